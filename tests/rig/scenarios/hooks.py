@@ -1,0 +1,183 @@
+"""Hooks: those that the client answers, and those that are commands of the project's settings."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from claude_agent_sdk import HookMatcher
+from claude_agent_sdk.types import HookContext, HookInput, HookJSONOutput
+
+from tests.rig.answers import Failure, says, uses
+from tests.rig.raw_client import Message
+from tests.rig.scenarios.permissions import STDIO, write_file
+from tests.rig.scenarios.registry import scenario
+from tests.rig.stage import Stage
+
+# Every kind of hook that Claude Code knows; most of them come up in one scenario or another.
+KINDS = (
+    "PreToolUse PostToolUse PostToolUseFailure PostToolBatch PermissionRequest PermissionDenied Notification "
+    "UserPromptSubmit UserPromptExpansion SessionStart SessionEnd Stop StopFailure SubagentStart SubagentStop "
+    "PreCompact PostCompact PreModelSwitch PostModelSwitch Setup TaskCreated TaskCompleted Elicitation "
+    "ElicitationResult ConfigChange InstructionsLoaded WorktreeCreate WorktreeRemove CwdChanged FileChanged "
+    "DirectoryAdded MessageDisplay"
+).split()
+
+
+def all_kinds() -> dict[str, Any]:
+    """Return a registration of one callback for every kind of hook, as `initialize` takes it."""
+    return {kind: [{"hookCallbackIds": [f"hook_{kind}"]}] for kind in KINDS}
+
+
+async def nothing(data: HookInput, tool_use_id: str | None, context: HookContext) -> HookJSONOutput:
+    """Answer a hook with nothing to say."""
+    return {}
+
+
+@scenario()
+async def hooks(stage: Stage) -> None:
+    """PreToolUse, Stop and UserPromptSubmit hooks answered by the client."""
+    stage.answer({"write it": [write_file(stage), says("Written.")]})
+    callbacks: dict[Any, list[HookMatcher]] = {
+        "PreToolUse": [HookMatcher(matcher="Write", hooks=[nothing])],
+        "Stop": [HookMatcher(hooks=[nothing])],
+        "UserPromptSubmit": [HookMatcher(hooks=[nothing])],
+    }
+    async with stage.sdk(hooks=callbacks, include_hook_events=True, permission_mode="acceptEdits") as actor:
+        await actor.turn("Please write it.")
+
+
+@scenario(ordered=False)
+async def hooks_of_every_kind(stage: Stage) -> None:
+    """A client that hooks into everything: tools that work, fail and are denied, a subagent, a compaction."""
+    stage.answer(
+        {
+            "several things": [
+                uses("Bash", command="echo one"),
+                uses("Bash", command="ls no-such-file"),
+                write_file(stage),
+                uses("Agent", description="count", prompt="count to one", subagent_type="general-purpose"),
+                says("All of it."),
+            ],
+            "count to one": [says("One.")],
+        }
+    )
+
+    def deny(_: Message) -> Message:
+        return {"behavior": "deny", "message": "no"}
+
+    async with stage.raw("--include-hook-events", *STDIO, answers={"can_use_tool": deny}) as client:
+        await client.control("initialize", hooks=all_kinds())
+        await client.turn("Please do several things.")
+        await client.control("set_model", model="claude-haiku-4-5")
+        await client.turn("/compact")
+        await client.turn("/clear")
+
+
+@scenario()
+async def hook_denies(stage: Stage) -> None:
+    """A PreToolUse hook that denies, with a reason."""
+    stage.answer({"write it": [write_file(stage), says("Not written.")]})
+
+    async def deny(data: HookInput, tool_use_id: str | None, context: HookContext) -> HookJSONOutput:
+        return {
+            "systemMessage": "a note for the user",
+            "hookSpecificOutput": {
+                "hookEventName": "PreToolUse",
+                "permissionDecision": "deny",
+                "permissionDecisionReason": "against the rules",
+            },
+        }
+
+    async with stage.sdk(hooks={"PreToolUse": [HookMatcher(hooks=[deny])]}) as actor:
+        await actor.turn("Please write it.")
+
+
+@scenario()
+async def hook_adds(stage: Stage) -> None:
+    """Hooks that add context to a prompt and a result, and change a tool's arguments."""
+    stage.answer({"write it": [write_file(stage), says("Written.")]})
+
+    def answer(request: Message) -> Message:
+        event = request["input"]["hook_event_name"]
+        output = {"hookEventName": event, "additionalContext": f"seen by {event}"}
+        if event == "PreToolUse":
+            output |= {
+                "permissionDecision": "allow",
+                "updatedInput": {**request["input"]["tool_input"], "content": "changed\n"},
+            }
+        return {"hookSpecificOutput": output}
+
+    kinds = ("UserPromptSubmit", "PreToolUse", "PostToolUse")
+    registration = {kind: [{"hookCallbackIds": [kind], "timeout": 20}] for kind in kinds}
+    async with stage.raw(answers={"hook_callback": answer}) as client:
+        await client.control("initialize", hooks=registration)
+        await client.turn("Please write it.")
+
+
+@scenario()
+async def hook_rejects_prompt(stage: Stage) -> None:
+    """A UserPromptSubmit hook that turns the prompt away; the next one passes."""
+    stage.answer({"question": [says("An answer.")]})
+
+    def answer(request: Message) -> Message:
+        if "secret" in request["input"]["prompt"]:
+            return {"decision": "block", "reason": "no secrets, please"}
+        return {}
+
+    async with stage.raw(answers={"hook_callback": answer}) as client:
+        await client.control("initialize", hooks={"UserPromptSubmit": [{"hookCallbackIds": ["submit"]}]})
+        await client.turn("A secret question?")
+        await client.turn("A question?")
+
+
+@scenario()
+async def hook_stops(stage: Stage) -> None:
+    """A Stop hook that sends the model on once, then a hook that ends everything."""
+    stage.answer({"question": [says("An answer."), uses("Bash", command="echo more"), says("Never said.")]})
+    sent_on = False
+
+    def answer(request: Message) -> Message:
+        nonlocal sent_on
+        if request["input"]["hook_event_name"] == "PostToolUse":
+            return {"continue": False, "stopReason": "enough"}
+        if sent_on:
+            return {}
+        sent_on = True
+        return {"decision": "block", "reason": "go on, please"}
+
+    kinds = {kind: [{"hookCallbackIds": [kind]}] for kind in ("Stop", "PostToolUse")}
+    async with stage.raw(answers={"hook_callback": answer}) as client:
+        await client.control("initialize", hooks=kinds)
+        await client.turn("A question?")
+
+
+@scenario(ordered=False)
+async def hook_commands(stage: Stage) -> None:
+    """Hooks that are commands of the project's settings: one that works, one that fails, one that blocks."""
+    stage.answer({"run it": [uses("Bash", command="echo one"), write_file(stage), says("Half of it.")]})
+
+    def command(line: str) -> list[dict[str, Any]]:
+        return [{"hooks": [{"type": "command", "command": line}]}]
+
+    settings = {
+        "hooks": {
+            "SessionStart": command("echo welcome"),
+            "UserPromptSubmit": command("echo context for the model"),
+            "PostToolUse": command("echo this hook fails >&2; exit 1"),
+            "PreToolUse": [{"matcher": "Write", **command("echo no writing >&2; exit 2")[0]}],
+        }
+    }
+    (stage.project / ".claude").mkdir()
+    (stage.project / ".claude/settings.json").write_text(json.dumps(settings))
+    async with stage.sdk(include_hook_events=True, setting_sources=["project"]) as actor:
+        await actor.turn("Please run it.")
+
+
+@scenario()
+async def hook_stop_failure(stage: Stage) -> None:
+    """A StopFailure hook, called when the API does not answer."""
+    stage.answer({"question": [Failure(400, "invalid_request_error", "no such thing")]})
+    async with stage.raw() as client:
+        await client.control("initialize", hooks={"StopFailure": [{"hookCallbackIds": ["failure"]}]})
+        await client.turn("A question?")

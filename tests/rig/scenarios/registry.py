@@ -1,0 +1,48 @@
+"""What a scenario is, and the list of all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from tests.rig.stage import Stage
+
+__all__ = ["Scenario", "all_scenarios", "scenario"]
+
+Playing = Callable[[Stage], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """A named piece of client behaviour with a known course.
+
+    `fixture` is False for what would only make the repository large. `ordered` is False where Claude Code itself
+    does not always write its messages in one order, because two of its activities run at the same time.
+    """
+
+    name: str
+    summary: str
+    play: Playing
+    fixture: bool
+    ordered: bool
+
+
+_scenarios: dict[str, Scenario] = {}
+
+
+def scenario(*, fixture: bool = True, ordered: bool = True) -> Callable[[Playing], Playing]:
+    """Register a function as the scenario of its name; its docstring says what happens."""
+
+    def register(play: Playing) -> Playing:
+        name = play.__name__
+        assert name not in _scenarios, f"two scenarios are called {name}"
+        summary = (play.__doc__ or "").strip().partition("\n")[0]
+        _scenarios[name] = Scenario(name, summary, play, fixture, ordered)
+        return play
+
+    return register
+
+
+def all_scenarios() -> list[Scenario]:
+    """Return every registered scenario, by name."""
+    return [_scenarios[name] for name in sorted(_scenarios)]
