@@ -1,0 +1,166 @@
+"""Turns JSON Schemas into msgspec types, so that one typed decode both parses and judges a message.
+
+The types accept only what the schema accepts. They may refuse more (a block that no table lists, the second of
+two object shapes): what is refused is judged by the schema itself. A schema keyword that is not known here is
+an error, never ignored, so that a schema cannot say something that the fast path does not see.
+"""
+
+from typing import Any, Literal, Union, get_args, get_origin
+
+import msgspec
+
+from proxy.protocol.library import Schema, follow, load, table
+
+_ANNOTATIONS = frozenset(
+    ("$schema", "$id", "$comment", "title", "description", "default", "examples", "deprecated", "$defs")
+)
+_SCALARS: dict[str, Any] = {"string": str, "integer": int, "number": float, "boolean": bool, "null": None}
+
+
+class Unsupported(Exception):
+    """A schema says something that the fast path cannot express."""
+
+
+class _AnyObject(msgspec.Struct, gc=False):
+    """Any object: all its fields are skipped."""
+
+
+class Compiler:
+    """Compiles schemas. Types of files are kept, so that what many messages share is made once."""
+
+    def __init__(self) -> None:
+        self._only: dict[str, set[str]] = {}
+        self._kept: dict[str, Any] = {}
+
+    def compile(self, name: str, only: dict[str, set[str]] | None = None) -> Any:
+        """Return the type for the schema file of that name.
+
+        `only` restricts tables, by the name of their file, to the rows that are wanted so far.
+        """
+        self._only = only or {}
+        return self._type(load(name), name)
+
+    def _file(self, name: str) -> Any:
+        if name in self._only:
+            return self._type(load(name), name)
+        if name not in self._kept:
+            self._kept[name] = self._type(load(name), name)
+        return self._kept[name]
+
+    def _type(self, schema: Schema, name: str) -> Any:
+        if "$ref" in schema:
+            _allow(schema, "$ref")
+            target, name = follow(schema, name)
+            return self._file(name) if target is load(name) else self._type(target, name)
+        if "const" in schema or "enum" in schema:
+            _allow(schema, "type", "const", "enum")
+            return Literal[tuple(schema.get("enum", (schema.get("const"),)))]
+        if "anyOf" in schema:
+            _allow(schema, "anyOf")
+            return _union([self._type(part, name) for part in schema["anyOf"]])
+        kind = schema.get("type")
+        if isinstance(kind, list):
+            return _union([self._type({**schema, "type": one}, name) for one in kind])
+        if kind == "object":
+            return self._object(schema, name)
+        if kind == "array":
+            _allow(schema, "type", "items")
+            return list[self._type(schema.get("items", {}), name)]  # type: ignore[misc]
+        if kind is None:
+            _allow(schema)
+            return msgspec.Raw
+        _allow(schema, "type", "properties", "required", "items", "additionalProperties")
+        return _SCALARS[kind]
+
+    def _object(self, schema: Schema, name: str) -> Any:
+        choice = table(schema)
+        if choice is not None:
+            return self._tagged(schema, name, *choice)
+        if "additionalProperties" in schema:
+            _allow(schema, "type", "additionalProperties")
+            return dict[str, self._type(schema["additionalProperties"], name)]  # type: ignore[misc]
+        fields = self._fields(schema, name)
+        return self._struct(fields) if fields else _AnyObject
+
+    def _tagged(self, schema: Schema, name: str, tag: str, rows: dict[str, Schema]) -> Any:
+        wanted = self._only.get(name, rows.keys()) & rows.keys()
+        common = self._fields({**schema, "allOf": [s for s in schema["allOf"] if "if" not in s]}, name)
+        common.pop(tag)
+        structs = []
+        for value in sorted(wanted):
+            row, row_name = follow(rows[value], name)
+            fields = {**common, **self._fields(row, row_name)}
+            fields.pop(tag, None)
+            if len(wanted) == 1:  # msgspec lets the tag be missing where there is no choice
+                fields[tag] = (Literal[value], True)
+                structs.append(self._struct(fields))
+            else:
+                structs.append(self._struct(fields, tag_field=tag, tag=value))
+        return Union[tuple(structs)]  # noqa: UP007 - made at run time
+
+    def _fields(self, schema: Schema, name: str) -> dict[str, tuple[Any, bool]]:
+        """Return the type of each property, and whether it is required; optional ones of any type are left out."""
+        _allow(schema, "type", "properties", "required", "allOf")
+        fields: dict[str, tuple[Any, bool]] = {}
+        for part in schema.get("allOf", ()):
+            fields |= self._fields(*follow(part, name))
+        required = schema.get("required", ())
+        for key, value in schema.get("properties", {}).items():
+            if key in fields:
+                raise Unsupported(f"{name}: {key!r} is defined twice")
+            kind = self._type(value, name)
+            if key in required or kind is not msgspec.Raw:
+                fields[key] = (kind, key in required)
+        for key in required:
+            fields[key] = (fields[key][0] if key in fields else msgspec.Raw, True)
+        return fields
+
+    def _struct(self, fields: dict[str, tuple[Any, bool]], **tags: str) -> Any:
+        """Make a struct. Its attributes are numbered: names on the wire need not be Python's."""
+        ordered = sorted(fields, key=lambda key: not fields[key][1])
+        attributes = {key: f"f{number}" for number, key in enumerate(ordered)}
+        specs = [
+            (attributes[key], fields[key][0]) if fields[key][1] else (attributes[key], fields[key][0], None)
+            for key in ordered
+        ]
+        rename = {attribute: key for key, attribute in attributes.items()}
+        return msgspec.defstruct("Message", specs, gc=False, rename=rename, **tags)  # type: ignore[arg-type]
+
+
+def _allow(schema: Schema, *keywords: str) -> None:
+    unknown = schema.keys() - _ANNOTATIONS - set(keywords)
+    if unknown:
+        raise Unsupported(f"no fast path for {', '.join(sorted(unknown))}")
+
+
+def _union(members: list[Any]) -> Any:
+    """Return the union of the members, less those that msgspec cannot tell apart from an earlier one."""
+    if msgspec.Raw in members:
+        return msgspec.Raw
+    kept: dict[str, Any] = {}
+    for member in (part for whole in members for part in _parts(whole)):
+        group = _group(member)
+        # A string of any value includes the known ones.
+        if group not in kept or member in (str, float):
+            kept[group] = member
+    return Union[tuple(kept.values())]  # noqa: UP007 - made at run time
+
+
+def _parts(member: Any) -> tuple[Any, ...]:
+    """Return the members of a union of scalars and lists, and anything else as it is."""
+    parts = get_args(member) if get_origin(member) is Union else ()
+    return parts if parts and not any(_group(part) == "object" for part in parts) else (member,)
+
+
+def _group(member: Any) -> str:
+    """Name what msgspec would see first: two members of one group cannot be in one union."""
+    if member is None or member is type(None):
+        return "null"
+    if member is bool:
+        return "boolean"
+    if member in (int, float):
+        return "number"
+    origin = get_origin(member)
+    if member is str or origin is Literal:
+        return "string"
+    return "array" if origin is list else "object"

@@ -1,0 +1,172 @@
+"""The JSON Schemas themselves as judge: slower, complete, and able to say what is wrong.
+
+jsonschema-rs finds the violations; the sentences are made here, for the person who has to mend the message.
+"""
+
+import json
+from typing import Any
+
+import jsonschema_rs
+
+from proxy.protocol.grammar import MAX_DIGITS, without_lone_surrogates
+from proxy.protocol.library import load
+from proxy.protocol.verdict import VALID, Judgement, Violation
+
+MAX_ERRORS = 20
+
+# Deeper than any schema looks. jsonschema-rs takes 255 levels.
+_LOOKED_AT = 64
+_LONGEST_QUOTE = 60
+_BASE = "json-schema:///"
+
+_validators: dict[str, jsonschema_rs.Validator] = {}
+
+_NAMES = {
+    "string": "a string",
+    "integer": "an integer",
+    "number": "a number",
+    "boolean": "true or false",
+    "null": "null",
+    "object": "an object",
+    "array": "an array",
+}
+
+
+def judgement(schema: str, line: bytes) -> Judgement:
+    """Return the judgement of a schema file on a line of JSON that is within the limits."""
+    return judgement_of_value(schema, parse(line))
+
+
+def judgement_of_value(schema: str, value: Any) -> Judgement:
+    """Return the judgement of a schema file on a JSON value: `valid` or `invalid`."""
+    validator = _validator(schema)
+    value = _pruned(value, _LOOKED_AT)
+    if validator.is_valid(value):
+        return VALID
+    found: dict[tuple[str, str], Violation] = {}
+    for error in validator.iter_errors(value):
+        for violation in _violations(error, value):
+            found.setdefault((violation.path, violation.message), violation)
+        if len(found) >= MAX_ERRORS:
+            break
+    return Judgement("invalid", tuple(found.values())[:MAX_ERRORS])
+
+
+def parse(line: bytes) -> Any:
+    """Return the value of a JSON line, with what Rust cannot hold replaced by its like."""
+    return json.loads(without_lone_surrogates(line), parse_float=_finite, parse_int=_bounded)
+
+
+def _finite(digits: str) -> float:
+    value = float(digits)
+    return value if abs(value) <= 1.7976931348623157e308 else 1.7976931348623157e308
+
+
+def _bounded(digits: str) -> int:
+    return int(digits) if len(digits) <= MAX_DIGITS else 0
+
+
+def _validator(schema: str) -> jsonschema_rs.Validator:
+    validator = _validators.get(schema)
+    if validator is None:
+        validator = _validators[schema] = jsonschema_rs.Draft202012Validator(
+            load(schema),
+            base_uri=_BASE + schema,
+            retriever=lambda uri: load(uri.removeprefix(_BASE)),
+            validate_formats=True,
+        )
+    return validator
+
+
+def _pruned(value: Any, levels: int) -> Any:
+    """Return the value with everything that is nested deeper than so many levels left out."""
+    if isinstance(value, dict):
+        return {key: _pruned(item, levels - 1) for key, item in value.items()} if levels else {}
+    if isinstance(value, list):
+        return [_pruned(item, levels - 1) for item in value] if levels else []
+    return value
+
+
+def _violations(error: jsonschema_rs.ValidationError, value: Any) -> list[Violation]:
+    """Say in sentences what one error of the validator means."""
+    path = list(error.instance_path)
+    if error.kind.name in ("anyOf", "oneOf"):
+        return _no_branch_fits(error, value)
+    keyword = error.kind.name
+    return [Violation(pointer(path), _sentence(error, path, _at(value, path)), keyword)]
+
+
+def _no_branch_fits(error: jsonschema_rs.ValidationError, value: Any) -> list[Violation]:
+    """Of several shapes that a value may have, speak of the one that was meant; else of all."""
+    path = list(error.instance_path)
+    branches: list[list[jsonschema_rs.ValidationError]] = error.kind.context  # type: ignore[attr-defined]
+    meant = [branch for branch in branches if not any(_is_about_shape(one, path) for one in branch)]
+    if len(meant) == 1:
+        return [violation for one in meant[0] for violation in _violations(one, value)]
+    types: list[str] = []
+    for branch in branches:
+        for one in branch:
+            if one.kind.name == "type":
+                types += [name for name in one.kind.types if name not in types]  # type: ignore[attr-defined]
+    if types and not meant:
+        sentence = f"{_name(path)} must be {_either(types)}, not {_quote(_at(value, path))}."
+        return [Violation(pointer(path), sentence, "type")]
+    return [Violation(pointer(path), f"{_name(path)} has none of the shapes that it may have.", "anyOf")]
+
+
+def _is_about_shape(error: jsonschema_rs.ValidationError, path: list[str | int]) -> bool:
+    return list(error.instance_path) == path and error.kind.name in ("type", "enum", "const")
+
+
+def _sentence(error: jsonschema_rs.ValidationError, path: list[str | int], value: Any) -> str:
+    match error.kind.name:
+        case "required":
+            return f"{_name(path)} lacks the required field `{error.kind.property}`."  # type: ignore[attr-defined]
+        case "type":
+            expected = _either(list(error.kind.types))  # type: ignore[attr-defined]
+            return f"{_name(path)} must be {expected}, not {_quote(value)}."
+        case "const":
+            expected = _quote(error.kind.expected_value)  # type: ignore[attr-defined]
+            return f"{_name(path)} must be {expected}, not {_quote(value)}."
+        case "enum":
+            options = ", ".join(_quote(option) for option in error.kind.options)  # type: ignore[attr-defined]
+            return f"{_name(path)} must be one of {options}, not {_quote(value)}."
+        case "minLength":
+            return f"{_name(path)} must not be empty."
+        case "exclusiveMinimum":
+            return f"{_name(path)} must be greater than {error.kind.limit}, not {_quote(value)}."  # type: ignore[attr-defined]
+        case "format":
+            return f"{_name(path)} must be a {error.kind.format}, not {_quote(value)}."  # type: ignore[attr-defined]
+        case _:
+            return f"{_name(path)}: {error.message[:200]}."
+
+
+def _name(path: list[str | int]) -> str:
+    if not path:
+        return "The message"
+    return "`" + "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in path).lstrip(".") + "`"
+
+
+def _either(types: list[str]) -> str:
+    names = [_NAMES.get(name, name) for name in types]
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"
+
+
+def _quote(value: Any) -> str:
+    """Show a short value as JSON, a long one by its kind."""
+    if isinstance(value, dict | list) and value:
+        return "an object" if isinstance(value, dict) else "an array"
+    if isinstance(value, str) and len(value) > _LONGEST_QUOTE:
+        return "a long string"
+    return json.dumps(value, ensure_ascii=False)[:_LONGEST_QUOTE]
+
+
+def _at(value: Any, path: list[str | int]) -> Any:
+    for key in path:
+        value = value[key]
+    return value
+
+
+def pointer(path: list[str | int]) -> str:
+    """Return the JSON pointer (RFC 6901) of a path."""
+    return "".join("/" + str(key).replace("~", "~0").replace("/", "~1") for key in path)

@@ -1,0 +1,231 @@
+"""Is this line JSON, and within the limits of what a reader must cope with?
+
+The rules:
+
+- JSON is RFC 8259 in UTF-8. `NaN`, control characters inside strings, a byte order mark and anything after
+  the value are malformed. Escaped lone surrogates (`"\\ud800"`) and numbers beyond a double (`1e999`) are
+  poor taste but JSON.
+- Arrays and objects are nested at most `MAX_DEPTH` deep. Python's own `json` gives up near 1000, serde's
+  default is 128, and jsonschema-rs' 255; real messages stay under 20.
+- Integers have at most `MAX_DIGITS` digits: Python's limit for reading one, and so that of most readers here.
+
+msgspec is the parser, because it checks grammar without building anything. It does not check UTF-8 in what it
+skips, refuses lone surrogates, and its limit on nesting depends on the caller's stack; so these three are
+decided here.
+"""
+
+import codecs
+import re
+from typing import Any
+
+import msgspec
+
+from proxy.protocol.verdict import Judgement, invalid, malformed
+
+MAX_DEPTH = 512
+MAX_DIGITS = 4300
+
+# Shorter lines cannot break a limit: a level of nesting takes two bytes.
+SHORT = 2 * MAX_DEPTH
+
+_CHUNK = 1 << 16
+_NOT_A_BRACKET = bytes(set(range(256)) - set(b'{}[]"'))
+_BRACES_ONLY = bytes.maketrans(b"[]", b"{}")
+_ESCAPE = re.compile(rb"\\.", re.DOTALL)
+_STRING = re.compile(rb'"[^"]*"')
+_LONG_INTEGER = re.compile(rb'"(?:[^"\\]|\\.)*"|[0-9]{%d}[0-9]*(?![0-9.eE])' % (MAX_DIGITS + 1), re.DOTALL)
+_SURROGATES = re.compile(
+    rb"\\(?:[^u]|(u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})|u[dD][89a-fA-F][0-9a-fA-F]{2})",
+    re.DOTALL,
+)
+
+_any_json: msgspec.json.Decoder[msgspec.Raw] = msgspec.json.Decoder(msgspec.Raw)
+
+
+class _Typed(msgspec.Struct):
+    """The one field that makes an object a message."""
+
+    type: str
+
+
+_typed = msgspec.json.Decoder(_Typed)
+
+
+_ABSENT = msgspec.Raw()
+
+
+def is_utf8(line: bytes) -> bool:
+    """Tell whether the bytes are UTF-8, without a second copy of a long line."""
+    if len(line) <= _CHUNK:
+        try:
+            line.decode()
+        except UnicodeDecodeError:
+            return False
+        return True
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    view = memoryview(line)
+    try:
+        for start in range(0, len(line), _CHUNK):
+            decoder.decode(view[start : start + _CHUNK])
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def is_within_limits(line: bytes) -> bool:
+    """Tell whether a line of well-formed JSON keeps both limits. Never wrong, and cheap for ordinary lines."""
+    return len(line) <= SHORT or (not _is_deep(line) and not _has_long_integer(line))
+
+
+def _is_deep(line: bytes) -> bool:
+    """Tell whether well-formed JSON, or the beginning of it, is nested deeper than `MAX_DEPTH`."""
+    if _has_few_brackets(line):
+        return False
+    if b"\\" in line:
+        line = _ESCAPE.sub(b"", line)
+    # An open string at the end is where a malformed line breaks off.
+    brackets = line.translate(None, _NOT_A_BRACKET).replace(b'""', b"")
+    brackets = _STRING.sub(b"", brackets).partition(b'"')[0].translate(_BRACES_ONLY)
+    brackets += b"}" * (brackets.count(b"{") - brackets.count(b"}"))
+    for _ in range(MAX_DEPTH):  # each turn takes the innermost level off
+        brackets = brackets.replace(b"{}", b"")
+        if not brackets:
+            return False
+    return True
+
+
+def _has_few_brackets(line: bytes) -> bool:
+    """Tell whether there are too few opening brackets in the line for a deep nesting."""
+    if len(line) < _CHUNK:
+        return line.count(b"{") + line.count(b"[") <= MAX_DEPTH
+    # In a long line, a text or an image, brackets are rare, and looking for the next is faster than counting.
+    left = MAX_DEPTH
+    for bracket in (b"{", b"["):
+        at = line.find(bracket)
+        while at >= 0:
+            left -= 1
+            if left < 0:
+                return False
+            at = line.find(bracket, at + 1)
+    return True
+
+
+def _has_long_integer(line: bytes) -> bool:
+    """Tell whether well-formed JSON holds an integer of more than `MAX_DIGITS` digits."""
+    # A run that long covers a sampled position and its neighbours.
+    step = MAX_DIGITS // 2
+    if not any(line[at : at + 32].isdigit() for at in range(step, len(line), step)):
+        return False
+    return any(match.group()[:1] != b'"' for match in _LONG_INTEGER.finditer(line))
+
+
+def without_lone_surrogates(line: bytes) -> bytes:
+    """Return the line with escaped surrogates that have no partner replaced by U+FFFD."""
+    if b"\\ud" not in line and b"\\uD" not in line:
+        return line
+    return _SURROGATES.sub(_replaced_surrogate, line)
+
+
+def _replaced_surrogate(match: re.Match[bytes]) -> bytes:
+    whole = match.group()
+    is_lone = whole[1:2] == b"u" and match.group(1) is None
+    return b"\\ufffd" if is_lone else whole
+
+
+def fault(line: bytes) -> Judgement | None:
+    """Return the judgement on a line that is not JSON or breaks a limit, None for one that is fine."""
+    if not line.isascii() and not is_utf8(line):
+        return malformed("The line is not UTF-8.", "encoding")
+    neutral = without_lone_surrogates(line)
+    try:
+        _any_json.decode(neutral)
+    except RecursionError:
+        return _too_deep()
+    except msgspec.DecodeError as error:
+        return malformed(_why(line, error))
+    if len(line) > SHORT and _is_deep(line):
+        return _too_deep()
+    if len(line) > SHORT and _has_long_integer(line):
+        return invalid(
+            "", f"An integer has more than {MAX_DIGITS} digits, too many to read.", "digits", spliceable=False
+        )
+    return None
+
+
+def _too_deep() -> Judgement:
+    message = f"Arrays and objects are nested more than {MAX_DEPTH} deep."
+    return invalid("", message, "depth", spliceable=False)
+
+
+def _why(line: bytes, error: msgspec.DecodeError) -> str:
+    if not line.strip(b" \t\r\n"):
+        return "The line is empty."
+    if line.startswith(b"\xef\xbb\xbf"):
+        return "The line begins with a byte order mark, which JSON does not allow."
+    reason = str(error).removeprefix("JSON is malformed: ")
+    return f"The line is not JSON: {reason}."
+
+
+def is_json_object(line: bytes) -> bool:
+    """Tell whether the line is one JSON object, whatever is in it."""
+    return line.lstrip(b" \t\r\n").startswith(b"{") and fault(line) is None
+
+
+def is_message(line: bytes) -> bool:
+    """Tell whether the line is a JSON object with a string `type`, as every message is."""
+    try:
+        _typed.decode(line)
+    except (msgspec.DecodeError, RecursionError):
+        # Refused for its grammar, or for something that only looks like it.
+        if not is_json_object(line):
+            return False
+        value: Any = header(line)
+        return isinstance(value, dict) and isinstance(value.get("type"), str)
+    return is_json_object(line)
+
+
+def header(line: bytes) -> Any:
+    """Return what a JSON line says of its kind: `type`, `subtype`, and both one level down.
+
+    Anything else is left out; a line that is no object gives None.
+    """
+    try:
+        fields = _header.decode(without_lone_surrogates(line))
+    except msgspec.ValidationError:
+        return None
+    return _present(fields)
+
+
+class _Header(msgspec.Struct):
+    """Wherever a kind is named."""
+
+    type: msgspec.Raw = _ABSENT
+    subtype: msgspec.Raw = _ABSENT
+    request: msgspec.Raw = _ABSENT
+    response: msgspec.Raw = _ABSENT
+    event: msgspec.Raw = _ABSENT
+
+
+class _Inner(msgspec.Struct):
+    """Wherever a kind is named, one level down."""
+
+    type: msgspec.Raw = _ABSENT
+    subtype: msgspec.Raw = _ABSENT
+
+
+_header = msgspec.json.Decoder(_Header)
+_inner = msgspec.json.Decoder(_Inner)
+
+
+def _present(fields: msgspec.Struct) -> dict[str, Any]:
+    values = {name: getattr(fields, name) for name in fields.__struct_fields__}
+    return {name: _shallow(raw) for name, raw in values.items() if raw is not _ABSENT}
+
+
+def _shallow(raw: msgspec.Raw) -> Any:
+    """Return a string as itself, an object as its tags, anything else as None."""
+    start = bytes(memoryview(raw)[:1])
+    if start == b'"':
+        return msgspec.json.decode(raw)
+    return _present(_inner.decode(raw)) if start == b"{" else None

@@ -1,0 +1,191 @@
+"""Gives every line of a stream its verdict, at the price of parsing it once.
+
+A line goes as far down this list as it must:
+
+1. one typed decode, made from the schema of its kind, chosen by the line's first bytes: accepted is valid;
+2. the grammar: what is not JSON is malformed, what breaks a limit invalid;
+3. its kind, wherever in the line that is written: one that the specification does not have is unknown, and one that
+   is seen for the first time gets its typed decode now;
+4. the JSON Schema itself, which decides, and says what is wrong and where.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+import msgspec
+
+from proxy.protocol import grammar, library
+from proxy.protocol.fastpath import Compiler
+from proxy.protocol.verdict import UNKNOWN, VALID, Judgement, invalid
+
+# Where the messages of a type name what they are in particular.
+TAG_PATHS: dict[str, tuple[str, ...]] = {
+    "system": ("subtype",),
+    "result": ("subtype",),
+    "control_request": ("request", "subtype"),
+    "control_response": ("response", "subtype"),
+    "stream_event": ("event", "type"),
+}
+
+# The first bytes of a message as JavaScript and as Python's json write it.
+_OPENINGS = (b'{"type":"', b'{"type": "')
+_AFTER_OPENING = 10
+_LONGEST_HEAD = 40
+_MOST_HEADS = 100
+
+_Decode = Callable[[bytes], Any]
+
+
+class _Kind:
+    """The messages of one type: what tells them apart, and the decoder for those of them that were seen."""
+
+    __slots__ = ("_compiler", "_seen", "_table", "decoder", "schema", "tags")
+
+    decoder: msgspec.json.Decoder[Any]
+
+    def __init__(self, type_: str, schema: str, compiler: Compiler) -> None:
+        self.schema = schema
+        self.tags: frozenset[str] | None = None
+        self._compiler = compiler
+        self._table = ""
+        self._seen: set[str | None] = set()
+        if type_ in TAG_PATHS:
+            rows, self._table = _tag_table(schema, TAG_PATHS[type_])
+            self.tags = frozenset(rows)
+
+    def learn(self, tag: str | None) -> bool:
+        """Extend the decoder to messages with that tag; False if it takes them already."""
+        if tag in self._seen:
+            return False
+        self._seen.add(tag)
+        only = {self._table: {seen for seen in self._seen if seen is not None}}
+        self.decoder = msgspec.json.Decoder(self._compiler.compile(self.schema, only))
+        return True
+
+
+def _tag_table(schema: str, path: tuple[str, ...]) -> tuple[dict[str, Any], str]:
+    """Return the table that tells the messages of a type apart, and the file that it is in."""
+    found, name = library.load(schema), schema
+    for key in path[:-1]:
+        found, name = library.follow(found["properties"][key], name)
+    choice = library.table(found)
+    if choice is None:
+        raise LookupError(f"{name} has no table")
+    return choice[1], name
+
+
+class Judge:
+    """Judges the lines of one stream of a session. Not for use by two threads at once."""
+
+    def __init__(self, stream: Literal["stdin", "stdout"]) -> None:
+        index = f"{stream}.json"
+        choice = library.table(library.load(index))
+        if choice is None:
+            raise LookupError(f"{index} has no table")
+        self._schemas = {type_: library.follow(row, index)[1] for type_, row in choice[1].items()}
+        self._compiler = Compiler()
+        self._kinds: dict[str, _Kind] = {}
+        # By the first bytes of a line, as far as they were seen.
+        self._decoders: dict[bytes, msgspec.json.Decoder[Any]] = {}
+        self._decode: dict[bytes, _Decode] = {}
+
+    def judge(self, line: bytes) -> Judgement:
+        """Return the judgement on a line, which is given without its newline."""
+        decode = self._decode.get(line[: line.find(b'"', _AFTER_OPENING)])
+        if decode is not None:
+            try:
+                decode(line)
+            except (msgspec.DecodeError, RecursionError):
+                return self._judge_refused(line)
+            if len(line) <= grammar.SHORT:
+                if line.isascii() or grammar.is_utf8(line):
+                    return VALID
+            elif (line.isascii() or grammar.is_utf8(line)) and grammar.is_within_limits(line):
+                return VALID
+        return self._judge_refused(line)
+
+    def judge_lines(self, lines: Sequence[bytes]) -> list[Judgement]:
+        """Return the judgement on each line: the same as `judge` gives, faster for many."""
+        judgements: list[Judgement] = []
+        run: list[bytes] = []
+        run_head = b""
+        for line in lines:
+            head = line[: line.find(b'"', _AFTER_OPENING)]
+            if head != run_head or len(line) > grammar.SHORT:
+                judgements += self._judge_run(run_head, run)
+                run = []
+                run_head = head
+            run.append(line)
+        judgements += self._judge_run(run_head, run)
+        return judgements
+
+    def _judge_run(self, head: bytes, run: list[bytes]) -> list[Judgement]:
+        """Judge lines that begin alike, all but the first of them short, with one decode if all are valid."""
+        decoder = self._decoders.get(head)
+        if decoder is not None and len(run) > 1 and len(run[0]) <= grammar.SHORT:
+            together = b"\n".join(run)
+            try:
+                count = len(decoder.decode_lines(together))
+            except (msgspec.DecodeError, RecursionError):
+                count = 0
+            if count == len(run) and (together.isascii() or grammar.is_utf8(together)):
+                return [VALID] * count
+        return [self.judge(line) for line in run]
+
+    def _judge_refused(self, line: bytes) -> Judgement:
+        """Judge a line that no decoder was ready for, or that its decoder refused."""
+        fault = grammar.fault(line)
+        if fault is not None:
+            return fault
+        header = grammar.header(line)
+        if header is None:
+            return invalid("", f"A message is a JSON object; this line is {_shape(line)}.", "type")
+        type_ = header.get("type")
+        if not isinstance(type_, str):
+            return invalid("", "A message has a `type`, which is a string.", "required")
+        if type_ not in self._schemas:
+            return UNKNOWN
+        kind = self._kinds.get(type_)
+        if kind is None:
+            kind = self._kinds[type_] = _Kind(type_, self._schemas[type_], self._compiler)
+        tag = None
+        if kind.tags is not None:
+            tag = _tag(header, TAG_PATHS[type_])
+            if tag is not None and tag not in kind.tags:
+                return UNKNOWN
+        if (kind.tags is None or tag is not None) and self._accepts(type_, kind, tag, line):
+            return VALID
+        from proxy.protocol.full import judgement  # noqa: PLC0415 - 50 ms, and most sessions never need it
+
+        return judgement(kind.schema, line)
+
+    def _accepts(self, type_: str, kind: _Kind, tag: str | None, line: bytes) -> bool:
+        """Tell whether the typed decode takes the line, for which it is first extended if need be."""
+        if kind.learn(tag):
+            for opening in _OPENINGS:
+                self._expect(opening + type_.encode(), kind.decoder)
+        try:
+            kind.decoder.decode(line)
+        except (msgspec.DecodeError, RecursionError):
+            return False
+        # A message that begins with another field than its type: the next that begins so may be its like.
+        head = line[: line.find(b'"', _AFTER_OPENING)]
+        if len(head) <= _LONGEST_HEAD and len(self._decode) < _MOST_HEADS:
+            self._expect(head, kind.decoder)
+        return True
+
+    def _expect(self, head: bytes, decoder: msgspec.json.Decoder[Any]) -> None:
+        self._decoders[head] = decoder
+        self._decode[head] = decoder.decode
+
+
+def _tag(header: Any, path: tuple[str, ...]) -> str | None:
+    for key in path:
+        header = header.get(key) if isinstance(header, dict) else None
+    return header if isinstance(header, str) else None
+
+
+def _shape(line: bytes) -> str:
+    """Name the kind of JSON value that a line is."""
+    names = {"[": "an array", '"': "a string", "t": "true", "f": "false", "n": "null"}
+    return names.get(line.lstrip()[:1].decode(), "a number")

@@ -1,0 +1,51 @@
+"""Finds, reads and connects the schema files.
+
+A schema is named by its path below `schemas/`, such as `messages/user.json`. Two idioms are used all over and
+understood here: a reference to another file, and a *table*, an `allOf` of `if` and `then` that picks a schema
+by the value of one string property, and lets values pass that it does not list.
+"""
+
+import os
+from typing import Any
+
+import msgspec
+
+Schema = dict[str, Any]
+
+_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+_INSTALLED = os.path.join(_PACKAGE, "schemas")
+SCHEMA_DIR = _INSTALLED if os.path.isdir(_INSTALLED) else os.path.join(os.path.dirname(_PACKAGE), "schemas")
+
+_loaded: dict[str, Schema] = {}
+
+
+def load(name: str) -> Schema:
+    """Return the schema file of that name, read once. FileNotFoundError when there is none."""
+    schema = _loaded.get(name)
+    if schema is None:
+        with open(os.path.join(SCHEMA_DIR, *name.split("/")), "rb") as file:
+            schema = _loaded[name] = msgspec.json.decode(file.read())
+    return schema
+
+
+def follow(schema: Schema, name: str) -> tuple[Schema, str]:
+    """Return what the schema's reference leads to, if it is one, and the name of the file that this is in."""
+    while "$ref" in schema:
+        path, _, fragment = schema["$ref"].partition("#")
+        if path:
+            name = os.path.normpath(os.path.join(os.path.dirname(name), path))
+        schema = load(name)
+        for key in fragment.strip("/").split("/") if fragment else ():
+            schema = schema[key]
+    return schema, name
+
+
+def table(schema: Schema) -> tuple[str, dict[str, Schema]] | None:
+    """Return the property that a table decides by and the schema for each of its values; None for no table."""
+    rows = {}
+    tag = ""
+    for part in schema.get("allOf", ()):
+        if "if" in part:
+            ((tag, value),) = part["if"]["properties"].items()
+            rows[value["const"]] = part["then"]
+    return (tag, rows) if rows else None
