@@ -1,8 +1,8 @@
 """Turns JSON Schemas into msgspec types, so that one typed decode both parses and judges a message.
 
-The types accept only what the schema accepts. They may refuse more (a block that no table lists, the second of
-two object shapes): what is refused is judged by the schema itself. A schema keyword that is not known here is
-an error, never ignored, so that a schema cannot say something that the fast path does not see.
+The types accept only what the schema accepts. They may refuse more (a block that no table lists, the second
+of two object shapes): what is refused is judged by the schema itself. A schema keyword that is not known here
+is an error, never ignored, so that a schema cannot say something that the fast path does not see.
 """
 
 from typing import Any, Literal, Union, get_args, get_origin
@@ -17,7 +17,7 @@ _ANNOTATIONS = frozenset(
 _SCALARS: dict[str, Any] = {"string": str, "integer": int, "number": float, "boolean": bool, "null": None}
 
 
-class Unsupported(Exception):
+class UnsupportedError(Exception):
     """A schema says something that the fast path cannot express."""
 
 
@@ -58,17 +58,21 @@ class Compiler:
         if "anyOf" in schema:
             _allow(schema, "anyOf")
             return _union([self._type(part, name) for part in schema["anyOf"]])
-        kind = schema.get("type")
-        if isinstance(kind, list):
-            return _union([self._type({**schema, "type": one}, name) for one in kind])
+        kinds = schema.get("type", [])
+        if isinstance(kinds, str):
+            return self._of_kind(kinds, schema, name)
+        if kinds:
+            return _union([self._of_kind(kind, {**schema, "type": kind}, name) for kind in kinds])
+        _allow(schema)
+        return msgspec.Raw
+
+    def _of_kind(self, kind: str, schema: Schema, name: str) -> Any:
         if kind == "object":
             return self._object(schema, name)
         if kind == "array":
             _allow(schema, "type", "items")
             return list[self._type(schema.get("items", {}), name)]  # type: ignore[misc]
-        if kind is None:
-            _allow(schema)
-            return msgspec.Raw
+        # What is said of objects and arrays does not concern scalars.
         _allow(schema, "type", "properties", "required", "items", "additionalProperties")
         return _SCALARS[kind]
 
@@ -99,7 +103,7 @@ class Compiler:
         return Union[tuple(structs)]  # noqa: UP007 - made at run time
 
     def _fields(self, schema: Schema, name: str) -> dict[str, tuple[Any, bool]]:
-        """Return the type of each property, and whether it is required; optional ones of any type are left out."""
+        """Return the type of each property, and whether it is required. Any type and optional: left out."""
         _allow(schema, "type", "properties", "required", "allOf")
         fields: dict[str, tuple[Any, bool]] = {}
         for part in schema.get("allOf", ()):
@@ -107,7 +111,7 @@ class Compiler:
         required = schema.get("required", ())
         for key, value in schema.get("properties", {}).items():
             if key in fields:
-                raise Unsupported(f"{name}: {key!r} is defined twice")
+                raise UnsupportedError(f"{name}: {key!r} is defined twice")
             kind = self._type(value, name)
             if key in required or kind is not msgspec.Raw:
                 fields[key] = (kind, key in required)
@@ -130,7 +134,7 @@ class Compiler:
 def _allow(schema: Schema, *keywords: str) -> None:
     unknown = schema.keys() - _ANNOTATIONS - set(keywords)
     if unknown:
-        raise Unsupported(f"no fast path for {', '.join(sorted(unknown))}")
+        raise UnsupportedError(f"no fast path for {', '.join(sorted(unknown))}")
 
 
 def _union(members: list[Any]) -> Any:

@@ -17,10 +17,12 @@ MAX_ERRORS = 20
 # Deeper than any schema looks. jsonschema-rs takes 255 levels.
 _LOOKED_AT = 64
 _LONGEST_QUOTE = 60
+_LONGEST_REASON = 200
 _BASE = "json-schema:///"
 
 _validators: dict[str, jsonschema_rs.Validator] = {}
 
+_FORMATS = {"date-time": "a time as in RFC 3339, with a zone"}
 _NAMES = {
     "string": "a string",
     "integer": "an integer",
@@ -89,18 +91,17 @@ def _pruned(value: Any, levels: int) -> Any:
 
 def _violations(error: jsonschema_rs.ValidationError, value: Any) -> list[Violation]:
     """Say in sentences what one error of the validator means."""
-    path = list(error.instance_path)
     if error.kind.name in ("anyOf", "oneOf"):
         return _no_branch_fits(error, value)
-    keyword = error.kind.name
-    return [Violation(pointer(path), _sentence(error, path, _at(value, path)), keyword)]
+    path, found = _located(value, error.instance_path)
+    return [Violation(pointer(path), _sentence(error, path, found), error.kind.name)]
 
 
 def _no_branch_fits(error: jsonschema_rs.ValidationError, value: Any) -> list[Violation]:
     """Of several shapes that a value may have, speak of the one that was meant; else of all."""
-    path = list(error.instance_path)
+    path, found = _located(value, error.instance_path)
     branches: list[list[jsonschema_rs.ValidationError]] = error.kind.context  # type: ignore[attr-defined]
-    meant = [branch for branch in branches if not any(_is_about_shape(one, path) for one in branch)]
+    meant = [branch for branch in branches if not any(_is_about_shape(one, error) for one in branch)]
     if len(meant) == 1:
         return [violation for one in meant[0] for violation in _violations(one, value)]
     types: list[str] = []
@@ -109,36 +110,35 @@ def _no_branch_fits(error: jsonschema_rs.ValidationError, value: Any) -> list[Vi
             if one.kind.name == "type":
                 types += [name for name in one.kind.types if name not in types]  # type: ignore[attr-defined]
     if types and not meant:
-        sentence = f"{_name(path)} must be {_either(types)}, not {_quote(_at(value, path))}."
+        sentence = f"{_name(path)} must be {_either(types)}, not {_quote(found)}."
         return [Violation(pointer(path), sentence, "type")]
     return [Violation(pointer(path), f"{_name(path)} has none of the shapes that it may have.", "anyOf")]
 
 
-def _is_about_shape(error: jsonschema_rs.ValidationError, path: list[str | int]) -> bool:
-    return list(error.instance_path) == path and error.kind.name in ("type", "enum", "const")
+def _is_about_shape(error: jsonschema_rs.ValidationError, whole: jsonschema_rs.ValidationError) -> bool:
+    return error.instance_path == whole.instance_path and error.kind.name in ("type", "enum", "const")
 
 
 def _sentence(error: jsonschema_rs.ValidationError, path: list[str | int], value: Any) -> str:
+    kind: Any = error.kind
     match error.kind.name:
         case "required":
-            return f"{_name(path)} lacks the required field `{error.kind.property}`."  # type: ignore[attr-defined]
+            return f"{_name(path)} lacks the required field `{kind.property}`."
         case "type":
-            expected = _either(list(error.kind.types))  # type: ignore[attr-defined]
-            return f"{_name(path)} must be {expected}, not {_quote(value)}."
+            expected = _either(list(kind.types))
         case "const":
-            expected = _quote(error.kind.expected_value)  # type: ignore[attr-defined]
-            return f"{_name(path)} must be {expected}, not {_quote(value)}."
+            expected = _quote(kind.expected_value)
         case "enum":
-            options = ", ".join(_quote(option) for option in error.kind.options)  # type: ignore[attr-defined]
-            return f"{_name(path)} must be one of {options}, not {_quote(value)}."
+            expected = "one of " + ", ".join(_quote(option) for option in kind.options)
         case "minLength":
-            return f"{_name(path)} must not be empty."
+            expected = "a string that is not empty"
         case "exclusiveMinimum":
-            return f"{_name(path)} must be greater than {error.kind.limit}, not {_quote(value)}."  # type: ignore[attr-defined]
+            expected = f"greater than {kind.limit}"
         case "format":
-            return f"{_name(path)} must be a {error.kind.format}, not {_quote(value)}."  # type: ignore[attr-defined]
+            expected = _FORMATS.get(kind.format, f"a {kind.format}")
         case _:
-            return f"{_name(path)}: {error.message[:200]}."
+            return f"{_name(path)} is not what it must be: {error.message[:_LONGEST_REASON]}."
+    return f"{_name(path)} must be {expected}, not {_quote(value)}."
 
 
 def _name(path: list[str | int]) -> str:
@@ -161,10 +161,22 @@ def _quote(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)[:_LONGEST_QUOTE]
 
 
-def _at(value: Any, path: list[str | int]) -> Any:
+def _located(value: Any, path: list[str | int]) -> tuple[list[str | int], Any]:
+    """Return the path as it really is, and what is there.
+
+    The validator gives keys that look like numbers as numbers, and leaves empty keys out.
+    """
+    keys: list[str | int] = []
     for key in path:
-        value = value[key]
-    return value
+        while isinstance(value, dict) and str(key) not in value and "" in value:
+            keys.append("")
+            value = value[""]
+        keys.append(str(key) if isinstance(value, dict) else key)
+        try:
+            value = value[keys[-1]]
+        except (LookupError, TypeError):
+            return keys[:-1], value
+    return keys, value
 
 
 def pointer(path: list[str | int]) -> str:

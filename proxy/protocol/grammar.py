@@ -51,6 +51,9 @@ class _Typed(msgspec.Struct):
 _typed = msgspec.json.Decoder(_Typed)
 
 
+# What msgspec raises for a line that it does not take.
+REFUSALS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
 _ABSENT = msgspec.Raw()
 
 
@@ -74,7 +77,7 @@ def is_utf8(line: bytes) -> bool:
 
 
 def is_within_limits(line: bytes) -> bool:
-    """Tell whether a line of well-formed JSON keeps both limits. Never wrong, and cheap for ordinary lines."""
+    """Tell whether a line of well-formed JSON keeps both limits. Cheap for ordinary lines."""
     return len(line) <= SHORT or (not _is_deep(line) and not _has_long_integer(line))
 
 
@@ -176,7 +179,7 @@ def is_message(line: bytes) -> bool:
     """Tell whether the line is a JSON object with a string `type`, as every message is."""
     try:
         _typed.decode(line)
-    except (msgspec.DecodeError, RecursionError):
+    except REFUSALS:
         # Refused for its grammar, or for something that only looks like it.
         if not is_json_object(line):
             return False

@@ -4,8 +4,8 @@ A line goes as far down this list as it must:
 
 1. one typed decode, made from the schema of its kind, chosen by the line's first bytes: accepted is valid;
 2. the grammar: what is not JSON is malformed, what breaks a limit invalid;
-3. its kind, wherever in the line that is written: one that the specification does not have is unknown, and one that
-   is seen for the first time gets its typed decode now;
+3. its kind, wherever in the line that is written: one that the specification does not have is unknown, and
+   one that is seen for the first time gets its typed decode now;
 4. the JSON Schema itself, which decides, and says what is wrong and where.
 """
 
@@ -95,7 +95,7 @@ class Judge:
         if decode is not None:
             try:
                 decode(line)
-            except (msgspec.DecodeError, RecursionError):
+            except grammar.REFUSALS:
                 return self._judge_refused(line)
             if len(line) <= grammar.SHORT:
                 if line.isascii() or grammar.is_utf8(line):
@@ -126,7 +126,7 @@ class Judge:
             together = b"\n".join(run)
             try:
                 count = len(decoder.decode_lines(together))
-            except (msgspec.DecodeError, RecursionError):
+            except grammar.REFUSALS:
                 count = 0
             if count == len(run) and (together.isascii() or grammar.is_utf8(together)):
                 return [VALID] * count
@@ -143,8 +143,10 @@ class Judge:
         type_ = header.get("type")
         if not isinstance(type_, str):
             return invalid("", "A message has a `type`, which is a string.", "required")
-        if type_ not in self._schemas:
-            return UNKNOWN
+        return self._judge_typed(line, type_, header) if type_ in self._schemas else UNKNOWN
+
+    def _judge_typed(self, line: bytes, type_: str, header: dict[str, Any]) -> Judgement:
+        """Judge a line of JSON whose type is known."""
         kind = self._kinds.get(type_)
         if kind is None:
             kind = self._kinds[type_] = _Kind(type_, self._schemas[type_], self._compiler)
@@ -166,7 +168,7 @@ class Judge:
                 self._expect(opening + type_.encode(), kind.decoder)
         try:
             kind.decoder.decode(line)
-        except (msgspec.DecodeError, RecursionError):
+        except grammar.REFUSALS:
             return False
         # A message that begins with another field than its type: the next that begins so may be its like.
         head = line[: line.find(b'"', _AFTER_OPENING)]

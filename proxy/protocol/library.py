@@ -41,7 +41,7 @@ def follow(schema: Schema, name: str) -> tuple[Schema, str]:
 
 
 def table(schema: Schema) -> tuple[str, dict[str, Schema]] | None:
-    """Return the property that a table decides by and the schema for each of its values; None for no table."""
+    """Return the property that a table decides by and the schema for each value; None for no table."""
     rows = {}
     tag = ""
     for part in schema.get("allOf", ()):

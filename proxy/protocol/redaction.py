@@ -1,13 +1,13 @@
 """Takes credentials out of what is recorded.
 
-Some values of the protocol are credentials by definition: environment variables, and the `env` and `headers` of
-MCP servers. Each is replaced by the JSON string "[redacted]" and every other byte stays as it is, so the rest of a
-record is still evidence. What is passed on is never touched.
+Some values of the protocol are credentials by definition: environment variables, and the `env` and `headers`
+of MCP servers. Each is replaced by the JSON string "[redacted]" and every other byte stays as it is, so the
+rest of a record is still evidence. What is passed on is never touched.
 """
 
 import json
+import json.decoder
 from collections.abc import Iterator, Sequence
-from json.decoder import scanstring
 
 import msgspec
 
@@ -61,11 +61,12 @@ _ORDINARY = frozenset(
 )
 
 # Values are only skipped, so a number of any length will do.
-_values = json.JSONDecoder(parse_int=float, strict=False)
+_values = json.JSONDecoder(parse_int=float)
+_scan_string = json.decoder.scanstring  # type: ignore[attr-defined]
 
 
 def redact(line: bytes) -> tuple[bytes, tuple[str, ...]]:
-    """Return the line without credentials, and JSON pointers to where they were. A line that is no JSON stays."""
+    """Return the line without credentials, and JSON pointers to where they were. No JSON: as it is."""
     if line[: line.find(b'"', 10)] in _ORDINARY:
         return line, ()
     if not (b'"env"' in line or b'"headers"' in line or b'"variables"' in line):
@@ -103,7 +104,7 @@ def redact_command(argv: Sequence[str]) -> tuple[list[str], list[int]]:
 
 
 def _option_values(arguments: list[str]) -> Iterator[tuple[int, str, int]]:
-    """Yield for each value of an option of interest its position, the option, and where in the argument it starts."""
+    """Yield each value of an option of interest: its position, the option, and where it starts."""
     option = ""
     for position, argument in enumerate(arguments):
         if argument == "--":
@@ -117,12 +118,12 @@ def _option_values(arguments: list[str]) -> Iterator[tuple[int, str, int]]:
 
 
 def _redacted(text: str, paths: tuple[_Path, ...]) -> tuple[str, tuple[str, ...]]:
-    """Return the JSON text with the values at the paths replaced, and their pointers. ValueError if it is no JSON."""
+    """Return the JSON text with the values at the paths replaced, and their pointers. ValueError: no JSON."""
     found: list[tuple[int, int, str]] = []
     end = _walk(text, _skip(text, 0), paths, "", found)
     if _skip(text, end) != len(text):
         raise ValueError("something follows the value")
-    pieces = []
+    pieces: list[str] = []
     at = 0
     for start, stop, _ in found:
         pieces += (text[at:start], REDACTED)
@@ -150,7 +151,7 @@ def _walk(
             at = _skip(text, _expect(text, at, ","))
         key = str(position)
         if opening == "{":
-            key, at = scanstring(text, _expect(text, at, '"'))
+            key, at = _scan_string(text, _expect(text, at, '"'))
             at = _skip(text, _expect(text, _skip(text, at), ":"))
         inner = tuple(path[1:] for path in paths if path[0] in ("*", key))
         at = _skip(text, _walk(text, at, inner, f"{pointer}/{_escaped(key)}", found))

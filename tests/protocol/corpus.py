@@ -1,0 +1,228 @@
+"""Messages to try a judge on: recorded ones, made-up ones, broken ones; and a second opinion about each."""
+
+import functools
+import json
+import pathlib
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import jsonschema
+import referencing
+from hypothesis import strategies as st
+from referencing.jsonschema import DRAFT202012
+
+from proxy.protocol import library
+from proxy.protocol.judge import TAG_PATHS
+
+Stream = Literal["stdin", "stdout"]
+STREAMS: tuple[Stream, Stream] = ("stdin", "stdout")
+SCENARIOS = pathlib.Path(__file__).parents[2] / "fixtures" / "scenarios"
+
+
+def schema_files() -> list[str]:
+    """Return the name of every schema file."""
+    root = pathlib.Path(library.SCHEMA_DIR)
+    found = (path.relative_to(root) for path in root.rglob("*.json"))
+    outside = ("package.json", "package-lock.json", "node_modules")
+    return sorted(str(path) for path in found if path.parts[0] not in outside)
+
+
+@functools.cache
+def recorded(stream: Stream) -> tuple[bytes, ...]:
+    """Return every line of real traffic of that stream."""
+    files = sorted(SCENARIOS.glob(f"*/{stream}.jsonl"))
+    return tuple(line for file in files for line in file.read_bytes().splitlines() if line.strip())
+
+
+def by_kind(stream: Stream) -> dict[tuple[str, str | None], bytes]:
+    """Return the shortest recorded line of each kind."""
+    found: dict[tuple[str, str | None], bytes] = {}
+    for line in sorted(recorded(stream), key=len, reverse=True):
+        found[kind_of(json.loads(line))] = line
+    return found
+
+
+def kind_of(message: Any) -> tuple[str, str | None]:
+    """Return the type of a message and what it says more closely."""
+    value = message
+    for key in TAG_PATHS.get(message["type"], ()):
+        value = value.get(key) if isinstance(value, dict) else None
+    return message["type"], value if isinstance(value, str) else None
+
+
+@functools.cache
+def reference(name: str) -> jsonschema.Draft202012Validator:
+    """Return the reference implementation's validator for a schema file."""
+    resources = [
+        (library.load(file)["$id"], DRAFT202012.create_resource(library.load(file)))
+        for file in schema_files()
+    ]
+    registry: referencing.Registry[Any] = referencing.Registry().with_resources(resources)
+    return jsonschema.Draft202012Validator(
+        library.load(name), registry=registry, format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER
+    )
+
+
+def kinds(stream: Stream) -> dict[tuple[str, str | None], None]:
+    """Return every kind of message that the specification has for a stream."""
+    found: dict[tuple[str, str | None], None] = {}
+    for type_, row in _rows(f"{stream}.json").items():
+        schema, name = library.follow(row, f"{stream}.json")
+        path = TAG_PATHS.get(type_)
+        for key in path[:-1] if path else ():
+            schema, name = library.follow(schema["properties"][key], name)
+        choice = library.table(schema) if path else None
+        for tag in choice[1] if choice else (None,):
+            found[type_, tag] = None
+    return found
+
+
+def _rows(name: str) -> dict[str, Any]:
+    choice = library.table(library.load(name))
+    assert choice is not None
+    return choice[1]
+
+
+def is_known(stream: Stream, message: Any) -> bool:
+    """Tell whether the specification has messages of this kind, or this message does not say its kind."""
+    type_ = message["type"]
+    if type_ not in _rows(f"{stream}.json"):
+        return False
+    tag = kind_of(message)[1]
+    return tag is None or (type_, tag) in kinds(stream)
+
+
+def second_opinion(stream: Stream, line: bytes) -> str:
+    """Return the verdict on a line of JSON as the reference implementation of JSON Schema has it."""
+    message = json.loads(line)
+    if not isinstance(message, dict) or not isinstance(message.get("type"), str):
+        return "invalid"
+    if not is_known(stream, message):
+        return "unknown"
+    return "valid" if reference(f"{stream}.json").is_valid(message) else "invalid"
+
+
+WRONG: tuple[Any, ...] = (None, True, 7, "wrong", ["wrong"], {"wrong": 1})
+
+
+def broken(message: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the message with one thing changed: a field taken out, or a value of another type put in."""
+    for path in _paths(message, ()):
+        shown = "/".join(map(str, path))
+        yield f"{shown} removed", _changed(message, path, remove=True)
+        for value in WRONG:
+            yield f"{shown} = {value!r}", _changed(message, path, value)
+
+
+def _paths(value: Any, path: tuple[str | int, ...]) -> Iterator[tuple[str | int, ...]]:
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, item in items:
+        yield (*path, key)
+        yield from _paths(item, (*path, key))
+
+
+def _changed(message: Any, path: tuple[str | int, ...], value: Any = None, *, remove: bool = False) -> Any:
+    copy = json.loads(json.dumps(message))
+    inner = copy
+    for key in path[:-1]:
+        inner = inner[key]
+    if remove:
+        del inner[path[-1]]
+    else:
+        inner[path[-1]] = value
+    return copy
+
+
+_ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=5,
+)
+_SCALARS: dict[str, st.SearchStrategy[Any]] = {
+    "string": st.text(max_size=8),
+    "integer": st.integers(),
+    "number": st.integers() | st.floats(allow_nan=False, allow_infinity=False),
+    "boolean": st.booleans(),
+    "null": st.none(),
+}
+
+
+@functools.cache
+def messages(stream: Stream, type_: str, tag: str | None) -> st.SearchStrategy[Any]:
+    """Return a strategy for valid messages of a kind."""
+    whole = _made(
+        *library.follow(_rows(f"{stream}.json")[type_], f"{stream}.json"), tag, TAG_PATHS.get(type_, ())
+    )
+    return whole.filter(lambda message: kind_of(message) == (type_, tag))
+
+
+def _made(
+    schema: Any, name: str, tag: str | None = None, path: tuple[str, ...] = ()
+) -> st.SearchStrategy[Any]:
+    """Return a strategy for values of a schema; at the path, the table's row for the tag is taken."""
+    schema, name = library.follow(schema, name)
+    if "const" in schema:
+        return st.just(schema["const"])
+    if "enum" in schema:
+        return st.sampled_from(schema["enum"])
+    if "anyOf" in schema:
+        return st.one_of([_made(part, name) for part in schema["anyOf"]])
+    types = schema.get("type")
+    if types is None:
+        return _ANYTHING
+    choices = [types] if isinstance(types, str) else types
+    return st.one_of([_of_type(one, schema, name, tag, path) for one in choices])
+
+
+def _of_type(
+    one: str, schema: Any, name: str, tag: str | None, path: tuple[str, ...]
+) -> st.SearchStrategy[Any]:
+    if one == "array":
+        return st.lists(_made(schema.get("items", {}), name), max_size=2)
+    if one != "object":
+        return _SCALARS[one]
+    choice = library.table(schema)
+    if choice is not None:
+        key, rows = choice
+        values = [tag] if len(path) == 1 and tag is not None else list(rows)
+        return st.one_of(
+            [_row(schema, name, *library.follow(rows[value], name), **{key: value}) for value in values]
+        )
+    return _object(schema, name, schema, name, tag=tag, path=path)
+
+
+def _row(common: Any, common_name: str, row: Any, name: str, **tag: str) -> st.SearchStrategy[Any]:
+    return _object(common, common_name, row, name).map(lambda made: {**made, **tag})
+
+
+def _object(
+    common: Any,
+    common_name: str,
+    schema: Any,
+    name: str,
+    *,
+    tag: str | None = None,
+    path: tuple[str, ...] = (),
+) -> st.SearchStrategy[Any]:
+    required: dict[str, st.SearchStrategy[Any]] = {}
+    optional: dict[str, st.SearchStrategy[Any]] = {}
+    for part, part_name in _parts(common, common_name, schema, name):
+        for key, value in part.get("properties", {}).items():
+            made = _field(value, part_name, tag, key, path)
+            (required if key in part.get("required", ()) else optional)[key] = made
+    extra = schema.get("additionalProperties")
+    if extra is not None:
+        return st.dictionaries(st.text(max_size=4), _made(extra, name), max_size=2)
+    return st.fixed_dictionaries(required, optional={k: v for k, v in optional.items() if k not in required})
+
+
+def _field(value: Any, name: str, tag: str | None, key: str, path: tuple[str, ...]) -> st.SearchStrategy[Any]:
+    return _made(value, name, tag, path[1:]) if path[:1] == (key,) else _made(value, name)
+
+
+def _parts(common: Any, common_name: str, schema: Any, name: str) -> Iterator[tuple[Any, str]]:
+    for one, one_name in ((common, common_name), (schema, name)):
+        for part in one.get("allOf", ()):
+            if "$ref" in part:
+                yield library.follow(part, one_name)
+        yield one, one_name

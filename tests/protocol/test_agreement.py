@@ -1,0 +1,78 @@
+"""One truth, one verdict: fast path, jsonschema-rs and reference implementation agree on every line."""
+
+import json
+
+import hypothesis
+import pytest
+from hypothesis import strategies as st
+
+from proxy.protocol import Judge, full, library
+from proxy.protocol.fastpath import Compiler
+from tests.protocol import corpus
+from tests.protocol.corpus import STREAMS, Stream
+
+KINDS = [(stream, *kind) for stream in STREAMS for kind in corpus.kinds(stream)]
+
+
+def agreed(stream: Stream, line: bytes) -> str:
+    """Return the verdict on a line, after asking each judge; they must agree."""
+    fresh, warm, batch = Judge(stream), Judge(stream), Judge(stream)
+    verdict = fresh.judge(line).verdict
+    assert warm.judge(line).verdict == warm.judge(line).verdict == verdict
+    assert [one.verdict for one in batch.judge_lines([line] * 3)] == [verdict] * 3
+    assert verdict == corpus.second_opinion(stream, line)
+    message = json.loads(line)
+    if verdict in ("valid", "invalid") and isinstance(message, dict) and isinstance(message.get("type"), str):
+        assert verdict == full.judgement(f"{stream}.json", line).verdict
+    return verdict
+
+
+@pytest.mark.parametrize("stream", STREAMS)
+def test_recorded_lines_are_valid_and_take_the_fast_path(
+    stream: Stream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What released clients and Claude Code have written is valid, by one typed decode."""
+    monkeypatch.setattr(full, "judgement", lambda *_: pytest.fail("the fast path refused a recorded line"))
+    judge = Judge(stream)
+    for line in corpus.recorded(stream):
+        assert judge.judge(line).verdict == "valid", line[:200]
+
+
+@pytest.mark.parametrize("stream", STREAMS)
+def test_every_judge_has_the_same_verdict_on_recorded_lines(stream: Stream) -> None:
+    """Reference and fast path agree on every kind of recorded line."""
+    for line in corpus.by_kind(stream).values():
+        assert agreed(stream, line) == "valid"
+
+
+@pytest.mark.parametrize("stream", STREAMS)
+def test_every_judge_has_the_same_verdict_on_broken_lines(stream: Stream) -> None:
+    """Whatever field of a recorded message is taken out or given another type, all judges agree."""
+    judge = Judge(stream)
+    for line in corpus.by_kind(stream).values():
+        for what, message in corpus.broken(json.loads(line)):
+            changed = json.dumps(message).encode()
+            assert judge.judge(changed).verdict == corpus.second_opinion(stream, changed), (what, line[:200])
+
+
+@pytest.mark.parametrize(("stream", "type_", "tag"), KINDS)
+@hypothesis.settings(max_examples=10, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
+@hypothesis.given(data=st.data())
+def test_every_judge_has_the_same_verdict_on_generated_lines(
+    stream: Stream, type_: str, tag: str | None, data: st.DataObject
+) -> None:
+    """Messages made from the schemas are valid to all judges; one change, and all still agree."""
+    message = data.draw(corpus.messages(stream, type_, tag))
+    assert agreed(stream, json.dumps(message).encode()) == "valid"
+    changes = list(corpus.broken(message))
+    _, changed = data.draw(st.sampled_from(changes))
+    agreed(stream, json.dumps(changed, ensure_ascii=False).encode())
+
+
+@pytest.mark.parametrize(("stream", "type_", "tag"), KINDS)
+def test_every_kind_of_message_has_a_fast_path(stream: Stream, type_: str, tag: str | None) -> None:
+    """No kind of message is left to the slow path by a keyword that the compiler does not know."""
+    choice = library.table(library.load(f"{stream}.json"))
+    assert choice is not None
+    _, name = library.follow(choice[1][type_], f"{stream}.json")
+    assert Compiler().compile(name) is not None

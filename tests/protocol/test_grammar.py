@@ -1,0 +1,215 @@
+"""What is JSON, and what is too much of it."""
+
+import functools
+import json
+import tracemalloc
+from typing import Any, NoReturn
+
+import hypothesis
+import pytest
+from hypothesis import strategies as st
+
+from proxy.protocol import Judge, is_json_object, is_message
+from proxy.protocol.grammar import MAX_DEPTH, MAX_DIGITS, fault, is_utf8, is_within_limits
+from tests.protocol import corpus
+
+
+class _ConstantError(ValueError):
+    """NaN and the infinities, which Python's json reads though they are no JSON."""
+
+
+def refuse(constant: str) -> NoReturn:
+    """Refuse a constant."""
+    raise _ConstantError(constant)
+
+
+def strictly(line: bytes) -> Any:
+    """Return what the line holds, read by Python's json at its strictest."""
+    return json.loads(line.decode(), parse_constant=refuse)
+
+
+def inside(value: bytes) -> bytes:
+    """Return a message that holds the value where no schema looks."""
+    return b'{"type":"keep_alive","x":' + value + b"}"
+
+
+MALFORMED = [
+    b"",
+    b" \t\r",
+    b"hello",
+    b"{",
+    b'{"type":"keep_alive"',
+    b'{"type":"keep_alive"} x',
+    b'{"type":"keep_alive"}\x00',
+    b'\xef\xbb\xbf{"type":"keep_alive"}',
+    b'\x0c{"type":"keep_alive"}',
+    b'{"type":"keep_alive",}',
+    b"{'type':'keep_alive'}",
+    inside(b"NaN"),
+    inside(b"-Infinity"),
+    inside(b"01"),
+    inside(b"1."),
+    inside(b".5"),
+    inside(b"+1"),
+    inside(b"1e"),
+    inside(b"[1,]"),
+    inside(b"tru"),
+    inside(b'"\x01"'),
+    inside(b'"\n"'),
+    inside(b'"\\x"'),
+    inside(b'"\\u12"'),
+    inside(b'"\xff"'),
+    b'{"type":"\xff"}',
+    b'{"type":"keep_alive","\xff":1}',
+    b'{"type":"keep_alive","startup_mark":"\xff"}',
+    b'{"type":"system","subtype":"\xff"}',
+    inside(b'"\xed\xa0\x80"'),  # a surrogate in UTF-8
+    inside(b'"\xc0\xaf"'),  # an overlong form
+    inside(b"1") + inside(b"1"),
+    inside(b"\\ud800"),
+]
+WELL_FORMED = [
+    inside(b'"\\ud800"'),
+    inside(b'"\\uDFFF\\uD83D"'),
+    inside(b'"\\ud83d\\ude00"'),
+    inside(b'"\\\\ud800"'),
+    inside(b"1e999"),
+    inside(b"-1E-999"),
+    inside(b"-0"),
+    inside(b"123456789012345678901234567890"),
+    inside(b'"\x7f\xc2\x80\xe2\x80\xa8\xf4\x8f\xbf\xbf"'),
+    b' \t{"type" : "keep_alive"}\r',
+    b'{"type":"keep_alive","type":"keep_alive"}',
+]
+
+
+@pytest.mark.parametrize("line", MALFORMED)
+def test_what_is_no_json_is_malformed(line: bytes) -> None:
+    """RFC 8259 in UTF-8 and nothing else; Python's json at its strictest agrees."""
+    with pytest.raises((json.JSONDecodeError, UnicodeDecodeError, _ConstantError)):
+        strictly(line)
+    judge = Judge("stdout")
+    judge.judge(b'{"type":"keep_alive"}')
+    judgement = judge.judge(line)
+    assert judgement.verdict == "malformed"
+    assert not judgement.spliceable
+    (error,) = judgement.errors
+    assert error.path == ""
+    assert error.message.endswith(".")
+
+
+@pytest.mark.parametrize("line", WELL_FORMED)
+def test_poor_taste_is_still_json(line: bytes) -> None:
+    """Lone surrogates, numbers beyond a double and doubled keys are within the grammar."""
+    strictly(line)
+    for stream in corpus.STREAMS:
+        assert Judge(stream).judge(line).verdict == "valid"
+
+
+@pytest.mark.parametrize("brackets", [(b"[", b"]"), (b'{"a":', b"}"), (b'[{"]":', b"}]")])
+@pytest.mark.parametrize("padding", [b"", b'"' + b'[{\\"' * 200 + b'",'])
+def test_nesting_has_a_limit_wherever_the_stack_stands(brackets: tuple[bytes, bytes], padding: bytes) -> None:
+    """MAX_DEPTH levels are fine and one more is not, with brackets in strings counting for nothing."""
+    opening, closing = brackets
+    step = opening.count(b"[") + opening.count(b"{")
+    for depth, verdict in ((MAX_DEPTH - 1, "valid"), (MAX_DEPTH, "valid"), (MAX_DEPTH + 1, "invalid")):
+        levels, odd = divmod(depth - 2, step)  # the message itself and the list round it are two
+        nested = b"[" * odd + opening * levels + b"1" + closing * levels + b"]" * odd
+        line = inside(b"[" + padding + nested + b"]")
+        judgement = Judge("stdout").judge(line)
+        assert judgement.verdict == verdict
+        assert [error.keyword for error in judgement.errors] == ["depth"] * (verdict == "invalid")
+        assert at_depth(200, functools.partial(Judge("stdout").judge, line)).verdict == verdict
+
+
+def at_depth(frames: int, call: Any) -> Any:
+    """Return what the call returns when it is made from so many frames further down."""
+    return call() if frames == 0 else at_depth(frames - 1, call)
+
+
+@pytest.mark.parametrize(
+    "line", [b"[" * 100_000, b"[" * 100_000 + b"]" * 100_000, inside(b'{"a":' * 100_000)]
+)
+def test_absurd_nesting_is_invalid(line: bytes) -> None:
+    """However deep, closed or not: a verdict, and no crash."""
+    judgement = Judge("stdin").judge(line)
+    assert judgement.verdict == "invalid"
+    assert not judgement.spliceable
+
+
+@pytest.mark.parametrize("before", [b"", b"-", b'"1' + b"2" * 5000 + b'",'])
+def test_integers_have_a_limit(before: bytes) -> None:
+    """An integer that Python would not read is invalid; the same in a string or a fraction is fine."""
+    opening = b"[" + before
+    for digits, verdict in ((MAX_DIGITS - 1, "valid"), (MAX_DIGITS, "valid"), (MAX_DIGITS + 1, "invalid")):
+        judgement = Judge("stdout").judge(inside(opening + b"9" * digits + b"]"))
+        assert judgement.verdict == verdict
+        assert judgement.spliceable == (verdict == "valid")
+        assert Judge("stdout").judge(inside(opening + b"9" * digits + b".5]")).verdict == "valid"
+    assert Judge("stdout").judge(inside(b'"' + b"9" * 100_000 + b'"')).verdict == "valid"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"type":"user","parent_tool_use_id":null,"message":{"role":"user","content":"%s"}}'
+        % (b"x" * 50_000_000),
+        inside(b'"' + "é".encode() * 25_000_000 + b'"'),
+        inside(b"[" + b"[]," * 16_000_000 + b"1]"),
+    ],
+    ids=["text", "beyond ASCII", "brackets"],
+)
+def test_long_lines_cost_no_more_than_a_few_times_their_size(line: bytes) -> None:
+    """50 MB, whatever they hold, are judged with bounded memory."""
+    tracemalloc.start()
+    try:
+        assert Judge("stdout").judge(line).verdict == "valid"
+        assert tracemalloc.get_traced_memory()[1] < 3 * len(line)
+    finally:
+        tracemalloc.stop()
+
+
+@hypothesis.given(st.binary(max_size=40), st.data())
+def test_a_changed_line_is_malformed_exactly_when_it_is_no_json(noise: bytes, data: st.DataObject) -> None:
+    """Whatever bytes are put into a message: not malformed means that others can read it."""
+    line = data.draw(st.sampled_from([*WELL_FORMED, *sorted(corpus.by_kind("stdin").values())]))
+    at = data.draw(st.integers(0, len(line)))
+    length = data.draw(st.integers(0, 3))
+    changed = line[:at] + noise + line[at + length :]
+    judgement = Judge("stdin").judge(changed)
+    try:
+        strictly(changed)
+    except ValueError:
+        assert judgement.verdict == "malformed"
+        return
+    assert judgement.verdict != "malformed"
+
+
+def test_utf8_is_checked_across_pieces() -> None:
+    """A long line is checked in pieces, and a character may lie across two of them."""
+    for length in range(65530, 65540):
+        line = b"x" * length + "é😀".encode()
+        assert is_utf8(line)
+        assert not is_utf8(line[:-1])
+
+
+def test_a_message_is_an_object_with_a_type() -> None:
+    """What tells a stream of messages from other text."""
+    assert is_message(b'{"type":"anything"}')
+    assert is_message(b'\t{"x": "\\ud800", "type": "t"}\r')
+    for line in (b"{}", b'{"type":1}', b'[{"type":"x"}]', b'"type"', b"text", b'{"type":"\xff"}', b""):
+        assert not is_message(line), line
+    assert not is_message(inside(b"[" * 100_000 + b"]" * 100_000))
+
+
+def test_a_json_object_is_one_whatever_is_in_it() -> None:
+    """Lines of other programs count as messages when they are JSON objects."""
+    assert is_json_object(b' {"a": 1}\r')
+    for line in (b"[]", b"1", b"{", b'{"a":NaN}', b"", b"x{}"):
+        assert not is_json_object(line), line
+
+
+def test_limits_are_kept_or_not() -> None:
+    """The cheap check agrees with the whole one on lines of JSON."""
+    for line in (*corpus.recorded("stdout"), inside(b"[" * 600 + b"]" * 600), inside(b"9" * 5000)):
+        assert is_within_limits(line) == (fault(line) is None)

@@ -1,0 +1,184 @@
+"""Each line gets its verdict."""
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import hypothesis
+import pytest
+from hypothesis import strategies as st
+
+from proxy.protocol import Judge, Judgement
+from tests.protocol import corpus
+from tests.protocol.corpus import STREAMS, Stream
+
+IDS = {"uuid": "u", "session_id": "s"}
+USER = {"type": "user", "message": {"role": "user", "content": "hello"}}
+
+
+def verdict(stream: Stream, message: Any) -> str:
+    """Return the verdict on a message as Python writes it."""
+    return Judge(stream).judge(json.dumps(message).encode()).verdict
+
+
+@pytest.mark.parametrize(
+    ("stream", "message"),
+    [
+        ("stdin", {"type": "bash_command"}),
+        ("stdin", {"type": "assistant"}),
+        ("stdout", {"type": "new_in_the_next_release", "anything": [1]}),
+        ("stdout", {"type": "system", "subtype": "new_in_the_next_release"}),
+        ("stdout", {"type": "result", "subtype": "error_new", **IDS}),
+        ("stdin", {"type": "control_request", "request_id": "1", "request": {"subtype": "new"}}),
+        ("stdin", {"type": "control_response", "response": {"subtype": "new"}}),
+        ("stdout", {"type": "stream_event", "event": {"type": "ping"}}),
+    ],
+)
+def test_a_kind_that_the_specification_does_not_have_is_unknown(stream: Stream, message: Any) -> None:
+    """Type, subtype, subtype of a control request, type of a stream event: whatever else is in it."""
+    assert verdict(stream, message) == "unknown"
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {**USER, "brand_new": {"deep": [1]}},
+        {**USER, "message": {"role": "user", "content": [{"type": "hologram", "data": 1}]}},
+        {**USER, "priority": "tomorrow"},
+        {"type": "control_request", "request_id": "1", "request": {"subtype": "initialize", "hooks": None}},
+        {
+            "type": "control_request",
+            "request_id": "1",
+            "request": {
+                "subtype": "initialize",
+                "hooks": {"NewEvent": [{"matcher": None, "hookCallbackIds": ["h"], "timeout": 1.5}]},
+            },
+        },
+        {
+            "type": "control_request",
+            "request_id": "1",
+            "request": {"subtype": "set_permission_mode", "mode": "new"},
+        },
+    ],
+)
+def test_drift_further_in_leaves_a_message_valid(message: Any) -> None:
+    """Unknown tags of blocks and hooks, new values of known enumerations and extra fields are no fault."""
+    assert verdict("stdin", message) == "valid"
+
+
+@pytest.mark.parametrize(
+    ("stream", "message", "path", "keyword"),
+    [
+        ("stdin", [], "", "type"),
+        ("stdin", 42, "", "type"),
+        ("stdin", "text", "", "type"),
+        ("stdin", None, "", "type"),
+        ("stdin", {}, "", "required"),
+        ("stdin", {"type": 1}, "", "required"),
+        ("stdin", {"type": "user"}, "", "required"),
+        ("stdin", {"type": "user", "message": "hello"}, "/message", "type"),
+        (
+            "stdin",
+            {"type": "user", "message": {"role": "assistant", "content": "x"}},
+            "/message/role",
+            "const",
+        ),
+        ("stdin", {"type": "user", "message": {"role": "user", "content": 1}}, "/message/content", "type"),
+        (
+            "stdin",
+            {"type": "user", "message": {"role": "user", "content": [{"type": "text"}]}},
+            "/message/content/0",
+            "required",
+        ),
+        ("stdin", {"type": "control_request", "request_id": "1"}, "", "required"),
+        (
+            "stdin",
+            {"type": "control_request", "request_id": "1", "request": {"subtype": 1}},
+            "/request/subtype",
+            "type",
+        ),
+        ("stdin", {"type": "control_request", "request_id": "1", "request": {}}, "/request", "required"),
+        ("stdout", {"type": "system", **IDS}, "", "required"),
+        (
+            "stdout",
+            {"type": "stream_event", "event": {}, "parent_tool_use_id": None, **IDS},
+            "/event",
+            "required",
+        ),
+    ],
+)
+def test_a_broken_message_is_invalid_and_the_error_says_where(
+    stream: Stream, message: Any, path: str, keyword: str
+) -> None:
+    """The path is a JSON pointer to the value at fault, and a sentence goes with it."""
+    judgement = Judge(stream).judge(json.dumps(message).encode())
+    assert judgement.verdict == "invalid"
+    assert (path, keyword) in [(error.path, error.keyword) for error in judgement.errors]
+    assert all(error.message.endswith(".") for error in judgement.errors)
+
+
+def test_the_last_of_two_equal_keys_counts_on_every_path() -> None:
+    """As for every other reader of JSON; the fast path and the slow one must not differ here."""
+    valid = b'{"type":"user","message":1,"message":{"role":"user","content":"x"}}'
+    invalid = b'{"type":"user","message":{"role":"user","content":"x"},"message":1}'
+    retyped = b'{"type":"keep_alive","type":"user"}'
+    for _ in range(2):
+        judge = Judge("stdin")
+        judge.judge(json.dumps(USER).encode())  # now the fast path is ready
+        judge.judge(b'{"type":"keep_alive"}')
+        assert judge.judge(valid).verdict == "valid"
+        assert judge.judge(invalid).verdict == "invalid"
+        assert judge.judge(retyped).verdict == "invalid"
+
+
+def test_the_order_of_keys_is_free_and_learned() -> None:
+    """A message that begins with another field than its type is judged the same, the first time and later."""
+    line = json.dumps(dict(reversed(USER.items()))).encode()
+    judge = Judge("stdin")
+    assert [judge.judge(line).verdict for _ in range(3)] == ["valid"] * 3
+    assert judge.judge(line.replace(b'"user"}', b'"other"}')).verdict == "unknown"
+
+
+def test_valid_lines_share_one_judgement() -> None:
+    """The ordinary case allocates nothing."""
+    line = json.dumps(USER).encode()
+    judge = Judge("stdin")
+    assert judge.judge(line) is judge.judge(line)
+    assert judge.judge(line) == Judgement("valid", (), spliceable=True)
+
+
+@pytest.mark.parametrize("stream", STREAMS)
+@hypothesis.given(data=st.data())
+def test_lines_together_are_judged_as_one_by_one(stream: Stream, data: st.DataObject) -> None:
+    """However good and bad lines are mixed in a batch."""
+    odd = [
+        b"",
+        b"{",
+        b"[1]",
+        b'{"type":"x"}',
+        b'{"type":"user","message":"\xff"}',
+        b'{"type":"user"}',
+        b'{"a":"\xff"}',
+    ]
+    lines = data.draw(st.lists(st.sampled_from([*odd, *corpus.by_kind(stream).values()]), max_size=12))
+    repeated = [line for line in lines for _ in range(data.draw(st.integers(1, 3)))]
+    one_by_one, together = Judge(stream), Judge(stream)
+    together.judge_lines(lines)
+    assert together.judge_lines(repeated) == [one_by_one.judge(line) for line in repeated]
+
+
+def test_a_session_of_valid_messages_never_imports_the_slow_path() -> None:
+    """The wrapper pays for jsonschema-rs only when a line was refused, and never for more."""
+    program = """
+import sys
+from proxy.protocol import Judge
+judge = Judge("stdout")
+for line in sys.stdin.buffer:
+    assert judge.judge(line.rstrip(b"\\n")).verdict == "valid"
+unwanted = "jsonschema_rs", "jsonschema", "pydantic", "asyncio", "pathlib"
+print([name for name in unwanted if name in sys.modules])
+"""
+    lines = b"\n".join(corpus.recorded("stdout"))
+    done = subprocess.run([sys.executable, "-c", program], input=lines, capture_output=True, check=True)
+    assert done.stdout == b"[]\n"
