@@ -140,7 +140,8 @@ class _Handler(BaseHTTPRequestHandler):
             return
         play.requests.append((path, body))
         if path == "v1/messages/count_tokens":
-            self._send_json(200, {"input_tokens": len(json.dumps(body)) // 4})
+            # Always the same: a count that went by the request's length would depend on where a run takes place.
+            self._send_json(200, {"input_tokens": 1000})
         elif path == "v1/messages":
             self._answer(play.answer_to(body), body)
         else:

@@ -95,7 +95,7 @@ async def thinking_redacted(stage: Stage) -> None:
         await actor.turn("Please think secretly.")
 
 
-@scenario()
+@scenario(ordered=False)
 async def several_blocks(stage: Stage) -> None:
     """One answer of several blocks, two of them tools that run side by side."""
     blocks = (text("Two at once."), tool("Bash", command="echo one"), tool("Bash", command="echo two"))

@@ -40,7 +40,7 @@ async def api_errors(stage: Stage) -> None:
 async def api_unauthorized(stage: Stage) -> None:
     """The API does not accept the key."""
     stage.answer({"question": [Failure(401, "authentication_error", "invalid x-api-key")]})
-    async with stage.sdk() as actor:
+    async with stage.sdk(env={"CLAUDE_CODE_MAX_RETRIES": "1"}) as actor:
         await actor.turn("A question?")
 
 

@@ -50,13 +50,20 @@ async def hooks(stage: Stage) -> None:
 @scenario(ordered=False)
 async def hooks_of_every_kind(stage: Stage) -> None:
     """A client that hooks into everything: tools that work, fail and are denied, a subagent, a compaction."""
+    agent = uses(
+        "Agent",
+        description="count",
+        prompt="count to one",
+        subagent_type="general-purpose",
+        run_in_background=False,
+    )
     stage.answer(
         {
             "several things": [
                 uses("Bash", command="echo one"),
                 uses("Bash", command="ls no-such-file"),
                 write_file(stage),
-                uses("Agent", description="count", prompt="count to one", subagent_type="general-purpose"),
+                agent,
                 says("All of it."),
             ],
             "count to one": [says("One.")],

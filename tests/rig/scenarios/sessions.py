@@ -89,7 +89,9 @@ async def clear(stage: Stage) -> None:
 async def session_mirror(stage: Stage) -> None:
     """The client keeps the transcript itself."""
     stage.answer(ANSWERS)
-    async with stage.sdk(session_store=InMemorySessionStore()) as actor:
+    # The SDK must know the folder that Claude Code writes to, so as to tell what belongs to the session.
+    env = {"CLAUDE_CONFIG_DIR": str(stage.surroundings.home / ".claude")}
+    async with stage.sdk(session_store=InMemorySessionStore(), env=env) as actor:
         await actor.turn("A first question?")
 
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+
+import anyio
+import anyio.to_thread
 from claude_agent_sdk import AgentDefinition
 
-from tests.rig.answers import Reply, says, text, thinking, tool, uses
+from tests.rig.answers import Gate, Reply, says, text, thinking, tool, uses
 from tests.rig.raw_client import Message
 from tests.rig.scenarios.registry import scenario
 from tests.rig.stage import Stage
@@ -96,23 +100,37 @@ async def subagents_in_parallel(stage: Stage) -> None:
 @scenario(ordered=False)
 async def background_agent(stage: Stage) -> None:
     """A subagent in the background: its end starts a turn that nobody asked for."""
-    agent = uses("Agent", description="count", prompt="count slowly", subagent_type="general-purpose", run_in_background=True)
-    stage.answer({"delegate": [agent, says("It is under way."), says("It is done.")], "count slowly": [says("3")]})
+    agent = uses(
+        "Agent", description="count", prompt="count slowly", subagent_type="general-purpose", run_in_background=True
+    )
+    gate = Gate()
+    stage.answer(
+        {
+            "delegate": [agent, says("It is under way."), says("It is done.")],
+            "count slowly": [says("One, two, three, and that is all there is.", gate=gate)],
+        }
+    )
     async with stage.raw() as client:
         await client.control("initialize", agentProgressSummaries=True)
         await client.turn("Please delegate.")
+        gate.open()
         await client.until(notified)
 
 
 @scenario(ordered=False)
 async def background_shell(stage: Stage) -> None:
     """A command in the background, whose output is asked for."""
-    command = uses("Bash", command="echo working", run_in_background=True, description="Work")
+    command = uses("Bash", command="cat go", run_in_background=True, description="Work")
+    go = stage.project / "go"
+    os.mkfifo(go)  # the command waits until something is written here
     stage.answer({"work": [command, says("It is under way."), says("It is done.")]})
     async with stage.raw() as client:
         await client.control("initialize")
         await client.say("Please work.")
         task = await client.until(started)
+        await client.result()
+        with anyio.fail_after(30):
+            await anyio.to_thread.run_sync(go.write_bytes, b"worked\n", abandon_on_cancel=True)
         await client.until(notified)
         await client.control("get_task_output", task_id=task["task_id"])
         await client.control("get_task_output", task_id="no-such-task")
@@ -131,7 +149,6 @@ async def background_stopped(stage: Stage) -> None:
         await client.control("background_tasks")
         await client.control("stop_task", task_id=task["task_id"])
         await client.control("stop_task", task_id="no-such-task")
-        await client.until(lambda m: m.get("subtype") == "task_notification")
 
 
 def started(message: Message) -> bool:

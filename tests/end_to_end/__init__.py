@@ -1,0 +1,1 @@
+"""The real Claude Code, driven by real clients, bare and wrapped."""

@@ -1,0 +1,54 @@
+"""What these tests share: one stand-in for the Messages API, and the real Claude Code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.rig.environment import Surroundings, find_claude, surroundings_unset
+from tests.rig.messages_api import MessagesApi
+from tests.rig.stage import Stage
+from tests.rig.wrapping import Wrapped
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    """The event loop that the Agent SDK is mostly used with."""
+    return "asyncio"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_environment() -> Iterator[None]:
+    """Nothing that configures the developer's own Claude Code reaches the tests."""
+    with surroundings_unset():
+        yield
+
+
+@pytest.fixture(scope="session")
+def api() -> Iterator[MessagesApi]:
+    """The stand-in for the Messages API; each test has a path of its own on it."""
+    with MessagesApi() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def claude() -> Path:
+    """The real Claude Code."""
+    found = find_claude()
+    if found is None:
+        pytest.skip("Claude Code is neither in the installed Agent SDK nor on PATH")
+    return found
+
+
+@pytest.fixture
+def wrapped(tmp_path: Path, claude: Path) -> Wrapped:
+    """The wrapper in front of the real Claude Code, with a recorder on either side."""
+    return Wrapped(tmp_path, claude)
+
+
+@pytest.fixture
+def stage(api: MessagesApi, wrapped: Wrapped, tmp_path: Path) -> Stage:
+    """A stage whose command is wrapped."""
+    return Stage(api, wrapped.command, Surroundings(tmp_path / "home"))

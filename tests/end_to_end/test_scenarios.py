@@ -1,0 +1,48 @@
+"""Every scenario of the rig, played bare and wrapped: the client cannot tell, and the log has it all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.end_to_end.checks import assert_faithful, unexpected_verdicts
+from tests.rig.environment import Surroundings
+from tests.rig.messages_api import MessagesApi
+from tests.rig.sameness import alike, shape
+from tests.rig.scenarios import Scenario, all_scenarios
+from tests.rig.stage import Stage
+from tests.rig.wrapping import Wrapped
+
+pytestmark = pytest.mark.anyio
+
+# Lines that no specification can call valid: sent on purpose, each with the verdict that it deserves.
+DESERVED = {
+    "control_errors": [("stdin", "unknown")],
+    "lines_ignored": [("stdin", "malformed")],
+}
+
+
+async def played(scenario: Scenario, api: MessagesApi, command: Path, home: Path) -> tuple[list[object], list[int]]:
+    """Play a scenario; return what its client saw, and the exit statuses that it saw."""
+    stage = Stage(api, command, Surroundings(home))
+    stage.surroundings.build()
+    await scenario.play(stage)
+    return shape(stage.seen, home), stage.exit_statuses
+
+
+@pytest.mark.parametrize("scenario", all_scenarios(), ids=lambda scenario: scenario.name)
+async def test_client_sees_the_same_and_the_log_has_every_line(
+    scenario: Scenario, api: MessagesApi, claude: Path, wrapped: Wrapped, tmp_path: Path
+) -> None:
+    """With the wrapper a client sees what it sees without, and every line is on record, byte for byte, as valid."""
+    # Homes of one length: Claude Code estimates tokens from texts that hold the path.
+    bare, bare_exits = await played(scenario, api, claude, tmp_path / "bare/home")
+    seen, exits = await played(scenario, api, wrapped.command, tmp_path / "wrap/home")
+
+    assert alike(bare, seen, ordered=scenario.ordered) == ([], [])
+    assert exits == bare_exits
+    assert_faithful(wrapped)
+    unexpected = [line for log in wrapped.logs() for line in unexpected_verdicts(log)]
+    if [line[:2] for line in unexpected] != DESERVED.get(scenario.name, []):
+        pytest.fail("\n".join(map(str, unexpected)))

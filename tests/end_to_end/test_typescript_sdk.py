@@ -1,0 +1,147 @@
+"""The TypeScript Agent SDK cannot tell the wrapper from Claude Code."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+from tests.end_to_end.checks import assert_faithful, unexpected_verdicts
+from tests.rig.answers import Failure, Gate, says, uses
+from tests.rig.environment import Surroundings
+from tests.rig.messages_api import MessagesApi, Play, Script
+from tests.rig.sameness import alike, shape
+from tests.rig.wrapping import Wrapped, claude_proxy
+
+pytestmark = pytest.mark.anyio
+
+SDK = "@anthropic-ai/claude-agent-sdk@0.3.330"
+CLIENT = Path(__file__).with_name("typescript_client.mjs")
+INSTALL_WAIT_S = 100
+CLIENT_WAIT_S = 40
+
+SCENARIOS = (
+    "turns single allow deny hooks mcp interrupt control subagent structured resume api_error".split()
+)
+# What Claude Code and its client do at the same time has no order that both runs must share.
+UNORDERED = {"interrupt", "mcp", "control", "subagent"}
+
+
+@pytest.fixture(scope="session")
+def sdk() -> Path:
+    """A folder with the TypeScript Agent SDK in it, kept between test runs outside the project."""
+    if shutil.which("node") is None or shutil.which("npm") is None:
+        pytest.skip("the TypeScript Agent SDK needs node and npm")
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    folder = cache / "claude-proxy-tests" / SDK.rpartition("/")[2]
+    if (folder / "complete").exists():
+        return folder
+    folder.mkdir(parents=True, exist_ok=True)
+    # Without the optional packages: they carry another copy of Claude Code, which is not what is tested.
+    options = ("--no-save", "--no-package-lock", "--omit=optional", "--ignore-scripts", "--no-audit", "--no-fund")
+    try:
+        done = subprocess.run(
+            ["npm", "install", "--prefix", folder, *options, SDK],
+            capture_output=True,
+            text=True,
+            timeout=INSTALL_WAIT_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        pytest.skip(f"npm did not install {SDK} within {INSTALL_WAIT_S} s")
+    if done.returncode != 0:
+        pytest.skip(f"npm cannot install {SDK}: {done.stderr.strip()[-500:]}")
+    (folder / "package.json").write_text("{}\n", encoding="ascii")
+    (folder / "complete").touch()
+    return folder
+
+
+def script(project: Path) -> Script:
+    """Return what the model answers to the client's prompts."""
+    write = uses("Write", file_path=str(project / "a.txt"), content="hello\n")
+    agent = uses("Agent", description="count", prompt="count the files", subagent_type="counter", run_in_background=False)
+    return {
+        "first question": [says("The first answer.")],
+        "second question": [says("The second answer.")],
+        "bad question": [Failure(400, "invalid_request_error", "no such thing")],
+        "write it": [write, says("That was that.")],
+        "add them": [uses("mcp__calc__add", a=2, b=3), says("Five.")],
+        "long story": [says("A very long story that nobody wants to hear to its end. " * 20, gate=Gate())],
+        "short one": [says("The end.")],
+        "delegate": [agent, says("Three files.")],
+        "count the files": [uses("Bash", command="echo 3"), says("3")],
+        "largest city": [uses("StructuredOutput", city="Tokyo")],
+    }
+
+
+async def played(name: str, sdk: Path, api: MessagesApi, command: Path, home: Path) -> list[dict[str, Any]]:
+    """Play a scenario of the client's; return what it saw."""
+    surroundings = Surroundings(home)
+    surroundings.build()
+    play: Play = api.play(script(surroundings.project))
+    env = {**os.environ, **surroundings.variables(play.base_url)}
+    with anyio.fail_after(CLIENT_WAIT_S):
+        done = await anyio.run_process(
+            ["node", str(CLIENT), str(sdk), name, str(command), str(surroundings.project)], env=env, check=False
+        )
+    play.open_gates()
+    assert done.returncode == 0, done.stderr.decode()[-2000:]
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+async def test_client_sees_the_same_and_the_log_has_every_line(
+    name: str, sdk: Path, api: MessagesApi, claude: Path, wrapped: Wrapped, tmp_path: Path
+) -> None:
+    """With the wrapper the SDK sees what it sees without, and every line is on record, byte for byte, as valid."""
+    bare = await played(name, sdk, api, claude, tmp_path / "bare/home")
+    seen = await played(name, sdk, api, wrapped.command, tmp_path / "wrap/home")
+
+    shapes = shape(bare, tmp_path / "bare/home"), shape(seen, tmp_path / "wrap/home")
+    assert alike(*shapes, ordered=name not in UNORDERED) == ([], [])
+    assert any(entry["what"] == "message" and entry["value"]["type"] == "result" for entry in seen)
+    assert_faithful(wrapped)
+    assert [line for log in wrapped.logs() for line in unexpected_verdicts(log)] == []
+
+
+async def test_abort_ends_everything_and_the_log_is_whole(
+    sdk: Path, api: MessagesApi, wrapped: Wrapped, tmp_path: Path
+) -> None:
+    """A client that aborts in mid-stream gets its error, and the log has what passed until then and the end."""
+    seen = await played("abort", sdk, api, wrapped.command, tmp_path / "home")
+
+    assert [entry["what"] for entry in seen] == ["error"]
+    (log,) = wrapped.logs()
+    (inside,) = wrapped.inside()
+    assert b"".join(r.line + b"\n" for r in log.lines("stdin")) == inside.stdin
+    assert b"".join(r.line + b"\n" for r in log.lines("stdout")) == inside.stdout
+    assert log.event("session_ended")["exit_code"] == inside.exit
+
+
+async def test_shim_stands_for_claude(sdk: Path, api: MessagesApi, claude: Path, tmp_path: Path) -> None:
+    """The executable that `claude-proxy shim` writes is all that pathToClaudeCodeExecutable needs."""
+    made = await anyio.run_process([*claude_proxy(), "shim", str(tmp_path), "--claude", str(claude)])
+    assert made.returncode == 0
+    surroundings = Surroundings(tmp_path / "home")
+    surroundings.build()
+    play = api.play(script(surroundings.project))
+    env = {
+        **os.environ,
+        **surroundings.variables(play.base_url),
+        "CLAUDE_PROXY_SERVER": "off",
+        "CLAUDE_PROXY_DATA_DIR": str(tmp_path / "data"),
+    }
+
+    with anyio.fail_after(CLIENT_WAIT_S):
+        done = await anyio.run_process(
+            ["node", str(CLIENT), str(sdk), "turns", str(tmp_path / "claude"), str(surroundings.project)], env=env
+        )
+
+    assert done.stdout.count(b'"The second answer."') >= 1
+    assert (tmp_path / "data/sessions/latest.jsonl").exists()
