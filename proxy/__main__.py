@@ -1,0 +1,5 @@
+"""``python -m proxy`` is ``claude-proxy``."""
+
+from proxy.cli import main
+
+main()

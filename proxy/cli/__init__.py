@@ -1,0 +1,163 @@
+"""The command line: ``claude-proxy [OPTIONS] [--] COMMAND ...`` and the subcommands.
+
+This module is what every wrapped command waits for, so it reads the few options of the wrapper by hand and
+imports nothing else for it; the subcommands have ``argparse`` (see ``app``).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+TYPE_CHECKING = False  # `typing` takes long to import, and the command waits
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import NoReturn
+
+SUBCOMMANDS = frozenset(["sessions", "show", "tail", "status", "validate", "drift", "shim"])
+"""Words that are not taken for a COMMAND unless ``--`` stands before them."""
+
+CHOICES = {"validation": ("observe", "enforce", "off"), "server": ("auto", "off"), "redact": ("on", "off")}
+VALUE_OPTIONS = ("data-dir", "config", "validation", "server", "host", "port", "session-name", "redact")
+
+USAGE = "usage: claude-proxy [OPTIONS] [--] COMMAND [ARG...] | claude-proxy SUBCOMMAND ...  (claude-proxy --help)"
+
+
+class UsageError(Exception):
+    """The command line, the environment or the configuration cannot be used; says what to change."""
+
+
+def main() -> NoReturn:
+    """Run the program and exit with its status: the console script's entry point."""
+    try:
+        status = run(sys.argv[1:])
+    except UsageError as error:
+        sys.stderr.write(f"claude-proxy: {error}\n")
+        status = 2
+    sys.exit(status)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Do what the command line says and return the exit status; a wrapped command is never returned from."""
+    options, rest, separated = split_options(arguments)
+    if rest and (separated or rest[0] not in SUBCOMMANDS):
+        wrap(rest, options)
+    from proxy.cli import app  # noqa: PLC0415 - see the module's docstring
+
+    return app.run(options, rest)
+
+
+def split_options(arguments: Sequence[str]) -> tuple[dict[str, str], list[str], bool]:
+    """Return the wrapper's options by name, the words that follow them, and whether ``--`` stood between.
+
+    Raises:
+        UsageError: an option is unknown, or has no value.
+    """
+    options: dict[str, str] = {}
+    index = 0
+    while index < len(arguments):
+        word = arguments[index]
+        index += 1
+        if word == "--":
+            return options, list(arguments[index:]), True
+        if not word.startswith("-") or word == "-":
+            return options, list(arguments[index - 1 :]), False
+        name, given, value = word.removeprefix("--").partition("=")
+        if word in ("-h", "--help", "--version"):
+            options["help" if word != "--version" else "version"] = ""
+            continue
+        if not word.startswith("--") or name not in VALUE_OPTIONS:
+            raise UsageError(f"unknown option {word}; {USAGE}")
+        if not given:
+            if index == len(arguments):
+                raise UsageError(f"option --{name} needs a value")
+            value = arguments[index]
+            index += 1
+        options[name] = value
+    return options, [], False
+
+
+def wrap(command: Sequence[str], options: Mapping[str, str]) -> NoReturn:
+    """Run COMMAND behind the wrapper, or become it."""
+    from proxy.relay.command import plan  # noqa: PLC0415 - each path imports no more than it needs
+    from proxy.relay.execute import CannotRunError, execute  # noqa: PLC0415
+
+    if "help" in options or "version" in options:
+        raise UsageError(f"--help and --version take no COMMAND; {USAGE}")
+    chosen = resolve(options)
+    environment = original_environment()
+    decided = plan(command, stdin_is_terminal=_is_terminal(0), stdout_is_terminal=_is_terminal(1))
+    try:
+        if not decided.relayed:
+            execute(command, environment)
+        from proxy.relay import supervisor  # noqa: PLC0415
+        from proxy.sessions.identity import new_session_id  # noqa: PLC0415
+
+        session_id = new_session_id()
+
+        def relay(session: supervisor.Session, news: int, done: int) -> NoReturn:
+            from proxy.relay import relay as relay_process  # noqa: PLC0415 - after the command has started
+
+            settings = relay_process.Settings(
+                session_id=session_id,
+                data_dir=chosen["data-dir"],
+                name=chosen.get("session-name"),
+                validation=chosen["validation"],
+                redact=chosen["redact"] == "on",
+            )
+            relay_process.run(settings, session, news, done)
+
+        environment[b"CLAUDE_PROXY_SESSION_ID"] = session_id.encode()
+        supervisor.supervise(command, decided, environment, relay)
+    except CannotRunError as error:
+        sys.stderr.write(f"claude-proxy: {error}\n")
+        sys.stderr.flush()
+        os._exit(error.status)
+
+
+def resolve(options: Mapping[str, str]) -> dict[str, str]:
+    """Return each option's value by precedence: command line, environment, configuration file, default.
+
+    Raises:
+        UsageError: a value is not allowed, or the configuration cannot be used.
+    """
+    from proxy.sessions.identity import default_data_dir  # noqa: PLC0415
+
+    chosen = {"validation": "observe", "server": "auto", "redact": "on"}
+    given = {name: value for name in VALUE_OPTIONS if (value := os.environ.get(_variable(name)))}
+    given.update(options)
+    if config := given.get("config"):
+        from proxy.cli.configuration import options_from  # noqa: PLC0415
+
+        chosen.update(options_from(config))
+    chosen.update(given)
+    for name, allowed in CHOICES.items():
+        if chosen[name] not in allowed:
+            origin = f"--{name}" if name in options else _variable(name)
+            raise UsageError(f"{origin} is {chosen[name]!r}; it takes {', '.join(allowed)}")
+    port = chosen.get("port", "8000")
+    if not (port.isascii() and port.isdigit() and int(port) < 65536):
+        raise UsageError(f"port is {port!r}; it takes a number from 0 (any free port) to 65535")
+    chosen["data-dir"] = os.path.abspath(chosen.get("data-dir") or default_data_dir(os.environ))
+    return chosen
+
+
+def original_environment() -> dict[bytes, bytes]:
+    """Return the environment as the caller gave it.
+
+    In the C locale Python sets ``LC_CTYPE`` for itself when it starts (PEP 538); the command must not see that.
+    """
+    environment = dict(os.environb)
+    if environment.get(b"LC_CTYPE", b"").lower() in (b"c.utf-8", b"c.utf8", b"utf-8"):
+        with open("/proc/self/environ", "rb") as given:
+            if not any(entry.startswith(b"LC_CTYPE=") for entry in given.read().split(b"\0")):
+                del environment[b"LC_CTYPE"]
+    return environment
+
+
+def _variable(option: str) -> str:
+    return "CLAUDE_PROXY_" + option.upper().replace("-", "_")
+
+
+def _is_terminal(fd: int) -> bool:
+    return os.isatty(fd)  # False for a closed descriptor too

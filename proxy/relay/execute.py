@@ -1,0 +1,42 @@
+"""Becoming the command: the very last step of a wrapper that gets out of the way, and of every command's start."""
+
+from __future__ import annotations
+
+import os
+
+TYPE_CHECKING = False  # `typing` and `signal` (for its `enum`) take long to import, and the command waits
+if TYPE_CHECKING:
+    import signal
+    from collections.abc import Mapping, Sequence
+    from typing import NoReturn
+else:
+    import _signal as signal
+
+_CHANGED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)  # every Python process ignores them from its start
+_ENOENT, _ENOEXEC, _ENOTDIR = 2, 8, 20
+
+
+class CannotRunError(Exception):
+    """The command cannot be run at all; ``status`` is the exit status that a shell would give."""
+
+    def __init__(self, program: str, errno: int) -> None:
+        self.errno = errno
+        self.status = 127 if errno in (_ENOENT, _ENOTDIR) else 126
+        why = os.strerror(errno)
+        if self.status == 127:
+            why = "no such file" if "/" in program else "command not found on PATH"
+        elif errno == _ENOEXEC:
+            why = "not a program: neither a binary of this machine nor a script with a '#!' line"
+        super().__init__(f"{program}: {why}")
+
+
+def execute(command: Sequence[str], environment: Mapping[bytes, bytes]) -> NoReturn:
+    """Replace this process by the command, with signals as the caller left them; raise `CannotRunError`."""
+    for number in _CHANGED_BY_PYTHON:
+        signal.signal(number, signal.SIG_DFL)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # no Python handler may run between here and the command
+    try:
+        os.execvpe(command[0], list(command), dict(environment))
+    except OSError as error:
+        raise CannotRunError(command[0], error.errno or 0) from None

@@ -1,0 +1,174 @@
+"""From the lines of one stream to the records of the log: what kind of stream it is, and the verdict on each line.
+
+Pure: lines in, record bodies out. The judge is made on the first line that needs one, because its import costs
+more than the start of a small command.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from proxy.sessions.record import END, StreamRecords
+
+TYPE_CHECKING = False  # `typing` takes long to import, and a session waits for its streams
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Literal
+
+    from proxy.protocol import Judge, Judgement
+    from proxy.sessions.record import Body
+
+    Kind = Literal["undecided", "messages", "text"]
+
+
+class StreamRecorder:
+    """Turns the lines of stdin or stdout into record bodies, and counts verdicts.
+
+    A stream carries messages when the command line says so (``declared``) or when its first line that is not
+    blank is a JSON object with a ``type``; else it carries text.
+    """
+
+    def __init__(
+        self,
+        session_id: str,
+        stream: Literal["stdin", "stdout"],
+        *,
+        declared: bool,
+        judged: bool,
+        redact: bool,
+    ) -> None:
+        """``judged``: whether lines get verdicts; ``redact``: whether credentials are kept out of the record."""
+        self.kind: Kind = "messages" if declared else "undecided"
+        self.counts: Counter[str] = Counter()
+        self._records = StreamRecords(session_id, stream)
+        self._stream = stream
+        self._judged = judged
+        self._redact = redact
+        self._judge: Judge | None = None
+
+    def bodies(self, lines: Sequence[bytes]) -> list[Body]:
+        """Return the record bodies for complete lines (without newlines), in order."""
+        self.decide(lines)
+        if self.kind != "messages":
+            self.counts["text"] += len(lines)
+            return [self._plain(line, "text") for line in lines]
+        if not self._judged:
+            self.counts["unjudged"] += len(lines)
+            return [self._plain(line, None) for line in lines]
+        judgements = self.judge(lines)
+        redact = self._without_credentials if self._redact else _unchanged
+        prefix = self._records.valid
+        bodies = []
+        valid = 0
+        for line, judgement in zip(lines, judgements, strict=True):
+            if judgement.verdict == "valid" and line[-1] != 13 and not redact(line)[1]:
+                valid += 1
+                bodies.append((prefix, line, END))
+            else:
+                bodies.append(self.body(line, judgement))
+        if valid:
+            self.counts["valid"] += valid
+        return bodies
+
+    def judge(self, lines: Sequence[bytes]) -> "list[Judgement]":
+        """Return the verdict on each line of a stream of messages."""
+        if self._judge is None:
+            from proxy.protocol import Judge  # noqa: PLC0415 - see the module's docstring
+
+            self._judge = Judge(self._stream)
+        return self._judge.judge_lines(lines)
+
+    def body(self, line: bytes, judgement: "Judgement", *, held_back: bool = False, from_proxy: bool = False) -> Body:
+        """Return the record body for one judged line."""
+        verdict = judgement.verdict
+        self.counts[verdict] += 1
+        if verdict == "malformed" or any(error.keyword == "depth" for error in judgement.errors):
+            # A message nested too deep is kept as text: as a part of the record it would break its readers too.
+            return self._records.text(line, verdict, judgement.errors, held_back=held_back)
+        redacted: Sequence[str] = ()
+        if self._redact:
+            line, redacted = self._without_credentials(line)
+        return self._records.message(
+            line, verdict, judgement.errors, redacted, held_back=held_back, from_proxy=from_proxy
+        )
+
+    def unfinished(self, line: bytes, *, cut: bool = False) -> Body:
+        """Return the body for a line without a newline: the stream's last one, or the beginning of one too long.
+
+        A last line that is whole JSON keeps its place as a message; ``cut`` says that it can not be.
+        """
+        verdict = "text"
+        if not cut:
+            self.decide([line])
+        if self.kind == "messages" and self._judged:
+            if not cut:
+                judgement = self.judge([line])[0]
+                if judgement.verdict != "malformed":
+                    return _truncated(self.body(line, judgement))
+            verdict = "malformed"
+        self.counts[verdict] += 1
+        return self._records.text(line, verdict, truncated=True)
+
+    def decide(self, lines: Sequence[bytes]) -> None:
+        """Settle what kind of stream this is by its first line that is not blank, if it is not settled yet."""
+        if self.kind != "undecided":
+            return
+        for line in lines:
+            if line.strip():
+                self.kind = "messages" if line.lstrip()[:1] == b"{" and _is_message(line) else "text"
+                return
+
+    def _plain(self, line: bytes, verdict: str | None) -> Body:
+        """A line that is not judged: a message where it is a JSON object, else text."""
+        if line[:1] == b"{" and line.rstrip()[-1:] == b"}":
+            from proxy.protocol import is_json_object  # noqa: PLC0415
+
+            if is_json_object(line):
+                redacted: Sequence[str] = ()
+                if self._redact:
+                    line, redacted = self._without_credentials(line)
+                return self._records.message(line, verdict, redacted=redacted)
+        return self._records.text(line, verdict)
+
+    def _without_credentials(self, line: bytes) -> tuple[bytes, Sequence[str]]:
+        from proxy.protocol.redaction import redact  # noqa: PLC0415
+
+        return redact(line)
+
+
+class TextRecorder:
+    """Turns the lines of stderr into record bodies; they carry no verdict."""
+
+    kind: Kind = "text"
+
+    def __init__(self, session_id: str) -> None:
+        self.counts: Counter[str] = Counter()
+        self._records = StreamRecords(session_id, "stderr")
+
+    def bodies(self, lines: Sequence[bytes]) -> list[Body]:
+        """Return the record bodies for complete lines (without newlines), in order."""
+        self.counts["text"] += len(lines)
+        return [self._records.text(line, None) for line in lines]
+
+    def unfinished(self, line: bytes, *, cut: bool = False) -> Body:  # noqa: ARG002 - the recorders' common shape
+        """Return the body for a line without a newline."""
+        self.counts["text"] += 1
+        return self._records.text(line, None, truncated=True)
+
+
+Recorder = StreamRecorder | TextRecorder
+
+
+def _unchanged(line: bytes) -> tuple[bytes, Sequence[str]]:
+    return line, ()
+
+
+def _is_message(line: bytes) -> bool:
+    from proxy.protocol import is_message  # noqa: PLC0415 - only streams that look like messages pay for it
+
+    return is_message(line)
+
+
+def _truncated(body: Body) -> Body:
+    prefix, text, suffix = body
+    return prefix, text, suffix.removesuffix(END) + b',"truncated":true' + END

@@ -1,0 +1,245 @@
+"""The relay process: owns the streams and the log of one session, and outlives the supervisor where it must.
+
+It starts a pump for each relayed stream and waits for two things: news from the supervisor, and the ends of
+its pumps. When the command has exited it tells the supervisor as soon as everything that the command wrote is
+delivered; if descendants of the command still hold its streams, it goes on pumping for them. The last thing
+that it does is to write the ``session_ended`` record.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import select
+import signal
+import sys
+import threading
+import time
+
+from proxy import __version__
+from proxy.relay.pump import Pump
+from proxy.relay.recording import StreamRecorder, TextRecorder
+from proxy.sessions.record import FORMAT, lifecycle
+from proxy.sessions.writer import SessionLog
+
+TYPE_CHECKING = False  # `typing` takes long to import, and a session waits for its streams
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any, NoReturn
+
+    from proxy.relay.recording import Recorder
+    from proxy.relay.supervisor import Session, Stream
+
+_STALLED_MS = 100
+"""A caller that takes nothing for so long after the command's exit is not reading: it learns the status at once."""
+
+
+class Settings:
+    """What the user chose for the session."""
+
+    __slots__ = ("data_dir", "name", "redact", "session_id", "validation")
+
+    def __init__(self, session_id: str, data_dir: str, name: str | None, validation: str, redact: bool) -> None:
+        """``validation`` is ``observe``, ``enforce`` or ``off``."""
+        self.session_id = session_id
+        self.data_dir = data_dir
+        self.name = name
+        self.validation = validation
+        self.redact = redact
+
+
+def run(settings: Settings, session: Session, news: int, done: int) -> NoReturn:
+    """Relay the session to its end, in a process of its own (see ``supervisor`` for ``news`` and ``done``)."""
+    status = 1
+    try:
+        # A session makes no reference cycles to speak of: look for them rarely.
+        gc.set_threshold(100_000, 50, 100)
+        Relay(settings, session, news, done).run()
+        status = 0
+    finally:
+        os._exit(status)
+
+
+class Relay:
+    """One session's streams and log."""
+
+    def __init__(self, settings: Settings, session: Session, news: int, done: int) -> None:
+        self._settings = settings
+        self._session = session
+        self._news = news
+        self._done = done
+        self._reported = False
+        self._exit: dict[str, Any] | None = None
+        self._wake_read, self._wake_write = os.pipe()
+        data, redacted = _started(settings, session)
+        started = lifecycle(settings.session_id, "session_started", data, redacted)
+        self._log = SessionLog(settings.data_dir, settings.session_id, started)
+        self._pumps = self._make_pumps()
+
+    def run(self) -> None:
+        """Relay until the command and all who hold its streams are gone."""
+        threading.excepthook = self._on_error
+        self._log.append([])
+        for pump in self._pumps:
+            pump.start()
+        if self._session.plan.stdout_messages or self._session.plan.stdin_messages:
+            import proxy.protocol  # noqa: F401, PLC0415 - the first message will need it, and the command is booting
+        self._log.point_latest_here()
+        self._wait()
+        self._log.append([lifecycle(self._settings.session_id, "session_ended", self._ended())])
+        self._log.close()
+        self._report()
+
+    def _make_pumps(self) -> list[Pump]:
+        kinds: dict[str, type[Pump]] = {}
+        if self._settings.validation == "enforce":
+            from proxy.relay.enforcement import AnsweringPump, GuardedPump, guard  # noqa: PLC0415
+
+            kinds = {"stdin": GuardedPump, "stdout": AnsweringPump}
+        pumps = {
+            name: kinds.get(name, Pump)(
+                name,
+                stream.source,
+                stream.sink,
+                self._recorder(name),
+                self._log,
+                source_is_ours=name != "stdin",
+                on_idle=self._on_idle,
+            )
+            for name, stream in self._session.streams.items()
+            if stream.relayed
+        }
+        if kinds:
+            guard(pumps)
+        return list(pumps.values())
+
+    def _recorder(self, name: str) -> Recorder:
+        settings, plan = self._settings, self._session.plan
+        if name == "stderr":
+            return TextRecorder(settings.session_id)
+        return StreamRecorder(
+            settings.session_id,
+            "stdin" if name == "stdin" else "stdout",
+            declared=plan.stdin_messages if name == "stdin" else plan.stdout_messages,
+            judged=settings.validation != "off",
+            redact=settings.redact,
+        )
+
+    # -- waiting ---------------------------------------------------------------------------------------------
+
+    def _wait(self) -> None:
+        poller = select.poll()
+        poller.register(self._news, select.POLLIN)
+        poller.register(self._wake_read, select.POLLIN)
+        progress = -1
+        while self._exit is None or not all(pump.ended for pump in self._pumps):
+            waiting = self._exit is not None and not self._reported
+            ready = poller.poll(_STALLED_MS if waiting else None)
+            for fd, _ in ready:
+                if fd == self._wake_read:
+                    os.read(fd, 4096)
+                elif not self._take_news():
+                    poller.unregister(fd)
+            if self._exit is None or self._reported:
+                continue
+            before, progress = progress, sum(pump.delivered for pump in self._pumps)
+            if all(self._is_settled(pump) for pump in self._pumps) or (not ready and progress == before):
+                if not all(pump.ended for pump in self._pumps):
+                    self._log.append([lifecycle(self._settings.session_id, "command_exited", self._exit)])
+                    self._report()
+
+    def _take_news(self) -> bool:
+        """Read what the supervisor says; return whether there will be more."""
+        news = os.read(self._news, 4096)
+        for line in news.splitlines():
+            what, number = line.split()
+            if what == b"signalled":
+                signal.sigtimedwait({int(number)}, 0)
+            else:
+                self._exit = _exit(int(number)) | {"duration_ms": self._age_ms()}
+        if not news and self._exit is None:
+            # The supervisor was killed, and the kernel has killed the command with it.
+            self._exit = {"signal": "SIGKILL", "reason": "wrapper_killed", "duration_ms": self._age_ms()}
+            self._reported = True
+        return bool(news)
+
+    def _is_settled(self, pump: Pump) -> bool:
+        """Whether the pump has ended, or has delivered everything and has nothing to do."""
+        if pump.ended:
+            return True
+        poller = select.poll()
+        poller.register(pump.sink, 0)
+        if pump.name != "stdin":
+            poller.register(pump.source, select.POLLIN)
+        # In this order: nothing left to read means that it was read, and `idle` then means that it was delivered.
+        return not poller.poll(0) and pump.idle
+
+    def _on_idle(self) -> None:
+        """Called by the pumps: after the command's exit each of their steps counts."""
+        if self._exit is not None:
+            os.write(self._wake_write, b".")
+
+    def _report(self) -> None:
+        """Let the supervisor exit."""
+        if not self._reported:
+            self._reported = True
+            os.write(self._done, b".")
+
+    # -- what is said in the log -----------------------------------------------------------------------------
+
+    def _age_ms(self) -> int:
+        return (time.time_ns() - self._session.started_ns) // 1_000_000
+
+    def _ended(self) -> dict[str, Any]:
+        counts = {pump.name: dict(pump.recorder.counts) for pump in self._pumps}
+        return {**(self._exit or {}), "counts": counts}
+
+    def _on_error(self, error: threading.ExceptHookArgs) -> None:
+        """A fault of ours ended a pump: its streams are closed, and the log says why."""
+        import traceback  # noqa: PLC0415
+
+        trace = "".join(traceback.format_exception(error.exc_type, error.exc_value, error.exc_traceback))
+        data = {"where": error.thread.name if error.thread else "", "error": trace}
+        self._log.append([lifecycle(self._settings.session_id, "wrapper_error", data)])
+
+
+def _exit(status: int) -> dict[str, Any]:
+    if os.WIFSIGNALED(status):
+        number = os.WTERMSIG(status)
+        try:
+            return {"signal": signal.Signals(number).name}
+        except ValueError:
+            return {"signal": f"SIGRT{number}"}
+    return {"exit_code": os.WEXITSTATUS(status)}
+
+
+def _started(settings: Settings, session: Session) -> tuple[dict[str, Any], Sequence[str]]:
+    command, redacted = list(session.command), []
+    if settings.redact and any("{" in word for word in command):  # else there is nothing to be found
+        from proxy.protocol.redaction import redact_command  # noqa: PLC0415
+
+        command, changed = redact_command(session.command)
+        redacted = [f"/command/{index}" for index in changed]
+    data = {
+        "format": FORMAT,
+        "command": command,
+        "cwd": os.getcwd(),
+        "name": settings.name,
+        "pid": session.pid,
+        "wrapper_pid": session.supervisor_pid,
+        "relay_pid": os.getpid(),
+        "validation": settings.validation,
+        "redact": settings.redact,
+        "versions": {"claude_proxy": __version__, "python": sys.version.split()[0]},
+        "streams": {
+            name: _described(stream, messages)
+            for (name, stream), messages in zip(
+                session.streams.items(), (session.plan.stdin_messages, session.plan.stdout_messages, False), strict=True
+            )
+        },
+    }
+    return data, redacted
+
+
+def _described(stream: Stream, messages: bool) -> dict[str, Any]:
+    return {"kind": stream.kind, "relayed": stream.relayed, "declared_messages": messages}

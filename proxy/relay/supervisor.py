@@ -1,0 +1,305 @@
+"""The process that the caller knows: starts the command, passes on signals, ends as the command ends.
+
+It is small on purpose. It starts the command before anything else is imported, then forks the relay process (see
+``relay``), lets go of all streams, and does nothing but wait:
+
+* A signal sent to it goes on to the command, the same one, once. What was sent to the whole process group has
+  reached the command already and is not sent again. The relay process tells the two apart: it is in the same group,
+  blocks all signals and is never signalled by itself, so a signal that is pending there too went to the group. (The
+  kernel signals the newest member of a group first, so it is pending there before it arrives here.)
+* When the command stops or continues, so does the supervisor: job control sees one job.
+* When the command has exited, the supervisor waits until the relay has delivered what the command wrote, and then
+  exits with the same status or dies by the same signal.
+* When the supervisor is killed, the kernel kills the command (``PR_SET_PDEATHSIG``). When the relay process is
+  killed, the supervisor kills the command and dies in the same way.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import os
+import stat
+import time
+
+from proxy.relay.execute import CannotRunError, execute
+
+TYPE_CHECKING = False  # `typing` and `signal` (for its `enum`) take long to import, and the command waits
+if TYPE_CHECKING:
+    import signal
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import NoReturn
+
+    from proxy.relay.command import Plan
+else:
+    import _signal as signal
+
+_PR_SET_PDEATHSIG = 1
+_FAULTS = {signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL}  # the process's own; they can not be waited for
+_WAITED = signal.valid_signals() - _FAULTS - {signal.SIGKILL, signal.SIGSTOP}
+
+
+class Stream:
+    """How one of the three standard streams is connected."""
+
+    __slots__ = ("kind", "sink", "source")
+
+    def __init__(self, kind: str, source: int = -1, sink: int = -1) -> None:
+        """``kind`` is what the caller gave: pipe, socket, file, terminal, null, device or closed.
+
+        The relay reads ``source`` and writes ``sink``; without them the command has the caller's own descriptor.
+        """
+        self.kind = kind
+        self.source = source
+        self.sink = sink
+
+    @property
+    def relayed(self) -> bool:
+        """Whether the stream goes through the relay."""
+        return self.source >= 0
+
+
+class Session:
+    """What the relay process is told about the command that was started."""
+
+    __slots__ = ("command", "pid", "plan", "started_ns", "streams", "supervisor_pid")
+
+    def __init__(
+        self, command: Sequence[str], plan: Plan, pid: int, started_ns: int, streams: Mapping[str, Stream]
+    ) -> None:
+        """``started_ns``: wall clock, nanoseconds since the epoch."""
+        self.command = command
+        self.plan = plan
+        self.pid = pid
+        self.started_ns = started_ns
+        self.streams = streams
+        self.supervisor_pid = os.getpid()
+
+
+def supervise(
+    command: Sequence[str],
+    plan: Plan,
+    environment: Mapping[bytes, bytes],
+    relay: Callable[[Session, int, int], NoReturn],
+) -> NoReturn:
+    """Run the command behind the wrapper, to the end; raise `CannotRunError` if it cannot be started.
+
+    ``relay`` is run in a process of its own, with the session, a descriptor to read what happens to the command
+    (``exited STATUS``, ``signalled NUMBER``; end of file: the supervisor was killed), and one to write a byte to
+    when all that the command wrote has been delivered.
+    """
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, _WAITED)
+    started_ns = time.time_ns()
+    streams, ends = _connect()
+    pid = _start(command, environment, ends, mask)
+    # A caller that ignores SIGCHLD, as the command still does, would have us lose exit statuses.
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    news_read, news_write = os.pipe()
+    done_read, done_write = os.pipe()
+    session = Session(command, plan, pid, started_ns, streams)
+    relay_pid = os.fork()
+    if relay_pid == 0:
+        kept = {news_read, done_write}
+        for stream in streams.values():
+            kept |= {stream.source, stream.sink}
+        _close_all_but(kept)
+        relay(session, news_read, done_write)
+    _close_all_but({news_write, done_read})
+    _Supervisor(pid, relay_pid, news_write, done_read).wait()
+
+
+# -- starting ------------------------------------------------------------------------------------------------
+
+
+def _connect() -> tuple[dict[str, Stream], list[int | None]]:
+    """Make the pipes. Return the streams by name, and for descriptors 0, 1, 2 of the command what they shall be.
+
+    None stands for the caller's own descriptor, -1 for a closed one.
+    """
+    kinds = [_kind(fd) for fd in range(3)]
+    for fd, kind in enumerate(kinds):
+        if kind == "closed":  # kept from being taken by a pipe of ours
+            os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+    ends: list[int | None] = [None if kind != "closed" else -1 for kind in kinds]
+    streams = {name: Stream(kind) for name, kind in zip(("stdin", "stdout", "stderr"), kinds, strict=True)}
+    if kinds[0] not in ("closed", "terminal"):
+        read, write = os.pipe()
+        streams["stdin"], ends[0] = Stream(kinds[0], _own(0), write), read
+    if kinds[1] != "closed":
+        read, write = os.pipe()
+        streams["stdout"], ends[1] = Stream(kinds[1], read, _own(1)), write
+    if kinds[2] != "closed":
+        if _same_file(1, 2):  # 2>&1: one pipe for both keeps the order of what is written to them
+            ends[2] = ends[1]
+        else:
+            read, write = os.pipe()
+            streams["stderr"], ends[2] = Stream(kinds[2], read, _own(2)), write
+    return streams, ends
+
+
+def _kind(fd: int) -> str:
+    try:
+        status = os.fstat(fd)
+    except OSError:
+        return "closed"
+    mode = status.st_mode
+    if stat.S_ISFIFO(mode):
+        return "pipe"
+    if stat.S_ISSOCK(mode):
+        return "socket"
+    if stat.S_ISREG(mode):
+        return "file"
+    if os.isatty(fd):
+        return "terminal"
+    return "null" if status.st_rdev == os.makedev(1, 3) else "device"
+
+
+def _same_file(one: int, other: int) -> bool:
+    try:
+        first, second = os.fstat(one), os.fstat(other)
+    except OSError:
+        return False
+    return (first.st_dev, first.st_ino) == (second.st_dev, second.st_ino) and not stat.S_ISCHR(first.st_mode)
+
+
+def _own(fd: int) -> int:
+    """A duplicate out of the way of the standard numbers, which something else may come to use."""
+    return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3)
+
+
+def _start(
+    command: Sequence[str], environment: Mapping[bytes, bytes], ends: Sequence[int | None], mask: set[int]
+) -> int:
+    """Start the command and return its process id; raise `CannotRunError`.
+
+    ``fork`` and not ``posix_spawn``, for the sake of `_PR_SET_PDEATHSIG`, which only the child itself can set.
+    """
+    prctl = ctypes.CDLL(None).prctl
+    parent = os.getpid()
+    failed_read, failed_write = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+            if os.getppid() != parent:
+                os._exit(1)  # killed before the kernel knew
+            for fd, end in enumerate(ends):
+                if end == -1:
+                    os.close(fd)
+                elif end is not None:
+                    os.dup2(end, fd)
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+            execute(command, environment)
+        except CannotRunError as error:
+            os.write(failed_write, b"%d" % error.errno)
+        finally:
+            os._exit(127)
+    os.close(failed_write)
+    failure = os.read(failed_read, 16)
+    os.close(failed_read)
+    if failure:
+        os.waitpid(pid, 0)
+        raise CannotRunError(command[0], int(failure))
+    return pid
+
+
+def _close_all_but(kept: set[int]) -> None:
+    """Close every descriptor but ``kept``, and put ``/dev/null`` on the standard ones.
+
+    The command's own copies are the only ones that may keep what the caller passed on open: else the caller
+    would wait for an end of file that does not come.
+    """
+    null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+    for fd in range(3):
+        os.dup2(null, fd, inheritable=False)
+    for name in os.listdir("/proc/self/fd"):
+        if (fd := int(name)) > 2 and fd not in kept:
+            try:
+                os.close(fd)
+            except OSError:
+                pass  # the one that listed the folder: closed already
+
+
+# -- waiting -------------------------------------------------------------------------------------------------
+
+
+class _Supervisor:
+    """Waits for the command, with the relay beside it."""
+
+    def __init__(self, command_pid: int, relay_pid: int, news: int, done: int) -> None:
+        self._command_pid = command_pid
+        self._relay_pid = relay_pid
+        self._news = news
+        self._done = done
+
+    def wait(self) -> NoReturn:
+        """Wait for the command to end, and end like it."""
+        self._reap()  # a SIGCHLD that came before `signal.signal` is discarded by the kernel
+        while True:
+            arrived = signal.sigwaitinfo(_WAITED)
+            if arrived.si_signo == signal.SIGCHLD:
+                self._reap()
+            elif not self._went_to_the_group(arrived.si_signo):
+                os.kill(self._command_pid, arrived.si_signo)
+
+    def _went_to_the_group(self, number: int) -> bool:
+        """Whether the signal is pending in the relay process too; if so, have it taken from there."""
+        try:
+            with open(f"/proc/{self._relay_pid}/status", "rb") as status:
+                pending = next((int(line.split()[1], 16) for line in status if line.startswith(b"ShdPnd:")), 0)
+        except OSError:
+            return False
+        if not pending >> (number - 1) & 1:
+            return False
+        os.write(self._news, b"signalled %d\n" % number)
+        return True
+
+    def _reap(self) -> None:
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG | os.WUNTRACED)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            if pid == self._command_pid:
+                if os.WIFSTOPPED(status):
+                    self._stop(os.WSTOPSIG(status))
+                else:
+                    self._finish(status)
+            elif pid == self._relay_pid and not os.WIFSTOPPED(status):
+                # Without its streams the command is of no use to anybody: the wrapper dies as one.
+                os.kill(self._command_pid, signal.SIGKILL)
+                os.waitpid(self._command_pid, 0)
+                _end_like(status if os.WIFSIGNALED(status) else signal.SIGKILL)
+
+    def _stop(self, number: int) -> None:
+        """Stop as the command has stopped, until continued."""
+        if number != signal.SIGSTOP:
+            signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})
+        os.kill(os.getpid(), number)
+        signal.pthread_sigmask(signal.SIG_BLOCK, {number} & _WAITED)
+
+    def _finish(self, status: int) -> NoReturn:
+        try:
+            os.write(self._news, b"exited %d\n" % status)
+            os.read(self._done, 1)  # also returns when the relay process is gone
+        except OSError:
+            pass  # the relay process was killed: the status is what counts
+        _end_like(status)
+
+
+def _end_like(status: int) -> NoReturn:
+    """Exit with the same status, or die by the same signal, as told by ``waitpid``."""
+    if os.WIFSIGNALED(status):
+        import resource  # noqa: PLC0415 - only needed here
+
+        number = os.WTERMSIG(status)
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # the command has dumped its core; ours must not replace it
+        if number != signal.SIGKILL:
+            signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})
+        os.kill(os.getpid(), number)
+        os._exit(128 + number)  # as process 1 of a container, where such a signal is not deadly
+    os._exit(os.WEXITSTATUS(status))

@@ -1,0 +1,154 @@
+"""The record format, version 1: how one line of a session log is spelled.
+
+A record is one JSON object on one line. Its head (``seq``, ``ts``) is given by the writer at the moment of
+writing; everything after it is a `Body`, made here. A message is spliced into its body byte for byte, never
+decoded and encoded again, so that a log is evidence.
+
+    {"seq":7,"ts":"...Z","session_id":"...","stream":"stdout","verdict":"valid","message":{...}}
+     `------- head, by the writer -------' `--------------------- body ------------------------'
+"""
+
+from __future__ import annotations
+
+import base64
+import time
+from json import dumps
+from json.encoder import encode_basestring
+
+TYPE_CHECKING = False  # `typing` takes long to import, and a session waits for its log
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from proxy.protocol import Violation
+
+FORMAT = 1
+"""Version of the format, in the ``session_started`` record."""
+
+Body = tuple[bytes, bytes, bytes]
+"""What follows a record's head: prefix, line, suffix. In parts, so that a long line is never copied to be framed."""
+
+END = b"}\n"
+
+
+class StreamRecords:
+    """Spells the records of one stream (``stdin``, ``stdout``, ``stderr``) of one session."""
+
+    def __init__(self, session_id: str, stream: str) -> None:
+        self._head = f'"session_id":"{session_id}","stream":"{stream}",'.encode()
+        self.valid = self._head + b'"verdict":"valid","message":'
+        """Prefix of the body of a valid message: the one spelled most often."""
+
+    def message(
+        self,
+        line: bytes,
+        verdict: str | None,
+        errors: Sequence[Violation] = (),
+        redacted: Sequence[str] = (),
+        *,
+        held_back: bool = False,
+        from_proxy: bool = False,
+    ) -> Body:
+        r"""Return the body for a line that is JSON.
+
+        ``redacted``: JSON pointers into the message. ``held_back``: the line was not passed on. ``from_proxy``:
+        the line was written by claude-proxy itself, as an answer for a line that it held back.
+
+        A carriage return at the end (CRLF) goes to the field ``eol``: a bare 0x0D inside the record would be
+        taken for the end of a line by readers with universal newlines.
+        """
+        suffix = b""
+        if line.endswith(b"\r"):
+            kept = line.rstrip(b"\r")
+            suffix = b',"eol":' + _json(line[len(kept) :].decode() + "\n")
+            line = kept
+        if errors:
+            suffix += b',"errors":' + _json([_error(error) for error in errors])
+        if redacted:
+            suffix += b',"redacted":' + _json([f"/message{pointer}" for pointer in redacted])
+        if held_back:
+            suffix += b',"forwarded":false'
+        if from_proxy:
+            suffix += b',"origin":"claude-proxy"'
+        return self._judged(verdict) + b'"message":', line, suffix + END
+
+    def text(
+        self,
+        line: bytes,
+        verdict: str | None,
+        errors: Sequence[Violation] = (),
+        *,
+        truncated: bool = False,
+        held_back: bool = False,
+    ) -> Body:
+        """Return the body for a line that is not JSON; ``truncated``: it had no newline, or was cut."""
+        try:
+            raw = b'"raw":' + encode_basestring(line.decode()).encode()
+        except UnicodeDecodeError:
+            raw = b'"raw_base64":"' + base64.b64encode(line) + b'"'
+        suffix = b',"errors":' + _json([_error(error) for error in errors]) if errors else b""
+        if truncated:
+            suffix += b',"truncated":true'
+        if held_back:
+            suffix += b',"forwarded":false'
+        return self._judged(verdict), raw, suffix + END
+
+    def _judged(self, verdict: str | None) -> bytes:
+        return self._head if verdict is None else b'%b"verdict":"%b",' % (self._head, verdict.encode())
+
+
+def lifecycle(session_id: str, event_type: str, data: object, redacted: Sequence[str] = ()) -> Body:
+    """Return the body of a record about the session itself (``stream`` is ``proxy``)."""
+    head = f'"session_id":"{session_id}","stream":"proxy","event":'.encode()
+    pointers = [f"/event/data{pointer}" for pointer in redacted]
+    suffix = b',"redacted":' + _json(pointers) if pointers else b""
+    return head, _json({"event_type": event_type, "data": data}), suffix + END
+
+
+class Clock:
+    """Gives each record its ``seq`` and ``ts``: no gaps, strictly increasing, whatever the system clock does."""
+
+    def __init__(self) -> None:
+        self.seq = 0
+        self._last_us = 0
+        self._second = -1
+        self._prefix = b""
+
+    def heads(self, count: int) -> list[bytes]:
+        """Return the beginnings of the next ``count`` records: ``{"seq":7,"ts":"...Z",``."""
+        now = max(time.time_ns() // 1000, self._last_us + 1)
+        self._last_us = now + count - 1
+        seq, self.seq = self.seq, self.seq + count
+        second, micro = divmod(now, 1_000_000)
+        if micro + count <= 1_000_000:  # all within one second, as nearly always
+            start = b'{"seq":%d,"ts":"' + self._up_to_second(second) + b'%06dZ",'
+            return [start % pair for pair in zip(range(seq, seq + count), range(micro, micro + count), strict=True)]
+        return [self._head(seq + step, now + step) for step in range(count)]
+
+    def take_back(self, count: int) -> None:
+        """Give back the last ``count`` numbers: their records could not be written."""
+        self.seq -= count
+
+    def _head(self, seq: int, us: int) -> bytes:
+        second, micro = divmod(us, 1_000_000)
+        return b'{"seq":%d,"ts":"%b%06dZ",' % (seq, self._up_to_second(second), micro)
+
+    def _up_to_second(self, second: int) -> bytes:
+        if second != self._second:
+            self._second = second
+            self._prefix = rfc3339(second * 1_000_000_000)[:-7].encode()
+        return self._prefix
+
+
+def rfc3339(now_ns: int) -> str:
+    """Return a moment as records spell it: UTC, microseconds, ``Z``."""
+    second, rest = divmod(now_ns, 1_000_000_000)
+    return time.strftime("%Y-%m-%dT%H:%M:%S.", time.gmtime(second)) + f"{rest // 1000:06d}Z"
+
+
+def _error(error: Violation) -> dict[str, str]:
+    return {"path": error.path, "message": error.message, "keyword": error.keyword}
+
+
+def _json(value: object) -> bytes:
+    # surrogatepass is never needed for what was decoded from a line, but argv may hold surrogate escapes.
+    return dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "backslashreplace")

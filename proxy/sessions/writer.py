@@ -1,0 +1,194 @@
+"""The writing end of a session log: whole records or nothing, in order, whatever the disk does.
+
+Rules it lives by:
+
+* One writer per log. It holds the file with ``flock`` while it lives; that is how readers tell a running session
+  from a crashed one.
+* `append` returns after the records are with the kernel: they survive the death of this process, not the loss of
+  power (no ``fsync``, as it would stall the session by milliseconds a line).
+* A failing disk never reaches the caller. What could not be written is counted, and the first success after a
+  failure begins with a ``recording_gap`` record that tells how much is missing and why. A record that was written
+  in part is taken back, so that the log stays whole.
+* A log that was deleted under us is begun anew at the same place, with a ``recording_gap``; what the user
+  deleted stays deleted.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import threading
+import time
+
+from proxy.sessions.identity import LATEST, log_path, sessions_dir
+from proxy.sessions.record import Clock, lifecycle, rfc3339
+
+TYPE_CHECKING = False  # `typing` takes long to import, and a session waits for its log
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from proxy.sessions.record import Body
+
+_JOIN_LIMIT = 256 * 1024
+"""Up to this many bytes a batch is joined and written at once; beyond, the copy costs more than ``writev`` saves."""
+_IOV_LIMIT = 512
+"""Buffers handed to one ``writev``; Linux takes up to 1024 (``IOV_MAX``)."""
+
+
+class SessionLog:
+    """The log of one session, open for appending. Safe to use from several threads."""
+
+    def __init__(self, data_dir: str, session_id: str, started: Body) -> None:
+        """``started`` becomes the first record of the file.
+
+        Nothing is opened yet: the first `append` does that, and tries again after a failure.
+        """
+        self.session_id = session_id
+        self._started = started
+        self.path = log_path(data_dir, session_id)
+        self._data_dir = data_dir
+        self._lock = threading.Lock()
+        self._clock = Clock()
+        self._fd = -1
+        self._size = 0
+        self._lost_records = 0
+        self._lost_bytes = 0
+        self._lost_since = ""
+        self._lost_why = ""
+
+    @property
+    def lost_records(self) -> int:
+        """Records that could not be written since the last time that writing worked."""
+        return self._lost_records
+
+    def append(self, bodies: Sequence[Body]) -> bool:
+        """Write one record for each body, in order and together. Return whether they are in the log.
+
+        Never raises: a disk that fails is the log's trouble, not the session's.
+        """
+        with self._lock:
+            try:
+                self._make_ready()
+                self._write(bodies)
+            except OSError as error:
+                self._count_lost(bodies, error)
+                return False
+            return True
+
+    def close(self) -> None:
+        """Let go of the file; the lock goes with it."""
+        with self._lock:
+            if self._fd >= 0:
+                os.close(self._fd)
+                self._fd = -1
+
+    # -- opening ---------------------------------------------------------------------------------------------
+
+    def _make_ready(self) -> None:
+        """Open the log if need be; after a failure or a deletion, begin with the record that says so."""
+        if self._fd >= 0 and os.fstat(self._fd).st_nlink == 0:
+            os.close(self._fd)
+            self._fd = -1
+            self._lost_why = self._lost_why or "the log was deleted"
+        if self._fd < 0:
+            self._open()
+        if self._lost_why:
+            self._write([self._gap()])
+            self._lost_records = self._lost_bytes = 0
+            self._lost_why = self._lost_since = ""
+
+    def _open(self) -> None:
+        folder = sessions_dir(self._data_dir)
+        # 0700: logs hold prompts, code and tool output.
+        os.makedirs(self._data_dir, mode=0o700, exist_ok=True)
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(folder, 0o700)
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+        fd = os.open(self.path, flags, 0o600)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            # A file system without locks: the session is recorded all the same, and looks crashed while it runs.
+            pass
+        self._fd, self._size = fd, 0
+        self._write([self._started])
+
+    def point_latest_here(self) -> None:
+        """Make ``latest.jsonl`` a link to this log, unless a newer session has it already. Never raises."""
+        folder = sessions_dir(self._data_dir)
+        link = os.path.join(folder, LATEST)
+        mine = os.path.basename(self.path)
+        with contextlib.suppress(OSError):
+            guard = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                fcntl.flock(guard, fcntl.LOCK_EX)  # sessions that start together take turns here
+                with contextlib.suppress(OSError):
+                    if os.readlink(link) >= mine:
+                        return
+                fresh = f"{link}.{self.session_id}"
+                os.symlink(mine, fresh)
+                os.rename(fresh, link)
+            finally:
+                os.close(guard)
+
+    # -- writing ---------------------------------------------------------------------------------------------
+
+    def _write(self, bodies: Sequence[Body]) -> None:
+        """Write all of the bodies' records or, on `OSError`, none of them."""
+        if not (count := len(bodies)):
+            return
+        parts: list[bytes | memoryview] = []
+        size = 0
+        for head, (prefix, line, suffix) in zip(self._clock.heads(count), bodies, strict=True):
+            parts += (head, prefix, line, suffix)
+            size += len(head) + len(prefix) + len(line) + len(suffix)
+        try:
+            if size <= _JOIN_LIMIT:
+                self._write_all([b"".join(parts)])
+            else:
+                for index in range(0, len(parts), _IOV_LIMIT):
+                    self._write_all(parts[index : index + _IOV_LIMIT])
+        except OSError:
+            self._clock.take_back(count)
+            self._take_back_torn_record()
+            raise
+        self._size += size
+
+    def _write_all(self, parts: list[bytes | memoryview]) -> None:
+        while parts:
+            written = os.write(self._fd, parts[0]) if len(parts) == 1 else os.writev(self._fd, parts)
+            while parts and written >= len(parts[0]):
+                written -= len(parts[0])
+                del parts[0]
+            if written:
+                parts[0] = memoryview(parts[0])[written:]
+
+    def _take_back_torn_record(self) -> None:
+        """Cut off what a failed write left behind: none of it has been passed on, nothing recorded is lost."""
+        try:
+            os.ftruncate(self._fd, self._size)
+        except OSError:
+            # The torn line stays as the last one of this file, where readers expect one; the gap record follows
+            # on a line of its own once writing works.
+            with contextlib.suppress(OSError):
+                self._size += os.write(self._fd, b"\n")
+
+    # -- failing ---------------------------------------------------------------------------------------------
+
+    def _count_lost(self, bodies: Sequence[Body], error: OSError) -> None:
+        if not self._lost_records:
+            self._lost_since = rfc3339(time.time_ns())
+        self._lost_why = errno.errorcode.get(error.errno or 0, "") + ": " + (error.strerror or str(error))
+        self._lost_records += len(bodies)
+        self._lost_bytes += sum(len(line) for _, line, _ in bodies)
+
+    def _gap(self) -> Body:
+        data = {
+            "lost_records": self._lost_records,
+            "lost_bytes": self._lost_bytes,
+            "since": self._lost_since or None,
+            "reason": self._lost_why,
+        }
+        return lifecycle(self.session_id, "recording_gap", data)
