@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from proxy.relay.framing import Hold
     from proxy.relay.recording import Recorder
-    from proxy.sessions.record import Body
+    from proxy.sessions.record import Alike, Body
     from proxy.sessions.writer import SessionLog
 
 _READ_BYTES = 64 * 1024
@@ -90,13 +90,13 @@ class Pump(threading.Thread):
                 return
             data = memoryview(data)[written:]
 
-    def record(self, bodies: Sequence[Body]) -> None:
+    def record(self, bodies: Sequence[Body] | Alike) -> None:
         """Put records into the log; on return they are there, or counted as lost."""
         self._log.append(bodies)
 
     def take_lines(self, lines: list[bytes], data: bytes) -> bytes:
         """Record complete lines and return what of ``data``, the bytes that end with them, is to be passed on."""
-        self.record(self.recorder.bodies(lines))
+        self.record(self.recorder.bodies(lines, data))
         return data
 
     def pass_on(self, lines: list[bytes], data: bytes) -> None:
@@ -162,8 +162,8 @@ class Pump(threading.Thread):
                     break
                 if not (chunk := os.read(self.source, _READ_BYTES)):
                     break
-                lines, _, _ = self._framer.feed(chunk)
-                self.record(self.recorder.bodies(lines))
+                lines, data, _ = self._framer.feed(chunk)
+                self.record(self.recorder.bodies(lines, data))
             self._finish()
 
 

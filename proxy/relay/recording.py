@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from proxy.sessions.record import END, StreamRecords
+from proxy.sessions.record import END, Alike, StreamRecords
 
 TYPE_CHECKING = False  # `typing` takes long to import, and a session waits for its streams
 if TYPE_CHECKING:
@@ -46,8 +46,8 @@ class StreamRecorder:
         self._redact = redact
         self._judge: Judge | None = None
 
-    def bodies(self, lines: Sequence[bytes]) -> list[Body]:
-        """Return the record bodies for complete lines (without newlines), in order."""
+    def bodies(self, lines: Sequence[bytes], data: bytes) -> Sequence[Body] | Alike:
+        """Return the record bodies for complete lines (without newlines), in order; ``data`` is the read they end."""
         self.decide(lines)
         if self.kind != "messages":
             self.counts["text"] += len(lines)
@@ -56,19 +56,10 @@ class StreamRecorder:
             self.counts["unjudged"] += len(lines)
             return [self._plain(line, None) for line in lines]
         judgements = self.judge(lines)
-        redact = self._without_credentials if self._redact else _unchanged
-        prefix = self._records.valid
-        bodies = []
-        valid = 0
-        for line, judgement in zip(lines, judgements, strict=True):
-            if judgement.verdict == "valid" and line[-1] != 13 and not redact(line)[1]:
-                valid += 1
-                bodies.append((prefix, line, END))
-            else:
-                bodies.append(self.body(line, judgement))
-        if valid:
-            self.counts["valid"] += valid
-        return bodies
+        if any(judgement.verdict != "valid" for judgement in judgements) or self._is_special(lines, data):
+            return [self.body(line, judgement) for line, judgement in zip(lines, judgements, strict=True)]
+        self.counts["valid"] += len(lines)
+        return Alike(self._records.valid, lines, len(data))
 
     def judge(self, lines: Sequence[bytes]) -> "list[Judgement]":
         """Return the verdict on each line of a stream of messages."""
@@ -82,8 +73,7 @@ class StreamRecorder:
         """Return the record body for one judged line."""
         verdict = judgement.verdict
         self.counts[verdict] += 1
-        if verdict == "malformed" or any(error.keyword == "depth" for error in judgement.errors):
-            # A message nested too deep is kept as text: as a part of the record it would break its readers too.
+        if not judgement.spliceable:  # not JSON, or such that a record which holds it could not be read
             return self._records.text(line, verdict, judgement.errors, held_back=held_back)
         redacted: Sequence[str] = ()
         if self._redact:
@@ -130,8 +120,18 @@ class StreamRecorder:
                 return self._records.message(line, verdict, redacted=redacted)
         return self._records.text(line, verdict)
 
+    def _is_special(self, lines: Sequence[bytes], data: bytes) -> bool:
+        """Whether the record of one of these valid lines may have to differ from the line."""
+        if any(line[-1] == 13 for line in lines):
+            return True
+        if not self._redact:
+            return False
+        if len(lines) > 4:  # one search through a read is cheaper than many looks at lines
+            return b'"control_re' in data or b'"update_environment_variables"' in data
+        return any(self._without_credentials(line)[1] for line in lines)
+
     def _without_credentials(self, line: bytes) -> tuple[bytes, Sequence[str]]:
-        from proxy.protocol.redaction import redact  # noqa: PLC0415
+        from proxy.protocol.redaction import redact  # noqa: PLC0415 - most streams of text never need it
 
         return redact(line)
 
@@ -145,7 +145,7 @@ class TextRecorder:
         self.counts: Counter[str] = Counter()
         self._records = StreamRecords(session_id, "stderr")
 
-    def bodies(self, lines: Sequence[bytes]) -> list[Body]:
+    def bodies(self, lines: Sequence[bytes], data: bytes) -> Sequence[Body]:  # noqa: ARG002 - the common shape
         """Return the record bodies for complete lines (without newlines), in order."""
         self.counts["text"] += len(lines)
         return [self._records.text(line, None) for line in lines]
@@ -157,10 +157,6 @@ class TextRecorder:
 
 
 Recorder = StreamRecorder | TextRecorder
-
-
-def _unchanged(line: bytes) -> tuple[bytes, Sequence[str]]:
-    return line, ()
 
 
 def _is_message(line: bytes) -> bool:

@@ -23,7 +23,7 @@ import threading
 import time
 
 from proxy.sessions.identity import LATEST, log_path, sessions_dir
-from proxy.sessions.record import Clock, lifecycle, rfc3339
+from proxy.sessions.record import Alike, Clock, lifecycle, rfc3339
 
 TYPE_CHECKING = False  # `typing` takes long to import, and a session waits for its log
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class SessionLog:
         """Records that could not be written since the last time that writing worked."""
         return self._lost_records
 
-    def append(self, bodies: Sequence[Body]) -> bool:
+    def append(self, bodies: Sequence[Body] | Alike) -> bool:
         """Write one record for each body, in order and together. Return whether they are in the log.
 
         Never raises: a disk that fails is the log's trouble, not the session's.
@@ -135,21 +135,25 @@ class SessionLog:
 
     # -- writing ---------------------------------------------------------------------------------------------
 
-    def _write(self, bodies: Sequence[Body]) -> None:
+    def _write(self, bodies: Sequence[Body] | Alike) -> None:
         """Write all of the bodies' records or, on `OSError`, none of them."""
         if not (count := len(bodies)):
             return
-        parts: list[bytes | memoryview] = []
-        size = 0
-        for head, (prefix, line, suffix) in zip(self._clock.heads(count), bodies, strict=True):
-            parts += (head, prefix, line, suffix)
-            size += len(head) + len(prefix) + len(line) + len(suffix)
+        parts: list[bytes | memoryview]
+        if isinstance(bodies, Alike) and bodies.size <= _JOIN_LIMIT:
+            parts = [self._clock.records(bodies)]
+        else:
+            parts = [
+                part
+                for head, body in zip(self._clock.heads(count), bodies, strict=True)
+                for part in (head, *body)
+            ]
+        size = sum(map(len, parts))
+        if size <= _JOIN_LIMIT:
+            parts = [b"".join(parts)]
         try:
-            if size <= _JOIN_LIMIT:
-                self._write_all([b"".join(parts)])
-            else:
-                for index in range(0, len(parts), _IOV_LIMIT):
-                    self._write_all(parts[index : index + _IOV_LIMIT])
+            for index in range(0, len(parts), _IOV_LIMIT):
+                self._write_all(parts[index : index + _IOV_LIMIT])
         except OSError:
             self._clock.take_back(count)
             self._take_back_torn_record()
@@ -177,7 +181,7 @@ class SessionLog:
 
     # -- failing ---------------------------------------------------------------------------------------------
 
-    def _count_lost(self, bodies: Sequence[Body], error: OSError) -> None:
+    def _count_lost(self, bodies: Sequence[Body] | Alike, error: OSError) -> None:
         if not self._lost_records:
             self._lost_since = rfc3339(time.time_ns())
         self._lost_why = errno.errorcode.get(error.errno or 0, "") + ": " + (error.strerror or str(error))
