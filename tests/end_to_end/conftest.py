@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -11,6 +10,10 @@ from tests.rig.environment import Surroundings, find_claude, surroundings_unset
 from tests.rig.messages_api import MessagesApi
 from tests.rig.stage import Stage
 from tests.rig.wrapping import Wrapped
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 
 @pytest.fixture

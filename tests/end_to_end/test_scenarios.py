@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
+import anyio
 import pytest
 
 from tests.end_to_end.checks import assert_faithful, unexpected_verdicts
 from tests.rig.environment import Surroundings
-from tests.rig.messages_api import MessagesApi
 from tests.rig.sameness import alike, shape
 from tests.rig.scenarios import Scenario, all_scenarios
 from tests.rig.stage import Stage
-from tests.rig.wrapping import Wrapped
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.rig.messages_api import MessagesApi
+    from tests.rig.wrapping import Wrapped
 
 pytestmark = pytest.mark.anyio
 
@@ -23,7 +28,9 @@ DESERVED = {
 }
 
 
-async def played(scenario: Scenario, api: MessagesApi, command: Path, home: Path) -> tuple[list[object], list[int]]:
+async def played(
+    scenario: Scenario, api: MessagesApi, command: Path, home: Path
+) -> tuple[list[object], list[int]]:
     """Play a scenario; return what its client saw, and the exit statuses that it saw."""
     stage = Stage(api, command, Surroundings(home))
     stage.surroundings.build()
@@ -35,11 +42,18 @@ async def played(scenario: Scenario, api: MessagesApi, command: Path, home: Path
 async def test_client_sees_the_same_and_the_log_has_every_line(
     scenario: Scenario, api: MessagesApi, claude: Path, wrapped: Wrapped, tmp_path: Path
 ) -> None:
-    """With the wrapper a client sees what it sees without, and every line is on record, byte for byte, as valid."""
-    # Homes of one length: Claude Code estimates tokens from texts that hold the path.
-    bare, bare_exits = await played(scenario, api, claude, tmp_path / "bare/home")
-    seen, exits = await played(scenario, api, wrapped.command, tmp_path / "wrap/home")
+    """A client sees what it sees without the wrapper; every line is on record byte for byte, as valid."""
+    runs: dict[str, tuple[list[object], list[int]]] = {}
 
+    async def run(name: str, command: Path) -> None:
+        # Homes of one length: Claude Code estimates tokens from texts that hold the path.
+        runs[name] = await played(scenario, api, command, tmp_path / name / "home")
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(run, "bare", claude)
+        tasks.start_soon(run, "wrap", wrapped.command)
+
+    (bare, bare_exits), (seen, exits) = runs["bare"], runs["wrap"]
     assert alike(bare, seen, ordered=scenario.ordered) == ([], [])
     assert exits == bare_exits
     assert_faithful(wrapped)

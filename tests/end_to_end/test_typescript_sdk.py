@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
@@ -15,9 +15,11 @@ import pytest
 from tests.end_to_end.checks import assert_faithful, unexpected_verdicts
 from tests.rig.answers import Failure, Gate, says, uses
 from tests.rig.environment import Surroundings
-from tests.rig.messages_api import MessagesApi, Play, Script
 from tests.rig.sameness import alike, shape
 from tests.rig.wrapping import Wrapped, claude_proxy
+
+if TYPE_CHECKING:
+    from tests.rig.messages_api import MessagesApi, Play, Script
 
 pytestmark = pytest.mark.anyio
 
@@ -27,7 +29,18 @@ INSTALL_WAIT_S = 100
 CLIENT_WAIT_S = 40
 
 SCENARIOS = (
-    "turns single allow deny hooks mcp interrupt control subagent structured resume api_error".split()
+    "turns",
+    "single",
+    "allow",
+    "deny",
+    "hooks",
+    "mcp",
+    "interrupt",
+    "control",
+    "subagent",
+    "structured",
+    "resume",
+    "api_error",
 )
 # What Claude Code and its client do at the same time has no order that both runs must share.
 UNORDERED = {"interrupt", "mcp", "control", "subagent"}
@@ -44,7 +57,14 @@ def sdk() -> Path:
         return folder
     folder.mkdir(parents=True, exist_ok=True)
     # Without the optional packages: they carry another copy of Claude Code, which is not what is tested.
-    options = ("--no-save", "--no-package-lock", "--omit=optional", "--ignore-scripts", "--no-audit", "--no-fund")
+    options = (
+        "--no-save",
+        "--no-package-lock",
+        "--omit=optional",
+        "--ignore-scripts",
+        "--no-audit",
+        "--no-fund",
+    )
     try:
         done = subprocess.run(
             ["npm", "install", "--prefix", folder, *options, SDK],
@@ -65,7 +85,13 @@ def sdk() -> Path:
 def script(project: Path) -> Script:
     """Return what the model answers to the client's prompts."""
     write = uses("Write", file_path=str(project / "a.txt"), content="hello\n")
-    agent = uses("Agent", description="count", prompt="count the files", subagent_type="counter", run_in_background=False)
+    agent = uses(
+        "Agent",
+        description="count",
+        prompt="count the files",
+        subagent_type="counter",
+        run_in_background=False,
+    )
     return {
         "first question": [says("The first answer.")],
         "second question": [says("The second answer.")],
@@ -88,7 +114,9 @@ async def played(name: str, sdk: Path, api: MessagesApi, command: Path, home: Pa
     env = {**os.environ, **surroundings.variables(play.base_url)}
     with anyio.fail_after(CLIENT_WAIT_S):
         done = await anyio.run_process(
-            ["node", str(CLIENT), str(sdk), name, str(command), str(surroundings.project)], env=env, check=False
+            ["node", str(CLIENT), str(sdk), name, str(command), str(surroundings.project)],
+            env=env,
+            check=False,
         )
     play.open_gates()
     assert done.returncode == 0, done.stderr.decode()[-2000:]
@@ -96,16 +124,22 @@ async def played(name: str, sdk: Path, api: MessagesApi, command: Path, home: Pa
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
-async def test_client_sees_the_same_and_the_log_has_every_line(
+async def test_client_sees_the_same_and_the_log_has_every_line(  # noqa: PLR0917 - fixtures
     name: str, sdk: Path, api: MessagesApi, claude: Path, wrapped: Wrapped, tmp_path: Path
 ) -> None:
-    """With the wrapper the SDK sees what it sees without, and every line is on record, byte for byte, as valid."""
-    bare = await played(name, sdk, api, claude, tmp_path / "bare/home")
-    seen = await played(name, sdk, api, wrapped.command, tmp_path / "wrap/home")
+    """The SDK sees what it sees without the wrapper; every line is on record byte for byte, as valid."""
+    shapes: dict[str, list[Any]] = {}
 
-    shapes = shape(bare, tmp_path / "bare/home"), shape(seen, tmp_path / "wrap/home")
-    assert alike(*shapes, ordered=name not in UNORDERED) == ([], [])
-    assert any(entry["what"] == "message" and entry["value"]["type"] == "result" for entry in seen)
+    async def run(place: str, command: Path) -> None:
+        home = tmp_path / place / "home"
+        shapes[place] = shape(await played(name, sdk, api, command, home), home)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(run, "bare", claude)
+        tasks.start_soon(run, "wrap", wrapped.command)
+
+    assert alike(shapes["bare"], shapes["wrap"], ordered=name not in UNORDERED) == ([], [])
+    assert any(entry["what"] == "message" and entry["value"]["type"] == "result" for entry in shapes["wrap"])
     assert_faithful(wrapped)
     assert [line for log in wrapped.logs() for line in unexpected_verdicts(log)] == []
 
@@ -113,7 +147,7 @@ async def test_client_sees_the_same_and_the_log_has_every_line(
 async def test_abort_ends_everything_and_the_log_is_whole(
     sdk: Path, api: MessagesApi, wrapped: Wrapped, tmp_path: Path
 ) -> None:
-    """A client that aborts in mid-stream gets its error, and the log has what passed until then and the end."""
+    """A client that aborts in mid-stream gets its error, and the log has what passed until then."""
     seen = await played("abort", sdk, api, wrapped.command, tmp_path / "home")
 
     assert [entry["what"] for entry in seen] == ["error"]
@@ -140,7 +174,8 @@ async def test_shim_stands_for_claude(sdk: Path, api: MessagesApi, claude: Path,
 
     with anyio.fail_after(CLIENT_WAIT_S):
         done = await anyio.run_process(
-            ["node", str(CLIENT), str(sdk), "turns", str(tmp_path / "claude"), str(surroundings.project)], env=env
+            ["node", str(CLIENT), str(sdk), "turns", str(tmp_path / "claude"), str(surroundings.project)],
+            env=env,
         )
 
     assert done.stdout.count(b'"The second answer."') >= 1

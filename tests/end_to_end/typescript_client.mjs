@@ -148,14 +148,14 @@ const scenarios = {
   abort: async () => {
     const abortController = new AbortController();
     const options = { ...common, includePartialMessages: true, abortController };
-    try {
-      for await (const message of query({ prompt: "Tell a long story.", options })) {
-        if (message.event?.type === "content_block_delta") abortController.abort();
-      }
-    } catch (error) {
-      tell("error", error.name);
+    for await (const message of query({ prompt: "Tell a long story.", options })) {
+      if (message.event?.type === "content_block_delta") abortController.abort();
     }
   },
 };
 
-await scenarios[scenario]();
+try {
+  await scenarios[scenario]();
+} catch (error) {
+  tell("error", { name: error.name, message: error.message });
+}

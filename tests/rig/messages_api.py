@@ -1,9 +1,9 @@
 """A stand-in for the Messages API on loopback.
 
-It is told in advance what to answer: a script maps a piece of a prompt to the answers that follow it, one for
-each call that Claude Code makes until the next prompt. Which answer is due is read from the request alone (the
-last prompt that the script knows, and how many answers the conversation holds since), so that subagents and
-parallel calls cannot mix up each other's answers.
+It is told in advance what to answer: a script maps a piece of a prompt to the answers that follow it, one
+for each call that Claude Code makes until the next prompt. Which answer is due is read from the request alone
+(the last prompt that the script knows, and how many answers the conversation holds since), so that subagents
+and parallel calls cannot mix up each other's answers.
 
 One server serves any number of runs at a time: each has its own path below the server's address.
 """
@@ -17,10 +17,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
-from types import TracebackType
-from typing import Any, Self, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from tests.rig.answers import Answer, Block, Dropped, Failure, Reply, Tries, says
+
+if TYPE_CHECKING:
+    from types import TracebackType
 
 __all__ = ["MessagesApi", "Play", "Script"]
 
@@ -140,7 +142,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         play.requests.append((path, body))
         if path == "v1/messages/count_tokens":
-            # Always the same: a count that went by the request's length would depend on where a run takes place.
+            # Always the same: a count by the request's length would depend on where a run takes place.
             self._send_json(200, {"input_tokens": 1000})
         elif path == "v1/messages":
             self._answer(play.answer_to(body), body)

@@ -7,12 +7,15 @@ import subprocess
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from itertools import count
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
-from anyio.abc import Process
 from anyio.streams.buffered import BufferedByteReceiveStream
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from anyio.abc import Process
 
 __all__ = ["RawClient", "open_raw_client"]
 
@@ -27,9 +30,9 @@ STREAMING = ("--print", "--output-format", "stream-json", "--verbose", "--input-
 class RawClient:
     """One running command. Every message read is kept in `seen`, in order.
 
-    `answers` maps the subtype of a control request from Claude Code (`can_use_tool`, `hook_callback`,
-    `mcp_message`, `elicitation`) to a function from the request to its answer; what it does not name is answered
-    with an empty success, and a function that returns None leaves the request unanswered.
+    `answers` maps the subtype of a control request from Claude Code (`can_use_tool`, `hook_callback`, ...) to a
+    function from the request to its answer; what it does not name is answered with an empty success, and a
+    function that returns None leaves the request unanswered.
     """
 
     def __init__(self, process: Process, answers: Mapping[str, Answering]) -> None:
@@ -116,11 +119,15 @@ class RawClient:
 
     async def _answer(self, message: Message) -> None:
         request = message["request"]
-        answer = self._answers.get(request["subtype"], lambda _: {})(request)
+        answer = self._answers.get(request["subtype"], _nothing_to_say)(request)
         if answer is None:
             return
         response = {"subtype": "success", "request_id": message["request_id"], "response": answer}
         await self.send({"type": "control_response", "response": response})
+
+
+def _nothing_to_say(_: Message) -> Message:
+    return {}
 
 
 @asynccontextmanager

@@ -3,8 +3,8 @@
     python recorder.py FOLDER COMMAND [ARG...]
 
 Each start makes the next of FOLDER/1, FOLDER/2, ... with `argv` (the arguments, one a line), `stdin.jsonl`,
-`stdout.jsonl` and, once the command has ended, `exit` (its status, negative for a signal). It knows nothing of
-lines or JSON, and shares no code with the wrapper that it is used to check.
+`stdout.jsonl` and, once the command has ended, `exit` (its status, negative for a signal). It knows nothing
+of lines or JSON, and shares no code with the wrapper that it is used to check.
 """
 
 from __future__ import annotations
@@ -15,7 +15,10 @@ import subprocess
 import sys
 import threading
 from itertools import count
-from types import FrameType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from types import FrameType
 
 
 def main(folder: str, command: list[str]) -> int:

@@ -1,17 +1,19 @@
-"""What makes two runs of one scenario the same, although their ids, times, sizes in time and places differ."""
+"""What makes two runs of one scenario the same, although their ids, times and places differ."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
 
 __all__ = ["alike", "shape"]
 
-# Ids are replaced by their kind and the order in which they turned up, so that what refers to the same thing in
-# one run must refer to the same thing in the other.
+# Ids are replaced by their kind and the order in which they turned up, so that what refers to the same thing
+# in one run must refer to the same thing in the other.
 IDS = re.compile(
     r"(?P<uuid>[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})"
     r"|(?P<message>msg_\d+)"
@@ -71,21 +73,16 @@ def alike(one: Sequence[Any], other: Sequence[Any], *, ordered: bool) -> tuple[l
 def _levelled(value: Any, words: Callable[[str], str], name: str = "") -> Any:
     if name in OPAQUE:
         return f"<{name}>"
-    match value:
-        case dict() if FIGURES.search(name):
-            return {key: 0 for key in value}
-        case dict():
-            return {words(key): _levelled(item, words, key) for key, item in value.items()}
-        case list() | tuple():
-            return [_levelled(item, words, name) for item in value]
-        case str():
-            return words(value)
-        case bool() | None:
-            return value
-        case int() | float() if FIGURES.search(name):
-            return 0
-        case _:
-            return value
+    if isinstance(value, dict):
+        if FIGURES.search(name):
+            return dict.fromkeys(value, 0)
+        return {words(key): _levelled(item, words, key) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_levelled(item, words, name) for item in value]
+    if isinstance(value, str):
+        return words(value)
+    is_figure = isinstance(value, int | float) and not isinstance(value, bool) and FIGURES.search(name)
+    return 0 if is_figure else value
 
 
 def _line(message: Any, ordered: bool) -> str:

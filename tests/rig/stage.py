@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from claude_agent_sdk import ClaudeAgentOptions, ClaudeSDKClient
-from claude_agent_sdk.types import Message as SdkMessage
 
-from tests.rig.environment import Surroundings
-from tests.rig.messages_api import MessagesApi, Play, Script
 from tests.rig.raw_client import STREAMING, Answering, RawClient, open_raw_client
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+    from pathlib import Path
+
+    from claude_agent_sdk.types import Message as SdkMessage
+
+    from tests.rig.environment import Surroundings
+    from tests.rig.messages_api import MessagesApi, Play, Script
 
 __all__ = ["Stage"]
 
@@ -93,7 +97,7 @@ class SdkActor:
 
     def __init__(self, client: ClaudeSDKClient, seen: list[Any]) -> None:
         self.client = client
-        self._seen = seen
+        self.seen = seen
 
     async def turn(self, prompt: str) -> SdkMessage:
         """Ask, and read to the end of the turn; return its result."""
@@ -112,4 +116,4 @@ class SdkActor:
     def keep(self, what: str, value: Any) -> None:
         """Note something that the client was told, in the order of being told."""
         plain = dataclasses.asdict(value) if dataclasses.is_dataclass(value) else value  # type: ignore[arg-type]
-        self._seen.append({"what": what, "value": plain})
+        self.seen.append({"what": what, "value": plain})

@@ -1,7 +1,7 @@
 """A small MCP server over standard input and output, in the standard library alone.
 
-Tools: `add` (two numbers), `fail` (an error result), `ask` (asks the user by elicitation), `picture` (an image),
-`big` (a text of so many bytes).
+Tools: `add` (two numbers), `fail` (an error result), `ask` (asks the user by elicitation), `picture` (an
+image), `big` (a text of so many bytes).
 """
 
 import json

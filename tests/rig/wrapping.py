@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from tests.rig.recording import Recording, recorded, recordings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = ["Log", "Record", "Wrapped", "claude_proxy", "read_logs"]
 
@@ -97,7 +99,16 @@ class Wrapped:
         self._inside = folder / "inside"
         # The wrapper knows Claude Code by its name, so the inner recorder must bear it.
         inner = recorded(folder / "real/claude", self._inside, [str(real)])
-        wrapper = [*claude_proxy(), "--server", "off", "--data-dir", str(self.data_dir), *options, "--", str(inner)]
+        wrapper = [
+            *claude_proxy(),
+            "--server",
+            "off",
+            "--data-dir",
+            str(self.data_dir),
+            *options,
+            "--",
+            str(inner),
+        ]
         self.command = recorded(folder / "wrapped/claude", self._outside, wrapper)
 
     def outside(self) -> list[Recording]:

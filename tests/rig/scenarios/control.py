@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from tests.rig.answers import Gate, says, uses
 from tests.rig.scenarios.registry import scenario
-from tests.rig.stage import Stage
+
+if TYPE_CHECKING:
+    from tests.rig.stage import Stage
 
 QUEUED_ID = "2d7e4f3a-5b6c-4d8e-af90-1b2c3d4e5f6a"
 
@@ -62,7 +66,9 @@ async def control_model(stage: Stage) -> None:
     async with stage.raw() as client:
         await client.control("initialize")
         await client.control("set_model", model="claude-haiku-4-5")
-        await client.control("set_max_thinking_tokens", max_thinking_tokens=2048, thinking_display="summarized")
+        await client.control(
+            "set_max_thinking_tokens", max_thinking_tokens=2048, thinking_display="summarized"
+        )
         await client.turn("A question?")
         await client.control("set_model", model=None)
         await client.control("set_max_thinking_tokens", max_thinking_tokens=None)
@@ -149,8 +155,8 @@ async def not_a_query(stage: Stage) -> None:
 @scenario()
 async def environment_update(stage: Stage) -> None:
     """The client changes environment variables in mid-session; a tool sees them."""
-    stage.answer({"greet": [uses("Bash", command="echo $GREETING"), says("Greeted.")]})
-    async with stage.raw() as client:
+    stage.answer({"greet": [uses("Bash", command="printenv GREETING"), says("Greeted.")]})
+    async with stage.raw("--allowedTools", "Bash") as client:
         await client.control("initialize")
         await client.send({"type": "update_environment_variables", "variables": {"GREETING": "hello"}})
         await client.turn("Please greet.")

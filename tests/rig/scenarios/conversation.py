@@ -6,13 +6,16 @@ import base64
 import os
 import zlib
 from struct import pack
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import anyio.to_thread
 
 from tests.rig.answers import Gate, Reply, redacted_thinking, says, text, thinking, tool, uses
 from tests.rig.scenarios.registry import scenario
-from tests.rig.stage import Stage
+
+if TYPE_CHECKING:
+    from tests.rig.stage import Stage
 
 MESSAGE_ID = "6a1f0c52-7d1e-4c58-9a57-0c8d2f3e4b61"
 
@@ -81,7 +84,8 @@ async def thinking_partial(stage: Stage) -> None:
     blocks = (thinking("Let me think about this for a while, step by step."), text("Forty-two."))
     stage.answer({"the answer": [Reply(blocks)]})
     async with stage.sdk(
-        include_partial_messages=True, thinking={"type": "enabled", "budget_tokens": 2048, "display": "summarized"}
+        include_partial_messages=True,
+        thinking={"type": "enabled", "budget_tokens": 2048, "display": "summarized"},
     ) as actor:
         await actor.turn("What is the answer?")
 
@@ -107,7 +111,7 @@ async def several_blocks(stage: Stage) -> None:
 @scenario()
 async def unusual_text(stage: Stage) -> None:
     """Text with line separators, other scripts, emoji, quotes and control characters, in both directions."""
-    words = "line\u2028separator\u2029 zażółć 漢字 \U0001f980 \"quoted\" back\\slash \t tab \u0007 bell \x7f"
+    words = 'line\u2028separator\u2029 zażółć 漢字 \U0001f980 "quoted" back\\slash \t tab \u0007 bell \x7f'
     stage.answer({"unusual": [says(words)]})
     async with stage.sdk() as actor:
         await actor.turn(f"unusual: {words}")
@@ -119,7 +123,9 @@ async def image(stage: Stage) -> None:
     stage.answer({"picture": [says("It is red.")]})
     source = {"type": "base64", "media_type": "image/png", "data": png()}
     async with stage.raw() as client:
-        await client.turn([{"type": "image", "source": source}, {"type": "text", "text": "What picture is it?"}])
+        await client.turn(
+            [{"type": "image", "source": source}, {"type": "text", "text": "What picture is it?"}]
+        )
 
 
 @scenario()
@@ -128,7 +134,7 @@ async def document(stage: Stage) -> None:
     stage.answer({"documents": [says("They are short.")]})
     pages = {"type": "base64", "media_type": "application/pdf", "data": pdf()}
     words = {"type": "text", "media_type": "text/plain", "data": "A plain document."}
-    content = [
+    content: list[dict[str, Any]] = [
         {"type": "document", "source": pages, "title": "Pages"},
         {"type": "document", "source": words, "context": "for comparison", "citations": {"enabled": True}},
         {"type": "text", "text": "Compare the documents."},
@@ -206,7 +212,9 @@ async def interrupt_partial(stage: Stage) -> None:
     async with stage.raw("--include-partial-messages") as client:
         await client.control("initialize")
         await client.say("Tell a long story.")
-        await client.until(lambda m: m["type"] == "stream_event" and m["event"]["type"] == "content_block_delta")
+        await client.until(
+            lambda m: m["type"] == "stream_event" and m["event"]["type"] == "content_block_delta"
+        )
         await client.say("Now a short one.", uuid=MESSAGE_ID)
         await client.control("interrupt")
         gate.open()

@@ -1,10 +1,14 @@
-"""What goes wrong: errors of the API, retries, broken streams, limits reached, wrong lines from the client."""
+"""What goes wrong: errors of the API, retries, broken streams, limits reached, odd lines of the client."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from tests.rig.answers import Dropped, Failure, Reply, Tries, says, text, uses
 from tests.rig.scenarios.registry import scenario
-from tests.rig.stage import Stage
+
+if TYPE_CHECKING:
+    from tests.rig.stage import Stage
 
 OVERLOADED = Failure(529, "overloaded_error", "Overloaded", {"retry-after": "0"})
 BUSY = Failure(429, "rate_limit_error", "Too many", {"retry-after": "0"})
@@ -24,11 +28,13 @@ async def api_errors(stage: Stage) -> None:
     """Errors that end a turn: no permission, no such model, too large, the credit used up."""
     stage.answer(
         {
-            "first": [Failure(403, "permission_error", "not yours")],
-            "second": [Failure(404, "not_found_error", "model: no-such-model")],
-            "third": [Failure(413, "request_too_large", "Request exceeds the maximum size")],
-            "fourth": [Failure(400, "invalid_request_error", "Your credit balance is too low")],
-            "fifth": [Failure(400, "invalid_request_error", "prompt is too long: 250000 tokens > 200000 maximum")],
+            "first question": [Failure(403, "permission_error", "not yours")],
+            "second question": [Failure(404, "not_found_error", "model: no-such-model")],
+            "third question": [Failure(413, "request_too_large", "Request exceeds the maximum size")],
+            "fourth question": [Failure(400, "invalid_request_error", "Your credit balance is too low")],
+            "fifth question": [
+                Failure(400, "invalid_request_error", "prompt is too long: 250000 tokens > 200000 maximum")
+            ],
         }
     )
     async with stage.raw() as client:
@@ -97,7 +103,12 @@ async def max_tokens(stage: Stage) -> None:
 @scenario()
 async def budget(stage: Stage) -> None:
     """Turns that stay within --max-turns 1, and one that does not."""
-    stage.answer({"first": [says("An answer.")], "second": [uses("Bash", command="echo one"), says("Never said.")]})
+    stage.answer(
+        {
+            "first question": [says("An answer.")],
+            "second question": [uses("Bash", command="echo one"), says("Never said.")],
+        }
+    )
     async with stage.sdk(max_turns=1) as actor:
         await actor.turn("A first question?")
         await actor.turn("A second question?")
@@ -107,7 +118,7 @@ async def budget(stage: Stage) -> None:
 async def budget_spent(stage: Stage) -> None:
     """A turn that costs more than it may."""
     dear = Reply((text("An answer."),), input_tokens=5_000_000)
-    stage.answer({"first": [dear], "second": [dear]})
+    stage.answer({"first question": [dear], "second question": [dear]})
     async with stage.sdk(max_budget_usd=0.01) as actor:
         await actor.turn("A first question?")
         await actor.turn("A second question?")

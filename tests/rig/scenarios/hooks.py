@@ -3,25 +3,55 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from claude_agent_sdk import HookMatcher
-from claude_agent_sdk.types import HookContext, HookInput, HookJSONOutput
 
 from tests.rig.answers import Failure, says, uses
-from tests.rig.raw_client import Message
 from tests.rig.scenarios.permissions import STDIO, write_file
 from tests.rig.scenarios.registry import scenario
-from tests.rig.stage import Stage
+
+if TYPE_CHECKING:
+    from claude_agent_sdk.types import HookContext, HookInput, HookJSONOutput
+
+    from tests.rig.raw_client import Message
+    from tests.rig.stage import Stage
 
 # Every kind of hook that Claude Code knows; most of them come up in one scenario or another.
 KINDS = (
-    "PreToolUse PostToolUse PostToolUseFailure PostToolBatch PermissionRequest PermissionDenied Notification "
-    "UserPromptSubmit UserPromptExpansion SessionStart SessionEnd Stop StopFailure SubagentStart SubagentStop "
-    "PreCompact PostCompact PreModelSwitch PostModelSwitch Setup TaskCreated TaskCompleted Elicitation "
-    "ElicitationResult ConfigChange InstructionsLoaded WorktreeCreate WorktreeRemove CwdChanged FileChanged "
-    "DirectoryAdded MessageDisplay"
-).split()
+    "PreToolUse",
+    "PostToolUse",
+    "PostToolUseFailure",
+    "PostToolBatch",
+    "PermissionRequest",
+    "PermissionDenied",
+    "Notification",
+    "UserPromptSubmit",
+    "UserPromptExpansion",
+    "SessionStart",
+    "SessionEnd",
+    "Stop",
+    "StopFailure",
+    "SubagentStart",
+    "SubagentStop",
+    "PreCompact",
+    "PostCompact",
+    "PreModelSwitch",
+    "PostModelSwitch",
+    "Setup",
+    "TaskCreated",
+    "TaskCompleted",
+    "Elicitation",
+    "ElicitationResult",
+    "ConfigChange",
+    "InstructionsLoaded",
+    "WorktreeCreate",
+    "WorktreeRemove",
+    "CwdChanged",
+    "FileChanged",
+    "DirectoryAdded",
+    "MessageDisplay",
+)
 
 
 def all_kinds() -> dict[str, Any]:

@@ -1,17 +1,22 @@
-"""MCP servers: in the client's process, over standard input and output, failing, asking, changed in mid-session."""
+"""MCP servers: in the client, as processes of their own, failing, asking, changed in mid-session."""
 
 from __future__ import annotations
 
 import json
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from claude_agent_sdk import create_sdk_mcp_server, tool
 
 from tests.rig.answers import says, uses
 from tests.rig.scenarios.registry import scenario
-from tests.rig.stage import Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.rig.raw_client import Message
+    from tests.rig.stage import Stage
 
 SERVER = Path(__file__).parents[1] / "stdio_mcp_server.py"
 
@@ -80,7 +85,12 @@ async def large_tool_result(stage: Stage) -> None:
 @scenario(ordered=False)
 async def mcp_stdio(stage: Stage) -> None:
     """An MCP server that is a process: a result with structure, an image, an error."""
-    calls = [uses("mcp__sums__add", a=2, b=3), uses("mcp__sums__picture"), uses("mcp__sums__fail"), says("Five.")]
+    calls = [
+        uses("mcp__sums__add", a=2, b=3),
+        uses("mcp__sums__picture"),
+        uses("mcp__sums__fail"),
+        says("Five."),
+    ]
     stage.answer({"add them": calls})
     async with stage.sdk(mcp_servers={"sums": stdio_server(stage)}, allowed_tools=["mcp__sums"]) as actor:
         await actor.turn("Please add them.")
@@ -90,7 +100,9 @@ async def mcp_stdio(stage: Stage) -> None:
 async def mcp_elicitation(stage: Stage) -> None:
     """An MCP server that asks the user; once the client answers, once it declines."""
     stage.answer({"ask me": [uses("mcp__sums__ask"), uses("mcp__sums__ask"), says("Hello.")]})
-    replies = iter([{"action": "accept", "content": {"name": "Ada"}}, {"action": "decline"}])
+    replies: Iterator[Message] = iter(
+        [{"action": "accept", "content": {"name": "Ada"}}, {"action": "decline"}]
+    )
     async with stage.raw(*mcp_config(stage), answers={"elicitation": lambda _: next(replies)}) as client:
         await client.control("initialize")
         await client.turn("Please ask me.")

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from claude_agent_sdk import PermissionResultAllow, PermissionResultDeny
 from claude_agent_sdk.types import PermissionUpdate, ToolPermissionContext
 
 from tests.rig.answers import says, uses
-from tests.rig.raw_client import Message
 from tests.rig.scenarios.registry import scenario
-from tests.rig.stage import Stage
+
+if TYPE_CHECKING:
+    from tests.rig.raw_client import Message
+    from tests.rig.stage import Stage
 
 STDIO = ("--permission-prompt-tool", "stdio")
 
@@ -66,7 +68,9 @@ async def tool_changed(stage: Stage) -> None:
 
     async def change(name: str, data: dict[str, Any], _: ToolPermissionContext) -> PermissionResultAllow:
         rule = PermissionUpdate(type="setMode", mode="acceptEdits", destination="session")
-        return PermissionResultAllow(updated_input={**data, "content": "changed\n"}, updated_permissions=[rule])
+        return PermissionResultAllow(
+            updated_input={**data, "content": "changed\n"}, updated_permissions=[rule]
+        )
 
     async with stage.sdk(can_use_tool=change) as actor:
         await actor.turn("Please write it.")
@@ -91,7 +95,15 @@ async def permission_modes(stage: Stage) -> None:
     stage.answer({"write it": [write_file(stage), says("Written.")]})
     async with stage.raw(*STDIO, env={"IS_SANDBOX": "1"}) as client:
         await client.control("initialize")
-        for mode in ("plan", "dontAsk", "auto", "bypassPermissions", "acceptEdits", "default", "no-such-mode"):
+        for mode in (
+            "plan",
+            "dontAsk",
+            "auto",
+            "bypassPermissions",
+            "acceptEdits",
+            "default",
+            "no-such-mode",
+        ):
             await client.control("set_permission_mode", mode=mode)
         await client.control("set_permission_mode", mode="acceptEdits")
         await client.turn("Please write it.")
@@ -125,7 +137,9 @@ async def rules(stage: Stage) -> None:
 @scenario()
 async def plan_mode(stage: Stage) -> None:
     """A plan is made, shown to the client and accepted; then the work is done."""
-    stage.answer({"plan it": [uses("ExitPlanMode", plan="1. Write the file."), write_file(stage), says("Done.")]})
+    stage.answer(
+        {"plan it": [uses("ExitPlanMode", plan="1. Write the file."), write_file(stage), says("Done.")]}
+    )
 
     def allow(request: Message) -> Message:
         return {"behavior": "allow", "updatedInput": request["input"]}
@@ -170,5 +184,3 @@ async def early_end(stage: Stage) -> None:
         await client.control("initialize")
         await client.say("Please write it.")
         await client.until(lambda m: m["type"] == "control_request")
-
-

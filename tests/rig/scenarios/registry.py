@@ -16,8 +16,8 @@ Playing = Callable[[Stage], Awaitable[None]]
 class Scenario:
     """A named piece of client behaviour with a known course.
 
-    `fixture` is False for what would only make the repository large. `ordered` is False where Claude Code itself
-    does not always write its messages in one order, because two of its activities run at the same time.
+    `fixture` is False for what would only make the repository large. `ordered` is False where Claude Code
+    itself does not always write its messages in one order, because it does two things at the same time.
     """
 
     name: str

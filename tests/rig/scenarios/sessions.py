@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from claude_agent_sdk import InMemorySessionStore, ResultMessage
 
 from tests.rig.answers import says
 from tests.rig.scenarios.permissions import write_file
 from tests.rig.scenarios.registry import scenario
-from tests.rig.stage import Stage
 
-ANSWERS = {"first": [says("The first answer.")], "second": [says("The second answer.")]}
+if TYPE_CHECKING:
+    from tests.rig.stage import Stage
+
+ANSWERS = {"first question": [says("The first answer.")], "second question": [says("The second answer.")]}
 SESSION_ID = "0b5c2d1e-3f4a-4b6c-8d7e-9f0a1b2c3d4e"
 PROMPT_ID = "1c6d3e2f-4a5b-4c7d-9e8f-0a1b2c3d4e5f"
 

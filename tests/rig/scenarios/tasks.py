@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 import anyio
 import anyio.to_thread
 from claude_agent_sdk import AgentDefinition
 
 from tests.rig.answers import Gate, Reply, says, text, thinking, tool, uses
-from tests.rig.raw_client import Message
 from tests.rig.scenarios.registry import scenario
-from tests.rig.stage import Stage
+
+if TYPE_CHECKING:
+    from tests.rig.raw_client import Message
+    from tests.rig.stage import Stage
 
 
 @scenario()
@@ -58,9 +61,18 @@ async def todo(stage: Stage) -> None:
 async def subagent(stage: Stage) -> None:
     """A subagent does a part of the work in the foreground, with a tool of its own."""
     agent = uses(
-        "Agent", description="count", prompt="count the files", subagent_type="counter", run_in_background=False
+        "Agent",
+        description="count",
+        prompt="count the files",
+        subagent_type="counter",
+        run_in_background=False,
     )
-    stage.answer({"delegate": [agent, says("Three files.")], "count the files": [uses("Bash", command="echo 3"), says("3")]})
+    stage.answer(
+        {
+            "delegate": [agent, says("Three files.")],
+            "count the files": [uses("Bash", command="echo 3"), says("3")],
+        }
+    )
     counter = AgentDefinition(description="Counts things", prompt="You count.", tools=["Bash"])
     async with stage.sdk(agents={"counter": counter}) as actor:
         await actor.turn("Please delegate.")
@@ -70,7 +82,11 @@ async def subagent(stage: Stage) -> None:
 async def subagent_text(stage: Stage) -> None:
     """A subagent whose text and thinking the client wants to see, with partial messages."""
     agent = uses(
-        "Agent", description="think", prompt="think it over", subagent_type="general-purpose", run_in_background=False
+        "Agent",
+        description="think",
+        prompt="think it over",
+        subagent_type="general-purpose",
+        run_in_background=False,
     )
     stage.answer(
         {"delegate": [agent, says("Done.")], "think it over": [Reply((thinking("Well."), text("I have.")))]}
@@ -83,7 +99,13 @@ async def subagent_text(stage: Stage) -> None:
 async def subagents_in_parallel(stage: Stage) -> None:
     """Two subagents at the same time."""
     agents = [
-        tool("Agent", description=n, prompt=f"job {n}", subagent_type="general-purpose", run_in_background=False)
+        tool(
+            "Agent",
+            description=n,
+            prompt=f"job {n}",
+            subagent_type="general-purpose",
+            run_in_background=False,
+        )
         for n in ("one", "two")
     ]
     stage.answer(
@@ -101,7 +123,11 @@ async def subagents_in_parallel(stage: Stage) -> None:
 async def background_agent(stage: Stage) -> None:
     """A subagent in the background: its end starts a turn that nobody asked for."""
     agent = uses(
-        "Agent", description="count", prompt="count slowly", subagent_type="general-purpose", run_in_background=True
+        "Agent",
+        description="count",
+        prompt="count slowly",
+        subagent_type="general-purpose",
+        run_in_background=True,
     )
     gate = Gate()
     stage.answer(
@@ -158,4 +184,4 @@ def started(message: Message) -> bool:
 
 def notified(message: Message) -> bool:
     """Tell whether a message is the result of the turn that a task's end has started."""
-    return message["type"] == "result" and message.get("origin", {}).get("kind") == "task-notification"
+    return (message["type"], message.get("origin", {}).get("kind")) == ("result", "task-notification")

@@ -1,0 +1,232 @@
+"""Claude Code as scripts and editors call it: text, JSON, calls that are no session, wrong input, signals."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import pytest
+
+from tests.end_to_end.checks import assert_faithful, assert_log_is_whole, assert_nothing_changed
+from tests.rig.answers import Gate, says
+from tests.rig.environment import Surroundings
+from tests.rig.raw_client import STREAMING, open_raw_client
+from tests.rig.sameness import shape
+from tests.rig.wrapping import Wrapped, claude_proxy
+
+if TYPE_CHECKING:
+    import subprocess
+    from pathlib import Path
+
+    from tests.rig.messages_api import MessagesApi
+
+pytestmark = pytest.mark.anyio
+
+RUN_WAIT_S = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Calls a command with given arguments, in one and the same surroundings, and waits for its end."""
+
+    env: dict[str, str]
+    project: Path
+
+    async def call(
+        self, *command: str | Path, stdin: bytes | None = None
+    ) -> subprocess.CompletedProcess[bytes]:
+        """Run a command to its end."""
+        with anyio.fail_after(RUN_WAIT_S):
+            return await anyio.run_process(
+                [str(word) for word in command],
+                input=b"" if stdin is None else stdin,
+                env=self.env,
+                cwd=self.project,
+                check=False,
+            )
+
+
+@pytest.fixture
+def caller(api: MessagesApi, tmp_path: Path) -> Caller:
+    """A caller in a home of its own, with a model that has one answer."""
+    surroundings = Surroundings(tmp_path / "home")
+    surroundings.build()
+    play = api.play({"question": [says("An answer of one line.")]})
+    return Caller({**os.environ, **surroundings.variables(play.base_url)}, surroundings.project)
+
+
+async def test_text_is_passed_on_and_recorded(caller: Caller, claude: Path, wrapped: Wrapped) -> None:
+    """A prompt on the command line and a bare text answer: the same output, recorded as text."""
+    bare = await caller.call(claude, "-p", "A question?")
+    done = await caller.call(wrapped.command, "-p", "A question?")
+
+    assert done.stdout == bare.stdout == b"An answer of one line.\n"
+    assert (done.returncode, done.stderr) == (bare.returncode, bare.stderr)
+    (log,) = wrapped.logs()
+    (inside,) = wrapped.inside()
+    assert_log_is_whole(log, inside)
+    assert [(r.verdict, r.raw) for r in log.lines("stdout")] == [("text", "An answer of one line.")]
+
+
+async def test_prompt_on_standard_input_without_a_newline(
+    caller: Caller, claude: Path, wrapped: Wrapped
+) -> None:
+    """A text prompt without a last newline reaches Claude Code whole, and is recorded as cut off."""
+    bare = await caller.call(claude, "-p", stdin=b"A question?")
+    done = await caller.call(wrapped.command, "-p", stdin=b"A question?")
+
+    assert done.stdout == bare.stdout
+    (log,) = wrapped.logs()
+    assert [(r.verdict, r.raw, r.truncated) for r in log.lines("stdin")] == [("text", "A question?", True)]
+
+
+async def test_json_output_is_recorded_as_a_message(
+    caller: Caller, claude: Path, wrapped: Wrapped, tmp_path: Path
+) -> None:
+    """`--output-format json` gives one object; it passes unchanged, and is on record as that object."""
+    bare = await caller.call(claude, "-p", "--output-format", "json", "A question?")
+    done = await caller.call(wrapped.command, "-p", "--output-format", "json", "A question?")
+
+    home = tmp_path / "home"
+    assert shape([json.loads(done.stdout)], home) == shape([json.loads(bare.stdout)], home)
+    (log,) = wrapped.logs()
+    (inside,) = wrapped.inside()
+    (outside,) = wrapped.outside()
+    assert_nothing_changed(outside, inside)
+    assert [r.line for r in log.lines("stdout")] == [done.stdout.rstrip(b"\n")]
+    assert log.lines("stdout")[0].verdict in ("valid", "text")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--version"], ["-v"], ["--help"], ["plugin", "list", "--json"], ["mcp", "list"], ["mcp", "--help"]],
+    ids=" ".join,
+)
+async def test_calls_that_are_no_session_are_left_alone(
+    arguments: list[str], caller: Caller, claude: Path, tmp_path: Path
+) -> None:
+    """What is no session gives the same output and status, and leaves no data directory behind."""
+    data_dir = tmp_path / "data"
+    bare = await caller.call(claude, *arguments)
+
+    done = await caller.call(*claude_proxy(), "--server", "off", "--data-dir", data_dir, claude, *arguments)
+
+    assert (done.returncode, done.stdout, done.stderr) == (bare.returncode, bare.stdout, bare.stderr)
+    assert bare.stdout
+    assert not data_dir.exists()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"this is not JSON",
+        b'{"type":"user","message":{"role":"user","content":"cut',
+        b'{"type":"user"}',
+        b'{"type":"user","message":{"role":"assistant","content":"x"}}',
+        b'{"type":"control_request","request_id":"1"}',
+    ],
+    ids=["no JSON", "cut JSON", "no message", "wrong role", "no request"],
+)
+async def test_wrong_lines_end_the_command_as_without_the_wrapper(
+    line: bytes, caller: Caller, claude: Path, wrapped: Wrapped
+) -> None:
+    """A line that Claude Code dies of passes as it is (`observe`), with its complaint and its exit status."""
+    bare = await caller.call(claude, *STREAMING, stdin=line + b"\n")
+    done = await caller.call(wrapped.command, *STREAMING, stdin=line + b"\n")
+
+    assert (done.returncode, done.stdout) == (bare.returncode, bare.stdout)
+    assert done.stderr == bare.stderr
+    assert bare.returncode == 1
+    assert_faithful(wrapped)
+    (log,) = wrapped.logs()
+    assert [record.line for record in log.lines("stdin")] == [line]
+    assert log.lines("stdin")[0].verdict in ("invalid", "malformed")
+    assert b"\n".join(record.line for record in log.lines("stderr")) + b"\n" == done.stderr
+
+
+@pytest.mark.parametrize(
+    "option", [["--no-such-option"], ["--resume", "not-an-id"], ["--mcp-config", "{"]], ids=" ".join
+)
+async def test_complaints_at_the_start_are_the_same(
+    option: list[str], caller: Caller, claude: Path, wrapped: Wrapped, tmp_path: Path
+) -> None:
+    """What Claude Code complains about before it begins is seen as without the wrapper, and recorded."""
+    bare = await caller.call(claude, *STREAMING, *option)
+    done = await caller.call(wrapped.command, *STREAMING, *option)
+
+    assert (done.returncode, done.stderr) == (bare.returncode, bare.stderr)
+    home = tmp_path / "home"
+    seen, expected = ([json.loads(line) for line in run.stdout.splitlines()] for run in (done, bare))
+    assert shape(seen, home) == shape(expected, home)
+    assert bare.returncode == 1
+    assert_faithful(wrapped)
+
+
+@pytest.mark.parametrize(
+    ("number", "status"),
+    [(signal.SIGINT, 0), (signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGKILL, -signal.SIGKILL)],
+    ids=["INT", "TERM", "HUP", "KILL"],
+)
+async def test_signals_in_mid_stream(
+    number: signal.Signals, status: int, api: MessagesApi, claude: Path, tmp_path: Path
+) -> None:
+    """A signal to the wrapper in mid-stream ends the session as it ends the bare Claude Code."""
+    wrapper = [*claude_proxy(), "--server", "off", "--data-dir", str(tmp_path / "data"), "--"]
+    endings: list[tuple[int | None, list[Any]]] = []
+    for name, command in (("bare", [str(claude)]), ("wrap", [*wrapper, str(claude)])):
+        gate = Gate()
+        surroundings = Surroundings(tmp_path / name / "home")
+        surroundings.build()
+        play = api.play(
+            {"long story": [says("A very long story that nobody wants to hear. " * 20, gate=gate)]}
+        )
+        async with open_raw_client(
+            [*command, *STREAMING, "--include-partial-messages"],
+            cwd=surroundings.project,
+            env={**os.environ, **surroundings.variables(play.base_url)},
+        ) as client:
+            await client.say("Tell a long story.")
+            await client.until(lambda m: m.get("event", {}).get("type") == "content_block_delta")
+            client.process.send_signal(number)
+            while await client.read() is not None:
+                pass
+            with anyio.fail_after(RUN_WAIT_S):
+                endings.append(
+                    (await client.process.wait(), [(m["type"], m.get("subtype")) for m in client.seen])
+                )
+        gate.open()
+
+    assert endings[0] == endings[1]
+    assert endings[1][0] == status
+
+
+async def test_killed_wrapper_takes_claude_along_and_leaves_what_was_delivered(
+    api: MessagesApi, claude: Path, tmp_path: Path
+) -> None:
+    """After SIGKILL of the wrapper Claude Code does not live on; the log has all that was delivered."""
+    gate = Gate()
+    surroundings = Surroundings(tmp_path / "home")
+    surroundings.build()
+    play = api.play({"long story": [says("A very long story that nobody wants to hear. " * 20, gate=gate)]})
+    data_dir = tmp_path / "data"
+    async with open_raw_client(
+        [*claude_proxy(), "--server", "off", "--data-dir", str(data_dir), "--", str(claude), *STREAMING],
+        cwd=surroundings.project,
+        env={**os.environ, **surroundings.variables(play.base_url)},
+    ) as client:
+        await client.say("Tell a long story.")
+        await client.until(lambda m: m.get("subtype") == "init")
+        client.process.kill()
+        # The end of the output comes only when nobody holds the pipe: neither wrapper nor Claude Code.
+        while await client.read() is not None:
+            pass
+    gate.open()
+
+    (path,) = (p for p in (data_dir / "sessions").glob("*.jsonl") if not p.is_symlink())
+    records = [json.loads(line) for line in path.read_bytes().split(b"\n")[:-1]]
+    assert [r["message"] for r in records if r["stream"] == "stdout"][: len(client.seen)] == client.seen
+    assert [r["message"]["type"] for r in records if r["stream"] == "stdin"] == ["user"]
