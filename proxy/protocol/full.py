@@ -124,6 +124,8 @@ def _sentence(error: jsonschema_rs.ValidationError, path: list[str | int], value
     match error.kind.name:
         case "required":
             return f"{_name(path)} lacks the required field `{kind.property}`."
+        case "additionalProperties":
+            return f"{_name(path)} has no place for {', '.join(f'`{key}`' for key in kind.unexpected)}."
         case "type":
             expected = _either(list(kind.types))
         case "const":

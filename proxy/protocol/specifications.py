@@ -1,0 +1,124 @@
+"""The published specifications by name, and the judge for each.
+
+`stdin` and `stdout` are judged as in a session: the same code, the same verdicts. Everything else is judged by its
+schema alone, and is `valid`, `invalid` or `malformed`.
+"""
+
+import difflib
+import os
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from proxy.protocol import full, grammar, library
+from proxy.protocol.judge import Judge
+from proxy.protocol.verdict import Judgement
+
+_TYPES = {
+    "api": "api",
+    "commands": "vocabulary",
+    "config": "configuration",
+    "content": "content",
+    "control": "control",
+    "events": "vocabulary",
+    "hooks": "hook",
+    "messages": "message",
+    "record": "record",
+    "shared": "part",
+    "stdin": "stream",
+    "stdout": "stream",
+    "stream": "event",
+    "system": "message",
+}
+
+
+class UnknownSpecificationError(LookupError):
+    """No specification has this name."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.nearest = next(iter(difflib.get_close_matches(name, names(), 1)), None)
+
+    def __str__(self) -> str:
+        hint = f"; did you mean {self.nearest!r}?" if self.nearest else ""
+        return f"no schema is named {self.name!r}{hint}"
+
+
+class Specification(msgspec.Struct, frozen=True):
+    """What is said of a schema in a list: its name, what kind of thing it describes, version and title."""
+
+    name: str
+    type: str
+    version: str
+    title: str
+
+
+def names() -> list[str]:
+    """Return the name of every schema: the path of its file below `schemas/`, without the ending."""
+    found = []
+    for folder, inner, files in os.walk(library.SCHEMA_DIR):
+        inner[:] = sorted(name for name in inner if name not in ("node_modules", "types"))
+        parts = os.path.relpath(folder, library.SCHEMA_DIR).split(os.sep)
+        prefix = "" if parts == ["."] else "/".join(parts) + "/"
+        found += [
+            prefix + file.removesuffix(".json")
+            for file in files
+            if file.endswith(".json") and not file.startswith("package")
+        ]
+    return sorted(found)
+
+
+def version() -> str:
+    """Return the version of the specifications, which is one for all."""
+    return str(library.load("package.json")["version"])
+
+
+def specifications() -> list[Specification]:
+    """Return what is published."""
+    return [
+        Specification(name, _TYPES[name.split("/")[0]], version(), library.load(f"{name}.json")["title"])
+        for name in names()
+    ]
+
+
+def specification(name: str) -> library.Schema:
+    """Return a schema with all that it refers to inside it, so that it can be used alone."""
+    file = _file(name)
+    wanted = [file]
+    found: dict[str, library.Schema] = {}
+    while wanted:
+        one = wanted.pop()
+        if one not in found:
+            found[one] = library.load(one)
+            wanted += _references(found[one], one)
+    whole = dict(found.pop(file))
+    if found:
+        whole["$defs"] = {one.removesuffix(".json"): schema for one, schema in sorted(found.items())}
+    return whole
+
+
+def judge_for(name: str) -> Callable[[bytes], Judgement]:
+    """Return the judge for the lines of a schema. Not for use by two threads at once."""
+    file = _file(name)
+    match name:
+        case "stdin" | "stdout":
+            return Judge(name).judge
+    return lambda line: grammar.fault(line) or full.judgement(file, line)
+
+
+def _file(name: str) -> str:
+    if name not in names():
+        raise UnknownSpecificationError(name)
+    return f"{name}.json"
+
+
+def _references(schema: Any, name: str) -> list[str]:
+    """Return the names of the files that a schema refers to."""
+    if isinstance(schema, list):
+        return [found for item in schema for found in _references(item, name)]
+    if not isinstance(schema, dict):
+        return []
+    if "$ref" in schema:
+        return [library.follow({"$ref": schema["$ref"].partition("#")[0]}, name)[1]]
+    return [found for item in schema.values() for found in _references(item, name)]
