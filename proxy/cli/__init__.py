@@ -20,7 +20,9 @@ SUBCOMMANDS = frozenset(["sessions", "show", "tail", "status", "validate", "drif
 CHOICES = {"validation": ("observe", "enforce", "off"), "server": ("auto", "off"), "redact": ("on", "off")}
 VALUE_OPTIONS = ("data-dir", "config", "validation", "server", "host", "port", "session-name", "redact")
 
-USAGE = "usage: claude-proxy [OPTIONS] [--] COMMAND [ARG...] | claude-proxy SUBCOMMAND ...  (claude-proxy --help)"
+USAGE = (
+    "usage: claude-proxy [OPTIONS] [--] COMMAND [ARG...] | claude-proxy SUBCOMMAND ...  (claude-proxy --help)"
+)
 
 
 class UsageError(Exception):

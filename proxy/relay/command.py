@@ -12,22 +12,26 @@ TYPE_CHECKING = False  # `typing` takes long to import, and the command waits
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+# `claude --help` of 2.1.330, and names that earlier versions had.
 _SUBCOMMANDS = frozenset(
-    # `claude --help` of 2.1.330, and names that earlier versions had.
-    "agents attach auth auto-mode completion config daemon doctor export gateway import install kill log logs mcp "
-    "migrate-installer open plugin plugins project purge remote-control respawn rm rollback server setup-token stop "
-    "ultrareview update upgrade".split()
+    """
+    agents attach auth auto-mode completion config daemon doctor export gateway import install kill log logs mcp
+    migrate-installer open plugin plugins project purge remote-control respawn rm rollback server setup-token stop
+    ultrareview update upgrade
+    """.split()  # noqa: SIM905 - a list would fill a screen
 )
 _NO_SESSION_FLAGS = frozenset(["--version", "-v", "-V", "--help", "-h", "--bg", "--background", "--desktop"])
+# The options of `claude` that take the next word as their value, so that it is not mistaken for a subcommand.
 _VALUE_OPTIONS = frozenset(
-    # The options of `claude` that take the next word as their value, so that it is not mistaken for a subcommand.
-    "--add-dir --agent --agents --allowedTools --allowed-tools --append-system-prompt --append-system-prompt-file "
-    "--autocompact --betas --cloud --debug -d --debug-file --disallowedTools --disallowed-tools --effort --environment "
-    "--fallback-model --file --from-pr --input-format --json-schema --max-budget-usd --max-thinking-tokens --max-turns "
-    "--mcp-config --model --name -n --output-format --permission-mode --permission-prompt-tool --permission-prompts "
-    "--plugin-dir --plugin-url --remote-control --remote-control-session-name-prefix --resume -r "
-    "--resume-session-at --sdk-url --session-id --setting-sources --settings --system-prompt --system-prompt-file "
-    "--system-prompt-snapshot --task-budget --teleport --thinking --thinking-display --tools --worktree -w".split()
+    """
+    --add-dir --agent --agents --allowedTools --allowed-tools --append-system-prompt --append-system-prompt-file
+    --autocompact --betas --cloud --debug -d --debug-file --disallowedTools --disallowed-tools --effort --environment
+    --fallback-model --file --from-pr --input-format --json-schema --max-budget-usd --max-thinking-tokens --max-turns
+    --mcp-config --model --name -n --output-format --permission-mode --permission-prompt-tool --permission-prompts
+    --plugin-dir --plugin-url --remote-control --remote-control-session-name-prefix --resume -r --resume-session-at
+    --sdk-url --session-id --setting-sources --settings --system-prompt --system-prompt-file --system-prompt-snapshot
+    --task-budget --teleport --thinking --thinking-display --tools --worktree -w
+    """.split()  # noqa: SIM905 - a list would fill a screen
 )
 _RUNTIMES = frozenset(["node", "nodejs", "bun", "deno"])
 

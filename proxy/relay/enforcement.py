@@ -6,6 +6,7 @@ output, and to the command in place of the line that was held back.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 
 from proxy.relay.gate import Gate
@@ -13,9 +14,9 @@ from proxy.relay.pump import Pump, ReaderGoneError
 
 TYPE_CHECKING = False  # `typing` takes long to import, and a session waits for its streams
 if TYPE_CHECKING:
-    from proxy.relay.framing import Hold
     from collections.abc import Mapping
 
+    from proxy.relay.framing import Hold
     from proxy.relay.recording import StreamRecorder
     from proxy.sessions.record import Body
 
@@ -100,10 +101,9 @@ class GuardedPump(Pump):
         return b"".join(line + b"\n" for line in passing)
 
     def _answer(self, line: bytes) -> None:
-        try:
+        # A caller that no longer reads waits for no answer; its other messages go on.
+        with contextlib.suppress(ReaderGoneError):
             self._answers.answer(line)
-        except ReaderGoneError:
-            pass  # the caller no longer reads, so it waits for no answer; its other messages go on
 
     def _finish(self) -> None:
         """A last line without a newline is held back like any other."""

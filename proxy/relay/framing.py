@@ -62,7 +62,11 @@ class LineFramer:
 
     def early(self) -> bytes:
         """Return the bytes of the unfinished line that may pass now, before it is whole."""
-        if not self._held or self.hold == "everything" or (self.hold == "messages" and self._first in (b"{", b"")):
+        if (
+            not self._held
+            or self.hold == "everything"
+            or (self.hold == "messages" and self._first in (b"{", b""))
+        ):
             return b""
         return self._take_held()
 

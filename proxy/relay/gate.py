@@ -40,7 +40,7 @@ class Gate:
         if b'"result"' in line and b'"total_cost_usd"' in line:
             self._result = line
 
-    def answer(self, line: bytes, judgement: "Judgement") -> Answer:
+    def answer(self, line: bytes, judgement: Judgement) -> Answer:
         """Return what to write in place of passing ``line`` on, which was judged invalid."""
         message = _parse(line)
         reason = "claude-proxy held back an invalid message: " + "; ".join(
@@ -83,7 +83,12 @@ class Gate:
 
 
 def _control_error(request_id: str, reason: str) -> dict[str, Any]:
-    response = {"subtype": "error", "request_id": request_id, "error": reason, "error_code": "invalid_message"}
+    response = {
+        "subtype": "error",
+        "request_id": request_id,
+        "error": reason,
+        "error_code": "invalid_message",
+    }
     return {"type": "control_response", "response": response}
 
 

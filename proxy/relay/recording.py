@@ -61,7 +61,7 @@ class StreamRecorder:
         self.counts["valid"] += len(lines)
         return Alike(self._records.valid, lines, len(data))
 
-    def judge(self, lines: Sequence[bytes]) -> "list[Judgement]":
+    def judge(self, lines: Sequence[bytes]) -> list[Judgement]:
         """Return the verdict on each line of a stream of messages."""
         if self._judge is None:
             from proxy.protocol import Judge  # noqa: PLC0415 - see the module's docstring
@@ -69,7 +69,9 @@ class StreamRecorder:
             self._judge = Judge(self._stream)
         return self._judge.judge_lines(lines)
 
-    def body(self, line: bytes, judgement: "Judgement", *, held_back: bool = False, from_proxy: bool = False) -> Body:
+    def body(
+        self, line: bytes, judgement: Judgement, *, held_back: bool = False, from_proxy: bool = False
+    ) -> Body:
         """Return the record body for one judged line."""
         verdict = judgement.verdict
         self.counts[verdict] += 1
@@ -145,12 +147,12 @@ class TextRecorder:
         self.counts: Counter[str] = Counter()
         self._records = StreamRecords(session_id, "stderr")
 
-    def bodies(self, lines: Sequence[bytes], data: bytes) -> Sequence[Body]:  # noqa: ARG002 - the common shape
+    def bodies(self, lines: Sequence[bytes], data: bytes) -> Sequence[Body]:
         """Return the record bodies for complete lines (without newlines), in order."""
         self.counts["text"] += len(lines)
         return [self._records.text(line, None) for line in lines]
 
-    def unfinished(self, line: bytes, *, cut: bool = False) -> Body:  # noqa: ARG002 - the recorders' common shape
+    def unfinished(self, line: bytes, *, cut: bool = False) -> Body:
         """Return the body for a line without a newline."""
         self.counts["text"] += 1
         return self._records.text(line, None, truncated=True)

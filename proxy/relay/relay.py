@@ -39,7 +39,9 @@ class Settings:
 
     __slots__ = ("data_dir", "name", "redact", "session_id", "validation")
 
-    def __init__(self, session_id: str, data_dir: str, name: str | None, validation: str, redact: bool) -> None:
+    def __init__(
+        self, session_id: str, data_dir: str, name: str | None, validation: str, redact: bool
+    ) -> None:
         """``validation`` is ``observe``, ``enforce`` or ``off``."""
         self.session_id = session_id
         self.data_dir = data_dir
@@ -143,10 +145,15 @@ class Relay:
             if self._exit is None or self._reported:
                 continue
             before, progress = progress, sum(pump.delivered for pump in self._pumps)
-            if all(self._is_settled(pump) for pump in self._pumps) or (not ready and progress == before):
-                if not all(pump.ended for pump in self._pumps):
-                    self._log.append([lifecycle(self._settings.session_id, "command_exited", self._exit)])
-                    self._report()
+            stalled = not ready and progress == before
+            if stalled or all(self._is_settled(pump) for pump in self._pumps):
+                self._on_delivered()
+
+    def _on_delivered(self) -> None:
+        """What the command wrote is delivered. If others hold its streams, the supervisor need not wait for them."""
+        if not all(pump.ended for pump in self._pumps):
+            self._log.append([lifecycle(self._settings.session_id, "command_exited", self._exit)])
+            self._report()
 
     def _take_news(self) -> bool:
         """Read what the supervisor says; return whether there will be more."""
@@ -234,7 +241,9 @@ def _started(settings: Settings, session: Session) -> tuple[dict[str, Any], Sequ
         "streams": {
             name: _described(stream, messages)
             for (name, stream), messages in zip(
-                session.streams.items(), (session.plan.stdin_messages, session.plan.stdout_messages, False), strict=True
+                session.streams.items(),
+                (session.plan.stdin_messages, session.plan.stdout_messages, False),
+                strict=True,
             )
         },
     }

@@ -35,7 +35,12 @@ else:
     import _signal as signal
 
 _PR_SET_PDEATHSIG = 1
-_FAULTS = {signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL}  # the process's own; they can not be waited for
+_FAULTS = {
+    signal.SIGSEGV,
+    signal.SIGBUS,
+    signal.SIGFPE,
+    signal.SIGILL,
+}  # the process's own; they can not be waited for
 _WAITED = signal.valid_signals() - _FAULTS - {signal.SIGKILL, signal.SIGSTOP}
 
 
@@ -117,7 +122,7 @@ def _connect() -> tuple[dict[str, Stream], list[int | None]]:
     None stands for the caller's own descriptor, -1 for a closed one.
     """
     kinds = [_kind(fd) for fd in range(3)]
-    for fd, kind in enumerate(kinds):
+    for kind in kinds:
         if kind == "closed":  # kept from being taken by a pipe of ours
             os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
     ends: list[int | None] = [None if kind != "closed" else -1 for kind in kinds]
@@ -214,7 +219,7 @@ def _close_all_but(kept: set[int]) -> None:
         os.dup2(null, fd, inheritable=False)
     for name in os.listdir("/proc/self/fd"):
         if (fd := int(name)) > 2 and fd not in kept:
-            try:
+            try:  # noqa: SIM105 - contextlib takes long to import
                 os.close(fd)
             except OSError:
                 pass  # the one that listed the folder: closed already
@@ -246,7 +251,9 @@ class _Supervisor:
         """Whether the signal is pending in the relay process too; if so, have it taken from there."""
         try:
             with open(f"/proc/{self._relay_pid}/status", "rb") as status:
-                pending = next((int(line.split()[1], 16) for line in status if line.startswith(b"ShdPnd:")), 0)
+                pending = next(
+                    (int(line.split()[1], 16) for line in status if line.startswith(b"ShdPnd:")), 0
+                )
         except OSError:
             return False
         if not pending >> (number - 1) & 1:
@@ -275,6 +282,7 @@ class _Supervisor:
 
     def _stop(self, number: int) -> None:
         """Stop as the command has stopped, until continued."""
+        signal.sigtimedwait({number}, 0)  # the terminal sent it here too: stopping once is enough
         if number != signal.SIGSTOP:
             signal.signal(number, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})
@@ -284,9 +292,9 @@ class _Supervisor:
     def _finish(self, status: int) -> NoReturn:
         try:
             os.write(self._news, b"exited %d\n" % status)
-            os.read(self._done, 1)  # also returns when the relay process is gone
-        except OSError:
-            pass  # the relay process was killed: the status is what counts
+        except BrokenPipeError:
+            _end_like(status)  # the relay process was killed: the status is what counts
+        os.read(self._done, 1)  # also returns when the relay process is gone
         _end_like(status)
 
 
@@ -296,7 +304,8 @@ def _end_like(status: int) -> NoReturn:
         import resource  # noqa: PLC0415 - only needed here
 
         number = os.WTERMSIG(status)
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # the command has dumped its core; ours must not replace it
+        # The command has dumped its core; ours must not replace it.
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         if number != signal.SIGKILL:
             signal.signal(number, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})

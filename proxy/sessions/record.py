@@ -140,7 +140,10 @@ class Clock:
         second, micro = divmod(now, 1_000_000)
         if micro + count <= 1_000_000:  # all within one second, as nearly always
             start = b'{"seq":%d,"ts":"' + self._up_to_second(second) + b'%06dZ",'
-            return [start % pair for pair in zip(range(seq, seq + count), range(micro, micro + count), strict=True)]
+            return [
+                start % pair
+                for pair in zip(range(seq, seq + count), range(micro, micro + count), strict=True)
+            ]
         return [self._head(seq + step, now + step) for step in range(count)]
 
     def records(self, bodies: Alike) -> bytes:

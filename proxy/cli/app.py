@@ -1,0 +1,69 @@
+"""The subcommands: everything but wrapping a command."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+from proxy import __version__
+from proxy.cli import USAGE, resolve, shim
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+_DESCRIPTION = """\
+Stands in place of a command, usually `claude`: relays its streams unchanged, judges each message, and records the
+session. Everything after COMMAND belongs to COMMAND.
+"""
+
+_OPTIONS = """\
+options, before COMMAND or SUBCOMMAND (or in the environment, as CLAUDE_PROXY_DATA_DIR and so on):
+  --data-dir DIR        where sessions are recorded (default: the platform's state directory)
+  --config FILE         settings in YAML
+  --validation MODE     observe: judge and pass on (default); enforce: hold back invalid messages to the
+                        command and answer them; off: record without verdicts
+  --redact on|off       keep credentials out of the record (default: on); never changes what passes
+  --session-name NAME   a label for the session
+  --server auto|off     whether to make sure that a server for the data directory is running (default: auto)
+  --host, --port        the server's address (default: 127.0.0.1, 8000)
+  --version, --help
+"""
+
+
+def run(options: Mapping[str, str], words: Sequence[str]) -> int:
+    """Run a subcommand, or print what was asked for instead of one; return the exit status."""
+    if "version" in options:
+        print(f"claude-proxy {__version__}")
+        return 0
+    parser = _parser()
+    if "help" in options or not words:
+        (sys.stdout if "help" in options else sys.stderr).write(parser.format_help())
+        return 0 if "help" in options else 2
+    chosen = resolve(options)
+    arguments = parser.parse_args(list(words))
+    arguments.data_dir = chosen["data-dir"]
+    arguments.config = chosen.get("config")
+    arguments.host, arguments.port = chosen.get("host", "127.0.0.1"), int(chosen.get("port", "8000"))
+    try:
+        return int(arguments.run(arguments))
+    except BrokenPipeError:  # `claude-proxy show latest | head`
+        sys.stderr.close()
+        return 141
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="claude-proxy",
+        usage=USAGE.removeprefix("usage: ").partition("  (")[0],
+        description=_DESCRIPTION,
+        epilog=_OPTIONS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        add_help=False,
+    )
+    subparsers = parser.add_subparsers(title="subcommands", metavar="", required=True)
+    for family in (shim,):
+        family.add_parser(subparsers)
+    return parser

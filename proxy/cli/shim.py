@@ -1,0 +1,134 @@
+"""``claude-proxy shim DIR``: an executable that stands in for ``claude`` where only a path can be given.
+
+The shim is a small script of this very Python. It says where the packages are, so that it needs neither the ``site``
+module nor the caller's ``PYTHONPATH``: it starts faster, and nothing around the caller can break it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+TYPE_CHECKING = False  # every start of a shim imports this module
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Mapping
+    from typing import NoReturn
+
+MARK = b"claude-proxy shim"
+"""In the first lines of every shim, so that no shim takes another for the real thing."""
+
+_SCRIPT = """\
+{interpreter}
+# {mark}: runs the real `claude` behind claude-proxy. Written by `claude-proxy shim`; delete it to undo.
+import sys
+sys.path[:0] = {path!r}
+from proxy.cli.shim import main
+main({claude!r})
+"""
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the subcommand."""
+    parser = subparsers.add_parser(
+        "shim",
+        help="write DIR/claude, which wraps the real claude",
+        description="Write DIR/claude, an executable for tools that take one path and no arguments.",
+    )
+    parser.add_argument("dir", metavar="DIR", help="folder to write to; made if it does not exist")
+    parser.add_argument(
+        "--claude",
+        metavar="PATH",
+        help="the real claude (default: CLAUDE_PROXY_CLAUDE, else the first claude on PATH, looked up at each start)",
+    )
+    parser.set_defaults(run=write)
+
+
+def write(arguments: argparse.Namespace) -> int:
+    """Write the shim; return the exit status."""
+    claude = arguments.claude and os.path.abspath(arguments.claude)
+    if claude and not os.access(claude, os.X_OK):
+        sys.stderr.write(
+            f"claude-proxy: {claude} is not a program that can be run; --claude takes its path\n"
+        )
+        return 2
+    target = os.path.join(os.path.abspath(arguments.dir), "claude")
+    script = _SCRIPT.format(
+        interpreter=_interpreter_line(), mark=MARK.decode(), path=_package_path(), claude=claude
+    )
+    try:
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        if os.path.lexists(target) and not _is_shim(target):
+            sys.stderr.write(f"claude-proxy: {target} exists and is not a shim; choose another folder\n")
+            return 2
+        fresh = f"{target}.{os.getpid()}"
+        with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o755), "w", encoding="utf-8") as file:
+            file.write(script)
+        os.replace(fresh, target)
+    except OSError as error:
+        sys.stderr.write(f"claude-proxy: cannot write {target}: {error.strerror}\n")
+        return 1
+    print(target)
+    return 0
+
+
+def main(claude: str | None) -> NoReturn:
+    """Be the shim: wrap the real ``claude`` with the arguments of this process."""
+    from proxy.cli import UsageError, wrap  # noqa: PLC0415 - the subcommand does without
+
+    try:
+        wrap([claude or find_claude(os.environ), *sys.argv[1:]], {})
+    except UsageError as error:
+        sys.stderr.write(f"claude-proxy: {error}\n")
+        sys.exit(2)
+    except FileNotFoundError as error:
+        sys.stderr.write(f"claude-proxy: {error}\n")
+        sys.exit(127)
+
+
+def find_claude(environ: Mapping[str, str]) -> str:
+    """Return the path of the real ``claude``.
+
+    Raises:
+        FileNotFoundError: there is none; says what to set.
+    """
+    if given := environ.get("CLAUDE_PROXY_CLAUDE"):
+        if _is_shim(given):
+            raise FileNotFoundError(
+                f"CLAUDE_PROXY_CLAUDE is {given}, a shim itself; set it to the real claude"
+            )
+        return given
+    for folder in environ.get("PATH", os.defpath).split(os.pathsep):
+        candidate = os.path.join(folder or ".", "claude")
+        if os.path.isfile(candidate) and os.access(candidate, os.X_OK) and not _is_shim(candidate):
+            return candidate
+    raise FileNotFoundError("no claude on PATH but shims; install it, or set CLAUDE_PROXY_CLAUDE to its path")
+
+
+def _is_shim(path: str) -> bool:
+    try:
+        with open(path, "rb") as file:
+            return MARK in file.read(1024)
+    except OSError:
+        return False
+
+
+def _interpreter_line() -> str:
+    """Return the first line of the script: this Python, isolated, without ``site``."""
+    import shlex  # noqa: PLC0415 - writing a shim needs it, starting one does not
+
+    line = f"#!{sys.executable} -IS"
+    if len(line) <= 127 and " " not in sys.executable:  # what every kernel takes
+        return line
+    # A line for the shell which is a string literal for Python.
+    return f"#!/bin/sh\n'''exec' {shlex.quote(sys.executable)} -IS \"$0\" \"$@\"\n' '''"
+
+
+def _package_path() -> list[str]:
+    """Return the folders that hold the packages which a wrapped session imports."""
+    from importlib.util import find_spec  # noqa: PLC0415 - as above
+
+    files = [find_spec(name) for name in ("proxy", "msgspec", "jsonschema_rs")]
+    return list(
+        dict.fromkeys(os.path.dirname(os.path.dirname(spec.origin)) for spec in files if spec and spec.origin)
+    )
