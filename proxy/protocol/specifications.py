@@ -6,7 +6,7 @@ schema alone, and is `valid`, `invalid` or `malformed`.
 
 import difflib
 import os
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -98,13 +98,27 @@ def specification(name: str) -> library.Schema:
     return whole
 
 
-def judge_for(name: str) -> Callable[[bytes], Judgement]:
+class SchemaJudge:
+    """Judges JSON lines by one schema, and by nothing else."""
+
+    def __init__(self, name: str) -> None:
+        self._file = _file(name)
+
+    def judge(self, line: bytes) -> Judgement:
+        """Return the judgement on a line: `valid`, `invalid` or `malformed`."""
+        return grammar.fault(line) or full.judgement(self._file, line)
+
+    def judge_lines(self, lines: Sequence[bytes]) -> list[Judgement]:
+        """Return the judgement on each line."""
+        return [self.judge(line) for line in lines]
+
+
+def judge_for(name: str) -> Judge | SchemaJudge:
     """Return the judge for the lines of a schema. Not for use by two threads at once."""
-    file = _file(name)
     match name:
         case "stdin" | "stdout":
-            return Judge(name).judge
-    return lambda line: grammar.fault(line) or full.judgement(file, line)
+            return Judge(name)
+    return SchemaJudge(name)
 
 
 def _file(name: str) -> str:

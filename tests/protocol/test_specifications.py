@@ -116,7 +116,7 @@ def test_an_unknown_name_is_met_with_the_nearest_one() -> None:
 )
 def test_the_vocabularies_and_bodies_take_what_they_promise(name: str, value: Any, path: str | None) -> None:
     """Closed where the words are ours, open to further fields, and the error says where."""
-    judgement = specifications.judge_for(name)(json.dumps(value).encode())
+    judgement = specifications.judge_for(name).judge(json.dumps(value).encode())
     assert judgement.verdict == ("valid" if path is None else "invalid")
     assert path is None or path in [error.path for error in judgement.errors]
 
@@ -124,4 +124,4 @@ def test_the_vocabularies_and_bodies_take_what_they_promise(name: str, value: An
 def test_what_is_no_json_is_malformed_for_every_schema() -> None:
     """Whether there is a stream or not."""
     for name in ("commands", "stdin", "record"):
-        assert specifications.judge_for(name)(b'{"x": NaN}').verdict == "malformed"
+        assert specifications.judge_for(name).judge(b'{"x": NaN}').verdict == "malformed"

@@ -1,0 +1,101 @@
+"""``claude-proxy validate``: judge JSON lines by any published schema, with the verdicts of a session."""
+
+import argparse
+import contextlib
+import json
+import os
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, BinaryIO
+
+from proxy.protocol.specifications import UnknownSpecificationError, judge_for
+
+if TYPE_CHECKING:
+    from proxy.protocol import Judgement
+
+_READ_BYTES = 1 << 18
+_BLANK = b" \t\r"
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the subcommand to the command line."""
+    parser = subparsers.add_parser(
+        "validate",
+        help="judge JSON lines by a schema",
+        description="Judge JSON lines and print a JSON line for each: its number, its verdict, its errors. "
+        "Exit status 1 if any is invalid or malformed.",
+    )
+    parser.add_argument(
+        "--schema", metavar="NAME", default="stdout", help="stdout (default), stdin, commands, ..."
+    )
+    parser.add_argument("files", metavar="FILE", nargs="*", help="default: standard input")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Judge the lines of the files, or of standard input, and return the exit status."""
+    try:
+        judge = judge_for(args.schema)
+    except UnknownSpecificationError as error:
+        return _complain(str(error))
+    counts: Counter[str] = Counter()
+    for name in args.files or ["-"]:
+        try:
+            with _opened(name) as file:
+                number = 0
+                for lines in batches(file):
+                    numbers = [number + at for at, line in enumerate(lines, 1) if line.strip(_BLANK)]
+                    judgements = judge.judge_lines([line for line in lines if line.strip(_BLANK)])
+                    counts.update(judgement.verdict for judgement in judgements)
+                    _print(name if args.files else None, zip(numbers, judgements, strict=True))
+                    number += len(lines)
+        except BrokenPipeError:
+            # Whoever reads our answers has seen enough; the interpreter must not try to flush the rest.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            break
+        except OSError as error:
+            return _complain(f"{name} cannot be read: {error.strerror}")
+    sys.stderr.write(f"{counts.total()} lines: {_summary(counts)}\n")
+    return 1 if counts["invalid"] or counts["malformed"] else 0
+
+
+def batches(file: BinaryIO) -> Iterator[list[bytes]]:
+    """Yield the lines of a file, without their ends, in lists of a bounded number of bytes: a read, or one line."""
+    pieces: list[bytes] = []
+    while chunk := file.read(_READ_BYTES):
+        head, newline, tail = chunk.rpartition(b"\n")
+        if not newline:
+            pieces.append(chunk)
+            continue
+        yield (b"".join(pieces) + head).split(b"\n")
+        pieces = [tail]
+    last = b"".join(pieces)
+    if last:
+        yield [last]
+
+
+def _opened(name: str) -> "contextlib.AbstractContextManager[BinaryIO]":
+    return contextlib.nullcontext(sys.stdin.buffer) if name == "-" else open(name, "rb")
+
+
+def _print(name: str | None, judged: "Iterator[tuple[int, Judgement]]") -> None:
+    prefix = b'{"line":' if name is None else b'{"file":%s,"line":' % json.dumps(name).encode()
+    out = bytearray()
+    for number, judgement in judged:
+        errors = [
+            {name: getattr(one, name) for name in ("path", "message", "keyword")} for one in judgement.errors
+        ]
+        shown = json.dumps(errors, ensure_ascii=False).encode(errors="replace") if errors else b"[]"
+        out += b'%s%d,"verdict":"%s","errors":%s}\n' % (prefix, number, judgement.verdict.encode(), shown)
+    sys.stdout.buffer.write(out)
+    sys.stdout.buffer.flush()
+
+
+def _summary(counts: Counter[str]) -> str:
+    return ", ".join(f"{count} {verdict}" for verdict, count in sorted(counts.items())) or "nothing to judge"
+
+
+def _complain(sentence: str) -> int:
+    sys.stderr.write(f"claude-proxy: {sentence}\n")
+    return 2
