@@ -10,7 +10,7 @@ import pytest
 from tests.end_to_end.checks import assert_faithful, unexpected_verdicts
 from tests.rig.environment import Surroundings
 from tests.rig.sameness import alike, shape
-from tests.rig.scenarios import Scenario, all_scenarios
+from tests.rig.scenarios import DESERVED, Scenario, all_scenarios
 from tests.rig.stage import Stage
 
 if TYPE_CHECKING:
@@ -20,12 +20,6 @@ if TYPE_CHECKING:
     from tests.rig.wrapping import Wrapped
 
 pytestmark = pytest.mark.anyio
-
-# Lines that no specification can call valid: sent on purpose, each with the verdict that it deserves.
-DESERVED = {
-    "control_errors": [("stdin", "unknown")],
-    "lines_ignored": [("stdin", "malformed")],
-}
 
 
 async def played(

@@ -15,7 +15,14 @@ from tests.rig.scenarios import (
 )
 from tests.rig.scenarios.registry import Scenario, all_scenarios
 
+# Lines that no specification can call valid, sent on purpose: stream and the verdict that they deserve.
+DESERVED = {
+    "control_errors": [("stdin", "unknown")],
+    "lines_ignored": [("stdin", "malformed")],
+}
+
 __all__ = [
+    "DESERVED",
     "Scenario",
     "all_scenarios",
     "control",

@@ -154,9 +154,59 @@ async def not_a_query(stage: Stage) -> None:
 
 @scenario()
 async def environment_update(stage: Stage) -> None:
-    """The client changes environment variables in mid-session; a tool sees them."""
+    """The client changes environment variables in mid-session, before a tool runs."""
     stage.answer({"greet": [uses("Bash", command="printenv GREETING"), says("Greeted.")]})
     async with stage.raw("--allowedTools", "Bash") as client:
         await client.control("initialize")
         await client.send({"type": "update_environment_variables", "variables": {"GREETING": "hello"}})
         await client.turn("Please greet.")
+
+
+@scenario(ordered=False)
+async def control_dialogs(stage: Stage) -> None:
+    """What the TypeScript SDK's hosts ask for to fill their dialogs, and small changes that they make."""
+    stage.answer({"question": [says("An answer.")]})
+    async with stage.raw() as client:
+        await client.control("initialize", promptSuggestions=False, forwardSubagentText=True)
+        await client.turn("A question?")
+        await client.control("get_memory_dialog")
+        await client.control("get_skills_dialog")
+        await client.control("get_sandbox_dialog")
+        await client.control("export_conversation")
+        await client.control("set_prompt_suggestions_paused", paused=True)
+        await client.control("set_mcp_permission_mode_override", serverName="none", mode=None)
+        await client.control("set_cwd", path=str(stage.project))
+
+
+@scenario()
+async def startup_marks(stage: Stage) -> None:
+    """A client that follows Claude Code's start, and its authentication."""
+    stage.answer({"question": [says("An answer.")]})
+    env = {"CLAUDE_CODE_SDK_READS_STARTUP_MARKS": "1"}
+    async with stage.raw("--enable-auth-status", env=env) as client:
+        await client.control("initialize")
+        await client.turn("A question?")
+
+
+@scenario()
+async def agents_and_prompts_given(stage: Stage) -> None:
+    """An initialize request that says nearly all it can say."""
+    stage.answer({"question": [says("An answer.")]})
+    agent = {"description": "Counts things", "prompt": "You count.", "tools": ["Bash"], "model": "inherit"}
+    async with stage.raw() as client:
+        await client.control(
+            "initialize",
+            hooks={"PreToolUse": [{"matcher": None, "hookCallbackIds": ["one"], "timeout": 5}]},
+            sdkMcpServers=[],
+            jsonSchema={"type": "object", "properties": {"city": {"type": "string"}}},
+            systemPrompt=["You answer questions."],
+            appendSystemPrompt="Be brief.",
+            planModeInstructions="Plan well.",
+            toolAliases={},
+            excludeDynamicSections=True,
+            agents={"counter": agent},
+            title="A title",
+            promptSuggestions=False,
+            agentProgressSummaries=False,
+        )
+        await client.turn("A question?")

@@ -13,6 +13,8 @@ from tests.rig.answers import Gate, Reply, says, text, thinking, tool, uses
 from tests.rig.scenarios.registry import scenario
 
 if TYPE_CHECKING:
+    from claude_agent_sdk.types import SdkPluginConfig
+
     from tests.rig.raw_client import Message
     from tests.rig.stage import Stage
 
@@ -175,6 +177,74 @@ async def background_stopped(stage: Stage) -> None:
         await client.control("background_tasks")
         await client.control("stop_task", task_id=task["task_id"])
         await client.control("stop_task", task_id="no-such-task")
+
+
+@scenario()
+async def server_tools(stage: Stage) -> None:
+    """Tools that run at the API: a web search with its result, and text that cites it."""
+    result = {
+        "type": "web_search_result",
+        "title": "Tides",
+        "url": "https://example.org/tides",
+        "encrypted_content": "b3BhcXVl",
+        "page_age": None,
+    }
+    citation = {
+        "type": "web_search_result_location",
+        "url": "https://example.org/tides",
+        "title": "Tides",
+        "encrypted_index": "b3BhcXVl",
+        "cited_text": "Twice a day.",
+    }
+    found = Reply(
+        (
+            {
+                "type": "server_tool_use",
+                "id": "srvtoolu_1",
+                "name": "web_search",
+                "input": {"query": "tides"},
+            },
+            {"type": "web_search_tool_result", "tool_use_id": "srvtoolu_1", "content": [result]},
+            {"type": "text", "text": "Twice a day.", "citations": [citation]},
+        )
+    )
+    stage.answer({"tides": [found]})
+    async with stage.raw("--include-partial-messages") as client:
+        await client.turn("How often are there tides?")
+
+
+@scenario()
+async def skill(stage: Stage) -> None:
+    """A skill of the project's own, called by the model."""
+    folder = stage.project / ".claude/skills/count"
+    folder.mkdir(parents=True)
+    (folder / "SKILL.md").write_text("---\nname: count\ndescription: Counts\n---\nCount to three.\n")
+    stage.answer({"use it": [uses("Skill", skill="count"), says("One, two, three.")]})
+    async with stage.sdk(skills=["count"], setting_sources=["project"]) as actor:
+        await actor.turn("Please use it.")
+
+
+@scenario(ordered=False)
+async def plugin(stage: Stage) -> None:
+    """A plugin from a folder, with a command and a hook; and one that is broken."""
+    good, broken = stage.surroundings.home / "plugins/good", stage.surroundings.home / "plugins/broken"
+    for folder, manifest in ((good, '{"name": "good", "version": "1.0.0"}'), (broken, '{"name": 7}')):
+        (folder / ".claude-plugin").mkdir(parents=True)
+        (folder / ".claude-plugin/plugin.json").write_text(manifest)
+    (good / "commands").mkdir()
+    (good / "commands/greet.md").write_text("Greet politely.\n")
+    stage.answer({"Greet politely": [says("Good day.")]})
+    plugins: list[SdkPluginConfig] = [{"type": "local", "path": str(path)} for path in (good, broken)]
+    async with stage.sdk(plugins=plugins) as actor:
+        await actor.turn("/good:greet")
+
+
+@scenario(ordered=False)
+async def slow_tool(stage: Stage) -> None:
+    """A command that takes long enough for Claude Code to report on it."""
+    stage.answer({"take your time": [uses("Bash", command="sleep 3; echo done"), says("Done.")]})
+    async with stage.raw("--allowedTools", "Bash") as client:
+        await client.turn("Please take your time.")
 
 
 def started(message: Message) -> bool:

@@ -1,0 +1,236 @@
+"""Check a release of Claude Code against the specification, with one command.
+
+    python -m tools.check_release                          the one that the installed Agent SDK carries
+    python -m tools.check_release --claude PATH            any other
+    python -m tools.check_release --npm 2.1.330            a release, installed for the check alone
+    python -m tools.check_release --pip 0.2.187            the one that a release of the Agent SDK carries
+    python -m tools.check_release --record                 and keep what passed as fixtures/scenarios
+
+Every scenario of `tests/rig/scenarios` is played with that Claude Code and a stand-in for the Messages API; no
+key is needed and nothing leaves the machine. Each line that passes is judged. The exit status is 1 when a line
+is invalid or unknown that should not be, or a scenario did not run its course.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import traceback
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import anyio
+import msgspec
+
+from proxy.protocol import Judge
+from tests.rig.environment import Surroundings, find_claude, surroundings_unset
+from tests.rig.messages_api import MessagesApi
+from tests.rig.recording import Recording, recorded, recordings
+from tests.rig.scenarios import DESERVED, Scenario, all_scenarios
+from tests.rig.stage import Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+FIXTURES = Path(__file__).parents[1] / "fixtures/scenarios"
+# Recordings are made in a home that is nobody's, so that nothing in them has to be replaced afterwards.
+NEUTRAL_HOME = Path("/home/dev")
+SCENARIO_WAIT_S = 120
+
+
+class Finding(msgspec.Struct):
+    """A line that the specification does not call valid although it should."""
+
+    scenario: str
+    stream: str
+    verdict: str
+    errors: list[str]
+    line: str
+
+
+class Played(msgspec.Struct):
+    """What came of one scenario."""
+
+    scenario: str
+    lines: int
+    findings: list[Finding]
+    failure: str | None
+
+
+class Report(msgspec.Struct):
+    """What came of all of them."""
+
+    claude_code: str
+    played: list[Played]
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether every scenario ran its course and every line is what it should be."""
+        return not any(one.findings or one.failure for one in self.played)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; return its exit status."""
+    options = _parser().parse_args(arguments)
+    chosen = [s for s in all_scenarios() if not options.scenario or s.name in options.scenario]
+    with tempfile.TemporaryDirectory(prefix="check-release-") as folder, surroundings_unset():
+        claude = _claude(options, Path(folder))
+        version = subprocess.run(
+            [claude, "--version"], capture_output=True, text=True, check=True
+        ).stdout.strip()
+        print(f"{version}: {len(chosen)} scenarios", file=sys.stderr)
+        report = Report(version, [])
+        with MessagesApi() as api:
+            for scenario in chosen:
+                report.played.append(check(scenario, claude, api, Path(folder), record=options.record))
+                print(_sentence(report.played[-1]), file=sys.stderr)
+    if options.record:
+        write_index(version)
+    if options.json:
+        print(msgspec.json.encode(report).decode())
+    return 0 if report.is_clean else 1
+
+
+def check(scenario: Scenario, claude: Path, api: MessagesApi, folder: Path, *, record: bool) -> Played:
+    """Play one scenario, judge every line, and keep the recording where that is asked for."""
+    recording_folder = folder / "recordings" / scenario.name
+    command = recorded(folder / "launchers" / scenario.name / "claude", recording_folder, [str(claude)])
+    failure = None
+    with _home(folder / "homes" / scenario.name, neutral=record) as home:
+        stage = Stage(api, command, Surroundings(home))
+        stage.surroundings.build()
+        try:
+            anyio.run(_play, scenario, stage)
+        except Exception:  # whatever it is, it belongs into the report, and the other scenarios go on
+            failure = traceback.format_exc()
+    runs = recordings(recording_folder)
+    findings = [finding for run in runs for finding in judge(scenario.name, run)]
+    if record and scenario.fixture and failure is None:
+        keep(scenario.name, recording_folder)
+    lines = sum(run.stdin.count(b"\n") + run.stdout.count(b"\n") for run in runs)
+    return Played(scenario.name, lines, findings, failure)
+
+
+def judge(scenario: str, run: Recording) -> list[Finding]:
+    """Return the lines of a run that have another verdict than they should have."""
+    deserved = list(DESERVED.get(scenario, []))
+    found = []
+    for stream, data in (("stdin", run.stdin), ("stdout", run.stdout)):
+        judging = Judge("stdin" if stream == "stdin" else "stdout")
+        for line in data.split(b"\n")[:-1]:
+            judgement = judging.judge(line)
+            if judgement.verdict == "valid":
+                continue
+            if (stream, judgement.verdict) in deserved:
+                deserved.remove((stream, judgement.verdict))
+                continue
+            errors = [f"{error.path}: {error.message}" for error in judgement.errors]
+            found.append(
+                Finding(scenario, stream, judgement.verdict, errors, line[:2000].decode(errors="replace"))
+            )
+    return found
+
+
+def keep(name: str, recording_folder: Path) -> None:
+    """Write a scenario's recording to the fixtures: its last run by its name, earlier ones as NAME-1, NAME-2, ..."""
+    runs = sorted(recording_folder.iterdir(), key=lambda run: int(run.name))
+    for number, run in enumerate(runs, 1):
+        target = FIXTURES / (name if number == len(runs) else f"{name}-{number}")
+        shutil.rmtree(target, ignore_errors=True)
+        shutil.copytree(run, target)
+
+
+def write_index(version: str) -> None:
+    """Write the list of the recordings, with what happens in each."""
+    rows = [f"| {scenario.name} | {scenario.summary} |" for scenario in all_scenarios() if scenario.fixture]
+    head = f"Recorded with Claude Code {version.split(maxsplit=1)[0]}, by `python -m tools.check_release --record`.\n"
+    table = "\n".join(["| scenario | what happens |", "| --- | --- |", *rows])
+    note = "A folder NAME-1 holds an earlier process of the scenario NAME.\n"
+    (FIXTURES / "INDEX.md").write_text(f"# Scenarios\n\n{head}\n{table}\n\n{note}", encoding="utf-8")
+
+
+async def _play(scenario: Scenario, stage: Stage) -> None:
+    with anyio.fail_after(SCENARIO_WAIT_S):
+        await scenario.play(stage)
+
+
+@contextmanager
+def _home(folder: Path, *, neutral: bool) -> Iterator[Path]:
+    """Yield a home: a folder of the check's own, or one at a neutral place that is removed afterwards."""
+    if not neutral:
+        yield folder
+        return
+    try:
+        NEUTRAL_HOME.mkdir()
+    except OSError as error:
+        sys.exit(
+            f"recording needs {NEUTRAL_HOME} for itself ({error.strerror}): use a container or another machine"
+        )
+    try:
+        yield NEUTRAL_HOME
+    finally:
+        shutil.rmtree(NEUTRAL_HOME)
+
+
+def _claude(options: argparse.Namespace, folder: Path) -> Path:
+    """Return the Claude Code to check, installed into `folder` where a release was named."""
+    if options.claude:
+        return Path(options.claude).absolute()
+    if options.pip:
+        target = folder / "pip"
+        package = f"claude-agent-sdk=={options.pip}"
+        _install(
+            [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(target), package]
+        )
+        return target / "claude_agent_sdk/_bundled/claude"
+    if options.npm:
+        package = f"@anthropic-ai/claude-code@{options.npm}"
+        _install(["npm", "install", "--prefix", str(folder / "npm"), "--no-audit", "--no-fund", package])
+        return folder / "npm/node_modules/.bin/claude"
+    found = find_claude()
+    if found is None:
+        sys.exit("no Claude Code: neither in the installed Agent SDK nor on PATH; name one with --claude")
+    return found
+
+
+def _install(command: list[str]) -> None:
+    if (
+        subprocess.run(
+            command, stdout=sys.stderr, env={**os.environ, "NO_COLOR": "1"}, check=False
+        ).returncode
+        != 0
+    ):
+        sys.exit(f"could not install: {' '.join(command)}")
+
+
+def _sentence(played: Played) -> str:
+    if played.failure:
+        return f"FAILED   {played.scenario}\n{played.failure}"
+    lines = [f"{'ok' if not played.findings else 'FOUND':8} {played.scenario}: {played.lines} lines"]
+    for finding in played.findings:
+        lines.append(f"         {finding.verdict} on {finding.stream}: {finding.line[:200]}")
+        lines += [f"             {error}" for error in finding.errors]
+    return "\n".join(lines)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m tools.check_release", description=__doc__.partition("\n")[0]
+    )
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument("--claude", metavar="PATH", help="the executable to check")
+    source.add_argument("--npm", metavar="VERSION", help="install this release of @anthropic-ai/claude-code")
+    source.add_argument("--pip", metavar="VERSION", help="install this release of claude-agent-sdk")
+    parser.add_argument("--scenario", metavar="NAME", action="append", help="only this one; may be repeated")
+    parser.add_argument("--record", action="store_true", help="rewrite fixtures/scenarios")
+    parser.add_argument("--json", action="store_true", help="print the report as JSON on standard output")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
