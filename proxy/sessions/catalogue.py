@@ -1,0 +1,263 @@
+"""Finds the sessions of a data directory, and says how each stands, at the price of two small reads a log.
+
+A session is ``running`` while its writer holds the log with ``flock``, ``ended`` when its last record says so, and
+``crashed`` when neither is true. Looking must never disturb a writer: the lock is tried shared, without waiting, on
+a descriptor of our own that is closed at once; and not at all while the log is empty and fresh, because a writer
+takes its lock, once, between creating the file and writing the first record.
+"""
+
+import contextlib
+import fcntl
+import os
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeVar
+
+from proxy.sessions.identity import LATEST, LOG_SUFFIX, sessions_dir
+from proxy.sessions.reader import Record, parse
+
+__all__ = [
+    "AmbiguousSessionError",
+    "NoSuchSessionError",
+    "SessionInfo",
+    "SessionLookupError",
+    "find",
+    "inspect",
+    "is_running",
+    "is_session_id",
+    "list_logs",
+    "list_sessions",
+]
+
+State = Literal["running", "ended", "crashed"]
+_T = TypeVar("_T")
+
+_SESSION_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", re.ASCII)
+_TAIL = 1 << 16
+_LONGEST_FIRST = 1 << 24
+_FRESH_S = 10.0
+"""A writer gets from creating its log to its lock within microseconds; a log this old and empty has lost its own."""
+
+
+class SessionLookupError(LookupError):
+    """No single session fits what was asked for; the sentence says what to do."""
+
+    def __init__(self, text: str, sentence: str) -> None:
+        self.text = text
+        super().__init__(sentence)
+
+
+class NoSuchSessionError(SessionLookupError):
+    """No session fits."""
+
+
+class AmbiguousSessionError(SessionLookupError):
+    """Several sessions fit; they are in ``candidates``."""
+
+    def __init__(self, text: str, candidates: list[str]) -> None:
+        self.candidates = candidates
+        shown = ", ".join(candidates[:5]) + (", ..." if len(candidates) > 5 else "")
+        sentence = f"{text!r} fits {len(candidates)} sessions ({shown}): give more of the id."
+        super().__init__(text, sentence)
+
+
+@dataclass(frozen=True, slots=True)
+class SessionInfo:
+    """A session as its log's two ends tell it. Times are as in the records; what the log does not say is None."""
+
+    session_id: str
+    path: str
+    state: State
+    size: int
+    name: str | None = None
+    command: list[str] = field(default_factory=list)
+    cwd: str | None = None
+    pid: int | None = None
+    started_at: str | None = None
+    last_record_at: str | None = None
+    ended_at: str | None = None
+    exit_code: int | None = None
+    signal: str | None = None
+    duration_ms: int | None = None
+    counts: dict[str, dict[str, int]] | None = None
+    """Lines by stream and verdict: the writer says so at the end, so running and crashed sessions have none."""
+
+
+def is_session_id(text: str) -> bool:
+    """Tell whether the text can be a session id."""
+    return _SESSION_ID.fullmatch(text) is not None
+
+
+def list_logs(data_dir: str) -> list[str]:
+    """Return the ids of all sessions that have a log, newest first. Never raises: no folder, no sessions."""
+    try:
+        with os.scandir(sessions_dir(data_dir)) as entries:
+            names = [entry.name for entry in entries if entry.is_file(follow_symlinks=False)]
+    except OSError:
+        return []
+    ids = (name.removesuffix(LOG_SUFFIX) for name in names if name.endswith(LOG_SUFFIX))
+    return sorted((session_id for session_id in ids if is_session_id(session_id)), reverse=True)
+
+
+def list_sessions(data_dir: str) -> Iterator[SessionInfo]:
+    """Yield the sessions of a data directory, newest first; one that is removed meanwhile is left out."""
+    for session_id in list_logs(data_dir):
+        with contextlib.suppress(OSError):
+            yield inspect(os.path.join(sessions_dir(data_dir), session_id + LOG_SUFFIX))
+
+
+def find(data_dir: str, text: str) -> SessionInfo:
+    """Return the session that is meant by an id, an unambiguous prefix of one, ``latest``, or the path of a log.
+
+    Raises:
+        NoSuchSessionError: none fits.
+        AmbiguousSessionError: several do.
+    """
+    ids = list_logs(data_dir)
+    path = None
+    if text in ids:
+        path = os.path.join(sessions_dir(data_dir), text + LOG_SUFFIX)
+    elif text == "latest":
+        path = _latest(data_dir, ids)
+    elif text.endswith(LOG_SUFFIX) or os.sep in text:
+        path = text
+    elif text:
+        candidates = [session_id for session_id in ids if session_id.startswith(text)]
+        if len(candidates) > 1:
+            raise AmbiguousSessionError(text, candidates)
+        if candidates:
+            path = os.path.join(sessions_dir(data_dir), candidates[0] + LOG_SUFFIX)
+    if path is None:
+        raise NoSuchSessionError(
+            text, f"no session fits {text!r} in {data_dir}: see `claude-proxy sessions`."
+        )
+    try:
+        return inspect(path)
+    except OSError as error:
+        sentence = (
+            f"the log {path} cannot be read ({error.strerror}): give the path of a log, or a session id."
+        )
+        raise NoSuchSessionError(text, sentence) from error
+
+
+def inspect(path: str) -> SessionInfo:
+    """Return how the session of a log stands. OSError when the log cannot be read."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        # Before the tail is read: a session that ends in between is seen as ended, never as crashed.
+        running = _is_locked(fd)
+        size = os.fstat(fd).st_size
+        first, last = _first(fd), _last(fd, size)
+    finally:
+        os.close(fd)
+    name = os.path.basename(os.path.realpath(path)).removesuffix(LOG_SUFFIX)
+    session_id = name if is_session_id(name) or first is None else first.session_id
+    return _described(session_id, path, size=size, running=running, first=first, last=last)
+
+
+def is_running(path: str) -> bool:
+    """Tell whether the log's writer lives. OSError when the log cannot be read."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return _is_locked(fd)
+    finally:
+        os.close(fd)
+
+
+def _latest(data_dir: str, ids: list[str]) -> str | None:
+    """Return the log that ``latest.jsonl`` leads to, or, when the link is missing or broken, the newest one."""
+    link = os.path.join(sessions_dir(data_dir), LATEST)
+    target = os.path.realpath(link)
+    if os.path.isfile(target):
+        return target
+    return os.path.join(sessions_dir(data_dir), ids[0] + LOG_SUFFIX) if ids else None
+
+
+def _is_locked(fd: int) -> bool:
+    status = os.fstat(fd)
+    if status.st_size == 0 and time.time() - status.st_mtime < _FRESH_S:
+        return True  # see the module's docstring
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False  # a file system without locks: nobody can hold one
+    fcntl.flock(fd, fcntl.LOCK_UN)
+    return False
+
+
+def _first(fd: int) -> Record | None:
+    """Return the first record; command lines may make it long."""
+    line, position = b"", 0
+    while position < _LONGEST_FIRST and (chunk := os.pread(fd, _TAIL, position)):
+        head, newline, _ = chunk.partition(b"\n")
+        line += head
+        position += len(chunk)
+        if newline:
+            return _record(line)
+    return None
+
+
+def _last(fd: int, size: int) -> Record | None:
+    """Return the last record that can be read, from the end backwards; None when it is farther than 16 MiB."""
+    span = _TAIL
+    while span <= _LONGEST_FIRST:
+        start = max(0, size - span)
+        lines = os.pread(fd, size - start, start).split(b"\n")[
+            :-1
+        ]  # behind the last newline is nothing whole
+        if start:
+            del lines[:1]  # its beginning is out of sight
+        for line in reversed(lines):
+            if record := _record(line):
+                return record
+        if not start:
+            return None
+        span *= 16
+    return None
+
+
+def _record(line: bytes) -> Record | None:
+    found = parse(line)
+    return None if isinstance(found, str) else found
+
+
+def _described(
+    session_id: str, path: str, *, size: int, running: bool, first: Record | None, last: Record | None
+) -> SessionInfo:
+    started = _data(first, "session_started")
+    ended = _data(last, "session_ended")
+    state: State = "ended" if ended is not None else "running" if running else "crashed"
+    started, end = started or {}, ended or {}
+    return SessionInfo(
+        session_id=session_id,
+        path=path,
+        state=state,
+        size=size,
+        name=_of(str, started.get("name")),
+        command=[str(word) for word in _of(list, started.get("command")) or []],
+        cwd=_of(str, started.get("cwd")),
+        pid=_of(int, started.get("pid")),
+        started_at=first.ts if first else None,
+        last_record_at=last.ts if last else None,
+        ended_at=last.ts if last and ended is not None else None,
+        exit_code=_of(int, end.get("exit_code")),
+        signal=_of(str, end.get("signal")),
+        duration_ms=_of(int, end.get("duration_ms")),
+        counts=_of(dict, end.get("counts")),
+    )
+
+
+def _of(kind: type[_T], value: object) -> _T | None:
+    """Return the value if it is of that kind: a log may have been written by anybody."""
+    return value if isinstance(value, kind) else None
+
+
+def _data(record: Record | None, event_type: str) -> dict[str, Any] | None:
+    """Return the data of a lifecycle record of that type, None for any other record."""
+    if record is None or record.stream not in ("proxy", "api") or record.event is None:
+        return None
+    return record.event.data if record.event.event_type == event_type else None
