@@ -9,10 +9,13 @@ from __future__ import annotations
 import os
 import sys
 
-TYPE_CHECKING = False  # `typing` takes long to import, and the command waits
+TYPE_CHECKING = False  # `typing` and `signal` (for its `enum`) take long to import, and the command waits
 if TYPE_CHECKING:
+    import signal
     from collections.abc import Mapping, Sequence
     from typing import NoReturn
+else:
+    import _signal as signal
 
 SUBCOMMANDS = frozenset(["sessions", "show", "tail", "status", "validate", "drift", "shim"])
 """Words that are not taken for a COMMAND unless ``--`` stands before them."""
@@ -31,6 +34,9 @@ class UsageError(Exception):
 
 def main() -> NoReturn:
     """Run the program and exit with its status: the console script's entry point."""
+    # Until the command has started, Ctrl-C ends this process as it would end the command: without a traceback.
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
         status = run(sys.argv[1:])
     except UsageError as error:

@@ -1,16 +1,20 @@
 """``--validation enforce``: invalid messages to the command are held back and answered (see ``gate``).
 
 Two pumps that share one gate. What the gate says to the caller goes out between two lines of the command's own
-output, and to the command in place of the line that was held back.
+output, and to the command in place of the line that was held back. A thread of its own writes to the caller, so that
+one who does not read holds up its own answers and nothing else.
 """
 
 from __future__ import annotations
 
 import contextlib
 import threading
+from collections import Counter
+from queue import SimpleQueue
 
 from proxy.relay.gate import Gate
 from proxy.relay.pump import Pump, ReaderGoneError
+from proxy.relay.recording import truncated
 
 TYPE_CHECKING = False  # `typing` takes long to import, and a session waits for its streams
 if TYPE_CHECKING:
@@ -29,31 +33,48 @@ class AnsweringPump(Pump):
     def guard(self, gate: Gate) -> None:
         """Let ``gate`` see what passes. Call before `start`."""
         self._gate = gate
-        self._lock = threading.Lock()
+        self._turn = threading.Condition()
         self._within_line = False  # where the bytes written so far end
-        self._answers: list[bytes] = []
+        self._answers: SimpleQueue[bytes | None] = SimpleQueue()
+        self._answered: Counter[str] = Counter()
+        self._answerer = threading.Thread(name="answers", target=self._write_answers, daemon=True)
+        self._answerer.start()
 
-    def pass_on(self, lines: list[bytes], data: bytes) -> None:
-        """Pass on the command's output; then, between two lines, the answers that wait."""
-        for line in lines:
-            self._gate.watch(line)
-        with self._lock:
-            self.write(data)
-            self._within_line = self._framer.mid_line
-            self._write_answers()
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """Lines recorded so far, by verdict, the answers among them."""
+        return self.recorder.counts + self._answered
 
     def answer(self, line: bytes) -> None:
-        """Write ``line`` to the caller, now or when the command has finished the line that it is in."""
-        with self._lock:
-            self._answers.append(line)
-            self._write_answers()
+        """Write ``line`` to the caller when the command is between two lines; returns at once."""
+        self._answers.put(line)
+
+    def pass_on(self, lines: list[bytes], data: bytes) -> None:
+        """Pass on the command's output."""
+        for line in lines:
+            self._gate.watch(line)
+        with self._turn:
+            self.write(data)
+            self._within_line = self._framer.mid_line
+            self._turn.notify()
+
+    def _finish(self) -> None:
+        """The command's output has ended: what is left to say is said before the caller sees the end."""
+        super()._finish()
+        with self._turn:
+            self._within_line = False
+            self._turn.notify()
+        self._answers.put(None)
+        self._answerer.join()
 
     def _write_answers(self) -> None:
-        while self._answers and not self._within_line and not self.ended:
-            line = self._answers.pop(0)
-            (judgement,) = self.recorder.judge([line])
-            self.record([self.recorder.body(line, judgement, from_proxy=True)])
-            self.write(line + b"\n")
+        with contextlib.suppress(ReaderGoneError):
+            while (line := self._answers.get()) is not None:
+                with self._turn:
+                    self._turn.wait_for(lambda: not self._within_line)
+                    self._answered["valid"] += 1
+                    self.record([self.recorder.own_words(line)])
+                    self.write(line + b"\n")
 
 
 class GuardedPump(Pump):
@@ -61,9 +82,10 @@ class GuardedPump(Pump):
 
     recorder: StreamRecorder
 
-    def guard(self, gate: Gate, answers: AnsweringPump) -> None:
-        """Answer by ``gate``, through ``answers``. Call before `start`."""
+    def guard(self, gate: Gate, answers: AnsweringPump | None) -> None:
+        """Answer by ``gate``, through ``answers`` where the caller can hear. Call before `start`."""
         self._gate = gate
+        self._unfinished = False  # in the last line, which has no newline
         self._answers = answers
 
     def hold(self) -> Hold:
@@ -81,38 +103,37 @@ class GuardedPump(Pump):
             return super().take_lines(lines, data)
         bodies: list[Body] = []
         passing: list[bytes] = []
-        to_caller: list[bytes] = []
+        answers: list[bytes] = []
         for line, judgement in zip(lines, judgements, strict=True):
             held_back = judgement.verdict == "invalid"
-            bodies.append(self.recorder.body(line, judgement, held_back=held_back))
+            body = self.recorder.body(line, judgement, held_back=held_back)
+            bodies.append(truncated(body) if self._unfinished else body)
             if not held_back:
                 passing.append(line)
                 continue
-            answer = self._gate.answer(line, judgement)
-            if answer.to_caller is not None:
-                to_caller.append(answer.to_caller)
-            if answer.to_command is not None:
-                (own,) = self.recorder.judge([answer.to_command])
-                bodies.append(self.recorder.body(answer.to_command, own, from_proxy=True))
-                passing.append(answer.to_command)
+            to_caller, to_command = self._gate.answer(line, judgement.errors)
+            if to_caller is not None:
+                answers.append(to_caller)
+            if to_command is not None:
+                bodies.append(self.recorder.own_words(to_command))
+                passing.append(to_command)
         self.record(bodies)
-        for answer_line in to_caller:
-            self._answer(answer_line)
+        if self._answers is not None:
+            for answer in answers:
+                self._answers.answer(answer)
         return b"".join(line + b"\n" for line in passing)
-
-    def _answer(self, line: bytes) -> None:
-        # A caller that no longer reads waits for no answer; its other messages go on.
-        with contextlib.suppress(ReaderGoneError):
-            self._answers.answer(line)
 
     def _finish(self) -> None:
         """A last line without a newline is held back like any other."""
         line, rest = self._framer.finish()
-        if line and self.recorder.kind != "text":
-            rest = self.take_lines([line], rest + b"\n")[:-1]
-        elif line:
+        if not line:
+            return
+        self.recorder.decide([line])
+        if self.recorder.kind == "messages" and self.recorder.judge([line])[0].verdict == "invalid":
+            self._unfinished = True
+            self.write(self.take_lines([line], line))
+        else:
             self.record([self.recorder.unfinished(line)])
-        if rest:
             self.pass_on([], rest)
 
 
@@ -120,7 +141,8 @@ def guard(pumps: Mapping[str, Pump]) -> None:
     """Join the pumps of one session by a gate, before they start."""
     stdin, stdout = pumps.get("stdin"), pumps.get("stdout")
     gate = Gate()
-    if isinstance(stdout, AnsweringPump):
-        stdout.guard(gate)
-        if isinstance(stdin, GuardedPump):
-            stdin.guard(gate, stdout)
+    answers = stdout if isinstance(stdout, AnsweringPump) else None
+    if answers:
+        answers.guard(gate)
+    if isinstance(stdin, GuardedPump):
+        stdin.guard(gate, answers)

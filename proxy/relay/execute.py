@@ -34,8 +34,6 @@ def execute(command: Sequence[str], environment: Mapping[bytes, bytes]) -> NoRet
     """Replace this process by the command, with signals as the caller left them; raise `CannotRunError`."""
     for number in _CHANGED_BY_PYTHON:
         signal.signal(number, signal.SIG_DFL)
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)  # no Python handler may run between here and the command
     try:
         os.execvpe(command[0], list(command), dict(environment))
     except OSError as error:

@@ -16,7 +16,9 @@ import uuid
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from proxy.protocol import Judgement
+    from collections.abc import Sequence
+
+    from proxy.protocol import Violation
 
 
 class Answer(NamedTuple):
@@ -40,11 +42,11 @@ class Gate:
         if b'"result"' in line and b'"total_cost_usd"' in line:
             self._result = line
 
-    def answer(self, line: bytes, judgement: Judgement) -> Answer:
-        """Return what to write in place of passing ``line`` on, which was judged invalid."""
+    def answer(self, line: bytes, errors: Sequence[Violation]) -> Answer:
+        """Return what to write in place of passing ``line`` on, which is invalid for the reasons given."""
         message = _parse(line)
         reason = "claude-proxy held back an invalid message: " + "; ".join(
-            f"{error.path or 'message'}: {error.message}" for error in judgement.errors[:3]
+            f"{error.path or 'message'}: {error.message}" for error in errors[:3]
         )
         match message.get("type"):
             case "control_request" if isinstance(request_id := message.get("request_id"), str):

@@ -16,7 +16,7 @@ from proxy.relay.framing import LineFramer
 
 TYPE_CHECKING = False  # `typing` takes long to import, and a session waits for its streams
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from proxy.relay.framing import Hold
     from proxy.relay.recording import Recorder
@@ -45,11 +45,12 @@ class Pump(threading.Thread):
         *,
         source_is_ours: bool,
         on_idle: Callable[[], None],
+        on_fault: Callable[[str, Exception], None],
     ) -> None:
         """``source_is_ours``: no other program reads from ``source``, so what is left in it may be taken.
 
         ``on_idle`` is called by the pump's thread each time when all that it read has been delivered, and once
-        when it has ended.
+        when it has ended; ``on_fault`` with the pump's name when a fault of ours has ended it.
         """
         super().__init__(name=name, daemon=True)
         self.source = source
@@ -60,6 +61,7 @@ class Pump(threading.Thread):
         self.delivered = 0  # bytes
         self._source_is_ours = source_is_ours
         self._on_idle = on_idle
+        self._on_fault = on_fault
         self._log = log
         self._framer = LineFramer(self.hold())
 
@@ -69,11 +71,18 @@ class Pump(threading.Thread):
             self._pump()
         except ReaderGoneError:
             self._record_undelivered()
+        except Exception as error:
+            self._on_fault(self.name, error)
         finally:
             os.close(self.source)
             os.close(self.sink)
             self.idle = self.ended = True
             self._on_idle()
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """Lines recorded so far, by verdict."""
+        return self.recorder.counts
 
     def write(self, data: bytes | memoryview) -> None:
         """Pass on all of ``data``, blocking as long as the reader takes; raise `ReaderGoneError`."""

@@ -56,10 +56,10 @@ class StreamRecorder:
             self.counts["unjudged"] += len(lines)
             return [self._plain(line, None) for line in lines]
         judgements = self.judge(lines)
-        if any(judgement.verdict != "valid" for judgement in judgements) or self._is_special(lines, data):
-            return [self.body(line, judgement) for line, judgement in zip(lines, judgements, strict=True)]
-        self.counts["valid"] += len(lines)
-        return Alike(self._records.valid, lines, len(data))
+        if self._are_ordinary(lines, judgements, data):
+            self.counts["valid"] += len(lines)
+            return Alike(self._records.valid, lines, len(data))
+        return [self.body(line, judgement) for line, judgement in zip(lines, judgements, strict=True)]
 
     def judge(self, lines: Sequence[bytes]) -> list[Judgement]:
         """Return the verdict on each line of a stream of messages."""
@@ -67,11 +67,11 @@ class StreamRecorder:
             from proxy.protocol import Judge  # noqa: PLC0415 - see the module's docstring
 
             self._judge = Judge(self._stream)
+        if len(lines) == 1:
+            return [self._judge.judge(lines[0])]
         return self._judge.judge_lines(lines)
 
-    def body(
-        self, line: bytes, judgement: Judgement, *, held_back: bool = False, from_proxy: bool = False
-    ) -> Body:
+    def body(self, line: bytes, judgement: Judgement, *, held_back: bool = False) -> Body:
         """Return the record body for one judged line."""
         verdict = judgement.verdict
         self.counts[verdict] += 1
@@ -80,9 +80,11 @@ class StreamRecorder:
         redacted: Sequence[str] = ()
         if self._redact:
             line, redacted = self._without_credentials(line)
-        return self._records.message(
-            line, verdict, judgement.errors, redacted, held_back=held_back, from_proxy=from_proxy
-        )
+        return self._records.message(line, verdict, judgement.errors, redacted, held_back=held_back)
+
+    def own_words(self, line: bytes) -> Body:
+        """Return the body for a message that claude-proxy itself puts into the stream; it is not counted."""
+        return self._records.message(line, "valid", from_proxy=True)
 
     def unfinished(self, line: bytes, *, cut: bool = False) -> Body:
         """Return the body for a line without a newline: the stream's last one, or the beginning of one too long.
@@ -96,7 +98,7 @@ class StreamRecorder:
             if not cut:
                 judgement = self.judge([line])[0]
                 if judgement.verdict != "malformed":
-                    return _truncated(self.body(line, judgement))
+                    return truncated(self.body(line, judgement))
             verdict = "malformed"
         self.counts[verdict] += 1
         return self._records.text(line, verdict, truncated=True)
@@ -122,19 +124,24 @@ class StreamRecorder:
                 return self._records.message(line, verdict, redacted=redacted)
         return self._records.text(line, verdict)
 
-    def _is_special(self, lines: Sequence[bytes], data: bytes) -> bool:
-        """Whether the record of one of these valid lines may have to differ from the line."""
-        if any(line[-1] == 13 for line in lines):
-            return True
+    def _are_ordinary(self, lines: Sequence[bytes], judgements: Sequence[Judgement], data: bytes) -> bool:
+        """Whether all lines are valid, and their records hold them as they are."""
+        for line, judgement in zip(lines, judgements, strict=True):
+            if judgement.verdict != "valid" or line[-1] == 13:
+                return False
         if not self._redact:
-            return False
+            return True
         if len(lines) > 4:  # one search through a read is cheaper than many looks at lines
-            return b'"control_re' in data or b'"update_environment_variables"' in data
-        return any(self._without_credentials(line)[1] for line in lines)
+            return b'"control_re' not in data and b'"update_environment_variables"' not in data
+        for line in lines:  # noqa: SIM110 - a generator costs more than all of this
+            if self._without_credentials(line)[1]:
+                return False
+        return True
 
     def _without_credentials(self, line: bytes) -> tuple[bytes, Sequence[str]]:
         from proxy.protocol.redaction import redact  # noqa: PLC0415 - most streams of text never need it
 
+        self._without_credentials = redact  # type: ignore[method-assign] # from now on without this detour
         return redact(line)
 
 
@@ -167,6 +174,7 @@ def _is_message(line: bytes) -> bool:
     return is_message(line)
 
 
-def _truncated(body: Body) -> Body:
+def truncated(body: Body) -> Body:
+    """Return the body with the mark of a line that had no newline."""
     prefix, text, suffix = body
     return prefix, text, suffix.removesuffix(END) + b',"truncated":true' + END

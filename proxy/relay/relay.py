@@ -13,7 +13,6 @@ import os
 import select
 import signal
 import sys
-import threading
 import time
 
 from proxy import __version__
@@ -80,7 +79,6 @@ class Relay:
 
     def run(self) -> None:
         """Relay until the command and all who hold its streams are gone."""
-        threading.excepthook = self._on_error
         self._log.append([])
         for pump in self._pumps:
             pump.start()
@@ -107,6 +105,7 @@ class Relay:
                 self._log,
                 source_is_ours=name != "stdin",
                 on_idle=self._on_idle,
+                on_fault=self._on_fault,
             )
             for name, stream in self._session.streams.items()
             if stream.relayed
@@ -198,15 +197,14 @@ class Relay:
         return (time.time_ns() - self._session.started_ns) // 1_000_000
 
     def _ended(self) -> dict[str, Any]:
-        counts = {pump.name: dict(pump.recorder.counts) for pump in self._pumps}
+        counts = {pump.name: dict(pump.counts) for pump in self._pumps}
         return {**(self._exit or {}), "counts": counts}
 
-    def _on_error(self, error: threading.ExceptHookArgs) -> None:
-        """A fault of ours ended a pump: its streams are closed, and the log says why."""
-        import traceback  # noqa: PLC0415
+    def _on_fault(self, pump: str, error: Exception) -> None:
+        """Say in the log which fault of ours ended a pump."""
+        import traceback  # noqa: PLC0415 - not for sessions without faults
 
-        trace = "".join(traceback.format_exception(error.exc_type, error.exc_value, error.exc_traceback))
-        data = {"where": error.thread.name if error.thread else "", "error": trace}
+        data = {"where": pump, "error": "".join(traceback.format_exception(error))}
         self._log.append([lifecycle(self._settings.session_id, "wrapper_error", data)])
 
 

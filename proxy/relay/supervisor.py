@@ -97,8 +97,6 @@ def supervise(
     started_ns = time.time_ns()
     streams, ends = _connect()
     pid = _start(command, environment, ends, mask)
-    # A caller that ignores SIGCHLD, as the command still does, would have us lose exit statuses.
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     news_read, news_write = os.pipe()
     done_read, done_write = os.pipe()
     session = Session(command, plan, pid, started_ns, streams)
@@ -182,6 +180,8 @@ def _start(
     prctl = ctypes.CDLL(None).prctl
     parent = os.getpid()
     failed_read, failed_write = os.pipe()
+    # Where the caller ignores SIGCHLD the kernel would throw the command's exit status away.
+    on_child = signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     pid = os.fork()
     if pid == 0:
         try:
@@ -193,6 +193,7 @@ def _start(
                     os.close(fd)
                 elif end is not None:
                     os.dup2(end, fd)
+            signal.signal(signal.SIGCHLD, on_child)
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
             execute(command, environment)
         except CannotRunError as error:
@@ -239,7 +240,6 @@ class _Supervisor:
 
     def wait(self) -> NoReturn:
         """Wait for the command to end, and end like it."""
-        self._reap()  # a SIGCHLD that came before `signal.signal` is discarded by the kernel
         while True:
             arrived = signal.sigwaitinfo(_WAITED)
             if arrived.si_signo == signal.SIGCHLD:
@@ -282,6 +282,8 @@ class _Supervisor:
 
     def _stop(self, number: int) -> None:
         """Stop as the command has stopped, until continued."""
+        if signal.SIGCONT in signal.sigpending():
+            return  # stopping would discard it; it is passed on next, and the command goes on
         signal.sigtimedwait({number}, 0)  # the terminal sent it here too: stopping once is enough
         if number != signal.SIGSTOP:
             signal.signal(number, signal.SIG_DFL)

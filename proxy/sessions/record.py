@@ -128,35 +128,36 @@ class Clock:
 
     def __init__(self) -> None:
         self.seq = 0
-        self._last_us = 0
+        self.last_us = 0
+        """The moment of the newest record: microseconds since the epoch."""
         self._second = -1
         self._prefix = b""
 
-    def heads(self, count: int) -> list[bytes]:
-        """Return the beginnings of the next ``count`` records: ``{"seq":7,"ts":"...Z",``."""
-        now = max(time.time_ns() // 1000, self._last_us + 1)
-        self._last_us = now + count - 1
-        seq, self.seq = self.seq, self.seq + count
+    def head(self) -> bytes:
+        """Return the beginning of the next record: ``{"seq":7,"ts":"...Z",``."""
+        self.last_us = now = max(time.time_ns() // 1000, self.last_us + 1)
+        seq = self.seq
+        self.seq = seq + 1
         second, micro = divmod(now, 1_000_000)
-        if micro + count <= 1_000_000:  # all within one second, as nearly always
-            start = b'{"seq":%d,"ts":"' + self._up_to_second(second) + b'%06dZ",'
-            return [
-                start % pair
-                for pair in zip(range(seq, seq + count), range(micro, micro + count), strict=True)
-            ]
-        return [self._head(seq + step, now + step) for step in range(count)]
+        return b'{"seq":%d,"ts":"%b%06dZ",' % (seq, self._up_to_second(second), micro)
+
+    def heads(self, count: int) -> list[bytes]:
+        """Return the beginnings of the next ``count`` records."""
+        return [self.head() for _ in range(count)]
 
     def records(self, bodies: Alike) -> bytes:
         """Return the whole records of bodies that are alike: as by `heads`, in one formatting."""
         count = len(bodies)
-        now = max(time.time_ns() // 1000, self._last_us + 1)
+        if count == 1:
+            return b"".join((self.head(), bodies.prefix, bodies.lines[0], END))
+        now = max(time.time_ns() // 1000, self.last_us + 1)
         second, micro = divmod(now, 1_000_000)
         if micro + count > 1_000_000:  # across the turn of a second: one by one
             return b"".join(
                 head + prefix + line + suffix
                 for head, (prefix, line, suffix) in zip(self.heads(count), bodies, strict=True)
             )
-        self._last_us = now + count - 1
+        self.last_us = now + count - 1
         seq, self.seq = self.seq, self.seq + count
         values: list[int | bytes] = [0] * (3 * count)
         values[0::3] = range(seq, seq + count)
@@ -168,10 +169,6 @@ class Clock:
     def take_back(self, count: int) -> None:
         """Give back the last ``count`` numbers: their records could not be written."""
         self.seq -= count
-
-    def _head(self, seq: int, us: int) -> bytes:
-        second, micro = divmod(us, 1_000_000)
-        return b'{"seq":%d,"ts":"%b%06dZ",' % (seq, self._up_to_second(second), micro)
 
     def _up_to_second(self, second: int) -> bytes:
         if second != self._second:

@@ -52,7 +52,9 @@ class SessionLog:
         self._lock = threading.Lock()
         self._clock = Clock()
         self._fd = -1
+        self._begun = False  # whether the file has its first record
         self._size = 0
+        self._looked_us = 0
         self._lost_records = 0
         self._lost_bytes = 0
         self._lost_since = ""
@@ -70,7 +72,8 @@ class SessionLog:
         """
         with self._lock:
             try:
-                self._make_ready()
+                if self._lost_why or not self._begun or self._was_deleted():
+                    self._make_ready()
                 self._write(bodies)
             except OSError as error:
                 self._count_lost(bodies, error)
@@ -86,14 +89,28 @@ class SessionLog:
 
     # -- opening ---------------------------------------------------------------------------------------------
 
+    def _was_deleted(self) -> bool:
+        """Whether the log has no name any more; looked up once a millisecond.
+
+        What is written within it into a file just deleted is as if the deletion had come a little later.
+        """
+        now = self._clock.last_us
+        if now - self._looked_us < 1000:
+            return False
+        self._looked_us = now
+        return os.fstat(self._fd).st_nlink == 0
+
     def _make_ready(self) -> None:
-        """Open the log if need be; after a failure or a deletion, begin with the record that says so."""
+        """Open the log, or begin again after a failure or a deletion with the record that says so."""
         if self._fd >= 0 and os.fstat(self._fd).st_nlink == 0:
             os.close(self._fd)
             self._fd = -1
             self._lost_why = self._lost_why or "the log was deleted"
         if self._fd < 0:
             self._open()
+        if not self._begun:
+            self._write([self._started])
+            self._begun = True
         if self._lost_why:
             self._write([self._gap()])
             self._lost_records = self._lost_bytes = 0
@@ -111,7 +128,7 @@ class SessionLog:
         with contextlib.suppress(OSError):
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         self._fd, self._size = fd, 0
-        self._write([self._started])
+        self._begun = False
 
     def point_latest_here(self) -> None:
         """Make ``latest.jsonl`` a link to this log, unless a newer session has it already. Never raises."""
@@ -135,37 +152,33 @@ class SessionLog:
 
     def _write(self, bodies: Sequence[Body] | Alike) -> None:
         """Write all of the bodies' records or, on `OSError`, none of them."""
-        if not (count := len(bodies)):
-            return
-        parts: list[bytes | memoryview]
-        if isinstance(bodies, Alike) and bodies.size <= _JOIN_LIMIT:
-            parts = [self._clock.records(bodies)]
-        else:
-            parts = [
-                part
-                for head, body in zip(self._clock.heads(count), bodies, strict=True)
-                for part in (head, *body)
-            ]
-        size = sum(map(len, parts))
-        if size <= _JOIN_LIMIT:
-            parts = [b"".join(parts)]
         try:
-            for index in range(0, len(parts), _IOV_LIMIT):
-                self._write_all(parts[index : index + _IOV_LIMIT])
+            if isinstance(bodies, Alike) and bodies.size <= _JOIN_LIMIT:
+                size = self._write_all(self._clock.records(bodies))
+            else:
+                size = self._write_parts([part for body in bodies for part in (self._clock.head(), *body)])
         except OSError:
-            self._clock.take_back(count)
+            self._clock.take_back(len(bodies))
             self._take_back_torn_record()
             raise
         self._size += size
 
-    def _write_all(self, parts: list[bytes | memoryview]) -> None:
-        while parts:
-            written = os.write(self._fd, parts[0]) if len(parts) == 1 else os.writev(self._fd, parts)
-            while parts and written >= len(parts[0]):
-                written -= len(parts[0])
-                del parts[0]
-            if written:
-                parts[0] = memoryview(parts[0])[written:]
+    def _write_parts(self, parts: list[bytes]) -> int:
+        size = sum(map(len, parts))
+        if size <= _JOIN_LIMIT:
+            return self._write_all(b"".join(parts))
+        for index in range(0, len(parts), _IOV_LIMIT):
+            some = parts[index : index + _IOV_LIMIT]
+            written = os.writev(self._fd, some)
+            if written < sum(map(len, some)):
+                self._write_all(memoryview(b"".join(some))[written:])
+        return size
+
+    def _write_all(self, data: bytes | memoryview) -> int:
+        size = len(data)
+        while (written := os.write(self._fd, data)) < len(data):  # a disk that is nearly full takes a part
+            data = memoryview(data)[written:]
+        return size
 
     def _take_back_torn_record(self) -> None:
         """Cut off what a failed write left behind: none of it has been passed on, nothing recorded is lost."""
