@@ -26,9 +26,14 @@ class _AnyObject(msgspec.Struct, gc=False):
 
 
 class Compiler:
-    """Compiles schemas. Types of files are kept, so that what many messages share is made once."""
+    """Compiles schemas. Types of files are kept, so that what many messages share is made once.
 
-    def __init__(self) -> None:
+    `closed` makes types that take only what the schema names: no further fields, and of strings with known values
+    only those. They tell messages without drift from those that are worth a closer look.
+    """
+
+    def __init__(self, *, closed: bool = False) -> None:
+        self._closed = closed
         self._only: dict[str, set[str]] = {}
         self._kept: dict[str, Any] = {}
 
@@ -57,12 +62,12 @@ class Compiler:
             return Literal[tuple(schema.get("enum", (schema.get("const"),)))]
         if "anyOf" in schema:
             _allow(schema, "anyOf")
-            return _union([self._type(part, name) for part in schema["anyOf"]])
+            return self._union([self._type(part, name) for part in schema["anyOf"]])
         kinds = schema.get("type", [])
         if isinstance(kinds, str):
             return self._of_kind(kinds, schema, name)
         if kinds:
-            return _union([self._of_kind(kind, {**schema, "type": kind}, name) for kind in kinds])
+            return self._union([self._of_kind(kind, {**schema, "type": kind}, name) for kind in kinds])
         _allow(schema)
         return msgspec.Raw
 
@@ -113,13 +118,13 @@ class Compiler:
             if key in fields:
                 raise UnsupportedError(f"{name}: {key!r} is defined twice")
             kind = self._type(value, name)
-            if key in required or kind is not msgspec.Raw:
+            if key in required or kind is not msgspec.Raw or self._closed:
                 fields[key] = (kind, key in required)
         for key in required:
             fields[key] = (fields[key][0] if key in fields else msgspec.Raw, True)
         return fields
 
-    def _struct(self, fields: dict[str, tuple[Any, bool]], **tags: str) -> Any:
+    def _struct(self, fields: dict[str, tuple[Any, bool]], **tags: Any) -> Any:
         """Make a struct. Its attributes are numbered: names on the wire need not be Python's."""
         ordered = sorted(fields, key=lambda key: not fields[key][1])
         attributes = {key: f"f{number}" for number, key in enumerate(ordered)}
@@ -128,26 +133,27 @@ class Compiler:
             for key in ordered
         ]
         rename = {attribute: key for key, attribute in attributes.items()}
-        return msgspec.defstruct("Message", specs, gc=False, rename=rename, **tags)  # type: ignore[arg-type]
+        return msgspec.defstruct(
+            "Message", specs, gc=False, rename=rename, forbid_unknown_fields=self._closed, **tags
+        )
+
+    def _union(self, members: list[Any]) -> Any:
+        """Return the union of the members, less those that msgspec cannot tell apart from an earlier one."""
+        if msgspec.Raw in members:
+            return msgspec.Raw
+        kept: dict[str, Any] = {}
+        for member in (part for whole in members for part in _parts(whole)):
+            group = _group(member)
+            # A string of any value includes the known ones, and a number the integers.
+            if group not in kept or member is float or (member is str and not self._closed):
+                kept[group] = member
+        return Union[tuple(kept.values())]  # noqa: UP007 - made at run time
 
 
 def _allow(schema: Schema, *keywords: str) -> None:
     unknown = schema.keys() - _ANNOTATIONS - set(keywords)
     if unknown:
         raise UnsupportedError(f"no fast path for {', '.join(sorted(unknown))}")
-
-
-def _union(members: list[Any]) -> Any:
-    """Return the union of the members, less those that msgspec cannot tell apart from an earlier one."""
-    if msgspec.Raw in members:
-        return msgspec.Raw
-    kept: dict[str, Any] = {}
-    for member in (part for whole in members for part in _parts(whole)):
-        group = _group(member)
-        # A string of any value includes the known ones.
-        if group not in kept or member in (str, float):
-            kept[group] = member
-    return Union[tuple(kept.values())]  # noqa: UP007 - made at run time
 
 
 def _parts(member: Any) -> tuple[Any, ...]:

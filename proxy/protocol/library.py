@@ -28,6 +28,11 @@ def load(name: str) -> Schema:
     return schema
 
 
+def exists(name: str) -> bool:
+    """Tell whether there is a schema file of that name."""
+    return os.path.isfile(os.path.join(SCHEMA_DIR, *name.split("/")))
+
+
 def follow(schema: Schema, name: str) -> tuple[Schema, str]:
     """Return what the schema's reference leads to, if it is one, and the name of the file that this is in."""
     while "$ref" in schema:

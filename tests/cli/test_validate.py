@@ -89,7 +89,7 @@ def test_recorded_sessions_are_valid(
     """Real traffic from end to end, in one go."""
     files = [str(path) for path in sorted(corpus.SCENARIOS.glob(f"*/{stream}.jsonl"))]
     assert run("--schema", stream, *files) == 0
-    assert len(answers(capsysbinary)) == len(corpus.recorded(stream))
+    assert sum(one["verdict"] == "valid" for one in answers(capsysbinary)) == len(corpus.recorded(stream))
 
 
 @hypothesis.given(

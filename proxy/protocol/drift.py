@@ -1,0 +1,244 @@
+"""Finds what a message has that the specification does not: how a new release of Claude Code shows itself.
+
+Most messages have no drift, and one typed decode that takes nothing else tells so. The others are walked, message
+and schema side by side. What makes a message invalid is not looked for here; drift is what is new, not what is wrong.
+"""
+
+import functools
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import msgspec
+
+from proxy.protocol import grammar, library
+from proxy.protocol.fastpath import Compiler
+from proxy.protocol.judge import TAG_PATHS
+
+Kind = Literal["type", "subtype", "field", "block", "value"]
+
+Stream = Literal["stdin", "stdout"]
+
+LONGEST_VALUE = 100
+
+_OTHER: dict[Stream, Stream] = {"stdin": "stdout", "stdout": "stdin"}
+_MOST_ASKED = 10_000
+
+
+class Drift(msgspec.Struct, frozen=True):
+    """One thing that the specification does not have.
+
+    `subtype` is that of the message, or, in a reply, what was asked for. `path` is a JSON pointer into the
+    message, with `*` for list positions and for keys that are data. `value` is the unknown type, tag or value, cut
+    to `LONGEST_VALUE` characters; None for a field, whose name is in the path.
+    """
+
+    kind: Kind
+    type: str
+    subtype: str | None
+    path: str
+    value: str | None = None
+
+
+class Finder:
+    """Finds drift in the messages of one session. Messages are given in order: a reply is known by its request."""
+
+    def __init__(self) -> None:
+        # By the stream that the reply will come on, what was asked for by whichever id.
+        self._asked: dict[tuple[str, str], str] = {}
+
+    def find(self, stream: Stream, message: bytes) -> list[Drift]:
+        """Return the drift in a message; nothing for a line that is no message."""
+        try:
+            type_ = _typed.decode(message).type
+            if type_ == "control_request":
+                self._note_request(_OTHER[stream], message)
+            if type_ != "control_response":
+                _closed(stream).decoder(type_).decode(message)
+                return []
+        except grammar.REFUSALS:
+            pass
+        return self._look_into(stream, message)
+
+    def _note_request(self, reply_on: Stream, message: bytes) -> None:
+        request = _request.decode(message)
+        if len(self._asked) < _MOST_ASKED:
+            self._asked[reply_on, request.request_id] = request.request.subtype
+
+    def _look_into(self, stream: Stream, message: bytes) -> list[Drift]:
+        try:
+            value = msgspec.json.decode(grammar.without_lone_surrogates(message))
+        except grammar.REFUSALS:
+            return []
+        type_ = value.get("type") if isinstance(value, dict) else None
+        if not isinstance(type_, str):
+            return []
+        row = _closed(stream).rows.get(type_)
+        if row is None:
+            return [Drift("type", type_, None, "/type", type_[:LONGEST_VALUE])]
+        path = TAG_PATHS.get(type_, ())
+        subtype = _at(value, path) if path else None
+        walk = _Walk(type_, subtype if isinstance(subtype, str) else None, "/" + "/".join(path))
+        found = list(walk.value(value, row, f"{stream}.json", ""))
+        if type_ == "control_response":
+            found += self._look_into_reply(stream, value)
+        return found
+
+    def _look_into_reply(self, stream: Stream, message: Any) -> Iterator[Drift]:
+        asked = self._asked.pop((stream, str(_at(message, ("response", "request_id")))), None)
+        name = f"control/responses/{asked}.json"
+        if asked is not None and "/" not in asked and library.exists(name):
+            payload = _at(message, ("response", "response"))
+            yield from _Walk("control_response", asked, "").value(
+                payload, library.load(name), name, "/response/response"
+            )
+
+
+class _Stream:
+    """The messages of one stream: their schemas, and decoders that take those without drift only."""
+
+    def __init__(self, index: str) -> None:
+        choice = library.table(library.load(index))
+        self.rows = choice[1] if choice else {}
+        self._index = index
+        self._compiler = Compiler(closed=True)
+        self._decoders: dict[str, msgspec.json.Decoder[Any]] = {}
+
+    def decoder(self, type_: str) -> msgspec.json.Decoder[Any]:
+        """Return the decoder for messages of a type; for an unknown one, a decoder that takes none."""
+        decoder = self._decoders.get(type_)
+        if decoder is None:
+            row = self.rows.get(type_)
+            if row is None:
+                return _none
+            whole = self._compiler.compile(library.follow(row, self._index)[1])
+            decoder = self._decoders[type_] = msgspec.json.Decoder(whole)
+        return decoder
+
+
+@functools.cache
+def _closed(stream: Stream) -> _Stream:
+    """Return the stream, whose decoders all sessions share: making them takes longer than most sessions do."""
+    return _Stream(f"{stream}.json")
+
+
+class _Walk:
+    """Walks one message and its schema side by side."""
+
+    def __init__(self, type_: str, subtype: str | None, subtype_path: str) -> None:
+        self._type = type_
+        self._subtype = subtype
+        self._subtype_path = subtype_path
+
+    def value(self, value: Any, schema: library.Schema, name: str, path: str) -> Iterator[Drift]:
+        """Yield the drift in a value."""
+        shapes = list(_shapes(schema, name))
+        if isinstance(value, str):
+            yield from self._string(value, [shape for shape, _ in shapes], path)
+            return
+        wanted = "object" if isinstance(value, dict) else "array" if isinstance(value, list) else None
+        for shape, shape_name in shapes:
+            kinds = shape.get("type")
+            if wanted is not None and (kinds == wanted or (isinstance(kinds, list) and wanted in kinds)):
+                inside = self._object if wanted == "object" else self._list
+                yield from inside(value, shape, shape_name, path)
+                return
+
+    def _string(self, value: str, shapes: list[library.Schema], path: str) -> Iterator[Drift]:
+        """Yield the value if others are known and this is not, but any is allowed."""
+        known = [one for shape in shapes for one in shape.get("enum", ())]
+        is_open = any("string" in shape.get("type", ()) for shape in shapes)
+        if known and is_open and value not in known:
+            yield self._drift("value", path, value)
+
+    def _list(self, value: list[Any], schema: library.Schema, name: str, path: str) -> Iterator[Drift]:
+        if "items" in schema:
+            for item in value:
+                yield from self.value(item, schema["items"], name, f"{path}/*")
+
+    def _object(self, value: dict[str, Any], schema: library.Schema, name: str, path: str) -> Iterator[Drift]:
+        extra = schema.get("additionalProperties")
+        if isinstance(extra, dict):
+            for item in value.values():
+                yield from self.value(item, extra, name, f"{path}/*")
+            return
+        fields = dict(_fields(schema, name))
+        choice = library.table(schema)
+        if choice is not None:
+            tag, rows = choice
+            chosen = value.get(tag)
+            tag_path = f"{path}/{tag}"
+            if chosen in rows:
+                fields |= _fields(*library.follow(rows[chosen], name))
+            elif isinstance(chosen, str) and chosen not in _known(fields.get(tag), name):
+                yield self._drift("subtype" if tag_path == self._subtype_path else "block", tag_path, chosen)
+                return
+        for key, item in value.items() if fields else ():
+            if key in fields:
+                yield from self.value(item, *fields[key], f"{path}/{_escaped(key)}")
+            else:
+                yield self._drift("field", f"{path}/{_escaped(key)}", None)
+
+    def _drift(self, kind: Kind, path: str, value: str | None) -> Drift:
+        return Drift(kind, self._type, self._subtype, path, None if value is None else value[:LONGEST_VALUE])
+
+
+class _Typed(msgspec.Struct):
+    """What is needed to choose a decoder."""
+
+    type: str
+
+
+class _Asked(msgspec.Struct):
+    """What a control request asks for."""
+
+    subtype: str
+
+
+class _Request(msgspec.Struct):
+    """What is needed to know the reply by."""
+
+    request_id: str
+    request: _Asked
+
+
+class _Nothing(msgspec.Struct, forbid_unknown_fields=True):
+    """What no message is like."""
+
+
+_typed = msgspec.json.Decoder(_Typed)
+_request = msgspec.json.Decoder(_Request)
+_none = msgspec.json.Decoder(_Nothing)
+
+
+def _shapes(schema: library.Schema, name: str) -> Iterator[tuple[library.Schema, str]]:
+    """Yield the schemas of which a value has to meet one, without references and alternatives."""
+    schema, name = library.follow(schema, name)
+    if "anyOf" in schema:
+        for part in schema["anyOf"]:
+            yield from _shapes(part, name)
+    else:
+        yield schema, name
+
+
+def _fields(schema: library.Schema, name: str) -> dict[str, tuple[library.Schema, str]]:
+    """Return the schema of each property, those of included schemas among them."""
+    fields: dict[str, tuple[library.Schema, str]] = {}
+    for part in schema.get("allOf", ()):
+        if "$ref" in part:
+            fields |= _fields(*library.follow(part, name))
+    return fields | {key: (value, name) for key, value in schema.get("properties", {}).items()}
+
+
+def _known(field: tuple[library.Schema, str] | None, name: str) -> set[str]:
+    """Return the values of a tag that are known to have nothing of their own."""
+    return set() if field is None else {one for shape, _ in _shapes(*field) for one in shape.get("enum", ())}
+
+
+def _at(value: Any, path: tuple[str, ...]) -> Any:
+    for key in path:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value
+
+
+def _escaped(key: str) -> str:
+    return key.replace("~", "~0").replace("/", "~1")

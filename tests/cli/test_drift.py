@@ -1,0 +1,115 @@
+"""``claude-proxy drift`` over recorded sessions."""
+
+import argparse
+import json
+import pathlib
+from typing import Any
+
+import pytest
+
+from proxy.cli import drift
+
+FIRST, SECOND = "20261122T100000-aaaa", "20261122T110000-bbbb"
+INIT = {"type": "system", "subtype": "init", "claude_code_version": "2.1.999"}
+NEW = {"type": "keep_alive", "new": 1}
+
+
+def run(data_dir: pathlib.Path, *argv: str) -> int:
+    """Run the subcommand and return its exit status."""
+    parser = argparse.ArgumentParser()
+    drift.add_parser(parser.add_subparsers())
+    args = parser.parse_args(["drift", *argv])
+    args.data_dir = str(data_dir)
+    return int(args.run(args))
+
+
+def record(
+    data_dir: pathlib.Path, session_id: str, *messages: Any, stream: str = "stdout", end: str = "\n"
+) -> None:
+    """Write a session log with these messages."""
+    folder = data_dir / "sessions"
+    folder.mkdir(exist_ok=True)
+    lines = []
+    for seq, message in enumerate(messages):
+        ts = f"2026-11-22T10:00:00.{seq:06}Z"
+        head = {"seq": seq, "ts": ts, "session_id": session_id, "stream": stream, "verdict": "valid"}
+        lines.append(json.dumps({**head, "message": message}))
+    (folder / f"{session_id}.jsonl").write_text("\n".join(lines) + end)
+
+
+def test_drift_of_all_sessions_is_counted_from_the_oldest_on(
+    tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One entry for each thing: when and where it was first seen, by which version, and how often in all."""
+    record(tmp_path, SECOND, NEW, NEW)
+    record(tmp_path, FIRST, NEW, INIT, {"type": "dream"})
+    assert run(tmp_path, "--json") == 0
+    (field, dream) = json.loads(capsys.readouterr().out)["drift"]
+    assert field == {
+        "kind": "field",
+        "stream": "stdout",
+        "type": "keep_alive",
+        "subtype": None,
+        "path": "/new",
+        "first_seen": "2026-11-22T10:00:00.000000Z",
+        "session_id": FIRST,
+        "claude_code_version": "2.1.999",
+        "count": 3,
+    }
+    assert (dream["kind"], dream["value"], dream["count"]) == ("type", "dream", 1)
+
+
+def test_fail_makes_drift_an_exit_status(tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """So that CI can watch for new releases; without drift, and without --fail, the status is 0."""
+    record(tmp_path, FIRST, NEW)
+    record(tmp_path, SECOND, {"type": "keep_alive"})
+    assert run(tmp_path, "--fail") == 1
+    assert "/new" in capsys.readouterr().out
+    assert run(tmp_path) == 0
+    capsys.readouterr()
+    assert run(tmp_path, "--fail", "--json", "2026", "latest") == 2
+    assert run(tmp_path, "--fail", "--json", SECOND[:12]) == 0
+    assert json.loads(capsys.readouterr().out) == {"drift": []}
+
+
+def test_an_unknown_session_is_said_in_a_sentence(
+    tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Status 2, one line on standard error."""
+    assert run(tmp_path, "nothing") == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("claude-proxy: ")
+    assert captured.err.count("\n") == 1
+
+
+def test_a_torn_log_is_read_as_far_as_it_goes(
+    tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is no record is counted, not fatal."""
+    record(tmp_path, FIRST, NEW, end='\n{"seq":1,"ts"')
+    assert run(tmp_path, "--json") == 0
+    captured = capsys.readouterr()
+    assert len(json.loads(captured.out)["drift"]) == 1
+    assert "1 lines are no records" in captured.err
+
+
+def test_names_from_the_wire_cannot_move_the_cursor(
+    tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A hostile program must not write to the terminal of whoever looks at its drift."""
+    record(tmp_path, FIRST, {"type": "keep_alive", "\x1b[2J": 1}, {"type": "\x1b[31m"})
+    assert run(tmp_path) == 0
+    assert "\x1b" not in capsys.readouterr().out
+
+
+def test_different_things_have_a_limit(
+    tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stream of made-up names does not fill the memory, and it is said that there is more."""
+    monkeypatch.setattr(drift, "_MOST", 3)
+    record(tmp_path, FIRST, *({"type": f"t{number}"} for number in range(5)))
+    assert run(tmp_path, "--json") == 0
+    captured = capsys.readouterr()
+    assert len(json.loads(captured.out)["drift"]) == 3
+    assert "there is more" in captured.err
