@@ -7,8 +7,9 @@
     python -m tools.check_release --record                 and keep what passed as fixtures/scenarios
 
 Every scenario of `tests/rig/scenarios` is played with that Claude Code and a stand-in for the Messages API; no
-key is needed and nothing leaves the machine. Each line that passes is judged. The exit status is 1 when a line
-is invalid or unknown that should not be, or a scenario did not run its course.
+key is needed and nothing leaves the machine. Each line that passes is judged, and searched for what the
+specification does not have (drift). The exit status is 1 when a line is invalid or unknown that should not be,
+when there is drift, or when a scenario did not run its course.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ import anyio
 import msgspec
 
 from proxy.protocol import Judge
+from proxy.protocol.drift import Drift, Finder
 from tests.rig.environment import Surroundings, find_claude, surroundings_unset
 from tests.rig.messages_api import MessagesApi
 from tests.rig.recording import Recording, recorded, recordings
@@ -41,6 +43,8 @@ FIXTURES = Path(__file__).parents[1] / "fixtures/scenarios"
 # Recordings are made in a home that is nobody's, so that nothing in them has to be replaced afterwards.
 NEUTRAL_HOME = Path("/home/dev")
 SCENARIO_WAIT_S = 120
+# What is sent to be turned down is drift by intention: stream and kind.
+DESERVED_DRIFT = {"control_errors": [("stdin", "subtype")]}
 
 
 class Finding(msgspec.Struct):
@@ -53,12 +57,26 @@ class Finding(msgspec.Struct):
     line: str
 
 
+class Sighting(msgspec.Struct):
+    """One thing that the specification does not have, and where it was first seen."""
+
+    stream: str
+    kind: str
+    type: str
+    subtype: str | None
+    path: str
+    value: str | None
+    scenario: str
+    count: int = 1
+
+
 class Played(msgspec.Struct):
     """What came of one scenario."""
 
     scenario: str
     lines: int
     findings: list[Finding]
+    drift: list[Sighting]
     failure: str | None
 
 
@@ -71,7 +89,7 @@ class Report(msgspec.Struct):
     @property
     def is_clean(self) -> bool:
         """Whether every scenario ran its course and every line is what it should be."""
-        return not any(one.findings or one.failure for one in self.played)
+        return not any(one.findings or one.drift or one.failure for one in self.played)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -110,10 +128,11 @@ def check(scenario: Scenario, claude: Path, api: MessagesApi, folder: Path, *, r
             failure = traceback.format_exc()
     runs = recordings(recording_folder)
     findings = [finding for run in runs for finding in judge(scenario.name, run)]
+    drift = find_drift(scenario.name, runs)
     if record and scenario.fixture and failure is None:
         keep(scenario.name, recording_folder)
     lines = sum(run.stdin.count(b"\n") + run.stdout.count(b"\n") for run in runs)
-    return Played(scenario.name, lines, findings, failure)
+    return Played(scenario.name, lines, findings, drift, failure)
 
 
 def judge(scenario: str, run: Recording) -> list[Finding]:
@@ -134,6 +153,25 @@ def judge(scenario: str, run: Recording) -> list[Finding]:
                 Finding(scenario, stream, judgement.verdict, errors, line[:2000].decode(errors="replace"))
             )
     return found
+
+
+def find_drift(scenario: str, runs: Sequence[Recording]) -> list[Sighting]:
+    """Return what the lines of these runs have that the specification does not, each thing once."""
+    seen: dict[tuple[str, Drift], Sighting] = {}
+    for run in runs:
+        finder = Finder()
+        lines = [("stdin", line) for line in run.stdin.split(b"\n")]
+        lines += [("stdout", line) for line in run.stdout.split(b"\n")]
+        # A reply is understood by its request; which of the two streams came first is not in a recording.
+        for stream, line in sorted(lines, key=lambda entry: b'"control_request"' not in entry[1]):
+            for drift in finder.find("stdin" if stream == "stdin" else "stdout", line):
+                if (stream, drift) in seen:
+                    seen[stream, drift].count += 1
+                elif (stream, drift.kind) not in DESERVED_DRIFT.get(scenario, []):
+                    seen[stream, drift] = Sighting(
+                        stream, drift.kind, drift.type, drift.subtype, drift.path, drift.value, scenario
+                    )
+    return list(seen.values())
 
 
 def keep(name: str, recording_folder: Path) -> None:
@@ -211,10 +249,18 @@ def _install(command: list[str]) -> None:
 def _sentence(played: Played) -> str:
     if played.failure:
         return f"FAILED   {played.scenario}\n{played.failure}"
-    lines = [f"{'ok' if not played.findings else 'FOUND':8} {played.scenario}: {played.lines} lines"]
+    lines = [
+        f"{'FOUND' if played.findings or played.drift else 'ok':8} {played.scenario}: {played.lines} lines"
+    ]
     for finding in played.findings:
         lines.append(f"         {finding.verdict} on {finding.stream}: {finding.line[:200]}")
         lines += [f"             {error}" for error in finding.errors]
+    for drift in played.drift:
+        value = f" = {drift.value!r}" if drift.value is not None else ""
+        of = "/".join(filter(None, (drift.type, drift.subtype)))
+        lines.append(
+            f"         new {drift.kind} in {drift.stream} {of}: {drift.path}{value} ({drift.count} times)"
+        )
     return "\n".join(lines)
 
 

@@ -18,6 +18,7 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import FrameType
 
 
@@ -26,6 +27,10 @@ def main(folder: str, command: list[str]) -> int:
     own = _next_folder(folder)
     with open(f"{own}/argv", "w", encoding="utf-8") as file:
         file.writelines(f"{argument}\n" for argument in command[1:])
+    # Before anything moves: a command may be gone before the first byte has passed.
+    records = [
+        os.open(f"{own}/{name}.jsonl", os.O_WRONLY | os.O_CREAT | os.O_APPEND) for name in ("stdin", "stdout")
+    ]
     child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert child.stdin is not None
     assert child.stdout is not None
@@ -36,29 +41,27 @@ def main(folder: str, command: list[str]) -> int:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, pass_on)
     into = threading.Thread(
-        target=_pump, args=(0, child.stdin.fileno(), f"{own}/stdin.jsonl", child.stdin.close), daemon=True
+        target=_pump, args=(0, child.stdin.fileno(), records[0], child.stdin.close), daemon=True
     )
     into.start()
-    _pump(child.stdout.fileno(), 1, f"{own}/stdout.jsonl", lambda: None)
+    _pump(child.stdout.fileno(), 1, records[1], lambda: None)
     status = child.wait()
     with open(f"{own}/exit", "w", encoding="ascii") as file:
         file.write(str(status))
     return status
 
 
-def _pump(source: int, target: int, record: str, close: object) -> None:
+def _pump(source: int, target: int, record: int, close: Callable[[], None]) -> None:
     """Copy until the end of the source; a target that is gone ends the passing on, not the recording."""
     gone = False
-    with open(record, "wb", buffering=0) as file:
-        while data := os.read(source, 65536):
-            file.write(data)
-            while data and not gone:
-                try:
-                    data = data[os.write(target, data) :]
-                except BrokenPipeError:
-                    gone = True
-    if callable(close):
-        close()
+    while data := os.read(source, 65536):
+        os.write(record, data)
+        while data and not gone:
+            try:
+                data = data[os.write(target, data) :]
+            except BrokenPipeError:
+                gone = True
+    close()
 
 
 def _next_folder(folder: str) -> str:
