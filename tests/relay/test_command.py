@@ -1,0 +1,133 @@
+"""What is relayed, and where the wrapper gets out of the way."""
+
+from __future__ import annotations
+
+import pytest
+
+from proxy.relay.command import plan
+
+STREAM_JSON = ["--output-format", "stream-json"]
+SDK = ["--output-format", "stream-json", "--input-format", "stream-json", "--verbose"]
+SCRIPT = "/home/dev/.npm/lib/node_modules/@anthropic-ai/claude-code/cli.js"
+NATIVE = "/home/dev/.local/share/claude/versions/2.1.330"
+
+
+def decide(command: list[str], terminals: str = "") -> tuple[str, str]:
+    """Return what is done, and which streams are declared to carry messages; ``terminals``: of ``in``, ``out``."""
+    decided = plan(command, stdin_is_terminal="in" in terminals, stdout_is_terminal="out" in terminals)
+    declared = "in" * decided.stdin_messages + "out" * decided.stdout_messages
+    return ("relay" if decided.relayed else "become"), declared
+
+
+@pytest.mark.parametrize(
+    ("command", "declared"),
+    [
+        (["claude", "-p", *STREAM_JSON], "out"),
+        (["claude", *SDK], "inout"),
+        (["claude", "--output-format=stream-json", "--input-format=stream-json"], "inout"),
+        (["claude", "--input-format", "stream-json"], "in"),
+        (["claude", "-p", "--output-format", "json"], ""),
+        (["claude", "-p", "--output-format"], ""),
+        (["claude", "-p", "--", *STREAM_JSON], ""),
+        (["/usr/local/bin/claude", *SDK], "inout"),
+        (["C:/claude.exe", *SDK], "inout"),
+        ([NATIVE, *SDK], "inout"),
+        (["node", SCRIPT, *SDK], "inout"),
+        (["/usr/bin/node", "--max-old-space-size=8192", SCRIPT, *SDK], "inout"),
+        (["bun", "/opt/claude", *SDK], "inout"),
+        (["sh", "-c", "exec claude", *SDK], "inout"),
+    ],
+)
+def test_streams_that_are_declared(command: list[str], declared: str) -> None:
+    """The command line says which streams carry messages, in one word or two, directly or behind a runtime."""
+    assert decide(command) == ("relay", declared)
+
+
+@pytest.mark.parametrize("terminals", ["", "in", "out", "in out"])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["-p", "hello"],
+        ["--print", "hello"],
+        ["-p"],
+        ["-cp", "hello"],
+        ["-pc", "hello"],
+        ["--model", "opus", "-p", "hello"],
+        ["--model", "mcp", "-p", "hello"],
+        ["-p", *STREAM_JSON],
+        STREAM_JSON,
+        ["--output-format=stream-json"],
+    ],
+)
+def test_printing_sessions_are_relayed_also_at_a_terminal(arguments: list[str], terminals: str) -> None:
+    """``claude -p`` typed at a prompt is recorded, however its options are joined."""
+    assert decide(["claude", *arguments], terminals)[0] == "relay"
+    assert decide(["node", SCRIPT, *arguments], terminals)[0] == "relay"
+
+
+@pytest.mark.parametrize("terminals", ["", "in", "out", "in out"])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--version"],
+        ["-v"],
+        ["--help"],
+        ["-h"],
+        ["-p", "--version"],
+        ["--model", "opus", "--help"],
+        ["mcp", "list"],
+        ["plugin", "list", "--json"],
+        ["auth", "status"],
+        ["doctor"],
+        ["config", "get", "x"],
+        ["update"],
+        ["install"],
+        ["setup-token"],
+        ["--debug", "api", "mcp", "list"],
+        ["--settings", "{}", "mcp", "serve"],
+        ["--mcp-config=x.json", "mcp", "list"],
+    ],
+)
+def test_calls_that_are_no_session(arguments: list[str], terminals: str) -> None:
+    """What editors ask of ``claude`` aside of sessions is not recorded, and pays for no relay."""
+    for program in (["claude"], [NATIVE], ["node", SCRIPT]):
+        assert decide([*program, *arguments], terminals)[0] == "become"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["-p", "--", "--version"],
+        ["-p", "--system-prompt", "--help", "hello"],
+        ["-p", "--model", "update"],
+        ["--model", "--version", "-p"],
+        ["-p", "what is mcp"],
+        ["-p", "hello", "mcp"],
+    ],
+)
+def test_words_that_only_look_like_such_calls(arguments: list[str]) -> None:
+    """A value of an option, a prompt, and what follows ``--`` are no subcommands and no flags."""
+    assert decide(["claude", *arguments])[0] == "relay"
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["hello"], ["--model", "opus"], ["--", "-p"], ["--permission-mode", "plan"], ["-c"]]
+)
+@pytest.mark.parametrize(
+    ("terminals", "expected"), [("", "relay"), ("in", "become"), ("out", "become"), ("in out", "become")]
+)
+def test_interactive_use_is_left_alone(arguments: list[str], terminals: str, expected: str) -> None:
+    """A person in front of ``claude`` has the terminal to themselves; between programs it is a session."""
+    assert decide(["claude", *arguments], terminals)[0] == expected
+
+
+@pytest.mark.parametrize(
+    "command", [["cat"], ["node", "server.js"], ["node"], ["node", "-e", "1"], ["mcp"], ["/x/claude-code"]]
+)
+@pytest.mark.parametrize(
+    ("terminals", "expected"), [("", "relay"), ("in", "become"), ("out", "become"), ("in out", "become")]
+)
+def test_other_programs(command: list[str], terminals: str, expected: str) -> None:
+    """Any other program is relayed between programs and left alone at a terminal."""
+    assert decide(command, terminals)[0] == expected
+    assert decide([*command, "--version"], terminals)[0] == expected
