@@ -1,0 +1,47 @@
+"""Taking values out of messages that may hold anything: what is not of the wanted kind is as if it were absent."""
+
+from collections.abc import Iterator
+from typing import Any
+
+Message = dict[str, Any]
+
+
+def text(source: Message, key: str) -> str | None:
+    """Return a string."""
+    value = source.get(key)
+    return value if isinstance(value, str) else None
+
+
+def number(source: Message, key: str) -> float | None:
+    """Return a number that is not negative."""
+    value = source.get(key)
+    return value if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0 else None
+
+
+def whole(source: Message, key: str) -> int | None:
+    """Return a whole number that is not negative."""
+    value = source.get(key)
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
+def inner(source: Message, key: str) -> Message:
+    """Return an object, an empty one where there is none."""
+    value = source.get(key)
+    return value if isinstance(value, dict) else {}
+
+
+def items(source: Message, key: str) -> Iterator[Message]:
+    """Yield the objects of a list."""
+    value = source.get(key)
+    if isinstance(value, list):
+        yield from (item for item in value if isinstance(item, dict))
+
+
+def some(source: Message, *keys: str) -> Message:
+    """Return those of the fields that are there and not null."""
+    return {key: source[key] for key in keys if source.get(key) is not None}
+
+
+def texts(source: Message, *keys: str) -> dict[str, str]:
+    """Return those of the fields that are strings."""
+    return {key: value for key in keys if isinstance(value := source.get(key), str)}

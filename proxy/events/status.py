@@ -1,0 +1,142 @@
+"""A session as people and the API see it: what it does, since when, from what evidence, what it waits for.
+
+The known ways to hang are named with the figures that they are taken from. They are hints, not verdicts: a tool may
+take long, and a model may think for minutes.
+"""
+
+from typing import Any
+
+from proxy.events.moments import spelled
+from proxy.events.session import Session
+from proxy.events.vocabulary import OVER
+
+NO_INIT_S = 30
+"""Claude Code begins a turn within seconds, unless it waits for a lock, a network or a plugin."""
+SILENT_STREAM_S = 120
+"""The API sends pings at least that often, and Claude Code retries after that."""
+LONG_TOOL_S = 300
+"""Twice the default time limit of the Bash tool, and a minute."""
+UNANSWERED_S = 60
+"""The SDKs give hooks 60 s by default; a person may need longer."""
+NO_EXIT_S = 10
+"""With one prompt, Claude Code exits within a second of its result."""
+
+
+def describe(session: Session, now_us: int) -> dict[str, Any]:
+    """Return the object that ``/status`` gives for a session."""
+    over = session.state in OVER
+    return {
+        "session_id": session.session_id,
+        "name": session.name,
+        "kind": session.kind,
+        "state": session.state,
+        "state_since": _spelled(session.state_since_us),
+        "state_for_ms": None if over else _ms(session.state_since_us, now_us),
+        "evidence": {
+            "seq": session.evidence.seq,
+            "message": session.evidence.message,
+            "source": "stated" if session.evidence.stated else "inferred",
+        },
+        "waits_for": [] if over else waits_for(session, now_us),
+        "warnings": [{"kind": kind, "message": sentence} for kind, sentence in warnings(session, now_us)],
+        "pid": session.pid,
+        "command": session.command,
+        "cwd": session.cwd,
+        "started_at": _spelled(session.started_us),
+        "last_event_at": _spelled(session.last_event_us),
+        "last_record_at": _spelled(session.last_record_us),
+        "ended_at": _spelled(session.ended_us),
+        "exit_code": session.exit.get("exit_code"),
+        "signal": session.exit.get("signal"),
+        "model": session.model,
+        "claude_code_version": session.claude_code_version,
+        "claude_session_id": session.claude_session_id,
+        "permission_mode": session.permission_mode,
+        "run_id": session.run.run_id if session.run else None,
+        "turns": session.turns,
+        "cost": session.cost_usd,
+        "tokens": session.tokens,
+        "counts": session.counts,
+        "partial_messages": session.partials,
+        "lost_records": session.lost_records,
+        "events": session.events,
+    }
+
+
+def waits_for(session: Session, now_us: int) -> list[dict[str, Any]]:
+    """Return what a session waits for: answers of the caller, tools, tasks, or else the model."""
+    found: list[dict[str, Any]] = [
+        {"what": "answer", "kind": question.kind, "request_id": key, "tool": question.tool}
+        | _since(question.since_us, question.seq, now_us)
+        for key, question in session.questions.items()
+    ]
+    found += [
+        {"what": "tool", "tool": tool.name, "tool_use_id": key} | _since(tool.since_us, tool.seq, now_us)
+        for key, tool in session.tools.items()
+    ]
+    found += [
+        {"what": "task", "task_id": key, "description": task.description}
+        | _since(task.since_us, task.seq, now_us)
+        for key, task in session.tasks.items()
+    ]
+    if not found and session.run is not None:
+        since = max(session.run.since_us, session.last_output_us)
+        found.append({"what": "model"} | _since(since, session.last_seq, now_us))
+    return found
+
+
+def warnings(session: Session, now_us: int) -> list[tuple[str, str]]:
+    """Return the known ways to hang that a session shows: a name and a sentence each."""
+    if session.state in OVER:
+        return _after_the_end(session)
+    found = []
+    run = session.run
+    if run is not None and not run.heard and (age := _s(run.since_us, now_us)) >= NO_INIT_S:
+        found.append(("no_init", f"Claude Code has said nothing for {age} s since the prompt."))
+    elif run is not None and not session.tools and not session.questions:
+        silent = _s(max(run.since_us, session.last_output_us), now_us)
+        if silent >= SILENT_STREAM_S:
+            found.append(
+                (
+                    "silent_stream",
+                    f"Nothing has come from Claude Code for {silent} s in the middle of a turn.",
+                )
+            )
+    for key, tool in session.tools.items():
+        if (age := _s(tool.since_us, now_us)) >= LONG_TOOL_S and not session.questions:
+            found.append(("tool_running_long", f"The tool {tool.name} ({key}) has been running for {age} s."))
+    for key, question in session.questions.items():
+        if (age := _s(question.since_us, now_us)) >= UNANSWERED_S:
+            kind = "permission_unanswered" if question.kind == "can_use_tool" else "request_unanswered"
+            found.append((kind, f"The caller has not answered {question.kind} ({key}) for {age} s."))
+    if session.one_prompt and session.turns and run is None:
+        age = _s(max(session.state_since_us, session.last_output_us), now_us)
+        if age >= NO_EXIT_S:
+            found.append(
+                ("result_without_exit", f"The result came {age} s ago and the command has not exited.")
+            )
+    return found
+
+
+def _after_the_end(session: Session) -> list[tuple[str, str]]:
+    if session.state == "failed":
+        return [("crashed", "The log does not end and nobody holds it: the wrapper was killed.")]
+    if session.ended_in_run:
+        return [("exit_without_result", "The command ended in the middle of a turn, without a result.")]
+    return []
+
+
+def _since(since_us: int, seq: int, now_us: int) -> dict[str, Any]:
+    return {"since": _spelled(since_us), "for_ms": _ms(since_us, now_us), "seq": seq}
+
+
+def _spelled(moment_us: int) -> str | None:
+    return spelled(moment_us) if moment_us else None
+
+
+def _ms(since_us: int, now_us: int) -> float:
+    return max(0.0, (now_us - since_us) / 1000)
+
+
+def _s(since_us: int, now_us: int) -> int:
+    return max(0, (now_us - since_us) // 1_000_000)

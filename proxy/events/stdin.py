@@ -1,0 +1,119 @@
+"""The client's messages: each is a command in the vocabulary of ``schemas/commands``, and some begin or end things."""
+
+from typing import Any
+
+from proxy.events.reading import Message, inner, text, texts
+from proxy.events.scribe import Scribe
+from proxy.events.session import Prompt, Question
+
+_ACTIONS = {
+    "initialize": (),
+    "interrupt": (),
+    "set_model": ("model",),
+    "set_permission_mode": ("mode",),
+    "set_max_thinking_tokens": ("max_thinking_tokens",),
+    "stop_task": ("task_id",),
+    "rewind_files": ("user_message_id",),
+}
+"""Control requests that are actions of their own, with the fields that they bring along."""
+
+
+def take(scribe: Scribe, message: Message) -> None:
+    """Take one message that the client has sent."""
+    match message.get("type"):
+        case "user":
+            _user(scribe, message)
+        case "control_request":
+            _request(scribe, message)
+        case "control_response":
+            _response(scribe, message)
+        case "control_cancel_request":
+            _received(scribe, "cancel", texts(message, "request_id"))
+        case "keep_alive":
+            _received(scribe, "keep_alive", {})
+        case "update_environment_variables":
+            names = sorted(map(str, inner(message, "variables")))
+            _received(scribe, "update_environment", {"variables": names})
+        case _:
+            pass  # a kind that the specification does not have: its record's verdict says so
+
+
+def _received(scribe: Scribe, action: str, fields: dict[str, Any]) -> None:
+    scribe.emit("command_received", command={"action": action, **fields})
+
+
+def _user(scribe: Scribe, message: Message) -> None:
+    content = inner(message, "message").get("content")
+    prompt = Prompt(scribe.seq, prompt_text(content), text(message, "uuid"))
+    fields: dict[str, Any] = {"prompt": prompt.prompt}
+    if isinstance(content, list):
+        fields["content"] = content
+    if message.get("shouldQuery") is False:
+        fields["should_query"] = False
+    if scribe.session.run is not None:
+        scribe.session.queued.append(prompt)
+        _received(scribe, "prompt", {**fields, "queued": True})
+        return
+    _received(scribe, "prompt", fields)
+    scribe.start_run(prompt, "user")
+
+
+def prompt_text(content: object) -> str:
+    """Return what a user says, never empty: blocks that are no text, and nothing at all, are named in brackets."""
+    if isinstance(content, str):
+        return content or "[empty]"
+    if not isinstance(content, list):
+        return "[empty]"
+    blocks = (block for block in content if isinstance(block, dict))
+    parts = [text(block, "text") or f"[{text(block, 'type') or 'block'}]" for block in blocks]
+    return "\n".join(parts) or "[empty]"
+
+
+def _request(scribe: Scribe, message: Message) -> None:
+    request, request_id = inner(message, "request"), text(message, "request_id")
+    subtype = text(request, "subtype") or "unknown"
+    identified = {} if request_id is None else {"request_id": request_id}
+    if request_id is not None:
+        scribe.session.requests[request_id] = subtype
+    if subtype == "interrupt" and scribe.session.run is not None:
+        scribe.session.run.interrupted = True
+    if subtype in _ACTIONS:
+        fields = {key: request[key] for key in _ACTIONS[subtype] if key in request}
+        _received(scribe, subtype, {**identified, **_plain(fields)})
+    else:
+        _received(scribe, "request", {**identified, "subtype": subtype})
+
+
+def _plain(fields: dict[str, Any]) -> dict[str, Any]:
+    return {
+        key: value for key, value in fields.items() if value is None or isinstance(value, str | int | float)
+    }
+
+
+def _response(scribe: Scribe, message: Message) -> None:
+    response = inner(message, "response")
+    request_id = text(response, "request_id")
+    question = scribe.session.questions.pop(request_id, None) if request_id else None
+    outcome = "error" if response.get("subtype") == "error" else "success"
+    fields: dict[str, Any] = {**texts(response, "request_id"), "outcome": outcome}
+    behavior = inner(response, "response").get("behavior")
+    asked_for_permission = question is not None and question.kind == "can_use_tool"
+    if asked_for_permission:
+        fields["decision"] = "allow" if outcome == "success" and behavior == "allow" else "deny"
+    if question is not None:
+        scribe.settle("control_response")
+    _received(scribe, "respond", fields)
+    if question is not None and asked_for_permission:
+        scribe.emit(
+            "permission_resolved",
+            request_id=request_id,
+            decision=fields["decision"],
+            waiting_ms=(scribe.moment_us - question.since_us) / 1000,
+            **about(question),
+        )
+
+
+def about(question: Question) -> dict[str, str]:
+    """Return which tool a question is about, if it is about one."""
+    fields = {"tool": question.tool, "tool_use_id": question.tool_use_id}
+    return {key: value for key, value in fields.items() if value is not None}

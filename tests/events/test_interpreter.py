@@ -1,0 +1,262 @@
+"""The interpreter: records in, events and a state out, the same however they come."""
+
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from proxy.events import Event, Interpreter, Session
+from proxy.protocol import full
+from tests.recorded import NAMES, LogMaker, records, scenario
+
+USER = {"type": "user", "message": {"role": "user", "content": "hi"}}
+IDS = {"uuid": "u", "session_id": "c"}
+
+
+def interpreted(log: bytes, *, crashed: bool = False) -> tuple[list[Event], Session]:
+    """Return the events of a log and what is known after it."""
+    interpreter = Interpreter(Session("made"))
+    events = [event for record in records(log) for event in interpreter.take(record)]
+    if crashed:
+        events += interpreter.crashed()
+    return events, interpreter.session
+
+
+def names(events: list[Event], prefix: str = "run_") -> list[str]:
+    """Return the kinds of those events that begin so."""
+    return [event.event_type for event in events if event.event_type.startswith(prefix)]
+
+
+def result(cost: float, **more: Any) -> dict[str, Any]:
+    """Return a result message."""
+    return {"type": "result", "subtype": "success", "is_error": False, "total_cost_usd": cost, **IDS, **more}
+
+
+def permission(request_id: str = "p1") -> dict[str, Any]:
+    """Return a question for permission."""
+    request = {"subtype": "can_use_tool", "tool_name": "Bash", "input": {}, "tool_use_id": "t1"}
+    return {"type": "control_request", "request_id": request_id, "request": request}
+
+
+def answer(request_id: str = "p1", **response: Any) -> dict[str, Any]:
+    """Return an answer to a question."""
+    body = {"subtype": "success", "request_id": request_id, "response": response}
+    return {"type": "control_response", "response": body}
+
+
+def assistant(*blocks: dict[str, Any]) -> dict[str, Any]:
+    """Return an assistant message."""
+    return {"type": "assistant", "message": {"id": "m", "model": "x", "content": list(blocks)}, **IDS}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_real_traffic(name: str) -> None:
+    """For real traffic: events are valid, one run for each result, nothing open at the end, moments increase."""
+    events, session = interpreted(scenario(name))
+    for event in events:
+        assert full.judgement_of_value("events.json", event.data).verdict == "valid", event
+        if event.event_type == "command_received":
+            assert full.judgement_of_value("commands.json", event.data["command"]).verdict == "valid", event
+    assert len(names(events, "run_started")) == session.turns
+    assert len(names(events)) == 2 * session.turns
+    assert (session.state, session.run, session.tools, session.queued) == ("ended", None, {}, [])
+    moments = [event.moment_us for event in events]
+    assert moments == sorted(set(moments))
+
+
+@pytest.mark.parametrize("name", ["subagent", "interrupt", "hooks_of_every_kind"])
+def test_kept_and_taken_up_again(name: str) -> None:
+    """Interpretation that is broken off after every record, its session kept as JSON, gives the same events."""
+    log = scenario(name)
+    session = Session("made")
+    events: list[Event] = []
+    for record in records(log):
+        interpreter = Interpreter(session)
+        events += interpreter.take(record)
+        session = msgspec.json.decode(msgspec.json.encode(interpreter.session), type=Session)
+    expected, at_the_end = interpreted(log)
+    assert events == expected
+    assert session == at_the_end
+
+
+def test_cost_is_counted_once() -> None:
+    """Totals run over the process: the session's cost is the last total, a run's is what was added."""
+    made = LogMaker()
+    log = made.started(["claude", "--input-format", "stream-json"])
+    usage = {"m": {"inputTokens": 5, "outputTokens": 7}}
+    log += made.lines("stdin", USER) + made.lines("stdout", result(0.25, modelUsage=usage))
+    usage = {"m": {"inputTokens": 6, "outputTokens": 9}, "n": {"outputTokens": 1}}
+    log += made.lines("stdin", USER) + made.lines("stdout", result(0.75, modelUsage=usage))
+    events, session = interpreted(log)
+    costs = [event.data["cost_usd"] for event in events if event.event_type == "run_completed"]
+    assert (costs, session.cost_usd) == ([0.25, 0.5], 0.75)
+    assert session.tokens == {"input": 6, "output": 10, "cache_read": 0, "cache_creation": 0}
+
+
+def test_permission_is_waited_for() -> None:
+    """A question for permission makes the session wait, its answer lets it go on; both say which tool."""
+    made = LogMaker()
+    log = made.started(["claude", "--input-format", "x"]) + made.lines("stdin", USER)
+    log += made.lines("stdout", permission())
+    events, session = interpreted(log)
+    assert (session.state, session.evidence.message) == ("waiting", "control_request/can_use_tool")
+    log += made.lines("stdin", answer(behavior="deny", message="no"))
+    events, session = interpreted(log)
+    assert session.state == "executing"
+    resolved = events[-1].data
+    assert (resolved["event"], resolved["decision"], resolved["tool"]) == (
+        "permission_resolved",
+        "deny",
+        "Bash",
+    )
+    assert resolved["waiting_ms"] == 1.0
+
+
+def test_permission_that_is_withdrawn() -> None:
+    """A question that Claude Code withdraws is resolved without a decision."""
+    made = LogMaker()
+    log = made.started() + made.lines("stdout", permission())
+    log += made.lines("stdout", {"type": "control_cancel_request", "request_id": "p1"})
+    events, session = interpreted(log)
+    assert events[-1].data["outcome"] == "cancelled"
+    assert session.questions == {}
+
+
+def test_tool_that_fails() -> None:
+    """A tool's result ends the tool, with how long it took, and as failed when it says so."""
+    made = LogMaker()
+    log = made.started() + made.lines(
+        "stdout", assistant({"type": "tool_use", "id": "t", "name": "Bash", "input": 1})
+    )
+    back = {"type": "tool_result", "tool_use_id": "t", "is_error": True, "content": "no"}
+    log += made.lines("stdout", {"type": "user", "message": {"role": "user", "content": [back]}, **IDS})
+    events, _ = interpreted(log)
+    failed = events[-1].data
+    assert (failed["event"], failed["tool"], failed["duration_ms"]) == ("tool_failed", "Bash", 1.0)
+
+
+def test_prompt_on_the_command_line() -> None:
+    """A prompt that came on the command line begins a run when the session starts."""
+    made = LogMaker()
+    events, _ = interpreted(made.started(["claude", "-p", "hello", "--verbose"]))
+    assert [event.event_type for event in events] == ["session_started", "run_started"]
+    assert events[1].data["prompt"] == "hello"
+
+
+def test_queued_prompts_take_their_turns() -> None:
+    """A prompt that comes during a run begins the next one, when Claude Code turns to it."""
+    made = LogMaker()
+    log = made.started(["claude", "--input-format", "x"])
+    later = {**USER, "message": {"role": "user", "content": "later"}}
+    log += made.lines("stdin", USER, later) + made.lines("stdout", result(0.1))
+    log += made.lines("stdout", {"type": "system", "subtype": "init", **IDS})
+    events, session = interpreted(log)
+    assert names(events) == ["run_started", "run_completed", "run_started"]
+    assert [e.data["prompt"] for e in events if e.event_type == "run_started"] == ["hi", "later"]
+    assert session.queued == []
+
+
+def test_end_without_a_result() -> None:
+    """A command that ends in the middle of a turn has failed that turn; the session has ended."""
+    made = LogMaker()
+    log = (
+        made.started(["claude", "--input-format", "x"]) + made.lines("stdin", USER) + made.ended(exit_code=1)
+    )
+    events, session = interpreted(log)
+    assert [event.event_type for event in events[-2:]] == ["run_failed", "session_ended"]
+    assert (session.state, session.ended_in_run, events[-1].data["exit_code"]) == ("ended", True, 1)
+
+
+def test_crash() -> None:
+    """A session whose wrapper died has failed, once, and so has the run that was open."""
+    made = LogMaker()
+    log = made.started(["claude", "--input-format", "x"]) + made.lines("stdin", USER)
+    interpreter = Interpreter(Session("made"))
+    for record in records(log):
+        interpreter.take(record)
+    assert [event.event_type for event in interpreter.crashed()] == ["run_failed", "session_ended"]
+    assert interpreter.session.state == "failed"
+    assert interpreter.crashed() == []
+
+
+def test_interrupt_while_idle_interrupts_nothing() -> None:
+    """An interrupt between turns does not make the next turn an interrupted one."""
+    made = LogMaker()
+    interrupt = {"type": "control_request", "request_id": "i", "request": {"subtype": "interrupt"}}
+    log = made.started(["claude", "--input-format", "x"]) + made.lines("stdin", interrupt, USER)
+    log += made.lines("stdout", result(0.1, is_error=True, result="bad"))
+    events, _ = interpreted(log)
+    assert names(events) == ["run_started", "run_failed"]
+
+
+def test_stated_states_win() -> None:
+    """Where Claude Code states its state, that is the evidence."""
+    made = LogMaker()
+    stated = {"type": "system", "subtype": "session_state_changed", "state": "running", **IDS}
+    log = (
+        made.started(["claude", "--input-format", "x"])
+        + made.lines("stdin", USER)
+        + made.lines("stdout", stated)
+    )
+    _, session = interpreted(log)
+    assert (session.state, session.evidence.stated, session.evidence.seq) == ("executing", True, 2)
+
+
+def test_what_is_wrong_is_an_event() -> None:
+    """Invalid and malformed lines, and unknown types, each make an event that says where."""
+    made = LogMaker()
+    log = made.started(["claude", "--input-format", "x"])
+    log += made.lines("stdin", b"not json", {"type": "user"}, {"type": "novelty"})
+    events, session = interpreted(log)
+    assert [event.event_type for event in events[1:]][:1] == ["validation_failed"]
+    assert names(events, "protocol_drift") == ["protocol_drift"]
+    assert session.counts == {"stdin": {"malformed": 1, "invalid": 1, "unknown": 1}}
+
+
+def test_clients_own_events_pass_as_they_are() -> None:
+    """An event that a client posted is given back with its own data, at the moment of its record."""
+    line = b'{"seq":0,"ts":"2026-01-02T03:04:05.000007Z","session_id":"s","stream":"api","event":%s}\n'
+    log = line % b'{"event_type":"deploy.done","data":{"a":1}}'
+    events, _ = interpreted(log)
+    assert [(event.event_type, event.data) for event in events] == [("deploy.done", {"a": 1})]
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.floats(allow_nan=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+TYPES = st.sampled_from(
+    ["user", "assistant", "result", "system", "control_request", "control_response", "tool_progress"]
+)
+SUBTYPES = st.sampled_from(
+    [
+        "init",
+        "status",
+        "session_state_changed",
+        "task_started",
+        "task_notification",
+        "compact_boundary",
+        "hook_response",
+    ]
+)
+FIELDS = st.sampled_from(
+    ["message", "request", "response", "status", "tool_use_id", "usage", "tools", "model", "content"]
+)
+
+
+@given(
+    st.lists(st.tuples(TYPES, SUBTYPES, st.dictionaries(FIELDS, JSON, max_size=4), st.booleans()), max_size=5)
+)
+def test_no_message_can_break_it(messages: list[tuple[str, str, dict[str, Any], bool]]) -> None:
+    """Messages of any shape raise nothing, and every event that they make is valid."""
+    made = LogMaker()
+    log = made.started(["claude", "--input-format", "x"])
+    for type_, subtype, fields, from_client in messages:
+        message = {**fields, "type": type_, "subtype": subtype, "task_id": "t", "request_id": "r"}
+        log += made.lines("stdin" if from_client else "stdout", message)
+    events, _ = interpreted(log + made.ended(), crashed=True)
+    for event in events:
+        assert full.judgement_of_value("events.json", event.data).verdict == "valid", event

@@ -1,0 +1,88 @@
+"""The status of a session: what it does, what it waits for, how it may be hanging."""
+
+import pytest
+
+from proxy.events import Session, describe
+from proxy.protocol import full
+from tests.events.test_interpreter import USER, assistant, interpreted, permission, result
+from tests.recorded import START_US, LogMaker
+
+STREAM = ["claude", "--input-format", "stream-json"]
+TOOL = assistant({"type": "tool_use", "id": "t", "name": "Bash", "input": {}})
+
+
+def seen(log: bytes, after_s: float, *, crashed: bool = False) -> dict[str, object]:
+    """Return a log's session as it is seen so many seconds after it began."""
+    _, session = interpreted(log, crashed=crashed)
+    status = describe(session, START_US + int(after_s * 1_000_000))
+    assert full.judgement_of_value("api/session.json", status).verdict == "valid"
+    return status
+
+
+def kinds(status: dict[str, object]) -> list[str]:
+    """Return the kinds of the warnings."""
+    warnings = status["warnings"]
+    assert isinstance(warnings, list)
+    return [warning["kind"] for warning in warnings]
+
+
+@pytest.mark.parametrize(
+    ("stream", "message", "after_s", "kind"),
+    [
+        (None, None, 31, "no_init"),
+        (
+            "stdout",
+            {"type": "system", "subtype": "init", "uuid": "u", "session_id": "c"},
+            121,
+            "silent_stream",
+        ),
+        ("stdout", TOOL, 301, "tool_running_long"),
+        ("stdout", permission(), 61, "permission_unanswered"),
+    ],
+)
+def test_known_ways_to_hang(stream: str | None, message: object, after_s: float, kind: str) -> None:
+    """Each known way to hang is named once its time is over, and not before."""
+    made = LogMaker()
+    log = made.started(STREAM) + made.lines("stdin", USER)
+    if stream:
+        log += made.lines(stream, message)
+    assert kinds(seen(log, after_s)) == [kind]
+    assert kinds(seen(log, after_s - 2)) == []
+
+
+def test_result_without_exit() -> None:
+    """With one prompt, the command is to exit after its result; with a stream of prompts it is to stay."""
+    for command, expected in ((["claude", "-p", "hi"], ["result_without_exit"]), (STREAM, [])):
+        made = LogMaker()
+        log = made.started(command) + made.lines("stdout", result(0.1))
+        assert kinds(seen(log, 11)) == expected
+
+
+def test_after_the_end() -> None:
+    """A session that ended without a result, or whose wrapper died, says so and waits for nothing."""
+    made = LogMaker()
+    log = made.started(STREAM) + made.lines("stdin", USER)
+    dead = seen(log, 5, crashed=True)
+    assert (dead["state"], kinds(dead), dead["waits_for"]) == ("failed", ["crashed"], [])
+    assert kinds(seen(log + made.ended(), 5)) == ["exit_without_result"]
+
+
+def test_what_it_waits_for_and_how_long() -> None:
+    """The open question, tool or model call is named with the moment from which it is open."""
+    made = LogMaker()
+    log = made.started(STREAM) + made.lines("stdin", USER)
+    model = seen(log, 5)["waits_for"]
+    log += made.lines("stdout", TOOL)
+    tool = seen(log, 5)["waits_for"]
+    log += made.lines("stdout", permission())
+    answer = seen(log, 5)["waits_for"]
+    assert isinstance(model, list)
+    assert isinstance(tool, list)
+    assert isinstance(answer, list)
+    assert [item["what"] for item in (*model, *tool, *answer)] == ["model", "tool", "answer", "tool"]
+    assert tool[0]["for_ms"] == 4998.0
+
+
+def test_nothing_known_yet() -> None:
+    """A session of which no record was read has a status too."""
+    assert describe(Session("s"), START_US)["started_at"] is None

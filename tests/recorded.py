@@ -1,0 +1,133 @@
+"""Session logs made of the recorded scenarios: the streams of a fixture, put into an order that could have been.
+
+A fixture holds each stream by itself. The client's lines are put where they must have been: an answer behind its
+request, a prompt behind the result of the turn before, an interrupt in the middle of a turn.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from proxy.events.moments import spelled
+from proxy.relay.recording import StreamRecorder
+from proxy.sessions.reader import Record, parse
+from proxy.sessions.record import Alike, Body, lifecycle
+
+SCENARIOS = Path(__file__).parent.parent / "fixtures" / "scenarios"
+NAMES = sorted(folder.name for folder in SCENARIOS.iterdir() if folder.is_dir())
+START_US = 1_767_323_045_000_000  # 2026-01-02T03:04:05Z
+
+
+class LogMaker:
+    """Spells the records of one session, one millisecond apart."""
+
+    def __init__(self, session_id: str = "made", start_us: int = START_US) -> None:
+        self.session_id = session_id
+        self.now_us = start_us
+        self.step_us = 1000
+        self.seq = 0
+        self._recorders = {
+            stream: StreamRecorder(session_id, stream, declared=True, judged=True, redact=True)
+            for stream in ("stdin", "stdout")
+        }
+
+    def lines(self, stream: str, *messages: object) -> bytes:
+        """Return the records of messages (or of lines, given as bytes) that passed on a stream."""
+        lines = [m if isinstance(m, bytes) else json.dumps(m).encode() for m in messages]
+        bodies: Sequence[Body] | Alike = self._recorders[stream].bodies(lines, b"\n".join(lines))
+        return b"".join(self._spelled(body) for body in bodies)
+
+    def life(self, event_type: str, **data: object) -> bytes:
+        """Return a lifecycle record."""
+        return self._spelled(lifecycle(self.session_id, event_type, data))
+
+    def started(self, command: Sequence[str] = ("claude",), **data: object) -> bytes:
+        """Return the first record."""
+        stdin = {"kind": "pipe", "relayed": True, "declared_messages": "--input-format" in command}
+        streams = {"stdin": stdin, "stdout": {**stdin, "declared_messages": True}}
+        about = {"format": 1, "command": list(command), "cwd": "/home/dev/project", "pid": 7, "name": None}
+        return self.life("session_started", **about, streams=streams, validation="observe", **data)
+
+    def ended(self, **data: object) -> bytes:
+        """Return the last record."""
+        return self.life("session_ended", **{"exit_code": 0, "duration_ms": 1000, "counts": {}, **data})
+
+    def _spelled(self, body: Body) -> bytes:
+        head = b'{"seq":%d,"ts":"%s",' % (self.seq, spelled(self.now_us).encode())
+        self.seq += 1
+        self.now_us += self.step_us
+        return head + b"".join(body)
+
+
+def scenario(name: str, maker: LogMaker | None = None) -> bytes:
+    """Return the log of a recorded scenario."""
+    maker = maker or LogMaker()
+    folder = SCENARIOS / name
+    command = ["claude", *(folder / "argv").read_text().split("\n")[:-1]]
+    made = [maker.started(command)]
+    made += [maker.lines(stream, line) for stream, line in _in_order(folder)]
+    made.append(maker.ended(exit_code=_exit(folder)))
+    return b"".join(made)
+
+
+def records(log: bytes) -> list[Record]:
+    """Return the records of a log."""
+    found = [parse(line) for line in log.split(b"\n")[:-1]]
+    assert all(isinstance(record, Record) for record in found)
+    return [record for record in found if isinstance(record, Record)]
+
+
+def _exit(folder: Path) -> int:
+    file = folder / "exit"
+    return int(file.read_text()) if file.exists() else 0
+
+
+def _in_order(folder: Path) -> Iterator[tuple[str, bytes]]:
+    outputs = (folder / "stdout.jsonl").read_bytes().split(b"\n")[:-1]
+    position, prompts = 0, 0
+    for line in (folder / "stdin.jsonl").read_bytes().split(b"\n")[:-1]:
+        upto = _place(line, outputs, position, prompts)
+        yield from (("stdout", output) for output in outputs[position:upto])
+        position = max(position, upto)
+        prompts += _kind(line)[0] == "user"
+        yield "stdin", line
+    yield from (("stdout", output) for output in outputs[position:])
+
+
+def _place(line: bytes, outputs: list[bytes], position: int, prompts: int) -> int:
+    """Return how many of the outputs must have come before a line of the client."""
+    kind, key = _kind(line)
+    if kind == "user" and key:  # Claude Code says when it takes a prompt that has an id
+        wanted, nth, behind = ("command_lifecycle", key), 1, 0
+    elif kind == "user" and prompts:
+        wanted, nth, behind = ("result", ""), prompts, 1
+    elif kind == "control_response":
+        wanted, nth, behind = ("control_request", key), 1, 1
+    elif kind == "interrupt":
+        wanted, nth, behind = ("system/init", ""), prompts, 1
+    else:
+        return position
+    places = [index for index, output in enumerate(outputs) if _kind(output) == wanted]
+    return max(position, places[nth - 1] + behind) if 0 < nth <= len(places) else position
+
+
+def _kind(line: bytes) -> tuple[str, str]:
+    """Return what kind of message a line is, and the id by which another one refers to it."""
+    try:
+        message: Any = json.loads(line)
+    except ValueError:
+        return "", ""
+    if not isinstance(message, dict):
+        return "", ""
+    type_ = str(message.get("type"))
+    if type_ == "control_request" and message.get("request", {}).get("subtype") == "interrupt":
+        return "interrupt", ""
+    ids = {
+        "control_response": message.get("response", {}),
+        "control_request": message,
+        "user": {"request_id": message.get("uuid", "")},
+        "command_lifecycle": {"request_id": message.get("command_uuid", "")},
+    }
+    kind = f"system/{message.get('subtype')}" if type_ == "system" else type_
+    return kind, ids.get(type_, {}).get("request_id", "")
