@@ -18,11 +18,11 @@ from proxy.relay.recording import truncated
 
 TYPE_CHECKING = False  # `typing` takes long to import, and a session waits for its streams
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from proxy.relay.framing import Hold
     from proxy.relay.recording import StreamRecorder
-    from proxy.sessions.record import Body
+    from proxy.sessions.record import Alike, Body
 
 
 class AnsweringPump(Pump):
@@ -93,8 +93,8 @@ class GuardedPump(Pump):
         kinds: dict[str, Hold] = {"text": "nothing", "undecided": "messages", "messages": "everything"}
         return kinds[self.recorder.kind]
 
-    def take_lines(self, lines: list[bytes], data: bytes) -> bytes:
-        """Record the lines and return those to be passed on, with the gate's replacements in their places."""
+    def take_lines(self, lines: list[bytes], data: bytes) -> tuple[Sequence[Body] | Alike, bytes]:
+        """Return the records, and the lines to be passed on, with the gate's replacements in their places."""
         self.recorder.decide(lines)
         if self.recorder.kind != "messages":
             return super().take_lines(lines, data)
@@ -121,7 +121,12 @@ class GuardedPump(Pump):
         if self._answers is not None:
             for answer in answers:
                 self._answers.answer(answer)
-        return b"".join(line + b"\n" for line in passing)
+        return (), b"".join(line + b"\n" for line in passing)
+
+    def deliver(self, bodies: Sequence[Body] | Alike, lines: list[bytes], data: bytes) -> None:
+        """Deliver at once, always: `take_lines` records by itself, and the log keeps the order of the stream."""
+        self.record(bodies)
+        self.pass_on(lines, data)
 
     def _finish(self) -> None:
         """A last line without a newline is held back like any other."""
@@ -131,7 +136,8 @@ class GuardedPump(Pump):
         self.recorder.decide([line])
         if self.recorder.kind == "messages" and self.recorder.judge([line])[0].verdict == "invalid":
             self._unfinished = True
-            self.write(self.take_lines([line], line))
+            _, instead = self.take_lines([line], line)
+            self.write(instead)
         else:
             self.record([self.recorder.unfinished(line)])
             self.pass_on([], rest)

@@ -13,6 +13,8 @@ import select
 import threading
 
 from proxy.relay.framing import LineFramer
+from proxy.relay.handover import Handover
+from proxy.relay.memory import give_back
 
 TYPE_CHECKING = False  # `typing` takes long to import, and a session waits for its streams
 if TYPE_CHECKING:
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
 
 _READ_BYTES = 64 * 1024
 """What a pipe holds, and the largest read that maps no fresh memory: above 128 KB each costs 25 µs more."""
+_HAND_OVER_BYTES = 32 * 1024
+"""A read of this size is worth the change of threads, some 10 µs."""
+_LONG_BYTES = 1024 * 1024
 _GONE = select.POLLERR | select.POLLHUP | select.POLLNVAL
 
 
@@ -56,7 +61,6 @@ class Pump(threading.Thread):
         self.source = source
         self.sink = sink
         self.recorder = recorder
-        self.idle = False
         self.ended = False
         self.delivered = 0  # bytes
         self._source_is_ours = source_is_ours
@@ -64,20 +68,31 @@ class Pump(threading.Thread):
         self._on_fault = on_fault
         self._log = log
         self._framer = LineFramer(self.hold())
+        self._waiting = False
+        self._handover = Handover(f"{name}-writer", on_idle)
+        self._reader_gone = False
+        self._was_long = False
 
     def run(self) -> None:
         """Pump until the source ends or the reader is gone; then close both ends."""
         try:
             self._pump()
         except ReaderGoneError:
+            self._reader_gone = True
             self._record_undelivered()
         except Exception as error:
             self._on_fault(self.name, error)
         finally:
+            self._handover.finish()  # after a fault; else it is done already
             os.close(self.source)
             os.close(self.sink)
-            self.idle = self.ended = True
+            self.ended = True
             self._on_idle()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether all that was read has been delivered and the pump waits for more."""
+        return self._waiting and not self._handover.is_busy
 
     @property
     def counts(self) -> Mapping[str, int]:
@@ -103,10 +118,17 @@ class Pump(threading.Thread):
         """Put records into the log; on return they are there, or counted as lost."""
         self._log.append(bodies)
 
-    def take_lines(self, lines: list[bytes], data: bytes) -> bytes:
-        """Record complete lines and return what of ``data``, the bytes that end with them, is to be passed on."""
-        self.record(self.recorder.bodies(lines, data))
-        return data
+    def take_lines(self, lines: list[bytes], data: bytes) -> tuple[Sequence[Body] | Alike, bytes]:
+        """Return the records of complete lines, and what of ``data``, which ends with them, is to be passed on."""
+        return self.recorder.bodies(lines, data), data
+
+    def deliver(self, bodies: Sequence[Body] | Alike, lines: list[bytes], data: bytes) -> None:
+        """Log first, pass on second: large reads by the thread for them, others at once."""
+        if len(data) >= _HAND_OVER_BYTES or self._handover.is_busy:
+            self._handover.give(lambda: self._deliver_elsewhere(bodies, lines, data))
+            return
+        self.record(bodies)
+        self.pass_on(lines, data)
 
     def pass_on(self, lines: list[bytes], data: bytes) -> None:
         """Pass on bytes whose complete ``lines`` are on record."""
@@ -122,12 +144,12 @@ class Pump(threading.Thread):
         poller.register(source, select.POLLIN)
         poller.register(sink, 0)  # wakes up only when the reader is gone
         while True:
-            self.idle = True
+            self._waiting = True
             self._on_idle()
-            for fd, events in poller.poll():
+            for fd, events in poller.poll() if not self._was_long else self._poll_after_long_line(poller):
                 if fd == sink and events & _GONE:
                     raise ReaderGoneError
-            self.idle = False
+            self._waiting = False
             try:
                 chunk = os.read(source, _READ_BYTES)
             except BlockingIOError:  # as in `write`; or another reader was faster
@@ -135,6 +157,7 @@ class Pump(threading.Thread):
             except OSError:  # a socket or terminal that broke down: the end, as the command would see it
                 chunk = b""
             if not chunk:
+                self._handover.finish()
                 self._finish()
                 return
             self._take(chunk)
@@ -143,14 +166,36 @@ class Pump(threading.Thread):
         framer = self._framer
         lines, data, overlong = framer.feed(chunk)
         if overlong is not None:
-            self.record([self.recorder.unfinished(overlong, cut=True)])
+            self.deliver([self.recorder.unfinished(overlong, cut=True)], [], b"")
+        bodies: Sequence[Body] | Alike = ()
         if lines:
-            data = self.take_lines(lines, data)
+            bodies, data = self.take_lines(lines, data)
             framer.hold = self.hold()
         if early := framer.early():
             data += early
-        if data:
-            self.pass_on(lines, data)
+        if data or bodies:
+            self._was_long = self._was_long or len(data) > _LONG_BYTES
+            self.deliver(bodies, lines, data)
+
+    def _deliver_elsewhere(self, bodies: Sequence[Body] | Alike, lines: list[bytes], data: bytes) -> None:
+        """Deliver in the thread of the handover, which must go on recording when nobody reads any more."""
+        try:
+            self.record(bodies)
+            if not self._reader_gone:
+                self.pass_on(lines, data)
+        except ReaderGoneError:
+            self._reader_gone = True  # the pump itself learns it from its next poll
+        except Exception as error:
+            self._on_fault(self.name, error)
+
+    def _poll_after_long_line(self, poller: select.poll) -> list[tuple[int, int]]:
+        """Wait as ever; if nothing comes for a second, give back the memory that the long line took."""
+        ready = poller.poll(1000)
+        if ready:
+            return ready
+        self._was_long = False
+        give_back()
+        return poller.poll()
 
     def _finish(self) -> None:
         """The source has ended: what is left is a line without a newline."""
@@ -162,6 +207,7 @@ class Pump(threading.Thread):
 
     def _record_undelivered(self) -> None:
         """The reader is gone: what the command has written by then is on record all the same."""
+        self._handover.finish()
         poller = select.poll()
         poller.register(self.source, select.POLLIN)
         with contextlib.suppress(ReaderGoneError):
@@ -172,7 +218,7 @@ class Pump(threading.Thread):
                 if not (chunk := os.read(self.source, _READ_BYTES)):
                     break
                 lines, data, _ = self._framer.feed(chunk)
-                self.record(self.recorder.bodies(lines, data))
+                self.record(self.take_lines(lines, data)[0])
             self._finish()
 
 

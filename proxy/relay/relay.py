@@ -16,6 +16,7 @@ import sys
 import time
 
 from proxy import __version__
+from proxy.relay.memory import reuse_large_blocks
 from proxy.relay.pump import Pump
 from proxy.relay.recording import StreamRecorder, TextRecorder
 from proxy.sessions.record import FORMAT, lifecycle
@@ -53,6 +54,7 @@ def run(settings: Settings, session: Session, news: int, done: int) -> NoReturn:
     """Relay the session to its end, in a process of its own (see ``supervisor`` for ``news`` and ``done``)."""
     status = 1
     try:
+        reuse_large_blocks()
         # A session makes no reference cycles to speak of: look for them rarely.
         gc.set_threshold(100_000, 50, 100)
         Relay(settings, session, news, done).run()
@@ -177,8 +179,8 @@ class Relay:
         poller.register(pump.sink, 0)
         if pump.name != "stdin":
             poller.register(pump.source, select.POLLIN)
-        # In this order: nothing left to read means that it was read, and `idle` then means that it was delivered.
-        return not poller.poll(0) and pump.idle
+        # In this order: nothing left to read means that it was read, and `is_idle` then means that it was delivered.
+        return not poller.poll(0) and pump.is_idle
 
     def _on_idle(self) -> None:
         """Called by the pumps: after the command's exit each of their steps counts."""

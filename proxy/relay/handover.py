@@ -1,0 +1,57 @@
+"""Delivering large reads by a thread of its own: writes run without the interpreter lock while the next read is judged.
+
+Order is kept: what was handed over first is delivered first, and nothing is delivered past it. At most two
+reads are under way, so that a caller who does not read is felt by the command as without a wrapper.
+"""
+
+from __future__ import annotations
+
+import threading
+from queue import SimpleQueue
+
+TYPE_CHECKING = False  # `typing` takes long to import, and a session waits for its streams
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Job = Callable[[], None]
+
+_UNDER_WAY = 2
+
+
+class Handover:
+    """A queue of deliveries and the thread that makes them. Its thread starts with the first one."""
+
+    def __init__(self, name: str, on_done: Callable[[], None]) -> None:
+        """``on_done`` is called by the thread when it has made a delivery."""
+        self._on_done = on_done
+        self._jobs: SimpleQueue[Job | None] = SimpleQueue()
+        self._room = threading.Semaphore(_UNDER_WAY)
+        self._thread = threading.Thread(name=name, target=self._run, daemon=True)
+        self._given = 0  # changed by the giver alone
+        self._done = 0  # changed by the thread alone
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether something that was handed over is not delivered yet."""
+        return self._given != self._done
+
+    def give(self, job: Job) -> None:
+        """Have ``job``, which must not raise, done after all earlier ones; wait while two are under way."""
+        if not self._given:
+            self._thread.start()
+        self._room.acquire()
+        self._given += 1
+        self._jobs.put(job)
+
+    def finish(self) -> None:
+        """Wait until all is delivered, and end the thread."""
+        if self._thread.is_alive():
+            self._jobs.put(None)
+            self._thread.join()
+
+    def _run(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            job()
+            self._done += 1
+            self._room.release()
+            self._on_done()
