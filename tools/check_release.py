@@ -44,7 +44,7 @@ FIXTURES = Path(__file__).parents[1] / "fixtures/scenarios"
 NEUTRAL_HOME = Path("/home/dev")
 SCENARIO_WAIT_S = 120
 # What is sent to be turned down is drift by intention: stream and kind.
-DESERVED_DRIFT = {"control_errors": [("stdin", "subtype")]}
+DESERVED_DRIFT = {"control_errors": [("stdin", "subtype")], "permission_modes": [("stdin", "value")]}
 
 
 class Finding(msgspec.Struct):

@@ -16,7 +16,7 @@ from tests.rig.answers import Gate, says
 from tests.rig.environment import Surroundings
 from tests.rig.raw_client import STREAMING, open_raw_client
 from tests.rig.sameness import shape
-from tests.rig.wrapping import Wrapped, claude_proxy
+from tests.rig.wrapping import Wrapped, claude_proxy, read_logs
 
 if TYPE_CHECKING:
     import subprocess
@@ -118,6 +118,41 @@ async def test_calls_that_are_no_session_are_left_alone(
     assert (done.returncode, done.stdout, done.stderr) == (bare.returncode, bare.stdout, bare.stderr)
     assert bare.stdout
     assert not data_dir.exists()
+
+
+async def test_separator_may_be_left_out(caller: Caller, claude: Path, tmp_path: Path) -> None:
+    """Editors put the wrapper before the whole command line, without `--`; that works the same."""
+    options = ["--server", "off", "--data-dir", str(tmp_path / "data")]
+    line = b'{"type":"user","message":{"role":"user","content":"A question?"}}\n'
+
+    done = await caller.call(*claude_proxy(), *options, claude, *STREAMING, stdin=line)
+
+    assert json.loads(done.stdout.splitlines()[-1])["result"] == "An answer of one line."
+    (log,) = read_logs(tmp_path / "data")
+    assert log.event("session_started")["command"] == [str(claude), *STREAMING]
+    assert [record.line + b"\n" for record in log.lines("stdin")] == [line]
+    assert b"".join(record.line + b"\n" for record in log.lines("stdout")) == done.stdout
+
+
+async def test_sessions_side_by_side(caller: Caller, claude: Path, tmp_path: Path) -> None:
+    """Sessions that run at the same time in one data directory have a whole log each, and share nothing."""
+    options = ["--server", "off", "--data-dir", str(tmp_path / "data"), "--"]
+    outputs: list[bytes] = []
+
+    async def one(number: int) -> None:
+        line = f'{{"type":"user","message":{{"role":"user","content":"A question? {number}"}}}}\n'
+        done = await caller.call(*claude_proxy(), *options, claude, *STREAMING, stdin=line.encode())
+        outputs.append(done.stdout)
+
+    async with anyio.create_task_group() as tasks:
+        for number in range(4):
+            tasks.start_soon(one, number)
+
+    logs = read_logs(tmp_path / "data")
+    recorded = [b"".join(record.line + b"\n" for record in log.lines("stdout")) for log in logs]
+    assert sorted(recorded) == sorted(outputs)
+    prompts = [json.loads(record.line)["message"]["content"] for log in logs for record in log.lines("stdin")]
+    assert sorted(prompts) == [f"A question? {number}" for number in range(4)]
 
 
 @pytest.mark.parametrize(

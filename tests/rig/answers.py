@@ -113,7 +113,7 @@ def redacted_thinking() -> Block:
     return {"type": "redacted_thinking", "data": "cmVkYWN0ZWQ="}
 
 
-def tool(name: str, **arguments: Any) -> Block:
+def tool(name: str, /, **arguments: Any) -> Block:
     """Return a call of a tool; the stand-in gives it an id of its own."""
     return {"type": "tool_use", "name": name, "input": arguments}
 
@@ -123,6 +123,6 @@ def says(words: str, *, gate: Gate | None = None) -> Reply:
     return Reply((text(words),), gate=gate)
 
 
-def uses(name: str, **arguments: Any) -> Reply:
+def uses(name: str, /, **arguments: Any) -> Reply:
     """Return an answer that calls one tool."""
     return Reply((tool(name, **arguments),), stop_reason="tool_use")
