@@ -1,0 +1,54 @@
+"""Writes, as one line of JSON, all that a process inherits and could tell it that something stands between."""
+
+import json
+import os
+import resource
+import sys
+
+
+def from_proc(*fields: str) -> dict[str, str]:
+    """Return fields of this process's status."""
+    with open("/proc/self/status") as status:
+        rows = dict(line.rstrip("\n").split(":", 1) for line in status)
+    return {field: rows[field].strip() for field in fields}
+
+
+def command_line() -> str:
+    """Return all arguments, from the program's own name on, as the kernel has them."""
+    with open("/proc/self/cmdline", "rb") as arguments:
+        return repr(arguments.read())
+
+
+def environment() -> list[str]:
+    """Return the environment in its order, as the kernel has it, without the one variable that is added."""
+    with open("/proc/self/environ", "rb") as environ:
+        entries = environ.read().split(b"\0")
+    added = [entry for entry in entries if entry.startswith(b"CLAUDE_PROXY_SESSION_ID=")]
+    assert len(added) == ("--wrapped" in sys.argv), added
+    return [repr(entry) for entry in entries if entry not in added]
+
+
+os.write(
+    1,
+    json.dumps(
+        {
+            "status": from_proc(
+                "SigBlk", "SigIgn", "SigCgt", "Umask", "NoNewPrivs", "Seccomp", "Cpus_allowed"
+            ),
+            "arguments": command_line().replace(", '--wrapped'", ""),
+            "environment": environment(),
+            "cwd": os.getcwd(),
+            "group": os.getpgrp() in (os.getpid(), os.getppid()),
+            "session": os.getsid(0),
+            "niceness": os.getpriority(os.PRIO_PROCESS, 0),
+            "scheduler": os.sched_getscheduler(0),
+            "limits": {
+                name: resource.getrlimit(getattr(resource, name))
+                for name in dir(resource)
+                if name.startswith("RLIMIT_")
+            },
+            "descriptors": sorted(int(fd) for fd in os.listdir("/proc/self/fd"))[:-1],
+        }
+    ).encode()
+    + b"\n",
+)
