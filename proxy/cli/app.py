@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from proxy import __version__
-from proxy.cli import USAGE, resolve, shim
+from proxy.cli import USAGE, drift, overview, reading, resolve, shim, validate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -64,6 +64,6 @@ def _parser() -> argparse.ArgumentParser:
         add_help=False,
     )
     subparsers = parser.add_subparsers(title="subcommands", metavar="", required=True)
-    for family in (shim,):
+    for family in (overview, reading, validate, drift, shim):
         family.add_parser(subparsers)
     return parser

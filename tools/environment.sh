@@ -1,0 +1,20 @@
+# Shared by ./demo and ./check: a virtual environment in .venv, made where there is none.
+
+say() { printf '\n\033[1m%s\033[0m\n' "$*" >&2; }
+
+set_up() { # what to install, as pip takes it
+    local python
+    python=$(command -v python3.11 || command -v python3)
+    "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
+        { say "Python 3.11 or newer is needed; $python is $("$python" --version)"; exit 1; }
+    if [ ! -x .venv/bin/pip ]; then
+        if ! "$python" -m venv .venv >/dev/null 2>&1; then
+            # Debian keeps the venv module in a package of its own.
+            [ "$(id -u)" = 0 ] || { say "first: sudo apt-get install python3-venv"; exit 1; }
+            (apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq python3-venv) >/dev/null
+            rm -rf .venv
+            "$python" -m venv .venv
+        fi
+    fi
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check --editable "$1"
+}
