@@ -8,7 +8,7 @@ from typing import Any
 
 import jsonschema_rs
 
-from proxy.protocol.grammar import MAX_DIGITS, without_lone_surrogates
+from proxy.protocol.grammar import MAX_DIGITS, is_deeper_than, without_lone_surrogates
 from proxy.protocol.library import load
 from proxy.protocol.verdict import VALID, Judgement, Violation
 
@@ -16,6 +16,10 @@ MAX_ERRORS = 20
 
 # Deeper than any schema looks. jsonschema-rs takes 255 levels.
 _LOOKED_AT = 64
+# A long message could have millions of errors, which would all be looked for at once. Beyond this many bytes of a
+# line, they are looked for in this many items of each list.
+_LONG = 1 << 18
+_ITEMS = 1000
 _LONGEST_QUOTE = 60
 _LONGEST_REASON = 200
 _BASE = "json-schema:///"
@@ -35,22 +39,31 @@ _NAMES = {
 
 
 def judgement(schema: str, line: bytes) -> Judgement:
-    """Return the judgement of a schema file on a line of JSON that is within the limits."""
-    return judgement_of_value(schema, parse(line))
+    """Return the judgement of a schema file on a line of JSON that is within the limits: `valid` or `invalid`."""
+    value = parse(line)
+    if is_deeper_than(_LOOKED_AT, line):
+        value = _pruned(value, _LOOKED_AT)
+    return judgement_of_value(schema, value, every_error=len(line) <= _LONG)
 
 
-def judgement_of_value(schema: str, value: Any) -> Judgement:
-    """Return the judgement of a schema file on a JSON value: `valid` or `invalid`."""
+def judgement_of_value(schema: str, value: Any, *, every_error: bool = True) -> Judgement:
+    """Return the judgement of a schema file on a JSON value that is not nested deep: `valid` or `invalid`."""
     validator = _validator(schema)
-    value = _pruned(value, _LOOKED_AT)
     if validator.is_valid(value):
         return VALID
+    if not every_error:
+        value = _trimmed(value)
     found: dict[tuple[str, str], Violation] = {}
     for error in validator.iter_errors(value):
         for violation in _violations(error, value):
             found.setdefault((violation.path, violation.message), violation)
         if len(found) >= MAX_ERRORS:
             break
+    if not found:
+        far = Violation(
+            "", f"Something beyond the first {_ITEMS} items of a list is not as it must be.", "items"
+        )
+        return Judgement("invalid", (far,))
     return Judgement("invalid", tuple(found.values())[:MAX_ERRORS])
 
 
@@ -86,6 +99,15 @@ def _pruned(value: Any, levels: int) -> Any:
         return {key: _pruned(item, levels - 1) for key, item in value.items()} if levels else {}
     if isinstance(value, list):
         return [_pruned(item, levels - 1) for item in value] if levels else []
+    return value
+
+
+def _trimmed(value: Any) -> Any:
+    """Return the value with long lists cut."""
+    if isinstance(value, dict):
+        return {key: _trimmed(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_trimmed(item) for item in value[:_ITEMS]]
     return value
 
 

@@ -14,7 +14,9 @@ skips, refuses lone surrogates, and its limit on nesting depends on the caller's
 decided here.
 """
 
+import array
 import codecs
+import itertools
 import re
 from typing import Any
 
@@ -31,13 +33,17 @@ SHORT = 2 * MAX_DEPTH
 _CHUNK = 1 << 16
 _NOT_A_BRACKET = bytes(set(range(256)) - set(b'{}[]"'))
 _BRACES_ONLY = bytes.maketrans(b"[]", b"{}")
+_STEPS = bytes.maketrans(b"{}", b"\x01\xff")  # one up, one down, as signed bytes
+_LEVELS_AT_ONCE = 16
 _ESCAPE = re.compile(rb"\\.", re.DOTALL)
 _STRING = re.compile(rb'"[^"]*"')
-_LONG_INTEGER = re.compile(rb'"(?:[^"\\]|\\.)*"|[0-9]{%d}[0-9]*(?![0-9.eE])' % (MAX_DIGITS + 1), re.DOTALL)
-_SURROGATES = re.compile(
-    rb"\\(?:[^u]|(u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})|u[dD][89a-fA-F][0-9a-fA-F]{2})",
-    re.DOTALL,
+# Strings are matched first, so that digits inside them are passed over.
+_LONG_INTEGER = re.compile(
+    rb'"[^"\\]*(?:\\.[^"\\]*)*"|[0-9]{%d}[0-9]*(?![0-9.eE])' % (MAX_DIGITS + 1), re.DOTALL
 )
+_HIGH = rb"\\u[dD][89abAB][0-9a-fA-F]{2}"
+_LOW = rb"\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+_LONE_SURROGATE = re.compile(rb"%b(?!%b)|(?<!%b)%b" % (_HIGH, _LOW, _HIGH, _LOW))
 
 _any_json: msgspec.json.Decoder[msgspec.Raw] = msgspec.json.Decoder(msgspec.Raw)
 
@@ -49,7 +55,6 @@ class _Typed(msgspec.Struct):
 
 
 _typed = msgspec.json.Decoder(_Typed)
-
 
 # What msgspec raises for a line that it does not take.
 REFUSALS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
@@ -78,12 +83,12 @@ def is_utf8(line: bytes) -> bool:
 
 def is_within_limits(line: bytes) -> bool:
     """Tell whether a line of well-formed JSON keeps both limits. Cheap for ordinary lines."""
-    return len(line) <= SHORT or (not _is_deep(line) and not _has_long_integer(line))
+    return len(line) <= SHORT or (not is_deeper_than(MAX_DEPTH, line) and not _has_long_integer(line))
 
 
-def _is_deep(line: bytes) -> bool:
-    """Tell whether well-formed JSON, or the beginning of it, is nested deeper than `MAX_DEPTH`."""
-    if _has_few_brackets(line):
+def is_deeper_than(levels: int, line: bytes) -> bool:
+    """Tell whether well-formed JSON, or the beginning of it, is nested deeper than so many levels."""
+    if _has_few_brackets(line, levels):
         return False
     if b"\\" in line:
         line = _ESCAPE.sub(b"", line)
@@ -91,19 +96,22 @@ def _is_deep(line: bytes) -> bool:
     brackets = line.translate(None, _NOT_A_BRACKET).replace(b'""', b"")
     brackets = _STRING.sub(b"", brackets).partition(b'"')[0].translate(_BRACES_ONLY)
     brackets += b"}" * (brackets.count(b"{") - brackets.count(b"}"))
-    for _ in range(MAX_DEPTH):  # each turn takes the innermost level off
+    for level in range(
+        min(levels, _LEVELS_AT_ONCE)
+    ):  # each turn takes the innermost level off all that there is
         brackets = brackets.replace(b"{}", b"")
         if not brackets:
             return False
-    return True
+        levels_left = levels - level - 1
+    return max(itertools.accumulate(array.array("b", brackets.translate(_STEPS)))) > levels_left
 
 
-def _has_few_brackets(line: bytes) -> bool:
+def _has_few_brackets(line: bytes, limit: int) -> bool:
     """Tell whether there are too few opening brackets in the line for a deep nesting."""
     if len(line) < _CHUNK:
-        return line.count(b"{") + line.count(b"[") <= MAX_DEPTH
+        return line.count(b"{") + line.count(b"[") <= limit
     # In a long line, a text or an image, brackets are rare, and looking for the next is faster than counting.
-    left = MAX_DEPTH
+    left = limit
     for bracket in (b"{", b"["):
         at = line.find(bracket)
         while at >= 0:
@@ -124,16 +132,12 @@ def _has_long_integer(line: bytes) -> bool:
 
 
 def without_lone_surrogates(line: bytes) -> bytes:
-    """Return the line with escaped surrogates that have no partner replaced by U+FFFD."""
+    """Return the line of UTF-8 with escaped surrogates that have no partner replaced by U+FFFD, as long as before."""
     if b"\\ud" not in line and b"\\uD" not in line:
         return line
-    return _SURROGATES.sub(_replaced_surrogate, line)
-
-
-def _replaced_surrogate(match: re.Match[bytes]) -> bytes:
-    whole = match.group()
-    is_lone = whole[1:2] == b"u" and match.group(1) is None
-    return b"\\ufffd" if is_lone else whole
+    # An escaped backslash begins no escape. Its stand-in is never part of UTF-8.
+    escapes = line.replace(b"\\\\", b"\xff\xff")
+    return _LONE_SURROGATE.sub(rb"\\ufffd", escapes).replace(b"\xff\xff", b"\\\\")
 
 
 def fault(line: bytes) -> Judgement | None:
@@ -147,7 +151,7 @@ def fault(line: bytes) -> Judgement | None:
         return _too_deep()
     except msgspec.DecodeError as error:
         return malformed(_why(line, error))
-    if len(line) > SHORT and _is_deep(line):
+    if len(line) > SHORT and is_deeper_than(MAX_DEPTH, line):
         return _too_deep()
     if len(line) > SHORT and _has_long_integer(line):
         return invalid(
