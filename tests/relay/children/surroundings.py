@@ -13,10 +13,10 @@ def from_proc(*fields: str) -> dict[str, str]:
     return {field: rows[field].strip() for field in fields}
 
 
-def command_line() -> str:
-    """Return all arguments, from the program's own name on, as the kernel has them."""
+def command_line() -> list[str]:
+    """Return all arguments but the last, from the program's own name on, as the kernel has them."""
     with open("/proc/self/cmdline", "rb") as arguments:
-        return repr(arguments.read())
+        return [repr(word) for word in arguments.read().split(b"\0")[:-2]]
 
 
 def environment() -> list[str]:
@@ -24,7 +24,7 @@ def environment() -> list[str]:
     with open("/proc/self/environ", "rb") as environ:
         entries = environ.read().split(b"\0")
     added = [entry for entry in entries if entry.startswith(b"CLAUDE_PROXY_SESSION_ID=")]
-    assert len(added) == ("--wrapped" in sys.argv), added
+    assert len(added) == (sys.argv[-1] == "wrapped"), added
     return [repr(entry) for entry in entries if entry not in added]
 
 
@@ -35,11 +35,11 @@ os.write(
             "status": from_proc(
                 "SigBlk", "SigIgn", "SigCgt", "Umask", "NoNewPrivs", "Seccomp", "Cpus_allowed"
             ),
-            "arguments": command_line().replace(", '--wrapped'", ""),
+            "arguments": command_line(),
             "environment": environment(),
             "cwd": os.getcwd(),
             "group": os.getpgrp() in (os.getpid(), os.getppid()),
-            "session": os.getsid(0),
+            "session": "own" if os.getsid(0) in (os.getpid(), os.getppid()) else os.getsid(0),
             "niceness": os.getpriority(os.PRIO_PROCESS, 0),
             "scheduler": os.sched_getscheduler(0),
             "limits": {
