@@ -157,9 +157,11 @@ def original_environment() -> dict[bytes, bytes]:
     """
     environment = dict(os.environb)
     if environment.get(b"LC_CTYPE", b"").lower() in (b"c.utf-8", b"c.utf8", b"utf-8"):
+        del environment[b"LC_CTYPE"]
         with open("/proc/self/environ", "rb") as given:
-            if not any(entry.startswith(b"LC_CTYPE=") for entry in given.read().split(b"\0")):
-                del environment[b"LC_CTYPE"]
+            for entry in given.read().split(b"\0"):
+                if entry.startswith(b"LC_CTYPE="):
+                    environment[b"LC_CTYPE"] = entry.removeprefix(b"LC_CTYPE=")
     return environment
 
 
