@@ -22,6 +22,7 @@ _MESSAGE = re.compile(
     rb'\{"seq":\d+,"ts":"[^"]+","session_id":"[^"]+","stream":"\w+",(?:"verdict":"\w+",)?"message":'
 )
 _AFTER_MESSAGE = re.compile(r'(?:,"\w+":.*)?\}')
+_BEFORE_MESSAGE = {"seq", "ts", "session_id", "stream", "verdict", "message"}
 _SPACES = " \t\r"
 
 
@@ -62,6 +63,8 @@ class Record:
             return base64.b64decode(self.fields["raw_base64"], validate=True)
         start = _MESSAGE.match(self.text)
         assert start, self.text[:200]
+        if self.fields.keys() <= _BEFORE_MESSAGE:
+            return self.text[start.end() : -1]
         text = self.text[start.end() :].decode()
         begin = len(text) - len(text.lstrip(_SPACES))  # JSON may stand between white space
         _, end = json.JSONDecoder().raw_decode(text, begin)
