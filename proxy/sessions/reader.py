@@ -129,6 +129,10 @@ class LogReader:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def fileno(self) -> int:
+        """Return the descriptor of the file, which stays ours."""
+        return self._fd
+
     def close(self) -> None:
         """Let go of the file."""
         if self._fd >= 0:

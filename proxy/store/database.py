@@ -1,0 +1,101 @@
+"""The tables of the index, and how its file is opened.
+
+The file is a cache: when it is of another version, or damaged, it is deleted and filled again from the logs. So it
+is written without waiting for the disk (``synchronous=OFF``): killing the process loses nothing that was committed,
+and what a loss of power may damage can be made again.
+"""
+
+import contextlib
+import os
+import secrets
+import sqlite3
+
+__all__ = ["connect", "index_path", "open_index"]
+
+VERSION = 1
+"""Of tables and of what the interpreter makes of a record: another number begins the index anew."""
+
+_TABLES = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
+CREATE TABLE sessions (
+    id INTEGER PRIMARY KEY,
+    session_id TEXT NOT NULL UNIQUE,
+    inode INTEGER NOT NULL,         -- the file that was read
+    offset INTEGER NOT NULL,        -- up to where
+    mark_at INTEGER NOT NULL,       -- where its last record begins
+    mark BLOB NOT NULL,             -- and how: tells whether the file was rewritten
+    over INTEGER NOT NULL,          -- whether nothing more is expected
+    skipped INTEGER NOT NULL,       -- lines that were no records
+    state BLOB NOT NULL             -- events.Session, as JSON
+);
+CREATE INDEX live ON sessions (over) WHERE over = 0;
+CREATE TABLE types (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+CREATE TABLE events (
+    id INTEGER PRIMARY KEY,         -- the order of arrival
+    ts INTEGER NOT NULL,            -- microseconds since 1970
+    session INTEGER NOT NULL,
+    type INTEGER NOT NULL,
+    data BLOB NOT NULL              -- JSON
+);
+CREATE INDEX by_time ON events (ts, session, type);
+CREATE INDEX by_session ON events (session, ts, type);
+CREATE TABLE chunks (
+    scope INTEGER NOT NULL,         -- a session, or 0 for all
+    start INTEGER NOT NULL,         -- the first moment of a stretch of time that ends where the next begins
+    type INTEGER NOT NULL,
+    count INTEGER NOT NULL,         -- events of that type in it
+    PRIMARY KEY (scope, start, type)
+) WITHOUT ROWID;
+"""
+
+
+def index_path(data_dir: str) -> str:
+    """Return the path of a data directory's index."""
+    return os.path.join(data_dir, "index.sqlite3")
+
+
+def open_index(data_dir: str) -> sqlite3.Connection:
+    """Open the index for writing; begin it anew when it is missing, damaged or of another version.
+
+    Raises:
+        sqlite3.Error, OSError: it can be neither used nor made.
+    """
+    path = index_path(data_dir)
+    os.makedirs(data_dir, mode=0o700, exist_ok=True)
+    with contextlib.suppress(FileExistsError):
+        # 0600: events hold prompts, code and tool output.
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+    try:
+        connection = connect(path)
+        if connection.execute("PRAGMA user_version").fetchone()[0] == VERSION:
+            connection.execute("SELECT value FROM meta").fetchall()
+            return connection
+        connection.close()
+    except sqlite3.DatabaseError as error:
+        if isinstance(error, sqlite3.OperationalError):
+            raise  # the disk is full or the file locked: nothing that deleting would mend
+    return _begun_anew(path)
+
+
+def connect(path: str, *, read_only: bool = False) -> sqlite3.Connection:
+    """Open the index file. Transactions are begun and ended by the caller."""
+    mode = "ro" if read_only else "rw"
+    uri = f"file:{path.replace('?', '%3f').replace('#', '%23')}?mode={mode}"
+    connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, timeout=5)
+    if not read_only:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=OFF")
+        connection.execute("PRAGMA cache_size=-32000")
+    return connection
+
+
+def _begun_anew(path: str) -> sqlite3.Connection:
+    for suffix in ("-wal", "-shm", ""):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path + suffix)
+    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+    connection = connect(path)
+    connection.executescript(f"BEGIN; {_TABLES} PRAGMA user_version={VERSION}; COMMIT;")
+    rows = [("generation", secrets.token_hex(4)), ("next_id", 1)]
+    connection.executemany("INSERT INTO meta VALUES (?, ?)", rows)
+    return connection

@@ -1,0 +1,124 @@
+"""The thread that keeps the index up with the logs, and hands on what is new.
+
+It learns of a change from the kernel, gathers for a moment what else changes, and indexes it in one transaction. A
+disk that is full, or a fault in the index, stops nothing for good: what is wrong can be read in `trouble`, and it
+tries again.
+"""
+
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+
+from proxy.sessions.identity import LATEST, LOG_SUFFIX, sessions_dir
+from proxy.store.indexer import Arrival, Indexer
+from proxy.store.watch import Watch
+
+GATHER_S = 0.004
+"""Least time between two transactions: what comes meanwhile shares one."""
+LOOK_AROUND_S = 1.0
+"""How often live logs are looked at: the death of a writer may go unheard."""
+IDLE_S = 5.0
+"""How often all logs are looked at, for what was done to them without being heard of."""
+SETTLE_S = 0.02
+"""When to look again so that the newest events are known not to be overtaken any more."""
+RETRY_S = 1.0
+
+
+class Follower:
+    """Runs an `Indexer` in a thread of its own."""
+
+    def __init__(
+        self, indexer: Indexer, on_arrivals: Callable[[list[Arrival]], None], on_fault: Callable[[str], None]
+    ) -> None:
+        """``on_arrivals`` is called in the thread with what is new, ``on_fault`` with a sentence."""
+        self.trouble: str | None = None
+        self.caught_up = threading.Event()
+        self._indexer = indexer
+        self._on_arrivals = on_arrivals
+        self._on_fault = on_fault
+        os.makedirs(sessions_dir(indexer.data_dir), mode=0o700, exist_ok=True)
+        self._watch = Watch(sessions_dir(indexer.data_dir))
+        self._stopping = False
+        self._turn = threading.Condition()
+        self._looked_at_all = 0.0
+        self._asked = 0
+        self._answered = 0
+        self._thread = threading.Thread(target=self._run, name="follower", daemon=True)
+
+    def start(self) -> None:
+        """Begin to follow."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread and close the index."""
+        self._stopping = True
+        self._watch.wake()
+        self._thread.join()
+        self._watch.close()
+        self._indexer.close()
+
+    def catch_up(self, timeout_s: float) -> bool:
+        """Wait until everything that is in the logs now is indexed; return whether it is."""
+        with self._turn:
+            self._asked += 1
+            mine = self._asked
+            self._watch.wake()
+            return self._turn.wait_for(lambda: self._answered >= mine or self._stopping, timeout_s)
+
+    def _run(self) -> None:
+        changed: set[str] | None = None
+        while not self._stopping:
+            began = time.monotonic()
+            asked = self._asked
+            done = self._step(None if asked > self._answered else changed)
+            if done and not self._indexer.behind:
+                self.caught_up.set()
+                with self._turn:
+                    self._answered = max(self._answered, asked)
+                    self._turn.notify_all()
+            changed = self._wait(done, began)
+
+    def _step(self, changed: set[str] | None) -> bool:
+        """Index what has changed; return whether that went well."""
+        try:
+            if changed is None:
+                self._looked_at_all = time.monotonic()
+            self._indexer.look(changed)
+            if self._indexer.pending:
+                arrivals = self._indexer.step()
+                if arrivals:
+                    self._on_arrivals(arrivals)
+        except (sqlite3.Error, OSError) as error:
+            # Said in the server's health and log; the sessions go on, and so do we as soon as it works again.
+            if self.trouble is None:
+                self._on_fault(str(error))
+            self.trouble = str(error) or type(error).__name__
+            return False
+        self.trouble = None
+        return True
+
+    def _wait(self, done: bool, began: float) -> set[str] | None:
+        """Wait for the next change; return the sessions that it concerns, None for all."""
+        if not done:
+            self._watch.wait(RETRY_S)
+            return None
+        pause = began + GATHER_S - time.monotonic()
+        if pause > 0:
+            time.sleep(pause)
+        indexer = self._indexer
+        all_at = self._looked_at_all + (IDLE_S if self._is_settled() else SETTLE_S)
+        timeout = min(all_at - time.monotonic(), LOOK_AROUND_S if indexer.live else IDLE_S)
+        names = self._watch.wait(0.0 if indexer.behind else max(0.0, timeout))
+        if names is None or time.monotonic() >= all_at:
+            return None
+        if not names and not indexer.behind:
+            return set(indexer.live)
+        return {
+            name.removesuffix(LOG_SUFFIX) for name in names if name.endswith(LOG_SUFFIX) and name != LATEST
+        }
+
+    def _is_settled(self) -> bool:
+        """Whether another look at all would change nothing in what may be answered."""
+        return self._indexer.horizon_us is None or bool(self._indexer.live)

@@ -1,0 +1,382 @@
+"""Keeps the index up with the logs.
+
+Rules it lives by:
+
+* How far a log was read, the session's state there and the events up to there are one transaction: after a crash at
+  any instant the index goes on exactly where it was.
+* A log that was replaced, cut or rewritten is indexed anew; one that was removed leaves the index.
+* No log can make it fail: what is no record is counted and passed over, what cannot be opened is tried again.
+"""
+
+import json
+import math
+import os
+import time
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import msgspec
+
+from proxy.events import Event, Interpreter, Session
+from proxy.events.moments import Speller
+from proxy.events.vocabulary import OVER
+from proxy.sessions import catalogue
+from proxy.sessions.identity import log_path, sessions_dir
+from proxy.sessions.reader import Entry, LogReader
+from proxy.store.database import index_path, open_index
+from proxy.store.ranks import Tally
+
+_MARK = 64
+"""Bytes of a record that tell it from another one: its number and its moment are in them."""
+_STEP_BYTES = 4 << 20
+_OPEN_LOGS = 256
+"""Logs that are held open while they grow; further ones are opened for each look."""
+_SKEW_US = 60_000_000
+"""Events that are stamped further in the future come from a clock that was wrong, and are not waited for."""
+_STAMPED_TO_WRITTEN_US = 500_000
+"""A wrapper stamps a record and writes it within a millisecond, unless it is kept from running in between."""
+
+
+class Arrival(NamedTuple):
+    """An event that has come into the index."""
+
+    id: int
+    session_id: str
+    event_type: str
+    moment_us: int
+    json: bytes
+    """The event as the API gives it."""
+
+
+@dataclass(slots=True)
+class _Followed:
+    """One log, and how far it is indexed."""
+
+    id: int
+    session_id: str
+    path: str
+    inode: int = 0
+    offset: int = 0
+    mark_at: int = 0
+    mark: bytes = b""
+    over: bool = False
+    skipped: int = 0
+    session: Session | None = None
+    interpreter: Interpreter | None = None
+    tally: Tally | None = None
+    reader: LogReader | None = None
+    behind: bool = True
+    """Whether there may be more in the log than was read."""
+
+    def let_go(self) -> None:
+        """Forget what can be had again from the index."""
+        if self.reader is not None:
+            self.reader.close()
+        self.reader = self.interpreter = self.tally = None
+
+
+class Indexer:
+    """Owns the writing end of the index of a data directory. For one thread at a time."""
+
+    def __init__(self, data_dir: str, *, max_events_per_session: int | None = None) -> None:
+        """``max_events_per_session`` bounds what is indexed of a session, never what is known of its state.
+
+        Raises:
+            sqlite3.Error, OSError: the index can be neither opened nor made.
+        """
+        self.data_dir = data_dir
+        self.path = index_path(data_dir)
+        self.horizon_us: int | None = 0
+        """Nothing that is stamped earlier will come into the index any more; None: nothing is being written."""
+        self._most_events = max_events_per_session
+        self._speller = Speller()
+        self._open()
+
+    def close(self) -> None:
+        """Let go of the index and of all logs."""
+        for log in self._logs.values():
+            log.let_go()
+        self._connection.close()
+
+    @property
+    def live(self) -> list[str]:
+        """The sessions that are not over."""
+        return [log.session_id for log in self._logs.values() if not log.over]
+
+    @property
+    def behind(self) -> bool:
+        """Whether some log holds more than was read."""
+        return any(log.behind for log in self._logs.values())
+
+    @property
+    def pending(self) -> bool:
+        """Whether there is anything for `step` to do."""
+        return bool(self._removed) or self.behind
+
+    def look(self, names: Collection[str] | None = None) -> None:
+        """Learn which logs there are and which of them have changed: those of that name, or (None) all."""
+        if names is None:
+            self._look_at_all()
+            return
+        for session_id in names:
+            log = self._logs.get(session_id)
+            if log is None or not os.path.exists(log.path):
+                if not catalogue.is_session_id(session_id):
+                    continue
+                self._look_at_all()
+                return
+            log.behind = True
+
+    def step(self) -> list[Arrival]:
+        """Read on in the logs that have changed, a bounded piece of each, and return the events that came of it.
+
+        Raises:
+            sqlite3.Error: the index could not be written (a full disk); everything is as before, and can be tried
+                again.
+        """
+        began_us = time.time_ns() // 1000
+        self._arrivals: list[Arrival] = []
+        self._rows: list[tuple[int, int, int, int, bytes]] = []
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            self._forget_removed()
+            changed = [log for log in self._logs.values() if log.behind and self._read(log)]
+            self._write(changed)
+            self._connection.execute("COMMIT")
+        except BaseException:
+            # What is in memory is ahead of the index now: read it back.
+            self.close()
+            self._open()
+            raise
+        self._set_horizon(began_us)
+        self._close_some()
+        return self._arrivals
+
+    # -- what there is -----------------------------------------------------------------------------------------
+
+    def _open(self) -> None:
+        self._connection = open_index(self.data_dir)
+        self.generation = str(self._meta("generation"))
+        self._next_id = int(self._meta("next_id"))
+        self._types: dict[str, int] = dict(self._connection.execute("SELECT name, id FROM types"))
+        self._tally = Tally(self._connection, 0)
+        self._newest_us = self._connection.execute("SELECT max(ts) FROM events").fetchone()[0] or 0
+        self._removed: list[_Followed] = []
+        self._logs: dict[str, _Followed] = {}
+        columns = "id, session_id, inode, offset, mark_at, mark, over, skipped"
+        for row in self._connection.execute(f"SELECT {columns} FROM sessions"):
+            number, session_id, *rest = row
+            log = _Followed(number, session_id, log_path(self.data_dir, session_id), *rest)
+            log.over = bool(log.over)
+            self._logs[session_id] = log
+
+    def _meta(self, key: str) -> Any:
+        return self._connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()[0]
+
+    def _look_at_all(self) -> None:
+        os.makedirs(sessions_dir(self.data_dir), mode=0o700, exist_ok=True)
+        there = catalogue.list_logs(self.data_dir)
+        for session_id in self._logs.keys() - set(there):
+            self._removed.append(self._logs.pop(session_id))
+        for session_id in reversed(there):
+            log = self._logs.get(session_id)
+            if log is None:
+                self._logs[session_id] = _Followed(0, session_id, log_path(self.data_dir, session_id))
+            elif not log.over or log.behind or self._has_changed(log):
+                log.behind = True
+
+    def _has_changed(self, log: _Followed) -> bool:
+        try:
+            status = os.stat(log.path)
+        except OSError:
+            return True
+        return status.st_ino != log.inode or status.st_size != log.offset
+
+    def _forget_removed(self) -> None:
+        for log in self._removed:
+            self._forget(log)
+        self._removed = []
+
+    def _forget(self, log: _Followed) -> None:
+        """Take a session out of the index."""
+        log.let_go()
+        if log.id:
+            for moment, type_id in self._connection.execute(
+                "SELECT ts, type FROM events WHERE session = ?", (log.id,)
+            ).fetchall():
+                self._tally.remove(moment, type_id)
+            self._connection.execute("DELETE FROM events WHERE session = ?", (log.id,))
+            self._connection.execute("DELETE FROM chunks WHERE scope = ?", (log.id,))
+            self._connection.execute("DELETE FROM sessions WHERE id = ?", (log.id,))
+
+    # -- one log -----------------------------------------------------------------------------------------------
+
+    def _read(self, log: _Followed) -> bool:
+        """Take in the next piece of a log; return whether anything has changed."""
+        try:
+            # Before reading: what is written until the writer lets go is then read as well.
+            running = not log.over and catalogue.is_running(log.path)
+            reader = self._reader(log)
+        except OSError:
+            log.behind = False  # removed, or not ours to read: the next look at all tells
+            return False
+        is_new = not log.id
+        self._load(log)
+        interpreter = log.interpreter
+        assert interpreter is not None
+        assert log.session is not None
+        before = reader.offset
+        for item in reader.read(max_bytes=_STEP_BYTES):
+            if isinstance(item, Entry):
+                log.mark_at = item.offset
+                self._add(log, interpreter.take(item.record))
+            else:
+                log.skipped += 1
+        log.offset = reader.offset
+        if log.mark_at >= before and log.offset > before:
+            log.mark = os.pread(reader.fileno(), _MARK, log.mark_at)
+        was_over = log.over
+        log.behind = log.offset - before >= _STEP_BYTES
+        if log.offset > before:
+            log.over = log.session.state in OVER
+        if not log.behind and not running and not log.over:
+            self._add(log, interpreter.crashed())
+            log.over = True
+        return log.offset > before or log.over != was_over or is_new
+
+    def _reader(self, log: _Followed) -> LogReader:
+        """Return the reader of a log where it stopped; of a log that is another than it was, at its beginning."""
+        if log.reader is None:
+            log.reader = LogReader(log.path, log.offset)
+        reader = log.reader
+        inode = os.fstat(reader.fileno()).st_ino
+        is_mine = log.offset == 0 or (
+            inode == log.inode and os.pread(reader.fileno(), _MARK, log.mark_at)[: len(log.mark)] == log.mark
+        )
+        if reader.standing() != "same" or not is_mine:
+            self._forget(log)
+            fresh = _Followed(0, log.session_id, log.path)
+            for name in ("id", "offset", "mark_at", "mark", "over", "skipped", "session"):
+                setattr(log, name, getattr(fresh, name))
+            reader = log.reader = LogReader(log.path)
+            inode = os.fstat(reader.fileno()).st_ino
+        log.inode = inode
+        return reader
+
+    def _load(self, log: _Followed) -> None:
+        """Make ready to interpret: go on from what is kept, or begin."""
+        if log.interpreter is not None:
+            return
+        if log.id:
+            state = self._connection.execute("SELECT state FROM sessions WHERE id = ?", (log.id,)).fetchone()[
+                0
+            ]
+            log.session = msgspec.json.decode(state, type=Session)
+        else:
+            log.session = Session(log.session_id)
+            row = (log.session_id, 0, 0, 0, b"", 0, 0, b"")
+            log.id = (
+                self._connection.execute(
+                    "INSERT INTO sessions (session_id, inode, offset, mark_at, mark, over, skipped, state)"
+                    " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                    row,
+                ).lastrowid
+                or 0
+            )
+        log.interpreter = Interpreter(log.session)
+        log.tally = Tally(self._connection, log.id)
+
+    def _add(self, log: _Followed, events: list[Event]) -> None:
+        assert log.session is not None
+        assert log.tally is not None
+        first = log.session.events - len(events)
+        for index, (event_type, moment, data) in enumerate(events):
+            if self._most_events is not None and first + index >= self._most_events:
+                return
+            type_id = self._types.get(event_type) or self._new_type(event_type)
+            encoded = as_json(data)
+            self._newest_us = max(self._newest_us, moment)
+            self._rows.append((self._next_id, moment, log.id, type_id, encoded))
+            self._tally.add(moment, type_id)
+            log.tally.add(moment, type_id)
+            spelled = self._speller.spelled(moment)
+            event = envelope(event_type, spelled, log.session_id, encoded)
+            self._arrivals.append(Arrival(self._next_id, log.session_id, event_type, moment, event))
+            self._next_id += 1
+
+    def _new_type(self, name: str) -> int:
+        self._types[name] = len(self._types) + 1
+        self._connection.execute("INSERT INTO types VALUES (?, ?)", (self._types[name], name))
+        return self._types[name]
+
+    # -- into the index ----------------------------------------------------------------------------------------
+
+    def _write(self, changed: list[_Followed]) -> None:
+        self._connection.executemany("INSERT INTO events VALUES (?, ?, ?, ?, ?)", self._rows)
+        self._tally.flush()
+        for log in changed:
+            if log.tally is not None:
+                log.tally.flush()
+        self._connection.executemany(
+            "UPDATE sessions SET inode = ?, offset = ?, mark_at = ?, mark = ?, over = ?, skipped = ?, state = ?"
+            " WHERE id = ?",
+            [
+                (
+                    log.inode,
+                    log.offset,
+                    log.mark_at,
+                    log.mark,
+                    log.over,
+                    log.skipped,
+                    as_json(log.session),
+                    log.id,
+                )
+                for log in changed
+            ],
+        )
+        self._connection.execute("UPDATE meta SET value = ? WHERE key = 'next_id'", (self._next_id,))
+
+    def _set_horizon(self, began_us: int) -> None:
+        bounds = [
+            log.session.last_record_us if log.session else 0 for log in self._logs.values() if log.behind
+        ]
+        # Clients' own sessions are written by the server itself, one record after another.
+        if any(not log.over and log.session and log.session.kind == "wrapped" for log in self._logs.values()):
+            bounds.append(began_us - _STAMPED_TO_WRITTEN_US)
+        elif began_us < self._newest_us < began_us + _SKEW_US:
+            bounds.append(began_us)  # a log that is not seen yet was begun later, and is stamped later
+        self.horizon_us = min(bounds) if bounds else None
+
+    def _close_some(self) -> None:
+        """Keep open no more than what is growing, and of that not too much."""
+        held = 0
+        for log in self._logs.values():
+            if log.reader is None:
+                continue
+            held += 1
+            if not log.behind and (log.over or held > _OPEN_LOGS):
+                log.let_go()
+                log.session = None if log.over else log.session
+
+
+def envelope(event_type: str, timestamp: str, session_id: str, data: bytes) -> bytes:
+    """Return an event as the API gives it; ids and moments are such that they need no escapes in JSON."""
+    rest = f',"timestamp":"{timestamp}","session_id":"{session_id}","data":'
+    return b'{"event_type":%b%b%b}' % (msgspec.json.encode(event_type), rest.encode(), data)
+
+
+def as_json(value: object) -> bytes:
+    """Return a value as JSON, whatever a message may have brought into it (lone surrogates, huge numbers)."""
+    try:
+        return msgspec.json.encode(value)
+    except (UnicodeEncodeError, OverflowError, RecursionError, msgspec.MsgspecError):
+        return json.dumps(_finite(msgspec.to_builtins(value)), separators=(",", ":")).encode()
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,215 @@
+"""Questions to the index: pages of events, what came since, sessions.
+
+Each question sees the index at one moment, whatever is written meanwhile. Pages follow the rules of the API: with a
+session or a start the oldest come first, else the newest; without an offset and a start a page holds the newest
+events, with either it goes forward from there.
+"""
+
+import contextlib
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import msgspec
+
+from proxy.events import Session
+from proxy.events.moments import Speller
+from proxy.store import ranks
+from proxy.store.database import connect, index_path
+from proxy.store.indexer import Arrival, envelope
+
+__all__ = ["Cursor", "EventQuery", "Page", "Queries"]
+
+_STATE = "SELECT state FROM sessions WHERE state != x''"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventQuery:
+    """Which events are wanted. Moments are microseconds since 1970."""
+
+    session_id: str | None = None
+    event_types: tuple[str, ...] | None = None
+    after_us: int | None = None
+    until_us: int | None = None
+    limit: int = 100
+    offset: int | None = None
+    order: Literal["asc", "desc"] | None = None
+    horizon_us: int | None = None
+    """For pages that go on from a moment across sessions: later events may still be overtaken by others."""
+
+
+class Page(NamedTuple):
+    """Events as the API gives them, each as JSON, and how many there are in all."""
+
+    events: list[bytes]
+    total: int
+
+
+class Cursor(NamedTuple):
+    """A place in the order of arrival: of which index, behind which event, and that event's moment."""
+
+    generation: str
+    id: int
+    moment_us: int
+
+
+class Queries:
+    """Reads the index. Safe to use from several threads, each of which gets a connection of its own."""
+
+    def __init__(self, data_dir: str) -> None:
+        self._path = index_path(data_dir)
+        self._local = threading.local()
+
+    def events(self, query: EventQuery) -> Page:
+        """Return one page of events. sqlite3.Error when the index cannot be read."""
+        with self._reading() as connection:
+            scope, known_session = self._scope(connection, query.session_id)
+            types = self._types(connection, query.event_types)
+            if not known_session or types == []:
+                return Page([], 0)
+            known = ranks.chunks(connection, scope, types)
+            low, high = self._bounds(connection, query, scope, types, known)
+            first, end, is_ascending = _page(query, low, high)
+            rows = ranks.rows_between(connection, scope, types, known, first=first, end=end)
+            if not is_ascending:
+                rows.reverse()
+            return Page(self._as_events(connection, rows), max(0, high - low))
+
+    def arrivals(self, after_id: int, limit: int) -> list[Arrival]:
+        """Return what came into the index behind an event, in the order of arrival."""
+        with self._reading() as connection:
+            rows = connection.execute(
+                "SELECT id, ts, session, type, data FROM events WHERE id > ? ORDER BY id LIMIT ?",
+                (after_id, limit),
+            ).fetchall()
+            events = self._as_events(connection, [row[1:] for row in rows])
+            names = self._type_names(connection)
+            sessions = self._session_ids(connection, {row[2] for row in rows})
+            return [
+                Arrival(number, sessions[session], names[type_id], moment, event)
+                for (number, moment, session, type_id, _), event in zip(rows, events, strict=True)
+            ]
+
+    def place_of(self, cursor: Cursor | None) -> int:
+        """Return the id behind which to go on: of the newest event without a cursor.
+
+        A cursor of an index that was begun anew since leads to the first event at or behind its moment that came
+        last before it: some events may be given again, none is left out.
+        """
+        with self._reading() as connection:
+            newest = connection.execute("SELECT max(id) FROM events").fetchone()[0] or 0
+            if cursor is None:
+                return int(newest)
+            generation = connection.execute("SELECT value FROM meta WHERE key = 'generation'").fetchone()[0]
+            if generation == cursor.generation:
+                return min(cursor.id, int(newest))
+            found = connection.execute(
+                "SELECT min(id) FROM events INDEXED BY by_time WHERE ts > ?", (cursor.moment_us,)
+            ).fetchone()[0]
+            return int(newest) if found is None else int(found) - 1
+
+    def sessions(self, *, live_only: bool = False, limit: int = 1000, offset: int = 0) -> list[Session]:
+        """Return sessions as they stand in the index, newest first."""
+        where = " AND over = 0" if live_only else ""
+        with self._reading() as connection:
+            rows = connection.execute(
+                f"{_STATE}{where} ORDER BY session_id DESC LIMIT ? OFFSET ?", (limit, offset)
+            )
+            return [msgspec.json.decode(state, type=Session) for (state,) in rows]
+
+    def session(self, session_id: str) -> Session | None:
+        """Return one session, None when the index does not have it."""
+        with self._reading() as connection:
+            row = connection.execute(f"{_STATE} AND session_id = ?", (session_id,)).fetchone()
+            return msgspec.json.decode(row[0], type=Session) if row else None
+
+    def totals(self) -> dict[str, int]:
+        """Return how many sessions and events the index holds."""
+        with self._reading() as connection:
+            sessions = connection.execute("SELECT count(*) FROM sessions").fetchone()[0]
+            events = connection.execute(
+                "SELECT coalesce(sum(count), 0) FROM chunks WHERE scope = 0"
+            ).fetchone()[0]
+            return {"sessions": int(sessions), "events": int(events)}
+
+    # -- parts of it -------------------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        """Give a connection that sees one moment of the index."""
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = self._local.connection = connect(self._path, read_only=True)
+        connection.execute("BEGIN")
+        try:
+            yield connection
+        finally:
+            connection.execute("ROLLBACK")
+
+    def _scope(self, connection: sqlite3.Connection, session_id: str | None) -> tuple[int, bool]:
+        if session_id is None:
+            return 0, True
+        row = connection.execute("SELECT id FROM sessions WHERE session_id = ?", (session_id,)).fetchone()
+        return (int(row[0]), True) if row else (0, False)
+
+    def _types(self, connection: sqlite3.Connection, names: Sequence[str] | None) -> list[int] | None:
+        if names is None:
+            return None
+        known = {name: number for number, name in self._type_names(connection).items()}
+        return [known[name] for name in dict.fromkeys(names) if name in known]
+
+    def _bounds(
+        self,
+        connection: sqlite3.Connection,
+        query: EventQuery,
+        scope: int,
+        types: Sequence[int] | None,
+        known: ranks.Chunks,
+    ) -> tuple[int, int]:
+        """Return the ranks between which the wanted events lie."""
+        low, high = 0, sum(count for _, count in known)
+        if query.after_us is not None:
+            low = ranks.rank(connection, scope, types, known, query.after_us)
+        until = query.until_us
+        if query.horizon_us is not None and query.session_id is None and query.after_us is not None:
+            until = query.horizon_us if until is None else min(until, query.horizon_us)
+        if until is not None:
+            high = ranks.rank(connection, scope, types, known, until)
+        return low, max(low, high)
+
+    def _as_events(
+        self, connection: sqlite3.Connection, rows: Sequence[tuple[int, int, int, bytes]]
+    ) -> list[bytes]:
+        speller = Speller()
+        names = self._type_names(connection)
+        sessions = self._session_ids(connection, {session for _, session, _, _ in rows})
+        return [
+            envelope(names[type_id], speller.spelled(moment), sessions[session], data)
+            for moment, session, type_id, data in rows
+        ]
+
+    def _type_names(self, connection: sqlite3.Connection) -> dict[int, str]:
+        return dict(connection.execute("SELECT id, name FROM types"))
+
+    def _session_ids(self, connection: sqlite3.Connection, numbers: set[int]) -> dict[int, str]:
+        found: dict[int, str] = {}
+        for number in numbers:
+            row = connection.execute("SELECT session_id FROM sessions WHERE id = ?", (number,)).fetchone()
+            found[number] = row[0]
+        return found
+
+
+def _page(query: EventQuery, low: int, high: int) -> tuple[int, int, bool]:
+    """Return the ranks of a page, from which up to which, and whether it is shown oldest first."""
+    order = query.order or ("asc" if query.session_id is not None or query.after_us is not None else "desc")
+    is_ascending = order == "asc"
+    if query.offset is None and query.after_us is None:
+        return max(low, high - query.limit), high, is_ascending
+    offset = query.offset or 0
+    if is_ascending:
+        first = min(high, low + offset)
+        return first, min(high, first + query.limit), True
+    end = max(low, high - offset)
+    return max(low, end - query.limit), end, False

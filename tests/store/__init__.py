@@ -1,0 +1,1 @@
+"""The index, held to the logs."""
