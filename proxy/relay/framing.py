@@ -24,9 +24,14 @@ MAX_LINE_BYTES = 256 * 1024 * 1024
 """A line longer than this passes whole and is recorded by its beginning (the promise of the log format)."""
 
 
+_COPIED_BYTES = 1024 * 1024
+
 Cut = tuple[list[bytes], bytes, bytes | None]
 """What one read completed: the lines without their newlines; the bytes to pass on once the lines are recorded; and the
-beginning of a line longer than the limit, to be recorded before those, or None."""
+beginning of a line longer than the limit, to be recorded before those, or None.
+
+A single line of more than a megabyte is not copied to take its newline off: then the line is the bytes to pass on, the
+very same object."""
 
 
 class LineFramer:
@@ -88,6 +93,8 @@ class LineFramer:
         release = self._take_held(chunk[:end])
         if nothing_released:  # one copy serves both: this is how long messages come
             self._forget_line()
+            if first == end and len(release) > _COPIED_BYTES:
+                return [release], release, None
             return release.split(b"\n")[:-1], release, None
         return self._take_line(chunk[:end]).split(b"\n")[:-1], release, None
 

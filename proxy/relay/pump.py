@@ -30,6 +30,7 @@ _READ_BYTES = 64 * 1024
 _HAND_OVER_BYTES = 32 * 1024
 """A read of this size is worth the change of threads, some 10 µs."""
 _LONG_BYTES = 1024 * 1024
+_HUGE_BYTES = 32 * 1024 * 1024
 _GONE = select.POLLERR | select.POLLHUP | select.POLLNVAL
 
 
@@ -165,6 +166,8 @@ class Pump(threading.Thread):
     def _take(self, chunk: bytes) -> None:
         framer = self._framer
         lines, data, overlong = framer.feed(chunk)
+        if len(data) > _HUGE_BYTES:
+            give_back()  # the pieces that the line came in
         if overlong is not None:
             self.deliver([self.recorder.unfinished(overlong, cut=True)], [], b"")
         bodies: Sequence[Body] | Alike = ()
@@ -218,7 +221,8 @@ class Pump(threading.Thread):
                 if not (chunk := os.read(self.source, _READ_BYTES)):
                     break
                 lines, data, _ = self._framer.feed(chunk)
-                self.record(self.take_lines(lines, data)[0])
+                if lines:
+                    self.record(self.take_lines(lines, data)[0])
             self._finish()
 
 

@@ -48,6 +48,8 @@ class StreamRecorder:
 
     def bodies(self, lines: Sequence[bytes], data: bytes) -> Sequence[Body] | Alike:
         """Return the record bodies for complete lines (without newlines), in order; ``data`` is the read they end."""
+        if lines[0] is data:  # see `framing.Cut`
+            return self._long(data)
         self.decide(lines)
         if self.kind != "messages":
             self.counts["text"] += len(lines)
@@ -60,6 +62,16 @@ class StreamRecorder:
             self.counts["valid"] += len(lines)
             return Alike(self._records.valid, lines, len(data))
         return [self.body(line, judgement) for line, judgement in zip(lines, judgements, strict=True)]
+
+    def _long(self, data: bytes) -> Sequence[Body]:
+        """Return the body for one long line with its newline: as `bodies` does, without a copy if it is valid."""
+        self.decide([data])
+        if self.kind == "messages" and self._judged:
+            judgements = self.judge([data])  # white space around JSON is no part of it
+            if data[-2] != 13 and self._are_ordinary([data], judgements, data):
+                self.counts["valid"] += 1
+                return [(self._records.valid, memoryview(data)[:-1], END)]
+        return list(self.bodies([data[:-1]], data))
 
     def judge(self, lines: Sequence[bytes]) -> list[Judgement]:
         """Return the verdict on each line of a stream of messages."""
@@ -156,6 +168,8 @@ class TextRecorder:
 
     def bodies(self, lines: Sequence[bytes], data: bytes) -> Sequence[Body]:
         """Return the record bodies for complete lines (without newlines), in order."""
+        if lines[0] is data:  # see `framing.Cut`
+            lines = [data[:-1]]
         self.counts["text"] += len(lines)
         return [self._records.text(line, None) for line in lines]
 

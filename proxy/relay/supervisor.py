@@ -292,12 +292,16 @@ class _Supervisor:
         signal.pthread_sigmask(signal.SIG_BLOCK, {number} & _WAITED)
 
     def _finish(self, status: int) -> NoReturn:
+        """End like the command, once the relay process says that all is delivered.
+
+        If that was killed, the command may have ended well only because its streams went away: the wrapper dies.
+        """
         try:
             os.write(self._news, b"exited %d\n" % status)
+            delivered = os.read(self._done, 1)
         except BrokenPipeError:
-            _end_like(status)  # the relay process was killed: the status is what counts
-        os.read(self._done, 1)  # also returns when the relay process is gone
-        _end_like(status)
+            delivered = b""
+        _end_like(status if delivered else signal.SIGKILL)
 
 
 def _end_like(status: int) -> NoReturn:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 FORMAT = 1
 """Version of the format, in the ``session_started`` record."""
 
-Body = tuple[bytes, bytes, bytes]
+Body = tuple[bytes, "bytes | memoryview", bytes]
 """What follows a record's head: prefix, line, suffix. In parts, so that a long line is never copied to be framed."""
 
 

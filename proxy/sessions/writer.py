@@ -163,7 +163,7 @@ class SessionLog:
             raise
         self._size += size
 
-    def _write_parts(self, parts: list[bytes]) -> int:
+    def _write_parts(self, parts: list[bytes | memoryview]) -> int:
         size = sum(map(len, parts))
         if size <= _JOIN_LIMIT:
             return self._write_all(b"".join(parts))
