@@ -1,0 +1,4010 @@
+// Made from the schemas by generate_types.py; do not edit.
+
+/** The names of all schemas, such as "stdout" or "messages/user". */
+export declare const names: string[];
+/** One schema by name, as it is in its file. */
+export declare function schema(name: string): object;
+/** All schemas, to be given to a validator that follows references. */
+export declare function schemas(): object[];
+
+/** Answer. Every JSON answer of the HTTP API: what was asked for, or a sentence that says what went wrong. */
+export type ApiAnswer = {
+  success: boolean;
+  data?: unknown;
+  error?: string;
+};
+
+/** Event of the API. One event of a session, as queries, streams and sockets give it. */
+export type ApiEvent = {
+  event_type: string;
+  /** RFC 3339, with a zone. */
+  timestamp: string;
+  /** The session, as this proxy names it. */
+  session_id: string;
+  /** For events derived from messages, an object that is valid under `events`. */
+  data: { [key: string]: unknown };
+};
+
+/** Request: event. Body of `POST /api/v1/monitoring/events`: records one event of a client's own. */
+export type ApiEventRequest = {
+  /** Letters, digits, `_`, `-` and dots. */
+  event_type: string;
+  data: { [key: string]: unknown };
+  /** The session, as this proxy names it. */
+  session_id: string;
+};
+
+/** Answer: events. A page of events, and how many there are in all. */
+export type ApiEventsAnswer = {
+  events: Array<ApiEvent>;
+  total: number;
+};
+
+/** Answer: health. Whether the server is well. */
+export type ApiHealthAnswer = {
+  status: "healthy" | "degraded" | "unhealthy";
+  version: string;
+};
+
+/** Session. One session as the status shows it. */
+export type ApiSession = {
+  /** The session, as this proxy names it. */
+  session_id: string;
+  name?: string | null;
+  state: "starting" | "idle" | "executing" | "waiting" | "compacting" | "ended" | "failed";
+  pid?: number | null;
+  started_at?: string | null;
+  last_event_at?: string | null;
+  model?: string | null;
+  turns?: number;
+  cost?: number | null;
+  /** By stream and verdict. */
+  counts?: { [key: string]: unknown };
+};
+
+/** Request: session. Body of `POST /api/v1/monitoring/sessions`: starts a session for events of a client's own. */
+export type ApiSessionRequest = {
+  session_name?: string;
+  capture_options?: {
+    capture_commands?: boolean;
+    capture_events?: boolean;
+    capture_states?: boolean;
+  };
+};
+
+/** Answer: specifications. What schemas are published. */
+export type ApiSpecificationsAnswer = {
+  count: number;
+  specifications: Array<{
+    name: string;
+    type: string;
+    version: string;
+    title: string;
+  }>;
+};
+
+/** Answer: status. The sessions that are running now. */
+export type ApiStatusAnswer = {
+  active_sessions: number;
+  sessions: Array<ApiSession>;
+};
+
+/** Answer: validation. The judgement on one message. */
+export type ApiValidationAnswer = {
+  /** False only for `invalid` data. */
+  valid: boolean;
+  verdict: "valid" | "invalid" | "unknown" | "malformed" | "text";
+  /** Sentences. */
+  validation_errors: Array<string>;
+  errors: Array<{
+    /** JSON pointer into the message, empty for the whole of it. */
+    path: string;
+    /** A sentence for a person. */
+    message: string;
+    /** The JSON Schema keyword, or the rule, that was not met. */
+    keyword: string;
+  }>;
+  request_id?: string | null;
+};
+
+/** Request: validation of many. Body of `POST /api/v1/validation/batch`; the answers come in the same order. */
+export type ApiValidationBatchRequest = {
+  requests: Array<ApiValidationRequest>;
+};
+
+/** Request: validation. Body of `POST /api/v1/validation/validate`: one message, and the schema to judge it by. */
+export type ApiValidationRequest = {
+  /** `commands`, `events`, `stdin`, `stdout`, or the name of any other published schema. */
+  schema_type: string;
+  data: unknown;
+  /** Comes back in the answer. */
+  request_id?: string;
+};
+
+/** Command. What a client wants Claude Code to do, in the stable vocabulary of this project. Every message on standard input is one of these actions; `request` stands for control requests that have no action of their own. The vocabulary is closed, extra fields are allowed. */
+export type Commands = {
+  /** What is to be done. */
+  action: "prompt" | "interrupt" | "initialize" | "set_model" | "set_permission_mode" | "set_max_thinking_tokens" | "stop_task" | "rewind_files" | "request" | "respond" | "cancel" | "keep_alive" | "update_environment";
+  /** What the user says. */
+  prompt?: string;
+  /** The prompt's content blocks, when it is more than text. */
+  content?: Array<unknown>;
+  /** How long it may take, in milliseconds. */
+  timeout?: number;
+  /** RFC 3339, with a zone. */
+  timestamp?: string;
+  /** The session, as this proxy names it. */
+  session_id?: string;
+  /** The turn that this concerns. */
+  run_id?: string;
+  /** The control request that this is, answers or withdraws. */
+  request_id?: string;
+  /** For `set_model`; null for the default. */
+  model?: string | null;
+  /** For `set_permission_mode`. */
+  mode?: string;
+  max_thinking_tokens?: number | null;
+  /** For `stop_task`. */
+  task_id?: string;
+  /** For `rewind_files`. */
+  user_message_id?: string;
+  /** For `request`: the subtype of the control request. */
+  subtype?: string;
+  /** For `respond`. */
+  outcome?: "success" | "error";
+  /** For `respond` to a question about a tool. */
+  decision?: "allow" | "deny";
+  /** For `update_environment`: the names, never the values. */
+  variables?: Array<string>;
+};
+
+/** Configuration. The configuration file, once read from YAML. Every key may be left out; a key that is not here is an error. */
+export type Config = {
+  api?: {
+    host?: string;
+    /** 0 picks a free one. */
+    port?: number;
+    workers?: number;
+    /** Seconds for the head and body of a request. */
+    timeout?: number;
+    /** Bytes, or a number with KB, MB or GB. */
+    max_request_size?: number | string;
+    /** Seconds that a background server stays after the last session. */
+    linger?: number;
+  };
+  monitoring?: {
+    max_events_per_session?: number;
+    /** Seconds. */
+    session_timeout?: number;
+    /** Seconds. */
+    cleanup_interval?: number;
+    retention_days?: number;
+  };
+  validation?: {
+    mode?: "observe" | "enforce" | "off";
+    cache_schemas?: boolean;
+    /** Bytes, or a number with KB, MB or GB. */
+    max_validation_size?: number | string;
+    concurrent_validations?: number;
+  };
+  security?: {
+    /** Such as `1000/hour`; per client. */
+    rate_limit?: string;
+    enable_cors?: boolean;
+    allowed_origins?: Array<string>;
+    tokens?: Array<string>;
+  };
+  storage?: {
+    data_directory?: string;
+    backup_enabled?: boolean;
+    /** Seconds. */
+    backup_interval?: number;
+  };
+  logging?: {
+    level?: "debug" | "info" | "warning" | "error" | "critical" | "DEBUG" | "INFO" | "WARNING" | "ERROR" | "CRITICAL";
+  };
+  alerts?: {
+    webhook_url?: string | null;
+  };
+};
+
+/** Advisor result block. The outcome of a question to an advisor model by the API itself. */
+export type ContentAdvisorToolResult = {
+  type: "advisor_tool_result";
+  tool_use_id: string;
+  content: {
+    error_code?: "max_uses_exceeded" | "prompt_too_long" | "too_many_requests" | "overloaded" | "unavailable" | "execution_time_exceeded" | "model_not_found" | (string & {});
+    type?: "advisor_tool_result_error" | "advisor_result" | "advisor_redacted_result" | (string & {});
+    stop_reason?: string | null;
+    text?: string;
+    encrypted_content?: string;
+  };
+  caller?: { [key: string]: unknown } | null;
+};
+
+/** Message of the API. An answer of the Messages API, as far as it has come. Claude Code passes on what the API sent, and makes messages of its own with the model `<synthetic>`. */
+export type ContentApiMessage = {
+  id: string;
+  type: "message";
+  role: "assistant";
+  model: string;
+  content: Array<ContentAssistantBlock>;
+  stop_reason: "end_turn" | "max_tokens" | "stop_sequence" | "tool_use" | "pause_turn" | "compaction" | "refusal" | "model_context_window_exceeded" | (string & {}) | null;
+  stop_sequence: string | null;
+  usage: SharedUsage;
+  container?: {
+    id?: string;
+    expires_at?: string;
+    skills?: Array<{
+      skill_id?: string;
+      type?: "anthropic" | "custom" | (string & {});
+      version?: string;
+    }> | null;
+  } | null;
+  context_management?: {
+    applied_edits?: Array<{
+      cleared_input_tokens?: number;
+      cleared_tool_uses?: number;
+      type?: "clear_tool_uses_20250919" | "clear_thinking_20251015" | (string & {});
+      cleared_thinking_turns?: number;
+    }>;
+  } | null;
+  diagnostics?: {
+    cache_miss_reason?: {
+      cache_missed_input_tokens?: number;
+      type?: "model_changed" | "system_changed" | "tools_changed" | "messages_changed" | "previous_message_not_found" | "unavailable" | (string & {});
+    } | null;
+  } | null;
+  stop_details?: {
+    type: "refusal" | (string & {});
+    category?: "cyber" | "bio" | "frontier_llm" | "reasoning_extraction" | "general_harms" | (string & {}) | null;
+    explanation?: string | null;
+    fallback_credit_token?: string | null;
+    fallback_has_prefill_claim?: boolean | null;
+    recommended_model?: string | null;
+  } | null;
+  input_transformations?: Array<{
+    path?: string;
+    reason?: "model_binding_mismatch" | "prefix_binding_mismatch" | "organization_binding_mismatch" | "end_user_binding_mismatch" | (string & {});
+    type?: "thinking_dropped" | "thinking_mismatch_allowed" | (string & {});
+  }> | null;
+};
+
+/** Block of an assistant message. Blocks that the model's messages are made of. */
+export type ContentAssistantBlock = (ContentText | ContentThinking | ContentRedactedThinking | ContentToolUse | ContentServerToolUse | ContentMcpToolUse | ContentMcpToolResult | ContentWebSearchToolResult | ContentWebFetchToolResult | ContentAdvisorToolResult | ContentCodeExecutionToolResult | ContentBashCodeExecutionToolResult | ContentTextEditorCodeExecutionToolResult | ContentToolSearchToolResult | ContentContainerUpload | ContentCompaction | ContentFallback | ContentMcpToolListing);
+
+/** Bash code execution result block. The outcome of a run of a shell command by the API itself. */
+export type ContentBashCodeExecutionToolResult = {
+  type: "bash_code_execution_tool_result";
+  tool_use_id: string;
+  content: {
+    error_code?: "invalid_tool_input" | "unavailable" | "too_many_requests" | "execution_time_exceeded" | "output_file_too_large" | (string & {});
+    type?: "bash_code_execution_tool_result_error" | "bash_code_execution_result" | (string & {});
+    content?: Array<{
+      file_id?: string;
+      type?: "bash_code_execution_output" | (string & {});
+    }>;
+    return_code?: number;
+    stderr?: string;
+    stdout?: string;
+  };
+  caller?: { [key: string]: unknown } | null;
+};
+
+/** Citation. The place in a source that a stretch of text rests on. */
+export type ContentCitation = {
+  type: "char_location" | "page_location" | "content_block_location" | "web_search_result_location" | "search_result_location" | (string & {});
+  cited_text: string;
+  document_title?: string | null;
+  title?: string | null;
+  url?: string;
+  source?: string;
+  document_index?: number;
+  end_char_index?: number;
+  file_id?: string | null;
+  start_char_index?: number;
+  end_page_number?: number;
+  start_page_number?: number;
+  end_block_index?: number;
+  start_block_index?: number;
+  encrypted_index?: string;
+  search_result_index?: number;
+};
+
+/** Code execution result block. The outcome of a run of code by the API itself. */
+export type ContentCodeExecutionToolResult = {
+  type: "code_execution_tool_result";
+  tool_use_id: string;
+  content: {
+    error_code?: "invalid_tool_input" | "unavailable" | "too_many_requests" | "execution_time_exceeded" | (string & {});
+    type?: "code_execution_tool_result_error" | "code_execution_result" | "encrypted_code_execution_result" | (string & {});
+    content?: Array<{
+      file_id?: string;
+      type?: "code_execution_output" | (string & {});
+    }>;
+    return_code?: number;
+    stderr?: string;
+    stdout?: string;
+    encrypted_stdout?: string;
+  };
+  caller?: { [key: string]: unknown } | null;
+};
+
+/** Compaction block. The API's own summary of what it dropped from the context. */
+export type ContentCompaction = {
+  type: "compaction";
+  content: string | null;
+  encrypted_content: string | null;
+  signature?: string | null;
+  tool_changes?: unknown;
+};
+
+/** Container upload block. A file that was put into the API's container. */
+export type ContentContainerUpload = {
+  type: "container_upload";
+  file_id: string;
+};
+
+/** Document block. A document in a user message or a tool result. */
+export type ContentDocument = {
+  type: "document";
+  source: ContentMediaSource;
+  title?: string | null;
+  context?: string | null;
+  citations?: {
+    enabled?: boolean;
+  } | null;
+  cache_control?: SharedCacheControl | null;
+};
+
+/** Fallback block. Another model took over after a refusal. */
+export type ContentFallback = {
+  type: "fallback";
+  from: {
+    model: string;
+  };
+  to: {
+    model: string;
+  };
+  trigger: {
+    type: "refusal" | (string & {});
+    category?: "cyber" | "bio" | "frontier_llm" | "reasoning_extraction" | "general_harms" | (string & {}) | null;
+  };
+};
+
+/** Image block. A picture in a user message or a tool result. */
+export type ContentImage = {
+  type: "image";
+  source: ContentMediaSource;
+  transformations?: {
+    oversized_image?: "downsize" | "error" | (string & {});
+  } | null;
+  cache_control?: SharedCacheControl | null;
+};
+
+/** MCP tool listing block. The tools of an MCP server that the API is connected to. */
+export type ContentMcpToolListing = {
+  type: "mcp_tool_listing";
+  mcp_server_name: string;
+  tools: Array<{
+    name: string;
+    input_schema: { [key: string]: unknown };
+    description?: string | null;
+  }>;
+};
+
+/** MCP tool result block. The result of a tool of an MCP server that the API is connected to. */
+export type ContentMcpToolResult = {
+  type: "mcp_tool_result";
+  tool_use_id: string;
+  is_error: boolean;
+  content: Array<ContentText> | string;
+};
+
+/** MCP tool use block. The model calls a tool of an MCP server that the API is connected to. */
+export type ContentMcpToolUse = {
+  type: "mcp_tool_use";
+  id: string;
+  name: string;
+  server_name: string;
+  input: unknown;
+};
+
+/** Media source. Where the bytes of an image or a document are. */
+export type ContentMediaSource = (ContentSourceBase64 | ContentSourceUrl | ContentSourceFile | ContentSourceText | ContentSourceContent);
+
+/** Redacted thinking block. Thinking that the API gives only encrypted. */
+export type ContentRedactedThinking = {
+  type: "redacted_thinking";
+  data: string;
+};
+
+/** Search result block. A passage found by a search, which the model can cite. */
+export type ContentSearchResult = {
+  type: "search_result";
+  source: string;
+  title: string;
+  content: Array<ContentText>;
+  citations?: {
+    enabled?: boolean;
+  } | null;
+  cache_control?: SharedCacheControl | null;
+};
+
+/** Server tool use block. The model calls a tool that the API runs itself. */
+export type ContentServerToolUse = {
+  type: "server_tool_use";
+  id: string;
+  name: "advisor" | "web_search" | "web_fetch" | "code_execution" | "bash_code_execution" | "text_editor_code_execution" | "tool_search_tool_regex" | "tool_search_tool_bm25" | (string & {});
+  input: { [key: string]: unknown };
+  caller?: {
+    type?: "direct" | "code_execution_20250825" | "code_execution_20260120" | (string & {});
+    tool_id?: string;
+  } | null;
+};
+
+/** Source: base64. The bytes themselves. */
+export type ContentSourceBase64 = {
+  type: "base64";
+  media_type: "image/jpeg" | "image/png" | "image/gif" | "image/webp" | "application/pdf" | (string & {});
+  data: string;
+};
+
+/** Source: blocks. A document made of content blocks. */
+export type ContentSourceContent = {
+  type: "content";
+  content: Array<{
+    text?: string;
+    type?: "text" | "image" | (string & {});
+    cache_control?: {
+      type?: "ephemeral" | (string & {});
+      ttl?: "5m" | "1h" | (string & {});
+    } | null;
+    citations?: Array<{
+      cited_text?: string;
+      document_index?: number;
+      document_title?: string | null;
+      end_char_index?: number;
+      start_char_index?: number;
+      type?: "char_location" | "page_location" | "content_block_location" | "web_search_result_location" | "search_result_location" | (string & {});
+      end_page_number?: number;
+      start_page_number?: number;
+      end_block_index?: number;
+      start_block_index?: number;
+      encrypted_index?: string;
+      title?: string | null;
+      url?: string;
+      search_result_index?: number;
+      source?: string;
+    }> | null;
+    source?: {
+      data?: string;
+      media_type?: "image/jpeg" | "image/png" | "image/gif" | "image/webp" | (string & {});
+      type?: "base64" | "url" | "file" | (string & {});
+      url?: string;
+      file_id?: string;
+    };
+    transformations?: {
+      oversized_image?: "downsize" | "error" | (string & {});
+    } | null;
+  }> | string;
+};
+
+/** Source: uploaded file. A file that was uploaded to the API. */
+export type ContentSourceFile = {
+  type: "file";
+  file_id: string;
+};
+
+/** Source: plain text. A document that is plain text. */
+export type ContentSourceText = {
+  type: "text";
+  media_type: "text/plain" | (string & {});
+  data: string;
+};
+
+/** Source: URL. The address to fetch it from. */
+export type ContentSourceUrl = {
+  type: "url";
+  url: string;
+};
+
+/** Text block. Text of a message. */
+export type ContentText = {
+  type: "text";
+  text: string;
+  citations?: Array<ContentCitation> | null;
+  cache_control?: SharedCacheControl | null;
+};
+
+/** Text editor code execution result block. The outcome of a edit of a file by the API itself. */
+export type ContentTextEditorCodeExecutionToolResult = {
+  type: "text_editor_code_execution_tool_result";
+  tool_use_id: string;
+  content: {
+    error_code?: "invalid_tool_input" | "unavailable" | "too_many_requests" | "execution_time_exceeded" | "file_not_found" | (string & {});
+    error_message?: string | null;
+    type?: "text_editor_code_execution_tool_result_error" | "text_editor_code_execution_view_result" | "text_editor_code_execution_create_result" | "text_editor_code_execution_str_replace_result" | (string & {});
+    content?: string;
+    file_type?: "text" | "image" | "pdf" | (string & {});
+    num_lines?: number | null;
+    start_line?: number | null;
+    total_lines?: number | null;
+    is_file_update?: boolean;
+    lines?: Array<string> | null;
+    new_lines?: number | null;
+    new_start?: number | null;
+    old_lines?: number | null;
+    old_start?: number | null;
+  };
+  caller?: { [key: string]: unknown } | null;
+};
+
+/** Thinking block. The model's thinking, signed so that it can be given back to the API. */
+export type ContentThinking = {
+  type: "thinking";
+  thinking: string;
+  signature: string;
+};
+
+/** Tool reference block. Names a tool that a tool search found. */
+export type ContentToolReference = {
+  type: "tool_reference";
+  tool_name: string;
+  cache_control?: SharedCacheControl | null;
+};
+
+/** Tool result block. What a tool gave; it answers the `tool_use` of that id. `is_error` is often left out when all went well. */
+export type ContentToolResult = {
+  type: "tool_result";
+  tool_use_id: string;
+  content?: Array<ContentToolResultBlock> | string | null;
+  is_error?: boolean | null;
+  toolset_name?: string | null;
+  cache_control?: SharedCacheControl | null;
+};
+
+/** Block of a tool result. Blocks that a tool result is made of. */
+export type ContentToolResultBlock = (ContentText | ContentImage | ContentDocument | ContentSearchResult | ContentToolReference);
+
+/** Server tool error. Why a tool that the API ran failed. */
+export type ContentToolResultError = {
+  type: "web_search_tool_result_error" | (string & {});
+  error_code: "invalid_tool_input" | "unavailable" | "max_uses_exceeded" | "too_many_requests" | "query_too_long" | "request_too_large" | (string & {});
+  error_message?: string | null;
+};
+
+/** Tool search result block. The outcome of a search for tools by the API itself. */
+export type ContentToolSearchToolResult = {
+  type: "tool_search_tool_result";
+  tool_use_id: string;
+  content: {
+    error_code?: "invalid_tool_input" | "unavailable" | "too_many_requests" | "execution_time_exceeded" | (string & {});
+    error_message?: string | null;
+    type?: "tool_search_tool_result_error" | "tool_search_tool_search_result" | (string & {});
+    tool_references?: Array<{
+      tool_name?: string;
+      type?: "tool_reference" | (string & {});
+    }>;
+  };
+  caller?: { [key: string]: unknown } | null;
+};
+
+/** Tool use block. The model calls a tool; the result comes back as a `tool_result` with this id. */
+export type ContentToolUse = {
+  type: "tool_use";
+  id: string;
+  name: string;
+  /** Arguments of the tool, by its own schema. */
+  input: unknown;
+  caller?: {
+    type?: "direct" | "code_execution_20250825" | "code_execution_20260120" | (string & {});
+    tool_id?: string;
+  } | null;
+  toolset_name?: string | null;
+  cache_control?: SharedCacheControl | null;
+};
+
+/** Block of a user message. Blocks that user messages are made of. */
+export type ContentUserBlock = (ContentText | ContentImage | ContentDocument | ContentSearchResult | ContentToolResult);
+
+/** Web fetch result block. The outcome of a fetch of a web page by the API itself. */
+export type ContentWebFetchToolResult = {
+  type: "web_fetch_tool_result";
+  tool_use_id: string;
+  content: {
+    error_code?: "invalid_tool_input" | "url_too_long" | "url_not_allowed" | "url_not_in_prior_context" | "url_not_accessible" | "unsupported_content_type" | "too_many_requests" | "max_uses_exceeded" | "unavailable" | "content_too_large" | (string & {});
+    type?: "web_fetch_tool_result_error" | "web_fetch_result" | (string & {});
+    content?: {
+      citations?: {
+        enabled?: boolean;
+      } | null;
+      source?: {
+        data?: string;
+        media_type?: "application/pdf" | "text/plain" | (string & {});
+        type?: "base64" | "text" | (string & {});
+      };
+      title?: string | null;
+      type?: "document" | (string & {});
+    };
+    retrieved_at?: string | null;
+    url?: string;
+  };
+  caller?: {
+    type?: "direct" | "code_execution_20250825" | "code_execution_20260120" | (string & {});
+    tool_id?: string;
+  } | null;
+};
+
+/** Web search result. One page that a web search found. */
+export type ContentWebSearchResult = {
+  type: "web_search_result";
+  title: string;
+  url: string;
+  encrypted_content: string;
+  page_age?: string | null;
+};
+
+/** Web search result block. What a web search of the API found, or why it failed. */
+export type ContentWebSearchToolResult = {
+  type: "web_search_tool_result";
+  tool_use_id: string;
+  content: Array<ContentWebSearchResult> | ContentToolResultError;
+  caller?: {
+    type?: "direct" | "code_execution_20250825" | "code_execution_20260120" | (string & {});
+    tool_id?: string;
+  } | null;
+};
+
+/** State of an MCP server. Whether a server is connected, and what it offers. `config` carries credentials by definition. */
+export type ControlMcpServerStatus = {
+  name: string;
+  status: "connected" | "failed" | "needs-auth" | "pending" | "disabled" | (string & {});
+  serverInfo?: {
+    name: string;
+    version: string;
+  } | null;
+  error?: string | null;
+  config?: {
+    type?: "stdio" | "sse" | "http" | "sdk" | "claudeai-proxy" | (string & {});
+    command?: string;
+    args?: Array<string>;
+    env?: { [key: string]: string };
+    timeout?: number;
+    alwaysLoad?: boolean;
+    url?: string;
+    headers?: { [key: string]: string };
+    tools?: Array<{
+      name?: string;
+      permission_policy?: "always_allow" | "always_ask" | "always_deny" | (string & {});
+      org_max_permission?: "allow" | "ask" | "blocked" | (string & {});
+    }>;
+    name?: string;
+    id?: string;
+  } | null;
+  scope?: string | null;
+  source?: string | null;
+  transport?: string | null;
+  tools?: Array<{
+    name: string;
+    description?: string | null;
+    annotations?: {
+      readOnly?: boolean;
+      destructive?: boolean;
+      openWorld?: boolean;
+    } | null;
+    _meta?: { [key: string]: unknown };
+  }> | null;
+};
+
+/** Model. A model that the session can use, and what it can do. */
+export type ControlModel = {
+  value: string;
+  displayName: string;
+  description: string;
+  supportsThinkingOff?: boolean;
+  resolvedModel?: string;
+  supportsEffort?: boolean;
+  supportedEffortLevels?: Array<"low" | "medium" | "high" | "xhigh" | "max" | (string & {})>;
+  supportsAdaptiveThinking?: boolean;
+  supportsFastMode?: boolean;
+  supportsAutoMode?: boolean;
+};
+
+/** Body of a control request. What is asked. `subtype` says what, and who may ask it. */
+export type ControlRequestBody = (ControlRequestsCanUseTool | ControlRequestsHookCallback | ControlRequestsMcpMessage | ControlRequestsElicitation | ControlRequestsRequestUserDialog | ControlRequestsInitialize | ControlRequestsInterrupt | ControlRequestsSetPermissionMode | ControlRequestsSetModel | ControlRequestsSetMaxThinkingTokens | ControlRequestsRenameSession | ControlRequestsSetColor | ControlRequestsMcpStatus | ControlRequestsMcpReconnect | ControlRequestsMcpToggle | ControlRequestsMcpSetServers | ControlRequestsMcpCall | ControlRequestsMcpReadResource | ControlRequestsGetContextUsage | ControlRequestsGetSessionCost | ControlRequestsListModels | ControlRequestsGetUsage | ControlRequestsGetBinaryVersion | ControlRequestsGetSettings | ControlRequestsGetHooksListing | ControlRequestsListPermissionRules | ControlRequestsApplyFlagSettings | ControlRequestsUpdateSettings | ControlRequestsFileSuggestions | ControlRequestsReadFile | ControlRequestsSeedReadState | ControlRequestsRewindFiles | ControlRequestsCancelAsyncMessage | ControlRequestsRegisterRepoRoot | ControlRequestsReloadPlugins | ControlRequestsReloadSkills | ControlRequestsReloadOutputStyles | ControlRequestsSetHasSubscribers | ControlRequestsStopTask | ControlRequestsBackgroundTasks | ControlRequestsGetTaskOutput | ControlRequestsGenerateSessionTitle | ControlRequestsSideQuestion | ControlRequestsGetStatus | ControlRequestsGetPlan | ControlRequestsGetMemoryDialog | ControlRequestsGetSkillsDialog | ControlRequestsGetSandboxDialog | ControlRequestsGetChromeDialog | ControlRequestsGetChromeBrowsers | ControlRequestsSelectChromeBrowser | ControlRequestsExportConversation | ControlRequestsMessageRated | ControlRequestsSetPromptSuggestionsPaused | ControlRequestsSetCwd | ControlRequestsClaimSession | ControlRequestsRemoteControl | ControlRequestsSubmitFeedback | ControlRequestsSubmitSurveyFeedback | ControlRequestsUltrareviewLaunch | ControlRequestsChannelEnable | ControlRequestsMcpAuthenticate | ControlRequestsMcpClearAuth | ControlRequestsMcpOauthCallbackUrl | ControlRequestsSetMcpPermissionModeOverride | ControlRequestsSetChromeBrowserHints | ControlRequestsClaudeAuthenticate | ControlRequestsClaudeOauthCallback | ControlRequestsClaudeOauthWaitForCompletion | ControlRequestsEndSession);
+
+/** Control request: apply flag settings. The client asks Claude Code to lay settings over those of the files, for this session. `env` carries credentials by definition. */
+export type ControlRequestsApplyFlagSettings = {
+  subtype: "apply_flag_settings";
+  settings: { [key: string]: unknown };
+};
+
+/** Control request: background tasks. The client asks Claude Code to move the running task, or the one of a tool call, to the background. */
+export type ControlRequestsBackgroundTasks = {
+  subtype: "background_tasks";
+  tool_use_id?: string | null;
+};
+
+/** Control request: can use tool. Claude Code asks the client whether a tool may be used; the turn waits for the answer. */
+export type ControlRequestsCanUseTool = {
+  subtype: "can_use_tool";
+  tool_name: string;
+  input: { [key: string]: unknown };
+  tool_use_id: string;
+  permission_suggestions?: Array<SharedPermissionUpdate>;
+  blocked_path?: string | null;
+  decision_reason?: string | null;
+  decision_reason_type?: "rule" | "mode" | "subcommandResults" | "permissionPromptTool" | "hook" | "asyncAgent" | "sandboxOverride" | "workingDir" | "safetyCheck" | "classifier" | "other" | (string & {}) | null;
+  title?: string | null;
+  display_name?: string | null;
+  description?: string | null;
+  agent_id?: string | null;
+  mcp_server?: {
+    name: string;
+    source: string;
+  } | null;
+  classifier_approvable?: boolean;
+  suppress_always_allow_rule?: boolean;
+  default_to_no?: boolean;
+  requires_user_interaction?: boolean;
+  matched_ask_rule?: {
+    source: string;
+    tool_name: string;
+    rule_content?: string | null;
+  } | null;
+  server_policy_ask_only?: boolean;
+  decision_reason_rule_source?: string | null;
+  decision_reason_hook_event?: string | null;
+  decision_reason_hook_source?: string | null;
+};
+
+/** Control request: cancel async message. The client asks Claude Code to drop a user message that still waits for its turn. */
+export type ControlRequestsCancelAsyncMessage = {
+  subtype: "cancel_async_message";
+  message_uuid: string;
+};
+
+/** Control request: channel enable. The client asks Claude Code to switch an MCP server's channel on. The TypeScript SDK sends it, though its public types do not have it. */
+export type ControlRequestsChannelEnable = {
+  subtype: "channel_enable";
+  serverName: string;
+};
+
+/** Control request: claim session. The client asks Claude Code to take the session over. The TypeScript SDK sends it, though its public types do not have it. */
+export type ControlRequestsClaimSession = {
+  subtype: "claim_session";
+};
+
+/** Control request: claude authenticate. The client asks Claude Code to sign in. The TypeScript SDK sends it, though its public types do not have it. */
+export type ControlRequestsClaudeAuthenticate = {
+  subtype: "claude_authenticate";
+};
+
+/** Control request: claude oauth callback. The client asks Claude Code to end signing in with what the browser came back with. The TypeScript SDK sends it, though its public types do not have it. */
+export type ControlRequestsClaudeOauthCallback = {
+  subtype: "claude_oauth_callback";
+};
+
+/** Control request: claude oauth wait for completion. The client asks Claude Code to tell when signing in is done. The TypeScript SDK sends it, though its public types do not have it. */
+export type ControlRequestsClaudeOauthWaitForCompletion = {
+  subtype: "claude_oauth_wait_for_completion";
+};
+
+/** Control request: elicitation. Claude Code asks the client for something that an MCP server wants to know from the user. */
+export type ControlRequestsElicitation = {
+  subtype: "elicitation";
+  mcp_server_name: string;
+  message: string;
+  mode?: "form" | "url" | (string & {});
+  url?: string;
+  elicitation_id?: string;
+  requested_schema?: { [key: string]: unknown };
+  property_order?: Array<string>;
+  title?: string;
+  display_name?: string;
+  description?: string;
+};
+
+/** Control request: end session. The client asks Claude Code to end the session. Claude Code knows it, though no public types have it. */
+export type ControlRequestsEndSession = {
+  subtype: "end_session";
+  reason?: string | null;
+};
+
+/** Control request: export conversation. The client asks Claude Code for the conversation as text. The TypeScript SDK sends it, though its public types do not have it. */
+export type ControlRequestsExportConversation = {
+  subtype: "export_conversation";
+};
+
+/** Control request: file suggestions. The client asks Claude Code which files fit what the user is typing. */
+export type ControlRequestsFileSuggestions = {
+  subtype: "file_suggestions";
+  query: string;
+};
+
+/** Control request: generate session title. The client asks Claude Code for a title that fits a description. The TypeScript SDK sends it, though its public types do not have it. */
+export type ControlRequestsGenerateSessionTitle = {
+  subtype: "generate_session_title";
+  description: string;
+  persist?: boolean | null;
+};
+
+/** Control request: get binary version. The client asks Claude Code which version it is. */
+export type ControlRequestsGetBinaryVersion = {
+  subtype: "get_binary_version";
+};
+
+/** Control request: get chrome browsers. The client asks Claude Code which Chrome browsers there are. The TypeScript SDK sends it, though its public types do not have it. */
+export type ControlRequestsGetChromeBrowsers = {
+  subtype: "get_chrome_browsers";
+};
+
+/** Control request: get chrome dialog. The client asks Claude Code what the Chrome dialog shows. The TypeScript SDK sends it, though its public types do not have it. */
+export type ControlRequestsGetChromeDialog = {
+  subtype: "get_chrome_dialog";
+};
+
+/** Control request: get context usage. The client asks Claude Code what fills the context window. */
+export type ControlRequestsGetContextUsage = {
+  subtype: "get_context_usage";
+  detail?: "summary" | "full" | (string & {}) | null;
+};
+
+/** Control request: get hooks listing. The client asks Claude Code which hooks there are. */
+export type ControlRequestsGetHooksListing = {
+  subtype: "get_hooks_listing";
+};
+
+/** Control request: get memory dialog. The client asks Claude Code what the memory dialog shows. The TypeScript SDK sends it, though its public types do not have it. */
+export type ControlRequestsGetMemoryDialog = {
+  subtype: "get_memory_dialog";
+};
+
+/** Control request: get plan. The client asks Claude Code for the plan of plan mode. The TypeScript SDK sends it, though its public types do not have it. */
+export type ControlRequestsGetPlan = {
+  subtype: "get_plan";
+};
+
+/** Control request: get sandbox dialog. The client asks Claude Code what the sandbox dialog shows. The TypeScript SDK sends it, though its public types do not have it. */
+export type ControlRequestsGetSandboxDialog = {
+  subtype: "get_sandbox_dialog";
+};
+
+/** Control request: get session cost. The client asks Claude Code what the session has cost. */
+export type ControlRequestsGetSessionCost = {
+  subtype: "get_session_cost";
+};
+
+/** Control request: get settings. The client asks Claude Code which settings hold. */
+export type ControlRequestsGetSettings = {
+  subtype: "get_settings";
+};
+
+/** Control request: get skills dialog. The client asks Claude Code what the skills dialog shows. The TypeScript SDK sends it, though its public types do not have it. */
+export type ControlRequestsGetSkillsDialog = {
+  subtype: "get_skills_dialog";
+};
+
+/** Control request: get status. The client asks Claude Code what `/status` shows. The TypeScript SDK sends it, though its public types do not have it. */
+export type ControlRequestsGetStatus = {
+  subtype: "get_status";
+};
+
+/** Control request: get task output. The client asks Claude Code what a task has printed. */
+export type ControlRequestsGetTaskOutput = {
+  subtype: "get_task_output";
+  task_id: string;
+};
+
+/** Control request: get usage. The client asks Claude Code how much of the account's limits is used. */
+export type ControlRequestsGetUsage = {
+  subtype: "get_usage";
+  skip_behaviors?: boolean | null;
+};
+
+/** Control request: hook callback. Claude Code asks the client what a hook that the client registered has to say; `{}` means nothing. */
+export type ControlRequestsHookCallback = {
+  subtype: "hook_callback";
+  callback_id: string;
+  input: HooksInput;
+  tool_use_id?: string | null;
+};
+
+/** Control request: initialize. The client asks Claude Code to prepare the session: hooks, servers, prompts, agents. The first line of an SDK, and it may come again. */
+export type ControlRequestsInitialize = {
+  subtype: "initialize";
+  hooks?: { [key: string]: Array<{
+    hookCallbackIds: Array<string>;
+    matcher?: string | null;
+    timeout?: number | null;
+    onFailure?: "continue" | "block" | (string & {}) | null;
+  }> } | null;
+  sdkMcpServers?: Array<string> | null;
+  sdkMcpServerConfigs?: { [key: string]: {
+    timeout?: number;
+    tools?: Array<{
+      name: string;
+      permission_policy?: "always_allow" | "always_ask" | "always_deny" | (string & {});
+      org_max_permission?: "allow" | "ask" | "blocked" | (string & {});
+    }>;
+  } } | null;
+  sdkMcpServerManifests?: { [key: string]: {
+    initializeResult?: { [key: string]: unknown };
+    toolsListResult?: { [key: string]: unknown };
+  } } | null;
+  sdkMcpServerManifestsOrigin?: "host_per_send" | (string & {}) | null;
+  jsonSchema?: { [key: string]: unknown } | null;
+  systemPrompt?: Array<string> | string | null;
+  appendSystemPrompt?: string | null;
+  systemPromptSnapshot?: boolean | null;
+  planModeInstructions?: string | null;
+  toolAliases?: { [key: string]: string } | null;
+  excludeDynamicSections?: boolean | null;
+  agents?: { [key: string]: {
+    description: string;
+    prompt: string;
+    tools?: Array<string> | null;
+    disallowedTools?: Array<string> | null;
+    model?: string | null;
+    mcpServers?: Array<{ [key: string]: SharedMcpServerConfig } | string> | null;
+    skills?: Array<string> | null;
+    criticalSystemReminder_EXPERIMENTAL?: string | null;
+    initialPrompt?: string | null;
+    maxTurns?: number | null;
+    background?: boolean | null;
+    memory?: "user" | "project" | "local" | (string & {}) | null;
+    effort?: "low" | "medium" | "high" | "xhigh" | "max" | (string & {}) | number;
+    permissionMode?: "default" | "acceptEdits" | "bypassPermissions" | "plan" | "dontAsk" | "auto" | (string & {}) | null;
+    color?: string | null;
+    autoCompactWindow?: number;
+    omitClaudeMd?: boolean;
+    observer?: string;
+    observerMessage?: string;
+  } } | null;
+  title?: string | null;
+  skills?: Array<string> | string | null;
+  promptSuggestions?: boolean | null;
+  agentProgressSummaries?: boolean | null;
+  forwardSubagentText?: boolean | null;
+  supportedDialogKinds?: Array<string> | null;
+  perTaskStopAffordance?: boolean | null;
+  plugins?: Array<{
+    type: "local" | (string & {});
+    path: string;
+    skipMcpDiscovery?: boolean;
+  }> | null;
+  mcpServers?: { [key: string]: SharedMcpServerConfig } | null;
+};
+
+/** Control request: interrupt. The client asks Claude Code to stop the running turn, which then ends with an error result. */
+export type ControlRequestsInterrupt = {
+  subtype: "interrupt";
+  cancel_queued?: boolean | null;
+};
+
+/** Control request: list models. The client asks Claude Code which models there are. */
+export type ControlRequestsListModels = {
+  subtype: "list_models";
+};
+
+/** Control request: list permission rules. The client asks Claude Code which permission rules hold. */
+export type ControlRequestsListPermissionRules = {
+  subtype: "list_permission_rules";
+};
+
+/** Control request: mcp authenticate. The client asks Claude Code to sign in to an MCP server. The TypeScript SDK sends it, though its public types do not have it. */
+export type ControlRequestsMcpAuthenticate = {
+  subtype: "mcp_authenticate";
+  serverName: string;
+};
+
+/** Control request: mcp call. The client asks Claude Code to call a tool of an MCP server, outside any turn. */
+export type ControlRequestsMcpCall = {
+  subtype: "mcp_call";
+  tool: string;
+  arguments?: { [key: string]: unknown } | null;
+  expires_at?: string | null;
+  timeout_ms?: number | null;
+  result_not_for_model?: boolean | null;
+  check_permissions?: boolean | null;
+  input_files?: Array<{
+    name: string;
+    lane_path: string;
+  }> | null;
+  output_files?: Array<{
+    name: string;
+    lane_path: string;
+    if_match?: string | null;
+  }> | null;
+};
+
+/** Control request: mcp clear auth. The client asks Claude Code to forget how it signed in to an MCP server. The TypeScript SDK sends it, though its public types do not have it. */
+export type ControlRequestsMcpClearAuth = {
+  subtype: "mcp_clear_auth";
+  serverName: string;
+};
+
+/** Control request: mcp message. Either side asks the other to pass a JSON-RPC message on to or from an MCP server that lives in the client. */
+export type ControlRequestsMcpMessage = {
+  subtype: "mcp_message";
+  server_name: string;
+  message: SharedJsonRpc;
+};
+
+/** Control request: mcp oauth callback url. The client asks Claude Code to end signing in to an MCP server with the URL that the browser came back to. The TypeScript SDK sends it, though its public types do not have it. */
+export type ControlRequestsMcpOauthCallbackUrl = {
+  subtype: "mcp_oauth_callback_url";
+  serverName: string;
+  callbackUrl: string;
+};
+
+/** Control request: mcp read resource. The client asks Claude Code for a `ui://` resource of an MCP server. */
+export type ControlRequestsMcpReadResource = {
+  subtype: "mcp_read_resource";
+  serverName: string;
+  uri: string;
+};
+
+/** Control request: mcp reconnect. The client asks Claude Code to connect to an MCP server again. */
+export type ControlRequestsMcpReconnect = {
+  subtype: "mcp_reconnect";
+  serverName: string;
+};
+
+/** Control request: mcp set servers. The client asks Claude Code to replace the MCP servers that the client manages. */
+export type ControlRequestsMcpSetServers = {
+  subtype: "mcp_set_servers";
+  servers: { [key: string]: SharedMcpServerConfig };
+};
+
+/** Control request: mcp status. The client asks Claude Code how its MCP servers are. */
+export type ControlRequestsMcpStatus = {
+  subtype: "mcp_status";
+  liveReply?: boolean | null;
+};
+
+/** Control request: mcp toggle. The client asks Claude Code to switch an MCP server on or off. */
+export type ControlRequestsMcpToggle = {
+  subtype: "mcp_toggle";
+  serverName: string;
+  enabled: boolean;
+};
+
+/** Control request: message rated. The client asks Claude Code to note how the user rated a message. The TypeScript SDK sends it, though its public types do not have it. */
+export type ControlRequestsMessageRated = {
+  subtype: "message_rated";
+};
+
+/** Control request: read file. The client asks Claude Code for the contents of a file. */
+export type ControlRequestsReadFile = {
+  subtype: "read_file";
+  path: string;
+  max_bytes?: number | null;
+  encoding?: "utf-8" | "base64" | (string & {}) | null;
+};
+
+/** Control request: register repo root. The client asks Claude Code to work in another repository as well. */
+export type ControlRequestsRegisterRepoRoot = {
+  subtype: "register_repo_root";
+  directory: string;
+  reload_claude_md?: boolean | null;
+  reload_plugins?: boolean | null;
+  reload_skills?: boolean | null;
+};
+
+/** Control request: reload output styles. The client asks Claude Code to read the output styles again. */
+export type ControlRequestsReloadOutputStyles = {
+  subtype: "reload_output_styles";
+};
+
+/** Control request: reload plugins. The client asks Claude Code to read the plugins again. */
+export type ControlRequestsReloadPlugins = {
+  subtype: "reload_plugins";
+  hold_on_cache_impact?: boolean | null;
+  add_plugins?: Array<{
+    type?: "local" | (string & {});
+    path?: string;
+    skipMcpDiscovery?: boolean;
+  }> | null;
+  refuse_if_busy?: boolean | null;
+};
+
+/** Control request: reload skills. The client asks Claude Code to read the skills again. */
+export type ControlRequestsReloadSkills = {
+  subtype: "reload_skills";
+};
+
+/** Control request: remote control. The client asks Claude Code to open the session to remote control. The TypeScript SDK sends it, though its public types do not have it. */
+export type ControlRequestsRemoteControl = {
+  subtype: "remote_control";
+};
+
+/** Control request: rename session. The client asks Claude Code to give the session a title. */
+export type ControlRequestsRenameSession = {
+  subtype: "rename_session";
+  title: string;
+  source?: "remote" | "host" | (string & {}) | null;
+  session_id?: string | null;
+};
+
+/** Control request: request user dialog. Claude Code asks the client to show the user a dialog of one of the kinds that the client named in `initialize`. */
+export type ControlRequestsRequestUserDialog = {
+  subtype: "request_user_dialog";
+  dialog_kind: string;
+  payload: { [key: string]: unknown };
+  tool_use_id?: string;
+};
+
+/** Control request: rewind files. The client asks Claude Code to put files back to what they were before a user message. */
+export type ControlRequestsRewindFiles = {
+  subtype: "rewind_files";
+  user_message_id: string;
+  dry_run?: boolean | null;
+};
+
+/** Control request: seed read state. The client asks Claude Code to take a file as read, so that it may be edited. */
+export type ControlRequestsSeedReadState = {
+  subtype: "seed_read_state";
+  path: string;
+  mtime: number;
+};
+
+/** Control request: select chrome browser. The client asks Claude Code to use a certain Chrome browser. The TypeScript SDK sends it, though its public types do not have it. */
+export type ControlRequestsSelectChromeBrowser = {
+  subtype: "select_chrome_browser";
+};
+
+/** Control request: set chrome browser hints. The client asks Claude Code to note what is known of the Chrome browser. The TypeScript SDK sends it, though its public types do not have it. */
+export type ControlRequestsSetChromeBrowserHints = {
+  subtype: "set_chrome_browser_hints";
+};
+
+/** Control request: set color. The client asks Claude Code to give the session a colour. Print mode refuses it. */
+export type ControlRequestsSetColor = {
+  subtype: "set_color";
+  color: string;
+};
+
+/** Control request: set cwd. The client asks Claude Code to work in another directory. The TypeScript SDK sends it, though its public types do not have it. */
+export type ControlRequestsSetCwd = {
+  subtype: "set_cwd";
+  path: string;
+};
+
+/** Control request: set has subscribers. The client asks Claude Code to know whether anybody follows the session. */
+export type ControlRequestsSetHasSubscribers = {
+  subtype: "set_has_subscribers";
+  has_subscribers: boolean | null;
+};
+
+/** Control request: set max thinking tokens. The client asks Claude Code to change how much the model may think; null takes the default again. */
+export type ControlRequestsSetMaxThinkingTokens = {
+  subtype: "set_max_thinking_tokens";
+  max_thinking_tokens?: number | null;
+  thinking_display?: "summarized" | "omitted" | "highlights" | (string & {}) | null;
+};
+
+/** Control request: set mcp permission mode override. The client asks Claude Code to set another permission mode for an MCP server. The TypeScript SDK sends it, though its public types do not have it. */
+export type ControlRequestsSetMcpPermissionModeOverride = {
+  subtype: "set_mcp_permission_mode_override";
+  serverName?: string;
+  mode?: string | null;
+};
+
+/** Control request: set model. The client asks Claude Code to use another model from the next turn on; null or nothing takes the default again. */
+export type ControlRequestsSetModel = {
+  subtype: "set_model";
+  model?: string | null;
+};
+
+/** Control request: set permission mode. The client asks Claude Code to change how permissions are decided. An unknown mode gets an error. */
+export type ControlRequestsSetPermissionMode = {
+  subtype: "set_permission_mode";
+  mode: "default" | "acceptEdits" | "bypassPermissions" | "plan" | "dontAsk" | "auto" | (string & {});
+  ultraplan?: boolean | null;
+};
+
+/** Control request: set prompt suggestions paused. The client asks Claude Code to pause prompt suggestions, or go on with them. The TypeScript SDK sends it, though its public types do not have it. */
+export type ControlRequestsSetPromptSuggestionsPaused = {
+  subtype: "set_prompt_suggestions_paused";
+  paused: boolean;
+};
+
+/** Control request: side question. The client asks Claude Code a question beside the conversation. The TypeScript SDK sends it, though its public types do not have it. */
+export type ControlRequestsSideQuestion = {
+  subtype: "side_question";
+  question: string;
+  history?: unknown;
+};
+
+/** Control request: stop task. The client asks Claude Code to stop a task. */
+export type ControlRequestsStopTask = {
+  subtype: "stop_task";
+  task_id: string;
+};
+
+/** Control request: submit feedback. The client asks Claude Code to pass feedback on. The TypeScript SDK sends it, though its public types do not have it. */
+export type ControlRequestsSubmitFeedback = {
+  subtype: "submit_feedback";
+};
+
+/** Control request: submit survey feedback. The client asks Claude Code to pass an answer to a survey on. The TypeScript SDK sends it, though its public types do not have it. */
+export type ControlRequestsSubmitSurveyFeedback = {
+  subtype: "submit_survey_feedback";
+};
+
+/** Control request: ultrareview launch. The client asks Claude Code to start a large review. The TypeScript SDK sends it, though its public types do not have it. */
+export type ControlRequestsUltrareviewLaunch = {
+  subtype: "ultrareview_launch";
+};
+
+/** Control request: update settings. The client asks Claude Code to write settings to a file. `env` carries credentials by definition. */
+export type ControlRequestsUpdateSettings = {
+  subtype: "update_settings";
+  source: "localSettings" | "userSettings" | (string & {});
+  settings: { [key: string]: unknown };
+};
+
+/** Body of a control response. The outcome of a control request. */
+export type ControlResponseBody = (ControlResponseSuccess | ControlResponseError);
+
+/** Body of a control response: error. What was asked could not be done. */
+export type ControlResponseError = {
+  subtype: "error";
+  request_id: string;
+  error: string;
+  error_code?: "unsupported_request" | "invalid_mode" | "bypass_not_launched" | (string & {}) | null;
+  pending_permission_requests?: Array<{ [key: string]: unknown }> | null;
+  pending_user_dialog_requests?: Array<{ [key: string]: unknown }> | null;
+  pending_elicitation_requests?: Array<{ [key: string]: unknown }> | null;
+};
+
+/** Body of a control response: success. What was asked was done. The payload depends on the request: see `control/responses`. */
+export type ControlResponseSuccess = {
+  subtype: "success";
+  request_id: string;
+  response?: { [key: string]: unknown } | null;
+  pending_permission_requests?: Array<{ [key: string]: unknown }> | null;
+  pending_user_dialog_requests?: Array<{ [key: string]: unknown }> | null;
+  pending_elicitation_requests?: Array<{ [key: string]: unknown }> | null;
+};
+
+/** Reply to apply flag settings. Nothing but the acknowledgement. */
+export type ControlResponsesApplyFlagSettings = { [key: string]: unknown };
+
+/** Reply to background tasks. Nothing but the acknowledgement. */
+export type ControlResponsesBackgroundTasks = { [key: string]: unknown };
+
+/** Reply to can use tool. Whether the tool may be used. */
+export type ControlResponsesCanUseTool = (ControlResponsesCanUseToolAllow | ControlResponsesCanUseToolDeny);
+
+/** Reply to can use tool: allow. The tool may be used, perhaps with other arguments, and perhaps with new rules for the next time. */
+export type ControlResponsesCanUseToolAllow = {
+  behavior: "allow";
+  updatedInput?: { [key: string]: unknown } | null;
+  updatedPermissions?: Array<SharedPermissionUpdate> | null;
+  toolUseID?: string | null;
+  decisionClassification?: "user_temporary" | "user_permanent" | "user_reject" | (string & {}) | null;
+};
+
+/** Reply to can use tool: deny. The tool may not be used; the model is told why, or the turn ends. */
+export type ControlResponsesCanUseToolDeny = {
+  behavior: "deny";
+  message: string;
+  interrupt?: boolean | null;
+  toolUseID?: string | null;
+  decisionClassification?: "user_temporary" | "user_permanent" | "user_reject" | (string & {}) | null;
+};
+
+/** Reply to cancel async message. Whether it was in time. */
+export type ControlResponsesCancelAsyncMessage = {
+  cancelled: boolean;
+  message_uuid?: string;
+};
+
+/** Reply to elicitation. What the user answered. */
+export type ControlResponsesElicitation = {
+  action: "accept" | "decline" | "cancel";
+  content?: { [key: string]: unknown } | null;
+};
+
+/** Reply to export conversation. The conversation as text. */
+export type ControlResponsesExportConversation = {
+  text: string;
+  default_filename?: string;
+};
+
+/** Reply to file suggestions. The files. */
+export type ControlResponsesFileSuggestions = {
+  suggestions: Array<unknown>;
+  cwd: string;
+};
+
+/** Reply to generate session title. The title, if one could be made. */
+export type ControlResponsesGenerateSessionTitle = {
+  title: string | null;
+};
+
+/** Reply to get binary version. The version. */
+export type ControlResponsesGetBinaryVersion = {
+  version: string;
+  buildTime: string;
+  oldestDesktopSdk?: string;
+};
+
+/** Reply to get context usage. Tokens by category. */
+export type ControlResponsesGetContextUsage = {
+  categories: Array<{
+    name: string;
+    tokens: number;
+    color?: string;
+    id?: "system_prompt" | "system_tools" | "mcp_tools" | "mcp_instructions" | "mcp_tools_deferred" | "system_tools_deferred" | "custom_agents" | "memory_files" | "skills" | "messages" | "autocompact_buffer" | "compact_buffer" | "free_space" | (string & {});
+    isDeferred?: boolean;
+    kind?: "used" | "free" | "buffer" | "deferred" | (string & {});
+  }>;
+  totalTokens: number;
+  maxTokens: number;
+  percentage: number;
+  gridRows: Array<Array<{
+    color: string;
+    isFilled: boolean;
+    categoryName: string;
+    tokens: number;
+    percentage: number;
+    squareFullness: number;
+  }>>;
+  model: string;
+  memoryFiles: Array<{
+    path: string;
+    type: string;
+    tokens: number;
+  }>;
+  mcpTools: Array<{
+    name: string;
+    serverName: string;
+    tokens: number;
+    isLoaded?: boolean;
+  }>;
+  agents: Array<{
+    agentType: string;
+    source: string;
+    pluginId?: string;
+    path?: string;
+    tokens: number;
+  }>;
+  apiUsage?: {
+    input_tokens: number;
+    output_tokens: number;
+    cache_creation_input_tokens: number;
+    cache_read_input_tokens: number;
+  } | null;
+  rawMaxTokens?: number;
+  autoCompactThreshold?: number | null;
+  isAutoCompactEnabled?: boolean;
+  autocompactSource?: string;
+  mcpInstructions?: Array<{
+    serverName: string;
+    tokens: number;
+  }>;
+  deferredBuiltinTools?: Array<{
+    name: string;
+    tokens: number;
+    isLoaded: boolean;
+  }>;
+  systemTools?: Array<{
+    name: string;
+    tokens: number;
+  }>;
+  systemPromptSections?: Array<{
+    name: string;
+    tokens: number;
+  }>;
+  slashCommands?: {
+    totalCommands: number;
+    includedCommands: number;
+    tokens: number;
+  };
+  skills?: {
+    totalSkills: number;
+    includedSkills: number;
+    tokens: number;
+    skillFrontmatter: Array<{
+      name: string;
+      source: string;
+      pluginName?: string;
+      pluginId?: string;
+      path?: string;
+      tokens: number;
+    }>;
+  };
+  messageBreakdown?: {
+    toolCallTokens: number;
+    toolResultTokens: number;
+    attachmentTokens: number;
+    assistantMessageTokens: number;
+    userMessageTokens: number;
+    redirectedContextTokens: number;
+    unattributedTokens: number;
+    toolCallsByType: Array<{
+      name: string;
+      callTokens: number;
+      resultTokens: number;
+    }>;
+    attachmentsByType: Array<{
+      name: string;
+      tokens: number;
+    }>;
+  };
+};
+
+/** Reply to get hooks listing. The hooks. */
+export type ControlResponsesGetHooksListing = {
+  events: Array<{
+    name: string;
+    summary: string;
+    supportsMatcher: boolean;
+    hookCount: number;
+  }>;
+  hooks: Array<{
+    event: string;
+    matcher: string;
+    source: string;
+    sourceLabel: string;
+    pluginName?: string;
+    type: string;
+    displayText: string;
+    commandText: string;
+    contentLabel: string;
+    condition?: string;
+    timeout?: number;
+    statusMessage?: string;
+    runsOnce?: boolean;
+    runsInBackground?: boolean;
+    disabled?: boolean;
+    editable?: {
+      matcher: string;
+      config: { [key: string]: unknown };
+      headersRedacted?: boolean;
+    };
+  }>;
+  eventCatalog?: Array<{
+    name: string;
+    summary: string;
+    supportsMatcher: boolean;
+  }>;
+  policy?: {
+    disabledByPolicy: boolean;
+    managedOnly: boolean;
+    pluginOnly: boolean;
+    allDisabled: boolean;
+    policyHookCount: number;
+    policyUnreadable?: boolean;
+  };
+  safeMode?: {
+    managedHooksStillApply: boolean;
+    exitHint: string;
+  };
+  bareMode?: {
+    exitHint: string;
+  };
+  errors?: Array<{
+    file?: string;
+    path: string;
+    message: string;
+  }>;
+};
+
+/** Reply to get memory dialog. What the memory dialog shows. */
+export type ControlResponsesGetMemoryDialog = {
+  files: Array<unknown>;
+  folders?: Array<unknown>;
+  memories?: Array<unknown>;
+  auto_memory?: { [key: string]: unknown };
+  auto_dream?: { [key: string]: unknown };
+};
+
+/** Reply to get plan. The plan, if there is one. */
+export type ControlResponsesGetPlan = {
+  exists: boolean;
+  plan?: string | null;
+  path?: string | null;
+};
+
+/** Reply to get sandbox dialog. What the sandbox dialog shows. */
+export type ControlResponsesGetSandboxDialog = {
+  supported: boolean;
+  locked?: boolean;
+  overrides_locked?: boolean;
+  policy_origins?: Array<unknown>;
+  enabled?: boolean;
+  enabled_in_settings?: boolean;
+  mode?: string;
+  auto_allow_available?: boolean;
+  no_sandbox_allowed?: boolean;
+  unsandboxed_fallback?: boolean;
+  dependencies?: { [key: string]: unknown };
+  excluded_commands?: Array<unknown>;
+  restrictions?: { [key: string]: unknown };
+};
+
+/** Reply to get session cost. A text for people. */
+export type ControlResponsesGetSessionCost = {
+  text: string;
+};
+
+/** Reply to get settings. The settings, by source and together. `env` carries credentials by definition. */
+export type ControlResponsesGetSettings = {
+  effective: { [key: string]: unknown };
+  sources: Array<unknown>;
+  applied?: { [key: string]: unknown };
+  served_settings_state?: string;
+};
+
+/** Reply to get skills dialog. What the skills dialog shows. */
+export type ControlResponsesGetSkillsDialog = {
+  skills: Array<unknown>;
+};
+
+/** Reply to get status. What `/status` shows. */
+export type ControlResponsesGetStatus = {
+  sections: Array<{
+    title: string;
+    rows: Array<{
+      label: string;
+      value: unknown;
+    }>;
+  }>;
+};
+
+/** Reply to get task output. The output. */
+export type ControlResponsesGetTaskOutput = {
+  output: string;
+  total_bytes: number;
+  truncated: boolean;
+};
+
+/** Reply to get usage. Usage of the session and of the account. */
+export type ControlResponsesGetUsage = {
+  session: {
+    total_cost_usd: number;
+    total_api_duration_ms: number;
+    total_duration_ms: number;
+    total_lines_added: number;
+    total_lines_removed: number;
+    model_usage: { [key: string]: {
+      inputTokens: number;
+      outputTokens: number;
+      thinkingTokens?: number;
+      cacheReadInputTokens: number;
+      cacheCreationInputTokens: number;
+      cacheCreationEphemeral5mInputTokens?: number;
+      cacheCreationEphemeral1hInputTokens?: number;
+      webSearchRequests: number;
+      costUSD: number;
+      contextWindow: number;
+      maxOutputTokens: number;
+      canonicalModel?: string;
+      provider?: string;
+      costBasis?: "list" | "managed" | "unknown" | (string & {});
+    } };
+  };
+  subscription_type: string | null;
+  rate_limits_available: boolean;
+  rate_limits?: {
+    five_hour?: {
+      utilization: number | null;
+      resets_at: string | null;
+    } | null;
+    seven_day?: {
+      utilization: number | null;
+      resets_at: string | null;
+    } | null;
+    seven_day_oauth_apps?: {
+      utilization: number | null;
+      resets_at: string | null;
+    } | null;
+    seven_day_opus?: {
+      utilization: number | null;
+      resets_at: string | null;
+    } | null;
+    seven_day_sonnet?: {
+      utilization: number | null;
+      resets_at: string | null;
+    } | null;
+    model_scoped?: Array<{
+      display_name: string;
+      utilization: number | null;
+      resets_at: string | null;
+    }>;
+    extra_usage?: {
+      is_enabled: boolean;
+      monthly_limit: number | null;
+      used_credits: number | null;
+      utilization: number | null;
+      currency?: string | null;
+    } | null;
+  } | null;
+  behaviors?: unknown;
+};
+
+/** Reply to hook callback. What the hook decides. */
+export type ControlResponsesHookCallback = HooksOutput;
+
+/** Reply to initialize. What the session offers: commands, agents, models. */
+export type ControlResponsesInitialize = {
+  commands: Array<SharedSlashCommand>;
+  agents: Array<{
+    name: string;
+    description: string;
+    model?: string;
+  }>;
+  output_style: string;
+  available_output_styles: Array<string>;
+  models: Array<ControlModel>;
+  account: {
+    email?: string;
+    organization?: string;
+    subscriptionType?: string;
+    tokenSource?: string;
+    apiKeySource?: string;
+    apiProvider?: "firstParty" | "bedrock" | "vertex" | "foundry" | "anthropicAws" | "anthropicGoogleCloud" | "mantle" | "gateway" | (string & {});
+  };
+  hooks_applied?: boolean;
+  hook_on_failure_supported?: boolean;
+  claude_code_version?: string;
+  pid?: number;
+  current_permission_mode?: string;
+  fast_mode_state?: "off" | "cooldown" | "on" | (string & {});
+  user_output_styles_dir?: string;
+  hooks_when_unanswered_kept?: number;
+  other_hook_ask_outranks_host?: boolean;
+  feedback_mode?: {
+    kind: string;
+  };
+  analytics_disabled?: boolean;
+  remote_control_auto_enable?: boolean;
+  remote_control_auto_connect_default?: boolean;
+  remote_control_available?: boolean;
+  remote_control_auto_on_by_default?: boolean;
+  ide_rc_auto_enable_gate?: boolean;
+  session_state?: "idle" | "running" | "requires_action" | (string & {});
+  capabilities?: Array<string>;
+  plugins_applied?: boolean;
+  mcp_servers_applied?: boolean;
+  sdk_mcp_manifests_parked?: { [key: string]: "parked" | "already_connected" | "protocol_version_mismatch" | "malformed" | "not_honoured" | (string & {}) };
+  fast_mode_disabled_reason?: "free" | "preference" | "extra_usage_disabled" | "network_error" | "unknown" | "not_first_party" | "disabled_by_env" | "model_not_allowed" | "sdk_opt_in_required" | "pending" | (string & {});
+};
+
+/** Reply to interrupt. Which messages still wait for a turn. */
+export type ControlResponsesInterrupt = {
+  still_queued?: Array<string>;
+  cancelled?: Array<string>;
+};
+
+/** Reply to list models. The models. */
+export type ControlResponsesListModels = {
+  models: Array<ControlModel>;
+};
+
+/** Reply to list permission rules. The rules. */
+export type ControlResponsesListPermissionRules = {
+  state: {
+    rules: Array<{
+      behavior: "allow" | "deny" | "ask" | (string & {});
+      source: "userSettings" | "projectSettings" | "localSettings" | "flagSettings" | "policySettings" | "cliArg" | "command" | "session" | "mcpMount" | "toolsNarrowing" | "mcpServerPolicy" | "hostCredential" | (string & {});
+      rule: string;
+      description?: {
+        prefix: string;
+        emphasis?: string;
+        suffix?: string;
+      };
+      editability: "persistent" | "session" | "readonly" | (string & {});
+      notInEffect?: boolean;
+    }>;
+    workspaceDirectories: Array<{
+      path: string;
+      source: string;
+    }>;
+    originalCwd: string;
+    managedOnly: boolean;
+    errors?: Array<{
+      file?: string;
+      path: string;
+      message: string;
+    }>;
+    withheld?: boolean;
+  };
+};
+
+/** Reply to mcp call. The tool's result, as MCP gives it. */
+export type ControlResponsesMcpCall = {
+  content: string | Array<unknown>;
+  structuredContent?: unknown;
+  isError?: boolean;
+};
+
+/** Reply to mcp message. The MCP server's reply, when the CLI asked; nothing when the client did. */
+export type ControlResponsesMcpMessage = {
+  mcp_response?: SharedJsonRpc;
+};
+
+/** Reply to mcp read resource. The resource. */
+export type ControlResponsesMcpReadResource = {
+  contents: Array<{
+    uri: string;
+    mimeType?: string | null;
+    text?: string | null;
+    blob?: string | null;
+    _meta?: { [key: string]: unknown };
+  }>;
+};
+
+/** Reply to mcp reconnect. Nothing but the acknowledgement. */
+export type ControlResponsesMcpReconnect = { [key: string]: unknown };
+
+/** Reply to mcp set servers. What changed. */
+export type ControlResponsesMcpSetServers = {
+  added: Array<string>;
+  removed: Array<string>;
+  errors: { [key: string]: string };
+};
+
+/** Reply to mcp status. Each server's state. */
+export type ControlResponsesMcpStatus = {
+  mcpServers: Array<ControlMcpServerStatus>;
+};
+
+/** Reply to mcp toggle. Nothing but the acknowledgement. */
+export type ControlResponsesMcpToggle = { [key: string]: unknown };
+
+/** Reply to read file. The contents, perhaps only their beginning. */
+export type ControlResponsesReadFile = {
+  contents: string;
+  absPath: string;
+  truncated?: boolean;
+  encoding?: "base64" | (string & {});
+  lossy?: boolean;
+  requested_path?: string;
+};
+
+/** Reply to register repo root. Nothing but the acknowledgement. */
+export type ControlResponsesRegisterRepoRoot = { [key: string]: unknown };
+
+/** Reply to reload output styles. The styles. */
+export type ControlResponsesReloadOutputStyles = {
+  available_output_styles: Array<string>;
+};
+
+/** Reply to reload plugins. What the plugins offer now. */
+export type ControlResponsesReloadPlugins = {
+  commands: Array<{
+    name: string;
+    description: string;
+    argumentHint: string;
+    aliases?: Array<string>;
+    builtin?: boolean;
+  }>;
+  agents: Array<{
+    name: string;
+    description: string;
+    model?: string;
+  }>;
+  plugins: Array<{
+    name: string;
+    path: string;
+    source?: string;
+    version?: string;
+  }>;
+  mcpServers: Array<{
+    name: string;
+    status: "connected" | "failed" | "needs-auth" | "pending" | "disabled" | (string & {});
+    serverInfo?: {
+      name: string;
+      version: string;
+    };
+    error?: string;
+    config?: {
+      type?: "stdio" | "sse" | "http" | "sdk" | "claudeai-proxy" | (string & {});
+      command?: string;
+      args?: Array<string>;
+      env?: { [key: string]: string };
+      timeout?: number;
+      alwaysLoad?: boolean;
+      url?: string;
+      headers?: { [key: string]: string };
+      tools?: Array<{
+        name: string;
+        permission_policy?: "always_allow" | "always_ask" | "always_deny" | (string & {});
+        org_max_permission?: "allow" | "ask" | "blocked" | (string & {});
+      }>;
+      name?: string;
+      id?: string;
+    };
+    scope?: string;
+    source?: string;
+    tools?: Array<{
+      name: string;
+      description?: string;
+      annotations?: {
+        readOnly?: boolean;
+        destructive?: boolean;
+        openWorld?: boolean;
+      };
+      _meta?: { [key: string]: unknown };
+    }>;
+  }>;
+  error_count: number;
+  held?: boolean;
+  cache_impact?: {
+    mcp_servers_added: Array<string>;
+    mcp_servers_removed: Array<string>;
+    lsp_tool_change: "adds" | "may-add" | "removes" | "may-remove" | (string & {}) | null;
+  };
+};
+
+/** Reply to reload skills. The skills. */
+export type ControlResponsesReloadSkills = {
+  skills: Array<{
+    name: string;
+    description: string;
+    argumentHint: string;
+    aliases?: Array<string>;
+    builtin?: boolean;
+  }>;
+};
+
+/** Reply to rename session. Nothing but the acknowledgement. */
+export type ControlResponsesRenameSession = { [key: string]: unknown };
+
+/** Reply to request user dialog. How the dialog ended. */
+export type ControlResponsesRequestUserDialog = {
+  behavior: string;
+  result?: unknown;
+};
+
+/** Reply to rewind files. What was, or would be, put back. */
+export type ControlResponsesRewindFiles = {
+  canRewind: boolean;
+  error?: string | null;
+  filesChanged?: Array<string> | null;
+  insertions?: number | null;
+  deletions?: number | null;
+  skippedLinks?: number | null;
+};
+
+/** Reply to seed read state. Nothing but the acknowledgement. */
+export type ControlResponsesSeedReadState = { [key: string]: unknown };
+
+/** Reply to set color. Nothing but the acknowledgement. */
+export type ControlResponsesSetColor = { [key: string]: unknown };
+
+/** Reply to set cwd. Where the session works now. */
+export type ControlResponsesSetCwd = {
+  status: string;
+  cwd?: string;
+  changed?: boolean;
+  transcript_relocated?: boolean;
+};
+
+/** Reply to set has subscribers. Nothing but the acknowledgement. */
+export type ControlResponsesSetHasSubscribers = { [key: string]: unknown };
+
+/** Reply to set max thinking tokens. Nothing but the acknowledgement. */
+export type ControlResponsesSetMaxThinkingTokens = { [key: string]: unknown };
+
+/** Reply to set mcp permission mode override. What is odd about it, if anything. */
+export type ControlResponsesSetMcpPermissionModeOverride = {
+  warning?: string;
+};
+
+/** Reply to set model. The model that holds now. */
+export type ControlResponsesSetModel = {
+  model?: string | null;
+};
+
+/** Reply to set permission mode. The mode that holds now. */
+export type ControlResponsesSetPermissionMode = {
+  mode?: string;
+};
+
+/** Reply to side question. The answer. */
+export type ControlResponsesSideQuestion = {
+  response: string | null;
+  synthetic?: boolean;
+};
+
+/** Reply to stop task. Nothing but the acknowledgement. */
+export type ControlResponsesStopTask = { [key: string]: unknown };
+
+/** Reply to update settings. Nothing but the acknowledgement. */
+export type ControlResponsesUpdateSettings = { [key: string]: unknown };
+
+/** Event. What happened in a session, in the stable vocabulary of this project, as derived from the wire. The vocabulary is closed, extra fields are allowed. */
+export type Events = {
+  /** What happened. */
+  event: "session_started" | "session_ended" | "session_initialized" | "run_started" | "run_completed" | "run_failed" | "run_interrupted" | "assistant_message" | "partial_output" | "tool_started" | "tool_progress" | "tool_completed" | "tool_failed" | "permission_requested" | "permission_resolved" | "command_received" | "task_started" | "task_progress" | "task_updated" | "task_completed" | "task_failed" | "task_stopped" | "hook_started" | "hook_completed" | "notification" | "api_retry" | "rate_limited" | "compaction" | "status_changed" | "validation_failed" | "protocol_drift" | "recording_gap" | "error";
+  /** RFC 3339, with a zone. */
+  timestamp: string;
+  /** The session's state after the event. */
+  state?: "starting" | "idle" | "executing" | "waiting" | "compacting" | "ended" | "failed";
+  /** The session, as this proxy names it. */
+  session_id?: string;
+  /** The turn that is open, if one is. */
+  run_id?: string | null;
+  /** The record in the session log that the event comes from. */
+  seq?: number;
+  /** With `run_started`. */
+  prompt?: string;
+  duration_ms?: number | null;
+  turns?: number | null;
+  cost_usd?: number | null;
+  usage?: { [key: string]: unknown } | null;
+  result?: unknown;
+  errors?: Array<unknown>;
+  model?: string | null;
+  text?: string;
+  parent_tool_use_id?: string | null;
+  /** Name of the tool. */
+  tool?: string;
+  tool_use_id?: string;
+  request_id?: string;
+  decision?: "allow" | "deny";
+  waiting_ms?: number;
+  task_id?: string;
+  /** With `command_received` an object that is valid under `commands`, with `session_started` the command line. */
+  command?: unknown;
+  verdict?: "valid" | "invalid" | "unknown" | "malformed" | "text";
+  exit_code?: number | null;
+  signal?: number | string | null;
+};
+
+/** Hook input. What a hook is told. `hook_event_name` says what happened; every event has the session, its transcript and directory. */
+export type HooksInput = (HooksInputsPreToolUse | HooksInputsPostToolUse | HooksInputsPostToolUseFailure | HooksInputsPostToolBatch | HooksInputsPermissionRequest | HooksInputsPermissionDenied | HooksInputsNotification | HooksInputsUserPromptSubmit | HooksInputsUserPromptExpansion | HooksInputsSessionStart | HooksInputsSessionEnd | HooksInputsStop | HooksInputsStopFailure | HooksInputsSubagentStart | HooksInputsSubagentStop | HooksInputsPreCompact | HooksInputsPostCompact | HooksInputsPreModelSwitch | HooksInputsPostModelSwitch | HooksInputsSetup | HooksInputsTeammateIdle | HooksInputsTaskCreated | HooksInputsTaskCompleted | HooksInputsElicitation | HooksInputsElicitationResult | HooksInputsConfigChange | HooksInputsInstructionsLoaded | HooksInputsWorktreeCreate | HooksInputsWorktreeRemove | HooksInputsCwdChanged | HooksInputsFileChanged | HooksInputsDirectoryAdded | HooksInputsMessageDisplay);
+
+/** Hook input: ConfigChange. A configuration file changed. */
+export type HooksInputsConfigChange = {
+  hook_event_name: "ConfigChange";
+  session_id: string;
+  transcript_path: string;
+  cwd: string;
+  prompt_id?: string | null;
+  permission_mode?: string | null;
+  agent_id?: string | null;
+  agent_type?: string | null;
+  effort?: {
+    level: string;
+  } | null;
+  source: "user_settings" | "project_settings" | "local_settings" | "policy_settings" | "skills" | (string & {});
+  file_path?: string | null;
+};
+
+/** Hook input: CwdChanged. The working directory changed. */
+export type HooksInputsCwdChanged = {
+  hook_event_name: "CwdChanged";
+  session_id: string;
+  transcript_path: string;
+  cwd: string;
+  prompt_id?: string | null;
+  permission_mode?: string | null;
+  agent_id?: string | null;
+  agent_type?: string | null;
+  effort?: {
+    level: string;
+  } | null;
+  old_cwd: string;
+  new_cwd: string;
+};
+
+/** Hook input: DirectoryAdded. A working directory was added. */
+export type HooksInputsDirectoryAdded = {
+  hook_event_name: "DirectoryAdded";
+  session_id: string;
+  transcript_path: string;
+  cwd: string;
+  prompt_id?: string | null;
+  permission_mode?: string | null;
+  agent_id?: string | null;
+  agent_type?: string | null;
+  effort?: {
+    level: string;
+  } | null;
+  directory: string;
+  source: "slash_command" | "register_repo_root" | (string & {});
+};
+
+/** Hook input: Elicitation. An MCP server wants to know something from the user. */
+export type HooksInputsElicitation = {
+  hook_event_name: "Elicitation";
+  session_id: string;
+  transcript_path: string;
+  cwd: string;
+  prompt_id?: string | null;
+  permission_mode?: string | null;
+  agent_id?: string | null;
+  agent_type?: string | null;
+  effort?: {
+    level: string;
+  } | null;
+  mcp_server_name: string;
+  message: string;
+  mode?: "form" | "url" | (string & {}) | null;
+  url?: string | null;
+  elicitation_id?: string | null;
+  requested_schema?: { [key: string]: unknown } | null;
+};
+
+/** Hook input: ElicitationResult. The user answered an MCP server. */
+export type HooksInputsElicitationResult = {
+  hook_event_name: "ElicitationResult";
+  session_id: string;
+  transcript_path: string;
+  cwd: string;
+  prompt_id?: string | null;
+  permission_mode?: string | null;
+  agent_id?: string | null;
+  agent_type?: string | null;
+  effort?: {
+    level: string;
+  } | null;
+  mcp_server_name: string;
+  action: "accept" | "decline" | "cancel" | (string & {});
+  elicitation_id?: string | null;
+  mode?: "form" | "url" | (string & {}) | null;
+  content?: { [key: string]: unknown } | null;
+};
+
+/** Hook input: FileChanged. A watched file changed. */
+export type HooksInputsFileChanged = {
+  hook_event_name: "FileChanged";
+  session_id: string;
+  transcript_path: string;
+  cwd: string;
+  prompt_id?: string | null;
+  permission_mode?: string | null;
+  agent_id?: string | null;
+  agent_type?: string | null;
+  effort?: {
+    level: string;
+  } | null;
+  file_path: string;
+  event: "change" | "add" | "unlink" | (string & {});
+};
+
+/** Hook input: InstructionsLoaded. Instructions were read from a file. */
+export type HooksInputsInstructionsLoaded = {
+  hook_event_name: "InstructionsLoaded";
+  session_id: string;
+  transcript_path: string;
+  cwd: string;
+  prompt_id?: string | null;
+  permission_mode?: string | null;
+  agent_id?: string | null;
+  agent_type?: string | null;
+  effort?: {
+    level: string;
+  } | null;
+  file_path: string;
+  memory_type: "User" | "Project" | "Local" | "Managed" | (string & {});
+  load_reason: "session_start" | "nested_traversal" | "path_glob_match" | "include" | "compact" | (string & {});
+  globs?: Array<string> | null;
+  trigger_file_path?: string | null;
+  parent_file_path?: string | null;
+};
+
+/** Hook input: MessageDisplay. A piece of a message is about to be shown. */
+export type HooksInputsMessageDisplay = {
+  hook_event_name: "MessageDisplay";
+  session_id: string;
+  transcript_path: string;
+  cwd: string;
+  prompt_id?: string | null;
+  permission_mode?: string | null;
+  agent_id?: string | null;
+  agent_type?: string | null;
+  effort?: {
+    level: string;
+  } | null;
+  turn_id: string;
+  message_id: string;
+  index: number;
+  final: boolean;
+  delta: string;
+};
+
+/** Hook input: Notification. The user is being notified. */
+export type HooksInputsNotification = {
+  hook_event_name: "Notification";
+  session_id: string;
+  transcript_path: string;
+  cwd: string;
+  prompt_id?: string | null;
+  permission_mode?: string | null;
+  agent_id?: string | null;
+  agent_type?: string | null;
+  effort?: {
+    level: string;
+  } | null;
+  message: string;
+  notification_type: string;
+  title?: string | null;
+};
+
+/** Hook input: PermissionDenied. A permission was denied. */
+export type HooksInputsPermissionDenied = {
+  hook_event_name: "PermissionDenied";
+  session_id: string;
+  transcript_path: string;
+  cwd: string;
+  prompt_id?: string | null;
+  permission_mode?: string | null;
+  agent_id?: string | null;
+  agent_type?: string | null;
+  effort?: {
+    level: string;
+  } | null;
+  tool_name: string;
+  tool_input: unknown;
+  tool_use_id: string;
+  reason: string;
+  mcp_server?: {
+    name?: string;
+    source?: string;
+  } | null;
+};
+
+/** Hook input: PermissionRequest. A permission is about to be asked for. */
+export type HooksInputsPermissionRequest = {
+  hook_event_name: "PermissionRequest";
+  session_id: string;
+  transcript_path: string;
+  cwd: string;
+  prompt_id?: string | null;
+  permission_mode?: string | null;
+  agent_id?: string | null;
+  agent_type?: string | null;
+  effort?: {
+    level: string;
+  } | null;
+  tool_name: string;
+  tool_input: unknown;
+  permission_suggestions?: Array<SharedPermissionUpdate> | null;
+  mcp_server?: {
+    name?: string;
+    source?: string;
+  };
+};
+
+/** Hook input: PostCompact. The history was compacted. */
+export type HooksInputsPostCompact = {
+  hook_event_name: "PostCompact";
+  session_id: string;
+  transcript_path: string;
+  cwd: string;
+  prompt_id?: string | null;
+  permission_mode?: string | null;
+  agent_id?: string | null;
+  agent_type?: string | null;
+  effort?: {
+    level: string;
+  } | null;
+  trigger: "manual" | "auto" | (string & {});
+  compact_summary: string;
+};
+
+/** Hook input: PostModelSwitch. The model was changed. */
+export type HooksInputsPostModelSwitch = {
+  hook_event_name: "PostModelSwitch";
+  session_id: string;
+  transcript_path: string;
+  cwd: string;
+  prompt_id?: string | null;
+  permission_mode?: string | null;
+  agent_id?: string | null;
+  agent_type?: string | null;
+  effort?: {
+    level: string;
+  } | null;
+  from_model: string;
+  to_model: string;
+  requested_model: string | null;
+  source: "command" | "picker" | "sdk" | "auto" | "resume" | (string & {});
+  context_tokens: number;
+  prompt_cache_warm: boolean;
+  cache_ttl: "5m" | "1h" | (string & {});
+  estimated_cache_write_usd: number;
+  pricing: "configured" | "catalog" | "default" | (string & {});
+};
+
+/** Hook input: PostToolBatch. All tools of one answer have run. */
+export type HooksInputsPostToolBatch = {
+  hook_event_name: "PostToolBatch";
+  session_id: string;
+  transcript_path: string;
+  cwd: string;
+  prompt_id?: string | null;
+  permission_mode?: string | null;
+  agent_id?: string | null;
+  agent_type?: string | null;
+  effort?: {
+    level: string;
+  } | null;
+  tool_calls: Array<{
+    tool_name: string;
+    tool_input: unknown;
+    tool_use_id: string;
+    tool_response?: unknown;
+  }>;
+};
+
+/** Hook input: PostToolUse. A tool has run. */
+export type HooksInputsPostToolUse = {
+  hook_event_name: "PostToolUse";
+  session_id: string;
+  transcript_path: string;
+  cwd: string;
+  prompt_id?: string | null;
+  permission_mode?: string | null;
+  agent_id?: string | null;
+  agent_type?: string | null;
+  effort?: {
+    level: string;
+  } | null;
+  tool_name: string;
+  tool_input: unknown;
+  tool_response: unknown;
+  tool_use_id: string;
+  duration_ms?: number;
+  mcp_server?: {
+    name?: string;
+    source?: string;
+  } | null;
+};
+
+/** Hook input: PostToolUseFailure. A tool failed. */
+export type HooksInputsPostToolUseFailure = {
+  hook_event_name: "PostToolUseFailure";
+  session_id: string;
+  transcript_path: string;
+  cwd: string;
+  prompt_id?: string | null;
+  permission_mode?: string | null;
+  agent_id?: string | null;
+  agent_type?: string | null;
+  effort?: {
+    level: string;
+  } | null;
+  tool_name: string;
+  tool_input: unknown;
+  tool_use_id: string;
+  error: string;
+  is_interrupt?: boolean;
+  duration_ms?: number;
+  mcp_server?: {
+    name?: string;
+    source?: string;
+  } | null;
+};
+
+/** Hook input: PreCompact. The history is about to be compacted. */
+export type HooksInputsPreCompact = {
+  hook_event_name: "PreCompact";
+  session_id: string;
+  transcript_path: string;
+  cwd: string;
+  prompt_id?: string | null;
+  permission_mode?: string | null;
+  agent_id?: string | null;
+  agent_type?: string | null;
+  effort?: {
+    level: string;
+  } | null;
+  trigger: "manual" | "auto" | (string & {});
+  custom_instructions: string | null;
+};
+
+/** Hook input: PreModelSwitch. The model is about to be changed. */
+export type HooksInputsPreModelSwitch = {
+  hook_event_name: "PreModelSwitch";
+  session_id: string;
+  transcript_path: string;
+  cwd: string;
+  prompt_id?: string | null;
+  permission_mode?: string | null;
+  agent_id?: string | null;
+  agent_type?: string | null;
+  effort?: {
+    level: string;
+  } | null;
+  from_model: string;
+  to_model: string;
+  requested_model: string | null;
+  source: "command" | "picker" | "sdk" | (string & {});
+  context_tokens: number;
+  prompt_cache_warm: boolean;
+  cache_ttl: "5m" | "1h" | (string & {});
+  estimated_cache_write_usd: number;
+  pricing: "configured" | "catalog" | "default" | (string & {});
+};
+
+/** Hook input: PreToolUse. A tool is about to run; the hook may allow, deny or change that. */
+export type HooksInputsPreToolUse = {
+  hook_event_name: "PreToolUse";
+  session_id: string;
+  transcript_path: string;
+  cwd: string;
+  prompt_id?: string | null;
+  permission_mode?: string | null;
+  agent_id?: string | null;
+  agent_type?: string | null;
+  effort?: {
+    level: string;
+  } | null;
+  tool_name: string;
+  tool_input: unknown;
+  tool_use_id: string;
+  mcp_server?: {
+    name?: string;
+    source?: string;
+  } | null;
+};
+
+/** Hook input: SessionEnd. A session ends. */
+export type HooksInputsSessionEnd = {
+  hook_event_name: "SessionEnd";
+  session_id: string;
+  transcript_path: string;
+  cwd: string;
+  prompt_id?: string | null;
+  permission_mode?: string | null;
+  agent_id?: string | null;
+  agent_type?: string | null;
+  effort?: {
+    level: string;
+  } | null;
+  reason: "clear" | "resume" | "logout" | "prompt_input_exit" | "other" | (string & {});
+};
+
+/** Hook input: SessionStart. A session begins or goes on. */
+export type HooksInputsSessionStart = {
+  hook_event_name: "SessionStart";
+  session_id: string;
+  transcript_path: string;
+  cwd: string;
+  prompt_id?: string | null;
+  permission_mode?: string | null;
+  agent_id?: string | null;
+  agent_type?: string | null;
+  effort?: {
+    level: string;
+  } | null;
+  source: "startup" | "resume" | "clear" | "compact" | "fork" | (string & {});
+  model?: string | null;
+  session_title?: string | null;
+  seconds_since_last_response?: number | null;
+  context_tokens?: number | null;
+  prompt_cache_likely_expired?: boolean | null;
+  estimated_cache_write_usd?: number | null;
+};
+
+/** Hook input: Setup. Claude Code is set up or maintained. */
+export type HooksInputsSetup = {
+  hook_event_name: "Setup";
+  session_id: string;
+  transcript_path: string;
+  cwd: string;
+  prompt_id?: string | null;
+  permission_mode?: string | null;
+  agent_id?: string | null;
+  agent_type?: string | null;
+  effort?: {
+    level: string;
+  } | null;
+  trigger: "init" | "maintenance" | (string & {});
+};
+
+/** Hook input: Stop. The model is done; the hook may make it go on. */
+export type HooksInputsStop = {
+  hook_event_name: "Stop";
+  session_id: string;
+  transcript_path: string;
+  cwd: string;
+  prompt_id?: string | null;
+  permission_mode?: string | null;
+  agent_id?: string | null;
+  agent_type?: string | null;
+  effort?: {
+    level: string;
+  } | null;
+  stop_hook_active: boolean;
+  last_assistant_message?: string | null;
+  background_tasks?: Array<{
+    id: string;
+    type: string;
+    status: string;
+    description: string;
+    command?: string;
+    agent_type?: string;
+    server?: string;
+    tool?: string;
+    name?: string;
+  }> | null;
+  session_crons?: Array<{
+    id: string;
+    schedule: string;
+    recurring?: boolean;
+    prompt?: string;
+  }> | null;
+};
+
+/** Hook input: StopFailure. The turn ended on an error. */
+export type HooksInputsStopFailure = {
+  hook_event_name: "StopFailure";
+  session_id: string;
+  transcript_path: string;
+  cwd: string;
+  prompt_id?: string | null;
+  permission_mode?: string | null;
+  agent_id?: string | null;
+  agent_type?: string | null;
+  effort?: {
+    level: string;
+  } | null;
+  error: "authentication_failed" | "oauth_org_not_allowed" | "account_on_hold" | "verification_required" | "billing_error" | "rate_limit" | "overloaded" | "invalid_request" | "model_not_found" | "server_error" | "unknown" | "max_output_tokens" | "cloud_credential_error" | (string & {});
+  error_details?: string | null;
+  last_assistant_message?: string | null;
+};
+
+/** Hook input: SubagentStart. A subagent begins. */
+export type HooksInputsSubagentStart = {
+  hook_event_name: "SubagentStart";
+  session_id: string;
+  transcript_path: string;
+  cwd: string;
+  prompt_id?: string | null;
+  permission_mode?: string | null;
+  effort?: {
+    level: string;
+  } | null;
+  agent_id: string;
+  agent_type: string;
+};
+
+/** Hook input: SubagentStop. A subagent is done. */
+export type HooksInputsSubagentStop = {
+  hook_event_name: "SubagentStop";
+  session_id: string;
+  transcript_path: string;
+  cwd: string;
+  prompt_id?: string | null;
+  permission_mode?: string | null;
+  effort?: {
+    level: string;
+  } | null;
+  agent_id: string;
+  agent_type: string;
+  stop_hook_active: boolean;
+  agent_transcript_path: string;
+  last_assistant_message?: string | null;
+  background_tasks?: Array<{
+    id: string;
+    type: string;
+    status: string;
+    description: string;
+    command?: string;
+    agent_type?: string;
+    server?: string;
+    tool?: string;
+    name?: string;
+  }> | null;
+  session_crons?: Array<{
+    id: string;
+    schedule: string;
+    recurring?: boolean;
+    prompt?: string;
+  }> | null;
+};
+
+/** Hook input: TaskCompleted. A task of the task list is done. */
+export type HooksInputsTaskCompleted = {
+  hook_event_name: "TaskCompleted";
+  session_id: string;
+  transcript_path: string;
+  cwd: string;
+  prompt_id?: string | null;
+  permission_mode?: string | null;
+  agent_id?: string | null;
+  agent_type?: string | null;
+  effort?: {
+    level: string;
+  } | null;
+  task_id: string;
+  task_subject: string;
+  task_description?: string | null;
+  teammate_name?: string | null;
+  team_name?: string | null;
+};
+
+/** Hook input: TaskCreated. A task of the task list was made. */
+export type HooksInputsTaskCreated = {
+  hook_event_name: "TaskCreated";
+  session_id: string;
+  transcript_path: string;
+  cwd: string;
+  prompt_id?: string | null;
+  permission_mode?: string | null;
+  agent_id?: string | null;
+  agent_type?: string | null;
+  effort?: {
+    level: string;
+  } | null;
+  task_id: string;
+  task_subject: string;
+  task_description?: string | null;
+  teammate_name?: string | null;
+  team_name?: string | null;
+};
+
+/** Hook input: TeammateIdle. A teammate has nothing to do. */
+export type HooksInputsTeammateIdle = {
+  hook_event_name: "TeammateIdle";
+  session_id: string;
+  transcript_path: string;
+  cwd: string;
+  prompt_id?: string | null;
+  permission_mode?: string | null;
+  agent_id?: string | null;
+  agent_type?: string | null;
+  effort?: {
+    level: string;
+  } | null;
+  teammate_name: string;
+  team_name: string;
+};
+
+/** Hook input: UserPromptExpansion. A slash command or an MCP prompt was expanded. */
+export type HooksInputsUserPromptExpansion = {
+  hook_event_name: "UserPromptExpansion";
+  session_id: string;
+  transcript_path: string;
+  cwd: string;
+  prompt_id?: string | null;
+  permission_mode?: string | null;
+  agent_id?: string | null;
+  agent_type?: string | null;
+  effort?: {
+    level: string;
+  } | null;
+  expansion_type: "slash_command" | "mcp_prompt" | (string & {});
+  command_name: string;
+  command_args: string;
+  prompt: string;
+  command_source?: string | null;
+};
+
+/** Hook input: UserPromptSubmit. The user gave a prompt; the hook may block it or add to it. */
+export type HooksInputsUserPromptSubmit = {
+  hook_event_name: "UserPromptSubmit";
+  session_id: string;
+  transcript_path: string;
+  cwd: string;
+  prompt_id?: string | null;
+  permission_mode?: string | null;
+  agent_id?: string | null;
+  agent_type?: string | null;
+  effort?: {
+    level: string;
+  } | null;
+  prompt: string;
+  source?: "user" | "sdk" | "system" | "loop_wakeup" | "schedule_wakeup" | "poll_event" | (string & {}) | null;
+  session_title?: string | null;
+};
+
+/** Hook input: WorktreeCreate. A git worktree is to be made. */
+export type HooksInputsWorktreeCreate = {
+  hook_event_name: "WorktreeCreate";
+  session_id: string;
+  transcript_path: string;
+  cwd: string;
+  prompt_id?: string | null;
+  permission_mode?: string | null;
+  agent_id?: string | null;
+  agent_type?: string | null;
+  effort?: {
+    level: string;
+  } | null;
+  name: string;
+};
+
+/** Hook input: WorktreeRemove. A git worktree is to be removed. */
+export type HooksInputsWorktreeRemove = {
+  hook_event_name: "WorktreeRemove";
+  session_id: string;
+  transcript_path: string;
+  cwd: string;
+  prompt_id?: string | null;
+  permission_mode?: string | null;
+  agent_id?: string | null;
+  agent_type?: string | null;
+  effort?: {
+    level: string;
+  } | null;
+  worktree_path: string;
+};
+
+/** Hook output. What a hook decides; nothing at all for nothing to say. A hook that answers `async` goes on in the background. */
+export type HooksOutput = {
+  async?: boolean;
+  asyncTimeout?: number | null;
+  continue?: boolean | null;
+  suppressOutput?: boolean | null;
+  stopReason?: string | null;
+  decision?: "approve" | "block" | (string & {}) | null;
+  systemMessage?: string | null;
+  reason?: string | null;
+  terminalSequence?: string | null;
+  hookSpecificOutput?: {
+    hookEventName: "PreToolUse" | "UserPromptSubmit" | "UserPromptExpansion" | "SessionStart" | "Setup" | "PreModelSwitch" | "PostModelSwitch" | "SubagentStart" | "PostToolUse" | "PostToolUseFailure" | "PostToolBatch" | "Stop" | "SubagentStop" | "PermissionDenied" | "Notification" | "PermissionRequest" | "Elicitation" | "ElicitationResult" | "CwdChanged" | "FileChanged" | "WorktreeCreate" | "MessageDisplay" | (string & {});
+    permissionDecision?: "allow" | "deny" | "ask" | "defer" | (string & {}) | null;
+    permissionDecisionReason?: string | null;
+    updatedInput?: { [key: string]: unknown } | null;
+    additionalContext?: string | null;
+    decision?: {
+      behavior: "allow" | "deny" | (string & {});
+      updatedInput?: { [key: string]: unknown } | null;
+      updatedPermissions?: Array<SharedPermissionUpdate> | null;
+      message?: string | null;
+      interrupt?: boolean | null;
+    } | null;
+    sessionTitle?: string;
+    suppressOriginalPrompt?: boolean;
+    initialUserMessage?: string;
+    watchPaths?: Array<string>;
+    reloadSkills?: boolean;
+    classifierContext?: string;
+    updatedToolOutput?: unknown;
+    updatedMCPToolOutput?: unknown;
+    retry?: boolean;
+    action?: "accept" | "decline" | "cancel" | (string & {});
+    content?: { [key: string]: unknown };
+    worktreePath?: string;
+    displayContent?: string;
+  } | null;
+};
+
+/** Active goal. The goal that was set with /goal, null when there is none. Needs no answer. */
+export type MessagesActiveGoal = SharedIds & {
+  type: "active_goal";
+  value: {
+    condition: string;
+    iterations: number;
+    set_at: number;
+    tokens_at_start: number;
+    last_reason?: string | null;
+  } | null;
+};
+
+/** Assistant message. Claude Code reports one finished content block of the model's answer; several lines share one `message.id`. Needs no answer. */
+export type MessagesAssistant = SharedIds & {
+  type: "assistant";
+  message: ContentApiMessage;
+  /** The Agent tool call that this belongs to, null in the main conversation. */
+  parent_tool_use_id: string | null;
+  error?: "authentication_failed" | "oauth_org_not_allowed" | "account_on_hold" | "verification_required" | "billing_error" | "rate_limit" | "overloaded" | "invalid_request" | "model_not_found" | "server_error" | "unknown" | "max_output_tokens" | "cloud_credential_error" | (string & {});
+  request_id?: string;
+  timestamp?: string;
+  user_message_uuid?: string;
+  user_message_uuids?: Array<string>;
+  resume_reason?: string;
+  resumed_from_incomplete_thinking?: boolean;
+  supersedes?: Array<string>;
+  aborted?: boolean;
+  agent_id?: string;
+  subagent_type?: string;
+  task_description?: string;
+  context_usage?: {
+    model: string;
+    total_tokens: number;
+    raw_max_tokens: number;
+    percentage: number;
+    over_limit?: {
+      tokens_over: number;
+      kind: "hard_limit" | "compaction_window" | (string & {});
+    } | null;
+    categories: Array<{
+      name: string;
+      tokens: number;
+      kind: "used" | "free" | "buffer" | "deferred" | (string & {});
+    }>;
+    mcp_tools: Array<{
+      name: string;
+      server_name: string;
+      tokens: number;
+    }>;
+    memory_files: Array<{
+      path: string;
+      type: string;
+      tokens: number;
+    }>;
+    agents: Array<{
+      agent_type: string;
+      source: string;
+      tokens: number;
+    }>;
+    skills?: Array<{
+      name: string;
+      source: string;
+      plugin_name?: string;
+      tokens: number;
+    }>;
+  };
+  usage_report?: {
+    session: {
+      total_cost_usd: number;
+      total_api_duration_ms: number;
+      total_duration_ms: number;
+      total_lines_added: number;
+      total_lines_removed: number;
+      model_usage: { [key: string]: SharedModelUsage };
+    };
+    rate_limits: {
+      limits: Array<{
+        kind: string;
+        group: string;
+        percent: number;
+        resets_at: string | null;
+        severity: string;
+        is_active: boolean;
+        scope?: {
+          model?: {
+            display_name?: string;
+          } | null;
+          surface?: {
+            display_name?: string;
+          } | null;
+        } | null;
+      }> | null;
+      extra_usage?: unknown;
+    } | null;
+  };
+  is_api_error_message?: boolean;
+  api_error_status?: number | null;
+  api_error_type?: string | null;
+  local_command_run?: {
+    command: string;
+    args: string;
+  };
+  local_command_source?: string;
+  local_command_outcome?: {
+    kind: string;
+  };
+  tool_use_meta?: Array<{
+    id: string;
+    display_name?: string | null;
+    server_display_name?: string | null;
+    tool_name?: string | null;
+  }>;
+  thinking_display?: string;
+  thinking_duration_ms?: number;
+  refused_message_id?: string;
+};
+
+/** Authentication status. How signing in goes. Needs no answer. */
+export type MessagesAuthStatus = SharedIds & {
+  type: "auth_status";
+  isAuthenticating: boolean;
+  output: Array<string>;
+  error?: string | null;
+};
+
+/** State of automatic compaction. When the history will be compacted. Not in the public types. Needs no answer. */
+export type MessagesAutocompactState = SharedIds & {
+  type: "autocompact_state";
+  value: {
+    enabled: boolean;
+    effective_window: number;
+    threshold: number;
+    enforced: boolean;
+    source: string;
+  };
+};
+
+/** Command lifecycle. What became of a user message that came with a `uuid`. Not in the public types. Needs no answer. */
+export type MessagesCommandLifecycle = SharedIds & {
+  type: "command_lifecycle";
+  command_uuid: string;
+  state: "queued" | "started" | "completed" | "cancelled" | "discarded" | "refused" | (string & {});
+  wakeup_source?: string;
+  scheduled_for?: number;
+  ran_ahead?: boolean;
+};
+
+/** Control cancel request. One side withdraws a control request of its own. No answer follows. */
+export type MessagesControlCancelRequest = {
+  type: "control_cancel_request";
+  request_id: string;
+  tool_use_id?: string | null;
+  takes_late_allow?: boolean | null;
+};
+
+/** Control request. One side asks the other for something, in the middle of whatever else goes on. Answered by exactly one `control_response` with the same `request_id`, unless withdrawn by a `control_cancel_request`. */
+export type MessagesControlRequest = {
+  type: "control_request";
+  request_id: string;
+  request: ControlRequestBody;
+};
+
+/** Control response. Answers the control request of that id. Needs no answer itself. */
+export type MessagesControlResponse = {
+  type: "control_response";
+  response: ControlResponseBody;
+};
+
+/** Conversation reset. The conversation begins anew, with /clear for example; the session id changes. Needs no answer. */
+export type MessagesConversationReset = SharedIds & {
+  type: "conversation_reset";
+  new_conversation_id: string;
+  trigger?: "clear" | "plan_mode_exit" | "fresh_session" | "onboarding" | (string & {});
+  user_message_uuid?: string;
+  timestamp?: string;
+};
+
+/** Keep alive. Says that the sender is there. Either side may send it at any time; it is ignored. */
+export type MessagesKeepAlive = {
+  type: "keep_alive";
+  startup_mark?: string | null;
+};
+
+/** Prompt suggestion. What the user might say next; comes after the result. Needs no answer. */
+export type MessagesPromptSuggestion = SharedIds & {
+  type: "prompt_suggestion";
+  suggestion: string;
+};
+
+/** Rate limit event. How much of a claude.ai account's limits is left. Needs no answer. */
+export type MessagesRateLimitEvent = SharedIds & {
+  type: "rate_limit_event";
+  rate_limit_info: {
+    status: "allowed" | "allowed_warning" | "rejected" | (string & {});
+    resetsAt?: number;
+    rateLimitType?: "five_hour" | "seven_day" | "seven_day_opus" | "seven_day_sonnet" | "seven_day_overage_included" | "overage" | (string & {});
+    utilization?: number;
+    overageStatus?: "allowed" | "allowed_warning" | "rejected" | (string & {});
+    overageResetsAt?: number;
+    overageDisabledReason?: "overage_not_provisioned" | "org_level_disabled" | "org_level_disabled_until" | "out_of_credits" | "seat_tier_level_disabled" | "member_level_disabled" | "seat_tier_zero_credit_limit" | "group_zero_credit_limit" | "member_zero_credit_limit" | "org_service_level_disabled" | "no_limits_configured" | "fetch_error" | "unknown" | (string & {});
+    isUsingOverage?: boolean;
+    overageInUse?: boolean;
+    overageEnabled?: boolean;
+    surpassedThreshold?: number;
+    limitScope?: "service" | "channel" | "group_pool" | (string & {});
+    errorCode?: "credits_required" | (string & {});
+    canUserPurchaseCredits?: boolean;
+    hasChargeableSavedPaymentMethod?: boolean;
+  };
+};
+
+/** Result. Claude Code ends a turn: one for each turn, with its outcome and cost. Needs no answer. */
+export type MessagesResult = (MessagesResultSuccess | MessagesResultError) & {
+  subtype: string;
+  type: "result";
+};
+
+/** Result: error. The turn broke off: it was interrupted, failed, or ran into a limit. */
+export type MessagesResultError = SharedIds & {
+  type: "result";
+  subtype: "error_during_execution" | "error_max_turns" | "error_max_budget_usd" | "error_max_structured_output_retries" | (string & {});
+  is_error: boolean;
+  duration_ms: number;
+  duration_api_ms: number;
+  num_turns: number;
+  stop_reason: string | null;
+  /** US dollars since the process began, not of this turn alone. */
+  total_cost_usd: number;
+  usage: SharedUsage;
+  modelUsage: { [key: string]: SharedModelUsage };
+  permission_denials: Array<{
+    tool_name: string;
+    tool_use_id: string;
+    tool_input: { [key: string]: unknown };
+  }>;
+  structured_output?: unknown;
+  deferred_tool_use?: {
+    id: string;
+    name: string;
+    input: { [key: string]: unknown };
+  };
+  terminal_reason?: "blocking_limit" | "rapid_refill_breaker" | "prompt_too_long" | "image_error" | "model_error" | "api_error" | "malformed_tool_use_exhausted" | "aborted_streaming" | "aborted_tools" | "stop_hook_prevented" | "hook_stopped" | "tool_deferred" | "max_turns" | "background_requested" | "completed" | "budget_exhausted" | "structured_output_retry_exhausted" | "tool_deferred_unavailable" | "turn_setup_failed" | (string & {});
+  api_error_status?: number | null;
+  queued_turn_count?: number;
+  result_index?: number;
+  origin?: SharedOrigin;
+  fast_mode_state?: "off" | "cooldown" | "on" | (string & {});
+  fast_mode_disabled_reason?: "free" | "preference" | "extra_usage_disabled" | "network_error" | "unknown" | "not_first_party" | "disabled_by_env" | "model_not_allowed" | "sdk_opt_in_required" | "pending" | (string & {});
+  user_message_uuid?: string;
+  user_message_uuids?: Array<string>;
+  resume_reason?: string;
+  local_command?: string;
+  ttft_ms?: number;
+  ttft_stream_ms?: number;
+  time_to_request_ms?: number;
+  credential_expires_at?: string;
+  model_usage_since_last_result?: { [key: string]: { [key: string]: unknown } };
+  safety_stops?: number;
+  subagent_stats?: { [key: string]: unknown };
+  begun_message_ids?: Array<string>;
+  api_error_type?: string;
+  first_request_input_tokens?: number;
+  first_request_cache_read_input_tokens?: number;
+  process_turn_index?: number;
+  turn_start_resume_kind?: string;
+  time_to_request_cpu_ms?: number;
+  time_to_request_loop_lag_ms?: number;
+  time_to_request_major_faults?: number;
+  time_to_request_phases_ms?: { [key: string]: unknown };
+  request_build_detail?: { [key: string]: unknown };
+  message_normalization_detail?: { [key: string]: unknown };
+  tool_schema_build_detail?: { [key: string]: unknown };
+  input_attachments_detail?: { [key: string]: unknown };
+  errors: Array<string>;
+  startup_failure_reason?: "org_pin_api_key_conflict" | "provider_not_allowed" | "org_verify_failed" | "org_pin_mismatch" | "managed_settings_invalid" | "remote_settings_required_unavailable" | "gateway_signin_required" | "gateway_access_denied" | "proxy_invalid" | "temp_dir_unusable" | "cwd_unavailable" | "shell_tool_missing" | "session_held_by_background" | "worktree_resume_refused" | "worktree_unverified" | "cli_version_too_old" | "bypass_root" | "org_config_required_unavailable" | "org_config_refused" | "sandbox_required_unavailable" | "initialize_not_first" | "config_file_invalid" | "managed_settings_not_delivered" | "initialize_fields_not_delivered" | (string & {});
+  invalid_config_file?: {
+    path: string;
+    is_global: boolean;
+    backup_searched: boolean;
+    backup_path?: string;
+  };
+};
+
+/** Result: success. The turn came to its end. With `is_error` it ended on an error of the API, and `result` is its text. */
+export type MessagesResultSuccess = SharedIds & {
+  type: "result";
+  subtype: "success";
+  is_error: boolean;
+  duration_ms: number;
+  duration_api_ms: number;
+  num_turns: number;
+  stop_reason: string | null;
+  /** US dollars since the process began, not of this turn alone. */
+  total_cost_usd: number;
+  usage: SharedUsage;
+  modelUsage: { [key: string]: SharedModelUsage };
+  permission_denials: Array<{
+    tool_name: string;
+    tool_use_id: string;
+    tool_input: { [key: string]: unknown };
+  }>;
+  structured_output?: unknown;
+  deferred_tool_use?: {
+    id: string;
+    name: string;
+    input: { [key: string]: unknown };
+  };
+  terminal_reason?: "blocking_limit" | "rapid_refill_breaker" | "prompt_too_long" | "image_error" | "model_error" | "api_error" | "malformed_tool_use_exhausted" | "aborted_streaming" | "aborted_tools" | "stop_hook_prevented" | "hook_stopped" | "tool_deferred" | "max_turns" | "background_requested" | "completed" | "budget_exhausted" | "structured_output_retry_exhausted" | "tool_deferred_unavailable" | "turn_setup_failed" | (string & {});
+  api_error_status?: number | null;
+  queued_turn_count?: number;
+  result_index?: number;
+  origin?: SharedOrigin;
+  fast_mode_state?: "off" | "cooldown" | "on" | (string & {});
+  fast_mode_disabled_reason?: "free" | "preference" | "extra_usage_disabled" | "network_error" | "unknown" | "not_first_party" | "disabled_by_env" | "model_not_allowed" | "sdk_opt_in_required" | "pending" | (string & {});
+  user_message_uuid?: string;
+  user_message_uuids?: Array<string>;
+  resume_reason?: string;
+  local_command?: string;
+  ttft_ms?: number;
+  ttft_stream_ms?: number;
+  time_to_request_ms?: number;
+  credential_expires_at?: string;
+  model_usage_since_last_result?: { [key: string]: { [key: string]: unknown } };
+  safety_stops?: number;
+  subagent_stats?: { [key: string]: unknown };
+  begun_message_ids?: Array<string>;
+  api_error_type?: string;
+  first_request_input_tokens?: number;
+  first_request_cache_read_input_tokens?: number;
+  process_turn_index?: number;
+  turn_start_resume_kind?: string;
+  time_to_request_cpu_ms?: number;
+  time_to_request_loop_lag_ms?: number;
+  time_to_request_major_faults?: number;
+  time_to_request_phases_ms?: { [key: string]: unknown };
+  request_build_detail?: { [key: string]: unknown };
+  message_normalization_detail?: { [key: string]: unknown };
+  tool_schema_build_detail?: { [key: string]: unknown };
+  input_attachments_detail?: { [key: string]: unknown };
+  /** The text of the last answer; may be empty. */
+  result: string;
+  request_sent_wall_ms?: number;
+  first_content_frame_ms?: number;
+  first_stream_post_ms?: number;
+  first_stream_post_ack_ms?: number;
+  first_stream_post_queue_wait_ms?: number;
+  first_stream_post_queued_behind?: "durable_post" | "ephemeral_post" | "retry_backoff" | "hold" | "none" | (string & {});
+  first_stream_post_wall_ms?: number;
+  first_text_post_ms?: number;
+  first_text_post_queue_wait_ms?: number;
+  first_text_post_queued_behind?: "durable_post" | "ephemeral_post" | "retry_backoff" | "hold" | "none" | (string & {});
+  first_text_post_wall_ms?: number;
+  time_to_request_from_spawn_ms?: number;
+  warm_spare_claimed?: boolean;
+  time_origin_ms?: number;
+};
+
+/** Stream event. Claude Code passes on one event of the API's stream, when the client asked for partial messages. Needs no answer. */
+export type MessagesStreamEvent = SharedIds & {
+  type: "stream_event";
+  event: StreamEvent;
+  parent_tool_use_id: string | null;
+  ttft_ms?: number;
+  user_message_uuid?: string;
+  user_message_uuids?: Array<string>;
+  resume_reason?: string;
+  api_message_id?: string;
+  thinking_display?: string;
+  abandoned_blocks?: {
+    api_message_id: string;
+    from_block_index: number;
+  };
+  owed_rows?: Array<unknown>;
+};
+
+/** System message. Claude Code says something about the session rather than in the conversation. `subtype` says what. */
+export type MessagesSystem = (SystemInit | SystemStatus | SystemCompactBoundary | SystemApiRetry | SystemControlRequestProgress | SystemModelRefusalFallback | SystemModelRefusalNoFallback | SystemModelFallback | SystemLocalCommandOutput | SystemHookStarted | SystemHookProgress | SystemHookResponse | SystemPluginInstall | SystemTaskStarted | SystemTaskProgress | SystemTaskUpdated | SystemTaskNotification | SystemBackgroundTasksChanged | SystemThinkingTokens | SystemSessionStateChanged | SystemSessionTitleChanged | SystemCommandsChanged | SystemNotification | SystemInformational | SystemPermissionDenied | SystemElicitationComplete | SystemFilesPersisted | SystemMemoryRecall | SystemMirrorError | SystemSessionWritesLost | SystemWorkerShuttingDown) & {
+  subtype: string;
+  type: "system";
+};
+
+/** Tool progress. A tool or a hook runs long, or a subagent tries the API again. Needs no answer. */
+export type MessagesToolProgress = SharedIds & {
+  type: "tool_progress";
+  tool_use_id: string;
+  tool_name: string;
+  parent_tool_use_id: string | null;
+  elapsed_time_seconds: number;
+  task_id?: string;
+  heartbeat?: boolean;
+  subagent_type?: string;
+  subagent_retry?: {
+    agent_id: string;
+    attempt: number;
+    max_retries: number;
+    retry_delay_ms: number;
+    error_status: number | null;
+    error_category: string;
+  };
+};
+
+/** Tool use summary. A sentence on what the last tool calls did. Needs no answer. */
+export type MessagesToolUseSummary = SharedIds & {
+  type: "tool_use_summary";
+  summary: string;
+  preceding_tool_use_ids: Array<string>;
+};
+
+/** Transcript mirror. Lines of the transcript for the client to store. Not in the public types. Needs no answer. */
+export type MessagesTranscriptMirror = {
+  type: "transcript_mirror";
+  filePath: string;
+  entries: Array<unknown>;
+};
+
+/** Update of environment variables. The client gives Claude Code environment variables, such as fresh tokens. The values carry credentials by definition. */
+export type MessagesUpdateEnvironmentVariables = {
+  type: "update_environment_variables";
+  variables: { [key: string]: string };
+  request_id?: string | null;
+};
+
+/** User message (output). Claude Code reports a tool's result, text that it added itself, or, as an echo with `isReplay`, what the client sent. Needs no answer. */
+export type MessagesUser = {
+  type: "user";
+  message: {
+    role: "user";
+    content: Array<ContentUserBlock> | string;
+  };
+  /** The Agent tool call that this belongs to, null in the main conversation. */
+  parent_tool_use_id: string | null;
+  uuid?: string;
+  session_id?: string;
+  /** Claude Code wrote the text itself. */
+  isSynthetic?: boolean;
+  /** What the tool gave, in the tool's own shape. */
+  tool_use_result?: unknown;
+  priority?: "now" | "next" | "later" | (string & {});
+  origin?: SharedOrigin;
+  shouldQuery?: boolean;
+  timestamp?: string;
+  client_composed?: boolean;
+  pasted_content?: Array<Array<ContentUserBlock> | string>;
+  inline_pastes?: Array<string>;
+  agent_id?: string;
+  subagent_type?: string;
+  task_description?: string;
+  file_attachments?: Array<unknown>;
+  isReplay?: boolean;
+  tool_result_meta?: Array<{
+    id: string;
+    permission_decision?: {
+      decision?: string;
+      source?: string;
+      reason_type?: string;
+    };
+    non_execution_kind?: string;
+  }>;
+  refused_message_id?: string;
+};
+
+/** User message (input). The client starts a turn, or says something while one runs. Answered by whatever the turn brings, and in the end a `result`. Clients may leave out everything but the message. */
+export type MessagesUserInput = {
+  type: "user";
+  message: {
+    role: "user";
+    content: Array<ContentUserBlock> | string;
+  };
+  parent_tool_use_id?: string | null;
+  uuid?: string;
+  session_id?: string;
+  /** Claude Code wrote the text itself. */
+  isSynthetic?: boolean;
+  /** What the tool gave, in the tool's own shape. */
+  tool_use_result?: unknown;
+  priority?: "now" | "next" | "later" | (string & {});
+  origin?: SharedOrigin;
+  shouldQuery?: boolean;
+  timestamp?: string;
+  client_composed?: boolean;
+  pasted_content?: Array<Array<ContentUserBlock> | string>;
+  inline_pastes?: Array<string>;
+  agent_id?: string;
+  subagent_type?: string;
+  task_description?: string;
+  file_attachments?: Array<unknown>;
+  isReplay?: boolean;
+};
+
+/** Record of a session log. One line of a session log: a line that passed through the wrapper, something that happened to the session, or an event that a client posted. */
+export type Record = {
+  /** 0, 1, 2, ... without gaps. */
+  seq: number;
+  /** RFC 3339, UTC, with microseconds; strictly increasing within a session. */
+  ts: string;
+  /** The session, as this proxy names it. */
+  session_id: string;
+  /** Where it passed; `proxy` for the session's life, `api` for what a client posted. */
+  stream: "stdin" | "stdout" | "stderr" | "proxy" | "api";
+  /** For stdin and stdout, unless validation is off. */
+  verdict?: "valid" | "invalid" | "unknown" | "malformed" | "text";
+  /** The line itself, when it is JSON. */
+  message?: unknown;
+  /** The line, when it is no JSON. */
+  raw?: string;
+  /** The line, when it is not UTF-8 either. */
+  raw_base64?: string;
+  /** With `invalid`. */
+  errors?: Array<{
+    /** JSON pointer into the message, empty for the whole of it. */
+    path: string;
+    /** A sentence for a person. */
+    message: string;
+    /** The JSON Schema keyword, or the rule, that was not met. */
+    keyword: string;
+  }>;
+  /** JSON pointers of values that are replaced in the record. */
+  redacted?: Array<string>;
+  /** The line had no end, or was too long to be recorded whole. */
+  truncated?: true;
+  /** What the line ended with, when that was not a newline alone. */
+  eol?: string;
+  /** Who made the line, when it was not the one at that end of the stream. */
+  origin?: string;
+  /** The message was held back. */
+  forwarded?: false;
+  event?: {
+    event_type: string;
+    data: { [key: string]: unknown };
+  };
+};
+
+/** Cache control. Marks a block as the end of a cached prefix. */
+export type SharedCacheControl = {
+  type: "ephemeral";
+  ttl?: "5m" | "1h" | (string & {});
+};
+
+/** Ids. What almost every message of Claude Code carries: its own id, and the session that it belongs to. */
+export type SharedIds = {
+  /** Id of this message, a UUID. */
+  uuid: string;
+  /** Id of Claude Code's session. It changes with /clear. */
+  session_id: string;
+};
+
+/** JSON-RPC message. One JSON-RPC 2.0 message of the MCP: a request (method and id), a notification (method), a result or an error. */
+export type SharedJsonRpc = {
+  jsonrpc: "2.0";
+  id?: string | number | null;
+  method?: string;
+  params?: { [key: string]: unknown };
+  result?: unknown;
+  error?: {
+    code: number;
+    message: string;
+    data?: unknown;
+  };
+};
+
+/** MCP server configuration. How to reach one MCP server. Without a type it is a command to run (`stdio`). `env` and `headers` carry credentials by definition. */
+export type SharedMcpServerConfig = (SharedMcpServerStdio | SharedMcpServerRemote | SharedMcpServerSdk);
+
+/** MCP server: remote. An MCP server reached over HTTP, or over server-sent events. */
+export type SharedMcpServerRemote = {
+  type: "sse" | "http" | (string & {});
+  url: string;
+  headers?: { [key: string]: string };
+  timeout?: number;
+  alwaysLoad?: boolean;
+  tools?: Array<{
+    name: string;
+    permission_policy?: "always_allow" | "always_ask" | "always_deny" | (string & {});
+    org_max_permission?: "allow" | "ask" | "blocked" | (string & {});
+  }>;
+};
+
+/** MCP server: in the client. An MCP server that lives in the client and is reached with `mcp_message`. */
+export type SharedMcpServerSdk = {
+  type: "sdk";
+  name: string;
+  timeout?: number;
+  tools?: Array<{
+    name: string;
+    permission_policy?: "always_allow" | "always_ask" | "always_deny" | (string & {});
+    org_max_permission?: "allow" | "ask" | "blocked" | (string & {});
+  }>;
+};
+
+/** MCP server: command. An MCP server that is a local program, spoken to over its standard input and output. */
+export type SharedMcpServerStdio = {
+  type?: "stdio";
+  command: string;
+  args?: Array<string>;
+  env?: { [key: string]: string };
+  timeout?: number;
+  alwaysLoad?: boolean;
+};
+
+/** Usage of one model. What one model has used and cost since the process began. */
+export type SharedModelUsage = {
+  inputTokens: number;
+  outputTokens: number;
+  cacheReadInputTokens: number;
+  cacheCreationInputTokens: number;
+  webSearchRequests: number;
+  /** In US dollars. */
+  costUSD: number;
+  contextWindow: number;
+  maxOutputTokens: number;
+  thinkingTokens?: number;
+  cacheCreationEphemeral5mInputTokens?: number;
+  cacheCreationEphemeral1hInputTokens?: number;
+  canonicalModel?: string;
+  provider?: string;
+  costBasis?: "list" | "managed" | "unknown" | (string & {});
+};
+
+/** Origin. Who or what caused a turn, when it was not simply the caller. */
+export type SharedOrigin = (SharedOriginChannel | SharedOriginPeer | SharedOriginObserver | SharedOriginTaskNotification) & {
+  kind: "human" | "coordinator" | "unclassified" | "auto-continuation" | "observer-activity" | "channel" | "peer" | "observer" | "task-notification" | (string & {});
+  producer?: string;
+};
+
+/** Origin: channel. The turn was caused by a message of a channel that an MCP server provides. */
+export type SharedOriginChannel = {
+  kind: "channel";
+  server: string;
+};
+
+/** Origin: observer. The turn was caused by an observing task. */
+export type SharedOriginObserver = {
+  kind: "observer";
+  from: string;
+  senderTaskId: string;
+};
+
+/** Origin: peer. The turn was caused by another session. */
+export type SharedOriginPeer = {
+  kind: "peer";
+  from: string;
+  fromMode?: "bypass" | "prompting" | (string & {});
+  name?: string;
+  fromSession?: string;
+  senderTaskId?: string;
+  body?: string;
+  verifiedPeerPid?: number;
+};
+
+/** Origin: task notification. The turn was caused by a background task that ended. */
+export type SharedOriginTaskNotification = {
+  kind: "task-notification";
+  subkind?: "scheduled-trigger" | "peer-send-message" | "projects-relay" | "session-inbox" | "external-event" | (string & {});
+  fireReason?: string;
+  runId?: string;
+};
+
+/** Permission update. One change to the permission rules, the mode or the directories of a session. */
+export type SharedPermissionUpdate = (SharedPermissionUpdateRules | SharedPermissionUpdateMode | SharedPermissionUpdateDirectories);
+
+/** Permission update: directories. Adds or removes working directories. */
+export type SharedPermissionUpdateDirectories = {
+  type: "addDirectories" | "removeDirectories" | (string & {});
+  directories: Array<string>;
+  destination: "userSettings" | "projectSettings" | "localSettings" | "session" | "cliArg" | (string & {});
+};
+
+/** Permission update: mode. Sets the permission mode. */
+export type SharedPermissionUpdateMode = {
+  type: "setMode" | (string & {});
+  mode: "default" | "acceptEdits" | "bypassPermissions" | "plan" | "dontAsk" | "auto" | (string & {});
+  destination: "userSettings" | "projectSettings" | "localSettings" | "session" | "cliArg" | (string & {});
+};
+
+/** Permission update: rules. Adds, replaces or removes rules of one behaviour. */
+export type SharedPermissionUpdateRules = {
+  type: "addRules" | "replaceRules" | "removeRules" | (string & {});
+  rules: Array<{
+    toolName: string;
+    ruleContent?: string | null;
+  }>;
+  behavior: "allow" | "deny" | "ask" | (string & {});
+  destination: "userSettings" | "projectSettings" | "localSettings" | "session" | "cliArg" | (string & {});
+};
+
+/** Slash command. A command that a user can give, as `/name arguments`. */
+export type SharedSlashCommand = {
+  name: string;
+  description: string;
+  argumentHint: string;
+  aliases?: Array<string>;
+  builtin?: boolean;
+};
+
+/** Task usage. What a task has used so far. */
+export type SharedTaskUsage = {
+  total_tokens: number;
+  tool_uses: number;
+  duration_ms: number;
+};
+
+/** Token usage. Tokens of one API answer, as the Messages API counts them. Early lines of an answer carry early counts; the totals of a turn are in its result. */
+export type SharedUsage = {
+  input_tokens: number;
+  output_tokens: number;
+  cache_creation_input_tokens: number | null;
+  cache_read_input_tokens: number | null;
+  cache_creation?: {
+    ephemeral_1h_input_tokens?: number;
+    ephemeral_5m_input_tokens?: number;
+  } | null;
+  service_tier?: "standard" | "priority" | "batch" | (string & {}) | null;
+  server_tool_use?: {
+    web_search_requests?: number;
+    web_fetch_requests?: number;
+  } | null;
+  inference_geo?: string | null;
+  iterations?: Array<{
+    type: "message" | "compaction" | "advisor_message" | "fallback_message" | (string & {});
+    input_tokens?: number;
+    output_tokens?: number;
+    cache_creation_input_tokens?: number | null;
+    cache_read_input_tokens?: number | null;
+    cache_creation?: {
+      ephemeral_1h_input_tokens?: number;
+      ephemeral_5m_input_tokens?: number;
+    } | null;
+    model?: string | null;
+  }> | null;
+  speed?: "standard" | "fast" | (string & {}) | null;
+  output_tokens_details?: {
+    thinking_tokens?: number;
+  } | null;
+  fallback_credit?: {
+    status?: {
+      type: "redeemed" | "not_applied" | (string & {});
+      reason?: "body_mismatch" | "continuation_excluded" | "continuation_only" | "expired" | "invalid_target_model" | "not_enabled" | "reprice_unavailable" | "temporarily_unavailable" | "variant_fields_present" | "wrong_organization" | "wrong_platform" | "wrong_workspace" | (string & {});
+      remove_to_redeem?: Array<string> | null;
+    };
+  } | null;
+};
+
+/** Token usage so far. The counts that a streamed answer updates; only the output tokens are always there. */
+export type SharedUsageDelta = {
+  output_tokens: number;
+  input_tokens?: number | null;
+  cache_creation_input_tokens?: number | null;
+  cache_read_input_tokens?: number | null;
+  server_tool_use?: {
+    web_fetch_requests?: number;
+    web_search_requests?: number;
+  } | null;
+  iterations?: Array<{
+    cache_creation?: {
+      ephemeral_1h_input_tokens?: number;
+      ephemeral_5m_input_tokens?: number;
+    } | null;
+    cache_creation_input_tokens?: number;
+    cache_read_input_tokens?: number;
+    input_tokens?: number;
+    model?: string | null;
+    output_tokens?: number;
+    type?: "message" | "compaction" | "advisor_message" | "fallback_message" | (string & {});
+  }> | null;
+  output_tokens_details?: {
+    thinking_tokens?: number;
+  } | null;
+  fallback_credit?: {
+    status?: {
+      type?: "redeemed" | "not_applied" | (string & {});
+      reason?: "body_mismatch" | "continuation_excluded" | "continuation_only" | "expired" | "invalid_target_model" | "not_enabled" | "reprice_unavailable" | "temporarily_unavailable" | "variant_fields_present" | "wrong_organization" | "wrong_platform" | "wrong_workspace" | (string & {});
+      remove_to_redeem?: Array<string> | null;
+    };
+  } | null;
+};
+
+/** Standard input. Every message that Claude Code takes on its standard input in stream-json mode: one JSON object a line. Types that are not listed here are let pass. */
+export type Stdin = (MessagesUserInput | MessagesControlRequest | MessagesControlResponse | MessagesControlCancelRequest | MessagesKeepAlive | MessagesUpdateEnvironmentVariables);
+
+/** Standard output. Every message that Claude Code writes to its standard output in stream-json mode: one JSON object a line. Types that are not listed here are let pass. */
+export type Stdout = (MessagesAssistant | MessagesUser | MessagesResult | MessagesSystem | MessagesStreamEvent | MessagesToolProgress | MessagesToolUseSummary | MessagesPromptSuggestion | MessagesAuthStatus | MessagesRateLimitEvent | MessagesConversationReset | MessagesActiveGoal | MessagesControlRequest | MessagesControlResponse | MessagesControlCancelRequest | MessagesKeepAlive | MessagesCommandLifecycle | MessagesTranscriptMirror | MessagesAutocompactState);
+
+/** Delta: citations. A citation was added. */
+export type StreamCitationsDelta = {
+  type: "citations_delta";
+  citation: ContentCitation;
+};
+
+/** Delta: compaction. The API's summary grew. */
+export type StreamCompactionDelta = {
+  type: "compaction_delta";
+  content: string | null;
+  encrypted_content: string | null;
+};
+
+/** Stream: block delta. A block grows. */
+export type StreamContentBlockDelta = {
+  type: "content_block_delta";
+  index: number;
+  delta: StreamDelta;
+};
+
+/** Stream: block start. A block begins, its text or input still empty. */
+export type StreamContentBlockStart = {
+  type: "content_block_start";
+  index: number;
+  content_block: ContentAssistantBlock;
+};
+
+/** Stream: block stop. A block is whole. */
+export type StreamContentBlockStop = {
+  type: "content_block_stop";
+  index: number;
+};
+
+/** Delta. How a block grew. */
+export type StreamDelta = (StreamTextDelta | StreamInputJsonDelta | StreamThinkingDelta | StreamSignatureDelta | StreamCitationsDelta | StreamCompactionDelta);
+
+/** Event of the API's stream. What happened to the answer that is being streamed. */
+export type StreamEvent = (StreamMessageStart | StreamContentBlockStart | StreamContentBlockDelta | StreamContentBlockStop | StreamMessageDelta | StreamMessageStop);
+
+/** Delta: input json. A piece of a tool's input, as JSON text. */
+export type StreamInputJsonDelta = {
+  type: "input_json_delta";
+  partial_json: string;
+};
+
+/** Stream: message delta. The answer's stop reason and counts. */
+export type StreamMessageDelta = {
+  type: "message_delta";
+  delta: {
+    stop_reason: "end_turn" | "max_tokens" | "stop_sequence" | "tool_use" | "pause_turn" | "compaction" | "refusal" | "model_context_window_exceeded" | (string & {}) | null;
+    stop_sequence: string | null;
+    container?: {
+      id?: string;
+      expires_at?: string;
+      skills?: Array<{
+        skill_id?: string;
+        type?: "anthropic" | "custom" | (string & {});
+        version?: string;
+      }> | null;
+    } | null;
+    stop_details?: {
+      category?: "cyber" | "bio" | "frontier_llm" | "reasoning_extraction" | "general_harms" | (string & {}) | null;
+      explanation?: string | null;
+      fallback_credit_token?: string | null;
+      fallback_has_prefill_claim?: boolean | null;
+      recommended_model?: string | null;
+      type?: "refusal" | (string & {});
+    } | null;
+  };
+  usage: SharedUsageDelta;
+  context_management?: {
+    applied_edits?: Array<{
+      cleared_input_tokens?: number;
+      cleared_tool_uses?: number;
+      type?: "clear_tool_uses_20250919" | "clear_thinking_20251015" | (string & {});
+      cleared_thinking_turns?: number;
+    }>;
+  } | null;
+  input_transformations?: Array<{
+    path?: string;
+    reason?: "model_binding_mismatch" | "prefix_binding_mismatch" | "organization_binding_mismatch" | "end_user_binding_mismatch" | (string & {});
+    type?: "thinking_dropped" | "thinking_mismatch_allowed" | (string & {});
+  }> | null;
+};
+
+/** Stream: message start. An answer begins; its content is still empty. */
+export type StreamMessageStart = {
+  type: "message_start";
+  message: ContentApiMessage;
+};
+
+/** Stream: message stop. The answer is whole. */
+export type StreamMessageStop = {
+  type: "message_stop";
+};
+
+/** Delta: signature. The signature of the thinking. */
+export type StreamSignatureDelta = {
+  type: "signature_delta";
+  signature: string;
+};
+
+/** Delta: text. Text was added. */
+export type StreamTextDelta = {
+  type: "text_delta";
+  text: string;
+};
+
+/** Delta: thinking. Thinking was added. */
+export type StreamThinkingDelta = {
+  type: "thinking_delta";
+  thinking: string;
+  estimated_tokens?: number | null;
+};
+
+/** System: api retry. A call of the API failed and will be tried again. Needs no answer. */
+export type SystemApiRetry = SharedIds & {
+  type: "system";
+  subtype: "api_retry";
+  attempt: number;
+  max_retries: number;
+  retry_delay_ms: number;
+  error_status: number | null;
+  error: "authentication_failed" | "oauth_org_not_allowed" | "account_on_hold" | "verification_required" | "billing_error" | "rate_limit" | "overloaded" | "invalid_request" | "model_not_found" | "server_error" | "unknown" | "max_output_tokens" | "cloud_credential_error" | (string & {});
+  no_response?: {
+    waited_ms: number;
+    retry_wait_ms: number;
+  };
+};
+
+/** System: background tasks changed. All background tasks that there are now; sent each time the list changes. Needs no answer. */
+export type SystemBackgroundTasksChanged = SharedIds & {
+  type: "system";
+  subtype: "background_tasks_changed";
+  tasks: Array<{
+    task_id: string;
+    task_type: string;
+    description: string;
+    run_id?: string;
+    subagent_type?: string;
+    parent_task_id?: string;
+    ambient?: boolean;
+  }>;
+};
+
+/** System: commands changed. The slash commands that there are now; replaces the former list. Needs no answer. */
+export type SystemCommandsChanged = SharedIds & {
+  type: "system";
+  subtype: "commands_changed";
+  commands: Array<SharedSlashCommand>;
+};
+
+/** System: compact boundary. The history before this point was replaced by a summary. Needs no answer. */
+export type SystemCompactBoundary = SharedIds & {
+  type: "system";
+  subtype: "compact_boundary";
+  compact_metadata: {
+    trigger: "manual" | "auto" | (string & {});
+    pre_tokens: number;
+    post_tokens?: number;
+    duration_ms?: number;
+    preserved_segment?: {
+      head_uuid: string;
+      anchor_uuid: string;
+      tail_uuid: string;
+    } | null;
+    preserved_messages?: {
+      anchor_uuid: string;
+      uuids: Array<string>;
+      all_uuids?: Array<string>;
+    } | null;
+    cumulative_dropped_tokens?: number;
+  };
+  logical_parent_uuid?: string | null;
+};
+
+/** System: control request progress. A control request of the client takes long, and this is how far it is. Needs no answer. */
+export type SystemControlRequestProgress = SharedIds & {
+  type: "system";
+  subtype: "control_request_progress";
+  request_id: string;
+  status: "started" | "api_retry" | (string & {});
+  attempt?: number;
+  max_retries?: number;
+  retry_delay_ms?: number;
+  error_status?: number | null;
+};
+
+/** System: elicitation complete. What an MCP server asked the user to do at a URL is done. Needs no answer. */
+export type SystemElicitationComplete = SharedIds & {
+  type: "system";
+  subtype: "elicitation_complete";
+  mcp_server_name: string;
+  elicitation_id: string;
+};
+
+/** System: files persisted. Files of a hosted session were stored. Needs no answer. */
+export type SystemFilesPersisted = SharedIds & {
+  type: "system";
+  subtype: "files_persisted";
+  files: Array<{
+    filename: string;
+    file_id: string;
+  }>;
+  failed: Array<{
+    filename: string;
+    error: string;
+  }>;
+  processed_at: string;
+};
+
+/** System: hook progress. A hook is still running and has printed this so far; about once a second. Needs no answer. */
+export type SystemHookProgress = SharedIds & {
+  type: "system";
+  subtype: "hook_progress";
+  hook_id: string;
+  hook_name: string;
+  hook_event: string;
+  stdout: string;
+  stderr: string;
+  output: string;
+  backgrounded?: boolean;
+};
+
+/** System: hook response. A hook ended. Needs no answer. */
+export type SystemHookResponse = SharedIds & {
+  type: "system";
+  subtype: "hook_response";
+  hook_id: string;
+  hook_name: string;
+  hook_event: string;
+  output: string;
+  stdout: string;
+  stderr: string;
+  outcome: "success" | "error" | "cancelled" | (string & {});
+  exit_code?: number;
+};
+
+/** System: hook started. A hook began to run. Sent with --include-hook-events, and always for SessionStart and Setup. Needs no answer. */
+export type SystemHookStarted = SharedIds & {
+  type: "system";
+  subtype: "hook_started";
+  hook_id: string;
+  hook_name: string;
+  hook_event: string;
+};
+
+/** System: informational. A remark for the user: a banner, or what a hook said. Needs no answer. */
+export type SystemInformational = SharedIds & {
+  type: "system";
+  subtype: "informational";
+  content: string;
+  level: "info" | "notice" | "suggestion" | "warning" | (string & {});
+  tool_use_id?: string;
+  prevent_continuation?: boolean;
+  tag?: string;
+  prompt_submit_outcome?: {
+    kind: string;
+    prompt_kept?: boolean;
+    reason?: string;
+  };
+  isMeta?: boolean;
+  timestamp?: string;
+};
+
+/** System: init. Claude Code describes the session at the start of every turn: model, tools, servers, commands. Needs no answer. */
+export type SystemInit = SharedIds & {
+  type: "system";
+  subtype: "init";
+  apiKeySource: "ANTHROPIC_API_KEY" | "apiKeyHelper" | "/login managed key" | "none" | "user" | "project" | "org" | "temporary" | "oauth" | (string & {});
+  claude_code_version: string;
+  cwd: string;
+  tools: Array<string>;
+  mcp_servers: Array<{
+    name: string;
+    status: string;
+    source?: string;
+  }>;
+  model: string;
+  permissionMode: "default" | "acceptEdits" | "bypassPermissions" | "plan" | "dontAsk" | "auto" | (string & {});
+  slash_commands: Array<string>;
+  output_style: string;
+  skills: Array<string>;
+  plugins: Array<{
+    name: string;
+    path: string;
+    version?: string;
+    source?: string;
+  }>;
+  agents?: Array<string>;
+  betas?: Array<string>;
+  terminal_slash_commands?: Array<string>;
+  plugin_errors?: Array<{
+    plugin: string;
+    type: string;
+    message: string;
+    path?: string;
+    managed_lock?: {
+      plugin_enabled: boolean;
+      name: string;
+      marketplace?: string;
+    };
+  }>;
+  fast_mode_state?: "off" | "cooldown" | "on" | (string & {});
+  fast_mode_disabled_reason?: "free" | "preference" | "extra_usage_disabled" | "network_error" | "unknown" | "not_first_party" | "disabled_by_env" | "model_not_allowed" | "sdk_opt_in_required" | "pending" | (string & {});
+  effort?: "low" | "medium" | "high" | "xhigh" | "max" | (string & {}) | null;
+  view_mode?: "focus" | "default" | (string & {});
+  capabilities?: Array<string>;
+  additional_directories?: Array<string>;
+  analytics_disabled?: boolean;
+  product_feedback_disabled?: boolean;
+  memory_paths?: { [key: string]: unknown };
+  messaging_socket_path?: string | null;
+  original_cwd?: string;
+  per_turn_effort_active?: boolean;
+  served_by_anthropic?: boolean;
+  ultrathink_available?: boolean;
+  ultrathink_typed_raises?: boolean;
+  user_message_uuids?: Array<string>;
+  startup_timing?: { [key: string]: unknown };
+};
+
+/** System: local command output. A slash command that runs inside Claude Code printed something. Needs no answer. */
+export type SystemLocalCommandOutput = SharedIds & {
+  type: "system";
+  subtype: "local_command_output";
+  content: string;
+};
+
+/** System: memory recall. Memories were looked up for this turn. Needs no answer. */
+export type SystemMemoryRecall = SharedIds & {
+  type: "system";
+  subtype: "memory_recall";
+  mode: "select" | "synthesize" | (string & {});
+  memories: Array<{
+    path: string;
+    scope: "personal" | "team" | "organization" | (string & {});
+    content?: string;
+  }>;
+};
+
+/** System: mirror error. The SDK could not store a mirrored transcript; made by the SDK itself, not by Claude Code. Needs no answer. */
+export type SystemMirrorError = SharedIds & {
+  type: "system";
+  subtype: "mirror_error";
+  error: string;
+  key: {
+    projectKey: string;
+    sessionId: string;
+    subpath?: string;
+  };
+};
+
+/** System: model fallback. The model is overloaded, and the fallback model takes over. Needs no answer. */
+export type SystemModelFallback = SharedIds & {
+  type: "system";
+  subtype: "model_fallback";
+  trigger: string;
+  original_model: string;
+  fallback_model: string;
+  content: string;
+};
+
+/** System: model refusal fallback. The model refused, and another one takes the turn over. Needs no answer. */
+export type SystemModelRefusalFallback = SharedIds & {
+  type: "system";
+  subtype: "model_refusal_fallback";
+  trigger: "refusal" | (string & {});
+  direction: "retry" | "revert" | "sticky" | (string & {});
+  original_model: string;
+  fallback_model: string;
+  request_id: string | null;
+  content: string;
+  scope?: "session" | "local" | (string & {});
+  api_refusal_category?: string | null;
+  api_refusal_explanation?: string | null;
+  retracted_message_uuids?: Array<string>;
+  refused_user_message_uuid?: string | null;
+};
+
+/** System: model refusal no fallback. The model refused, and no other one takes over. Needs no answer. */
+export type SystemModelRefusalNoFallback = SharedIds & {
+  type: "system";
+  subtype: "model_refusal_no_fallback";
+  original_model: string;
+  request_id: string | null;
+  /** May be empty. */
+  content: string;
+  api_refusal_category?: string | null;
+  api_refusal_explanation?: string | null;
+  refused_user_message_uuid?: string | null;
+};
+
+/** System: notification. Something for the user to notice. Needs no answer. */
+export type SystemNotification = SharedIds & {
+  type: "system";
+  subtype: "notification";
+  key: string;
+  text: string;
+  priority: "low" | "medium" | "high" | "immediate" | (string & {});
+  color?: string;
+  timeout_ms?: number;
+};
+
+/** System: permission denied. A tool call was denied without asking the client. Needs no answer. */
+export type SystemPermissionDenied = SharedIds & {
+  type: "system";
+  subtype: "permission_denied";
+  tool_name: string;
+  tool_use_id: string;
+  message: string;
+  agent_id?: string;
+  decision_reason_type?: string;
+  decision_reason?: string;
+  decision_reason_code?: string;
+};
+
+/** System: plugin install. Plugins are being installed. Comes even before the reply to `initialize`. Needs no answer. */
+export type SystemPluginInstall = SharedIds & {
+  type: "system";
+  subtype: "plugin_install";
+  status: "started" | "installed" | "failed" | "completed" | (string & {});
+  name?: string;
+  error?: string;
+};
+
+/** System: session state changed. The session became idle, runs, or waits for an answer of the client. Sent to clients that ask for it, and then the authority on the matter. Needs no answer. */
+export type SystemSessionStateChanged = SharedIds & {
+  type: "system";
+  subtype: "session_state_changed";
+  state: "idle" | "running" | "requires_action" | (string & {});
+  sdk_host_only?: boolean;
+};
+
+/** System: session title changed. The session got a title. Needs no answer. */
+export type SystemSessionTitleChanged = SharedIds & {
+  type: "system";
+  subtype: "session_title_changed";
+  title: string;
+  given_by?: string;
+};
+
+/** System: session writes lost. The disk was full and parts of the transcript are lost; sent at the end. Needs no answer. */
+export type SystemSessionWritesLost = SharedIds & {
+  type: "system";
+  subtype: "session_writes_lost";
+  error_code: "ENOSPC" | "EDQUOT" | (string & {});
+  lost: Array<"transcript" | "global_config" | (string & {})>;
+  transcript_session_ids?: Array<string>;
+};
+
+/** System: status. Claude Code tells what it is busy with, null for nothing in particular, or that the permission mode changed. Needs no answer. */
+export type SystemStatus = SharedIds & {
+  type: "system";
+  subtype: "status";
+  status: "compacting" | "requesting" | (string & {}) | null;
+  permissionMode?: "default" | "acceptEdits" | "bypassPermissions" | "plan" | "dontAsk" | "auto" | (string & {});
+  compact_result?: "success" | "failed" | (string & {});
+  compact_error?: string;
+  compact_output_chars?: number;
+  user_message_uuids?: Array<string>;
+};
+
+/** System: task notification. A task ended. Needs no answer. */
+export type SystemTaskNotification = SharedIds & {
+  type: "system";
+  subtype: "task_notification";
+  task_id: string;
+  status: "completed" | "failed" | "stopped" | (string & {});
+  /** May be empty. */
+  output_file: string;
+  summary: string;
+  run_id?: string;
+  tool_use_id?: string;
+  reason?: "worker_restart" | (string & {});
+  usage?: SharedTaskUsage;
+  resource_links?: Array<{
+    uri: string;
+    name: string;
+    title?: string;
+    description?: string;
+    mimeType?: string;
+    size?: number;
+    annotations?: { [key: string]: unknown };
+  }>;
+  skip_transcript?: boolean;
+  ambient?: boolean;
+  summary_is_report?: boolean;
+};
+
+/** System: task progress. How far a task has come. Needs no answer. */
+export type SystemTaskProgress = SharedIds & {
+  type: "system";
+  subtype: "task_progress";
+  task_id: string;
+  description: string;
+  usage: SharedTaskUsage;
+  run_id?: string;
+  tool_use_id?: string;
+  subagent_type?: string;
+  last_tool_name?: string;
+  summary?: string;
+};
+
+/** System: task started. A subagent, a background command or a monitor began. Needs no answer. */
+export type SystemTaskStarted = SharedIds & {
+  type: "system";
+  subtype: "task_started";
+  task_id: string;
+  description: string;
+  run_id?: string;
+  tool_use_id?: string;
+  subagent_type?: string;
+  is_backgrounded?: boolean;
+  spawn_depth?: number;
+  parent_task_id?: string;
+  task_type?: string;
+  workflow_name?: string;
+  prompt?: string;
+  skip_transcript?: boolean;
+  ambient?: boolean;
+};
+
+/** System: task updated. Something about a task changed; only what changed is in `patch`. Needs no answer. */
+export type SystemTaskUpdated = SharedIds & {
+  type: "system";
+  subtype: "task_updated";
+  task_id: string;
+  patch: {
+    status?: "pending" | "running" | "completed" | "failed" | "killed" | "paused" | (string & {});
+    description?: string;
+    end_time?: number;
+    total_paused_ms?: number;
+    error?: string;
+    is_backgrounded?: boolean;
+  };
+  run_id?: string;
+};
+
+/** System: thinking tokens. An estimate of how much the model has thought so far. Needs no answer. */
+export type SystemThinkingTokens = SharedIds & {
+  type: "system";
+  subtype: "thinking_tokens";
+  estimated_tokens: number;
+  estimated_tokens_delta: number;
+  user_message_uuid?: string;
+};
+
+/** System: worker shutting down. A hosted worker is about to stop. Needs no answer. */
+export type SystemWorkerShuttingDown = SharedIds & {
+  type: "system";
+  subtype: "worker_shutting_down";
+  reason: string;
+};
