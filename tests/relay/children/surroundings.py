@@ -20,7 +20,7 @@ def command_line() -> list[str]:
 
 
 def environment() -> list[str]:
-    """Return the environment in its order, as the kernel has it, without the one variable that is added."""
+    """Return the environment as the kernel has it, without the one variable that is added."""
     with open("/proc/self/environ", "rb") as environ:
         entries = environ.read().split(b"\0")
     added = [entry for entry in entries if entry.startswith(b"CLAUDE_PROXY_SESSION_ID=")]
