@@ -157,11 +157,12 @@ def original_environment() -> dict[bytes, bytes]:
     """
     environment = dict(os.environb)
     if environment.get(b"LC_CTYPE", b"").lower() in (b"c.utf-8", b"c.utf8", b"utf-8"):
-        del environment[b"LC_CTYPE"]
         with open("/proc/self/environ", "rb") as given:
-            for entry in given.read().split(b"\0"):
-                if entry.startswith(b"LC_CTYPE="):
-                    environment[b"LC_CTYPE"] = entry.removeprefix(b"LC_CTYPE=")
+            entries = [entry for entry in given.read().split(b"\0") if entry.startswith(b"LC_CTYPE=")]
+        if entries:
+            environment[b"LC_CTYPE"] = entries[0].removeprefix(b"LC_CTYPE=")
+        else:
+            del environment[b"LC_CTYPE"]
     return environment
 
 
