@@ -9,7 +9,7 @@ import pytest
 
 from tests.end_to_end.checks import assert_faithful, unexpected_verdicts
 from tests.rig.environment import Surroundings
-from tests.rig.sameness import alike, shape
+from tests.rig.sameness import differences, shape
 from tests.rig.scenarios import DESERVED, Scenario, all_scenarios
 from tests.rig.stage import Stage
 
@@ -48,7 +48,7 @@ async def test_client_sees_the_same_and_the_log_has_every_line(
         tasks.start_soon(run, "wrap", wrapped.command)
 
     (bare, bare_exits), (seen, exits) = runs["bare"], runs["wrap"]
-    assert alike(bare, seen, ordered=scenario.ordered) == ([], [])
+    assert differences(bare, seen, ordered=scenario.ordered) == []
     assert exits == bare_exits
     assert_faithful(wrapped)
     unexpected = [line for log in wrapped.logs() for line in unexpected_verdicts(log)]

@@ -15,7 +15,7 @@ import pytest
 from tests.end_to_end.checks import assert_faithful, unexpected_verdicts
 from tests.rig.answers import Failure, Gate, says, uses
 from tests.rig.environment import Surroundings
-from tests.rig.sameness import alike, shape
+from tests.rig.sameness import differences, shape
 from tests.rig.wrapping import Wrapped, claude_proxy
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ async def test_client_sees_the_same_and_the_log_has_every_line(  # noqa: PLR0917
         tasks.start_soon(run, "bare", claude)
         tasks.start_soon(run, "wrap", wrapped.command)
 
-    assert alike(shapes["bare"], shapes["wrap"], ordered=name not in UNORDERED) == ([], [])
+    assert differences(shapes["bare"], shapes["wrap"], ordered=name not in UNORDERED) == []
     assert any(entry["what"] == "message" and entry["value"]["type"] == "result" for entry in shapes["wrap"])
     assert_faithful(wrapped)
     assert [line for log in wrapped.logs() for line in unexpected_verdicts(log)] == []

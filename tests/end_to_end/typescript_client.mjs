@@ -47,8 +47,8 @@ async function converse(turns, options, { before = async () => {}, onMessage = a
   const prompts = new Prompts();
   const conversation = query({ prompt: prompts, options: { ...common, ...options } });
   const rest = [...turns];
-  prompts.say(rest.shift());
   await before(conversation);
+  prompts.say(rest.shift());
   for await (const message of conversation) {
     tell("message", message);
     await onMessage(message, conversation);

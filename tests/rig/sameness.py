@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+from itertools import zip_longest
+from os.path import commonpath
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
-__all__ = ["alike", "shape"]
+__all__ = ["differences", "shape"]
 
 # Ids are replaced by their kind and the order in which they turned up, so that what refers to the same thing
 # in one run must refer to the same thing in the other.
@@ -59,15 +61,23 @@ def shape(messages: Iterable[Any], home: Path) -> list[Any]:
     return [_levelled(message, words) for message in messages]
 
 
-def alike(one: Sequence[Any], other: Sequence[Any], *, ordered: bool) -> tuple[list[str], list[str]]:
-    """Return what only one side has, and what only the other has: two empty lists when they are the same.
+def differences(one: Sequence[Any], other: Sequence[Any], *, ordered: bool) -> list[str]:
+    """Return where two runs differ, for a person to read: an empty list when they are the same.
 
     Unordered, ids no longer show what belongs together, since they are numbered by their order.
     """
     left, right = ([_line(message, ordered) for message in side] for side in (one, other))
-    if ordered:
-        return ([], []) if left == right else (left, right)
-    return _surplus(left, right), _surplus(right, left)
+    if not ordered:
+        left, right = sorted(_surplus(left, right)), sorted(_surplus(right, left))
+    pairs = zip_longest(left, right, fillvalue="(nothing)")
+    return [_where(*pair) for pair in pairs if pair[0] != pair[1]]
+
+
+def _where(one: str, other: str) -> str:
+    """Return the beginning of two lines, and the place where they part."""
+    parted = len(commonpath([one, other]))
+    near = slice(max(0, parted - 100), parted + 100)
+    return f"{one[:80]} ... {one[near]}\n    != {other[near]}"
 
 
 def _levelled(value: Any, words: Callable[[str], str], name: str = "") -> Any:
