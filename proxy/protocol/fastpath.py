@@ -98,7 +98,10 @@ class Compiler:
         structs = []
         for value in sorted(wanted):
             row, row_name = follow(rows[value], name)
-            fields = {**common, **self._fields(row, row_name)}
+            own = self._fields(row, row_name)
+            if any(own[key] != common[key] for key in own.keys() & common.keys()):
+                raise UnsupportedError(f"{row_name} defines otherwise what {name} defines")
+            fields = common | own
             fields.pop(tag, None)
             if len(wanted) == 1:  # msgspec lets the tag be missing where there is no choice
                 fields[tag] = (Literal[value], True)

@@ -233,19 +233,19 @@ export type ContentApiMessage = {
   stop_sequence: string | null;
   usage: SharedUsage;
   container?: {
-    id?: string;
-    expires_at?: string;
+    id: string;
+    expires_at: string;
     skills?: Array<{
-      skill_id?: string;
-      type?: "anthropic" | "custom" | (string & {});
-      version?: string;
+      skill_id: string;
+      type: "anthropic" | "custom" | (string & {});
+      version: string;
     }> | null;
   } | null;
   context_management?: {
-    applied_edits?: Array<{
+    applied_edits: Array<{
       cleared_input_tokens?: number;
       cleared_tool_uses?: number;
-      type?: "clear_tool_uses_20250919" | "clear_thinking_20251015" | (string & {});
+      type: "clear_tool_uses_20250919" | "clear_thinking_20251015" | (string & {});
       cleared_thinking_turns?: number;
     }>;
   } | null;
@@ -257,8 +257,8 @@ export type ContentApiMessage = {
   } | null;
   stop_details?: {
     type: "refusal" | (string & {});
-    category?: "cyber" | "bio" | "frontier_llm" | "reasoning_extraction" | "general_harms" | (string & {}) | null;
-    explanation?: string | null;
+    category: "cyber" | "bio" | "frontier_llm" | "reasoning_extraction" | "general_harms" | (string & {}) | null;
+    explanation: string | null;
     fallback_credit_token?: string | null;
     fallback_has_prefill_claim?: boolean | null;
     recommended_model?: string | null;
@@ -3380,21 +3380,21 @@ export type SharedUsage = {
   cache_creation_input_tokens: number | null;
   cache_read_input_tokens: number | null;
   cache_creation?: {
-    ephemeral_1h_input_tokens?: number;
-    ephemeral_5m_input_tokens?: number;
+    ephemeral_1h_input_tokens: number;
+    ephemeral_5m_input_tokens: number;
   } | null;
   service_tier?: "standard" | "priority" | "batch" | (string & {}) | null;
   server_tool_use?: {
-    web_search_requests?: number;
-    web_fetch_requests?: number;
+    web_search_requests: number;
+    web_fetch_requests: number;
   } | null;
   inference_geo?: string | null;
   iterations?: Array<{
     type: "message" | "compaction" | "advisor_message" | "fallback_message" | (string & {});
-    input_tokens?: number;
-    output_tokens?: number;
-    cache_creation_input_tokens?: number | null;
-    cache_read_input_tokens?: number | null;
+    input_tokens: number;
+    output_tokens: number;
+    cache_creation_input_tokens: number | null;
+    cache_read_input_tokens: number | null;
     cache_creation?: {
       ephemeral_1h_input_tokens?: number;
       ephemeral_5m_input_tokens?: number;
@@ -3403,10 +3403,10 @@ export type SharedUsage = {
   }> | null;
   speed?: "standard" | "fast" | (string & {}) | null;
   output_tokens_details?: {
-    thinking_tokens?: number;
+    thinking_tokens: number;
   } | null;
   fallback_credit?: {
-    status?: {
+    status: {
       type: "redeemed" | "not_applied" | (string & {});
       reason?: "body_mismatch" | "continuation_excluded" | "continuation_only" | "expired" | "invalid_target_model" | "not_enabled" | "reprice_unavailable" | "temporarily_unavailable" | "variant_fields_present" | "wrong_organization" | "wrong_platform" | "wrong_workspace" | (string & {});
       remove_to_redeem?: Array<string> | null;

@@ -1,0 +1,108 @@
+"""Typed decodes made from schemas take only what the schema takes."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from proxy.protocol import library
+from proxy.protocol.fastpath import Compiler, UnsupportedError
+
+
+def takes(schema: Any, line: bytes, *, closed: bool = False, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Tell whether the typed decode made from a schema takes a line."""
+    monkeypatch.setitem(library._loaded, "test.json", schema)
+    try:
+        msgspec.json.decode(line, type=Compiler(closed=closed).compile("test.json"))
+    except msgspec.ValidationError:
+        return False
+    return True
+
+
+KNOWN = {"anyOf": [{"enum": ["a", "b"]}, {"type": ["string", "null"]}]}
+TABLE: dict[str, Any] = {
+    "type": "object",
+    "required": ["type"],
+    "properties": {"type": {"type": "string"}},
+    "allOf": [
+        {
+            "if": {"required": ["type"], "properties": {"type": {"const": tag}}},
+            "then": {
+                "type": "object",
+                "required": [tag],
+                "properties": {"type": {"const": tag}, tag: {"type": "integer"}},
+            },
+        }
+        for tag in ("x", "y")
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("schema", "taken", "refused"),
+    [
+        ({"type": "number"}, [b"1", b"1.5"], [b'"1"', b"null", b"true"]),
+        ({"type": "integer"}, [b"1", b"-1"], [b"1.5", b"true"]),
+        ({"type": ["string", "null"]}, [b'"x"', b"null"], [b"1", b"{}"]),
+        ({"type": "object"}, [b"{}", b'{"a":[1]}'], [b"[]", b"null"]),
+        ({"type": "array"}, [b"[]", b'[1,"a"]'], [b"{}"]),
+        ({"type": "object", "additionalProperties": {"type": "string"}}, [b'{"a":"b"}'], [b'{"a":1}']),
+        (
+            {"type": "object", "required": ["a"], "properties": {"a": {}}},
+            [b'{"a":null}', b'{"a":[]}'],
+            [b"{}"],
+        ),
+        (
+            {"type": "object", "properties": {"from": {"type": "string"}}},
+            [b"{}", b'{"from":"a"}'],
+            [b'{"from":1}'],
+        ),
+        (KNOWN, [b'"a"', b'"c"', b"null"], [b"1"]),
+        (
+            TABLE,
+            [b'{"type":"x","x":1}', b'{"y":1,"type":"y"}'],
+            [b'{"type":"x"}', b'{"x":1}', b'{"type":"z"}'],
+        ),
+    ],
+)
+def test_a_schema_becomes_a_type(
+    schema: Any, taken: list[bytes], refused: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the schema refuses, the type refuses."""
+    assert all(takes(schema, line, monkeypatch=monkeypatch) for line in taken)
+    assert not any(takes(schema, line, monkeypatch=monkeypatch) for line in refused)
+
+
+@pytest.mark.parametrize(
+    ("schema", "taken", "refused"),
+    [
+        (KNOWN, [b'"a"', b"null"], [b'"c"']),
+        ({"type": "object", "properties": {"a": {}}}, [b"{}", b'{"a":1}'], [b'{"b":1}']),
+        ({"type": "object"}, [b'{"b":1}'], []),
+        (TABLE, [b'{"type":"x","x":1}'], [b'{"type":"x","x":1,"y":1}']),
+    ],
+)
+def test_a_closed_type_takes_only_what_is_named(
+    schema: Any, taken: list[bytes], refused: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Further fields and values are drift."""
+    assert all(takes(schema, line, closed=True, monkeypatch=monkeypatch) for line in taken)
+    assert not any(takes(schema, line, closed=True, monkeypatch=monkeypatch) for line in refused)
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "string", "minLength": 1},
+        {"type": "number", "minimum": 0},
+        {"type": "object", "minProperties": 1},
+        {"type": "array", "maxItems": 1},
+        {"not": {"type": "string"}},
+        {"type": "object", "properties": {"a": KNOWN}, "allOf": [{"properties": {"a": {"type": "string"}}}]},
+        {**TABLE, "properties": {**TABLE["properties"], "x": {"type": "string"}}},
+    ],
+)
+def test_what_a_type_cannot_say_is_an_error(schema: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A keyword that the compiler does not know is never passed over."""
+    with pytest.raises(UnsupportedError):
+        takes(schema, b"1", monkeypatch=monkeypatch)
