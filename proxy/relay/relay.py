@@ -8,6 +8,7 @@ that it does is to write the ``session_ended`` record.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import select
@@ -163,6 +164,7 @@ class Relay:
             what, number = line.split()
             if what == b"signalled":
                 signal.sigtimedwait({int(number)}, 0)
+                self._tell_supervisor()
             else:
                 self._exit = _exit(int(number)) | {"duration_ms": self._age_ms()}
         if not news and self._exit is None:
@@ -191,6 +193,10 @@ class Relay:
         """Let the supervisor exit."""
         if not self._reported:
             self._reported = True
+            self._tell_supervisor()
+
+    def _tell_supervisor(self) -> None:
+        with contextlib.suppress(BrokenPipeError):  # it was killed: nobody waits for this any more
             os.write(self._done, b".")
 
     # -- what is said in the log -----------------------------------------------------------------------------

@@ -90,8 +90,9 @@ def supervise(
     """Run the command behind the wrapper, to the end; raise `CannotRunError` if it cannot be started.
 
     ``relay`` is run in a process of its own, with the session, a descriptor to read what happens to the command
-    (``exited STATUS``, ``signalled NUMBER``; end of file: the supervisor was killed), and one to write a byte to
-    when all that the command wrote has been delivered.
+    (``exited STATUS``; end of file: the supervisor was killed) or what it is to take from its pending signals
+    (``signalled NUMBER``), and one to write a byte to when that is done: the signal taken, or all that the command
+    wrote delivered.
     """
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, _WAITED)
     started_ns = time.time_ns()
@@ -248,18 +249,27 @@ class _Supervisor:
                 os.kill(self._command_pid, arrived.si_signo)
 
     def _went_to_the_group(self, number: int) -> bool:
-        """Whether the signal is pending in the relay process too; if so, have it taken from there."""
+        """Whether the signal is pending in the relay process too; if so, have it taken from there.
+
+        A further one that comes meanwhile merges with it there, so it is dropped here: both went to the group.
+        """
+        found = False
+        while self._is_pending_in_relay(number):
+            found = True
+            os.write(self._news, b"signalled %d\n" % number)
+            os.read(self._done, 1)  # taken; or the relay process is gone, which is noticed soon
+            signal.sigtimedwait({number}, 0)
+        return found
+
+    def _is_pending_in_relay(self, number: int) -> bool:
         try:
             with open(f"/proc/{self._relay_pid}/status", "rb") as status:
-                pending = next(
-                    (int(line.split()[1], 16) for line in status if line.startswith(b"ShdPnd:")), 0
-                )
+                for line in status:
+                    if line.startswith(b"ShdPnd:"):
+                        return bool(int(line.split()[1], 16) >> (number - 1) & 1)
         except OSError:
-            return False
-        if not pending >> (number - 1) & 1:
-            return False
-        os.write(self._news, b"signalled %d\n" % number)
-        return True
+            pass  # the relay process is gone, which is noticed soon
+        return False
 
     def _reap(self) -> None:
         while True:
