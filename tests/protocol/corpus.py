@@ -103,6 +103,39 @@ def second_opinion(stream: Stream, line: bytes) -> str:
     return "valid" if reference(f"{stream}.json").is_valid(message) else "invalid"
 
 
+def without_one_required(stream: Stream, message: Any) -> Iterator[Any]:
+    """Yield the message with one field gone that its kind or its body requires, and with that field mistyped."""
+    type_, tag = kind_of(message)
+    schema, name = library.follow(_rows(f"{stream}.json")[type_], f"{stream}.json")
+    path: tuple[str, ...] = ()
+    for key in (*TAG_PATHS.get(type_, ()), ""):
+        choice = library.table(schema)
+        if choice is not None and tag is not None:
+            schema, name = library.follow(choice[1][tag], name)
+        value = _within(message, path)
+        for field in _required(schema, name):
+            yield _changed(message, (*path, field), remove=True)
+            yield _changed(
+                message, (*path, field), "wrong" if isinstance(value[field], dict | list) else {"wrong": 1}
+            )
+        if not isinstance(value.get(key), dict):
+            return
+        schema, name = library.follow(schema["properties"][key], name)
+        path = (*path, key)
+
+
+def _within(message: Any, path: tuple[str, ...]) -> Any:
+    return functools.reduce(lambda value, key: value[key], path, message)
+
+
+def _required(schema: Any, name: str) -> set[str]:
+    found = set(schema.get("required", ()))
+    for part in schema.get("allOf", ()):
+        if "$ref" in part:
+            found |= _required(*library.follow(part, name))
+    return found
+
+
 WRONG: tuple[Any, ...] = (None, True, 7, "wrong", ["wrong"], {"wrong": 1})
 
 
