@@ -30,8 +30,8 @@ Cut = tuple[list[bytes], bytes, bytes | None]
 """What one read completed: the lines without their newlines; the bytes to pass on once the lines are recorded; and the
 beginning of a line longer than the limit, to be recorded before those, or None.
 
-A single line of more than a megabyte is not copied to take its newline off: then the line is the bytes to pass on, the
-very same object."""
+A single line of more than a megabyte is not copied to take its newline off: then it is the very bytes to pass on,
+newline and all."""
 
 
 class LineFramer:

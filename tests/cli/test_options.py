@@ -1,0 +1,140 @@
+"""The wrapper's own options: which words are whose, and which value counts."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from proxy.cli import UsageError, resolve, split_options
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.mark.parametrize(
+    ("words", "options", "rest", "separated"),
+    [
+        ([], {}, [], False),
+        (["claude", "-p"], {}, ["claude", "-p"], False),
+        (["--", "claude", "--"], {}, ["claude", "--"], True),
+        (["--data-dir", "d", "claude"], {"data-dir": "d"}, ["claude"], False),
+        (["--data-dir=d", "--port", "0", "--", "show"], {"data-dir": "d", "port": "0"}, ["show"], True),
+        (["--data-dir", "--", "x"], {"data-dir": "--"}, ["x"], False),
+        (["claude", "--data-dir", "mine"], {}, ["claude", "--data-dir", "mine"], False),
+        (["--session-name=", "x"], {"session-name": ""}, ["x"], False),
+        (["-h"], {"help": ""}, [], False),
+        (["--version"], {"version": ""}, [], False),
+    ],
+)
+def test_options_end_at_the_command(
+    words: list[str], options: dict[str, str], rest: list[str], separated: bool
+) -> None:
+    """Everything from COMMAND on belongs to COMMAND, untouched."""
+    assert split_options(words) == (options, rest, separated)
+
+
+@pytest.mark.parametrize("words", [["--data-dri", "x"], ["-x"], ["--data-dir"]])
+def test_an_unknown_or_bare_option_is_refused(words: list[str]) -> None:
+    """A mistyped option is not taken for a command."""
+    with pytest.raises(UsageError):
+        split_options(words)
+
+
+def test_precedence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An option beats the environment, that beats the file, and that the default."""
+    config = tmp_path / "config.yaml"
+    config.write_text("validation: {mode: enforce}\nstorage: {data_directory: /of/the/file}\napi: {port: 1}")
+    assert resolve({})["validation"] == "observe"
+    monkeypatch.setenv("CLAUDE_PROXY_CONFIG", str(config))
+    chosen = resolve({})
+    assert (chosen["validation"], chosen["data-dir"], chosen["port"]) == ("enforce", "/of/the/file", "1")
+    monkeypatch.setenv("CLAUDE_PROXY_VALIDATION", "off")
+    monkeypatch.setenv("CLAUDE_PROXY_DATA_DIR", "/of/the/environment")
+    chosen = resolve({"validation": "observe"})
+    assert (chosen["validation"], chosen["data-dir"], chosen["port"]) == (
+        "observe",
+        "/of/the/environment",
+        "1",
+    )
+
+
+def test_the_default_data_directory_is_the_platforms(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a choice, sessions are kept where the XDG specification says."""
+    monkeypatch.setenv("HOME", "/home/dev")
+    monkeypatch.delenv("XDG_STATE_HOME", raising=False)
+    assert resolve({})["data-dir"] == "/home/dev/.local/state/claude-proxy"
+    monkeypatch.setenv("XDG_STATE_HOME", "/state")
+    assert resolve({})["data-dir"] == "/state/claude-proxy"
+    monkeypatch.setenv("XDG_STATE_HOME", "relative/is/ignored")
+    assert resolve({})["data-dir"] == "/home/dev/.local/state/claude-proxy"
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"validation": "strict"}, "--validation is 'strict'; it takes observe, enforce, off"),
+        ({"server": "yes"}, "--server is 'yes'; it takes auto, off"),
+        ({"redact": "no"}, "--redact is 'no'; it takes on, off"),
+        ({"port": "http"}, "port is 'http'; it takes a number from 0 (any free port) to 65535"),
+        ({"port": "65536"}, "port is '65536'"),
+        ({"config": "/does/not/exist"}, "cannot read the configuration /does/not/exist"),
+    ],
+)
+def test_a_wrong_value_is_refused_with_what_is_allowed(options: dict[str, str], said: str) -> None:
+    """The sentence says what to change."""
+    with pytest.raises(UsageError) as raised:
+        resolve(options)
+    assert said in str(raised.value)
+
+
+def test_a_wrong_value_in_the_environment_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sentence says where the wrong value comes from."""
+    monkeypatch.setenv("CLAUDE_PROXY_VALIDATION", "strict")
+    with pytest.raises(UsageError, match="CLAUDE_PROXY_VALIDATION is 'strict'"):
+        resolve({})
+
+
+def test_a_wrapped_session_imports_no_web_database_or_command_line_library() -> None:
+    """Whatever a session may import, with enforcement and the full judge, none of the heavy libraries comes along."""
+    heavy = [
+        "aiohttp",
+        "anyio",
+        "argparse",
+        "asyncio",
+        "jsonschema",
+        "logging",
+        "pydantic",
+        "rich",
+        "sqlite3",
+        "structlog",
+        "yaml",
+    ]
+    program = f"""
+import sys
+import proxy.cli, proxy.relay.supervisor, proxy.relay.relay, proxy.relay.enforcement, proxy.protocol.full
+from proxy.protocol import Judge
+assert Judge("stdin").judge(b'{{"type":"user"}}').verdict == "invalid"
+print(sorted(set({heavy!r}) & set(sys.modules)))
+"""
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    assert found.strip() == "[]"
+
+
+def test_nothing_slow_is_imported_before_the_command_starts() -> None:
+    """The way to the command does without `typing`, `enum` and what they bring: half of Python's own start."""
+    program = """
+import sys
+before = set(sys.modules)
+import proxy.cli, proxy.relay.command, proxy.relay.execute, proxy.relay.supervisor, proxy.sessions.identity
+print(sorted({"typing", "enum", "re", "contextlib", "functools", "collections", "json"} & (set(sys.modules) - before)))
+"""
+    found = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", f"import sys; sys.path[:0] = {sys.path!r}\n{program}"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert found.strip() == "[]"

@@ -1,0 +1,124 @@
+"""``claude-proxy shim``: an executable that stands in for claude."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from proxy.cli.shim import MARK, find_claude
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PROXY = [sys.executable, "-m", "proxy"]
+
+
+def program(path: Path, text: str = '#!/bin/sh\necho "claude $0 $*"\n') -> Path:
+    """Make an executable."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    path.chmod(0o755)
+    return path
+
+
+def make_shim(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    """Run the subcommand."""
+    return subprocess.run(
+        [*PROXY, "shim", str(folder), *options], capture_output=True, text=True, check=False
+    )
+
+
+def run(*command: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a command with additions to the environment, and no input."""
+    env = {**os.environ, "CLAUDE_PROXY_SERVER": "off", **environment}
+    return subprocess.run(
+        list(map(str, command)),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        env=env,
+        check=False,
+    )
+
+
+def test_a_shim_wraps_the_claude_that_it_was_given(tmp_path: Path) -> None:
+    """The shim says where it is, records its sessions, and its command has the real path as its name."""
+    claude = program(tmp_path / "real" / "claude")
+    made = make_shim(tmp_path / "bin", "--claude", str(claude))
+    shim = tmp_path / "bin" / "claude"
+    assert (made.returncode, made.stdout) == (0, f"{shim}\n")
+    ran = run(shim, "-p", "two words", CLAUDE_PROXY_DATA_DIR=str(tmp_path / "data"))
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, f"claude {claude} -p two words\n", "")
+    first = json.loads((tmp_path / "data" / "sessions" / "latest.jsonl").read_text().splitlines()[0])
+    assert first["event"]["data"]["command"] == [str(claude), "-p", "two words"]
+
+
+def test_a_shim_needs_nothing_of_the_callers_python(tmp_path: Path) -> None:
+    """Modules beside the shim and the caller's PYTHONPATH do not get in the way."""
+    claude = program(tmp_path / "real" / "claude")
+    make_shim(tmp_path / "bin", "--claude", str(claude))
+    for name in ("json", "signal", "proxy"):
+        (tmp_path / "bin" / f"{name}.py").write_text("raise SystemExit(99)")
+    data = str(tmp_path / "data")
+    ran = run(
+        tmp_path / "bin" / "claude", "-p", "x", PYTHONPATH=str(tmp_path / "bin"), CLAUDE_PROXY_DATA_DIR=data
+    )
+    assert (ran.returncode, ran.stdout) == (0, f"claude {claude} -p x\n")
+
+
+def test_a_shim_steps_aside_for_what_is_no_session(tmp_path: Path) -> None:
+    """``claude --version`` through a shim is the real one, and nothing is recorded."""
+    claude = program(tmp_path / "real" / "claude")
+    make_shim(tmp_path / "bin", "--claude", str(claude))
+    ran = run(tmp_path / "bin" / "claude", "--version", CLAUDE_PROXY_DATA_DIR=str(tmp_path / "data"))
+    assert ran.stdout == f"claude {claude} --version\n"
+    assert not (tmp_path / "data").exists()
+
+
+def test_without_a_path_the_first_on_path_that_is_no_shim_is_taken(tmp_path: Path) -> None:
+    """Shims on PATH are passed over, however many; CLAUDE_PROXY_CLAUDE comes first."""
+    make_shim(tmp_path / "one")
+    make_shim(tmp_path / "two")
+    claude = program(tmp_path / "real" / "claude")
+    path = os.pathsep.join(str(tmp_path / name) for name in ("one", "two", "missing", "real"))
+    assert find_claude({"PATH": path}) == str(claude)
+    assert find_claude({"PATH": path, "CLAUDE_PROXY_CLAUDE": "/other"}) == "/other"
+    ran = run(
+        tmp_path / "one" / "claude",
+        "-p",
+        "x",
+        PATH=f"{path}:/usr/bin:/bin",
+        CLAUDE_PROXY_DATA_DIR=str(tmp_path / "data"),
+    )
+    assert ran.stdout == f"claude {claude} -p x\n"
+
+
+def test_a_shim_that_finds_no_claude_says_so(tmp_path: Path) -> None:
+    """Status 127, as a shell gives, and one line that says what to set."""
+    make_shim(tmp_path / "bin")
+    ran = run(tmp_path / "bin" / "claude", "-p", "x", PATH=str(tmp_path / "bin"))
+    assert ran.returncode == 127
+    assert (
+        ran.stderr
+        == "claude-proxy: no claude on PATH but shims; install it, or set CLAUDE_PROXY_CLAUDE to its path\n"
+    )
+    with pytest.raises(FileNotFoundError, match="a shim itself"):
+        find_claude({"CLAUDE_PROXY_CLAUDE": str(tmp_path / "bin" / "claude")})
+
+
+def test_nothing_but_a_shim_is_overwritten(tmp_path: Path) -> None:
+    """A second call replaces the shim; a real claude in the folder is left alone."""
+    claude = program(tmp_path / "real" / "claude")
+    assert make_shim(tmp_path / "bin").returncode == 0
+    assert make_shim(tmp_path / "bin", "--claude", str(claude)).returncode == 0
+    assert str(claude).encode() in (tmp_path / "bin" / "claude").read_bytes()
+    refused = make_shim(tmp_path / "real")
+    assert refused.returncode == 2
+    assert "is not a shim; choose another folder" in refused.stderr
+    assert MARK not in claude.read_bytes()
+    assert make_shim(tmp_path / "bin", "--claude", "/no/such/claude").returncode == 2

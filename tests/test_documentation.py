@@ -1,0 +1,69 @@
+"""The documentation cannot drift: what the program takes and writes is in it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from proxy import __version__
+from proxy.cli import SUBCOMMANDS, VALUE_OPTIONS
+from proxy.cli.app import _OPTIONS
+from proxy.config import Settings
+from proxy.sessions.reader import Record
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+LOG_FORMAT = (ROOT / "docs" / "log-format.md").read_text()
+CONFIGURATION = (ROOT / "docs" / "configuration.md").read_text()
+
+
+@pytest.mark.parametrize("option", VALUE_OPTIONS)
+def test_each_option_is_in_the_readme_and_in_the_help(option: str) -> None:
+    """An option that nobody can find does not exist."""
+    assert f"--{option}" in README
+    assert f"--{option}" in _OPTIONS
+
+
+@pytest.mark.parametrize("name", sorted(SUBCOMMANDS))
+def test_each_subcommand_is_in_the_readme(name: str) -> None:
+    """A subcommand that nobody can find does not exist."""
+    assert f"claude-proxy {name}" in README
+
+
+@pytest.mark.parametrize("field", Record.__struct_fields__)
+def test_each_field_of_a_record_is_documented(field: str) -> None:
+    """The log format is a document, not what the code happens to write."""
+    assert f"`{field}`" in LOG_FORMAT
+
+
+@pytest.mark.parametrize(
+    ("section", "key"),
+    [
+        (section, key)
+        for section, field in Settings.model_fields.items()
+        for key in field.annotation.model_fields  # type: ignore[union-attr]
+    ],
+)
+def test_each_setting_is_documented_with_its_sentence(section: str, key: str) -> None:
+    """The settings' page says of each key what the model says."""
+    model = Settings.model_fields[section].annotation
+    sentence = model.model_fields[key].description  # type: ignore[union-attr]
+    assert f"| `{section}.{key}` |" in CONFIGURATION
+    assert sentence in CONFIGURATION
+
+
+@pytest.mark.parametrize(
+    "page", sorted(ROOT.glob("*.md")) + sorted(ROOT.glob("docs/*.md")), ids=lambda page: page.name
+)
+def test_links_lead_somewhere(page: Path) -> None:
+    """A link within the repository names a file that is there."""
+    for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text()):
+        if "://" not in target:
+            assert (page.parent / target).exists(), target
+
+
+def test_the_version_has_one_value() -> None:
+    """The package and its metadata agree."""
+    assert f'version = "{__version__}"' in (ROOT / "pyproject.toml").read_text()
