@@ -9,7 +9,7 @@ from typing import Any
 import jsonschema_rs
 
 from proxy.protocol.grammar import MAX_DIGITS, is_deeper_than, without_lone_surrogates
-from proxy.protocol.library import load
+from proxy.protocol.library import Schema, load, table
 from proxy.protocol.verdict import VALID, Judgement, Violation
 
 MAX_ERRORS = 20
@@ -24,7 +24,10 @@ _LONGEST_QUOTE = 60
 _LONGEST_REASON = 200
 _BASE = "json-schema:///"
 
-_validators: dict[str, jsonschema_rs.Validator] = {}
+# The file of a table, and the value of its tag; None for a message without one.
+Row = tuple[str, str | None]
+
+_validators: dict[tuple[str, Row | None], jsonschema_rs.Validator] = {}
 
 _FORMATS = {"date-time": "a time as in RFC 3339, with a zone"}
 _NAMES = {
@@ -38,17 +41,23 @@ _NAMES = {
 }
 
 
-def judgement(schema: str, line: bytes) -> Judgement:
-    """Return the judgement of a schema file on a line of JSON that is within the limits: `valid` or `invalid`."""
+def judgement(schema: str, line: bytes, row: Row | None = None) -> Judgement:
+    """Return the judgement of a schema file on a line of JSON that is within the limits: `valid` or `invalid`.
+
+    `row` is the one row of a table that can apply, where that is known: much less is compiled then.
+    """
     value = parse(line)
     if is_deeper_than(_LOOKED_AT, line):
         value = _pruned(value, _LOOKED_AT)
-    return judgement_of_value(schema, value, every_error=len(line) <= _LONG)
+    return _judgement(_validator(schema, row), value, every_error=len(line) <= _LONG)
 
 
-def judgement_of_value(schema: str, value: Any, *, every_error: bool = True) -> Judgement:
+def judgement_of_value(schema: str, value: Any) -> Judgement:
     """Return the judgement of a schema file on a JSON value that is not nested deep: `valid` or `invalid`."""
-    validator = _validator(schema)
+    return _judgement(_validator(schema, None), value, every_error=True)
+
+
+def _judgement(validator: jsonschema_rs.Validator, value: Any, *, every_error: bool) -> Judgement:
     if validator.is_valid(value):
         return VALID
     if not every_error:
@@ -81,16 +90,26 @@ def _bounded(digits: str) -> int:
     return int(digits) if len(digits) <= MAX_DIGITS else 0
 
 
-def _validator(schema: str) -> jsonschema_rs.Validator:
-    validator = _validators.get(schema)
+def _validator(schema: str, row: Row | None) -> jsonschema_rs.Validator:
+    validator = _validators.get((schema, row))
     if validator is None:
-        validator = _validators[schema] = jsonschema_rs.Draft202012Validator(
-            load(schema),
+        validator = _validators[schema, row] = jsonschema_rs.Draft202012Validator(
+            _restricted(schema, row),
             base_uri=_BASE + schema,
-            retriever=lambda uri: load(uri.removeprefix(_BASE)),
+            retriever=lambda uri: _restricted(uri.removeprefix(_BASE), row),
             validate_formats=True,
         )
     return validator
+
+
+def _restricted(name: str, row: Row | None) -> Schema:
+    """Return a schema file; of the table that the row is in, no other row."""
+    schema = load(name)
+    if row is None or name != row[0]:
+        return schema
+    choice = table(schema)
+    wanted = [choice[1][row[1]]] if choice is not None and row[1] is not None else []
+    return {**schema, "allOf": [True, *wanted, *(part for part in schema["allOf"] if "if" not in part)]}
 
 
 def _pruned(value: Any, levels: int) -> Any:

@@ -39,7 +39,7 @@ _Decode = Callable[[bytes], Any]
 class _Kind:
     """The messages of one type: what tells them apart, and the decoder for those of them that were seen."""
 
-    __slots__ = ("_compiler", "_seen", "_table", "decoder", "schema", "tags")
+    __slots__ = ("_compiler", "_seen", "decoder", "schema", "table", "tags")
 
     decoder: msgspec.json.Decoder[Any]
 
@@ -47,10 +47,10 @@ class _Kind:
         self.schema = schema
         self.tags: frozenset[str] | None = None
         self._compiler = compiler
-        self._table = ""
+        self.table = ""
         self._seen: set[str | None] = set()
         if type_ in TAG_PATHS:
-            rows, self._table = _tag_table(schema, TAG_PATHS[type_])
+            rows, self.table = _tag_table(schema, TAG_PATHS[type_])
             self.tags = frozenset(rows)
 
     def learn(self, tag: str | None) -> bool:
@@ -58,7 +58,7 @@ class _Kind:
         if tag in self._seen:
             return False
         self._seen.add(tag)
-        only = {self._table: {seen for seen in self._seen if seen is not None}}
+        only = {self.table: {seen for seen in self._seen if seen is not None}}
         self.decoder = msgspec.json.Decoder(self._compiler.compile(self.schema, only))
         return True
 
@@ -159,7 +159,7 @@ class Judge:
             return VALID
         from proxy.protocol.full import judgement  # noqa: PLC0415 - 50 ms, and most sessions never need it
 
-        return judgement(kind.schema, line)
+        return judgement(kind.schema, line, None if kind.tags is None else (kind.table, tag))
 
     def _accepts(self, type_: str, kind: _Kind, tag: str | None, line: bytes) -> bool:
         """Tell whether the typed decode takes the line, for which it is first extended if need be."""
