@@ -256,8 +256,12 @@ class _Supervisor:
         found = False
         while self._is_pending_in_relay(number):
             found = True
-            os.write(self._news, b"signalled %d\n" % number)
-            os.read(self._done, 1)  # taken; or the relay process is gone, which is noticed soon
+            try:
+                os.write(self._news, b"signalled %d\n" % number)
+            except BrokenPipeError:
+                break  # the relay process is gone, which is noticed soon
+            if not os.read(self._done, 1):
+                break
             signal.sigtimedwait({number}, 0)
         return found
 

@@ -10,8 +10,8 @@ decoded and encoded again, so that a log is evidence.
 
 from __future__ import annotations
 
-import base64
 import time
+from binascii import b2a_base64
 from json import dumps
 from json.encoder import encode_basestring
 
@@ -100,16 +100,17 @@ class StreamRecords:
         held_back: bool = False,
     ) -> Body:
         """Return the body for a line that is not JSON; ``truncated``: it had no newline, or was cut."""
-        try:
-            raw = b'"raw":' + encode_basestring(line.decode()).encode()
-        except UnicodeDecodeError:
-            raw = b'"raw_base64":"' + base64.b64encode(line) + b'"'
         suffix = b',"errors":' + _json([_error(error) for error in errors]) if errors else b""
         if truncated:
             suffix += b',"truncated":true'
         if held_back:
             suffix += b',"forwarded":false'
-        return self._judged(verdict), raw, suffix + END
+        try:
+            raw = encode_basestring(line.decode()).encode()
+        except UnicodeDecodeError:
+            prefix = self._judged(verdict) + b'"raw_base64":"'
+            return prefix, b2a_base64(line, newline=False), b'"' + suffix + END
+        return self._judged(verdict) + b'"raw":', raw, suffix + END
 
     def _judged(self, verdict: str | None) -> bytes:
         return self._head if verdict is None else b'%b"verdict":"%b",' % (self._head, verdict.encode())
