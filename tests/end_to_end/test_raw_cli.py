@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import anyio
+import anyio.to_thread
 import pytest
 
 from tests.end_to_end.checks import assert_faithful, assert_log_is_whole, assert_nothing_changed
@@ -264,3 +267,42 @@ async def test_killed_wrapper_takes_claude_along_and_leaves_what_was_delivered(
     records = [json.loads(line) for line in path.read_bytes().split(b"\n")[:-1]]
     assert [r["message"] for r in records if r["stream"] == "stdout"][: len(client.seen)] == client.seen
     assert [r["message"]["type"] for r in records if r["stream"] == "stdin"] == ["user"]
+
+
+async def test_nothing_lives_on_after_the_client_is_killed(
+    api: MessagesApi, claude: Path, tmp_path: Path
+) -> None:
+    """A client that is killed in mid-stream leaves neither wrapper nor Claude Code; the log has its end."""
+    gate = Gate()
+    surroundings = Surroundings(tmp_path / "home")
+    surroundings.build()
+    play = api.play({"long story": [says("A very long story that nobody wants to hear. " * 20, gate=gate)]})
+    wrapper = [*claude_proxy(), "--server", "off", "--data-dir", str(tmp_path / "data"), "--", str(claude)]
+    # A program of its own between the test and the wrapper: with its death the wrapper's pipes are closed.
+    client = (
+        "import subprocess, sys\n"
+        "child = subprocess.Popen(sys.argv[2:], stdin=subprocess.PIPE, stdout=subprocess.PIPE)\n"
+        "child.stdin.write(sys.argv[1].encode() + b'\\n')\n"
+        "child.stdin.flush()\n"
+        "child.stdout.read()\n"
+    )
+    prompt = '{"type":"user","message":{"role":"user","content":"Tell a long story."}}'
+    process = await anyio.open_process(
+        [sys.executable, "-c", client, prompt, *wrapper, *STREAMING],
+        cwd=surroundings.project,
+        env={**os.environ, **surroundings.variables(play.base_url)},
+    )
+    async with process:
+        await gate.reached()
+        process.kill()
+        await process.wait()
+    gate.open()
+
+    latest = tmp_path / "data/sessions/latest.jsonl"
+    with latest.open("rb") as file, anyio.fail_after(RUN_WAIT_S):
+        # The writer of a log holds it locked: when the lock is free, the wrapper is gone.
+        await anyio.to_thread.run_sync(fcntl.flock, file, fcntl.LOCK_EX, abandon_on_cancel=True)
+    (log,) = read_logs(tmp_path / "data")
+    assert log.event("session_ended")["exit_code"] == 0
+    with pytest.raises(ProcessLookupError):
+        os.kill(log.event("session_started")["pid"], 0)
