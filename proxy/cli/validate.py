@@ -22,7 +22,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser = subparsers.add_parser(
         "validate",
         help="judge JSON lines by a schema",
-        description="Judge JSON lines and print a JSON line for each: its number, its verdict, its errors. "
+        description="Judge JSON lines and print a JSON line for each: its number, its verdict, its errors; of several files, its file. "
         "Exit status 1 if any is invalid or malformed.",
     )
     parser.add_argument(
@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
                     numbers = [number + at for at, line in enumerate(lines, 1) if line.strip(_BLANK)]
                     judgements = judge.judge_lines([line for line in lines if line.strip(_BLANK)])
                     counts.update(judgement.verdict for judgement in judgements)
-                    _print(name if args.files else None, zip(numbers, judgements, strict=True))
+                    _print(name if len(args.files) > 1 else None, zip(numbers, judgements, strict=True))
                     number += len(lines)
         except BrokenPipeError:
             raise  # no fault of the file: whoever reads our answers has seen enough

@@ -59,7 +59,7 @@ def test_standard_input_is_judged_as_stdout_messages(
 def test_files_are_judged_by_the_schema_asked_for(
     tmp_path: pathlib.Path, capsysbinary: pytest.CaptureFixture[bytes]
 ) -> None:
-    """Each file has its own line numbers; nothing wrong is status 0, and people get a summary."""
+    """Each of several files is named and has its own line numbers; nothing wrong is status 0; people get a summary."""
     first, second = tmp_path / "a.jsonl", tmp_path / "b.jsonl"
     first.write_bytes(b'{"action":"interrupt"}\n')
     second.write_bytes(b'\n{"action":"keep_alive"}\n')
@@ -68,6 +68,8 @@ def test_files_are_judged_by_the_schema_asked_for(
     printed = [json.loads(line) for line in captured.out.splitlines()]
     assert [(one["file"], one["line"]) for one in printed] == [(str(first), 1), (str(second), 2)]
     assert captured.err == b"2 lines: 2 valid\n"
+    assert run("--schema", "commands", str(first)) == 0
+    assert answers(capsysbinary) == [{"line": 1, "verdict": "valid", "errors": []}]
 
 
 @pytest.mark.parametrize("argv", [["--schema", "stdot"], ["/nowhere/at/all"], ["."]])
