@@ -96,7 +96,7 @@ class LineFramer:
             if first == end and len(release) > _COPIED_BYTES:
                 return [release], release, None
             return release.split(b"\n")[:-1], release, None
-        return self._take_line(chunk[:end]).split(b"\n")[:-1], release, None
+        return [self._take_line(chunk[: first - 1]), *chunk[first:end].split(b"\n")[:-1]], release, None
 
     def _feed_unfinished(self, chunk: bytes) -> Cut:
         if self._skipping:

@@ -166,7 +166,7 @@ class Pump(threading.Thread):
     def _take(self, chunk: bytes) -> None:
         framer = self._framer
         lines, data, overlong = framer.feed(chunk)
-        if len(data) > _HUGE_BYTES:
+        if lines and len(lines[0]) > _HUGE_BYTES:
             give_back()  # the pieces that the line came in
         if overlong is not None:
             self.deliver([self.recorder.unfinished(overlong, cut=True)], [], b"")
