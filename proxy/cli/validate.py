@@ -22,7 +22,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser = subparsers.add_parser(
         "validate",
         help="judge JSON lines by a schema",
-        description="Judge JSON lines and print a JSON line for each: its number, its verdict, its errors; of several files, its file. "
+        description="Judge JSON lines and print a JSON line for each: its number, its verdict, its errors; "
+        "of several files, its file. "
         "Exit status 1 if any is invalid or malformed.",
     )
     parser.add_argument(
