@@ -14,6 +14,7 @@ from proxy.relay.framing import LineFramer
 if TYPE_CHECKING:
     from proxy.relay.framing import Hold
 
+MB = 1024 * 1024
 HOLDS: list[Hold] = ["nothing", "messages", "everything"]
 holds: st.SearchStrategy[Hold] = st.sampled_from(HOLDS)
 
@@ -175,3 +176,30 @@ def test_the_promised_limit() -> None:
     """Lines up to 256 MiB are recorded whole: the log format promises it."""
     framer = LineFramer("everything")
     assert framer._max == 256 * 1024 * 1024
+
+
+@pytest.mark.parametrize("hold", HOLDS)
+@pytest.mark.parametrize("size", [MB - 1, MB, MB + 1, 3 * MB])
+@pytest.mark.parametrize("step", [65_536, 100_000])
+@pytest.mark.parametrize("around", [(b"", b""), (b"one\n", b"two\nthree"), (b"\n\n", b"\n")])
+def test_long_lines_are_not_copied_more_than_need_be(
+    hold: Hold, size: int, step: int, around: tuple[bytes, bytes]
+) -> None:
+    """A line of more than a megabyte may come as the very bytes to pass on, newline and all; it is the same line."""
+    line = b'{"' + b"x" * (size - 2)
+    data = around[0] + line + b"\n" + around[1]
+    framer = LineFramer(hold)
+    lines: list[bytes] = []
+    passed = b""
+    for at in range(0, len(data), step):
+        found, passing, overlong = framer.feed(data[at : at + step])
+        assert overlong is None
+        if found and found[0].endswith(b"\n"):
+            assert found == [passing]
+            assert len(passing) > MB
+            found = [passing[:-1]]
+        lines += found
+        passed += passing + framer.early()
+    last, rest = framer.finish()
+    assert passed + rest == data
+    assert [*lines, last] == data.split(b"\n")

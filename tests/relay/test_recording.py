@@ -1,0 +1,238 @@
+"""From lines to records: what kind of stream it is, and what is said about each line."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from proxy.relay.recording import StreamRecorder, TextRecorder
+from proxy.sessions.record import Alike, Clock
+from tests.sessions.logs import Log, read_log_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from proxy.relay.recording import Recorder
+
+KEEP_ALIVE = b'{"type":"keep_alive"}'
+USER = b'{"type":"user","message":{"role":"user","content":"hi"},"parent_tool_use_id":null,"session_id":""}'
+SECRET = b'{"type":"update_environment_variables","variables":{"TOKEN":"hunter2"}}'
+JUDGED = [
+    (KEEP_ALIVE, "valid"),
+    (USER, "valid"),
+    (b'{"type":"user"}', "invalid"),
+    (b'{"type":7}', "invalid"),
+    (b"[]", "invalid"),
+    (b"7", "invalid"),
+    (b'{"type":"novelty"}', "unknown"),
+    (b"{", "malformed"),
+    (b"plain", "malformed"),
+    (b"\xff", "malformed"),
+    (b'{"type":"keep_alive","x":"\xff"}', "malformed"),
+    (b'{"type":"keep_alive","x":NaN}', "malformed"),
+    (b'{"type":"keep_alive","x":"\0"}', "malformed"),
+    (b'{"type":"keep_alive"}\r', "valid"),
+    (b' {"type":"keep_alive"} ', "valid"),
+    (b'{"type":"keep_alive","x":' + b"[" * 600 + b"]" * 600 + b"}", "invalid"),
+    (b'{"type":"keep_alive","x":' + b"9" * 5000 + b"}", "invalid"),
+]
+
+
+def recorder(declared: bool = True, judged: bool = True, redact: bool = True) -> StreamRecorder:
+    """Return a recorder of stdin."""
+    return StreamRecorder("s", "stdin", declared=declared, judged=judged, redact=redact)
+
+
+def log_of(*recorded: Any) -> Log:
+    """Return the log that holds these batches of bodies."""
+    clock = Clock()
+    content = b""
+    for bodies in recorded:
+        if isinstance(bodies, Alike):
+            content += clock.records(bodies)
+        else:
+            heads = clock.heads(len(bodies))
+            content += b"".join(b"".join((head, *body)) for head, body in zip(heads, bodies, strict=True))
+    return read_log_bytes(content)
+
+
+def recorded(recorder: Recorder, *lines: bytes) -> Log:
+    """Return the log of lines that came in one read."""
+    return log_of(recorder.bodies(list(lines), b"".join(line + b"\n" for line in lines)))
+
+
+def verdicts(log: Log) -> list[str | None]:
+    """Return the verdict of each record."""
+    return [record.verdict for record in log.records]
+
+
+@pytest.mark.parametrize(("line", "verdict"), JUDGED)
+def test_each_line_gets_its_verdict_and_keeps_its_bytes(line: bytes, verdict: str) -> None:
+    """Alone or among valid lines, a line is judged the same and recorded byte for byte."""
+    alone = recorder()
+    log = recorded(alone, line)
+    assert verdicts(log) == [verdict]
+    assert log.lines("stdin") == [line]
+    assert alone.counts == {verdict: 1}
+    among = recorded(recorder(), KEEP_ALIVE, line, KEEP_ALIVE)
+    assert verdicts(among) == ["valid", verdict, "valid"]
+    assert among.lines("stdin") == [KEEP_ALIVE, line, KEEP_ALIVE]
+    assert ("errors" in log.records[0].fields) == (verdict in ("invalid", "malformed"))
+
+
+@given(
+    st.lists(st.sampled_from([line for line, _ in JUDGED] + [SECRET, b"", b"  "]), min_size=1, max_size=12)
+)
+def test_any_mixture_is_recorded_in_order(lines: list[bytes]) -> None:
+    """Many lines in one read or one by one: the same records, and all counted."""
+    together, single = recorder(), recorder()
+    log = recorded(together, *lines)
+    one_by_one = log_of(*[single.bodies([line], line + b"\n") for line in lines])
+    assert [(record.verdict, record.line) for record in log.records] == [
+        (record.verdict, record.line) for record in one_by_one.records
+    ]
+    assert sum(together.counts.values()) == len(lines)
+    assert together.counts == single.counts
+    assert b"hunter2" not in b"".join(record.text for record in log.records)
+
+
+@given(
+    st.lists(st.binary(max_size=30).map(lambda line: line.replace(b"\n", b"")), min_size=1, max_size=8),
+    st.booleans(),
+    st.booleans(),
+)
+def test_any_lines_are_kept(lines: list[bytes], declared: bool, judged: bool) -> None:
+    """Whatever a line is, and however the stream is looked at, the record gives it back."""
+    log = recorded(recorder(declared=declared, judged=judged), *lines)
+    assert log.lines("stdin") == lines
+
+
+@pytest.mark.parametrize(
+    ("lines", "kind"),
+    [
+        ([KEEP_ALIVE], "messages"),
+        ([b"", b"  ", KEEP_ALIVE], "messages"),
+        ([b'  {"type":"novelty"}'], "messages"),
+        ([b'{"type":7}'], "text"),
+        ([b"{}"], "text"),
+        ([b"[]"], "text"),
+        ([b"text", KEEP_ALIVE], "text"),
+        ([b"{", KEEP_ALIVE], "text"),
+        ([b"", b"\r"], "undecided"),
+        ([], "undecided"),
+    ],
+)
+def test_the_first_line_decides(lines: Sequence[bytes], kind: str) -> None:
+    """An undeclared stream carries messages when its first line that is not blank is one."""
+    undecided = recorder(declared=False)
+    undecided.decide(lines)
+    assert undecided.kind == kind
+    declared = recorder()
+    declared.decide(lines)
+    assert declared.kind == "messages"
+
+
+def test_text_keeps_json_objects_as_messages() -> None:
+    """Lines of text carry the verdict ``text``; those that are JSON objects can be read as such."""
+    log = recorded(recorder(declared=False), b"text", b"{}", KEEP_ALIVE, b"[]", b"{", b'{"a":NaN}')
+    assert verdicts(log) == ["text"] * 6
+    assert ["message" in record.fields for record in log.records] == [False, True, True, False, False, False]
+
+
+def test_without_judging_there_are_no_verdicts() -> None:
+    """``--validation off`` records messages and other lines, and says nothing about them."""
+    unjudged = recorder(judged=False)
+    log = recorded(unjudged, b'{"type":"user"}', b"{")
+    assert verdicts(log) == [None, None]
+    assert ["message" in record.fields for record in log.records] == [True, False]
+
+
+@pytest.mark.parametrize("count", [1, 2, 6])
+@pytest.mark.parametrize(("declared", "judged"), [(True, True), (True, False), (False, True)])
+def test_credentials_are_taken_out(count: int, declared: bool, judged: bool) -> None:
+    """In few lines or many, judged or not, in streams of messages and of text: credentials are never recorded."""
+    lines = [SECRET] * count if declared else [b"text", *[SECRET] * count]
+    log = recorded(recorder(declared=declared, judged=judged), *lines)
+    for record in log.records[-count:]:
+        assert record.fields["message"]["variables"] == {"TOKEN": "[redacted]"}
+        assert record.fields["redacted"] == ["/message/variables/TOKEN"]
+    kept = recorded(recorder(declared=declared, judged=judged, redact=False), *lines)
+    assert kept.lines("stdin") == lines
+
+
+@pytest.mark.parametrize("cut", [False, True])
+def test_lines_without_a_newline_say_so(cut: bool) -> None:
+    """The last line of a stream, and the beginning of one too long, are marked; whole messages stay messages."""
+    log = log_of([recorder().unfinished(KEEP_ALIVE, cut=cut)], [recorder().unfinished(b'{"type":', cut=cut)])
+    whole, begun = log.records
+    assert whole.fields["truncated"] is begun.fields["truncated"] is True
+    assert (whole.verdict, begun.verdict) == ("malformed" if cut else "valid", "malformed")
+    assert ("message" in whole.fields) is not cut
+    text = log_of([recorder(declared=False).unfinished(b"prompt", cut=cut)]).records[0]
+    assert (text.verdict, text.line) == ("text", b"prompt")
+
+
+@pytest.mark.parametrize("end", [b"", b"\r"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        KEEP_ALIVE[:-1] + b',"pad":"%b"}',
+        SECRET[:-1] + b',"pad":"%b"}',
+        b"plain %b",
+        b'{"type":"user","x":"%b"}',
+    ],
+)
+def test_long_lines_with_their_newline(line: bytes, end: bytes) -> None:
+    """A long line that comes as the very bytes to pass on is recorded like the same line without its newline."""
+    line = line % (b"." * 2_000_000) + end
+    data = line + b"\n"
+    for make in (
+        recorder,
+        lambda: recorder(declared=False),
+        lambda: recorder(judged=False),
+        lambda: TextRecorder("s"),
+    ):
+        whole, bare = make(), make()
+        log, expected = log_of(whole.bodies([data], data)), log_of(bare.bodies([line], data))
+        assert [record.fields for record in strip(log)] == [record.fields for record in strip(expected)]
+        assert whole.counts == bare.counts
+
+
+def strip(log: Log) -> list[Any]:
+    """Return the records without what differs between any two."""
+    for record in log.records:
+        record.fields.pop("ts")
+    return log.records
+
+
+def test_stderr_is_text_without_verdict() -> None:
+    """Lines of standard error are never judged."""
+    errors = TextRecorder("s")
+    log = log_of(errors.bodies([KEEP_ALIVE, b"\xff"], b""), [errors.unfinished(b"last")])
+    assert verdicts(log) == [None] * 3
+    assert log.lines("stderr") == [KEEP_ALIVE, b"\xff", b"last"]
+    assert log.records[2].fields["truncated"] is True
+    assert errors.counts == {"text": 3}
+
+
+def test_own_words_are_marked_and_not_counted() -> None:
+    """What the wrapper itself puts into a stream is no message of either side."""
+    speaking = recorder()
+    log = log_of([speaking.own_words(KEEP_ALIVE)])
+    assert log.records[0].fields["origin"] == "claude-proxy"
+    assert speaking.counts == {}
+
+
+def test_errors_say_where_and_why() -> None:
+    """An invalid message's record tells what is wrong, in the words of the judge."""
+    log = recorded(
+        recorder(), b'{"type":"user","message":{"role":"user","content":7},"parent_tool_use_id":null}'
+    )
+    for error in log.records[0].fields["errors"]:
+        assert set(error) == {"path", "message", "keyword"}
+        assert error["path"] == "" or error["path"].startswith("/")
+    assert json.loads(log.records[0].text)["verdict"] == "invalid"
