@@ -119,17 +119,30 @@ class Judge:
         judgements += self._judge_run(run_head, run)
         return judgements
 
+    def accepts_all(self, lines: Sequence[bytes], data: bytes) -> bool:
+        """Tell whether all lines are valid and begin with the same type; faster than to judge them.
+
+        `data` is the lines, each with its newline. False says nothing: some may need more than one decode.
+        """
+        head = lines[0][: lines[0].find(b'"', _AFTER_OPENING)]
+        decoder = self._decoders.get(head)
+        return (
+            decoder is not None
+            # The decoder takes a value for a line, wherever it ends. No value goes on past a `}` at a line's end when
+            # the next line begins with `{`, and then as many values as lines are one on each.
+            and len(data) == sum(map(len, lines)) + len(lines)
+            and data.startswith(head)
+            and data.count(b"\n" + head) == len(lines) - 1
+            and data.count(b"}\n") == len(lines)
+            and _count(decoder, data) == len(lines)
+            and (data.isascii() or grammar.is_utf8(data))
+            and (max(map(len, lines)) <= grammar.SHORT or all(map(grammar.is_within_limits, lines)))
+        )
+
     def _judge_run(self, head: bytes, run: list[bytes]) -> list[Judgement]:
         """Judge lines that begin alike, all but the first of them short, with one decode if all are valid."""
-        decoder = self._decoders.get(head)
-        if decoder is not None and len(run) > 1 and len(run[0]) <= grammar.SHORT:
-            together = b"\n".join(run)
-            try:
-                count = len(decoder.decode_lines(together))
-            except grammar.REFUSALS:
-                count = 0
-            if count == len(run) and (together.isascii() or grammar.is_utf8(together)):
-                return [VALID] * count
+        if len(run) > 1 and head in self._decoders and self.accepts_all(run, b"\n".join((*run, b""))):
+            return [VALID] * len(run)
         return [self.judge(line) for line in run]
 
     def _judge_refused(self, line: bytes) -> Judgement:
@@ -179,6 +192,14 @@ class Judge:
     def _expect(self, head: bytes, decoder: msgspec.json.Decoder[Any]) -> None:
         self._decoders[head] = decoder
         self._decode[head] = decoder.decode
+
+
+def _count(decoder: msgspec.json.Decoder[Any], data: bytes) -> int:
+    """Return how many values the decoder takes, 0 if it refuses one."""
+    try:
+        return len(decoder.decode_lines(data))
+    except grammar.REFUSALS:
+        return 0
 
 
 def _tag(header: Any, path: tuple[str, ...]) -> str | None:

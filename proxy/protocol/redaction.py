@@ -65,9 +65,14 @@ _values = json.JSONDecoder(parse_int=float)
 _scan_string = json.decoder.scanstring  # type: ignore[attr-defined]
 
 
+def may_carry_credentials(line: bytes) -> bool:
+    """Tell whether a message that begins like this line is of a type that may carry credentials."""
+    return line[: line.find(b'"', 10)] not in _ORDINARY
+
+
 def redact(line: bytes) -> tuple[bytes, tuple[str, ...]]:
     """Return the line without credentials, and JSON pointers to where they were. No JSON: as it is."""
-    if line[: line.find(b'"', 10)] in _ORDINARY:
+    if not may_carry_credentials(line):
         return line, ()
     if not (b'"env"' in line or b'"headers"' in line or b'"variables"' in line):
         return line, ()

@@ -57,6 +57,9 @@ class StreamRecorder:
         if not self._judged:
             self.counts["unjudged"] += len(lines)
             return [self._plain(line, None) for line in lines]
+        if self._are_alike(lines, data):
+            self.counts["valid"] += len(lines)
+            return Alike(self._records.valid, lines, len(data))
         judgements = self.judge(lines)
         if self._are_ordinary(lines, judgements, data):
             self.counts["valid"] += len(lines)
@@ -135,6 +138,21 @@ class StreamRecorder:
                     line, redacted = self._without_credentials(line)
                 return self._records.message(line, verdict, redacted=redacted)
         return self._records.text(line, verdict)
+
+    def _are_alike(self, lines: Sequence[bytes], data: bytes) -> bool:
+        """Whether all lines are valid and of one type, and their records hold them as they are."""
+        return (
+            len(lines) > 1
+            and self._judge is not None
+            and self._judge.accepts_all(lines, data)
+            and (not self._redact or not self._may_carry_credentials(lines[0]))
+        )
+
+    def _may_carry_credentials(self, line: bytes) -> bool:
+        from proxy.protocol.redaction import may_carry_credentials  # noqa: PLC0415 - streams of text never need it
+
+        self._may_carry_credentials = may_carry_credentials  # type: ignore[method-assign] # without this detour
+        return may_carry_credentials(line)
 
     def _are_ordinary(self, lines: Sequence[bytes], judgements: Sequence[Judgement], data: bytes) -> bool:
         """Whether all lines are valid, and their records hold them as they are."""

@@ -182,3 +182,44 @@ print([name for name in unwanted if name in sys.modules])
     lines = b"\n".join(corpus.recorded("stdout"))
     done = subprocess.run([sys.executable, "-c", program], input=lines, capture_output=True, check=True)
     assert done.stdout == b"[]\n"
+
+
+def test_lines_that_only_together_are_as_many_values_are_not_taken_for_messages() -> None:
+    """Two values on one line and one over two lines are three lines that are all malformed."""
+    judge = Judge("stdout")
+    good = b'{"type":"keep_alive"}'
+    assert judge.judge(good).verdict == "valid"
+    lines = [good + b" " + good, b'{"type":"keep_alive","more":', good + b"}"]
+    assert [judgement.verdict for judgement in judge.judge_lines(lines)] == ["malformed"] * 3
+    lines = [good + good, b'{"type":"keep_alive","more":[{}', b'{"type":"keep_alive"}]}']
+    assert "valid" not in [judgement.verdict for judgement in judge.judge_lines(lines)]
+
+
+@hypothesis.given(
+    st.lists(
+        st.sampled_from(
+            [
+                b'{"type":"keep_alive"}',
+                b'{"type":"keep_alive"',
+                b',"a":',
+                b"{}",
+                b"}",
+                b" ",
+                b"\n",
+                b"\r\n",
+                b'"\xff"',
+                b"[",
+                b"]",
+            ]
+        ),
+        max_size=20,
+    )
+)
+def test_many_lines_are_judged_as_each_by_itself(pieces: list[bytes]) -> None:
+    """However a read is cut, a batch gets the verdicts of its lines."""
+    judge = Judge("stdout")
+    judge.judge(b'{"type":"keep_alive"}')
+    lines = b"".join(pieces).split(b"\n")
+    assert judge.judge_lines(lines) == [judge.judge(line) for line in lines]
+    if judge.accepts_all(lines, b"\n".join((*lines, b""))):
+        assert {judge.judge(line).verdict for line in lines} == {"valid"}
