@@ -65,18 +65,19 @@ class Follower:
             self._asked += 1
             mine = self._asked
             self._watch.wake()
-            return self._turn.wait_for(lambda: self._answered >= mine or self._stopping, timeout_s)
+            return self._turn.wait_for(lambda: self._answered >= mine, timeout_s)
 
     def _run(self) -> None:
         changed: set[str] | None = None
         while not self._stopping:
             began = time.monotonic()
-            asked = self._asked
+            with self._turn:
+                asked = self._asked
             done = self._step(None if asked > self._answered else changed)
             if done and not self._indexer.behind:
                 self.caught_up.set()
                 with self._turn:
-                    self._answered = max(self._answered, asked)
+                    self._answered = asked
                     self._turn.notify_all()
             changed = self._wait(done, began)
 
@@ -87,7 +88,8 @@ class Follower:
                 self._looked_at_all = time.monotonic()
             self._indexer.look(changed)
             if self._indexer.pending:
-                arrivals = self._indexer.step()
+                # What is found at the start is history: live is what comes after.
+                arrivals = self._indexer.step(quiet=not self.caught_up.is_set())
                 if arrivals:
                     self._on_arrivals(arrivals)
         except (sqlite3.Error, OSError) as error:

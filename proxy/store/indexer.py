@@ -128,14 +128,17 @@ class Indexer:
                 return
             log.behind = True
 
-    def step(self) -> list[Arrival]:
+    def step(self, *, quiet: bool = False) -> list[Arrival]:
         """Read on in the logs that have changed, a bounded piece of each, and return the events that came of it.
+
+        ``quiet``: nobody wants to hear of them, so none are returned.
 
         Raises:
             sqlite3.Error: the index could not be written (a full disk); everything is as before, and can be tried
                 again.
         """
         began_us = time.time_ns() // 1000
+        self._quiet = quiet
         self._arrivals: list[Arrival] = []
         self._rows: list[tuple[int, int, int, int, bytes]] = []
         try:
@@ -300,9 +303,9 @@ class Indexer:
             self._rows.append((self._next_id, moment, log.id, type_id, encoded))
             self._tally.add(moment, type_id)
             log.tally.add(moment, type_id)
-            spelled = self._speller.spelled(moment)
-            event = envelope(event_type, spelled, log.session_id, encoded)
-            self._arrivals.append(Arrival(self._next_id, log.session_id, event_type, moment, event))
+            if not self._quiet:
+                event = envelope(event_type, self._speller.spelled(moment), log.session_id, encoded)
+                self._arrivals.append(Arrival(self._next_id, log.session_id, event_type, moment, event))
             self._next_id += 1
 
     def _new_type(self, name: str) -> int:

@@ -1,0 +1,42 @@
+"""``claude-proxy serve``: run the API server of a data directory in the foreground."""
+
+import argparse
+import sys
+
+from proxy import config
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the subcommand to the command line."""
+    parser = subparsers.add_parser(
+        "serve",
+        help="run the API server in the foreground",
+        description="Serve live status, events, validation and monitoring of the data directory's sessions over "
+        "HTTP, until interrupted. The address is --host and --port.",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Serve, and return the exit status."""
+    from proxy.server.background import take_lock  # noqa: PLC0415 - each path imports no more than it needs
+
+    try:
+        lock = take_lock(args.data_dir)
+    except OSError as error:
+        return _complain(f"the data directory {args.data_dir} cannot be used: {error.strerror}", 1)
+    if lock is None:
+        return _complain(f"a server for {args.data_dir} runs already: `claude-proxy status` says where", 1)
+    from proxy.server.run import CannotServeError, Options, serve  # noqa: PLC0415 - 300 ms that only this one needs
+
+    try:
+        settings = config.load(args.config) if getattr(args, "config", None) else config.Settings()
+        serve(Options(args.data_dir, args.host, args.port, settings), lock)
+    except (config.ConfigurationError, CannotServeError) as error:
+        return _complain(str(error), 2 if isinstance(error, config.ConfigurationError) else 1)
+    return 0
+
+
+def _complain(sentence: str, status: int) -> int:
+    sys.stderr.write(f"claude-proxy: {sentence}\n")
+    return status

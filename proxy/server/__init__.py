@@ -1,0 +1,16 @@
+"""The HTTP server: what the index knows, live and past, and the specification at work.
+
+``app``          the application: routes, middlewares, lifetime
+``routes``       the table of all routes, from which they are registered and described
+``shared``       what requests share, and typed access to it
+``requests``     reads bodies and queries, or says what to change
+``errors``       the one shape of an error
+``security``     who may ask
+``live``         hands new events to subscribers, ``streams`` to WebSocket and server-sent events
+``recording``    sessions of a client's own
+``background``   starts a server when a wrapped session needs one; imports next to nothing
+``__main__``     what ``background`` starts
+``run``          runs a server until it is told to stop, or nobody needs it
+
+It reads logs and writes none but its clients'. No wrapped session depends on it.
+"""

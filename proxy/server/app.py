@@ -1,0 +1,69 @@
+"""The application: made by a factory, so that tests and the command line run the same one."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+
+from aiohttp import web
+
+from proxy.config import Settings
+from proxy.server.errors import error_middleware
+from proxy.server.live import Hub
+from proxy.server.recording import Recordings
+from proxy.server.routes import ROUTES
+from proxy.server.security import security_middleware
+from proxy.server.shared import SHARED, Shared
+from proxy.store.follower import Follower
+from proxy.store.indexer import Arrival, Indexer
+from proxy.store.queries import Queries
+
+__all__ = ["create_app"]
+
+_log = logging.getLogger("claude_proxy.server")
+
+
+def create_app(data_dir: str, settings: Settings | None = None) -> web.Application:
+    """Return the application for a data directory. It follows the logs as long as it runs."""
+    settings = settings or Settings()
+    app = web.Application(
+        middlewares=[error_middleware, security_middleware], client_max_size=settings.api.max_request_size
+    )
+    for route in ROUTES:
+        app.router.add_route(route.method, route.path, route.handler)
+
+    async def lifetime(app: web.Application) -> AsyncIterator[None]:
+        shared = await _started(data_dir, settings)
+        app[SHARED] = shared
+        yield
+        await asyncio.to_thread(_stopped, shared)
+
+    async def let_go(app: web.Application) -> None:
+        app[SHARED].hub.close()
+
+    app.cleanup_ctx.append(lifetime)
+    app.on_shutdown.append(let_go)
+    return app
+
+
+async def _started(data_dir: str, settings: Settings) -> Shared:
+    indexer = await asyncio.to_thread(
+        Indexer, data_dir, max_events_per_session=settings.monitoring.max_events_per_session
+    )
+    loop = asyncio.get_running_loop()
+    queries, hub = Queries(data_dir), Hub()
+
+    def on_arrivals(arrivals: list[Arrival]) -> None:
+        loop.call_soon_threadsafe(hub.publish, arrivals)
+
+    def on_fault(sentence: str) -> None:
+        _log.warning("index.cannot_follow error=%s", sentence)
+
+    follower = Follower(indexer, on_arrivals, on_fault)
+    follower.start()
+    return Shared(data_dir, settings, indexer, follower, queries, hub, Recordings(data_dir))
+
+
+def _stopped(shared: Shared) -> None:
+    shared.recordings.stop_all("server_stopped")
+    shared.follower.catch_up(2.0)
+    shared.follower.stop()

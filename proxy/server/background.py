@@ -1,0 +1,147 @@
+"""Makes sure that a data directory has a server, at next to no cost for who asks.
+
+``DATA_DIR/server.lock`` is held with ``flock`` by the server as long as it lives, and says who it is (one line of
+JSON: ``pid``, ``url``, ``version``). Whoever finds it free starts a server; of several that are started, the one
+that gets the lock stays, the others leave. Wrapped sessions call `ensure_server`: so this module imports what they
+have imported anyway, and nothing of the server.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import sys
+
+TYPE_CHECKING = False  # `typing` takes long to import, and a session waits for its streams
+if TYPE_CHECKING:
+    from typing import Any
+
+LOCK = "server.lock"
+LOG = "server.log"
+LOG_LIMIT = 5_000_000
+"""Bytes after which the log is begun anew when a server starts; the one before is kept as ``server.log.1``."""
+
+
+def ensure_server(data_dir: str, host: str, port: int, config: str | None = None) -> None:
+    """Start a server for the data directory unless one runs. Never raises, never waits for it.
+
+    The server is nobody's child: it holds none of our descriptors, has its own log, and is not ours to wait for.
+    """
+    with contextlib.suppress(OSError):
+        if not is_served(data_dir):
+            _spawn(data_dir, host, port, config)
+
+
+def is_served(data_dir: str) -> bool:
+    """Tell whether a server holds the data directory's lock."""
+    try:
+        fd = os.open(os.path.join(data_dir, LOCK), os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        # Shared, and only for an instant: who looks does not keep a server from its lock (see `take_lock`).
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    else:
+        return False
+    finally:
+        os.close(fd)
+
+
+def server_address(data_dir: str) -> dict[str, Any] | None:
+    """Return what the running server says of itself (``pid``, ``url``, ``version``), None when none runs."""
+    import json  # noqa: PLC0415 - only `status` asks
+
+    if not is_served(data_dir):
+        return None
+    try:
+        with open(os.path.join(data_dir, LOCK), "rb") as file:
+            said = json.loads(file.read() or b"null")
+    except (OSError, ValueError):
+        return None
+    return said if isinstance(said, dict) else None
+
+
+def take_lock(data_dir: str, wait_s: float = 0.5) -> int | None:
+    """Return the descriptor that holds the data directory's lock, None when another server does.
+
+    Somebody who just looks holds it for microseconds: so it is tried for a while.
+    """
+    import time  # noqa: PLC0415
+
+    os.makedirs(data_dir, mode=0o700, exist_ok=True)
+    fd = os.open(os.path.join(data_dir, LOCK), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    until = time.monotonic() + wait_s
+    while True:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            if time.monotonic() > until:
+                os.close(fd)
+                return None
+            time.sleep(0.02)
+        else:
+            os.ftruncate(fd, 0)  # what a server that was killed has said is not true any more
+            return fd
+
+
+def announce(lock: int, url: str, version: str) -> None:
+    """Say in the lock file who serves, and where."""
+    import json  # noqa: PLC0415
+
+    said = json.dumps({"pid": os.getpid(), "url": url, "version": version}).encode() + b"\n"
+    os.ftruncate(lock, 0)
+    os.pwrite(lock, said, 0)
+
+
+def _spawn(data_dir: str, host: str, port: int, config: str | None) -> None:
+    """Start the server in a session of its own, through a child that exits at once: nobody has to reap it."""
+    os.makedirs(data_dir, mode=0o700, exist_ok=True)
+    options = ["--data-dir", data_dir, "--host", host, "--port", str(port)]
+    if config is not None:
+        options += ["--config", config]
+    command = [sys.executable, "-m", "proxy.server", *options]
+    child = os.fork()
+    if child:
+        os.waitpid(child, 0)
+        return
+    try:
+        os.setsid()
+        if os.fork():
+            os._exit(0)
+        _become(command, data_dir)
+    finally:
+        os._exit(1)
+
+
+def _become(command: list[str], data_dir: str) -> None:
+    """Replace this process by the command, with nothing of ours but the environment."""
+    # Signals that were blocked or ignored stay so across exec, and a server must hear of its end.
+    import signal  # noqa: PLC0415
+
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE):
+        signal.signal(number, signal.SIG_DFL)
+    log = os.path.join(data_dir, LOG)
+    with contextlib.suppress(OSError):
+        if os.stat(log).st_size > LOG_LIMIT:
+            os.rename(log, log + ".1")
+    out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.dup2(out, 1)
+    os.dup2(out, 2)
+    os.closerange(3, _highest_descriptor() + 1)
+    os.chdir("/")
+    # The session whose start this is would be nested in what the server starts, if it ever started something.
+    environment = {name: value for name, value in os.environb.items() if name != b"CLAUDE_PROXY_SESSION_ID"}
+    os.execve(command[0], command, environment)
+
+
+def _highest_descriptor() -> int:
+    try:
+        return max(map(int, os.listdir("/proc/self/fd")))
+    except (OSError, ValueError):
+        return int(os.sysconf("SC_OPEN_MAX"))

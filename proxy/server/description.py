@@ -1,0 +1,176 @@
+"""The API's own description, made from the table of routes and the published schemas."""
+
+import html
+import os
+import re
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from aiohttp import web
+
+from proxy import __version__
+from proxy.protocol import library
+
+if TYPE_CHECKING:
+    from proxy.server.routes import Route
+
+__all__ = ["docs", "openapi"]
+
+_FAILURES = {
+    400: "The body is not JSON, or has another content type.",
+    404: "There is no such session or specification.",
+    408: "The body came too slowly.",
+    413: "The body is too large.",
+    422: "A value is unknown, of the wrong kind or out of range.",
+    503: "Not possible now: the disk is full, or the index in trouble.",
+}
+_EVERYWHERE = {401: "A token is needed.", 403: "A foreign `Host` or `Origin`."}
+
+
+async def openapi(_: web.Request) -> web.Response:
+    """Give the OpenAPI description."""
+    return web.Response(body=_openapi(), content_type="application/json")
+
+
+async def docs(_: web.Request) -> web.Response:
+    """Give the description as a page."""
+    return web.Response(text=_page(), content_type="text/html")
+
+
+@cache
+def _openapi() -> bytes:
+    from proxy.server.routes import ROUTES  # noqa: PLC0415 - the table lists these handlers as well
+
+    components: dict[str, Any] = {}
+    paths: dict[str, dict[str, Any]] = {}
+    for route in ROUTES:
+        paths.setdefault(plain(route.path), {})[route.method.lower()] = _operation(route, components)
+    about = {
+        "title": "claude-proxy",
+        "version": __version__,
+        "description": "Live status, events and validation of wrapped Claude Code sessions.",
+    }
+    described = {
+        "openapi": "3.1.0",
+        "info": about,
+        "paths": paths,
+        "components": {
+            "schemas": components,
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+        },
+        "security": [{}, {"token": []}],
+    }
+    return msgspec.json.encode(described)
+
+
+def plain(path: str) -> str:
+    """Return a path as OpenAPI writes it: ``{name:.+}`` is ``{name}``."""
+    return re.sub(r"{(\w+):[^}]*}", r"{\1}", path)
+
+
+def _operation(route: "Route", components: dict[str, Any]) -> dict[str, Any]:
+    operation: dict[str, Any] = {
+        "summary": route.summary,
+        "operationId": f"{route.handler.__module__.rpartition('.')[2]}_{route.handler.__name__}",
+        "responses": _responses(route, components),
+    }
+    if route.parameters:
+        operation["parameters"] = [
+            {
+                "name": one.name,
+                "in": one.place,
+                "description": one.text,
+                "required": one.place == "path",
+                "schema": one.schema,
+            }
+            for one in route.parameters
+        ]
+    if route.request is not None:
+        content = {"application/json": {"schema": _component(f"{route.request}.json", components)}}
+        operation["requestBody"] = {"required": True, "content": content}
+    return operation
+
+
+def _responses(route: "Route", components: dict[str, Any]) -> dict[str, Any]:
+    if route.media_type == "websocket":
+        responses: dict[str, Any] = {"101": {"description": "The WebSocket is open."}}
+    elif route.answer is None:
+        responses = {"200": {"description": "As it says.", "content": {route.media_type: {}}}}
+    else:
+        data = _data(route.answer, components)
+        whole = {
+            "type": "object",
+            "required": ["success", "data"],
+            "properties": {"success": {"const": True}, "data": data},
+        }
+        responses = {
+            "200": {"description": "As it says.", "content": {"application/json": {"schema": whole}}}
+        }
+    failure = {"application/json": {"schema": _component("api/answer.json", components)}}
+    told = {**_EVERYWHERE, **{status: _FAILURES[status] for status in route.failures}}
+    for status, text in sorted(told.items()):
+        responses[str(status)] = {"description": text, "content": failure}
+    return responses
+
+
+def _data(name: str, components: dict[str, Any]) -> dict[str, Any]:
+    if not name:
+        return {"type": "object"}
+    if name.startswith("["):
+        return {"type": "array", "items": _component(f"{name.strip('[]')}.json", components)}
+    return _component(f"{name}.json", components)
+
+
+def _component(name: str, components: dict[str, Any]) -> dict[str, Any]:
+    """Put a schema file and all that it refers to among the components; return a reference to it."""
+    key = name.removesuffix(".json").replace("/", ".")
+    if key not in components:
+        components[key] = {}
+        schema = {k: v for k, v in library.load(name).items() if k not in ("$schema", "$id")}
+        components[key] = _rewritten(schema, name, components)
+    return {"$ref": f"#/components/schemas/{key}"}
+
+
+def _rewritten(value: Any, name: str, components: dict[str, Any]) -> Any:
+    if isinstance(value, list):
+        return [_rewritten(item, name, components) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if isinstance(reference := value.get("$ref"), str):
+        path, _, fragment = reference.partition("#")
+        target = os.path.normpath(os.path.join(os.path.dirname(name), path)) if path else name
+        return {"$ref": _component(target, components)["$ref"] + fragment}
+    return {key: _rewritten(item, name, components) for key, item in value.items()}
+
+
+@cache
+def _page() -> str:
+    from proxy.server.routes import ROUTES  # noqa: PLC0415 - as above
+
+    rows = []
+    for route in ROUTES:
+        parameters = "".join(
+            f"<li><code>{html.escape(one.name)}</code> ({one.place}): {html.escape(one.text)}</li>"
+            for one in route.parameters
+        )
+        taken = f"<p>Body: <code>{route.request}</code></p>" if route.request else ""
+        given = f"<p>Answer: <code>{html.escape(route.answer)}</code></p>" if route.answer else ""
+        rows.append(
+            f"<section><h2><b>{route.method}</b> <code>{html.escape(plain(route.path))}</code></h2>"
+            f"<p>{html.escape(route.summary)}.</p>{taken}{given}<ul>{parameters}</ul></section>"
+        )
+    return _PAGE.replace("@VERSION@", __version__).replace("@ROWS@", "\n".join(rows))
+
+
+_PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>claude-proxy API</title>
+<style>body{font:16px/1.5 system-ui;max-width:52rem;margin:2rem auto;padding:0 1rem;color-scheme:light dark}
+h2{font-size:1rem;margin:1.5rem 0 0}section p,ul{margin:.2rem 0}</style></head><body>
+<h1>claude-proxy @VERSION@</h1>
+<p>Every JSON answer is <code>{"success": true, "data": ...}</code> or
+<code>{"success": false, "error": "..."}</code>. Schemas that are named here are at
+<code>/api/v1/specifications/NAME</code>; <a href="/openapi.json">/openapi.json</a> says the same for programs.</p>
+@ROWS@
+</body></html>
+"""

@@ -1,0 +1,120 @@
+"""Errors of requests: each class is one HTTP status, each instance one sentence that says what to change."""
+
+import logging
+import sqlite3
+from typing import ClassVar
+
+import msgspec
+from aiohttp import web
+
+__all__ = [
+    "BadRequestError",
+    "NotAllowedError",
+    "NotFoundError",
+    "RequestError",
+    "TooSlowError",
+    "UnauthorizedError",
+    "UnavailableError",
+    "UnprocessableError",
+    "answer",
+    "error_middleware",
+]
+
+_log = logging.getLogger("claude_proxy.server")
+
+
+class RequestError(Exception):
+    """A request cannot be answered as it is."""
+
+    status = 400
+    headers: ClassVar[dict[str, str]] = {}
+
+
+class BadRequestError(RequestError):
+    """The body is not JSON, or says that it is something else."""
+
+
+class UnauthorizedError(RequestError):
+    """A token is needed."""
+
+    status = 401
+    headers: ClassVar[dict[str, str]] = {"WWW-Authenticate": "Bearer"}
+
+
+class NotAllowedError(RequestError):
+    """The request comes from, or through, somewhere that is not trusted."""
+
+    status = 403
+
+
+class NotFoundError(RequestError):
+    """There is no such session, specification or path."""
+
+    status = 404
+
+
+class TooSlowError(RequestError):
+    """The body did not arrive in time."""
+
+    status = 408
+
+
+class UnprocessableError(RequestError):
+    """A value is unknown, of the wrong kind or out of range."""
+
+    status = 422
+
+
+class UnavailableError(RequestError):
+    """The server cannot do this now: the disk is full, or the index is in trouble."""
+
+    status = 503
+
+
+def answer(data: object) -> web.Response:
+    """Return a successful answer."""
+    return raw_answer(msgspec.json.encode(data))
+
+
+def raw_answer(data: bytes) -> web.Response:
+    """Return a successful answer whose `data` is JSON already."""
+    return web.Response(body=b'{"success":true,"data":%b}' % data, content_type="application/json")
+
+
+def _failure(status: int, sentence: str, headers: dict[str, str]) -> web.Response:
+    body = msgspec.json.encode({"success": False, "error": sentence})
+    return web.Response(status=status, body=body, content_type="application/json", headers=headers)
+
+
+@web.middleware
+async def error_middleware(request: web.Request, handler: "web.Handler") -> web.StreamResponse:  # type: ignore[name-defined]
+    """Give every failure the one shape."""
+    try:
+        return await handler(request)  # type: ignore[no-any-return]
+    except RequestError as error:
+        return _failure(error.status, str(error), error.headers)
+    except web.HTTPException as error:
+        if error.status < 400:
+            raise
+        return _failure(error.status, _sentence(request, error), _kept(error))
+    except sqlite3.Error as error:
+        _log.warning("request.index_unreadable path=%s error=%s", request.path, error)
+        return _failure(503, "The index cannot be read now; see /health.", {"Retry-After": "1"})
+    except Exception:
+        # A fault of ours: whoever asked learns that it is, the log learns which one.
+        _log.exception("request.failed method=%s path=%s", request.method, request.path)
+        return _failure(500, "This is a fault of claude-proxy; its server log says more.", {})
+
+
+def _sentence(request: web.Request, error: web.HTTPException) -> str:
+    if isinstance(error, web.HTTPNotFound):
+        return f"There is nothing at {request.path}; see /docs."
+    if isinstance(error, web.HTTPMethodNotAllowed):
+        return f"{request.path} takes {', '.join(sorted(error.allowed_methods))}, not {request.method}."
+    if isinstance(error, web.HTTPRequestEntityTooLarge):
+        return "The body is too large; send less at once, or raise api.max_request_size."
+    return error.text or error.reason
+
+
+def _kept(error: web.HTTPException) -> dict[str, str]:
+    return {name: error.headers[name] for name in ("Allow", "Retry-After") if name in error.headers}

@@ -1,0 +1,116 @@
+"""Hands new events to whoever listens, as fast as each can take them.
+
+A subscriber holds nothing but its place in the order of arrival. What is newest lies in one buffer for all, bounded
+in bytes; a subscriber that has fallen behind it reads from the index instead. So a slow one loses nothing, costs no
+memory, and slows nobody.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+
+from proxy.store.indexer import Arrival
+from proxy.store.queries import Queries
+
+__all__ = ["Hub", "Subscriber"]
+
+_BUFFER_BYTES = 16 << 20
+_AT_ONCE = 500
+
+
+class Hub:
+    """The newest events, and the signal that there are more. For the event loop's thread."""
+
+    def __init__(self) -> None:
+        self.newest_id = 0
+        """What was handed on last; history, which is not handed on, has ids below."""
+        self.subscribers = 0
+        self.closing = False
+        self._buffer: deque[Arrival] = deque()
+        self._bytes = 0
+        self._floor = 0
+        self._news = asyncio.Event()
+
+    def publish(self, arrivals: Sequence[Arrival]) -> None:
+        """Take in what is new and wake everybody who waits for it."""
+        if not self._buffer:
+            self._floor = arrivals[0].id - 1
+        self._buffer.extend(arrivals)
+        self._bytes += sum(len(arrival.json) for arrival in arrivals)
+        while self._bytes > _BUFFER_BYTES and len(self._buffer) > 1:
+            oldest = self._buffer.popleft()
+            self._floor = oldest.id
+            self._bytes -= len(oldest.json)
+        self.newest_id = arrivals[-1].id
+        self._wake()
+
+    def pass_over(self, newest_id: int) -> None:
+        """Learn up to where the index goes: what was there before the first event was handed on is in it only."""
+        if not self._buffer and newest_id > self.newest_id:
+            self.newest_id = self._floor = newest_id
+
+    def close(self) -> None:
+        """Let everybody go: the server stops."""
+        self.closing = True
+        self._wake()
+
+    async def wait(self, after_id: int) -> None:
+        """Wait until something came behind that event, or the server stops."""
+        while self.newest_id <= after_id and not self.closing:
+            await self._news.wait()
+
+    def behind(self, after_id: int) -> list[Arrival] | None:
+        """Return what came behind an event; None: some of it is in the index only."""
+        if after_id < self._floor:
+            return None
+        found: list[Arrival] = []
+        for arrival in reversed(self._buffer):
+            if arrival.id <= after_id:
+                break
+            found.append(arrival)
+        found.reverse()
+        return found
+
+    def _wake(self) -> None:
+        self._news.set()
+        self._news = asyncio.Event()
+
+
+class Subscriber:
+    """One listener's place, and what it wants to hear of."""
+
+    def __init__(
+        self,
+        hub: Hub,
+        queries: Queries,
+        *,
+        after_id: int,
+        session_id: str | None = None,
+        event_types: Sequence[str] | None = None,
+    ) -> None:
+        self._hub = hub
+        self._queries = queries
+        self._after_id = after_id
+        self._session_id = session_id
+        self._event_types = None if event_types is None else frozenset(event_types)
+
+    async def next(self) -> list[Arrival]:
+        """Return the next events that are wanted; none when the server stops."""
+        while not self._hub.closing:
+            await self._hub.wait(self._after_id)
+            found = self._hub.behind(self._after_id)
+            if found is None:
+                found = await asyncio.to_thread(self._queries.arrivals, self._after_id, _AT_ONCE)
+            found = found[:_AT_ONCE]
+            if not found:
+                self._after_id = max(self._after_id, self._hub.newest_id)
+                continue
+            self._after_id = found[-1].id
+            if wanted := [arrival for arrival in found if self._wants(arrival)]:
+                return wanted
+        return []
+
+    def _wants(self, arrival: Arrival) -> bool:
+        if self._session_id is not None and arrival.session_id != self._session_id:
+            return False
+        return self._event_types is None or arrival.event_type in self._event_types

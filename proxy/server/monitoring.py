@@ -1,0 +1,132 @@
+"""Events: pages of them, and those of clients' own sessions."""
+
+import asyncio
+from dataclasses import replace
+
+import msgspec
+from aiohttp import web
+
+from proxy.server.errors import UnavailableError, UnprocessableError, answer, raw_answer
+from proxy.server.recording import CannotRecordError
+from proxy.server.requests import EVENT_TYPE, body, choice, event_types, moment, whole
+from proxy.server.shared import Shared, of
+from proxy.store.queries import EventQuery, Page
+
+__all__ = ["events", "post_event", "start", "stop"]
+
+_MOST_EVENTS = 10_000
+_FARTHEST = 10**15
+_LONGEST_WAIT_S = 60
+
+
+class _Options(msgspec.Struct):
+    capture_commands: bool = True
+    capture_events: bool = True
+    capture_states: bool = True
+
+
+class _Start(msgspec.Struct):
+    session_name: str | None = None
+    capture_options: _Options = msgspec.field(default_factory=_Options)
+
+
+class _Event(msgspec.Struct):
+    event_type: str
+    data: dict[str, object]
+    session_id: str
+
+
+_start = msgspec.json.Decoder(_Start)
+_event = msgspec.json.Decoder(_Event)
+
+
+async def events(request: web.Request) -> web.Response:
+    """Give a page of events; with `wait`, seconds to wait for the first one when there is none yet."""
+    shared = of(request)
+    query = EventQuery(
+        session_id=request.query.get("session_id"),
+        event_types=event_types(request),
+        after_us=moment(request, "start_time"),
+        until_us=moment(request, "end_time"),
+        limit=whole(request, "limit", 100, 1, _MOST_EVENTS) or 0,
+        offset=whole(request, "offset", None, 0, _FARTHEST),
+        order=choice(request, "order", ("asc", "desc")),
+    )
+    wait_s = whole(request, "wait", 0, 0, _LONGEST_WAIT_S) or 0
+    await shared.ready()
+    if query.session_id is not None:
+        await shared.known(query.session_id)
+    page = await _page(shared, query, wait_s)
+    return raw_answer(b'{"events":[%b],"total":%d}' % (b",".join(page.events), page.total))
+
+
+async def _page(shared: Shared, query: EventQuery, wait_s: int) -> Page:
+    until = asyncio.get_running_loop().time() + wait_s
+    while True:
+        seen = shared.hub.newest_id
+        page = await asyncio.to_thread(
+            shared.queries.events, replace(query, horizon_us=shared.indexer.horizon_us)
+        )
+        left = until - asyncio.get_running_loop().time()
+        if page.events or left <= 0 or shared.hub.closing:
+            return page
+        try:
+            # What came may be held back for a moment (see the index's horizon): look again before long.
+            async with asyncio.timeout(min(left, 0.5)):
+                await shared.hub.wait(seen)
+        except TimeoutError:
+            pass
+
+
+async def start(request: web.Request) -> web.Response:
+    """Start a session for events of a client's own."""
+    shared = of(request)
+    wanted = await body(request, _start)
+    options = {name: getattr(wanted.capture_options, name) for name in _Options.__struct_fields__}
+    try:
+        session_id = await asyncio.to_thread(shared.recordings.start, wanted.session_name, options)
+    except CannotRecordError as error:
+        raise UnavailableError(str(error)) from None
+    await shared.catch_up()
+    return answer({"session_id": session_id, "session_name": wanted.session_name, "capture_options": options})
+
+
+async def post_event(request: web.Request) -> web.Response:
+    """Record one event of a client's own."""
+    shared = of(request)
+    posted = await body(request, _event)
+    if not EVENT_TYPE.fullmatch(posted.event_type):
+        raise UnprocessableError("event_type takes letters, digits, `_`, `-` and dots, at most 128.")
+    most = shared.settings.monitoring.max_events_per_session
+    try:
+        recorded = await asyncio.to_thread(
+            shared.recordings.post, posted.session_id, posted.event_type, posted.data, most
+        )
+    except KeyError:
+        await shared.known(posted.session_id)
+        raise UnprocessableError(_NOT_OURS) from None
+    except OverflowError:
+        sentence = f"The session holds {most} events, and monitoring.max_events_per_session allows no more."
+        raise UnprocessableError(sentence) from None
+    except CannotRecordError as error:
+        raise UnavailableError(str(error)) from None
+    await shared.catch_up()
+    return answer({"session_id": posted.session_id, "event_type": posted.event_type, "recorded": recorded})
+
+
+async def stop(request: web.Request) -> web.Response:
+    """Stop a session that was started here."""
+    shared, session_id = of(request), request.match_info["session_id"]
+    try:
+        await asyncio.to_thread(shared.recordings.stop, session_id, "stopped")
+    except KeyError:
+        await shared.known(session_id)
+        raise UnprocessableError(_NOT_OURS) from None
+    await shared.catch_up()
+    return answer({"session_id": session_id, "stopped": True})
+
+
+_NOT_OURS = (
+    "This session is a wrapped one or has been stopped;"
+    " start one with POST /api/v1/monitoring/sessions and use its id."
+)

@@ -1,0 +1,104 @@
+"""Reads what a request says, or tells in one sentence what to change."""
+
+import asyncio
+import re
+from typing import Any, TypeVar
+
+import msgspec
+from aiohttp import web
+
+from proxy.events.moments import microseconds
+from proxy.protocol import grammar
+from proxy.server.errors import BadRequestError, TooSlowError, UnprocessableError
+from proxy.server.shared import of
+
+__all__ = ["EVENT_TYPE", "body", "choice", "event_types", "moment", "whole"]
+
+_T = TypeVar("_T")
+EVENT_TYPE = re.compile(r"[A-Za-z0-9_.-]{1,128}", re.ASCII)
+_DIGITS = re.compile(r"[0-9]{1,15}", re.ASCII)
+
+
+async def body(request: web.Request, decoder: "msgspec.json.Decoder[_T]") -> _T:
+    """Return the body, decoded.
+
+    Raises:
+        BadRequestError: it is not JSON, or of another content type.
+        TooSlowError: it did not arrive in time.
+        UnprocessableError: it has not the shape that is wanted.
+        web.HTTPRequestEntityTooLarge: it is too large.
+    """
+    kind = request.content_type
+    if kind != "application/json" and not kind.endswith("+json"):
+        raise BadRequestError(f"The content type is {kind!r}; send application/json.")
+    try:
+        async with asyncio.timeout(of(request).settings.api.timeout):
+            raw = await request.read()
+    except TimeoutError:
+        raise TooSlowError("The body did not arrive in time; see api.timeout.") from None
+    return decoded(raw, decoder)
+
+
+def decoded(raw: bytes, decoder: "msgspec.json.Decoder[_T]") -> _T:
+    """Return JSON decoded; errors as by `body`."""
+    try:
+        if not raw.isascii():
+            raw.decode()
+        try:
+            return decoder.decode(raw)
+        except msgspec.ValidationError:
+            raise
+        except msgspec.DecodeError:
+            return decoder.decode(grammar.without_lone_surrogates(raw))
+    except msgspec.ValidationError as error:
+        raise UnprocessableError(f"The body is not as wanted: {error}.") from None
+    except UnicodeDecodeError:
+        raise BadRequestError("The body is not UTF-8.") from None
+    except RecursionError:
+        raise BadRequestError("The body is nested too deep.") from None
+    except msgspec.DecodeError as error:
+        raise BadRequestError(f"The body is not JSON: {error}.") from None
+
+
+def whole(request: web.Request, name: str, default: int | None, least: int, most: int) -> int | None:
+    """Return a whole number of the query."""
+    text = request.query.get(name)
+    if text is None:
+        return default
+    if not _DIGITS.fullmatch(text) or not least <= int(text) <= most:
+        raise UnprocessableError(f"{name} is {text!r}; it takes a whole number from {least} to {most}.")
+    return int(text)
+
+
+def moment(request: web.Request, name: str) -> int | None:
+    """Return a moment of the query, in microseconds."""
+    text = request.query.get(name)
+    if text is None:
+        return None
+    try:
+        # A plus sign that was not escaped arrives as a space.
+        return microseconds(text.strip().replace(" ", "+") if "T" in text else text)
+    except (ValueError, OverflowError):
+        example = "2026-01-31T12:00:00.000000Z"
+        raise UnprocessableError(
+            f"{name} is {text!r}; it takes a time with a zone, as in {example}."
+        ) from None
+
+
+def choice(request: web.Request, name: str, allowed: tuple[str, ...]) -> Any:
+    """Return one of the allowed words of the query, None when it says nothing."""
+    text = request.query.get(name)
+    if text is not None and text not in allowed:
+        raise UnprocessableError(f"{name} is {text!r}; it takes {' or '.join(allowed)}.")
+    return text
+
+
+def event_types(request: web.Request) -> tuple[str, ...] | None:
+    """Return the event types that the query asks for, None for all."""
+    names = tuple(name.strip() for name in request.query.get("event_types", "").split(",") if name.strip())
+    for name in names:
+        if not EVENT_TYPE.fullmatch(name):
+            raise UnprocessableError(
+                f"event_types has {name!r}; a type is letters, digits, `_`, `-` and dots."
+            )
+    return names or None

@@ -1,0 +1,194 @@
+"""The table of all routes: they are registered from it, and described from it, so the description is true."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from proxy.server import description, monitoring, overview, specifications, streams
+
+__all__ = ["ROUTES", "Parameter", "Route"]
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A parameter of a query, a header or a path."""
+
+    name: str
+    text: str
+    schema: dict[str, object]
+    place: str = "query"
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One call of the API."""
+
+    method: str
+    path: str
+    handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    summary: str
+    parameters: tuple[Parameter, ...] = ()
+    request: str | None = None
+    """The schema of its body."""
+    answer: str | None = None
+    """The schema of its answer's `data`; None: described by its media type alone."""
+    media_type: str = "application/json"
+    failures: tuple[int, ...] = ()
+
+
+_SESSION = Parameter("session_id", "Only this session.", {"type": "string"})
+_TYPES = Parameter("event_types", "Only these, separated by commas.", {"type": "string"})
+_ID = Parameter("session_id", "A session.", {"type": "string"}, "path")
+_TIME: dict[str, object] = {"type": "string", "format": "date-time"}
+_BODY = (400, 408, 413, 422)
+
+
+def _number(least: int, most: int) -> dict[str, object]:
+    return {"type": "integer", "minimum": least, "maximum": most}
+
+
+_PAGE = (
+    _SESSION,
+    _TYPES,
+    Parameter("start_time", "Only what is stamped later.", _TIME),
+    Parameter("end_time", "Only what is stamped no later.", _TIME),
+    Parameter("limit", "Events of a page (default 100).", _number(1, 10_000)),
+    Parameter("offset", "Events to pass over, in the order of the answer.", _number(0, 10**15)),
+    Parameter("order", "Oldest or newest first.", {"enum": ["asc", "desc"]}),
+    Parameter("wait", "Seconds to wait for a first event when there is none yet.", _number(0, 60)),
+)
+
+ROUTES = (
+    Route(
+        "GET",
+        "/health",
+        overview.health,
+        "Whether the server is well",
+        answer="api/health_answer",
+        failures=(503,),
+    ),
+    Route("GET", "/status", overview.status, "What every running session does", answer="api/status_answer"),
+    Route(
+        "GET",
+        "/events",
+        streams.stream,
+        "Server-sent events of everything live",
+        (
+            _SESSION,
+            _TYPES,
+            Parameter("Last-Event-ID", "Go on behind this event.", {"type": "string"}, "header"),
+        ),
+        media_type="text/event-stream",
+        failures=(404, 422),
+    ),
+    Route(
+        "GET",
+        "/api/v1/specifications",
+        specifications.list_all,
+        "The published specifications",
+        answer="api/specifications_answer",
+    ),
+    Route(
+        "GET",
+        "/api/v1/specifications/{name:.+}",
+        specifications.one,
+        "One JSON Schema",
+        (Parameter("name", "Its name, such as `stdin` or `messages/user`.", {"type": "string"}, "path"),),
+        answer="",
+        failures=(404,),
+    ),
+    Route(
+        "POST",
+        "/api/v1/validation/validate",
+        specifications.validate,
+        "Judge one message",
+        request="api/validation_request",
+        answer="api/validation_answer",
+        failures=_BODY,
+    ),
+    Route(
+        "POST",
+        "/api/v1/validation/batch",
+        specifications.batch,
+        "Judge many messages",
+        request="api/validation_batch_request",
+        answer="[api/validation_answer]",
+        failures=_BODY,
+    ),
+    Route(
+        "POST",
+        "/api/v1/monitoring/sessions",
+        monitoring.start,
+        "Start a session for events of your own",
+        request="api/session_request",
+        answer="",
+        failures=(*_BODY, 503),
+    ),
+    Route(
+        "GET",
+        "/api/v1/monitoring/sessions",
+        overview.sessions,
+        "Sessions, live and past",
+        (
+            Parameter("limit", "Sessions of a page (default 1000).", _number(1, 10_000)),
+            Parameter("offset", "Sessions to pass over.", _number(0, 10**12)),
+        ),
+        answer="",
+        failures=(422,),
+    ),
+    Route(
+        "GET",
+        "/api/v1/monitoring/sessions/{session_id}",
+        overview.session,
+        "One session",
+        (_ID,),
+        answer="api/session",
+        failures=(404,),
+    ),
+    Route(
+        "POST",
+        "/api/v1/monitoring/sessions/{session_id}/stop",
+        monitoring.stop,
+        "Stop a session that was started here",
+        (_ID,),
+        answer="",
+        failures=(404, 422),
+    ),
+    Route(
+        "GET",
+        "/api/v1/monitoring/events",
+        monitoring.events,
+        "A page of events",
+        _PAGE,
+        answer="api/events_answer",
+        failures=(404, 422),
+    ),
+    Route(
+        "POST",
+        "/api/v1/monitoring/events",
+        monitoring.post_event,
+        "Record an event of your own",
+        request="api/event_request",
+        answer="",
+        failures=(*_BODY, 404, 503),
+    ),
+    Route("GET", "/api/v1/monitoring/status", overview.monitoring_status, "Counts and uptime", answer=""),
+    Route(
+        "GET",
+        "/api/v1/monitoring/stream",
+        streams.socket,
+        'Everything live, over a WebSocket: frames `{"type": "event", "data": {...}}`',
+        (_SESSION, _TYPES),
+        media_type="websocket",
+        failures=(400, 404, 422),
+    ),
+    Route(
+        "GET",
+        "/openapi.json",
+        description.openapi,
+        "This description",
+        media_type="application/vnd.oai.openapi+json",
+    ),
+    Route("GET", "/docs", description.docs, "This description, for people", media_type="text/html"),
+)

@@ -1,0 +1,134 @@
+"""Runs a server until it is told to stop or, in the background, until nobody needs it."""
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import sqlite3
+import sys
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from proxy import __version__
+from proxy.config import Settings
+from proxy.server.app import create_app
+from proxy.server.background import announce
+from proxy.server.shared import SHARED, Shared
+
+__all__ = ["CannotServeError", "Options", "serve"]
+
+_log = logging.getLogger("claude_proxy.server")
+_LOOK_S = 1.0
+"""How often it is looked whether sessions live."""
+
+
+class CannotServeError(Exception):
+    """The server cannot run; the sentence says why and what to change."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Where and how to serve."""
+
+    data_dir: str
+    host: str
+    port: int
+    settings: Settings
+    background: bool = False
+    """Leave when no session has lived for ``api.linger`` seconds; move to a free port when ours is taken."""
+
+
+def serve(options: Options, lock: int) -> None:
+    """Serve until SIGINT or SIGTERM comes or, in the background, nobody needs it.
+
+    ``lock`` holds the data directory's server lock (see `take_lock`), and is closed at the end.
+
+    Raises:
+        CannotServeError: the address is taken, or the data directory cannot be used.
+    """
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=options.settings.logging.level,
+        format="%(asctime)s %(levelname)s %(message)s",
+    )
+    try:
+        asyncio.run(_serve(options, lock))
+    except (OSError, sqlite3.Error) as error:
+        raise CannotServeError(f"the data directory {options.data_dir} cannot be served: {error}") from None
+    finally:
+        os.close(lock)
+
+
+async def _serve(options: Options, lock: int) -> None:
+    listening = _listening(options)
+    port = listening.getsockname()[1]
+    host = f"[{options.host}]" if ":" in options.host else options.host
+    api = options.settings.api.model_copy(update={"host": options.host, "port": port})
+    app = create_app(options.data_dir, options.settings.model_copy(update={"api": api}))
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0)
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stopped.set)
+    try:
+        await runner.setup()
+        await web.SockSite(runner, listening).start()
+        url = f"http://{host}:{port}"
+        announce(lock, url, __version__)
+        _log.info("server.started url=%s data_dir=%s pid=%d", url, options.data_dir, os.getpid())
+        await _until_done(app[SHARED], stopped, options)
+    finally:
+        await runner.cleanup()
+        _log.info("server.stopped pid=%d", os.getpid())
+
+
+async def _until_done(shared: Shared, stopped: asyncio.Event, options: Options) -> None:
+    """Wait until the server is told to stop or, in the background, has not been needed for long enough."""
+    loop = asyncio.get_running_loop()
+    needed_at = loop.time()
+    while True:
+        try:
+            async with asyncio.timeout(_LOOK_S):
+                await stopped.wait()
+                return
+        except TimeoutError:
+            pass
+        shared.recordings.stop_idle(options.settings.monitoring.session_timeout)
+        if shared.indexer.live or not shared.follower.caught_up.is_set():
+            needed_at = loop.time()
+        if options.background and loop.time() - needed_at >= options.settings.api.linger:
+            _log.info("server.not_needed linger_s=%g", options.settings.api.linger)
+            return
+
+
+def _listening(options: Options) -> socket.socket:
+    """Return the socket to serve on."""
+    try:
+        return _bound(options.host, options.port)
+    except OSError as error:
+        if not options.background:
+            where = f"{options.host}:{options.port}"
+            hint = "give another --port, or 0 for a free one"
+            raise CannotServeError(f"cannot listen on {where} ({error.strerror}): {hint}") from None
+        _log.warning("server.port_taken port=%d error=%s", options.port, error.strerror)
+    try:
+        return _bound(options.host, 0)
+    except OSError as error:
+        raise CannotServeError(f"cannot listen on {options.host}: {error.strerror}") from None
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    family, kind, _, _, address = socket.getaddrinfo(
+        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )[0]
+    listening = socket.socket(family, kind)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(address)
+        listening.listen(128)
+    except OSError:
+        listening.close()
+        raise
+    return listening

@@ -1,0 +1,68 @@
+"""What requests share: one object, made when the server starts."""
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+
+from aiohttp import web
+
+from proxy.config import Settings
+from proxy.server.errors import NotFoundError
+from proxy.server.live import Hub
+from proxy.server.recording import Recordings
+from proxy.sessions.catalogue import is_session_id
+from proxy.store.follower import Follower
+from proxy.store.indexer import Indexer
+from proxy.store.queries import Queries
+
+__all__ = ["SHARED", "Shared", "now_us", "of"]
+
+_CATCH_UP_S = 5.0
+
+
+def now_us() -> int:
+    """Return this moment in microseconds since 1970."""
+    return time.time_ns() // 1000
+
+
+@dataclass
+class Shared:
+    """The parts of a running server."""
+
+    data_dir: str
+    settings: Settings
+    indexer: Indexer
+    follower: Follower
+    queries: Queries
+    hub: Hub
+    recordings: Recordings
+    started_us: int = field(default_factory=now_us)
+
+    async def ready(self) -> None:
+        """Wait, but not for ever, until what is in the logs is in the index for the first time."""
+        if not self.follower.caught_up.is_set():
+            await asyncio.to_thread(self.follower.caught_up.wait, _CATCH_UP_S)
+
+    async def catch_up(self) -> None:
+        """Wait, but not for ever, until what is in the logs now is in the index."""
+        await asyncio.to_thread(self.follower.catch_up, _CATCH_UP_S)
+
+    async def known(self, session_id: str) -> None:
+        """Make sure that there is such a session. NotFoundError when there is none."""
+        if is_session_id(session_id):
+            for look_again in (True, False):
+                if await asyncio.to_thread(self.queries.session, session_id) is not None:
+                    return
+                if look_again:  # it may have begun just now
+                    await self.catch_up()
+        raise NotFoundError(
+            f"There is no session {session_id!r}; GET /api/v1/monitoring/sessions lists them."
+        )
+
+
+SHARED = web.AppKey("SHARED", Shared)
+
+
+def of(request: web.Request) -> Shared:
+    """Return what requests share."""
+    return request.app[SHARED]

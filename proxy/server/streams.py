@@ -1,0 +1,120 @@
+"""Events as they happen: server-sent events and WebSocket."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterator
+
+from aiohttp import WSCloseCode, web
+
+from proxy.server.live import Subscriber
+from proxy.server.requests import event_types
+from proxy.server.shared import Shared, of
+from proxy.store.indexer import Arrival
+from proxy.store.queries import Cursor
+
+__all__ = ["socket", "stream"]
+
+_QUIET_S = 15.0
+"""After so long without an event a comment is sent: proxies between cut silent connections."""
+_STALLED_S = 60.0
+"""A listener that takes nothing for so long is let go; it can come back and go on where it was."""
+
+
+async def stream(request: web.Request) -> web.StreamResponse:
+    """Give everything live as server-sent events; `Last-Event-ID` goes on behind that event."""
+    shared = of(request)
+    subscriber = await _subscriber(request, _cursor(request.headers.get("Last-Event-ID")))
+    response = web.StreamResponse(
+        headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    )
+    await response.prepare(request)
+    await response.write(b": listening\n\n")
+    with _counted(shared), contextlib.suppress(ConnectionError, TimeoutError):
+        async for arrivals in _batches(subscriber):
+            async with asyncio.timeout(_STALLED_S):
+                await response.write(
+                    b"".join(_spelled(shared.indexer.generation, one) for one in arrivals) or b": quiet\n\n"
+                )
+    return response
+
+
+async def socket(request: web.Request) -> web.WebSocketResponse:
+    """Give everything live over a WebSocket, one frame an event."""
+    shared = of(request)
+    subscriber = await _subscriber(request, None)
+    response = web.WebSocketResponse(heartbeat=20.0, compress=False, max_msg_size=1 << 16)
+    await response.prepare(request)
+    async with asyncio.TaskGroup() as group:
+        sending = group.create_task(_send(shared, response, subscriber))
+        async for (
+            _
+        ) in response:  # what clients say is not listened to; pings and the end are handled below us
+            pass
+        sending.cancel()
+    return response
+
+
+async def _send(shared: Shared, response: web.WebSocketResponse, subscriber: Subscriber) -> None:
+    with _counted(shared), contextlib.suppress(ConnectionError):
+        async for arrivals in _batches(subscriber):
+            try:
+                async with asyncio.timeout(_STALLED_S):
+                    for arrival in arrivals:
+                        await response.send_str('{"type":"event","data":' + arrival.json.decode() + "}")
+            except TimeoutError:
+                await response.close(code=WSCloseCode.TRY_AGAIN_LATER, message=b"taking nothing for too long")
+                return
+        await response.close(code=WSCloseCode.GOING_AWAY, message=b"the server stops")
+
+
+async def _subscriber(request: web.Request, cursor: Cursor | None) -> Subscriber:
+    shared = of(request)
+    wanted, session_id = event_types(request), request.query.get("session_id")
+    await shared.ready()
+    if session_id is not None:
+        await shared.known(session_id)
+    newest = await asyncio.to_thread(shared.queries.place_of, None)
+    shared.hub.pass_over(newest)
+    after_id = newest if cursor is None else await asyncio.to_thread(shared.queries.place_of, cursor)
+    return Subscriber(
+        shared.hub, shared.queries, after_id=after_id, session_id=session_id, event_types=wanted
+    )
+
+
+async def _batches(subscriber: Subscriber) -> AsyncIterator[list[Arrival]]:
+    """Yield the next events, none after a time of quiet, until the server stops."""
+    while True:
+        try:
+            async with asyncio.timeout(_QUIET_S):
+                arrivals = await subscriber.next()
+        except TimeoutError:
+            yield []
+            continue
+        if not arrivals:
+            return
+        yield arrivals
+
+
+@contextlib.contextmanager
+def _counted(shared: Shared) -> Iterator[None]:
+    shared.hub.subscribers += 1
+    try:
+        yield
+    finally:
+        shared.hub.subscribers -= 1
+
+
+def _spelled(generation: str, arrival: Arrival) -> bytes:
+    name = f"{generation}-{arrival.id}-{arrival.moment_us}"
+    return b"id: %b\ndata: %b\n\n" % (name.encode(), arrival.json)
+
+
+def _cursor(text: str | None) -> Cursor | None:
+    """Return the place that an id names; an id that is none of ours names no place: what is new is given."""
+    generation, _, rest = (text or "").partition("-")
+    number, _, moment = rest.partition("-")
+    if not (number.isascii() and number.isdecimal() and moment.isascii() and moment.isdecimal()):
+        return None
+    if len(number) > 18 or len(moment) > 18:
+        return None
+    return Cursor(generation, int(number), int(moment))

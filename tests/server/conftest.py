@@ -1,0 +1,92 @@
+"""A real server on a free port, over a data directory of its own."""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp.test_utils import TestClient, TestServer
+
+from proxy.config import Settings
+from proxy.protocol import full
+from proxy.server.app import create_app
+from proxy.server.shared import SHARED, Shared
+from proxy.sessions.record import lifecycle
+from proxy.sessions.writer import SessionLog
+from tests.recorded import START_US, LogMaker, scenario
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    """Run tests on asyncio, which aiohttp needs."""
+    return "asyncio"
+
+
+@dataclass
+class Rig:
+    """A running server and how to ask it."""
+
+    client: TestClient[Any, Any]
+    data_dir: Path
+    shared: Shared
+
+    async def ask(
+        self, method: str, path: str, *, status: int = 200, schema: str | None = None, **options: Any
+    ) -> Any:
+        """Return an answer's data, or the sentence of a failure; both are held to the one shape."""
+        async with asyncio.timeout(30):
+            response = await self.client.request(method, path, **options)
+            body = await response.json()
+        assert response.status == status, body
+        assert response.content_type == "application/json"
+        assert full.judgement_of_value("api/answer.json", body).verdict == "valid"
+        assert body["success"] is (status < 400)
+        if schema is not None:
+            assert full.judgement_of_value(f"{schema}.json", body["data"]).verdict == "valid"
+        return body["data"] if status < 400 else body["error"]
+
+    async def get(self, path: str, **options: Any) -> Any:
+        """Ask for something."""
+        return await self.ask("GET", path, **options)
+
+    async def post(self, path: str, value: object, **options: Any) -> Any:
+        """Send something."""
+        return await self.ask("POST", path, json=value, **options)
+
+    def live(self, session_id: str = "live") -> SessionLog:
+        """Begin a wrapped session that goes on."""
+        data = {"format": 1, "command": ["claude"], "pid": 7, "name": "mine"}
+        log = SessionLog(str(self.data_dir), session_id, lifecycle(session_id, "session_started", data))
+        log.append([])
+        return log
+
+
+@contextlib.asynccontextmanager
+async def serving(data_dir: Path, **sections: dict[str, Any]) -> AsyncIterator[Rig]:
+    """Serve a data directory, with sections of a configuration."""
+    app = create_app(str(data_dir), Settings.model_validate(sections))
+    async with TestClient(TestServer(app)) as client:
+        await app[SHARED].ready()
+        yield Rig(client, data_dir, app[SHARED])
+
+
+@pytest.fixture
+async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
+    """A server over three past sessions."""
+    (tmp_path / "sessions").mkdir()
+    for number, name in enumerate(["simple", "subagent", "tool_deny"]):
+        maker = LogMaker(f"past{number}", START_US + number * 7_300)
+        (tmp_path / "sessions" / f"past{number}.jsonl").write_bytes(scenario(name, maker))
+    async with serving(tmp_path) as rig:
+        yield rig
+
+
+def event(line: bytes | str) -> dict[str, Any]:
+    """Return an event that was given as JSON."""
+    value: dict[str, Any] = json.loads(line)
+    assert full.judgement_of_value("api/event.json", value).verdict == "valid"
+    return value

@@ -1,0 +1,188 @@
+"""A server of its own accord: one for a data directory, nobody's child, gone when nobody needs it."""
+
+import contextlib
+import fcntl
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from proxy.server import background
+from proxy.sessions.record import lifecycle
+from proxy.sessions.writer import SessionLog
+
+START = """
+import sys
+from proxy.server.background import ensure_server
+ensure_server(sys.argv[1], "127.0.0.1", int(sys.argv[2]))
+"""
+
+
+def until(what: Callable[[], Any], bound_s: float = 30) -> Any:
+    """Return what something gives as soon as that is true; fail when it does not become so."""
+    end = time.monotonic() + bound_s
+    while time.monotonic() < end:
+        if found := what():
+            return found
+        select.select([], [], [], 0.02)
+    raise AssertionError("it did not come about")
+
+
+def start(data_dir: Path, port: int = 0) -> None:
+    """Ask for a server as a wrapped session does."""
+    subprocess.run([sys.executable, "-c", START, str(data_dir), str(port)], check=True, timeout=30)
+
+
+def address(data_dir: Path) -> dict[str, Any]:
+    """Wait for the server and return what it says of itself."""
+    said: dict[str, Any] = until(lambda: background.server_address(str(data_dir)))
+    return said
+
+
+def ask(said: dict[str, Any], path: str) -> Any:
+    """Return the answer's data."""
+    with urllib.request.urlopen(said["url"] + path, timeout=30) as response:
+        return json.load(response)["data"]
+
+
+def is_ended(data_dir: Path) -> bool:
+    """End whoever serves, also one that was late to find that it was not needed; return whether nobody does."""
+    if said := background.server_address(str(data_dir)):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(said["pid"], signal.SIGTERM)
+    return not background.is_served(str(data_dir))
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path) -> Iterator[Path]:
+    """A data directory, whose server is ended after the test."""
+    yield tmp_path
+    until(lambda: is_ended(tmp_path))
+
+
+def test_many_at_once_start_one(data_dir: Path) -> None:
+    """However many sessions find no server at the same time, one stays, and the others leave."""
+    command = [sys.executable, "-c", START, str(data_dir), "0"]
+    starters = [subprocess.Popen(command) for _ in range(6)]
+    assert [starter.wait(30) for starter in starters] == [0] * 6
+    said = address(data_dir)
+    assert ask(said, "/health")["status"] in ("healthy", "degraded")
+    assert (data_dir / "server.log").read_text().count("server.started") == 1
+    start(data_dir)
+    assert address(data_dir)["pid"] == said["pid"]
+
+
+def test_nobody_waits_for_it(data_dir: Path) -> None:
+    """It holds no descriptor of who started it, is not in its session, and has its own log."""
+    read, write = os.pipe()
+    try:
+        os.set_inheritable(write, True)
+        subprocess.run(
+            [sys.executable, "-c", START, str(data_dir), "0"],
+            check=True,
+            timeout=30,
+            pass_fds=[write],
+            stdout=write,
+            stderr=write,
+        )
+        os.close(write)
+        assert select.select([read], [], [], 30)[0]
+        assert os.read(read, 100) == b""
+    finally:
+        os.close(read)
+    pid = address(data_dir)["pid"]
+    assert os.getsid(pid) != os.getsid(0)
+    assert os.readlink(f"/proc/{pid}/fd/1") == str(data_dir / "server.log")
+    assert oct(os.stat(data_dir / "server.log").st_mode)[-3:] == "600"
+
+
+def test_taken_port_is_no_obstacle(data_dir: Path) -> None:
+    """When another program has the port, a free one is used, and the data directory says which."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        start(data_dir, port)
+        said = address(data_dir)
+        assert not said["url"].endswith(f":{port}")
+        assert ask(said, "/status")["active_sessions"] == 0
+
+
+def test_leaves_when_nobody_needs_it(data_dir: Path) -> None:
+    """It stays while a session lives, and leaves when none has lived for the linger."""
+    settings = data_dir / "settings.yaml"
+    settings.write_text("api: {linger: 0.1}")
+    log = SessionLog(str(data_dir), "s", lifecycle("s", "session_started", {"format": 1}))
+    log.append([])
+    background.ensure_server(str(data_dir), "127.0.0.1", 0, str(settings))
+    said = address(data_dir)
+    assert until(lambda: ask(said, "/status")["active_sessions"]) == 1
+    assert background.is_served(str(data_dir))
+    log.close()
+    until(lambda: not background.is_served(str(data_dir)))
+    assert background.server_address(str(data_dir)) is None
+
+
+def test_killed_server_is_replaced(data_dir: Path) -> None:
+    """A server that was killed is not taken for a running one."""
+    start(data_dir)
+    first = address(data_dir)
+    os.kill(first["pid"], signal.SIGKILL)
+    until(lambda: not background.is_served(str(data_dir)))
+    start(data_dir)
+    assert until(lambda: (said := background.server_address(str(data_dir))) and said["pid"]) != first["pid"]
+
+
+def test_never_raises_and_imports_little(tmp_path: Path) -> None:
+    """Where no server can be started nothing happens; asking imports nothing of web, database or settings."""
+    place = tmp_path / "file"
+    place.touch()
+    background.ensure_server(str(place / "below"), "127.0.0.1", 0)
+    heavy = ["aiohttp", "asyncio", "sqlite3", "pydantic", "json", "subprocess", "typing", "msgspec"]
+    code = f"import sys, proxy.server.background\nassert not set({heavy}) & set(sys.modules), sorted(sys.modules)"
+    subprocess.run([sys.executable, "-S", "-c", code], check=True, timeout=30, cwd=Path(__file__).parents[2])
+
+
+def test_looking_does_not_keep_a_server_from_its_lock(tmp_path: Path) -> None:
+    """A look that holds the lock for an instant delays a server that starts, and no more."""
+    lock = background.take_lock(str(tmp_path))
+    assert lock is not None
+    assert background.take_lock(str(tmp_path), wait_s=0) is None
+    os.close(lock)
+    with (tmp_path / "server.lock").open("rb") as looker:
+        fcntl.flock(looker, fcntl.LOCK_SH)
+        assert background.is_served(str(tmp_path)) is False
+    lock = background.take_lock(str(tmp_path))
+    assert lock is not None
+    os.close(lock)
+
+
+def test_foreground_says_why_it_cannot(data_dir: Path) -> None:
+    """`serve` exits with a sentence when its port is taken, or a server for the data directory runs already."""
+    code = """
+import argparse, sys
+from proxy.cli import serve
+parser = argparse.ArgumentParser()
+serve.add_parser(parser.add_subparsers())
+args = parser.parse_args(["serve"])
+args.data_dir, args.host, args.port, args.config = sys.argv[1], "127.0.0.1", int(sys.argv[2]), None
+sys.exit(args.run(args))
+"""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        command = [sys.executable, "-c", code, str(data_dir), str(other.getsockname()[1])]
+        taken = subprocess.run(command, check=False, timeout=30, capture_output=True, text=True)
+    assert taken.returncode == 1
+    assert "--port" in taken.stderr
+    start(data_dir)
+    address(data_dir)
+    second = subprocess.run([*command[:-1], "0"], check=False, timeout=30, capture_output=True, text=True)
+    assert second.returncode == 1
+    assert "runs already" in second.stderr

@@ -1,0 +1,191 @@
+"""Events and sessions over HTTP."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from proxy.events.moments import microseconds
+from proxy.sessions.catalogue import inspect
+from proxy.sessions.identity import log_path
+from proxy.sessions.record import lifecycle
+from tests.server.conftest import Rig, serving
+
+pytestmark = pytest.mark.anyio
+EVENTS = "/api/v1/monitoring/events"
+SESSIONS = "/api/v1/monitoring/sessions"
+
+
+def types(page: dict[str, Any]) -> list[str]:
+    """Return the kinds of the events of a page."""
+    return [event["event_type"] for event in page["events"]]
+
+
+async def test_pages_follow_the_rules_of_the_interface(rig: Rig) -> None:
+    """Without anything the newest come first; with a session or a start the oldest; offset counts from there."""
+    everything = await rig.get(f"{EVENTS}?limit=10000&order=asc&offset=0", schema="api/events_answer")
+    stamps = [event["timestamp"] for event in everything["events"]]
+    assert stamps == sorted(stamps)
+    assert everything["total"] == len(stamps)
+    newest = await rig.get(f"{EVENTS}?limit=5")
+    assert newest["events"] == everything["events"][:-6:-1]
+    mine = [event for event in everything["events"] if event["session_id"] == "past1"]
+    page = await rig.get(f"{EVENTS}?session_id=past1&limit=5")
+    assert (page["events"], page["total"]) == (mine[-5:], len(mine))
+    page = await rig.get(f"{EVENTS}?session_id=past1&limit=5&offset=0")
+    assert page["events"] == mine[:5]
+    page = await rig.get(EVENTS, params={"start_time": stamps[10], "end_time": stamps[12]})
+    assert [event["timestamp"] for event in page["events"]] == stamps[11:13]
+    page = await rig.get(f"{EVENTS}?event_types=run_started,run_completed&session_id=past0")
+    assert types(page) == ["run_started", "run_completed"] * 2
+
+
+async def test_derived_events_are_of_the_published_vocabulary(rig: Rig) -> None:
+    """The data of an event that comes from a session's messages is valid under the events schema."""
+    page = await rig.get(f"{EVENTS}?session_id=past1&offset=0")
+    for event in page["events"]:
+        body = {"schema_type": "events", "data": event["data"]}
+        assert (await rig.post("/api/v1/validation/validate", body))["verdict"] == "valid"
+        assert event["data"]["event"] == event["event_type"]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "limit=0",
+        "limit=10001",
+        "limit=-1",
+        "limit=ten",
+        "limit=1e3",
+        "offset=-1",
+        "offset=9999999999999999999999",
+        "start_time=yesterday",
+        "start_time=2026-01-01T00:00:00",
+        "end_time=99999-01-01T00:00:00Z",
+        "order=up",
+        "event_types=a/b",
+        "wait=61",
+    ],
+)
+async def test_values_out_of_range(rig: Rig, query: str) -> None:
+    """A value that cannot be used is a 422 whose sentence names the parameter."""
+    sentence = await rig.get(f"{EVENTS}?{query}", status=422)
+    assert query.partition("=")[0] in sentence
+
+
+@pytest.mark.parametrize("session_id", ["nobody", "..%2Fpast0", "past0%00", "%2e%2e", "x" * 300, "latest"])
+async def test_sessions_that_are_not_there(rig: Rig, session_id: str) -> None:
+    """An unknown id, or one with parts of a path, is a 404 everywhere."""
+    await rig.get(f"{SESSIONS}/{session_id}", status=404)
+    await rig.get(f"{EVENTS}?session_id={session_id}", status=404)
+    await rig.ask("POST", f"{SESSIONS}/{session_id}/stop", status=404)
+
+
+async def test_own_session_from_start_to_stop(rig: Rig) -> None:
+    """A client starts a session, posts, reads back at once, stops; its log is a session log like any other."""
+    started = await rig.post(SESSIONS, {"session_name": "deploys"})
+    session_id = started["session_id"]
+    posted = {"session_id": session_id, "event_type": "deploy.done", "data": {"a": "\ud800"}}
+    assert (await rig.post(EVENTS, posted))["recorded"] is True
+    page = await rig.get(f"{EVENTS}?session_id={session_id}")
+    assert types(page) == ["session_started", "deploy.done"]
+    assert (await rig.get(f"{SESSIONS}/{session_id}", schema="api/session"))["state"] == "idle"
+    assert (await rig.get("/status", schema="api/status_answer"))["active_sessions"] == 1
+    await rig.ask("POST", f"{SESSIONS}/{session_id}/stop")
+    assert types(await rig.get(f"{EVENTS}?session_id={session_id}"))[-1] == "session_ended"
+    assert inspect(log_path(str(rig.data_dir), session_id)).state == "ended"
+    assert (await rig.get("/status"))["active_sessions"] == 0
+    await rig.ask("POST", f"{SESSIONS}/{session_id}/stop", status=422)
+    await rig.post(EVENTS, posted, status=422)
+
+
+async def test_capture_options_are_honoured(rig: Rig) -> None:
+    """What a client does not want to be captured is not recorded, and the answer says so."""
+    options = {"capture_commands": False, "capture_events": True, "capture_states": False}
+    session_id = (await rig.post(SESSIONS, {"capture_options": options}))["session_id"]
+    recorded = {}
+    for name in ("command_sent", "prompt", "state_changed", "idle", "anything"):
+        answer = await rig.post(EVENTS, {"session_id": session_id, "event_type": name, "data": {}})
+        recorded[name] = answer["recorded"]
+    assert [name for name, is_recorded in recorded.items() if is_recorded] == ["anything"]
+    assert types(await rig.get(f"{EVENTS}?session_id={session_id}")) == ["session_started", "anything"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"event_type": "a b"},
+        {"event_type": ""},
+        {"event_type": 1},
+        {"data": []},
+        {"data": None},
+        {"session_id": "past0"},
+    ],
+)
+async def test_events_that_cannot_be_posted(rig: Rig, change: dict[str, object]) -> None:
+    """A bad name, data that is no object, and a wrapped session are refused."""
+    session_id = (await rig.post(SESSIONS, {}))["session_id"]
+    await rig.post(EVENTS, {"session_id": session_id, "event_type": "a", "data": {}, **change}, status=422)
+
+
+async def test_most_events_of_a_session(tmp_path: Any) -> None:
+    """A session takes as many events as the configuration allows, and says so for the next."""
+    async with serving(tmp_path, monitoring={"max_events_per_session": 2}) as rig:
+        session_id = (await rig.post(SESSIONS, {}))["session_id"]
+        posted = {"session_id": session_id, "event_type": "a", "data": {}}
+        for status in (200, 200, 422):
+            await rig.post(EVENTS, posted, status=status)
+
+
+async def test_status_says_what_a_session_does(rig: Rig) -> None:
+    """A live session is in the status with its state, evidence and counts; when it dies it has failed."""
+    log = rig.live()
+    await rig.shared.catch_up()
+    answer = await rig.get("/status", schema="api/status_answer")
+    (session,) = answer["sessions"]
+    assert (answer["active_sessions"], session["session_id"], session["pid"]) == (1, "live", 7)
+    assert (session["state"], session["evidence"]["message"]) == ("starting", "session_started")
+    log.close()
+    await rig.shared.catch_up()
+    assert (await rig.get("/status"))["active_sessions"] == 0
+    assert (await rig.get(f"{SESSIONS}/live"))["state"] == "failed"
+
+
+async def test_polling_over_all_sessions_skips_nothing(rig: Rig) -> None:
+    """While a wrapped session lives, its newest events are held back from polling, never passed over."""
+    log = rig.live()
+    await rig.shared.catch_up()
+    before = await rig.get(EVENTS, params={"start_time": "2026-02-01T00:00:00Z"})
+    assert before["events"] == []
+    assert types(await rig.get(f"{EVENTS}?session_id=live")) == ["session_started"]
+    log.append([lifecycle("live", "session_ended", {"exit_code": 0})])
+    log.close()
+    after = await rig.get(EVENTS, params={"start_time": "2026-02-01T00:00:00Z", "wait": "20"})
+    assert types(after) == ["session_started", "session_ended"]
+
+
+async def test_long_polling_ends_with_the_first_event(rig: Rig) -> None:
+    """A request that waits is answered when something comes."""
+    session_id = (await rig.post(SESSIONS, {}))["session_id"]
+    (started,) = (await rig.get(f"{EVENTS}?session_id={session_id}"))["events"]
+    query = {"session_id": session_id, "start_time": started["timestamp"], "wait": "20"}
+    async with asyncio.TaskGroup() as group:
+        waiting = group.create_task(rig.get(EVENTS, params=query))
+        await rig.post(EVENTS, {"session_id": session_id, "event_type": "ping", "data": {}})
+    assert types(waiting.result()) == ["ping"]
+    assert microseconds(waiting.result()["events"][0]["timestamp"]) > microseconds(started["timestamp"])
+
+
+async def test_sessions_are_listed_newest_first(rig: Rig) -> None:
+    """All sessions, live and past, are listed; totals agree."""
+    listed = await rig.get(SESSIONS)
+    assert [session["session_id"] for session in listed["sessions"]] == ["past2", "past1", "past0"]
+    status = await rig.get("/api/v1/monitoring/status")
+    assert (status["total_sessions"], status["active_sessions"]) == (3, 0)
+
+
+async def test_sessions_end_with_the_server(tmp_path: Any) -> None:
+    """A server that stops ends the sessions that were started with it."""
+    async with serving(tmp_path) as rig:
+        session_id = (await rig.post(SESSIONS, {}))["session_id"]
+    assert inspect(log_path(str(tmp_path), session_id)).state == "ended"

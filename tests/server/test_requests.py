@@ -1,0 +1,112 @@
+"""What is wrong with a request is said in one shape, with the fitting status."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from tests.server.conftest import Rig, serving
+
+pytestmark = pytest.mark.anyio
+VALIDATE = "/api/v1/validation/validate"
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b"", 400),
+        (b"{", 400),
+        (b"nonsense", 400),
+        (b'{"schema_type":"stdin","data":NaN}', 400),
+        (b'{"schema_type":"stdin","data":"\xff"}', 400),
+        (b'{"schema_type":"stdin","data":' + b"[" * 100_000 + b"]" * 100_000 + b"}", 400),
+        (b"[]", 422),
+        (b"{}", 422),
+        (b'{"schema_type":1,"data":{}}', 422),
+        (b'{"schema_type":"nonsense","data":{}}', 422),
+        (b'{"schema_type":"../record","data":{}}', 422),
+        (b'{"schema_type":"stdin"}', 422),
+    ],
+)
+async def test_bodies(rig: Rig, body: bytes, status: int) -> None:
+    """What is no JSON is 400, what has the wrong shape 422."""
+    headers = {"Content-Type": "application/json"}
+    await rig.ask("POST", VALIDATE, status=status, data=body, headers=headers)
+
+
+async def test_content_type(rig: Rig) -> None:
+    """A body of another content type is 400: forms, which any page can send, included."""
+    for kind in ("text/plain", "application/x-www-form-urlencoded"):
+        await rig.ask("POST", VALIDATE, status=400, data=b"{}", headers={"Content-Type": kind})
+
+
+async def test_size(tmp_path: Any) -> None:
+    """A body up to the limit is taken, one byte more is 413."""
+    async with serving(tmp_path, api={"max_request_size": 200}) as rig:
+        for size, status in ((200, 200), (201, 413)):
+            body = b'{"schema_type":"stdin","data":"%s"}'
+            body %= b"x" * (size - len(body) + 2)
+            assert len(body) == size
+            headers = {"Content-Type": "application/json"}
+            await rig.ask("POST", VALIDATE, status=status, data=body, headers=headers)
+
+
+async def test_slow_body(tmp_path: Any) -> None:
+    """A body that does not arrive in time is 408, and holds nobody up."""
+    async with serving(tmp_path, api={"timeout": 0.1}) as rig:
+        never = asyncio.Event()
+
+        async def slowly() -> Any:
+            yield b"{"
+            await never.wait()
+
+        headers = {"Content-Type": "application/json"}
+        await rig.ask("POST", VALIDATE, status=408, data=slowly(), headers=headers)
+
+
+async def test_paths_and_methods(rig: Rig) -> None:
+    """An unknown path is 404, a wrong method 405 with what is allowed."""
+    assert "/docs" in await rig.get("/nothing/here", status=404)
+    response = await rig.client.delete("/status")
+    assert (response.status, response.headers["Allow"]) == (405, "GET")
+    await rig.ask("PUT", "/status", status=405)
+
+
+async def test_verdicts(rig: Rig) -> None:
+    """Validation gives the verdicts of a session, in words and as objects, and the request's id back."""
+    good = {"type": "keep_alive"}
+    for data, verdict in (
+        (good, "valid"),
+        ({"type": "novelty"}, "unknown"),
+        ({}, "invalid"),
+        ([], "invalid"),
+    ):
+        asked: dict[str, object] = {"schema_type": "stdin", "data": data, "request_id": "r1"}
+        answer = await rig.post(VALIDATE, asked, schema="api/validation_answer")
+        assert (answer["verdict"], answer["request_id"]) == (verdict, "r1")
+        assert answer["valid"] is (verdict != "invalid")
+        assert len(answer["validation_errors"]) == len(answer["errors"])
+        assert bool(answer["errors"]) is (verdict == "invalid")
+
+
+async def test_batch_answers_in_order(rig: Rig) -> None:
+    """A batch gives the answers of single calls, in order; an unknown schema in it is an error of the whole."""
+    requests = [
+        {"schema_type": "commands", "data": {"action": "prompt", "prompt": text}, "request_id": str(number)}
+        for number, text in enumerate(["a", "", "b" * 70_000])
+    ]
+    batch = await rig.post("/api/v1/validation/batch", {"requests": requests})
+    assert batch == [await rig.post(VALIDATE, one) for one in requests]
+    assert [one["valid"] for one in batch] == [True, False, True]
+    requests.append({"schema_type": "nonsense", "data": {}})
+    await rig.post("/api/v1/validation/batch", {"requests": requests}, status=422)
+
+
+async def test_specifications(rig: Rig) -> None:
+    """Every schema in the list can be had, and is itself."""
+    listed = await rig.get("/api/v1/specifications", schema="api/specifications_answer")
+    assert listed["count"] == len(listed["specifications"])
+    for one in listed["specifications"]:
+        assert (await rig.get(f"/api/v1/specifications/{one['name']}"))["title"] == one["title"]
+    for name in ("nonsense", "../pyproject", "%2e%2e/x"):
+        await rig.get(f"/api/v1/specifications/{name}", status=404)
