@@ -125,6 +125,9 @@ class Pump(threading.Thread):
 
     def deliver(self, bodies: Sequence[Body] | Alike, lines: list[bytes], data: bytes) -> None:
         """Log first, pass on second: large reads by the thread for them, others at once."""
+        if self._reader_gone:  # as the handover found
+            self.record(bodies)
+            raise ReaderGoneError
         if len(data) >= _HAND_OVER_BYTES or self._handover.is_busy:
             self._handover.give(lambda: self._deliver_elsewhere(bodies, lines, data))
             return
@@ -187,7 +190,7 @@ class Pump(threading.Thread):
             if not self._reader_gone:
                 self.pass_on(lines, data)
         except ReaderGoneError:
-            self._reader_gone = True  # the pump itself learns it from its next poll
+            self._reader_gone = True  # the pump itself learns it from its next poll, or its next delivery
         except Exception as error:
             self._on_fault(self.name, error)
 
