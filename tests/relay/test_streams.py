@@ -355,3 +355,14 @@ def test_flags_of_the_callers_descriptors_stay_as_they_are(wrapper: Wrapper) -> 
         assert os.get_blocking(out)
     for fd in (read, write, back, out):
         os.close(fd)
+
+
+@pytest.mark.parametrize("size", [100, 5000])
+def test_output_that_cannot_be_written(wrapper: Wrapper, tmp_path: Path, size: int) -> None:
+    """A full disk under the caller's own file is no reader: the command is stopped, not fed into nothing."""
+    source = tmp_path / "source"
+    source.write_bytes((b"x" * size + b"\n") * (20_000_000 // size))
+    with open("/dev/full", "wb") as full:
+        done = wrapper.run("cat", source, stdout=full)
+    assert done.status == -13
+    source.unlink()
