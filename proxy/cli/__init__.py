@@ -12,7 +12,7 @@ import sys
 TYPE_CHECKING = False  # `typing` and `signal` (for its `enum`) take long to import, and the command waits
 if TYPE_CHECKING:
     import signal
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import NoReturn
 else:
     import _signal as signal
@@ -103,20 +103,20 @@ def wrap(command: Sequence[str], options: Mapping[str, str]) -> NoReturn:
 
         session_id = new_session_id()
 
-        def relay(session: supervisor.Session, news: int, done: int) -> NoReturn:
-            from proxy.relay import relay as relay_process  # noqa: PLC0415 - after the command has started
+        def prepare() -> Callable[[supervisor.Session, int, int], NoReturn]:
+            from proxy.relay import relay  # noqa: PLC0415 - after the command has started
 
-            settings = relay_process.Settings(
+            settings = relay.Settings(
                 session_id=session_id,
                 data_dir=chosen["data-dir"],
                 name=chosen.get("session-name"),
                 validation=chosen["validation"],
                 redact=chosen["redact"] == "on",
             )
-            relay_process.run(settings, session, news, done)
+            return lambda session, news, done: relay.run(settings, session, news, done)
 
         environment[b"CLAUDE_PROXY_SESSION_ID"] = session_id.encode()
-        supervisor.supervise(command, decided, environment, relay)
+        supervisor.supervise(command, decided, environment, prepare)
     except CannotRunError as error:
         sys.stderr.write(f"claude-proxy: {error}\n")
         sys.stderr.flush()

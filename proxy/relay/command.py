@@ -33,6 +33,12 @@ _VALUE_OPTIONS = frozenset(
     --task-budget --teleport --thinking --thinking-display --tools --worktree -w
     """.split()  # noqa: SIM905 - a list would fill a screen
 )
+# Those of them that take every word up to the next option.
+_LIST_OPTIONS = frozenset(
+    """
+    --add-dir --allowedTools --allowed-tools --betas --disallowedTools --disallowed-tools --file --mcp-config --tools
+    """.split()  # noqa: SIM905 - as above
+)
 _RUNTIMES = frozenset(["node", "nodejs", "bun", "deno"])
 
 
@@ -101,15 +107,18 @@ def _has(command: Sequence[str], option: str) -> bool:
 def _is_no_session(arguments: Sequence[str]) -> bool:
     """Whether a call of ``claude`` is a subcommand or asks for help or the version."""
     words = iter(arguments)
+    in_list = False
     for word in words:
         if word == "--":
             return False
         if word in _NO_SESSION_FLAGS:
             return True
-        if not word.startswith("-"):
+        if word.startswith("-"):
+            in_list = word in _LIST_OPTIONS
+            if word in _VALUE_OPTIONS:
+                next(words, None)
+        elif not in_list:
             return word in _SUBCOMMANDS
-        if word in _VALUE_OPTIONS:
-            next(words, None)
     return False
 
 

@@ -85,12 +85,12 @@ def supervise(
     command: Sequence[str],
     plan: Plan,
     environment: Mapping[bytes, bytes],
-    relay: Callable[[Session, int, int], NoReturn],
+    prepare: Callable[[], Callable[[Session, int, int], NoReturn]],
 ) -> NoReturn:
     """Run the command behind the wrapper, to the end; raise `CannotRunError` if it cannot be started.
 
-    ``relay`` is run in a process of its own, with the session, a descriptor to read what happens to the command
-    (``exited STATUS``; end of file: the supervisor was killed) or what it is to take from its pending signals
+    What ``prepare`` returns is run in a process of its own, with the session, a descriptor to read what happens to the
+    command (``exited STATUS``; end of file: the supervisor was killed) or what it is to take from its pending signals
     (``signalled NUMBER``), and one to write a byte to when that is done: the signal taken, or all that the command
     wrote delivered.
     """
@@ -103,13 +103,24 @@ def supervise(
     session = Session(command, plan, pid, started_ns, streams)
     relay_pid = os.fork()
     if relay_pid == 0:
-        kept = {news_read, done_write}
-        for stream in streams.values():
-            kept |= {stream.source, stream.sink}
-        _close_all_but(kept)
-        relay(session, news_read, done_write)
+        _relay(prepare, session, news_read, done_write)
     _close_all_but({news_write, done_read})
     _Supervisor(pid, relay_pid, news_write, done_read).wait()
+
+
+def _relay(
+    prepare: Callable[[], Callable[[Session, int, int], NoReturn]], session: Session, news: int, done: int
+) -> NoReturn:
+    try:
+        run = prepare()
+    except Exception as error:  # a broken installation: the last moment at which stderr can be written to
+        os.write(2, f"claude-proxy: cannot relay, and ends the command: {error!r}\n".encode())
+        os._exit(1)
+    kept = {news, done}
+    for stream in session.streams.values():
+        kept |= {stream.source, stream.sink}
+    _close_all_but(kept)
+    run(session, news, done)
 
 
 # -- starting ------------------------------------------------------------------------------------------------

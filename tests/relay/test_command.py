@@ -103,6 +103,8 @@ def test_calls_that_are_no_session(arguments: list[str], terminals: str) -> None
         ["--model", "--version", "-p"],
         ["-p", "what is mcp"],
         ["-p", "hello", "mcp"],
+        ["--add-dir", "a", "install", "-p", "hello"],
+        ["--allowedTools", "Read", "update", "--print"],
     ],
 )
 def test_words_that_only_look_like_such_calls(arguments: list[str]) -> None:
