@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 else:
     import _signal as signal
 
-SUBCOMMANDS = frozenset(["sessions", "show", "tail", "status", "validate", "drift", "shim"])
+SUBCOMMANDS = frozenset(["sessions", "show", "tail", "status", "validate", "drift", "serve", "shim"])
 """Words that are not taken for a COMMAND unless ``--`` stands before them."""
 
 CHOICES = {"validation": ("observe", "enforce", "off"), "server": ("auto", "off"), "redact": ("on", "off")}
@@ -113,7 +113,15 @@ def wrap(command: Sequence[str], options: Mapping[str, str]) -> NoReturn:
                 validation=chosen["validation"],
                 redact=chosen["redact"] == "on",
             )
-            return lambda session, news, done: relay.run(settings, session, news, done)
+            return lambda session, news, done: relay.run(settings, session, news, done, ensure_server)
+
+        def ensure_server() -> None:
+            if chosen["server"] == "auto":
+                from proxy.server import background  # noqa: PLC0415
+
+                background.ensure_server(
+                    chosen["data-dir"], chosen["host"], int(chosen["port"]), chosen.get("config")
+                )
 
         environment[b"CLAUDE_PROXY_SESSION_ID"] = session_id.encode()
         supervisor.supervise(command, decided, environment, prepare)
@@ -131,7 +139,7 @@ def resolve(options: Mapping[str, str]) -> dict[str, str]:
     """
     from proxy.sessions.identity import default_data_dir  # noqa: PLC0415
 
-    chosen = {"validation": "observe", "server": "auto", "redact": "on"}
+    chosen = {"validation": "observe", "server": "auto", "redact": "on", "host": "127.0.0.1", "port": "8000"}
     given = {name: value for name in VALUE_OPTIONS if (value := os.environ.get(_variable(name)))}
     given.update(options)
     if config := given.get("config"):
@@ -143,7 +151,7 @@ def resolve(options: Mapping[str, str]) -> dict[str, str]:
         if chosen[name] not in allowed:
             origin = f"--{name}" if name in options else _variable(name)
             raise UsageError(f"{origin} is {chosen[name]!r}; it takes {', '.join(allowed)}")
-    port = chosen.get("port", "8000")
+    port = chosen["port"]
     if not (port.isascii() and port.isdigit() and int(port) < 65536):
         raise UsageError(f"port is {port!r}; it takes a number from 0 (any free port) to 65535")
     chosen["data-dir"] = os.path.abspath(chosen.get("data-dir") or default_data_dir(os.environ))

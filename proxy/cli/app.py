@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from proxy import __version__
-from proxy.cli import USAGE, drift, overview, reading, resolve, shim, validate
+from proxy.cli import USAGE, drift, overview, reading, resolve, serve, shim, validate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -44,7 +44,7 @@ def run(options: Mapping[str, str], words: Sequence[str]) -> int:
     arguments = parser.parse_args(list(words))
     arguments.data_dir = chosen["data-dir"]
     arguments.config = chosen.get("config")
-    arguments.host, arguments.port = chosen.get("host", "127.0.0.1"), int(chosen.get("port", "8000"))
+    arguments.host, arguments.port = chosen["host"], int(chosen["port"])
     try:
         return int(arguments.run(arguments))
     except BrokenPipeError:  # `claude-proxy show latest | head`
@@ -64,6 +64,6 @@ def _parser() -> argparse.ArgumentParser:
         add_help=False,
     )
     subparsers = parser.add_subparsers(title="subcommands", metavar="", required=True)
-    for family in (overview, reading, validate, drift, shim):
+    for family in (overview, reading, serve, validate, drift, shim):
         family.add_parser(subparsers)
     return parser

@@ -15,6 +15,7 @@ from rich.text import Text
 from proxy.events.interpreter import Interpreter
 from proxy.events.session import Session
 from proxy.events.status import describe
+from proxy.server.background import server_address
 from proxy.sessions import catalogue
 from proxy.sessions.identity import log_path
 from proxy.sessions.reader import Entry, read_log
@@ -62,6 +63,7 @@ def print_sessions(arguments: argparse.Namespace) -> int:
 
 def print_status(arguments: argparse.Namespace) -> int:
     """Say what is running; return the exit status."""
+    server = server_address(arguments.data_dir)
     running = [
         one
         for session_id in catalogue.list_logs(arguments.data_dir)
@@ -69,9 +71,10 @@ def print_status(arguments: argparse.Namespace) -> int:
         and (one := read_session(arguments.data_dir, session_id)) is not None
     ]
     if arguments.json:
-        print(json.dumps({"active_sessions": len(running), "sessions": running}, indent=2))
+        print(json.dumps({"server": server, "active_sessions": len(running), "sessions": running}, indent=2))
         return 0
     console = Console()
+    console.print(f"Server: {server['url']}" if server else "No server is running.", highlight=False)
     if not running:
         console.print("Nothing is running.")
         return 0

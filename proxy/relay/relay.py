@@ -25,7 +25,7 @@ from proxy.sessions.writer import SessionLog
 
 TYPE_CHECKING = False  # `typing` takes long to import, and a session waits for its streams
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from typing import Any, NoReturn
 
     from proxy.relay.recording import Recorder
@@ -51,14 +51,22 @@ class Settings:
         self.redact = redact
 
 
-def run(settings: Settings, session: Session, news: int, done: int) -> NoReturn:
-    """Relay the session to its end, in a process of its own (see ``supervisor`` for ``news`` and ``done``)."""
+def run(
+    settings: Settings, session: Session, news: int, done: int, on_recorded: Callable[[], None] | None = None
+) -> NoReturn:
+    """Relay the session to its end, in a process of its own (see ``supervisor`` for ``news`` and ``done``).
+
+    ``on_recorded`` is called once, before any thread is started, when the session has its log.
+    """
     status = 1
     try:
         reuse_large_blocks()
         # A session makes no reference cycles to speak of: look for them rarely.
         gc.set_threshold(100_000, 50, 100)
-        Relay(settings, session, news, done).run()
+        relay = Relay(settings, session, news, done)
+        if on_recorded is not None:
+            on_recorded()
+        relay.run()
         status = 0
     finally:
         os._exit(status)
@@ -78,11 +86,11 @@ class Relay:
         data, redacted = _started(settings, session)
         started = lifecycle(settings.session_id, "session_started", data, redacted)
         self._log = SessionLog(settings.data_dir, settings.session_id, started)
+        self._log.append([])
         self._pumps = self._make_pumps()
 
     def run(self) -> None:
         """Relay until the command and all who hold its streams are gone."""
-        self._log.append([])
         for pump in self._pumps:
             pump.start()
         if self._session.plan.stdout_messages or self._session.plan.stdin_messages:
