@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 LOCK = "server.lock"
 LOG = "server.log"
+_SIGNALS = (1, 2, 3, 13, 15)
+"""SIGHUP, SIGINT, SIGQUIT, SIGPIPE, SIGTERM, by number: ``signal`` takes long to import."""
 LOG_LIMIT = 5_000_000
 """Bytes after which the log is begun anew when a server starts; the one before is kept as ``server.log.1``."""
 
@@ -28,7 +30,7 @@ def ensure_server(data_dir: str, host: str, port: int, config: str | None = None
 
     The server is nobody's child: it holds none of our descriptors, has its own log, and is not ours to wait for.
     """
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, NotImplementedError):
         if not is_served(data_dir):
             _spawn(data_dir, host, port, config)
 
@@ -97,51 +99,56 @@ def announce(lock: int, url: str, version: str) -> None:
 
 
 def _spawn(data_dir: str, host: str, port: int, config: str | None) -> None:
-    """Start the server in a session of its own, through a child that exits at once: nobody has to reap it."""
+    """Start the server in a session of its own, through a shell that exits at once: nobody has to reap it.
+
+    By ``posix_spawn``, as the caller has threads, and nothing of Python may run in a process that is forked from it.
+    """
     os.makedirs(data_dir, mode=0o700, exist_ok=True)
     options = ["--data-dir", data_dir, "--host", host, "--port", str(port)]
     if config is not None:
-        options += ["--config", config]
-    command = [sys.executable, "-m", "proxy.server", *options]
-    child = os.fork()
-    if child:
-        os.waitpid(child, 0)
-        return
-    try:
-        os.setsid()
-        if os.fork():
-            os._exit(0)
-        _become(command, data_dir)
-    finally:
-        os._exit(1)
+        options += ["--config", os.path.abspath(config)]
+    command = ["/bin/sh", "-c", 'cd /; "$@" &', "sh", sys.executable, "-m", "proxy.server", *options]
+    # The session whose start this is would be the outer one of whatever the server starts.
+    environment = {name: value for name, value in os.environb.items() if name != b"CLAUDE_PROXY_SESSION_ID"}
+    shell = os.posix_spawn(
+        command[0],
+        command,
+        environment,
+        file_actions=_descriptors(data_dir),
+        setsid=True,
+        setsigmask=(),
+        setsigdef=_SIGNALS,
+    )
+    os.waitpid(shell, 0)
 
 
-def _become(command: list[str], data_dir: str) -> None:
-    """Replace this process by the command, with nothing of ours but the environment."""
-    # Signals that were blocked or ignored stay so across exec, and a server must hear of its end.
-    import signal  # noqa: PLC0415
-
-    signal.pthread_sigmask(signal.SIG_SETMASK, ())
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE):
-        signal.signal(number, signal.SIG_DFL)
+def _descriptors(
+    data_dir: str,
+) -> list[tuple[int, int] | tuple[int, int, int] | tuple[int, int, str, int, int]]:
+    """Return what to do with descriptors on the way: a log for what is said, and none of ours."""
     log = os.path.join(data_dir, LOG)
     with contextlib.suppress(OSError):
         if os.stat(log).st_size > LOG_LIMIT:
             os.rename(log, log + ".1")
-    out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nothing, 0)
-    os.dup2(out, 1)
-    os.dup2(out, 2)
-    os.closerange(3, _highest_descriptor() + 1)
-    os.chdir("/")
-    # The session whose start this is would be nested in what the server starts, if it ever started something.
-    environment = {name: value for name, value in os.environb.items() if name != b"CLAUDE_PROXY_SESSION_ID"}
-    os.execve(command[0], command, environment)
+    appending = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+    ours = [fd for fd in _open_descriptors() if fd > 2 and _is_inherited(fd)]
+    return [
+        (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+        (os.POSIX_SPAWN_OPEN, 1, log, appending, 0o600),
+        (os.POSIX_SPAWN_DUP2, 1, 2),
+        *((os.POSIX_SPAWN_CLOSE, fd) for fd in ours),
+    ]
 
 
-def _highest_descriptor() -> int:
+def _open_descriptors() -> list[int]:
     try:
-        return max(map(int, os.listdir("/proc/self/fd")))
-    except (OSError, ValueError):
-        return int(os.sysconf("SC_OPEN_MAX"))
+        return [int(name) for name in os.listdir("/proc/self/fd")]
+    except OSError:
+        return list(range(3, 256))  # no way to ask: those that a caller may have handed down
+
+
+def _is_inherited(fd: int) -> bool:
+    try:
+        return os.get_inheritable(fd)
+    except OSError:
+        return False

@@ -104,6 +104,8 @@ def test_nobody_waits_for_it(data_dir: Path) -> None:
     assert os.getsid(pid) != os.getsid(0)
     assert os.readlink(f"/proc/{pid}/fd/1") == str(data_dir / "server.log")
     assert oct(os.stat(data_dir / "server.log").st_mode)[-3:] == "600"
+    status = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+    assert int(status["PPid"]) != os.getpid()
 
 
 def test_taken_port_is_no_obstacle(data_dir: Path) -> None:
