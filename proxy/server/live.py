@@ -16,6 +16,7 @@ __all__ = ["Hub", "Subscriber"]
 
 _BUFFER_BYTES = 16 << 20
 _AT_ONCE = 500
+_AT_ONCE_BYTES = 1 << 20
 
 
 class Hub:
@@ -101,7 +102,7 @@ class Subscriber:
             found = self._hub.behind(self._after_id)
             if found is None:
                 found = await asyncio.to_thread(self._queries.arrivals, self._after_id, _AT_ONCE)
-            found = found[:_AT_ONCE]
+            found = _piece(found)
             if not found:
                 self._after_id = max(self._after_id, self._hub.newest_id)
                 continue
@@ -114,3 +115,13 @@ class Subscriber:
         if self._session_id is not None and arrival.session_id != self._session_id:
             return False
         return self._event_types is None or arrival.event_type in self._event_types
+
+
+def _piece(arrivals: list[Arrival]) -> list[Arrival]:
+    """Return the first of the events: as many as may be sent together, one at least."""
+    size = 0
+    for index, arrival in enumerate(arrivals[:_AT_ONCE]):
+        size += len(arrival.json)
+        if size > _AT_ONCE_BYTES:
+            return arrivals[: index + 1]
+    return arrivals[:_AT_ONCE]

@@ -95,7 +95,7 @@ async def _until_done(shared: Shared, stopped: asyncio.Event, options: Options) 
                 return
         except TimeoutError:
             pass
-        shared.recordings.stop_idle(options.settings.monitoring.session_timeout)
+        await asyncio.to_thread(shared.recordings.stop_idle, options.settings.monitoring.session_timeout)
         if shared.indexer.live or not shared.follower.caught_up.is_set():
             needed_at = loop.time()
         if options.background and loop.time() - needed_at >= options.settings.api.linger:

@@ -22,6 +22,7 @@ from proxy.store.indexer import Arrival, envelope
 
 __all__ = ["Cursor", "EventQuery", "Page", "Queries"]
 
+_ARRIVAL_BYTES = 4 << 20
 _STATE = "SELECT state FROM sessions WHERE state != x''"
 
 
@@ -78,12 +79,17 @@ class Queries:
             return Page(self._as_events(connection, rows), max(0, high - low))
 
     def arrivals(self, after_id: int, limit: int) -> list[Arrival]:
-        """Return what came into the index behind an event, in the order of arrival."""
+        """Return what came into the index behind an event, in the order of arrival: some megabytes at most."""
         with self._reading() as connection:
-            rows = connection.execute(
+            rows, size = [], 0
+            for row in connection.execute(
                 "SELECT id, ts, session, type, data FROM events WHERE id > ? ORDER BY id LIMIT ?",
                 (after_id, limit),
-            ).fetchall()
+            ):
+                rows.append(row)
+                size += len(row[4])
+                if size > _ARRIVAL_BYTES:
+                    break
             events = self._as_events(connection, [row[1:] for row in rows])
             names = self._type_names(connection)
             sessions = self._session_ids(connection, {row[2] for row in rows})
