@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import os
+import tempfile
 import threading
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from proxy.protocol import Judge
+from proxy.relay.enforcement import GuardedPump
+from proxy.relay.gate import Gate
 from proxy.relay.pump import Pump
 from proxy.relay.recording import StreamRecorder
 from proxy.sessions.record import lifecycle
@@ -191,3 +198,95 @@ def test_records_are_numbered_as_their_lines_passed(line: Line) -> None:
         read_line(line.reader)
     os.close(line.writer)
     assert [record.fields["message"]["n"] for record in line.ended().of("stdout")] == list(range(10))
+
+
+pieces = st.sampled_from(
+    [
+        b"\n",
+        b"\r\n",
+        b"{",
+        b"}",
+        b" ",
+        b'{"type":"keep_alive"}\n',
+        b'{"type":"user"}\n',
+        b"[1]\n",
+        b"\xff",
+        b"\0",
+        b"text\n",
+    ]
+)
+streams = st.lists(pieces | st.binary(max_size=5), max_size=30).map(b"".join)
+
+
+def through(pump: Pump, data: bytes, places: list[int]) -> bytes:
+    """Return what comes out of a pump that reads ``data`` in pieces, cut at the places."""
+    edges = sorted({0, len(data), *(place for place in places if place < len(data))})
+    reader, sink = os.pipe()
+    pump.sink = sink
+    for start, stop in pairwise(edges):
+        pump._take(data[start:stop])
+    pump._finish()
+    os.close(sink)
+    try:
+        return read_all(reader)
+    finally:
+        os.close(reader)
+
+
+def whole_lines(data: bytes) -> list[bytes]:
+    """Return the lines of a stream, the last one also without a newline."""
+    lines = data.split(b"\n")
+    return lines if lines[-1] else lines[:-1]
+
+
+@given(streams, st.lists(st.integers(0, 200), max_size=20), st.booleans(), st.booleans())
+def test_any_bytes_and_any_cuts(data: bytes, places: list[int], declared: bool, judged: bool) -> None:
+    """Out equals in, and the log gives back each line, for any stream, looked at in any way."""
+    with tempfile.TemporaryDirectory() as folder:
+        log = SessionLog(folder, "s", lifecycle("s", "session_started", {}))
+        recorder = StreamRecorder("s", "stdout", declared=declared, judged=judged, redact=True)
+        pump = Pump(
+            "stdout",
+            -1,
+            -1,
+            recorder,
+            log,
+            source_is_ours=True,
+            on_idle=lambda: None,
+            on_fault=lambda *_: None,
+        )
+        assert through(pump, data, places) == data
+        log.append([])
+        log.close()
+        assert read_log(Path(log.path)).lines("stdout") == whole_lines(data)
+
+
+@given(streams, st.lists(st.integers(0, 200), max_size=20))
+def test_any_bytes_and_any_cuts_with_enforcement(data: bytes, places: list[int]) -> None:
+    """What comes out is what came in without the invalid lines, and the log has those too."""
+    with tempfile.TemporaryDirectory() as folder:
+        log = SessionLog(folder, "s", lifecycle("s", "session_started", {}))
+        recorder = StreamRecorder("s", "stdin", declared=True, judged=True, redact=True)
+        pump = GuardedPump(
+            "stdin",
+            -1,
+            -1,
+            recorder,
+            log,
+            source_is_ours=False,
+            on_idle=lambda: None,
+            on_fault=lambda *_: None,
+        )
+        pump.guard(Gate(), None)
+        lines = whole_lines(data)
+        invalid = [judgement.verdict == "invalid" for judgement in Judge("stdin").judge_lines(lines)]
+        ends = [b"\n"] * data.count(b"\n") + [b""]
+        passing = [
+            line + end for line, end, held_back in zip(lines, ends, invalid, strict=False) if not held_back
+        ]
+        assert through(pump, data, places) == b"".join(passing)
+        log.append([])
+        log.close()
+        records = read_log(Path(log.path)).of("stdin")
+        assert [record.line for record in records] == lines
+        assert [not record.fields.get("forwarded", True) for record in records] == invalid
