@@ -5,7 +5,7 @@
 ``shared``       what requests share, and typed access to it
 ``requests``     reads bodies and queries, or says what to change
 ``errors``       the one shape of an error
-``security``     who may ask
+``security``     who may ask, ``limits`` how often
 ``live``         hands new events to subscribers, ``streams`` to WebSocket and server-sent events
 ``recording``    sessions of a client's own
 ``background``   starts a server when a wrapped session needs one; imports next to nothing

@@ -8,10 +8,11 @@ from aiohttp import web
 
 from proxy.config import Settings
 from proxy.server.errors import error_middleware
+from proxy.server.limits import Limit
 from proxy.server.live import Hub
 from proxy.server.recording import Recordings
 from proxy.server.routes import ROUTES
-from proxy.server.security import security_middleware
+from proxy.server.security import add_cors_headers, security_middleware
 from proxy.server.shared import SHARED, Shared
 from proxy.store.follower import Follower
 from proxy.store.indexer import Arrival, Indexer
@@ -42,6 +43,7 @@ def create_app(data_dir: str, settings: Settings | None = None) -> web.Applicati
 
     app.cleanup_ctx.append(lifetime)
     app.on_shutdown.append(let_go)
+    app.on_response_prepare.append(add_cors_headers)
     return app
 
 
@@ -60,7 +62,17 @@ async def _started(data_dir: str, settings: Settings) -> Shared:
 
     follower = Follower(indexer, on_arrivals, on_fault)
     follower.start()
-    return Shared(data_dir, settings, indexer, follower, queries, hub, Recordings(data_dir))
+    return Shared(
+        data_dir,
+        settings,
+        indexer,
+        follower,
+        queries,
+        hub,
+        Recordings(data_dir),
+        Limit(settings.security.rate_limit) if settings.security.rate_limit else None,
+        asyncio.Semaphore(settings.validation.concurrent_validations),
+    )
 
 
 def _stopped(shared: Shared) -> None:

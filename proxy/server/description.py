@@ -25,7 +25,11 @@ _FAILURES = {
     422: "A value is unknown, of the wrong kind or out of range.",
     503: "Not possible now: the disk is full, or the index in trouble.",
 }
-_EVERYWHERE = {401: "A token is needed.", 403: "A foreign `Host` or `Origin`."}
+_EVERYWHERE = {
+    401: "A token is needed.",
+    403: "A foreign `Host` or `Origin`.",
+    429: "Asked too often; see `Retry-After`.",
+}
 
 
 async def openapi(_: web.Request) -> web.Response:

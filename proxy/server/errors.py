@@ -2,7 +2,8 @@
 
 import logging
 import sqlite3
-from typing import ClassVar
+from collections.abc import Mapping
+from types import MappingProxyType
 
 import msgspec
 from aiohttp import web
@@ -12,6 +13,7 @@ __all__ = [
     "NotAllowedError",
     "NotFoundError",
     "RequestError",
+    "TooManyError",
     "TooSlowError",
     "UnauthorizedError",
     "UnavailableError",
@@ -27,7 +29,7 @@ class RequestError(Exception):
     """A request cannot be answered as it is."""
 
     status = 400
-    headers: ClassVar[dict[str, str]] = {}
+    headers: Mapping[str, str] = MappingProxyType({})
 
 
 class BadRequestError(RequestError):
@@ -38,7 +40,7 @@ class UnauthorizedError(RequestError):
     """A token is needed."""
 
     status = 401
-    headers: ClassVar[dict[str, str]] = {"WWW-Authenticate": "Bearer"}
+    headers: Mapping[str, str] = MappingProxyType({"WWW-Authenticate": "Bearer"})
 
 
 class NotAllowedError(RequestError):
@@ -65,6 +67,16 @@ class UnprocessableError(RequestError):
     status = 422
 
 
+class TooManyError(RequestError):
+    """The client asks too often."""
+
+    status = 429
+
+    def __init__(self, sentence: str, wait_s: int) -> None:
+        super().__init__(sentence)
+        self.headers = {"Retry-After": str(wait_s)}
+
+
 class UnavailableError(RequestError):
     """The server cannot do this now: the disk is full, or the index is in trouble."""
 
@@ -81,7 +93,7 @@ def raw_answer(data: bytes) -> web.Response:
     return web.Response(body=b'{"success":true,"data":%b}' % data, content_type="application/json")
 
 
-def _failure(status: int, sentence: str, headers: dict[str, str]) -> web.Response:
+def _failure(status: int, sentence: str, headers: Mapping[str, str]) -> web.Response:
     body = msgspec.json.encode({"success": False, "error": sentence})
     return web.Response(status=status, body=body, content_type="application/json", headers=headers)
 

@@ -7,16 +7,17 @@ changes something, or listens, must not come from a page of another origin.
 
 import hmac
 import ipaddress
+import math
 import os
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
 from aiohttp import web
 
-from proxy.server.errors import NotAllowedError, UnauthorizedError
+from proxy.server.errors import NotAllowedError, TooManyError, UnauthorizedError
 from proxy.server.shared import of
 
-__all__ = ["security_middleware"]
+__all__ = ["add_cors_headers", "security_middleware"]
 
 _same_user: "WeakKeyDictionary[object, bool]" = WeakKeyDictionary()
 """By connection: who is at the other end does not change while it lasts."""
@@ -28,9 +29,40 @@ async def security_middleware(request: web.Request, handler: "web.Handler") -> w
     settings = of(request).settings
     _check_host(request, settings.api.host)
     _check_origin(request, settings.security.allowed_origins)
-    if request.path != "/health" and not _is_same_user(request):
-        _check_token(request, settings.security.tokens)
+    if request.path != "/health":  # whether the server is well may always be asked
+        if not _is_same_user(request):
+            _check_token(request, settings.security.tokens)
+        _check_rate(request)
+    if (
+        request.method == "OPTIONS"
+        and "Access-Control-Request-Method" in request.headers
+        and _cors_origin(request)
+    ):
+        return web.Response(status=204, headers={"Access-Control-Max-Age": "600"})
     return await handler(request)  # type: ignore[no-any-return]
+
+
+async def add_cors_headers(request: web.Request, response: web.StreamResponse) -> None:
+    """Let pages of allowed origins read the answer, where the configuration says so."""
+    if origin := _cors_origin(request):
+        response.headers["Access-Control-Allow-Origin"] = origin
+        response.headers["Access-Control-Allow-Methods"] = "GET, POST"
+        response.headers["Access-Control-Allow-Headers"] = "Authorization, Content-Type, Last-Event-ID"
+        response.headers["Vary"] = "Origin"
+
+
+def _cors_origin(request: web.Request) -> str | None:
+    security = of(request).settings.security
+    origin = request.headers.get("Origin")
+    return origin if security.enable_cors and origin in security.allowed_origins else None
+
+
+def _check_rate(request: web.Request) -> None:
+    limit = of(request).limit
+    if limit is None or not (wait_s := limit.wait_s(request.remote or "")):
+        return
+    rate = of(request).settings.security.rate_limit
+    raise TooManyError(f"security.rate_limit allows {rate}; ask again later.", math.ceil(wait_s))
 
 
 def _check_host(request: web.Request, configured: str) -> None:

@@ -8,6 +8,7 @@ from aiohttp import web
 
 from proxy.config import Settings
 from proxy.server.errors import NotFoundError
+from proxy.server.limits import Limit
 from proxy.server.live import Hub
 from proxy.server.recording import Recordings
 from proxy.sessions.catalogue import is_session_id
@@ -36,6 +37,9 @@ class Shared:
     queries: Queries
     hub: Hub
     recordings: Recordings
+    limit: Limit | None
+    validating: asyncio.Semaphore
+    """Bounds the validations that run beside the event loop."""
     started_us: int = field(default_factory=now_us)
 
     async def ready(self) -> None:

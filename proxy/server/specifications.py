@@ -88,7 +88,8 @@ async def _judged(shared: Shared, requests: list[_Request]) -> list[bytes]:
             raise web.HTTPRequestEntityTooLarge(most, length, text=sentence)
         size += length
     if size > _AT_ONCE_BYTES:
-        return await asyncio.to_thread(_judge_all, requests)
+        async with shared.validating:
+            return await asyncio.to_thread(_judge_all, requests)
     return _judge_all(requests)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from proxy.server import security
+from proxy.server.limits import Limit
 from tests.server.conftest import Rig, serving
 
 pytestmark = pytest.mark.anyio
@@ -66,3 +67,43 @@ async def test_another_user_on_this_machine(rig: Rig, monkeypatch: pytest.Monkey
     """The kernel says whose the other end is: another user's is not trusted."""
     monkeypatch.setattr(os, "geteuid", lambda: 12345)
     await rig.get("/status", status=401)
+
+
+async def test_too_many_requests(tmp_path: Any) -> None:
+    """A client that asks too often is told when to come back; whether the server is well it may always ask."""
+    async with serving(tmp_path, security={"rate_limit": "3/hour"}) as rig:
+        for status in (200, 200, 200, 429):
+            await rig.get("/status", status=status)
+        response = await rig.client.get("/status")
+        assert 3500 < int(response.headers["Retry-After"]) <= 3600
+        await rig.get("/health")
+
+
+def test_limit_begins_anew() -> None:
+    """After its stretch of time a client may ask again, and clients do not count for each other."""
+    now = [0.0]
+    limit = Limit("2/minute", lambda: now[0])
+    assert [limit.wait_s("a") for _ in range(3)] == [0, 0, 60]
+    assert limit.wait_s("b") == 0
+    now[0] = 59.0
+    assert limit.wait_s("a") == 1.0
+    now[0] = 60.0
+    assert limit.wait_s("a") == 0
+
+
+async def test_pages_of_allowed_origins(tmp_path: Any) -> None:
+    """Where the configuration says so, pages of allowed origins may read answers and ask beforehand; others not."""
+    allowed = {"Origin": "https://app.example"}
+    ahead = {**allowed, "Access-Control-Request-Method": "POST"}
+    cors = {"allowed_origins": ["https://app.example"], "enable_cors": True}
+    async with serving(tmp_path, security=cors) as rig:
+        response = await rig.client.get("/status", headers=allowed)
+        assert response.headers["Access-Control-Allow-Origin"] == allowed["Origin"]
+        response = await rig.client.options(VALIDATE, headers=ahead)
+        assert (response.status, response.headers["Access-Control-Allow-Methods"]) == (204, "GET, POST")
+        response = await rig.client.get("/status", headers={"Origin": "https://evil.example"})
+        assert "Access-Control-Allow-Origin" not in response.headers
+    async with serving(tmp_path, security={**cors, "enable_cors": False}) as rig:
+        response = await rig.client.get("/status", headers=allowed)
+        assert "Access-Control-Allow-Origin" not in response.headers
+        assert (await rig.client.options(VALIDATE, headers=ahead)).status == 405
