@@ -154,7 +154,11 @@ def resolve(options: Mapping[str, str]) -> dict[str, str]:
     port = chosen["port"]
     if not (port.isascii() and port.isdigit() and int(port) < 65536):
         raise UsageError(f"port is {port!r}; it takes a number from 0 (any free port) to 65535")
-    chosen["data-dir"] = os.path.abspath(chosen.get("data-dir") or default_data_dir(os.environ))
+    chosen["data-dir"] = chosen.get("data-dir") or default_data_dir(os.environ)
+    try:  # noqa: SIM105 - contextlib takes long to import
+        chosen["data-dir"] = os.path.abspath(chosen["data-dir"])
+    except OSError:
+        pass  # relative to a directory that was removed: it cannot be used, and that disturbs nothing
     return chosen
 
 

@@ -35,6 +35,7 @@ class AnsweringPump(Pump):
         self._gate = gate
         self._turn = threading.Condition()
         self._within_line = False  # where the bytes written so far end
+        self._over = False
         self._answers: SimpleQueue[bytes | None] = SimpleQueue()
         self._answered: Counter[str] = Counter()
         self._answerer = threading.Thread(name="answers", target=self._write_answers, daemon=True)
@@ -55,7 +56,7 @@ class AnsweringPump(Pump):
             self._gate.watch(line)
         with self._turn:
             self.write(data)
-            self._within_line = self._framer.mid_line
+            self._within_line = not data.endswith(b"\n")
             self._turn.notify()
 
     def _finish(self) -> None:
@@ -67,11 +68,19 @@ class AnsweringPump(Pump):
         self._answers.put(None)
         self._answerer.join()
 
+    def close_ends(self) -> None:
+        """Close both ends, with no answer under way."""
+        with self._turn:
+            self._over = True
+            super().close_ends()
+
     def _write_answers(self) -> None:
         with contextlib.suppress(ReaderGoneError):
             while (line := self._answers.get()) is not None:
                 with self._turn:
                     self._turn.wait_for(lambda: not self._within_line)
+                    if self._over:
+                        return
                     self._answered["valid"] += 1
                     self.record([self.recorder.own_words(line)])
                     self.write(line + b"\n")

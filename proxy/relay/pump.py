@@ -85,8 +85,7 @@ class Pump(threading.Thread):
             self._on_fault(self.name, error)
         finally:
             self._handover.finish()  # after a fault; else it is done already
-            os.close(self.source)
-            os.close(self.sink)
+            self.close_ends()
             self.ended = True
             self._on_idle()
 
@@ -118,6 +117,11 @@ class Pump(threading.Thread):
     def record(self, bodies: Sequence[Body] | Alike) -> None:
         """Put records into the log; on return they are there, or counted as lost."""
         self._log.append(bodies)
+
+    def close_ends(self) -> None:
+        """Close both descriptors: whoever is on the far side of either sees it."""
+        os.close(self.source)
+        os.close(self.sink)
 
     def take_lines(self, lines: list[bytes], data: bytes) -> tuple[Sequence[Body] | Alike, bytes]:
         """Return the records of complete lines, and what of ``data``, which ends with them, is to be passed on."""

@@ -244,7 +244,7 @@ def _started(settings: Settings, session: Session) -> tuple[dict[str, Any], Sequ
     data = {
         "format": FORMAT,
         "command": command,
-        "cwd": os.getcwd(),
+        "cwd": _working_directory(),
         "name": settings.name,
         "pid": session.pid,
         "wrapper_pid": session.supervisor_pid,
@@ -262,6 +262,13 @@ def _started(settings: Settings, session: Session) -> tuple[dict[str, Any], Sequ
         },
     }
     return data, redacted
+
+
+def _working_directory() -> str | None:
+    try:
+        return os.getcwd()
+    except OSError:
+        return None  # it was removed
 
 
 def _described(stream: Stream, messages: bool) -> dict[str, Any]:

@@ -96,10 +96,14 @@ def supervise(
     """
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, _WAITED)
     started_ns = time.time_ns()
-    streams, ends = _connect()
-    pid = _start(command, environment, ends, mask)
-    news_read, news_write = os.pipe()
-    done_read, done_write = os.pipe()
+    try:
+        streams, ends = _connect()
+        news_read, news_write = os.pipe()
+        done_read, done_write = os.pipe()
+        pid = _start(command, environment, ends, mask)
+    except OSError:  # too few descriptors or processes: the command runs, unrecorded
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        execute(command, environment)
     session = Session(command, plan, pid, started_ns, streams)
     relay_pid = os.fork()
     if relay_pid == 0:
@@ -144,7 +148,9 @@ def _connect() -> tuple[dict[str, Stream], list[int | None]]:
         read, write = os.pipe()
         streams["stdout"], ends[1] = Stream(kinds[1], read, _own(1)), write
     if kinds[2] != "closed":
-        if _same_file(1, 2):  # 2>&1: one pipe for both keeps the order of what is written to them
+        if _same_file(
+            1, 2
+        ):  # 2>&1, or one terminal: one pipe for both keeps the order of what is written to them
             ends[2] = ends[1]
         else:
             read, write = os.pipe()
@@ -174,6 +180,8 @@ def _same_file(one: int, other: int) -> bool:
         first, second = os.fstat(one), os.fstat(other)
     except OSError:
         return False
+    if os.isatty(one) and os.isatty(other):
+        return first.st_rdev == second.st_rdev
     return (first.st_dev, first.st_ino) == (second.st_dev, second.st_ino) and not stat.S_ISCHR(first.st_mode)
 
 
@@ -309,7 +317,10 @@ class _Supervisor:
         """Stop as the command has stopped, until continued."""
         if signal.SIGCONT in signal.sigpending():
             return  # stopping would discard it; it is passed on next, and the command goes on
-        signal.sigtimedwait({number}, 0)  # the terminal sent it here too: stopping once is enough
+        self._went_to_the_group(
+            number
+        )  # then it came to the other two processes as well: stopping once is enough
+        signal.sigtimedwait({number}, 0)
         if number != signal.SIGSTOP:
             signal.signal(number, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})

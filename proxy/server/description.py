@@ -10,6 +10,7 @@ import msgspec
 from aiohttp import web
 
 from proxy import __version__
+from proxy.events.vocabulary import MEANINGS, STATE_MEANINGS
 from proxy.protocol import library
 
 if TYPE_CHECKING:
@@ -164,17 +165,38 @@ def _page() -> str:
             f"<section><h2><b>{route.method}</b> <code>{html.escape(plain(route.path))}</code></h2>"
             f"<p>{html.escape(route.summary)}.</p>{taken}{given}<ul>{parameters}</ul></section>"
         )
-    return _PAGE.replace("@VERSION@", __version__).replace("@ROWS@", "\n".join(rows))
+    events = "".join(
+        f"<tr><td><code>{name}</code></td><td>{html.escape(source)}</td><td>{html.escape(carried)}</td></tr>"
+        for name, (source, carried) in MEANINGS.items()
+    )
+    states = "".join(
+        f"<tr><td><code>{name}</code></td><td>{html.escape(text)}</td></tr>"
+        for name, text in STATE_MEANINGS.items()
+    )
+    parts = {"@VERSION@": __version__, "@ROWS@": "\n".join(rows), "@EVENTS@": events, "@STATES@": states}
+    page = _PAGE
+    for mark, part in parts.items():
+        page = page.replace(mark, part)
+    return page
 
 
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>claude-proxy API</title>
 <style>body{font:16px/1.5 system-ui;max-width:52rem;margin:2rem auto;padding:0 1rem;color-scheme:light dark}
-h2{font-size:1rem;margin:1.5rem 0 0}section p,ul{margin:.2rem 0}</style></head><body>
+h2{font-size:1rem;margin:1.5rem 0 0}section p,ul{margin:.2rem 0}
+td{vertical-align:top;padding:.1rem .5rem}</style></head><body>
 <h1>claude-proxy @VERSION@</h1>
 <p>Every JSON answer is <code>{"success": true, "data": ...}</code> or
 <code>{"success": false, "error": "..."}</code>. Schemas that are named here are at
 <code>/api/v1/specifications/NAME</code>; <a href="/openapi.json">/openapi.json</a> says the same for programs.</p>
 @ROWS@
+<h1>Events</h1>
+<p>An event is <code>event_type</code>, <code>timestamp</code>, <code>session_id</code> and <code>data</code>. The
+data of those that are derived from a session's messages is valid under <code>events</code>: besides what is listed
+here it has <code>event</code>, <code>timestamp</code>, <code>state</code> (after the event), <code>session_id</code>,
+<code>seq</code> of its record, and <code>run_id</code> where a run is open.</p>
+<table><tr><th>event</th><th>from</th><th>carries</th></tr>@EVENTS@</table>
+<h1>States</h1>
+<table>@STATES@</table>
 </body></html>
 """
