@@ -248,3 +248,17 @@ def test_a_caller_that_ignores_sigchld(wrapper: Wrapper) -> None:
             "sh", "-c", "exit 7", preexec_fn=lambda: signal.signal(signal.SIGCHLD, signal.SIG_IGN)
         ) as running:
             assert running.wait(BOUND_S) == 7
+
+
+def test_stopped_with_the_group_and_then_alone(wrapper: Wrapper) -> None:
+    """After a stop of the whole group, and going on alone, a stop of the wrapper alone is still passed on."""
+    with wrapper.start("sh", "-c", "echo ready; exec cat", process_group=0) as running:
+        assert read_line(running.reader) == b"ready\n"
+        for send in (to_group, to_wrapper, to_group, to_wrapper, to_wrapper):
+            send(running, signal.SIGTSTP)
+            _, status = os.waitpid(running.pid, os.WUNTRACED)
+            assert os.WSTOPSIG(status) == signal.SIGTSTP
+            os.kill(running.pid, signal.SIGCONT)
+            write_all(running.writer, b"x\n")
+            assert read_line(running.reader) == b"x\n"
+        assert running.end() == 0

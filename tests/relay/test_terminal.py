@@ -40,13 +40,13 @@ class Terminal:
     def __init__(self) -> None:
         self.keys, self.tty = pty.openpty()
 
-    def start(self, command: list[str], *, stdin: bool, stdout: bool) -> Running:
+    def start(self, command: list[str], *, stdin: bool, stdout: bool, stderr: bool = False) -> Running:
         """Start a command with the terminal for some of its streams."""
         running = Running(
             command,
             stdin=self.tty if stdin else subprocess.PIPE,
             stdout=self.tty if stdout else subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
+            stderr=self.tty if stderr else subprocess.DEVNULL,
             start_new_session=True,
             preexec_fn=lambda: fcntl.ioctl(self.tty, termios.TIOCSCTTY, 0),
             bufsize=0,
@@ -172,3 +172,15 @@ def test_at_a_terminal_the_wrapper_becomes_the_command(wrapper: Wrapper, termina
         terminal.press(b"\n")
         assert running.wait(BOUND_S) == 0
     assert not wrapper.data_dir.exists()
+
+
+def test_output_and_errors_at_a_terminal_keep_their_order(
+    wrapper: Wrapper, terminal: Terminal, claude: Path
+) -> None:
+    """What a person sees is in the order in which it was written, whichever stream it was written to."""
+    script = "for n in $(seq 200); do echo out$n; echo err$n >&2; done; echo end"
+    command = wrapper.command(claude, "-c", script, "claude", "-p")
+    with terminal.start(command, stdin=True, stdout=True, stderr=True) as running:
+        shown = terminal.until(b"end\r\n")
+        assert running.wait(BOUND_S) == 0
+    assert shown == b"".join(b"out%d\r\nerr%d\r\n" % (n, n) for n in range(1, 201)) + b"end\r\n"
