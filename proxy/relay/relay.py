@@ -91,6 +91,13 @@ class Relay:
 
     def run(self) -> None:
         """Relay until the command and all who hold its streams are gone."""
+        try:
+            self._run()
+        except Exception as error:
+            self._on_fault("relay", error)
+            raise
+
+    def _run(self) -> None:
         for pump in self._pumps:
             pump.start()
         if self._session.plan.stdout_messages or self._session.plan.stdin_messages:

@@ -96,12 +96,15 @@ def supervise(
     """
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, _WAITED)
     started_ns = time.time_ns()
+    opened: list[int] = []
     try:
-        streams, ends = _connect()
-        news_read, news_write = os.pipe()
-        done_read, done_write = os.pipe()
+        streams, ends = _connect(opened)
+        news_read, news_write = _pipe(opened)
+        done_read, done_write = _pipe(opened)
         pid = _start(command, environment, ends, mask)
     except OSError:  # too few descriptors or processes: the command runs, unrecorded
+        for fd in opened:
+            os.close(fd)
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         execute(command, environment)
     session = Session(command, plan, pid, started_ns, streams)
@@ -130,31 +133,30 @@ def _relay(
 # -- starting ------------------------------------------------------------------------------------------------
 
 
-def _connect() -> tuple[dict[str, Stream], list[int | None]]:
+def _connect(opened: list[int]) -> tuple[dict[str, Stream], list[int | None]]:
     """Make the pipes. Return the streams by name, and for descriptors 0, 1, 2 of the command what they shall be.
 
-    None stands for the caller's own descriptor, -1 for a closed one.
+    None stands for the caller's own descriptor, -1 for a closed one. ``opened`` gets the descriptors that were made.
     """
     kinds = [_kind(fd) for fd in range(3)]
-    for kind in kinds:
-        if kind == "closed":  # kept from being taken by a pipe of ours
-            os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+    # A closed one is kept from being taken by a pipe of ours.
+    opened.extend(os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC) for kind in kinds if kind == "closed")
     ends: list[int | None] = [None if kind != "closed" else -1 for kind in kinds]
     streams = {name: Stream(kind) for name, kind in zip(("stdin", "stdout", "stderr"), kinds, strict=True)}
     if kinds[0] not in ("closed", "terminal"):
-        read, write = os.pipe()
-        streams["stdin"], ends[0] = Stream(kinds[0], _own(0), write), read
+        read, write = _pipe(opened)
+        streams["stdin"], ends[0] = Stream(kinds[0], _own(0, opened), write), read
     if kinds[1] != "closed":
-        read, write = os.pipe()
-        streams["stdout"], ends[1] = Stream(kinds[1], read, _own(1)), write
+        read, write = _pipe(opened)
+        streams["stdout"], ends[1] = Stream(kinds[1], read, _own(1, opened)), write
     if kinds[2] != "closed":
         if _same_file(
             1, 2
         ):  # 2>&1, or one terminal: one pipe for both keeps the order of what is written to them
             ends[2] = ends[1]
         else:
-            read, write = os.pipe()
-            streams["stderr"], ends[2] = Stream(kinds[2], read, _own(2)), write
+            read, write = _pipe(opened)
+            streams["stderr"], ends[2] = Stream(kinds[2], read, _own(2, opened)), write
     return streams, ends
 
 
@@ -185,9 +187,16 @@ def _same_file(one: int, other: int) -> bool:
     return (first.st_dev, first.st_ino) == (second.st_dev, second.st_ino) and not stat.S_ISCHR(first.st_mode)
 
 
-def _own(fd: int) -> int:
+def _own(fd: int, opened: list[int]) -> int:
     """A duplicate out of the way of the standard numbers, which something else may come to use."""
-    return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3)
+    opened.append(fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3))
+    return opened[-1]
+
+
+def _pipe(opened: list[int]) -> tuple[int, int]:
+    read, write = os.pipe()
+    opened += (read, write)
+    return read, write
 
 
 def _start(
