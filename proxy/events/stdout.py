@@ -133,8 +133,6 @@ def _result(scribe: Scribe, message: Message) -> None:
         fields["errors"] = errors if isinstance(errors, list) else [message.get("result") or subtype]
     event = "run_interrupted" if interrupted and failed else "run_failed" if failed else "run_completed"
     scribe.end_run(event, f"result/{subtype}", **fields)
-    if whole(message, "queued_turn_count") == 0:
-        session.queued.clear()
 
 
 def _count_tokens(scribe: Scribe, message: Message) -> None:

@@ -1,5 +1,6 @@
 """The interpreter: records in, events and a state out, the same however they come."""
 
+import json
 from typing import Any
 
 import msgspec
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from proxy.events import Event, Interpreter, Session
 from proxy.protocol import full
-from tests.recorded import NAMES, LogMaker, records, scenario
+from tests.recorded import NAMES, SCENARIOS, LogMaker, records, scenario
 
 USER = {"type": "user", "message": {"role": "user", "content": "hi"}}
 IDS = {"uuid": "u", "session_id": "c"}
@@ -32,6 +33,12 @@ def names(events: list[Event], prefix: str = "run_") -> list[str]:
 def result(cost: float, **more: Any) -> dict[str, Any]:
     """Return a result message."""
     return {"type": "result", "subtype": "success", "is_error": False, "total_cost_usd": cost, **IDS, **more}
+
+
+def results(name: str) -> list[dict[str, Any]]:
+    """Return the result messages of a recorded session."""
+    messages = map(json.loads, (SCENARIOS / name / "stdout.jsonl").read_text().split("\n")[:-1])
+    return [message for message in messages if message["type"] == "result"]
 
 
 def permission(request_id: str = "p1") -> dict[str, Any]:
@@ -64,6 +71,47 @@ def test_real_traffic(name: str) -> None:
     assert (session.state, session.run, session.tools, session.queued) == ("ended", None, {}, [])
     moments = [event.moment_us for event in events]
     assert moments == sorted(set(moments))
+
+
+@pytest.mark.parametrize(
+    ("name", "ends", "others"),
+    [
+        ("simple", ["completed", "completed"], {}),
+        ("interrupt", ["interrupted", "completed"], {}),
+        ("interrupt_partial", ["interrupted", "completed"], {}),
+        ("interrupt_tool", ["interrupted"], {"tool_failed": 1}),
+        ("interrupt_idle", ["completed"], {}),
+        ("tool_asked_then_interrupted", ["interrupted"], {"permission_resolved": 1}),
+        ("background_agent", ["completed", "completed"], {"task_completed": 1}),
+        ("background_stopped", ["completed"], {"task_stopped": 1}),
+        ("subagents_in_parallel", ["completed"], {"task_completed": 2, "tool_completed": 2}),
+        ("budget_spent", ["failed", "failed"], {}),
+        ("resume_unknown", ["failed"], {}),
+        ("api_errors", ["failed"] * 5, {"error": 5}),
+        ("api_retry", ["completed"], {"api_retry": 3}),
+        ("compact", ["completed"] * 3, {"compaction": 1}),
+        ("tool_deny", ["completed"], {"permission_resolved": 1, "tool_failed": 1}),
+        ("prompt_on_command_line", ["completed"], {}),
+    ],
+)
+def test_what_happened(name: str, ends: list[str], others: dict[str, int]) -> None:
+    """Recorded sessions come out as what they were: how each turn ended, what it cost, what else happened."""
+    events, session = interpreted(scenario(name))
+    assert [kind for kind in names(events) if kind != "run_started"] == [f"run_{end}" for end in ends]
+    totals = [message["total_cost_usd"] for message in results(name)]
+    assert session.cost_usd == totals[-1]
+    costs = [event.data["cost_usd"] for event in events if event.event_type[4:] in ends]
+    assert sum(costs) == pytest.approx(totals[-1])
+    assert {kind: sum(event.event_type == kind for event in events) for kind in others} == others
+
+
+@pytest.mark.parametrize("name", ["background_agent", "background_shell"])
+def test_turns_that_nobody_asked_for(name: str) -> None:
+    """A background task's end makes Claude Code begin a turn by itself: a run without a prompt."""
+    events, _ = interpreted(scenario(name))
+    started = [event.data for event in events if event.event_type == "run_started"]
+    assert ["prompt" in data for data in started] == [True, False]
+    assert started[1]["unprompted"] is True
 
 
 @pytest.mark.parametrize("name", ["subagent", "interrupt", "hooks_of_every_kind"])
@@ -167,6 +215,19 @@ def test_end_without_a_result() -> None:
     events, session = interpreted(log)
     assert [event.event_type for event in events[-2:]] == ["run_failed", "session_ended"]
     assert (session.state, session.ended_in_run, events[-1].data["exit_code"]) == ("ended", True, 1)
+
+
+@pytest.mark.parametrize("name", ["simple", "tool_allow", "background_agent"])
+def test_cut_off_anywhere(name: str) -> None:
+    """A log that is cut off behind any record gives the same events up to there, and a session that has failed."""
+    whole = records(scenario(name))
+    expected, _ = interpreted(scenario(name))
+    for count in range(1, len(whole)):
+        interpreter = Interpreter(Session("made"))
+        events = [event for record in whole[:count] for event in interpreter.take(record)]
+        assert events == expected[: len(events)]
+        interpreter.crashed()
+        assert (interpreter.session.state, interpreter.session.run) == ("failed", None)
 
 
 def test_crash() -> None:

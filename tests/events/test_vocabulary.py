@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from proxy.events.vocabulary import NAMES, STATES
+from proxy.events.vocabulary import MEANINGS, NAMES, STATE_MEANINGS, STATES
 from proxy.protocol import library
 
 
@@ -11,3 +11,9 @@ def test_names_and_states_are_those_of_the_schema() -> None:
     schema: dict[str, Any] = library.load("events.json")
     assert sorted(NAMES) == sorted(schema["properties"]["event"]["enum"])
     assert sorted(STATES) == sorted(schema["properties"]["state"]["enum"])
+
+
+def test_every_name_has_a_meaning() -> None:
+    """Each event and each state is explained, in the order in which they are listed."""
+    assert tuple(MEANINGS) == NAMES
+    assert tuple(STATE_MEANINGS) == STATES

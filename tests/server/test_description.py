@@ -7,6 +7,7 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
+from proxy.events.vocabulary import NAMES, STATES
 from proxy.server.description import plain
 from proxy.server.routes import ROUTES
 from tests.server.conftest import Rig
@@ -68,12 +69,14 @@ async def test_answers_are_as_described(rig: Rig) -> None:
 
 
 async def test_docs_name_every_route(rig: Rig) -> None:
-    """The page for people names every call."""
+    """The page for people names every call, every event and every state."""
     response = await rig.client.get("/docs")
     page = await response.text()
     assert response.content_type == "text/html"
     for route in ROUTES:
         assert plain(route.path) in page
+    for name in (*NAMES, *STATES):
+        assert f"<code>{name}</code>" in page
 
 
 async def test_health(rig: Rig) -> None:
