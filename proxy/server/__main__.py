@@ -5,9 +5,13 @@ not needed leave within a few milliseconds.
 """
 
 import argparse
+import contextlib
 import sys
 
-from proxy.server.background import take_lock
+from proxy.server.background import ensure_server, take_lock
+
+_NEWEST = 100
+"""Sessions that can have begun while a server was leaving."""
 
 
 def main() -> int:
@@ -26,11 +30,26 @@ def main() -> int:
 
     try:
         settings = config.load(args.config) if args.config else config.Settings()
-        serve(Options(args.data_dir, args.host, args.port, settings, background=True), lock)
+        left = serve(Options(args.data_dir, args.host, args.port, settings, background=True), lock)
     except (config.ConfigurationError, CannotServeError) as error:
         sys.stderr.write(f"claude-proxy: {error}\n")
         return 1
+    if left and any_session_runs(args.data_dir):
+        # It began while we were leaving, saw us, and started none.
+        ensure_server(args.data_dir, args.host, args.port, args.config)
     return 0
+
+
+def any_session_runs(data_dir: str) -> bool:
+    """Tell whether one of the newest sessions runs."""
+    from proxy.sessions import catalogue  # noqa: PLC0415
+    from proxy.sessions.identity import log_path  # noqa: PLC0415
+
+    for session_id in catalogue.list_logs(data_dir)[:_NEWEST]:
+        with contextlib.suppress(OSError):
+            if catalogue.is_running(log_path(data_dir, session_id)):
+                return True
+    return False
 
 
 if __name__ == "__main__":

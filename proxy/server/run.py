@@ -40,8 +40,8 @@ class Options:
     """Leave when no session has lived for ``api.linger`` seconds; move to a free port when ours is taken."""
 
 
-def serve(options: Options, lock: int) -> None:
-    """Serve until SIGINT or SIGTERM comes or, in the background, nobody needs it.
+def serve(options: Options, lock: int) -> bool:
+    """Serve until SIGINT or SIGTERM comes or, in the background, nobody needs it; return whether it was that.
 
     ``lock`` holds the data directory's server lock (see `take_lock`), and is closed at the end.
 
@@ -54,14 +54,14 @@ def serve(options: Options, lock: int) -> None:
         format="%(asctime)s %(levelname)s %(message)s",
     )
     try:
-        asyncio.run(_serve(options, lock))
+        return asyncio.run(_serve(options, lock))
     except (OSError, sqlite3.Error) as error:
         raise CannotServeError(f"the data directory {options.data_dir} cannot be served: {error}") from None
     finally:
         os.close(lock)
 
 
-async def _serve(options: Options, lock: int) -> None:
+async def _serve(options: Options, lock: int) -> bool:
     listening = _listening(options)
     port = listening.getsockname()[1]
     host = f"[{options.host}]" if ":" in options.host else options.host
@@ -78,21 +78,21 @@ async def _serve(options: Options, lock: int) -> None:
         url = f"http://{host}:{port}"
         announce(lock, url, __version__)
         _log.info("server.started url=%s data_dir=%s pid=%d", url, options.data_dir, os.getpid())
-        await _until_done(app[SHARED], stopped, options)
+        return await _until_done(app[SHARED], stopped, options)
     finally:
         await runner.cleanup()
         _log.info("server.stopped pid=%d", os.getpid())
 
 
-async def _until_done(shared: Shared, stopped: asyncio.Event, options: Options) -> None:
-    """Wait until the server is told to stop or, in the background, has not been needed for long enough."""
+async def _until_done(shared: Shared, stopped: asyncio.Event, options: Options) -> bool:
+    """Wait until the server is told to stop or, in the background, has not been needed for long enough (True)."""
     loop = asyncio.get_running_loop()
     needed_at = loop.time()
     while True:
         try:
             async with asyncio.timeout(_LOOK_S):
                 await stopped.wait()
-                return
+                return False
         except TimeoutError:
             pass
         await asyncio.to_thread(shared.recordings.stop_idle, options.settings.monitoring.session_timeout)
@@ -100,7 +100,7 @@ async def _until_done(shared: Shared, stopped: asyncio.Event, options: Options) 
             needed_at = loop.time()
         if options.background and loop.time() - needed_at >= options.settings.api.linger:
             _log.info("server.not_needed linger_s=%g", options.settings.api.linger)
-            return
+            return True
 
 
 def _listening(options: Options) -> socket.socket:

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from proxy.server import background
+from proxy.server.__main__ import any_session_runs
 from proxy.sessions.record import lifecycle
 from proxy.sessions.writer import SessionLog
 
@@ -131,6 +132,16 @@ def test_leaves_when_nobody_needs_it(data_dir: Path) -> None:
     log.close()
     until(lambda: not background.is_served(str(data_dir)))
     assert background.server_address(str(data_dir)) is None
+
+
+def test_session_that_begins_while_it_leaves(tmp_path: Path) -> None:
+    """A server that leaves looks once more, when it has let go of the lock, for sessions that have seen it."""
+    assert not any_session_runs(str(tmp_path))
+    log = SessionLog(str(tmp_path), "s", lifecycle("s", "session_started", {"format": 1}))
+    log.append([])
+    assert any_session_runs(str(tmp_path))
+    log.close()
+    assert not any_session_runs(str(tmp_path))
 
 
 def test_killed_server_is_replaced(data_dir: Path) -> None:
