@@ -51,7 +51,9 @@ class Victim:
         self.lines = load(chance)
         self.by_command = wrapper.data_dir.with_suffix(".received")
         command = [str(claude), "-c", f"exec tee {self.by_command}", "claude", *STREAM_JSON]
-        self.running: Running = wrapper.start(*command, stderr=subprocess.DEVNULL)
+        mode = chance.choice(["observe", "observe", "enforce", "off"])
+        options = ["--validation", mode]
+        self.running: Running = wrapper.start(*command, options=options, stderr=subprocess.DEVNULL)
         self.by_caller = b""
         self._feeder = threading.Thread(target=self._feed)
         self._feeder.start()
