@@ -87,7 +87,7 @@ async def start(request: web.Request) -> web.Response:
         session_id = await asyncio.to_thread(shared.recordings.start, wanted.session_name, options)
     except CannotRecordError as error:
         raise UnavailableError(str(error)) from None
-    await shared.catch_up()
+    await shared.catch_up(session_id)
     return answer({"session_id": session_id, "session_name": wanted.session_name, "capture_options": options})
 
 
@@ -110,7 +110,7 @@ async def post_event(request: web.Request) -> web.Response:
         raise UnprocessableError(sentence) from None
     except CannotRecordError as error:
         raise UnavailableError(str(error)) from None
-    await shared.catch_up()
+    await shared.catch_up(posted.session_id)
     return answer({"session_id": posted.session_id, "event_type": posted.event_type, "recorded": recorded})
 
 
@@ -122,7 +122,7 @@ async def stop(request: web.Request) -> web.Response:
     except KeyError:
         await shared.known(session_id)
         raise UnprocessableError(_NOT_OURS) from None
-    await shared.catch_up()
+    await shared.catch_up(session_id)
     return answer({"session_id": session_id, "stopped": True})
 
 

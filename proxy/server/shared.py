@@ -47,9 +47,9 @@ class Shared:
         if not self.follower.caught_up.is_set():
             await asyncio.to_thread(self.follower.caught_up.wait, _CATCH_UP_S)
 
-    async def catch_up(self) -> None:
-        """Wait, but not for ever, until what is in the logs now is in the index."""
-        await asyncio.to_thread(self.follower.catch_up, _CATCH_UP_S)
+    async def catch_up(self, session_id: str | None = None) -> None:
+        """Wait, but not for ever, until what is in the logs now, or in one, is in the index."""
+        await asyncio.to_thread(self.follower.catch_up, _CATCH_UP_S, session_id)
 
     async def known(self, session_id: str) -> None:
         """Make sure that there is such a session. NotFoundError when there is none."""

@@ -44,6 +44,8 @@ class Follower:
         self._turn = threading.Condition()
         self._looked_at_all = 0.0
         self._asked = 0
+        self._asked_for: set[str] = set()
+        self._asked_for_all = False
         self._answered = 0
         self._thread = threading.Thread(target=self._run, name="follower", daemon=True)
 
@@ -59,10 +61,14 @@ class Follower:
         self._watch.close()
         self._indexer.close()
 
-    def catch_up(self, timeout_s: float) -> bool:
-        """Wait until everything that is in the logs now is indexed; return whether it is."""
+    def catch_up(self, timeout_s: float, session_id: str | None = None) -> bool:
+        """Wait until everything that is in the logs now, or in one, is indexed; return whether it is."""
         with self._turn:
             self._asked += 1
+            if session_id is None:
+                self._asked_for_all = True
+            else:
+                self._asked_for.add(session_id)
             mine = self._asked
             self._watch.wake()
             return self._turn.wait_for(lambda: self._answered >= mine, timeout_s)
@@ -72,8 +78,9 @@ class Follower:
         while not self._stopping:
             began = time.monotonic()
             with self._turn:
-                asked = self._asked
-            done = self._step(None if asked > self._answered else changed)
+                asked, names = self._asked, self._asked_for
+                everything, self._asked_for_all, self._asked_for = self._asked_for_all, False, set()
+            done = self._step(None if everything or changed is None else changed | names)
             if done and not self._indexer.behind:
                 self.caught_up.set()
                 with self._turn:

@@ -30,6 +30,7 @@ from proxy.store.ranks import Tally
 _MARK = 64
 """Bytes of a record that tell it from another one: its number and its moment are in them."""
 _STEP_BYTES = 4 << 20
+"""Read of one log, and of all together, in one transaction; the last one may double it."""
 _OPEN_LOGS = 256
 """Logs that are held open while they grow; further ones are opened for each look."""
 _SKEW_US = 60_000_000
@@ -144,8 +145,7 @@ class Indexer:
         try:
             self._connection.execute("BEGIN IMMEDIATE")
             self._forget_removed()
-            changed = [log for log in self._logs.values() if log.behind and self._read(log)]
-            self._write(changed)
+            self._write(self._read_some())
             self._connection.execute("COMMIT")
         except BaseException:
             # What is in memory is ahead of the index now: read it back.
@@ -212,6 +212,19 @@ class Indexer:
             self._connection.execute("DELETE FROM events WHERE session = ?", (log.id,))
             self._connection.execute("DELETE FROM chunks WHERE scope = ?", (log.id,))
             self._connection.execute("DELETE FROM sessions WHERE id = ?", (log.id,))
+
+    def _read_some(self) -> list[_Followed]:
+        """Read on in the logs that have changed, up to a bound in all; return those that gave something."""
+        changed = []
+        read = 0
+        for log in [log for log in self._logs.values() if log.behind]:
+            before = log.offset
+            if self._read(log):
+                changed.append(log)
+            read += max(0, log.offset - before)
+            if read > _STEP_BYTES:
+                break
+        return changed
 
     # -- one log -----------------------------------------------------------------------------------------------
 
