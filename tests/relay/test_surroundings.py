@@ -145,3 +145,21 @@ def test_python_of_the_command_is_its_own(wrapper: Wrapper) -> None:
     code = "import sys; print(sys.path, sys.flags)"
     command = [sys.executable, "-c", code]
     assert wrapper.run(*command).stdout == finish(command).stdout
+
+
+@pytest.mark.parametrize("data_dir", ["", "relative"])
+def test_a_directory_that_is_gone(wrapper: Wrapper, tmp_path: Path, data_dir: str) -> None:
+    """A command runs in a directory that was removed, as it does without the wrapper."""
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    words = wrapper.command("echo", "fine", options=["--data-dir", data_dir] if data_dir else [])
+    done = finish(["sh", "-c", f'cd "{gone}" && rmdir "{gone}" && exec "$@"', "sh", *words])
+    assert (done.status, done.stdout, done.stderr) == (0, b"fine\n", b"")
+
+
+@pytest.mark.parametrize("limit", [8, 12, 16, 64])
+def test_few_descriptors(wrapper: Wrapper, limit: int) -> None:
+    """With too few descriptors to stand between, the wrapper gets out of the way."""
+    words = wrapper.command("cat")
+    done = finish(["sh", "-c", f'ulimit -n {limit}; exec "$@"', "sh", *words], b"through\n")
+    assert (done.status, done.stdout, done.stderr) == (0, b"through\n", b"")
