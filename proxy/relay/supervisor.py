@@ -35,6 +35,7 @@ else:
     import _signal as signal
 
 _PR_SET_PDEATHSIG = 1
+_ENFILE, _EMFILE = 23, 24
 _FAULTS = {
     signal.SIGSEGV,
     signal.SIGBUS,
@@ -234,6 +235,8 @@ def _start(
     os.close(failed_read)
     if failure:
         os.waitpid(pid, 0)
+        if int(failure) in (_ENFILE, _EMFILE):  # ours have used them up
+            raise OSError(int(failure), os.strerror(int(failure)))
         raise CannotRunError(command[0], int(failure))
     return pid
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from claude_agent_sdk import ClaudeAgentOptions, ClaudeSDKClient
+from claude_agent_sdk import ClaudeAgentOptions, ClaudeSDKClient, StreamEvent
 
 from tests.rig.raw_client import STREAMING, Answering, RawClient, open_raw_client
 
@@ -103,6 +103,14 @@ class SdkActor:
         """Ask, and read to the end of the turn; return its result."""
         await self.client.query(prompt)
         return await self.result()
+
+    async def until_streaming(self) -> None:
+        """Read until a piece of an answer has come: then Claude Code is in mid-stream for certain."""
+        async with aclosing(self.client.receive_messages()) as messages:  # type: ignore[type-var]
+            async for message in messages:
+                self.keep(type(message).__name__, message)
+                if isinstance(message, StreamEvent) and message.event["type"] == "content_block_delta":
+                    return
 
     async def result(self) -> SdkMessage:
         """Read to the end of the turn; return its result."""

@@ -194,9 +194,9 @@ async def interrupt(stage: Stage) -> None:
     gate = Gate()
     long = says("A very long story that nobody wants to hear to its end. " * 20, gate=gate)
     stage.answer({"long story": [long], "short one": [says("The end.")]})
-    async with stage.sdk() as actor:
+    async with stage.sdk(include_partial_messages=True) as actor:
         await actor.client.query("Tell a long story.")
-        await gate.reached()
+        await actor.until_streaming()
         await actor.client.interrupt()
         gate.open()
         await actor.result()
