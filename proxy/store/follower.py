@@ -94,7 +94,8 @@ class Follower:
             if changed is None:
                 self._looked_at_all = time.monotonic()
             self._indexer.look(changed)
-            if self._indexer.pending:
+            # Also without anything new: that there is nothing moves the horizon.
+            if self._indexer.pending or self._indexer.horizon_us is not None:
                 # What is found at the start is history: live is what comes after.
                 arrivals = self._indexer.step(quiet=not self.caught_up.is_set())
                 if arrivals:

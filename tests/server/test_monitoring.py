@@ -189,3 +189,20 @@ async def test_sessions_end_with_the_server(tmp_path: Any) -> None:
     async with serving(tmp_path) as rig:
         session_id = (await rig.post(SESSIONS, {}))["session_id"]
     assert inspect(log_path(str(tmp_path), session_id)).state == "ended"
+
+
+async def test_polling_after_a_restart(tmp_path: Any) -> None:
+    """Regression: a server that starts over an index which is up to date answers polling over all sessions."""
+    async with serving(tmp_path) as rig:
+        rig.live().close()
+    async with serving(tmp_path) as rig:
+        page = await rig.get(EVENTS, params={"start_time": "2026-02-01T00:00:00Z"})
+        assert types(page) == ["session_started", "session_ended"]
+
+
+async def test_newest_events_are_not_held_back_for_long(rig: Rig) -> None:
+    """Without a wrapped session that lives, polling over all sessions gives the newest event at once or soon."""
+    session_id = (await rig.post(SESSIONS, {}))["session_id"]
+    await rig.post(EVENTS, {"session_id": session_id, "event_type": "ping", "data": {}})
+    query = {"start_time": "2026-02-01T00:00:00Z", "event_types": "ping", "wait": "20"}
+    assert types(await rig.get(EVENTS, params=query)) == ["ping"]
