@@ -109,7 +109,11 @@ def supervise(
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         execute(command, environment)
     session = Session(command, plan, pid, started_ns, streams)
-    relay_pid = os.fork()
+    try:
+        relay_pid = os.fork()
+    except OSError as error:  # nobody would serve the streams of what has been started
+        os.kill(pid, signal.SIGKILL)
+        raise CannotRunError(command[0], error.errno or 0) from None
     if relay_pid == 0:
         _relay(prepare, session, news_read, done_write)
     _close_all_but({news_write, done_read})
