@@ -12,10 +12,13 @@ Rules it lives by:
 
 from typing import Any
 
+import msgspec
+
 from proxy.events import stdin, stdout
 from proxy.events.reading import Message, number, some, text, whole
 from proxy.events.scribe import Event, Scribe
 from proxy.events.session import Prompt, Session
+from proxy.protocol import grammar
 from proxy.sessions.reader import Record
 
 __all__ = ["Event", "Interpreter"]
@@ -180,7 +183,13 @@ class Interpreter:
 
 
 def _decoded(record: Record) -> Any:
-    """Return the message, None for a line that is none or that no reader here can hold."""
+    """Return the message, None for a line that is none or that no reader here can hold.
+
+    Lone surrogates become U+FFFD: what is derived is given out as UTF-8, and the log has the message as it was.
+    """
+    raw = bytes(record.message)
+    if b"\\ud" in raw or b"\\uD" in raw:
+        record = msgspec.structs.replace(record, message=msgspec.Raw(grammar.without_lone_surrogates(raw)))
     try:
         return record.value()
     except (ValueError, RecursionError):

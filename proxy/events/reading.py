@@ -5,6 +5,9 @@ from typing import Any
 
 Message = dict[str, Any]
 
+_MOST = 2**53
+"""No figure of a session comes near it, and every reader of JSON can hold what is below."""
+
 
 def text(source: Message, key: str) -> str | None:
     """Return a string."""
@@ -15,13 +18,17 @@ def text(source: Message, key: str) -> str | None:
 def number(source: Message, key: str) -> float | None:
     """Return a number that is not negative."""
     value = source.get(key)
-    return value if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0 else None
+    return (
+        value
+        if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < _MOST
+        else None
+    )
 
 
 def whole(source: Message, key: str) -> int | None:
     """Return a whole number that is not negative."""
     value = source.get(key)
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _MOST else None
 
 
 def inner(source: Message, key: str) -> Message:

@@ -15,7 +15,7 @@ import msgspec
 import pytest
 
 from proxy.events.moments import microseconds
-from proxy.sessions.record import lifecycle
+from proxy.sessions.record import StreamRecords, lifecycle
 from proxy.sessions.writer import SessionLog
 from proxy.store import ranks
 from proxy.store.database import index_path
@@ -198,6 +198,33 @@ def test_values_that_json_can_barely_hold(tmp_path: Path) -> None:
     events = [json.loads(arrival.json) for arrival in index(tmp_path)]
     started = next(event["data"] for event in events if event["event_type"] == "tool_started")
     assert started["input"] == {"a": None, "b": int("9" * 50)}
+    session = Queries(str(tmp_path)).session("s")
+    assert session is not None
+    assert index(tmp_path) == []
+
+
+def test_state_with_odd_values_is_kept(tmp_path: Path) -> None:
+    """Regression: what a live session's state takes from odd messages can be kept and read back."""
+    log = SessionLog(str(tmp_path), "s", lifecycle("s", "session_started", {"format": 1}))
+    tool = b'{"type":"tool_use","id":"\\ud800","name":"\\ud83d","input":1}'
+    question = b'{"subtype":"can_use_tool","tool_name":"\\udfff","tool_use_id":"t"}'
+    result = b'{"type":"result","total_cost_usd":1e999,"modelUsage":{"m":{"inputTokens":%s}}}' % (b"9" * 99)
+    lines = [
+        b'{"type":"assistant","message":{"content":[%s]}}' % tool,
+        result,
+        b'{"type":"control_request","request_id":"\\ud800x","request":%s}' % question,
+        b'{"type":"system","subtype":"init","model":"\\ud800"}',
+        b'{"type":"system","subtype":"task_started","task_id":"\\ud800","description":"\\ud800"}',
+    ]
+    records = StreamRecords("s", "stdout")
+    log.append([records.message(line, None) for line in lines])
+    index(tmp_path)
+    log.append([records.message(lines[0], None)])
+    assert index(tmp_path)
+    session = Queries(str(tmp_path)).session("s")
+    assert session is not None
+    assert (session.model, session.cost_usd, len(session.questions)) == ("\ufffd", None, 1)
+    log.close()
 
 
 @pytest.fixture(scope="module")
