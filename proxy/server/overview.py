@@ -114,6 +114,11 @@ def _index(shared: Shared) -> dict[str, Any]:
     trouble = shared.follower.trouble
     if trouble is not None:
         return {"status": "degraded", "message": f"The index does not follow the logs: {trouble}."}
+    if aside := sorted(shared.indexer.set_aside):
+        return {
+            "status": "degraded",
+            "message": f"Not followed any more for a fault of ours: {', '.join(aside)}.",
+        }
     if not shared.follower.caught_up.is_set():
         return {"status": "degraded", "message": "The index is being filled from the logs."}
     return {"status": "healthy"}

@@ -9,6 +9,7 @@ import os
 import sqlite3
 import threading
 import time
+import traceback
 from collections.abc import Callable
 
 from proxy.sessions.identity import LATEST, LOG_SUFFIX, sessions_dir
@@ -105,6 +106,11 @@ class Follower:
             if self.trouble is None:
                 self._on_fault(str(error))
             self.trouble = str(error) or type(error).__name__
+            return False
+        except Exception:
+            # A fault of ours: the log says which, the health that there is one, and the other sessions go on.
+            self._on_fault(traceback.format_exc())
+            self.trouble = "there is a fault in the index, see the server's log"
             return False
         self.trouble = None
         return True

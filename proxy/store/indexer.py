@@ -11,6 +11,7 @@ Rules it lives by:
 import json
 import math
 import os
+import sqlite3
 import time
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -90,6 +91,9 @@ class Indexer:
         self.path = index_path(data_dir)
         self.horizon_us: int | None = 0
         """Nothing that is stamped earlier will come into the index any more; None: nothing is being written."""
+        self.set_aside: set[str] = set()
+        """Logs that have shown a fault of ours, and are not followed any more until the next start."""
+        self._reading: str | None = None
         self._most_events = max_events_per_session
         self._speller = Speller()
         self._open()
@@ -137,9 +141,11 @@ class Indexer:
         Raises:
             sqlite3.Error: the index could not be written (a full disk); everything is as before, and can be tried
                 again.
+            Exception: a fault of ours; the log that has shown it is in `set_aside`, the others can be gone on with.
         """
         began_us = time.time_ns() // 1000
         self._quiet = quiet
+        self._reading = None
         self._arrivals: list[Arrival] = []
         self._rows: list[tuple[int, int, int, int, bytes]] = []
         try:
@@ -147,7 +153,10 @@ class Indexer:
             self._forget_removed()
             self._write(self._read_some())
             self._connection.execute("COMMIT")
-        except BaseException:
+        except BaseException as error:
+            if self._reading is not None and not isinstance(error, sqlite3.Error | OSError):
+                # A fault of ours in this one log; the others are to be followed all the same.
+                self.set_aside.add(self._reading)
             # What is in memory is ahead of the index now: read it back.
             self.close()
             self._open()
@@ -218,9 +227,13 @@ class Indexer:
         changed = []
         read = 0
         for log in [log for log in self._logs.values() if log.behind]:
-            before = log.offset
+            if log.session_id in self.set_aside:
+                log.behind = False
+                continue
+            before, self._reading = log.offset, log.session_id
             if self._read(log):
                 changed.append(log)
+            self._reading = None
             read += max(0, log.offset - before)
             if read > _STEP_BYTES:
                 break

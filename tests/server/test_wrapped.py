@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from proxy.events import interpreter
 from proxy.store import indexer
 from tests.recorded import SCENARIOS, START_US, LogMaker, scenario
 from tests.server.conftest import Rig, event, serving
@@ -159,3 +160,25 @@ async def test_full_disk(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
         assert event(json.dumps(frame["data"]))["session_id"] == "live"
     assert (await rig.get("/status"))["active_sessions"] == 1
     log.close()
+
+
+async def test_fault_in_one_session(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fault of ours in one log stops that one alone, and the health says so."""
+    take = interpreter.Interpreter.take
+
+    def faulty(self: interpreter.Interpreter, record: Any) -> Any:
+        if self.session.session_id == "bad":
+            raise RuntimeError("a fault")
+        return take(self, record)
+
+    monkeypatch.setattr(interpreter.Interpreter, "take", faulty)
+    bad, good = rig.live("bad"), rig.live("good")
+    async with asyncio.timeout(30):
+        while (await rig.get(f"{EVENTS}?event_types=session_started&limit=1"))["events"][0][
+            "session_id"
+        ] != "good":
+            await rig.shared.catch_up()
+    health = await rig.get("/health")
+    assert (health["status"], "bad" in health["checks"]["index"]["message"]) == ("degraded", True)
+    bad.close()
+    good.close()
