@@ -5,6 +5,17 @@ at all; `redaction` says which values of a line must not be recorded. Shapes are
 nowhere else. Nothing here does I/O, apart from reading those files when a kind of message is first seen.
 """
 
+import sys
+
+if "typing_extensions" not in sys.modules:
+    # Where it is installed, msgspec imports it and with it `inspect` and the tokenizer, and does as well without: 5 ms
+    # and 1.3 MB that every wrapped session would pay.
+    sys.modules["typing_extensions"] = None  # type: ignore[assignment]
+    try:
+        import msgspec  # noqa: F401
+    finally:
+        del sys.modules["typing_extensions"]
+
 from proxy.protocol.grammar import is_json_object, is_message
 from proxy.protocol.judge import Judge
 from proxy.protocol.redaction import redact, redact_command
