@@ -3,6 +3,7 @@
 ``database``  the tables, and how the file is opened or begun anew
 ``ranks``     how many events lie before a moment: pages are found by it, never by counting through
 ``indexer``   logs in, events and states out into the tables, in one transaction with how far it has read
+``spelling``  events as JSON
 ``queries``   pages of events, and sessions
 ``watch``     learns which logs have changed
 ``follower``  the thread that keeps the index up with the logs, and hands on what is new

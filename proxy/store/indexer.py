@@ -8,8 +8,6 @@ Rules it lives by:
 * No log can make it fail: what is no record is counted and passed over, what cannot be opened is tried again.
 """
 
-import json
-import math
 import os
 import sqlite3
 import time
@@ -27,6 +25,7 @@ from proxy.sessions.identity import log_path, sessions_dir
 from proxy.sessions.reader import Entry, LogReader
 from proxy.store.database import index_path, open_index
 from proxy.store.ranks import Tally
+from proxy.store.spelling import as_json, envelope
 
 _MARK = 64
 """Bytes of a record that tell it from another one: its number and its moment are in them."""
@@ -387,25 +386,3 @@ class Indexer:
             if not log.behind and (log.over or held > _OPEN_LOGS):
                 log.let_go()
                 log.session = None if log.over else log.session
-
-
-def envelope(event_type: str, timestamp: str, session_id: str, data: bytes) -> bytes:
-    """Return an event as the API gives it; ids and moments are such that they need no escapes in JSON."""
-    rest = f',"timestamp":"{timestamp}","session_id":"{session_id}","data":'
-    return b'{"event_type":%b%b%b}' % (msgspec.json.encode(event_type), rest.encode(), data)
-
-
-def as_json(value: object) -> bytes:
-    """Return a value as JSON, whatever a message may have brought into it (lone surrogates, huge numbers)."""
-    try:
-        return msgspec.json.encode(value)
-    except (UnicodeEncodeError, OverflowError, RecursionError, msgspec.MsgspecError):
-        return json.dumps(_finite(msgspec.to_builtins(value)), separators=(",", ":")).encode()
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -18,7 +18,8 @@ from proxy.events import Session
 from proxy.events.moments import Speller
 from proxy.store import ranks
 from proxy.store.database import connect, index_path
-from proxy.store.indexer import Arrival, envelope
+from proxy.store.indexer import Arrival
+from proxy.store.spelling import envelope
 
 __all__ = ["Cursor", "EventQuery", "Page", "Queries"]
 
