@@ -132,8 +132,8 @@ class Judge:
             # the next line begins with `{`, and then as many values as lines are one on each.
             and len(data) == sum(map(len, lines)) + len(lines)
             and data.startswith(head)
-            and data.count(b"\n" + head) == len(lines) - 1
-            and data.count(b"}\n") == len(lines)
+            and data.count(b"}\n" + head) == len(lines) - 1
+            and data.endswith(b"}\n")
             and _count(decoder, data) == len(lines)
             and (data.isascii() or grammar.is_utf8(data))
             and (max(map(len, lines)) <= grammar.SHORT or all(map(grammar.is_within_limits, lines)))
