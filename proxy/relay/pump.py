@@ -124,8 +124,15 @@ class Pump(threading.Thread):
         os.close(self.sink)
 
     def take_lines(self, lines: list[bytes], data: bytes) -> tuple[Sequence[Body] | Alike, bytes]:
-        """Return the records of complete lines, and what of ``data``, which ends with them, is to be passed on."""
-        return self.recorder.bodies(lines, data), data
+        """Return the records of complete lines, and what of ``data``, which ends with them, is to be passed on.
+
+        A fault of ours costs the lines their verdicts, and the session nothing.
+        """
+        try:
+            return self.recorder.bodies(lines, data), data
+        except Exception as error:
+            self._on_fault(self.name, error)
+            return self.recorder.raw(lines), data
 
     def deliver(self, bodies: Sequence[Body] | Alike, lines: list[bytes], data: bytes) -> None:
         """Log first, pass on second: large reads by the thread for them, others at once."""
@@ -197,6 +204,7 @@ class Pump(threading.Thread):
             self._reader_gone = True  # the pump itself learns it from its next poll, or its next delivery
         except Exception as error:
             self._on_fault(self.name, error)
+            self._reader_gone = True  # what was not passed on must not be missing in the middle of the stream
 
     def _poll_after_long_line(self, poller: select.poll) -> list[tuple[int, int]]:
         """Wait as ever; if nothing comes for a second, give back the memory that the long line took."""

@@ -97,6 +97,11 @@ class StreamRecorder:
             line, redacted = self._without_credentials(line)
         return self._records.message(line, verdict, judgement.errors, redacted, held_back=held_back)
 
+    def raw(self, lines: Sequence[bytes]) -> Sequence[Body]:
+        """Return the bodies for lines that a fault of ours kept from being judged."""
+        self.counts["unjudged"] += len(lines)
+        return [self._records.text(line.removesuffix(b"\n"), None) for line in lines]
+
     def own_words(self, line: bytes) -> Body:
         """Return the body for a message that claude-proxy itself puts into the stream; it is not counted."""
         return self._records.message(line, "valid", from_proxy=True)
@@ -190,6 +195,10 @@ class TextRecorder:
             lines = [data[:-1]]
         self.counts["text"] += len(lines)
         return [self._records.text(line, None) for line in lines]
+
+    def raw(self, lines: Sequence[bytes]) -> Sequence[Body]:
+        """Return the bodies for lines that a fault of ours kept from being recorded."""
+        return [self._records.text(line.removesuffix(b"\n"), None) for line in lines]
 
     def unfinished(self, line: bytes, *, cut: bool = False) -> Body:
         """Return the body for a line without a newline."""

@@ -159,15 +159,33 @@ def test_what_was_written_to_a_closed_reader_is_on_record(tmp_path: Path) -> Non
         os.close(line.writer)
 
 
+@pytest.mark.parametrize("message", [MESSAGE, LONG], ids=["short", "long"])
+def test_a_fault_of_ours_in_judging_costs_nothing_but_the_verdict(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, message: bytes
+) -> None:
+    """Lines that could not be judged pass as ever and are recorded as they are, and the fault is told."""
+    line = Line(tmp_path)
+    monkeypatch.setattr(line.recorder, "judge", lambda _lines: 1 / 0)
+    line.start()
+    write_all(line.writer, message % 1)
+    assert read_line(line.reader) == message % 1
+    os.close(line.writer)
+    log = line.ended()
+    assert log.lines("stdout") == [(message % 1)[:-1]]
+    assert line.faults == ["stdout: ZeroDivisionError('division by zero')"]
+    assert dict(line.recorder.counts) == {"unjudged": 1}
+    os.close(line.reader)
+
+
 def test_a_fault_of_ours_ends_the_stream_and_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A line that upsets the recorder ends the pump: both sides are closed, and the relay learns why."""
+    """What the pump cannot get over ends it: both sides are closed, and the relay learns why."""
     line = Line(tmp_path)
     line.log.append([])
 
-    def upset(lines: list[bytes], data: bytes) -> None:
+    def upset(bodies: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(line.recorder, "bodies", upset)
+    monkeypatch.setattr(line.log, "append", upset)
     line.start()
     write_all(line.writer, MESSAGE % 1)
     assert read_all(line.reader) == b""
