@@ -138,7 +138,7 @@ class SessionLog:
         with contextlib.suppress(OSError):
             guard = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             try:
-                fcntl.flock(guard, fcntl.LOCK_EX)  # sessions that start together take turns here
+                _take_turn(guard)
                 with contextlib.suppress(OSError):
                     if os.readlink(link) >= mine:
                         return
@@ -207,3 +207,18 @@ class SessionLog:
             "reason": self._lost_why,
         }
         return lifecycle(self.session_id, "recording_gap", data)
+
+
+def _take_turn(folder: int) -> None:
+    """Wait for the sessions that start at the same time, each of which is done in an instant.
+
+    Not for ever: a process that was stopped with the lock in its hands must not hold up this session's end. Without
+    it, the link may lead to another of the newest sessions.
+    """
+    for _ in range(200):
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(0.005)
+        else:
+            return
