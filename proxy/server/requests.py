@@ -23,7 +23,7 @@ async def body(request: web.Request, decoder: "msgspec.json.Decoder[_T]") -> _T:
     """Return the body, decoded.
 
     Raises:
-        BadRequestError: it is not JSON, or of another content type.
+        BadRequestError: it is not JSON, of another content type, or not encoded as it says.
         TooSlowError: it did not arrive in time.
         UnprocessableError: it has not the shape that is wanted.
         web.HTTPRequestEntityTooLarge: it is too large.
@@ -36,6 +36,10 @@ async def body(request: web.Request, decoder: "msgspec.json.Decoder[_T]") -> _T:
             raw = await request.read()
     except TimeoutError:
         raise TooSlowError("The body did not arrive in time; see api.timeout.") from None
+    except web.RequestPayloadError:
+        raise BadRequestError("The body is not in the transfer or content encoding that it says.") from None
+    except ConnectionError:
+        raise BadRequestError("The client left before the body was whole.") from None  # nobody will read it
     return decoded(raw, decoder)
 
 
