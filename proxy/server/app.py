@@ -31,6 +31,8 @@ def create_app(data_dir: str, settings: Settings | None = None) -> web.Applicati
     )
     for route in ROUTES:
         app.router.add_route(route.method, route.path, route.handler)
+        if route.method == "GET" and route.media_type != "websocket":  # aiohttp leaves the body out
+            app.router.add_route("HEAD", route.path, route.handler)
 
     async def lifetime(app: web.Application) -> AsyncIterator[None]:
         shared = await _started(data_dir, settings)

@@ -14,7 +14,7 @@ from proxy.events.vocabulary import MEANINGS, STATE_MEANINGS
 from proxy.protocol import library
 
 if TYPE_CHECKING:
-    from proxy.server.routes import Route
+    from proxy.server.routes import Parameter, Route
 
 __all__ = ["docs", "openapi"]
 
@@ -54,7 +54,10 @@ def _openapi() -> bytes:
     about = {
         "title": "claude-proxy",
         "version": __version__,
-        "description": "Live status, events and validation of wrapped Claude Code sessions.",
+        "description": (
+            "Live status, events and validation of wrapped Claude Code sessions."
+            " HEAD is answered as GET is, without the body; the WebSocket takes GET alone."
+        ),
     }
     described = {
         "openapi": "3.1.0",
@@ -81,27 +84,34 @@ def _operation(route: "Route", components: dict[str, Any]) -> dict[str, Any]:
         "responses": _responses(route, components),
     }
     if route.parameters:
-        operation["parameters"] = [
-            {
-                "name": one.name,
-                "in": one.place,
-                "description": one.text,
-                "required": one.place == "path",
-                "schema": one.schema,
-            }
-            for one in route.parameters
-        ]
+        operation["parameters"] = [_parameter(one) for one in route.parameters]
     if route.request is not None:
         content = {"application/json": {"schema": _component(f"{route.request}.json", components)}}
         operation["requestBody"] = {"required": True, "content": content}
     return operation
 
 
+def _parameter(one: "Parameter") -> dict[str, Any]:
+    described = {
+        "name": one.name,
+        "in": one.place,
+        "description": one.text,
+        "required": one.place == "path",
+        "schema": one.schema,
+    }
+    # A list is one text with commas.
+    return (
+        {**described, "style": "form", "explode": False} if one.schema.get("type") == "array" else described
+    )
+
+
 def _responses(route: "Route", components: dict[str, Any]) -> dict[str, Any]:
     if route.media_type == "websocket":
         responses: dict[str, Any] = {"101": {"description": "The WebSocket is open."}}
     elif route.answer is None:
-        responses = {"200": {"description": "As it says.", "content": {route.media_type: {}}}}
+        kind = "object" if route.media_type == "application/json" else "string"
+        content = {route.media_type: {"schema": {"type": kind}}}
+        responses = {"200": {"description": "As it says.", "content": content}}
     else:
         data = _data(route.answer, components)
         whole = {
@@ -188,7 +198,8 @@ td{vertical-align:top;padding:.1rem .5rem}</style></head><body>
 <h1>claude-proxy @VERSION@</h1>
 <p>Every JSON answer is <code>{"success": true, "data": ...}</code> or
 <code>{"success": false, "error": "..."}</code>. Schemas that are named here are at
-<code>/api/v1/specifications/NAME</code>; <a href="/openapi.json">/openapi.json</a> says the same for programs.</p>
+<code>/api/v1/specifications/NAME</code>; <a href="/openapi.json">/openapi.json</a> says the same for programs.
+HEAD is answered as GET is, without the body; the WebSocket takes GET alone.</p>
 @ROWS@
 <h1>Events</h1>
 <p>An event is <code>event_type</code>, <code>timestamp</code>, <code>session_id</code> and <code>data</code>. The

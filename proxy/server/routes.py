@@ -38,7 +38,11 @@ class Route:
 
 
 _SESSION = Parameter("session_id", "Only this session.", {"type": "string"})
-_TYPES = Parameter("event_types", "Only these, separated by commas.", {"type": "string"})
+_TYPES = Parameter(
+    "event_types",
+    "Only these, separated by commas.",
+    {"type": "array", "items": {"type": "string", "pattern": r"^\s*[A-Za-z0-9_.-]{0,128}\s*$"}},
+)
 _ID = Parameter("session_id", "A session.", {"type": "string"}, "path")
 _TIME: dict[str, object] = {"type": "string", "format": "date-time"}
 _BODY = (400, 408, 413, 422)
@@ -188,7 +192,6 @@ ROUTES = (
         "/openapi.json",
         description.openapi,
         "This description",
-        media_type="application/vnd.oai.openapi+json",
     ),
     Route("GET", "/docs", description.docs, "This description, for people", media_type="text/html"),
 )

@@ -28,6 +28,8 @@ async def stream(request: web.Request) -> web.StreamResponse:
         headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     )
     await response.prepare(request)
+    if request.method == "HEAD":
+        return response
     await response.write(b": listening\n\n")
     with _counted(shared), contextlib.suppress(ConnectionError, TimeoutError):
         async for arrivals in _batches(subscriber):

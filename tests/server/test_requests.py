@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 from tests.server.conftest import Rig, serving
 
@@ -40,6 +41,13 @@ async def test_content_type(rig: Rig) -> None:
         await rig.ask("POST", VALIDATE, status=400, data=b"{}", headers={"Content-Type": kind})
 
 
+@pytest.mark.parametrize("encoding", ["gzip", "deflate"])
+async def test_content_encoding(rig: Rig, encoding: str) -> None:
+    """A body that is not encoded as it says is 400."""
+    headers = {"Content-Type": "application/json", "Content-Encoding": encoding}
+    await rig.ask("POST", VALIDATE, status=400, data=b'{"schema_type"', headers=headers)
+
+
 async def test_size(tmp_path: Any) -> None:
     """A body up to the limit is taken, one byte more is 413."""
     async with serving(tmp_path, api={"max_request_size": 200}) as rig:
@@ -64,12 +72,35 @@ async def test_slow_body(tmp_path: Any) -> None:
         await rig.ask("POST", VALIDATE, status=408, data=slowly(), headers=headers)
 
 
+async def test_client_that_leaves(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client that leaves in the middle of a body is no fault of ours, nor logged as one."""
+
+    async def left(_: web.Request) -> bytes:
+        raise ConnectionResetError("Connection lost")  # as aiohttp says it
+
+    monkeypatch.setattr(web.Request, "read", left)
+    await rig.post(VALIDATE, {}, status=400)
+
+
 async def test_paths_and_methods(rig: Rig) -> None:
     """An unknown path is 404, a wrong method 405 with what is allowed."""
     assert "/docs" in await rig.get("/nothing/here", status=404)
     response = await rig.client.delete("/status")
-    assert (response.status, response.headers["Allow"]) == (405, "GET")
+    assert (response.status, response.headers["Allow"]) == (405, "GET,HEAD")
     await rig.ask("PUT", "/status", status=405)
+
+
+async def test_head(rig: Rig) -> None:
+    """HEAD is answered as GET is, without the body; the WebSocket, which has no such answer, does not take it."""
+    for path in ("/status", "/docs", "/openapi.json", "/api/v1/specifications/stdin", "/nothing/here"):
+        asked, told = await rig.client.get(path), await rig.client.head(path)
+        assert (told.status, told.content_type) == (asked.status, asked.content_type)
+        assert await told.read() == b""
+    stream = await rig.client.head("/events")
+    assert (stream.status, stream.content_type, await stream.read()) == (200, "text/event-stream", b"")
+    assert rig.shared.hub.subscribers == 0
+    for path in ("/api/v1/monitoring/stream", VALIDATE):
+        assert (await rig.client.head(path)).status == 405
 
 
 async def test_verdicts(rig: Rig) -> None:
