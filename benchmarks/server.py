@@ -1,10 +1,9 @@
 """What the server costs and how fast it answers, each figure beside its base. Prints a table.
 
-    python -m benchmarks.server [PART...]     parts: requests index live sessions relay idle
-
 Everything runs on this machine at once: server, load and wrapped sessions share its cores.
 """
 
+import argparse
 import asyncio
 import contextlib
 import json
@@ -406,13 +405,29 @@ async def idle(folder: str) -> None:
         )
 
 
-async def main() -> None:
-    """Measure the parts that are asked for, or all."""
-    parts = {part.__name__: part for part in (requests, index, live, sessions, relay, idle)}
+PARTS = {part.__name__: part for part in (requests, index, live, sessions, relay, idle)}
+
+
+async def measure(names: list[str]) -> None:
+    """Measure these parts, one after the other."""
     with tempfile.TemporaryDirectory(prefix="claude-proxy-benchmark-") as folder:
-        for name in sys.argv[1:] or parts:
-            await parts[name](folder)
+        for name in names:
+            await PARTS[name](folder)
+
+
+def main() -> None:
+    """Measure the parts that are asked for, or all."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.server",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("part", nargs="*", help=f"{', '.join(PARTS)}; all without any")
+    names = parser.parse_args().part or list(PARTS)
+    if unknown := [name for name in names if name not in PARTS]:
+        parser.error(f"no such part: {', '.join(unknown)}; there are {', '.join(PARTS)}")
+    asyncio.run(measure(names))
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    main()
