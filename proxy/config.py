@@ -41,6 +41,12 @@ Seconds = Annotated[float, Field(gt=0)]
 Rate = Annotated[str, AfterValidator(_rate)]
 
 
+# YAML takes a bare `off` for false.
+Mode = Annotated[
+    Literal["observe", "enforce", "off"], BeforeValidator(lambda value: "off" if value is False else value)
+]
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -74,7 +80,7 @@ class Monitoring(_Section):
 class Validation(_Section):
     """How messages are judged."""
 
-    mode: Literal["observe", "enforce", "off"] = Field("observe", description="As `--validation`.")
+    mode: Mode = Field("observe", description="As `--validation`.")
     cache_schemas: bool = Field(True, description="Whether the server keeps compiled schemas.")
     max_validation_size: Size = Field(10_000_000, description="Largest `data` of a validation request.")
     concurrent_validations: int = Field(8, ge=1, description="Validations at once; further ones wait.")
@@ -148,7 +154,10 @@ def load(path: str) -> Settings:
             f"the configuration {path} must be a mapping of sections ({_listed(Settings)})"
         )
     try:
-        return Settings.model_validate(content)
+        # A section whose keys are all commented out is empty, not wrong.
+        return Settings.model_validate(
+            {key: {} if value is None else value for key, value in content.items()}
+        )
     except ValidationError as error:
         raise ConfigurationError(f"in the configuration {path}: {_sentence(error)}") from None
 

@@ -90,3 +90,13 @@ logging: {level: "INFO"}
 """
     found = settings(tmp_path, text)
     assert (found.api.workers, found.security.allowed_origins[1]) == (8, "https://b.example")
+
+
+def test_off_needs_no_quotes(tmp_path: Path) -> None:
+    """YAML takes a bare ``off`` for false; it is the documented value all the same."""
+    assert settings(tmp_path, "validation: {mode: off}").validation.mode == "off"
+
+
+def test_a_section_that_is_commented_out_is_empty(tmp_path: Path) -> None:
+    """A heading without keys means the defaults."""
+    assert settings(tmp_path, "validation:\n#  mode: enforce\napi:\n") == Settings()

@@ -20,6 +20,9 @@ else:
 SUBCOMMANDS = frozenset(["sessions", "show", "tail", "status", "validate", "drift", "serve", "shim"])
 """Words that are not taken for a COMMAND unless ``--`` stands before them."""
 
+LATER = frozenset(["analyze", "check", "replay"])
+"""Words that later versions will have for subcommands."""
+
 CHOICES = {"validation": ("observe", "enforce", "off"), "server": ("auto", "off"), "redact": ("on", "off")}
 VALUE_OPTIONS = ("data-dir", "config", "validation", "server", "host", "port", "session-name", "redact")
 
@@ -48,8 +51,12 @@ def main() -> NoReturn:
 def run(arguments: Sequence[str]) -> int:
     """Do what the command line says and return the exit status; a wrapped command is never returned from."""
     options, rest, separated = split_options(arguments)
-    if rest and (separated or rest[0] not in SUBCOMMANDS):
-        wrap(rest, options)
+    if rest and (separated or rest[0] not in SUBCOMMANDS | LATER):
+        wrap(rest, options, hint=not separated)
+    if rest and rest[0] in LATER:
+        raise UsageError(
+            f"{rest[0]} is not in this version; to run a program of that name: claude-proxy -- {rest[0]}"
+        )
     from proxy.cli import app  # noqa: PLC0415 - see the module's docstring
 
     return app.run(options, rest)
@@ -85,8 +92,8 @@ def split_options(arguments: Sequence[str]) -> tuple[dict[str, str], list[str], 
     return options, [], False
 
 
-def wrap(command: Sequence[str], options: Mapping[str, str]) -> NoReturn:
-    """Run COMMAND behind the wrapper, or become it."""
+def wrap(command: Sequence[str], options: Mapping[str, str], *, hint: bool = False) -> NoReturn:
+    """Run COMMAND behind the wrapper, or become it; ``hint``: it may be a mistyped subcommand."""
     from proxy.relay.command import plan  # noqa: PLC0415 - each path imports no more than it needs
     from proxy.relay.execute import CannotRunError, execute  # noqa: PLC0415
 
@@ -126,9 +133,16 @@ def wrap(command: Sequence[str], options: Mapping[str, str]) -> NoReturn:
         environment[b"CLAUDE_PROXY_SESSION_ID"] = session_id.encode()
         supervisor.supervise(command, decided, environment, prepare)
     except CannotRunError as error:
-        sys.stderr.write(f"claude-proxy: {error}\n")
+        sys.stderr.write(f"claude-proxy: {error}{_meant(command[0]) if hint else ''}\n")
         sys.stderr.flush()
         os._exit(error.status)
+
+
+def _meant(word: str) -> str:
+    import difflib  # noqa: PLC0415 - only for what failed
+
+    near = difflib.get_close_matches(word, SUBCOMMANDS, n=1, cutoff=0.7)
+    return f"; did you mean the subcommand {near[0]}?" if near else ""
 
 
 def resolve(options: Mapping[str, str]) -> dict[str, str]:
@@ -167,7 +181,8 @@ def original_environment() -> dict[bytes, bytes]:
 
     In the C locale Python sets ``LC_CTYPE`` for itself when it starts (PEP 538); the command must not see that.
     """
-    environment = dict(os.environb)
+    # A name that is empty, which the kernel allows, cannot be passed on by Python.
+    environment = {name: value for name, value in os.environb.items() if name}
     if environment.get(b"LC_CTYPE", b"").lower() in (b"c.utf-8", b"c.utf8", b"utf-8"):
         with open("/proc/self/environ", "rb") as given:
             entries = [entry for entry in given.read().split(b"\0") if entry.startswith(b"LC_CTYPE=")]

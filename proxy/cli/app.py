@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import io
 import sys
 from typing import TYPE_CHECKING
 
 from proxy import __version__
-from proxy.cli import USAGE, drift, overview, reading, resolve, serve, shim, validate
+from proxy.cli import USAGE, VALUE_OPTIONS, drift, overview, reading, resolve, serve, shim, validate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -18,7 +19,7 @@ session. Everything after COMMAND belongs to COMMAND.
 """
 
 _OPTIONS = """\
-options, before COMMAND or SUBCOMMAND (or in the environment, as CLAUDE_PROXY_DATA_DIR and so on):
+options, before COMMAND, before or after SUBCOMMAND (or in the environment, as CLAUDE_PROXY_DATA_DIR and so on):
   --data-dir DIR        where sessions are recorded (default: the platform's state directory)
   --config FILE         settings in YAML
   --validation MODE     observe: judge and pass on (default); enforce: hold back invalid messages to the
@@ -40,18 +41,40 @@ def run(options: Mapping[str, str], words: Sequence[str]) -> int:
     if "help" in options or not words:
         (sys.stdout if "help" in options else sys.stderr).write(parser.format_help())
         return 0 if "help" in options else 2
-    chosen = resolve(options)
-    arguments = parser.parse_args(list(words))
+    ours, words = _take_options(words)
+    chosen = resolve({**options, **ours})
+    arguments = parser.parse_args(words)
     arguments.data_dir = chosen["data-dir"]
     arguments.config = chosen.get("config")
     arguments.host, arguments.port = chosen["host"], int(chosen["port"])
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # whatever a terminal's encoding cannot show
     try:
-        return int(arguments.run(arguments))
+        status = int(arguments.run(arguments))
+        sys.stdout.flush()
+        return status
     except BrokenPipeError:  # `claude-proxy show latest | head`
         sys.stderr.close()
         return 141
+    except OSError as error:
+        sys.stderr.write(f"claude-proxy: {error}\n")
+        return 1
     except KeyboardInterrupt:
         return 130
+
+
+def _take_options(words: Sequence[str]) -> tuple[dict[str, str], list[str]]:
+    """Return the wrapper's options that stand after the subcommand, and the words without them."""
+    options: dict[str, str] = {}
+    rest: list[str] = []
+    left = iter(words)
+    for word in left:
+        name, given, value = word.removeprefix("--").partition("=")
+        if word == "--" or not word.startswith("--") or name not in VALUE_OPTIONS:
+            rest.append(word)
+            continue
+        options[name] = value if given else next(left, "")
+    return options, rest
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -63,7 +86,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         add_help=False,
     )
-    subparsers = parser.add_subparsers(title="subcommands", metavar="", required=True)
+    subparsers = parser.add_subparsers(title="subcommands", metavar="", required=True, prog="claude-proxy")
     for family in (overview, reading, serve, validate, drift, shim):
         family.add_parser(subparsers)
     return parser

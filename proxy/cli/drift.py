@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from proxy.cli.terminal import printable
 from proxy.protocol.drift import Drift, Finder, Stream
 from proxy.sessions import catalogue
 from proxy.sessions.reader import Skipped, read_log
@@ -73,7 +74,9 @@ def look_through(path: str, found: dict[tuple[str, Drift], Sighting]) -> int:
         record = item.record
         stream: Stream
         match record.stream:
-            case "stdin" | "stdout" if record.has_message:
+            case "stdin" | "stdout" if (
+                record.has_message and record.origin is None
+            ):  # not what we wrote ourselves
                 stream = record.stream
             case _:
                 continue
@@ -123,13 +126,6 @@ def _tell(drift: list[dict[str, Any]]) -> None:
         version = f", Claude Code {one['claude_code_version']}" if one["claude_code_version"] else ""
         times = "once" if one["count"] == 1 else f"{one['count']} times"
         seen = f"{times}, first {one['first_seen']} in {one['session_id']}{version}"
-        print(_printable(f"{one['kind']:7} {one['stream']:6} {where} {one['path']}{value}  ({seen})"))
+        print(printable(f"{one['kind']:7} {one['stream']:6} {where} {one['path']}{value}  ({seen})"))
     noun = "thing" if len(drift) == 1 else "things"
     sys.stderr.write(f"{len(drift)} {noun} that the specification does not have\n")
-
-
-def _printable(text: str) -> str:
-    """Return the text without what could move a terminal's cursor: names come from the wire."""
-    return "".join(
-        character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text
-    )

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from proxy.cli.terminal import printable
 from proxy.events.interpreter import Interpreter
 from proxy.events.session import Session
 from proxy.events.status import describe
@@ -84,9 +85,9 @@ def print_status(arguments: argparse.Namespace) -> int:
             what = " ".join(
                 str(value) for key, value in waiting.items() if key in ("what", "kind", "tool", "description")
             )
-            console.print(Text(f"{one['session_id']} waits for: {what}"))
+            console.print(Text(printable(f"{one['session_id']} waits for: {what}")))
         for warning in one["warnings"]:
-            console.print(Text(f"{one['session_id']}: {warning['message']}", style="yellow"))
+            console.print(Text(printable(f"{one['session_id']}: {warning['message']}"), style="yellow"))
     return 0
 
 
@@ -103,7 +104,8 @@ def read_session(data_dir: str, session_id: str) -> dict[str, Any] | None:
         return None
     if not running:
         interpreter.crashed()  # says nothing of a log that has its end
-    return describe(interpreter.session, time.time_ns() // 1000)
+    described = describe(interpreter.session, time.time_ns() // 1000)
+    return described | {"duration_ms": _duration_ms(described, catalogue.inspect(path).duration_ms)}
 
 
 def duration(milliseconds: float) -> str:
@@ -122,17 +124,19 @@ def _table(described: list[dict[str, Any]], width: int) -> Table:
     table.add_column("session", no_wrap=True, min_width=23)
     table.add_column("state", no_wrap=True, min_width=9)
     problems = any(_problems(one) for one in described)
-    rest = 84 if problems else 64
-    table.add_column("name or command", overflow="ellipsis", no_wrap=True, max_width=max(16, width - rest))
-    for heading in ("duration", "turns", "cost", *(("problems",) if problems else ())):
-        table.add_column(heading, justify="right", no_wrap=True)
+    rest = 78 if problems else 64
+    table.add_column("name or command", overflow="ellipsis", no_wrap=True, max_width=max(8, width - rest))
+    for heading, width_of_column in (("duration", 9), ("turns", 5), ("cost", 8)):
+        table.add_column(heading, justify="right", no_wrap=True, min_width=width_of_column)
+    if problems:
+        table.add_column("problems", overflow="ellipsis", no_wrap=True)
     for one in described:
         style = _STYLES.get(one["state"], "")
         table.add_row(
             one["session_id"].partition("-")[0],  # the moment of its start is enough to find it by
             Text(one["state"], style=style),
-            Text(one["name"] or _command(one["command"])),
-            duration(_age_ms(one)),
+            Text(printable(one["name"] or _command(one["command"]))),
+            duration(one["duration_ms"]),
             str(one["turns"]),
             f"${one['cost']:.4f}" if one["cost"] else "",
             *((Text(_problems(one), style="red"),) if problems else ()),
@@ -144,12 +148,15 @@ def _command(command: list[str]) -> str:
     return " ".join([os.path.basename(command[0]), *command[1:]]) if command else ""
 
 
-def _age_ms(one: dict[str, Any]) -> float:
+def _duration_ms(one: dict[str, Any], said: int | None) -> float:
+    """Return how long the command ran: as its last record says, else by the log's times and the clock."""
+    if said is not None:
+        return said
     if not one["started_at"]:
         return 0
-    end = one["ended_at"] or one["last_record_at"]
-    stop = datetime.fromisoformat(end) if one["state"] in ("ended", "failed") and end else datetime.now(UTC)
-    return max(0.0, (stop - datetime.fromisoformat(one["started_at"])).total_seconds() * 1000)
+    last = one["last_record_at"] if one["state"] in ("ended", "failed") else None
+    end = datetime.fromisoformat(last) if last else datetime.now(UTC)
+    return max(0.0, (end - datetime.fromisoformat(one["started_at"])).total_seconds() * 1000)
 
 
 def _problems(one: dict[str, Any]) -> str:

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.text import Text
 
 from proxy.cli.overview import duration
+from proxy.cli.terminal import printable
 from proxy.sessions import catalogue
 from proxy.sessions.reader import Entry, LogReader, Record, Skipped
 
@@ -72,8 +73,11 @@ def _print(arguments: argparse.Namespace, *, count: int | None, follow: bool) ->
                 break
             sys.stdout.flush()
             time.sleep(_POLL_S)
-        if (rest := reader.rest()) and not catalogue.is_running(path):
-            printer.print(rest)
+        if not catalogue.is_running(path):
+            if rest := reader.rest():
+                printer.print(rest)
+            if catalogue.inspect(path).state == "crashed":
+                sys.stderr.write("claude-proxy: the log has no end: its wrapper was killed\n")
     return 0
 
 
@@ -201,9 +205,7 @@ class Conversation:
             else f"{what[:_LONGEST]}... ({len(what) - _LONGEST} more characters)"
         )
         # Control characters in what was recorded must not reach the terminal.
-        clean = "".join(
-            char if char.isprintable() or char in "\n\t" else "\N{REPLACEMENT CHARACTER}" for char in shown
-        )
+        clean = printable(shown, keep="\n\t")
         line = Text(f"{ts[11:23]:12}  ", style="dim")
         line.append(f"{who:22} ", style=style)
         line.append(clean.replace("\n", "\n" + " " * 37))

@@ -47,7 +47,10 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def write(arguments: argparse.Namespace) -> int:
     """Write the shim; return the exit status."""
     claude = arguments.claude and os.path.abspath(arguments.claude)
-    if claude and not os.access(claude, os.X_OK):
+    if claude and _is_shim(claude):
+        sys.stderr.write(f"claude-proxy: {claude} is a shim itself; --claude takes the real one\n")
+        return 2
+    if claude and not (os.path.isfile(claude) and os.access(claude, os.X_OK)):
         sys.stderr.write(
             f"claude-proxy: {claude} is not a program that can be run; --claude takes its path\n"
         )

@@ -147,7 +147,10 @@ def _walk(
         return end
     opening = text[at : at + 1]
     if not paths or opening not in ("{", "["):
-        return _values.raw_decode(text, at)[1]
+        end = _values.raw_decode(text, at)[1]
+        if ("*",) in paths and opening == '"':  # a text where the credentials were to be, by name
+            found.append((at, end, pointer))
+        return end
     closing = "}" if opening == "{" else "]"
     at = _skip(text, at + 1)
     position = 0

@@ -105,20 +105,26 @@ def _has(command: Sequence[str], option: str) -> bool:
 
 
 def _is_no_session(arguments: Sequence[str]) -> bool:
-    """Whether a call of ``claude`` is a subcommand or asks for help or the version."""
+    """Whether a call of ``claude`` is a subcommand, or asks for help or the version.
+
+    As the real one has it: after ``-p`` the first operand is a prompt, whatever it says.
+    """
     words = iter(arguments)
-    in_list = False
+    in_list = prints = operand_seen = False
     for word in words:
         if word == "--":
             return False
         if word in _NO_SESSION_FLAGS:
             return True
         if word.startswith("-"):
+            prints = prints or _is_print(word)
             in_list = word in _LIST_OPTIONS
             if word in _VALUE_OPTIONS:
                 next(words, None)
-        elif not in_list:
-            return word in _SUBCOMMANDS
+        elif not in_list and not operand_seen:
+            operand_seen = True
+            if not prints and word in _SUBCOMMANDS:
+                return True
     return False
 
 
@@ -127,6 +133,10 @@ def _prints(arguments: Sequence[str]) -> bool:
     for word in arguments:
         if word == "--":
             return False
-        if word == "--print" or (word[:1] == "-" and word[:2] != "--" and "p" in word and word[1:].isalpha()):
+        if _is_print(word):
             return True
     return False
+
+
+def _is_print(word: str) -> bool:
+    return word == "--print" or (word[:1] == "-" and word[:2] != "--" and "p" in word and word[1:].isalpha())

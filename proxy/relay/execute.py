@@ -38,3 +38,5 @@ def execute(command: Sequence[str], environment: Mapping[bytes, bytes]) -> NoRet
         os.execvpe(command[0], list(command), dict(environment))
     except OSError as error:
         raise CannotRunError(command[0], error.errno or 0) from None
+    except ValueError:  # an empty name, as the only thing that Python refuses by itself
+        raise CannotRunError(command[0], _ENOENT) from None

@@ -49,12 +49,12 @@ class Gate:
             f"{error.path or 'message'}: {error.message}" for error in errors[:3]
         )
         match message.get("type"):
-            case "control_request" if isinstance(request_id := message.get("request_id"), str):
+            case "control_request" if isinstance(request_id := message.get("request_id"), str | int | float):
                 return Answer(to_caller=_encode(_control_error(request_id, reason)))
             case "user":
                 return Answer(to_caller=_encode(self._error_result(reason)))
             case "control_response" if isinstance(response := message.get("response"), dict):
-                if isinstance(request_id := response.get("request_id"), str):
+                if isinstance(request_id := response.get("request_id"), str | int | float):
                     return Answer(to_command=_encode(_control_error(request_id, reason)))
         return Answer()
 
@@ -84,7 +84,7 @@ class Gate:
         }
 
 
-def _control_error(request_id: str, reason: str) -> dict[str, Any]:
+def _control_error(request_id: str | float, reason: str) -> dict[str, Any]:
     response = {
         "subtype": "error",
         "request_id": request_id,

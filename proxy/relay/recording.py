@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Literal
 
-    from proxy.protocol import Judge, Judgement
+    from proxy.protocol import Judge, Judgement, Violation
     from proxy.sessions.record import Body
 
     Kind = Literal["undecided", "messages", "text"]
@@ -95,7 +95,10 @@ class StreamRecorder:
         redacted: Sequence[str] = ()
         if self._redact:
             line, redacted = self._without_credentials(line)
-        return self._records.message(line, verdict, judgement.errors, redacted, held_back=held_back)
+        errors = (
+            [_without_value(error, redacted) for error in judgement.errors] if redacted else judgement.errors
+        )
+        return self._records.message(line, verdict, errors, redacted, held_back=held_back)
 
     def raw(self, lines: Sequence[bytes]) -> Sequence[Body]:
         """Return the bodies for lines that a fault of ours kept from being judged."""
@@ -207,6 +210,17 @@ class TextRecorder:
 
 
 Recorder = StreamRecorder | TextRecorder
+
+
+def _without_value(error: Violation, redacted: Sequence[str]) -> Violation:
+    """Return the error without the sentence that may quote a credential."""
+    if not any(pointer.startswith(error.path) for pointer in redacted):
+        return error
+    return type(error)(
+        error.path,
+        "The value, which is not shown as it may hold a credential, is not as it must be.",
+        error.keyword,
+    )
 
 
 def _is_message(line: bytes) -> bool:

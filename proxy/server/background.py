@@ -107,7 +107,10 @@ def _spawn(data_dir: str, host: str, port: int, config: str | None) -> None:
     options = ["--data-dir", data_dir, "--host", host, "--port", str(port)]
     if config is not None:
         options += ["--config", os.path.abspath(config)]
-    command = ["/bin/sh", "-c", 'cd /; "$@" &', "sh", sys.executable, "-m", "proxy.server", *options]
+    # Isolated: neither the caller's PYTHONPATH nor a folder may put something before our packages.
+    root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    start = f"import runpy, sys; sys.path.insert(0, {root!r}); runpy.run_module('proxy.server', run_name='__main__')"
+    command = ["/bin/sh", "-c", 'cd /; "$@" &', "sh", sys.executable, "-I", "-c", start, *options]
     # The session whose start this is would be the outer one of whatever the server starts.
     environment = {name: value for name, value in os.environb.items() if name != b"CLAUDE_PROXY_SESSION_ID"}
     shell = os.posix_spawn(

@@ -25,7 +25,12 @@ def default_data_dir(environ: "os._Environ[str] | dict[str, str]") -> str:
     """Return the platform's state directory for claude-proxy (XDG Base Directory Specification)."""
     state = environ.get("XDG_STATE_HOME", "")
     # The specification says that relative paths are to be ignored.
-    base = state if os.path.isabs(state) else os.path.join(os.path.expanduser("~"), ".local", "state")
+    home = os.path.expanduser("~") if environ.get("HOME", "~") else ""
+    if not os.path.isabs(home):
+        home = (
+            "/nonexistent"  # nobody's home is known: nothing can be recorded there, and that disturbs nothing
+        )
+    base = state if os.path.isabs(state) else os.path.join(home, ".local", "state")
     return os.path.join(base, "claude-proxy")
 
 

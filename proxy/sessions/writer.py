@@ -124,6 +124,8 @@ class SessionLog:
             os.mkdir(folder, 0o700)
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
         fd = os.open(self.path, flags, 0o600)
+        with contextlib.suppress(OSError):
+            os.fchmod(fd, 0o600)  # whatever the caller's umask says
         # On a file system without locks the session is recorded all the same, and looks crashed while it runs.
         with contextlib.suppress(OSError):
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -64,7 +64,7 @@ export type ApiSession = {
 
 /** Request: session. Body of `POST /api/v1/monitoring/sessions`: starts a session for events of a client's own. */
 export type ApiSessionRequest = {
-  session_name?: string;
+  session_name?: string | null;
   capture_options?: {
     capture_commands?: boolean;
     capture_events?: boolean;
@@ -104,7 +104,8 @@ export type ApiValidationAnswer = {
     /** The JSON Schema keyword, or the rule, that was not met. */
     keyword: string;
   }>;
-  request_id?: string | null;
+  /** As it came with the request. */
+  request_id?: unknown;
 };
 
 /** Request: validation of many. Body of `POST /api/v1/validation/batch`; the answers come in the same order. */
@@ -117,8 +118,8 @@ export type ApiValidationRequest = {
   /** `commands`, `events`, `stdin`, `stdout`, or the name of any other published schema. */
   schema_type: string;
   data: unknown;
-  /** Comes back in the answer. */
-  request_id?: string;
+  /** Comes back in the answer, as it is. */
+  request_id?: unknown;
 };
 
 /** Command. What a client wants Claude Code to do, in the stable vocabulary of this project. Every message on standard input is one of these actions; `request` stands for control requests that have no action of their own. The vocabulary is closed, extra fields are allowed. */

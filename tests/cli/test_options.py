@@ -138,3 +138,45 @@ print(sorted({"typing", "enum", "re", "contextlib", "functools", "collections", 
         check=True,
     ).stdout
     assert found.strip() == "[]"
+
+
+def run(*words: str) -> subprocess.CompletedProcess[str]:
+    """Run the program."""
+    command = [sys.executable, "-m", "proxy", *words]
+    return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+
+
+def test_options_may_stand_after_a_subcommand(tmp_path: Path) -> None:
+    """``claude-proxy sessions --data-dir DIR`` is what people type."""
+    assert str(tmp_path) in run("sessions", "--data-dir", str(tmp_path)).stdout.replace("\n", "")
+    assert run("sessions", f"--data-dir={tmp_path}", "--json").stdout == '{\n  "sessions": []\n}\n'
+
+
+def test_a_mistyped_subcommand_is_told(tmp_path: Path) -> None:
+    """Status 127, as for any command that is not there, and the subcommand that was meant."""
+    ran = run("--data-dir", str(tmp_path), "sesions")
+    assert (ran.returncode, ran.stderr) == (
+        127,
+        "claude-proxy: sesions: command not found on PATH; did you mean the subcommand sessions?\n",
+    )
+
+
+def test_subcommands_of_later_versions_are_not_taken_for_commands() -> None:
+    """The words are kept; a program of that name is run after ``--``."""
+    ran = run("replay", "latest")
+    assert (ran.returncode, "claude-proxy -- replay" in ran.stderr) == (2, True)
+
+
+def test_an_empty_command_is_not_found(tmp_path: Path) -> None:
+    """One line and 127, not silence."""
+    ran = run("--server", "off", "--data-dir", str(tmp_path), "--", "")
+    assert (ran.returncode, ran.stderr) == (127, "claude-proxy: : command not found on PATH\n")
+
+
+def test_output_that_cannot_be_written_is_told_in_a_line(tmp_path: Path) -> None:
+    """A full disk under a list is no traceback."""
+    command = f"{sys.executable} -m proxy --data-dir {tmp_path} sessions > /dev/full"
+    ran = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
+    assert ran.returncode == 1
+    assert ran.stderr.startswith("claude-proxy: ")
+    assert "Traceback" not in ran.stderr

@@ -90,3 +90,15 @@ def test_status_shows_what_runs(tmp_path: Path) -> None:
 def test_durations_are_for_people(milliseconds: float, text: str) -> None:
     """No duration needs more than two units."""
     assert duration(milliseconds) == text
+
+
+def test_a_name_cannot_reach_the_terminal_as_control(tmp_path: Path) -> None:
+    """Escapes and new lines in a session's name are shown as replacement characters."""
+    (tmp_path / "sessions").mkdir()
+    evil = b'"name":"\\u001b]0;own\\u0007\\nrow"'
+    log = LogMaker("x").started(["claude"]).replace(b'"name":null', evil)
+    (tmp_path / "sessions" / "x.jsonl").write_bytes(log)
+    shown = proxy(tmp_path, "sessions")
+    assert "\x1b" not in shown
+    assert "\x07" not in shown
+    assert "]0;own" in shown

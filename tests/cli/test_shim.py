@@ -122,3 +122,11 @@ def test_nothing_but_a_shim_is_overwritten(tmp_path: Path) -> None:
     assert "is not a shim; choose another folder" in refused.stderr
     assert MARK not in claude.read_bytes()
     assert make_shim(tmp_path / "bin", "--claude", "/no/such/claude").returncode == 2
+
+
+def test_a_shim_is_never_given_a_shim(tmp_path: Path) -> None:
+    """A shim around itself would start itself for ever."""
+    make_shim(tmp_path / "bin")
+    refused = make_shim(tmp_path / "bin", "--claude", str(tmp_path / "bin" / "claude"))
+    assert (refused.returncode, "is a shim itself" in refused.stderr) == (2, True)
+    assert make_shim(tmp_path / "bin", "--claude", str(tmp_path)).returncode == 2

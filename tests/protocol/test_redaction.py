@@ -158,3 +158,10 @@ def test_a_broken_value_on_the_command_line_is_replaced_whole() -> None:
         "[redacted]",
     ]
     assert redact_command(["--settings=settings.json", "--", "--settings", "{}"])[1] == []
+
+
+def test_a_text_in_place_of_the_credentials_is_replaced_whole() -> None:
+    """A client that gets the shape wrong has its credential kept out of the record all the same."""
+    message = {"type": "update_environment_variables", "variables": SECRET}
+    redacted, pointers = redact(json.dumps(message).encode())
+    assert (SECRET.encode() in redacted, pointers) == (False, ("/variables",))

@@ -97,7 +97,7 @@ def test_a_control_response_is_replaced_towards_the_command() -> None:
 @pytest.mark.parametrize(
     "message",
     [
-        {"type": "control_request", "request_id": 7},
+        {"type": "control_request", "request_id": ["7"]},
         {"type": "control_request"},
         {"type": "control_response", "response": "x"},
         {"type": "control_response", "response": {"request_id": None}},
@@ -130,3 +130,9 @@ def test_lone_surrogates_in_a_reason() -> None:
     line = b'{"type":"control_request","request_id":"\\ud800","request":{"subtype":"\\udfff"}}'
     given = Gate().answer(line, ERRORS)
     assert decoded(given.to_caller)["response"]["request_id"] == "\ud800"
+
+
+def test_an_id_that_is_a_number_is_echoed_as_a_number() -> None:
+    """Claude Code answers a request whose id is a number, so the caller waits for that very id."""
+    given = answer({"type": "control_request", "request_id": 7, "request": {"subtype": "interrupt"}})
+    assert json.loads(given.to_caller or b"")["response"]["request_id"] == 7

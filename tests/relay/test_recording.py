@@ -236,3 +236,10 @@ def test_errors_say_where_and_why() -> None:
         assert set(error) == {"path", "message", "keyword"}
         assert error["path"] == "" or error["path"].startswith("/")
     assert json.loads(log.records[0].text)["verdict"] == "invalid"
+
+
+def test_a_credential_is_not_quoted_by_the_error_about_it() -> None:
+    """What is kept out of a message is kept out of the sentence on why the message is invalid."""
+    log = recorded(recorder(), b'{"type":"update_environment_variables","variables":{"TOKEN":31337}}')
+    assert b"31337" not in log.records[0].text
+    assert [error["path"] for error in log.records[0].fields["errors"]] == ["/variables/TOKEN"]
