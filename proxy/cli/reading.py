@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
+from rich.table import Column, Table
 from rich.text import Text
 
 from proxy.cli.overview import duration
@@ -206,10 +207,15 @@ class Conversation:
         )
         # Control characters in what was recorded must not reach the terminal.
         clean = printable(shown, keep="\n\t")
-        line = Text(f"{ts[11:23]:12}  ", style="dim")
-        line.append(f"{who:22} ", style=style)
-        line.append(clean.replace("\n", "\n" + " " * 37))
-        self._console.print(line)
+        when, speaker = Text(f"{ts[11:23]:12} ", style="dim"), Text(f"{printable(who):22}", style=style)
+        if self._console.is_terminal:  # folded to its width, beside the speaker
+            line = Table.grid(
+                Column(width=13), Column(width=22), Column(overflow="fold"), padding=(0, 1, 0, 0)
+            )
+            line.add_row(when, speaker, Text(clean))
+            self._console.print(line)
+        else:  # for grep and the like: a line stays a line
+            self._console.print(Text(" ").join([when, speaker, Text(clean.replace("\n", "\n" + " " * 37))]))
 
 
 def _text(content: object) -> str:
