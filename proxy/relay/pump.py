@@ -142,7 +142,7 @@ class Pump(threading.Thread):
         if len(data) >= _HAND_OVER_BYTES or self._handover.is_busy:
             self._handover.give(lambda: self._deliver_elsewhere(bodies, lines, data))
             return
-        self.record(bodies)
+        self._log.append(bodies)
         self.pass_on(lines, data)
 
     def pass_on(self, lines: list[bytes], data: bytes) -> None:

@@ -57,7 +57,7 @@ class StreamRecorder:
         if not self._judged:
             self.counts["unjudged"] += len(lines)
             return [self._plain(line, None) for line in lines]
-        if self._are_alike(lines, data):
+        if len(lines) > 1 and self._are_alike(lines, data):
             self.counts["valid"] += len(lines)
             return Alike(self._records.valid, lines, len(data))
         judgements = self.judge(lines)
@@ -150,8 +150,7 @@ class StreamRecorder:
     def _are_alike(self, lines: Sequence[bytes], data: bytes) -> bool:
         """Whether all lines are valid and of one type, and their records hold them as they are."""
         return (
-            len(lines) > 1
-            and self._judge is not None
+            self._judge is not None
             and self._judge.accepts_all(lines, data)
             and (not self._redact or not self._may_carry_credentials(lines[0]))
         )
@@ -164,6 +163,10 @@ class StreamRecorder:
 
     def _are_ordinary(self, lines: Sequence[bytes], judgements: Sequence[Judgement], data: bytes) -> bool:
         """Whether all lines are valid, and their records hold them as they are."""
+        if len(lines) == 1:  # as most reads of a quiet session are
+            line = lines[0]
+            fits = judgements[0].verdict == "valid" and line[-1] != 13
+            return fits and not (self._redact and self._without_credentials(line)[1])
         for line, judgement in zip(lines, judgements, strict=True):
             if judgement.verdict != "valid" or line[-1] == 13:
                 return False
