@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from proxy.sessions.writer import SessionLog
 
 _READ_BYTES = 64 * 1024
-"""What a pipe holds, and the largest read that maps no fresh memory: above 128 KB each costs 25 µs more."""
+"""What a pipe holds: a larger read would not get more."""
 _HAND_OVER_BYTES = 32 * 1024
-"""A read of this size is worth the change of threads, some 10 µs."""
+"""A read of this size takes longer to write than to change threads for."""
 _LONG_BYTES = 1024 * 1024
 _HUGE_BYTES = 32 * 1024 * 1024
 _GONE = select.POLLERR | select.POLLHUP | select.POLLNVAL
