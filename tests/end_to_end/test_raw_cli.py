@@ -15,7 +15,7 @@ import anyio.to_thread
 import pytest
 
 from tests.end_to_end.checks import assert_faithful, assert_log_is_whole, assert_nothing_changed
-from tests.rig.answers import Gate, says
+from tests.rig.answers import Gate, says, uses
 from tests.rig.environment import Surroundings
 from tests.rig.raw_client import STREAMING, open_raw_client
 from tests.rig.sameness import shape
@@ -239,6 +239,38 @@ async def test_signals_in_mid_stream(
     assert endings == {"bare": status, "wrap": status}
     (log,) = read_logs(tmp_path / "data")
     assert [json.loads(record.line) for record in log.lines("stdout")] == client.seen
+
+
+async def test_signals_that_the_caller_ignores(api: MessagesApi, claude: Path, tmp_path: Path) -> None:
+    """Claude Code and the tools it starts ignore, block and catch the same signals with the wrapper and without.
+
+    That holds for SIGPIPE and SIGXFSZ too, which Python cannot know of: Claude Code sets them for itself.
+    """
+    ignoring = ["/bin/sh", "-c", "trap '' PIPE XFSZ HUP QUIT USR1; exec \"$@\"", "sh"]
+    wrapper = [*claude_proxy(), "--server", "off", "--data-dir", str(tmp_path / "data"), "--"]
+    look = "sed -n '/^Sig[BIC]/p' /proc/$PPID/status /proc/self/status"
+    found: dict[str, list[str]] = {}
+    for name, command in (("bare", [str(claude)]), ("wrap", [*wrapper, str(claude)])):
+        surroundings = Surroundings(tmp_path / name / "home")
+        surroundings.build()
+        play = api.play({"look": [uses("Bash", command=look), says("Seen.")]})
+        async with open_raw_client(
+            [*ignoring, *command, *STREAMING, "--allowedTools", "Bash"],
+            cwd=surroundings.project,
+            env={**os.environ, **surroundings.variables(play.base_url)},
+        ) as client:
+            await client.turn("Have a look.")
+        (result,) = (
+            block
+            for message in client.seen
+            if message["type"] == "user"
+            for block in message["message"]["content"]
+            if block["type"] == "tool_result"
+        )
+        found[name] = result["content"].splitlines()
+
+    assert len(found["bare"]) == 6
+    assert found["wrap"] == found["bare"]
 
 
 async def test_killed_wrapper_takes_claude_along_and_leaves_what_was_delivered(
