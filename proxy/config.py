@@ -111,6 +111,9 @@ class Logging(_Section):
     level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="Least level that is logged."
     )
+    format: Literal["auto", "json", "console"] = Field(
+        "auto", description="One JSON object a line, or text; `auto`: text on a terminal, else JSON."
+    )
 
 
 class Alerts(_Section):

@@ -1,13 +1,13 @@
 """The application: made by a factory, so that tests and the command line run the same one."""
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator
 
 from aiohttp import web
 
 from proxy.config import Settings
 from proxy.server.errors import error_middleware
+from proxy.server.journal import journal
 from proxy.server.limits import Limit
 from proxy.server.live import Hub
 from proxy.server.recording import Recordings
@@ -19,8 +19,6 @@ from proxy.store.indexer import Arrival, Indexer
 from proxy.store.queries import Queries
 
 __all__ = ["create_app"]
-
-_log = logging.getLogger("claude_proxy.server")
 
 
 def create_app(data_dir: str, settings: Settings | None = None) -> web.Application:
@@ -60,7 +58,7 @@ async def _started(data_dir: str, settings: Settings) -> Shared:
         loop.call_soon_threadsafe(hub.publish, arrivals)
 
     def on_fault(sentence: str) -> None:
-        _log.warning("index.cannot_follow error=%s", sentence)
+        journal.warning("index.cannot_follow", error=sentence)
 
     follower = Follower(indexer, on_arrivals, on_fault)
     follower.start()

@@ -1,12 +1,13 @@
 """Errors of requests: each class is one HTTP status, each instance one sentence that says what to change."""
 
-import logging
 import sqlite3
 from collections.abc import Mapping
 from types import MappingProxyType
 
 import msgspec
 from aiohttp import web
+
+from proxy.server.journal import journal
 
 __all__ = [
     "BadRequestError",
@@ -21,8 +22,6 @@ __all__ = [
     "answer",
     "error_middleware",
 ]
-
-_log = logging.getLogger("claude_proxy.server")
 
 
 class RequestError(Exception):
@@ -110,11 +109,11 @@ async def error_middleware(request: web.Request, handler: "web.Handler") -> web.
             raise
         return _failure(error.status, _sentence(request, error), _kept(error))
     except sqlite3.Error as error:
-        _log.warning("request.index_unreadable path=%s error=%s", request.path, error)
+        journal.warning("request.index_unreadable", path=request.path, error=str(error))
         return _failure(503, "The index cannot be read now; see /health.", {"Retry-After": "1"})
     except Exception:
         # A fault of ours: whoever asked learns that it is, the log learns which one.
-        _log.exception("request.failed method=%s path=%s", request.method, request.path)
+        journal.exception("request.failed", method=request.method, path=request.path)
         return _failure(500, "This is a fault of claude-proxy; its server log says more.", {})
 
 

@@ -1,12 +1,10 @@
 """Runs a server until it is told to stop or, in the background, until nobody needs it."""
 
 import asyncio
-import logging
 import os
 import signal
 import socket
 import sqlite3
-import sys
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -15,11 +13,11 @@ from proxy import __version__
 from proxy.config import Settings
 from proxy.server.app import create_app
 from proxy.server.background import announce
+from proxy.server.journal import configure, journal
 from proxy.server.shared import SHARED, Shared
 
 __all__ = ["CannotServeError", "Options", "serve"]
 
-_log = logging.getLogger("claude_proxy.server")
 _LOOK_S = 1.0
 """How often it is looked whether sessions live."""
 
@@ -48,11 +46,7 @@ def serve(options: Options, lock: int) -> bool:
     Raises:
         CannotServeError: the address is taken, or the data directory cannot be used.
     """
-    logging.basicConfig(
-        stream=sys.stderr,
-        level=options.settings.logging.level,
-        format="%(asctime)s %(levelname)s %(message)s",
-    )
+    configure(options.settings.logging.level, options.settings.logging.format)
     try:
         return asyncio.run(_serve(options, lock))
     except (OSError, sqlite3.Error) as error:
@@ -77,11 +71,11 @@ async def _serve(options: Options, lock: int) -> bool:
         await web.SockSite(runner, listening).start()
         url = f"http://{host}:{port}"
         announce(lock, url, __version__)
-        _log.info("server.started url=%s data_dir=%s pid=%d", url, options.data_dir, os.getpid())
+        journal.info("server.started", url=url, data_dir=options.data_dir, pid=os.getpid())
         return await _until_done(app[SHARED], stopped, options)
     finally:
         await runner.cleanup()
-        _log.info("server.stopped pid=%d", os.getpid())
+        journal.info("server.stopped", pid=os.getpid())
 
 
 async def _until_done(shared: Shared, stopped: asyncio.Event, options: Options) -> bool:
@@ -99,7 +93,7 @@ async def _until_done(shared: Shared, stopped: asyncio.Event, options: Options) 
         if shared.indexer.live or not shared.follower.caught_up.is_set():
             needed_at = loop.time()
         if options.background and loop.time() - needed_at >= options.settings.api.linger:
-            _log.info("server.not_needed linger_s=%g", options.settings.api.linger)
+            journal.info("server.not_needed", linger_s=options.settings.api.linger)
             return True
 
 
@@ -112,7 +106,7 @@ def _listening(options: Options) -> socket.socket:
             where = f"{options.host}:{options.port}"
             hint = "give another --port, or 0 for a free one"
             raise CannotServeError(f"cannot listen on {where} ({error.strerror}): {hint}") from None
-        _log.warning("server.port_taken port=%d error=%s", options.port, error.strerror)
+        journal.warning("server.port_taken", port=options.port, error=error.strerror)
     try:
         return _bound(options.host, 0)
     except OSError as error:
