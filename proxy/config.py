@@ -1,129 +1,259 @@
-"""The settings model: what a configuration file may say, with units, ranges and defaults.
+"""The settings model: every key, what it takes, its default and its meaning.
 
-YAML, read from ``--config FILE``. Unknown keys are an error that names the key and the nearest known one.
+To add a key: a line in its section here, and its row in ``docs/configuration.md`` (a test prints the row that it
+wants). Where values come from, and which of several counts, is in ``sources``.
 """
 
 from __future__ import annotations
 
-import difflib
+import json
 import re
-from typing import Annotated, Any, Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args, get_origin
 
-import yaml
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from annotated_types import Ge, Gt, Le
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    model_validator,
+)
+from pydantic.fields import FieldInfo
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _UNITS = {"": 1, "b": 1, "kb": 1000, "mb": 1000**2, "gb": 1000**3}
 
 
-class ConfigurationError(Exception):
-    """A configuration file cannot be read, or says something wrong; the sentence names the key."""
+@dataclass(frozen=True, slots=True)
+class Takes:
+    """What a value of a kind looks like, in the words of documentation and errors."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Something about a kind of value that others must know."""
+
+    name: Literal["secret", "path"]
+
+
+SECRET = Mark("secret")
+"""Never to be shown."""
+PATH = Mark("path")
+"""A relative one is relative to the file that names it."""
 
 
 def _size(value: object) -> object:
-    """Bytes: a number, or a number and a unit, as in ``"10MB"`` (KB, MB and GB are powers of 1000)."""
     if isinstance(value, str) and (
-        match := re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmg]?b)?\s*", value, re.IGNORECASE)
+        match := re.fullmatch(r"\s*(\d{1,15}(?:\.\d{1,9})?)\s*([kmg]?b)?\s*", value, re.IGNORECASE | re.ASCII)
     ):
         return int(float(match[1]) * _UNITS[(match[2] or "").lower()])
+    return _number(value)
+
+
+def _number(value: object) -> object:
+    if isinstance(value, bool):  # `port: yes` is not port 1
+        raise ValueError("is no number")
     return value
 
 
 def _rate(value: str) -> str:
-    if not re.fullmatch(r"[1-9]\d*\s*/\s*(second|minute|hour|day)", value):
-        raise ValueError(
-            'must be a number of requests for a time, such as "1000/hour" (second, minute, hour, day)'
-        )
+    if not re.fullmatch(r"[1-9][0-9]{0,8}\s*/\s*(second|minute|hour|day)", value):
+        raise ValueError("is no rate")
     return value
 
 
-Size = Annotated[int, BeforeValidator(_size), Field(gt=0)]
-Seconds = Annotated[float, Field(gt=0)]
-Rate = Annotated[str, AfterValidator(_rate)]
+def _listed(value: object) -> object:
+    """Take a list also as one text: with commas, or as JSON. So the environment can give it."""
+    if not isinstance(value, str):
+        return value
+    if value.lstrip().startswith("["):
+        return json.loads(value)
+    return [part.strip() for part in value.split(",") if part.strip()]
+
+
+def _origin(value: str) -> str:
+    if not re.fullmatch(r"https?://([a-z0-9.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?", value.lower(), re.ASCII):
+        raise ValueError("is no origin")
+    return value.lower()
+
+
+def _host_name(value: str) -> str:
+    if not re.fullmatch(r"[a-z0-9_.-]{1,253}", value.lower(), re.ASCII):
+        raise ValueError("is no name of a host")
+    return value.lower()
+
+
+def _token(value: str) -> str:
+    if not re.fullmatch(r"[!-~]{1,512}", value):
+        raise ValueError("is no token")
+    return value
+
+
+Whole = Annotated[int, BeforeValidator(_number), Takes("a whole number")]
+Number = Annotated[float, BeforeValidator(_number), Takes("a number")]
+Size = Annotated[
+    int,
+    BeforeValidator(_size),
+    Field(gt=0, le=10**15),
+    Takes('bytes: a number, or one with KB, MB or GB, as in `"10MB"`'),
+]
+Seconds = Annotated[float, BeforeValidator(_number), Field(gt=0, le=315_360_000), Takes("seconds")]
+Days = Annotated[float, BeforeValidator(_number), Field(gt=0, le=36_500), Takes("days")]
+Rate = Annotated[
+    str,
+    AfterValidator(_rate),
+    Takes('requests for a time (second, minute, hour or day), as in `"1000/hour"`'),
+]
+Path = Annotated[str, Field(min_length=1), PATH, Takes("a path")]
+Url = Annotated[
+    str,
+    Field(pattern=r"^https?://[!-~]+$", max_length=4096),
+    SECRET,
+    Takes("a URL with http:// or https://"),
+]
+Origins = Annotated[
+    tuple[Annotated[str, AfterValidator(_origin)], ...],
+    BeforeValidator(_listed),
+    Takes("a list of origins, each a scheme, a host and perhaps a port, as in `https://app.example`"),
+]
+HostNames = Annotated[
+    tuple[Annotated[str, AfterValidator(_host_name)], ...],
+    BeforeValidator(_listed),
+    Takes("a list of host names, as in `proxy.example`"),
+]
+Tokens = Annotated[
+    tuple[Annotated[str, AfterValidator(_token)], ...],
+    BeforeValidator(_listed),
+    SECRET,
+    Takes("a list of tokens, or of their hashes as `sha256:...`"),
+]
 
 
 # YAML takes a bare `off` for false.
 Mode = Annotated[
     Literal["observe", "enforce", "off"], BeforeValidator(lambda value: "off" if value is False else value)
 ]
+Level = Annotated[
+    Literal["DEBUG", "INFO", "WARNING", "ERROR"],
+    BeforeValidator(lambda value: value.upper() if isinstance(value, str) else value),
+]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class Section(BaseModel):
+    """A section of the configuration: its keys, nothing else."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, hide_input_in_errors=True)
 
 
-class Api(_Section):
+class Api(Section):
     """The server's address and what it takes."""
 
-    host: str = Field("127.0.0.1", min_length=1, description="Address the server listens on.")
-    port: int = Field(8000, ge=0, le=65535, description="Port the server listens on; 0 picks a free one.")
-    workers: int = Field(1, ge=1, le=64, description="Processes that share the port.")
-    timeout: Seconds = Field(60, description="Seconds for head and body of a request.")
+    host: str = Field("127.0.0.1", min_length=1, max_length=253, description="Address the server listens on.")
+    port: Whole = Field(8000, ge=0, le=65535, description="Port the server listens on; 0 picks a free one.")
+    workers: Whole = Field(1, ge=1, le=64, description="Processes that share the port.")
+    timeout: Seconds = Field(
+        60,
+        description="Time for head and body of a request to arrive, and for a first request on a connection.",
+    )
     max_request_size: Size = Field(10_000_000, description="Largest body of a request.")
-    linger: Seconds = Field(60, description="Seconds that a background server stays after the last session.")
+    max_connections: Whole = Field(
+        10_000, ge=1, le=1_000_000, description="Connections that one process holds; further ones get 503."
+    )
+    linger: Seconds = Field(60, description="How long a background server stays after the last session.")
 
 
-class Monitoring(_Section):
+class Monitoring(Section):
     """What the server keeps, and for how long."""
 
-    max_events_per_session: int = Field(
-        500_000, ge=1, description="Events of a session that the server indexes."
+    max_events_per_session: Whole = Field(
+        500_000, ge=1, le=10**12, description="Events of a session that the server indexes."
     )
     session_timeout: Seconds = Field(
-        7200, description="Seconds after which an idle monitoring session is stopped."
+        7200, description="Time without an event after which a monitoring session is stopped."
     )
-    cleanup_interval: Seconds = Field(3600, description="Seconds between two looks for what has expired.")
-    retention_days: float | None = Field(
-        None, gt=0, description="Days that a session's log is kept; none: for ever."
-    )
+    cleanup_interval: Seconds = Field(3600, description="Time between two looks for what has expired.")
+    retention_days: Days | None = Field(None, description="How long a session's log is kept; none: for ever.")
 
 
-class Validation(_Section):
+class Validation(Section):
     """How messages are judged."""
 
     mode: Mode = Field("observe", description="As `--validation`.")
-    cache_schemas: bool = Field(True, description="Whether the server keeps compiled schemas.")
+    cache_schemas: bool = Field(
+        True,
+        description="Whether the server keeps compiled schemas, or reads and compiles them for each request.",
+    )
     max_validation_size: Size = Field(10_000_000, description="Largest `data` of a validation request.")
-    concurrent_validations: int = Field(8, ge=1, description="Validations at once; further ones wait.")
+    concurrent_validations: Whole = Field(
+        8, ge=1, le=1024, description="Validations at once in one process; further ones wait."
+    )
 
 
-class Security(_Section):
+class Security(Section):
     """Who may ask the server, and how often."""
 
     rate_limit: Rate | None = Field(
-        None, description='Requests of one client, as in "1000/hour"; none: no limit.'
+        None,
+        description="Requests of one client (a token, or an address without one), counted over all processes from"
+        " the first request of each stretch of time; none: no limit.",
     )
     enable_cors: bool = Field(False, description="Whether pages of `allowed_origins` may ask.")
-    allowed_origins: tuple[str, ...] = Field((), description="Origins, as in `https://app.example`.")
-    tokens: tuple[str, ...] = Field((), description="Bearer tokens.")
-
-
-class Storage(_Section):
-    """Where things are kept."""
-
-    data_directory: str | None = Field(None, min_length=1, description="As `--data-dir`.")
-    backup_enabled: bool = Field(False, description="Whether copies of the logs are made.")
-    backup_interval: Seconds = Field(86400, description="Seconds between two copies.")
-
-
-class Logging(_Section):
-    """What the server says of itself."""
-
-    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
-        "INFO", description="Least level that is logged."
+    allowed_origins: Origins = Field((), description="Origins whose pages may post and listen.")
+    allowed_hosts: HostNames = Field(
+        (),
+        description="Names that requests may have in `Host`, besides addresses, `localhost` and `api.host`.",
+    )
+    local_access: bool = Field(True, description="Whether the same user on this machine needs no token.")
+    tokens: Tokens = Field(
+        (), description="Bearer tokens with all scopes, besides those of `claude-proxy token`."
+    )
+    tls_certificate: Path | None = Field(
+        None, description="Certificate chain in PEM: the server speaks HTTPS; read again when it changes."
+    )
+    tls_key: Path | None = Field(
+        None, description="The certificate's private key in PEM, without a password."
     )
     format: Literal["auto", "json", "console"] = Field(
         "auto", description="One JSON object a line, or text; `auto`: text on a terminal, else JSON."
     )
 
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise ValueError("tls_certificate and tls_key go together")
+        if self.enable_cors and not self.allowed_origins:
+            raise ValueError("enable_cors is true, and allowed_origins names none")
+        return self
 
-class Alerts(_Section):
+
+class Storage(Section):
+    """Where things are kept."""
+
+    data_directory: Path | None = Field(None, description="As `--data-dir`.")
+    backup_enabled: bool = Field(False, description="Whether copies of the logs are made.")
+    backup_interval: Seconds = Field(86400, description="Time between two copies.")
+
+
+class Logging(Section):
+    """What the server says of itself."""
+
+    level: Level = Field("INFO", description="Least level that is logged.")
+
+
+class Alerts(Section):
     """Whom the server tells."""
 
-    webhook_url: str | None = Field(None, pattern=r"^https?://", description="Where alerts are posted.")
+    webhook_url: Url | None = Field(None, description="Where alerts are posted.")
 
 
-class Settings(_Section):
-    """A whole configuration file."""
+class Settings(Section):
+    """A whole configuration."""
 
     api: Api = Api()
     monitoring: Monitoring = Monitoring()
@@ -134,53 +264,82 @@ class Settings(_Section):
     alerts: Alerts = Alerts()
 
 
-def load(path: str) -> Settings:
-    """Read a configuration file.
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One key of the configuration, as documentation, errors and ``claude-proxy config`` know it."""
 
-    Raises:
-        ConfigurationError: it cannot be read, is not YAML, or has a wrong or unknown key.
-    """
-    try:
-        with open(path, "rb") as file:
-            content = yaml.safe_load(file)
-    except OSError as error:
-        raise ConfigurationError(f"cannot read the configuration {path}: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        where = getattr(error, "problem_mark", None)
-        line = f", line {where.line + 1}" if where else ""
-        problem = getattr(error, "problem", None) or "not text in UTF-8"
-        raise ConfigurationError(f"the configuration {path} is not YAML{line}: {problem}") from None
-    if content is None:
-        return Settings()
-    if not isinstance(content, dict):
-        raise ConfigurationError(
-            f"the configuration {path} must be a mapping of sections ({_listed(Settings)})"
+    section: str
+    key: str
+    field: FieldInfo
+
+    @property
+    def name(self) -> str:
+        """Its name with its section's: ``api.port``."""
+        return f"{self.section}.{self.key}"
+
+    @property
+    def variable(self) -> str:
+        """The environment variable that sets it: ``CLAUDE_PROXY_API__PORT``."""
+        return f"CLAUDE_PROXY_{self.section}__{self.key}".upper()
+
+    @property
+    def takes(self) -> str:
+        """What it takes, with its range, in words."""
+        about = list(_about(self.field.annotation)) + self.field.metadata
+        words = next((one.text for one in about if isinstance(one, Takes)), "") or _plain(
+            self.field.annotation
         )
-    try:
-        # A section whose keys are all commented out is empty, not wrong.
-        return Settings.model_validate(
-            {key: {} if value is None else value for key, value in content.items()}
-        )
-    except ValidationError as error:
-        raise ConfigurationError(f"in the configuration {path}: {_sentence(error)}") from None
+        least = next((one.ge for one in about if isinstance(one, Ge)), None)
+        above = next((one.gt for one in about if isinstance(one, Gt)), None)
+        most = next((one.le for one in about if isinstance(one, Le)), None)
+        if least is not None:
+            words += f", from {least}" + ("" if most is None else f" to {most}")
+        elif above is not None:
+            words += f", above {above}" + ("" if most is None else f" and at most {most}")
+        return words
+
+    @property
+    def may_be_none(self) -> bool:
+        """Whether it can be left without a value."""
+        return type(None) in get_args(self.field.annotation)
+
+    def is_marked(self, mark: Mark) -> bool:
+        """Tell whether its values are of a marked kind."""
+        return mark in (*_about(self.field.annotation), *self.field.metadata)
 
 
-def _sentence(error: ValidationError) -> str:
-    """Say what is wrong with the first wrong key."""
-    fault = error.errors()[0]
-    path = [str(part) for part in fault["loc"]]
-    name = ".".join(path)
-    if fault["type"] == "extra_forbidden":
-        model: type[BaseModel] = Settings
-        for part in path[:-1]:
-            annotation: Any = model.model_fields[part].annotation
-            model = annotation
-        near = difflib.get_close_matches(path[-1], model.model_fields, n=1, cutoff=0.4)
-        hint = f"did you mean {'.'.join([*path[:-1], near[0]])}?" if near else f"known: {_listed(model)}"
-        return f"unknown key {name}; {hint}"
-    reason = fault["msg"].removeprefix("Value error, ")
-    return f"{name} is {fault['input']!r}: {reason[:1].lower()}{reason[1:]}"
+def _about(annotation: Any) -> Iterator[Any]:
+    """Yield what is said about a type and the types in it, constraints of pydantic's fields taken apart."""
+    if get_origin(annotation) is Annotated:
+        for one in annotation.__metadata__:
+            yield from one.metadata if isinstance(one, FieldInfo) else (one,)
+    if get_origin(annotation) is not tuple:
+        for part in get_args(annotation):
+            yield from _about(part)
 
 
-def _listed(model: type[BaseModel]) -> str:
-    return ", ".join(model.model_fields)
+def _plain(annotation: Any) -> str:
+    if annotation is bool:
+        return "`true` or `false`"
+    if get_origin(annotation) is Literal:
+        *some, last = (f"`{value}`" for value in get_args(annotation))
+        return f"{', '.join(some)} or {last}"
+    return "a text"
+
+
+def sections() -> dict[str, type[Section]]:
+    """Return the model of each section by its name."""
+    found: dict[str, type[Section]] = {}
+    for name, field in Settings.model_fields.items():
+        assert isinstance(field.annotation, type)
+        assert issubclass(field.annotation, Section)
+        found[name] = field.annotation
+    return found
+
+
+KEYS = {
+    key.name: key
+    for section, model in sections().items()
+    for key in (Key(section, name, field) for name, field in model.model_fields.items())
+}
+"""Every key by its name."""

@@ -1,102 +1,116 @@
-"""The configuration file: what it takes, and what it says when it takes something not."""
+"""The settings model: what each key takes, whatever it is given."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
 
-from proxy.config import ConfigurationError, Settings, load
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-
-def settings(folder: Path, text: str) -> Settings:
-    """Return the settings of a file with that text."""
-    path = folder / "config.yaml"
-    path.write_text(text)
-    return load(str(path))
+from proxy.config import KEYS, PATH, SECRET, Settings, sections
 
 
-def complaint(folder: Path, text: str) -> str:
-    """Return what is said about a file with that text."""
-    with pytest.raises(ConfigurationError) as raised:
-        settings(folder, text)
-    return str(raised.value)
+def set_to(name: str, value: object) -> Any:
+    """Return a key's value after it was given one."""
+    section, key = name.split(".")
+    return getattr(getattr(Settings.model_validate({section: {key: value}}), section), key)
 
 
-def test_an_empty_file_changes_nothing(tmp_path: Path) -> None:
-    """A file without a setting means the defaults."""
-    assert settings(tmp_path, "# nothing yet\n") == Settings()
-
-
-def test_sections_are_merged_key_by_key(tmp_path: Path) -> None:
-    """A section that sets one key keeps the defaults of its others."""
-    assert settings(tmp_path, "api: {port: 0}").api == Settings().api.model_copy(update={"port": 0})
+def is_taken(name: str, value: object) -> bool:
+    """Tell whether a key takes a value."""
+    try:
+        set_to(name, value)
+    except ValidationError:
+        return False
+    return True
 
 
 @pytest.mark.parametrize(
-    ("text", "size"), [("10MB", 10_000_000), ("1.5 kb", 1500), ("2GB", 2 * 10**9), ("77", 77)]
+    ("text", "size"), [("10MB", 10_000_000), ("1.5 kb", 1500), ("2GB", 2 * 10**9), ("77", 77), (5, 5)]
 )
-def test_sizes_have_units(tmp_path: Path, text: str, size: int) -> None:
+def test_sizes_have_units(text: object, size: int) -> None:
     """A size is a number of bytes, or a number with KB, MB or GB."""
-    assert settings(tmp_path, f'api: {{max_request_size: "{text}"}}').api.max_request_size == size
+    assert set_to("api.max_request_size", text) == size
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ("api: {prot: 1}", "unknown key api.prot; did you mean api.port?"),
-        ("aip: {}", "unknown key aip; did you mean api?"),
-        ("zzz: {}", "unknown key zzz; known: api, monitoring"),
-        ("api: {port: 65536}", "api.port is 65536: input should be less than or equal to 65535"),
-        (
-            "validation: {mode: maybe}",
-            "validation.mode is 'maybe': input should be 'observe', 'enforce' or 'off'",
-        ),
-        (
-            "security: {rate_limit: 5000 a day}",
-            "security.rate_limit is '5000 a day': must be a number of requests",
-        ),
-        ("api: {max_request_size: much}", "api.max_request_size is 'much'"),
-        ("[1, 2]", "must be a mapping of sections (api, monitoring"),
-        ("api: {port: [", "is not YAML, line 1"),
-        ("\x00", "is not YAML"),
-    ],
+    ("name", "least", "most"),
+    [("api.port", 0, 65535), ("api.workers", 1, 64), ("validation.concurrent_validations", 1, 1024)],
 )
-def test_what_is_wrong_is_named(tmp_path: Path, text: str, said: str) -> None:
-    """A wrong file is refused with the key, what is allowed or the nearest known one, in one line."""
-    sentence = complaint(tmp_path, text)
-    assert said in sentence
-    assert str(tmp_path / "config.yaml") in sentence
-    assert "\n" not in sentence
+def test_ranges(name: str, least: int, most: int) -> None:
+    """A number is taken from its least to its most, and not one beyond."""
+    wanted = {least - 1: False, least: True, most: True, most + 1: False}
+    assert {value: is_taken(name, value) for value in wanted} == wanted
+    assert f"from {least} to {most}" in KEYS[name].takes
 
 
-def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
-    """A missing file is an error, not a default."""
-    with pytest.raises(ConfigurationError, match=r"cannot read the configuration .*: No such file"):
-        load(str(tmp_path / "none.yaml"))
+@pytest.mark.parametrize("value", [True, "x", "", None, [], float("nan"), float("inf"), 0, -1, 1e300])
+def test_what_is_no_time(value: object) -> None:
+    """A time is a number of seconds above 0 that a clock can count."""
+    assert not is_taken("api.timeout", value)
 
 
-def test_the_settings_of_a_large_deployment_are_accepted(tmp_path: Path) -> None:
-    """A production file with every section is taken as it stands."""
-    text = """\
-api: {host: "0.0.0.0", port: 8000, workers: 8, timeout: 60}
-monitoring: {max_events_per_session: 500000, session_timeout: 7200, retention_days: 90}
-security: {rate_limit: "5000/hour", enable_cors: true, allowed_origins: ["https://a.example", "https://b.example"]}
-storage: {data_directory: "/var/lib/claude-proxy", backup_enabled: true, backup_interval: 43200}
-logging: {level: "INFO"}
-"""
-    found = settings(tmp_path, text)
-    assert (found.api.workers, found.security.allowed_origins[1]) == (8, "https://b.example")
+def test_yes_is_no_number() -> None:
+    """YAML's `yes` is not taken for 1."""
+    assert not is_taken("api.port", True)
+    assert not is_taken("api.max_request_size", True)
 
 
-def test_off_needs_no_quotes(tmp_path: Path) -> None:
+def test_off_needs_no_quotes() -> None:
     """YAML takes a bare ``off`` for false; it is the documented value all the same."""
-    assert settings(tmp_path, "validation: {mode: off}").validation.mode == "off"
+    assert set_to("validation.mode", False) == "off"
 
 
-def test_a_section_that_is_commented_out_is_empty(tmp_path: Path) -> None:
-    """A heading without keys means the defaults."""
-    assert settings(tmp_path, "validation:\n#  mode: enforce\napi:\n") == Settings()
+@pytest.mark.parametrize("given", ["https://a.example, http://b:1", '["https://a.example","http://b:1"]'])
+def test_a_list_may_be_one_text(given: str) -> None:
+    """So that a variable can give it: with commas or as JSON."""
+    assert set_to("security.allowed_origins", given) == ("https://a.example", "http://b:1")
+
+
+@pytest.mark.parametrize(
+    "origin", ["*", "a.example", "https://a.example/", "https://a.example/x", "null", "file://"]
+)
+def test_what_is_no_origin(origin: str) -> None:
+    """An origin that no browser would send is refused, a star above all."""
+    assert not is_taken("security.allowed_origins", [origin])
+
+
+@pytest.mark.parametrize("security", [{"tls_key": "k"}, {"tls_certificate": "c"}, {"enable_cors": True}])
+def test_keys_that_go_together(security: dict[str, object]) -> None:
+    """Half of what belongs together is refused: it would do nothing, or something else than was meant."""
+    with pytest.raises(ValidationError):
+        Settings.model_validate({"security": security})
+
+
+def test_every_key_has_all_that_the_documentation_needs() -> None:
+    """A key says what it takes and means, its default is taken, and its variable is its own."""
+    assert set(KEYS) == {f"{one}.{key}" for one, model in sections().items() for key in model.model_fields}
+    assert len({key.variable for key in KEYS.values()}) == len(KEYS)
+    for key in KEYS.values():
+        assert key.takes
+        assert str(key.field.description).endswith(".")
+        assert is_taken(key.name, key.field.default)
+        assert key.may_be_none is is_taken(key.name, None)
+
+
+def test_what_is_marked() -> None:
+    """What must not be shown, and what is a path, is known as such."""
+    assert {name for name, key in KEYS.items() if key.is_marked(SECRET)} >= {
+        "security.tokens",
+        "alerts.webhook_url",
+    }
+    assert {name for name, key in KEYS.items() if key.is_marked(PATH)} >= {"storage.data_directory"}
+
+
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20)
+VALUES = st.recursive(
+    SCALARS, lambda one: st.lists(one, max_size=3) | st.dictionaries(st.text(), one, max_size=2)
+)
+
+
+@given(st.sampled_from(sorted(KEYS)), VALUES)
+def test_any_value_is_taken_or_refused(name: str, value: object) -> None:
+    """No value of any kind makes the model fail in another way than to refuse it."""
+    is_taken(name, value)

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 else:
     import _signal as signal
 
-SUBCOMMANDS = frozenset(["sessions", "show", "tail", "status", "validate", "drift", "serve", "shim"])
+SUBCOMMANDS = frozenset(
+    ["sessions", "show", "tail", "status", "validate", "drift", "serve", "shim", "config"]
+)
 """Words that are not taken for a COMMAND unless ``--`` stands before them."""
 
 LATER = frozenset(["analyze", "check", "replay"])
@@ -156,7 +158,11 @@ def resolve(options: Mapping[str, str]) -> dict[str, str]:
     chosen = {"validation": "observe", "server": "auto", "redact": "on", "host": "127.0.0.1", "port": "8000"}
     given = {name: value for name in VALUE_OPTIONS if (value := os.environ.get(_variable(name)))}
     given.update(options)
-    if config := given.get("config"):
+    for name, value in options.items():
+        if not value and name in VALUE_OPTIONS and name != "session-name":
+            raise UsageError(f"option --{name} needs a value")
+    config = given.get("config")
+    if config or any(name.startswith("CLAUDE_PROXY_") and "__" in name for name in os.environ):
         from proxy.cli.configuration import options_from  # noqa: PLC0415
 
         chosen.update(options_from(config))

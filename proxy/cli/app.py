@@ -4,11 +4,24 @@ from __future__ import annotations
 
 import argparse
 import io
+import os
 import sys
 from typing import TYPE_CHECKING
 
 from proxy import __version__
-from proxy.cli import USAGE, VALUE_OPTIONS, drift, overview, reading, resolve, serve, shim, validate
+from proxy.cli import (
+    USAGE,
+    VALUE_OPTIONS,
+    UsageError,
+    drift,
+    overview,
+    reading,
+    resolve,
+    serve,
+    settings,
+    shim,
+    validate,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -42,11 +55,10 @@ def run(options: Mapping[str, str], words: Sequence[str]) -> int:
         (sys.stdout if "help" in options else sys.stderr).write(parser.format_help())
         return 0 if "help" in options else 2
     ours, words = _take_options(words)
-    chosen = resolve({**options, **ours})
     arguments = parser.parse_args(words)
-    arguments.data_dir = chosen["data-dir"]
-    arguments.config = chosen.get("config")
-    arguments.host, arguments.port = chosen["host"], int(chosen["port"])
+    arguments.options = {**options, **ours}
+    if not getattr(arguments, "reads_settings", False):
+        _resolve(arguments)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # whatever a terminal's encoding cannot show
     try:
@@ -61,6 +73,15 @@ def run(options: Mapping[str, str], words: Sequence[str]) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
+
+
+def _resolve(arguments: argparse.Namespace) -> None:
+    chosen = resolve(arguments.options)
+    arguments.data_dir = chosen["data-dir"]
+    if os.path.exists(arguments.data_dir) and not os.path.isdir(arguments.data_dir):
+        raise UsageError(f"the data directory {arguments.data_dir} is a file; give a folder with --data-dir")
+    arguments.config = chosen.get("config")
+    arguments.host, arguments.port = chosen["host"], int(chosen["port"])
 
 
 def _take_options(words: Sequence[str]) -> tuple[dict[str, str], list[str]]:
@@ -87,6 +108,6 @@ def _parser() -> argparse.ArgumentParser:
         add_help=False,
     )
     subparsers = parser.add_subparsers(title="subcommands", metavar="", required=True, prog="claude-proxy")
-    for family in (overview, reading, serve, validate, drift, shim):
+    for family in (overview, reading, serve, validate, drift, shim, settings):
         family.add_parser(subparsers)
     return parser

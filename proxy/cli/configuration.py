@@ -1,7 +1,7 @@
-"""The wrapper's share of a configuration file, read without making the wrapper any larger.
+"""The wrapper's share of the configuration, read without making the wrapper any larger.
 
 The settings model needs pydantic and YAML, several times the memory of a wrapped session: a process of its own reads
-the file, and only the few values that the wrapper uses come back.
+the file and the environment, and only the few values that the wrapper uses come back.
 """
 
 from __future__ import annotations
@@ -12,13 +12,14 @@ import os
 from proxy.cli import UsageError
 
 
-def options_from(path: str) -> dict[str, str]:
-    """Return the wrapper's options that the file sets; raise `UsageError` if it is unreadable or wrong."""
+def options_from(path: str | None) -> dict[str, str]:
+    """Return the wrapper's options that the file and the environment set; `UsageError` if anything there is wrong."""
     read, write = os.pipe()
     pid = os.fork()
     if pid == 0:
         try:
-            os.write(write, json.dumps(_options(path)).encode())
+            with os.fdopen(write, "wb") as pipe:
+                pipe.write(json.dumps(_options(path)).encode())
         finally:
             os._exit(0)
     os.close(write)
@@ -26,25 +27,21 @@ def options_from(path: str) -> dict[str, str]:
         answer = pipe.read()
     os.waitpid(pid, 0)
     if not answer:
-        raise UsageError(f"cannot read the configuration {path}: reading it failed")
+        raise UsageError(f"cannot read the configuration {path or 'of the environment'}: reading it failed")
     options: dict[str, str] = json.loads(answer)
     if "error" in options:
         raise UsageError(options["error"])
     return options
 
 
-def _options(path: str) -> dict[str, str]:
-    from proxy.config import ConfigurationError, load  # noqa: PLC0415 - see the module's docstring
+def _options(path: str | None) -> dict[str, str]:
+    from proxy.sources import OPTIONS, ConfigurationError, read  # noqa: PLC0415 - see the module's docstring
 
+    # The short variables are the options' own: see `proxy.cli.resolve`, which checks them.
+    environment = {name: value for name, value in os.environ.items() if "__" in name}
     try:
-        settings = load(path)
+        found = read(path, environment)
     except ConfigurationError as error:
         return {"error": str(error)}
-    options = {
-        "validation": settings.validation.mode,
-        "host": settings.api.host,
-        "port": str(settings.api.port),
-    }
-    if settings.storage.data_directory is not None:
-        options["data-dir"] = settings.storage.data_directory
-    return options
+    values = {option: found.value(name) for option, name in OPTIONS.items()}
+    return {option: str(value) for option, value in values.items() if value is not None}

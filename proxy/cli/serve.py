@@ -1,9 +1,10 @@
 """``claude-proxy serve``: run the API server of a data directory in the foreground."""
 
 import argparse
+import os
 import sys
 
-from proxy import config
+from proxy import sources
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -30,10 +31,10 @@ def run(args: argparse.Namespace) -> int:
     from proxy.server.run import CannotServeError, Options, serve  # noqa: PLC0415 - 300 ms that only this one needs
 
     try:
-        settings = config.load(args.config) if getattr(args, "config", None) else config.Settings()
+        settings = sources.read(args.config, os.environ).settings
         serve(Options(args.data_dir, args.host, args.port, settings), lock)
-    except (config.ConfigurationError, CannotServeError) as error:
-        return _complain(str(error), 2 if isinstance(error, config.ConfigurationError) else 1)
+    except (sources.ConfigurationError, CannotServeError) as error:
+        return _complain(str(error), 2 if isinstance(error, sources.ConfigurationError) else 1)
     return 0
 
 

@@ -102,6 +102,11 @@ def _validator(schema: str, row: Row | None) -> jsonschema_rs.Validator:
     return validator
 
 
+def forget() -> None:
+    """Compile each schema again when it is next asked for."""
+    _validators.clear()
+
+
 def _restricted(name: str, row: Row | None) -> Schema:
     """Return a schema file; of the table that the row is in, no other row."""
     schema = load(name)

@@ -28,6 +28,11 @@ def load(name: str) -> Schema:
     return schema
 
 
+def forget() -> None:
+    """Read each schema file again when it is next asked for."""
+    _loaded.clear()
+
+
 def exists(name: str) -> bool:
     """Tell whether there is a schema file of that name."""
     return os.path.isfile(os.path.join(SCHEMA_DIR, *name.split("/")))

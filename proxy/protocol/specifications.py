@@ -121,6 +121,12 @@ def judge_for(name: str) -> Judge | SchemaJudge:
     return SchemaJudge(name)
 
 
+def forget() -> None:
+    """Read and compile every schema again when it is next asked for."""
+    library.forget()
+    full.forget()
+
+
 def _file(name: str) -> str:
     if name not in names():
         raise UnknownSpecificationError(name)

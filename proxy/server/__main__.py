@@ -6,6 +6,8 @@ not needed leave within a few milliseconds.
 
 import argparse
 import contextlib
+import os
+import resource
 import sys
 
 from proxy.server.background import ensure_server, take_lock
@@ -25,19 +27,32 @@ def main() -> int:
     lock = take_lock(args.data_dir)
     if lock is None:
         return 0
-    from proxy import config  # noqa: PLC0415 - see the module's docstring
+    settle()
+    from proxy import sources  # noqa: PLC0415 - see the module's docstring
     from proxy.server.run import CannotServeError, Options, serve  # noqa: PLC0415
 
     try:
-        settings = config.load(args.config) if args.config else config.Settings()
+        settings = sources.read(args.config, os.environ).settings
         left = serve(Options(args.data_dir, args.host, args.port, settings, background=True), lock)
-    except (config.ConfigurationError, CannotServeError) as error:
+    except (sources.ConfigurationError, CannotServeError) as error:
         sys.stderr.write(f"claude-proxy: {error}\n")
         return 1
     if left and any_session_runs(args.data_dir):
         # It began while we were leaving, saw us, and started none.
         ensure_server(args.data_dir, args.host, args.port, args.config)
     return 0
+
+
+def settle() -> None:
+    """Let what the session that starts us was bound by not bind a server for all sessions.
+
+    Files are for the user alone, and limits are as high as they may be raised.
+    """
+    os.umask(0o077)
+    for limit in (resource.RLIMIT_NOFILE, resource.RLIMIT_FSIZE, resource.RLIMIT_CPU, resource.RLIMIT_AS):
+        with contextlib.suppress(OSError, ValueError):  # then it stays as it is
+            most = resource.getrlimit(limit)[1]
+            resource.setrlimit(limit, (most, most))
 
 
 def any_session_runs(data_dir: str) -> bool:

@@ -21,6 +21,12 @@ LOCK = "server.lock"
 LOG = "server.log"
 _SIGNALS = (1, 2, 3, 13, 15)
 """SIGHUP, SIGINT, SIGQUIT, SIGPIPE, SIGTERM, by number: ``signal`` takes long to import."""
+_KEPT = frozenset(
+    b"PATH HOME USER LOGNAME LANG LANGUAGE TZ TMPDIR".split()
+    + b"http_proxy https_proxy no_proxy HTTP_PROXY HTTPS_PROXY NO_PROXY".split()
+)
+_KEPT_BEGINNINGS = (b"CLAUDE_PROXY_", b"LC_", b"XDG_", b"SSL_CERT_")
+"""What a server takes over of the environment of who starts it (see docs/configuration.md)."""
 LOG_LIMIT = 5_000_000
 """Bytes after which the log is begun anew when a server starts; the one before is kept as ``server.log.1``."""
 
@@ -111,18 +117,28 @@ def _spawn(data_dir: str, host: str, port: int, config: str | None) -> None:
     root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     start = f"import runpy, sys; sys.path.insert(0, {root!r}); runpy.run_module('proxy.server', run_name='__main__')"
     command = ["/bin/sh", "-c", 'cd /; "$@" &', "sh", sys.executable, "-I", "-c", start, *options]
-    # The session whose start this is would be the outer one of whatever the server starts.
-    environment = {name: value for name, value in os.environb.items() if name != b"CLAUDE_PROXY_SESSION_ID"}
     shell = os.posix_spawn(
         command[0],
         command,
-        environment,
+        _environment(),
         file_actions=_descriptors(data_dir),
         setsid=True,
         setsigmask=(),
         setsigdef=_SIGNALS,
     )
     os.waitpid(shell, 0)
+
+
+def _environment() -> dict[bytes, bytes]:
+    """Return what a server takes over of our environment: its settings and its place, no credentials of ours.
+
+    Nor our session's id: that session would be the outer one of whatever the server starts.
+    """
+    return {
+        name: value
+        for name, value in os.environb.items()
+        if (name in _KEPT or name.startswith(_KEPT_BEGINNINGS)) and name != b"CLAUDE_PROXY_SESSION_ID"
+    }
 
 
 def _descriptors(

@@ -13,6 +13,7 @@ from proxy.protocol.judge import Judge
 from proxy.protocol.specifications import (
     SchemaJudge,
     UnknownSpecificationError,
+    forget,
     judge_for,
     specification,
     specifications,
@@ -42,13 +43,15 @@ _many = msgspec.json.Decoder(_Batch)
 _judges = threading.local()
 
 
-async def list_all(_: web.Request) -> web.Response:
+async def list_all(request: web.Request) -> web.Response:
     """List what is published."""
+    _forget_unless_kept(of(request))
     return raw_answer(_list())
 
 
 async def one(request: web.Request) -> web.Response:
     """Give one JSON Schema, with all that it refers to inside."""
+    _forget_unless_kept(of(request))
     try:
         return raw_answer(_schema(request.match_info["name"]))
     except UnknownSpecificationError as error:
@@ -78,7 +81,17 @@ def _schema(name: str) -> bytes:
     return msgspec.json.encode(specification(name))
 
 
+def _forget_unless_kept(shared: Shared) -> None:
+    """Where the configuration says so, begin with the schema files as they are now."""
+    if not shared.settings.validation.cache_schemas:
+        forget()
+        _list.cache_clear()
+        _schema.cache_clear()
+
+
 async def _judged(shared: Shared, requests: list[_Request]) -> list[bytes]:
+    _forget_unless_kept(shared)
+    keep = shared.settings.validation.cache_schemas
     most = shared.settings.validation.max_validation_size
     size = 0
     for wanted in requests:
@@ -89,11 +102,13 @@ async def _judged(shared: Shared, requests: list[_Request]) -> list[bytes]:
         size += length
     if size > _AT_ONCE_BYTES:
         async with shared.validating:
-            return await asyncio.to_thread(_judge_all, requests)
-    return _judge_all(requests)
+            return await asyncio.to_thread(_judge_all, requests, keep)
+    return _judge_all(requests, keep)
 
 
-def _judge_all(requests: list[_Request]) -> list[bytes]:
+def _judge_all(requests: list[_Request], keep: bool) -> list[bytes]:
+    if not keep:
+        _judges.__dict__.clear()
     return [
         _answer(_judge(wanted.schema_type).judge(bytes(wanted.data)), wanted.request_id)
         for wanted in requests

@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import json
 import os
+import re
 import select
 import signal
 import socket
@@ -107,6 +108,32 @@ def test_nobody_waits_for_it(data_dir: Path) -> None:
     assert oct(os.stat(data_dir / "server.log").st_mode)[-3:] == "600"
     status = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
     assert int(status["PPid"]) != os.getpid()
+
+
+def test_takes_over_no_credentials_and_no_limits(data_dir: Path) -> None:
+    """Of who starts it a server keeps settings and place, not credentials, umask or limits that can be raised."""
+    code = (
+        f"import os, resource; os.umask(0); resource.setrlimit(resource.RLIMIT_NOFILE, (200, 4000))\n{START}"
+    )
+    subprocess.run(
+        [sys.executable, "-c", code, str(data_dir), "0"],
+        check=True,
+        timeout=30,
+        env={
+            **os.environ,
+            "ANTHROPIC_API_KEY": "hush",
+            "CLAUDE_PROXY_API__LINGER": "99",
+            "CLAUDE_PROXY_SESSION_ID": "outer",
+        },
+    )
+    pid = address(data_dir)["pid"]
+    environment = Path(f"/proc/{pid}/environ").read_bytes()
+    assert b"CLAUDE_PROXY_API__LINGER=99" in environment
+    assert b"hush" not in environment
+    assert b"SESSION_ID" not in environment
+    assert "Umask:\t0077" in Path(f"/proc/{pid}/status").read_text()
+    limits = Path(f"/proc/{pid}/limits").read_text()
+    assert re.search(r"Max open files +4000 +4000 ", limits)
 
 
 def test_taken_port_is_no_obstacle(data_dir: Path) -> None:

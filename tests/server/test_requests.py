@@ -1,11 +1,14 @@
 """What is wrong with a request is said in one shape, with the fitting status."""
 
 import asyncio
+from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import pytest
 from aiohttp import web
 
+from proxy.protocol import library, specifications
 from tests.server.conftest import Rig, serving
 
 pytestmark = pytest.mark.anyio
@@ -141,3 +144,25 @@ async def test_specifications(rig: Rig) -> None:
         assert (await rig.get(f"/api/v1/specifications/{one['name']}"))["title"] == one["title"]
     for name in ("nonsense", "../pyproject", "%2e%2e/x"):
         await rig.get(f"/api/v1/specifications/{name}", status=404)
+
+
+@pytest.mark.parametrize("keep", [True, False])
+async def test_schemas_are_kept_or_not(tmp_path: Any, monkeypatch: pytest.MonkeyPatch, keep: bool) -> None:
+    """`validation.cache_schemas`: whether what is compiled is kept; without it, files are read for each request."""
+    specifications.forget()
+    read: list[str] = []
+    decode = msgspec.json.decode
+
+    def counting(raw: bytes) -> Any:
+        read.append("")
+        return decode(raw)
+
+    monkeypatch.setattr(library, "msgspec", SimpleNamespace(json=SimpleNamespace(decode=counting)))
+    async with serving(tmp_path, validation={"cache_schemas": keep}) as rig:
+        counts = []
+        for _ in range(3):
+            await rig.post(VALIDATE, {"schema_type": "commands", "data": {}})
+            await rig.get("/api/v1/specifications/commands")
+            counts.append(len(read))
+    assert counts[0] > 0
+    assert (counts[2] == counts[1]) is keep

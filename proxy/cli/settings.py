@@ -1,0 +1,83 @@
+"""``claude-proxy config``: whether the configuration is right, and where each value comes from."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from proxy.cli import resolve
+from proxy.cli.terminal import printable
+from proxy.config import KEYS, SECRET
+from proxy.sessions.identity import default_data_dir
+from proxy.sources import Configuration, ConfigurationError, read
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the subcommand to the command line."""
+    parser = subparsers.add_parser(
+        "config",
+        help="check the configuration, or show it with where each value comes from",
+        description="Read options, environment and the file of --config as every other command does.",
+    )
+    verbs = parser.add_subparsers(metavar="check|show", required=True)
+    check = verbs.add_parser("check", help="say everything that is wrong; exit status 2 if anything is")
+    check.set_defaults(run=_check, reads_settings=True)
+    show = verbs.add_parser("show", help="print every key, its value and its source")
+    show.add_argument("--json", action="store_true", help="print JSON")
+    show.set_defaults(run=_show, reads_settings=True)
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    if (found := _read(arguments)) is None:
+        return 2
+    resolve(arguments.options)  # the options that have no key
+    print(f"The configuration is right: {len(found.given)} keys are set, the others have their defaults.")
+    return 0
+
+
+def _show(arguments: argparse.Namespace) -> int:
+    if (found := _read(arguments)) is None:
+        return 2
+    shown = {name: {"value": _value(found, name), "source": found.origin(name)} for name in KEYS}
+    if arguments.json:
+        print(json.dumps(shown, indent=2))
+        return 0
+    table = Table(box=None, header_style="dim", pad_edge=False)
+    for heading in ("key", "value", "source"):
+        table.add_column(heading, overflow="fold")
+    for name, one in shown.items():
+        value = one["value"]
+        text = value if isinstance(value, str) else json.dumps(value)
+        style = "dim" if one["source"] == "default" else ""
+        table.add_row(name, Text(printable(text)), Text(printable(one["source"])), style=style)
+    Console().print(table)
+    return 0
+
+
+def _value(found: Configuration, name: str) -> Any:
+    value = found.value(name)
+    if name == "storage.data_directory" and value is None:
+        return default_data_dir(os.environ)
+    if KEYS[name].is_marked(SECRET) and value:
+        return f"({len(value)} hidden)" if isinstance(value, tuple) else "(hidden)"
+    return value
+
+
+def _read(arguments: argparse.Namespace) -> Configuration | None:
+    options = arguments.options
+    path = options.get("config") or os.environ.get("CLAUDE_PROXY_CONFIG") or None
+    try:
+        return read(path, os.environ, options)
+    except ConfigurationError as error:
+        for fault in error.faults:
+            sys.stderr.write(f"claude-proxy: {fault}\n")
+        return None

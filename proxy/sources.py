@@ -1,0 +1,270 @@
+"""Where the settings come from: options, environment, a YAML file, defaults, in this order of precedence.
+
+All sources are read, every wrong or unknown key in any of them is a fault, and nothing is used of a configuration
+that has one. Our own few lines and not ``pydantic-settings``, which tells neither the line of a file nor where a
+value came from, and passes over unknown names in the environment.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from proxy.config import KEYS, PATH, SECRET, Key, Settings, sections
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+__all__ = ["Configuration", "ConfigurationError", "load", "read"]
+
+OPTIONS = {
+    "data-dir": "storage.data_directory",
+    "host": "api.host",
+    "port": "api.port",
+    "validation": "validation.mode",
+}
+"""Keys that have an option, and with it a short variable (``CLAUDE_PROXY_PORT``)."""
+_PREFIX = "CLAUDE_PROXY_"
+_LARGEST_FILE = 1_000_000
+
+
+class ConfigurationError(Exception):
+    """The configuration cannot be read, or says something wrong; ``faults`` holds one sentence for each."""
+
+    def __init__(self, *faults: str) -> None:
+        self.faults = faults
+        more = f" (and {len(faults) - 1} more: `claude-proxy config check` lists them)" if faults[1:] else ""
+        super().__init__(faults[0] + more)
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A value that somebody gave, and where."""
+
+    value: object
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """Settings, and where each of them that has not its default came from."""
+
+    settings: Settings
+    given: Mapping[str, Given]
+
+    def origin(self, name: str) -> str:
+        """Return where a key's value came from."""
+        return self.given[name].origin if name in self.given else "default"
+
+    def value(self, name: str) -> Any:
+        """Return a key's value."""
+        section, _, key = name.partition(".")
+        return getattr(getattr(self.settings, section), key)
+
+
+def load(path: str) -> Settings:
+    """Return the settings of a file alone. ConfigurationError as by `read`."""
+    return read(path, {}, {}).settings
+
+
+def read(
+    path: str | None, environment: Mapping[str, str], options: Mapping[str, str] | None = None
+) -> Configuration:
+    """Return the configuration.
+
+    Raises:
+        ConfigurationError: the file cannot be read or is not YAML, or a key is wrong or unknown.
+    """
+    faults: list[str] = []
+    given = _from_file(path, faults) if path else {}
+    given |= _from_environment(environment, faults)
+    given |= {
+        OPTIONS[name]: Given(value, f"--{name}") for name, value in (options or {}).items() if name in OPTIONS
+    }
+    for name, one in list(given.items()):
+        if KEYS[name].is_marked(PATH) and isinstance(one.value, str):
+            given[name] = _with_whole_path(name, one, path, faults)
+    settings = _validated(given, faults)
+    if faults or settings is None:
+        raise ConfigurationError(*faults)
+    return Configuration(settings, given)
+
+
+# -- the sources -----------------------------------------------------------------------------------------------
+
+
+def _from_file(path: str, faults: list[str]) -> dict[str, Given]:
+    content, lines = _parsed(path, faults)
+    given: dict[str, Given] = {}
+    known = sections()
+    for section, keys in content.items():
+        where = f"{path}, line {lines.get((section,), 1)}"
+        if section not in known:
+            faults.append(f"{where}: {_unknown(str(section), list(known), 'section ')}")
+            continue
+        if keys is None:  # its keys are all commented out
+            continue
+        if not isinstance(keys, dict):
+            faults.append(
+                f"{where}: {section} is {_shown(keys)}: it takes keys ({', '.join(_names(section))})"
+            )
+            continue
+        for key, value in keys.items():
+            where = f"{path}, line {lines.get((section, key), lines.get((section,), 1))}"
+            name = f"{section}.{key}"
+            if name in KEYS:
+                given[name] = Given(value, where)
+            else:
+                faults.append(f"{where}: {_unknown(name, [f'{section}.{one}' for one in _names(section)])}")
+    return given
+
+
+def _from_environment(environment: Mapping[str, str], faults: list[str]) -> dict[str, Given]:
+    given: dict[str, Given] = {}
+    by_variable = {key.variable: name for name, key in KEYS.items()}
+    for variable, value in environment.items():
+        if not value or not variable.startswith(_PREFIX) or "__" not in variable:
+            continue  # an empty one counts as none, as for the options
+        if variable in by_variable:
+            given[by_variable[variable]] = Given(value, variable)
+        else:
+            faults.append(_unknown(variable, list(by_variable), "variable "))
+    for option, name in OPTIONS.items():
+        variable = short_variable(option)
+        if short := environment.get(variable):
+            given[name] = Given(short, variable)
+    return given
+
+
+def short_variable(option: str) -> str:
+    """Return the environment variable of an option."""
+    return _PREFIX + option.upper().replace("-", "_")
+
+
+def _with_whole_path(name: str, one: Given, file: str | None, faults: list[str]) -> Given:
+    """Make a path absolute: one in a file is relative to the file's folder, an option's to where we are."""
+    path = os.path.expanduser(str(one.value))
+    if one.origin == KEYS[name].variable and not os.path.isabs(path):
+        # It is inherited by processes that stand elsewhere.
+        faults.append(f"{one.origin} is {path!r}: in the environment it takes an absolute path")
+    elif file is not None and one.origin.startswith(f"{file}, line "):
+        path = os.path.join(os.path.dirname(os.path.abspath(file)), path)
+    return Given(path, one.origin)
+
+
+# -- YAML ------------------------------------------------------------------------------------------------------
+
+
+def _parsed(path: str, faults: list[str]) -> tuple[dict[Any, Any], dict[tuple[Any, ...], int]]:
+    """Return what a file says, and the line of each section and key."""
+    try:
+        with open(path, "rb") as file:
+            text = file.read(_LARGEST_FILE + 1)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "it has no name of a file"
+        raise ConfigurationError(f"cannot read the configuration {path}: {reason}") from None
+    if len(text) > _LARGEST_FILE:
+        raise ConfigurationError(f"the configuration {path} is larger than {_LARGEST_FILE} bytes")
+    try:
+        loader = yaml.SafeLoader(text)
+        node = loader.get_single_node()
+        content = None if node is None else loader.construct_document(node)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        where = getattr(error, "problem_mark", None)
+        line = f", line {where.line + 1}" if where else ""
+        problem = getattr(error, "problem", None) or "not text in UTF-8"
+        raise ConfigurationError(f"the configuration {path} is not YAML{line}: {problem}") from None
+    except Exception as error:
+        # The library lets errors of its own through: a date that is none, nesting without end, and others.
+        raise ConfigurationError(f"the configuration {path} is not YAML: {type(error).__name__}") from None
+    if content is None:
+        return {}, {}
+    if not isinstance(content, dict) or not isinstance(node, yaml.MappingNode):
+        known = ", ".join(sections())
+        raise ConfigurationError(f"the configuration {path} must be a mapping of sections ({known})")
+    return content, _lines(node, path, faults)
+
+
+def _lines(node: yaml.MappingNode, path: str, faults: list[str]) -> dict[tuple[Any, ...], int]:
+    found: dict[tuple[Any, ...], int] = {}
+    for place, line in _places(node):
+        if place in found:
+            faults.append(
+                f"{path}, line {line}: {'.'.join(place)} is there twice, first in line {found[place]}"
+            )
+        found[place] = line
+    return found
+
+
+def _places(node: yaml.MappingNode) -> Iterator[tuple[tuple[str, ...], int]]:
+    for section, keys in node.value:
+        if section.value == "<<" or not isinstance(section, yaml.ScalarNode):
+            continue
+        yield (section.value,), section.start_mark.line + 1
+        if isinstance(keys, yaml.MappingNode):
+            for key, _ in keys.value:
+                if isinstance(key, yaml.ScalarNode) and key.value != "<<":
+                    yield (section.value, key.value), key.start_mark.line + 1
+
+
+# -- what is wrong ---------------------------------------------------------------------------------------------
+
+
+def _validated(given: Mapping[str, Given], faults: list[str]) -> Settings | None:
+    content: dict[str, dict[str, object]] = {}
+    for name, one in given.items():
+        section, _, key = name.partition(".")
+        content.setdefault(section, {})[key] = one.value
+    try:
+        return Settings.model_validate(content)
+    except ValidationError as error:
+        seen: set[str] = set()
+        for fault in error.errors(include_url=False):
+            name = ".".join(str(part) for part in fault["loc"][:2])
+            if name not in seen:
+                seen.add(name)
+                faults.append(_sentence(name, given, fault["msg"]))
+        return None
+
+
+def _sentence(name: str, given: Mapping[str, Given], message: str) -> str:
+    if name not in KEYS:  # a section whose keys do not go together
+        origins = sorted(one.origin for key, one in given.items() if key.startswith(f"{name}."))
+        return f"{name} ({', '.join(origins)}): {message.removeprefix('Value error, ')}"
+    key, one = KEYS[name], given[name]
+    where = f" ({one.origin})" if one.origin else ""
+    if one.value is None:
+        return f"{name}{where} has no value: it takes {_plain(key)}"
+    shown = "not right" if key.is_marked(SECRET) else _shown(one.value)
+    return f"{name}{where} is {shown}: it takes {_plain(key)}"
+
+
+def _plain(key: Key) -> str:
+    return key.takes.replace("`", "")
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def _unknown(name: str, known: list[str], what: str = "key ") -> str:
+    # What all have in common makes nothing alike.
+    short = {one.removeprefix(_PREFIX).rpartition(".")[2]: one for one in known}
+    near = difflib.get_close_matches(name.removeprefix(_PREFIX).rpartition(".")[2], short, n=1, cutoff=0.5)
+    hint = f"did you mean {short[near[0]]}?" if near else f"known: {', '.join(short)}"
+    return f"unknown {what}{_one_line(name)}; {hint}"
+
+
+def _one_line(text: str) -> str:
+    return text if text.isprintable() and len(text) <= 80 else repr(text[:77])
+
+
+def _names(section: str) -> list[str]:
+    model: type[BaseModel] = sections()[section]
+    return list(model.model_fields)
