@@ -219,9 +219,6 @@ class Security(Section):
     tls_key: Path | None = Field(
         None, description="The certificate's private key in PEM, without a password."
     )
-    format: Literal["auto", "json", "console"] = Field(
-        "auto", description="One JSON object a line, or text; `auto`: text on a terminal, else JSON."
-    )
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
@@ -244,6 +241,9 @@ class Logging(Section):
     """What the server says of itself."""
 
     level: Level = Field("INFO", description="Least level that is logged.")
+    format: Literal["auto", "json", "console"] = Field(
+        "auto", description="One JSON object a line, or text; `auto`: text on a terminal, else JSON."
+    )
 
 
 class Alerts(Section):
