@@ -178,7 +178,9 @@ class Monitoring(Section):
         7200, description="Time without an event after which a monitoring session is stopped."
     )
     cleanup_interval: Seconds = Field(3600, description="Time between two looks for what has expired.")
-    retention_days: Days | None = Field(None, description="How long a session's log is kept; none: for ever.")
+    retention_days: Days | None = Field(
+        None, description="How long a session is kept after it was last written to; none: for ever."
+    )
 
 
 class Validation(Section):
@@ -233,8 +235,17 @@ class Storage(Section):
     """Where things are kept."""
 
     data_directory: Path | None = Field(None, description="As `--data-dir`.")
+    max_total_size: Size | None = Field(
+        None, description="Largest size of all logs together: beyond, the oldest sessions go; none: no limit."
+    )
+    min_free_space: Size = Field(
+        1_000_000_000, description="Free disk space below which the server is degraded and makes no copies."
+    )
     backup_enabled: bool = Field(False, description="Whether copies of the logs are made.")
     backup_interval: Seconds = Field(86400, description="Time between two copies.")
+    backups_kept: Whole = Field(
+        7, ge=1, le=100_000, description="Copies that are kept: beyond, the oldest go."
+    )
 
 
 class Logging(Section):

@@ -18,7 +18,7 @@ else:
     import _signal as signal
 
 SUBCOMMANDS = frozenset(
-    ["sessions", "show", "tail", "status", "validate", "drift", "serve", "shim", "config"]
+    ["sessions", "show", "tail", "status", "validate", "drift", "serve", "shim", "config", "prune"]
 )
 """Words that are not taken for a COMMAND unless ``--`` stands before them."""
 

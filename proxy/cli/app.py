@@ -20,6 +20,7 @@ from proxy.cli import (
     serve,
     settings,
     shim,
+    upkeep,
     validate,
 )
 
@@ -108,6 +109,6 @@ def _parser() -> argparse.ArgumentParser:
         add_help=False,
     )
     subparsers = parser.add_subparsers(title="subcommands", metavar="", required=True, prog="claude-proxy")
-    for family in (overview, reading, serve, validate, drift, shim, settings):
+    for family in (overview, reading, serve, validate, drift, shim, settings, upkeep):
         family.add_parser(subparsers)
     return parser

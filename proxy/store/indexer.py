@@ -31,6 +31,8 @@ _MARK = 64
 """Bytes of a record that tell it from another one: its number and its moment are in them."""
 _STEP_BYTES = 4 << 20
 """Read of one log, and of all together, in one transaction; the last one may double it."""
+_FORGOTTEN_AT_ONCE = 50_000
+"""Events of removed sessions that are taken out in one transaction; the last session may go beyond."""
 _OPEN_LOGS = 256
 """Logs that are held open while they grow; further ones are opened for each look."""
 _SKEW_US = 60_000_000
@@ -110,13 +112,23 @@ class Indexer:
 
     @property
     def behind(self) -> bool:
-        """Whether some log holds more than was read."""
-        return any(log.behind for log in self._logs.values())
+        """Whether some log holds more than was read, or was removed and is still in the index."""
+        return bool(self._removed) or any(log.behind for log in self._logs.values())
 
     @property
     def pending(self) -> bool:
         """Whether there is anything for `step` to do."""
-        return bool(self._removed) or self.behind
+        return self.behind
+
+    def forget_removed(self) -> None:
+        """Take out of the index what has no log any more, and read nothing. sqlite3.Error when it cannot be written."""
+        self._look_at_all()
+        while self._removed:
+            self._rows: list[tuple[int, int, int, int, bytes]] = []
+            self._connection.execute("BEGIN IMMEDIATE")
+            self._forget_removed()
+            self._write([])
+            self._connection.execute("COMMIT")
 
     def look(self, names: Collection[str] | None = None) -> None:
         """Learn which logs there are and which of them have changed: those of that name, or (None) all."""
@@ -146,7 +158,7 @@ class Indexer:
         self._quiet = quiet
         self._reading = None
         self._arrivals: list[Arrival] = []
-        self._rows: list[tuple[int, int, int, int, bytes]] = []
+        self._rows = []
         try:
             self._connection.execute("BEGIN IMMEDIATE")
             self._forget_removed()
@@ -205,21 +217,31 @@ class Indexer:
         return status.st_ino != log.inode or status.st_size != log.offset
 
     def _forget_removed(self) -> None:
-        for log in self._removed:
-            self._forget(log)
-        self._removed = []
+        """Take out sessions whose logs are gone: a bounded number of events, so that live ones need not wait."""
+        if not self._removed:
+            return
+        # What was removed and begun anew since cannot wait: its name is needed.
+        self._removed.sort(key=lambda log: log.session_id in self._logs)
+        self._connection.execute("PRAGMA secure_delete=ON")  # gone is to mean gone
+        count = 0
+        while self._removed and (count < _FORGOTTEN_AT_ONCE or self._removed[-1].session_id in self._logs):
+            count += self._forget(self._removed.pop())
+        self._connection.execute("PRAGMA secure_delete=OFF")
 
-    def _forget(self, log: _Followed) -> None:
-        """Take a session out of the index."""
+    def _forget(self, log: _Followed) -> int:
+        """Take a session out of the index; return how many events it had there."""
         log.let_go()
+        count = 0
         if log.id:
             for moment, type_id in self._connection.execute(
                 "SELECT ts, type FROM events WHERE session = ?", (log.id,)
             ).fetchall():
                 self._tally.remove(moment, type_id)
+                count += 1
             self._connection.execute("DELETE FROM events WHERE session = ?", (log.id,))
             self._connection.execute("DELETE FROM chunks WHERE scope = ?", (log.id,))
             self._connection.execute("DELETE FROM sessions WHERE id = ?", (log.id,))
+        return count
 
     def _read_some(self) -> list[_Followed]:
         """Read on in the logs that have changed, up to a bound in all; return those that gave something."""

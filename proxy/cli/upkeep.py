@@ -1,0 +1,148 @@
+"""``claude-proxy prune``: remove what has expired, with or without a server."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from proxy import config, sources
+from proxy.cli import UsageError
+
+if TYPE_CHECKING:
+    import argparse
+
+    from proxy.store.retention import Pruned, Rules
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the subcommands to the command line."""
+    prune = subparsers.add_parser(
+        "prune",
+        help="remove sessions that have expired",
+        description="Remove recorded sessions that are past monitoring.retention_days, and the oldest ones while "
+        "all together exceed storage.max_total_size. Running sessions stay. A server does the same by itself.",
+    )
+    prune.add_argument("--days", metavar="N", help="instead of monitoring.retention_days")
+    prune.add_argument("--max-size", metavar="SIZE", help="instead of storage.max_total_size, such as 20GB")
+    prune.add_argument("--dry-run", action="store_true", help="say what would go, and remove nothing")
+    prune.add_argument("--json", action="store_true", help="print JSON")
+    prune.set_defaults(run=run_prune)
+
+
+def settings_of(arguments: argparse.Namespace) -> config.Settings:
+    """Return the settings that the command line names. UsageError when they cannot be read or are wrong."""
+    try:
+        return sources.read(arguments.config, os.environ).settings
+    except sources.ConfigurationError as error:
+        raise UsageError(str(error)) from None
+
+
+def run_prune(arguments: argparse.Namespace) -> int:
+    """Remove what has expired; return the exit status."""
+    from proxy.store.retention import prune  # noqa: PLC0415 - each path imports no more than it needs
+
+    rules = _rules(arguments)
+    pruned = prune(arguments.data_dir, rules, time.time(), dry_run=arguments.dry_run)
+    index_error = None if arguments.dry_run else _bring_index_up_to_date(arguments)
+    if arguments.json:
+        print(json.dumps(_as_json(pruned, dry_run=arguments.dry_run), indent=2))
+    else:
+        _print_pruned(pruned, dry_run=arguments.dry_run)
+    for session_id, error in pruned.failed:
+        sys.stderr.write(f"claude-proxy: {session_id} cannot be removed: {error}\n")
+    if index_error is not None:
+        sys.stderr.write(f"claude-proxy: the index follows when a server starts next: {index_error}\n")
+    return 1 if pruned.failed else 0
+
+
+def _rules(arguments: argparse.Namespace) -> Rules:
+    from pydantic import TypeAdapter, ValidationError  # noqa: PLC0415
+
+    from proxy.store.retention import Rules  # noqa: PLC0415
+
+    settings = settings_of(arguments)
+    days, max_bytes = settings.monitoring.retention_days, settings.storage.max_total_size
+    if arguments.days is not None:
+        try:
+            days = TypeAdapter(config.Days).validate_python(arguments.days)
+        except ValidationError:
+            raise UsageError(f"--days is {arguments.days!r}; it takes a number above 0") from None
+    if arguments.max_size is not None:
+        try:
+            max_bytes = TypeAdapter(config.Size).validate_python(arguments.max_size)
+        except ValidationError:
+            raise UsageError(f"--max-size is {arguments.max_size!r}; it takes a size such as 20GB") from None
+    if days is None and max_bytes is None:
+        raise UsageError(
+            "nothing says what expires: give --days or --max-size, or set monitoring.retention_days or"
+            " storage.max_total_size in the configuration"
+        )
+    return Rules(days, max_bytes)
+
+
+def _bring_index_up_to_date(arguments: argparse.Namespace) -> str | None:
+    """Take removed sessions out of the index, unless a server does it; return what went wrong."""
+    from proxy.server.__main__ import any_session_runs  # noqa: PLC0415
+    from proxy.server.background import ensure_server, is_served, take_lock  # noqa: PLC0415
+    from proxy.store.retention import forget_in_index  # noqa: PLC0415
+
+    try:
+        if is_served(arguments.data_dir) or (lock := take_lock(arguments.data_dir)) is None:
+            return None
+    except OSError as error:
+        return str(error)
+    try:
+        forget_in_index(arguments.data_dir)
+    except (OSError, sqlite3.Error) as error:
+        return str(error)
+    finally:
+        os.close(lock)
+        if any_session_runs(arguments.data_dir):
+            # It may have begun meanwhile, and have taken us for a server.
+            ensure_server(arguments.data_dir, arguments.host, arguments.port, arguments.config)
+    return None
+
+
+def _as_json(pruned: Pruned, *, dry_run: bool) -> dict[str, object]:
+    from proxy.events.moments import spelled  # noqa: PLC0415
+
+    return {
+        "dry_run": dry_run,
+        "removed": [
+            {
+                "session_id": one.session_id,
+                "bytes": one.bytes,
+                "last_written_at": spelled(int(one.last_written_s * 1_000_000)),
+                "reason": one.reason,
+            }
+            for one in pruned.removed
+        ],
+        "removed_bytes": sum(one.bytes for one in pruned.removed),
+        "failed": [one._asdict() for one in pruned.failed],
+        "left_sessions": pruned.left_sessions,
+        "left_bytes": pruned.left_bytes,
+    }
+
+
+def _print_pruned(pruned: Pruned, *, dry_run: bool) -> None:
+    for one in pruned.removed:
+        why = "past its days" if one.reason == "days" else "too much together"
+        print(f"{one.session_id}  {size(one.bytes):>9}  {why}")
+    verb = "would go" if dry_run else "removed"
+    print(
+        f"{len(pruned.removed)} sessions {verb} ({size(sum(one.bytes for one in pruned.removed))});"
+        f" {pruned.left_sessions} are left ({size(pruned.left_bytes)})"
+    )
+
+
+def size(count: float) -> str:
+    """Return a size for people, in powers of 1000: ``512 B``, ``1.5 MB``."""
+    for unit in ("B", "KB", "MB"):
+        if count < 1000:
+            return f"{count:.0f} B" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} GB"
