@@ -18,11 +18,11 @@ else:
     import _signal as signal
 
 SUBCOMMANDS = frozenset(
-    ["sessions", "show", "tail", "status", "validate", "drift", "serve", "shim", "config", "prune"]
+    ["sessions", "show", "tail", "status", "validate", "drift", "serve", "shim", "config", "prune", "replay"]
 )
 """Words that are not taken for a COMMAND unless ``--`` stands before them."""
 
-LATER = frozenset(["analyze", "check", "replay"])
+LATER = frozenset(["analyze", "check"])
 """Words that later versions will have for subcommands."""
 
 CHOICES = {"validation": ("observe", "enforce", "off"), "server": ("auto", "off"), "redact": ("on", "off")}
@@ -59,6 +59,10 @@ def run(arguments: Sequence[str]) -> int:
         raise UsageError(
             f"{rest[0]} is not in this version; to run a program of that name: claude-proxy -- {rest[0]}"
         )
+    if rest and rest[0] == "replay" and not options:
+        from proxy.cli import replay  # noqa: PLC0415 - a stand-in for a command starts like one
+
+        return replay.start(rest[1:])
     from proxy.cli import app  # noqa: PLC0415 - see the module's docstring
 
     return app.run(options, rest)

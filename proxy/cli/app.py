@@ -16,6 +16,7 @@ from proxy.cli import (
     drift,
     overview,
     reading,
+    replay,
     resolve,
     serve,
     settings,
@@ -109,6 +110,6 @@ def _parser() -> argparse.ArgumentParser:
         add_help=False,
     )
     subparsers = parser.add_subparsers(title="subcommands", metavar="", required=True, prog="claude-proxy")
-    for family in (overview, reading, serve, validate, drift, shim, settings, upkeep):
+    for family in (overview, reading, serve, validate, drift, shim, settings, upkeep, replay):
         family.add_parser(subparsers)
     return parser

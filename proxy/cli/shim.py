@@ -41,6 +41,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         metavar="PATH",
         help="the real claude (default: CLAUDE_PROXY_CLAUDE, else the first claude on PATH, looked up at each start)",
     )
+    parser.add_argument(
+        "--script", metavar="FILE", help="DIR/claude plays this script instead: see `claude-proxy replay`"
+    )
     parser.set_defaults(run=write)
 
 
@@ -56,23 +59,31 @@ def write(arguments: argparse.Namespace) -> int:
         )
         return 2
     target = os.path.join(os.path.abspath(arguments.dir), "claude")
-    script = _SCRIPT.format(
-        interpreter=_interpreter_line(), mark=MARK.decode(), path=_package_path(), claude=claude
-    )
     try:
-        os.makedirs(os.path.dirname(target), exist_ok=True)
-        if os.path.lexists(target) and not _is_shim(target):
+        if os.path.lexists(target) and not _is_ours(target):
             sys.stderr.write(f"claude-proxy: {target} exists and is not a shim; choose another folder\n")
             return 2
-        fresh = f"{target}.{os.getpid()}"
-        with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o755), "w", encoding="utf-8") as file:
-            file.write(script)
-        os.replace(fresh, target)
+        _write(target, claude, arguments.script)
     except OSError as error:
         sys.stderr.write(f"claude-proxy: cannot write {target}: {error.strerror}\n")
         return 1
     print(target)
     return 0
+
+
+def _write(target: str, claude: str | None, script: str | None) -> None:
+    from proxy.replay import launcher  # noqa: PLC0415 - starting a shim does without
+
+    if script:
+        launcher.write_stand_in(target, {"script": os.path.abspath(script)})
+        return
+    text = _SCRIPT.format(
+        interpreter=launcher.interpreter_line(),
+        mark=MARK.decode(),
+        path=launcher.package_path("proxy", "msgspec", "jsonschema_rs"),
+        claude=claude,
+    )
+    launcher.write_executable(target, text)
 
 
 def main(claude: str | None) -> NoReturn:
@@ -109,29 +120,18 @@ def find_claude(environ: Mapping[str, str]) -> str:
 
 
 def _is_shim(path: str) -> bool:
+    return MARK in _beginning(path)
+
+
+def _is_ours(path: str) -> bool:
+    from proxy.replay.launcher import MARK as STAND_IN  # noqa: PLC0415 - as above
+
+    return MARK in _beginning(path) or STAND_IN in _beginning(path)
+
+
+def _beginning(path: str) -> bytes:
     try:
         with open(path, "rb") as file:
-            return MARK in file.read(1024)
+            return file.read(1024)
     except OSError:
-        return False
-
-
-def _interpreter_line() -> str:
-    """Return the first line of the script: this Python, isolated, without ``site``."""
-    import shlex  # noqa: PLC0415 - writing a shim needs it, starting one does not
-
-    line = f"#!{sys.executable} -IS"
-    if len(line) <= 127 and " " not in sys.executable:  # what every kernel takes
-        return line
-    # A line for the shell which is a string literal for Python.
-    return f"#!/bin/sh\n'''exec' {shlex.quote(sys.executable)} -IS \"$0\" \"$@\"\n' '''"
-
-
-def _package_path() -> list[str]:
-    """Return the folders that hold the packages which a wrapped session imports."""
-    from importlib.util import find_spec  # noqa: PLC0415 - as above
-
-    files = [find_spec(name) for name in ("proxy", "msgspec", "jsonschema_rs")]
-    return list(
-        dict.fromkeys(os.path.dirname(os.path.dirname(spec.origin)) for spec in files if spec and spec.origin)
-    )
+        return b""

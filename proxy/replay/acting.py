@@ -1,0 +1,295 @@
+"""Performs a script: the steps one after the other, in the process that stands in for ``claude``.
+
+When the last step is done, the end of the input is waited for and the exit status is 0, as with Claude Code. A step
+that expects what does not come before the input ends is a divergence: said on stderr, and by the exit status.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+
+from proxy.replay import messages
+from proxy.replay.script import signal_number
+from proxy.replay.wire import Journal, Wire
+
+TYPE_CHECKING = False  # `typing` and `signal` (for its `enum`) take long to import
+if TYPE_CHECKING:
+    import signal
+    from collections.abc import Callable, Sequence
+    from typing import Any, NoReturn
+
+    from proxy.replay.script import Script, Step
+else:
+    import _signal as signal
+
+DIVERGED = 76
+"""The exit status when the client did not do what was expected: EX_PROTOCOL of sysexits.h."""
+AS_CLAUDE: dict[str, int | str] = {"SIGTERM": 143, "SIGINT": 0, "SIGHUP": 129}
+"""What Claude Code does on signals: the exit statuses that it gives."""
+_AT_ONCE = 1 << 16
+
+
+class _InputEnded(Exception):  # noqa: N818 - nothing wrong in itself
+    """The input ended where a step waits for a line."""
+
+
+def perform(script: Script, arguments: Sequence[str], journal: Journal) -> NoReturn:
+    """Be ``claude``, as the script says; ``arguments`` are the client's."""
+    if arguments and arguments[0] in ("-v", "--version"):
+        os.write(1, script.version.encode() + b"\n")
+        os._exit(0)
+    environment = {name: value for name, value in os.environ.items() if journal.is_kept}
+    journal.note("started", argv=list(arguments), cwd=_cwd(), pid=os.getpid(), env=environment)
+    _Actor(script, journal).perform()
+
+
+class _Actor:
+    def __init__(self, script: Script, journal: Journal) -> None:
+        self._script = script
+        self._journal = journal
+        self._inbox: list[bytes] = []
+        self._taken = 0  # of the inbox
+        self._request: dict[str, Any] = {}  # the control request that was expected last
+        self._last = b""  # the line that was expected last
+        self._number = 0
+        self._wire = Wire(self._on_line, journal)
+        self._on_signals({**AS_CLAUDE, **script.signals})
+
+    def perform(self) -> NoReturn:
+        try:
+            self._steps(self._script.steps)
+            self._wire.wait(None)
+        except _InputEnded as missing:
+            self._end(DIVERGED, str(missing))
+        self._end(0)
+
+    def _steps(self, steps: list[Step]) -> None:
+        for name, argument in steps:
+            getattr(self, f"_do_{name}")(argument)
+            self._wire.look()
+
+    # -- speaking ----------------------------------------------------------------------------------------------
+
+    def _do_send(self, several: list[dict[str, Any]]) -> None:
+        self._wire.write(b"".join(messages.encoded(message) + b"\n" for message in several))
+
+    def _do_reply(self, text: str) -> None:
+        made = (
+            messages.init(self._next()),
+            messages.assistant(self._next(), text),
+            messages.result(self._next(), text),
+        )
+        self._do_send(list(made))
+
+    def _do_line(self, data: bytes) -> None:
+        self._wire.write(data)
+
+    _do_text = _do_hex = _do_line
+
+    def _do_stderr(self, data: bytes) -> None:
+        self._wire.write(data, 2)
+
+    def _do_flood(self, flood: dict[str, Any]) -> None:
+        if flood["message"] is not None:
+            same = messages.encoded(flood["message"]) + b"\n"
+            size = len(same)
+        else:
+            size = flood["bytes"]
+            line = messages.flood_line(size)
+        at_once = 1 if flood["every"] else max(1, _AT_ONCE // size)
+        for first in range(0, flood["lines"], at_once):
+            several = range(first, min(first + at_once, flood["lines"]))
+            data = same * len(several) if flood["message"] is not None else b"".join(map(line, several))
+            self._wire.write(data, flood["stream"])
+            if flood["every"]:
+                self._wire.wait(flood["every"])
+            else:
+                self._wire.look()
+
+    def _do_ask(self, request: dict[str, Any]) -> None:
+        request_id = f"ask-{self._next()}"
+        self._do_send([{"type": "control_request", "request_id": request_id, "request": request}])
+        self._do_expect({"type": "control_response", "id": request_id, "within": None})
+
+    def _do_answer(self, payload: dict[str, Any]) -> None:
+        asked = self._request.get("request")
+        subtype = str(asked.get("subtype") if isinstance(asked, dict) else None)
+        self._wire.answer(messages.answer(self._request, {subtype: payload}))
+
+    # -- listening ---------------------------------------------------------------------------------------------
+
+    def _on_line(self, line: bytes) -> None:
+        self._inbox.append(line)
+        if self._script.answers is None or b'"control_request"' not in line:
+            return
+        request = _decoded(line)
+        if request is None or request.get("type") != "control_request":
+            return
+        asked = request.get("request")
+        subtype = asked.get("subtype") if isinstance(asked, dict) else None
+        if not self._script.by_hand & {subtype, ""}:
+            self._wire.answer(messages.answer(request, self._script.answers))
+
+    def _do_expect(self, wanted: dict[str, Any]) -> None:
+        found = self._wire.wait(wanted["within"], lambda: self._take(wanted))
+        if found or (wanted["type"] == "end" and self._wire.ended):
+            return
+        what = "/".join(str(wanted[key]) for key in ("type", "subtype") if key in wanted)
+        if self._wire.ended:
+            raise _InputEnded(f"the input ended where the script expects {what}")
+        if not self._wire.reading:
+            self._end(DIVERGED, f"the script does not read (`read: off`) where it expects {what}")
+        self._end(DIVERGED, f"nothing came within {wanted['within']:g} s where the script expects {what}")
+
+    def _take(self, wanted: dict[str, Any]) -> bool:
+        """Take lines until one is the wanted one; those before it are passed over."""
+        while self._taken < len(self._inbox):
+            line = self._inbox[self._taken]
+            self._taken += 1
+            if self._taken > 1000:
+                del self._inbox[: self._taken]
+                self._taken = 0
+            if self._fits(line, wanted):
+                self._last = line
+                return True
+        return False
+
+    def _fits(self, line: bytes, wanted: dict[str, Any]) -> bool:
+        if wanted["type"] == "end" or wanted.get("contains", b"") not in line:
+            return False
+        if wanted["type"] == "any":
+            return True
+        message = _decoded(line)
+        if message is None or message.get("type") != wanted["type"]:
+            return False
+        inner = message.get("request") or message.get("response")
+        inner = inner if isinstance(inner, dict) else message
+        if "id" in wanted and inner.get("request_id") != wanted["id"]:
+            return False
+        if "subtype" in wanted and wanted["subtype"] not in (inner.get("subtype"), message.get("subtype")):
+            return False
+        if wanted["type"] == "control_request":
+            self._request = message
+        return True
+
+    def _do_echo(self, lines: int | None) -> None:
+        echoed = 0
+        wanted = {"type": "any"}
+        while lines is None or echoed < lines:
+            if not self._wire.wait(None, lambda: self._take(wanted)):
+                break
+            self._wire.write(self._last + b"\n")
+            echoed += 1
+
+    def _do_read(self, how: tuple[bool, tuple[int, float] | None]) -> None:
+        self._wire.reading, self._wire.pace = how
+
+    # -- time, ends and what lasts -----------------------------------------------------------------------------
+
+    def _do_delay(self, seconds: float) -> None:
+        self._wire.wait(seconds)
+
+    def _do_repeat(self, repeat: tuple[int | None, list[Step]]) -> None:
+        times, steps = repeat
+        if times is not None:
+            for _ in range(times):
+                self._steps(steps)
+            return
+        try:
+            while True:
+                self._steps(steps)
+        except _InputEnded:
+            pass  # the end of the input is the end of the repeating
+
+    def _do_hang(self, _: None) -> NoReturn:
+        self._wire.wait(None)
+        while True:
+            time.sleep(3600)
+
+    def _do_exit(self, status: int) -> NoReturn:
+        self._end(status)
+
+    def _do_die(self, number: int) -> NoReturn:
+        self._journal.note("ended", signal=number)
+        die(number)
+
+    def _do_close(self, fd: int) -> None:
+        self._wire.close(fd)
+
+    def _do_child(self, child: dict[str, Any]) -> None:
+        pid = os.fork()
+        if pid:
+            self._journal.note("child", pid=pid)
+            return
+        for number in set(map(signal_of, AS_CLAUDE)):
+            signal.signal(number, signal.SIG_DFL)
+        for fd in {0, 1, 2} - set(child["holds"]):
+            self._wire.close(fd)
+        time.sleep(child["seconds"])
+        os.write(child["holds"][0] if child["holds"] else 1, child["line"])
+        os._exit(0)
+
+    def _do_signals(self, actions: dict[str, int | str]) -> None:
+        self._on_signals(actions)
+
+    def _on_signals(self, actions: dict[str, int | str]) -> None:
+        for name, action in actions.items():
+            signal.signal(signal_of(name), self._catcher(name, action))
+
+    def _catcher(self, name: str, action: int | str) -> Callable[[int, object], None]:
+        return lambda _number, _frame: self._caught(name, action)
+
+    def _caught(self, name: str, action: int | str) -> None:
+        self._journal.note("signal", signal=name)
+        if action == "die":
+            self._journal.note("ended", signal=signal_of(name))
+            die(signal_of(name))
+        if action != "ignore":
+            self._end(int(action))
+
+    def _end(self, status: int, divergence: str | None = None) -> NoReturn:
+        if divergence:
+            sys.stderr.write(f"claude-proxy replay: {divergence}\n")
+            sys.stderr.flush()
+        self._journal.note("ended", status=status, divergence=divergence)
+        os._exit(status)
+
+    def _next(self) -> int:
+        self._number += 1
+        return self._number
+
+
+def die(number: int) -> NoReturn:
+    """Die by a signal, without leaving a core file."""
+    import resource  # noqa: PLC0415 - only here
+
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if number not in (signal.SIGKILL, signal.SIGSTOP):
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [number])
+    os.kill(os.getpid(), number)
+    while True:  # a signal that by default is ignored kills nobody
+        time.sleep(3600)
+
+
+def signal_of(name: str) -> int:
+    """Return the number of a signal."""
+    return signal_number(name, "signals")
+
+
+def _decoded(line: bytes) -> dict[str, Any] | None:
+    try:
+        message = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return message if isinstance(message, dict) else None
+
+
+def _cwd() -> str | None:
+    try:
+        return os.getcwd()
+    except OSError:
+        return None

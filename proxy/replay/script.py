@@ -1,0 +1,347 @@
+"""A script: what a stand-in for ``claude`` does, step by step. Read from YAML or JSON and checked as a whole.
+
+What each word means is said in ``docs/replay.md``, and done in ``acting``.
+"""
+
+from __future__ import annotations
+
+import json
+
+from proxy.replay.messages import SMALLEST, VERSION
+
+TYPE_CHECKING = False  # `typing` and `signal` (for its `enum`) take long to import
+if TYPE_CHECKING:
+    import signal
+    from collections.abc import Callable, Iterator
+    from typing import Any
+
+    Step = tuple[str, Any]
+else:
+    import _signal as signal
+
+
+_KEYS = ("steps", "answers", "signals", "version")
+
+
+class ScriptError(Exception):
+    """A script that cannot be used; the sentence says where and what to change."""
+
+
+class Script:
+    """A script that has been checked: every step is one that ``acting`` can perform."""
+
+    __slots__ = ("answers", "by_hand", "signals", "steps", "version")
+
+    def __init__(
+        self,
+        steps: list[Step],
+        *,
+        answers: dict[str, Any] | None,
+        signals: dict[str, int | str],
+        version: str,
+    ) -> None:
+        """``answers``: payloads by subtype of the client's control requests; None leaves them unanswered."""
+        self.steps = steps
+        self.answers = answers
+        self.signals = signals
+        self.version = version
+        self.by_hand = frozenset(_by_hand(steps))
+        """Subtypes of control requests that are left to an ``answer`` step; the empty text is all of them."""
+
+
+def load(path: str) -> Script:
+    """Return the script of a file: JSON when its name ends in ``.json``, else YAML (of which JSON is a part).
+
+    Raises:
+        ScriptError: it cannot be read, or says what a script cannot say.
+    """
+    try:
+        with open(path, "rb") as file:
+            text = file.read()
+        if path.endswith(".json"):  # YAML's library takes as long to import as all else together
+            return parse(json.loads(text))
+        import yaml  # noqa: PLC0415 - see above
+
+        try:
+            return parse(yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
+        except yaml.YAMLError as error:
+            raise ScriptError(f"it is not YAML: {error}") from error
+    except OSError as error:
+        raise ScriptError(f"cannot read the script {path}: {error.strerror}") from error
+    except ValueError as error:
+        raise ScriptError(f"{path}: it is not JSON: {error}") from error
+    except ScriptError as error:
+        raise ScriptError(f"{path}: {error}") from error
+
+
+def parse(value: Any) -> Script:
+    """Return the script that a value is: a mapping with ``steps``, or the list of steps itself.
+
+    Raises:
+        ScriptError: it says what a script cannot say.
+    """
+    if isinstance(value, list):
+        value = {"steps": value}
+    if not isinstance(value, dict) or "steps" not in value:
+        raise ScriptError("a script is a list of steps, or a mapping with `steps`")
+    for key in value:
+        if key not in _KEYS:
+            raise ScriptError(f"unknown key {key!r}{_meant(key, _KEYS)}; a script has {', '.join(_KEYS)}")
+    answers = value.get("answers", {})
+    if answers in ("off", False):  # YAML reads a bare `off` as false
+        answers = None
+    elif not isinstance(answers, dict):
+        raise ScriptError("answers: takes `off`, or a payload for each subtype of a control request")
+    return Script(
+        _steps(value["steps"], "steps"),
+        answers=answers,
+        signals=_signals(value.get("signals", {}), "signals"),
+        version=_text(value.get("version", VERSION), "version"),
+    )
+
+
+def signal_number(name: str, where: str) -> int:
+    """Return the number of a signal by its name. ScriptError when there is none."""
+    number = getattr(signal, name, None) if name.startswith("SIG") and name[3:4].isalpha() else None
+    if number is None:
+        raise ScriptError(f"{where}: {name!r} is no signal; write its name, such as SIGTERM")
+    return int(number)
+
+
+def _steps(value: Any, where: str) -> list[Step]:
+    if not isinstance(value, list):
+        raise ScriptError(f"{where}: takes a list of steps, each a mapping such as `delay: 0.5`")
+    return [_step(step, f"{where}/{index}") for index, step in enumerate(value)]
+
+
+def _step(value: Any, where: str) -> Step:
+    if isinstance(value, str):
+        value = {value: {}}
+    if not isinstance(value, dict) or len(value) != 1:
+        raise ScriptError(f"{where}: a step is a mapping with one key, such as `delay: 0.5`")
+    ((name, argument),) = value.items()
+    if name not in _STEPS:
+        known = ", ".join(sorted(_STEPS))
+        raise ScriptError(f"{where}: unknown step {name!r}{_meant(name, _STEPS)}; steps are {known}")
+    return name, _STEPS[name](argument, f"{where}/{name}")
+
+
+def _by_hand(steps: list[Step]) -> Iterator[str]:
+    for index, (name, argument) in enumerate(steps):
+        if name == "repeat":
+            yield from _by_hand(argument[1])
+        elif name == "expect" and [following for following, _ in steps[index + 1 : index + 2]] == ["answer"]:
+            yield argument.get("subtype", "")
+
+
+def _meant(word: Any, known: Any) -> str:
+    import difflib  # noqa: PLC0415 - only for what failed
+
+    near = difflib.get_close_matches(str(word), list(known), n=1, cutoff=0.6)
+    return f"; did you mean {near[0]}?" if near and near[0] != word else ""
+
+
+# -- what the arguments of the steps may be: each returns the argument as `acting` takes it -------------------
+
+
+def _text(value: Any, where: str) -> str:
+    if not isinstance(value, str):
+        raise ScriptError(f"{where}: takes a text, in quotation marks where YAML would read something else")
+    return value
+
+
+def _bytes(value: Any, where: str) -> bytes:
+    return _text(value, where).encode("utf-8", "surrogatepass")
+
+
+def _line(value: Any, where: str) -> bytes:
+    return _bytes(value, where) + b"\n"
+
+
+def _hex(value: Any, where: str) -> bytes:
+    try:
+        return bytes.fromhex(_text(value, where))
+    except ValueError as error:
+        raise ScriptError(
+            f"{where}: takes bytes as pairs of hexadecimal digits, such as 'ff fe 0a'"
+        ) from error
+
+
+def _object(value: Any, where: str) -> dict[str, Any]:
+    if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
+        raise ScriptError(f"{where}: takes an object, such as {{type: keep_alive}}")
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        # YAML reads 2026-01-02 as a date and !!binary as bytes: nothing that JSON has.
+        raise ScriptError(f"{where}: {error}; put it in quotation marks to make it a text") from error
+    return value
+
+
+def _messages(value: Any, where: str) -> list[dict[str, Any]]:
+    several = value if isinstance(value, list) else [value]
+    return [_object(message, where) for message in several]
+
+
+def _any_object(value: Any, where: str) -> dict[str, Any]:
+    return _object({} if value is None else value, where)
+
+
+def _number(value: Any, where: str, *, least: float = 0, most: float = 86_400) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
+        raise ScriptError(f"{where}: takes a number from {least:g} to {most:g}")
+    return value
+
+
+def _seconds(value: Any, where: str) -> float:
+    return _number(value, where)
+
+
+def _status(value: Any, where: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 255:
+        raise ScriptError(f"{where}: takes an exit status, 0 to 255")
+    return value
+
+
+def _whole(value: Any, where: str, least: int, most: int) -> int:
+    number = _number(value, where, least=least, most=most)
+    if number != int(number):
+        raise ScriptError(f"{where}: takes a whole number")
+    return int(number)
+
+
+def _kind(value: Any, where: str) -> dict[str, Any]:
+    """``user``, ``control_request/interrupt``, ``any``, ``end``, or a mapping that says more."""
+    if isinstance(value, str):
+        value = {"type": value}
+    known = ("type", "subtype", "contains", "within")
+    if not isinstance(value, dict) or not value or any(key not in known for key in value):
+        raise ScriptError(
+            f"{where}: takes user, control_request/interrupt, any, end, or a mapping of {', '.join(known)}"
+        )
+    type_, slash, subtype = _text(value.get("type", "any"), f"{where}/type").partition("/")
+    wanted: dict[str, Any] = {"type": type_, "within": None}
+    if slash or "subtype" in value:
+        wanted["subtype"] = subtype or _text(value.get("subtype"), f"{where}/subtype")
+    if "contains" in value:
+        wanted["contains"] = _bytes(value["contains"], f"{where}/contains")
+    if "within" in value:
+        wanted["within"] = _number(value["within"], f"{where}/within")
+    return wanted
+
+
+_STREAMS = {"stdin": 0, "stdout": 1, "stderr": 2}
+
+
+def _stream(value: Any, where: str) -> int:
+    if not isinstance(value, str) or value not in _STREAMS:
+        raise ScriptError(f"{where}: takes stdin, stdout or stderr")
+    return _STREAMS[value]
+
+
+def _flood(value: Any, where: str) -> dict[str, Any]:
+    given = _only(value, where, "lines", "bytes", "message", "stream", "every")
+    flood: dict[str, Any] = {
+        "lines": _whole(given.get("lines", 1), f"{where}/lines", 0, 1_000_000_000),
+        "stream": _stream(given.get("stream", "stdout"), f"{where}/stream"),
+        "every": _number(given.get("every", 0), f"{where}/every"),
+        "message": None,
+        "bytes": None,
+    }
+    if ("bytes" in given) == ("message" in given):
+        raise ScriptError(f"{where}: takes either bytes (of a line) or message")
+    if "message" in given:
+        flood["message"] = _object(given["message"], f"{where}/message")
+    else:
+        flood["bytes"] = _whole(given["bytes"], f"{where}/bytes", SMALLEST, 1 << 30)
+    return flood
+
+
+def _child(value: Any, where: str) -> dict[str, Any]:
+    given = _only(value, where, "holds", "seconds", "line")
+    holds = given.get("holds", ["stdout"])
+    several = holds if isinstance(holds, list) else [holds]
+    return {
+        "holds": [_stream(one, f"{where}/holds") for one in several],
+        # An end in any case: nothing that a test starts may stay behind for ever.
+        "seconds": _number(given.get("seconds", 1), f"{where}/seconds", most=3600),
+        "line": _line(given["line"], f"{where}/line") if "line" in given else b"",
+    }
+
+
+def _read(value: Any, where: str) -> tuple[bool, tuple[int, float] | None]:
+    if value in ("on", True):
+        return True, None
+    if value in ("off", False):
+        return False, None
+    given = _only(value, where, "bytes", "every")
+    size = _whole(given.get("bytes", 4096), f"{where}/bytes", 1, 1 << 30)
+    return True, (size, _number(given.get("every", 0.01), f"{where}/every"))
+
+
+def _echo(value: Any, where: str) -> int | None:
+    return None if value in ({}, "end", None) else _whole(value, where, 1, 1_000_000_000)
+
+
+def _signals(value: Any, where: str) -> dict[str, int | str]:
+    if not isinstance(value, dict):
+        raise ScriptError(f"{where}: takes a mapping such as {{SIGTERM: ignore}}")
+    for name, action in value.items():
+        signal_number(str(name), where)
+        if name in ("SIGKILL", "SIGSTOP"):
+            raise ScriptError(f"{where}: {name} can be neither caught nor ignored")
+        if action not in ("ignore", "die"):
+            _status(action, f"{where}/{name}: takes ignore, die or an exit status; a status")
+    return dict(value)
+
+
+def _death(value: Any, where: str) -> int:
+    return signal_number(_text(value, where), where)
+
+
+def _repeat(value: Any, where: str) -> tuple[int | None, list[Step]]:
+    given = _only(value, where, "times", "steps")
+    times = given.get("times")
+    steps = _steps(given.get("steps"), f"{where}/steps")
+    if times is None and not any(name in ("expect", "ask", "echo") for name, _ in steps):
+        raise ScriptError(
+            f"{where}: without times it ends with the input, so one of its steps must be expect"
+        )
+    return None if times is None else _whole(times, f"{where}/times", 0, 1_000_000_000), steps
+
+
+def _only(value: Any, where: str, *known: str) -> dict[str, Any]:
+    if not isinstance(value, dict) or any(key not in known for key in value):
+        raise ScriptError(f"{where}: takes a mapping of {', '.join(known)}")
+    return value
+
+
+def _nothing(value: Any, where: str) -> None:
+    if value not in ({}, None, True):
+        raise ScriptError(f"{where}: takes nothing")
+
+
+_STEPS: dict[str, Callable[[Any, str], Any]] = {
+    "answer": _any_object,
+    "ask": _object,
+    "child": _child,
+    "close": _stream,
+    "delay": _seconds,
+    "die": _death,
+    "echo": _echo,
+    "exit": _status,
+    "expect": _kind,
+    "flood": _flood,
+    "hang": _nothing,
+    "hex": _hex,
+    "line": _line,
+    "read": _read,
+    "repeat": _repeat,
+    "reply": _text,
+    "send": _messages,
+    "signals": _signals,
+    "stderr": _bytes,
+    "text": _bytes,
+}
+STEPS = frozenset(_STEPS)
+"""Every step that a script may have."""
