@@ -18,7 +18,21 @@ else:
     import _signal as signal
 
 SUBCOMMANDS = frozenset(
-    ["sessions", "show", "tail", "status", "validate", "drift", "serve", "shim", "config", "prune", "replay"]
+    [
+        "sessions",
+        "show",
+        "tail",
+        "status",
+        "validate",
+        "drift",
+        "serve",
+        "shim",
+        "config",
+        "prune",
+        "backup",
+        "restore",
+        "replay",
+    ]
 )
 """Words that are not taken for a COMMAND unless ``--`` stands before them."""
 

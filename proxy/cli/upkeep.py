@@ -1,4 +1,4 @@
-"""``claude-proxy prune``: remove what has expired, with or without a server."""
+"""``claude-proxy prune``, ``backup`` and ``restore``: what a server does by itself, by hand and without one."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import os
 import sqlite3
 import sys
 import time
+from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from proxy import config, sources
@@ -31,6 +33,22 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     prune.add_argument("--dry-run", action="store_true", help="say what would go, and remove nothing")
     prune.add_argument("--json", action="store_true", help="print JSON")
     prune.set_defaults(run=run_prune)
+    backup = subparsers.add_parser(
+        "backup",
+        help="make a verified copy of all sessions",
+        description="Copy all logs and the index to DATA_DIR/backups/TIME.tar.gz, read the copy back, and drop the "
+        "oldest ones beyond storage.backups_kept. Sessions and server may run meanwhile.",
+    )
+    backup.add_argument("--json", action="store_true", help="print JSON")
+    backup.set_defaults(run=run_backup)
+    restore = subparsers.add_parser(
+        "restore",
+        help="unpack a backup into an empty data directory",
+        description="Check ARCHIVE and unpack it into the data directory, which must hold no sessions.",
+    )
+    restore.add_argument("archive", metavar="ARCHIVE", help="a file that `claude-proxy backup` has made")
+    restore.add_argument("--json", action="store_true", help="print JSON")
+    restore.set_defaults(run=run_restore)
 
 
 def settings_of(arguments: argparse.Namespace) -> config.Settings:
@@ -57,6 +75,56 @@ def run_prune(arguments: argparse.Namespace) -> int:
     if index_error is not None:
         sys.stderr.write(f"claude-proxy: the index follows when a server starts next: {index_error}\n")
     return 1 if pruned.failed else 0
+
+
+def run_backup(arguments: argparse.Namespace) -> int:
+    """Make a copy; return the exit status."""
+    from proxy.store.backup import BackupError, make_backup  # noqa: PLC0415
+
+    storage = settings_of(arguments).storage
+    if not os.path.isdir(arguments.data_dir):
+        return _complain(f"there is no data directory {arguments.data_dir}")
+    try:
+        made = make_backup(
+            arguments.data_dir,
+            datetime.now(UTC),
+            keep=storage.backups_kept,
+            min_free_bytes=storage.min_free_space,
+        )
+    except BackupError as error:
+        return _complain(str(error))
+    if arguments.json:
+        print(json.dumps(asdict(made), indent=2))
+    else:
+        print(f"{made.path}: {made.sessions} sessions, {size(made.bytes)}, verified")
+    return 0
+
+
+def run_restore(arguments: argparse.Namespace) -> int:
+    """Unpack a copy; return the exit status."""
+    from proxy.server.background import take_lock  # noqa: PLC0415
+    from proxy.store.backup import BackupError  # noqa: PLC0415
+    from proxy.store.restore import restore  # noqa: PLC0415
+
+    lock = take_lock(arguments.data_dir)
+    if lock is None:
+        return _complain(f"a server for {arguments.data_dir} runs; stop it first (`claude-proxy status`)")
+    try:
+        restored = restore(arguments.archive, arguments.data_dir)
+    except BackupError as error:
+        return _complain(str(error))
+    finally:
+        os.close(lock)
+    if arguments.json:
+        print(json.dumps(asdict(restored), indent=2))
+    else:
+        print(f"{restored.sessions} sessions ({size(restored.bytes)}) are in {arguments.data_dir}")
+    return 0
+
+
+def _complain(sentence: str) -> int:
+    sys.stderr.write(f"claude-proxy: {sentence}\n")
+    return 1
 
 
 def _rules(arguments: argparse.Namespace) -> Rules:

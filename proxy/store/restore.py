@@ -1,0 +1,186 @@
+"""Unpacks a copy into an empty data directory.
+
+Rules it lives by:
+
+* Nothing of the archive is trusted: what it may hold is a closed list of names, all of them plain files; each is
+  compared with the archive's own checksums before any of it gets its place.
+* Everything is unpacked beside its place. The logs come into it by a single renaming, and with them the copy is
+  restored: killed before, the directory is as empty as it was; killed after, the index is made again from the logs.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import sqlite3
+import tarfile
+import zlib
+from dataclasses import dataclass
+from typing import IO, Any
+
+from proxy.sessions import catalogue
+from proxy.sessions.identity import LATEST, LOG_SUFFIX, sessions_dir
+from proxy.store.backup import INDEX, MANIFEST, BackupError, Room, read_to_end
+from proxy.store.database import VERSION, connect, index_path
+
+__all__ = ["Restored", "restore"]
+
+_PIECE = 1 << 20
+_LARGEST_MANIFEST = 1 << 28
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What was restored."""
+
+    sessions: int
+    bytes: int
+    has_index: bool
+
+
+def restore(archive: str, data_dir: str) -> Restored:
+    """Unpack a copy into a data directory without sessions. Its server must not run.
+
+    Raises:
+        BackupError: the archive is none of ours or damaged, the directory is not empty, or the disk is full; the
+            directory is as it was.
+    """
+    if catalogue.list_logs(data_dir):
+        raise BackupError(f"{data_dir} holds sessions already; give an empty directory with --data-dir")
+    beside = os.path.join(data_dir, ".restore.partial")
+    try:
+        os.makedirs(data_dir, mode=0o700, exist_ok=True)
+        shutil.rmtree(beside, ignore_errors=True)
+        os.mkdir(beside, 0o700)
+        os.mkdir(os.path.join(beside, "sessions"), 0o700)
+        try:
+            sums = _unpack(archive, beside)
+            has_index = _adopt_index(beside)
+            _link_newest(beside)
+            os.sync()
+            _put_in_place(beside, data_dir, has_index=has_index)
+        finally:
+            shutil.rmtree(beside, ignore_errors=True)
+    except OSError as error:
+        raise BackupError(f"nothing was restored: {error}") from error
+    logs = [size for name, (size, _) in sums.items() if name.startswith("sessions/")]
+    return Restored(len(logs), sum(logs), has_index)
+
+
+def _unpack(archive: str, beside: str) -> dict[str, tuple[int, str]]:
+    """Unpack and check everything; return sizes and checksums."""
+    found: dict[str, tuple[int, str]] = {}
+    manifest: dict[str, Any] | None = None
+    room = Room(beside)
+    try:
+        with tarfile.open(archive, "r:gz") as members:
+            for member in members:
+                name = member.name
+                if member.isdir() and name == "sessions":
+                    continue
+                if member.issym() and name == f"sessions/{LATEST}":
+                    continue  # ours to make again
+                content = members.extractfile(member) if _is_allowed(member) else None
+                if content is None or name in found or (name == MANIFEST and manifest is not None):
+                    raise BackupError(f"{archive} holds {name!r}, which no backup does")
+                if name == MANIFEST:
+                    manifest = _manifest(content)
+                else:
+                    found[name] = _copy(content, os.path.join(beside, name), member.mtime, room)
+            read_to_end(members)
+    except (tarfile.TarError, EOFError, zlib.error, ValueError, OverflowError) as error:
+        raise BackupError(f"{archive} is no whole backup: {error}") from None
+    if manifest is None:
+        raise BackupError(f"{archive} is no whole backup: its list of files ({MANIFEST}) is missing")
+    if found != manifest:
+        wrong = sorted(name for name in {*found, *manifest} if found.get(name) != manifest.get(name))
+        raise BackupError(f"{archive} is damaged: {wrong[0]} is not what the list of files says")
+    return found
+
+
+def _is_allowed(member: tarfile.TarInfo) -> bool:
+    if not member.isreg() or member.issparse():
+        return False
+    if member.name in (INDEX, MANIFEST):
+        return True
+    folder, _, name = member.name.partition("/")
+    return (
+        folder == "sessions"
+        and name.endswith(LOG_SUFFIX)
+        and name != LATEST
+        and catalogue.is_session_id(name.removesuffix(LOG_SUFFIX))
+    )
+
+
+def _manifest(content: IO[bytes]) -> dict[str, Any]:
+    text = content.read(_LARGEST_MANIFEST + 1)
+    if len(text) > _LARGEST_MANIFEST:
+        raise ValueError("its list of files is too long")
+    said = json.loads(text)
+    try:
+        if said["format"] != 1:
+            raise BackupError(
+                f"the backup is of format {said['format']}; a newer claude-proxy can restore it"
+            )
+        return {name: (about["bytes"], about["sha256"]) for name, about in said["files"].items()}
+    except (TypeError, KeyError, AttributeError):
+        raise ValueError("its list of files is none") from None
+
+
+def _copy(content: IO[bytes], path: str, mtime: float, room: Room) -> tuple[int, str]:
+    sha256, size = hashlib.sha256(), 0
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    with open(fd, "wb") as file:
+        while piece := content.read(_PIECE):
+            room.check()
+            file.write(piece)
+            sha256.update(piece)
+            size += len(piece)
+    os.utime(path, (mtime, mtime))
+    return size, sha256.hexdigest()
+
+
+def _adopt_index(beside: str) -> bool:
+    """Make the index one of the unpacked logs; leave it out, to be made again, when it is not of this version."""
+    path = index_path(beside)
+    if not os.path.exists(path):
+        return False
+    try:
+        with contextlib.closing(connect(path)) as connection:
+            connection.execute("PRAGMA trusted_schema=OFF")
+            strange = connection.execute(
+                "SELECT count(*) FROM sqlite_master WHERE type NOT IN ('table', 'index')"
+            ).fetchone()[0]
+            if strange or connection.execute("PRAGMA user_version").fetchone()[0] != VERSION:
+                raise sqlite3.DatabaseError
+            # The index knows a log again by its file, among other things; these are other files.
+            rows = [
+                (os.stat(os.path.join(sessions_dir(beside), session_id + LOG_SUFFIX)).st_ino, session_id)
+                for session_id in catalogue.list_logs(beside)
+            ]
+            connection.execute("BEGIN")
+            connection.executemany("UPDATE sessions SET inode = ? WHERE session_id = ?", rows)
+            connection.execute("COMMIT")
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    except sqlite3.Error:
+        os.unlink(path)
+        return False
+    return True
+
+
+def _link_newest(beside: str) -> None:
+    if logs := catalogue.list_logs(beside):
+        os.symlink(logs[0] + LOG_SUFFIX, os.path.join(sessions_dir(beside), LATEST))
+
+
+def _put_in_place(beside: str, data_dir: str, *, has_index: bool) -> None:
+    for suffix in ("", "-wal", "-shm"):  # of no sessions, as there are none
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(index_path(data_dir) + suffix)
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(os.path.join(sessions_dir(data_dir), LATEST))  # a link to nothing
+    # Fails when a session has begun meanwhile: its folder is not empty.
+    os.rename(sessions_dir(beside), sessions_dir(data_dir))
+    if has_index:
+        os.rename(index_path(beside), index_path(data_dir))
