@@ -95,6 +95,11 @@ class Subscriber:
         self._session_id = session_id
         self._event_types = None if event_types is None else frozenset(event_types)
 
+    @property
+    def after_id(self) -> int:
+        """The place: what is behind this event is yet to be given."""
+        return self._after_id
+
     async def next(self) -> list[Arrival]:
         """Return the next events that are wanted; none when the server stops."""
         while not self._hub.closing:

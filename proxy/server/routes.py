@@ -183,7 +183,15 @@ ROUTES = (
         "/api/v1/monitoring/stream",
         streams.socket,
         'Everything live, over a WebSocket: frames `{"type": "event", "data": {...}}`',
-        (_SESSION, _TYPES),
+        (
+            _SESSION,
+            _TYPES,
+            Parameter(
+                "last_event_id",
+                "Go on behind this event; empty: from now on. Frames then carry their event's `id`.",
+                {"type": "string"},
+            ),
+        ),
         media_type="websocket",
         failures=(400, 404, 422),
     ),

@@ -8,7 +8,7 @@ from aiohttp import WSCloseCode, web
 
 from proxy.server.live import Subscriber
 from proxy.server.requests import event_types
-from proxy.server.shared import Shared, of
+from proxy.server.shared import Shared, now_us, of
 from proxy.store.indexer import Arrival
 from proxy.store.queries import Cursor
 
@@ -41,13 +41,20 @@ async def stream(request: web.Request) -> web.StreamResponse:
 
 
 async def socket(request: web.Request) -> web.WebSocketResponse:
-    """Give everything live over a WebSocket, one frame an event."""
+    """Give everything live over a WebSocket, one frame an event.
+
+    With `last_event_id`, which may be empty, frames carry the `id` of their event, and the first frame says where the
+    listening begins: a client that comes back with the last id it was given goes on behind it.
+    """
     shared = of(request)
-    subscriber = await _subscriber(request, None)
+    named = request.query.get("last_event_id")
+    cursor = _cursor(named)
+    subscriber = await _subscriber(request, cursor)
+    begins = None if named is None else _place(shared, subscriber, cursor)
     response = web.WebSocketResponse(heartbeat=20.0, compress=False, max_msg_size=1 << 16)
     await response.prepare(request)
     async with asyncio.TaskGroup() as group:
-        sending = group.create_task(_send(shared, response, subscriber))
+        sending = group.create_task(_send(shared, response, subscriber, begins))
         async for (
             _
         ) in response:  # what clients say is not listened to; pings and the end are handled below us
@@ -56,13 +63,17 @@ async def socket(request: web.Request) -> web.WebSocketResponse:
     return response
 
 
-async def _send(shared: Shared, response: web.WebSocketResponse, subscriber: Subscriber) -> None:
+async def _send(
+    shared: Shared, response: web.WebSocketResponse, subscriber: Subscriber, begins: Cursor | None
+) -> None:
     with _counted(shared), contextlib.suppress(ConnectionError):
+        if begins is not None:
+            await response.send_str(f'{{"type":"listening","id":"{_name(begins)}"}}')
         async for arrivals in _batches(subscriber):
             try:
                 async with asyncio.timeout(_STALLED_S):
                     for arrival in arrivals:
-                        await response.send_str('{"type":"event","data":' + arrival.json.decode() + "}")
+                        await response.send_str(_frame(arrival, begins and begins.generation))
             except TimeoutError:
                 await response.close(code=WSCloseCode.TRY_AGAIN_LATER, message=b"taking nothing for too long")
                 return
@@ -106,8 +117,28 @@ def _counted(shared: Shared) -> Iterator[None]:
         shared.hub.subscribers -= 1
 
 
+def _place(shared: Shared, subscriber: Subscriber, cursor: Cursor | None) -> Cursor:
+    """Return where a listener begins. Up to the horizon everything has come: behind it nothing is missed."""
+    if cursor is not None:
+        moment_us = cursor.moment_us
+    else:
+        moment_us = now_us() if shared.indexer.horizon_us is None else shared.indexer.horizon_us
+    return Cursor(shared.indexer.generation, subscriber.after_id, moment_us)
+
+
+def _frame(arrival: Arrival, generation: str | None) -> str:
+    if generation is None:
+        return '{"type":"event","data":' + arrival.json.decode() + "}"
+    name = _name(Cursor(generation, arrival.id, arrival.moment_us))
+    return f'{{"type":"event","id":"{name}","data":{arrival.json.decode()}}}'
+
+
+def _name(place: Cursor) -> str:
+    return f"{place.generation}-{place.id}-{place.moment_us}"
+
+
 def _spelled(generation: str, arrival: Arrival) -> bytes:
-    name = f"{generation}-{arrival.id}-{arrival.moment_us}"
+    name = _name(Cursor(generation, arrival.id, arrival.moment_us))
     return b"id: %b\ndata: %b\n\n" % (name.encode(), arrival.json)
 
 

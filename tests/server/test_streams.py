@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -109,6 +110,29 @@ async def test_ids_survive_a_restart(tmp_path: Any) -> None:
     ):
         again = await sent(response, 4)
     assert again[:3] == heard[1:4]
+    log.close()
+
+
+async def test_socket_goes_on_behind_an_event(tmp_path: Path) -> None:
+    """A WebSocket that asks for ids is told where it begins, and one that comes back with an id goes on behind it."""
+    async with serving(tmp_path) as rig:
+        log = rig.live()
+        await rig.shared.catch_up()
+        async with rig.client.ws_connect(STREAM + "?last_event_id=") as socket, asyncio.timeout(30):
+            begins = await socket.receive_json()
+            say(log, 3)
+            heard = [await socket.receive_json() for _ in range(4)]
+        assert begins["type"] == "listening"
+        assert [sorted(frame) for frame in heard] == [["data", "id", "type"]] * 4
+    say(log, 1)
+    async with serving(tmp_path) as rig:
+        for place, missed in ((begins["id"], heard), (heard[1]["id"], heard[2:])):
+            url = f"{STREAM}?last_event_id={place}"
+            async with rig.client.ws_connect(url) as socket, asyncio.timeout(30):
+                assert (await socket.receive_json())["type"] == "listening"
+                again = [await socket.receive_json() for _ in range(len(missed) + 1)]
+            assert again[:-1] == missed
+            assert again[-1]["data"]["event_type"] == "command_received"
     log.close()
 
 
