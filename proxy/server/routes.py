@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from proxy.server import description, monitoring, overview, specifications, streams
+from proxy.server import description, health, monitoring, overview, specifications, streams
 
 __all__ = ["ROUTES", "Parameter", "Route"]
 
@@ -67,9 +67,18 @@ ROUTES = (
     Route(
         "GET",
         "/health",
-        overview.health,
+        health.health,
         "Whether the server is well",
         answer="api/health_answer",
+        failures=(503,),
+    ),
+    Route("GET", "/health/live", health.live, "Whether this process answers", answer=""),
+    Route(
+        "GET",
+        "/health/ready",
+        health.ready,
+        "Whether requests should be sent here",
+        answer="",
         failures=(503,),
     ),
     Route("GET", "/status", overview.status, "What every running session does", answer="api/status_answer"),

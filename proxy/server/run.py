@@ -15,6 +15,7 @@ from proxy.server.app import create_app
 from proxy.server.background import announce
 from proxy.server.journal import configure, journal
 from proxy.server.shared import SHARED, Shared
+from proxy.server.upkeep import run_jobs
 
 __all__ = ["CannotServeError", "Options", "serve"]
 
@@ -72,7 +73,11 @@ async def _serve(options: Options, lock: int) -> bool:
         url = f"http://{host}:{port}"
         announce(lock, url, __version__)
         journal.info("server.started", url=url, data_dir=options.data_dir, pid=os.getpid())
-        return await _until_done(app[SHARED], stopped, options)
+        async with asyncio.TaskGroup() as group:
+            jobs = group.create_task(run_jobs(app[SHARED]))
+            left = await _until_done(app[SHARED], stopped, options)
+            jobs.cancel()
+        return left
     finally:
         await runner.cleanup()
         journal.info("server.stopped", pid=os.getpid())

@@ -29,7 +29,11 @@ async def security_middleware(request: web.Request, handler: "web.Handler") -> w
     settings = of(request).settings
     _check_host(request, settings.api.host)
     _check_origin(request, settings.security.allowed_origins)
-    if request.path != "/health":  # whether the server is well may always be asked
+    if request.path not in (
+        "/health",
+        "/health/live",
+        "/health/ready",
+    ):  # whether the server is well may always be asked
         if not _is_same_user(request):
             _check_token(request, settings.security.tokens)
         _check_rate(request)

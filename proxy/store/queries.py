@@ -126,6 +126,11 @@ class Queries:
             )
             return [msgspec.json.decode(state, type=Session) for (state,) in rows]
 
+    def offsets(self) -> list[tuple[str, int]]:
+        """Return up to where the logs of sessions that are not over are indexed."""
+        with self._reading() as connection:
+            return connection.execute("SELECT session_id, offset FROM sessions WHERE over = 0").fetchall()
+
     def session(self, session_id: str) -> Session | None:
         """Return one session, None when the index does not have it."""
         with self._reading() as connection:

@@ -1,0 +1,33 @@
+"""What the machine and the server take."""
+
+import os
+from pathlib import Path
+
+from proxy.server.figures import processes, system_figures
+
+
+def test_the_figures_are_of_this_machine(tmp_path: Path) -> None:
+    """Each figure is there and within what is possible."""
+    found = system_figures(str(tmp_path), (os.getpid(),))
+    assert 0 <= found["cpu_percent"] <= 100
+    assert 0 < found["memory_available_bytes"] <= found["memory_total_bytes"]
+    assert 0 <= found["disk_free_bytes"] <= found["disk_total_bytes"]
+    assert found["server_processes"] == 1
+    assert found["server_memory_bytes"] > 1_000_000
+    assert found["server_open_files"] >= 3
+    assert found["server_threads"] >= 1
+
+
+def test_several_processes_are_added_up_and_dead_ones_are_none(tmp_path: Path) -> None:
+    """The server is all of its processes; one that has died meanwhile is no fault."""
+    pid = os.fork()
+    if pid == 0:
+        os._exit(0)
+    os.waitpid(pid, 0)
+    assert processes((os.getpid(), pid))["server_processes"] == 1
+    assert processes((os.getpid(), os.getppid()))["server_processes"] == 2
+
+
+def test_a_disk_that_cannot_be_asked_is_left_out(tmp_path: Path) -> None:
+    """The other figures are said all the same."""
+    assert "disk_free_bytes" not in system_figures(str(tmp_path / "none"), ())
