@@ -106,12 +106,16 @@ class GuardedPump(Pump):
         """Return the records, and the lines to be passed on, with the gate's replacements in their places."""
         if lines[0][-1:] == b"\n":  # see `framing.Cut`
             lines = [data[:-1]]
-        self.recorder.decide(lines)
-        if self.recorder.kind != "messages":
-            return super().take_lines(lines, data)
-        judgements = self.recorder.judge(lines)
+        try:
+            self.recorder.decide(lines)
+            if self.recorder.kind != "messages":
+                return super().take_lines(lines, data)
+            judgements = self.recorder.judge(lines)
+        except Exception as error:  # a fault of ours holds nothing back
+            self._on_fault(self.name, error)
+            return self.recorder.raw(lines), data
         if not any(judgement.verdict == "invalid" for judgement in judgements):
-            return super().take_lines(lines, data)
+            return self.recorder.judged(lines, judgements, data), data
         bodies: list[Body] = []
         passing: list[bytes] = []
         answers: list[bytes] = []
@@ -144,14 +148,21 @@ class GuardedPump(Pump):
         line, rest = self._framer.finish()
         if not line:
             return
-        self.recorder.decide([line])
-        if self.recorder.kind == "messages" and self.recorder.judge([line])[0].verdict == "invalid":
+        if self._is_held_back(line):
             self._unfinished = True
             _, instead = self.take_lines([line], line)
             self.write(instead)
         else:
-            self.record([self.recorder.unfinished(line)])
+            self.record([self.unfinished(line)])
             self.pass_on([], rest)
+
+    def _is_held_back(self, line: bytes) -> bool:
+        try:
+            self.recorder.decide([line])
+            return self.recorder.kind == "messages" and self.recorder.judge([line])[0].verdict == "invalid"
+        except Exception as error:  # as in `take_lines`
+            self._on_fault(self.name, error)
+            return False
 
 
 def guard(pumps: Mapping[str, Pump]) -> None:

@@ -46,11 +46,6 @@ class LineFramer:
         self._first = b""  # its first byte that is not white space
         self._skipping = False  # in the rest of an overlong line, which is recorded already
 
-    @property
-    def mid_line(self) -> bool:
-        """Whether the bytes released so far end within a line."""
-        return self._skipping or len(self._held) < len(self._line)
-
     def feed(self, chunk: bytes) -> Cut:
         """Take one read: not empty, and no longer than the limit of a line."""
         if not self._line and not self._skipping and chunk[-1] == 10:  # whole lines: the usual read

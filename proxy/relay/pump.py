@@ -15,6 +15,7 @@ import threading
 from proxy.relay.framing import LineFramer
 from proxy.relay.handover import Handover
 from proxy.relay.memory import give_back
+from proxy.relay.recording import truncated
 
 TYPE_CHECKING = False  # `typing` takes long to import, and a session waits for its streams
 if TYPE_CHECKING:
@@ -134,6 +135,14 @@ class Pump(threading.Thread):
             self._on_fault(self.name, error)
             return self.recorder.raw(lines), data
 
+    def unfinished(self, line: bytes) -> Body:
+        """Return the record of the last line, which has no newline; of a fault of ours, as in `take_lines`."""
+        try:
+            return self.recorder.unfinished(line)
+        except Exception as error:
+            self._on_fault(self.name, error)
+            return truncated(self.recorder.raw([line])[0])
+
     def deliver(self, bodies: Sequence[Body] | Alike, lines: list[bytes], data: bytes) -> None:
         """Log first, pass on second: large reads by the thread for them, others at once."""
         if self._reader_gone:  # as the handover found
@@ -219,7 +228,7 @@ class Pump(threading.Thread):
         """The source has ended: what is left is a line without a newline."""
         line, rest = self._framer.finish()
         if line:
-            self.record([self.recorder.unfinished(line)])
+            self.record([self.unfinished(line)])
         if rest:
             self.pass_on([], rest)
 

@@ -60,7 +60,12 @@ class StreamRecorder:
         if len(lines) > 1 and self._are_alike(lines, data):
             self.counts["valid"] += len(lines)
             return Alike(self._records.valid, lines, len(data))
-        judgements = self.judge(lines)
+        return self.judged(lines, self.judge(lines), data)
+
+    def judged(
+        self, lines: Sequence[bytes], judgements: Sequence[Judgement], data: bytes
+    ) -> Sequence[Body] | Alike:
+        """Return the record bodies for lines that `judge` has judged; ``data`` is the read they end."""
         if self._are_ordinary(lines, judgements, data):
             self.counts["valid"] += len(lines)
             return Alike(self._records.valid, lines, len(data))

@@ -24,7 +24,7 @@ from tests.relay.wrapper import BOUND_S, read_all, read_exactly, read_line, writ
 from tests.sessions.logs import read_log
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from tests.sessions.logs import Log
 
@@ -51,13 +51,20 @@ class WatchedLog(SessionLog):
 class Line:
     """A pump between two pipes."""
 
-    def __init__(self, data_dir: Path, *, declared: bool = True, source_is_ours: bool = True) -> None:
+    def __init__(
+        self,
+        data_dir: Path,
+        *,
+        declared: bool = True,
+        source_is_ours: bool = True,
+        pump: Callable[..., Pump] = Pump,
+    ) -> None:
         self.log = WatchedLog(data_dir)
         self.recorder = StreamRecorder("s", "stdout", declared=declared, judged=True, redact=True)
         source, self.writer = os.pipe()
         self.reader, sink = os.pipe()
         self.faults: list[str] = []
-        self.pump = Pump(
+        self.pump = pump(
             "stdout",
             source,
             sink,
@@ -159,12 +166,20 @@ def test_what_was_written_to_a_closed_reader_is_on_record(tmp_path: Path) -> Non
         os.close(line.writer)
 
 
+def guarded(*arguments: Any, **options: Any) -> Pump:
+    """Return a pump that holds back what is invalid."""
+    pump = GuardedPump(*arguments, **options)
+    pump.guard(Gate(), None)
+    return pump
+
+
+@pytest.mark.parametrize("pump", [Pump, guarded], ids=["observe", "enforce"])
 @pytest.mark.parametrize("message", [MESSAGE, LONG], ids=["short", "long"])
 def test_a_fault_of_ours_in_judging_costs_nothing_but_the_verdict(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, message: bytes
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, message: bytes, pump: Callable[..., Pump]
 ) -> None:
     """Lines that could not be judged pass as ever and are recorded as they are, and the fault is told."""
-    line = Line(tmp_path)
+    line = Line(tmp_path, pump=pump)
     monkeypatch.setattr(line.recorder, "judge", lambda _lines: 1 / 0)
     line.start()
     write_all(line.writer, message % 1)
@@ -174,6 +189,23 @@ def test_a_fault_of_ours_in_judging_costs_nothing_but_the_verdict(
     assert log.lines("stdout") == [(message % 1)[:-1]]
     assert line.faults == ["stdout: ZeroDivisionError('division by zero')"]
     assert dict(line.recorder.counts) == {"unjudged": 1}
+    os.close(line.reader)
+
+
+@pytest.mark.parametrize("pump", [Pump, guarded], ids=["observe", "enforce"])
+def test_a_fault_of_ours_in_judging_the_last_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pump: Callable[..., Pump]
+) -> None:
+    """A last line without a newline passes and is recorded too, when it could not be judged."""
+    line = Line(tmp_path, pump=pump)
+    monkeypatch.setattr(line.recorder, "judge", lambda _lines: 1 / 0)
+    line.start()
+    write_all(line.writer, MESSAGE[:-1] % 1)
+    os.close(line.writer)
+    assert read_all(line.reader) == MESSAGE[:-1] % 1
+    log = line.ended()
+    assert log.lines("stdout") == [MESSAGE[:-1] % 1]
+    assert set(line.faults) == {"stdout: ZeroDivisionError('division by zero')"}
     os.close(line.reader)
 
 
