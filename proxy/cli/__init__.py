@@ -28,6 +28,7 @@ SUBCOMMANDS = frozenset(
         "serve",
         "shim",
         "config",
+        "token",
         "prune",
         "backup",
         "restore",

@@ -21,6 +21,7 @@ from proxy.cli import (
     serve,
     settings,
     shim,
+    token,
     upkeep,
     validate,
 )
@@ -110,6 +111,6 @@ def _parser() -> argparse.ArgumentParser:
         add_help=False,
     )
     subparsers = parser.add_subparsers(title="subcommands", metavar="", required=True, prog="claude-proxy")
-    for family in (overview, reading, serve, validate, drift, shim, settings, upkeep, replay):
+    for family in (overview, reading, serve, validate, drift, shim, settings, token, upkeep, replay):
         family.add_parser(subparsers)
     return parser

@@ -75,8 +75,15 @@ def _value(found: Configuration, name: str) -> Any:
 def _read(arguments: argparse.Namespace) -> Configuration | None:
     options = arguments.options
     path = options.get("config") or os.environ.get("CLAUDE_PROXY_CONFIG") or None
+    from proxy.server.tls import CannotUseCertificateError, Certificate  # noqa: PLC0415 - only this needs TLS
+
     try:
-        return read(path, os.environ, options)
+        found = read(path, os.environ, options)
+        Certificate.of(found.settings.security)
+        return found
+    except CannotUseCertificateError as error:
+        sys.stderr.write(f"claude-proxy: {error}\n")
+        return None
     except ConfigurationError as error:
         for fault in error.faults:
             sys.stderr.write(f"claude-proxy: {fault}\n")

@@ -1,22 +1,27 @@
 """The application: made by a factory, so that tests and the command line run the same one."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 
 from proxy.config import Settings
-from proxy.server.errors import error_middleware
+from proxy.server.errors import error_middleware, expect
 from proxy.server.journal import journal
-from proxy.server.limits import Limit
 from proxy.server.live import Hub
 from proxy.server.recording import Recordings
 from proxy.server.routes import ROUTES
-from proxy.server.security import add_cors_headers, security_middleware
+from proxy.server.security import ACCESS, add_headers, default_access, security_middleware
 from proxy.server.shared import SHARED, Shared
+from proxy.server.tokens import TokenFile, of_configuration
 from proxy.store.follower import Follower
 from proxy.store.indexer import Arrival, Indexer
 from proxy.store.queries import Queries
+
+if TYPE_CHECKING:
+    from proxy.server.limits import Limit
 
 __all__ = ["create_app"]
 
@@ -27,10 +32,14 @@ def create_app(data_dir: str, settings: Settings | None = None) -> web.Applicati
     app = web.Application(
         middlewares=[error_middleware, security_middleware], client_max_size=settings.api.max_request_size
     )
+    app[ACCESS] = {}
     for route in ROUTES:
-        app.router.add_route(route.method, route.path, route.handler)
+        registered = app.router.add_route(route.method, route.path, route.handler, expect_handler=expect)
         if route.method == "GET" and route.media_type != "websocket":  # aiohttp leaves the body out
-            app.router.add_route("HEAD", route.path, route.handler)
+            app.router.add_route("HEAD", route.path, route.handler, expect_handler=expect)
+        if registered.resource is not None:
+            path = registered.resource.canonical
+            app[ACCESS][f"{route.method} {path}"] = route.access or default_access(route.method, path)
 
     async def lifetime(app: web.Application) -> AsyncIterator[None]:
         shared = await _started(data_dir, settings)
@@ -43,7 +52,7 @@ def create_app(data_dir: str, settings: Settings | None = None) -> web.Applicati
 
     app.cleanup_ctx.append(lifetime)
     app.on_shutdown.append(let_go)
-    app.on_response_prepare.append(add_cors_headers)
+    app.on_response_prepare.append(add_headers)
     return app
 
 
@@ -70,12 +79,24 @@ async def _started(data_dir: str, settings: Settings) -> Shared:
         queries,
         hub,
         Recordings(data_dir),
-        Limit(settings.security.rate_limit) if settings.security.rate_limit else None,
+        await asyncio.to_thread(_limit, data_dir, settings.security.rate_limit),
         asyncio.Semaphore(settings.validation.concurrent_validations),
+        TokenFile(data_dir),
+        of_configuration(settings.security.tokens),
     )
+
+
+def _limit(data_dir: str, rate: str | None) -> "Limit | None":
+    if rate is None:
+        return None
+    from proxy.server.limits import Limit  # noqa: PLC0415 - its library is for those who have a limit
+
+    return Limit(rate, os.path.join(data_dir, "limits.sqlite3"))
 
 
 def _stopped(shared: Shared) -> None:
     shared.recordings.stop_all("server_stopped")
     shared.follower.catch_up(2.0)
     shared.follower.stop()
+    if shared.limit is not None:
+        shared.limit.close()

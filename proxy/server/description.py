@@ -1,5 +1,7 @@
 """The API's own description, made from the table of routes and the published schemas."""
 
+import base64
+import hashlib
 import html
 import os
 import re
@@ -12,6 +14,7 @@ from aiohttp import web
 from proxy import __version__
 from proxy.events.vocabulary import MEANINGS, STATE_MEANINGS
 from proxy.protocol import library
+from proxy.server.security import default_access
 
 if TYPE_CHECKING:
     from proxy.server.routes import Parameter, Route
@@ -28,7 +31,7 @@ _FAILURES = {
 }
 _EVERYWHERE = {
     401: "A token is needed.",
-    403: "A foreign `Host` or `Origin`.",
+    403: "A foreign `Host` or `Origin`, or a token without the scope.",
     429: "Asked too often; see `Retry-After`.",
 }
 
@@ -40,7 +43,9 @@ async def openapi(_: web.Request) -> web.Response:
 
 async def docs(_: web.Request) -> web.Response:
     """Give the description as a page."""
-    return web.Response(text=_page(), content_type="text/html")
+    nothing_else = "frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+    policy = f"default-src 'none'; style-src {_style_hash()}; {nothing_else}"
+    return web.Response(text=_page(), content_type="text/html", headers={"Content-Security-Policy": policy})
 
 
 @cache
@@ -67,7 +72,6 @@ def _openapi() -> bytes:
             "schemas": components,
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
         },
-        "security": [{}, {"token": []}],
     }
     return msgspec.json.encode(described)
 
@@ -78,10 +82,12 @@ def plain(path: str) -> str:
 
 
 def _operation(route: "Route", components: dict[str, Any]) -> dict[str, Any]:
+    access = route.access or default_access(route.method, route.path)
     operation: dict[str, Any] = {
         "summary": route.summary,
         "operationId": f"{route.handler.__module__.rpartition('.')[2]}_{route.handler.__name__}",
         "responses": _responses(route, components),
+        "security": [{}] if access == "open" else [{}, {"token": [access]}],
     }
     if route.parameters:
         operation["parameters"] = [_parameter(one) for one in route.parameters]
@@ -157,6 +163,12 @@ def _rewritten(value: Any, name: str, components: dict[str, Any]) -> Any:
         target = os.path.normpath(os.path.join(os.path.dirname(name), path)) if path else name
         return {"$ref": _component(target, components)["$ref"] + fragment}
     return {key: _rewritten(item, name, components) for key, item in value.items()}
+
+
+@cache
+def _style_hash() -> str:
+    style = _PAGE.partition("<style>")[2].partition("</style>")[0]
+    return f"'sha256-{base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()}'"
 
 
 @cache

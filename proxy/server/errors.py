@@ -10,10 +10,12 @@ from aiohttp import web
 from proxy.server.journal import journal
 
 __all__ = [
+    "TOO_LARGE",
     "BadRequestError",
     "NotAllowedError",
     "NotFoundError",
     "RequestError",
+    "TooLargeError",
     "TooManyError",
     "TooSlowError",
     "UnauthorizedError",
@@ -21,6 +23,9 @@ __all__ = [
     "UnprocessableError",
     "answer",
     "error_middleware",
+    "expect",
+    "failure",
+    "spelled",
 ]
 
 
@@ -60,6 +65,12 @@ class TooSlowError(RequestError):
     status = 408
 
 
+class TooLargeError(RequestError):
+    """The body, or a part of it, is larger than the configuration allows."""
+
+    status = 413
+
+
 class UnprocessableError(RequestError):
     """A value is unknown, of the wrong kind or out of range."""
 
@@ -92,9 +103,32 @@ def raw_answer(data: bytes) -> web.Response:
     return web.Response(body=b'{"success":true,"data":%b}' % data, content_type="application/json")
 
 
-def _failure(status: int, sentence: str, headers: Mapping[str, str]) -> web.Response:
-    body = msgspec.json.encode({"success": False, "error": sentence})
-    return web.Response(status=status, body=body, content_type="application/json", headers=headers)
+def failure(status: int, sentence: str, headers: Mapping[str, str] = MappingProxyType({})) -> web.Response:
+    """Return an answer that says what is wrong."""
+    return web.Response(
+        status=status, body=spelled(sentence), content_type="application/json", headers=headers
+    )
+
+
+def spelled(sentence: str) -> bytes:
+    """Return the body of an answer that says what is wrong."""
+    return msgspec.json.encode({"success": False, "error": sentence})
+
+
+async def expect(request: web.Request) -> web.StreamResponse | None:
+    """Tell a client that waits for it that it may send its body, or that this will not be taken."""
+    if request.headers.get("Expect", "").lower() != "100-continue":
+        return failure(417, "The only expectation that can be met is 100-continue.")
+    if (request.content_length or 0) > request.client_max_size:
+        response = failure(413, TOO_LARGE)
+        response.force_close()
+        return response
+    await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+    request.writer.output_size = 0  # as aiohttp's own handler: the answer itself has not begun
+    return None
+
+
+TOO_LARGE = "The body is too large; send less at once, or raise api.max_request_size."
 
 
 @web.middleware
@@ -103,18 +137,18 @@ async def error_middleware(request: web.Request, handler: "web.Handler") -> web.
     try:
         return await handler(request)  # type: ignore[no-any-return]
     except RequestError as error:
-        return _failure(error.status, str(error), error.headers)
+        return failure(error.status, str(error), error.headers)
     except web.HTTPException as error:
         if error.status < 400:
             raise
-        return _failure(error.status, _sentence(request, error), _kept(error))
+        return failure(error.status, _sentence(request, error), _kept(error))
     except sqlite3.Error as error:
         journal.warning("request.index_unreadable", path=request.path, error=str(error))
-        return _failure(503, "The index cannot be read now; see /health.", {"Retry-After": "1"})
+        return failure(503, "The index cannot be read now; see /health.", {"Retry-After": "1"})
     except Exception:
         # A fault of ours: whoever asked learns that it is, the log learns which one.
         journal.exception("request.failed", method=request.method, path=request.path)
-        return _failure(500, "This is a fault of claude-proxy; its server log says more.", {})
+        return failure(500, "This is a fault of claude-proxy; its server log says more.", {})
 
 
 def _sentence(request: web.Request, error: web.HTTPException) -> str:
@@ -123,7 +157,7 @@ def _sentence(request: web.Request, error: web.HTTPException) -> str:
     if isinstance(error, web.HTTPMethodNotAllowed):
         return f"{request.path} takes {', '.join(sorted(error.allowed_methods))}, not {request.method}."
     if isinstance(error, web.HTTPRequestEntityTooLarge):
-        return "The body is too large; send less at once, or raise api.max_request_size."
+        return TOO_LARGE
     return error.text or error.reason
 
 

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from proxy.events.moments import microseconds
 from proxy.protocol import grammar
-from proxy.server.errors import BadRequestError, TooSlowError, UnprocessableError
+from proxy.server.errors import TOO_LARGE, BadRequestError, TooLargeError, TooSlowError, UnprocessableError
 from proxy.server.shared import of
 
 __all__ = ["EVENT_TYPE", "body", "choice", "event_types", "moment", "whole"]
@@ -26,11 +26,13 @@ async def body(request: web.Request, decoder: "msgspec.json.Decoder[_T]") -> _T:
         BadRequestError: it is not JSON, of another content type, or not encoded as it says.
         TooSlowError: it did not arrive in time.
         UnprocessableError: it has not the shape that is wanted.
-        web.HTTPRequestEntityTooLarge: it is too large.
+        TooLargeError, web.HTTPRequestEntityTooLarge: it is too large.
     """
     kind = request.content_type
     if kind != "application/json" and not kind.endswith("+json"):
         raise BadRequestError(f"The content type is {kind!r}; send application/json.")
+    if (request.content_length or 0) > request.client_max_size:
+        raise TooLargeError(TOO_LARGE)
     try:
         async with asyncio.timeout(of(request).settings.api.timeout):
             raw = await request.read()

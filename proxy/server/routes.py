@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Literal
 
 from aiohttp import web
 
@@ -35,6 +36,8 @@ class Route:
     """The schema of its answer's `data`; None: described by its media type alone."""
     media_type: str = "application/json"
     failures: tuple[int, ...] = ()
+    access: Literal["open", "read", "write"] | None = None
+    """What it needs; None: nothing for `/health...`, else ``read`` for GET and ``write`` for the others."""
 
 
 _SESSION = Parameter("session_id", "Only this session.", {"type": "string"})
@@ -119,6 +122,7 @@ ROUTES = (
         request="api/validation_request",
         answer="api/validation_answer",
         failures=_BODY,
+        access="read",
     ),
     Route(
         "POST",
@@ -128,6 +132,7 @@ ROUTES = (
         request="api/validation_batch_request",
         answer="[api/validation_answer]",
         failures=_BODY,
+        access="read",
     ),
     Route(
         "POST",

@@ -1,6 +1,7 @@
 """Runs a server until it is told to stop or, in the background, until nobody needs it."""
 
 import asyncio
+import ipaddress
 import os
 import signal
 import socket
@@ -13,8 +14,11 @@ from proxy import __version__
 from proxy.config import Settings
 from proxy.server.app import create_app
 from proxy.server.background import announce
+from proxy.server.connections import BACKLOG, listen
 from proxy.server.journal import configure, journal
 from proxy.server.shared import SHARED, Shared
+from proxy.server.tls import CannotUseCertificateError, Certificate
+from proxy.server.tokens import TokenError
 from proxy.server.upkeep import run_jobs
 
 __all__ = ["CannotServeError", "Options", "serve"]
@@ -57,33 +61,60 @@ def serve(options: Options, lock: int) -> bool:
 
 
 async def _serve(options: Options, lock: int) -> bool:
+    try:
+        certificate = Certificate.of(options.settings.security)
+    except CannotUseCertificateError as error:
+        raise CannotServeError(str(error)) from None
     listening = _listening(options)
     port = listening.getsockname()[1]
     host = f"[{options.host}]" if ":" in options.host else options.host
     api = options.settings.api.model_copy(update={"host": options.host, "port": port})
     app = create_app(options.data_dir, options.settings.model_copy(update={"api": api}))
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0)
-    stopped = asyncio.Event()
+    stopped, server = asyncio.Event(), None
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopped.set)
     try:
         await runner.setup()
-        await web.SockSite(runner, listening).start()
-        url = f"http://{host}:{port}"
+        server = await listen(runner, listening, api, certificate.context if certificate else None)
+        url = f"{'https' if certificate else 'http'}://{host}:{port}"
         announce(lock, url, __version__)
         journal.info("server.started", url=url, data_dir=options.data_dir, pid=os.getpid())
+        _warn_of_nobody(app[SHARED], options)
         async with asyncio.TaskGroup() as group:
             jobs = group.create_task(run_jobs(app[SHARED]))
-            left = await _until_done(app[SHARED], stopped, options)
+            left = await _until_done(app[SHARED], stopped, options, certificate)
             jobs.cancel()
         return left
     finally:
+        if server is not None:
+            server.close()
         await runner.cleanup()
         journal.info("server.stopped", pid=os.getpid())
 
 
-async def _until_done(shared: Shared, stopped: asyncio.Event, options: Options) -> bool:
+def _warn_of_nobody(shared: Shared, options: Options) -> None:
+    """Say once that a server that can be reached from elsewhere will not answer there."""
+    try:
+        is_local = all(ipaddress.ip_address(one).is_loopback for one in _addresses(options.host))
+        tokens = [*shared.tokens, *shared.token_file.tokens().values()]
+    except (OSError, ValueError, TokenError) as error:
+        journal.warning("access.tokens_unreadable", error=str(error))
+        return
+    if not is_local and not tokens:
+        hint = "no token is configured: only loopback is answered; see claude-proxy token create"
+        journal.warning("access.loopback_only", host=options.host, hint=hint)
+
+
+def _addresses(host: str) -> list[str]:
+    found = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    return [str(one[4][0]).partition("%")[0] for one in found]
+
+
+async def _until_done(
+    shared: Shared, stopped: asyncio.Event, options: Options, certificate: Certificate | None
+) -> bool:
     """Wait until the server is told to stop or, in the background, has not been needed for long enough (True)."""
     loop = asyncio.get_running_loop()
     needed_at = loop.time()
@@ -94,12 +125,22 @@ async def _until_done(shared: Shared, stopped: asyncio.Event, options: Options) 
                 return False
         except TimeoutError:
             pass
+        if certificate is not None:
+            await asyncio.to_thread(_renew, certificate)
         await asyncio.to_thread(shared.recordings.stop_idle, options.settings.monitoring.session_timeout)
         if shared.indexer.live or not shared.follower.caught_up.is_set():
             needed_at = loop.time()
         if options.background and loop.time() - needed_at >= options.settings.api.linger:
             journal.info("server.not_needed", linger_s=options.settings.api.linger)
             return True
+
+
+def _renew(certificate: Certificate) -> None:
+    try:
+        if certificate.renew():
+            journal.info("certificate.renewed")
+    except CannotUseCertificateError as error:
+        journal.error("certificate.not_renewed", error=str(error))
 
 
 def _listening(options: Options) -> socket.socket:
@@ -126,7 +167,7 @@ def _bound(host: str, port: int) -> socket.socket:
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(address)
-        listening.listen(128)
+        listening.listen(BACKLOG)
     except OSError:
         listening.close()
         raise

@@ -1,84 +1,136 @@
-"""Who may ask: the same user on this machine, and whoever has a token.
+"""Who may ask, and what: the same user on this machine everything, whoever has a token what its scopes allow.
 
-A page in a browser runs on this machine too. So a request's ``Host`` must be an address, ``localhost`` or the name
+A page in a browser runs on this machine too. So a request's ``Host`` must be an address, ``localhost`` or a name
 that the server is configured with (a foreign name that resolves to us is how pages reach local servers), and what
-changes something, or listens, must not come from a page of another origin.
+changes something, or listens, must not come from a page of another origin. A request that was handed on by a
+reverse proxy comes from wherever the proxy had it from, whoever runs the proxy.
 """
 
-import hmac
+import asyncio
 import ipaddress
 import math
-import os
+from typing import Literal, NamedTuple
 from urllib.parse import urlsplit
-from weakref import WeakKeyDictionary
 
 from aiohttp import web
 
-from proxy.server.errors import NotAllowedError, TooManyError, UnauthorizedError
-from proxy.server.shared import of
+from proxy.server.errors import NotAllowedError, TooManyError, UnauthorizedError, UnavailableError
+from proxy.server.peers import is_same_user
+from proxy.server.shared import Shared, of
+from proxy.server.tokens import SCOPES, Token, TokenError, hashed
 
-__all__ = ["add_cors_headers", "security_middleware"]
+__all__ = ["ACCESS", "Access", "add_headers", "default_access", "security_middleware"]
 
-_same_user: "WeakKeyDictionary[object, bool]" = WeakKeyDictionary()
-"""By connection: who is at the other end does not change while it lasts."""
+Access = Literal["open", "read", "write"]
+"""What a call needs: nothing, or a scope."""
+ACCESS: web.AppKey[dict[str, Access]] = web.AppKey("ACCESS", dict)
+"""What each route needs, by method and path as they are registered."""
+
+_FORWARDED = frozenset(
+    [
+        "forwarded",
+        "via",
+        "x-real-ip",
+        "x-client-ip",
+        "x-cluster-client-ip",
+        "true-client-ip",
+        "cf-connecting-ip",
+    ]
+)
+"""Headers that reverse proxies add, besides all that begin with ``x-forwarded-``."""
+_HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+"""What every answer has that has not its own."""
+
+
+class _Client(NamedTuple):
+    """Who asks: a name to count by, and what it may do."""
+
+    name: str
+    scopes: tuple[str, ...]
+
+
+def default_access(method: str, path: str) -> Access:
+    """Return what a call needs unless its route says otherwise: whether the server is well may always be asked."""
+    if path == "/health" or path.startswith("/health/"):
+        return "open"
+    return "read" if method in ("GET", "HEAD") else "write"
 
 
 @web.middleware
 async def security_middleware(request: web.Request, handler: "web.Handler") -> web.StreamResponse:  # type: ignore[name-defined]
     """Refuse what must not be answered."""
-    settings = of(request).settings
-    _check_host(request, settings.api.host)
+    shared = of(request)
+    settings = shared.settings
+    _check_host(request, (settings.api.host.lower(), *settings.security.allowed_hosts))
     _check_origin(request, settings.security.allowed_origins)
-    if request.path not in (
-        "/health",
-        "/health/live",
-        "/health/ready",
-    ):  # whether the server is well may always be asked
-        if not _is_same_user(request):
-            _check_token(request, settings.security.tokens)
-        _check_rate(request)
-    if (
-        request.method == "OPTIONS"
-        and "Access-Control-Request-Method" in request.headers
-        and _cors_origin(request)
-    ):
+    if _asks_beforehand(request) and _cors_origin(request):
         return web.Response(status=204, headers={"Access-Control-Max-Age": "600"})
+    access = _access(request)
+    if access != "open":
+        client = await _client(request)
+        await _check_rate(request, client.name)
+        if not client.scopes:
+            raise UnauthorizedError(
+                "A token is needed: send `Authorization: Bearer TOKEN`; `claude-proxy token create` makes one."
+            )
+        if access not in client.scopes:
+            raise NotAllowedError(
+                f"This token may not {access}; `claude-proxy token create --scope {access}`."
+            )
     return await handler(request)  # type: ignore[no-any-return]
 
 
-async def add_cors_headers(request: web.Request, response: web.StreamResponse) -> None:
-    """Let pages of allowed origins read the answer, where the configuration says so."""
+async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
+    """Say to browsers what they may do with an answer; let pages of allowed origins read it where that is wanted."""
+    for name, value in _HEADERS.items():
+        response.headers.setdefault(name, value)
+    response.headers["Server"] = "claude-proxy"
+    if of(request).settings.security.enable_cors:
+        response.headers["Vary"] = "Origin"
     if origin := _cors_origin(request):
         response.headers["Access-Control-Allow-Origin"] = origin
         response.headers["Access-Control-Allow-Methods"] = "GET, POST"
         response.headers["Access-Control-Allow-Headers"] = "Authorization, Content-Type, Last-Event-ID"
-        response.headers["Vary"] = "Origin"
+        response.headers["Access-Control-Expose-Headers"] = "Retry-After"
+        response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
+
+
+def _access(request: web.Request) -> Access:
+    resource = request.match_info.route.resource
+    method = "GET" if request.method == "HEAD" else request.method
+    path = request.path if resource is None else resource.canonical
+    return request.app[ACCESS].get(f"{method} {path}") or default_access(request.method, path)
+
+
+# -- where it comes from ---------------------------------------------------------------------------------------
+
+
+def _asks_beforehand(request: web.Request) -> bool:
+    return request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers
 
 
 def _cors_origin(request: web.Request) -> str | None:
     security = of(request).settings.security
-    origin = request.headers.get("Origin")
+    origin = request.headers.get("Origin", "").lower()
     return origin if security.enable_cors and origin in security.allowed_origins else None
 
 
-def _check_rate(request: web.Request) -> None:
-    limit = of(request).limit
-    if limit is None or not (wait_s := limit.wait_s(request.remote or "")):
-        return
-    rate = of(request).settings.security.rate_limit
-    raise TooManyError(f"security.rate_limit allows {rate}; ask again later.", math.ceil(wait_s))
-
-
-def _check_host(request: web.Request, configured: str) -> None:
+def _check_host(request: web.Request, names: tuple[str, ...]) -> None:
     try:
         name = urlsplit(f"//{request.headers.get('Host', '')}").hostname or ""
     except ValueError:
         name = ""
-    if name in ("localhost", configured.lower()) or _is_address(name):
+    if name == "localhost" or name in names or _is_address(name):
         return
-    raise NotAllowedError(
-        f"This server does not answer to the host {name!r}; use its address, or set api.host."
-    )
+    raise NotAllowedError(f"This server does not answer to the host {name!r}; see security.allowed_hosts.")
 
 
 def _is_address(name: str) -> bool:
@@ -94,56 +146,59 @@ def _check_origin(request: web.Request, allowed: tuple[str, ...]) -> None:
     listens = request.headers.get("Upgrade", "").lower() == "websocket"
     if origin is None or (request.method in ("GET", "HEAD", "OPTIONS") and not listens):
         return
-    own = f"{request.scheme}://{request.headers.get('Host', '')}"
-    if origin != own and origin not in allowed:
+    # By host and port: in front of a proxy that speaks HTTPS, the scheme that we see is not the page's.
+    scheme, _, place = origin.lower().partition("://")
+    is_own = scheme in ("http", "https") and place == request.headers.get("Host", "").lower()
+    if not is_own and origin.lower() not in allowed:
         raise NotAllowedError(f"Pages of {origin} may not do this; see security.allowed_origins.")
 
 
-def _check_token(request: web.Request, tokens: tuple[str, ...]) -> None:
+# -- whose it is -----------------------------------------------------------------------------------------------
+
+
+async def _client(request: web.Request) -> _Client:
+    shared = of(request)
     scheme, _, given = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() == "bearer" and any(
-        hmac.compare_digest(given.strip().encode(), token.encode()) for token in tokens
-    ):
+    if scheme.lower() == "bearer" and (token := await _token(shared, given.strip())):
+        return _Client(f"token {token.name}", token.scopes)
+    address = f"address {_network(request.remote or '')}"
+    if shared.settings.security.local_access and not _was_forwarded(request) and is_same_user(request):
+        return _Client(address, SCOPES)
+    return _Client(address, ())
+
+
+async def _token(shared: Shared, secret: str) -> Token | None:
+    sha256 = hashed(secret)
+    for token in shared.tokens:
+        if token.sha256 == sha256:
+            return token
+    try:
+        return (await asyncio.to_thread(shared.token_file.tokens)).get(sha256)
+    except TokenError as error:
+        raise UnavailableError(f"No token can be checked: {error}.") from None
+
+
+def _was_forwarded(request: web.Request) -> bool:
+    names = (name.lower() for name in request.headers)
+    return any(name in _FORWARDED or name.startswith("x-forwarded-") for name in names)
+
+
+def _network(address: str) -> str:
+    """Return what stands for one client: an IPv4 address, or the network that one has in IPv6."""
+    try:
+        ip = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if isinstance(ip, ipaddress.IPv6Address):
+        if ip.ipv4_mapped is not None:
+            return str(ip.ipv4_mapped)
+        return str(ipaddress.ip_network((ip, 64), strict=False))
+    return str(ip)
+
+
+async def _check_rate(request: web.Request, client: str) -> None:
+    limit = of(request).limit
+    if limit is None or not (wait_s := await asyncio.to_thread(limit.wait_s, client)):
         return
-    raise UnauthorizedError("A token is needed: send `Authorization: Bearer TOKEN`, see security.tokens.")
-
-
-def _is_same_user(request: web.Request) -> bool:
-    transport = request.transport
-    if transport is None:
-        return False
-    known = _same_user.get(transport)
-    if known is None:
-        peer, own = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
-        known = _same_user[transport] = bool(peer and own) and _owner_is_us(peer[0], peer[1], own[1])
-    return known
-
-
-def _owner_is_us(address: str, port: int, own_port: int) -> bool:
-    """Tell whether the socket at the other end is on this machine and belongs to our user, as the kernel says."""
-    ip = ipaddress.ip_address(address.partition("%")[0])
-    mapped = getattr(ip, "ipv4_mapped", None)
-    if not (ip.is_loopback or (mapped is not None and mapped.is_loopback)):
-        return False
-    if not os.path.exists("/proc/net/tcp"):
-        return True  # no way to ask: whoever is on this machine
-    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
-        try:
-            with open(table, encoding="ascii") as file:
-                next(file)
-                for line in file:
-                    _, local, remote, _, _, _, _, uid, _, inode, *_ = line.split()
-                    ports = [int(end.rpartition(":")[2], 16) for end in (local, remote)]
-                    # Without an inode the socket is nobody's any more, and the owner that is shown is not its own.
-                    if ports == [port, own_port] and _is_loopback(local) and inode != "0":
-                        return int(uid) == os.geteuid()
-        except OSError:
-            continue
-    return False
-
-
-def _is_loopback(local: str) -> bool:
-    """Tell whether an address of the kernel's table (hexadecimal, of the machine's byte order) is a loopback one."""
-    digits = local.partition(":")[0]
-    tail = digits[-8:]  # the last word: an IPv4 address, also one that is mapped into IPv6
-    return tail.endswith("7F") or digits == "0" * 24 + "01000000"
+    rate = of(request).settings.security.rate_limit
+    raise TooManyError(f"security.rate_limit allows {rate}; ask again later.", math.ceil(wait_s))

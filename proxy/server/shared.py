@@ -3,18 +3,22 @@
 import asyncio
 import time
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 
 from proxy.config import Settings
 from proxy.server.errors import NotFoundError
-from proxy.server.limits import Limit
 from proxy.server.live import Hub
 from proxy.server.recording import Recordings
+from proxy.server.tokens import Token, TokenFile
 from proxy.sessions.catalogue import is_session_id
 from proxy.store.follower import Follower
 from proxy.store.indexer import Indexer
 from proxy.store.queries import Queries
+
+if TYPE_CHECKING:
+    from proxy.server.limits import Limit
 
 __all__ = ["SHARED", "Shared", "now_us", "of"]
 
@@ -37,9 +41,12 @@ class Shared:
     queries: Queries
     hub: Hub
     recordings: Recordings
-    limit: Limit | None
+    limit: "Limit | None"
     validating: asyncio.Semaphore
     """Bounds the validations that run beside the event loop."""
+    token_file: TokenFile
+    tokens: list[Token]
+    """Those of the configuration."""
     started_us: int = field(default_factory=now_us)
 
     async def ready(self) -> None:

@@ -18,7 +18,7 @@ from proxy.protocol.specifications import (
     specification,
     specifications,
 )
-from proxy.server.errors import NotFoundError, UnprocessableError, raw_answer
+from proxy.server.errors import NotFoundError, TooLargeError, UnprocessableError, raw_answer
 from proxy.server.requests import body
 from proxy.server.shared import Shared, of
 
@@ -97,8 +97,7 @@ async def _judged(shared: Shared, requests: list[_Request]) -> list[bytes]:
     for wanted in requests:
         length = len(bytes(wanted.data))
         if length > most:
-            sentence = f"`data` has {length} bytes; validation.max_validation_size is {most}."
-            raise web.HTTPRequestEntityTooLarge(most, length, text=sentence)
+            raise TooLargeError(f"`data` has {length} bytes; validation.max_validation_size is {most}.")
         size += length
     if size > _AT_ONCE_BYTES:
         async with shared.validating:

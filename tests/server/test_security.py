@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from proxy.server import security
-from proxy.server.limits import Limit
+from proxy.server.routes import ROUTES
+from proxy.server.tokens import TokenFile, hashed
 from tests.server.conftest import Rig, serving
 
 pytestmark = pytest.mark.anyio
@@ -52,15 +53,66 @@ async def test_allowed_origin(tmp_path: Any) -> None:
         await rig.post(VALIDATE, BODY, headers={"Origin": allowed})
 
 
-async def test_others_need_a_token(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever is not the same user on this machine needs a token, but for the health."""
-    monkeypatch.setattr(security, "_owner_is_us", lambda *_: False)
-    async with serving(tmp_path, security={"tokens": ["secret"]}) as rig:
+@pytest.fixture
+def elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let all requests seem to come from somebody else."""
+    monkeypatch.setattr(security, "is_same_user", lambda _: False)
+
+
+def bearer(token: str) -> dict[str, str]:
+    """Return the header that carries a token."""
+    return {"Authorization": f"Bearer {token}"}
+
+
+@pytest.mark.usefixtures("elsewhere")
+async def test_others_need_a_token(tmp_path: Any) -> None:
+    """Whoever is not the same user on this machine needs a token, but for the health; the answer says so."""
+    tokens = ["secret", f"sha256:{hashed('hidden')}"]
+    async with serving(tmp_path, security={"tokens": tokens}) as rig:
         await rig.get("/health")
-        for header in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": "Basic secret"}):
+        for header in ({}, bearer("wrong"), {"Authorization": "Basic secret"}, bearer(hashed("hidden"))):
             sentence = await rig.get("/status", status=401, headers=header)
             assert "Bearer" in sentence
-        await rig.get("/status", headers={"Authorization": "Bearer secret"})
+            response = await rig.client.get("/status", headers=header)
+            assert response.headers["WWW-Authenticate"] == "Bearer"
+        for token in ("secret", "hidden"):
+            await rig.get("/status", headers=bearer(token))
+            await rig.post("/api/v1/monitoring/sessions", {}, headers=bearer(token))
+
+
+@pytest.mark.usefixtures("elsewhere")
+async def test_tokens_come_and_go_without_a_restart(tmp_path: Any) -> None:
+    """A token is good as soon as it is made, and worthless as soon as it is revoked; scopes bound what it may do."""
+    async with serving(tmp_path) as rig:
+        file = TokenFile(str(tmp_path))
+        reads, writes = bearer(file.create("r", ["read"])), bearer(file.create("w", ["write"]))
+        await rig.get("/status", headers=reads)
+        await rig.post(VALIDATE, BODY, headers=reads)
+        sentence = await rig.post("/api/v1/monitoring/sessions", {}, headers=reads, status=403)
+        assert "--scope write" in sentence
+        session = await rig.post("/api/v1/monitoring/sessions", {}, headers=writes)
+        await rig.ask("POST", f"/api/v1/monitoring/sessions/{session['session_id']}/stop", headers=writes)
+        await rig.get("/status", headers=writes, status=403)
+        await rig.client.ws_connect("/api/v1/monitoring/stream", headers=reads)
+        for headers, status in ((writes, 403), ({}, 401)):
+            await rig.get(
+                "/api/v1/monitoring/stream", headers={"Upgrade": "websocket", **headers}, status=status
+            )
+        file.revoke("r")
+        await rig.get("/status", headers=reads, status=401)
+        (tmp_path / "tokens.json").write_text("{")
+        await rig.get("/status", headers=writes, status=503)
+
+
+@pytest.mark.usefixtures("elsewhere")
+async def test_what_needs_a_token(rig: Rig) -> None:
+    """Every route but the health's, and every path that is none, asks for a token before anything else."""
+    for route in ROUTES:
+        path = route.path.replace("{name:.+}", "x").replace("{session_id}", "x")
+        response = await rig.client.request(route.method, path)
+        wanted = route.access or security.default_access(route.method, route.path)
+        assert (response.status == 401) is (wanted != "open"), route.path
+    await rig.get("/nothing", status=401)
 
 
 async def test_another_user_on_this_machine(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,26 +121,63 @@ async def test_another_user_on_this_machine(rig: Rig, monkeypatch: pytest.Monkey
     await rig.get("/status", status=401)
 
 
+@pytest.mark.parametrize("header", ["X-Forwarded-For", "x-forwarded-proto", "Forwarded", "Via", "X-Real-IP"])
+async def test_what_a_reverse_proxy_hands_on_is_not_local(rig: Rig, header: str) -> None:
+    """A proxy on this machine, whoever runs it, asks for somebody else."""
+    await rig.get("/status", status=401, headers={header: "127.0.0.1"})
+    await rig.get("/health", headers={header: "127.0.0.1"})
+
+
+async def test_local_access_can_be_switched_off(tmp_path: Any) -> None:
+    """Behind a proxy that says nothing of itself, everybody needs a token."""
+    async with serving(tmp_path, security={"local_access": False, "tokens": ["secret"]}) as rig:
+        await rig.get("/status", status=401)
+        await rig.get("/status", headers=bearer("secret"))
+
+
 async def test_too_many_requests(tmp_path: Any) -> None:
     """A client that asks too often is told when to come back; whether the server is well it may always ask."""
-    async with serving(tmp_path, security={"rate_limit": "3/hour"}) as rig:
+    settings = {"rate_limit": "3/hour", "tokens": ["secret"]}
+    async with serving(tmp_path, security=settings) as rig:
         for status in (200, 200, 200, 429):
             await rig.get("/status", status=status)
         response = await rig.client.get("/status")
         assert 3500 < int(response.headers["Retry-After"]) <= 3600
         await rig.get("/health")
+        await rig.get("/status", headers=bearer("secret"))
+        await rig.get("/status", headers=bearer("guessed"), status=429)
+    async with serving(tmp_path, security=settings) as rig:
+        await rig.get("/status", status=429)
 
 
-def test_limit_begins_anew() -> None:
-    """After its stretch of time a client may ask again, and clients do not count for each other."""
-    now = [0.0]
-    limit = Limit("2/minute", lambda: now[0])
-    assert [limit.wait_s("a") for _ in range(3)] == [0, 0, 60]
-    assert limit.wait_s("b") == 0
-    now[0] = 59.0
-    assert limit.wait_s("a") == 1.0
-    now[0] = 60.0
-    assert limit.wait_s("a") == 0
+@pytest.mark.parametrize(
+    ("address", "client"),
+    [("1.2.3.4", "1.2.3.4"), ("::ffff:1.2.3.4", "1.2.3.4"), ("2001:db8::1", "2001:db8::/64"), ("", "")],
+)
+def test_what_is_one_client(address: str, client: str) -> None:
+    """An address, and of IPv6 the network: one machine there has more addresses than can be counted."""
+    assert security._network(address) == client
+
+
+async def test_every_answer_has_security_headers(rig: Rig) -> None:
+    """What browsers may do with an answer is said in each, also in errors; pages say what they load."""
+    for path in ("/status", "/nothing", "/docs", "/openapi.json"):
+        headers = (await rig.client.get(path)).headers
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert headers["X-Frame-Options"] == "DENY"
+        assert "default-src 'none'" in headers["Content-Security-Policy"]
+        assert headers["Referrer-Policy"] == "no-referrer"
+        assert headers["Server"] == "claude-proxy"
+    assert "unsafe" not in headers["Content-Security-Policy"]
+
+
+async def test_own_pages_behind_a_proxy_that_speaks_https(tmp_path: Any) -> None:
+    """The page's origin has the scheme that its browser saw, which is not ours; host and port are its own."""
+    async with serving(tmp_path, security={"allowed_hosts": ["Proxy.example"]}) as rig:
+        headers = {"Host": "proxy.example", "Origin": "https://proxy.example"}
+        await rig.post(VALIDATE, BODY, headers=headers)
+        await rig.post(VALIDATE, BODY, headers={**headers, "Origin": "https://other.example"}, status=403)
+        await rig.post(VALIDATE, BODY, headers={**headers, "Host": "other.example"}, status=403)
 
 
 async def test_pages_of_allowed_origins(tmp_path: Any) -> None:
@@ -107,3 +196,18 @@ async def test_pages_of_allowed_origins(tmp_path: Any) -> None:
         response = await rig.client.get("/status", headers=allowed)
         assert "Access-Control-Allow-Origin" not in response.headers
         assert (await rig.client.options(VALIDATE, headers=ahead)).status == 405
+
+
+@pytest.mark.usefixtures("elsewhere")
+async def test_asking_beforehand_needs_no_token(tmp_path: Any) -> None:
+    """A browser asks beforehand without the token: an allowed origin is told what it may send, others are not."""
+    cors = {"allowed_origins": ["https://app.example"], "enable_cors": True}
+    async with serving(tmp_path, security=cors) as rig:
+        for origin, status in (("https://app.example", 204), ("https://evil.example", 401)):
+            headers = {"Origin": origin, "Access-Control-Request-Method": "POST"}
+            assert (await rig.client.options(VALIDATE, headers=headers)).status == status
+        refused = await rig.client.get("/status", headers={"Origin": "https://app.example"})
+        assert (refused.status, refused.headers["Access-Control-Allow-Origin"]) == (
+            401,
+            "https://app.example",
+        )

@@ -1,0 +1,166 @@
+"""Connections: what a client may keep us waiting for, and an answer in the one shape to what is not even HTTP.
+
+* The head of a request arrives within ``api.timeout`` of its first byte, a first one within that of the connection.
+* A client that takes nothing of what it was sent for that long is let go.
+* Beyond ``api.max_connections`` a connection is told so, and closed.
+
+aiohttp bounds none of the three, and answers what it cannot parse with a text of its own; so its protocol is derived
+from here.
+"""
+
+import asyncio
+import math
+import socket
+import ssl
+from http import HTTPStatus
+from typing import Any
+
+from aiohttp import web
+from aiohttp.http_exceptions import LineTooLong
+
+from proxy.config import Api
+from proxy.server.errors import failure, spelled
+from proxy.server.journal import journal
+
+__all__ = ["KEEP_ALIVE_S", "Connection", "listen"]
+
+KEEP_ALIVE_S = 75.0
+"""How long a connection is kept that asks nothing. Load balancers let go after 60 s: it should be them who do."""
+
+_LINGER_S = 1.0
+"""How long a body that nobody wants is still read, so that the client gets to see why."""
+_COMPLAIN_S = 10.0
+"""Least time between two lines in the log that there are too many."""
+BACKLOG = 1024
+"""Connections that wait to be accepted; the kernel may allow fewer (``net.core.somaxconn``)."""
+
+
+class Connection(web.RequestHandler):
+    """One client's connection."""
+
+    complained_at = -math.inf
+    """When it was last said that there are too many."""
+
+    __slots__ = ("_has_begun", "_head_timer", "_most", "_stall_timer", "_wait_s")
+
+    def __init__(self, server: web.Server, *, wait_s: float, most: int, **options: Any) -> None:
+        super().__init__(
+            server, keepalive_timeout=max(KEEP_ALIVE_S, wait_s), lingering_time=_LINGER_S, **options
+        )
+        self._wait_s = wait_s
+        self._most = most
+        self._has_begun = False
+        self._head_timer: asyncio.TimerHandle | None = None
+        self._stall_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin to wait for a first request, unless there are too many of us."""
+        super().connection_made(transport)
+        assert self._manager is not None
+        if len(self._manager._connections) > self._most:
+            if self._loop.time() - Connection.complained_at > _COMPLAIN_S:
+                Connection.complained_at = self._loop.time()
+                journal.warning("connection.refused", most=self._most)
+            self._say_and_close(503, "Too many connections; see api.max_connections.", "Retry-After: 1\r\n")
+        else:
+            self._head_timer = self._loop.call_later(self._wait_s, self._no_head)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Wait for nothing any more."""
+        self._stop_timers()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Take what came, and wait for the rest of a head that began."""
+        self._has_begun = True
+        super().data_received(data)
+        if self._messages or self._current_request is not None or self._payload_parser is not None:
+            if self._head_timer is not None:
+                self._head_timer.cancel()
+                self._head_timer = None
+        elif self._head_timer is None and self.transport is not None and not self._upgraded:
+            self._head_timer = self._loop.call_later(self._wait_s, self._no_head)
+
+    def pause_writing(self) -> None:
+        """Begin to wait for the client to take something."""
+        super().pause_writing()
+        self._stall_timer = self._loop.call_later(self._wait_s, self._taken_nothing)
+
+    def resume_writing(self) -> None:
+        """It did."""
+        super().resume_writing()
+        if self._stall_timer is not None:
+            self._stall_timer.cancel()
+            self._stall_timer = None
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Answer what aiohttp could not parse, or failed at, in the one shape."""
+        if request.writer.output_size > 0:
+            raise ConnectionError("an answer has been begun already")
+        if isinstance(exc, LineTooLong):
+            status, sentence = 431, "The request's head is too large."
+        elif status == 400:
+            why = (message or "").strip().partition("\n")[0].rstrip(":. ")
+            sentence = f"This is not HTTP as it must be{': ' if why else ''}{why}."
+        else:
+            journal.error("request.failed", exc_info=exc)
+            sentence = "This is a fault of claude-proxy; its server log says more."
+        response = failure(status, sentence)
+        response.force_close()
+        return response
+
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        """Give what failed before any of our own code ran the one shape as well."""
+        if isinstance(resp, web.HTTPException) and resp.status >= 400:
+            resp = failure(resp.status, resp.text or resp.reason)
+        return await super().finish_response(request, resp, start_time)
+
+    def _no_head(self) -> None:
+        self._head_timer = None
+        if self._has_begun:
+            self._say_and_close(408, "The head of the request did not arrive in time; see api.timeout.")
+        else:
+            self.force_close()
+
+    def _taken_nothing(self) -> None:
+        if self.transport is not None:
+            journal.info("connection.stalled", wait_s=self._wait_s)
+            self.transport.abort()
+
+    def _say_and_close(self, status: int, sentence: str, headers: str = "") -> None:
+        body = spelled(sentence)
+        if self.transport is not None:
+            head = (
+                f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\nContent-Type: application/json\r\n"
+                f"Content-Length: {len(body)}\r\nConnection: close\r\n{headers}\r\n"
+            )
+            self.transport.write(head.encode() + body)
+        self.force_close()
+
+    def _stop_timers(self) -> None:
+        for timer in (self._head_timer, self._stall_timer):
+            if timer is not None:
+                timer.cancel()
+        self._head_timer = self._stall_timer = None
+
+
+async def listen(
+    runner: web.AppRunner, listening: socket.socket, api: Api, context: ssl.SSLContext | None = None
+) -> asyncio.Server:
+    """Serve a runner's application on a socket; close what is returned before the runner is cleaned up."""
+    server = runner.server
+    assert isinstance(server, web.Server)
+    loop = asyncio.get_running_loop()
+
+    def connection() -> Connection:
+        return Connection(server, loop=loop, wait_s=api.timeout, most=api.max_connections)
+
+    return await loop.create_server(connection, sock=listening, ssl=context, backlog=BACKLOG)

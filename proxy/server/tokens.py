@@ -1,0 +1,156 @@
+"""The tokens of a data directory: named, with scopes, kept as hashes, in ``DATA_DIR/tokens.json`` (mode 0600).
+
+A token is 256 random bits, so its plain SHA-256 tells nobody anything. Whoever changes the file holds its lock and
+puts a whole new file in place of the old one; a server looks at it again for each request that brings a token, so
+that one is good, and is refused, as soon as the command has returned.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import re
+import secrets
+import tempfile
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+
+__all__ = ["SCOPES", "Token", "TokenError", "TokenFile", "hashed", "of_configuration"]
+
+SCOPES = ("read", "write")
+"""``read``: ask and listen. ``write``: start, fill and stop sessions of a client's own."""
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
+_HASH = re.compile(r"sha256:([0-9a-f]{64})")
+
+
+class TokenError(Exception):
+    """What was asked for cannot be done; the sentence says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """What is known of a token; not the token."""
+
+    name: str
+    scopes: tuple[str, ...]
+    sha256: str
+    created_at: str = ""
+
+
+def hashed(secret: str) -> str:
+    """Return what is kept of a token."""
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def of_configuration(texts: Iterable[str]) -> list[Token]:
+    """Return the tokens that a configuration names, as they are or as ``sha256:...``: they may do everything."""
+    return [
+        Token(
+            f"security.tokens[{index}]",
+            SCOPES,
+            match[1] if (match := _HASH.fullmatch(text)) else hashed(text),
+        )
+        for index, text in enumerate(texts)
+    ]
+
+
+class TokenFile:
+    """The tokens that ``claude-proxy token`` made."""
+
+    def __init__(self, data_dir: str) -> None:
+        self._data_dir = data_dir
+        self.path = os.path.join(data_dir, "tokens.json")
+        self._seen: tuple[int, int, int] | None = None
+        self._tokens: dict[str, Token] = {}
+
+    def tokens(self) -> dict[str, Token]:
+        """Return all by their hash. TokenError when the file is there and cannot be used."""
+        try:
+            status = os.stat(self.path)
+        except FileNotFoundError:
+            self._seen, self._tokens = None, {}
+            return {}
+        except OSError as error:
+            raise TokenError(f"{self.path} cannot be read: {error.strerror}") from None
+        seen = (status.st_ino, status.st_mtime_ns, status.st_size)
+        if seen != self._seen:
+            self._tokens, self._seen = {token.sha256: token for token in self._read()}, seen
+        return self._tokens
+
+    def create(self, name: str, scopes: Iterable[str]) -> str:
+        """Make a token and return it: nobody can learn it later. TokenError: the name is taken, or none."""
+        if not _NAME.fullmatch(name):
+            raise TokenError(f"{name!r} is no name: letters, digits, dots, `_` and `-`, at most 64")
+        secret = f"cp_{secrets.token_urlsafe(32)}"
+        now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+        with self._changing() as tokens:
+            if any(token.name == name for token in tokens):
+                raise TokenError(f"there is a token {name!r} already: revoke it first, or take another name")
+            tokens.append(
+                Token(name, tuple(one for one in SCOPES if one in set(scopes)), hashed(secret), now)
+            )
+        return secret
+
+    def revoke(self, name: str) -> None:
+        """Make a token worthless. TokenError when there is none of that name."""
+        with self._changing() as tokens:
+            left = [token for token in tokens if token.name != name]
+            if len(left) == len(tokens):
+                raise TokenError(f"there is no token {name!r}; `claude-proxy token list` lists them")
+            tokens[:] = left
+
+    @contextlib.contextmanager
+    def _changing(self) -> Iterator[list[Token]]:
+        """Give the tokens to change, alone; what they are then is put in place at once, or not at all."""
+        try:
+            os.makedirs(self._data_dir, mode=0o700, exist_ok=True)
+            lock = os.open(f"{self.path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise TokenError(f"{self._data_dir} cannot be used: {error.strerror}") from None
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            tokens = self._read() if os.path.exists(self.path) else []
+            yield tokens
+            self._write(tokens)
+        except OSError as error:
+            raise TokenError(f"{self.path} cannot be written: {error.strerror}") from None
+        finally:
+            os.close(lock)
+
+    def _read(self) -> list[Token]:
+        try:
+            with open(self.path, encoding="utf-8") as file:
+                said = json.load(file)["tokens"]
+            return [
+                Token(
+                    str(one["name"]),
+                    tuple(map(str, one["scopes"])),
+                    str(one["sha256"]),
+                    str(one["created_at"]),
+                )
+                for one in said
+            ]
+        except OSError as error:
+            raise TokenError(f"{self.path} cannot be read: {error.strerror}") from None
+        except (ValueError, KeyError, TypeError, RecursionError):
+            raise TokenError(f"{self.path} is damaged: remove it, and make the tokens again") from None
+
+    def _write(self, tokens: list[Token]) -> None:
+        fd, fresh = tempfile.mkstemp(prefix="tokens.json.", dir=self._data_dir)  # mode 0600
+        try:
+            with os.fdopen(fd, "w", encoding="utf-8") as file:
+                json.dump({"version": 1, "tokens": [asdict(token) for token in tokens]}, file, indent=1)
+                file.flush()
+                os.fsync(file.fileno())
+            os.rename(fresh, self.path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(fresh)
+            raise
+        folder = os.open(self._data_dir, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
