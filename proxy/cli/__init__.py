@@ -74,10 +74,10 @@ def run(arguments: Sequence[str]) -> int:
         raise UsageError(
             f"{rest[0]} is not in this version; to run a program of that name: claude-proxy -- {rest[0]}"
         )
-    if rest and rest[0] == "replay" and not options:
+    if rest and rest[0] == "replay" and not options.keys() & {"help", "version"}:
         from proxy.cli import replay  # noqa: PLC0415 - a stand-in for a command starts like one
 
-        return replay.start(rest[1:])
+        return replay.start(options, rest[1:])
     from proxy.cli import app  # noqa: PLC0415 - see the module's docstring
 
     return app.run(options, rest)

@@ -8,46 +8,117 @@ import sys
 
 TYPE_CHECKING = False  # `typing` takes long to import, and whoever started the stand-in waits
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+    from typing import Any
 
 _DESCRIPTION = """\
-Stand in for `claude`: do on standard input and output what a script says.
-ARG are the arguments that the client gave to `claude`.
+Stand in for `claude`: say and wait for on standard input and output what a recorded session did, or a script says.
+Exit with the recorded status, or with 76 where the client went another way.
 """
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the subcommand, for the list of all of them."""
-    _fill(
-        subparsers.add_parser("replay", help="stand in for claude: play a script", description=_DESCRIPTION)
-    )
+    """Add the subcommand to the list of all of them; run it is by `start`, which needs none of the others."""
+    subparsers.add_parser("replay", help="stand in for claude: play a recorded session, or a script")
 
 
-def start(words: Sequence[str]) -> int:
-    """Run the subcommand from its words, without the libraries that the others need; return the exit status."""
-    parser = argparse.ArgumentParser(prog="claude-proxy replay", description=_DESCRIPTION)
-    _fill(parser)
-    return run(parser.parse_args(words))
-
-
-def run(arguments: argparse.Namespace) -> int:
-    """Play; return only if that cannot be."""
+def start(options: Mapping[str, str], words: Sequence[str]) -> int:
+    """Run the subcommand from the wrapper's options and its own words; return an exit status if it cannot play."""
     from proxy.replay import launcher  # noqa: PLC0415 - the list of subcommands does without
-    from proxy.replay.script import ScriptError  # noqa: PLC0415
 
-    given = arguments.arguments[1:] if arguments.arguments[:1] == ["--"] else arguments.arguments
-    settings = {"script": os.path.abspath(arguments.script), "journal": arguments.journal}
+    ours, given = list(words), []
+    if "--" in ours:
+        split = ours.index("--")
+        ours, given = ours[:split], ours[split + 1 :]
+    parser = _parser()
+    arguments = parser.parse_args(ours)
+    if (arguments.session is None) == (arguments.script is None):
+        parser.error("takes either SESSION or --script FILE")
     try:
+        play = arguments.script or log_of(_data_dir(options, arguments), arguments.session)
+        settings = {"plays": [play], "journal": arguments.journal, **settings_from(arguments)}
         launcher.play(settings, given)
-    except (ScriptError, OSError) as error:
+    except (launcher.CannotPlayError, LookupError) as error:
         sys.stderr.write(f"claude-proxy: {error}\n")
         return 2
 
 
-def _fill(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--script", metavar="FILE", required=True, help="what to do, in YAML or JSON")
-    parser.add_argument("--journal", metavar="FILE", help="note there what happens, one JSON object a line")
+def _data_dir(options: Mapping[str, str], arguments: argparse.Namespace) -> str:
+    from proxy.cli import resolve  # noqa: PLC0415 - a script does without
+
+    behind = {"data-dir": arguments.data_dir, "config": arguments.config}
+    return resolve({**options, **{name: value for name, value in behind.items() if value}})["data-dir"]
+
+
+def log_of(data_dir: str, session: str) -> str:
+    """Return the path of a session's log. LookupError when no single session is meant."""
+    from proxy.sessions import catalogue  # noqa: PLC0415 - a script does without
+
+    path = os.path.abspath(catalogue.find(data_dir, session).path)
+    if not path.endswith(".jsonl"):
+        raise LookupError(f"the name of a log ends in .jsonl, that of {path} does not")
+    return path
+
+
+def add_options(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
+    """Add the options that say how a session is played."""
     parser.add_argument(
-        "arguments", metavar="-- ARG", nargs=argparse.REMAINDER, help="arguments of the client"
+        "--match",
+        choices=("exact", "type", "any"),
+        default="type",
+        help="what makes a line of the client's the recorded one: its content, its type (default), or that it came",
     )
-    parser.set_defaults(run=run)
+    parser.add_argument(
+        "--timing",
+        metavar="none|recorded|SCALE",
+        type=_scale,
+        default=0.0,
+        help="how long to pause: not at all (default), as recorded, or SCALE times as long",
+    )
+    parser.add_argument(
+        "--patience", metavar="SECONDS", type=float, help="give up when the client says nothing for so long"
+    )
+    parser.add_argument(
+        "--report", metavar="FILE", help="add what the client did differently there, as a line of JSON"
+    )
+
+
+def settings_from(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return the settings of a stand-in that those options give."""
+    return {
+        "match": arguments.match,
+        "scale": arguments.timing,
+        "patience": arguments.patience,
+        "report": arguments.report and os.path.abspath(arguments.report),
+    }
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="claude-proxy replay",
+        usage="claude-proxy replay (SESSION | --script FILE) [OPTIONS] [-- ARG...]",
+        description=_DESCRIPTION,
+        epilog="ARG are the arguments that the client gave to `claude`.",
+    )
+    parser.add_argument(
+        "session",
+        metavar="SESSION",
+        nargs="?",
+        help="an id, the beginning of one, `latest`, or the path of a log",
+    )
+    parser.add_argument("--script", metavar="FILE", help="what to do instead, in YAML or JSON")
+    add_options(parser)
+    parser.add_argument("--journal", metavar="FILE", help="note there what happens, one JSON object a line")
+    parser.add_argument("--data-dir", metavar="DIR", help="where sessions are recorded")
+    parser.add_argument("--config", metavar="FILE", help=argparse.SUPPRESS)
+    return parser
+
+
+def _scale(text: str) -> float:
+    named = {"none": 0.0, "recorded": 1.0}
+    if text in named:
+        return named[text]
+    scale = float(text)  # argparse says what is wrong with it
+    if not 0 <= scale < 1e6:
+        raise ValueError(text)
+    return scale

@@ -41,29 +41,35 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         metavar="PATH",
         help="the real claude (default: CLAUDE_PROXY_CLAUDE, else the first claude on PATH, looked up at each start)",
     )
-    parser.add_argument(
-        "--script", metavar="FILE", help="DIR/claude plays this script instead: see `claude-proxy replay`"
+    stand_in = parser.add_argument_group(
+        "a stand-in", "DIR/claude plays instead of wrapping: see `claude-proxy replay`"
     )
+    stand_in.add_argument("--script", metavar="FILE", action="append", default=[], help="what it does")
+    stand_in.add_argument(
+        "--replay",
+        metavar="SESSION",
+        action="append",
+        default=[],
+        help="the recorded session that it plays; several are for one start each",
+    )
+    from proxy.cli.replay import add_options  # noqa: PLC0415 - starting a shim does without
+
+    add_options(stand_in)
     parser.set_defaults(run=write)
 
 
 def write(arguments: argparse.Namespace) -> int:
     """Write the shim; return the exit status."""
     claude = arguments.claude and os.path.abspath(arguments.claude)
-    if claude and _is_shim(claude):
-        sys.stderr.write(f"claude-proxy: {claude} is a shim itself; --claude takes the real one\n")
-        return 2
-    if claude and not (os.path.isfile(claude) and os.access(claude, os.X_OK)):
-        sys.stderr.write(
-            f"claude-proxy: {claude} is not a program that can be run; --claude takes its path\n"
-        )
-        return 2
     target = os.path.join(os.path.abspath(arguments.dir), "claude")
     try:
-        if os.path.lexists(target) and not _is_ours(target):
-            sys.stderr.write(f"claude-proxy: {target} exists and is not a shim; choose another folder\n")
+        if wrong := _what_is_wrong(claude, target, stand_in=bool(arguments.script or arguments.replay)):
+            sys.stderr.write(f"claude-proxy: {wrong}\n")
             return 2
-        _write(target, claude, arguments.script)
+        _write(target, claude, arguments)
+    except LookupError as error:
+        sys.stderr.write(f"claude-proxy: {error}\n")
+        return 2
     except OSError as error:
         sys.stderr.write(f"claude-proxy: cannot write {target}: {error.strerror}\n")
         return 1
@@ -71,11 +77,31 @@ def write(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _write(target: str, claude: str | None, script: str | None) -> None:
-    from proxy.replay import launcher  # noqa: PLC0415 - starting a shim does without
+def _what_is_wrong(claude: str | None, target: str, *, stand_in: bool) -> str | None:
+    if claude and stand_in:
+        return "--claude says what to wrap; a stand-in wraps nothing"
+    if claude and _is_shim(claude):
+        return f"{claude} is a shim itself; --claude takes the real one"
+    if claude and not (os.path.isfile(claude) and os.access(claude, os.X_OK)):
+        return f"{claude} is not a program that can be run; --claude takes its path"
+    if os.path.lexists(target) and not _is_ours(target):
+        return f"{target} exists and is not a shim; choose another folder"
+    return None
 
-    if script:
-        launcher.write_stand_in(target, {"script": os.path.abspath(script)})
+
+def _write(target: str, claude: str | None, arguments: argparse.Namespace) -> None:
+    import contextlib  # noqa: PLC0415 - starting a shim does without
+
+    from proxy.cli.replay import log_of, settings_from  # noqa: PLC0415
+    from proxy.replay import launcher  # noqa: PLC0415
+
+    plays = [os.path.abspath(script) for script in arguments.script]
+    plays += [log_of(arguments.data_dir, session) for session in arguments.replay]
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(f"{target}.starts")  # of a stand-in that was here before
+    if plays:
+        counted = {"starts": f"{target}.starts"} if len(plays) > 1 else {}
+        launcher.write_stand_in(target, {"plays": plays, **counted, **settings_from(arguments)})
         return
     text = _SCRIPT.format(
         interpreter=launcher.interpreter_line(),

@@ -18,7 +18,7 @@ from proxy.replay.wire import Journal, Wire
 TYPE_CHECKING = False  # `typing` and `signal` (for its `enum`) take long to import
 if TYPE_CHECKING:
     import signal
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any, NoReturn
 
     from proxy.replay.script import Script, Step
@@ -36,20 +36,27 @@ class _InputEnded(Exception):  # noqa: N818 - nothing wrong in itself
     """The input ended where a step waits for a line."""
 
 
-def perform(script: Script, arguments: Sequence[str], journal: Journal) -> NoReturn:
-    """Be ``claude``, as the script says; ``arguments`` are the client's."""
+def perform(
+    script: Script, arguments: Sequence[str], journal: Journal, report: str | None = None
+) -> NoReturn:
+    """Be ``claude``, as the script says; ``arguments`` are the client's.
+
+    ``report``: a file that gets one line of JSON when the script ends by itself.
+    """
     if arguments and arguments[0] in ("-v", "--version"):
         os.write(1, script.version.encode() + b"\n")
         os._exit(0)
     environment = {name: value for name, value in os.environ.items() if journal.is_kept}
     journal.note("started", argv=list(arguments), cwd=_cwd(), pid=os.getpid(), env=environment)
-    _Actor(script, journal).perform()
+    _Actor(script, list(arguments), journal, report).perform()
 
 
 class _Actor:
-    def __init__(self, script: Script, journal: Journal) -> None:
+    def __init__(self, script: Script, arguments: list[str], journal: Journal, report: str | None) -> None:
         self._script = script
+        self._arguments = arguments
         self._journal = journal
+        self._report = report
         self._inbox: list[bytes] = []
         self._taken = 0  # of the inbox
         self._request: dict[str, Any] = {}  # the control request that was expected last
@@ -214,6 +221,7 @@ class _Actor:
 
     def _do_die(self, number: int) -> NoReturn:
         self._journal.note("ended", signal=number)
+        self._note(None, None)
         die(number)
 
     def _do_close(self, fd: int) -> None:
@@ -236,17 +244,12 @@ class _Actor:
         self._on_signals(actions)
 
     def _on_signals(self, actions: dict[str, int | str]) -> None:
-        for name, action in actions.items():
-            signal.signal(signal_of(name), self._catcher(name, action))
-
-    def _catcher(self, name: str, action: int | str) -> Callable[[int, object], None]:
-        return lambda _number, _frame: self._caught(name, action)
+        on_signals(actions, self._caught)
 
     def _caught(self, name: str, action: int | str) -> None:
         self._journal.note("signal", signal=name)
         if action == "die":
-            self._journal.note("ended", signal=signal_of(name))
-            die(signal_of(name))
+            self._do_die(signal_of(name))
         if action != "ignore":
             self._end(int(action))
 
@@ -255,11 +258,31 @@ class _Actor:
             sys.stderr.write(f"claude-proxy replay: {divergence}\n")
             sys.stderr.flush()
         self._journal.note("ended", status=status, divergence=divergence)
+        self._note(status, divergence)
         os._exit(status)
+
+    def _note(self, status: int | None, divergence: str | None) -> None:
+        found = [{"kind": "missing", "sentence": divergence}] if divergence else []
+        append_report(self._report, {"arguments": self._arguments, "exit_code": status, "divergences": found})
 
     def _next(self) -> int:
         self._number += 1
         return self._number
+
+
+def append_report(path: str | None, report: dict[str, Any]) -> None:
+    """Add a run to the report, one JSON object a line. OSError when that cannot be."""
+    if path:
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        os.write(fd, json.dumps(report).encode() + b"\n")
+        os.close(fd)
+
+
+def on_signals(actions: Mapping[str, int | str], caught: Callable[[str, int | str], None]) -> None:
+    """Have a function called with a signal's name and the action that belongs to it."""
+    for name, action in actions.items():
+        # What the names stand for now is kept, not what they will stand for when the loop is over.
+        signal.signal(signal_of(name), lambda _, __, name=name, action=action: caught(name, action))  # type: ignore[misc]
 
 
 def die(number: int) -> NoReturn:

@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 MARK = b"claude-proxy stand-in"
 """In the first lines of every executable that is written here."""
 
+
+class CannotPlayError(Exception):
+    """A script or a log cannot be played; the sentence says why."""
+
+
 _SCRIPT = """\
 {interpreter}
 # {mark}: plays a script or a recorded session in place of `claude`. Delete it to undo.
@@ -28,7 +33,7 @@ main({settings!r})
 
 
 def write_stand_in(path: str, settings: Mapping[str, Any]) -> None:
-    """Write an executable that plays what ``settings`` say: see `main`. OSError when it cannot be written."""
+    """Write an executable that plays what ``settings`` say: see `play`. OSError when it cannot be written."""
     text = _SCRIPT.format(
         interpreter=interpreter_line(),
         mark=MARK.decode(),
@@ -39,15 +44,10 @@ def write_stand_in(path: str, settings: Mapping[str, Any]) -> None:
 
 
 def main(settings: dict[str, Any]) -> NoReturn:
-    """Be the stand-in, with the arguments of this process.
-
-    ``settings``: ``script`` (a path), ``journal`` (a path or nothing).
-    """
-    from proxy.replay.script import ScriptError  # noqa: PLC0415 - writing an executable does without
-
+    """Be the stand-in, with the arguments of this process: see `play`."""
     try:
         play(settings, sys.argv[1:])
-    except (ScriptError, OSError) as error:
+    except CannotPlayError as error:
         sys.stderr.write(f"claude-proxy: {error}\n")
         sys.exit(2)
 
@@ -55,15 +55,56 @@ def main(settings: dict[str, Any]) -> NoReturn:
 def play(settings: Mapping[str, Any], arguments: list[str]) -> NoReturn:
     """Play what the settings say, as a ``claude`` that was given these arguments.
 
-    Raises:
-        ScriptError: the script cannot be used.
-        OSError: the journal cannot be written.
-    """
-    from proxy.replay.acting import perform  # noqa: PLC0415 - as above
-    from proxy.replay.script import load  # noqa: PLC0415
-    from proxy.replay.wire import Journal  # noqa: PLC0415
+    ``plays``: paths of scripts and of logs (the files whose names end in ``.jsonl``), one for each start, and from
+    the first again. ``starts``: a file that counts the starts, and is locked while one of them lives. ``journal``,
+    ``report``: files. ``match``, ``scale``, ``patience``: how a log is played (`playing.Options`).
 
-    perform(load(settings["script"]), arguments, Journal(settings.get("journal")))
+    Raises:
+        CannotPlayError: a file cannot be used.
+    """
+    asks_version = bool(arguments) and arguments[0] in ("-v", "--version")
+    try:
+        started = 0 if asks_version or not settings.get("starts") else _count(settings["starts"])
+        _play(settings["plays"][started % len(settings["plays"])], settings, arguments)
+    except OSError as error:
+        raise CannotPlayError(f"cannot use {error.filename}: {error.strerror}") from error
+    except ValueError as error:
+        raise CannotPlayError(str(error)) from error
+
+
+def _play(path: str, settings: Mapping[str, Any], arguments: list[str]) -> NoReturn:
+    from proxy.replay.wire import Journal  # noqa: PLC0415 - writing an executable does without
+
+    journal = Journal(settings.get("journal"))
+    if path.endswith(".jsonl"):
+        from proxy.replay import playing, recording  # noqa: PLC0415 - a script does without
+
+        options = playing.Options(
+            match=settings.get("match", "type"),
+            scale=settings.get("scale", 0),
+            patience_s=settings.get("patience"),
+            report=settings.get("report"),
+        )
+        playing.play(recording.read(path), arguments, options, journal)
+    from proxy.replay import acting, script  # noqa: PLC0415 - as above
+
+    try:
+        acting.perform(script.load(path), arguments, journal, settings.get("report"))
+    except script.ScriptError as error:
+        raise CannotPlayError(str(error)) from error
+
+
+def _count(path: str) -> int:
+    """Return how many starts there were before, and hold the file's lock for as long as this process lives."""
+    import fcntl  # noqa: PLC0415 - not every start counts
+
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    # A lock of the process, which its descendants do not inherit.
+    fcntl.lockf(fd, fcntl.LOCK_EX)
+    before = int(os.pread(fd, 20, 0) or b"0")
+    os.pwrite(fd, b"%d" % (before + 1), 0)
+    fcntl.lockf(fd, fcntl.LOCK_SH)
+    return before
 
 
 def write_executable(path: str, text: str) -> None:

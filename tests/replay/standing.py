@@ -27,7 +27,7 @@ def stand_in(folder: Path, script: Any, **settings: Any) -> Path:
     """Write an executable that plays a script; its journal is beside it."""
     (folder / "script.json").write_text(json.dumps(script))
     path = folder / "claude"
-    given = {"script": str(folder / "script.json"), "journal": str(folder / "journal"), **settings}
+    given = {"plays": [str(folder / "script.json")], "journal": str(folder / "journal"), **settings}
     write_stand_in(str(path), given)
     return path
 

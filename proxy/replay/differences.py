@@ -1,0 +1,100 @@
+"""Divergences: what a client did otherwise than the record, as sentences and as data."""
+
+from __future__ import annotations
+
+import json
+
+TYPE_CHECKING = False  # `typing` takes long to import
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any
+
+_SHOWN = 200
+VOLATILE = ("uuid", "session_id", "request_id", "timestamp")
+"""Fields of a client's message, at its top, that differ from run to run."""
+
+
+def kind(message: dict[str, Any] | None) -> str:
+    """Return what a message is matched by: its type, for control requests with the subtype; ``text`` for no message."""
+    if message is None:
+        return "text"
+    type_ = str(message.get("type"))
+    asked = message.get("request")
+    if type_ == "control_request":
+        return f"{type_}/{asked.get('subtype') if isinstance(asked, dict) else None}"
+    return type_
+
+
+def request_id(message: dict[str, Any] | None) -> object:
+    """Return the id that a control request bears, or that the answer to one is for."""
+    message = message or {}
+    answer = message.get("response")
+    if message.get("type") == "control_response" and isinstance(answer, dict):
+        return answer.get("request_id")
+    return message.get("request_id")
+
+
+def canonical(message: dict[str, Any], ignored: Sequence[str], name: Callable[[str], str]) -> Any:
+    """Return a client's message as it is compared: by its content, under the names of the record.
+
+    ``ignored``: pointers of values that do not count; ``name`` gives the record's name for a text.
+    """
+    kept = {key: value for key, value in message.items() if key not in VOLATILE}
+    return _named(kept, ignored, name, "", hooks=kind(message) == "control_request/initialize")
+
+
+def _named(value: Any, ignored: Sequence[str], name: Callable[[str], str], path: str, *, hooks: bool) -> Any:
+    if path in ignored:
+        return None
+    if isinstance(value, dict):
+        return {
+            key: _named(item, ignored, name, f"{path}/{_escaped(key)}", hooks=hooks)
+            for key, item in value.items()
+        }
+    if isinstance(value, list):
+        if hooks and path.endswith("/hookCallbackIds"):
+            return len(value)
+        return [
+            _named(item, ignored, name, f"{path}/{index}", hooks=hooks) for index, item in enumerate(value)
+        ]
+    return name(value) if isinstance(value, str) else value
+
+
+def first_difference(one: Any, other: Any, path: str = "") -> tuple[str, Any, Any] | None:
+    """Return where two values part: a JSON pointer and what either has there; None when they are equal."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        for key in [*one, *(key for key in other if key not in one)]:
+            if key not in one or key not in other:
+                return f"{path}/{_escaped(key)}", one.get(key), other.get(key)
+            if found := first_difference(one[key], other[key], f"{path}/{_escaped(key)}"):
+                return found
+        return None
+    if isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
+        for index, (left, right) in enumerate(zip(one, other, strict=True)):
+            if found := first_difference(left, right, f"{path}/{index}"):
+                return found
+        return None
+    # 1 is 1.0, and neither is true.
+    same = one == other and isinstance(one, bool) == isinstance(other, bool)
+    return None if same else (path, one, other)
+
+
+def shown(value: Any) -> str:
+    """Return a value for reading, cut short."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= _SHOWN else text[:_SHOWN] + "..."
+
+
+def _escaped(key: str) -> str:
+    return key.replace("~", "~0").replace("/", "~1")
+
+
+class Divergences:
+    """What was different, in the order in which it was noticed."""
+
+    def __init__(self) -> None:
+        self.found: list[dict[str, Any]] = []
+
+    def add(self, what: str, sentence: str, **data: Any) -> None:
+        """Note one: ``what`` kind of divergence, a sentence for people, and data for programs."""
+        self.found.append({"kind": what, "sentence": sentence, **data})

@@ -1,0 +1,266 @@
+"""Plays a recorded session to a client: says what Claude Code said, waits where it waited, ends as it ended.
+
+What happened before is in ``recording``, what the client's lines stand for in ``matching``; this is the course of it.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from itertools import islice
+
+from proxy.replay import messages
+from proxy.replay.acting import AS_CLAUDE, DIVERGED, append_report, die, on_signals
+from proxy.replay.differences import Divergences, first_difference, kind, shown
+from proxy.replay.matching import Matching, is_nothing
+from proxy.replay.renaming import Renaming, value_of
+from proxy.replay.script import signal_number
+from proxy.replay.wire import Journal, Wire
+
+TYPE_CHECKING = False  # `typing` takes long to import
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any, NoReturn
+
+    from proxy.replay.recording import Cue, Recording
+
+_SAID = 20
+"""Divergences that are said on stderr; the report has them all."""
+
+
+class Options:
+    """How to play: see docs/replay.md."""
+
+    __slots__ = ("match", "patience_s", "report", "scale")
+
+    def __init__(
+        self,
+        *,
+        match: str = "type",
+        scale: float = 0,
+        patience_s: float | None = None,
+        report: str | None = None,
+    ) -> None:
+        """``scale``: the recorded pauses are so many times as long; 0 is none at all."""
+        self.match = match
+        self.scale = scale
+        self.patience_s = patience_s
+        self.report = report
+
+
+def play(recording: Recording, arguments: Sequence[str], options: Options, journal: Journal) -> NoReturn:
+    """Be the ``claude`` of a recording, for a client that gave these arguments."""
+    if arguments and arguments[0] in ("-v", "--version"):
+        os.write(1, (recording.version or messages.VERSION).encode() + b"\n")
+        os._exit(0)
+    journal.note("started", argv=list(arguments), pid=os.getpid())
+    _Player(recording, arguments, options, journal).play()
+
+
+class _Player:
+    def __init__(
+        self, recording: Recording, arguments: Sequence[str], options: Options, journal: Journal
+    ) -> None:
+        self._recording = recording
+        self._arguments = list(arguments)
+        self._options = options
+        self._journal = journal
+        self._divergences = Divergences()
+        self._renaming = Renaming()
+        self._matching = Matching(recording, options.match, self._renaming, self._divergences)
+        self._wire = Wire(self._matching.receive, journal)
+        self._played = 0
+        self._clock = time.monotonic()
+        on_signals(AS_CLAUDE, self._on_signal)
+
+    def play(self) -> NoReturn:
+        self._begin()
+        before = 0.0
+        for cue in self._recording.cues:
+            if cue.stream == "stdin":
+                if not is_nothing(cue.line) and not self._hear(cue):
+                    break
+            else:
+                self._pause(cue.at - before)
+                if not self._say(cue):
+                    break
+            before, self._clock = cue.at, time.monotonic()
+            self._played += 1
+        else:
+            self._close()
+        self._matching.settle(None)
+        self._matching.miss_the_rest()
+        self._end()
+
+    def _begin(self) -> None:
+        recording, arguments = self._recording, self._arguments
+        if recording.lost:
+            self._complain(f"the record lacks {recording.lost} lines, which could not be written then")
+        if not arguments:
+            return
+        self._renaming.of_arguments(recording.arguments, arguments, _session_id(recording))
+        if self._options.match == "exact":
+            here = [self._renaming.recorded(word) for word in arguments]
+            recorded = recording.arguments
+            for index, word in enumerate(recorded[: len(here)]):
+                if "[redacted]" in word:
+                    here[index] = word  # nobody knows what it was
+            if found := first_difference(recorded, here):
+                path, expected, received = found
+                sentence = (
+                    f"the arguments are not the recorded ones: {shown(received)} instead of {shown(expected)}"
+                )
+                self._divergences.add("arguments", sentence, path=path, expected=recorded, received=here)
+
+    def _pause(self, seconds: float) -> None:
+        """Wait as the record did, from when the line before was played; see meanwhile what comes."""
+        until = self._clock + seconds * self._options.scale
+        while self._options.scale and (left := until - time.monotonic()) > 0:
+            heard = self._matching.received
+            self._wire.wait(left, lambda heard=heard: self._matching.received > heard)  # type: ignore[misc]
+            self._reply(None, waiting=False)
+
+    def _say(self, cue: Cue) -> bool:
+        """Say what Claude Code said; return whether the record goes on."""
+        if cue.stream == "stderr":
+            self._wire.write(cue.line, 2)
+            return True
+        if (asked := self._matching.asked_later(cue)) and not self._hear(asked):
+            return False
+        if self._matching.is_to_be_said(cue):
+            self._wire.write(self._renaming.outgoing(cue.line))
+        return True
+
+    def _hear(self, cue: Cue) -> bool:
+        """Wait for the client's line; return whether the record goes on."""
+        while self._matching.is_due(cue):
+            self._wire.look()
+            if self._matching.take(cue) or self._reply(cue):
+                return True
+            self._answer_ahead()
+            if self._wire.ended:
+                return self._matching.miss(cue)
+            heard = self._matching.received
+            if not self._wire.wait(
+                self._options.patience_s,
+                lambda heard=heard: self._matching.received > heard or self._wire.ended,  # type: ignore[misc]
+            ):
+                self._divergences.add(
+                    "silent",
+                    f"the client said nothing for {self._options.patience_s:g} s, where the record has "
+                    f"a {kind(cue.message)} (record {cue.seq})",
+                    seq=cue.seq,
+                )
+                return False
+        return True
+
+    def _answer_ahead(self) -> None:
+        """Say what only answers a control request that is here already: a client may wait for it before it goes on.
+
+        The recorded client did not wait, or its log was put together from the two streams.
+        """
+        for cue in islice(self._recording.cues, self._played, None):
+            if cue.stream == "stdin":
+                continue
+            if not self._matching.is_an_answer(cue):
+                return
+            if self._matching.is_to_be_said(cue):
+                self._wire.write(self._renaming.outgoing(cue.line))
+
+    def _reply(self, cue: Cue | None, *, waiting: bool = True) -> bool:
+        """Answer what has no place in the record; return whether the client has gone on without what is due."""
+        lines, gone_on = self._matching.settle(cue, waiting=waiting)
+        for line in lines:
+            self._wire.answer(line)
+        return gone_on
+
+    def _close(self) -> None:
+        """Wait for the end of the input, if it was what the recorded session ended by."""
+        while _ends_with_the_input(self._recording):
+            self._wire.look()
+            self._reply(None)
+            if self._wire.ended or self._matching.beyond:
+                return
+            heard = self._matching.received
+            self._wire.wait(None, lambda heard=heard: self._matching.received > heard or self._wire.ended)  # type: ignore[misc]
+
+    # -- the end -----------------------------------------------------------------------------------------------
+
+    def _on_signal(self, name: str, status: int | str) -> None:
+        self._journal.note("signal", signal=name)
+        as_recorded = name == self._recording.signal or status == self._recording.exit_code != 0
+        if self._played < len(self._recording.cues) and not as_recorded:
+            sentence = f"{name} came before the end, at record {self._recording.cues[self._played].seq}"
+            self._divergences.add("signal", sentence, signal=name)
+        self._end(None if as_recorded else int(status))
+
+    def _end(self, status: int | None = None) -> NoReturn:
+        """End as the record did, or with a status that says that the client went another way."""
+        recording = self._recording
+        for divergence in self._divergences.found[:_SAID]:
+            self._complain(divergence["sentence"])
+        if status is None:
+            status = recording.exit_code or 0
+        by = recording.signal or ("SIGKILL" if recording.torn else None)
+        if self._divergences.found:
+            status, by = DIVERGED, None
+        self._write_report(status, by)
+        self._journal.note("ended", status=status, signal=by, divergences=len(self._divergences.found))
+        if by:
+            die(signal_number(by, "signal"))
+        os._exit(status)
+
+    def _write_report(self, status: int, by: str | None) -> None:
+        report: dict[str, Any] = {
+            "session": self._recording.session_id,
+            "log": self._recording.path,
+            "match": self._options.match,
+            "arguments": self._arguments,
+            "recorded": {"exit_code": self._recording.exit_code, "signal": self._recording.signal},
+            "exit_code": None if by else status,
+            "signal": by,
+            "played": self._played,
+            "records": len(self._recording.cues),
+            "received": self._matching.received,
+            "lost_records": self._recording.lost,
+            "divergences": self._divergences.found,
+        }
+        append_report(self._options.report, report)
+
+    def _complain(self, sentence: str) -> None:
+        self._wire.write(f"claude-proxy replay: {sentence}\n".encode(errors="replace"), 2)
+
+
+def _session_id(recording: Recording) -> str | None:
+    """Return the id of Claude Code's own session."""
+    for cue in recording.cues:
+        if cue.stream == "stdout" and b'"session_id"' in cue.line and cue.message:
+            found = cue.message.get("session_id")
+            return found if isinstance(found, str) else None
+    return None
+
+
+def _ends_with_the_input(recording: Recording) -> bool:
+    """Tell whether the recorded Claude Code went on until its input ended, as far as a record can tell.
+
+    It did not if it died by a signal, was told to end, or failed with a turn unfinished.
+    """
+    if recording.running:
+        return True
+    if recording.torn or recording.signal or not recording.reads:
+        return False
+    heard = [cue for cue in recording.cues if cue.stream == "stdin" and not is_nothing(cue.line)]
+    streaming = value_of(recording.arguments, "--input-format") == "stream-json"
+    if not streaming and not heard:
+        return False  # the prompt was on the command line
+    if heard and kind(heard[-1].message) == "control_request/end_session":
+        return False
+    prompts = [cue.seq for cue in heard if kind(cue.message) == "user"]
+    results = [cue.seq for cue in recording.cues if cue.stream == "stdout" and _is_result(cue)]
+    idle = bool(prompts) and bool(results) and results[-1] > prompts[-1]
+    return recording.exit_code in (0, None) or idle
+
+
+def _is_result(cue: Cue) -> bool:
+    """Tell whether a line ends a turn."""
+    return b'"result"' in cue.line and kind(cue.message) == "result"

@@ -1,0 +1,143 @@
+"""A recorded session as it is to be played: what either side said, in the order of the log, and how it ended."""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import datetime
+
+from proxy.sessions import catalogue
+from proxy.sessions.reader import Record, Skipped, read_log
+
+TYPE_CHECKING = False  # `typing` takes long to import
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+_RUNTIMES = ("node", "nodejs", "bun", "deno")
+_STREAMS = ("stdin", "stdout", "stderr")
+
+
+class Cue:
+    """One line of the record. ``line`` is as it passed, with its newline where it had one."""
+
+    __slots__ = ("_message", "at", "line", "redacted", "seq", "stream")
+
+    def __init__(self, seq: int, at: float, stream: str, line: bytes, redacted: tuple[str, ...] = ()) -> None:
+        """``at``: seconds from the start of the session. ``redacted``: pointers into the message."""
+        self.seq = seq
+        self.at = at
+        self.stream = stream
+        self.line = line
+        self.redacted = redacted
+        self._message: Any = None
+
+    @property
+    def message(self) -> dict[str, Any] | None:
+        """The line as the JSON object that it is, None if it is none; decoded once."""
+        if self._message is None:
+            self._message = decoded(self.line) or ()
+        return self._message or None
+
+
+class Recording:
+    """A whole session. ``exit_code`` or ``signal`` (a name) is its end; neither where the log does not tell."""
+
+    __slots__ = (
+        "arguments",
+        "cues",
+        "exit_code",
+        "lost",
+        "path",
+        "reads",
+        "running",
+        "session_id",
+        "signal",
+        "torn",
+        "version",
+    )
+
+    def __init__(self, path: str, session_id: str, arguments: list[str]) -> None:
+        self.path = path
+        self.session_id = session_id
+        self.arguments = arguments
+        self.cues: list[Cue] = []
+        self.exit_code: int | None = None
+        self.signal: str | None = None
+        self.version: str | None = None
+        self.running = False
+        """Whether the session still went on when its log was read."""
+        self.reads = True
+        """Whether the record has what the client wrote: a terminal, for one, is not relayed."""
+        self.lost = 0
+        """How many records are missing because the log could not be written for a while."""
+        self.torn = False
+        """Whether the log has no last record: its wrapper was killed."""
+
+
+def read(path: str) -> Recording:
+    """Return the session of a log.
+
+    Lines that are no records are passed over, as in every reader of logs.
+
+    Raises:
+        OSError: the log cannot be read.
+        ValueError: it holds no record.
+    """
+    info = catalogue.inspect(path)
+    if info.started_at is None:
+        raise ValueError(
+            f"{path} holds no record; SESSION is the log of a session that claude-proxy recorded"
+        )
+    recording = Recording(path, info.session_id, _arguments(info.command))
+    recording.exit_code, recording.signal = info.exit_code, info.signal
+    recording.running, recording.torn = info.state == "running", info.state == "crashed"
+    start = datetime.fromisoformat(info.started_at)
+    for item in read_log(path):
+        if isinstance(item, Skipped):
+            continue
+        record = item.record
+        if record.stream in _STREAMS:
+            recording.cues.append(_cue(record, (datetime.fromisoformat(record.ts) - start).total_seconds()))
+        elif record.event is not None and record.stream == "proxy":
+            _note(recording, record.event.event_type, record.event.data)
+    recording.version = next(_versions(recording), None)
+    return recording
+
+
+def decoded(line: bytes) -> dict[str, Any] | None:
+    """Return the JSON object that a line is, or None."""
+    try:
+        value = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _cue(record: Record, at: float) -> Cue:
+    line = record.line() + (b"" if record.truncated else b"\n")
+    redacted = tuple(pointer.removeprefix("/message") for pointer in record.redacted)
+    return Cue(record.seq, at, record.stream, line, redacted)
+
+
+def _note(recording: Recording, event_type: str, data: dict[str, Any]) -> None:
+    if event_type == "recording_gap":
+        lost = data.get("lost_records")
+        recording.lost += lost if isinstance(lost, int) else 1
+    if event_type == "session_started" and isinstance(streams := data.get("streams"), dict):
+        stdin = streams.get("stdin")
+        recording.reads = not isinstance(stdin, dict) or stdin.get("relayed") is not False
+
+
+def _arguments(command: list[str]) -> list[str]:
+    """Return what the client gave to ``claude``: the words behind the program, and behind its script."""
+    runtime = bool(command) and os.path.basename(command[0]) in _RUNTIMES
+    return command[2:] if runtime else command[1:]
+
+
+def _versions(recording: Recording) -> Iterator[str]:
+    for cue in recording.cues:
+        if cue.stream == "stdout" and b'"claude_code_version"' in cue.line and cue.message:
+            version = cue.message.get("claude_code_version")
+            if isinstance(version, str):
+                yield f"{version} (Claude Code)"

@@ -1,0 +1,115 @@
+"""What this client calls otherwise than the recorded one did: ids of its own, which a replay has to use.
+
+Lines are not encoded anew: names are exchanged in the bytes, and all else stays as it was recorded.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+
+TYPE_CHECKING = False  # `typing` takes long to import
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+_REQUEST_ID = re.compile(rb'("request_id"\s*:\s*)("(?:[^"\\]|\\.)*")')
+_CALLBACK_ID = re.compile(rb'("callback_id"\s*:\s*)("(?:[^"\\]|\\.)*")')
+_DISTINCT = 16
+"""An id of so many characters turns up nowhere by chance; a shorter one is exchanged only as a whole text."""
+
+
+class Renaming:
+    """Names of the record and the names that this client has for them, both ways."""
+
+    def __init__(self) -> None:
+        self._ids: dict[str, str] = {}
+        self._requests: dict[bytes, bytes] = {}
+        self._callbacks: dict[bytes, bytes] = {}
+        self._pattern: re.Pattern[bytes] | None = None
+        self._words: dict[bytes, bytes] = {}
+
+    def call(self, recorded: object, here: object) -> None:
+        """Learn the client's name for an id that may turn up anywhere: a session's, a message's."""
+        if not isinstance(recorded, str) or not isinstance(here, str) or not recorded or not here:
+            return
+        self._ids[recorded] = here
+        self._words = {_spelled(was): _spelled(is_) for was, is_ in self._ids.items() if was != is_}
+        words = sorted(map(re.escape, self._words), key=len, reverse=True)
+        self._pattern = re.compile(b"|".join(words)) if words else None
+
+    def call_request(self, recorded: object, here: object) -> None:
+        """Learn the client's id of a control request of its own."""
+        self._requests[_text(recorded)] = _text(here)
+
+    def call_hooks(self, recorded: object, here: object) -> list[str]:
+        """Learn the client's ids of its hooks from what it gives to ``initialize``, hook by hook.
+
+        Returns the recorded ids for which this client has no hook.
+        """
+        mine = _callbacks(here)
+        missing = []
+        for place, recorded_id in _callbacks(recorded).items():
+            if place in mine:
+                self._callbacks[_text(recorded_id)] = _text(mine[place])
+            else:
+                missing.append(recorded_id)
+        return missing
+
+    def outgoing(self, line: bytes) -> bytes:
+        """Return a recorded line of Claude Code's as this client understands it."""
+        if self._requests and b'"request_id"' in line:
+            line = _REQUEST_ID.sub(lambda found: found[1] + self._requests.get(found[2], found[2]), line)
+        if self._callbacks and b'"callback_id"' in line:
+            line = _CALLBACK_ID.sub(lambda found: found[1] + self._callbacks.get(found[2], found[2]), line)
+        if self._pattern is not None:
+            line = self._pattern.sub(lambda found: self._words[found[0]], line)
+        return line
+
+    def recorded(self, text: str) -> str:
+        """Return what the record calls something that this client names."""
+        for was, is_ in self._ids.items():
+            text = text.replace(is_, was) if len(is_) >= _DISTINCT else was if text == is_ else text
+        return text
+
+    def of_arguments(self, recorded: Sequence[str], here: Sequence[str], session_id: str | None) -> None:
+        """Learn from the command lines: a session that the client names is called so.
+
+        ``session_id``: the id of Claude Code's session in the record.
+        """
+        for option in ("--resume", "--session-id"):
+            was, is_ = value_of(recorded, option), value_of(here, option)
+            if is_ and was:
+                self.call(was, is_)
+            elif is_ and option == "--session-id":
+                self.call(session_id, is_)
+
+
+def value_of(arguments: Sequence[str], option: str) -> str | None:
+    """Return the value that a command line gives to an option, as the next word or behind ``=``."""
+    for index, word in enumerate(arguments):
+        if word == option and index + 1 < len(arguments):
+            return arguments[index + 1]
+        if word.startswith(option + "="):
+            return word[len(option) + 1 :]
+    return None
+
+
+def _spelled(name: str) -> bytes:
+    text = json.dumps(name, ensure_ascii=False).encode("utf-8", "surrogatepass")
+    return text[1:-1] if len(name) >= _DISTINCT else text
+
+
+def _text(value: object) -> bytes:
+    return json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass")
+
+
+def _callbacks(hooks: object) -> dict[tuple[str, int, int], Any]:
+    """Return the ids of callbacks by event, matcher and place: what a hook is, whatever its id."""
+    found: dict[tuple[str, int, int], Any] = {}
+    for event, matchers in hooks.items() if isinstance(hooks, dict) else ():
+        for nth, matcher in enumerate(matchers if isinstance(matchers, list) else ()):
+            ids = matcher.get("hookCallbackIds") if isinstance(matcher, dict) else None
+            for place, id_ in enumerate(ids if isinstance(ids, list) else ()):
+                found[str(event), nth, place] = id_
+    return found
