@@ -1,7 +1,9 @@
 """Whether the server is well: each check with its figure, and the three states told apart."""
 
+import copy
 import errno
 import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -93,13 +95,15 @@ async def test_what_is_not_indexed_yet_is_counted(rig: Rig) -> None:
 async def test_ready_is_not_while_the_index_is_filled_nor_at_the_end(rig: Rig) -> None:
     """A load balancer sends nothing before the index is filled, and nothing once the server stops."""
     assert await asked(rig, "/health/ready") == (200, {"status": "ready"})
-    rig.shared.follower.caught_up.clear()
+    follower = rig.shared.follower
+    rig.shared.follower = copy.copy(follower)
+    rig.shared.follower.caught_up = threading.Event()  # as at the start
     assert await asked(rig, "/health/ready") == (
         503,
         {"status": "not_ready", "message": "The index is being filled from the logs."},
     )
     assert (await asked(rig))[1]["status"] == "degraded"
-    rig.shared.follower.caught_up.set()
+    rig.shared.follower = follower
     rig.shared.hub.closing = True
     assert (await asked(rig, "/health/ready"))[0] == 503
     assert (await asked(rig, "/health/live"))[0] == 200
