@@ -11,6 +11,7 @@ from proxy.config import Settings
 from proxy.server.errors import error_middleware, expect
 from proxy.server.journal import journal
 from proxy.server.live import Hub
+from proxy.server.metrics import METRICS, Metrics, metrics_middleware
 from proxy.server.recording import Recordings
 from proxy.server.routes import ROUTES
 from proxy.server.security import ACCESS, add_headers, default_access, security_middleware
@@ -30,9 +31,11 @@ def create_app(data_dir: str, settings: Settings | None = None) -> web.Applicati
     """Return the application for a data directory. It follows the logs as long as it runs."""
     settings = settings or Settings()
     app = web.Application(
-        middlewares=[error_middleware, security_middleware], client_max_size=settings.api.max_request_size
+        middlewares=[metrics_middleware, error_middleware, security_middleware],
+        client_max_size=settings.api.max_request_size,
     )
     app[ACCESS] = {}
+    app[METRICS] = Metrics()
     for route in ROUTES:
         registered = app.router.add_route(route.method, route.path, route.handler, expect_handler=expect)
         if route.method == "GET" and route.media_type != "websocket":  # aiohttp leaves the body out

@@ -6,7 +6,7 @@ from typing import Literal
 
 from aiohttp import web
 
-from proxy.server import description, health, monitoring, overview, specifications, streams
+from proxy.server import description, health, metrics, monitoring, overview, specifications, streams
 
 __all__ = ["ROUTES", "Parameter", "Route"]
 
@@ -84,6 +84,7 @@ ROUTES = (
         answer="",
         failures=(503,),
     ),
+    Route("GET", "/metrics", metrics.metrics, "Figures for Prometheus", media_type="text/plain"),
     Route("GET", "/status", overview.status, "What every running session does", answer="api/status_answer"),
     Route(
         "GET",

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from aiohttp import WSCloseCode, web
 
 from proxy.server.live import Subscriber
+from proxy.server.metrics import listening
 from proxy.server.requests import event_types
 from proxy.server.shared import Shared, now_us, of
 from proxy.store.indexer import Arrival
@@ -31,7 +32,7 @@ async def stream(request: web.Request) -> web.StreamResponse:
     if request.method == "HEAD":
         return response
     await response.write(b": listening\n\n")
-    with _counted(shared), contextlib.suppress(ConnectionError, TimeoutError):
+    with _counted(shared), listening(request, "sse"), contextlib.suppress(ConnectionError, TimeoutError):
         async for arrivals in _batches(subscriber):
             async with asyncio.timeout(_STALLED_S):
                 await response.write(
@@ -53,13 +54,12 @@ async def socket(request: web.Request) -> web.WebSocketResponse:
     begins = None if named is None else _place(shared, subscriber, cursor)
     response = web.WebSocketResponse(heartbeat=20.0, compress=False, max_msg_size=1 << 16)
     await response.prepare(request)
-    async with asyncio.TaskGroup() as group:
-        sending = group.create_task(_send(shared, response, subscriber, begins))
-        async for (
-            _
-        ) in response:  # what clients say is not listened to; pings and the end are handled below us
-            pass
-        sending.cancel()
+    with listening(request, "websocket"):
+        async with asyncio.TaskGroup() as group:
+            sending = group.create_task(_send(shared, response, subscriber, begins))
+            async for _ in response:
+                pass  # what clients say is not listened to; pings and the end are handled below us
+            sending.cancel()
     return response
 
 

@@ -23,6 +23,7 @@ from proxy.events.vocabulary import OVER
 from proxy.sessions import catalogue
 from proxy.sessions.identity import log_path, sessions_dir
 from proxy.sessions.reader import Entry, LogReader
+from proxy.store.amounts import keep_of_removed
 from proxy.store.database import index_path, open_index
 from proxy.store.ranks import Tally
 from proxy.store.spelling import as_json, envelope
@@ -225,7 +226,9 @@ class Indexer:
         self._connection.execute("PRAGMA secure_delete=ON")  # gone is to mean gone
         count = 0
         while self._removed and (count < _FORGOTTEN_AT_ONCE or self._removed[-1].session_id in self._logs):
-            count += self._forget(self._removed.pop())
+            log = self._removed.pop()
+            keep_of_removed(self._connection, log.id)
+            count += self._forget(log)
         self._connection.execute("PRAGMA secure_delete=OFF")
 
     def _forget(self, log: _Followed) -> int:

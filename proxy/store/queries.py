@@ -17,6 +17,7 @@ import msgspec
 from proxy.events import Session
 from proxy.events.moments import Speller
 from proxy.store import ranks
+from proxy.store.amounts import Amounts, Counted
 from proxy.store.database import connect, index_path
 from proxy.store.indexer import Arrival
 from proxy.store.spelling import envelope
@@ -145,6 +146,11 @@ class Queries:
                 "SELECT coalesce(sum(count), 0) FROM chunks WHERE scope = 0"
             ).fetchone()[0]
             return {"sessions": int(sessions), "events": int(events)}
+
+    def amounts(self, counted: Counted) -> Amounts:
+        """Return what all sessions add up to; ``counted`` remembers what need not be looked at again."""
+        with self._reading() as connection:
+            return counted.up_to_date(connection)
 
     # -- parts of it -------------------------------------------------------------------------------------------
 
