@@ -119,6 +119,7 @@ def _result(scribe: Scribe, message: Message) -> None:
         # Totals run over the whole process; after a reset that begins them anew, what there is is this run's.
         "cost_usd": None if total is None else round(total - before if total >= before else total, 12),
         "total_cost_usd": total,
+        "model_usage": _model_usage(message),
         **some(
             message, "result", "terminal_reason", "structured_output", "stop_reason", "permission_denials"
         ),
@@ -142,6 +143,18 @@ def _count_tokens(scribe: Scribe, message: Message) -> None:
         scribe.session.tokens = {
             name: sum(whole(model, field) or 0 for model in models) for name, field in _TOKENS.items()
         }
+
+
+def _model_usage(message: Message) -> dict[str, Message]:
+    """Return what each model took since the process began, under the names that totals have here."""
+    figures = {**_TOKENS, "cost_usd": "costUSD"}
+    return {
+        name: {
+            ours: value for ours, theirs in figures.items() if (value := number(model, theirs)) is not None
+        }
+        for name, model in inner(message, "modelUsage").items()
+        if isinstance(model, dict)
+    }
 
 
 def _command_lifecycle(scribe: Scribe, message: Message) -> None:
@@ -171,7 +184,11 @@ def _request(scribe: Scribe, message: Message) -> None:
 
 def _response(scribe: Scribe, message: Message) -> None:
     response = inner(message, "response")
-    subtype = scribe.session.requests.pop(text(response, "request_id") or "", None)
+    request_id = text(response, "request_id")
+    subtype = scribe.session.requests.pop(request_id or "", None)
+    if response.get("subtype") == "error" and subtype is not None:
+        refused = {"request_id": request_id, "request": subtype, "error": text(response, "error")}
+        scribe.emit("error", source="control_response", **refused)
     if subtype == "initialize":
         scribe.session.initialized = True
         if scribe.session.state == "starting":

@@ -57,7 +57,7 @@ MEANINGS: Final[dict[str, tuple[str, str]]] = {
         "model, tools, Claude Code's session id and version",
     ),
     "run_started": ("a user message, or the prompt on the command line", "run_id, prompt"),
-    "run_completed": ("result", "duration_ms, turns, usage, cost_usd of the run, result"),
+    "run_completed": ("result", "duration_ms, turns, usage, model_usage so far, cost_usd of the run, result"),
     "run_failed": (
         "result with an error, or the end of the command during a run",
         "as run_completed, errors",

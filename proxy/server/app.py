@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from proxy.config import Settings
+from proxy.server.analyses import Analyses
 from proxy.server.errors import error_middleware, expect
 from proxy.server.journal import journal
 from proxy.server.live import Hub
@@ -18,6 +19,7 @@ from proxy.server.security import ACCESS, add_headers, default_access, security_
 from proxy.server.shared import SHARED, Shared
 from proxy.server.tokens import TokenFile, of_configuration
 from proxy.store.follower import Follower
+from proxy.store.history import History
 from proxy.store.indexer import Arrival, Indexer
 from proxy.store.queries import Queries
 
@@ -86,6 +88,7 @@ async def _started(data_dir: str, settings: Settings) -> Shared:
         asyncio.Semaphore(settings.validation.concurrent_validations),
         TokenFile(data_dir),
         of_configuration(settings.security.tokens),
+        Analyses(History(queries.reading)),
     )
 
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 from aiohttp import web
 
-from proxy.server import description, health, metrics, monitoring, overview, specifications, streams
+from proxy.server import analysis, description, health, metrics, monitoring, overview, specifications, streams
 
 __all__ = ["ROUTES", "Parameter", "Route"]
 
@@ -173,6 +173,35 @@ ROUTES = (
         (_ID,),
         answer="",
         failures=(404, 422),
+    ),
+    Route(
+        "GET",
+        "/api/v1/monitoring/sessions/{session_id}/analysis",
+        analysis.session,
+        "What a session did, where its time and money went, what stands out",
+        (_ID,),
+        answer="api/analysis",
+        failures=(404, 503),
+    ),
+    Route(
+        "GET",
+        "/api/v1/monitoring/metrics",
+        analysis.metrics,
+        "What happened in a period, over all sessions",
+        (
+            Parameter("start_time", "Only what is stamped later (default: everything).", _TIME),
+            Parameter("end_time", "Only what is stamped no later.", _TIME),
+        ),
+        answer="api/metrics",
+        failures=(422, 503),
+    ),
+    Route(
+        "GET",
+        "/api/v1/monitoring/overview",
+        analysis.overview,
+        "What there is, and what happened in the last 24 hours",
+        answer="api/overview",
+        failures=(503,),
     ),
     Route(
         "GET",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from proxy.config import Settings
+from proxy.server.analyses import Analyses
 from proxy.server.errors import NotFoundError
 from proxy.server.live import Hub
 from proxy.server.recording import Recordings
@@ -47,6 +48,7 @@ class Shared:
     token_file: TokenFile
     tokens: list[Token]
     """Those of the configuration."""
+    analyses: Analyses
     started_us: int = field(default_factory=now_us)
 
     async def ready(self) -> None:

@@ -5,6 +5,7 @@
 ``indexer``   logs in, events and states out into the tables, in one transaction with how far it has read
 ``spelling``  events as JSON
 ``queries``   pages of events, and sessions
+``history``   what an analysis asks: a session's events, a period's counts
 ``watch``     learns which logs have changed
 ``follower``  the thread that keeps the index up with the logs, and hands on what is new
 """

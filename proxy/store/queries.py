@@ -67,7 +67,7 @@ class Queries:
 
     def events(self, query: EventQuery) -> Page:
         """Return one page of events. sqlite3.Error when the index cannot be read."""
-        with self._reading() as connection:
+        with self.reading() as connection:
             scope, known_session = self._scope(connection, query.session_id)
             types = self._types(connection, query.event_types)
             if not known_session or types == []:
@@ -82,7 +82,7 @@ class Queries:
 
     def arrivals(self, after_id: int, limit: int) -> list[Arrival]:
         """Return what came into the index behind an event, in the order of arrival: some megabytes at most."""
-        with self._reading() as connection:
+        with self.reading() as connection:
             rows, size = [], 0
             for row in connection.execute(
                 "SELECT id, ts, session, type, data FROM events WHERE id > ? ORDER BY id LIMIT ?",
@@ -106,7 +106,7 @@ class Queries:
         A cursor of an index that was begun anew since leads to the first event at or behind its moment that came
         last before it: some events may be given again, none is left out.
         """
-        with self._reading() as connection:
+        with self.reading() as connection:
             newest = connection.execute("SELECT max(id) FROM events").fetchone()[0] or 0
             if cursor is None:
                 return int(newest)
@@ -121,7 +121,7 @@ class Queries:
     def sessions(self, *, live_only: bool = False, limit: int = 1000, offset: int = 0) -> list[Session]:
         """Return sessions as they stand in the index, newest first."""
         where = " AND over = 0" if live_only else ""
-        with self._reading() as connection:
+        with self.reading() as connection:
             rows = connection.execute(
                 f"{_STATE}{where} ORDER BY session_id DESC LIMIT ? OFFSET ?", (limit, offset)
             )
@@ -129,18 +129,18 @@ class Queries:
 
     def offsets(self) -> list[tuple[str, int]]:
         """Return up to where the logs of sessions that are not over are indexed."""
-        with self._reading() as connection:
+        with self.reading() as connection:
             return connection.execute("SELECT session_id, offset FROM sessions WHERE over = 0").fetchall()
 
     def session(self, session_id: str) -> Session | None:
         """Return one session, None when the index does not have it."""
-        with self._reading() as connection:
+        with self.reading() as connection:
             row = connection.execute(f"{_STATE} AND session_id = ?", (session_id,)).fetchone()
             return msgspec.json.decode(row[0], type=Session) if row else None
 
     def totals(self) -> dict[str, int]:
         """Return how many sessions and events the index holds."""
-        with self._reading() as connection:
+        with self.reading() as connection:
             sessions = connection.execute("SELECT count(*) FROM sessions").fetchone()[0]
             events = connection.execute(
                 "SELECT coalesce(sum(count), 0) FROM chunks WHERE scope = 0"
@@ -149,13 +149,11 @@ class Queries:
 
     def amounts(self, counted: Counted) -> Amounts:
         """Return what all sessions add up to; ``counted`` remembers what need not be looked at again."""
-        with self._reading() as connection:
+        with self.reading() as connection:
             return counted.up_to_date(connection)
 
-    # -- parts of it -------------------------------------------------------------------------------------------
-
     @contextlib.contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection]:
+    def reading(self) -> Iterator[sqlite3.Connection]:
         """Give a connection that sees one moment of the index."""
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
@@ -165,6 +163,8 @@ class Queries:
             yield connection
         finally:
             connection.execute("ROLLBACK")
+
+    # -- parts of it -------------------------------------------------------------------------------------------
 
     def _scope(self, connection: sqlite3.Connection, session_id: str | None) -> tuple[int, bool]:
         if session_id is None:

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 CHUNK = 4096
 """Events after which a chunk is closed; one that others are inserted into is cut when it is twice that long."""
 
-_FOREVER = 1 << 62
+FOREVER = 1 << 62
 
 Chunks = list[tuple[int, int]]
 """Start and number of events of each chunk, in order."""
@@ -77,7 +77,7 @@ class Tally:
 
     def _cut(self, index: int) -> None:
         """Divide a chunk that has grown too long, at moments where no other event lies on both sides."""
-        start, end = self._starts[index], ([*self._starts, _FOREVER])[index + 1]
+        start, end = self._starts[index], ([*self._starts, FOREVER])[index + 1]
         where, arguments = _scoped(self._scope)
         rows = self._connection.execute(
             f"SELECT ts, type FROM events WHERE {where} AND ts >= ? AND ts < ? ORDER BY ts",
@@ -158,7 +158,7 @@ def rows_between(
 
 def _spans(known: Chunks, *, merged: bool, first: int, end: int) -> list[tuple[int, int, int]]:
     """Return start, end and count of the chunks; with ``merged``, those that hold the ranks as a single one."""
-    stops = [start for start, _ in known[1:]] + [_FOREVER]
+    stops = [start for start, _ in known[1:]] + [FOREVER]
     spans = [(start, stop, count) for (start, count), stop in zip(known, stops, strict=False)]
     if not merged:
         return spans

@@ -7,11 +7,208 @@ export declare function schema(name: string): object;
 /** All schemas, to be given to a validator that follows references. */
 export declare function schemas(): object[];
 
+/** Answer: analysis. What a session did, where its time and money went, and what stands out. Durations are milliseconds, shares between 0 and 1. */
+export type ApiAnalysis = {
+  session_id: string;
+  name: string | null;
+  state: "starting" | "idle" | "executing" | "waiting" | "compacting" | "ended" | "failed";
+  model: string | null;
+  claude_code_version: string | null;
+  started_at: string | null;
+  ended_at: string | null;
+  duration_ms: number;
+  /** Events that were analysed. */
+  events: number;
+  /** False when the index holds fewer events than the session has. */
+  complete: boolean;
+  /** What it did, where time and money went, what went wrong and where it waited: a sentence each. */
+  summary: Array<string>;
+  sequence: {
+    length: number;
+    /** Events by type. */
+    kinds: { [key: string]: number };
+    patterns: Array<ApiPattern>;
+    /** The same for the tools that were called. */
+    tool_patterns: Array<ApiPattern>;
+  };
+  time: {
+    total_ms: number;
+    /** The longest first; they add up to the whole. */
+    activities: Array<{
+      /** What the session waited for. */
+      activity: "model" | "tools" | "subagents" | "permission" | "user" | "background" | "compacting" | "starting";
+      ms: number;
+      share: number;
+      spans: ApiFigures;
+    }>;
+    turns: ApiFigures;
+    gaps: ApiFigures;
+  };
+  states: {
+    transitions: Array<{
+      from: string;
+      to: string;
+      count: number;
+      /** Of the changes that leave the same state. */
+      share: number;
+    }>;
+    time: Array<{
+      state: string;
+      entered: number;
+      ms: number;
+      share: number;
+    }>;
+  };
+  commands: Array<{
+    action: string;
+    count: number;
+    outcomes: { [key: string]: number };
+  }>;
+  tools: Array<{
+    tool: string;
+    calls: number;
+    completed: number;
+    failed: number;
+    /** Not allowed; not counted as failed. */
+    denied: number;
+    /** Without a result, so far or for ever. */
+    unfinished: number;
+    /** Of the calls that have a result. */
+    failure_rate: number;
+    duration: ApiFigures;
+    /** Time that permissions took; not part of the durations. */
+    permission_ms: number;
+  }>;
+  permissions: {
+    requested: number;
+    allowed: number;
+    denied: number;
+    cancelled: number;
+    unanswered: number;
+    waiting: ApiFigures;
+  };
+  /** The newest. */
+  subagents: Array<{
+    /** The id of its bar. */
+    id: string;
+    kind: string | null;
+    description: string;
+    /** How it ended; `unfinished` when what it was a part of ended before it. */
+    outcome: "open" | "completed" | "failed" | "denied" | "interrupted" | "stopped" | "allowed" | "cancelled" | "unfinished";
+    /** The record in the session's log; null for events of a client's own. */
+    seq: number | null;
+    started_at: string;
+    ended_at: string | null;
+    duration_ms: number;
+    tool_calls: number;
+    tool_failures: number;
+    /** As Claude Code states it. */
+    total_tokens: number | null;
+  }>;
+  /** The newest. */
+  turns: Array<{
+    run_id: string;
+    /** The record in the session's log; null for events of a client's own. */
+    seq: number | null;
+    /** The record in the session's log; null for events of a client's own. */
+    end_seq: number | null;
+    /** Its beginning. */
+    prompt: string;
+    /** How it ended; `unfinished` when what it was a part of ended before it. */
+    outcome: "open" | "completed" | "failed" | "denied" | "interrupted" | "stopped" | "allowed" | "cancelled" | "unfinished";
+    started_at: string;
+    ended_at: string | null;
+    duration_ms: number;
+    /** Milliseconds by activity. */
+    activities: { [key: string]: number };
+    tool_calls: number;
+    tool_failures: number;
+    cost_usd: number | null;
+    /** Of the main agent: `input`, `output`, `cache_read`, `cache_creation`. */
+    tokens: { [key: string]: number };
+    errors: Array<string>;
+  }>;
+  /** Of all turns. */
+  turn_outcomes: { [key: string]: number };
+  cost: {
+    total_usd: number | null;
+    /** `input`, `output`, `cache_read`, `cache_creation`. */
+    tokens: { [key: string]: number };
+    per_turn: ApiFigures;
+    by_model: Array<{
+      model: string;
+      cost_usd: number | null;
+      /** `input`, `output`, `cache_read`, `cache_creation`. */
+      tokens: { [key: string]: number };
+    }>;
+    by_agent: Array<{
+      /** `others`: subagents and helpers of Claude Code's own. */
+      agent: "main" | "others";
+      /** `input`, `output`, `cache_read`, `cache_creation`. */
+      tokens: { [key: string]: number };
+    }>;
+  };
+  /** In order of time; of more than 200 the most severe. */
+  anomalies: Array<ApiAnomaly>;
+  /** Of all, by kind. */
+  anomaly_counts: { [key: string]: number };
+  timeline: {
+    start: string | null;
+    /** The last moment that is known; this moment for a session that goes on. */
+    end: string | null;
+    /** By their start. */
+    bars: Array<ApiBar>;
+    /** Shorter bars were put together with their neighbours; 0: none was. */
+    resolution_ms: number;
+  };
+};
+
+/** Anomaly. Something that stands out in a session. */
+export type ApiAnomaly = {
+  /** Which kind; the analysis page of the documentation has all of them with their thresholds. */
+  kind: string;
+  severity: "info" | "warning" | "critical";
+  /** The record in the session's log; null for events of a client's own. */
+  seq: number | null;
+  time: string;
+  /** What a person needs to know. */
+  sentence: string;
+  evidence: {
+    /** The records that show it, `seq` first. */
+    records: Array<number>;
+    /** The figures that the sentence rests on. */
+    facts: { [key: string]: unknown };
+  };
+};
+
 /** Answer. Every JSON answer of the HTTP API: what was asked for, or a sentence that says what went wrong. */
 export type ApiAnswer = {
   success: boolean;
   data?: unknown;
   error?: string;
+};
+
+/** Bar. One bar of a session's timeline. */
+export type ApiBar = {
+  id: string;
+  kind: "turn" | "tool" | "subagent" | "task" | "permission" | "model" | "user" | "background" | "compacting";
+  start: string;
+  /** Null while it goes on. */
+  end: string | null;
+  /** From the session: may hold anything. */
+  label: string;
+  /** The record that it begins with; null for events of a client's own. */
+  seq: number | null;
+  /** The id of the bar that it is a part of: a turn or a subagent. */
+  parent: string | null;
+  /** How it ended; `unfinished` when what it was a part of ended before it. */
+  outcome: "open" | "completed" | "failed" | "denied" | "interrupted" | "stopped" | "allowed" | "cancelled" | "unfinished";
+  /** How many bars this one stands for: more than 1 where they were too small to be shown. */
+  count: number;
+  /** How many of them did not end well. */
+  failed: number;
+  /** How long they lasted, added up. */
+  busy_ms: number;
 };
 
 /** Event of the API. One event of a session, as queries, streams and sockets give it. */
@@ -40,10 +237,119 @@ export type ApiEventsAnswer = {
   total: number;
 };
 
+/** Figures. What a set of values looks like. All but `count`, `total` and `distribution` are null when there are no values. */
+export type ApiFigures = {
+  count: number;
+  total: number;
+  mean: number | null;
+  median: number | null;
+  /** The 95th percentile. */
+  p95: number | null;
+  min: number | null;
+  max: number | null;
+  /** The standard deviation. */
+  deviation: number | null;
+  /** How many values lie above the bucket before and not above `up_to`; empty buckets are left out. */
+  distribution: Array<{
+    up_to: number;
+    count: number;
+  }>;
+};
+
 /** Answer: health. Whether the server is well. */
 export type ApiHealthAnswer = {
   status: "healthy" | "degraded" | "unhealthy";
   version: string;
+};
+
+/** Answer: metrics. What happened in a period, over all sessions. */
+export type ApiMetrics = {
+  /** As asked for. */
+  start_time: string | null;
+  /** As asked for. */
+  end_time: string | null;
+  events: {
+    total: number;
+    by_type: { [key: string]: number };
+    /** Hours without events are left out. */
+    by_hour: Array<{
+      /** Its beginning. */
+      hour: string;
+      total: number;
+      by_type: { [key: string]: number };
+    }>;
+  };
+  sessions: {
+    /** That had events in the period. */
+    total: number;
+    started: number;
+    ended: number;
+    /** Whose wrapper was killed. */
+    failed: number;
+    /** Not over now. */
+    active: number;
+    duration: ApiFigures;
+  };
+  runs: {
+    /** Turns that ended in the period. */
+    total: number;
+    completed: number;
+    failed: number;
+    interrupted: number;
+    /** Failed turns of all that ended. */
+    error_rate: number;
+    duration: ApiFigures;
+  };
+  tools: {
+    total: number;
+    failed: number;
+    error_rate: number;
+    by_tool: Array<{
+      tool: string;
+      calls: number;
+      failed: number;
+      failure_rate: number;
+      duration: ApiFigures;
+    }>;
+  };
+  errors: {
+    /** Events that say that something went wrong. */
+    total: number;
+    by_type: { [key: string]: number };
+    /** Of all events. */
+    rate: number;
+  };
+  cost: {
+    total_usd: number;
+    per_turn: ApiFigures;
+    /** `input`, `output`, `cache_read`, `cache_creation`. */
+    tokens: { [key: string]: number };
+    by_hour: Array<{
+      hour: string;
+      cost_usd: number;
+      turns: number;
+    }>;
+  };
+};
+
+/** Answer: overview. What there is, and what happened in the last 24 hours. */
+export type ApiOverview = {
+  generated_at: string;
+  active_sessions: number;
+  total_sessions: number;
+  total_events: number;
+  last_24_hours: ApiMetrics;
+  /** The newest. */
+  sessions: Array<ApiSession>;
+};
+
+/** Pattern. Steps that repeat in a sequence. */
+export type ApiPattern = {
+  steps: Array<string>;
+  /** Occurrences that do not overlap. */
+  count: number;
+  /** Of the whole sequence. */
+  share: number;
 };
 
 /** Session. One session as the status shows it. */

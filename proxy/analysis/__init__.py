@@ -1,0 +1,16 @@
+"""What sessions did, where their time and money went, what stands out: pure functions over events.
+
+``session``    takes the events of one session, one by one, and gives a report at any time
+``report``     the shape of that report
+``spans``      what lasts: turns, tools, subagents, permissions; ``waits``: what the time goes into
+``timeline``   both as bars; ``figures``, ``patterns``, ``states``, ``counts``, ``turns``, ``ledger``: their figures
+``anomalies``  what stands out, by the detectors ``delays``, ``loops``, ``failures``, ``mismatches``
+``summary``    all of it in a few sentences
+
+Nothing here reads a clock or a file: time arrives in the events.
+"""
+
+from proxy.analysis.report import Analysis
+from proxy.analysis.session import SessionAnalysis
+
+__all__ = ["Analysis", "SessionAnalysis"]

@@ -1,0 +1,109 @@
+"""What stands out in a session: every kind of anomaly, and the detectors that find them.
+
+Detectors are made to be quiet: what they report is to be worth a look. Each has a file of its own, with its
+thresholds and their reasons; ``docs/analysis.md`` says the same to users.
+"""
+
+from typing import Final
+
+from proxy.analysis.counts import ToolCounts
+from proxy.analysis.delays import Delays
+from proxy.analysis.failures import Failures
+from proxy.analysis.findings import Findings, Seen, Tops
+from proxy.analysis.ledger import Ledger
+from proxy.analysis.loops import Loops
+from proxy.analysis.mismatches import Mismatches
+from proxy.analysis.report import Activity, Anomaly
+from proxy.analysis.spans import Span, Spans, seq_of
+from proxy.events import Event
+from proxy.events.reading import number
+
+__all__ = ["KINDS", "MOST", "SEVERITIES", "Anomalies"]
+
+KINDS: Final = (
+    "crashed",
+    "abnormal_exit",
+    "run_without_result",
+    "failed_turn",
+    "failed_subagent",
+    "cut_off_task",
+    "error_burst",
+    "repeated_call",
+    "loop",
+    "silence",
+    "slow_tool",
+    "unanswered_permission",
+    "late_permission",
+    "unmatched_tool_call",
+    "unmatched_tool_result",
+    "sudden_cost",
+    "api_retries",
+    "rate_limited",
+    "model_fallback",
+    "refused_request",
+    "drift",
+    "invalid_message",
+    "recording_gap",
+    "claude_code_error",
+    "wrapper_error",
+)
+SEVERITIES: Final = ("info", "warning", "critical")
+MOST = 200
+COST_TURNS = 5
+"""Turns that make a norm of what a turn costs."""
+COST_USD = 0.25
+COST_TIMES_MEDIAN = 5
+COST_TIMES_P90 = 3
+
+
+class Anomalies:
+    """Shows each event to all detectors."""
+
+    def __init__(self) -> None:
+        self._delays, self._loops = Delays(), Loops()
+        self._failures, self._mismatches = Failures(), Mismatches()
+        self._costs: Tops[Span] = Tops()
+
+    def take(
+        self, event: Event, gap_us: int, activity: Activity | None, closed: list[Span], spans: Spans
+    ) -> None:
+        """Take an event: what it ends, what is open after it, and what went on in the gap before it."""
+        seen = Seen(event, seq_of(event.data), gap_us, activity, closed, spans)
+        self._delays.take(seen)
+        self._failures.take(seen)
+        self._mismatches.take(seen)
+        if closed:
+            self._loops.take(seen)
+            for span in closed:
+                if span.kind == "turn" and (cost := number(span.data, "cost_usd")):
+                    self._costs.add(cost, span)
+
+    def report(
+        self, spans: Spans, ledger: Ledger, tools: ToolCounts, until_us: int
+    ) -> tuple[list[Anomaly], dict[str, int]]:
+        """Return the anomalies in order of time, and how many of each kind there are."""
+        findings = Findings()
+        self._delays.find(findings, spans, tools, until_us)
+        self._loops.find(findings)
+        self._failures.find(findings)
+        self._mismatches.find(findings)
+        self._find_costs(findings, ledger)
+        worst = sorted(
+            findings.anomalies, key=lambda one: (-SEVERITIES.index(one.severity), one.time, one.seq or 0)
+        )
+        return sorted(worst[:MOST], key=lambda one: (one.time, one.seq or 0)), findings.counts
+
+    def _find_costs(self, findings: Findings, ledger: Ledger) -> None:
+        norm = ledger.per_turn
+        if norm.count < COST_TURNS:
+            return
+        median, p90 = norm.quantile(0.5), norm.quantile(0.9)
+        for cost, turn in self._costs.items():
+            if cost < max(COST_USD, COST_TIMES_MEDIAN * median) or (
+                norm.count >= 20 and cost < COST_TIMES_P90 * p90
+            ):
+                continue
+            said = f"A turn cost ${cost:.2f}; half of the turns cost under ${median:.2f}: {turn.label}."
+            at = (turn.end_seq, turn.end_us or turn.start_us)
+            facts = {"cost_usd": cost, "median_usd": median, "p90_usd": p90, "run_id": turn.id}
+            findings.add("sudden_cost", "warning", at, said, turn.seq, **facts)

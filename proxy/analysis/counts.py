@@ -1,0 +1,170 @@
+"""What is counted of a session: tools, permissions, commands."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from proxy.analysis.figures import Distribution
+from proxy.analysis.report import Command, Permissions, Tool
+from proxy.analysis.spans import Span
+from proxy.events import Event
+from proxy.events.reading import Message, inner, text
+
+__all__ = ["Commands", "PermissionCounts", "ToolCounts"]
+
+_T = TypeVar("_T")
+_MOST_NAMES = 200
+_OTHER = "(other)"
+_MOST_WAITING = 2000
+
+
+@dataclass(slots=True)
+class _Tool:
+    outcomes: dict[str, int] = field(default_factory=dict)
+    duration: Distribution = field(default_factory=Distribution)
+    asked_us: int = 0
+
+
+class ToolCounts:
+    """Takes tool calls that have ended."""
+
+    def __init__(self) -> None:
+        self._tools: dict[str, _Tool] = {}
+
+    def add(self, span: Span) -> None:
+        """Take a call."""
+        tool = named(self._tools, span.name, _Tool)
+        tool.outcomes[span.outcome] = tool.outcomes.get(span.outcome, 0) + 1
+        tool.asked_us += span.asked_us
+        if span.outcome in ("completed", "failed"):
+            tool.duration.add(max(0, span.us(span.start_us) - span.asked_us) / 1000)
+
+    def duration_of(self, name: str) -> Distribution | None:
+        """Return how long the calls of a tool were."""
+        tool = self._tools.get(name)
+        return None if tool is None else tool.duration
+
+    def report(self, still_open: list[Span]) -> list[Tool]:
+        """Return all tools, the one with most calls first; calls that are open have no result so far."""
+        waiting: dict[str, int] = {}
+        for span in still_open:
+            name = span.name if span.name in self._tools or len(self._tools) < _MOST_NAMES else _OTHER
+            waiting[name] = waiting.get(name, 0) + 1
+        found = [
+            _tool(name, self._tools.get(name, _Tool()), waiting.get(name, 0))
+            for name in (*self._tools, *(name for name in waiting if name not in self._tools))
+        ]
+        return sorted(found, key=lambda one: (-one.calls, one.tool))
+
+
+def _tool(name: str, tool: _Tool, waiting: int) -> Tool:
+    completed, failed = tool.outcomes.get("completed", 0), tool.outcomes.get("failed", 0)
+    return Tool(
+        tool=name,
+        calls=sum(tool.outcomes.values()) + waiting,
+        completed=completed,
+        failed=failed,
+        denied=tool.outcomes.get("denied", 0),
+        unfinished=tool.outcomes.get("unfinished", 0) + waiting,
+        failure_rate=round(failed / (completed + failed), 4) if completed + failed else 0.0,
+        duration=tool.duration.figures(),
+        permission_ms=tool.asked_us / 1000,
+    )
+
+
+class PermissionCounts:
+    """Takes permissions that have been answered, or never will be."""
+
+    def __init__(self) -> None:
+        self._outcomes: dict[str, int] = {}
+        self._waiting = Distribution()
+
+    def add(self, span: Span) -> None:
+        """Take one."""
+        self._outcomes[span.outcome] = self._outcomes.get(span.outcome, 0) + 1
+        self._waiting.add(span.us(span.start_us) / 1000)
+
+    def report(self, still_open: int) -> Permissions:
+        """Return them, with so many that wait for an answer now."""
+        counted = self._outcomes.get
+        return Permissions(
+            requested=sum(self._outcomes.values()) + still_open,
+            allowed=counted("allowed", 0),
+            denied=counted("denied", 0),
+            cancelled=counted("cancelled", 0),
+            unanswered=counted("unfinished", 0) + still_open,
+            waiting=self._waiting.figures(),
+        )
+
+
+class Commands:
+    """Takes what the client asked for, and what became of it.
+
+    A prompt has the outcome of its turn; it is ``running`` in an open one, and ``queued`` when it had to wait and no
+    turn of its own has begun. An answer has its decision, else its outcome. A request is ``failed`` when Claude Code
+    has refused it, else ``sent``.
+    """
+
+    def __init__(self) -> None:
+        self._outcomes: dict[str, dict[str, int]] = {}
+        self._requests: dict[str, str] = {}
+        self._in_turn = False
+
+    def take(self, event: Event) -> None:
+        """Take an event."""
+        data = event.data
+        match event.event_type:
+            case "command_received":
+                self._received(inner(data, "command"))
+            case "run_started" if data.get("unprompted") is not True:
+                self._move("prompt", "sent" if self._has("prompt", "sent") else "queued", "running")
+                self._in_turn = True
+            case "run_completed" | "run_failed" | "run_interrupted" if self._in_turn:
+                self._move("prompt", "running", event.event_type.removeprefix("run_"))
+                self._in_turn = False
+            case "error" if text(data, "source") == "control_response":
+                action = self._requests.pop(text(data, "request_id") or "", None)
+                if action is not None:
+                    self._move(action, "sent", "failed")
+
+    def report(self) -> list[Command]:
+        """Return all kinds of commands, the most frequent first."""
+        found = [
+            Command(action, sum(outcomes.values()), {name: n for name, n in outcomes.items() if n})
+            for action, outcomes in self._outcomes.items()
+        ]
+        return sorted(found, key=lambda one: (-one.count, one.action))
+
+    def _received(self, command: Message) -> None:
+        action = text(command, "action") or "unknown"
+        if action == "respond":
+            self._count(action, text(command, "decision") or text(command, "outcome") or "success", 1)
+            return
+        if action == "request":
+            action = f"request {text(command, 'subtype') or ''}".strip()
+        self._count(action, "queued" if command.get("queued") is True else "sent", 1)
+        if (request_id := text(command, "request_id")) is not None and len(self._requests) < _MOST_WAITING:
+            self._requests[request_id] = action
+
+    def _has(self, action: str, outcome: str) -> bool:
+        return self._outcomes.get(action, {}).get(outcome, 0) > 0
+
+    def _move(self, action: str, before: str, after: str) -> None:
+        """Say that one of them has gone on; one that is not there (a prompt on the command line) begins so."""
+        if self._has(action, before):
+            self._count(action, before, -1)
+        self._count(action, after, 1)
+
+    def _count(self, action: str, outcome: str, by: int) -> None:
+        outcomes = named(self._outcomes, action, dict[str, int])
+        outcomes[outcome] = outcomes.get(outcome, 0) + by
+
+
+def named(things: dict[str, _T], name: str, make: Callable[[], _T]) -> _T:
+    """Return the thing of that name, made if it is new; beyond so many names all further ones share one."""
+    if name not in things and len(things) >= _MOST_NAMES:
+        name = _OTHER
+    found = things.get(name)
+    if found is None:
+        found = things[name] = make()
+    return found

@@ -1,0 +1,138 @@
+"""Anomalies of time: silences, slow tools, permissions that were answered late or never."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from proxy.analysis.counts import ToolCounts
+from proxy.analysis.figures import Distribution
+from proxy.analysis.findings import Findings, Seen, Tops, in_words
+from proxy.analysis.spans import Span, Spans
+
+if TYPE_CHECKING:
+    from proxy.analysis.report import Severity
+
+__all__ = ["Delays"]
+
+TIMES_MEDIAN = 10
+TIMES_P90 = 3
+"""What is far from the norm: more than so many times the median and the 90th percentile of its like."""
+LIKES = 20
+"""Gaps of the same activity that make a norm."""
+SILENCE_MS = 60_000
+SILENCE_WITHOUT_NORM_MS = 600_000
+CALLS = 8
+"""Calls of the same tool that make a norm."""
+SLOW_TOOL_MS = 60_000
+SLOW_TOOL_WITHOUT_NORM_MS = 1_800_000
+LATE_MS = 300_000
+VERY_LATE_MS = 1_800_000
+UNANSWERED_MS = 60_000
+"""For a permission that still waits."""
+
+_SILENT = {"model": "Nothing came from the model", "subagents": "Nothing came from a subagent"}
+
+
+@dataclass(slots=True)
+class _Gap:
+    activity: str
+    seq: int | None
+    us: int
+    after: int | None
+
+
+class Delays:
+    """Takes gaps, tool calls and permissions."""
+
+    def __init__(self) -> None:
+        self._gaps: dict[str, Distribution] = {name: Distribution() for name in _SILENT}
+        self._longest: Tops[_Gap] = Tops()
+        self._slowest: Tops[Span] = Tops()
+        self._late: Tops[Span] = Tops(50)
+        self._unanswered: Tops[Span] = Tops(50)
+        self._last_seq: int | None = None
+
+    def take(self, seen: Seen) -> None:
+        """Take an event."""
+        if seen.activity in _SILENT:
+            gap_ms = seen.gap_us / 1000
+            self._gaps[seen.activity].add(gap_ms)
+            began = seen.event.moment_us - seen.gap_us
+            self._longest.add(gap_ms, _Gap(seen.activity, self._last_seq, began, seen.seq))
+        self._last_seq = seen.seq
+        for span in seen.closed:
+            if span.kind == "tool" and not span.is_agent and span.outcome in ("completed", "failed"):
+                self._slowest.add(_took_ms(span, seen.event.moment_us), span)
+            elif span.kind == "permission" and span.outcome in ("allowed", "denied", "cancelled"):
+                self._late.add(span.us(0) / 1000, span)
+            elif span.kind == "permission" and span.outcome == "unfinished":
+                self._unanswered.add(span.us(0) / 1000, span)
+
+    def find(self, findings: Findings, spans: Spans, tools: ToolCounts, until_us: int) -> None:
+        """Write down what stands out by now."""
+        for ms, gap in self._longest.items():
+            self._silence(findings, ms, gap)
+        for tool in [span for span in spans.tools.values() if not span.is_agent]:
+            self._slow_tool(findings, _took_ms(tool, until_us), tool, tools)
+        for ms, tool in self._slowest.items():
+            self._slow_tool(findings, ms, tool, tools)
+        for ms, asked in self._late.items():
+            if ms >= LATE_MS:
+                severity: Severity = "warning" if ms >= VERY_LATE_MS else "info"
+                said = (
+                    f"A permission for {asked.name} waited {in_words(ms)} for its answer ({asked.outcome})."
+                )
+                facts = {"tool": asked.name, "waited_ms": ms, "outcome": asked.outcome}
+                findings.add(
+                    "late_permission", severity, (asked.seq, asked.start_us), said, asked.end_seq, **facts
+                )
+        waiting = [(asked.us(until_us) / 1000, asked) for asked in spans.permissions.values()]
+        for ms, asked in (*self._unanswered.items(), *waiting):
+            self._unanswered_permission(findings, ms, asked)
+
+    def _silence(self, findings: Findings, ms: float, gap: _Gap) -> None:
+        norm = self._gaps[gap.activity]
+        facts = {"gap_ms": ms, "during": gap.activity}
+        if norm.count >= LIKES:
+            median, p90 = norm.quantile(0.5), norm.quantile(0.9)
+            if ms < max(SILENCE_MS, TIMES_MEDIAN * median, TIMES_P90 * p90):
+                return
+            usual = f"; half of its waits here are under {in_words(median)}"
+            facts |= {"median_ms": median, "p90_ms": p90, "gaps": norm.count}
+        elif ms < SILENCE_WITHOUT_NORM_MS:
+            return
+        else:
+            usual = ""
+        severity: Severity = "critical" if ms >= SILENCE_WITHOUT_NORM_MS else "warning"
+        said = f"{_SILENT[gap.activity]} for {in_words(ms)}{usual}."
+        findings.add("silence", severity, (gap.seq, gap.us), said, gap.after, **facts)
+
+    def _slow_tool(self, findings: Findings, ms: float, call: Span, tools: ToolCounts) -> None:
+        norm = tools.duration_of(call.name)
+        facts = {"tool": call.name, "duration_ms": ms}
+        usual = ""
+        if norm is not None and norm.count >= CALLS:
+            median, p90 = norm.quantile(0.5), norm.quantile(0.9)
+            if ms < max(SLOW_TOOL_MS, TIMES_MEDIAN * median, TIMES_P90 * p90):
+                return
+            usual = f"; half of its calls take under {in_words(median)}"
+            facts |= {"median_ms": median, "p90_ms": p90, "calls": norm.count}
+        elif ms < SLOW_TOOL_WITHOUT_NORM_MS:
+            return
+        verb = "has been running for" if call.outcome == "open" else "took"
+        severity: Severity = "critical" if call.outcome == "open" else "warning"
+        said = f"{call.label} {verb} {in_words(ms)}{usual}."
+        findings.add("slow_tool", severity, (call.seq, call.start_us), said, call.end_seq, **facts)
+
+    @staticmethod
+    def _unanswered_permission(findings: Findings, ms: float, asked: Span) -> None:
+        if asked.outcome == "open" and ms < UNANSWERED_MS:
+            return
+        how = "has been waiting for" if asked.outcome == "open" else "was never answered, and waited"
+        said = f"A permission for {asked.name} {how} {in_words(ms)}."
+        facts = {"tool": asked.name, "waited_ms": ms}
+        severity: Severity = "critical" if ms >= UNANSWERED_MS else "warning"
+        findings.add("unanswered_permission", severity, (asked.seq, asked.start_us), said, **facts)
+
+
+def _took_ms(call: Span, until_us: int) -> float:
+    return max(0, call.us(until_us) - call.asked_us) / 1000

@@ -1,0 +1,231 @@
+"""Anomalies of what went wrong: bursts of failures, turns without a good end, the API, the command, the record."""
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from proxy.analysis.findings import Findings, Seen, in_words
+from proxy.analysis.spans import Span, shortened
+from proxy.analysis.turns import errors_of
+from proxy.events.reading import inner, number, text, whole
+
+if TYPE_CHECKING:
+    from proxy.analysis.report import Severity
+
+__all__ = ["Failures"]
+
+WINDOW = 10
+"""Tool results that a burst is looked for in."""
+BURST = 5
+CALM = 2
+"""A burst is over when so few of the last results are failures."""
+RETRIES = 3
+RETRY_DELAY_MS = 30_000
+_LIMITS = frozenset(("error_max_turns", "error_max_budget_usd", "error_max_structured_output_retries"))
+_ASKED_TO_STOP = frozenset(("SIGTERM", "SIGINT", "SIGHUP", "SIGPIPE"))
+_STOPPED_CODES = frozenset((0, 129, 130, 141, 143))
+
+
+@dataclass(slots=True)
+class _Burst:
+    at: tuple[int | None, int]
+    records: list[int | None] = field(default_factory=list)
+    failures: int = 0
+    tools: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Retries:
+    at: tuple[int | None, int]
+    count: int = 0
+    records: list[int | None] = field(default_factory=list)
+    delay_ms: float = 0.0
+    causes: dict[str, int] = field(default_factory=dict)
+
+
+class Failures:
+    """Takes everything that says that something went wrong."""
+
+    def __init__(self) -> None:
+        self._over = Findings()
+        self._last: deque[Span] = deque(maxlen=WINDOW)
+        self._burst: _Burst | None = None
+        self._retries: _Retries | None = None
+        self._interrupted = False
+        self._limited = False
+        self._has_failed = False
+
+    def take(self, seen: Seen) -> None:
+        """Take an event."""
+        data = seen.event.data
+        at = (seen.seq, seen.event.moment_us)
+        for span in seen.closed:
+            if span.kind == "tool" and span.outcome in ("completed", "failed") and not self._interrupted:
+                self._result(span)
+            elif span.kind == "turn":
+                self._turn(seen, span)
+            elif span.kind == "subagent" and span.outcome == "failed":
+                said = f"A subagent failed: {span.label}."
+                self._over.add("failed_subagent", "warning", at, said, span.seq, subagent=span.id)
+        match seen.event.event_type:
+            case "command_received" if inner(data, "command").get("action") == "interrupt":
+                self._interrupted = True
+            case "api_retry":
+                self._retry(seen)
+            case "assistant_message" | "tool_started":
+                self._end_retries()
+            case "rate_limited":
+                self._rate_limit(seen)
+            case "recording_gap":
+                lost = whole(data, "lost_records") or 0
+                said = f"{lost} lines could not be recorded: {shortened(str(data.get('reason')))}."
+                self._over.add("recording_gap", "critical", at, said, lost_records=lost)
+            case "error":
+                self._error(seen)
+            case "notification":
+                self._notification(seen)
+            case "session_ended":
+                self._session(seen)
+
+    def find(self, findings: Findings) -> None:
+        """Write down what was found, and what is going on."""
+        findings.take(self._over)
+        if self._burst is not None:
+            _tell_burst(findings, self._burst)
+        if self._retries is not None:
+            _tell_retries(findings, self._retries)
+
+    # -- tools and the API -------------------------------------------------------------------------------------
+
+    def _result(self, call: Span) -> None:
+        self._last.append(call)
+        failures = [one for one in self._last if one.outcome == "failed"]
+        if self._burst is None and len(failures) >= BURST:
+            first = failures[0]
+            self._burst = _Burst((first.end_seq, first.end_us or first.start_us))
+            for one in failures:
+                _count(self._burst, one)
+        elif self._burst is not None and call.outcome == "failed":
+            _count(self._burst, call)
+        if self._burst is not None and len(failures) <= CALM:
+            _tell_burst(self._over, self._burst)
+            self._burst = None
+
+    def _retry(self, seen: Seen) -> None:
+        data = seen.event.data
+        if self._retries is None:
+            self._retries = _Retries((seen.seq, seen.event.moment_us))
+        self._retries.count += 1
+        if len(self._retries.records) < 2 * WINDOW:
+            self._retries.records.append(seen.seq)
+        self._retries.delay_ms += number(data, "retry_delay_ms") or 0.0
+        cause = shortened(str(data.get("error_status") or text(data, "error") or "unknown"), 40)
+        if cause in self._retries.causes or len(self._retries.causes) < WINDOW:
+            self._retries.causes[cause] = self._retries.causes.get(cause, 0) + 1
+
+    def _end_retries(self) -> None:
+        if self._retries is not None:
+            _tell_retries(self._over, self._retries)
+            self._retries = None
+
+    def _rate_limit(self, seen: Seen) -> None:
+        limit = inner(seen.event.data, "limit")
+        was, self._limited = self._limited, text(limit, "status") == "rejected"
+        if self._limited and not was:
+            which = shortened(text(limit, "rateLimitType") or "usage")
+            at = (seen.seq, seen.event.moment_us)
+            self._over.add("rate_limited", "warning", at, f"The {which} limit was reached.", limit=which)
+
+    # -- turns and the session ---------------------------------------------------------------------------------
+
+    def _turn(self, seen: Seen, turn: Span) -> None:
+        self._end_retries()
+        self._interrupted = False
+        data = seen.event.data
+        at = (seen.seq, seen.event.moment_us)
+        if turn.outcome not in ("failed", "interrupted", "unfinished"):
+            return
+        self._has_failed = True
+        subtype = text(data, "subtype")
+        if subtype is None or turn.outcome == "unfinished":
+            said = f"A turn has no result; it had gone on for {in_words(turn.us(0) / 1000)}: {turn.label}."
+            severity: Severity = "warning" if turn.outcome == "interrupted" else "critical"
+            self._over.add("run_without_result", severity, at, said, turn.seq, run_id=turn.id)
+        elif turn.outcome == "failed":
+            errors = errors_of(data)
+            severity = "warning" if subtype in _LIMITS else "critical"
+            which = (
+                "" if subtype == "success" else f" ({shortened(subtype)})"
+            )  # an error that was told as an answer
+            said = f"A turn failed{which}: {errors[0] if errors else turn.label}"
+            self._over.add("failed_turn", severity, at, said, turn.seq, run_id=turn.id, errors=errors)
+
+    def _session(self, seen: Seen) -> None:
+        data = seen.event.data
+        at = (seen.seq, seen.event.moment_us)
+        signal, code = text(data, "signal"), whole(data, "exit_code")
+        if text(data, "state") == "failed":
+            said = (
+                "The log does not end and nobody writes it: the wrapper was killed, or the machine stopped."
+            )
+            self._over.add("crashed", "critical", at, said)
+        elif signal is not None and signal not in _ASKED_TO_STOP:
+            self._over.add(
+                "abnormal_exit", "critical", at, f"The command was killed by {signal}.", signal=signal
+            )
+        elif code is not None and code not in _STOPPED_CODES and not self._has_failed:
+            said = f"The command ended with exit status {code}, and no turn says why."
+            self._over.add("abnormal_exit", "warning", at, said, exit_code=code)
+
+    def _error(self, seen: Seen) -> None:
+        data = seen.event.data
+        at = (seen.seq, seen.event.moment_us)
+        said = shortened(str(data.get("error") or "no reason given"), 300)
+        match text(data, "source"):
+            case "control_response":
+                request = shortened(text(data, "request") or "a request")
+                facts = {"request": request, "error": said}
+                self._over.add(
+                    "refused_request", "info", at, f"Claude Code refused {request}: {said}", **facts
+                )
+            case "claude-proxy":
+                self._over.add("wrapper_error", "critical", at, f"A fault of claude-proxy itself: {said}")
+            case "session_writes_lost" | "mirror_error":
+                self._over.add("claude_code_error", "warning", at, f"Claude Code reports: {said}")
+
+    def _notification(self, seen: Seen) -> None:
+        data = seen.event.data
+        kind = text(data, "kind") or ""
+        if kind.startswith("model_"):
+            said = shortened(text(data, "text") or kind, 300)
+            at = (seen.seq, seen.event.moment_us)
+            self._over.add("model_fallback", "warning", at, said, notification=kind)
+
+
+def _count(burst: _Burst, call: Span) -> None:
+    burst.failures += 1
+    burst.tools[call.name] = burst.tools.get(call.name, 0) + 1
+    if len(burst.records) < 2 * WINDOW:
+        burst.records.append(call.end_seq)
+
+
+def _tell_burst(findings: Findings, burst: _Burst) -> None:
+    tools = ", ".join(
+        f"{name} {count}" for name, count in sorted(burst.tools.items(), key=lambda item: -item[1])[:5]
+    )
+    severity: Severity = "critical" if burst.failures >= 2 * WINDOW else "warning"
+    said = f"{burst.failures} tool calls failed in quick succession: {tools}."
+    findings.add(
+        "error_burst", severity, burst.at, said, *burst.records, failures=burst.failures, tools=burst.tools
+    )
+
+
+def _tell_retries(findings: Findings, retries: _Retries) -> None:
+    count = retries.count
+    if count < RETRIES and retries.delay_ms < RETRY_DELAY_MS:
+        return
+    severity: Severity = "warning" if retries.delay_ms >= RETRY_DELAY_MS else "info"
+    causes = ", ".join(f"{cause} ({number})" for cause, number in retries.causes.items())
+    said = f"The API had to be asked again {count} times, {in_words(retries.delay_ms)} of waiting: {causes}."
+    facts = {"attempts": count, "delay_ms": retries.delay_ms, "causes": retries.causes}
+    findings.add("api_retries", severity, retries.at, said, *retries.records, **facts)

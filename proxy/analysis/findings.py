@@ -1,0 +1,96 @@
+"""What detectors of anomalies share: how they see an event, where they put what they found, and words for it."""
+
+import heapq
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+from proxy.analysis.report import Activity, Anomaly, Evidence, Severity
+from proxy.analysis.spans import Span, Spans
+from proxy.events import Event
+from proxy.events.moments import spelled
+
+__all__ = ["Findings", "Seen", "Tops", "in_words"]
+
+MOST_OF_A_KIND = 50
+MOST_RECORDS = 20
+_T = TypeVar("_T")
+
+
+@dataclass(slots=True)
+class Seen:
+    """An event with what surrounds it."""
+
+    event: Event
+    seq: int | None
+    gap_us: int
+    """Since the event before."""
+    activity: Activity | None
+    """What the session's time went into since the event before."""
+    closed: list[Span]
+    """What ends with it."""
+    spans: Spans
+    """What is open after it."""
+
+
+@dataclass(slots=True)
+class Findings:
+    """Anomalies: the first of each kind, and counts of all."""
+
+    anomalies: list[Anomaly] = field(default_factory=list)
+    counts: dict[str, int] = field(default_factory=dict)
+
+    def add(
+        self,
+        kind: str,
+        severity: Severity,
+        at: tuple[int | None, int],
+        sentence: str,
+        *records: int | None,
+        **facts: Any,
+    ) -> None:
+        """Write one down. ``at``: its record and its moment in microseconds; ``records``: further evidence."""
+        self.counts[kind] = self.counts.get(kind, 0) + 1
+        if self.counts[kind] > MOST_OF_A_KIND:
+            return
+        seq, us = at
+        shown = [one for one in dict.fromkeys((seq, *records)) if one is not None][:MOST_RECORDS]
+        self.anomalies.append(Anomaly(kind, severity, seq, spelled(us), sentence, Evidence(shown, facts)))
+
+    def take(self, others: "Findings") -> None:
+        """Write down what was found elsewhere."""
+        self.anomalies += others.anomalies
+        for kind, count in others.counts.items():
+            self.counts[kind] = self.counts.get(kind, 0) + count
+
+
+class Tops(Generic[_T]):
+    """Keeps the things with the largest values."""
+
+    def __init__(self, most: int = 20) -> None:
+        self._most = most
+        self._heap: list[tuple[float, int, _T]] = []
+        self._count = 0
+
+    def add(self, value: float, thing: _T) -> None:
+        """Take one."""
+        self._count += 1
+        item = (value, -self._count, thing)  # of equal ones the earlier; things are never compared
+        if len(self._heap) < self._most:
+            heapq.heappush(self._heap, item)
+        elif value > self._heap[0][0]:
+            heapq.heapreplace(self._heap, item)
+
+    def items(self) -> list[tuple[float, _T]]:
+        """Return them in the order in which they came."""
+        return [(value, thing) for value, _, thing in sorted(self._heap, key=lambda item: -item[1])]
+
+
+def in_words(ms: float) -> str:
+    """Return a duration for people: ``840 ms``, ``12.3 s``, ``4 m 05 s``, ``2 h 10 m``."""
+    seconds = ms / 1000
+    if round(ms) < 1000:
+        return f"{ms:.0f} ms"
+    if round(seconds, 1) < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} m {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} m"

@@ -1,0 +1,139 @@
+"""Anomalies of doing the same again: repeated identical calls, and rounds of calls.
+
+What is compared is a call with its input and its answer, one agent and one turn at a time: running the tests after
+each edit is no loop, because the edits differ. Tools whose purpose is to be asked again are left out.
+"""
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from proxy.analysis.findings import Findings, Seen
+from proxy.analysis.spans import Span
+
+if TYPE_CHECKING:
+    from proxy.analysis.report import Severity
+
+__all__ = ["ANY_ANSWER", "LONGEST_ROUND", "ROUNDS", "Loops"]
+
+ROUNDS = 3
+"""Times that the same calls are made in a row, with the same answers."""
+ANY_ANSWER = 10
+"""Times that one call is made in a row, whatever the answers."""
+LONGEST_ROUND = 5
+_MANY = 10
+_WHATEVER = 0
+_ASKED_AGAIN = frozenset(
+    ("BashOutput", "TaskOutput", "TaskGet", "TaskList", "ListAgents", "Monitor", "CronList")
+)
+_MOST_AGENTS = 500
+
+
+@dataclass(slots=True)
+class _Series:
+    """Calls that repeat: rounds of so many, the last of which began the round anew so many times."""
+
+    calls: list[Span]
+    records: list[int | None]
+    times: int
+    same_answers: bool
+
+
+@dataclass(slots=True)
+class _Agent:
+    """What one agent did last, and how far it repeats what it did some calls earlier."""
+
+    recent: deque[Span] = field(default_factory=lambda: deque(maxlen=max(ROUNDS * LONGEST_ROUND, ANY_ANSWER)))
+    matched: list[int] = field(default_factory=lambda: [0] * (LONGEST_ROUND + 1))
+    series: dict[int, _Series] = field(default_factory=dict)
+    """By the length of their round; under 0 those whose answers differ."""
+
+
+class Loops:
+    """Takes tool calls that have ended."""
+
+    def __init__(self) -> None:
+        self._agents: dict[str, _Agent] = {}
+        self._over = Findings()
+
+    def take(self, seen: Seen) -> None:
+        """Take an event."""
+        for span in seen.closed:
+            if (
+                span.kind == "tool"
+                and span.outcome in ("completed", "failed")
+                and span.name not in _ASKED_AGAIN
+            ):
+                self._called(span)
+            elif span.kind == "turn":
+                self._end("")
+            elif span.kind == "subagent":
+                self._end(span.id.removeprefix("agent:"))
+
+    def find(self, findings: Findings) -> None:
+        """Write down what was found, and what is going on."""
+        findings.take(self._over)
+        for agent in self._agents.values():
+            for period, series in agent.series.items():
+                _tell(findings, period, series)
+
+    def _called(self, call: Span) -> None:
+        if call.agent not in self._agents and len(self._agents) >= _MOST_AGENTS:
+            self._end(next(iter(self._agents)))
+        agent = self._agents.setdefault(call.agent, _Agent())
+        recent = agent.recent
+        recent.append(call)
+        for period in range(LONGEST_ROUND + 1):
+            distance = period or 1
+            before = recent[-1 - distance] if len(recent) > distance else None
+            same = before is not None and before.call == call.call
+            if period != _WHATEVER and same and before is not None:
+                same = before.answer == call.answer
+            if same:
+                agent.matched[period] += 1
+                self._go_on(agent, period, call)
+            else:
+                agent.matched[period] = 0
+                if period in agent.series:
+                    _tell(self._over, period, agent.series.pop(period))
+
+    @staticmethod
+    def _go_on(agent: _Agent, period: int, call: Span) -> None:
+        length, least = (1, ANY_ANSWER) if period == _WHATEVER else (period, ROUNDS)
+        times = agent.matched[period] // length + 1
+        series = agent.series.get(period)
+        if series is not None:
+            series.times = times
+            if len(series.records) < ANY_ANSWER + LONGEST_ROUND:
+                series.records.append(call.seq)
+        elif times >= least and not agent.series:
+            calls = list(agent.recent)[-times * length :]
+            records = [one.seq for one in calls]
+            agent.series[period] = _Series(calls[:length], records, times, same_answers=period != _WHATEVER)
+
+    def _end(self, key: str) -> None:
+        agent = self._agents.pop(key, None)
+        if agent is not None:
+            for period, series in agent.series.items():
+                _tell(self._over, period, series)
+
+
+def _tell(findings: Findings, period: int, series: _Series) -> None:
+    first = series.calls[0]
+    facts = {"tools": [call.name for call in series.calls], "times": series.times}
+    failing = all(call.outcome == "failed" for call in series.calls)
+    severity: Severity = "critical" if series.times >= _MANY and series.same_answers else "warning"
+    if not series.same_answers:
+        severity = "info"
+    if period <= 1:
+        how = "failed in the same way" if failing else "gave the same answer"
+        answers = f" and {how} each time" if series.same_answers else ""
+        said = f"The same call was made {series.times} times in a row{answers}: {first.label}."
+        kind = "repeated_call"
+    else:
+        labels = " → ".join(call.label for call in series.calls)
+        said = (
+            f"The same {period} calls were made {series.times} times over, with the same answers: {labels}."
+        )
+        kind = "loop"
+    findings.add(kind, severity, (first.seq, first.start_us), said, *series.records, **facts)

@@ -1,0 +1,122 @@
+"""Anomalies of what does not fit together: calls without results, results without calls, unknown and invalid lines."""
+
+from dataclasses import dataclass, field
+
+from proxy.analysis.findings import MOST_RECORDS, Findings, Seen
+from proxy.analysis.report import Severity
+from proxy.analysis.spans import shortened
+from proxy.events.reading import text
+
+__all__ = ["Mismatches"]
+
+_MOST_SHAPES = 200
+_OTHER = "(other)"
+
+
+@dataclass(slots=True)
+class _Group:
+    """Things of one shape: told once, with how often."""
+
+    at: tuple[int | None, int]
+    count: int = 0
+    records: list[int | None] = field(default_factory=list)
+    about: dict[str, object] = field(default_factory=dict)
+
+
+class Mismatches:
+    """Takes what is left over, and what was judged."""
+
+    def __init__(self) -> None:
+        self._over = Findings()
+        self._groups: dict[tuple[str, ...], _Group] = {}
+        self._results = 0
+
+    def take(self, seen: Seen) -> None:
+        """Take an event."""
+        at = (seen.seq, seen.event.moment_us)
+        ended, data = seen.event.event_type, seen.event.data
+        for span in seen.closed:
+            if span.outcome != "unfinished":
+                continue
+            if span.kind == "tool" and ended in ("run_completed", "task_completed"):
+                said = f"A tool call has no result, though its turn is complete: {span.label}."
+                if ended == "task_completed":
+                    said = f"A tool call has no result, though its subagent is done: {span.label}."
+                began = (span.seq, span.start_us)
+                self._over.add("unmatched_tool_call", "warning", began, said, seen.seq, tool=span.name)
+            elif span.kind in ("subagent", "task"):
+                what = "subagent" if span.kind == "subagent" else "background task"
+                said = f"A {what} was still running when the session ended: {span.label}."
+                self._over.add(
+                    "cut_off_task", "info", (span.seq, span.start_us), said, seen.seq, task=span.id
+                )
+        if seen.spans.unmatched_results > self._results:
+            self._results = seen.spans.unmatched_results
+            self._group(("unmatched_tool_result",), at)
+        elif ended == "protocol_drift":
+            about = {name: text(data, name) for name in ("stream", "type", "subtype")}
+            self._group(("drift", *(one or "" for one in about.values())), at, **about)
+        elif ended == "validation_failed":
+            self._invalid(seen, at)
+
+    def find(self, findings: Findings) -> None:
+        """Write down what was found."""
+        findings.take(self._over)
+        for (kind, *_), group in self._groups.items():
+            severity, said = _SAID[kind](group)
+            findings.add(kind, severity, group.at, said, *group.records, count=group.count, **group.about)
+
+    def _invalid(self, seen: Seen, at: tuple[int | None, int]) -> None:
+        data = seen.event.data
+        errors = data.get("errors")
+        first = errors[0] if isinstance(errors, list) and errors and isinstance(errors[0], dict) else {}
+        about: dict[str, object] = {
+            "stream": text(data, "stream"),
+            "verdict": text(data, "verdict"),
+            "type": text(data, "type"),
+            "path": shortened(text(first, "path") or ""),
+            "message": shortened(text(first, "message") or "", 200),
+        }
+        if data.get("held_back") is True:
+            about["held_back"] = True
+        key = tuple(str(about[name]) for name in ("stream", "verdict", "type", "path"))
+        self._group(("invalid_message", *key), at, **about)
+
+    def _group(self, key: tuple[str, ...], at: tuple[int | None, int], **about: object) -> None:
+        if key not in self._groups and len(self._groups) >= _MOST_SHAPES:
+            key, about = (key[0], _OTHER), {}
+        group = self._groups.setdefault(key, _Group(at, about=about))
+        group.count += 1
+        if len(group.records) < MOST_RECORDS:
+            group.records.append(at[0])
+
+
+def _drift(group: _Group) -> tuple[Severity, str]:
+    about = group.about
+    what = "/".join(str(about[name]) for name in ("type", "subtype") if about.get(name)) or "other kinds"
+    stream = about.get("stream") or "the streams"
+    return "info", f"{_times(group)} of a kind that the specification does not have, on {stream}: {what}."
+
+
+def _invalid(group: _Group) -> tuple[Severity, str]:
+    about = group.about
+    if not about:
+        return "warning", f"{_times(group)} of other shapes did not fit the specification."
+    where = f" at {about['path']}" if about["path"] else ""
+    kind = f" ({about['type']})" if about["type"] else ""
+    held_back = ", held back" if about.get("held_back") else ""
+    said = (
+        f"{_times(group)} on {about['stream']}{kind} {about['verdict']}{held_back}{where}: {about['message']}"
+    )
+    return "warning", said
+
+
+def _result(group: _Group) -> tuple[Severity, str]:
+    return "warning", f"{group.count} tool results belong to no call that was seen."
+
+
+def _times(group: _Group) -> str:
+    return "A message" if group.count == 1 else f"{group.count} messages"
+
+
+_SAID = {"drift": _drift, "invalid_message": _invalid, "unmatched_tool_result": _result}

@@ -1,0 +1,120 @@
+"""Steps of a sequence that repeat: of 2 to 5, counted without overlaps, each told once.
+
+While steps come in, every piece of 2 to 5 steps is counted where it does not overlap its own last occurrence. What
+is left to say at the end is told apart from its noise: pieces of a longer pattern, a pattern that begins elsewhere
+in the same round (B A of A B A B), rounds of a shorter one (A B A B of A B).
+"""
+
+from proxy.analysis.report import Pattern
+
+__all__ = ["LONGEST", "SHORTEST", "Patterns"]
+
+SHORTEST, LONGEST = 2, 5
+MOST_NAMES = 1000
+"""Different steps that are told apart; further ones are all called ``(other)``."""
+MOST_PIECES = 50_000
+"""Different pieces that are counted; when there are more, those that came least often are forgotten."""
+MOST_CANDIDATES = 400
+"""Repeating pieces that are looked at in the end: those that cover most."""
+_BITS = 10
+_OTHER = "(other)"
+
+_Steps = tuple[int, ...]
+
+
+class Patterns:
+    """Takes steps one by one and says which patterns repeat."""
+
+    def __init__(self) -> None:
+        self.length = 0
+        self._names: dict[str, int] = {}
+        self._last: list[int] = []
+        self._pieces: dict[
+            int, list[int]
+        ] = {}  # a piece: how often it came, and where its last occurrence ends
+
+    def add(self, step: str) -> None:
+        """Take the next step."""
+        number = self._names.get(step)
+        if number is None:
+            name = step if len(self._names) < MOST_NAMES - 1 else _OTHER
+            number = self._names.setdefault(name, len(self._names) + 1)
+        self.length += 1
+        last = self._last
+        last.append(number)
+        if len(last) > LONGEST:
+            del last[0]
+        key, pieces, length = number, self._pieces, 1
+        for earlier in reversed(last[:-1]):
+            key |= earlier << (_BITS * length)
+            length += 1
+            found = pieces.get(key)
+            if found is None:
+                pieces[key] = [1, self.length]
+            elif self.length - length >= found[1]:
+                found[0] += 1
+                found[1] = self.length
+        if len(pieces) > MOST_PIECES:
+            self._forget_rare()
+
+    def found(self, most: int = 10) -> list[Pattern]:
+        """Return the patterns that repeat, those first that cover most of the sequence."""
+        counts = {self._steps(key): count for key, (count, _) in self._pieces.items() if count > 1}
+        told: list[tuple[_Steps, int]] = []
+        for steps, count in sorted(counts.items(), key=_rank)[:MOST_CANDIDATES]:
+            if not _is_round_of_shorter(steps, count, counts) and not any(
+                _is_explained(steps, count, *other) for other in told
+            ):
+                told = [other for other in told if not _is_explained(*other, steps, count)]
+                told.append((steps, count))
+        names = {number: name for name, number in self._names.items()}
+        return [
+            Pattern([names[number] for number in steps], count, round(count * len(steps) / self.length, 4))
+            for steps, count in sorted(told, key=_rank)[:most]
+        ]
+
+    def _forget_rare(self) -> None:
+        counts = sorted(count for count, _ in self._pieces.values())
+        limit = counts[len(counts) // 2]
+        self._pieces = {key: piece for key, piece in self._pieces.items() if piece[0] > limit}
+
+    @staticmethod
+    def _steps(key: int) -> _Steps:
+        steps = []
+        while key:
+            steps.append(key & ((1 << _BITS) - 1))
+            key >>= _BITS
+        return tuple(reversed(steps))
+
+
+def _rank(item: tuple[_Steps, int]) -> tuple[int, int, _Steps]:
+    steps, count = item
+    return -count * len(steps), -len(steps), steps
+
+
+def _is_round_of_shorter(steps: _Steps, count: int, counts: dict[_Steps, int]) -> bool:
+    """Whether the piece is what a shorter pattern looks like when it comes again and again."""
+    for period in range(1, len(steps)):
+        if any(steps[at] != steps[at - period] for at in range(period, len(steps))):
+            continue
+        if period == 1:
+            return len(steps) > SHORTEST
+        rounds = len(steps) / period
+        return rounds >= 2 or counts.get(steps[:period], 0) >= 1.5 * count
+    return False
+
+
+def _is_explained(steps: _Steps, count: int, by: _Steps, by_count: int) -> bool:
+    """Whether a pattern is there only because another one is."""
+    if len(steps) > len(by):
+        return False
+    if len(steps) == len(by):
+        return steps != by and steps in _rotations(by) and count <= by_count + 1
+    # A round goes on into the next one, so a piece may also lie across the end.
+    circle = by + by[: len(steps) - 1]
+    within = sum(circle[at : at + len(steps)] == steps for at in range(len(by)))
+    return bool(within) and count <= within * by_count * 1.1 + 1
+
+
+def _rotations(steps: _Steps) -> list[_Steps]:
+    return [steps[at:] + steps[:at] for at in range(1, len(steps))]

@@ -1,0 +1,266 @@
+"""What happened in a period, over all sessions: folded from what the index gives."""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from proxy.analysis.counts import named
+from proxy.analysis.figures import Distribution
+from proxy.analysis.ledger import turn_tokens
+from proxy.analysis.report import Figures
+from proxy.events import Session
+from proxy.events.moments import spelled
+from proxy.events.reading import number
+from proxy.events.vocabulary import OVER
+
+__all__ = ["ENDS", "HOUR_US", "Ended", "Metrics", "metrics"]
+
+HOUR_US = 3_600_000_000
+_RUNS = ("run_completed", "run_failed", "run_interrupted")
+ENDS = (*_RUNS, "tool_completed", "tool_failed")
+"""Events whose data is looked at; of all others the type is enough."""
+_ERRORS = ("run_failed", "tool_failed", "task_failed", "validation_failed", "recording_gap", "error")
+
+
+class Ended(msgspec.Struct):
+    """What is read of an event that ends something; the rest of it is passed over unread."""
+
+    tool: object = None
+    duration_ms: object = None
+    cost_usd: object = None
+    usage: object = None
+
+
+class Hour(msgspec.Struct, frozen=True):
+    """The events of one hour."""
+
+    hour: str
+    total: int
+    by_type: dict[str, int]
+
+
+class EventCounts(msgspec.Struct, frozen=True):
+    """All events."""
+
+    total: int
+    by_type: dict[str, int]
+    by_hour: list[Hour]
+
+
+class SessionCounts(msgspec.Struct, frozen=True):
+    """The sessions that had something to do with the period."""
+
+    total: int
+    started: int
+    ended: int
+    failed: int
+    active: int
+    duration: Figures
+
+
+class RunCounts(msgspec.Struct, frozen=True):
+    """The turns that ended."""
+
+    total: int
+    completed: int
+    failed: int
+    interrupted: int
+    error_rate: float
+    duration: Figures
+
+
+class ToolTimes(msgspec.Struct, frozen=True):
+    """One tool."""
+
+    tool: str
+    calls: int
+    failed: int
+    failure_rate: float
+    duration: Figures
+
+
+class AllTools(msgspec.Struct, frozen=True):
+    """The tool calls that ended."""
+
+    total: int
+    failed: int
+    error_rate: float
+    by_tool: list[ToolTimes]
+
+
+class Errors(msgspec.Struct, frozen=True):
+    """The events that say that something went wrong."""
+
+    total: int
+    by_type: dict[str, int]
+    rate: float
+
+
+class HourCost(msgspec.Struct, frozen=True):
+    """What the turns cost that ended in an hour."""
+
+    hour: str
+    cost_usd: float
+    turns: int
+
+
+class PeriodCost(msgspec.Struct, frozen=True):
+    """What the turns cost that ended in the period."""
+
+    total_usd: float
+    per_turn: Figures
+    tokens: dict[str, int]
+    by_hour: list[HourCost]
+
+
+class Metrics(msgspec.Struct, frozen=True):
+    """What happened in a period; as in ``schemas/api/metrics.json``."""
+
+    start_time: str | None
+    end_time: str | None
+    events: EventCounts
+    sessions: SessionCounts
+    runs: RunCounts
+    tools: AllTools
+    errors: Errors
+    cost: PeriodCost
+
+
+class _Tool:
+    """Calls of one tool."""
+
+    def __init__(self) -> None:
+        self.calls = self.failed = 0
+        self.duration = Distribution()
+
+
+def metrics(
+    after_us: int | None,
+    until_us: int | None,
+    counts: Iterable[tuple[int, str, int]],
+    ended: Iterable[tuple[int, str, bytes]],
+    sessions: Iterable[Session],
+) -> Metrics:
+    """Return the metrics of a period.
+
+    ``counts``: hour (its beginning, in microseconds), type and number of events; ``ended``: moment, type and data (as
+    JSON) of the events of the types `ENDS`; ``sessions``: those that may have had something to do with the period.
+    """
+    by_hour: dict[int, dict[str, int]] = {}
+    by_type: dict[str, int] = {}
+    for hour_us, kind, count in counts:
+        if count:
+            types = by_hour.setdefault(hour_us, {})
+            types[kind] = types.get(kind, 0) + count
+            by_type[kind] = by_type.get(kind, 0) + count
+    total = sum(by_type.values())
+    runs, tools, cost = _fold(ended)
+    errors = {kind: by_type[kind] for kind in _ERRORS if kind in by_type}
+    return Metrics(
+        start_time=None if after_us is None else spelled(after_us),
+        end_time=None if until_us is None else spelled(until_us),
+        events=EventCounts(
+            total,
+            _by_number(by_type),
+            [
+                Hour(spelled(hour_us), sum(types.values()), _by_number(types))
+                for hour_us, types in sorted(by_hour.items())
+            ],
+        ),
+        sessions=_sessions(after_us, until_us, sessions),
+        runs=runs,
+        tools=tools,
+        errors=Errors(sum(errors.values()), errors, _share(sum(errors.values()), total)),
+        cost=cost,
+    )
+
+
+_decode = msgspec.json.Decoder(Ended).decode
+
+
+def _fold(ended: Iterable[tuple[int, str, bytes]]) -> tuple[RunCounts, AllTools, PeriodCost]:
+    outcomes = dict.fromkeys(_RUNS, 0)
+    durations, costs = Distribution(), Distribution()
+    tools: dict[str, _Tool] = {}
+    tokens: dict[str, int] = {}
+    by_hour: dict[int, tuple[float, int]] = {}
+    for moment_us, kind, data in ended:
+        try:
+            one = _decode(data)
+        except msgspec.DecodeError:
+            continue  # an event of a client's own, under one of our names
+        took = _amount(one.duration_ms)
+        if kind not in _RUNS:
+            tool = named(tools, one.tool if isinstance(one.tool, str) else "(unknown)", _Tool)
+            tool.calls += 1
+            tool.failed += kind == "tool_failed"
+            if took is not None:
+                tool.duration.add(took)
+            continue
+        outcomes[kind] += 1
+        if took is not None:
+            durations.add(took)
+        paid = _amount(one.cost_usd)
+        if paid is not None:
+            costs.add(paid)
+            hour_us = moment_us // HOUR_US * HOUR_US
+            so_far, turns = by_hour.get(hour_us, (0.0, 0))
+            by_hour[hour_us] = so_far + paid, turns + 1
+        if isinstance(one.usage, dict):
+            for name, count in turn_tokens({"usage": one.usage}).items():
+                tokens[name] = tokens.get(name, 0) + count
+    return _runs(outcomes, durations), _tools(tools), _cost(costs, tokens, by_hour)
+
+
+def _runs(outcomes: dict[str, int], durations: Distribution) -> RunCounts:
+    completed, failed, interrupted = (outcomes[kind] for kind in _RUNS)
+    total = completed + failed + interrupted
+    return RunCounts(total, completed, failed, interrupted, _share(failed, total), durations.figures())
+
+
+def _tools(tools: dict[str, _Tool]) -> AllTools:
+    total = sum(tool.calls for tool in tools.values())
+    failed = sum(tool.failed for tool in tools.values())
+    by_tool = [
+        ToolTimes(name, tool.calls, tool.failed, _share(tool.failed, tool.calls), tool.duration.figures())
+        for name, tool in sorted(tools.items(), key=lambda item: (-item[1].calls, item[0]))
+    ]
+    return AllTools(total, failed, _share(failed, total), by_tool)
+
+
+def _cost(costs: Distribution, tokens: dict[str, int], by_hour: dict[int, tuple[float, int]]) -> PeriodCost:
+    hours = [
+        HourCost(spelled(hour_us), round(cost, 9), turns)
+        for hour_us, (cost, turns) in sorted(by_hour.items())
+    ]
+    return PeriodCost(round(costs.total, 9), costs.figures(), tokens, hours)
+
+
+def _sessions(after_us: int | None, until_us: int | None, sessions: Iterable[Session]) -> SessionCounts:
+    low, high = -1 if after_us is None else after_us, 1 << 62 if until_us is None else until_us
+    total = started = ended = failed = active = 0
+    durations = Distribution()
+    for one in sessions:
+        if one.last_record_us <= low or one.started_us > high or one.last_seq < 0:
+            continue
+        total += 1
+        started += one.started_us > low
+        over = one.state in OVER
+        active += not over
+        if over and low < one.ended_us <= high:
+            ended += one.state == "ended"
+            failed += one.state == "failed"
+            durations.add(max(0, one.ended_us - one.started_us) / 1000)
+    return SessionCounts(total, started, ended, failed, active, durations.figures())
+
+
+def _amount(value: object) -> float | None:
+    return number({"value": value}, "value")
+
+
+def _by_number(counts: dict[str, int]) -> dict[str, int]:
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
+
+def _share(part: float, whole: float) -> float:
+    return round(part / whole, 4) if whole else 0.0

@@ -1,0 +1,163 @@
+"""The analysis of one session: events in, one by one and in order, and at any time a report out.
+
+Rules it lives by:
+
+* One pass: what was taken is not kept. Memory is bounded whatever a session does.
+* No event can make it fail; events of a client's own may hold anything.
+* Reports change nothing: a live session is reported again and again while it goes on.
+"""
+
+from proxy.analysis.anomalies import Anomalies
+from proxy.analysis.counts import Commands, PermissionCounts, ToolCounts
+from proxy.analysis.figures import Distribution
+from proxy.analysis.ledger import Ledger
+from proxy.analysis.patterns import Patterns
+from proxy.analysis.report import Analysis, Sequence, Time
+from proxy.analysis.spans import Span, Spans, seq_of
+from proxy.analysis.states import StateTimes
+from proxy.analysis.summary import summarised
+from proxy.analysis.timeline import Bars
+from proxy.analysis.turns import Turns
+from proxy.analysis.waits import Waits
+from proxy.events import Event
+from proxy.events.moments import spelled
+from proxy.events.reading import text
+from proxy.events.vocabulary import OVER
+
+__all__ = ["SessionAnalysis"]
+
+_MOST_KINDS = 1000
+_OTHER = "(other)"
+
+
+class SessionAnalysis:
+    """Takes the events of one session."""
+
+    def __init__(self, session_id: str) -> None:
+        self.session_id = session_id
+        self.events = 0
+        self.last_us = 0
+        """The moment of the last event that was taken."""
+        self._started_us = 0
+        self._about: dict[str, str] = {}
+        self._kinds: dict[str, int] = {}
+        self._gaps = Distribution()
+        self._patterns, self._tool_patterns = Patterns(), Patterns()
+        self._spans, self._waits, self._states = Spans(), Waits(), StateTimes()
+        self._tools, self._permissions, self._commands = ToolCounts(), PermissionCounts(), Commands()
+        self._turns, self._ledger, self._bars = Turns(), Ledger(), Bars()
+        self._anomalies = Anomalies()
+
+    def take(self, event: Event) -> None:
+        """Take the next event."""
+        us, data = max(event.moment_us, self.last_us), event.data
+        gap_us = us - self.last_us if self.events else 0
+        if self.events:
+            self._gaps.add(gap_us / 1000)
+        else:
+            self._started_us = us
+        activity = self._waits.activity
+        if activity is not None and self._spans.turn is not None:
+            self._turns.wait(activity, gap_us / 1000)
+        self.events += 1
+        self.last_us = us
+        self._count(event)
+        closed = self._spans.take(event)
+        for span in closed:
+            self._add(span)
+        self._states.take(text(data, "state"), us)
+        self._follow(us, seq_of(data))
+        self._anomalies.take(event, gap_us, activity, closed, self._spans)
+
+    def report(self, now_us: int | None = None, *, expected: int | None = None) -> Analysis:
+        """Return what is known.
+
+        ``now_us``: this moment, for a session that goes on; without it, its last event is the end of what is known.
+        ``expected``: how many events the session has, if that may be more than were taken.
+        """
+        over = self._states.state in OVER
+        until_us = self.last_us if over or now_us is None else max(now_us, self.last_us)
+        still_open = self._spans.open()
+        total_ms = (until_us - self._started_us) / 1000
+        anomalies, counts = self._anomalies.report(self._spans, self._ledger, self._tools, until_us)
+        current = self._waits.current(until_us)
+        analysis = Analysis(
+            session_id=self.session_id,
+            name=self._about.get("name"),
+            state=self._states.state or "starting",
+            model=self._about.get("model"),
+            claude_code_version=self._about.get("claude_code_version"),
+            started_at=spelled(self._started_us) if self.events else None,
+            ended_at=spelled(self.last_us) if over else None,
+            duration_ms=total_ms,
+            events=self.events,
+            complete=expected is None or expected <= self.events,
+            summary=[],
+            sequence=self._sequence(),
+            time=Time(
+                total_ms,
+                self._waits.times(until_us, total_ms),
+                self._turns.durations.figures(),
+                self._gaps.figures(),
+            ),
+            states=self._states.report(until_us),
+            commands=self._commands.report(),
+            tools=self._tools.report([span for span in still_open if span.kind == "tool"]),
+            permissions=self._permissions.report(len(self._spans.permissions)),
+            subagents=self._turns.agents([one for one in still_open if one.kind == "subagent"], until_us),
+            turns=self._turns.turns(self._spans.turn, until_us),
+            turn_outcomes=self._outcomes(),
+            cost=self._ledger.report(),
+            anomalies=anomalies,
+            anomaly_counts=counts,
+            timeline=self._bars.timeline(
+                still_open if current is None else [*still_open, current], self._started_us, until_us
+            ),
+        )
+        return summarised(analysis)
+
+    # -- parts of it -------------------------------------------------------------------------------------------
+
+    def _count(self, event: Event) -> None:
+        kind = event.event_type
+        if kind not in self._kinds and len(self._kinds) >= _MOST_KINDS:
+            kind = _OTHER
+        self._kinds[kind] = self._kinds.get(kind, 0) + 1
+        self._patterns.add(kind)
+        self._commands.take(event)
+        data = event.data
+        match kind:
+            case "tool_started":
+                self._tool_patterns.add(text(data, "tool") or "unknown")
+            case "run_completed" | "run_failed" | "run_interrupted":
+                self._ledger.take(data)
+            case "session_started" | "session_initialized":
+                for name in ("name", "model", "claude_code_version"):
+                    if said := text(data, name):
+                        self._about[name] = said
+
+    def _add(self, span: Span) -> None:
+        self._bars.add(span)
+        match span.kind:
+            case "tool":
+                self._tools.add(span)
+            case "permission":
+                self._permissions.add(span)
+            case "turn" | "subagent":
+                self._turns.add(span)
+
+    def _follow(self, us: int, seq: int | None) -> None:
+        turn = self._spans.turn
+        ended = self._waits.turn_to(self._spans.activity(), us, seq, None if turn is None else turn.id)
+        if ended is not None:
+            self._bars.add(ended)
+
+    def _sequence(self) -> Sequence:
+        kinds = dict(sorted(self._kinds.items(), key=lambda item: (-item[1], item[0])))
+        return Sequence(self.events, kinds, self._patterns.found(), self._tool_patterns.found())
+
+    def _outcomes(self) -> dict[str, int]:
+        outcomes = dict(self._turns.outcomes)
+        if self._spans.turn is not None:
+            outcomes["open"] = outcomes.get("open", 0) + 1
+        return outcomes

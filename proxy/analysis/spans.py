@@ -1,0 +1,338 @@
+"""What lasts: turns, tool calls, subagents, tasks and permissions, each from its beginning to its end.
+
+Rules it lives by:
+
+* A span ends once: ``completed``, ``failed``, ``denied``, ``interrupted``, ``stopped``, ``allowed``, ``cancelled``, or
+  ``unfinished`` when whatever it was a part of ended before it. Until then it is ``open``.
+* A tool call of the main agent is over with its turn at the latest. What runs in the background is over with the
+  session at the latest.
+* What is open is bounded: the oldest gives way and counts as unfinished.
+"""
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import msgspec
+
+from proxy.analysis.report import Activity
+from proxy.events import Event
+from proxy.events.reading import Message, inner, text, whole
+from proxy.events.vocabulary import OVER
+
+__all__ = ["MOST_OPEN", "Kind", "Span", "Spans", "seq_of", "shortened"]
+
+Kind = Literal["turn", "tool", "subagent", "task", "permission", "model", "user", "background", "compacting"]
+
+MOST_OPEN = 2000
+"""Spans of one kind that may be open at once."""
+LABEL = 80
+"""Longest label, in characters."""
+_AGENT_TOOLS = frozenset(("Agent", "Task"))
+_TELLING = ("description", "command", "file_path", "path", "pattern", "query", "url", "skill", "prompt")
+"""Fields of a tool's input that tell a person what it is about, the best first."""
+
+
+@dataclass(slots=True)
+class Span:
+    """Something that lasts. ``parent`` is the id of the span that it is a part of."""
+
+    kind: Kind
+    id: str
+    start_us: int
+    seq: int | None
+    label: str
+    parent: str | None = None
+    end_us: int | None = None
+    end_seq: int | None = None
+    outcome: str = "open"
+    name: str = ""
+    """A tool's name; a subagent's kind."""
+    agent: str = ""
+    """Of a tool call: the call of the subagent that made it; empty for the main agent."""
+    call: bytes = b""
+    """Of a tool call: tells the same tool with the same input from any other."""
+    answer: bytes = b""
+    """Of a tool call: the same for its result."""
+    asked_us: int = 0
+    """Of a tool call: how long its permission took."""
+    is_foreground: bool = False
+    """Of a tool call: the turn waits for it."""
+    is_agent: bool = False
+    """Of a tool call: it is the call of a subagent."""
+    was_denied: bool = False
+    tool_calls: int = 0
+    tool_failures: int = 0
+    tokens: int | None = None
+    data: Message = field(default_factory=dict)
+    """Of a turn: what its end carries."""
+
+    def us(self, until_us: int) -> int:
+        """Return how long it lasted, so far if it is open."""
+        return max(0, (until_us if self.end_us is None else self.end_us) - self.start_us)
+
+
+class Spans:
+    """Follows what is open; `take` returns what an event ends."""
+
+    def __init__(self) -> None:
+        self.turn: Span | None = None
+        self.tools: dict[str, Span] = {}
+        self.agents: dict[str, Span] = {}
+        """Subagents by the tool use that called them, tasks that no tool use called by their own id."""
+        self.permissions: dict[str, Span] = {}
+        self.unmatched_results = 0
+        self._tasks: dict[str, str] = {}
+        self._working = {False: 0, True: 0}  # calls that the turn waits for: of tools, of subagents
+        self._state = "starting"
+        self._closed: list[Span] = []
+
+    def take(self, event: Event) -> list[Span]:
+        """Return the spans that end with an event, inner ones first."""
+        self._closed = []
+        data, us = event.data, event.moment_us
+        self._state = text(data, "state") or self._state
+        match event.event_type:
+            case "run_started":
+                self._begin_turn(data, us)
+            case "run_completed" | "run_failed" | "run_interrupted":
+                self._end_turn(event.event_type.removeprefix("run_"), data, us)
+            case "tool_started":
+                self._begin_tool(data, us)
+            case "tool_completed" | "tool_failed":
+                self._end_tool(event.event_type.removeprefix("tool_"), data, us)
+            case "permission_requested":
+                self._ask(data, us)
+            case "permission_resolved":
+                self._answer(data, us)
+            case "task_started":
+                self._begin_task(data, us)
+            case "task_completed" | "task_failed" | "task_stopped":
+                self._end_task(event.event_type.removeprefix("task_"), data, us)
+            case "notification" if data.get("kind") == "permission_denied":
+                self._deny(text(data, "tool_use_id"))
+            case "session_ended":
+                self._end_all(data, us)
+        return self._closed
+
+    def open(self) -> list[Span]:
+        """Return what is open, outer spans first."""
+        turn = [] if self.turn is None else [self.turn]
+        return [*turn, *self.agents.values(), *self.tools.values(), *self.permissions.values()]
+
+    def activity(self) -> Activity | None:
+        """Return what the session's time goes into now; None when it is over."""
+        if self._state in OVER:
+            return None
+        if self.permissions:
+            return "permission"
+        if self._state == "compacting":
+            return "compacting"
+        if self.turn is not None:
+            return "tools" if self._working[False] else "subagents" if self._working[True] else "model"
+        if self.agents:
+            return "background"
+        return "starting" if self._state == "starting" else "user"
+
+    # -- turns -------------------------------------------------------------------------------------------------
+
+    def _begin_turn(self, data: Message, us: int) -> None:
+        if self.turn is not None:
+            self._end_turn("unfinished", data, us)
+        prompt = text(data, "prompt") or (
+            "(begun by Claude Code)" if data.get("unprompted") else "(no prompt)"
+        )
+        run_id = text(data, "run_id") or f"run@{us}"
+        self.turn = Span("turn", run_id, us, seq_of(data), shortened(prompt))
+
+    def _end_turn(self, outcome: str, data: Message, us: int) -> None:
+        for permission in [one for one in self.permissions.values() if one.agent == ""]:
+            del self.permissions[permission.id]
+            self._close(permission, "unfinished", data, us)
+        for tool in [one for one in self.tools.values() if one.is_foreground]:
+            self._drop_tool(tool)
+            self._close(tool, "unfinished", data, us)
+        if self.turn is not None:
+            turn, self.turn = self.turn, None
+            turn.data = data
+            self._close(turn, outcome, data, us)
+
+    # -- tools -------------------------------------------------------------------------------------------------
+
+    def _begin_tool(self, data: Message, us: int) -> None:
+        name, key = text(data, "tool") or "unknown", text(data, "tool_use_id")
+        if key is None or key in self.tools:
+            return
+        called_by = text(data, "parent_tool_use_id") or ""
+        foreground = self.turn is not None and (not called_by or called_by in self.tools)
+        given = data.get("input")
+        tool = Span("tool", key, us, seq_of(data), _label(name, given), self._parent(called_by, us))
+        tool.name, tool.agent, tool.call = name, called_by, _digest(name, given)
+        tool.is_foreground, tool.is_agent = foreground, name in _AGENT_TOOLS
+        if len(self.tools) >= MOST_OPEN:
+            oldest = next(iter(self.tools.values()))
+            self._drop_tool(oldest)
+            self._close(oldest, "unfinished", data, us)
+        self.tools[key] = tool
+        self._working[tool.is_agent] += foreground
+        for owner in (self.turn, self.agents.get(called_by)):
+            if owner is not None:
+                owner.tool_calls += 1
+
+    def _end_tool(self, outcome: str, data: Message, us: int) -> None:
+        key = text(data, "tool_use_id")
+        tool = self.tools.get(key or "")
+        if tool is None:
+            self.unmatched_results += 1
+            return
+        self._drop_tool(tool)
+        tool.answer = _digest(outcome, data.get("result"))
+        if outcome == "failed" and tool.was_denied:
+            outcome = "denied"
+        if outcome == "failed":
+            for owner in (self.turn, self.agents.get(tool.agent)):
+                if owner is not None:
+                    owner.tool_failures += 1
+        agent = self.agents.get(tool.id)
+        if agent is not None and (agent.id not in self._tasks.values() or outcome != "completed"):
+            self._end_agent(tool.id, outcome, data, us)
+        self._close(tool, outcome, data, us)
+
+    def _drop_tool(self, tool: Span) -> None:
+        del self.tools[tool.id]
+        if tool.is_foreground:
+            self._working[tool.is_agent] -= 1
+
+    def _parent(self, called_by: str, us: int) -> str | None:
+        """Return what a tool call is a part of; whoever calls tools from within a call is a subagent."""
+        if called_by:
+            if called_by not in self.agents and (caller := self.tools.get(called_by)) is not None:
+                if not caller.is_agent and caller.is_foreground:
+                    self._working[False] -= 1
+                    self._working[True] += 1
+                caller.is_agent = True
+                self._begin_agent(called_by, caller.start_us, caller.seq, caller.label)
+            if called_by in self.agents:
+                return self.agents[called_by].id
+        return None if self.turn is None else self.turn.id
+
+    # -- permissions -------------------------------------------------------------------------------------------
+
+    def _ask(self, data: Message, us: int) -> None:
+        key = text(data, "request_id")
+        if key is None:
+            return
+        tool = self.tools.get(text(data, "tool_use_id") or "")
+        name = text(data, "tool") or "unknown"
+        parent = tool.parent if tool is not None else None if self.turn is None else self.turn.id
+        asked = Span("permission", key, us, seq_of(data), shortened(f"permission: {name}"), parent)
+        asked.name = name
+        asked.agent = tool.agent if tool is not None and not tool.is_foreground else ""
+        if len(self.permissions) >= MOST_OPEN:
+            oldest = self.permissions.pop(next(iter(self.permissions)))
+            self._close(oldest, "unfinished", data, us)
+        self.permissions[key] = asked
+
+    def _answer(self, data: Message, us: int) -> None:
+        asked = self.permissions.pop(text(data, "request_id") or "", None)
+        if asked is None:
+            return
+        tool = self.tools.get(text(data, "tool_use_id") or "")
+        decision = text(data, "decision")
+        outcome = {"allow": "allowed", "deny": "denied"}.get(decision or "", "cancelled")
+        if tool is not None:
+            tool.asked_us += asked.us(us)
+            tool.was_denied = tool.was_denied or outcome == "denied"
+        self._close(asked, outcome, data, us)
+
+    def _deny(self, tool_use_id: str | None) -> None:
+        tool = self.tools.get(tool_use_id or "")
+        if tool is not None:
+            tool.was_denied = True
+
+    # -- subagents and tasks -----------------------------------------------------------------------------------
+
+    def _begin_task(self, data: Message, us: int) -> None:
+        task_id = text(data, "task_id")
+        if task_id is None or task_id in self._tasks:
+            return
+        key = text(data, "tool_use_id") or task_id
+        if key not in self.agents:
+            about = text(data, "description") or ""
+            self._begin_agent(key, us, seq_of(data), about)
+        agent = self.agents[key]
+        agent.name = text(data, "subagent_type") or text(data, "task_type") or agent.name
+        kind = text(data, "task_type") or ""
+        if text(data, "subagent_type") is None and kind and "agent" not in kind:
+            agent.kind = "task"
+        self._tasks[task_id] = agent.id
+
+    def _begin_agent(self, key: str, us: int, seq: int | None, about: str) -> None:
+        caller = self.tools.get(key)
+        parent = caller.parent if caller is not None else None if self.turn is None else self.turn.id
+        if len(self.agents) >= MOST_OPEN:
+            oldest = next(iter(self.agents))
+            self._end_agent(oldest, "unfinished", {}, us)
+        self.agents[key] = Span("subagent", f"agent:{key}", us, seq, shortened(about) or "subagent", parent)
+
+    def _end_task(self, outcome: str, data: Message, us: int) -> None:
+        agent_id = self._tasks.pop(text(data, "task_id") or "", None)
+        for key, agent in self.agents.items():
+            if agent.id == agent_id:
+                agent.tokens = whole(inner(data, "usage"), "total_tokens")
+                self._end_agent(key, outcome, data, us)
+                return
+
+    def _end_agent(self, key: str, outcome: str, data: Message, us: int) -> None:
+        agent = self.agents.pop(key)
+        self._tasks = {task: one for task, one in self._tasks.items() if one != agent.id}
+        for tool in [one for one in self.tools.values() if one.agent == key]:
+            self._drop_tool(tool)
+            self._close(tool, "unfinished", data, us)
+        self._close(agent, outcome, data, us)
+
+    # -- ends --------------------------------------------------------------------------------------------------
+
+    def _end_all(self, data: Message, us: int) -> None:
+        left = [*self.permissions.values(), *self.tools.values(), *self.agents.values()]
+        self.permissions.clear()
+        self.tools.clear()
+        self.agents.clear()
+        self._tasks.clear()
+        self._working = {False: 0, True: 0}
+        for span in left:
+            self._close(span, "unfinished", data, us)
+        self._end_turn("unfinished", data, us)
+        self._state = text(data, "state") or "ended"
+
+    def _close(self, span: Span, outcome: str, data: Message, us: int) -> None:
+        span.end_us, span.end_seq, span.outcome = max(us, span.start_us), seq_of(data), outcome
+        self._closed.append(span)
+
+
+def seq_of(data: Message) -> int | None:
+    """Return the record that an event comes from; None for an event that a client posted."""
+    return whole(data, "seq") if "event" in data and "timestamp" in data else None
+
+
+def shortened(said: str, most: int = LABEL) -> str:
+    """Return the beginning of a text in one line."""
+    line = " ".join(said[: 4 * most].split())
+    return line if len(line) <= most else line[: most - 1] + "…"
+
+
+def _label(name: str, given: Any) -> str:
+    if isinstance(given, dict):
+        for key in _TELLING:
+            if said := text(given, key):
+                return shortened(f"{name}: {said}")
+    return shortened(name)
+
+
+def _digest(name: str, value: Any) -> bytes:
+    """Return what tells a value from another one, whatever the order of its keys."""
+    try:
+        spelled = msgspec.json.encode(value, order="sorted")
+    except (msgspec.MsgspecError, ValueError, OverflowError, RecursionError, TypeError):
+        spelled = repr(value).encode(errors="replace")
+    return hashlib.blake2b(name.encode(errors="replace") + b"\0" + spelled, digest_size=8).digest()

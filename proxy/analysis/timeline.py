@@ -1,0 +1,130 @@
+"""A session as bars on an axis of time, never more than so many.
+
+Bars come in when they end. When there are too many, those that are shorter than a resolution are put together with
+their neighbours of the same kind and parent, and the resolution doubles until they are few enough. So short bars of
+a long session become one that stands for many, while what lasted stays as it is.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from proxy.analysis.report import Bar, Timeline
+from proxy.analysis.spans import Span
+from proxy.events.moments import Speller
+
+__all__ = ["MOST_BARS", "Bars"]
+
+MOST_BARS = 2000
+_ENDED_WELL = frozenset(("completed", "allowed", "open"))
+_COUNTED = frozenset(("turn", "tool", "subagent", "task", "permission"))
+_FIRST_US = 1000
+
+
+@dataclass(slots=True)
+class _Bar:
+    """One bar, or several that were put together."""
+
+    span: Span
+    start_us: int
+    end_us: int
+    parent: str | None
+    label: str
+    count: int
+    failed: int
+    busy_us: int
+    outcome: str
+
+
+class Bars:
+    """Takes spans that have ended, and draws them."""
+
+    def __init__(self, most: int = MOST_BARS) -> None:
+        self._most = most
+        self._bars: list[_Bar] = []
+        self._resolution_us = 0
+
+    def add(self, span: Span) -> None:
+        """Take a span that has ended."""
+        self._bars.append(_bar(span, span.end_us or span.start_us))
+        if len(self._bars) > 2 * self._most:
+            self._bars, self._resolution_us = _coarsened(self._bars, self._most, self._resolution_us)
+
+    def timeline(self, still_open: Iterable[Span], start_us: int, end_us: int) -> Timeline:
+        """Return all bars, and those of what is open up to the end."""
+        drawn = [_bar(span, end_us) for span in still_open]
+        room = max(1, self._most - len(drawn))
+        bars, resolution_us = self._bars, self._resolution_us
+        if len(bars) > room:
+            bars, resolution_us = _coarsened(bars, room, resolution_us)
+        shown = sorted([*bars, *drawn[: self._most]], key=lambda bar: (bar.start_us, -bar.end_us))
+        there = {bar.span.id for bar in shown}
+        speller = Speller()
+        spell = speller.spelled
+        return Timeline(
+            start=spell(start_us) if start_us else None,
+            end=spell(end_us) if start_us else None,
+            bars=[_shown(bar, there, speller) for bar in shown],
+            resolution_ms=resolution_us / 1000,
+        )
+
+
+def _bar(span: Span, end_us: int) -> _Bar:
+    failed = 0 if span.outcome in _ENDED_WELL else 1
+    busy = span.us(end_us)
+    end = max(span.start_us, end_us)
+    return _Bar(span, span.start_us, end, span.parent, span.label, 1, failed, busy, span.outcome)
+
+
+def _shown(bar: _Bar, there: set[str], speller: Speller) -> Bar:
+    span = bar.span
+    return Bar(
+        id=span.id,
+        kind=span.kind,
+        start=speller.spelled(bar.start_us),
+        end=None if span.outcome == "open" else speller.spelled(bar.end_us),
+        label=bar.label,
+        seq=span.seq,
+        parent=bar.parent if bar.parent in there else None,
+        outcome=bar.outcome,
+        count=bar.count,
+        failed=bar.failed,
+        busy_ms=bar.busy_us / 1000,
+    )
+
+
+def _coarsened(bars: list[_Bar], most: int, resolution_us: int) -> tuple[list[_Bar], int]:
+    """Return at most so many bars, and the resolution that it took."""
+    while len(bars) > most:
+        resolution_us = max(_FIRST_US, 2 * resolution_us)
+        bars = _merged(bars, resolution_us)
+    return bars, resolution_us
+
+
+def _merged(bars: list[_Bar], resolution_us: int) -> list[_Bar]:
+    """Put bars together that are neighbours and, together, no longer than the resolution."""
+    kept: list[_Bar] = []
+    last: dict[tuple[str, str | None], _Bar] = {}
+    became: dict[str, str] = {}  # bars that are part of another one now
+    for bar in sorted(bars, key=lambda bar: (bar.start_us, -bar.end_us)):
+        parent = became.get(bar.parent or "", bar.parent)
+        before = last.get((bar.span.kind, parent))
+        if before is not None and max(bar.end_us, before.end_us) - before.start_us <= resolution_us:
+            became[bar.span.id] = before.span.id
+            _join(before, bar)
+            continue
+        mine = replace(bar, parent=parent)  # what was drawn before stays as it was
+        kept.append(mine)
+        last[bar.span.kind, parent] = mine
+    return kept
+
+
+def _join(bar: _Bar, other: _Bar) -> None:
+    """Make a bar stand for another one as well."""
+    bar.end_us = max(bar.end_us, other.end_us)
+    bar.count += other.count
+    bar.failed += other.failed
+    bar.busy_us += other.busy_us
+    if bar.label != other.label:
+        bar.label = f"{bar.span.kind}s" if bar.span.kind in _COUNTED else bar.span.kind
+    if bar.outcome in _ENDED_WELL:
+        bar.outcome = other.outcome

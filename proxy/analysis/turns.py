@@ -1,0 +1,97 @@
+"""Turns and subagents, one by one: the newest of them, and counts of all."""
+
+from collections import deque
+
+from proxy.analysis.figures import Distribution
+from proxy.analysis.ledger import turn_tokens
+from proxy.analysis.report import Subagent, Turn
+from proxy.analysis.spans import Span, shortened
+from proxy.events.moments import Speller
+from proxy.events.reading import number
+
+__all__ = ["MOST_AGENTS", "MOST_TURNS", "Turns", "errors_of"]
+
+MOST_TURNS = 500
+MOST_AGENTS = 500
+_ERROR = 300
+
+
+class Turns:
+    """Takes turns and subagents that have ended."""
+
+    def __init__(self) -> None:
+        self.outcomes: dict[str, int] = {}
+        self.durations = Distribution()
+        self.longest: Turn | None = None
+        self.waited_ms: dict[str, float] = {}
+        """What the open turn has waited for, by activity."""
+        self._turns: deque[Turn] = deque(maxlen=MOST_TURNS)
+        self._agents: deque[Subagent] = deque(maxlen=MOST_AGENTS)
+        self._speller = Speller()
+
+    def add(self, span: Span) -> None:
+        """Take a turn or a subagent."""
+        if span.kind == "turn":
+            turn = self._turn(span, span.end_us or span.start_us)
+            self.waited_ms = {}
+            self.outcomes[span.outcome] = self.outcomes.get(span.outcome, 0) + 1
+            self.durations.add(turn.duration_ms)
+            if self.longest is None or turn.duration_ms > self.longest.duration_ms:
+                self.longest = turn
+            self._turns.append(turn)
+        else:
+            self._agents.append(self._agent(span, span.end_us or span.start_us))
+
+    def wait(self, activity: str, ms: float) -> None:
+        """Count what the open turn waits for."""
+        self.waited_ms[activity] = self.waited_ms.get(activity, 0.0) + ms
+
+    def turns(self, still_open: Span | None, until_us: int) -> list[Turn]:
+        """Return the newest turns, the one that is open last."""
+        return [*self._turns, *([] if still_open is None else [self._turn(still_open, until_us)])][
+            -MOST_TURNS:
+        ]
+
+    def agents(self, still_open: list[Span], until_us: int) -> list[Subagent]:
+        """Return the newest subagents by their start."""
+        found = [*self._agents, *(self._agent(span, until_us) for span in still_open)]
+        return sorted(found, key=lambda one: one.started_at)[-MOST_AGENTS:]
+
+    def _turn(self, span: Span, until_us: int) -> Turn:
+        return Turn(
+            run_id=span.id,
+            seq=span.seq,
+            end_seq=span.end_seq,
+            prompt=span.label,
+            outcome=span.outcome,
+            started_at=self._speller.spelled(span.start_us),
+            ended_at=None if span.end_us is None else self._speller.spelled(span.end_us),
+            duration_ms=span.us(until_us) / 1000,
+            activities={name: round(ms, 3) for name, ms in self.waited_ms.items()},
+            tool_calls=span.tool_calls,
+            tool_failures=span.tool_failures,
+            cost_usd=number(span.data, "cost_usd"),
+            tokens=turn_tokens(span.data),
+            errors=errors_of(span.data),
+        )
+
+    def _agent(self, span: Span, until_us: int) -> Subagent:
+        return Subagent(
+            id=span.id,
+            kind=span.name or None,
+            description=span.label,
+            outcome=span.outcome,
+            seq=span.seq,
+            started_at=self._speller.spelled(span.start_us),
+            ended_at=None if span.end_us is None else self._speller.spelled(span.end_us),
+            duration_ms=span.us(until_us) / 1000,
+            tool_calls=span.tool_calls,
+            tool_failures=span.tool_failures,
+            total_tokens=span.tokens,
+        )
+
+
+def errors_of(data: dict[str, object]) -> list[str]:
+    """Return what an event says went wrong, shortened, at most five of them."""
+    errors = data.get("errors")
+    return [shortened(str(one), _ERROR) for one in errors[:5]] if isinstance(errors, list) else []

@@ -1,0 +1,59 @@
+"""Where the time goes: at each moment a session waits for exactly one thing."""
+
+from typing import Final, get_args
+
+from proxy.analysis.figures import Distribution
+from proxy.analysis.report import Activity, ActivityTime
+from proxy.analysis.spans import Kind, Span
+
+__all__ = ["Waits"]
+
+_DRAWN: Final[dict[Activity, Kind]] = {
+    "model": "model",
+    "user": "user",
+    "background": "background",
+    "compacting": "compacting",
+}
+"""Activities that are bars of their own; the others show as the bars of what is waited for."""
+
+
+class Waits:
+    """Follows one activity after the other."""
+
+    def __init__(self) -> None:
+        self.activity: Activity | None = None
+        self._since_us = 0
+        self._seq: int | None = None
+        self._parent: str | None = None
+        self._spans: dict[Activity, Distribution] = {name: Distribution() for name in get_args(Activity)}
+
+    def turn_to(self, activity: Activity | None, us: int, seq: int | None, parent: str | None) -> Span | None:
+        """Go over to another activity; return the stretch that ends, if it is to be drawn."""
+        if activity == self.activity and parent == self._parent:
+            return None
+        ended = self.current(us)
+        if self.activity is not None:
+            self._spans[self.activity].add((us - self._since_us) / 1000)
+        self.activity, self._since_us, self._seq, self._parent = activity, us, seq, parent
+        if ended is not None:
+            ended.end_us, ended.end_seq, ended.outcome = us, seq, "completed"
+        return ended
+
+    def current(self, us: int) -> Span | None:
+        """Return the stretch that goes on, if it is to be drawn and has lasted at all."""
+        if self.activity is None or self.activity not in _DRAWN or us <= self._since_us:
+            return None
+        kind = _DRAWN[self.activity]
+        return Span(kind, f"{kind}@{self._since_us}", self._since_us, self._seq, kind, self._parent)
+
+    def times(self, until_us: int, total_ms: float) -> list[ActivityTime]:
+        """Return the time of each activity that took any, the longest first."""
+        found = []
+        for activity, spans in self._spans.items():
+            ms = spans.total
+            if activity == self.activity:
+                ms += max(0, until_us - self._since_us) / 1000
+            if ms:
+                share = round(ms / total_ms, 4) if total_ms else 0.0
+                found.append(ActivityTime(activity, round(ms, 3), share, spans.figures()))
+        return sorted(found, key=lambda one: -one.ms)

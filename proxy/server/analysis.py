@@ -1,0 +1,72 @@
+"""What sessions did: of one, over a period, and at a glance."""
+
+import asyncio
+from contextlib import closing
+from typing import Any
+
+from aiohttp import web
+
+from proxy.analysis import period
+from proxy.events import describe
+from proxy.events.moments import spelled
+from proxy.server.errors import NotFoundError, UnprocessableError, answer, raw_answer
+from proxy.server.requests import moment
+from proxy.server.shared import now_us, of
+from proxy.store.history import History
+
+__all__ = ["metrics", "overview", "session"]
+
+_DAY_US = 86_400_000_000
+_NEWEST = 20
+
+
+async def session(request: web.Request) -> web.Response:
+    """Give the analysis of one session."""
+    shared, session_id = of(request), request.match_info["session_id"]
+    await shared.ready()
+    await shared.known(session_id)
+    known = await asyncio.to_thread(shared.queries.session, session_id)
+    expected = 0 if known is None else known.events
+    found = await asyncio.to_thread(shared.analyses.answer, session_id, now_us(), expected)
+    if found is None:
+        raise NotFoundError(f"The session {session_id!r} was removed.")
+    return raw_answer(found)
+
+
+async def metrics(request: web.Request) -> web.Response:
+    """Give the metrics of a period."""
+    shared = of(request)
+    after_us, until_us = moment(request, "start_time"), moment(request, "end_time")
+    if after_us is not None and until_us is not None and until_us < after_us:
+        raise UnprocessableError("end_time is before start_time; exchange them.")
+    await shared.ready()
+    found = await asyncio.to_thread(_metrics, shared.analyses.history, after_us, until_us)
+    return answer(found)
+
+
+async def overview(request: web.Request) -> web.Response:
+    """Give what there is, and the metrics of the last 24 hours."""
+    shared = of(request)
+    await shared.ready()
+    now = now_us()
+    live = await asyncio.to_thread(shared.queries.sessions, live_only=True)
+    newest = await asyncio.to_thread(shared.queries.sessions, limit=_NEWEST)
+    totals = await asyncio.to_thread(shared.queries.totals)
+    found: dict[str, Any] = {
+        "generated_at": spelled(now),
+        "active_sessions": len(live),
+        "total_sessions": totals["sessions"],
+        "total_events": totals["events"],
+        "last_24_hours": await asyncio.to_thread(_metrics, shared.analyses.history, now - _DAY_US, now),
+        "sessions": [describe(one, now) for one in newest],
+    }
+    return answer(found)
+
+
+def _metrics(history: History, after_us: int | None, until_us: int | None) -> period.Metrics:
+    counts = history.counts(after_us, until_us, period.HOUR_US)
+    with (
+        closing(history.data_of(period.ENDS, after_us, until_us)) as ended,
+        closing(history.all_sessions()) as sessions,
+    ):
+        return period.metrics(after_us, until_us, counts, ended, sessions)

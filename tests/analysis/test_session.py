@@ -1,0 +1,41 @@
+"""The analysis of one session: every figure from hand-made events whose answer is known."""
+
+import pytest
+
+from proxy.analysis.anomalies import KINDS
+from tests.analysis.made import Made, analysed, events_of
+from tests.recorded import NAMES, scenario
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_recorded_sessions_are_analysed(name: str) -> None:
+    """Whatever Claude Code has been recorded to do gives a report of the published shape that adds up."""
+    report = analysed(events_of(scenario(name)))
+    assert report.state == "ended"
+    assert report.events == report.sequence.length == sum(report.sequence.kinds.values())
+    assert sum(one.ms for one in report.time.activities) == pytest.approx(report.time.total_ms)
+    assert sum(one.ms for one in report.states.time) == pytest.approx(report.time.total_ms)
+    assert {one.kind for one in report.anomalies} <= set(KINDS)
+    assert len(report.summary) >= 2
+
+
+def test_time_goes_into_exactly_one_thing() -> None:
+    """Waiting for the model, for tools, for a permission and for the user are told apart, and nothing counts twice."""
+    made = Made().begin(10).call(110, "a").ask(120, "a").decide(620, "a").answer(1620, "a")
+    made.call(1620, "b").call(1700, "c").answer(1800, "b").answer(2000, "c").end(2500)
+    made.begin(12_500).end(13_000).over(13_010)
+    report = made.report()
+    spent = {one.activity: one.ms for one in report.time.activities}
+    assert spent == pytest.approx(
+        {
+            "starting": 10,
+            "model": 100 + 500 + 500,
+            "tools": 10 + 1000 + 380,
+            "permission": 500,
+            "user": 10_010,
+        }
+    )
+    assert report.time.turns.count == 2
+    assert report.time.turns.max == pytest.approx(2490)
+    assert report.tools[0].duration.max == pytest.approx(1010)  # without the 500 of its permission
+    assert report.turns[0].activities == pytest.approx({"model": 600, "tools": 1390, "permission": 500})
