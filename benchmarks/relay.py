@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-PROXY = [sys.executable, "-m", "proxy"] if shutil.which("claude-proxy") is None else ["claude-proxy"]
+PROXY = [str(Path(sys.executable).with_name("claude-proxy"))]
 # `cat` that looks like a session of messages: the arguments belong to the shell, which ignores them.
 ECHO = ["sh", "-c", "exec cat", "claude", "--input-format", "stream-json", "--output-format", "stream-json"]
 SIZES = {"250 B": (250, 400_000), "900 B": (900, 120_000), "10 MB": (10_000_000, 12)}
@@ -52,6 +52,7 @@ class Bench:
         self.runs = runs
         self.data_dir = folder / "data"
         self.env = {**os.environ, "CLAUDE_PROXY_SERVER": "off", "CLAUDE_PROXY_DATA_DIR": str(self.data_dir)}
+        self.env.pop("PYTHONDONTWRITEBYTECODE", None)  # an installation is compiled
 
     def start(self) -> None:
         """Measure what the wrapper adds before the command runs."""
@@ -120,6 +121,8 @@ class Bench:
             echo = _Echo(wrapper)
             echo.exchange(line * 100)
             print(f"memory after 100 messages            {_pss(wrapper.pid):8.1f} MB PSS (at most 20)")
+            echo.exchange(b'{"type":"user","message":{"role":"user"}}\n' * 100)
+            print(f"memory after 100 invalid ones        {_pss(wrapper.pid):8.1f} MB PSS (at most 20)")
             for _ in range(1000):
                 echo.exchange(line * 1000)
             print(f"memory after a million messages      {_pss(wrapper.pid):8.1f} MB PSS")
@@ -132,6 +135,7 @@ class Bench:
         shutil.rmtree(self.data_dir, ignore_errors=True)
 
     def _seconds(self, command: Sequence[str] | str, stdin: Path | None = None) -> float:
+        """Return how long a command takes; raise if it fails, as that would be no measurement."""
         with (stdin or Path(os.devnull)).open("rb") as source:
             start = time.perf_counter()
             subprocess.run(
@@ -141,7 +145,7 @@ class Bench:
                 shell=isinstance(command, str),
                 cwd=self.folder,
                 env=self.env,
-                check=False,
+                check=True,
             )
             return time.perf_counter() - start
 
