@@ -7,6 +7,8 @@
 ``errors``       the one shape of an error
 ``security``     who may ask, ``limits`` how often
 ``live``         hands new events to subscribers, ``streams`` to WebSocket and server-sent events
+``records``      a log's records in pages, ``shortening`` what is long in them
+``page``         the page for people: the files in ``static``
 ``recording``    sessions of a client's own
 ``background``   starts a server when a wrapped session needs one; imports next to nothing
 ``__main__``     what ``background`` starts

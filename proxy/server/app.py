@@ -22,6 +22,7 @@ from proxy.store.follower import Follower
 from proxy.store.history import History
 from proxy.store.indexer import Arrival, Indexer
 from proxy.store.queries import Queries
+from proxy.store.records import Records
 
 if TYPE_CHECKING:
     from proxy.server.limits import Limit
@@ -82,6 +83,7 @@ async def _started(data_dir: str, settings: Settings) -> Shared:
         indexer,
         follower,
         queries,
+        Records(data_dir),
         hub,
         Recordings(data_dir),
         await asyncio.to_thread(_limit, data_dir, settings.security.rate_limit),
@@ -106,3 +108,4 @@ def _stopped(shared: Shared) -> None:
     shared.follower.stop()
     if shared.limit is not None:
         shared.limit.close()
+    shared.records.close()

@@ -8,8 +8,10 @@ from aiohttp import web
 
 from proxy.server.errors import UnavailableError, UnprocessableError, answer, raw_answer
 from proxy.server.recording import CannotRecordError
+from proxy.server.records import LEAST_TEXT, LONGEST_TEXT
 from proxy.server.requests import EVENT_TYPE, body, choice, event_types, moment, whole
 from proxy.server.shared import Shared, of
+from proxy.server.shortening import shortened_event
 from proxy.store.queries import EventQuery, Page
 
 __all__ = ["events", "post_event", "start", "stop"]
@@ -53,11 +55,15 @@ async def events(request: web.Request) -> web.Response:
         order=choice(request, "order", ("asc", "desc")),
     )
     wait_s = whole(request, "wait", 0, 0, _LONGEST_WAIT_S) or 0
+    longest = whole(request, "max_text", None, LEAST_TEXT, LONGEST_TEXT)
     await shared.ready()
     if query.session_id is not None:
         await shared.known(query.session_id)
     page = await _page(shared, query, wait_s)
-    return raw_answer(b'{"events":[%b],"total":%d}' % (b",".join(page.events), page.total))
+    found = page.events
+    if longest is not None:
+        found = await asyncio.to_thread(lambda: [shortened_event(event, longest) for event in page.events])
+    return raw_answer(b'{"events":[%b],"total":%d}' % (b",".join(found), page.total))
 
 
 async def _page(shared: Shared, query: EventQuery, wait_s: int) -> Page:

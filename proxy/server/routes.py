@@ -6,7 +6,18 @@ from typing import Literal
 
 from aiohttp import web
 
-from proxy.server import analysis, description, health, metrics, monitoring, overview, specifications, streams
+from proxy.server import (
+    analysis,
+    description,
+    health,
+    metrics,
+    monitoring,
+    overview,
+    page,
+    records,
+    specifications,
+    streams,
+)
 
 __all__ = ["ROUTES", "Parameter", "Route"]
 
@@ -48,6 +59,7 @@ _TYPES = Parameter(
 )
 _ID = Parameter("session_id", "A session.", {"type": "string"}, "path")
 _TIME: dict[str, object] = {"type": "string", "format": "date-time"}
+_WORDS: dict[str, object] = {"type": "array", "items": {"type": "string", "pattern": "^[^,]*$"}}
 _BODY = (400, 408, 413, 422)
 
 
@@ -55,6 +67,11 @@ def _number(least: int, most: int) -> dict[str, object]:
     return {"type": "integer", "minimum": least, "maximum": most}
 
 
+_MAX_TEXT = Parameter(
+    "max_text",
+    "Longest text that is given whole; what is cut off is counted.",
+    _number(records.LEAST_TEXT, records.LONGEST_TEXT),
+)
 _PAGE = (
     _SESSION,
     _TYPES,
@@ -64,9 +81,32 @@ _PAGE = (
     Parameter("offset", "Events to pass over, in the order of the answer.", _number(0, 10**15)),
     Parameter("order", "Oldest or newest first.", {"enum": ["asc", "desc"]}),
     Parameter("wait", "Seconds to wait for a first event when there is none yet.", _number(0, 60)),
+    _MAX_TEXT,
+)
+_RECORDS = (
+    _ID,
+    Parameter("stream", "Only these, separated by commas: `stdin`, `stdout`, `proxy`, ...", _WORDS),
+    Parameter("verdict", "Only these, separated by commas: `valid`, `invalid`, ...", _WORDS),
+    Parameter("type", "Only these, separated by commas: `assistant`, `system/init`, `system`, ...", _WORDS),
+    Parameter("text", "Only what holds this text.", {"type": "string", "maxLength": 1000}),
+    Parameter("from_seq", "Only from this number.", _number(0, records.FARTHEST)),
+    Parameter("to_seq", "Only up to this number.", _number(0, records.FARTHEST)),
+    Parameter("limit", "Records of a page (default 100).", _number(1, records.MOST_RECORDS)),
+    Parameter("offset", "Records to pass over.", _number(0, records.FARTHEST)),
+    _MAX_TEXT,
 )
 
 ROUTES = (
+    Route("GET", "/", page.page, "The dashboard, for people", media_type="text/html"),
+    Route(
+        "GET",
+        "/static/{name:.+}",
+        page.asset,
+        "The files that the dashboard consists of",
+        (Parameter("name", "Its name, such as `app.js`.", {"type": "string"}, "path"),),
+        media_type="text/javascript",
+        failures=(404,),
+    ),
     Route(
         "GET",
         "/health",
@@ -95,6 +135,7 @@ ROUTES = (
             _SESSION,
             _TYPES,
             Parameter("Last-Event-ID", "Go on behind this event.", {"type": "string"}, "header"),
+            _MAX_TEXT,
         ),
         media_type="text/event-stream",
         failures=(404, 422),
@@ -166,6 +207,24 @@ ROUTES = (
         failures=(404,),
     ),
     Route(
+        "GET",
+        "/api/v1/monitoring/sessions/{session_id}/records",
+        records.records,
+        "A page of a session's records, long values shortened",
+        _RECORDS,
+        answer="api/records_answer",
+        failures=(404, 422),
+    ),
+    Route(
+        "GET",
+        "/api/v1/monitoring/sessions/{session_id}/records/{seq}",
+        records.record,
+        "One record, as it is in the log; with `max_text` as in a page",
+        (_ID, Parameter("seq", "Its number.", _number(0, records.FARTHEST), "path"), _MAX_TEXT),
+        answer="",
+        failures=(404, 422),
+    ),
+    Route(
         "POST",
         "/api/v1/monitoring/sessions/{session_id}/stop",
         monitoring.stop,
@@ -235,6 +294,7 @@ ROUTES = (
                 "Go on behind this event; empty: from now on. Frames then carry their event's `id`.",
                 {"type": "string"},
             ),
+            _MAX_TEXT,
         ),
         media_type="websocket",
         failures=(400, 404, 422),

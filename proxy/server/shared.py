@@ -17,6 +17,7 @@ from proxy.sessions.catalogue import is_session_id
 from proxy.store.follower import Follower
 from proxy.store.indexer import Indexer
 from proxy.store.queries import Queries
+from proxy.store.records import Records
 
 if TYPE_CHECKING:
     from proxy.server.limits import Limit
@@ -40,6 +41,7 @@ class Shared:
     indexer: Indexer
     follower: Follower
     queries: Queries
+    records: Records
     hub: Hub
     recordings: Recordings
     limit: "Limit | None"

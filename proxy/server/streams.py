@@ -8,8 +8,10 @@ from aiohttp import WSCloseCode, web
 
 from proxy.server.live import Subscriber
 from proxy.server.metrics import listening
-from proxy.server.requests import event_types
+from proxy.server.records import LEAST_TEXT, LONGEST_TEXT
+from proxy.server.requests import event_types, whole
 from proxy.server.shared import Shared, now_us, of
+from proxy.server.shortening import shortened_event
 from proxy.store.indexer import Arrival
 from proxy.store.queries import Cursor
 
@@ -23,7 +25,7 @@ _STALLED_S = 60.0
 
 async def stream(request: web.Request) -> web.StreamResponse:
     """Give everything live as server-sent events; `Last-Event-ID` goes on behind that event."""
-    shared = of(request)
+    shared, longest = of(request), _longest(request)
     subscriber = await _subscriber(request, _cursor(request.headers.get("Last-Event-ID")))
     response = web.StreamResponse(
         headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
@@ -33,7 +35,7 @@ async def stream(request: web.Request) -> web.StreamResponse:
         return response
     await response.write(b": listening\n\n")
     with _counted(shared), listening(request, "sse"), contextlib.suppress(ConnectionError, TimeoutError):
-        async for arrivals in _batches(subscriber):
+        async for arrivals in _batches(subscriber, longest):
             async with asyncio.timeout(_STALLED_S):
                 await response.write(
                     b"".join(_spelled(shared.indexer.generation, one) for one in arrivals) or b": quiet\n\n"
@@ -47,7 +49,7 @@ async def socket(request: web.Request) -> web.WebSocketResponse:
     With `last_event_id`, which may be empty, frames carry the `id` of their event, and the first frame says where the
     listening begins: a client that comes back with the last id it was given goes on behind it.
     """
-    shared = of(request)
+    shared, longest = of(request), _longest(request)
     named = request.query.get("last_event_id")
     cursor = _cursor(named)
     subscriber = await _subscriber(request, cursor)
@@ -56,7 +58,7 @@ async def socket(request: web.Request) -> web.WebSocketResponse:
     await response.prepare(request)
     with listening(request, "websocket"):
         async with asyncio.TaskGroup() as group:
-            sending = group.create_task(_send(shared, response, subscriber, begins))
+            sending = group.create_task(_send(shared, response, _batches(subscriber, longest), begins))
             async for _ in response:
                 pass  # what clients say is not listened to; pings and the end are handled below us
             sending.cancel()
@@ -64,12 +66,15 @@ async def socket(request: web.Request) -> web.WebSocketResponse:
 
 
 async def _send(
-    shared: Shared, response: web.WebSocketResponse, subscriber: Subscriber, begins: Cursor | None
+    shared: Shared,
+    response: web.WebSocketResponse,
+    batches: AsyncIterator[list[Arrival]],
+    begins: Cursor | None,
 ) -> None:
     with _counted(shared), contextlib.suppress(ConnectionError):
         if begins is not None:
             await response.send_str(f'{{"type":"listening","id":"{_name(begins)}"}}')
-        async for arrivals in _batches(subscriber):
+        async for arrivals in batches:
             try:
                 async with asyncio.timeout(_STALLED_S):
                     for arrival in arrivals:
@@ -94,7 +99,11 @@ async def _subscriber(request: web.Request, cursor: Cursor | None) -> Subscriber
     )
 
 
-async def _batches(subscriber: Subscriber) -> AsyncIterator[list[Arrival]]:
+def _longest(request: web.Request) -> int | None:
+    return whole(request, "max_text", None, LEAST_TEXT, LONGEST_TEXT)
+
+
+async def _batches(subscriber: Subscriber, longest: int | None) -> AsyncIterator[list[Arrival]]:
     """Yield the next events, none after a time of quiet, until the server stops."""
     while True:
         try:
@@ -105,7 +114,7 @@ async def _batches(subscriber: Subscriber) -> AsyncIterator[list[Arrival]]:
             continue
         if not arrivals:
             return
-        yield arrivals
+        yield [one._replace(json=shortened_event(one.json, longest)) for one in arrivals]
 
 
 @contextlib.contextmanager

@@ -6,6 +6,7 @@
 ``spelling``  events as JSON
 ``queries``   pages of events, and sessions
 ``history``   what an analysis asks: a session's events, a period's counts
+``records``   a log's records by number, kind and text, from the log itself
 ``watch``     learns which logs have changed
 ``follower``  the thread that keeps the index up with the logs, and hands on what is new
 """

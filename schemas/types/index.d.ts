@@ -352,6 +352,46 @@ export type ApiPattern = {
   share: number;
 };
 
+/** Answer: records. A page of a session's records, and how many there are in all. */
+export type ApiRecordsAnswer = {
+  /** As in the log, with long values shortened. */
+  records: Array<{
+    /** Null for a line that is no record. */
+    seq: number | null;
+    ts?: string;
+    /** `log` for a line that is no record. */
+    stream: string;
+    verdict?: string;
+    /** Type and subtype of a message, or the type of an event. */
+    type: string;
+    /** Bytes of the record in the log. */
+    size: number;
+    /** Whether long values were shortened. */
+    shortened: boolean;
+    /** Why a line is no record. */
+    skipped?: string;
+    message?: unknown;
+    raw?: string;
+    event?: { [key: string]: unknown };
+    errors?: Array<unknown>;
+  }>;
+  /** How many records that fit the query lie before the first of these. */
+  position: number;
+  /** Records that fit the query. */
+  total: number;
+  /** Records that were looked at. */
+  searched: number;
+  /** Whether those are all. A long log takes several questions: ask again, and the search goes on. */
+  complete: boolean;
+  /** How many records of each kind the log holds, as far as it was looked at. */
+  kinds: Array<{
+    stream: string;
+    verdict: string;
+    type: string;
+    count: number;
+  }>;
+};
+
 /** Session. One session as the status shows it. */
 export type ApiSession = {
   /** The session, as this proxy names it. */

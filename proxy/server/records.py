@@ -1,0 +1,133 @@
+"""The raw records of a session, in pages, with filters and search, and one by one."""
+
+import asyncio
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from proxy.server.errors import NotFoundError, UnprocessableError, answer, raw_answer
+from proxy.server.requests import whole
+from proxy.server.shared import of
+from proxy.server.shortening import shortened
+from proxy.sessions.reader import parse
+from proxy.store.records import NO_RECORD, RecordQuery, Row
+from proxy.store.spelling import as_json
+
+__all__ = ["FARTHEST", "LEAST_TEXT", "LONGEST_TEXT", "MOST_RECORDS", "record", "records"]
+
+MOST_RECORDS = 1000
+"""Of one page."""
+LEAST_TEXT, LONGEST_TEXT = 200, 1_000_000
+"""Ids and moments are shorter and never cut."""
+FARTHEST = 10**15 - 1
+_LONGEST_SEARCH = 1000
+_PLAIN_TEXT = 300
+"""Characters of a text in a page, unless something else is asked for."""
+
+
+async def records(request: web.Request) -> web.Response:
+    """Give a page of records, long values shortened."""
+    shared, session_id = of(request), request.match_info["session_id"]
+    query = RecordQuery(
+        streams=_words(request, "stream"),
+        verdicts=_words(request, "verdict"),
+        types=_words(request, "type"),
+        text=_text(request),
+    )
+    limit = whole(request, "limit", 100, 1, MOST_RECORDS) or 0
+    offset = whole(request, "offset", 0, 0, FARTHEST) or 0
+    from_seq = whole(request, "from_seq", None, 0, FARTHEST)
+    to_seq = whole(request, "to_seq", None, 0, FARTHEST)
+    longest = whole(request, "max_text", _PLAIN_TEXT, LEAST_TEXT, LONGEST_TEXT) or 0
+    await shared.known(session_id)
+
+    def found() -> bytes:
+        page = shared.records.page(
+            session_id, query, limit=limit, offset=offset, from_seq=from_seq, to_seq=to_seq
+        )
+        kinds = [{**kind._asdict(), "count": count} for kind, count in page.kinds.items()]
+        return as_json(
+            {
+                "records": [_described(row, longest) for row in page.rows],
+                "position": page.position,
+                "total": page.total,
+                "searched": page.searched,
+                "complete": page.complete,
+                "kinds": kinds,
+            }
+        )
+
+    return raw_answer(await _from_log(session_id, found))
+
+
+async def record(request: web.Request) -> web.Response:
+    """Give one record: whole, or with long values shortened."""
+    shared, session_id = of(request), request.match_info["session_id"]
+    number = request.match_info["seq"]
+    if not (number.isascii() and number.isdecimal() and len(number) <= 15):
+        raise UnprocessableError(f"{number!r} is no number of a record; it takes a whole number from 0.")
+    longest = whole(request, "max_text", None, LEAST_TEXT, LONGEST_TEXT)
+    await shared.known(session_id)
+    row = await _from_log(session_id, lambda: shared.records.one(session_id, int(number)))
+    if row is None:
+        raise NotFoundError(f"The session {session_id!r} has no record {number}.")
+    if longest is not None:
+        return answer(msgspec.Raw(await asyncio.to_thread(lambda: as_json(_described(row, longest)))))
+    return raw_answer(row.line)
+
+
+async def _from_log(session_id: str, ask: Any) -> Any:
+    try:
+        return await asyncio.to_thread(ask)
+    except OSError as error:
+        raise NotFoundError(f"The log of {session_id!r} cannot be read: {error.strerror}.") from None
+
+
+def _described(row: Row, longest: int) -> dict[str, Any]:
+    about: dict[str, Any] = {"type": row.kind.type, "size": len(row.line)}
+    parsed = parse(row.line)
+    if row.kind.stream == NO_RECORD or isinstance(parsed, str):
+        text, cut = shortened(row.line.decode(errors="replace"), longest)
+        reason = parsed if isinstance(parsed, str) else "The line is of a newer format."
+        skipped = {"seq": None, "stream": NO_RECORD, "raw": text, "skipped": reason}
+        return {**skipped, **about, "shortened": cut}
+    fields = {
+        "seq": parsed.seq,
+        "ts": parsed.ts,
+        "session_id": parsed.session_id,
+        "stream": parsed.stream,
+    }
+    for name in ("verdict", "raw", "raw_base64", "origin", "eol", "event"):
+        if (value := getattr(parsed, name)) is not None:
+            fields[name] = msgspec.to_builtins(value)
+    if parsed.has_message:
+        fields["message"] = _value(parsed.value)
+    for name in ("errors", "redacted"):
+        if value := getattr(parsed, name):
+            fields[name] = value
+    if parsed.truncated:
+        fields["truncated"] = True
+    if not parsed.forwarded:
+        fields["forwarded"] = False
+    fields, cut = shortened(fields, longest)
+    return {**fields, **about, "shortened": cut}
+
+
+def _value(decode: Any) -> Any:
+    try:
+        return decode()
+    except (ValueError, RecursionError):
+        return None  # no reader here can hold it; the whole record has it as it is
+
+
+def _words(request: web.Request, name: str) -> tuple[str, ...]:
+    """Return the words of a list in the query."""
+    return tuple(sorted({word.strip() for word in request.query.get(name, "").split(",") if word.strip()}))
+
+
+def _text(request: web.Request) -> str:
+    text = request.query.get("text", "")
+    if len(text) > _LONGEST_SEARCH:
+        raise UnprocessableError(f"text has {len(text)} characters; it takes up to {_LONGEST_SEARCH}.")
+    return text

@@ -1,0 +1,86 @@
+// What a session did, where time and money went, and what stands out, each with the record that shows it.
+import { html, Empty, Failure, Text } from "./ui.js";
+import { clock, cost, count, duration, exact, milliseconds, oneLine, percent, visible } from "./format.js";
+import { useAnalysis } from "./analyzed.js";
+import { Chart } from "./charts.js";
+import { href } from "./router.js";
+
+const SHADES = { model: "model", tools: "tool", subagents: "task", permission: "answer", user: "other", background: "turn", compacting: "task", starting: "other", executing: "model", waiting: "answer", idle: "other", ended: "turn", failed: "failed" };
+
+const Panel = ({ title, about, wide, children }) => html`<section class=${`panel ${wide ? "wide" : ""}`}><h2>${title}${about && html`<span class="faint num">${about}</span>`}</h2>${children}</section>`;
+
+const Seq = ({ session, seq, children }) => (seq === null || seq === undefined ? null : html`<a href=${href({ session: session.session_id, tab: "records", seq })}>${children ?? `record ${seq}`}</a>`);
+
+function Shares({ parts }) {
+  const some = parts.filter((part) => part.share > 0);
+  return html`<div class="shares" role="img" aria-label=${some.map((part) => `${part.name} ${percent(part.share)}`).join(", ")}>${some.map((part) => html`<span class=${`kind-${SHADES[part.name] ?? "other"}`} style=${{ flex: part.share }} title=${`${part.name}: ${duration(part.ms)}`}></span>`)}</div>
+    <div class="share-list">${some.map((part) => html`<span class=${`kind-${SHADES[part.name] ?? "other"}`}>${part.name} <span class="num faint">${percent(part.share)} · ${duration(part.ms)}</span></span>`)}</div>`;
+}
+
+function Anomalies({ session, found }) {
+  const more = Object.values(found.anomaly_counts ?? {}).reduce((sum, number) => sum + number, 0) - found.anomalies.length;
+  return html`<${Panel} title="What stands out" about=${found.anomalies.length ? exact(found.anomalies.length + Math.max(0, more)) : ""} wide>
+    ${found.anomalies.length ? found.anomalies.map((one) => html`<div class="anomaly"><span class="num faint">${clock(one.time, 0)}</span><span class=${`severity severity-${one.severity}`}>${one.severity}</span><${Text} value=${one.sentence} />
+      <span>${(one.evidence?.records?.length ? one.evidence.records.slice(0, 4) : [one.seq]).map((seq, index) => html`${index ? ", " : ""}<${Seq} session=${session} seq=${seq} />`)}</span></div>`)
+      : html`<p class="faint">Nothing does: no gaps, loops, errors, unanswered questions or lines that the specification does not have.</p>`}
+    ${more > 0 && html`<p class="faint">${exact(more)} more are not shown.</p>`}<//>`;
+}
+
+function Tools({ tools }) {
+  const most = Math.max(1, ...tools.map((one) => one.duration.p95 ?? 0));
+  return html`<${Panel} title="Tools" about=${`${exact(tools.reduce((sum, one) => sum + one.calls, 0))} calls`}>
+    ${tools.length ? html`<table><thead><tr><th>tool</th><th class="num">calls</th><th class="num">failed</th><th class="num">median</th><th class="num">p95</th><th></th></tr></thead><tbody>
+      ${tools.slice(0, 30).map((one) => html`<tr><td><bdi class="mono">${visible(one.tool)}</bdi></td><td class="num">${exact(one.calls)}</td><td class=${`num ${one.failed ? "bad-text" : "faint"}`}>${exact(one.failed)}${one.denied ? html` <span class="faint">+${one.denied} denied</span>` : ""}</td>
+        <td class="num">${duration(one.duration.median)}</td><td class="num">${duration(one.duration.p95)}</td><td class="meter"><span class="kind-tool" style=${{ width: `${((one.duration.p95 ?? 0) / most) * 100}%` }}></span></td></tr>`)}
+    </tbody></table>` : html`<p class="faint">No tool was called.</p>`}<//>`;
+}
+
+function Costs({ found }) {
+  const turns = found.turns ?? [];
+  const costs = turns.map((turn) => turn.cost_usd ?? 0);
+  const figures = found.cost;
+  return html`<${Panel} title="Cost" about=${cost(figures.total_usd)}>
+    ${turns.length > 1 && html`<${Chart} times=${turns.map((_, index) => index + 1)} x="count" axis=${(value) => cost(value)} series=${[{ label: "cost", colour: "--accent", values: costs, format: cost }]} height=${140} />`}
+    <table><thead><tr><th>model</th><th class="num">cost</th><th class="num">in</th><th class="num">from cache</th><th class="num">out</th></tr></thead><tbody>
+      ${(figures.by_model ?? []).map((one) => html`<tr><td><bdi>${visible(one.model)}</bdi></td><td class="num">${cost(one.cost_usd)}</td><td class="num">${count((one.tokens.input ?? 0) + (one.tokens.cache_creation ?? 0))}</td><td class="num">${count(one.tokens.cache_read ?? 0)}</td><td class="num">${count(one.tokens.output ?? 0)}</td></tr>`)}
+    </tbody></table><//>`;
+}
+
+function Turns({ session, turns }) {
+  const recent = turns.slice(-100).reverse();
+  return html`<${Panel} title="Turns" about=${exact(turns.length)} wide>
+    <table><thead><tr><th>started</th><th>prompt</th><th>outcome</th><th class="num">duration</th><th class="num">model</th><th class="num">tools</th><th class="num">calls</th><th class="num">cost</th></tr></thead><tbody>
+    ${recent.map((turn) => html`<tr><td class="num"><a href=${href({ session: session.session_id, tab: "conversation", seq: turn.seq })}>${clock(turn.started_at, 0)}</a></td><td><${Text} value=${oneLine(turn.prompt, 140)} /></td><td class=${turn.outcome === "completed" ? "faint" : "bad-text"}>${visible(turn.outcome)}</td>
+      <td class="num">${duration(turn.duration_ms)}</td><td class="num">${duration(turn.activities?.model)}</td><td class="num">${duration(turn.activities?.tools)}</td><td class="num">${exact(turn.tool_calls)}</td><td class="num">${cost(turn.cost_usd)}</td></tr>`)}
+    </tbody></table>${turns.length > recent.length && html`<p class="faint">The newest ${recent.length}.</p>`}<//>`;
+}
+
+const Steps = ({ patterns }) => html`<table><tbody>${patterns.slice(0, 8).map((one) => html`<tr><td><bdi>${visible(one.steps.join(" → "))}</bdi></td><td class="num">×${exact(one.count)}</td><td class="num faint">${percent(one.share)}</td></tr>`)}</tbody></table>`;
+
+function Figures({ name, figures }) {
+  if (!figures?.count) return null;
+  return html`<tr><td>${name}</td><td class="num">${exact(figures.count)}</td><td class="num">${duration(figures.median)}</td><td class="num">${duration(figures.p95)}</td><td class="num">${duration(figures.max)}</td></tr>`;
+}
+
+export function Analysis({ session }) {
+  const [found, error, look] = useAnalysis(session.session_id);
+  if (!found) return error ? html`<${Failure} error=${error} retry=${look} />` : html`<div class="loading" aria-busy="true">Reading the session…</div>`;
+  if (!found.events) return html`<${Empty} title="Nothing to analyse yet">Figures appear here as the session goes on.<//>`;
+  const patterns = [...(found.sequence.tool_patterns ?? [])];
+  return html`<section class="analysis"><div class="grid-cards">
+    ${found.summary?.length ? html`<${Panel} title="In short" wide>${found.summary.map((sentence) => html`<p><${Text} value=${sentence} /></p>`)}<//>` : null}
+    <${Anomalies} session=${session} found=${found} />
+    <${Panel} title="Where the time went" about=${duration(found.time.total_ms)}><${Shares} parts=${found.time.activities.map((one) => ({ name: one.activity, ms: one.ms, share: one.share }))} />
+      <table><thead><tr><th></th><th class="num">count</th><th class="num">median</th><th class="num">p95</th><th class="num">longest</th></tr></thead><tbody><${Figures} name="turns" figures=${found.time.turns} />${found.time.activities.map((one) => html`<${Figures} name=${one.activity} figures=${one.spans} />`)}</tbody></table><//>
+    <${Panel} title="States"><${Shares} parts=${found.states.time.map((one) => ({ name: one.state, ms: one.ms, share: one.share }))} />
+      <table><thead><tr><th>from</th><th>to</th><th class="num">times</th><th class="num">share</th></tr></thead><tbody>${found.states.transitions.slice(0, 12).map((one) => html`<tr><td>${one.from}</td><td>${one.to}</td><td class="num">${exact(one.count)}</td><td class="num faint">${percent(one.share)}</td></tr>`)}</tbody></table><//>
+    <${Tools} tools=${found.tools} />
+    <${Costs} found=${found} />
+    ${found.subagents.length > 0 && html`<${Panel} title="Subagents" about=${exact(found.subagents.length)}><table><thead><tr><th>task</th><th>outcome</th><th class="num">duration</th><th class="num">calls</th><th class="num">tokens</th></tr></thead><tbody>
+      ${found.subagents.slice(0, 50).map((one) => html`<tr><td><${Seq} session=${session} seq=${one.seq}><bdi>${visible(oneLine(one.description || one.kind || one.id, 80))}</bdi><//></td><td>${visible(one.outcome)}</td><td class="num">${duration(one.duration_ms)}</td><td class="num">${exact(one.tool_calls)}</td><td class="num">${count(one.total_tokens)}</td></tr>`)}</tbody></table><//>`}
+    ${found.permissions.requested > 0 && html`<${Panel} title="Permissions"><div class="figure-row"><span>${exact(found.permissions.requested)} asked</span><span>${exact(found.permissions.allowed)} allowed</span><span class=${found.permissions.denied ? "warn-text" : ""}>${exact(found.permissions.denied)} denied</span><span class=${found.permissions.unanswered ? "bad-text" : ""}>${exact(found.permissions.unanswered)} unanswered</span><span>median wait ${duration(found.permissions.waiting?.median)}</span></div><//>`}
+    ${found.commands.length > 0 && html`<${Panel} title="What the client asked for"><table><tbody>${found.commands.map((one) => html`<tr><td>${visible(one.action)}</td><td class="num">${exact(one.count)}</td><td class="faint">${Object.entries(one.outcomes).map(([name, number]) => `${number} ${name}`).join(", ")}</td></tr>`)}</tbody></table><//>`}
+    ${patterns.length > 0 && html`<${Panel} title="Tools that follow each other"><${Steps} patterns=${patterns} /><//>`}
+    ${found.turns.length > 0 && html`<${Turns} session=${session} turns=${found.turns} />`}
+  </div></section>`;
+}

@@ -1,0 +1,77 @@
+// The page: what is shown follows the address; what is new comes over one connection.
+import { html, render, useEffect, useKeys, useRedraw, useState, Failure, State, Text } from "./ui.js";
+import { live } from "./api.js";
+import { go, href, place } from "./router.js";
+import { Home } from "./home.js";
+import { Session } from "./session.js";
+
+const THEMES = ["auto", "light", "dark"];
+const KEYS = [
+  ["j  k", "next, previous"], ["Enter", "open"], ["/", "search"], ["g  G", "beginning, end"], ["1 – 4", "conversation, timeline, records, analysis"],
+  ["r", "record of the chosen event"], ["+  −  0", "timeline: nearer, farther, all"], ["Esc", "close"], ["u", "all sessions"], ["t", "light or dark"], ["?", "these keys"],
+];
+
+function stored(name) {
+  try {
+    return localStorage.getItem(name);
+  } catch {
+    return null; // a browser that keeps nothing
+  }
+}
+
+function useTheme() {
+  const [theme, setTheme] = useState(THEMES.includes(stored("theme")) ? stored("theme") : "auto");
+  useEffect(() => {
+    if (theme === "auto") delete document.documentElement.dataset.theme;
+    else document.documentElement.dataset.theme = theme;
+    try {
+      localStorage.setItem("theme", theme);
+    } catch {
+      // it lasts as long as the page
+    }
+    dispatchEvent(new Event("themechange"));
+  }, [theme]);
+  return [theme, () => setTheme(THEMES[(THEMES.indexOf(theme) + 1) % THEMES.length])];
+}
+
+function Help({ close }) {
+  return html`<dialog class="help" ref=${(element) => element && !element.open && element.showModal()} onClose=${close} onClick=${(event) => event.target.tagName === "DIALOG" && close()}>
+    <h2>Keys</h2><dl>${KEYS.map(([key, text]) => html`<dt>${key.split("  ").map((one) => html`<kbd>${one}</kbd> `)}</dt><dd>${text}</dd>`)}</dl>
+    <form method="dialog"><button autofocus>Close</button></form></dialog>`;
+}
+
+function App() {
+  const redraw = useRedraw();
+  const [theme, nextTheme] = useTheme();
+  const [help, setHelp] = useState(false);
+  const [crash, setCrash] = useState(null);
+  useEffect(() => {
+    const moved = () => { setCrash(null); redraw(); };
+    addEventListener("hashchange", moved);
+    const failed = (event) => setCrash(String(event.reason?.message ?? event.message ?? event));
+    addEventListener("error", failed);
+    const stop = live.on((events, reopened) => (reopened || !events.length) && redraw());
+    live.start();
+    return () => { removeEventListener("hashchange", moved); removeEventListener("error", failed); stop(); };
+  }, []);
+  const at = place();
+  useKeys((key) => {
+    if (key === "?") return setHelp(true), true;
+    if (key === "t") return nextTheme(), true;
+    if (key === "u" && at.session) return go({}), true;
+    return false;
+  });
+  return html`
+    <header class="top"><a class="brand" href="#/"><img src="/static/icon.svg" alt="" width="20" height="20" />claude-proxy</a>
+      <span class="grow"></span>
+      <span class=${`link link-${live.state}`} role="status">${live.state === "open" ? "live" : live.state === "lost" ? "reconnecting…" : "connecting…"}</span>
+      <button class="quiet" onClick=${nextTheme} title="Light or dark (t)" aria-label=${`Colours: ${theme}`}>${{ auto: "◐", light: "☀", dark: "☾" }[theme]}</button>
+      <button class="quiet" onClick=${() => setHelp(true)} title="Keys (?)" aria-label="Keys">?</button>
+      <a class="quiet" href="/docs">API</a></header>
+    ${live.state === "lost" && html`<div class="lost" role="alert">The server does not answer. What is shown may be old; this page goes on as soon as it is back.</div>`}
+    ${crash && html`<${Failure} error=${`A fault of this page: ${crash}`} retry=${() => location.reload()} />`}
+    ${at.session ? html`<${Session} key=${at.session} id=${at.session} tab=${at.tab} query=${at.query} />` : html`<${Home} query=${at.query} />`}
+    ${help && html`<${Help} close=${() => setHelp(false)} />`}`;
+}
+
+render(html`<${App} />`, document.getElementById("app"));

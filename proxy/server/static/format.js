@@ -1,0 +1,85 @@
+// Figures, moments and texts as people read them.
+
+const pad = (number, digits = 2) => String(Math.floor(number)).padStart(digits, "0");
+
+/** 840 ms, 12.3 s, 4 m 05 s, 2 h 10 m, 3 d 4 h */
+export function duration(ms) {
+  if (ms === null || ms === undefined || !Number.isFinite(ms)) return "";
+  if (ms < 1000) return `${Math.round(ms)} ms`;
+  const seconds = ms / 1000;
+  if (seconds < 60) return `${seconds.toFixed(1)} s`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} m ${pad(seconds % 60)} s`;
+  if (seconds < 86400) return `${Math.floor(seconds / 3600)} h ${pad((seconds / 60) % 60)} m`;
+  return `${Math.floor(seconds / 86400)} d ${Math.floor((seconds / 3600) % 24)} h`;
+}
+
+/** As `duration`, in whole seconds: for what counts up. */
+export const elapsed = (ms) => (ms < 60000 ? `${Math.max(0, Math.floor(ms / 1000))} s` : duration(ms));
+
+export function cost(usd) {
+  if (usd === null || usd === undefined) return "";
+  if (usd === 0) return "$0";
+  return `$${usd.toFixed(usd < 0.1 ? 4 : 2)}`;
+}
+
+/** 950, 12.3k, 4.5M */
+export function count(number) {
+  if (number === null || number === undefined) return "";
+  if (number < 10000) return number.toLocaleString("en");
+  if (number < 1e6) return `${(number / 1e3).toFixed(number < 1e5 ? 1 : 0)}k`;
+  if (number < 1e9) return `${(number / 1e6).toFixed(1)}M`;
+  return `${(number / 1e9).toFixed(1)}G`;
+}
+
+export const exact = (number) => (number ?? 0).toLocaleString("en");
+
+export function bytes(number) {
+  if (number < 1000) return `${number} B`;
+  if (number < 1e6) return `${(number / 1e3).toFixed(1)} KB`;
+  return `${(number / 1e6).toFixed(1)} MB`;
+}
+
+export const percent = (share) => `${(share * 100).toFixed(share < 0.0995 ? 1 : 0)} %`;
+
+export const milliseconds = (stamp) => (stamp ? Date.parse(stamp) : NaN);
+
+/** 12:03:05.123, in the reader's zone */
+export function clock(stamp, digits = 3) {
+  const date = new Date(stamp);
+  if (Number.isNaN(date.getTime())) return "";
+  const whole = `${pad(date.getHours())}:${pad(date.getMinutes())}:${pad(date.getSeconds())}`;
+  return digits ? `${whole}.${pad(date.getMilliseconds(), 3)}` : whole;
+}
+
+const MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(" ");
+
+/** 12:03 today, Nov 23 12:03, Nov 23 2025 */
+export function dateTime(stamp) {
+  const date = new Date(stamp);
+  if (Number.isNaN(date.getTime())) return "";
+  const now = new Date();
+  const time = clock(stamp, 0);
+  if (date.toDateString() === now.toDateString()) return time;
+  const day = `${MONTHS[date.getMonth()]} ${date.getDate()}`;
+  return date.getFullYear() === now.getFullYear() ? `${day}, ${time.slice(0, 5)}` : `${day}, ${date.getFullYear()}`;
+}
+
+// Characters that a terminal or the direction of writing would act upon are shown instead.
+const CONTROLS = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]/g;
+
+/** A text with its control characters made visible. */
+export const visible = (text) =>
+  String(text ?? "").replace(CONTROLS, (char) => {
+    const code = char.charCodeAt(0);
+    if (code < 0x20) return char === "\r" ? "" : String.fromCharCode(0x2400 + code);
+    return code === 0x7f ? "\u2421" : `\u27e8U+${code.toString(16).toUpperCase().padStart(4, "0")}\u27e9`;
+  });
+
+/** One line of at most so many characters. */
+export function oneLine(text, longest = 300) {
+  const line = String(text ?? "").slice(0, longest * 2).replace(/\s+/g, " ").trim();
+  return line.length > longest ? `${line.slice(0, longest)}…` : line;
+}
+
+/** The words of a command line, with its program's name alone. */
+export const command = (words) => [words[0]?.split("/").pop(), ...words.slice(1)].join(" ");

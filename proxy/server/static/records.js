@@ -1,0 +1,214 @@
+// The raw records of a session: every line that passed, with filters, search, and the whole of each.
+import { html, useCallback, useEffect, useKeys, useMemo, useRedraw, useRef, useState, Empty, Failure, Text } from "./ui.js";
+import { bytes, clock, count, exact, oneLine, visible } from "./format.js";
+import { Paged, live, record, recordPath, records } from "./api.js";
+import { List, MOST_ROWS } from "./virtual.js";
+import { Tree } from "./json.js";
+import { plain, summary } from "./conversation.js";
+
+const ROW = 28;
+const FIRST_TEXT = 20000;
+const VERDICTS = ["valid", "invalid", "malformed", "unknown", "text"];
+const STREAMS = ["stdin", "stdout", "stderr", "proxy", "api", "log"];
+const ARROWS = { stdin: "→", stdout: "←", stderr: "⇠", proxy: "·", api: "+", log: "!" };
+
+function block(one) {
+  if (typeof one === "string") return one;
+  switch (one?.type) {
+    case "text": return one.text;
+    case "thinking": return `(thinking) ${one.thinking}`;
+    case "tool_use": return `${one.name}: ${summary(one.name, one.input)}`;
+    case "tool_result": return `= ${plain(one.content)}`;
+    default: return `[${one?.type ?? "block"}]`;
+  }
+}
+
+/** What a record says, in a line. */
+function preview(one) {
+  if (one.skipped) return `${one.skipped} ${one.raw ?? ""}`;
+  if (one.errors?.length) return one.errors.map((error) => `${error.path || "message"}: ${error.message}`).join("; ");
+  const message = one.message;
+  if (one.event) return JSON.stringify(one.event.data);
+  if (message === undefined) return one.raw ?? one.raw_base64 ?? "";
+  if (message === null || typeof message !== "object") return JSON.stringify(message);
+  const content = message.message?.content;
+  switch (message.type) {
+    case "user":
+    case "assistant":
+      return typeof content === "string" ? content : Array.isArray(content) ? content.map(block).join("  ") : JSON.stringify(message);
+    case "result":
+      return message.result ?? message.errors?.join("; ") ?? message.subtype ?? "";
+    case "stream_event":
+      return message.event?.delta?.text ?? message.event?.delta?.thinking ?? message.event?.delta?.partial_json ?? message.event?.type ?? "";
+    case "control_request":
+      return [message.request?.tool_name, message.request?.input && summary(message.request.tool_name, message.request.input)].filter(Boolean).join(": ") || JSON.stringify(message.request ?? {});
+    case "control_response":
+      return JSON.stringify(message.response?.response ?? message.response ?? {});
+    default: {
+      const { type, subtype, session_id, uuid, ...rest } = message;
+      return JSON.stringify(rest);
+    }
+  }
+}
+
+function Line({ one, chosen, choose }) {
+  const number = one.seq ?? "";
+  return html`<button class=${`record verdict-${one.verdict ?? "none"} ${chosen ? "chosen" : ""}`} aria-pressed=${chosen ? "true" : "false"} onClick=${choose} tabindex="-1">
+    <span class="num seq">${number}</span><span class="num when">${clock(one.ts)}</span>
+    <span class=${`stream stream-${one.stream}`} title=${one.stream}><span aria-hidden="true">${ARROWS[one.stream] ?? "?"}</span> ${one.stream}</span>
+    <span class="verdict">${one.skipped ? "no record" : one.verdict === "valid" ? "" : one.verdict ?? ""}${one.forwarded === false ? " held back" : ""}</span>
+    <bdi class="type" dir="auto">${visible(one.type)}</bdi>
+    <bdi class="preview" dir="auto">${visible(oneLine(preview(one), 260))}</bdi>
+    <span class="num size">${bytes(one.size)}</span>
+  </button>`;
+}
+
+/** One record: first with long values shortened, whole on demand. */
+function Detail({ session, seq, close, step }) {
+  const [shown, setShown] = useState(null);
+  const [error, setError] = useState(null);
+  const [whole, setWhole] = useState(false);
+  useEffect(() => {
+    let current = true;
+    setWhole(false);
+    setError(null);
+    record(session.session_id, seq, { max_text: FIRST_TEXT }).then((found) => current && setShown(found), (failure) => current && (setShown(null), setError(failure.message)));
+    return () => { current = false; };
+  }, [session.session_id, seq]);
+  const all = () => record(session.session_id, seq).then((found) => {
+    setShown({ ...found, type: shown.type, size: shown.size, shortened: false });
+    setWhole(true);
+  }, (failure) => setError(failure.message));
+  if (error) return html`<aside class="detail"><header><h3>Record ${seq}</h3><button class="quiet" onClick=${close} aria-label="Close">✕</button></header><${Failure} error=${error} /></aside>`;
+  if (!shown) return html`<aside class="detail"><header><h3>Record ${seq}</h3></header><div class="loading">…</div></aside>`;
+  const { seq: number, ts, session_id, stream, verdict, type, size, shortened, errors, ...rest } = shown;
+  return html`<aside class="detail" aria-label=${`Record ${seq}`}>
+    <header><h3><span class="num">#${seq}</span> <bdi>${visible(type || stream)}</bdi></h3>
+      <button class="quiet" onClick=${() => step(-1)} aria-label="Record before">↑</button><button class="quiet" onClick=${() => step(1)} aria-label="Next record">↓</button>
+      <a class="quiet" href=${recordPath(session.session_id, seq)} download=${`${session.session_id}-${seq}.json`}>Save</a>
+      <button class="quiet" onClick=${close} aria-label="Close">✕</button></header>
+    <dl class="facts"><dt>time</dt><dd class="num">${ts}</dd><dt>stream</dt><dd>${stream}</dd>${verdict && html`<dt>verdict</dt><dd class=${`verdict-${verdict}`}><span class="verdict">${verdict}</span></dd>`}<dt>size</dt><dd class="num">${bytes(size)}</dd></dl>
+    ${errors?.length ? html`<ul class="errors">${errors.map((one) => html`<li><code>${visible(one.path || "/")}</code> <${Text} value=${one.message} /></li>`)}</ul>` : null}
+    ${shortened && html`<p class="shortened">Long values are shortened. <button onClick=${all}>Show all ${bytes(size)}</button></p>`}
+    <${Tree} key=${`${seq} ${whole}`} value=${rest.message !== undefined && Object.keys(rest).length === 1 ? rest.message : rest} opened=${5} />
+  </aside>`;
+}
+
+function Chips({ label, names, counts, chosen, toggle }) {
+  const there = names.filter((name) => counts[name] || chosen.includes(name));
+  return html`<div class="chips" role="group" aria-label=${label}>${there.map((name) => html`<button class=${`chip ${label}-${name}`} aria-pressed=${chosen.includes(name) ? "true" : "false"} onClick=${() => toggle(name)}>${visible(name)} <span class="num faint">${count(counts[name] ?? 0)}</span></button>`)}</div>`;
+}
+
+const words = (text) => (text ? text.split(",").filter(Boolean) : []);
+
+function tally(kinds, field) {
+  const counts = {};
+  for (const one of kinds ?? []) if (one[field]) counts[one[field]] = (counts[one[field]] ?? 0) + one.count;
+  return counts;
+}
+
+export function Records({ session, query, go }) {
+  const redraw = useRedraw();
+  const handle = useRef(null);
+  const search = useRef(null);
+  const [text, setText] = useState(query.text ?? "");
+  const [base, setBase] = useState(0);
+  const filter = { stream: query.stream, verdict: query.verdict, type: query.type, text: query.text };
+  const key = JSON.stringify(filter);
+  const list = useMemo(() => {
+    const made = new Paged(async (offset, limit) => {
+      const { records: items, ...found } = await records(session.session_id, { offset, limit, max_text: 400, ...filter });
+      return { items, ...found };
+    }, () => {
+      redraw();
+      if (!made.complete) made.refresh(); // a long log is searched in pieces
+    });
+    return made;
+  }, [session.session_id, key]);
+  useEffect(() => {
+    setBase(0);
+    list.refresh();
+    const stop = live.on((heard, reopened) => {
+      if (reopened || heard.some((event) => event.session_id === session.session_id)) list.refresh();
+    });
+    return () => { stop(); list.close(); };
+  }, [list]);
+  useEffect(() => { list.refresh(); }, [list, session.last_record_at]);
+  useEffect(() => setText(query.text ?? ""), [query.text]);
+  const set = (changes, replace = true) => go({ tab: "records", ...query, ...changes }, replace);
+  const toggle = (name) => (word) => {
+    const chosen = words(query[name]);
+    set({ [name]: (chosen.includes(word) ? chosen.filter((one) => one !== word) : [...chosen, word]).join(",") });
+  };
+  const chosen = query.seq === undefined ? null : Number(query.seq);
+  useEffect(() => {
+    // The list goes to the record that the address names, unless it shows it already.
+    if (chosen === null || !list.known) return;
+    for (const one of list.held()) if (one.seq === chosen && document.querySelector(".record.chosen")) return;
+    records(session.session_id, { from_seq: chosen, limit: 1, max_text: 200, ...filter }).then((found) => {
+      const start = found.position >= MOST_ROWS ? found.position - 1000 : 0;
+      setBase(start);
+      requestAnimationFrame(() => handle.current?.scrollTo(found.position - start));
+    }, () => {});
+  }, [chosen, list.known, list]);
+  const rows = Math.min(list.total - base, MOST_ROWS);
+  const seen = useCallback((first, last) => list.ensure(base + first, base + last), [list, base]);
+  const step = async (by) => {
+    if (!rows) return;
+    let index = -1;
+    if (chosen !== null) {
+      const query = by > 0 ? { from_seq: chosen + 1, limit: 1 } : { from_seq: chosen, limit: 1 };
+      const found = await records(session.session_id, { max_text: 200, ...query, ...filter });
+      index = by > 0 ? found.position : found.position - 1;
+    } else index = base;
+    if (index < 0 || index >= list.total) return;
+    const one = list.item(index) ?? (await records(session.session_id, { offset: index, limit: 1, max_text: 200, ...filter })).records[0];
+    if (!one || one.seq === null) return;
+    set({ seq: one.seq });
+    if (!handle.current?.inView(index - base)) handle.current?.scrollTo(index - base, "center");
+  };
+  useKeys((key) => {
+    if (key === "/") return search.current?.focus(), true;
+    if (key === "j" || key === "ArrowDown") return step(1), true;
+    if (key === "k" || key === "ArrowUp") return step(-1), true;
+    if (key === "Escape" && chosen !== null) return set({ seq: undefined }), true;
+    if (key === "G") return handle.current?.toEnd(), true;
+    if (key === "g") return handle.current?.scrollTo(0, "start"), true;
+    return false;
+  });
+  const kinds = list.about.kinds;
+  const types = tally(kinds, "type");
+  const narrowed = Object.values(filter).some(Boolean);
+  const running = !["ended", "failed"].includes(session.state);
+  const clear = () => set({ stream: undefined, verdict: undefined, type: undefined, text: undefined });
+  return html`<section class=${`records ${chosen === null ? "" : "with-detail"}`}>
+    <div class="filters">
+      <form role="search" onSubmit=${(event) => { event.preventDefault(); set({ text }); }}>
+        <input ref=${search} type="search" placeholder="Search in records  ( / )" aria-label="Search in records" maxlength="1000" value=${text}
+          onInput=${(event) => setText(event.target.value)} onChange=${(event) => set({ text: event.target.value })}
+          onKeyDown=${(event) => event.key === "Escape" && (event.target.blur(), event.preventDefault())} />
+      </form>
+      <${Chips} label="stream" names=${STREAMS} counts=${tally(kinds, "stream")} chosen=${words(query.stream)} toggle=${toggle("stream")} />
+      <${Chips} label="verdict" names=${VERDICTS} counts=${tally(kinds, "verdict")} chosen=${words(query.verdict)} toggle=${toggle("verdict")} />
+      <select aria-label="Type" value=${query.type ?? ""} onChange=${(event) => set({ type: event.target.value })}>
+        <option value="">all types</option>
+        ${Object.keys(types).sort().map((name) => html`<option value=${name} selected=${name === query.type}>${visible(name)} (${types[name]})</option>`)}
+      </select>
+      <span class="found num" role="status">${exact(list.total)} ${narrowed ? "found" : "records"}${list.complete ? "" : `, ${exact(list.about.searched)} searched…`}</span>
+      ${narrowed && html`<button class="quiet" onClick=${clear}>Clear</button>`}
+    </div>
+    ${list.total > MOST_ROWS && html`<div class="stretch">${exact(base + 1)} to ${exact(base + rows)}
+      <button disabled=${base === 0} onClick=${() => setBase(Math.max(0, base - MOST_ROWS))}>Earlier</button>
+      <button disabled=${base + rows >= list.total} onClick=${() => setBase(base + MOST_ROWS)}>Later</button></div>`}
+    <div class="panes">
+      ${!list.known ? (list.error ? html`<${Failure} error=${list.error} retry=${() => list.refresh()} />` : html`<div class="loading" aria-busy="true">Reading the log…</div>`)
+        : !list.total && list.complete ? html`<${Empty} title=${narrowed ? "No record fits" : "The log is empty"}>${narrowed ? html`<button onClick=${clear}>Show all records</button>` : "Records appear here as they are written."}<//>`
+        : html`<${List} key=${key} class="record-list" count=${rows} estimate=${ROW} fixed seen=${seen} handle=${handle} follow=${running && chosen === null} label="Records"
+          row=${(index) => {
+            const one = list.item(base + index);
+            return one ? html`<${Line} one=${one} chosen=${chosen !== null && one.seq === chosen} choose=${() => one.seq !== null && set({ seq: one.seq === chosen ? undefined : one.seq })} />` : html`<div class="record placeholder"></div>`;
+          }} />`}
+      ${chosen !== null && html`<${Detail} session=${session} seq=${chosen} step=${step} close=${() => set({ seq: undefined })} />`}
+    </div>
+  </section>`;
+}

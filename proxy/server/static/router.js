@@ -1,0 +1,32 @@
+// Places of the page: /#/session/ID/TAB?seq=7&verdict=invalid, so that every view and record has an address.
+
+/** Returns {session, tab, query} of the address. */
+export function place() {
+  const [path, words = ""] = location.hash.replace(/^#\/?/, "").split("?");
+  const [what, id, tab = "conversation"] = path.split("/").map(safely);
+  const query = Object.fromEntries(new URLSearchParams(words));
+  return what === "session" && id ? { session: id, tab, query } : { session: null, tab: null, query };
+}
+
+function safely(part) {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
+}
+
+/** The address of a place. */
+export function href({ session, tab = "conversation", ...query }) {
+  if (!session) return "#/";
+  const words = new URLSearchParams(Object.entries(query).filter(([, value]) => value !== undefined && value !== null && value !== ""));
+  return `#/session/${encodeURIComponent(session)}/${tab}${words.size ? `?${words}` : ""}`;
+}
+
+/** Goes to a place; with `replace`, without a step to go back. */
+export function go(to, replace = false) {
+  if (replace) {
+    history.replaceState(null, "", href(to));
+    dispatchEvent(new HashChangeEvent("hashchange"));
+  } else location.hash = href(to);
+}

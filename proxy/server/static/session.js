@@ -1,0 +1,87 @@
+// One session: what it is and does, and four ways to look at it.
+import { html, useCallback, useEffect, useKeys, useNow, useRef, useState, Cost, Failure, State, Text, Time } from "./ui.js";
+import { count, duration, elapsed, exact, milliseconds, visible } from "./format.js";
+import { live, session as fetchSession } from "./api.js";
+import { go as goTo, href } from "./router.js";
+import { length, problems, title, waits } from "./home.js";
+import { Conversation } from "./conversation.js";
+import { Timeline } from "./timeline.js";
+import { Records } from "./records.js";
+import { Analysis } from "./analysis.js";
+
+const TABS = [["conversation", "Conversation", Conversation], ["timeline", "Timeline", Timeline], ["records", "Records", Records], ["analysis", "Analysis", Analysis]];
+
+function useSession(id) {
+  const [one, setOne] = useState(null);
+  const [error, setError] = useState(null);
+  const look = useCallback(() => fetchSession(id).then((found) => (setOne(found), setError(null)), (failure) => setError(failure)), [id]);
+  useEffect(() => {
+    let timer = 0;
+    look();
+    const soon = () => { timer ||= setTimeout(() => { timer = 0; look(); }, 400); };
+    const stop = live.on((events, reopened) => (reopened || events.some((event) => event.session_id === id)) && soon());
+    const beat = setInterval(soon, 5000);
+    return () => { stop(); clearInterval(beat); clearTimeout(timer); };
+  }, [look]);
+  return [one, error, look];
+}
+
+const Fact = ({ name, children }) => html`<dl class="fact"><dt>${name}</dt><dd>${children}</dd></dl>`;
+
+function Head({ one, now }) {
+  const tokens = one.tokens ?? {};
+  const read = (tokens.input ?? 0) + (tokens.cache_read ?? 0) + (tokens.cache_creation ?? 0);
+  const wrong = Object.entries(problems(one));
+  const over = ["ended", "failed"].includes(one.state);
+  return html`<div class="session-head">
+    <div class="session-title"><${State} state=${one.state} warned=${one.warnings?.length} /><h1><bdi dir="auto">${visible(title(one))}</bdi></h1></div>
+    <div class="head-facts">
+      <${Fact} name="duration"><span class="num">${over ? duration(length(one, now)) : elapsed(length(one, now))}</span><//>
+      <${Fact} name="cost"><${Cost} usd=${one.cost ?? 0} /><//>
+      <${Fact} name="turns"><span class="num">${exact(one.turns)}</span><//>
+      <${Fact} name="tokens"><span class="num" title=${`${exact(read)} in, of which ${exact(tokens.cache_read ?? 0)} from the cache; ${exact(tokens.output ?? 0)} out`}>${count(read)} in · ${count(tokens.output ?? 0)} out</span><//>
+      <${Fact} name="events"><span class="num">${exact(one.events)}</span><//>
+      ${one.model && html`<${Fact} name="model"><bdi>${visible(one.model)}</bdi><//>`}
+      <${Fact} name="started"><${Time} value=${one.started_at} /><//>
+      ${over && html`<${Fact} name="exit"><span class=${one.exit_code ? "bad-text" : ""}>${one.signal ?? one.exit_code ?? "none"}</span><//>`}
+    <details class="more"><summary>more</summary><dl class="facts">
+      <dt>id</dt><dd><code>${one.session_id}</code></dd>
+      ${one.command?.length ? html`<dt>command</dt><dd><code><bdi dir="auto">${visible(one.command.join(" "))}</bdi></code></dd>` : null}
+      ${one.cwd && html`<dt>folder</dt><dd><code>${visible(one.cwd)}</code></dd>`}
+      ${one.claude_code_version && html`<dt>Claude Code</dt><dd>${visible(one.claude_code_version)}, session <code>${visible(one.claude_session_id)}</code></dd>`}
+      ${one.permission_mode && html`<dt>permissions</dt><dd>${visible(one.permission_mode)}</dd>`}
+      <dt>state from</dt><dd>${visible(one.evidence?.message)}, <a href=${href({ session: one.session_id, tab: "records", seq: one.evidence?.seq })}>record ${one.evidence?.seq}</a> (${one.evidence?.source})</dd>
+      ${one.pid && html`<dt>process</dt><dd class="num">${one.pid}</dd>`}
+    </dl></details>
+    </div>
+    ${one.waits_for?.map((wait) => html`<p class=${`waiting wait-${wait.what}`}>waits for <bdi>${visible(waits(wait))}</bdi> for <span class="num">${elapsed(now - milliseconds(wait.since))}</span> · <a href=${href({ session: one.session_id, tab: "records", seq: wait.seq })}>record ${wait.seq}</a></p>`)}
+    ${one.warnings?.map((warning) => html`<p class="warning"><${Text} value=${warning.message} /></p>`)}
+    ${wrong.length > 0 && html`<p class="wrong">${wrong.map(([name, number]) => html`<a class=${`badge bad-${name}`} href=${href({ session: one.session_id, tab: "records", ...(name === "lost" ? { type: "recording_gap" } : { verdict: name }) })}>${exact(number)} ${name}</a>`)}</p>`}
+  </div>`;
+}
+
+export function Session({ id, tab, query }) {
+  const [one, error, look] = useSession(id);
+  const running = one !== null && !["ended", "failed"].includes(one.state);
+  const now = useNow(running);
+  const go = useCallback((to, replace = false) => goTo({ session: id, ...to }, replace), [id]);
+  useEffect(() => {
+    document.title = one ? `${title(one)} · claude-proxy` : "claude-proxy";
+    return () => { document.title = "claude-proxy"; };
+  }, [one && title(one)]);
+  useKeys((key) => {
+    const chosen = TABS[Number(key) - 1];
+    if (chosen) return go({ tab: chosen[0] }), true;
+    return false;
+  });
+  if (!one) {
+    return html`<main class="session">${error ? html`<${Failure} error=${error.message} retry=${look} /><p><a href="#/">All sessions</a></p>` : html`<div class="loading" aria-busy="true">Reading the session…</div>`}</main>`;
+  }
+  const [name, , View] = TABS.find(([key]) => key === tab) ?? TABS[0];
+  return html`<main class="session">
+    <nav class="crumbs"><a href="#/">Sessions</a> <span class="faint">/</span> <code class="faint">${id}</code></nav>
+    <${Head} one=${one} now=${now} />
+    <div class="tabs" role="tablist">${TABS.map(([key, label], index) => html`<a role="tab" aria-selected=${key === name ? "true" : "false"} href=${href({ session: id, tab: key })} title=${`${label} (${index + 1})`}>${label}</a>`)}</div>
+    <div class="view" role="tabpanel"><${View} session=${one} query=${query} go=${go} running=${running} /></div>
+  </main>`;
+}

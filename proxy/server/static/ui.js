@@ -1,0 +1,60 @@
+// What every view is made of: markup as template literals, hooks, and a few small components.
+import { h, render } from "./vendor/preact.js";
+import htm from "./vendor/htm.js";
+import { cost, dateTime, duration, visible } from "./format.js";
+export { useCallback, useEffect, useLayoutEffect, useMemo, useReducer, useRef, useState } from "./vendor/hooks.js";
+import { useEffect, useLayoutEffect, useReducer, useRef } from "./vendor/hooks.js";
+
+export const html = htm.bind(h);
+export { render };
+
+/** Redraws a view: the function that is returned. */
+export const useRedraw = () => useReducer((n) => n + 1, 0)[1];
+
+/** The moment in milliseconds, kept up to date while something runs. */
+export function useNow(running = true, every = 1000) {
+  const redraw = useRedraw();
+  useEffect(() => {
+    if (!running) return undefined;
+    const timer = setInterval(redraw, every);
+    return () => clearInterval(timer);
+  }, [running, every]);
+  return Date.now();
+}
+
+/** What was recorded: never markup, of any direction, with control characters made visible. */
+export const Text = ({ value, class: name = "" }) =>
+  html`<bdi dir="auto" class=${`text ${name}`}>${visible(value)}</bdi>`;
+
+export const State = ({ state, warned }) =>
+  html`<span class=${`state state-${state} ${warned ? "warned" : ""}`}>${state}</span>`;
+
+export const Time = ({ value }) =>
+  value ? html`<time datetime=${value} title=${value}>${dateTime(value)}</time>` : null;
+
+export const Duration = ({ ms }) => html`<span class="num">${duration(ms)}</span>`;
+
+export const Cost = ({ usd }) => html`<span class="num">${cost(usd)}</span>`;
+
+export const Empty = ({ title, children }) =>
+  html`<div class="empty"><h2>${title}</h2><p>${children}</p></div>`;
+
+export const Failure = ({ error, retry }) =>
+  html`<div class="failure" role="alert"><p>${error}</p>${retry && html`<button onClick=${retry}>Try again</button>`}</div>`;
+
+/** Whether a key is meant for a field, and not for the page. */
+export const isTyping = (event) =>
+  event.ctrlKey || event.metaKey || event.altKey || /^(INPUT|TEXTAREA|SELECT)$/.test(event.target.tagName ?? "");
+
+/** Calls a handler with each key that is meant for the page. */
+export function useKeys(handler) {
+  const newest = useRef(handler);
+  useLayoutEffect(() => { newest.current = handler; }); // before the next key can come
+  useEffect(() => {
+    const listen = (event) => {
+      if (!isTyping(event) && !document.querySelector("dialog[open]") && newest.current(event.key, event)) event.preventDefault();
+    };
+    addEventListener("keydown", listen);
+    return () => removeEventListener("keydown", listen);
+  }, []);
+}

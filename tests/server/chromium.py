@@ -1,0 +1,221 @@
+"""A real Chromium, driven over its DevTools protocol: what a person would see, do, and be told in the console."""
+
+import asyncio
+import base64
+import contextlib
+import json
+import os
+import shutil
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+from aiohttp import ClientSession, ClientWebSocketResponse
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+OPTIONS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-sync",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-dev-shm-usage",
+    "--hide-scrollbars",
+    "--no-first-run",
+    "--remote-debugging-port=0",
+    "--window-size=1280,860",
+]
+WAIT_S = 30
+"""A bound that only catches hangs."""
+
+
+class _LeftError(Exception):
+    """The page that was asked has been left meanwhile."""
+
+
+class Tab:
+    """One page of the browser."""
+
+    def __init__(self, socket: ClientWebSocketResponse) -> None:
+        self.complaints: list[str] = []
+        """What the console was told that is an error or a warning, exceptions, and refused content."""
+        self.asked: list[str] = []
+        """The addresses that were asked for."""
+        self.frames: list[str] = []
+        self._socket = socket
+        self._answers: dict[int, asyncio.Future[dict[str, Any]]] = {}
+        self._next = 0
+        self._reading = asyncio.get_running_loop().create_task(self._read())
+
+    async def call(self, method: str, **parameters: Any) -> dict[str, Any]:
+        """Call a method of the DevTools protocol."""
+        self._next += 1
+        number = self._next
+        coming = self._answers[number] = asyncio.get_running_loop().create_future()
+        await self._socket.send_json({"id": number, "method": method, "params": parameters})
+        async with asyncio.timeout(WAIT_S):
+            answer = await coming
+        if "error" in answer:
+            if "navigated" in answer["error"]["message"] or "context" in answer["error"]["message"]:
+                raise _LeftError
+            raise AssertionError((method, answer["error"]))
+        found: dict[str, Any] = answer["result"]
+        return found
+
+    async def open(self, url: str) -> None:
+        """Go to an address."""
+        await self.call("Page.navigate", url=url)
+
+    async def value(self, expression: str) -> Any:
+        """Return what an expression is, of a promise what it comes to."""
+        answer = await self.call(
+            "Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True
+        )
+        assert "exceptionDetails" not in answer, answer["exceptionDetails"]
+        return answer["result"].get("value")
+
+    async def until(self, expression: str) -> Any:
+        """Wait until an expression is true, asked whenever the page is drawn; return what it is."""
+        watching = (
+            "new Promise((done) => { const look = () => { let found; try { found = (%s); } catch {}"
+            " found ? done(found) : setTimeout(look, 20); }; look(); })"
+        )
+        try:
+            async with asyncio.timeout(WAIT_S):
+                while True:
+                    with contextlib.suppress(_LeftError):
+                        return await self.value(watching % expression)
+        except TimeoutError:
+            seen = await self.value("document.body?.innerText.slice(0, 2000)")
+            raise AssertionError(f"never came true: {expression}\n{seen}\n{self.complaints}") from None
+
+    async def sees(self, *texts: str) -> None:
+        """Wait until the page shows texts."""
+        for text in texts:
+            await self.until(f"document.body.innerText.includes({json.dumps(text)})")
+
+    async def press(self, key: str) -> None:
+        """Press a key."""
+        code = {"Enter": 13, "Escape": 27}.get(key)
+        about: dict[str, Any] = {"key": key, "code": key}
+        if code is not None:
+            about["windowsVirtualKeyCode"] = code
+        text = {"Enter": "\r"}.get(key, key if len(key) == 1 else "")
+        await self.call("Input.dispatchKeyEvent", type="keyDown", text=text, **about)
+        await self.call("Input.dispatchKeyEvent", type="keyUp", **about)
+
+    async def type(self, text: str) -> None:
+        """Type a text."""
+        for char in text:
+            await self.press(char)
+
+    async def click(self, selector: str) -> None:
+        """Click on the middle of the first element that a selector names, once it is there."""
+        place = await self.until(
+            f"(() => {{ const e = document.querySelector({json.dumps(selector)}); if (!e) return null;"
+            " e.scrollIntoView({block: 'center'}); const r = e.getBoundingClientRect();"
+            " return [r.x + r.width / 2, r.y + r.height / 2]; })()"
+        )
+        about = {"x": place[0], "y": place[1], "button": "left", "clickCount": 1}
+        await self.call("Input.dispatchMouseEvent", type="mousePressed", **about)
+        await self.call("Input.dispatchMouseEvent", type="mouseReleased", **about)
+
+    async def look(self, *, width: int = 1280, height: int = 860, scheme: str = "light") -> None:
+        """Give the window a size and the user a preference."""
+        await self.call(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=1,
+            mobile=False,
+        )
+        preference = [{"name": "prefers-color-scheme", "value": scheme}]
+        await self.call("Emulation.setEmulatedMedia", features=preference)
+
+    async def picture(self, path: Path) -> None:
+        """Write what is seen to a PNG file."""
+        shot = await self.call("Page.captureScreenshot", format="png")
+        await asyncio.to_thread(path.write_bytes, base64.b64decode(shot["data"]))
+
+    async def close(self) -> None:
+        """Stop listening."""
+        await self._socket.close()
+        await self._reading
+
+    async def _read(self) -> None:
+        async for message in self._socket:
+            told = json.loads(message.data)
+            if "id" in told:
+                if told["id"] in self._answers:
+                    self._answers.pop(told["id"]).set_result(told)
+            else:
+                self._hear(told["method"], told["params"])
+
+    def _hear(self, method: str, about: dict[str, Any]) -> None:
+        match method:
+            case "Runtime.exceptionThrown":
+                self.complaints.append(json.dumps(about["exceptionDetails"])[:1000])
+            case "Runtime.consoleAPICalled" if about["type"] in ("error", "warning", "assert"):
+                self.complaints.append(json.dumps(about["args"])[:1000])
+            case "Log.entryAdded" if about["entry"]["level"] in ("error", "warning"):
+                self.complaints.append(f"{about['entry']['text']} {about['entry'].get('url', '')}")
+            case "Network.requestWillBeSent":
+                self.asked.append(about["request"]["url"])
+            case "Network.webSocketCreated":
+                self.asked.append(about["url"])
+            case _:
+                pass
+
+
+@contextlib.asynccontextmanager
+async def browser(folder: Path) -> AsyncIterator[Tab]:
+    """Run a browser that has a home of its own, with one tab."""
+    assert CHROMIUM is not None
+    profile = folder / "profile"
+    process = await asyncio.create_subprocess_exec(
+        CHROMIUM,
+        *OPTIONS,
+        f"--user-data-dir={profile}",
+        "about:blank",
+        env={**os.environ, "HOME": str(folder)},
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    try:
+        port = await asyncio.to_thread(_port, profile / "DevToolsActivePort")
+        async with ClientSession() as session:
+            url = await _first_tab(session, port)
+            socket = await session.ws_connect(url, max_msg_size=0)
+            tab = Tab(socket)
+            for domain in ("Page", "Runtime", "Log", "Network"):
+                await tab.call(f"{domain}.enable")
+            await tab.look()
+            try:
+                yield tab
+            finally:
+                await tab.close()
+    finally:
+        process.terminate()
+        await asyncio.wait_for(process.wait(), 30)
+
+
+def _port(address: Path) -> str:
+    until = time.monotonic() + WAIT_S
+    while not address.exists() or not address.read_text().strip():
+        assert time.monotonic() < until, "the browser does not start"
+        time.sleep(0.02)
+    return address.read_text().split()[0]
+
+
+async def _first_tab(session: ClientSession, port: str) -> str:
+    async with asyncio.timeout(WAIT_S):
+        while True:
+            async with session.get(f"http://127.0.0.1:{port}/json") as response:
+                for one in await response.json(content_type=None):
+                    if one["type"] == "page":
+                        return str(one["webSocketDebuggerUrl"])
+            await asyncio.sleep(0.02)
