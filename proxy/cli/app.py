@@ -107,10 +107,12 @@ def _parser() -> argparse.ArgumentParser:
         usage=USAGE.removeprefix("usage: ").partition("  (")[0],
         description=_DESCRIPTION,
         epilog=_OPTIONS,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(prog, max_help_position=14),
         add_help=False,
     )
-    subparsers = parser.add_subparsers(title="subcommands", metavar="", required=True, prog="claude-proxy")
+    subparsers = parser.add_subparsers(
+        title="subcommands", metavar="SUBCOMMAND", required=True, prog="claude-proxy"
+    )
     for family in (overview, reading, serve, validate, drift, shim, settings, token, upkeep, replay):
         family.add_parser(subparsers)
     return parser

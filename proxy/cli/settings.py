@@ -25,7 +25,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     """Add the subcommand to the command line."""
     parser = subparsers.add_parser(
         "config",
-        help="check the configuration, or show it with where each value comes from",
+        help="check the settings, or show where each comes from",
         description="Read options, environment and the file of --config as every other command does.",
     )
     verbs = parser.add_subparsers(metavar="check|show", required=True)
