@@ -109,7 +109,12 @@ def _is_explained(steps: _Steps, count: int, by: _Steps, by_count: int) -> bool:
     if len(steps) > len(by):
         return False
     if len(steps) == len(by):
-        return steps != by and steps in _rotations(by) and count <= by_count + 1
+        if count > 1.1 * by_count + 1:
+            return False
+        # The same rounds, begun elsewhere; or, of rounds that are longer than a pattern can be, another piece.
+        overlap = range(1, len(steps) // 2 + 1)
+        pieces = any(steps[:-at] == by[at:] or steps[at:] == by[:-at] for at in overlap) and len(steps) > 3
+        return steps in _rotations(by) or pieces
     # A round goes on into the next one, so a piece may also lie across the end.
     circle = by + by[: len(steps) - 1]
     within = sum(circle[at : at + len(steps)] == steps for at in range(len(by)))

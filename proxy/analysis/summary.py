@@ -68,7 +68,7 @@ def _time(analysis: Analysis) -> str:
 
 
 def _money(cost: Cost) -> str:
-    if cost.total_usd is None and not cost.tokens:
+    if not cost.total_usd and not any(cost.tokens.values()):
         return ""
     read = cost.tokens.get("cache_read", 0)
     taken = read + cost.tokens.get("input", 0) + cost.tokens.get("cache_creation", 0)
@@ -129,7 +129,7 @@ def _waited(analysis: Analysis) -> str:
 
 def in_dollars(cost: float) -> str:
     """Return an amount for people, with enough digits that something is left of small ones."""
-    return f"${cost:.2f}" if cost >= 1 else f"${cost:.4f}"
+    return f"${cost:.2f}" if cost >= 1 or not cost else f"${cost:.4f}"
 
 
 def _thousands(count: int) -> str:

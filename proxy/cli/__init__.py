@@ -19,6 +19,7 @@ else:
 
 SUBCOMMANDS = frozenset(
     [
+        "analyze",
         "sessions",
         "show",
         "tail",
@@ -37,7 +38,7 @@ SUBCOMMANDS = frozenset(
 )
 """Words that are not taken for a COMMAND unless ``--`` stands before them."""
 
-LATER = frozenset(["analyze", "check"])
+LATER = frozenset(["check"])
 """Words that later versions will have for subcommands."""
 
 CHOICES = {"validation": ("observe", "enforce", "off"), "server": ("auto", "off"), "redact": ("on", "off")}

@@ -13,6 +13,7 @@ from proxy.cli import (
     USAGE,
     VALUE_OPTIONS,
     UsageError,
+    analyze,
     drift,
     overview,
     reading,
@@ -113,6 +114,6 @@ def _parser() -> argparse.ArgumentParser:
     subparsers = parser.add_subparsers(
         title="subcommands", metavar="SUBCOMMAND", required=True, prog="claude-proxy"
     )
-    for family in (overview, reading, serve, validate, drift, shim, settings, token, upkeep, replay):
+    for family in (overview, reading, analyze, serve, validate, drift, shim, settings, token, upkeep, replay):
         family.add_parser(subparsers)
     return parser
