@@ -260,7 +260,37 @@ class Logging(Section):
 class Alerts(Section):
     """Whom the server tells."""
 
-    webhook_url: Url | None = Field(None, description="Where alerts are posted.")
+    webhook_url: Url | None = Field(None, description="Where alerts are posted; none: nobody is told.")
+    server_error: bool = Field(
+        True, description="Whether to tell of requests and jobs that a fault of ours failed."
+    )
+    session_failed: bool = Field(
+        True, description="Whether to tell of wrappers that died, and commands that ended in a turn."
+    )
+    permission_wait: Seconds | None = Field(
+        300, description="Wait for a permission or another answer of the caller that is told; none: never."
+    )
+    model_wait: Seconds | None = Field(
+        300, description="Silence of Claude Code in the middle of a turn that is told; none: never."
+    )
+    tool_wait: Seconds | None = Field(900, description="Time of a tool that is told; none: never.")
+    exit_wait: Seconds | None = Field(
+        60, description="Wait for the command's exit after its only turn that is told; none: never."
+    )
+    invalid_messages: Whole | None = Field(
+        1,
+        ge=1,
+        le=1_000_000_000,
+        description="Invalid and malformed messages of a session from which on it is told; none: never.",
+    )
+    recording_gap: bool = Field(True, description="Whether to tell of lines that could not be recorded.")
+    session_budget: Number | None = Field(
+        None,
+        gt=0,
+        le=1_000_000,
+        description="Cost of a session in US dollars beyond which it is told; none: never.",
+    )
+    disk_low: bool = Field(True, description="Whether to tell of a disk below `storage.min_free_space`.")
 
 
 class Settings(Section):

@@ -33,6 +33,7 @@ SUBCOMMANDS = frozenset(
         "prune",
         "backup",
         "restore",
+        "alert",
         "replay",
     ]
 )

@@ -13,6 +13,7 @@ from proxy.cli import (
     USAGE,
     VALUE_OPTIONS,
     UsageError,
+    alert,
     analyze,
     drift,
     overview,
@@ -114,6 +115,19 @@ def _parser() -> argparse.ArgumentParser:
     subparsers = parser.add_subparsers(
         title="subcommands", metavar="SUBCOMMAND", required=True, prog="claude-proxy"
     )
-    for family in (overview, reading, analyze, serve, validate, drift, shim, settings, token, upkeep, replay):
+    for family in (
+        overview,
+        reading,
+        analyze,
+        serve,
+        validate,
+        drift,
+        shim,
+        settings,
+        token,
+        upkeep,
+        replay,
+        alert,
+    ):
         family.add_parser(subparsers)
     return parser

@@ -81,6 +81,20 @@ class Metrics:
         for kind in ("sse", "websocket"):
             self.subscribers.labels(kind)
 
+    def failures(self) -> dict[str, float]:
+        """Return how many requests were answered with 500, by method and route, by all processes together."""
+        registry = CollectorRegistry()
+        if _FOLDER in os.environ:
+            multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        else:
+            registry.register(self.requests)
+        return {
+            f"{sample.labels['method']} {sample.labels['route']}": sample.value
+            for family in registry.collect()
+            for sample in family.samples
+            if sample.name.endswith("request_duration_seconds_count") and sample.labels["status"] == "500"
+        }
+
     def exposed(self, shared: "Shared", accept: str) -> tuple[bytes, str]:
         """Return everything in the form that is accepted, and the name of that form."""
         registry = CollectorRegistry() if _FOLDER in os.environ else self.registry

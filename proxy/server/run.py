@@ -16,6 +16,7 @@ from proxy.server.app import create_app
 from proxy.server.background import announce
 from proxy.server.connections import BACKLOG, listen
 from proxy.server.journal import configure, journal
+from proxy.server.metrics import METRICS
 from proxy.server.shared import SHARED, Shared
 from proxy.server.tls import CannotUseCertificateError, Certificate
 from proxy.server.tokens import TokenError
@@ -83,7 +84,7 @@ async def _serve(options: Options, lock: int) -> bool:
         journal.info("server.started", url=url, data_dir=options.data_dir, pid=os.getpid())
         _warn_of_nobody(app[SHARED], options)
         async with asyncio.TaskGroup() as group:
-            jobs = group.create_task(run_jobs(app[SHARED]))
+            jobs = group.create_task(run_jobs(app[SHARED], app[METRICS]))
             left = await _until_done(app[SHARED], stopped, options, certificate)
             jobs.cancel()
         return left

@@ -1,4 +1,4 @@
-"""The timed jobs of a server: what expires goes, copies are made, figures are logged.
+"""The timed jobs of a server: what expires goes, copies are made, figures are logged, alerts are sent.
 
 ``run_jobs`` is the one door: whoever is to do them (the only process of the server, or the elected one of several)
 runs it as a task until it is cancelled. A job that fails is named in the log and tried again; it stops no other.
@@ -15,7 +15,9 @@ from datetime import UTC, datetime
 from proxy.config import Settings
 from proxy.server.figures import system_figures
 from proxy.server.journal import journal
+from proxy.server.metrics import Metrics
 from proxy.server.shared import Shared
+from proxy.server.watchman import Watchman
 from proxy.sessions import catalogue
 from proxy.store.backup import BackupError, backups_dir, list_backups, make_backup
 from proxy.store.retention import Rules, prune
@@ -33,11 +35,12 @@ _FIGURES_S = 300.0
 IsStopping = Callable[[], bool]
 
 
-async def run_jobs(shared: Shared) -> None:
+async def run_jobs(shared: Shared, metrics: Metrics) -> None:
     """Do all timed jobs of a server until cancelled. Never fails."""
     stopping = threading.Event()
     expiry = Expiry(shared.data_dir, shared.settings)
     copies = Copies(shared.data_dir, shared.settings)
+    watchman = Watchman(shared, metrics)
 
     async def expire() -> float:
         return await asyncio.to_thread(expiry.look, stopping.is_set)
@@ -52,14 +55,16 @@ async def run_jobs(shared: Shared) -> None:
 
     try:
         async with asyncio.TaskGroup() as group:
-            group.create_task(_again_and_again("retention", expire))
-            group.create_task(_again_and_again("backup", copy))
-            group.create_task(_again_and_again("figures", log_figures))
+            for name, job in (("retention", expire), ("backup", copy), ("figures", log_figures)):
+                group.create_task(_again_and_again(name, job, watchman.note))
+            group.create_task(watchman.run())
     finally:
         stopping.set()  # the threads come to their end by themselves, each at its next piece
 
 
-async def _again_and_again(name: str, job: Callable[[], Awaitable[float]]) -> None:
+async def _again_and_again(
+    name: str, job: Callable[[], Awaitable[float]], on_fault: Callable[[str], None]
+) -> None:
     """Do a job whenever it is time; it says after how many seconds that is."""
     while True:
         try:
@@ -67,6 +72,7 @@ async def _again_and_again(name: str, job: Callable[[], Awaitable[float]]) -> No
         except Exception:
             # A fault of ours: the log says which; the job is tried again, the others go on.
             journal.exception("job.failed", job=name)
+            on_fault(name)
             pause = _RETRY_S
         await asyncio.sleep(pause)
 

@@ -22,7 +22,7 @@ from proxy.store.database import connect, index_path
 from proxy.store.indexer import Arrival
 from proxy.store.spelling import envelope
 
-__all__ = ["Cursor", "EventQuery", "Page", "Queries"]
+__all__ = ["Cursor", "EventQuery", "Page", "Queries", "Watched"]
 
 _ARRIVAL_BYTES = 4 << 20
 _STATE = "SELECT state FROM sessions WHERE state != x''"
@@ -56,6 +56,15 @@ class Cursor(NamedTuple):
     generation: str
     id: int
     moment_us: int
+
+
+class Watched(NamedTuple):
+    """Sessions that somebody watches, at one moment of the index."""
+
+    generation: str
+    newest_row: int
+    live: list[str]
+    sessions: list[Session]
 
 
 class Queries:
@@ -146,6 +155,27 @@ class Queries:
                 "SELECT coalesce(sum(count), 0) FROM chunks WHERE scope = 0"
             ).fetchone()[0]
             return {"sessions": int(sessions), "events": int(events)}
+
+    def watched(self, after_row: int, session_ids: Sequence[str]) -> Watched:
+        """Return the sessions that are live, those named, and those that came into the index behind a row."""
+        with self.reading() as connection:
+            generation = connection.execute("SELECT value FROM meta WHERE key = 'generation'").fetchone()[0]
+            newest = connection.execute("SELECT coalesce(max(id), 0) FROM sessions").fetchone()[0]
+            found: dict[str, bytes] = {}
+            live = dict(connection.execute("SELECT session_id, state FROM sessions WHERE over = 0"))
+            if after_row >= 0:
+                found.update(
+                    connection.execute("SELECT session_id, state FROM sessions WHERE id > ?", (after_row,))
+                )
+            for session_id in session_ids:
+                found.update(
+                    connection.execute(
+                        "SELECT session_id, state FROM sessions WHERE session_id = ?", (session_id,)
+                    )
+                )
+            found |= live
+            sessions = [msgspec.json.decode(state, type=Session) for state in found.values() if state]
+            return Watched(generation, newest, list(live), sessions)
 
     def amounts(self, counted: Counted) -> Amounts:
         """Return what all sessions add up to; ``counted`` remembers what need not be looked at again."""

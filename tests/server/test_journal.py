@@ -49,7 +49,7 @@ def said_events() -> dict[str, set[str]]:
 
 def documented_events() -> dict[str, set[str]]:
     """Return the events of the table, with their levels."""
-    rows = re.findall(r"^\| `([a-z_.]+)` \| ([a-z, ]+) \|", OPERATION, re.MULTILINE)
+    rows = re.findall(r"^\| `([a-z_]+\.[a-z_]+)` \| ([a-z, ]+) \|", OPERATION, re.MULTILINE)
     return {name: set(levels.split(", ")) for name, levels in rows}
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from proxy.config import Settings
 from proxy.server import upkeep
+from proxy.server.metrics import Metrics
 from proxy.server.upkeep import Copies, Expiry, run_jobs
 from proxy.sessions import catalogue
 from proxy.store.backup import list_backups
@@ -211,7 +212,7 @@ async def test_a_server_does_its_jobs(tmp_path: Path, heard: "Heard") -> None:
     storage = {"backup_enabled": True, "min_free_space": 1}
     async with serving(tmp_path, storage=storage, monitoring={"retention_days": 9}) as rig:
         async with asyncio.timeout(30), asyncio.TaskGroup() as group:
-            jobs = group.create_task(run_jobs(rig.shared))
+            jobs = group.create_task(run_jobs(rig.shared, Metrics()))
             expected = {"retention.removed", "backup.made", "system.figures_taken"}
             await heard.all_of(expected)
             jobs.cancel()
@@ -232,7 +233,7 @@ async def test_a_job_with_a_fault_stops_no_other(
 
     monkeypatch.setattr(upkeep.Expiry, "look", broken)
     async with asyncio.timeout(30), asyncio.TaskGroup() as group:
-        jobs = group.create_task(run_jobs(rig.shared))
+        jobs = group.create_task(run_jobs(rig.shared, Metrics()))
         await heard.all_of({"job.failed", "system.figures_taken"})
         assert not jobs.done()
         jobs.cancel()

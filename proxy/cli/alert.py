@@ -1,0 +1,57 @@
+"""``claude-proxy alert test``: whether the webhook of the configuration takes alerts."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from proxy.cli import UsageError
+from proxy.cli.upkeep import settings_of
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the subcommand to the command line."""
+    alert = subparsers.add_parser("alert", help="try out the webhook that alerts are posted to")
+    actions = alert.add_subparsers(title="actions", metavar="", required=True)
+    test = actions.add_parser(
+        "test",
+        help="post an alert to alerts.webhook_url",
+        description="Post one alert of the kind `test` to alerts.webhook_url, now and once, and say what came of it.",
+    )
+    test.add_argument("--json", action="store_true", help="print JSON")
+    test.set_defaults(run=run_test)
+
+
+def run_test(arguments: argparse.Namespace) -> int:
+    """Post an alert; return 0 when it was taken, else 1."""
+    url = settings_of(arguments).alerts.webhook_url
+    if url is None:
+        raise UsageError("there is no webhook to test: set alerts.webhook_url in the configuration")
+    error = asyncio.run(_post(url, arguments.data_dir))
+    if arguments.json:
+        print(json.dumps({"taken": error is None, "error": error}))
+    elif error is None:
+        print("The webhook took the alert.")
+    else:
+        sys.stderr.write(f"claude-proxy: the webhook did not take the alert: {error}\n")
+    return 0 if error is None else 1
+
+
+async def _post(url: str, data_dir: str) -> str | None:
+    from proxy.events.moments import spelled  # noqa: PLC0415 - only this needs the HTTP library
+    from proxy.server.alerts import Alert  # noqa: PLC0415
+    from proxy.server.webhook import NotTakenError, Webhook  # noqa: PLC0415
+
+    text = f"This is a test: alerts of claude-proxy for {data_dir} arrive here."
+    try:
+        async with Webhook(url) as webhook:
+            await webhook.post(Alert("test", "test", text, timestamp=spelled(time.time_ns() // 1000)))
+    except NotTakenError as error:
+        return str(error)
+    return None
