@@ -13,11 +13,10 @@ import fcntl
 import os
 import sys
 
-TYPE_CHECKING = False  # `typing` takes long to import, and a session waits for its streams
-if TYPE_CHECKING:
-    from typing import Any
+from proxy.sessions.serving import LOCK, is_served, server_address
 
-LOCK = "server.lock"
+__all__ = ["LOCK", "announce", "ensure_server", "is_served", "server_address", "take_lock"]
+
 LOG = "server.log"
 _SIGNALS = (1, 2, 3, 13, 15)
 """SIGHUP, SIGINT, SIGQUIT, SIGPIPE, SIGTERM, by number: ``signal`` takes long to import."""
@@ -39,37 +38,6 @@ def ensure_server(data_dir: str, host: str, port: int, config: str | None = None
     with contextlib.suppress(OSError, NotImplementedError):
         if not is_served(data_dir):
             _spawn(data_dir, host, port, config)
-
-
-def is_served(data_dir: str) -> bool:
-    """Tell whether a server holds the data directory's lock."""
-    try:
-        fd = os.open(os.path.join(data_dir, LOCK), os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return False
-    try:
-        # Shared, and only for an instant: who looks does not keep a server from its lock (see `take_lock`).
-        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
-        return True
-    else:
-        return False
-    finally:
-        os.close(fd)
-
-
-def server_address(data_dir: str) -> dict[str, Any] | None:
-    """Return what the running server says of itself (``pid``, ``url``, ``version``), None when none runs."""
-    import json  # noqa: PLC0415 - only `status` asks
-
-    if not is_served(data_dir):
-        return None
-    try:
-        with open(os.path.join(data_dir, LOCK), "rb") as file:
-            said = json.loads(file.read() or b"null")
-    except (OSError, ValueError):
-        return None
-    return said if isinstance(said, dict) else None
 
 
 def take_lock(data_dir: str, wait_s: float = 0.5) -> int | None:

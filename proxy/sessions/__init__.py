@@ -5,6 +5,7 @@
 ``reader``     reads records back, also torn and foreign ones
 ``catalogue``  finds sessions in a data directory
 ``identity``   session ids and where things live
+``serving``    who serves a data directory
 
 The writing side is part of every wrapped session: it imports nothing but the standard library's core.
 """

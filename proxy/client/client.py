@@ -1,0 +1,253 @@
+"""The client: one method a route, and what is made of them."""
+
+import os
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping, Sequence
+from types import TracebackType
+from typing import Any, Literal, Self
+from urllib.parse import quote
+
+from proxy.client import models
+from proxy.client.address import Address
+from proxy.client.monitored import Run
+from proxy.client.paging import Question, every
+from proxy.client.streaming import Listening, Wanted
+from proxy.client.transport import Transport
+from proxy.client.validation import Validator, as_json
+
+__all__ = ["AsyncClient"]
+
+_API = "/api/v1"
+_SESSIONS = f"{_API}/monitoring/sessions"
+
+
+class AsyncClient:
+    """Asks the server of a data directory.
+
+        async with AsyncClient() as client:
+            print(await client.status())
+
+    Calls raise `ClientError`, by blame: see `proxy.client.errors`. Those that may be repeated are, with growing
+    pauses; events are posted and sessions are started at most once.
+    """
+
+    def __init__(
+        self,
+        base_url: str | None = None,
+        *,
+        data_dir: str | None = None,
+        token: str | None = None,
+        timeout_s: float = 30.0,
+        retries: int = 4,
+    ) -> None:
+        """Make a client; nothing is opened yet.
+
+        Args:
+            base_url: where the server is; by default `CLAUDE_PROXY_URL`, else it is found through the data directory.
+            data_dir: whose server; by default `CLAUDE_PROXY_DATA_DIR`, else the platform's.
+            token: for a server that asks for one; by default `CLAUDE_PROXY_TOKEN`.
+            timeout_s: how long one attempt may take.
+            retries: further attempts of a call that may be repeated.
+        """
+        self._transport = Transport(
+            Address(base_url, data_dir),
+            token=token or os.environ.get("CLAUDE_PROXY_TOKEN"),
+            timeout_s=timeout_s,
+            retries=retries,
+        )
+        self._validator = Validator(self._transport)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close all connections; the client is of no use afterwards."""
+        await self._transport.close()
+
+    # -- how the server and the sessions are -------------------------------------------------------------------
+
+    async def health(self) -> models.Health:
+        """Return whether the server is well; one that is not is an answer too."""
+        return await self._transport.call("GET", "/health", models.Health)
+
+    async def status(self) -> models.Status:
+        """Return what every running session does."""
+        return await self._transport.call("GET", "/status", models.Status)
+
+    async def monitoring_status(self) -> models.MonitoringStatus:
+        """Return counts and the server's uptime."""
+        return await self._transport.call("GET", f"{_API}/monitoring/status", models.MonitoringStatus)
+
+    async def sessions(self, *, limit: int | None = None, offset: int | None = None) -> models.SessionPage:
+        """Return a page of sessions, live and past, newest first."""
+        query = {"limit": limit, "offset": offset}
+        return await self._transport.call("GET", _SESSIONS, models.SessionPage, query=query)
+
+    async def session(self, session_id: str) -> models.Session:
+        """Return one session."""
+        return await self._transport.call("GET", _session(session_id), models.Session)
+
+    async def openapi(self) -> dict[str, Any]:
+        """Return the API's own description."""
+        return await self._transport.document("/openapi.json")
+
+    # -- specifications and validation -------------------------------------------------------------------------
+
+    async def specifications(self) -> models.Specifications:
+        """Return what schemas are published."""
+        return await self._transport.call("GET", f"{_API}/specifications", models.Specifications)
+
+    async def specification(self, name: str) -> dict[str, Any]:
+        """Return one JSON Schema, with all that it refers to inside."""
+        return await self._transport.call("GET", f"{_API}/specifications/{quote(name)}", dict[str, Any])
+
+    async def validate(
+        self, schema_type: str, data: Any, *, request_id: Any = None, fallback: bool = True
+    ) -> models.ValidationAnswer:
+        """Judge a value by a schema.
+
+        While the server is away it is judged here, with the same schemas, unless ``fallback`` is off: the answer's
+        `validation_source` says which.
+        """
+        return await self._validator.validate(schema_type, data, request_id, fallback=fallback)
+
+    def validate_many(
+        self,
+        schema_type: str,
+        items: Iterable[Any] | AsyncIterable[Any],
+        *,
+        fallback: bool = True,
+        in_flight: int = 4,
+    ) -> AsyncGenerator[models.ValidationAnswer, None]:
+        """Judge values, however many, and yield the answers in their order.
+
+        They are asked about in batches, of which at most ``in_flight`` are under way: no more is taken of the items.
+        An item may be a `ValidationRequest`, with a schema of its own.
+        """
+        if in_flight < 1:
+            raise ValueError(f"in_flight is {in_flight}; it takes a number from 1")
+        return self._validator.validate_many(schema_type, items, fallback=fallback, in_flight=in_flight)
+
+    # -- events ------------------------------------------------------------------------------------------------
+
+    async def events_page(
+        self,
+        *,
+        session_id: str | None = None,
+        event_types: Sequence[str] | str | None = None,
+        start_time: str | None = None,
+        end_time: str | None = None,
+        limit: int | None = None,
+        offset: int | None = None,
+        order: Literal["asc", "desc"] | None = None,
+        wait: int | None = None,
+    ) -> models.EventPage:
+        """Return one page of events, as the API gives it; `events` is for all of them."""
+        query = {
+            "session_id": session_id,
+            "event_types": _listed(event_types),
+            "start_time": start_time,
+            "end_time": end_time,
+            "limit": limit,
+            "offset": offset,
+            "order": order,
+            "wait": wait,
+        }
+        path = f"{_API}/monitoring/events"
+        return await self._transport.call("GET", path, models.EventPage, query=query, wait_s=wait or 0)
+
+    def events(
+        self,
+        *,
+        session_id: str | None = None,
+        event_types: Sequence[str] | str | None = None,
+        start_time: str | None = None,
+        end_time: str | None = None,
+        newest_first: bool = False,
+        follow: bool = False,
+        page_size: int = 1000,
+        give_up_s: float = 60.0,
+    ) -> AsyncGenerator[models.Event, None]:
+        """Yield all events that fit, oldest first, page by page: none is lost or given twice while more arrive.
+
+        Args:
+            session_id: only of this session.
+            event_types: only of these types.
+            start_time: only what is stamped later (RFC 3339).
+            end_time: only what is stamped no later.
+            newest_first: the other way round, which has an end by itself.
+            follow: go on with what comes, until the session is over or, without one, for ever.
+            page_size: events that are asked for at once, at most 10,000.
+            give_up_s: for how long a server that went away is waited for when following.
+        """
+        if follow and (newest_first or end_time is not None):
+            raise ValueError("follow goes forward and has no end: leave out newest_first and end_time")
+        types = _listed(event_types)
+        question = Question(session_id, types, start_time, end_time, newest_first, page_size)
+        return every(self, question, follow=follow, give_up_s=give_up_s)
+
+    def stream(
+        self,
+        *,
+        session_id: str | None = None,
+        event_types: Sequence[str] | str | None = None,
+        after: str | None = None,
+        over: Literal["websocket", "sse"] = "websocket",
+        give_up_s: float = 60.0,
+    ) -> AsyncGenerator[models.Event | models.Gap, None]:
+        """Yield what happens from now on, or behind the event whose `id` is ``after``.
+
+        It comes back by itself when the connection or the server is lost, and goes on where it was; a server that
+        stays away longer than ``give_up_s`` is an UnreachableError. Whoever takes slowly is sent slowly. Where events
+        may be missing there is a `Gap`.
+        """
+        wanted = Wanted(
+            session_id=session_id, event_types=_listed(event_types), over=over, give_up_s=give_up_s
+        )
+        return Listening(self._transport, wanted, after or "").events()
+
+    # -- sessions of one's own ---------------------------------------------------------------------------------
+
+    async def start_session(
+        self, name: str | None = None, capture_options: models.CaptureOptions | None = None
+    ) -> models.MonitoringSession:
+        """Start a session for events of one's own."""
+        options = capture_options or models.CaptureOptions()
+        body = as_json({"session_name": name, "capture_options": options})
+        return await self._transport.call(
+            "POST", _SESSIONS, models.MonitoringSession, body=body, repeatable=False
+        )
+
+    async def post_event(self, session_id: str, event_type: str, data: Mapping[str, Any]) -> models.Recorded:
+        """Record an event in a session that was started with `start_session`."""
+        body = as_json({"session_id": session_id, "event_type": event_type, "data": dict(data)})
+        path = f"{_API}/monitoring/events"
+        return await self._transport.call("POST", path, models.Recorded, body=body, repeatable=False)
+
+    async def stop_session(self, session_id: str) -> models.Stopped:
+        """Stop a session that was started with `start_session`."""
+        path = f"{_session(session_id)}/stop"
+        return await self._transport.call("POST", path, models.Stopped, body=b"{}", repeatable=False)
+
+    def monitored(
+        self, name: str | None = None, *, capture_options: models.CaptureOptions | None = None
+    ) -> Run:
+        """Return a run that is monitored between entering and leaving it.
+
+        async with client.monitored("nightly") as run:
+            async with run.command({"action": "prompt", "prompt": "tidy up"}) as step:
+                step.result = await work()
+        """
+        return Run(self, name, capture_options or models.CaptureOptions())
+
+
+def _session(session_id: str) -> str:
+    return f"{_SESSIONS}/{quote(session_id, safe='')}"
+
+
+def _listed(event_types: Sequence[str] | str | None) -> str | None:
+    return event_types if event_types is None or isinstance(event_types, str) else ",".join(event_types)

@@ -1,0 +1,191 @@
+"""What the API takes and gives, typed. Fields that a later server adds are passed over.
+
+Durations and moments are as the API has them: ``..._ms`` in milliseconds, moments as RFC 3339 texts in UTC.
+"""
+
+from typing import Any, Literal
+
+import msgspec
+
+from proxy.events.vocabulary import State
+from proxy.protocol.specifications import Specification
+
+__all__ = [
+    "CaptureOptions",
+    "Event",
+    "EventPage",
+    "Gap",
+    "Health",
+    "MonitoringSession",
+    "MonitoringStatus",
+    "Recorded",
+    "Session",
+    "SessionPage",
+    "Specification",
+    "Specifications",
+    "Status",
+    "Stopped",
+    "ValidationAnswer",
+    "ValidationError",
+    "ValidationRequest",
+]
+
+
+class Event(msgspec.Struct, kw_only=True):
+    """One event of a session."""
+
+    event_type: str
+    timestamp: str
+    session_id: str
+    data: dict[str, Any]
+    id: str | None = None
+    """Its place in the order of arrival, for streams to go on behind it; None for events of pages."""
+
+
+class Gap(msgspec.Struct, frozen=True, kw_only=True):
+    """A notice in a stream: here events may be missing."""
+
+    after: str
+    """The id of the last event, or of the place, before it."""
+    reason: str
+
+
+class EventPage(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of events, and how many there are in all."""
+
+    events: list[Event]
+    total: int
+
+
+class ValidationRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """One value to be judged, and the schema to judge it by."""
+
+    schema_type: str
+    data: Any
+    request_id: Any = None
+
+
+class ValidationError(msgspec.Struct, frozen=True, kw_only=True):
+    """One reason: where in the value (a JSON pointer), a sentence, and the rule that was not met."""
+
+    path: str
+    message: str
+    keyword: str
+
+
+class ValidationAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """The judgement on one value."""
+
+    valid: bool
+    """False only for `invalid`."""
+    verdict: Literal["valid", "invalid", "unknown", "malformed", "text"]
+    validation_errors: list[str]
+    errors: list[ValidationError]
+    request_id: Any = None
+    validation_source: Literal["server", "local"] = "server"
+    """`local`: the server was away, and the same schemas judged here."""
+
+
+class Health(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether the server is well, with one entry a check."""
+
+    status: Literal["healthy", "degraded", "unhealthy"]
+    version: str
+    checks: dict[str, dict[str, Any]] = {}
+
+
+class Session(msgspec.Struct, frozen=True, kw_only=True):
+    """One session: what it does, since when, from what evidence, what it waits for, and what it has cost."""
+
+    session_id: str
+    state: State
+    name: str | None = None
+    kind: str = "wrapped"
+    state_since: str | None = None
+    state_for_ms: float | None = None
+    evidence: dict[str, Any] = {}
+    waits_for: list[dict[str, Any]] = []
+    warnings: list[dict[str, Any]] = []
+    pid: int | None = None
+    command: list[str] = []
+    cwd: str | None = None
+    started_at: str | None = None
+    last_event_at: str | None = None
+    last_record_at: str | None = None
+    ended_at: str | None = None
+    exit_code: int | None = None
+    signal: str | None = None
+    model: str | None = None
+    claude_code_version: str | None = None
+    claude_session_id: str | None = None
+    permission_mode: str | None = None
+    run_id: str | None = None
+    turns: int = 0
+    cost: float | None = None
+    tokens: dict[str, Any] = {}
+    counts: dict[str, dict[str, int]] = {}
+    partial_messages: int = 0
+    lost_records: int = 0
+    events: int = 0
+
+
+class Status(msgspec.Struct, frozen=True, kw_only=True):
+    """The sessions that are running now."""
+
+    active_sessions: int
+    sessions: list[Session]
+
+
+class SessionPage(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of sessions, newest first, and how many there are in all."""
+
+    sessions: list[Session]
+    total: int = 0
+
+
+class Specifications(msgspec.Struct, frozen=True, kw_only=True):
+    """What schemas are published."""
+
+    count: int
+    specifications: list[Specification]
+
+
+class CaptureOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """What a monitoring session is to record."""
+
+    capture_commands: bool = True
+    capture_events: bool = True
+    capture_states: bool = True
+
+
+class MonitoringSession(msgspec.Struct, frozen=True, kw_only=True):
+    """A session for events of a program's own, just started."""
+
+    session_id: str
+    session_name: str | None = None
+    capture_options: CaptureOptions = CaptureOptions()
+
+
+class Recorded(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a posted event; ``recorded`` is False where the capture options leave it out."""
+
+    session_id: str
+    event_type: str
+    recorded: bool
+
+
+class Stopped(msgspec.Struct, frozen=True, kw_only=True):
+    """A session that was stopped."""
+
+    session_id: str
+    stopped: bool
+
+
+class MonitoringStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """Counts, and how long the server has been running."""
+
+    active_sessions: int
+    total_sessions: int
+    total_events: int
+    subscribers: int
+    uptime_seconds: float

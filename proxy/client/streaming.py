@@ -1,0 +1,196 @@
+"""Live events, over a WebSocket or as server-sent events: comes back by itself, and goes on where it was.
+
+Whoever takes slowly is sent slowly: nothing is read ahead but what the connection holds. A server that lets a slow
+listener go loses it nothing, as it goes on behind the last event that it was given.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator
+from typing import Literal
+
+import aiohttp
+import msgspec
+
+from proxy.client.errors import RefusedError, ServerFaultError, UnreachableError, failure, quoted
+from proxy.client.models import Event, Gap
+from proxy.client.retries import delays, may_repeat
+from proxy.client.transport import Transport, given, refusal
+
+__all__ = ["Listening", "Wanted"]
+
+_HEARTBEAT_S = 20.0
+_SILENCE_S = 60.0
+"""The server says something every 15 s; after so long without a word it is gone."""
+_CLOSE_S = 1.0
+_SESSIONS = 10_000
+"""Sessions whose last event is remembered, to know what is given again after an index was begun anew."""
+
+
+class _Frame(msgspec.Struct):
+    type: str
+    id: str | None = None
+    data: Event | None = None
+
+
+_frame = msgspec.json.Decoder(_Frame)
+_event = msgspec.json.Decoder(Event)
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """What is listened to."""
+
+    session_id: str | None
+    event_types: str | None
+    over: Literal["websocket", "sse"]
+    give_up_s: float
+
+
+class Listening:
+    """One listener: its place, and what it has heard."""
+
+    def __init__(self, transport: Transport, wanted: Wanted, place: str) -> None:
+        self._transport = transport
+        self._wanted = wanted
+        self._place = place
+        self._heard: dict[str, str] = {}
+
+    async def events(self) -> AsyncGenerator[Event | Gap, None]:
+        """Yield what happens, until it is closed. ClientError: the server does not come back, or refuses."""
+        loop = asyncio.get_running_loop()
+        connected, faults = False, 0
+        pauses, last = delays(self._transport.retries), loop.time()
+        while True:
+            try:
+                async with contextlib.aclosing(self._connection()) as frames:
+                    async for frame in frames:
+                        if not connected or frame.type == "event":
+                            connected, pauses = True, delays()
+                        faults = 0 if frame.type == "event" else faults
+                        for item in self._taken(frame):
+                            yield item
+                        last = loop.time()
+                last = loop.time()
+            except (UnreachableError, ServerFaultError, RefusedError) as error:
+                faults += isinstance(error, ServerFaultError)
+                is_hopeless = faults > self._transport.retries or not may_repeat(error, repeatable=True)
+                pause = next(pauses, None)
+                if (
+                    is_hopeless
+                    or pause is None
+                    or (connected and loop.time() - last > self._wanted.give_up_s)
+                ):
+                    raise
+                await asyncio.sleep(max(pause, error.retry_after_s or 0.0))
+            else:
+                await asyncio.sleep(next(pauses, 0.0))
+
+    def _taken(self, frame: _Frame) -> list[Event | Gap]:
+        """Go on to a frame's place; return what it says to the listener."""
+        before, place = self._place, frame.id
+        found: list[Event | Gap] = []
+        if place is not None:
+            if before and before.partition("-")[0] != place.partition("-")[0]:
+                reason = "The server's index was begun anew: what is in no log any more is missing."
+                found.append(Gap(after=before, reason=reason))
+            self._place = place
+        event = frame.data
+        if event is not None:
+            heard = self._heard.pop(event.session_id, "")
+            self._heard[event.session_id] = max(heard, event.timestamp)
+            if len(self._heard) > _SESSIONS:
+                del self._heard[next(iter(self._heard))]
+            if event.timestamp > heard:
+                event.id = place
+                found.append(event)
+        return found
+
+    def _connection(self) -> AsyncGenerator[_Frame, None]:
+        return self._websocket() if self._wanted.over == "websocket" else self._server_sent()
+
+    async def _websocket(self) -> AsyncGenerator[_Frame, None]:
+        query = given({"session_id": self._wanted.session_id, "event_types": self._wanted.event_types})
+        transport = self._transport
+        async with _handshaken(), transport.blamed():
+            # Bounded by the transport's time limit: a server may take a connection and say nothing.
+            async with asyncio.timeout(transport.timeout_s):
+                socket = await transport.session.ws_connect(
+                    f"{transport.address.current()}/api/v1/monitoring/stream",
+                    params={**query, "last_event_id": self._place},
+                    max_msg_size=0,
+                    heartbeat=_HEARTBEAT_S,
+                    timeout=aiohttp.ClientWSTimeout(ws_close=_CLOSE_S),
+                )
+            async with socket:
+                async for message in socket:
+                    if message.type is aiohttp.WSMsgType.TEXT:
+                        yield _decoded(message.data)
+                if isinstance(error := socket.exception(), Exception):
+                    raise error
+
+    async def _server_sent(self) -> AsyncGenerator[_Frame, None]:
+        query = given({"session_id": self._wanted.session_id, "event_types": self._wanted.event_types})
+        transport = self._transport
+        async with (
+            transport.blamed(),
+            transport.session.get(
+                f"{transport.address.current()}/events",
+                params=query,
+                headers={"Last-Event-ID": self._place} if self._place else None,
+                timeout=aiohttp.ClientTimeout(sock_connect=5.0, sock_read=_SILENCE_S),
+                allow_redirects=False,
+            ) as response,
+        ):
+            if response.status != 200 or response.content_type != "text/event-stream":
+                raise refusal(response, await response.read())
+            yield _Frame("listening")
+            async for block in _blocks(response.content):
+                fields = dict(line.partition(b": ")[::2] for line in block.split(b"\n"))
+                if data := fields.get(b"data"):
+                    yield _sent(data, fields.get(b"id"))
+
+
+@contextlib.asynccontextmanager
+async def _handshaken() -> AsyncIterator[None]:
+    """Turn a handshake that the server answered otherwise into the error that its status means."""
+    try:
+        yield
+    except UnreachableError as error:
+        cause = error.__cause__
+        if not isinstance(cause, aiohttp.WSServerHandshakeError):
+            raise
+        if cause.status < 400:
+            raise ServerFaultError(
+                f"What answers speaks no WebSocket: {cause.message}.", cause.status
+            ) from cause
+        sentences = {401: "A token is needed.", 404: "There is no such session."}
+        said = sentences.get(cause.status, "The server does not let us listen.")
+        raise failure(cause.status, said, cause.headers or {}) from cause
+
+
+async def _blocks(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
+    """Yield the blocks of a stream of server-sent events; the last one only if it is whole."""
+    pieces: list[bytes] = []
+    async for chunk in content.iter_any():
+        pieces.append(chunk)
+        if b"\n\n" in chunk or (len(pieces) > 1 and pieces[-2].endswith(b"\n") and chunk.startswith(b"\n")):
+            *whole, rest = b"".join(pieces).split(b"\n\n")
+            pieces = [rest] if rest else []
+            for block in whole:
+                yield block
+
+
+def _decoded(text: str) -> _Frame:
+    try:
+        return _frame.decode(text)
+    except msgspec.MsgspecError as error:
+        raise ServerFaultError(
+            f"A frame is no event ({error}): {quoted(text.encode(errors='replace'))}."
+        ) from None
+
+
+def _sent(data: bytes, name: bytes | None) -> _Frame:
+    try:
+        return _Frame("event", name.decode() if name else None, _event.decode(data))
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise ServerFaultError(f"What was sent is no event ({error}): {quoted(data)}.") from None

@@ -1,0 +1,181 @@
+"""One call of the API: made, repeated where that is safe, and its answer's `data` or an error by blame."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import aiohttp
+import msgspec
+
+from proxy.client.address import Address
+from proxy.client.errors import ClientError, RequestError, ServerFaultError, UnreachableError, failure, quoted
+from proxy.client.retries import delays, may_repeat
+
+__all__ = ["Transport"]
+
+_T = TypeVar("_T")
+_CONNECT_S = 5.0
+
+
+class _Answer(msgspec.Struct):
+    success: bool
+    data: msgspec.Raw = msgspec.Raw(b"null")
+    error: str | None = None
+
+
+_answer = msgspec.json.Decoder(_Answer)
+
+
+class Transport:
+    """Speaks HTTP with the server. To be used in one event loop, and closed."""
+
+    def __init__(self, address: Address, *, token: str | None, timeout_s: float, retries: int) -> None:
+        self.address = address
+        self.timeout_s = timeout_s
+        self.retries = retries
+        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._session: aiohttp.ClientSession | None = None
+        self._closed = False
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    @property
+    def session(self) -> aiohttp.ClientSession:
+        """The connections, opened when first needed. RuntimeError after the end."""
+        if self._closed:
+            raise RuntimeError("This client is closed; make a new one.")
+        if self._session is None:
+            # Nothing between us and the server is wanted: neither a proxy from the environment nor stored cookies.
+            self._session = aiohttp.ClientSession(
+                headers=self._headers, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False
+            )
+        return self._session
+
+    async def close(self) -> None:
+        """Close all connections."""
+        self._closed = True
+        if self._session is not None:
+            session, self._session = self._session, None
+            await session.close()
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        kind: type[_T],
+        *,
+        query: Mapping[str, Any] | None = None,
+        body: bytes | None = None,
+        repeatable: bool = True,
+        wait_s: float = 0.0,
+        retries: int | None = None,
+    ) -> _T:
+        """Make a call and return its answer's `data`.
+
+        ``wait_s``: how long the server was asked to wait before it answers. ClientError: it did not succeed.
+        """
+        pauses = delays(self.retries if retries is None else retries)
+        while True:
+            try:
+                return await self._once(method, path, kind, query=query, body=body, wait_s=wait_s)
+            except ClientError as error:
+                pause = next(pauses, None)
+                if pause is None or not may_repeat(error, repeatable=repeatable):
+                    raise
+                await asyncio.sleep(max(pause, error.retry_after_s or 0.0))
+
+    async def document(self, path: str) -> dict[str, Any]:
+        """Return a document that stands for itself, not in an answer's `data`."""
+        async with self.blamed():
+            timeout = aiohttp.ClientTimeout(total=self.timeout_s)
+            async with self.session.get(self.address.current() + path, timeout=timeout) as response:
+                content = await response.read()
+        try:
+            if response.status == 200:
+                return msgspec.json.decode(content, type=dict[str, Any])
+        except msgspec.MsgspecError as error:
+            raise ServerFaultError(f"{path} is not JSON: {quoted(content)}.", response.status) from error
+        raise refusal(response, content)
+
+    async def _once(
+        self,
+        method: str,
+        path: str,
+        kind: type[_T],
+        *,
+        query: Mapping[str, Any] | None,
+        body: bytes | None,
+        wait_s: float,
+    ) -> _T:
+        timeout = aiohttp.ClientTimeout(
+            total=self.timeout_s + wait_s, sock_connect=min(_CONNECT_S, self.timeout_s)
+        )
+        headers = {"Content-Type": "application/json"} if method == "POST" else None
+        async with (
+            self.blamed(),
+            self.session.request(
+                method,
+                self.address.current() + path,
+                params=given(query),
+                data=body,
+                headers=headers,
+                timeout=timeout,
+                allow_redirects=False,
+            ) as response,
+        ):
+            content = await response.read()
+            return _data(response, content, kind)
+
+    @contextlib.asynccontextmanager
+    async def blamed(self) -> AsyncIterator[None]:
+        """Turn what the connection may raise into UnreachableError."""
+        try:
+            yield
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+            self.address.forget()
+            raise UnreachableError(f"No server answers: {error or 'it took too long'}.") from error
+        except aiohttp.InvalidURL as error:
+            raise RequestError(f"{error} is no address.") from error
+        except TimeoutError as error:
+            raise UnreachableError(
+                f"The server did not answer within {self.timeout_s:g} s.", may_have_arrived=True
+            ) from error
+        except (aiohttp.ClientError, OSError) as error:
+            self.address.forget()
+            told = str(error) or type(error).__name__
+            raise UnreachableError(f"The connection broke: {told}.", may_have_arrived=True) from error
+
+
+def given(query: Mapping[str, Any] | None) -> dict[str, str]:
+    """Return a query without what was not given."""
+    return {name: str(value) for name, value in (query or {}).items() if value is not None}
+
+
+def refusal(response: aiohttp.ClientResponse, content: bytes) -> ClientError:
+    """Return the error that an answer means which is no success."""
+    try:
+        sentence = _answer.decode(content).error
+    except msgspec.MsgspecError:
+        sentence = None
+    return failure(response.status, sentence, response.headers)
+
+
+def _data(response: aiohttp.ClientResponse, content: bytes, kind: type[_T]) -> _T:
+    try:
+        answer = _answer.decode(content)
+        if answer.success:  # also with 503, as the health of a server that is not well
+            return msgspec.json.decode(answer.data, type=kind)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        if response.status >= 400:
+            raise refusal(response, content) from None
+        said = f"The answer is none of claude-proxy's ({error}): {quoted(content)}."
+        raise ServerFaultError(said, response.status) from error
+    raise refusal(response, content)

@@ -1,0 +1,204 @@
+"""Judging values: by the server or, while it is away, here with the same schemas; one by one, or very many.
+
+A value is judged as it goes over the wire: as JSON. There a number that is none (NaN) is null.
+"""
+
+import asyncio
+import contextlib
+import json
+import threading
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable
+from typing import Any, TypeAlias
+
+import msgspec
+
+from proxy.client.errors import RequestError, ServerFaultError, UnreachableError
+from proxy.client.models import ValidationAnswer, ValidationError, ValidationRequest
+from proxy.client.transport import Transport
+from proxy.protocol.judge import Judge
+from proxy.protocol.specifications import SchemaJudge, UnknownSpecificationError, judge_for
+
+__all__ = ["Validator"]
+
+BATCH_ITEMS = 500
+BATCH_BYTES = 1 << 20
+"""A tenth of what a server takes by default; one larger value goes alone."""
+IN_FLIGHT = 4
+"""Batches that are asked about at once."""
+AWAY_S = 2.0
+"""For how long a server that was found away is not asked again."""
+
+_PATH = "/api/v1/validation/"
+_Encoded: TypeAlias = tuple[str, bytes, Any]
+"""The schema, the value as JSON, and the request's id."""
+_judges = threading.local()
+
+
+class Validator:
+    """Judges values for one client."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+        self._away_until = 0.0
+
+    async def validate(
+        self, schema_type: str, data: Any, request_id: Any, *, fallback: bool
+    ) -> ValidationAnswer:
+        """Judge one value."""
+        one = encoded(ValidationRequest(schema_type=schema_type, data=data, request_id=request_id))
+        if fallback and self._is_away():
+            return await asyncio.to_thread(judged_here, one)
+        try:
+            return await self._transport.call(
+                "POST", _PATH + "validate", ValidationAnswer, body=_body(one), retries=0 if fallback else None
+            )
+        except (UnreachableError, ServerFaultError) as error:
+            if not fallback:
+                raise
+            self._note(error)
+            return await asyncio.to_thread(judged_here, one)
+
+    async def validate_many(
+        self,
+        schema_type: str,
+        items: Iterable[Any] | AsyncIterable[Any],
+        *,
+        fallback: bool,
+        in_flight: int = IN_FLIGHT,
+    ) -> AsyncGenerator[ValidationAnswer, None]:
+        """Yield the judgement on each of the items, in order."""
+        asked: deque[asyncio.Task[list[ValidationAnswer]]] = deque()
+        try:
+            async with contextlib.aclosing(batches(schema_type, items)) as ready:
+                async for batch in ready:
+                    asked.append(asyncio.create_task(self._batch(batch, fallback=fallback)))
+                    if len(asked) >= in_flight:
+                        for answer in await asked[0]:
+                            yield answer
+                        asked.popleft()
+            while asked:
+                for answer in await asked[0]:
+                    yield answer
+                asked.popleft()
+        finally:
+            for task in asked:
+                task.cancel()
+            await asyncio.gather(*asked, return_exceptions=True)
+
+    async def _batch(self, batch: list[_Encoded], *, fallback: bool) -> list[ValidationAnswer]:
+        if not (fallback and self._is_away()):
+            try:
+                body = b'{"requests":[%b]}' % b",".join(map(_body, batch))
+                answers = await self._transport.call(
+                    "POST",
+                    _PATH + "batch",
+                    list[ValidationAnswer],
+                    body=body,
+                    retries=0 if fallback else None,
+                )
+                if len(answers) != len(batch):
+                    raise ServerFaultError(f"Of {len(batch)} values the server judged {len(answers)}.", 200)
+            except (UnreachableError, ServerFaultError) as error:
+                if not fallback:
+                    raise
+                self._note(error)
+            else:
+                return answers
+        return await asyncio.to_thread(lambda: [judged_here(one) for one in batch])
+
+    def _is_away(self) -> bool:
+        return asyncio.get_running_loop().time() < self._away_until
+
+    def _note(self, error: Exception) -> None:
+        if isinstance(error, UnreachableError):
+            self._away_until = asyncio.get_running_loop().time() + AWAY_S
+
+
+async def batches(
+    schema_type: str, items: Iterable[Any] | AsyncIterable[Any]
+) -> AsyncGenerator[list[_Encoded], None]:
+    """Yield the items in lists, each bounded in number and in bytes."""
+    batch: list[_Encoded] = []
+    size = 0
+    async with contextlib.aclosing(_each(items)) as each:
+        async for item in each:
+            request = (
+                item
+                if isinstance(item, ValidationRequest)
+                else ValidationRequest(schema_type=schema_type, data=item)
+            )
+            one = encoded(request)
+            if batch and size + len(one[1]) > BATCH_BYTES:
+                yield batch
+                batch, size = [], 0
+            batch.append(one)
+            size += len(one[1])
+            if len(batch) >= BATCH_ITEMS:
+                yield batch
+                batch, size = [], 0
+    if batch:
+        yield batch
+
+
+async def _each(items: Iterable[Any] | AsyncIterable[Any]) -> AsyncGenerator[Any, None]:
+    if isinstance(items, AsyncIterable):
+        async for item in items:
+            yield item
+    else:
+        for item in items:
+            yield item
+
+
+def encoded(request: ValidationRequest) -> _Encoded:
+    """Return a request with its value as JSON. TypeError: it is nothing that JSON can hold."""
+    return request.schema_type, as_json(request.data), request.request_id
+
+
+def as_json(value: Any) -> bytes:
+    """Return a value as JSON, also with lone surrogates and huge numbers. TypeError: JSON cannot hold it."""
+    try:
+        return msgspec.json.encode(value)
+    except (UnicodeEncodeError, OverflowError, RecursionError):
+        return json.dumps(value, allow_nan=False, separators=(",", ":")).encode()
+
+
+def judged_here(one: _Encoded) -> ValidationAnswer:
+    """Judge a value by the schemas that are installed here. RequestError: none has that name."""
+    schema_type, data, request_id = one
+    judgement = _judge(schema_type).judge(data)
+    return ValidationAnswer(
+        valid=judgement.verdict != "invalid",
+        verdict=judgement.verdict,
+        validation_errors=[
+            f"{error.path}: {error.message}" if error.path else error.message for error in judgement.errors
+        ],
+        errors=[
+            ValidationError(path=error.path, message=error.message, keyword=error.keyword)
+            for error in judgement.errors
+        ],
+        request_id=request_id,
+        validation_source="local",
+    )
+
+
+def _judge(name: str) -> Judge | SchemaJudge:
+    """Return this thread's judge for a schema: a judge learns as it goes, and is not to be shared."""
+    known: dict[str, Judge | SchemaJudge] = _judges.__dict__.setdefault("by_name", {})
+    if name not in known:
+        try:
+            known[name] = judge_for(name)
+        except UnknownSpecificationError as error:
+            raise RequestError(f"schema_type: {error}.") from None
+    return known[name]
+
+
+def _body(one: _Encoded) -> bytes:
+    schema_type, data, request_id = one
+    if request_id is None:
+        return b'{"schema_type":%b,"data":%b}' % (msgspec.json.encode(schema_type), data)
+    return b'{"schema_type":%b,"request_id":%b,"data":%b}' % (
+        msgspec.json.encode(schema_type),
+        as_json(request_id),
+        data,
+    )

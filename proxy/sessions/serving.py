@@ -1,0 +1,47 @@
+"""Who serves a data directory, for whoever wants to ask it.
+
+``DATA_DIR/server.lock`` is held with ``flock`` by the server as long as it lives, and says who it is (one line of
+JSON: ``pid``, ``url``, ``version``).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+
+TYPE_CHECKING = False  # `typing` takes long to import, and a session waits for its streams
+if TYPE_CHECKING:
+    from typing import Any
+
+LOCK = "server.lock"
+
+
+def is_served(data_dir: str) -> bool:
+    """Tell whether a server holds the data directory's lock."""
+    try:
+        fd = os.open(os.path.join(data_dir, LOCK), os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        # Shared, and only for an instant: who looks does not keep a server from its lock (see `take_lock`).
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    else:
+        return False
+    finally:
+        os.close(fd)
+
+
+def server_address(data_dir: str) -> dict[str, Any] | None:
+    """Return what the running server says of itself (``pid``, ``url``, ``version``), None when none runs."""
+    import json  # noqa: PLC0415 - only `status` asks
+
+    if not is_served(data_dir):
+        return None
+    try:
+        with open(os.path.join(data_dir, LOCK), "rb") as file:
+            said = json.loads(file.read() or b"null")
+    except (OSError, ValueError):
+        return None
+    return said if isinstance(said, dict) else None

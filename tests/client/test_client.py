@@ -1,0 +1,188 @@
+"""Every call, in both faces."""
+
+import asyncio
+import inspect
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from proxy.client import AsyncClient, Client, NotFoundError, RequestError, blocking, models
+from proxy.events import Session, describe
+from proxy.protocol import library
+from proxy.server.background import announce, take_lock
+from proxy.sessions.writer import SessionLog
+from tests.client.conftest import Live, end, say
+
+pytestmark = pytest.mark.anyio
+FOR_PEOPLE = {"/", "/docs", "/static/{name}"}
+"""Pages, which programs have no use for."""
+
+
+def public(kind: type) -> set[str]:
+    """Return the names of a class's own methods."""
+    return {name for name in vars(kind) if not name.startswith("_")}
+
+
+async def use_everything(client: AsyncClient, log: SessionLog) -> None:
+    """Make every call once."""
+    await client.health()
+    await client.status()
+    await client.monitoring_status()
+    assert (await client.sessions(limit=5)).total == 1
+    assert (await client.session(log.session_id)).name == "mine"
+    await client.openapi()
+    assert (await client.specifications()).count > 100
+    assert (await client.specification("messages/user"))["title"]
+    assert (await client.validate("commands", {"action": "interrupt"})).valid
+    assert [one.valid async for one in client.validate_many("commands", [{"action": "interrupt"}])] == [True]
+    page = await client.events_page(session_id=log.session_id, event_types=["session_started"])
+    assert [one.event_type for one in page.events] == ["session_started"]
+    assert [one async for one in client.events(session_id=log.session_id, end_time=page.events[0].timestamp)]
+    started = await client.start_session("own")
+    assert (await client.post_event(started.session_id, "mine.own", {"a": 1})).recorded
+    assert (await client.stop_session(started.session_id)).stopped
+    for over in ("websocket", "sse"):
+        listening = client.stream(over=over)  # type: ignore[arg-type]
+        async with asyncio.timeout(30):
+            heard = asyncio.ensure_future(anext(listening))
+            while not heard.done():
+                say(log)
+                await asyncio.wait([heard], timeout=0.05)
+        assert isinstance(await heard, models.Event)
+        await listening.aclose()
+
+
+async def test_every_route_is_reached(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each route of the API's description has a call; a route that is added without one fails here."""
+    asked: set[tuple[str, str]] = set()
+    log = live.log()
+    async with AsyncClient(live.url) as client:
+        described = (await client.openapi())["paths"]
+        routes = {
+            (method.upper(), path)
+            for path, methods in described.items()
+            if path not in FOR_PEOPLE
+            for method in methods
+        }
+        request = type(client._transport.session)._request
+
+        async def noting(self: Any, method: str, url: Any, **options: Any) -> Any:
+            asked.add((method, re.sub(r"^https?://[^/]*|\?.*", "", str(url))))
+            return await request(self, method, url, **options)
+
+        monkeypatch.setattr(type(client._transport.session), "_request", noting)
+        await use_everything(client, log)
+    log.close()
+    patterns = {route: re.compile(re.sub(r"{\w+}", r"[^?]+?", route[1]) + "/?") for route in routes}
+    exact = {route for route in routes if "{" not in route[1]}
+    reached = asked & exact
+    reached |= {
+        route
+        for route in routes - exact
+        for method, path in asked - exact
+        if method == route[0] and patterns[route].fullmatch(path) and path.count("/") >= route[1].count("/")
+    }
+    assert routes - reached == set()
+
+
+async def test_both_faces_have_the_same_calls() -> None:
+    """What one client can do the other can: neither is a part of the other."""
+    assert public(AsyncClient) == public(Client)
+    assert public(blocking.MonitoredRun) >= {"event", "command", "execute", "claude"}
+    for name in public(AsyncClient) - {"close", "monitored"}:
+        assert inspect.signature(getattr(AsyncClient, name)) == inspect.signature(getattr(Client, name))
+
+
+@pytest.mark.parametrize(
+    ("model", "name"),
+    [
+        (models.Event, "event"),
+        (models.EventPage, "events_answer"),
+        (models.Health, "health_answer"),
+        (models.Session, "session"),
+        (models.Specifications, "specifications_answer"),
+        (models.Status, "status_answer"),
+        (models.ValidationAnswer, "validation_answer"),
+        (models.ValidationRequest, "validation_request"),
+        (models.CaptureOptions, "session_request#capture_options"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+async def test_models_are_the_apis_own(model: type[msgspec.Struct], name: str) -> None:
+    """Each model has every field that the published schema has, and requires none that the schema does not."""
+    file, _, part = name.partition("#")
+    schema = library.load(f"api/{file}.json")
+    schema = schema["properties"][part] if part else schema
+    fields = {field.name: field for field in msgspec.structs.fields(model)}
+    assert set(schema["properties"]) <= set(fields)
+    assert {name for name, field in fields.items() if field.required} <= set(schema.get("required", []))
+
+
+async def test_a_session_has_all_that_the_server_says() -> None:
+    """No figure of a session is lost on the way to a program."""
+    assert set(describe(Session("x"), 0)) == set(models.Session.__struct_fields__)
+
+
+async def test_blocking_face(live: Live) -> None:
+    """A program without an event loop gets the same answers, errors and events."""
+    log = live.log()
+    say(log, 1500)
+    end(log)
+    await live.shared.catch_up()
+
+    def use() -> list[str]:
+        with Client(live.url) as client:
+            assert client.health().version
+            assert client.session("live").state == "ended"
+            with pytest.raises(NotFoundError):
+                client.session("nobody")
+            many = [{"action": "interrupt"}, {"action": "dance"}] * 700
+            verdicts = [answer.verdict for answer in client.validate_many("commands", many)]
+            assert verdicts == ["valid", "invalid"] * 700
+            with pytest.raises(RequestError, match="nope"):
+                list(client.validate_many("nope", [1]))
+            partly = client.events(session_id="live", page_size=10)
+            assert next(partly).event_type == "session_started"
+            del partly
+            return [
+                event.event_type for event in client.events(session_id="live", follow=True, page_size=100)
+            ]
+
+    kinds = await asyncio.to_thread(use)
+    assert (kinds[0], kinds[-1]) == ("session_started", "session_ended")
+    assert kinds.count("command_received") == 1500
+
+
+async def test_a_closed_client_says_so(live: Live) -> None:
+    """A client that is closed twice, or used after its end, does not hang and does not fail in its depths."""
+    client = Client(live.url)
+    client.close()
+    client.close()
+    with pytest.raises(RuntimeError, match="closed"):
+        client.health()
+    async with AsyncClient(live.url) as other:
+        pass
+    with pytest.raises(RuntimeError, match="closed"):
+        await other.health()
+
+
+async def test_the_server_is_found_through_the_data_directory(
+    live: Live, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The address comes from the argument, else the environment, else from who serves the data directory."""
+    monkeypatch.setenv("CLAUDE_PROXY_DATA_DIR", str(tmp_path))
+    lock = take_lock(str(tmp_path))
+    assert lock is not None
+    announce(lock, live.url, "1")
+    async with AsyncClient() as client:
+        assert (await client.health()).version
+    monkeypatch.setenv("CLAUDE_PROXY_URL", live.url)
+    async with AsyncClient() as client:
+        assert (await client.health()).version
+    with pytest.raises(ValueError, match="no address"):
+        AsyncClient("localhost:8000")
+    os.close(lock)
