@@ -6,6 +6,8 @@ from types import TracebackType
 from typing import Any, Literal, Self
 from urllib.parse import quote
 
+import msgspec
+
 from proxy.client import models
 from proxy.client.address import Address
 from proxy.client.monitored import Run
@@ -74,6 +76,18 @@ class AsyncClient:
         """Return whether the server is well; one that is not is an answer too."""
         return await self._transport.call("GET", "/health", models.Health)
 
+    async def health_live(self) -> dict[str, Any]:
+        """Return that the server's process answers."""
+        return await self._transport.call("GET", "/health/live", dict[str, Any])
+
+    async def health_ready(self) -> models.Readiness:
+        """Return whether requests should be sent to the server now; that they should not is an answer too."""
+        return await self._transport.call("GET", "/health/ready", models.Readiness)
+
+    async def prometheus(self) -> str:
+        """Return the server's figures as Prometheus takes them."""
+        return (await self._transport.document("/metrics")).decode()
+
     async def status(self) -> models.Status:
         """Return what every running session does."""
         return await self._transport.call("GET", "/status", models.Status)
@@ -93,7 +107,57 @@ class AsyncClient:
 
     async def openapi(self) -> dict[str, Any]:
         """Return the API's own description."""
-        return await self._transport.document("/openapi.json")
+        document: dict[str, Any] = msgspec.json.decode(await self._transport.document("/openapi.json"))
+        return document
+
+    # -- what sessions did -------------------------------------------------------------------------------------
+
+    async def overview(self) -> models.Overview:
+        """Return what there is, and what happened in the last 24 hours."""
+        return await self._transport.call("GET", f"{_API}/monitoring/overview", models.Overview)
+
+    async def metrics(self, *, start_time: str | None = None, end_time: str | None = None) -> models.Metrics:
+        """Return what happened in a period, over all sessions."""
+        query = {"start_time": start_time, "end_time": end_time}
+        return await self._transport.call("GET", f"{_API}/monitoring/metrics", models.Metrics, query=query)
+
+    async def analysis(self, session_id: str) -> models.Analysis:
+        """Return what a session did, where its time and money went, and what stands out."""
+        return await self._transport.call("GET", f"{_session(session_id)}/analysis", models.Analysis)
+
+    async def records(
+        self,
+        session_id: str,
+        *,
+        stream: str | None = None,
+        verdict: str | None = None,
+        type: str | None = None,  # noqa: A002 - the parameter's name in the API
+        text: str | None = None,
+        from_seq: int | None = None,
+        to_seq: int | None = None,
+        limit: int | None = None,
+        offset: int | None = None,
+        max_text: int | None = None,
+    ) -> models.RecordPage:
+        """Return a page of a session's records, long values shortened."""
+        query = {
+            "stream": stream,
+            "verdict": verdict,
+            "type": type,
+            "text": text,
+            "from_seq": from_seq,
+            "to_seq": to_seq,
+            "limit": limit,
+            "offset": offset,
+            "max_text": max_text,
+        }
+        path = f"{_session(session_id)}/records"
+        return await self._transport.call("GET", path, models.RecordPage, query=query)
+
+    async def record(self, session_id: str, seq: int, *, max_text: int | None = None) -> dict[str, Any]:
+        """Return one record as it is in the log; with ``max_text`` as in a page."""
+        path = f"{_session(session_id)}/records/{int(seq)}"
+        return await self._transport.call("GET", path, dict[str, Any], query={"max_text": max_text})
 
     # -- specifications and validation -------------------------------------------------------------------------
 
@@ -145,6 +209,7 @@ class AsyncClient:
         offset: int | None = None,
         order: Literal["asc", "desc"] | None = None,
         wait: int | None = None,
+        max_text: int | None = None,
     ) -> models.EventPage:
         """Return one page of events, as the API gives it; `events` is for all of them."""
         query = {
@@ -156,6 +221,7 @@ class AsyncClient:
             "offset": offset,
             "order": order,
             "wait": wait,
+            "max_text": max_text,
         }
         path = f"{_API}/monitoring/events"
         return await self._transport.call("GET", path, models.EventPage, query=query, wait_s=wait or 0)

@@ -7,17 +7,24 @@ from typing import Any, Literal
 
 import msgspec
 
+from proxy.analysis.period import Metrics
+from proxy.analysis.report import Analysis
 from proxy.events.vocabulary import State
 from proxy.protocol.specifications import Specification
 
 __all__ = [
+    "Analysis",
     "CaptureOptions",
     "Event",
     "EventPage",
     "Gap",
     "Health",
+    "Metrics",
     "MonitoringSession",
     "MonitoringStatus",
+    "Overview",
+    "Readiness",
+    "RecordPage",
     "Recorded",
     "Session",
     "SessionPage",
@@ -141,6 +148,36 @@ class SessionPage(msgspec.Struct, frozen=True, kw_only=True):
 
     sessions: list[Session]
     total: int = 0
+
+
+class Readiness(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether requests should be sent to the server now, and if not, why."""
+
+    status: Literal["ready", "not_ready"]
+    message: str | None = None
+
+
+class Overview(msgspec.Struct, frozen=True, kw_only=True):
+    """What there is, and what happened in the last 24 hours."""
+
+    generated_at: str
+    active_sessions: int
+    total_sessions: int
+    total_events: int
+    last_24_hours: Metrics
+    sessions: list[Session]
+
+
+class RecordPage(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of a session's records, and how many fit the question."""
+
+    records: list[dict[str, Any]]
+    position: int
+    total: int
+    searched: int
+    complete: bool
+    """False: the log is long and was not looked at to its end; asked again, the search goes on."""
+    kinds: list[dict[str, Any]]
 
 
 class Specifications(msgspec.Struct, frozen=True, kw_only=True):

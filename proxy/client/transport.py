@@ -92,17 +92,14 @@ class Transport:
                     raise
                 await asyncio.sleep(max(pause, error.retry_after_s or 0.0))
 
-    async def document(self, path: str) -> dict[str, Any]:
+    async def document(self, path: str) -> bytes:
         """Return a document that stands for itself, not in an answer's `data`."""
         async with self.blamed():
             timeout = aiohttp.ClientTimeout(total=self.timeout_s)
             async with self.session.get(self.address.current() + path, timeout=timeout) as response:
                 content = await response.read()
-        try:
-            if response.status == 200:
-                return msgspec.json.decode(content, type=dict[str, Any])
-        except msgspec.MsgspecError as error:
-            raise ServerFaultError(f"{path} is not JSON: {quoted(content)}.", response.status) from error
+        if response.status == 200:
+            return content
         raise refusal(response, content)
 
     async def _once(

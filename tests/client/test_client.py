@@ -30,6 +30,14 @@ def public(kind: type) -> set[str]:
 async def use_everything(client: AsyncClient, log: SessionLog) -> None:
     """Make every call once."""
     await client.health()
+    assert (await client.health_live())["status"] == "alive"
+    assert (await client.health_ready()).status == "ready"
+    assert "# TYPE" in await client.prometheus()
+    assert (await client.overview()).total_sessions == 1
+    assert (await client.metrics()).sessions
+    assert (await client.analysis(log.session_id)).session_id == log.session_id
+    assert (await client.records(log.session_id)).total >= 1
+    assert (await client.record(log.session_id, 0))["seq"] == 0
     await client.status()
     await client.monitoring_status()
     assert (await client.sessions(limit=5)).total == 1
@@ -46,7 +54,7 @@ async def use_everything(client: AsyncClient, log: SessionLog) -> None:
     assert (await client.post_event(started.session_id, "mine.own", {"a": 1})).recorded
     assert (await client.stop_session(started.session_id)).stopped
     for over in ("websocket", "sse"):
-        listening = client.stream(over=over)  # type: ignore[arg-type]
+        listening = client.stream(over=over)
         async with asyncio.timeout(30):
             heard = asyncio.ensure_future(anext(listening))
             while not heard.done():
@@ -103,6 +111,10 @@ async def test_both_faces_have_the_same_calls() -> None:
         (models.Event, "event"),
         (models.EventPage, "events_answer"),
         (models.Health, "health_answer"),
+        (models.Overview, "overview"),
+        (models.Metrics, "metrics"),
+        (models.Analysis, "analysis"),
+        (models.RecordPage, "records_answer"),
         (models.Session, "session"),
         (models.Specifications, "specifications_answer"),
         (models.Status, "status_answer"),
