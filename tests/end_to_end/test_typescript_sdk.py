@@ -7,11 +7,13 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
 
 import anyio
 import pytest
 
+from proxy.replay.launcher import write_stand_in
 from tests.end_to_end.checks import assert_faithful, unexpected_verdicts
 from tests.rig.answers import Failure, Gate, says, uses
 from tests.rig.environment import Surroundings
@@ -127,7 +129,7 @@ async def played(name: str, sdk: Path, api: MessagesApi, command: Path, home: Pa
 async def test_client_sees_the_same_and_the_log_has_every_line(  # noqa: PLR0917 - fixtures
     name: str, sdk: Path, api: MessagesApi, claude: Path, wrapped: Wrapped, tmp_path: Path
 ) -> None:
-    """The SDK sees what it sees without the wrapper; every line is on record byte for byte, as valid."""
+    """The SDK sees what it sees without the wrapper; every line is on record as valid, and can be replayed to it."""
     shapes: dict[str, list[Any]] = {}
 
     async def run(place: str, command: Path) -> None:
@@ -142,6 +144,26 @@ async def test_client_sees_the_same_and_the_log_has_every_line(  # noqa: PLR0917
     assert any(entry["what"] == "message" and entry["value"]["type"] == "result" for entry in shapes["wrap"])
     assert_faithful(wrapped)
     assert [line for log in wrapped.logs() for line in unexpected_verdicts(log)] == []
+    home = tmp_path / "wrap" / "home"
+    again, divergences = await replayed(name, sdk, wrapped, home)
+    assert divergences == []
+    assert differences(shapes["wrap"], again, ordered=name not in UNORDERED) == []
+
+
+async def replayed(name: str, sdk: Path, wrapped: Wrapped, home: Path) -> tuple[list[Any], list[Any]]:
+    """Play a scenario against what was recorded of it, where no API answers; return what the client saw, and said."""
+    stand_in, report = home.parent / "replay/claude", home.parent / "report"
+    plays = [str(log.path) for log in wrapped.logs()]
+    settings = {"plays": plays, "starts": str(home.parent / "starts"), "report": str(report)}
+    write_stand_in(str(stand_in), {**settings, "patience": CLIENT_WAIT_S / 2})
+    nobody = SimpleNamespace(base_url="http://127.0.0.1:9", open_gates=lambda: None)
+    api = cast("MessagesApi", SimpleNamespace(play=lambda _: nobody))
+    seen = await played(name, sdk, api, stand_in, home)
+    reports = [json.loads(line) for line in report.read_text().splitlines()]
+    assert len(reports) == len(plays)
+    return shape(seen, home), [
+        divergence["sentence"] for each in reports for divergence in each["divergences"]
+    ]
 
 
 async def test_abort_ends_everything_and_the_log_is_whole(
