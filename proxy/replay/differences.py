@@ -25,6 +25,12 @@ def kind(message: dict[str, Any] | None) -> str:
     return type_
 
 
+def named(what: str) -> str:
+    """Return a kind of message for a sentence."""
+    article = "an" if what[:1] in "aeio" else "a"
+    return {"text": "a line", "user": "a user message"}.get(what, f"{article} {what}")
+
+
 def request_id(message: dict[str, Any] | None) -> object:
     """Return the id that a control request bears, or that the answer to one is for."""
     message = message or {}
@@ -32,6 +38,11 @@ def request_id(message: dict[str, Any] | None) -> object:
     if message.get("type") == "control_response" and isinstance(answer, dict):
         return answer.get("request_id")
     return message.get("request_id")
+
+
+def request_key(message: dict[str, Any] | None) -> str:
+    """Return the same for looking up: whatever an id is, should it not be the text that it ought to be."""
+    return repr(request_id(message))
 
 
 def canonical(message: dict[str, Any], ignored: Sequence[str], name: Callable[[str], str]) -> Any:

@@ -14,7 +14,16 @@ Rules it lives by:
 from __future__ import annotations
 
 from proxy.replay import messages
-from proxy.replay.differences import Divergences, canonical, first_difference, kind, request_id, shown
+from proxy.replay.differences import (
+    Divergences,
+    canonical,
+    first_difference,
+    kind,
+    named,
+    request_id,
+    request_key,
+    shown,
+)
 from proxy.replay.recording import decoded
 
 TYPE_CHECKING = False  # `typing` takes long to import
@@ -52,11 +61,12 @@ class Matching:
         self._divergences = divergences
         self._forgiving = recording.lost > 0  # what is missing there may be what comes unexpected here
         self._here: list[_Line] = []
+        self._of_text = not recording.speaks_messages
         self._due = [c for c in recording.cues if c.stream == "stdin" and not is_nothing(c.line)]
         self._answers = _answers(recording)
-        self._given: set[object] = set()  # recorded ids of requests that were answered
+        self._given: set[str] = set()  # recorded ids of requests that were answered
         self._examples: dict[str, Cue] = {}  # by kind: the request that was matched last
-        self._without_hook: set[object] = set()
+        self._without_hook: list[object] = []
 
     def receive(self, line: bytes) -> None:
         """Take a line of the client's, without its newline."""
@@ -103,9 +113,9 @@ class Matching:
         if cue in self._due:
             self._due.remove(cue)
             what = kind(cue.message)
-            if what == "text" and self._mode != "exact":
+            if self._of_text and what == "text" and self._mode != "exact":
                 return True  # a prompt of other words may have fewer lines
-            sentence = f"{_named(what)} did not come (record {cue.seq}: {_text(cue.line)})"
+            sentence = f"{named(what)} did not come (record {cue.seq}: {_text(cue.line)})"
             self._divergences.add("missing", sentence, seq=cue.seq, expected=_text(cue.line))
             return what not in _WAITED_FOR
         return True
@@ -122,17 +132,17 @@ class Matching:
         """
         if not _is_answer(cue):
             return None
-        asked = request_id(cue.message)
+        asked = request_key(cue.message)
         return next((due for due in self._due if due.seq > cue.seq and _asks(due, asked)), None)
 
     def is_an_answer(self, cue: Cue) -> bool:
         """Tell whether a line of Claude Code's answers a control request that the client has sent."""
-        return _is_answer(cue) and not any(_asks(due, request_id(cue.message)) for due in self._due)
+        return _is_answer(cue) and not any(_asks(due, request_key(cue.message)) for due in self._due)
 
     def is_to_be_said(self, cue: Cue) -> bool:
         """Tell whether a line of Claude Code's is for this client now: no answer that it has, or did not ask for."""
         if _is_answer(cue):
-            asked = request_id(cue.message)
+            asked = request_key(cue.message)
             if asked in self._given or not self.is_an_answer(cue):
                 return False
             self._given.add(asked)
@@ -140,8 +150,8 @@ class Matching:
         if self._without_hook and b'"hook_callback"' in cue.line and cue.message:
             request = cue.message.get("request")
             if isinstance(request, dict) and request.get("callback_id") in self._without_hook:
-                asked = request_id(cue.message)
-                self._due = [due for due in self._due if request_id(due.message) != asked]
+                asked = request_key(cue.message)
+                self._due = [due for due in self._due if request_key(due.message) != asked]
                 return False
         return True
 
@@ -150,7 +160,7 @@ class Matching:
     def _fits(self, cue: Cue, line: _Line) -> bool:
         what = kind(cue.message)
         if what == "control_response" or line.kind == "control_response":
-            return what == line.kind and request_id(cue.message) == request_id(line.message)
+            return what == line.kind and request_key(cue.message) == request_key(line.message)
         control = "control_request/" in (what[:16], line.kind[:16])
         return what == line.kind or (self._mode == "any" and not control)
 
@@ -162,7 +172,7 @@ class Matching:
             path, expected, received = found
             where = f" at {path}" if path else ""
             sentence = (
-                f"{_named(line.kind)} is not the recorded one{where}: "
+                f"{named(line.kind)} is not the recorded one{where}: "
                 f"{shown(received)} instead of {shown(expected)} (record {cue.seq})"
             )
             data = {"path": path, "expected": expected, "received": received}
@@ -178,7 +188,7 @@ class Matching:
             mine = line.message.get("request")
             recorded = cue.message.get("request") or {}
             missing = self._renaming.call_hooks(recorded.get("hooks"), dict(mine or {}).get("hooks"))
-            self._without_hook = set(missing)
+            self._without_hook = missing
             for id_ in missing:
                 sentence = f"the client has no hook where the record has {id_!r} (record {cue.seq})"
                 self._divergences.add("missing", sentence, seq=cue.seq, expected=id_)
@@ -196,7 +206,7 @@ class Matching:
     # -- answers -----------------------------------------------------------------------------------------------
 
     def _recorded_answer(self, cue: Cue) -> list[bytes]:
-        asked = request_id(cue.message)
+        asked = request_key(cue.message)
         answer = self._answers.get(asked)
         if answer is None:
             return []
@@ -204,17 +214,17 @@ class Matching:
         return [self._renaming.outgoing(answer.line).removesuffix(b"\n")]
 
     def _unexpected(self, line: _Line) -> list[bytes]:
-        if line.kind == "text" and self._mode != "exact":
+        if self._of_text and line.kind == "text" and self._mode != "exact":
             return []
         if not self._forgiving:
-            sentence = f"{_named(line.kind)} is not in the record: {_text(line.line)}"
+            sentence = f"{named(line.kind)} is not in the record: {_text(line.line)}"
             self._divergences.add("unexpected", sentence, received=_text(line.line))
         if line.kind == "user":
             self.beyond = True
         if not line.kind.startswith("control_request/") or line.message is None:
             return []
         example = self._examples.get(line.kind)
-        if example is not None and request_id(example.message) in self._answers:
+        if example is not None and request_key(example.message) in self._answers:
             self._renaming.call_request(request_id(example.message), request_id(line.message))
             return self._recorded_answer(example)
         subtype = line.kind.partition("/")[2]
@@ -238,16 +248,12 @@ def _is_answer(cue: Cue) -> bool:
     )
 
 
-def _asks(cue: Cue, asked: object) -> bool:
-    return kind(cue.message) != "control_response" and request_id(cue.message) == asked
+def _asks(cue: Cue, asked: str) -> bool:
+    return kind(cue.message) != "control_response" and request_key(cue.message) == asked
 
 
-def _answers(recording: Recording) -> dict[object, Cue]:
-    return {request_id(cue.message): cue for cue in recording.cues if _is_answer(cue)}
-
-
-def _named(what: str) -> str:
-    return {"text": "a line", "user": "a user message"}.get(what, f"a {what}")
+def _answers(recording: Recording) -> dict[str, Cue]:
+    return {request_key(cue.message): cue for cue in recording.cues if _is_answer(cue)}
 
 
 def _text(line: bytes) -> str:

@@ -11,9 +11,9 @@ from itertools import islice
 
 from proxy.replay import messages
 from proxy.replay.acting import AS_CLAUDE, DIVERGED, append_report, die, on_signals
-from proxy.replay.differences import Divergences, first_difference, kind, shown
+from proxy.replay.differences import Divergences, first_difference, kind, named, shown
 from proxy.replay.matching import Matching, is_nothing
-from proxy.replay.renaming import Renaming, value_of
+from proxy.replay.renaming import Renaming
 from proxy.replay.script import signal_number
 from proxy.replay.wire import Journal, Wire
 
@@ -80,12 +80,13 @@ class _Player:
             if cue.stream == "stdin":
                 if not is_nothing(cue.line) and not self._hear(cue):
                     break
+                self._played += 1
             else:
                 self._pause(cue.at - before)
+                self._played += 1  # a client that has read the last line may end this process at once
                 if not self._say(cue):
                     break
             before, self._clock = cue.at, time.monotonic()
-            self._played += 1
         else:
             self._close()
         self._matching.settle(None)
@@ -148,7 +149,7 @@ class _Player:
                 self._divergences.add(
                     "silent",
                     f"the client said nothing for {self._options.patience_s:g} s, where the record has "
-                    f"a {kind(cue.message)} (record {cue.seq})",
+                    f"{named(kind(cue.message))} (record {cue.seq})",
                     seq=cue.seq,
                 )
                 return False
@@ -250,8 +251,7 @@ def _ends_with_the_input(recording: Recording) -> bool:
     if recording.torn or recording.signal or not recording.reads:
         return False
     heard = [cue for cue in recording.cues if cue.stream == "stdin" and not is_nothing(cue.line)]
-    streaming = value_of(recording.arguments, "--input-format") == "stream-json"
-    if not streaming and not heard:
+    if not heard and not recording.speaks_messages:
         return False  # the prompt was on the command line
     if heard and kind(heard[-1].message) == "control_request/end_session":
         return False

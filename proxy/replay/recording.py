@@ -6,6 +6,7 @@ import json
 import os
 from datetime import datetime
 
+from proxy.replay.renaming import value_of
 from proxy.sessions import catalogue
 from proxy.sessions.reader import Record, Skipped, read_log
 
@@ -73,6 +74,12 @@ class Recording:
         """How many records are missing because the log could not be written for a while."""
         self.torn = False
         """Whether the log has no last record: its wrapper was killed."""
+
+    @property
+    def speaks_messages(self) -> bool:
+        """Whether the client spoke in messages, or was told to; else its input was text."""
+        spoken = any(cue.stream == "stdin" and cue.message for cue in self.cues)
+        return spoken or value_of(self.arguments, "--input-format") == "stream-json"
 
 
 def read(path: str) -> Recording:

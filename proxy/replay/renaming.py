@@ -42,13 +42,13 @@ class Renaming:
         """Learn the client's id of a control request of its own."""
         self._requests[_text(recorded)] = _text(here)
 
-    def call_hooks(self, recorded: object, here: object) -> list[str]:
+    def call_hooks(self, recorded: object, here: object) -> list[object]:
         """Learn the client's ids of its hooks from what it gives to ``initialize``, hook by hook.
 
         Returns the recorded ids for which this client has no hook.
         """
         mine = _callbacks(here)
-        missing = []
+        missing: list[object] = []
         for place, recorded_id in _callbacks(recorded).items():
             if place in mine:
                 self._callbacks[_text(recorded_id)] = _text(mine[place])
