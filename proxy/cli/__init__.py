@@ -35,12 +35,10 @@ SUBCOMMANDS = frozenset(
         "restore",
         "alert",
         "replay",
+        "check",
     ]
 )
 """Words that are not taken for a COMMAND unless ``--`` stands before them."""
-
-LATER = frozenset(["check"])
-"""Words that later versions will have for subcommands."""
 
 CHOICES = {"validation": ("observe", "enforce", "off"), "server": ("auto", "off"), "redact": ("on", "off")}
 VALUE_OPTIONS = ("data-dir", "config", "validation", "server", "host", "port", "session-name", "redact")
@@ -70,12 +68,8 @@ def main() -> NoReturn:
 def run(arguments: Sequence[str]) -> int:
     """Do what the command line says and return the exit status; a wrapped command is never returned from."""
     options, rest, separated = split_options(arguments)
-    if rest and (separated or rest[0] not in SUBCOMMANDS | LATER):
+    if rest and (separated or rest[0] not in SUBCOMMANDS):
         wrap(rest, options, hint=not separated)
-    if rest and rest[0] in LATER:
-        raise UsageError(
-            f"{rest[0]} is not in this version; to run a program of that name: claude-proxy -- {rest[0]}"
-        )
     if rest and rest[0] == "replay" and not options.keys() & {"help", "version"}:
         from proxy.cli import replay  # noqa: PLC0415 - a stand-in for a command starts like one
 

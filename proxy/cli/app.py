@@ -15,6 +15,7 @@ from proxy.cli import (
     UsageError,
     alert,
     analyze,
+    check,
     drift,
     overview,
     reading,
@@ -60,7 +61,9 @@ def run(options: Mapping[str, str], words: Sequence[str]) -> int:
         (sys.stdout if "help" in options else sys.stderr).write(parser.format_help())
         return 0 if "help" in options else 2
     ours, words = _take_options(words)
+    words, behind = check.split(words)
     arguments = parser.parse_args(words)
+    arguments.behind = behind
     arguments.options = {**options, **ours}
     if not getattr(arguments, "reads_settings", False):
         _resolve(arguments)
@@ -95,8 +98,10 @@ def _take_options(words: Sequence[str]) -> tuple[dict[str, str], list[str]]:
     rest: list[str] = []
     left = iter(words)
     for word in left:
+        if word == "--":  # what follows is another program's
+            return options, [*rest, word, *left]
         name, given, value = word.removeprefix("--").partition("=")
-        if word == "--" or not word.startswith("--") or name not in VALUE_OPTIONS:
+        if not word.startswith("--") or name not in VALUE_OPTIONS:
             rest.append(word)
             continue
         options[name] = value if given else next(left, "")
@@ -127,6 +132,7 @@ def _parser() -> argparse.ArgumentParser:
         token,
         upkeep,
         replay,
+        check,
         alert,
     ):
         family.add_parser(subparsers)

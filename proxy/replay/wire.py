@@ -117,6 +117,8 @@ class Wire:
             self._write(line, 1)
 
     def _write(self, data: bytes, fd: int) -> None:
+        if self._journal.is_kept:
+            self._journal.note("wrote", fd=fd, data=data.decode("utf-8", "surrogateescape"))
         left = memoryview(data)
         while left and fd not in self._gone:
             try:

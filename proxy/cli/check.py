@@ -1,0 +1,288 @@
+"""``claude-proxy check``: whether a program that stands in for ``claude`` does so, for people, programs and CI."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING
+
+import msgspec
+from rich.console import Console
+from rich.padding import Padding
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from proxy.cli.terminal import printable
+from proxy.compliance import junit, sarif, scenario
+from proxy.compliance.runner import DEFAULT_JOBS, DEFAULT_PATIENCE_S, DEFAULT_THRESHOLD, CancelledError, Check
+from proxy.compliance.target import Target, TargetError, found
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+    from proxy.compliance.report import Outcome, Report
+
+_MARKS = {"passed": ("✓", "green"), "failed": ("✗", "bold red"), "skipped": ("-", "dim")}
+_DESCRIPTION = """\
+Run WRAPPER, any executable that stands in for `claude`, against a scripted stand-in, and report what it
+changes, loses, delays or leaves behind. The stand-in is the first `claude` on WRAPPER's PATH, its path is in
+CLAUDE_PROXY_CLAUDE, CLAUDE_CODE_EXECUTABLE, CLAUDE_PATH, CLAUDE_BIN and REAL_CLAUDE, and a WRAPPER that takes
+the original command line gets it as its first argument. Exit status 1 below the threshold, 2 if it cannot be
+checked.
+"""
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the subcommand to the command line."""
+    parser = subparsers.add_parser(
+        "check",
+        help="whether a program that stands in for claude does so",
+        usage="claude-proxy check [OPTION...] WRAPPER [-- ARG...]",
+        description=_DESCRIPTION,
+    )
+    add = parser.add_argument
+    add("wrapper", metavar="WRAPPER", nargs="?", help="the program; ARG are arguments of its own")
+    add("--json", action="store_true", help="print the report as JSON")
+    add("--junit", metavar="FILE", help="write it as JUnit XML as well; - for standard output alone")
+    add("--sarif", metavar="FILE", help="write it as SARIF 2.1.0 as well; - for standard output alone")
+    add(
+        "--scenario",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="only this one, or those that fit a pattern",
+    )
+    add(
+        "--scenarios",
+        metavar="PATH",
+        action="append",
+        default=[],
+        help="add the scenarios of a file or folder",
+    )
+    add("--list", action="store_true", help="list the scenarios and run none")
+    add(
+        "--threshold",
+        metavar="N",
+        type=float,
+        default=DEFAULT_THRESHOLD,
+        help="score below which it fails (default: 100)",
+    )
+    style = parser.add_mutually_exclusive_group()
+    style.add_argument(
+        "--as-argument", action="store_true", default=None, help="claude is WRAPPER's first argument"
+    )
+    style.add_argument(
+        "--no-argument", dest="as_argument", action="store_false", help="it is not (default: found out)"
+    )
+    add(
+        "--variable",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="a variable in which WRAPPER looks for claude",
+    )
+    add(
+        "--claude", metavar="PATH", help="a real claude in place of the stand-in, for what can be asked of it"
+    )
+    add("--bare", action="store_true", help="check the stand-in itself: what the others are held against")
+    add(
+        "--patience",
+        metavar="SECONDS",
+        type=float,
+        default=DEFAULT_PATIENCE_S,
+        help="longest silence (default: 10)",
+    )
+    add(
+        "--jobs",
+        metavar="N",
+        type=int,
+        default=DEFAULT_JOBS,
+        help=f"scenarios at a time (default: {DEFAULT_JOBS})",
+    )
+    parser.set_defaults(run=run)
+
+
+def split(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return the words for argparse, which has no place for words behind ``--`` after options, and those behind it."""
+    at = words.index("--") if words[0] == "check" and "--" in words else len(words)
+    return list(words[:at]), list(words[at + 1 :])
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Check the wrapper, print the report and return the exit status."""
+    if fault := _fault(arguments):
+        return _complain(fault)
+    try:
+        scenarios = scenario.shipped()
+        for path in arguments.scenarios:
+            scenarios = scenario.merged(scenarios, scenario.load(path))
+        scenarios = scenario.choose(scenarios, arguments.scenario)
+        if arguments.list:
+            return _list(scenarios)
+        report = _checked(arguments, scenarios)
+    except (scenario.ScenarioError, TargetError) as error:
+        return _complain(str(error))
+    except CancelledError:
+        return 130
+    for path, document in _documents(arguments, report):
+        if path == "-":
+            sys.stdout.buffer.write(document)
+        else:
+            with open(path, "wb") as file:
+                file.write(document)
+    if arguments.json:
+        sys.stdout.write(msgspec.json.format(msgspec.json.encode(report)).decode() + "\n")
+    elif "-" not in (arguments.junit, arguments.sarif):
+        _tell(report, Console(highlight=False))
+    return 0 if report.passed else 1
+
+
+def _fault(arguments: argparse.Namespace) -> str | None:
+    """Return what is wrong with the command line."""
+    faults = {
+        "check takes either a WRAPPER or --bare; claude-proxy check --help says more": (
+            arguments.bare == bool(arguments.wrapper) and not arguments.list
+        ),
+        f"--threshold is {arguments.threshold:g}; it takes a number from 0 to 100": (
+            not 0 <= arguments.threshold <= 100
+        ),
+        "--patience and --jobs take a number above 0": arguments.patience <= 0 or arguments.jobs < 1,
+        "only one of --json, --junit - and --sarif - can have standard output": (
+            [arguments.json, arguments.junit == "-", arguments.sarif == "-"].count(True) > 1
+        ),
+        f"--claude is {arguments.claude!r}; it takes the path of a program": (
+            bool(arguments.claude) and not os.access(arguments.claude, os.X_OK)
+        ),
+        "--bare checks the stand-in, and --claude puts another in its place; give one of them": (
+            bool(arguments.claude) and arguments.bare
+        ),
+    }
+    return next((sentence for sentence, is_so in faults.items() if is_so), None)
+
+
+def _checked(arguments: argparse.Namespace, scenarios: list[scenario.Scenario]) -> Report:
+    command = () if arguments.bare else found([arguments.wrapper, *arguments.behind])
+    with _progress(len(scenarios)) as progress:
+        task = progress.add_task("checking", total=len(scenarios))
+
+        def heard(outcome: Outcome) -> None:
+            progress.update(task, advance=1, description=outcome.name)
+
+        check = Check(
+            Target(command, arguments.as_argument, tuple(arguments.variable)),
+            scenarios,
+            claude=arguments.claude and os.path.abspath(arguments.claude),
+            threshold=arguments.threshold,
+            jobs=arguments.jobs,
+            patience_s=arguments.patience,
+            on_outcome=heard,
+        )
+        # What runs is in sessions of its own: Ctrl-C reaches this process alone, which ends the others.
+        before = {
+            number: signal.signal(number, lambda *_: check.cancel())
+            for number in (signal.SIGINT, signal.SIGTERM)
+        }
+        try:
+            return check.run()
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def _progress(count: int) -> Progress:
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description:40}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal or not count)
+
+
+def _documents(arguments: argparse.Namespace, report: Report) -> list[tuple[str, bytes]]:
+    documents = []
+    if arguments.junit:
+        documents.append((arguments.junit, junit.junit(report)))
+    if arguments.sarif:
+        program = found([arguments.wrapper])[0] if arguments.wrapper else sys.executable
+        documents.append((arguments.sarif, sarif.sarif(report, program)))
+    return documents
+
+
+def _list(scenarios: list[scenario.Scenario]) -> int:
+    for one in scenarios:
+        print(f"{one.name:38} {one.weight}  {one.title}")
+    return 0
+
+
+def _tell(report: Report, console: Console) -> None:
+    """Print a report for people."""
+    for one in report.scenarios:
+        _tell_one(one, console)
+    console.print()
+    if any(one.measured for one in report.scenarios):
+        console.print(_figures(report))
+    console.print(_scores(report))
+    against = f"the real {report.claude}" if report.claude else "the scripted stand-in"
+    given = ", given as its first argument" if report.as_argument else ""
+    console.print(
+        Text(
+            printable(
+                f"{report.wrapper or 'The bare stand-in'} against {against}{given}, {report.duration_ms / 1000:.1f} s"
+            )
+        )
+    )
+    verdict = Text.assemble(
+        (f"{report.score:g} %", "bold green" if report.passed else "bold red"),
+        f", threshold {report.threshold:g} %: {'passed' if report.passed else 'failed'}",
+    )
+    console.print(verdict)
+
+
+def _tell_one(one: Outcome, console: Console) -> None:
+    mark, style = _MARKS[one.verdict]
+    line = Text.assemble(
+        (f"{mark} ", style), f"{one.name:34} ", (one.title, "" if one.verdict == "failed" else "dim")
+    )
+    console.print(line, soft_wrap=not console.is_terminal)
+    for problem in one.problems:
+        _tell_part("expected", problem.expected, "yellow", console)
+        _tell_part("came", problem.came, "red", console)
+    if one.problems:
+        _tell_part("why", one.why, "dim", console)
+
+
+def _tell_part(word: str, text: str, style: str, console: Console) -> None:
+    if not console.is_terminal:  # a line stays a line
+        console.print(f"    {word:9} {printable(text)}", markup=False, soft_wrap=True)
+        return
+    table = Table.grid(padding=(0, 1))
+    table.add_column(width=9, style="dim")
+    table.add_column(overflow="fold", style=style)
+    table.add_row(word, Text(printable(text)))
+    console.print(Padding(table, (0, 0, 0, 4)))
+
+
+def _figures(report: Report) -> Table:
+    table = Table("measured", "unit", box=None, padding=(0, 2, 0, 0))
+    for name in ("stand-in alone", "behind the wrapper", "ratio", "limit"):
+        table.add_column(name, justify="right")
+    for one in report.scenarios:
+        if measured := one.measured:
+            figures = (measured.bare, measured.wrapped, measured.ratio, measured.limit)
+            table.add_row(one.name.partition("/")[2], measured.unit, *(f"{figure:.4g}" for figure in figures))
+    return table
+
+
+def _scores(report: Report) -> Table:
+    table = Table("group", box=None, padding=(0, 2, 0, 0))
+    for name in ("weight", "points", "of", "score"):
+        table.add_column(name, justify="right")
+    for group in report.groups:
+        score = "-" if group.score is None else f"{group.score:g} %"
+        table.add_row(group.group, str(group.weight), str(group.points), str(group.of), score)
+    return table
+
+
+def _complain(sentence: str) -> int:
+    sys.stderr.write(f"claude-proxy: {printable(sentence)}\n")
+    return 2

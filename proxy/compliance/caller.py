@@ -1,0 +1,354 @@
+"""Plays the caller of a wrapper: writes, reads, waits, signals and leaves, by the steps of a scenario.
+
+One thread and one `poll`: it reads whatever comes while it writes, as a careful client does. Each wait is bounded by
+the patience: so many seconds in which nothing moved.
+"""
+
+import base64
+import contextlib
+import json
+import os
+import select
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from proxy.compliance.scenario import Step
+
+__all__ = ["Caller", "StuckError", "entries", "excerpt", "fits", "user_message"]
+
+_READ_BYTES = 1 << 18
+_LOOK_S = 0.01
+_AFTER_EXIT_S = 2.0
+_MOST_S = 60.0
+"""A step that goes on moving is still ended after so long."""
+
+
+class StuckError(Exception):
+    """A step could not be done; the sentence says which, and what was there instead."""
+
+
+class Caller:
+    """A caller of one command, which is started in a session of its own. Close it, whatever happens."""
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        *,
+        environment: Mapping[str, str],
+        directory: str,
+        patience_s: float,
+        journal: str = "",
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """OSError when the command cannot be started."""
+        self.stdout = bytearray()
+        self.stderr = bytearray()
+        self.sent = bytearray()
+        self.process = subprocess.Popen(
+            list(command),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            bufsize=0,
+            env=dict(environment),
+            cwd=directory,
+            start_new_session=True,
+        )
+        self.input_refused = False
+        self._patience_s = patience_s
+        self._journal = journal
+        self._cancelled = cancelled
+        self._handle = os.pidfd_open(self.process.pid)
+        self._to_write = memoryview(b"")
+        self._at = 0  # where the next awaited line begins
+        self._asked: Any = None  # the id of the control request that was awaited last
+        for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
+            assert stream is not None
+            os.set_blocking(stream.fileno(), False)  # our ends of the pipes, which nobody shares
+
+    def play(self, steps: Sequence[Step]) -> None:
+        """Do the steps in order.
+
+        Raises:
+            StuckError: one cannot be done.
+        """
+        for number, step in enumerate(steps, 1):
+            value = getattr(step, "await_" if step.verb == "await_" else step.verb)
+            try:
+                getattr(self, f"_do_{step.verb.rstrip('_')}")(value)
+            except StuckError as error:
+                raise StuckError(f"step {number}, {step.verb.rstrip('_')}: {error}") from None
+
+    def finish(self, patience_s: float) -> None:
+        """End the input, wait for the exit and read what is still there.
+
+        Raises:
+            StuckError: it did not end in time.
+        """
+        self._close("stdin")
+        self._await_exit(patience_s)
+        # A process that holds the pipe open may live on for its own reasons.
+        self._pump(
+            lambda: not self._open("stdout") and not self._open("stderr"), min(patience_s, _AFTER_EXIT_S)
+        )
+
+    def close(self) -> None:
+        """Let go of the streams and end the process."""
+        for name in ("stdin", "stdout", "stderr"):
+            self._close(name)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.kill()
+        self.process.wait()
+        os.close(self._handle)
+
+    @property
+    def status(self) -> int | None:
+        """The exit status, None while it runs."""
+        return self.process.poll()
+
+    def write(self, data: bytes) -> None:
+        """Write all of it, reading meanwhile."""
+        self._to_write = memoryview(data)
+        if not self._pump(lambda: not self._to_write, self._patience_s):
+            left = len(self._to_write)
+            raise StuckError(f"the wrapper took {len(data) - left} of {len(data)} bytes and then no more")
+
+    def wait_for(self, wanted: Mapping[str, Any] | str) -> Any:
+        """Read until a line fits; return it, decoded if it is JSON."""
+        found: list[Any] = []
+        self._pump(lambda: self._find(wanted, found), self._patience_s)
+        if not found:
+            rest = bytes(self.stdout[self._at :])
+            why = (
+                "the output ended" if not self._open("stdout") else f"nothing came for {self._patience_s:g} s"
+            )
+            what = wanted if isinstance(wanted, str) else json.dumps(wanted)
+            stderr = f"; stderr: {excerpt(bytes(self.stderr))}" if self.stderr else ""
+            last = self._lines_before(self._at)
+            behind = f"; behind it came {excerpt(rest)}" if rest else ""
+            raise StuckError(f"waited for {what}, and {why} after {last}{behind}{stderr}")
+        return found[0]
+
+    def wait_for_bytes(self, wanted: bytes) -> None:
+        """Read until the newest line or two hold these bytes, without a look at what came before."""
+        if not self._pump(lambda: wanted in self.stdout[-4096:], self._patience_s):
+            raise StuckError(
+                f"{excerpt(wanted)} did not come; the last bytes are {excerpt(bytes(self.stdout[-100:]))}"
+            )
+
+    def _do_send(self, message: Mapping[str, Any]) -> None:
+        self.write(_encoded(message))
+
+    def _do_write(self, text: str) -> None:
+        self.write(text.encode())
+
+    def _do_write_base64(self, text: str) -> None:
+        self.write(base64.b64decode(text))
+
+    def _do_send_many(self, how: Mapping[str, int]) -> None:
+        self.write(
+            b"".join(user_message(how.get("bytes", 200), number) for number in range(how.get("count", 1)))
+        )
+
+    def _do_await(self, wanted: Mapping[str, Any] | str) -> None:
+        message = self.wait_for(wanted)
+        if isinstance(message, dict) and message.get("type") == "control_request":
+            self._asked = message.get("request_id")
+
+    def _do_await_seen(self, wanted: Mapping[str, Any]) -> None:
+        deadline = time.monotonic() + self._patience_s
+        while not any(fits(wanted, entry) for entry in entries(self._journal)):
+            if time.monotonic() > deadline:
+                raise StuckError(f"{_event(wanted)} did not reach the stand-in within {self._patience_s:g} s")
+            self._pump(lambda: False, _LOOK_S)
+
+    def _do_answer(self, payload: Mapping[str, Any]) -> None:
+        response = {"subtype": "success", "request_id": self._asked, "response": payload}
+        self._do_send({"type": "control_response", "response": response})
+
+    def _do_close(self, what: str) -> None:
+        for name in ("stdin", "stdout", "stderr") if what == "all" else (what,):
+            self._close(name)
+
+    def _do_signal(self, name: str) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.process.pid, _number(name))
+
+    def _do_signal_group(self, name: str) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, _number(name))
+
+    def _do_await_exit(self, _: bool) -> None:
+        self._await_exit(self._patience_s)
+
+    def _await_exit(self, patience_s: float) -> None:
+        if not self._pump(lambda: self.process.poll() is not None, patience_s):
+            raise StuckError(f"the wrapper did not end within {patience_s:g} s")
+
+    def _do_pause(self, seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        self._pump(lambda: time.monotonic() >= deadline, seconds)
+
+    def _do_rest(self, seconds: float) -> None:
+        time.sleep(seconds)
+
+    def _find(self, wanted: Mapping[str, Any] | str, found: list[Any]) -> bool:
+        """Look through the lines that came since for one that fits; keep it in ``found``."""
+        while (end := self.stdout.find(b"\n", self._at)) >= 0 or (
+            self._at < len(self.stdout) and not self._open("stdout")
+        ):
+            end = end if end >= 0 else len(self.stdout)
+            line = bytes(self.stdout[self._at : end])
+            self._at = end + 1
+            if isinstance(wanted, str):
+                if wanted.encode() in line:
+                    found.append(line)
+                    return True
+                continue
+            try:
+                message = json.loads(line)
+            except ValueError:
+                continue
+            if fits(wanted, message):
+                found.append(message)
+                return True
+        return not self._open("stdout")
+
+    def _pump(self, done: Callable[[], bool], patience_s: float) -> bool:
+        """Read and write until it is done, or nothing moved for so long; return whether it is done."""
+        end = time.monotonic() + _MOST_S
+        moved = time.monotonic()
+        while not done():
+            now = time.monotonic()
+            if now >= min(end, moved + patience_s):
+                return False
+            if self._cancelled():
+                raise StuckError("the check was stopped")
+            if self._move(min(end, moved + patience_s) - now):
+                moved = time.monotonic()
+        return True
+
+    def _move(self, seconds: float) -> bool:
+        """Wait for one of the streams or the exit, for so long at most; return whether anything moved."""
+        poller = select.poll()
+        stdin, stdout, stderr = self.process.stdin, self.process.stdout, self.process.stderr
+        assert stdin is not None
+        assert stdout is not None
+        assert stderr is not None
+        sources = {
+            stream.fileno(): (stream, buffer)
+            for stream, buffer in ((stdout, self.stdout), (stderr, self.stderr))
+            if not stream.closed
+        }
+        for fd in sources:
+            poller.register(fd, select.POLLIN)
+        if self._to_write and not stdin.closed:
+            poller.register(stdin.fileno(), select.POLLOUT)
+        if self.process.returncode is None:
+            poller.register(self._handle, select.POLLIN)
+        elif not sources:
+            self._to_write = memoryview(b"")
+        moved = False
+        for fd, _ in poller.poll(
+            max(1.0, min(seconds, 0.25) * 1000)
+        ):  # looks now and then whether it is cancelled
+            if fd in sources:
+                stream, buffer = sources[fd]
+                data = os.read(fd, _READ_BYTES)
+                buffer += data
+                if not data:
+                    stream.close()
+                moved = True
+            elif fd == self._handle:
+                moved = self.process.poll() is not None
+            else:
+                moved = self._write_some(fd) or moved
+        return moved
+
+    def _write_some(self, fd: int) -> bool:
+        try:
+            count = os.write(fd, self._to_write[:_READ_BYTES])
+        except BlockingIOError:
+            return False
+        except OSError:  # the wrapper has closed its input: so would the stand-in's be
+            self._to_write, self.input_refused = memoryview(b""), True
+            return True
+        self.sent += self._to_write[:count]
+        self._to_write = self._to_write[count:]
+        return True
+
+    def _open(self, name: str) -> bool:
+        return not getattr(self.process, name).closed
+
+    def _close(self, name: str) -> None:
+        getattr(self.process, name).close()
+
+    def _lines_before(self, at: int) -> str:
+        lines = bytes(self.stdout[:at]).split(b"\n")[:-1]
+        if not lines:
+            return "no line at all"
+        return f"{len(lines)} lines, the last of them {excerpt(lines[-1])}"
+
+
+def entries(journal: str) -> Iterator[dict[str, Any]]:
+    """Yield what a stand-in has noted so far."""
+    try:
+        with open(journal, "rb") as file:
+            for line in file:
+                if line.endswith(b"\n"):
+                    yield json.loads(line)
+    except FileNotFoundError:
+        return
+
+
+def fits(wanted: Any, value: Any) -> bool:
+    """Tell whether a value has all that is wanted: of an object each named field, all else equal."""
+    if isinstance(wanted, Mapping):
+        return isinstance(value, dict) and all(
+            key in value and fits(part, value[key]) for key, part in wanted.items()
+        )
+    return type(wanted) is type(value) and bool(wanted == value)
+
+
+def excerpt(data: bytes, most: int = 120) -> str:
+    """Return the beginning of bytes for a sentence, quoted."""
+    text = data[:most].decode("utf-8", "backslashreplace")
+    shown = "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+    return f"`{shown}`" + (f" and {len(data) - most} bytes more" if len(data) > most else "")
+
+
+def user_message(size: int, number: int) -> bytes:
+    """Return a user message as one line of ``size`` bytes, or as few as it can have."""
+    content = f"message {number} "
+    message: dict[str, Any] = {
+        "type": "user",
+        "message": {"role": "user", "content": content},
+        "parent_tool_use_id": None,
+    }
+    message["message"]["content"] = content + "x" * (size - len(_encoded(message)))
+    return _encoded(message)
+
+
+def _encoded(message: Mapping[str, Any]) -> bytes:
+    return (
+        json.dumps(message, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "surrogatepass")
+        + b"\n"
+    )
+
+
+def _event(wanted: Mapping[str, Any]) -> str:
+    """Name an entry of the journal."""
+    names = {
+        "signal": str(wanted.get("signal", "a signal")),
+        "line": "a line",
+        "end_of_input": "the end of the input",
+    }
+    return names.get(str(wanted.get("event")), json.dumps(wanted))
+
+
+def _number(name: str) -> int:
+    return signal.Signals[name].value

@@ -1,0 +1,44 @@
+"""What was seen in one run of a scenario: by the caller on one side of the wrapper, by the stand-in on the other."""
+
+from dataclasses import dataclass, field
+
+from proxy.compliance.processes import Found
+
+__all__ = ["Evidence", "Seen"]
+
+
+@dataclass(slots=True)
+class Seen:
+    """What the stand-in saw, as its journal tells it."""
+
+    arguments: list[str] = field(default_factory=list)
+    environment: dict[str, str] = field(default_factory=dict)
+    directory: str = ""
+    stdin: bytes = b""
+    input_ended: bool = False
+    signals: dict[str, int] = field(default_factory=dict)
+    stdout: bytes = b""
+    """What it wrote."""
+    stderr: bytes = b""
+
+
+@dataclass(slots=True)
+class Evidence:
+    """What the caller saw and did."""
+
+    command: list[str]
+    arguments: list[str]
+    environment: dict[str, str]
+    directory: str
+    stdout: bytes = b""
+    stderr: bytes = b""
+    sent: bytes = b""
+    """What the wrapper took of what the caller wrote."""
+    status: int | None = None
+    """The exit status, negative for death by a signal; None: it did not end in time, and was killed."""
+    stuck: str | None = None
+    """The step of the caller at which it went no further, and what was there instead."""
+    left: list[Found] = field(default_factory=list)
+    """Processes that lived on."""
+    seen: Seen | None = None
+    """None: the real `claude` keeps no journal, and neither does a stand-in that never ran."""

@@ -1,0 +1,63 @@
+"""The folder of one run: the `claude` that the wrapper is to run, its script, its journal, a working directory."""
+
+import json
+import os
+import secrets
+from collections.abc import Mapping
+from typing import Any
+
+from proxy.compliance.caller import entries
+from proxy.compliance.evidence import Seen
+from proxy.replay.launcher import write_stand_in
+
+__all__ = ["Place"]
+
+
+class Place:
+    """A folder that is made by `build`, and removed by whoever made the folder above it."""
+
+    def __init__(self, folder: str, claude: str | None = None) -> None:
+        """``claude``: the real one, in place of a stand-in."""
+        self.folder = folder
+        self.mark = secrets.token_hex(8)
+        self.claude = os.path.join(folder, "bin", "claude")
+        self.directory = os.path.join(folder, "project")
+        self.journal = os.path.join(folder, "journal.jsonl")
+        self._real = claude
+
+    def build(self, script: list[Any] | Mapping[str, Any], *, journal: bool = True) -> None:
+        """Make it, with a stand-in that plays the script."""
+        os.makedirs(self.directory)
+        os.makedirs(os.path.dirname(self.claude))
+        if self._real is not None:
+            os.symlink(self._real, self.claude)
+            return
+        path = os.path.join(self.folder, "script.json")
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump(script, file)
+        write_stand_in(self.claude, {"script": path, "journal": self.journal if journal else None})
+
+    def seen(self) -> Seen | None:
+        """Return what the stand-in saw, None if it never ran or is the real `claude`."""
+        seen = None
+        stdin = bytearray()
+        written = {1: bytearray(), 2: bytearray()}
+        for entry in entries(self.journal):
+            seen = seen or Seen()
+            match entry["event"]:
+                case "started":
+                    seen.arguments, seen.directory = entry["argv"], entry["cwd"] or ""
+                    seen.environment = entry["env"]
+                case "line":
+                    stdin += entry["line"].encode("utf-8", "surrogateescape")
+                    stdin += b"\n" if entry["newline"] else b""
+                case "wrote":
+                    written[entry["fd"]] += entry["data"].encode("utf-8", "surrogateescape")
+                case "end_of_input":
+                    seen.input_ended = True
+                case "signal":
+                    seen.signals[entry["signal"]] = seen.signals.get(entry["signal"], 0) + 1
+        if seen is not None:
+            seen.stdin = bytes(stdin)
+            seen.stdout, seen.stderr = bytes(written[1]), bytes(written[2])
+        return seen

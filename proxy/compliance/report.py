@@ -1,0 +1,120 @@
+"""What a check found, and what it is worth: outcomes, a score for each group, one for all."""
+
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Literal
+
+import msgspec
+
+from proxy.compliance.scenario import GROUPS, Group
+
+__all__ = [
+    "WEIGHTS",
+    "GroupScore",
+    "Measured",
+    "Outcome",
+    "Problem",
+    "Report",
+    "Verdict",
+    "grouped",
+    "overall",
+]
+
+Verdict = Literal["passed", "failed", "skipped"]
+WEIGHTS: Mapping[Group, int] = MappingProxyType({"schema": 30, "behaviour": 50, "performance": 20})
+"""What each group counts for in the overall score; a group without a scenario counts for nothing."""
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """Something that was expected, and what came instead."""
+
+    expected: str
+    came: str
+
+
+class Measured(msgspec.Struct, frozen=True):
+    """Two medians and their ratio."""
+
+    bare: float
+    wrapped: float
+    unit: str
+    ratio: float
+    limit: float
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """How a scenario ended."""
+
+    name: str
+    group: Group
+    title: str
+    why: str
+    weight: int
+    verdict: Verdict
+    """`skipped` counts for nothing: it cannot be asked of the real `claude`."""
+    duration_ms: int = 0
+    problems: tuple[Problem, ...] = ()
+    measured: Measured | None = None
+
+
+class GroupScore(msgspec.Struct, frozen=True):
+    """The score of a group."""
+
+    group: Group
+    weight: int
+    score: float | None
+    """Per cent of the points; None where no scenario was run."""
+    points: int
+    of: int
+    passed: int
+    failed: int
+    skipped: int
+
+
+class Report(msgspec.Struct, frozen=True):
+    """A whole check."""
+
+    wrapper: str
+    """Its command line; empty for the bare stand-in."""
+    as_argument: bool
+    claude: str | None
+    """The real `claude` that was used, None for the stand-in."""
+    version: str
+    started_at: str
+    duration_ms: int
+    threshold: float
+    score: float
+    passed: bool
+    groups: tuple[GroupScore, ...]
+    scenarios: tuple[Outcome, ...]
+
+
+def grouped(outcomes: Iterable[Outcome]) -> tuple[GroupScore, ...]:
+    """Return the score of each group: the weights of what passed, of those of all that ran."""
+    by_group: dict[Group, list[Outcome]] = {group: [] for group in GROUPS}
+    for outcome in outcomes:
+        by_group[outcome.group].append(outcome)
+    return tuple(_score(group, members) for group, members in by_group.items())
+
+
+def overall(groups: Iterable[GroupScore]) -> float:
+    """Return the mean of the groups' scores by their weights; 0 if nothing ran."""
+    counted = [(group.score, group.weight) for group in groups if group.score is not None]
+    weight = sum(weight for _, weight in counted)
+    return round(sum(score * weight for score, weight in counted) / weight, 2) if weight else 0.0
+
+
+def _score(group: Group, outcomes: list[Outcome]) -> GroupScore:
+    points = sum(one.weight for one in outcomes if one.verdict == "passed")
+    of = sum(one.weight for one in outcomes if one.verdict != "skipped")
+    verdicts = [one.verdict for one in outcomes]
+    return GroupScore(
+        group,
+        WEIGHTS[group],
+        round(100 * points / of, 2) if of else None,
+        points,
+        of,
+        verdicts.count("passed"),
+        verdicts.count("failed"),
+        verdicts.count("skipped"),
+    )

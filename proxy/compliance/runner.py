@@ -1,0 +1,223 @@
+"""Runs scenarios against a wrapper: side by side where they only watch, one after the other where they measure.
+
+Whatever the wrapper does, each run ends: every wait is bounded, and all processes of a run are killed at its end.
+"""
+
+import os
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from datetime import UTC, datetime
+
+from proxy import __version__
+from proxy.compliance import performance, processes, scenario
+from proxy.compliance.caller import Caller, StuckError, entries
+from proxy.compliance.evidence import Evidence
+from proxy.compliance.expectations import findings
+from proxy.compliance.place import Place
+from proxy.compliance.report import Measured, Outcome, Problem, Report, Verdict, grouped, overall
+from proxy.compliance.scenario import Scenario
+from proxy.compliance.target import Target, reached
+
+__all__ = ["DEFAULT_JOBS", "DEFAULT_PATIENCE_S", "DEFAULT_THRESHOLD", "CancelledError", "Check"]
+
+DEFAULT_PATIENCE_S = 10.0
+DEFAULT_THRESHOLD = 100.0
+DEFAULT_JOBS = max(4, 2 * (os.cpu_count() or 1))
+"""Most scenarios wait for processes to start and to end."""
+_STUCK_GRACE_S = 1.0
+
+
+_LEFT_S = 5.0
+"""A process that lives on for so long after the end is left behind."""
+
+
+class CancelledError(Exception):
+    """The check was stopped before its end."""
+
+
+class Check:
+    """One check of one wrapper. `run` it once; `cancel` may be called from anywhere."""
+
+    def __init__(
+        self,
+        target: Target,
+        scenarios: Sequence[Scenario],
+        *,
+        claude: str | None = None,
+        threshold: float = DEFAULT_THRESHOLD,
+        jobs: int = DEFAULT_JOBS,
+        patience_s: float = DEFAULT_PATIENCE_S,
+        on_outcome: Callable[[Outcome], None] = lambda _: None,
+    ) -> None:
+        """``claude``: a real one, in place of the stand-in; ``on_outcome`` hears of each scenario as it ends."""
+        self._target = target
+        self._scenarios = list(scenarios)
+        self._claude = claude
+        self._threshold = threshold
+        self._jobs = jobs
+        self._patience_s = patience_s
+        self._on_outcome = on_outcome
+        self._cancelled = threading.Event()
+        self._scratch = ""
+
+    def cancel(self) -> None:
+        """Stop soon: what runs is killed, what waits is not begun."""
+        self._cancelled.set()
+
+    def run(self) -> Report:
+        """Run all scenarios and return the report.
+
+        Raises:
+            TargetError: the wrapper does not reach the `claude` that it is given.
+            CancelledError: the check was stopped.
+        """
+        started_at, began = datetime.now(UTC), time.monotonic()
+        if self._target.command:
+            self._target = reached(self._target, self._claude)
+        with tempfile.TemporaryDirectory(prefix="claude-proxy-check-", ignore_cleanup_errors=True) as folder:
+            self._scratch = folder
+            outcomes = self._watch([one for one in self._scenarios if one.measure is None])
+            outcomes += [
+                self._ended(self._measured(one)) for one in self._scenarios if one.measure is not None
+            ]
+        by_name = {outcome.name: outcome for outcome in outcomes}
+        groups = grouped(outcomes)
+        score = overall(groups)
+        return Report(
+            wrapper=" ".join(self._target.command),
+            as_argument=bool(self._target.as_argument),
+            claude=self._claude,
+            version=__version__,
+            started_at=started_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            duration_ms=_ms_since(began),
+            threshold=self._threshold,
+            score=score,
+            passed=score >= self._threshold,
+            groups=groups,
+            scenarios=tuple(by_name[one.name] for one in self._scenarios),
+        )
+
+    def _watch(self, scenarios: Sequence[Scenario]) -> list[Outcome]:
+        """Run what does not measure, several at a time."""
+        with ThreadPoolExecutor(self._jobs, thread_name_prefix="scenario") as pool:
+            waiting: set[Future[Outcome]] = {pool.submit(self._watched, one) for one in scenarios}
+            outcomes = []
+            try:
+                while waiting:
+                    ended, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+                    outcomes += [self._ended(future.result()) for future in ended]
+            except BaseException:
+                self.cancel()
+                for future in waiting:
+                    future.cancel()
+                raise
+        return outcomes
+
+    def _ended(self, outcome: Outcome) -> Outcome:
+        self._on_outcome(outcome)
+        return outcome
+
+    def _watched(self, one: Scenario) -> Outcome:
+        if self._claude is not None and not one.real:
+            return _outcome(one, "skipped")
+        began = time.monotonic()
+        if one.at_once == 1:
+            problems = self._problems(scenario.instance(one, 1))
+        else:
+            with ThreadPoolExecutor(one.at_once) as pool:
+                instances = [scenario.instance(one, number) for number in range(1, one.at_once + 1)]
+                several = list(pool.map(self._problems, instances))
+            problems = next((problems for problems in several if problems), ())
+        return _outcome(one, "failed" if problems else "passed", _ms_since(began), problems)
+
+    def _problems(self, one: Scenario) -> tuple[Problem, ...]:
+        if self._cancelled.is_set():
+            raise CancelledError
+        with tempfile.TemporaryDirectory(dir=self._scratch, ignore_cleanup_errors=True) as folder:
+            evidence = self._play(one, Place(os.path.join(folder, "0"), self._claude))
+        if self._cancelled.is_set():
+            raise CancelledError
+        return tuple(Problem(found.expected, found.came) for found in findings(evidence, one.expect))
+
+    def _play(self, one: Scenario, place: Place) -> Evidence:
+        """Run a scenario once and return what was seen."""
+        place.build(one.stand_in)
+        environment = {**self._target.environment(place.claude, place.mark, place.folder), **one.environment}
+        command = self._target.argv(place.claude, one.arguments)
+        evidence = Evidence(command, one.arguments, environment, place.directory)
+        try:
+            caller = Caller(
+                command,
+                environment=environment,
+                directory=place.directory,
+                patience_s=self._patience_s,
+                journal=place.journal,
+                cancelled=self._cancelled.is_set,
+            )
+        except OSError as error:
+            evidence.stuck = f"the wrapper cannot be started: {error.strerror}"
+            return evidence
+        try:
+            try:
+                caller.play(one.caller)
+            except StuckError as error:
+                evidence.stuck = str(error)
+            try:
+                caller.finish(_STUCK_GRACE_S if evidence.stuck else self._patience_s)
+            except StuckError as error:
+                evidence.stuck = evidence.stuck or str(error)
+            evidence.status = caller.status
+            if any(expectation.nothing_left for expectation in one.expect) and not evidence.stuck:
+                evidence.left = processes.gone(place.mark, caller.process.pid, min(self._patience_s, _LEFT_S))
+            for entry in entries(place.journal):  # its last words may still be on their way to the journal
+                if entry["event"] == "started":
+                    processes.ended(entry["pid"], _STUCK_GRACE_S)
+        finally:
+            caller.close()
+            processes.end_all(place.mark, caller.process.pid)
+        evidence.stdout, evidence.stderr = bytes(caller.stdout), bytes(caller.stderr)
+        evidence.sent = bytes(caller.sent)
+        evidence.seen = place.seen()
+        return evidence
+
+    def _measured(self, one: Scenario) -> Outcome:
+        if self._cancelled.is_set():
+            raise CancelledError
+        if self._claude is not None:
+            return _outcome(one, "skipped")
+        assert one.measure is not None
+        began = time.monotonic()
+        bench = performance.Bench(one, self._scratch, self._patience_s, self._cancelled.is_set)
+        try:
+            measured = performance.measure(self._target, one, bench)
+        except StuckError as error:
+            if self._cancelled.is_set():
+                raise CancelledError from None
+            problem = Problem("it can be measured", str(error))
+            return _outcome(one, "failed", _ms_since(began), (problem,))
+        problems: tuple[Problem, ...] = ()
+        if not performance.within(measured, one.measure):
+            word = "at least" if one.measure.what == "throughput" else "at most"
+            expected = (
+                f"{word} {measured.limit:g} times the bare stand-in's {measured.bare:g} {measured.unit}"
+            )
+            problems = (Problem(expected, f"{measured.wrapped:g} {measured.unit}, {measured.ratio:g} times"),)
+        return _outcome(one, "failed" if problems else "passed", _ms_since(began), problems, measured)
+
+
+def _outcome(
+    one: Scenario,
+    verdict: Verdict,
+    duration_ms: int = 0,
+    problems: tuple[Problem, ...] = (),
+    measured: Measured | None = None,
+) -> Outcome:
+    about = (one.name, one.group, one.title, one.why, one.weight)
+    return Outcome(*about, verdict, duration_ms, problems, measured)
+
+
+def _ms_since(began: float) -> int:
+    return round((time.monotonic() - began) * 1000)

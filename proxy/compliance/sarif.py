@@ -1,0 +1,58 @@
+"""A report as SARIF 2.1.0, for code scanning: a rule for each scenario, a result for each outcome."""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from proxy.compliance.report import Outcome, Report
+
+__all__ = ["sarif"]
+
+_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
+_KINDS = {"passed": "pass", "failed": "fail", "skipped": "notApplicable"}
+
+
+def sarif(report: Report, wrapper: str) -> bytes:
+    """Return the document; ``wrapper`` is the path of the program, where results are placed."""
+    uri = Path(wrapper).absolute().as_uri()
+    driver = {
+        "name": "claude-proxy check",
+        "version": report.version,
+        "rules": [_rule(outcome) for outcome in report.scenarios],
+    }
+    run = {
+        "tool": {"driver": driver},
+        "invocations": [{"executionSuccessful": True, "startTimeUtc": report.started_at}],
+        "results": [_result(index, outcome, uri) for index, outcome in enumerate(report.scenarios)],
+        "properties": {"score": report.score, "groups": {one.group: one.score for one in report.groups}},
+    }
+    document = {"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}
+    return msgspec.json.format(msgspec.json.encode(document)) + b"\n"
+
+
+def _rule(outcome: Outcome) -> dict[str, Any]:
+    return {
+        "id": outcome.name,
+        "shortDescription": {"text": outcome.title},
+        "fullDescription": {"text": outcome.why},
+        "help": {"text": outcome.why},
+        "defaultConfiguration": {"level": _level(outcome)},
+        "properties": {"tags": [outcome.group], "weight": outcome.weight},
+    }
+
+
+def _result(index: int, outcome: Outcome, uri: str) -> dict[str, Any]:
+    said = [f"Expected: {problem.expected}. Came: {problem.came}." for problem in outcome.problems]
+    return {
+        "ruleId": outcome.name,
+        "ruleIndex": index,
+        "kind": _KINDS[outcome.verdict],
+        "level": _level(outcome) if outcome.verdict == "failed" else "none",
+        "message": {"text": " ".join([f"{outcome.title}.", *said])},
+        "locations": [{"physicalLocation": {"artifactLocation": {"uri": uri}}}],
+    }
+
+
+def _level(outcome: Outcome) -> str:
+    return "warning" if outcome.group == "performance" else "error"
