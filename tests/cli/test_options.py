@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from proxy.cli import LATER, UsageError, resolve, split_options
+from proxy.cli import UsageError, resolve, split_options
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -159,13 +159,6 @@ def test_a_mistyped_subcommand_is_told(tmp_path: Path) -> None:
         127,
         "claude-proxy: sesions: command not found on PATH; did you mean the subcommand sessions?\n",
     )
-
-
-@pytest.mark.parametrize("word", sorted(LATER))
-def test_subcommands_of_later_versions_are_not_taken_for_commands(word: str) -> None:
-    """The words are kept; a program of that name is run after ``--``."""
-    ran = run(word, "latest")
-    assert (ran.returncode, f"claude-proxy -- {word}" in ran.stderr) == (2, True)
 
 
 def test_an_empty_command_is_not_found(tmp_path: Path) -> None:
