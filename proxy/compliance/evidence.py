@@ -11,6 +11,8 @@ __all__ = ["Evidence", "Seen"]
 class Seen:
     """What the stand-in saw, as its journal tells it."""
 
+    started: bool = False
+    """Whether it ran as a session; `--version` is answered without one."""
     arguments: list[str] = field(default_factory=list)
     environment: dict[str, str] = field(default_factory=dict)
     directory: str = ""
@@ -41,4 +43,4 @@ class Evidence:
     left: list[Found] = field(default_factory=list)
     """Processes that lived on."""
     seen: Seen | None = None
-    """None: the real `claude` keeps no journal, and neither does a stand-in that never ran."""
+    """None: it is the real `claude`, which keeps no journal."""

@@ -27,6 +27,7 @@ __all__ = ["Finding", "findings"]
 _SHELL_VARIABLES = frozenset(["_", "SHLVL", "PWD", "OLDPWD"])
 """What any shell on the way sets; nobody relies on it."""
 _COMPARED = ("stdin", "stdout", "stderr")
+_TOLD_BY_JOURNAL = (*_COMPARED, "signals", "input_ended", "same")
 _own = threading.local()
 _T = TypeVar("_T")
 _WORDS = {"stdout": ("stand-in", "caller"), "stderr": ("stand-in", "caller"), "stdin": ("caller", "stand-in")}
@@ -45,6 +46,8 @@ def findings(evidence: Evidence, expected: list[Expectation]) -> list[Finding]:
     found = []
     if evidence.stuck:
         found.append(Finding("caller and stand-in speak to the end", evidence.stuck))
+    if evidence.seen and not evidence.seen.started and any(one.verb in _TOLD_BY_JOURNAL for one in expected):
+        return [*found, Finding("the wrapper runs the claude that it is given", "it did not run it")]
     for one in expected:
         if evidence.stuck and one.verb not in _COMPARED:
             continue  # a mere consequence

@@ -35,17 +35,19 @@ class Place:
         path = os.path.join(self.folder, "script.json")
         with open(path, "w", encoding="utf-8") as file:
             json.dump(script, file)
-        write_stand_in(self.claude, {"script": path, "journal": self.journal if journal else None})
+        write_stand_in(self.claude, {"plays": [path], "journal": self.journal if journal else None})
 
     def seen(self) -> Seen | None:
-        """Return what the stand-in saw, None if it never ran or is the real `claude`."""
-        seen = None
+        """Return what the stand-in saw, which is nothing if it never ran; None of the real `claude`."""
+        if self._real is not None:
+            return None
+        seen = Seen()
         stdin = bytearray()
         written = {1: bytearray(), 2: bytearray()}
         for entry in entries(self.journal):
-            seen = seen or Seen()
             match entry["event"]:
                 case "started":
+                    seen.started = True
                     seen.arguments, seen.directory = entry["argv"], entry["cwd"] or ""
                     seen.environment = entry["env"]
                 case "line":
@@ -57,7 +59,5 @@ class Place:
                     seen.input_ended = True
                 case "signal":
                     seen.signals[entry["signal"]] = seen.signals.get(entry["signal"], 0) + 1
-        if seen is not None:
-            seen.stdin = bytes(stdin)
-            seen.stdout, seen.stderr = bytes(written[1]), bytes(written[2])
+        seen.stdin, seen.stdout, seen.stderr = bytes(stdin), bytes(written[1]), bytes(written[2])
         return seen

@@ -14,7 +14,7 @@ A_OTHERWISE = b'{ "n": 1, "type": "keep_alive" }\n'
 def evidence(written: bytes = b"", arrived: bytes = b"", **seen: object) -> Evidence:
     """Return what was seen of an output."""
     found = Evidence(["w"], ["-p"], {"A": "1", "PATH": "/bin"}, "/here", stdout=arrived, status=0)
-    found.seen = Seen(["-p"], {"A": "1", "PATH": "/bin"}, "/here", stdout=written)
+    found.seen = Seen(True, ["-p"], {"A": "1", "PATH": "/bin"}, "/here", stdout=written)
     for name, value in seen.items():
         setattr(found.seen, name, value)
     return found
@@ -127,6 +127,12 @@ def test_a_dialogue_that_got_stuck_hides_its_consequences() -> None:
     found.stuck, found.status = "step 1, await: nothing came", -9
     expected = [Expectation(status=0), Expectation(stdout="complete")]
     assert [one.came.partition(";")[0] for one in findings(found, expected)] == [found.stuck, "1 did not"]
+
+
+def test_a_claude_that_never_ran_proves_nothing() -> None:
+    """A wrapper that runs nothing at all loses no line, and fails all the same."""
+    assert said(evidence(started=False), stdout="complete") == "it did not run it"
+    assert not said(evidence(started=False), status=0)
 
 
 def test_what_only_a_journal_tells_is_not_asked_of_the_real_claude() -> None:
