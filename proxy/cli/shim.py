@@ -106,7 +106,7 @@ def _write(target: str, claude: str | None, arguments: argparse.Namespace) -> No
     text = _SCRIPT.format(
         interpreter=launcher.interpreter_line(),
         mark=MARK.decode(),
-        path=launcher.package_path("proxy", "msgspec", "jsonschema_rs"),
+        path=launcher.package_path("proxy", "msgspec"),
         claude=claude,
     )
     launcher.write_executable(target, text)

@@ -10,8 +10,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from proxy.protocol import grammar, library
-from proxy.protocol.fastpath import Compiler
+from proxy.protocol import fastpath, grammar, library
 from proxy.protocol.judge import TAG_PATHS
 
 Kind = Literal["type", "subtype", "field", "block", "value"]
@@ -98,9 +97,9 @@ class _Stream:
 
     def __init__(self, index: str) -> None:
         choice = library.table(library.load(index))
-        self.rows = choice[1] if choice else {}
+        self.rows = choice.rows if choice else {}
         self._index = index
-        self._compiler = Compiler(closed=True)
+        self._compiler = fastpath.Compiler(closed=True)
         self._decoders: dict[str, msgspec.json.Decoder[Any]] = {}
 
     def decoder(self, type_: str) -> msgspec.json.Decoder[Any]:
@@ -111,7 +110,7 @@ class _Stream:
             if row is None:
                 return _none
             whole = self._compiler.compile(library.follow(row, self._index)[1])
-            decoder = self._decoders[type_] = msgspec.json.Decoder(whole)
+            decoder = self._decoders[type_] = fastpath.decoder(whole)
         return decoder
 
 
@@ -164,12 +163,11 @@ class _Walk:
         fields = dict(_fields(schema, name))
         choice = library.table(schema)
         if choice is not None:
-            tag, rows = choice
-            chosen = value.get(tag)
-            tag_path = f"{path}/{tag}"
-            if chosen in rows:
-                fields |= _fields(*library.follow(rows[chosen], name))
-            elif isinstance(chosen, str) and chosen not in _known(fields.get(tag), name):
+            chosen = value.get(choice.tag, choice.default)
+            tag_path = f"{path}/{choice.tag}"
+            if chosen in choice.rows:
+                fields |= _fields(*library.follow(choice.rows[chosen], name))
+            elif isinstance(chosen, str) and chosen not in _known(fields.get(choice.tag), name):
                 yield self._drift("subtype" if tag_path == self._subtype_path else "block", tag_path, chosen)
                 return
         for key, item in value.items() if fields else ():

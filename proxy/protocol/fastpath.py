@@ -9,9 +9,9 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 import msgspec
 
-from proxy.protocol.library import Schema, follow, load, table
+from proxy.protocol.library import Schema, Table, follow, load, table
 
-_ANNOTATIONS = frozenset(
+ANNOTATIONS = frozenset(
     ("$schema", "$id", "$comment", "title", "description", "default", "examples", "deprecated", "$defs")
 )
 _SCALARS: dict[str, Any] = {"string": str, "integer": int, "number": float, "boolean": bool, "null": None}
@@ -23,6 +23,24 @@ class UnsupportedError(Exception):
 
 class _AnyObject(msgspec.Struct, gc=False):
     """Any object: all its fields are skipped."""
+
+
+class _Defaulted:
+    """An object that may lack its tag, which msgspec has no type for: it is checked once it is decoded."""
+
+    default: dict[str, str]
+    whole: Any
+
+
+def _checked(kind: type[_Defaulted], value: Any) -> _Defaulted:
+    """Return an instance of one of those types for an object that is right. ValidationError: it is not."""
+    msgspec.convert({**kind.default, **value} if isinstance(value, dict) else value, kind.whole)
+    return kind()
+
+
+def decoder(kind: Any) -> msgspec.json.Decoder[Any]:
+    """Return a decoder for a type that a compiler has made."""
+    return msgspec.json.Decoder(kind, dec_hook=_checked)
 
 
 class Compiler:
@@ -44,6 +62,11 @@ class Compiler:
         """
         self._only = only or {}
         return self._type(load(name), name)
+
+    def compile_part(self, schema: Schema, name: str) -> Any:
+        """Return the type for a schema inside the file of that name."""
+        self._only = {}
+        return self._type(schema, name)
 
     def _file(self, name: str) -> Any:
         if name in self._only:
@@ -84,14 +107,15 @@ class Compiler:
     def _object(self, schema: Schema, name: str) -> Any:
         choice = table(schema)
         if choice is not None:
-            return self._tagged(schema, name, *choice)
+            return self._tagged(schema, name, choice)
         if "additionalProperties" in schema:
             _allow(schema, "type", "additionalProperties")
             return dict[str, self._type(schema["additionalProperties"], name)]  # type: ignore[misc]
         fields = self._fields(schema, name)
         return self._struct(fields) if fields else _AnyObject
 
-    def _tagged(self, schema: Schema, name: str, tag: str, rows: dict[str, Schema]) -> Any:
+    def _tagged(self, schema: Schema, name: str, choice: Table) -> Any:
+        tag, rows = choice.tag, choice.rows
         wanted = self._only.get(name, rows.keys()) & rows.keys()
         common = self._fields({**schema, "allOf": [s for s in schema["allOf"] if "if" not in s]}, name)
         common.pop(tag)
@@ -108,7 +132,10 @@ class Compiler:
                 structs.append(self._struct(fields))
             else:
                 structs.append(self._struct(fields, tag_field=tag, tag=value))
-        return Union[tuple(structs)]  # noqa: UP007 - made at run time
+        whole: Any = Union[tuple(structs)]  # noqa: UP007 - made at run time
+        if choice.default is None:
+            return whole
+        return type("Defaulted", (_Defaulted,), {"default": {tag: choice.default}, "whole": whole})
 
     def _fields(self, schema: Schema, name: str) -> dict[str, tuple[Any, bool]]:
         """Return the type of each property, and whether it is required. Any type and optional: left out."""
@@ -154,7 +181,7 @@ class Compiler:
 
 
 def _allow(schema: Schema, *keywords: str) -> None:
-    unknown = schema.keys() - _ANNOTATIONS - set(keywords)
+    unknown = schema.keys() - ANNOTATIONS - set(keywords)
     if unknown:
         raise UnsupportedError(f"no fast path for {', '.join(sorted(unknown))}")
 

@@ -1,232 +1,271 @@
-"""The JSON Schemas themselves as judge: slower, complete, and able to say what is wrong.
+"""The JSON Schemas themselves as judge: slower than the fast path, complete, and able to say what is wrong.
 
-jsonschema-rs finds the violations; the sentences are made here, for the person who has to mend the message.
+A value stays the text that it is until a schema looks into it, and then one level of it is decoded: what no schema
+looks at is passed over. Schemas have no cycles, so it is they that bound how deep the search goes, not the message.
 """
 
+import functools
+import itertools
 import json
+import operator
+import re
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-import jsonschema_rs
+import msgspec
 
-from proxy.protocol.grammar import MAX_DIGITS, is_deeper_than, without_lone_surrogates
-from proxy.protocol.library import Schema, load, table
+from proxy.protocol import fastpath
+from proxy.protocol.grammar import REFUSALS, without_lone_surrogates
+from proxy.protocol.library import Schema, Table, follow, load, table
+from proxy.protocol.pieces import LONGEST_OF_MANY, pieces
+from proxy.protocol.sentences import Fault, Path, violation
 from proxy.protocol.verdict import VALID, Judgement, Violation
 
 MAX_ERRORS = 20
 
-# Deeper than any schema looks. jsonschema-rs takes 255 levels.
-_LOOKED_AT = 64
-# A long message could have millions of errors, which would all be looked for at once. Beyond this many bytes of a
-# line, they are looked for in this many items of each list.
-_LONG = 1 << 18
-_ITEMS = 1000
-_LONGEST_QUOTE = 60
-_LONGEST_REASON = 200
-_BASE = "json-schema:///"
-
-# The file of a table, and the value of its tag; None for a message without one.
-Row = tuple[str, str | None]
-
-_validators: dict[tuple[str, Row | None], jsonschema_rs.Validator] = {}
-
-_FORMATS = {"date-time": "a time as in RFC 3339, with a zone"}
-_NAMES = {
-    "string": "a string",
-    "integer": "an integer",
-    "number": "a number",
-    "boolean": "true or false",
-    "null": "null",
-    "object": "an object",
-    "array": "an array",
+KEYWORDS = fastpath.ANNOTATIONS | {
+    *("$ref", "type", "const", "enum", "anyOf", "allOf", "if", "then"),
+    *("properties", "required", "additionalProperties", "items", "minItems", "maxItems"),
+    *("minimum", "maximum", "exclusiveMinimum", "minLength", "pattern", "format"),
 }
+"""What a schema may say. A test holds the files to it."""
+
+_KINDS = {b'"': "string", b"{": "object", b"[": "array", b"t": "boolean", b"f": "boolean", b"n": "null"}
+_LONGEST_OPTION = 1 << 10
+_TIME = re.compile(
+    r"(\d{4}-\d\d-\d\d)[Tt]([01]\d|2[0-3]):[0-5]\d:([0-5]\d|60)(\.\d+)?([Zz]|[+-]([01]\d|2[0-3]):[0-5]\d)",
+    re.ASCII,
+)
+
+_Faults = Iterator[Fault]
+
+_string = msgspec.json.Decoder(str)
+_raw = msgspec.json.Decoder(msgspec.Raw)
+_list = msgspec.json.Decoder(list[msgspec.Raw])
+_map = msgspec.json.Decoder(dict[str, msgspec.Raw])
+# By container and schema, a decoder for many values of it, if there can be one. The schema is kept for its id.
+_quick: dict[tuple[type, int], tuple[Schema, msgspec.json.Decoder[Any] | None]] = {}
 
 
-def judgement(schema: str, line: bytes, row: Row | None = None) -> Judgement:
-    """Return the judgement of a schema file on a line of JSON that is within the limits: `valid` or `invalid`.
-
-    `row` is the one row of a table that can apply, where that is known: much less is compiled then.
-    """
-    value = parse(line)
-    if is_deeper_than(_LOOKED_AT, line):
-        value = _pruned(value, _LOOKED_AT)
-    return _judgement(_validator(schema, row), value, every_error=len(line) <= _LONG)
-
-
-def judgement_of_value(schema: str, value: Any) -> Judgement:
-    """Return the judgement of a schema file on a JSON value that is not nested deep: `valid` or `invalid`."""
-    return _judgement(_validator(schema, None), value, every_error=True)
-
-
-def _judgement(validator: jsonschema_rs.Validator, value: Any, *, every_error: bool) -> Judgement:
-    if validator.is_valid(value):
-        return VALID
-    if not every_error:
-        value = _trimmed(value)
+def judgement(schema: str, line: bytes) -> Judgement:
+    """Return the judgement of a schema file on a line of JSON that is within the limits: `valid` or `invalid`."""
     found: dict[tuple[str, str], Violation] = {}
-    for error in validator.iter_errors(value):
-        for violation in _violations(error, value):
-            found.setdefault((violation.path, violation.message), violation)
-        if len(found) >= MAX_ERRORS:
+    for fault in _faults(load(schema), schema, memoryview(_raw.decode(without_lone_surrogates(line))), ()):
+        one = violation(fault)
+        found.setdefault((one.path, one.message), one)
+        if len(found) == MAX_ERRORS:
             break
-    if not found:
-        far = Violation(
-            "", f"Something beyond the first {_ITEMS} items of a list is not as it must be.", "items"
-        )
-        return Judgement("invalid", (far,))
-    return Judgement("invalid", tuple(found.values())[:MAX_ERRORS])
-
-
-def parse(line: bytes) -> Any:
-    """Return the value of a JSON line, with what Rust cannot hold replaced by its like."""
-    return json.loads(without_lone_surrogates(line), parse_float=_finite, parse_int=_bounded)
-
-
-def _finite(digits: str) -> float:
-    value = float(digits)
-    return value if abs(value) <= 1.7976931348623157e308 else 1.7976931348623157e308
-
-
-def _bounded(digits: str) -> int:
-    return int(digits) if len(digits) <= MAX_DIGITS else 0
-
-
-def _validator(schema: str, row: Row | None) -> jsonschema_rs.Validator:
-    validator = _validators.get((schema, row))
-    if validator is None:
-        validator = _validators[schema, row] = jsonschema_rs.Draft202012Validator(
-            _restricted(schema, row),
-            base_uri=_BASE + schema,
-            retriever=lambda uri: _restricted(uri.removeprefix(_BASE), row),
-            validate_formats=True,
-        )
-    return validator
+    return Judgement("invalid", tuple(found.values())) if found else VALID
 
 
 def forget() -> None:
-    """Compile each schema again when it is next asked for."""
-    _validators.clear()
+    """Compile the parts of schemas again when they are next needed."""
+    _quick.clear()
 
 
-def _restricted(name: str, row: Row | None) -> Schema:
-    """Return a schema file; of the table that the row is in, no other row."""
-    schema = load(name)
-    if row is None or name != row[0]:
-        return schema
-    choice = table(schema)
-    wanted = [choice[1][row[1]]] if choice is not None and row[1] is not None else []
-    return {**schema, "allOf": [True, *wanted, *(part for part in schema["allOf"] if "if" not in part)]}
+def _faults(schema: Schema, name: str, value: memoryview, path: Path) -> _Faults:
+    """Yield what is wrong with a value under a schema of that file."""
+    schema, name = follow(schema, name)
+    kind = _KINDS.get(bytes(value[:1]), "number")
+    types = schema.get("type", kind)
+    types = [types] if isinstance(types, str) else types
+    if kind not in types and not ("integer" in types and kind == "number" and _is_integer(value)):
+        yield Fault(path, "type", types, value)
+        return
+    if "const" in schema and not _is_one_of([schema["const"]], kind, value):
+        yield Fault(path, "const", schema["const"], value)
+    if "enum" in schema and not _is_one_of(schema["enum"], kind, value):
+        yield Fault(path, "enum", schema["enum"], value)
+    if "anyOf" in schema:
+        yield from _of_branches(schema["anyOf"], name, value, path)
+    match kind:
+        case "object":
+            yield from _of_object(schema, name, value, path)
+        case "array":
+            yield from _of_array(schema, name, value, path)
+        case "string":
+            yield from _of_string(schema, value, path)
+        case "number":
+            yield from _of_number(schema, value, path)
 
 
-def _pruned(value: Any, levels: int) -> Any:
-    """Return the value with everything that is nested deeper than so many levels left out."""
-    if isinstance(value, dict):
-        return {key: _pruned(item, levels - 1) for key, item in value.items()} if levels else {}
-    if isinstance(value, list):
-        return [_pruned(item, levels - 1) for item in value] if levels else []
-    return value
-
-
-def _trimmed(value: Any) -> Any:
-    """Return the value with long lists cut."""
-    if isinstance(value, dict):
-        return {key: _trimmed(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_trimmed(item) for item in value[:_ITEMS]]
-    return value
-
-
-def _violations(error: jsonschema_rs.ValidationError, value: Any) -> list[Violation]:
-    """Say in sentences what one error of the validator means."""
-    if error.kind.name in ("anyOf", "oneOf"):
-        return _no_branch_fits(error, value)
-    path, found = _located(value, error.instance_path)
-    return [Violation(pointer(path), _sentence(error, path, found), error.kind.name)]
-
-
-def _no_branch_fits(error: jsonschema_rs.ValidationError, value: Any) -> list[Violation]:
-    """Of several shapes that a value may have, speak of the one that was meant; else of all."""
-    path, found = _located(value, error.instance_path)
-    branches: list[list[jsonschema_rs.ValidationError]] = error.kind.context  # type: ignore[attr-defined]
-    meant = [branch for branch in branches if not any(_is_about_shape(one, error) for one in branch)]
-    if len(meant) == 1:
-        return [violation for one in meant[0] for violation in _violations(one, value)]
-    types: list[str] = []
+def _of_branches(branches: Sequence[Schema], name: str, value: memoryview, path: Path) -> _Faults:
+    """Of several shapes that a value may have and has not, speak of the one that was meant; else of all."""
+    found = []
     for branch in branches:
-        for one in branch:
-            if one.kind.name == "type":
-                types += [name for name in one.kind.types if name not in types]  # type: ignore[attr-defined]
-    if types and not meant:
-        sentence = f"{_name(path)} must be {_either(types)}, not {_quote(found)}."
-        return [Violation(pointer(path), sentence, "type")]
-    return [Violation(pointer(path), f"{_name(path)} has none of the shapes that it may have.", "anyOf")]
+        found.append(list(itertools.islice(_faults(branch, name, value, path), MAX_ERRORS)))
+        if not found[-1]:
+            return
+    meant = [faults for faults in found if not any(fault.is_about_shape_at(path) for fault in faults)]
+    types = [one for faults in found for fault in faults if fault.keyword == "type" for one in fault.expected]
+    if len(meant) == 1:
+        yield from meant[0]
+    elif types and not meant:
+        yield Fault(path, "type", list(dict.fromkeys(types)), value)
+    else:
+        yield Fault(path, "anyOf", None, value)
 
 
-def _is_about_shape(error: jsonschema_rs.ValidationError, whole: jsonschema_rs.ValidationError) -> bool:
-    return error.instance_path == whole.instance_path and error.kind.name in ("type", "enum", "const")
+def _of_object(schema: Schema, name: str, value: memoryview, path: Path) -> _Faults:
+    properties = schema.get("properties", {})
+    choice = table(schema)
+    wanted = {*properties, *schema.get("required", ()), *([choice.tag] if choice else ())}
+    fields = _fields(tuple(sorted(wanted)), value) if wanted else {}
+    for key in schema.get("required", ()):
+        if key not in fields:
+            yield Fault(path, "required", key, value)
+    for key, inner in properties.items():
+        if key in fields:
+            yield from _faults(inner, name, fields[key], (*path, key))
+    for part in schema.get("allOf", ()):
+        if "if" not in part:
+            yield from _faults(part, name, value, path)
+    if choice is not None:
+        yield from _of_row(choice, fields.get(choice.tag), name, value, path)
+    if schema.get("additionalProperties") is False:
+        unexpected = (key for piece in pieces(value) for key in _map.decode(piece) if key not in properties)
+        if few := list(itertools.islice(unexpected, MAX_ERRORS)):
+            yield Fault(path, "additionalProperties", few, value)
+    elif "additionalProperties" in schema:
+        yield from _of_map(schema["additionalProperties"], name, value, path)
 
 
-def _sentence(error: jsonschema_rs.ValidationError, path: list[str | int], value: Any) -> str:
-    kind: Any = error.kind
-    match error.kind.name:
-        case "required":
-            return f"{_name(path)} lacks the required field `{kind.property}`."
-        case "additionalProperties":
-            return f"{_name(path)} has no place for {', '.join(f'`{key}`' for key in kind.unexpected)}."
-        case "type":
-            expected = _either(list(kind.types))
-        case "const":
-            expected = _quote(kind.expected_value)
-        case "enum":
-            expected = "one of " + ", ".join(_quote(option) for option in kind.options)
-        case "minLength":
-            expected = "a string that is not empty"
-        case "exclusiveMinimum":
-            expected = f"greater than {kind.limit}"
-        case "format":
-            expected = _FORMATS.get(kind.format, f"a {kind.format}")
-        case _:
-            return f"{_name(path)} is not what it must be: {error.message[:_LONGEST_REASON]}."
-    return f"{_name(path)} must be {expected}, not {_quote(value)}."
+def _of_row(choice: Table, tag: memoryview | None, name: str, value: memoryview, path: Path) -> _Faults:
+    """Yield what the row of a table that an object's tag picks has against the object."""
+    picked = choice.default
+    if tag is not None:
+        picked = _scalar(tag) if bytes(tag[:1]) in b'"tf' and len(tag) <= _LONGEST_OPTION else None
+    if picked in choice.rows:
+        yield from _faults(choice.rows[picked], name, value, path)
 
 
-def _name(path: list[str | int]) -> str:
-    if not path:
-        return "The message"
-    return "`" + "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in path).lstrip(".") + "`"
+def _of_map(schema: Schema, name: str, value: memoryview, path: Path) -> _Faults:
+    """Yield what is wrong with the values of an object whose keys are data. Of equal keys the last counts."""
+    found: dict[str, list[Fault]] = {}
+    for piece in pieces(value):
+        accepted = _accepted(dict, schema, name, piece)
+        for key in found.keys() & accepted.keys() if accepted else ():
+            del found[key]
+        for key, item in _map.decode(piece).items() if accepted is None else ():
+            found.pop(key, None)
+            faults = _faults(schema, name, memoryview(item), (*path, key))
+            if some := list(itertools.islice(faults, MAX_ERRORS)):
+                found[key] = some
+            if len(found) > MAX_ERRORS:
+                break
+        if len(found) > MAX_ERRORS:
+            break
+    yield from itertools.chain.from_iterable(found.values())
 
 
-def _either(types: list[str]) -> str:
-    names = [_NAMES.get(name, name) for name in types]
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"
+def _of_array(schema: Schema, name: str, value: memoryview, path: Path) -> _Faults:
+    wanted = [keyword for keyword in ("minItems", "maxItems") if keyword in schema]
+    count = sum(len(_list.decode(piece)) for piece in pieces(value)) if wanted else 0
+    for keyword in wanted:
+        if not _MEETS[keyword](count, schema[keyword]):
+            yield Fault(path, keyword, schema[keyword], value)
+    if "items" in schema:
+        yield from _of_items(schema["items"], name, value, path)
 
 
-def _quote(value: Any) -> str:
-    """Show a short value as JSON, a long one by its kind."""
-    if isinstance(value, dict | list) and value:
-        return "an object" if isinstance(value, dict) else "an array"
-    if isinstance(value, str) and len(value) > _LONGEST_QUOTE:
-        return "a long string"
-    return json.dumps(value, ensure_ascii=False)[:_LONGEST_QUOTE]
+def _of_items(schema: Schema, name: str, value: memoryview, path: Path) -> _Faults:
+    number = 0
+    for piece in pieces(value):
+        accepted = _accepted(list, schema, name, piece)
+        if accepted is not None:
+            number += len(accepted)
+            continue
+        for item in _list.decode(piece):
+            yield from _faults(schema, name, memoryview(item), (*path, number))
+            number += 1
 
 
-def _located(value: Any, path: list[str | int]) -> tuple[list[str | int], Any]:
-    """Return the path as it really is, and what is there.
-
-    The validator gives keys that look like numbers as numbers, and leaves empty keys out.
-    """
-    keys: list[str | int] = []
-    for key in path:
-        while isinstance(value, dict) and str(key) not in value and "" in value:
-            keys.append("")
-            value = value[""]
-        keys.append(str(key) if isinstance(value, dict) else key)
+def _accepted(container: Any, schema: Schema, name: str, piece: bytes | memoryview) -> Any:
+    """Return the decoded piece of a long container if the fast path takes it, else None."""
+    if isinstance(piece, memoryview) or len(piece) > LONGEST_OF_MANY:
+        return None
+    key = (container, id(schema))
+    if key not in _quick:
         try:
-            value = value[keys[-1]]
-        except (LookupError, TypeError):
-            return keys[:-1], value
-    return keys, value
+            kind = fastpath.Compiler().compile_part(schema, name)
+            decoder = fastpath.decoder(container[kind] if container is list else container[str, kind])
+        except fastpath.UnsupportedError:
+            decoder = None
+        _quick[key] = (schema, decoder)
+    decoder = _quick[key][1]
+    try:
+        return decoder and decoder.decode(piece)
+    except REFUSALS:
+        return None
 
 
-def pointer(path: list[str | int]) -> str:
-    """Return the JSON pointer (RFC 6901) of a path."""
-    return "".join("/" + str(key).replace("~", "~0").replace("/", "~1") for key in path)
+def _of_string(schema: Schema, value: memoryview, path: Path) -> _Faults:
+    wanted = [keyword for keyword in ("minLength", "pattern", "format") if keyword in schema]
+    text = _scalar(value) if wanted else ""
+    for keyword in wanted:
+        if not _MEETS[keyword](text, schema[keyword]):
+            yield Fault(path, keyword, schema[keyword], value)
+
+
+def _of_number(schema: Schema, value: memoryview, path: Path) -> _Faults:
+    for keyword in ("minimum", "maximum", "exclusiveMinimum"):
+        if keyword in schema and not _MEETS[keyword](_scalar(value), schema[keyword]):
+            yield Fault(path, keyword, schema[keyword], value)
+
+
+def _is_date_time(text: str, _: str) -> bool:
+    """Tell whether a text is a time as in RFC 3339, on a day that exists."""
+    from datetime import date  # noqa: PLC0415 - no message has such a field; the vocabulary and the log do
+
+    matched = _TIME.fullmatch(text)
+    try:
+        return matched is not None and bool(date.fromisoformat(matched[1]))
+    except ValueError:
+        return False
+
+
+_MEETS: dict[str, Callable[[Any, Any], bool]] = {
+    "minLength": lambda text, length: len(text) >= length,
+    # In Python `$` also matches before a newline at the end.
+    "pattern": lambda text, pattern: re.search(re.sub(r"\$$", r"\\Z", pattern), text) is not None,
+    "format": _is_date_time,
+    "minItems": operator.ge,
+    "maxItems": operator.le,
+    "minimum": operator.ge,
+    "maximum": operator.le,
+    "exclusiveMinimum": operator.gt,
+}
+
+
+def _is_integer(value: memoryview) -> bool:
+    """Tell whether a number is whole, however it is written."""
+    digits = bytes(value)
+    return not re.search(rb"[.eE]", digits) or float(digits).is_integer()
+
+
+def _is_one_of(options: Sequence[Any], kind: str, value: memoryview) -> bool:
+    """Tell whether a value is one of some that are neither objects nor arrays; true is not 1."""
+    if kind in ("object", "array") or len(value) > _LONGEST_OPTION:
+        return False
+    found = _scalar(value)
+    return any(found == option and isinstance(found, bool) == isinstance(option, bool) for option in options)
+
+
+def _scalar(value: memoryview) -> Any:
+    """Return a value that is neither object nor array. What msgspec finds out of range, Python takes."""
+    return _string.decode(value) if bytes(value[:1]) == b'"' else json.loads(bytes(value))
+
+
+def _fields(names: tuple[str, ...], value: memoryview) -> dict[str, memoryview]:
+    """Return those of the fields that an object has."""
+    found = msgspec.structs.astuple(_struct(names).decode(value))
+    return {name: memoryview(raw) for name, raw in zip(names, found, strict=True) if raw}
+
+
+@functools.cache
+def _struct(names: tuple[str, ...]) -> msgspec.json.Decoder[Any]:
+    """Return a decoder of the fields of those names, which passes over all others."""
+    attributes = [f"f{number}" for number in range(len(names))]
+    fields = [(attribute, msgspec.Raw, msgspec.Raw()) for attribute in attributes]
+    rename = dict(zip(attributes, names, strict=True))
+    return msgspec.json.Decoder(msgspec.defstruct("Fields", fields, rename=rename, gc=False))

@@ -6,7 +6,7 @@ The rules:
   the value are malformed. Escaped lone surrogates (`"\\ud800"`) and numbers beyond a double (`1e999`) are
   poor taste but JSON.
 - Arrays and objects are nested at most `MAX_DEPTH` deep. Python's own `json` gives up near 1000, serde's
-  default is 128, and jsonschema-rs' 255; real messages stay under 20.
+  default is 128, jsonschema-rs takes 255; real messages stay under 20.
 - Integers have at most `MAX_DIGITS` digits: Python's limit for reading one, and so that of most readers here.
 
 msgspec is the parser, because it checks grammar without building anything. It does not check UTF-8 in what it
@@ -18,6 +18,7 @@ import array
 import codecs
 import itertools
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -31,18 +32,20 @@ MAX_DIGITS = 4300
 SHORT = 2 * MAX_DEPTH
 
 _CHUNK = 1 << 16
+_LONG = 1 << 20
+# A decoded value takes this many bytes and more.
+_ROOMY = 32
 _NOT_A_BRACKET = bytes(set(range(256)) - set(b'{}[]"'))
 _BRACES_ONLY = bytes.maketrans(b"[]", b"{}")
 _STEPS = bytes.maketrans(b"{}", b"\x01\xff")  # one up, one down, as signed bytes
 _LEVELS_AT_ONCE = 16
-_ESCAPE = re.compile(rb"\\.", re.DOTALL)
-_STRING = re.compile(rb'"[^"]*"')
 # Strings are matched first, so that digits inside them are passed over.
 _LONG_INTEGER = re.compile(
     rb'"[^"\\]*(?:\\.[^"\\]*)*"|[0-9]{%d}[0-9]*(?![0-9.eE])' % (MAX_DIGITS + 1), re.DOTALL
 )
 _HIGH = rb"\\u[dD][89abAB][0-9a-fA-F]{2}"
 _LOW = rb"\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+_PAIR = re.compile(_HIGH + _LOW)
 _LONE_SURROGATE = re.compile(rb"%b(?!%b)|(?<!%b)%b" % (_HIGH, _LOW, _HIGH, _LOW))
 
 _any_json: msgspec.json.Decoder[msgspec.Raw] = msgspec.json.Decoder(msgspec.Raw)
@@ -81,6 +84,11 @@ def is_utf8(line: bytes) -> bool:
     return True
 
 
+def is_crowded(line: bytes) -> bool:
+    """Tell whether a long line of JSON holds so many values that they had better not be decoded all at once."""
+    return len(line) > _LONG and line.count(b",") * _ROOMY > len(line)
+
+
 def is_within_limits(line: bytes) -> bool:
     """Tell whether a line of well-formed JSON keeps both limits. Cheap for ordinary lines."""
     return len(line) <= SHORT or (not is_deeper_than(MAX_DEPTH, line) and not _has_long_integer(line))
@@ -91,10 +99,11 @@ def is_deeper_than(levels: int, line: bytes) -> bool:
     if _has_few_brackets(line, levels):
         return False
     if b"\\" in line:
-        line = _ESCAPE.sub(b"", line)
-    # An open string at the end is where a malformed line breaks off.
+        line = line.replace(b"\\\\", b"").replace(b'\\"', b"")
     brackets = line.translate(None, _NOT_A_BRACKET).replace(b'""', b"")
-    brackets = _STRING.sub(b"", brackets).partition(b'"')[0].translate(_BRACES_ONLY)
+    if b'"' in brackets:
+        brackets = b"".join(_outside_strings(brackets))
+    brackets = brackets.translate(_BRACES_ONLY)
     brackets += b"}" * (brackets.count(b"{") - brackets.count(b"}"))
     for level in range(
         min(levels, _LEVELS_AT_ONCE)
@@ -104,6 +113,15 @@ def is_deeper_than(levels: int, line: bytes) -> bool:
             return False
         levels_left = levels - level - 1
     return max(itertools.accumulate(array.array("b", brackets.translate(_STEPS)))) > levels_left
+
+
+def _outside_strings(text: bytes) -> Iterator[bytes]:
+    """Yield what is not between quotation marks. A string that is open at the end is one too."""
+    is_inside = False
+    for at in range(0, len(text), _CHUNK):
+        parts = text[at : at + _CHUNK].split(b'"')
+        yield b"".join(parts[is_inside::2])
+        is_inside ^= len(parts) % 2 == 0
 
 
 def _has_few_brackets(line: bytes, limit: int) -> bool:
@@ -137,7 +155,23 @@ def without_lone_surrogates(line: bytes) -> bytes:
         return line
     # An escaped backslash begins no escape. Its stand-in is never part of UTF-8.
     escapes = line.replace(b"\\\\", b"\xff\xff")
-    return _LONE_SURROGATE.sub(rb"\\ufffd", escapes).replace(b"\xff\xff", b"\\\\")
+    pieces = []
+    at = 0
+    while at < len(
+        escapes
+    ):  # a substitution keeps what it finds until its end, so it is given a piece at a time
+        end = _end_of_piece(escapes, at + _CHUNK)
+        pieces.append(_LONE_SURROGATE.sub(rb"\\ufffd", escapes[at:end]).replace(b"\xff\xff", b"\\\\"))
+        at = end
+    return b"".join(pieces)
+
+
+def _end_of_piece(escapes: bytes, at: int) -> int:
+    """Return an offset from there on that does not part an escape, or two that are one character; or the end."""
+    at = escapes.find(b"\\", at)
+    if _PAIR.match(escapes, at - 6):
+        at = escapes.find(b"\\", at + 1)
+    return len(escapes) if at < 0 else at
 
 
 def fault(line: bytes) -> Judgement | None:

@@ -15,7 +15,7 @@ from typing import Any, Literal
 import msgspec
 
 from proxy.protocol import grammar, library
-from proxy.protocol.fastpath import Compiler
+from proxy.protocol.fastpath import Compiler, decoder
 from proxy.protocol.verdict import UNKNOWN, VALID, Judgement, invalid
 
 # Where the messages of a type name what they are in particular.
@@ -59,7 +59,7 @@ class _Kind:
             return False
         self._seen.add(tag)
         only = {self.table: {seen for seen in self._seen if seen is not None}}
-        self.decoder = msgspec.json.Decoder(self._compiler.compile(self.schema, only))
+        self.decoder = decoder(self._compiler.compile(self.schema, only))
         return True
 
 
@@ -71,7 +71,7 @@ def _tag_table(schema: str, path: tuple[str, ...]) -> tuple[dict[str, Any], str]
     choice = library.table(found)
     if choice is None:
         raise LookupError(f"{name} has no table")
-    return choice[1], name
+    return choice.rows, name
 
 
 class Judge:
@@ -82,7 +82,7 @@ class Judge:
         choice = library.table(library.load(index))
         if choice is None:
             raise LookupError(f"{index} has no table")
-        self._schemas = {type_: library.follow(row, index)[1] for type_, row in choice[1].items()}
+        self._schemas = {type_: library.follow(row, index)[1] for type_, row in choice.rows.items()}
         self._compiler = Compiler()
         self._kinds: dict[str, _Kind] = {}
         # By the first bytes of a line, as far as they were seen.
@@ -92,7 +92,7 @@ class Judge:
     def judge(self, line: bytes) -> Judgement:
         """Return the judgement on a line, which is given without its newline."""
         decode = self._decode.get(line[: line.find(b'"', _AFTER_OPENING)])
-        if decode is not None:
+        if decode is not None and not grammar.is_crowded(line):
             try:
                 decode(line)
             except grammar.REFUSALS:
@@ -168,11 +168,15 @@ class Judge:
             tag = _tag(header, TAG_PATHS[type_])
             if tag is not None and tag not in kind.tags:
                 return UNKNOWN
-        if (kind.tags is None or tag is not None) and self._accepts(type_, kind, tag, line):
+        if (
+            (kind.tags is None or tag is not None)
+            and not grammar.is_crowded(line)
+            and self._accepts(type_, kind, tag, line)
+        ):
             return VALID
-        from proxy.protocol.full import judgement  # noqa: PLC0415 - 50 ms, and most sessions never need it
+        from proxy.protocol.full import judgement  # noqa: PLC0415 - most sessions never need it
 
-        return judgement(kind.schema, line, None if kind.tags is None else (kind.table, tag))
+        return judgement(kind.schema, line)
 
     def _accepts(self, type_: str, kind: _Kind, tag: str | None, line: bytes) -> bool:
         """Tell whether the typed decode takes the line, for which it is first extended if need be."""

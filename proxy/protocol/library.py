@@ -17,6 +17,8 @@ _INSTALLED = os.path.join(_PACKAGE, "schemas")
 SCHEMA_DIR = _INSTALLED if os.path.isdir(_INSTALLED) else os.path.join(os.path.dirname(_PACKAGE), "schemas")
 
 _loaded: dict[str, Schema] = {}
+# By the identity of a schema, which is kept so that it stays its own.
+_tables: dict[int, tuple[Schema, "Table | None"]] = {}
 
 
 def load(name: str) -> Schema:
@@ -31,6 +33,7 @@ def load(name: str) -> Schema:
 def forget() -> None:
     """Read each schema file again when it is next asked for."""
     _loaded.clear()
+    _tables.clear()
 
 
 def exists(name: str) -> bool:
@@ -50,12 +53,30 @@ def follow(schema: Schema, name: str) -> tuple[Schema, str]:
     return schema, name
 
 
-def table(schema: Schema) -> tuple[str, dict[str, Schema]] | None:
-    """Return the property that a table decides by and the schema for each value; None for no table."""
-    rows = {}
-    tag = ""
+class Table(msgspec.Struct):
+    """What a schema decides by: a property, the schema for each of its values, and the value that its lack means."""
+
+    tag: str
+    rows: dict[str, Schema]
+    default: str | None = None
+
+
+def table(schema: Schema) -> Table | None:
+    """Return the table that a schema has; None for none."""
+    kept = _tables.get(id(schema))
+    if kept is None or kept[0] is not schema:
+        kept = _tables[id(schema)] = (schema, _table(schema))
+    return kept[1]
+
+
+def _table(schema: Schema) -> Table | None:
+    found = None
     for part in schema.get("allOf", ()):
         if "if" in part:
             ((tag, value),) = part["if"]["properties"].items()
-            rows[value["const"]] = part["then"]
-    return (tag, rows) if rows else None
+            found = found or Table(tag, {})
+            for one in value.get("enum", [value.get("const")]):
+                found.rows[one] = part["then"]
+                if tag not in part["if"].get("required", ()):
+                    found.default = one
+    return found

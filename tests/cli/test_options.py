@@ -105,6 +105,7 @@ def test_a_wrapped_session_imports_no_web_database_or_command_line_library() -> 
         "argparse",
         "asyncio",
         "jsonschema",
+        "jsonschema_rs",
         "logging",
         "pydantic",
         "rich",

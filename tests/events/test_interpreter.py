@@ -63,9 +63,11 @@ def test_real_traffic(name: str) -> None:
     """For real traffic: events are valid, one run for each result, nothing open at the end, moments increase."""
     events, session = interpreted(scenario(name))
     for event in events:
-        assert full.judgement_of_value("events.json", event.data).verdict == "valid", event
+        assert full.judgement("events.json", json.dumps(event.data).encode()).verdict == "valid", event
         if event.event_type == "command_received":
-            assert full.judgement_of_value("commands.json", event.data["command"]).verdict == "valid", event
+            assert (
+                full.judgement("commands.json", json.dumps(event.data["command"]).encode()).verdict == "valid"
+            ), event
     assert len(names(events, "run_started")) == session.turns
     assert len(names(events)) == 2 * session.turns
     assert (session.state, session.run, session.tools, session.queued) == ("ended", None, {}, [])
@@ -320,4 +322,4 @@ def test_no_message_can_break_it(messages: list[tuple[str, str, dict[str, Any], 
         log += made.lines("stdin" if from_client else "stdout", message)
     events, _ = interpreted(log + made.ended(), crashed=True)
     for event in events:
-        assert full.judgement_of_value("events.json", event.data).verdict == "valid", event
+        assert full.judgement("events.json", json.dumps(event.data).encode()).verdict == "valid", event

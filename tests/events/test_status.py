@@ -1,5 +1,7 @@
 """The status of a session: what it does, what it waits for, how it may be hanging."""
 
+import json
+
 import pytest
 
 from proxy.events import Session, describe
@@ -15,7 +17,7 @@ def seen(log: bytes, after_s: float, *, crashed: bool = False) -> dict[str, obje
     """Return a log's session as it is seen so many seconds after it began."""
     _, session = interpreted(log, crashed=crashed)
     status = describe(session, START_US + int(after_s * 1_000_000))
-    assert full.judgement_of_value("api/session.json", status).verdict == "valid"
+    assert full.judgement("api/session.json", json.dumps(status).encode()).verdict == "valid"
     return status
 
 

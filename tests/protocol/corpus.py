@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any, Literal
 
 import jsonschema
+import jsonschema_rs
 import referencing
 from hypothesis import strategies as st
 from referencing.jsonschema import DRAFT202012
@@ -64,6 +65,34 @@ def reference(name: str) -> jsonschema.Draft202012Validator:
     )
 
 
+@functools.cache
+def second_reference(name: str) -> jsonschema_rs.Validator:
+    """Return another implementation's validator for a schema file."""
+    return jsonschema_rs.Draft202012Validator(
+        library.load(name),
+        base_uri=f"json-schema:///{name}",
+        retriever=lambda uri: library.load(uri.removeprefix("json-schema:///")),
+        validate_formats=True,
+    )
+
+
+def places(stream: Stream, message: Any) -> tuple[set[str], set[str]]:
+    """Return JSON pointers to what the reference implementation finds wrong, and all that it considers on the way."""
+    wrong: set[str] = set()
+    considered: set[str] = set()
+    errors = list(reference(f"{stream}.json").iter_errors(message))
+    wrong = {_pointer(error) for error in errors}
+    while errors:
+        error = errors.pop()
+        considered.add(_pointer(error))
+        errors += error.context
+    return wrong, considered
+
+
+def _pointer(error: jsonschema.ValidationError) -> str:
+    return "".join("/" + str(key).replace("~", "~0").replace("/", "~1") for key in error.absolute_path)
+
+
 def kinds(stream: Stream) -> dict[tuple[str, str | None], None]:
     """Return every kind of message that the specification has for a stream."""
     found: dict[tuple[str, str | None], None] = {}
@@ -73,7 +102,7 @@ def kinds(stream: Stream) -> dict[tuple[str, str | None], None]:
         for key in path[:-1] if path else ():
             schema, name = library.follow(schema["properties"][key], name)
         choice = library.table(schema) if path else None
-        for tag in choice[1] if choice else (None,):
+        for tag in choice.rows if choice else (None,):
             found[type_, tag] = None
     return found
 
@@ -81,7 +110,7 @@ def kinds(stream: Stream) -> dict[tuple[str, str | None], None]:
 def _rows(name: str) -> dict[str, Any]:
     choice = library.table(library.load(name))
     assert choice is not None
-    return choice[1]
+    return choice.rows
 
 
 def is_known(stream: Stream, message: Any) -> bool:
@@ -111,7 +140,7 @@ def without_one_required(stream: Stream, message: Any) -> Iterator[Any]:
     for key in (*TAG_PATHS.get(type_, ()), ""):
         choice = library.table(schema)
         if choice is not None and tag is not None:
-            schema, name = library.follow(choice[1][tag], name)
+            schema, name = library.follow(choice.rows[tag], name)
         value = _within(message, path)
         for field in _required(schema, name):
             yield _changed(message, (*path, field), remove=True)
@@ -217,7 +246,7 @@ def _of_type(
         return _SCALARS[one]
     choice = library.table(schema)
     if choice is not None:
-        key, rows = choice
+        key, rows = choice.tag, choice.rows
         values = [tag] if len(path) == 1 and tag is not None else list(rows)
         return st.one_of(
             [_row(schema, name, *library.follow(rows[value], name), **{key: value}) for value in values]

@@ -1,4 +1,4 @@
-"""One truth, one verdict: fast path, jsonschema-rs and reference implementation agree on every line."""
+"""One truth, one verdict: fast path, slow path and two implementations of JSON Schema agree on every line."""
 
 import json
 
@@ -30,6 +30,7 @@ def agreed(stream: Stream, line: bytes) -> str:
     message = json.loads(line)
     if verdict in ("valid", "invalid") and isinstance(message, dict) and isinstance(message.get("type"), str):
         assert verdict == full.judgement(f"{stream}.json", line).verdict
+        assert corpus.second_reference(f"{stream}.json").is_valid(message) == (verdict == "valid")
     return verdict
 
 
@@ -53,12 +54,18 @@ def test_every_judge_has_the_same_verdict_on_recorded_lines(stream: Stream) -> N
 
 @pytest.mark.parametrize("stream", STREAMS)
 def test_every_judge_has_the_same_verdict_on_broken_lines(stream: Stream) -> None:
-    """Whatever field of a recorded message is taken out or given another type, all judges agree."""
+    """Whatever field of a recorded message is taken out or given another type, all judges agree, and on the place."""
     judge = Judge(stream)
     for line in corpus.by_kind(stream).values():
         for what, message in corpus.broken(json.loads(line)):
             changed = json.dumps(message).encode()
-            assert judge.judge(changed).verdict == corpus.second_opinion(stream, changed), (what, line[:200])
+            judgement = judge.judge(changed)
+            assert judgement.verdict == corpus.second_opinion(stream, changed), (what, line[:200])
+            if judgement.verdict == "invalid" and isinstance(message.get("type"), str):
+                wrong, considered = corpus.places(stream, message)
+                paths = {error.path for error in judgement.errors}
+                assert paths <= considered
+                assert all(any(path.startswith(one) for path in paths) for one in wrong)
 
 
 def test_a_broken_message_is_found_invalid() -> None:
@@ -94,5 +101,5 @@ def test_every_kind_of_message_has_a_fast_path(stream: Stream, type_: str, tag: 
     """No kind of message is left to the slow path by a keyword that the compiler does not know."""
     choice = library.table(library.load(f"{stream}.json"))
     assert choice is not None
-    _, name = library.follow(choice[1][type_], f"{stream}.json")
+    _, name = library.follow(choice.rows[type_], f"{stream}.json")
     assert Compiler().compile(name) is not None

@@ -1,13 +1,16 @@
 """The schemas as judge: what is wrong, where, and in words that help."""
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from proxy.protocol import full
+from proxy.protocol import full, library
+from tests.protocol import corpus
 
 USER = "messages/user_input.json"
+VARIABLES = "messages/update_environment_variables.json"
 
 
 def sentences(schema: str, value: Any) -> dict[str, str]:
@@ -46,6 +49,12 @@ def user(content: Any) -> dict[str, Any]:
         ("commands.json", {"action": "prompt", "prompt": ""}, "/prompt", "a string that is not empty"),
         ("config.json", {"api": {"prot": 1}}, "/api", "`api` has no place for `prot`."),
         (
+            "api/anomaly.json",
+            {"evidence": {"records": [1] * 21}},
+            "/evidence/records",
+            "`evidence.records` has more than 20 items.",
+        ),
+        (
             "messages/update_environment_variables.json",
             {"type": "update_environment_variables", "variables": {"7": 1, "a/b": ""}},
             "/variables/7",
@@ -64,19 +73,91 @@ def test_errors_have_a_limit() -> None:
     assert len(sentences(USER, user([{"type": "text"}] * 1000))) == full.MAX_ERRORS
 
 
-def test_a_long_message_is_searched_for_errors_only_at_the_beginning_of_its_lists() -> None:
-    """It is invalid wherever the fault is, and the error says when it is too far in to be named."""
-    good = {"type": "text", "text": "x" * 500}
-    assert "/message/content/2" in sentences(USER, user([good, good, {"type": "text"}, *[good] * 1000]))
-    assert sentences(USER, user([*[good] * 1500, {"type": "text"}])) == {
-        "": "Something beyond the first 1000 items of a list is not as it must be."
-    }
+def test_a_fault_is_found_wherever_it_is() -> None:
+    """Also in the last of many items, and its place is right."""
+    good = {"type": "text", "text": 'x"[{,' * 20}
+    for count in (0, 1, 10_000):
+        at = f"/message/content/{count}"
+        assert list(sentences(USER, user([*[good] * count, {"type": "text"}, good]))) == [at]
+    many = {f"k{number}": "v" for number in range(10_000)}
+    values = {**many, "last": 1}
+    message = {"type": "update_environment_variables", "variables": values}
+    assert list(sentences(VARIABLES, message)) == ["/variables/last"]
+
+
+@pytest.mark.parametrize("count", [1, 10_000])
+def test_of_equal_keys_the_last_counts_in_a_map_of_any_length(count: int) -> None:
+    """An earlier one may be as wrong as it likes."""
+    more = b",".join(b'"k%d":"v"' % number for number in range(count))
+    line = b'{"type":"update_environment_variables","variables":{"a":%b,%b,"a":%b}}'
+    assert full.judgement(VARIABLES, line % (b"1", more, b'"x"')).verdict == "valid"
+    assert full.judgement(VARIABLES, line % (b'"x"', more, b"1")).errors[0].path == "/variables/a"
+    assert (
+        full.judgement(VARIABLES, line % (b"1", b'"b":[],' + more, b'"x"')).errors[0].path == "/variables/b"
+    )
 
 
 @pytest.mark.parametrize("value", ["\\ud800", "\\udc00\\ud800"])
-def test_values_that_rust_cannot_hold_are_judged_all_the_same(value: str) -> None:
-    """Lone surrogates, numbers beyond a double, nesting beyond what jsonschema-rs takes."""
+def test_values_in_poor_taste_are_judged_all_the_same(value: str) -> None:
+    """Lone surrogates, numbers beyond a double, deep nesting."""
     deep = "[" * 400 + "1" + "]" * 400
     line = f'{{"type":"user","message":{{"role":"user","content":"{value}"}},"tool_use_result":[1e999,-1e999,{deep}]}}'
     assert full.judgement(USER, line.encode()).verdict == "valid"
     assert full.judgement(USER, line.replace("user", "u", 1).encode()).verdict == "invalid"
+
+
+@pytest.mark.parametrize(
+    ("text", "is_time"),
+    [
+        ("2026-11-22T10:00:00Z", True),
+        ("2028-02-29t10:00:00.123456789+14:00", True),
+        ("2026-12-31T23:59:60Z", True),
+        ("2026-02-29T10:00:00Z", False),
+        ("2026-11-22T24:00:00Z", False),
+        ("2026-11-22T10:00:00", False),
+        ("2026-11-22 10:00:00Z", False),
+        ("2026-11-22T10:00:00Z\\n", False),
+        ("0000-01-01T00:00:00Z", False),
+        ("٢026-11-22T10:00:00Z", False),
+    ],
+)
+def test_a_time_is_one_that_exists(text: str, is_time: bool) -> None:
+    """RFC 3339, with a zone, on a day of the calendar."""
+    found = sentences("commands.json", {"action": "interrupt", "timestamp": text})
+    assert bool(found) == (not is_time)
+
+
+@pytest.mark.parametrize(
+    ("number", "is_whole"),
+    [("1", True), ("1.0", True), ("1e2", True), ("1.5", False), ("1e999", False), ("-0", True)],
+)
+def test_a_whole_number_may_be_written_in_any_way(number: str, is_whole: bool) -> None:
+    """As JSON Schema has it: 1.0 is an integer."""
+    line = f'{{"event":"error","timestamp":"2026-11-22T10:00:00Z","exit_code":{number}}}'
+    assert (full.judgement("events.json", line.encode()).verdict == "valid") == is_whole
+
+
+@pytest.mark.parametrize("name", corpus.schema_files())
+def test_every_keyword_of_the_schemas_is_understood(name: str) -> None:
+    """No schema says anything that would be passed over, and what a table decides by is one string or truth value."""
+    for schema in inside(library.load(name)):
+        assert schema.keys() <= full.KEYWORDS
+        assert "allOf" not in schema or schema["type"] == "object"
+        for condition in (part["if"] for part in schema.get("allOf", ()) if "if" in part):
+            assert condition.keys() <= {"required", "properties"}
+            ((tag, value),) = condition["properties"].items()
+            assert value.keys() <= {"const", "enum"}
+            assert condition.get("required", [tag]) == [tag]
+            assert all(isinstance(one, str | bool) for one in value.get("enum", [value.get("const")]))
+
+
+def inside(schema: Any) -> Iterator[dict[str, Any]]:
+    """Yield a schema and all schemas inside it, but for conditions."""
+    yield schema
+    for one in (*schema.get("properties", {}).values(), *schema.get("allOf", ()), *schema.get("anyOf", ())):
+        yield from inside({key: value for key, value in one.items() if key not in ("if", "then")})
+        if "then" in one:
+            yield from inside(one["then"])
+    for key in ("items", "additionalProperties"):
+        if isinstance(schema.get(key), dict):
+            yield from inside(schema[key])

@@ -22,6 +22,14 @@ MESSAGE = (
     b'"session_id":"s","parent_tool_use_id":null,"uuid":"00000000-0000-4000-8000-000000000000"}\n'
 )
 
+BAD = [
+    b'{"type":"user","message":{"role":"user","content":[{"type":"text"},7]}}\n',
+    b'{"type":"result","subtype":"success","usage":1}\n',
+    b'{"type":"control_request","request_id":"1","request":{"subtype":"initialize","hooks":7}}\n',
+    b'{"type":"novelty"}\n',
+    b"{\n",
+]
+
 
 def pss(pid: int) -> int:
     """Return the memory of a process in bytes, what it shares with others counted in proportion."""
@@ -44,12 +52,17 @@ def ready(running: Running, line: bytes) -> None:
 
 
 def test_memory_is_small_and_does_not_grow(wrapper: Wrapper, claude: Path) -> None:
-    """Both processes together stay under 20 MB, and a hundred thousand messages leave nothing behind."""
+    """Both processes together stay under 20 MB, and a hundred thousand messages leave nothing behind.
+
+    Invalid, unknown and malformed lines are among them.
+    """
     message = MESSAGE % (b"." * 60)
     batch = message * 10_000
     command = [str(claude), "-c", "exec cat", "claude", *STREAM_JSON]
     with wrapper.start(*command) as running:
         ready(running, message)
+        for line in (*BAD, message):
+            ready(running, line)
         started = wrapper.started()
         pids = (started["wrapper_pid"], started["relay_pid"])
 

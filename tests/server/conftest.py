@@ -43,10 +43,10 @@ class Rig:
             body = await response.json()
         assert response.status == status, body
         assert response.content_type == "application/json"
-        assert full.judgement_of_value("api/answer.json", body).verdict == "valid"
+        assert full.judgement("api/answer.json", json.dumps(body).encode()).verdict == "valid"
         assert body["success"] is (status < 400)
         if schema is not None:
-            assert full.judgement_of_value(f"{schema}.json", body["data"]).verdict == "valid"
+            assert full.judgement(f"{schema}.json", json.dumps(body["data"]).encode()).verdict == "valid"
         return body["data"] if status < 400 else body["error"]
 
     async def get(self, path: str, **options: Any) -> Any:
@@ -88,5 +88,5 @@ async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
 def event(line: bytes | str) -> dict[str, Any]:
     """Return an event that was given as JSON."""
     value: dict[str, Any] = json.loads(line)
-    assert full.judgement_of_value("api/event.json", value).verdict == "valid"
+    assert full.judgement("api/event.json", json.dumps(value).encode()).verdict == "valid"
     return value

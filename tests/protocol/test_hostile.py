@@ -1,0 +1,97 @@
+"""Lines that are made to cost much cost little: a process that may have a few times their size can judge them."""
+
+import subprocess
+import sys
+
+import pytest
+
+SIZE = 6_000_000
+PROGRAM = """
+import resource, sys
+from proxy.protocol import Judge
+line = sys.stdin.buffer.read()
+judge = Judge("stdin")
+judge.judge(b'{"type":"user","message":{"role":"user","content":"x"}}')
+judge.judge(b'{"type":"user"}')
+held = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+limit = held + 4 * len(line) + (4 << 20)
+resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+judgement = judge.judge(line)
+print(judgement.verdict, len(judgement.errors), *[error.path for error in judgement.errors][:1])
+"""
+
+
+def repeated(one: bytes) -> bytes:
+    """Return the same again and again."""
+    return one * (SIZE // len(one))
+
+
+def many(one: bytes) -> bytes:
+    """Return the like again and again, each with a number of its own."""
+    return b"".join(one % number for number in range(SIZE // (len(one) + 4)))
+
+
+def user(content: bytes) -> bytes:
+    """Return a user message."""
+    return b'{"type":"user","message":{"role":"user","content":%b}}' % content
+
+
+def tool_result(content: bytes) -> bytes:
+    """Return a user message with a tool's result."""
+    return user(b'[{"type":"tool_result","tool_use_id":"t","content":%b}]' % content)
+
+
+def variables(last: bytes) -> bytes:
+    """Return a message with many variables."""
+    return b'{"type":"update_environment_variables","variables":{%b"z":%b}}' % (many(b'"k%d":"v",'), last)
+
+
+TOWER = b"[" * 490 + b"]" * 490 + b","
+BLOCK = b'{"type":"text","text":""},'
+IN_TOOL = "/message/content/0/content"
+CASES: dict[str, tuple[bytes, str]] = {
+    "a text": (user(b'"%b"' % repeated(b"x")), "valid 0"),
+    "letters beyond ASCII": (user(b'"%b"' % repeated("\u4e00".encode())), "valid 0"),
+    "lone surrogates": (user(b'"%b"' % repeated(b"\\ud800")), "valid 0"),
+    "a text in an invalid line": (
+        b'{"type":"user","message":1,"x":"%b"}' % repeated(b"x"),
+        "invalid 1 /message",
+    ),
+    "keys": (b'{"type":"user",%b"message":1}' % many(b'"k%d":1,'), "invalid 1 /message"),
+    "equal keys": (
+        b'{"type":"user",%b"message":{"role":"user","content":"x"}}' % repeated(b'"message":1,'),
+        "valid 0",
+    ),
+    "variables": (variables(b'"v"'), "valid 0"),
+    "variables, one of them wrong": (variables(b"1"), "invalid 1 /variables/z"),
+    "towers": (tool_result(b"[%b1]" % repeated(TOWER)), f"invalid 20 {IN_TOOL}/0"),
+    "towers where nothing looks": (
+        b'{"type":"user","message":1,"x":[%b1]}' % repeated(TOWER),
+        "invalid 1 /message",
+    ),
+    "numbers": (user(b"[%b1]" % repeated(b"1,")), "invalid 20 /message/content/0"),
+    "empty lists": (tool_result(b"[%b1]" % repeated(b"[],")), f"invalid 20 {IN_TOOL}/0"),
+    "empty strings": (user(b"[%b1]" % repeated(b'"",')), "invalid 20 /message/content/0"),
+    "blocks": (user(b"[%b1]" % repeated(BLOCK)), f"invalid 1 /message/content/{SIZE // len(BLOCK)}"),
+    "blocks further in": (
+        tool_result(b"[%b1]" % repeated(BLOCK)),
+        f"invalid 1 {IN_TOOL}/{SIZE // len(BLOCK)}",
+    ),
+    "blocks with escapes": (user(b"[%b1]" % repeated(rb'{"type":"text","text":"\\\"["},')), "invalid 1"),
+    "blocks of unknown kinds": (user(b"[%b1]" % many(b'{"type":"x%d"},')), "invalid 1"),
+    "digits": (b'{"type":"user","message":%b}' % repeated(b"1"), "invalid 1"),
+    "depth": (repeated(b'{"a":'), "invalid 1"),
+    "NaN at the end": (b'{"type":"user","message":[%bNaN]}' % repeated(b"1,"), "malformed 1"),
+    "no end": (b'{"type":"user","message":"%b' % repeated(b"x"), "malformed 1"),
+    "spaces": (repeated(b" "), "malformed 1"),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_hostile_line_gets_its_verdict_for_little_memory(case: str) -> None:
+    """Four times its size is enough, beside the line itself; few errors are told, and the first is in its place."""
+    line, expected = CASES[case]
+    command = [sys.executable, "-c", PROGRAM]
+    done = subprocess.run(command, input=line, capture_output=True, timeout=100, check=False)
+    assert done.stderr == b""
+    assert done.stdout.startswith(expected.encode()), done.stdout[:200]
