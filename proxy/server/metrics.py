@@ -2,7 +2,7 @@
 
 Two kinds of figures. What the index knows is read from it when asked, so every process of a server says the same.
 What a process counts itself (requests, listeners, alerts) is added up over all of them by ``prometheus_client``, by
-way of the folder ``PROMETHEUS_MULTIPROC_DIR``, which must be set before this module is imported where there are more.
+way of files in a folder that whoever starts them provides with `shared_figures`.
 
 Labels are closed sets: routes, not paths; nothing that a client or a log may make up.
 """
@@ -11,6 +11,7 @@ import asyncio
 import os
 import re
 import shutil
+import tempfile
 import threading
 import time
 from collections.abc import Iterable, Iterator
@@ -18,7 +19,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from aiohttp import web
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, multiprocess
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, multiprocess, values
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
@@ -34,7 +35,15 @@ from proxy.store.backup import backups_dir, list_backups
 if TYPE_CHECKING:
     from proxy.server.shared import Shared
 
-__all__ = ["METRICS", "Metrics", "listening", "metrics", "metrics_middleware"]
+__all__ = [
+    "METRICS",
+    "Metrics",
+    "listening",
+    "metrics",
+    "metrics_middleware",
+    "server_pids",
+    "shared_figures",
+]
 
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0)
 _METHODS = frozenset(["GET", "HEAD", "POST", "OPTIONS"])
@@ -43,6 +52,24 @@ _STREAMING = frozenset(["/events", "/api/v1/monitoring/stream"])
 _GONE = "499"
 """The status of requests whose client left before the answer, as other servers have it."""
 _FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+
+
+@contextmanager
+def shared_figures() -> Iterator[None]:
+    """Let the processes that are forked within add up what they count.
+
+    In memory where there is such a place: these files are mapped, and a full disk would kill whoever writes.
+    """
+    memory = "/dev/shm"
+    folder = tempfile.mkdtemp(prefix="claude-proxy-", dir=memory if os.access(memory, os.W_OK) else None)
+    os.environ[_FOLDER] = folder
+    plain, values.ValueClass = values.ValueClass, values.MultiProcessValue()  # type: ignore[no-untyped-call]
+    try:
+        yield
+    finally:
+        del os.environ[_FOLDER]
+        values.ValueClass = plain
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 class Metrics:
@@ -155,7 +182,7 @@ class _Recorded(Collector):
         """Yield each figure."""
         yield from self._sessions()
         yield from self._disk()
-        figures = processes(_pids())
+        figures = processes(server_pids())
         for name, text in (
             ("processes", "Processes of the server."),
             ("memory_bytes", "Memory of the server's processes."),
@@ -236,7 +263,7 @@ def _counter(name: str, text: str, value: float) -> Metric:
     return CounterMetricFamily(name, text, value)
 
 
-def _pids() -> tuple[int, ...]:
+def server_pids() -> tuple[int, ...]:
     """Return the processes of the server."""
     if _FOLDER not in os.environ:
         return (os.getpid(),)

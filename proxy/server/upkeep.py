@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from proxy.config import Settings
 from proxy.server.figures import system_figures
 from proxy.server.journal import journal
-from proxy.server.metrics import Metrics
+from proxy.server.metrics import Metrics, server_pids
 from proxy.server.shared import Shared
 from proxy.server.watchman import Watchman
 from proxy.sessions import catalogue
@@ -49,7 +49,7 @@ async def run_jobs(shared: Shared, metrics: Metrics) -> None:
         return await asyncio.to_thread(copies.look, stopping.is_set)
 
     async def log_figures() -> float:
-        figures = await asyncio.to_thread(system_figures, shared.data_dir, (os.getpid(),))
+        figures = await asyncio.to_thread(system_figures, shared.data_dir, server_pids())
         journal.info("system.figures_taken", **figures)
         return _FIGURES_S
 

@@ -170,72 +170,78 @@ def test_a_token_is_needed_as_for_every_route() -> None:
 
 
 SEVERAL = """
-import asyncio, sys
+import asyncio, os, signal, sys
 from pathlib import Path
+from proxy.server.metrics import shared_figures
 from tests.server.conftest import serving
 
-async def main():
-    async with serving(Path(sys.argv[1])) as rig:
-        for _ in range(int(sys.argv[2])):
+folder = Path(sys.argv[1])
+
+async def serve(name, requests, ready):
+    async with serving(folder / "data") as rig:
+        for _ in range(requests):
             await rig.client.get("/status")
         socket = await rig.client.ws_connect("/api/v1/monitoring/stream")
-        text = await (await rig.client.get("/metrics")).text()
-        print(text)
-        sys.stdout.flush()
-        if sys.argv[3] == "stay":
-            print("READY", flush=True)
-            sys.stdin.read()
+        (folder / name).write_text(await (await rig.client.get("/metrics")).text())
+        os.write(ready, b".")
+        if name == "first":
+            await asyncio.Event().wait()
 
-asyncio.run(main())
+def start(name, requests):
+    heard, ready = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            asyncio.run(serve(name, requests, ready))
+        finally:
+            os._exit(0)
+    os.close(ready)
+    assert os.read(heard, 1) == b"."
+    return pid
+
+with shared_figures():
+    first = start("first", 3)
+    os.waitpid(start("second", 4), 0)
+    os.kill(first, signal.SIGKILL)
+    os.waitpid(first, 0)
+    os.waitpid(start("third", 1), 0)
+    print(os.environ["PROMETHEUS_MULTIPROC_DIR"])
 """
 
 
 def test_several_processes_are_added_up(tmp_path: Path) -> None:
-    """Whichever process answers, requests of all are counted, and listeners of those that live."""
-    folder = tmp_path / "figures"
-    folder.mkdir()
-    fill(tmp_path, ["simple"])
-    environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(folder)}
-
-    def run(requests: int, then: str) -> "subprocess.Popen[str]":
-        return subprocess.Popen(
-            [sys.executable, "-c", SEVERAL, str(tmp_path), str(requests), then],
-            cwd=ROOT,
-            env=environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-
-    def samples(text: str) -> dict[str, float]:
-        found = {}
-        for family in parse(text):
-            for sample in family.samples:
-                if sample.name.endswith("_count") and sample.labels["route"] == "/status":
-                    found["requests"] = sample.value
-                if sample.name == "claude_proxy_subscribers" and sample.labels["kind"] == "websocket":
-                    found["listeners"] = sample.value
-                if sample.name == "claude_proxy_server_processes":
-                    found["processes"] = sample.value
-                if sample.name == "claude_proxy_sessions" and sample.labels["state"] == "ended":
-                    found["ended"] = sample.value
-        return found
-
-    with run(3, "stay") as first:
-        assert first.stdout is not None
-        lines = iter(first.stdout.readline, "READY\n")
-        assert samples("".join(lines)) == {"requests": 3, "listeners": 1, "processes": 1, "ended": 1}
-        with run(4, "go") as second:
-            assert samples(second.communicate(timeout=60)[0]) == {
-                "requests": 7,
-                "listeners": 2,
-                "processes": 2,
-                "ended": 1,
-            }
-        first.communicate("", timeout=60)
-    with run(1, "go") as third:
-        said = samples(third.communicate(timeout=60)[0])
-    assert (said["requests"], said["listeners"], said["processes"]) == (8, 1, 1)
+    """Whichever process answers: requests of all are counted, and listeners and memory of those that live."""
+    fill(tmp_path / "data", ["simple"])
+    done = subprocess.run(
+        [sys.executable, "-c", SEVERAL, str(tmp_path)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=100,
+        check=True,
+    )
+    wanted = {
+        "claude_proxy_http_request_duration_seconds_count": ("route", "/status"),
+        "claude_proxy_subscribers": ("kind", "websocket"),
+        "claude_proxy_sessions": ("state", "ended"),
+        "claude_proxy_server_processes": None,
+    }
+    said = {
+        name: [
+            sample.value
+            for family in parse((tmp_path / name).read_text())
+            for sample in family.samples
+            if sample.name in wanted
+            and ((label := wanted[sample.name]) is None or label in sample.labels.items())
+        ]
+        for name in ("first", "second", "third")
+    }
+    assert {name: sorted(figures) for name, figures in said.items()} == {
+        "first": [1, 1, 1, 3],
+        "second": [1, 2, 2, 7],
+        "third": [1, 1, 1, 8],
+    }
+    assert not os.path.exists(done.stdout.strip())
 
 
 async def test_the_dashboard_asks_for_figures_that_exist(rig: Rig) -> None:
