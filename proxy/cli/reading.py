@@ -32,7 +32,11 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     help_session = "an id, the beginning of one, `latest`, or the path of a log"
     show = subparsers.add_parser("show", help="print one session for reading")
     show.add_argument("session", metavar="SESSION", help=help_session)
-    show.add_argument("--json", action="store_true", help="print its records, one JSON object a line")
+    form = show.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print its records, one JSON object a line")
+    form.add_argument(
+        "--html", metavar="FILE", help="write one page that needs nothing else, to share (-: print it)"
+    )
     show.set_defaults(run=run_show)
     tail = subparsers.add_parser("tail", help="print the end of a session")
     tail.add_argument(
@@ -45,8 +49,20 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def run_show(arguments: argparse.Namespace) -> int:
-    """Print a whole session; return the exit status."""
+    """Print a whole session, or write its page; return the exit status."""
+    if arguments.html is not None:
+        return _share(arguments)
     return _print(arguments, count=None, follow=False)
+
+
+def _share(arguments: argparse.Namespace) -> int:
+    from proxy.cli.sharing import write_page  # noqa: PLC0415 - events, which the other forms do without
+
+    try:
+        return write_page(catalogue.find(arguments.data_dir, arguments.session), arguments.html)
+    except catalogue.SessionLookupError as error:
+        sys.stderr.write(f"claude-proxy: {error}\n")
+        return 2
 
 
 def run_tail(arguments: argparse.Namespace) -> int:

@@ -1,5 +1,6 @@
 // Charts over time, in the page's own colours.
 import { html, useEffect, useRef } from "./ui.js";
+import { clock, dateTime } from "./format.js";
 import uPlot from "./vendor/uplot.js";
 
 const colour = (name) => {
@@ -11,6 +12,12 @@ const colour = (name) => {
   probe.remove();
   return found;
 };
+
+/** The hour, or at midnight the day. */
+function moment(seconds) {
+  const date = new Date(seconds * 1000);
+  return date.getHours() || date.getMinutes() ? clock(date, 0).slice(0, 5) : dateTime(date).split(",")[0];
+}
 
 const clear = (shade) => shade.replace(/^rgb\((.*)\)$/, "rgba($1, .22)");
 
@@ -26,6 +33,7 @@ export function Chart({ times, series, height = 150, axis, bars = true, x }) {
       plot?.destroy();
       const faint = colour("--faint");
       const line = colour("--line");
+      const step = times.length > 1 ? times[1] - times[0] : 1;
       const plain = { stroke: faint, grid: { stroke: line, width: 1 }, ticks: { show: false }, font: "11px system-ui" };
       plot = new uPlot({
         width: place.current.clientWidth,
@@ -33,8 +41,8 @@ export function Chart({ times, series, height = 150, axis, bars = true, x }) {
         padding: [8, 8, 0, 0],
         cursor: { points: { size: 6 }, drag: { x: false, y: false } },
         legend: { live: true },
-        scales: { x: x === "count" ? { time: false } : { time: true } },
-        axes: [{ ...plain, grid: { show: false } }, { ...plain, size: 52, values: (_, splits) => splits.map((value) => (axis ?? String)(value)) }],
+        scales: { x: { time: x !== "count", range: (_, least, most) => [least - step / 2, most + step / 2] } },
+        axes: [{ ...plain, grid: { show: false }, size: 26, space: 62, values: (_, splits) => splits.map(x === "count" ? (value) => (Number.isInteger(value) ? value : "") : moment) }, { ...plain, size: 52, values: (_, splits) => splits.map((value) => (axis ?? String)(value)) }],
         series: [
           x === "count" ? { label: "turn" } : { value: "{YYYY}-{MM}-{DD} {HH}:{mm}" },
           ...series.map((one) => {

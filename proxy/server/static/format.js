@@ -59,7 +59,7 @@ export function dateTime(stamp) {
   if (Number.isNaN(date.getTime())) return "";
   const now = new Date();
   const time = clock(stamp, 0);
-  if (date.toDateString() === now.toDateString()) return time;
+  if (date.toDateString() === now.toDateString() && time !== "00:00:00") return time;
   const day = `${MONTHS[date.getMonth()]} ${date.getDate()}`;
   return date.getFullYear() === now.getFullYear() ? `${day}, ${time.slice(0, 5)}` : `${day}, ${date.getFullYear()}`;
 }

@@ -55,7 +55,7 @@ function Line({ one, chosen, choose }) {
   const number = one.seq ?? "";
   return html`<button class=${`record verdict-${one.verdict ?? "none"} ${chosen ? "chosen" : ""}`} aria-pressed=${chosen ? "true" : "false"} onClick=${choose} tabindex="-1">
     <span class="num seq">${number}</span><span class="num when">${clock(one.ts)}</span>
-    <span class=${`stream stream-${one.stream}`} title=${one.stream}><span aria-hidden="true">${ARROWS[one.stream] ?? "?"}</span> ${one.stream}</span>
+    <span class=${`stream stream-${one.stream}`} title=${one.stream}><span aria-hidden="true">${ARROWS[one.stream] ?? "?"}</span> <span class="name">${one.stream}</span></span>
     <span class="verdict">${one.skipped ? "no record" : one.verdict === "valid" ? "" : one.verdict ?? ""}${one.forwarded === false ? " held back" : ""}</span>
     <bdi class="type" dir="auto">${visible(one.type)}</bdi>
     <bdi class="preview" dir="auto">${visible(oneLine(preview(one), 260))}</bdi>

@@ -54,7 +54,7 @@ function Head({ one, now }) {
       ${one.pid && html`<dt>process</dt><dd class="num">${one.pid}</dd>`}
     </dl></details>
     </div>
-    ${one.waits_for?.map((wait) => html`<p class=${`waiting wait-${wait.what}`}>waits for <bdi>${visible(waits(wait))}</bdi> for <span class="num">${elapsed(now - milliseconds(wait.since))}</span> · <a href=${href({ session: one.session_id, tab: "records", seq: wait.seq })}>record ${wait.seq}</a></p>`)}
+    <div class="waits-row">${one.waits_for?.map((wait) => html`<p class=${`waiting wait-${wait.what}`}>waits for <bdi>${visible(waits(wait))}</bdi> for <span class="num">${elapsed(now - milliseconds(wait.since))}</span> · <a href=${href({ session: one.session_id, tab: "records", seq: wait.seq })}>record ${wait.seq}</a></p>`)}</div>
     ${one.warnings?.map((warning) => html`<p class="warning"><${Text} value=${warning.message} /></p>`)}
     ${wrong.length > 0 && html`<p class="wrong">${wrong.map(([name, number]) => html`<a class=${`badge bad-${name}`} href=${href({ session: one.session_id, tab: "records", ...(name === "lost" ? { type: "recording_gap" } : { verdict: name }) })}>${exact(number)} ${name}</a>`)}</p>`}
   </div>`;

@@ -38,12 +38,12 @@ function ticks(from, to, width) {
 
 const isBad = (bar) => bar.failed > 0 || (bar.outcome && !GOOD.has(bar.outcome) && /fail|error|denied|crash/.test(bar.outcome));
 
-function Bar({ bar, left, width, top, chosen, choose }) {
+function Bar({ bar, left, width, pixels, top, chosen, choose }) {
   const colour = isBad(bar) ? "failed" : COLOURS[bar.kind] ?? "other";
   const text = `${bar.label}${bar.count > 1 ? ` ×${bar.count}` : ""}`;
   return html`<button class=${`bar kind-${colour} ${chosen ? "chosen" : ""} ${bar.end === null ? "open" : ""}`} onClick=${choose} onFocus=${choose}
     style=${{ left: `${left}%`, width: `${width}%`, top: `${top}px` }} title=${`${visible(oneLine(text, 200))}\n${duration(bar.to - bar.from)}${bar.outcome ? `, ${bar.outcome}` : ""}`}
-    aria-label=${`${bar.kind} ${visible(oneLine(text, 100))}, ${duration(bar.to - bar.from)}`}><bdi>${visible(oneLine(text, 80))}</bdi></button>`;
+    aria-label=${`${bar.kind} ${visible(oneLine(text, 100))}, ${duration(bar.to - bar.from)}`}>${pixels > 34 && html`<bdi>${visible(oneLine(text, 80))}</bdi>`}</button>`;
 }
 
 function Chosen({ bar, session }) {
@@ -163,7 +163,7 @@ export function Timeline({ session }) {
               if (drawn.has(pixel) && bar.id !== chosen) return null; // there is one on this very spot
               drawn.add(pixel);
             }
-            return html`<${Bar} key=${bar.id} bar=${bar} left=${left} width=${right - left} top=${18 + lane.lines[index] * LINE} chosen=${bar.id === chosen} choose=${() => setChosen(bar.id)} />`;
+            return html`<${Bar} key=${bar.id} bar=${bar} left=${left} width=${right - left} pixels=${((right - left) * width) / 100} top=${18 + lane.lines[index] * LINE} chosen=${bar.id === chosen} choose=${() => setChosen(bar.id)} />`;
           })}</div>`;
       })}
     </div>

@@ -17,6 +17,7 @@ export function List({ count, estimate, row, seen, handle, fixed = false, label,
   instance.setOptions({
     count,
     overscan: 6,
+    paddingEnd: fixed ? 0 : 14,
     estimateSize: () => estimate,
     getScrollElement: () => scroller.current,
     scrollToFn: elementScroll,
