@@ -16,7 +16,10 @@ def microseconds(text: str) -> int:
 
 def spelled(moment_us: int) -> str:
     """Return the moment as records spell it: UTC, six digits of a second, ``Z``."""
-    return (_EPOCH + moment_us * _MICROSECOND).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    moment = (_EPOCH + moment_us * _MICROSECOND).replace(tzinfo=None)
+    return (
+        moment.isoformat(timespec="microseconds") + "Z"
+    )  # and not `strftime`: it writes the year 524 as it is
 
 
 class Speller:

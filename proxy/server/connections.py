@@ -27,6 +27,7 @@ __all__ = ["KEEP_ALIVE_S", "Connection", "listen"]
 KEEP_ALIVE_S = 75.0
 """How long a connection is kept that asks nothing. Load balancers let go after 60 s: it should be them who do."""
 
+_AT_ONCE = 16
 _LINGER_S = 1.0
 """How long a body that nobody wants is still read, so that the client gets to see why."""
 _COMPLAIN_S = 10.0
@@ -163,4 +164,6 @@ async def listen(
     def connection() -> Connection:
         return Connection(server, loop=loop, wait_s=api.timeout, most=api.max_connections)
 
-    return await loop.create_server(connection, sock=listening, ssl=context, backlog=BACKLOG)
+    served = await loop.create_server(connection, sock=listening, ssl=context, backlog=_AT_ONCE)
+    listening.listen(BACKLOG)  # what may wait; the number above is what one process takes of it at once
+    return served

@@ -1,7 +1,6 @@
 """Events: pages of them, and those of clients' own sessions."""
 
 import asyncio
-from dataclasses import replace
 
 import msgspec
 from aiohttp import web
@@ -53,6 +52,7 @@ async def events(request: web.Request) -> web.Response:
         limit=whole(request, "limit", 100, 1, _MOST_EVENTS) or 0,
         offset=whole(request, "offset", None, 0, _FARTHEST),
         order=choice(request, "order", ("asc", "desc")),
+        settled_only=True,
     )
     wait_s = whole(request, "wait", 0, 0, _LONGEST_WAIT_S) or 0
     longest = whole(request, "max_text", None, LEAST_TEXT, LONGEST_TEXT)
@@ -70,9 +70,7 @@ async def _page(shared: Shared, query: EventQuery, wait_s: int) -> Page:
     until = asyncio.get_running_loop().time() + wait_s
     while True:
         seen = shared.hub.newest_id
-        page = await asyncio.to_thread(
-            shared.queries.events, replace(query, horizon_us=shared.indexer.horizon_us)
-        )
+        page = await asyncio.to_thread(shared.queries.events, query)
         left = until - asyncio.get_running_loop().time()
         if page.events or left <= 0 or shared.hub.closing:
             return page

@@ -16,7 +16,9 @@ __all__ = ["EVENT_TYPE", "body", "choice", "event_types", "moment", "whole"]
 
 _T = TypeVar("_T")
 EVENT_TYPE = re.compile(r"[A-Za-z0-9_.-]{1,128}", re.ASCII)
-_DIGITS = re.compile(r"[0-9]{1,15}", re.ASCII)
+_FIRST_US, _LAST_US = -62_135_596_800_000_000, 253_402_300_799_999_999
+"""The years 1 and 9999."""
+_DIGITS = re.compile(r"[0-9]{1,16}", re.ASCII)
 
 
 async def body(request: web.Request, decoder: "msgspec.json.Decoder[_T]") -> _T:
@@ -83,12 +85,14 @@ def moment(request: web.Request, name: str) -> int | None:
         return None
     try:
         # A plus sign that was not escaped arrives as a space.
-        return microseconds(text.strip().replace(" ", "+") if "T" in text else text)
+        found = microseconds(text.strip().replace(" ", "+") if "T" in text else text)
     except (ValueError, OverflowError):
         example = "2026-01-31T12:00:00.000000Z"
         raise UnprocessableError(
             f"{name} is {text!r}; it takes a time with a zone, as in {example}."
         ) from None
+    # At the ends of time a zone leads beyond what can be spelled in UTC; nothing is stamped there.
+    return max(_FIRST_US, min(found, _LAST_US))
 
 
 def choice(request: web.Request, name: str, allowed: tuple[str, ...]) -> Any:

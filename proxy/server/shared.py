@@ -11,11 +11,12 @@ from proxy.config import Settings
 from proxy.server.analyses import Analyses
 from proxy.server.errors import NotFoundError
 from proxy.server.live import Hub
-from proxy.server.recording import Recordings
+from proxy.server.recording import Keeper, Recordings
 from proxy.server.tokens import Token, TokenFile
 from proxy.sessions.catalogue import is_session_id
 from proxy.store.follower import Follower
 from proxy.store.indexer import Indexer
+from proxy.store.onlooker import Onlooker
 from proxy.store.queries import Queries
 from proxy.store.records import Records
 
@@ -38,8 +39,9 @@ class Shared:
 
     data_dir: str
     settings: Settings
-    indexer: Indexer
-    follower: Follower
+    indexer: Indexer | Onlooker
+    follower: Follower | Onlooker
+    """In a process that only reads along, an onlooker stands for both."""
     queries: Queries
     records: Records
     hub: Hub
@@ -51,7 +53,16 @@ class Shared:
     tokens: list[Token]
     """Those of the configuration."""
     analyses: Analyses
+    keeper: Keeper
+    onlooker: Onlooker | None
+    restarting: asyncio.Event
+    """Set when this process must be started anew: the index is another one."""
     started_us: int = field(default_factory=now_us)
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process indexes and does the timed jobs."""
+        return isinstance(self.indexer, Indexer)
 
     async def ready(self) -> None:
         """Wait, but not for ever, until what is in the logs is in the index for the first time."""
@@ -69,7 +80,7 @@ class Shared:
                 if await asyncio.to_thread(self.queries.session, session_id) is not None:
                     return
                 if look_again:  # it may have begun just now
-                    await self.catch_up()
+                    await self.catch_up(session_id)
         raise NotFoundError(
             f"There is no session {session_id!r}; GET /api/v1/monitoring/sessions lists them."
         )

@@ -80,6 +80,10 @@ class SessionLog:
                 return False
             return True
 
+    def fileno(self) -> int:
+        """Return the descriptor of the file, -1 when it is not open; whoever duplicates it holds the lock as well."""
+        return self._fd
+
     def close(self) -> None:
         """Let go of the file; the lock goes with it."""
         with self._lock:

@@ -8,6 +8,7 @@ Rules it lives by:
 * No log can make it fail: what is no record is counted and passed over, what cannot be opened is tried again.
 """
 
+import contextlib
 import os
 import sqlite3
 import time
@@ -99,6 +100,8 @@ class Indexer:
         self._most_events = max_events_per_session
         self._speller = Speller()
         self._open()
+        with contextlib.suppress(sqlite3.Error):  # a full disk: then nothing else changes in the index either
+            self._keep_horizon(0)
 
     def close(self) -> None:
         """Let go of the index and of all logs."""
@@ -164,6 +167,7 @@ class Indexer:
             self._connection.execute("BEGIN IMMEDIATE")
             self._forget_removed()
             self._write(self._read_some())
+            self._set_horizon(began_us)
             self._connection.execute("COMMIT")
         except BaseException as error:
             if self._reading is not None and not isinstance(error, sqlite3.Error | OSError):
@@ -173,7 +177,6 @@ class Indexer:
             self.close()
             self._open()
             raise
-        self._set_horizon(began_us)
         self._close_some()
         return self._arrivals
 
@@ -183,6 +186,8 @@ class Indexer:
         self._connection = open_index(self.data_dir)
         self.generation = str(self._meta("generation"))
         self._next_id = int(self._meta("next_id"))
+        kept = self._connection.execute("SELECT value FROM meta WHERE key = 'horizon'").fetchone()
+        self.horizon_us = kept[0] if kept else 0
         self._types: dict[str, int] = dict(self._connection.execute("SELECT name, id FROM types"))
         self._tally = Tally(self._connection, 0)
         self._newest_us = self._connection.execute("SELECT max(ts) FROM events").fetchone()[0] or 0
@@ -399,7 +404,14 @@ class Indexer:
             bounds.append(began_us - _STAMPED_TO_WRITTEN_US)
         elif began_us < self._newest_us < began_us + _SKEW_US:
             bounds.append(began_us)  # a log that is not seen yet was begun later, and is stamped later
-        self.horizon_us = min(bounds) if bounds else None
+        horizon_us = min(bounds) if bounds else None
+        if horizon_us != self.horizon_us:
+            self._keep_horizon(horizon_us)
+
+    def _keep_horizon(self, horizon_us: int | None) -> None:
+        """Keep it in the index as well: other processes see it together with the events that it is about."""
+        self.horizon_us = horizon_us
+        self._connection.execute("INSERT OR REPLACE INTO meta VALUES ('horizon', ?)", (horizon_us,))
 
     def _close_some(self) -> None:
         """Keep open no more than what is growing, and of that not too much."""

@@ -6,10 +6,11 @@ events, with either it goes forward from there.
 """
 
 import contextlib
+import os
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 import msgspec
@@ -41,6 +42,8 @@ class EventQuery:
     order: Literal["asc", "desc"] | None = None
     horizon_us: int | None = None
     """For pages that go on from a moment across sessions: later events may still be overtaken by others."""
+    settled_only: bool = False
+    """Take the horizon that the index had at the moment that is seen."""
 
 
 class Page(NamedTuple):
@@ -77,6 +80,8 @@ class Queries:
     def events(self, query: EventQuery) -> Page:
         """Return one page of events. sqlite3.Error when the index cannot be read."""
         with self.reading() as connection:
+            if query.settled_only:
+                query = replace(query, horizon_us=_horizon(connection))
             scope, known_session = self._scope(connection, query.session_id)
             types = self._types(connection, query.event_types)
             if not known_session or types == []:
@@ -141,6 +146,20 @@ class Queries:
         with self.reading() as connection:
             return connection.execute("SELECT session_id, offset FROM sessions WHERE over = 0").fetchall()
 
+    def offset(self, session_id: str) -> int | None:
+        """Return up to where a session's log is indexed, None when the index does not have it."""
+        with self.reading() as connection:
+            row = connection.execute(
+                "SELECT offset FROM sessions WHERE session_id = ?", (session_id,)
+            ).fetchone()
+            return int(row[0]) if row else None
+
+    def standing(self) -> tuple[str, int | None]:
+        """Return the index's generation and its horizon (see `Indexer`)."""
+        with self.reading() as connection:
+            generation = connection.execute("SELECT value FROM meta WHERE key = 'generation'").fetchone()[0]
+            return str(generation), _horizon(connection)
+
     def session(self, session_id: str) -> Session | None:
         """Return one session, None when the index does not have it."""
         with self.reading() as connection:
@@ -186,8 +205,10 @@ class Queries:
     def reading(self) -> Iterator[sqlite3.Connection]:
         """Give a connection that sees one moment of the index."""
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        if connection is None:
+        inode = _inode(self._path)
+        if connection is None or self._local.inode != inode:  # another process may have begun it anew
             connection = self._local.connection = connect(self._path, read_only=True)
+            self._local.inode = inode
         connection.execute("BEGIN")
         try:
             yield connection
@@ -247,6 +268,19 @@ class Queries:
             row = connection.execute("SELECT session_id FROM sessions WHERE id = ?", (number,)).fetchone()
             found[number] = row[0]
         return found
+
+
+def _inode(path: str) -> int:
+    try:
+        return os.stat(path).st_ino
+    except OSError:
+        return 0
+
+
+def _horizon(connection: sqlite3.Connection) -> int | None:
+    """Return the horizon; 0, before which nothing lies, when the index has none yet."""
+    row = connection.execute("SELECT value FROM meta WHERE key = 'horizon'").fetchone()
+    return 0 if row is None else row[0]
 
 
 def _page(query: EventQuery, low: int, high: int) -> tuple[int, int, bool]:

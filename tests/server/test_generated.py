@@ -108,6 +108,8 @@ def test_requests_made_from_the_description(
         def ask(case: Case[Any], schema: str, exists: bool) -> None:
             if mode.is_positive:
                 name_a_schema(case.body, schema)
+                if route.path.endswith("/metrics"):
+                    case.query.pop("end_time", None)  # which one comes first, no description can say
                 if exists:
                     name_what_exists(case, schema, "past" if route.method == "GET" else started(session, url))
             case.call_and_validate(session=session, checks=CHECKS, timeout=30)

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from proxy.server import health
+from proxy.store.follower import Follower
+from proxy.store.indexer import Indexer
 from tests.server.conftest import Rig, serving
 
 pytestmark = pytest.mark.anyio
@@ -87,7 +89,8 @@ async def test_what_is_not_indexed_yet_is_counted(rig: Rig) -> None:
     rig.shared.follower.stop()
     os.truncate(log.path, os.stat(log.path).st_size + 100)
     assert health.behind_bytes(rig.shared) == 100
-    rig.shared.follower = type(rig.shared.follower)(rig.shared.indexer, lambda _: None, lambda _: None)
+    assert isinstance(rig.shared.indexer, Indexer)
+    rig.shared.follower = Follower(rig.shared.indexer, lambda _: None, lambda _: None)
     rig.shared.indexer._open()
     rig.shared.follower.start()
 
