@@ -80,7 +80,8 @@ def serve(options: Options, lock: int) -> bool:
         scheme = "https" if _certificate(options) else "http"
         listening = _listening(options)
         host, port = options.host, listening.getsockname()[1]
-        url = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
+        near = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # every address is none to ask at
+        url = f"{scheme}://{f'[{near}]' if ':' in near else near}:{port}"
         api = options.settings.api.model_copy(update={"host": host, "port": port})
         options = replace(options, port=port, settings=options.settings.model_copy(update={"api": api}))
 

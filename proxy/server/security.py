@@ -7,6 +7,7 @@ reverse proxy comes from wherever the proxy had it from, whoever runs the proxy.
 """
 
 import asyncio
+import base64
 import ipaddress
 import math
 from typing import Literal, NamedTuple
@@ -19,7 +20,7 @@ from proxy.server.peers import is_same_user
 from proxy.server.shared import Shared, of
 from proxy.server.tokens import SCOPES, Token, TokenError, hashed
 
-__all__ = ["ACCESS", "Access", "add_headers", "default_access", "security_middleware"]
+__all__ = ["ACCESS", "Access", "add_headers", "default_access", "security_middleware", "still_may_listen"]
 
 Access = Literal["open", "read", "write"]
 """What a call needs: nothing, or a scope."""
@@ -78,9 +79,7 @@ async def security_middleware(request: web.Request, handler: "web.Handler") -> w
         client = await _client(request)
         await _check_rate(request, client.name)
         if not client.scopes:
-            raise UnauthorizedError(
-                "A token is needed: send `Authorization: Bearer TOKEN`; `claude-proxy token create` makes one."
-            )
+            raise _unauthorized(request)
         if access not in client.scopes:
             raise NotAllowedError(
                 f"This token may not {access}; `claude-proxy token create --scope {access}`."
@@ -101,6 +100,21 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
         response.headers["Access-Control-Allow-Headers"] = "Authorization, Content-Type, Last-Event-ID"
         response.headers["Access-Control-Expose-Headers"] = "Retry-After"
         response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
+
+
+async def still_may_listen(request: web.Request) -> bool:
+    """Tell whether who listens may go on: a token may have been revoked since."""
+    return "read" in (await _client(request)).scopes
+
+
+def _unauthorized(request: web.Request) -> UnauthorizedError:
+    error = UnauthorizedError(
+        "A token is needed: send `Authorization: Bearer TOKEN`; `claude-proxy token create` makes one."
+    )
+    if "text/html" in request.headers.get("Accept", ""):
+        # A browser asks for a name, which does not matter, and a password: the token.
+        error.headers = {"WWW-Authenticate": 'Basic realm="claude-proxy: any name, and a token for password"'}
+    return error
 
 
 def _access(request: web.Request) -> Access:
@@ -158,13 +172,26 @@ def _check_origin(request: web.Request, allowed: tuple[str, ...]) -> None:
 
 async def _client(request: web.Request) -> _Client:
     shared = of(request)
-    scheme, _, given = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() == "bearer" and (token := await _token(shared, given.strip())):
+    if (given := _given(request)) and (token := await _token(shared, given)):
         return _Client(f"token {token.name}", token.scopes)
     address = f"address {_network(request.remote or '')}"
     if shared.settings.security.local_access and not _was_forwarded(request) and is_same_user(request):
         return _Client(address, SCOPES)
     return _Client(address, ())
+
+
+def _given(request: web.Request) -> str | None:
+    """Return the token that a request brings: as such, or as the password that a browser has asked somebody for."""
+    scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+    match scheme.lower():
+        case "bearer":
+            return given.strip()
+        case "basic":
+            try:
+                return base64.b64decode(given, validate=True).decode().partition(":")[2]
+            except ValueError:
+                return None
+    return None
 
 
 async def _token(shared: Shared, secret: str) -> Token | None:

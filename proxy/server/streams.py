@@ -10,6 +10,7 @@ from proxy.server.live import Subscriber
 from proxy.server.metrics import listening
 from proxy.server.records import LEAST_TEXT, LONGEST_TEXT
 from proxy.server.requests import event_types, whole
+from proxy.server.security import still_may_listen
 from proxy.server.shared import Shared, now_us, of
 from proxy.server.shortening import shortened_event
 from proxy.store.indexer import Arrival
@@ -35,7 +36,7 @@ async def stream(request: web.Request) -> web.StreamResponse:
         return response
     await response.write(b": listening\n\n")
     with _counted(shared), listening(request, "sse"), contextlib.suppress(ConnectionError, TimeoutError):
-        async for arrivals in _batches(subscriber, longest):
+        async for arrivals in _batches(request, subscriber, longest):
             async with asyncio.timeout(_STALLED_S):
                 await response.write(
                     b"".join(_spelled(shared.indexer.generation, one) for one in arrivals) or b": quiet\n\n"
@@ -58,7 +59,9 @@ async def socket(request: web.Request) -> web.WebSocketResponse:
     await response.prepare(request)
     with listening(request, "websocket"):
         async with asyncio.TaskGroup() as group:
-            sending = group.create_task(_send(shared, response, _batches(subscriber, longest), begins))
+            sending = group.create_task(
+                _send(shared, response, _batches(request, subscriber, longest), begins)
+            )
             async for _ in response:
                 pass  # what clients say is not listened to; pings and the end are handled below us
             sending.cancel()
@@ -103,9 +106,17 @@ def _longest(request: web.Request) -> int | None:
     return whole(request, "max_text", None, LEAST_TEXT, LONGEST_TEXT)
 
 
-async def _batches(subscriber: Subscriber, longest: int | None) -> AsyncIterator[list[Arrival]]:
-    """Yield the next events, none after a time of quiet, until the server stops."""
+async def _batches(
+    request: web.Request, subscriber: Subscriber, longest: int | None
+) -> AsyncIterator[list[Arrival]]:
+    """Yield the next events, none after a time of quiet, until the server stops or the listener may not go on."""
+    loop = asyncio.get_running_loop()
+    asked_at = loop.time()
     while True:
+        if loop.time() - asked_at >= _QUIET_S:
+            if not await still_may_listen(request):
+                return
+            asked_at = loop.time()
         try:
             async with asyncio.timeout(_QUIET_S):
                 arrivals = await subscriber.next()

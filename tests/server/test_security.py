@@ -1,11 +1,13 @@
 """Who may ask."""
 
+import asyncio
+import base64
 import os
 from typing import Any
 
 import pytest
 
-from proxy.server import security
+from proxy.server import security, streams
 from proxy.server.routes import ROUTES
 from proxy.server.tokens import TokenFile, hashed
 from tests.server.conftest import Rig, serving
@@ -102,6 +104,35 @@ async def test_tokens_come_and_go_without_a_restart(tmp_path: Any) -> None:
         await rig.get("/status", headers=reads, status=401)
         (tmp_path / "tokens.json").write_text("{")
         await rig.get("/status", headers=writes, status=503)
+
+
+@pytest.mark.usefixtures("elsewhere")
+async def test_a_browser_asks_for_the_token_as_a_password(tmp_path: Any) -> None:
+    """Who opens the page is asked, by the browser, for a password, which is the token; programs are not."""
+    async with serving(tmp_path, security={"tokens": ["secret"]}) as rig:
+        response = await rig.client.get("/", headers={"Accept": "text/html,*/*"})
+        assert (response.status, response.headers["WWW-Authenticate"][:5]) == (401, "Basic")
+        for password, status in (("secret", 200), ("wrong", 401)):
+            given = base64.b64encode(f"anybody:{password}".encode()).decode()
+            headers = {"Authorization": f"Basic {given}"}
+            assert (await rig.client.get("/", headers=headers)).status == status
+        for header in ("Basic", "Basic !", "Basic /w==", "Basic c2VjcmV0"):
+            await rig.get("/status", headers={"Authorization": header}, status=401)
+
+
+@pytest.mark.usefixtures("elsewhere")
+async def test_a_revoked_token_ends_listening(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A listener whose token is revoked hears nothing more before long."""
+    monkeypatch.setattr(streams, "_QUIET_S", 0.05)
+    async with serving(tmp_path) as rig:
+        file = TokenFile(str(tmp_path))
+        headers = bearer(file.create("r", ["read"]))
+        async with rig.client.get("/events", headers=headers) as response, asyncio.timeout(30):
+            assert await response.content.readline() == b": listening\n"
+            for _ in range(5):
+                assert await response.content.readline()
+            file.revoke("r")
+            await response.content.read()
 
 
 @pytest.mark.usefixtures("elsewhere")
