@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Question", "every"]
 
+LOOK_S = 1
 WAIT_S = 20
 """For how long the server is asked to wait for the next event. A server that stops answers at once."""
 _BEGINNING = "1970-01-01T00:00:00.000000Z"
@@ -78,10 +79,11 @@ async def every(
 ) -> AsyncGenerator[Event, None]:
     """Yield all events; with ``follow`` also those to come, until the session is over, or for ever."""
     was_over = False
+    wait_s = 0
+    # The end of a session is an event that a filter may leave out: then it is looked for.
+    longest_s = LOOK_S if question.session_id and question.event_types else WAIT_S
     while True:
-        page = await _page(
-            client, question, WAIT_S if follow and not was_over else 0, give_up_s if follow else 0
-        )
+        page = await _page(client, question, 0 if was_over else wait_s, give_up_s if follow else 0)
         for event in page.events:
             if question.is_new(event):
                 yield event
@@ -92,6 +94,7 @@ async def every(
         if not follow or was_over:
             return
         # What came between this page and the session's end is in one more page.
+        wait_s = longest_s
         was_over = question.session_id is not None and await _is_over(client, question.session_id)
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import io
 from collections.abc import AsyncIterator, Mapping
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -122,7 +123,7 @@ class Transport:
                 method,
                 self.address.current() + path,
                 params=given(query),
-                data=body,
+                data=None if body is None else io.BytesIO(body),  # a file is sent in pieces
                 headers=headers,
                 timeout=timeout,
                 allow_redirects=False,

@@ -1,0 +1,115 @@
+"""Every event, once, whatever happens meanwhile."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from proxy.client import AsyncClient, NotFoundError, UnreachableError, paging
+from proxy.sessions.record import lifecycle
+from tests.client.conftest import Live, end, say
+from tests.recorded import START_US, LogMaker, scenario
+
+pytestmark = pytest.mark.anyio
+
+
+def history(folder: Path, sessions: int, step_us: int) -> None:
+    """Write logs of past sessions whose events lie among one another."""
+    (folder / "sessions").mkdir(exist_ok=True)
+    for number in range(sessions):
+        maker = LogMaker(f"past{number}", START_US + number * step_us)
+        (folder / "sessions" / f"past{number}.jsonl").write_bytes(scenario("subagent", maker))
+
+
+@pytest.mark.parametrize("step_us", [0, 7])
+@pytest.mark.parametrize("newest_first", [False, True])
+@pytest.mark.parametrize("page_size", [1, 7, 1000])
+async def test_all_events_of_all_sessions(
+    tmp_path: Path, step_us: int, newest_first: bool, page_size: int
+) -> None:
+    """Pages of any size give each event once and in order, also where sessions share their very moments."""
+    history(tmp_path, 3, step_us)
+    live = Live(tmp_path)
+    await live.start()
+    async with AsyncClient(live.url) as client:
+        whole = await client.events_page(offset=0, limit=10_000, order="asc")
+        wanted = [(one.timestamp, one.session_id) for one in whole.events]
+        asked = client.events(newest_first=newest_first, page_size=page_size)
+        found = [(one.timestamp, one.session_id) async for one in asked]
+    await live.stop()
+    assert len(found) == len(set(found)) == whole.total
+    if newest_first:
+        assert set(found) == set(wanted)
+        assert [moment for moment, _ in found] == sorted((moment for moment, _ in found), reverse=True)
+    else:
+        assert found == wanted
+
+
+async def test_while_events_arrive(live: Live, client: AsyncClient) -> None:
+    """Events that arrive between and during pages are given too, each once, until the session is over."""
+    log = live.log()
+    say(log, 5)
+    await live.shared.catch_up()
+    seqs: list[int] = []
+    async with asyncio.timeout(60):
+        async for event in client.events(session_id="live", follow=True, page_size=4):
+            if event.event_type == "command_received":
+                seqs.append(event.data["seq"])
+                if len(seqs) < 400:
+                    say(log, 3)
+                elif len(seqs) == 400:
+                    end(log)
+    assert seqs == list(range(1, len(seqs) + 1))
+    assert len(seqs) >= 400
+
+
+async def test_following_what_has_ended(live: Live, client: AsyncClient) -> None:
+    """Following ends with the session, also when the filter leaves its end out, and when it was over before."""
+    log = live.log()
+    say(log)
+    end(log)
+    await live.shared.catch_up()
+    async with asyncio.timeout(30):
+        kinds = [one.event_type async for one in client.events(session_id="live", follow=True)]
+        few = client.events(session_id="live", event_types=["run_started"], follow=True)
+        assert [one.event_type async for one in few] == ["run_started"]
+    assert kinds[-1] == "session_ended"
+
+
+async def test_following_through_a_restart(live: Live, client: AsyncClient) -> None:
+    """The server may go and come back meanwhile: what happened is given then."""
+    log = live.log()
+    say(log)
+    await live.shared.catch_up()
+    kinds: list[str] = []
+    async with asyncio.timeout(60):
+        async for event in client.events(session_id="live", follow=True):
+            kinds.append(event.event_type)
+            if event.event_type == "run_started" and kinds.count("command_received") == 1:
+                await live.stop()
+                say(log, 2)
+                end(log)
+                await live.start()
+    assert kinds.count("command_received") == 3
+    assert kinds[-1] == "session_ended"
+
+
+async def test_a_server_that_stays_away(
+    live: Live, client: AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Following gives up when it was told to; wrong questions fail at once."""
+    log = live.log()
+    await live.shared.catch_up()
+    events = client.events(session_id="live", follow=True, give_up_s=0.01)
+    await anext(events)
+    await live.stop()
+    with pytest.raises(UnreachableError):
+        await anext(events)
+    await live.start()
+    with pytest.raises(NotFoundError):
+        await anext(client.events(session_id="nobody", follow=True))
+    with pytest.raises(ValueError, match="newest_first"):
+        client.events(newest_first=True, follow=True)
+    log.append([lifecycle("live", "session_ended", {})])
+    log.close()
+    assert paging.WAIT_S < 60

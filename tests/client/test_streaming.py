@@ -1,0 +1,221 @@
+"""Live events through what befalls a connection."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+from aiohttp import WSMsgType, web
+
+from proxy.client import AsyncClient, Event, Gap, NotFoundError, ServerFaultError, UnreachableError, retries
+from proxy.store.database import index_path
+from tests.client.conftest import Live, say
+
+pytestmark = pytest.mark.anyio
+BOTH = pytest.mark.parametrize("over", ["websocket", "sse"])
+Over = Literal["websocket", "sse"]
+
+
+@pytest.fixture(autouse=True)
+def no_long_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pauses are tested by themselves."""
+    monkeypatch.setattr(retries, "LONGEST_S", 0.05)
+    monkeypatch.setattr(retries, "FIRST_S", 0.01)
+
+
+async def listening(client: AsyncClient, live: Live, **options: Any) -> Any:
+    """Begin to listen, and return when the server knows."""
+    stream = client.stream(**options)
+    first = asyncio.ensure_future(anext(stream))
+    async with asyncio.timeout(30):
+        while not live.shared.hub.subscribers:
+            await asyncio.wait([first], timeout=0.01)
+    return stream, first
+
+
+@BOTH
+async def test_goes_on_where_it_was(live: Live, client: AsyncClient, over: Over) -> None:
+    """Through restarts of the server every event is given once, in order, also what happened meanwhile."""
+    log = live.log()
+    await live.shared.catch_up()
+    stream, first = await listening(client, live, over=over, event_types="command_received")
+    seqs: list[int] = []
+    say(log, 3)
+    async with asyncio.timeout(60):
+        seqs.append((await first).data["seq"])
+        for _ in range(3):
+            await live.stop()
+            say(log, 4)
+            await live.start()
+            say(log, 3)
+            while len(seqs) < log_count(log):
+                event = await anext(stream)
+                assert isinstance(event, Event)
+                seqs.append(event.data["seq"])
+    await stream.aclose()
+    assert seqs == list(range(1, len(seqs) + 1))
+    assert len(seqs) == 24
+    log.close()
+
+
+def log_count(log: Any) -> int:
+    """Return how many messages the log holds."""
+    return Path(log.path).read_bytes().count(b'"stream":"stdin"')
+
+
+@BOTH
+async def test_goes_on_in_another_run(live: Live, over: Over) -> None:
+    """A place that a program has kept leads it on in its next run."""
+    log = live.log()
+    say(log)
+    await live.shared.catch_up()
+    async with AsyncClient(live.url) as client:
+        stream, first = await listening(client, live, over=over)
+        say(log, 5)
+        place = (await first).id
+    async with AsyncClient(live.url) as client, asyncio.timeout(30):
+        stream = client.stream(after=place, over=over, event_types="command_received")
+        heard = [await anext(stream) for _ in range(4)]
+        missed = [one.data["seq"] for one in heard if isinstance(one, Event)]
+        await stream.aclose()
+    assert missed == [3, 4, 5, 6]
+    log.close()
+
+
+async def test_an_index_that_was_begun_anew_is_a_gap(live: Live, client: AsyncClient) -> None:
+    """Nothing is given twice after the index was thrown away, and it is told that something may be missing."""
+    log = live.log()
+    await live.shared.catch_up()
+    stream, first = await listening(client, live, event_types="command_received")
+    say(log, 3)
+    async with asyncio.timeout(60):
+        seqs = [
+            (await first).data["seq"],
+            (await anext(stream)).data["seq"],
+            (await anext(stream)).data["seq"],
+        ]
+        await live.stop()
+        for path in Path(index_path(str(live.data_dir))).parent.glob(Path(index_path("x")).name + "*"):
+            path.unlink()
+        await live.start()
+        say(log, 2)
+        notice = await anext(stream)
+        seqs += [(await anext(stream)).data["seq"], (await anext(stream)).data["seq"]]
+    await stream.aclose()
+    assert isinstance(notice, Gap)
+    assert notice.after
+    assert seqs == [1, 2, 3, 4, 5]
+    log.close()
+
+
+@BOTH
+async def test_a_slow_listener_loses_nothing(live: Live, client: AsyncClient, over: Over) -> None:
+    """Whoever takes slowly is sent slowly: nothing is read ahead without bound, nothing is lost."""
+    log = live.log()
+    await live.shared.catch_up()
+    stream, first = await listening(client, live, over=over, event_types="command_received")
+    for _ in range(20):
+        say(log, 500)
+    await live.shared.catch_up()
+    seqs = [(await first).data["seq"]]
+    async with asyncio.timeout(90):
+        while len(seqs) < 10_000:
+            seqs.append((await anext(stream)).data["seq"])
+            if len(seqs) % 1000 == 0:
+                await asyncio.sleep(0)
+    await stream.aclose()
+    assert seqs == list(range(1, 10_001))
+    log.close()
+
+
+@pytest.mark.parametrize("over", ["websocket", "sse"])
+async def test_who_is_refused_is_told(live: Live, client: AsyncClient, over: Over) -> None:
+    """A session that does not exist, and a server that does not come, are errors and no endless waiting."""
+    with pytest.raises(NotFoundError):
+        await anext(client.stream(session_id="nobody", over=over))
+    log = live.log()
+    await live.shared.catch_up()
+    stream, first = await listening(client, live, over=over, give_up_s=0.05)
+    say(log)
+    await first
+    await live.stop()
+    with pytest.raises(UnreachableError):
+        await exhausted(stream)
+    with pytest.raises(UnreachableError):
+        await anext(client.stream(over=over))
+    log.close()
+
+
+async def exhausted(stream: AsyncIterator[Any]) -> None:
+    """Take all that a stream gives."""
+    async with asyncio.timeout(30):
+        async for _ in stream:
+            pass
+
+
+@contextlib.asynccontextmanager
+async def saying(*turns: list[bytes]) -> AsyncIterator[tuple[AsyncClient, list[str]]]:
+    """A client of a server that says these things, in one connection after the other, and breaks each off."""
+    places: list[str] = []
+    left = list(turns)
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        places.append(request.query.get("last_event_id", "-"))
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        for what in left.pop(0) if left else []:
+            if what.startswith(b"raw:"):
+                assert request.transport is not None
+                request.transport.write(what[4:])
+            else:
+                await socket.send_str(what.decode())
+        if left:
+            assert request.transport is not None
+            request.transport.close()
+        else:
+            async for message in socket:
+                assert message.type is WSMsgType.TEXT
+        return socket
+
+    app = web.Application()
+    app.router.add_get("/api/v1/monitoring/stream", handle)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        async with AsyncClient(f"http://127.0.0.1:{runner.addresses[0][1]}", retries=3) as client:
+            yield client, places
+    finally:
+        await runner.cleanup()
+
+
+def frame(number: int) -> bytes:
+    """Return a frame as the server sends it."""
+    stamp = f"2026-01-01T00:00:00.{number:06d}Z"
+    head = f'{{"type":"event","id":"g-{number}-1","data":{{"event_type":"e","session_id":"s","data":{{}},'
+    return (head + f'"timestamp":"{stamp}"}}}}').encode()
+
+
+async def test_half_a_frame() -> None:
+    """A frame that breaks off in the middle is none: it is asked for again."""
+    half = b"raw:\x81\x7e\x01\x00" + frame(3)[:20]
+    async with saying([frame(1), frame(2), half], [frame(3)], []) as (client, places), asyncio.timeout(30):
+        stream = client.stream()
+        ids = [item.id for item in [await anext(stream) for _ in range(3)] if isinstance(item, Event)]
+        await stream.aclose()
+    assert ids == ["g-1-1", "g-2-1", "g-3-1"]
+    assert places[:2] == ["", "g-2-1"]
+
+
+@pytest.mark.parametrize("nonsense", [b"nonsense", b"[]", b'{"type":"event","data":5}', b"{"])
+async def test_frames_that_are_none(nonsense: bytes) -> None:
+    """A server that keeps saying what is no event is at fault; one that did so once is asked again."""
+    async with saying([frame(1), nonsense], [frame(2)], []) as (client, _), asyncio.timeout(30):
+        stream = client.stream()
+        assert [(await anext(stream)).id for _ in range(2)] == ["g-1-1", "g-2-1"]  # type: ignore[union-attr]
+        await stream.aclose()
+    async with saying(*[[nonsense]] * 9) as (client, _), asyncio.timeout(30):
+        with pytest.raises(ServerFaultError):
+            await anext(client.stream())
