@@ -76,7 +76,10 @@ def add_options(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> No
         help="how long to pause: not at all (default), as recorded, or SCALE times as long",
     )
     parser.add_argument(
-        "--patience", metavar="SECONDS", type=float, help="give up when the client says nothing for so long"
+        "--patience",
+        metavar="SECONDS",
+        type=_seconds,
+        help="give up when the client says nothing for so long",
     )
     parser.add_argument(
         "--report", metavar="FILE", help="add what the client did differently there, as a line of JSON"
@@ -116,9 +119,18 @@ def _parser() -> argparse.ArgumentParser:
 
 def _scale(text: str) -> float:
     named = {"none": 0.0, "recorded": 1.0}
-    if text in named:
-        return named[text]
-    scale = float(text)  # argparse says what is wrong with it
-    if not 0 <= scale < 1e6:
-        raise ValueError(text)
-    return scale
+    return named[text] if text in named else _number(text, "none, recorded, or a number")
+
+
+def _seconds(text: str) -> float:
+    return _number(text, "a number of seconds")
+
+
+def _number(text: str, takes: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1
+    if not 0 <= number < 1e6:
+        raise argparse.ArgumentTypeError(f"{text!r}; it takes {takes} from 0")
+    return number

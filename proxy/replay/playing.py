@@ -117,8 +117,7 @@ class _Player:
         """Wait as the record did, from when the line before was played; see meanwhile what comes."""
         until = self._clock + seconds * self._options.scale
         while self._options.scale and (left := until - time.monotonic()) > 0:
-            heard = self._matching.received
-            self._wire.wait(left, lambda heard=heard: self._matching.received > heard)  # type: ignore[misc]
+            self._listen(left)
             self._reply(None, waiting=False)
 
     def _say(self, cue: Cue) -> bool:
@@ -141,11 +140,7 @@ class _Player:
             self._answer_ahead()
             if self._wire.ended:
                 return self._matching.miss(cue)
-            heard = self._matching.received
-            if not self._wire.wait(
-                self._options.patience_s,
-                lambda heard=heard: self._matching.received > heard or self._wire.ended,  # type: ignore[misc]
-            ):
+            if not self._listen(self._options.patience_s):
                 self._divergences.add(
                     "silent",
                     f"the client said nothing for {self._options.patience_s:g} s, where the record has "
@@ -154,6 +149,15 @@ class _Player:
                 )
                 return False
         return True
+
+    def _listen(self, seconds: float | None) -> bool:
+        """Wait for so long until a line comes or the input ends; return whether one of the two is so."""
+        heard = self._matching.received
+        was_ended = self._wire.ended
+        return self._wire.wait(
+            seconds,
+            lambda: self._matching.received > heard or self._wire.ended != was_ended,
+        )
 
     def _answer_ahead(self) -> None:
         """Say what only answers a control request that is here already: a client may wait for it before it goes on.
@@ -182,21 +186,24 @@ class _Player:
             self._reply(None)
             if self._wire.ended or self._matching.beyond:
                 return
-            heard = self._matching.received
-            self._wire.wait(None, lambda heard=heard: self._matching.received > heard or self._wire.ended)  # type: ignore[misc]
+            self._listen(None)
 
     # -- the end -----------------------------------------------------------------------------------------------
 
     def _on_signal(self, name: str, status: int | str) -> None:
         self._journal.note("signal", signal=name)
         as_recorded = name == self._recording.signal or status == self._recording.exit_code != 0
-        if self._played < len(self._recording.cues) and not as_recorded:
+        if self._played == len(self._recording.cues):
+            self._matching.settle(None)
+            self._matching.miss_the_rest()
+        elif not as_recorded:
             sentence = f"{name} came before the end, at record {self._recording.cues[self._played].seq}"
             self._divergences.add("signal", sentence, signal=name)
         self._end(None if as_recorded else int(status))
 
     def _end(self, status: int | None = None) -> NoReturn:
         """End as the record did, or with a status that says that the client went another way."""
+        on_signals(AS_CLAUDE, lambda _name, _status: None)  # it ends already
         recording = self._recording
         for divergence in self._divergences.found[:_SAID]:
             self._complain(divergence["sentence"])

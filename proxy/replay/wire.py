@@ -123,6 +123,10 @@ class Wire:
         while left and fd not in self._gone:
             try:
                 left = left[os.write(fd, left) :]
+            except BlockingIOError:  # somebody has made it so that writing does not wait
+                ready = select.poll()
+                ready.register(fd, select.POLLOUT)
+                ready.poll()
             except OSError:  # nobody reads any more, or it never was open
                 self._gone.add(fd)
 

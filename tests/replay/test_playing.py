@@ -307,3 +307,26 @@ def test_answers_are_under_the_clients_own_ids(tmp_path: Path) -> None:
     answers = [(m["response"]["request_id"], m["response"]["response"]["at"]) for m in done.said]
     assert sorted(answers) == [("a", 1), ("b", 2)]
     assert done.report["divergences"] == []
+
+
+def test_an_output_that_does_not_wait_is_waited_for(tmp_path: Path) -> None:
+    """A caller may have made its pipe non-blocking: what does not fit now is written when it does."""
+    path = stand_in(
+        tmp_path, log(*[(">", {"type": "keep_alive", "pad": "x" * 9000})] * 50, command=("claude", "-p"))
+    )
+    ours, theirs = os.pipe()
+    os.set_blocking(theirs, False)
+    with subprocess.Popen([path], stdin=subprocess.DEVNULL, stdout=theirs) as process:
+        os.close(theirs)
+        with open(ours, "rb") as output:
+            assert output.read().count(b"\n") == 50
+        assert process.wait(WAIT_S) == 0
+
+
+@pytest.mark.parametrize("name", ["timing", "patience"])
+def test_a_number_that_is_none_is_refused_in_words(name: str) -> None:
+    """The sentence says what the option takes."""
+    for wrong in ("x", "-1", "nan"):
+        command = [*PROXY, "replay", "latest", f"--{name}={wrong}"]
+        done = subprocess.run(command, capture_output=True, timeout=WAIT_S, check=False)
+        assert (done.returncode, b"it takes " in done.stderr) == (2, True)
