@@ -8,6 +8,7 @@ Labels are closed sets: routes, not paths; nothing that a client or a log may ma
 """
 
 import asyncio
+import fcntl
 import os
 import re
 import shutil
@@ -52,6 +53,9 @@ _STREAMING = frozenset(["/events", "/api/v1/monitoring/stream"])
 _GONE = "499"
 """The status of requests whose client left before the answer, as other servers have it."""
 _FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+_PREFIX = "claude-proxy-"
+_FRESH_S = 60.0
+"""A folder is held an instant after it was made; one that is older and is not held was left behind."""
 
 
 @contextmanager
@@ -60,8 +64,10 @@ def shared_figures() -> Iterator[None]:
 
     In memory where there is such a place: these files are mapped, and a full disk would kill whoever writes.
     """
-    memory = "/dev/shm"
-    folder = tempfile.mkdtemp(prefix="claude-proxy-", dir=memory if os.access(memory, os.W_OK) else None)
+    _sweep()
+    folder = tempfile.mkdtemp(prefix=_PREFIX, dir=_place())
+    held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)  # as long as one of the processes lives
     os.environ[_FOLDER] = folder
     plain, values.ValueClass = values.ValueClass, values.MultiProcessValue()  # type: ignore[no-untyped-call]
     try:
@@ -70,6 +76,28 @@ def shared_figures() -> Iterator[None]:
         del os.environ[_FOLDER]
         values.ValueClass = plain
         shutil.rmtree(folder, ignore_errors=True)
+        os.close(held)
+
+
+def _place() -> str:
+    memory = "/dev/shm"
+    return memory if os.access(memory, os.W_OK) else tempfile.gettempdir()
+
+
+def _sweep() -> None:
+    """Remove what servers of ours have left that were killed: nobody holds it any more."""
+    with os.scandir(_place()) as entries:
+        found = [entry.path for entry in entries if entry.name.startswith(_PREFIX)]
+    for path in found:
+        with suppress(OSError):
+            fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            try:
+                status = os.fstat(fd)
+                if status.st_uid == os.geteuid() and time.time() - status.st_mtime > _FRESH_S:
+                    fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    shutil.rmtree(path, ignore_errors=True)
+            finally:
+                os.close(fd)
 
 
 class Metrics:

@@ -14,7 +14,7 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_open_metrics
 from prometheus_client.parser import text_string_to_metric_families as parse
 
-from proxy.server.metrics import METRICS
+from proxy.server.metrics import METRICS, shared_figures
 from proxy.server.security import default_access
 from tests.server.conftest import Rig, serving
 from tests.store.test_index import fill
@@ -242,6 +242,27 @@ def test_several_processes_are_added_up(tmp_path: Path) -> None:
         "third": [1, 1, 1, 8],
     }
     assert not os.path.exists(done.stdout.strip())
+
+
+def test_what_a_killed_server_left_in_memory_is_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Folders that nobody holds go when the next server starts; those of living servers, and fresh ones, stay."""
+    monkeypatch.setattr("proxy.server.metrics._place", lambda: str(tmp_path))
+    for name in ("claude-proxy-dead", "claude-proxy-fresh", "another"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "counter_1.db").touch()
+    for name in ("claude-proxy-dead", "another"):
+        os.utime(tmp_path / name, (0, 0))
+    with shared_figures():
+        (mine,) = set(os.listdir(tmp_path)) - {"claude-proxy-fresh", "another"}
+        os.utime(tmp_path / mine, (0, 0))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.delenv("PROMETHEUS_MULTIPROC_DIR")
+            with shared_figures():
+                assert mine in os.listdir(tmp_path)
+            patch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path / mine))
+    assert sorted(os.listdir(tmp_path)) == ["another", "claude-proxy-fresh"]
 
 
 async def test_the_dashboard_asks_for_figures_that_exist(rig: Rig) -> None:
