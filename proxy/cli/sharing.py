@@ -40,7 +40,8 @@ def write_page(info: catalogue.SessionInfo, target: str) -> int:
 def _write(info: catalogue.SessionInfo, about: dict[str, Any], file: TextIO) -> None:
     with open(_STYLE, encoding="utf-8") as style:
         rules = style.read()
-    title = escaped(info.name or " ".join(info.command) or info.session_id, 200)
+    called = about["name"] or about["prompt"] or " ".join(about["command"]) or about["session_id"]
+    title = escaped(" ".join(called.split()), 200)
     file.write(
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>\n'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'

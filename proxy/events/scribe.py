@@ -6,6 +6,8 @@ from proxy.events.moments import Speller
 from proxy.events.session import Evidence, Prompt, Run, Session
 from proxy.events.vocabulary import OVER
 
+_LONGEST_TITLE = 200
+
 
 class Event(NamedTuple):
     """One event of a session: what the API gives, with its moment in microseconds."""
@@ -85,6 +87,7 @@ class Scribe:
         session.run = Run(f"run-{session.runs}", self.seq, self.moment_us)
         self.settle(message)
         if prompt is not None:
+            session.prompt = session.prompt or prompt.prompt[:_LONGEST_TITLE]
             fields["prompt"] = prompt.prompt
             fields["prompt_seq"] = prompt.seq
         self.emit("run_started", **fields)

@@ -42,6 +42,8 @@ class Tool(msgspec.Struct, omit_defaults=True):
     name: str
     seq: int
     since_us: int
+    parent: str | None = None
+    """The call of the subagent that called it."""
 
 
 class Question(msgspec.Struct, omit_defaults=True):
@@ -69,6 +71,8 @@ class Session(msgspec.Struct, omit_defaults=True):
     kind: str = "wrapped"
     """``wrapped``, or ``monitoring`` for one that a client of the API has started."""
     name: str | None = None
+    prompt: str | None = None
+    """The beginning of the first prompt: what the session is about, to a person."""
     command: list[str] = []
     cwd: str | None = None
     pid: int | None = None

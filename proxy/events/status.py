@@ -28,6 +28,7 @@ def describe(session: Session, now_us: int) -> dict[str, Any]:
     return {
         "session_id": session.session_id,
         "name": session.name,
+        "prompt": session.prompt,
         "kind": session.kind,
         "state": session.state,
         "state_since": _spelled(session.state_since_us),

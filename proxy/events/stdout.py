@@ -65,7 +65,7 @@ def _tool_call(scribe: Scribe, block: Message, parent: str | None) -> None:
     name, tool_use_id = text(block, "name") or "unknown", text(block, "id")
     if tool_use_id is None or tool_use_id in scribe.session.tools:
         return
-    scribe.session.tools[tool_use_id] = Tool(name, scribe.seq, scribe.moment_us)
+    scribe.session.tools[tool_use_id] = Tool(name, scribe.seq, scribe.moment_us, parent)
     scribe.emit(
         "tool_started",
         tool=name,
@@ -87,6 +87,8 @@ def _tool_result(scribe: Scribe, block: Message) -> None:
     tool = scribe.session.tools.pop(tool_use_id, None)
     if tool is not None:
         fields |= {"tool": tool.name, "duration_ms": (scribe.moment_us - tool.since_us) / 1000}
+        if tool.parent is not None:
+            fields["parent_tool_use_id"] = tool.parent
     scribe.emit("tool_failed" if failed else "tool_completed", **fields)
 
 

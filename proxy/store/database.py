@@ -12,7 +12,7 @@ import sqlite3
 
 __all__ = ["connect", "index_path", "open_index"]
 
-VERSION = 2
+VERSION = 3
 """Of tables and of what the interpreter makes of a record: another number begins the index anew."""
 
 _TABLES = """

@@ -397,6 +397,8 @@ export type ApiSession = {
   /** The session, as this proxy names it. */
   session_id: string;
   name?: string | null;
+  /** The beginning of the first prompt. */
+  prompt?: string | null;
   state: "starting" | "idle" | "executing" | "waiting" | "compacting" | "ended" | "failed";
   pid?: number | null;
   started_at?: string | null;

@@ -195,6 +195,30 @@ def test_prompt_on_the_command_line() -> None:
     assert events[1].data["prompt"] == "hello"
 
 
+def test_a_session_is_about_its_first_prompt() -> None:
+    """The first prompt stays, shortened, whatever is asked later: it tells sessions apart."""
+    maker = LogMaker()
+    log = maker.started(["claude", "--input-format", "stream-json"])
+    for text in ("x" * 500, "later"):
+        log += maker.lines("stdin", {"type": "user", "message": {"role": "user", "content": text}})
+        log += maker.lines("stdout", {"type": "result", "subtype": "success"})
+    assert interpreted(log)[1].prompt == "x" * 200
+
+
+def test_a_subagents_results_belong_to_it() -> None:
+    """What a subagent's tool gives says whose it is, as the call does, though the wire's result may not."""
+    events, _ = interpreted(scenario("subagent"))
+    belongs = {
+        event.data["tool_use_id"]: event.data["parent_tool_use_id"]
+        for event in events
+        if event.event_type == "tool_started"
+    }
+    assert any(belongs.values())
+    for event in events:
+        if event.event_type == "tool_completed":
+            assert event.data.get("parent_tool_use_id") == belongs[event.data["tool_use_id"]]
+
+
 def test_queued_prompts_take_their_turns() -> None:
     """A prompt that comes during a run begins the next one, when Claude Code turns to it."""
     made = LogMaker()

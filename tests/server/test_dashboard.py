@@ -46,7 +46,8 @@ async def tab(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Tab]:
     """A browser's tab, which must have had nothing to complain about."""
     async with browser(tmp_path_factory.mktemp("browser")) as tab:
         yield tab
-        assert tab.complaints == []
+        # A test's server goes before its browser does: that nobody answers any more is no fault of the page.
+        assert [one for one in tab.complaints if "ERR_CONNECTION" not in one] == []
 
 
 def base(rig: Rig) -> str:
@@ -294,7 +295,7 @@ async def test_the_page_goes_on_when_the_server_comes_back(tmp_path: Path) -> No
         async with TestServer(create_app(str(tmp_path), Settings()), port=port):
             await tab.sees("last words")
             await tab.until("document.querySelector('.link-open') && !document.querySelector('.lost')")
-            assert await tab.value("document.body.innerText.split('first words').length") == 2
+            assert await tab.value("document.querySelectorAll('.prompt').length") == 1
 
 
 async def test_empty_sessions_and_clocks_that_jump(tmp_path: Path, tab: Tab) -> None:

@@ -127,6 +127,8 @@ async def test_nothing_blocks_the_loop(rig: Rig) -> None:
         "/api/v1/monitoring/sessions",
         "/api/v1/monitoring/events",
         "/api/v1/monitoring/status",
+        "/api/v1/monitoring/sessions/past0/records?text=x",
+        "/api/v1/monitoring/sessions/past0/records/1?max_text=200",
     ]
     await rig.get("/status")  # who is at the other end is asked of the kernel once, in memory
     with blockbuster_ctx():

@@ -9,8 +9,8 @@ import { Activity } from "./activity.js";
 const AT_ONCE = 1000;
 const BAD = ["invalid", "malformed", "unknown"];
 
-/** What a session is called: its name, or its command. */
-export const title = (one) => one.name || (one.command?.length ? oneLine(command(one.command), 120) : one.session_id);
+/** What a session is called: its name, its first prompt, or its command. */
+export const title = (one) => one.name || (one.prompt && oneLine(one.prompt, 120)) || (one.command?.length ? oneLine(command(one.command), 120) : one.session_id);
 
 /** What is wrong with a session's record: {invalid: 2, ...} */
 export function problems(one) {
@@ -70,7 +70,7 @@ async function everything(known) {
 }
 
 function fits(one, wanted) {
-  const text = `${one.session_id} ${one.name ?? ""} ${one.command?.join(" ") ?? ""} ${one.model ?? ""} ${one.state} ${one.cwd ?? ""} ${Object.keys(problems(one)).join(" ")}`.toLowerCase();
+  const text = `${one.session_id} ${one.name ?? ""} ${one.prompt ?? ""} ${one.command?.join(" ") ?? ""} ${one.model ?? ""} ${one.state} ${one.cwd ?? ""} ${Object.keys(problems(one)).join(" ")}`.toLowerCase();
   return wanted.toLowerCase().split(/\s+/).every((word) => text.includes(word));
 }
 
@@ -148,7 +148,7 @@ export function Home({ query }) {
     <section class="past-sessions" aria-labelledby="past"><div class="section-head"><h2 id="past">Past</h2><span class="faint num">${exact(all.length - running.length)} sessions · ${cost(spent)} in all</span>
       <input ref=${search} type="search" placeholder="Filter sessions  ( / )" aria-label="Filter sessions" value=${wanted} onInput=${(event) => { setWanted(event.target.value); setChosen(-1); }}
         onKeyDown=${(event) => { if (event.key === "Escape") { setWanted(""); event.target.blur(); } if (event.key === "Enter") event.target.blur(), setChosen(running.length); }} /></div>
-      ${past.length ? html`<div class="past past-head" aria-hidden="true"><span>state</span><span>name or command</span><span></span><span class="model">model</span><span class="num">turns</span><span class="num">duration</span><span class="num">cost</span><span class="started">started</span></div>
+      ${past.length ? html`<div class="past past-head" aria-hidden="true"><span>state</span><span>name or prompt</span><span></span><span class="model">model</span><span class="num">turns</span><span class="num">duration</span><span class="num">cost</span><span class="started">started</span></div>
         <${List} class="past-list" count=${past.length} estimate=${36} fixed handle=${handle} label="Past sessions" row=${(index) => html`<${Line} one=${past[index]} chosen=${index + running.length === chosen} />`} />`
         : html`<${Empty} title=${wanted ? "No session fits" : "None has ended yet"}>${wanted && html`<button onClick=${() => setWanted("")}>Show all</button>`}<//>`}
     </section>
