@@ -106,20 +106,14 @@ def _is_round_of_shorter(steps: _Steps, count: int, counts: dict[_Steps, int]) -
 
 def _is_explained(steps: _Steps, count: int, by: _Steps, by_count: int) -> bool:
     """Whether a pattern is there only because another one is."""
-    if len(steps) > len(by):
+    if len(steps) > len(by) or steps == by:
         return False
-    if len(steps) == len(by):
-        if count > 1.1 * by_count + 1:
-            return False
-        # The same rounds, begun elsewhere; or, of rounds that are longer than a pattern can be, another piece.
-        overlap = range(1, len(steps) // 2 + 1)
-        pieces = any(steps[:-at] == by[at:] or steps[at:] == by[:-at] for at in overlap) and len(steps) > 3
-        return steps in _rotations(by) or pieces
     # A round goes on into the next one, so a piece may also lie across the end.
     circle = by + by[: len(steps) - 1]
     within = sum(circle[at : at + len(steps)] == steps for at in range(len(by)))
-    return bool(within) and count <= within * by_count * 1.1 + 1
-
-
-def _rotations(steps: _Steps) -> list[_Steps]:
-    return [steps[at:] + steps[:at] for at in range(1, len(steps))]
+    if within:
+        return count <= within * by_count * 1.1 + 1
+    # Of rounds that are longer than a pattern can be: another piece, most of which has been told.
+    most = range((len(steps) + 1) // 2, len(steps))
+    overlaps = any(steps[:n] == by[-n:] or steps[-n:] == by[:n] for n in most if n >= SHORTEST)
+    return overlaps and count <= 1.1 * by_count + 1

@@ -24,13 +24,13 @@ ACTIVITIES: Final[dict[Activity, str]] = {
 
 def summarised(analysis: Analysis) -> Analysis:
     """Return the analysis with its sentences."""
+    if not analysis.events:
+        return msgspec.structs.replace(analysis, summary=["Nothing is known of this session yet."])
     sentences = [_did(analysis), _time(analysis), _money(analysis.cost), _wrong(analysis), _waited(analysis)]
     return msgspec.structs.replace(analysis, summary=[one for one in sentences if one])
 
 
 def _did(analysis: Analysis) -> str:
-    if not analysis.events:
-        return "Nothing is known of this session yet."
     turns = sum(analysis.turn_outcomes.values())
     calls = sum(tool.calls for tool in analysis.tools)
     parts = [_counted(turns, "turn")]

@@ -18,6 +18,7 @@ MOST_BARS = 2000
 _ENDED_WELL = frozenset(("completed", "allowed", "open"))
 _COUNTED = frozenset(("turn", "tool", "subagent", "task", "permission"))
 _FIRST_US = 1000
+_LONGEST_US = 10**16
 
 
 @dataclass(slots=True)
@@ -51,12 +52,12 @@ class Bars:
 
     def timeline(self, still_open: Iterable[Span], start_us: int, end_us: int) -> Timeline:
         """Return all bars, and those of what is open up to the end."""
-        drawn = [_bar(span, end_us) for span in still_open]
-        room = max(1, self._most - len(drawn))
+        drawn = [_bar(span, end_us) for span in still_open][: self._most // 2]
+        room = self._most - len(drawn)
         bars, resolution_us = self._bars, self._resolution_us
         if len(bars) > room:
             bars, resolution_us = _coarsened(bars, room, resolution_us)
-        shown = sorted([*bars, *drawn[: self._most]], key=lambda bar: (bar.start_us, -bar.end_us))
+        shown = sorted([*bars, *drawn], key=lambda bar: (bar.start_us, -bar.end_us))
         there = {bar.span.id for bar in shown}
         speller = Speller()
         spell = speller.spelled
@@ -94,9 +95,11 @@ def _shown(bar: _Bar, there: set[str], speller: Speller) -> Bar:
 
 def _coarsened(bars: list[_Bar], most: int, resolution_us: int) -> tuple[list[_Bar], int]:
     """Return at most so many bars, and the resolution that it took."""
-    while len(bars) > most:
+    while len(bars) > most and resolution_us < _LONGEST_US:
         resolution_us = max(_FIRST_US, 2 * resolution_us)
         bars = _merged(bars, resolution_us)
+    if len(bars) > most:  # of as many parents: what they are a part of gives way
+        bars = _merged([replace(bar, parent=None) for bar in bars], resolution_us)
     return bars, resolution_us
 
 
