@@ -293,6 +293,15 @@ class Alerts(Section):
     disk_low: bool = Field(True, description="Whether to tell of a disk below `storage.min_free_space`.")
 
 
+class Compliance(Section):
+    """Checks of wrappers that clients ask the server for: they run programs."""
+
+    enabled: bool = Field(False, description="Whether clients may have programs checked, which runs them.")
+    concurrent_runs: Whole = Field(
+        1, ge=1, le=64, description="Checks at once in one process; further ones wait."
+    )
+
+
 class Settings(Section):
     """A whole configuration."""
 
@@ -303,6 +312,7 @@ class Settings(Section):
     storage: Storage = Storage()
     logging: Logging = Logging()
     alerts: Alerts = Alerts()
+    compliance: Compliance = Compliance()
 
 
 @dataclass(frozen=True, slots=True)

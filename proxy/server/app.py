@@ -9,6 +9,7 @@ from aiohttp import web
 
 from proxy.config import Settings
 from proxy.server.analyses import Analyses
+from proxy.server.compliance import Checks
 from proxy.server.errors import error_middleware, expect
 from proxy.server.journal import journal
 from proxy.server.live import Hub
@@ -58,6 +59,8 @@ def create_app(
         shared = await _started(data_dir, settings, keeper)
         app[SHARED] = shared
         yield
+        if shared.checks is not None:
+            await shared.checks.close()
         await asyncio.to_thread(_stopped, shared)
 
     async def let_go(app: web.Application) -> None:
@@ -113,6 +116,7 @@ async def _started(data_dir: str, settings: Settings, keeper: Keeper | None) -> 
         keeper=keeper,
         onlooker=onlooker,
         restarting=restarting,
+        checks=Checks(settings.compliance.concurrent_runs) if settings.compliance.enabled else None,
     )
 
 

@@ -8,6 +8,7 @@ from aiohttp import web
 
 from proxy.server import (
     analysis,
+    compliance,
     description,
     health,
     metrics,
@@ -58,6 +59,7 @@ _TYPES = Parameter(
     {"type": "array", "items": {"type": "string", "pattern": r"^\s*[A-Za-z0-9_.-]{0,128}\s*$"}},
 )
 _ID = Parameter("session_id", "A session.", {"type": "string"}, "path")
+_RUN = Parameter("run_id", "A check.", {"type": "string"}, "path")
 _TIME: dict[str, object] = {"type": "string", "format": "date-time"}
 _WORDS: dict[str, object] = {"type": "array", "items": {"type": "string", "pattern": "^[^,]*$"}}
 _BODY = (400, 408, 413, 422)
@@ -298,6 +300,39 @@ ROUTES = (
         ),
         media_type="websocket",
         failures=(400, 404, 422),
+    ),
+    Route(
+        "POST",
+        "/api/v1/compliance/runs",
+        compliance.start,
+        "Check a program that stands in for claude (off unless `compliance.enabled`)",
+        request="api/compliance_request",
+        answer="",
+        failures=_BODY,
+    ),
+    Route(
+        "GET",
+        "/api/v1/compliance/runs/{run_id}",
+        compliance.run,
+        "A check: its progress, and in the end its report",
+        (
+            _RUN,
+            Parameter("wait", "Seconds to wait for something new.", _number(0, 60)),
+            Parameter(
+                "seen", "Scenarios that the client has seen: `wait` is for more.", _number(0, 1_000_000)
+            ),
+        ),
+        answer="",
+        failures=(404, 422),
+    ),
+    Route(
+        "POST",
+        "/api/v1/compliance/runs/{run_id}/cancel",
+        compliance.cancel,
+        "Stop a check",
+        (_RUN,),
+        answer="",
+        failures=(404,),
     ),
     Route(
         "GET",

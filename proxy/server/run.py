@@ -196,7 +196,8 @@ async def _until_done(
             needed_at = loop.time()
             continue
         await asyncio.to_thread(_stop_idle, shared)
-        if shared.indexer.live or not shared.follower.caught_up.is_set():
+        checking = shared.checks is not None and shared.checks.busy
+        if checking or shared.indexer.live or not shared.follower.caught_up.is_set():
             needed_at = loop.time()
         if options.background and loop.time() - needed_at >= options.settings.api.linger:
             journal.info("server.not_needed", linger_s=options.settings.api.linger)

@@ -21,6 +21,7 @@ from proxy.store.queries import Queries
 from proxy.store.records import Records
 
 if TYPE_CHECKING:
+    from proxy.server.compliance import Checks
     from proxy.server.limits import Limit
 
 __all__ = ["SHARED", "Shared", "now_us", "of"]
@@ -57,6 +58,8 @@ class Shared:
     onlooker: Onlooker | None
     restarting: asyncio.Event
     """Set when this process must be started anew: the index is another one."""
+    checks: "Checks | None"
+    """None: clients may not ask for them."""
     started_us: int = field(default_factory=now_us)
 
     @property

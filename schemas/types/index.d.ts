@@ -211,6 +211,21 @@ export type ApiBar = {
   busy_ms: number;
 };
 
+/** Request: check of a wrapper. Body of `POST /api/v1/compliance/runs`: what `claude-proxy check` takes on its command line. */
+export type ApiComplianceRequest = {
+  /** A program, by its path or as a name on the server's PATH. */
+  wrapper: string;
+  /** Arguments of its own. */
+  arguments?: Array<string>;
+  /** Names or patterns; none: all. */
+  scenarios?: Array<string>;
+  /** Whether claude is its first argument; null: that is found out. */
+  as_argument?: boolean | null;
+  /** Further variables in which it looks for claude. */
+  variables?: Array<string>;
+  threshold?: number;
+};
+
 /** Event of the API. One event of a session, as queries, streams and sockets give it. */
 export type ApiEvent = {
   event_type: string;
@@ -554,6 +569,10 @@ export type Config = {
   };
   alerts?: {
     webhook_url?: string | null;
+  };
+  compliance?: {
+    enabled?: boolean;
+    concurrent_runs?: number;
   };
 };
 

@@ -1,0 +1,64 @@
+"""A check in a process of its own, for the server: a request on standard input, what happens on standard output.
+
+The first line of the input is the request as JSON; its end cancels the check, so that nothing outlives whoever
+asked. Each line of the output is JSON: `total` once, an `outcome` as each scenario ends, then a `report` or an `error`.
+"""
+
+import os
+import sys
+import threading
+
+import msgspec
+
+from proxy.compliance import scenario
+from proxy.compliance.runner import DEFAULT_THRESHOLD, CancelledError, Check
+from proxy.compliance.target import Target, TargetError, found
+
+
+class Request(msgspec.Struct, forbid_unknown_fields=True):
+    """What to check, as `claude-proxy check` takes it."""
+
+    wrapper: str
+    arguments: list[str] = []
+    scenarios: list[str] = []
+    as_argument: bool | None = None
+    variables: list[str] = []
+    threshold: float = DEFAULT_THRESHOLD
+
+
+def main() -> None:
+    """Run the check that is asked for."""
+    lock = threading.Lock()
+
+    def say(**told: object) -> None:
+        with lock:
+            os.write(1, msgspec.json.encode(told) + b"\n")
+
+    request = msgspec.json.decode(sys.stdin.buffer.readline(), type=Request)
+    try:
+        scenarios = scenario.choose(scenario.shipped(), request.scenarios)
+        command = found([request.wrapper, *request.arguments])
+        check = Check(
+            Target(command, request.as_argument, tuple(request.variables)),
+            scenarios,
+            threshold=request.threshold,
+            on_outcome=lambda outcome: say(outcome=outcome),
+        )
+
+        def cancel_at_the_end() -> None:
+            sys.stdin.buffer.read()
+            check.cancel()
+
+        threading.Thread(target=cancel_at_the_end, daemon=True).start()
+        say(total=len(scenarios))
+        say(report=check.run())
+    except (scenario.ScenarioError, TargetError) as error:
+        say(error=str(error))
+    except CancelledError:
+        say(error="The check was stopped.")
+
+
+if __name__ == "__main__":
+    main()
+    sys.stdout.flush()
+    os._exit(0)  # the thread that waits for the end of the input holds its lock
