@@ -1,6 +1,7 @@
 """Checks through the API: off by default, live progress, bounded, and nothing that outlives them."""
 
 import asyncio
+import json
 import os
 import sys
 from collections.abc import AsyncIterator
@@ -9,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from proxy.protocol import full
+from proxy.protocol.specifications import judge_for
 from tests.server.conftest import Rig, serving
 
 pytestmark = pytest.mark.anyio
@@ -63,7 +64,8 @@ async def test_checks_are_off_by_default(rig: Rig) -> None:
 async def test_a_check_is_followed_to_its_report(checking: Rig) -> None:
     """From the request over the progress to the same report that the command gives."""
     asked = {"wrapper": PROXY, "scenarios": ["exit-status", "output-*", "unknown-fields"]}
-    assert full.judgement_of_value("api/compliance_request.json", asked).verdict == "valid"
+    line = json.dumps(asked).encode()
+    assert judge_for("api/compliance_request").judge(line).verdict == "valid"
     begun = await checking.post(RUNS, asked)
     assert begun["state"] == "waiting"
     run = await ended(checking, begun["run_id"])
