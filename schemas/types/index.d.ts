@@ -3296,9 +3296,9 @@ export type MessagesResultError = SharedIds & {
   ttft_stream_ms?: number;
   time_to_request_ms?: number;
   credential_expires_at?: string;
-  model_usage_since_last_result?: { [key: string]: { [key: string]: unknown } };
+  model_usage_since_last_result?: { [key: string]: SharedModelUsage };
   safety_stops?: number;
-  subagent_stats?: { [key: string]: unknown };
+  subagent_stats?: SharedSubagentStats;
   begun_message_ids?: Array<string>;
   api_error_type?: string;
   first_request_input_tokens?: number;
@@ -3308,7 +3308,7 @@ export type MessagesResultError = SharedIds & {
   time_to_request_cpu_ms?: number;
   time_to_request_loop_lag_ms?: number;
   time_to_request_major_faults?: number;
-  time_to_request_phases_ms?: { [key: string]: unknown };
+  time_to_request_phases_ms?: { [key: string]: number };
   request_build_detail?: { [key: string]: unknown };
   message_normalization_detail?: { [key: string]: unknown };
   tool_schema_build_detail?: { [key: string]: unknown };
@@ -3362,9 +3362,9 @@ export type MessagesResultSuccess = SharedIds & {
   ttft_stream_ms?: number;
   time_to_request_ms?: number;
   credential_expires_at?: string;
-  model_usage_since_last_result?: { [key: string]: { [key: string]: unknown } };
+  model_usage_since_last_result?: { [key: string]: SharedModelUsage };
   safety_stops?: number;
-  subagent_stats?: { [key: string]: unknown };
+  subagent_stats?: SharedSubagentStats;
   begun_message_ids?: Array<string>;
   api_error_type?: string;
   first_request_input_tokens?: number;
@@ -3374,7 +3374,7 @@ export type MessagesResultSuccess = SharedIds & {
   time_to_request_cpu_ms?: number;
   time_to_request_loop_lag_ms?: number;
   time_to_request_major_faults?: number;
-  time_to_request_phases_ms?: { [key: string]: unknown };
+  time_to_request_phases_ms?: { [key: string]: number };
   request_build_detail?: { [key: string]: unknown };
   message_normalization_detail?: { [key: string]: unknown };
   tool_schema_build_detail?: { [key: string]: unknown };
@@ -3732,6 +3732,23 @@ export type SharedSlashCommand = {
   argumentHint: string;
   aliases?: Array<string>;
   builtin?: boolean;
+};
+
+/** Figures of subagents. How many subagents were asked for, started and refused since the process began, and what became of them. */
+export type SharedSubagentStats = {
+  spawned?: number;
+  requested?: { [key: string]: number };
+  started_in_background?: number;
+  max_depth?: number;
+  spawned_by_subagents?: number;
+  completed?: number;
+  failed?: number;
+  /** By who stopped it. */
+  killed?: { [key: string]: number };
+  /** By the limit reached. */
+  refused?: { [key: string]: number };
+  /** Spawned, by the agent's name. */
+  by_type?: { [key: string]: number };
 };
 
 /** Task usage. What a task has used so far. */
@@ -4133,7 +4150,7 @@ export type SystemInit = SharedIds & {
   additional_directories?: Array<string>;
   analytics_disabled?: boolean;
   product_feedback_disabled?: boolean;
-  memory_paths?: { [key: string]: unknown };
+  memory_paths?: { [key: string]: string };
   messaging_socket_path?: string | null;
   original_cwd?: string;
   per_turn_effort_active?: boolean;

@@ -177,6 +177,13 @@ def broken(message: Any) -> Iterator[tuple[str, Any]]:
             yield f"{shown} = {value!r}", _changed(message, path, value)
 
 
+def mistyped(message: Any) -> Iterator[Any]:
+    """Yield the message with one value of another type than it was."""
+    for path in _paths(message, ()):
+        value = functools.reduce(lambda inner, key: inner[key], path, message)
+        yield _changed(message, path, "wrong" if isinstance(value, dict | list) else {"wrong": 1})
+
+
 def _paths(value: Any, path: tuple[str | int, ...]) -> Iterator[tuple[str | int, ...]]:
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, item in items:

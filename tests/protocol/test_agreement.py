@@ -82,6 +82,19 @@ def test_a_broken_message_is_found_invalid() -> None:
     assert found / wrong >= 0.95
 
 
+def test_a_mistyped_value_is_found_at_every_depth() -> None:
+    """Of all values in recorded messages, all but a few that may be anything have a type to keep."""
+    found = wrong = 0
+    for stream in STREAMS:
+        judge = Judge(stream)
+        for line in corpus.by_kind(stream).values():
+            for changed in corpus.mistyped(json.loads(line)):
+                wrong += 1
+                found += judge.judge(json.dumps(changed).encode()).verdict == "invalid"
+    assert wrong > 1000
+    assert found / wrong >= 0.95
+
+
 @pytest.mark.parametrize(("stream", "type_", "tag"), KINDS)
 @hypothesis.settings(max_examples=10, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
 @hypothesis.given(data=st.data())
