@@ -2,6 +2,8 @@
 
 import pytest
 
+from proxy.events.moments import microseconds
+from tests.recorded import LogMaker, scenario
 from tests.server.conftest import Rig
 
 pytestmark = pytest.mark.anyio
@@ -41,3 +43,42 @@ async def test_the_overview(rig: Rig) -> None:
     found = await rig.get(f"{BASE}/overview", schema="api/overview")
     assert found["total_sessions"] == len(found["sessions"]) == 3
     assert found["last_24_hours"]["events"]["total"] == 0
+
+
+async def test_a_live_session_goes_on(rig: Rig) -> None:
+    """Asked again, the analysis has what came since, as if it had read everything at once."""
+    log = rig.live()
+    lines = scenario("subagent", LogMaker("live")).splitlines(keepends=True)
+    before = await rig.get(f"{BASE}/sessions/live/analysis")
+    assert (before["state"], before["ended_at"]) == ("starting", None)
+    log.close()
+    path = rig.data_dir / "sessions" / "live.jsonl"
+    path.write_bytes(b"".join(lines))
+    await rig.shared.catch_up("live")
+    after = await rig.get(f"{BASE}/sessions/live/analysis", schema="api/analysis")
+    fresh = await rig.get(f"{BASE}/sessions/past1/analysis")
+    assert after["sequence"] == fresh["sequence"]
+    assert after["tools"] == fresh["tools"]
+
+
+async def test_metrics_of_a_period_count_what_lies_in_it(rig: Rig) -> None:
+    """Start exclusive, end inclusive, to the microsecond; the hours add up."""
+    events = (await rig.get(f"{BASE}/events", params={"offset": "0", "limit": "1000", "order": "asc"}))[
+        "events"
+    ]
+    low, high = events[5]["timestamp"], events[-5]["timestamp"]
+    found = await rig.get(f"{BASE}/metrics", params={"start_time": low, "end_time": high})
+    wanted = [
+        one for one in events if microseconds(low) < microseconds(one["timestamp"]) <= microseconds(high)
+    ]
+    assert found["events"]["total"] == len(wanted)
+    assert (found["start_time"], found["end_time"]) == (low, high)
+    runs = [one for one in wanted if one["event_type"] == "run_completed"]
+    assert found["runs"]["completed"] == len(runs)
+    assert found["cost"]["total_usd"] == pytest.approx(sum(one["data"]["cost_usd"] for one in runs))
+
+
+async def test_a_period_that_ends_before_it_begins(rig: Rig) -> None:
+    """It is refused with a sentence."""
+    bounds = {"start_time": "2026-02-01T00:00:00Z", "end_time": "2026-01-01T00:00:00Z"}
+    assert "end_time" in await rig.get(f"{BASE}/metrics", params=bounds, status=422)
