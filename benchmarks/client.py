@@ -9,6 +9,7 @@ import json
 import tempfile
 import time
 from contextlib import aclosing
+from typing import Any
 
 import aiohttp
 import requests
@@ -18,7 +19,10 @@ from proxy.client import AsyncClient, Event
 from proxy.sessions.record import StreamRecords, lifecycle
 from proxy.sessions.writer import SessionLog
 
-VALUE = {"type": "user", "message": {"role": "user", "content": "say hello to the world " * 10}}
+VALUE: dict[str, Any] = {
+    "type": "user",
+    "message": {"role": "user", "content": "say hello to the world " * 10},
+}
 LINE = json.dumps(VALUE).encode()
 
 
@@ -27,7 +31,7 @@ def singly(url: str, count: int) -> float:
     with requests.Session() as session:
         began = time.perf_counter()
         for _ in range(count):
-            body = {"schema_type": "stdin", "data": VALUE}
+            body: dict[str, Any] = {"schema_type": "stdin", "data": VALUE}
             answer = session.post(f"{url}/api/v1/validation/validate", json=body, timeout=30)
             assert answer.json()["data"]["valid"]
     return count / (time.perf_counter() - began)

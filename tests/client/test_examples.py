@@ -29,10 +29,12 @@ async def started(live: Live, name: str, *words: str, **env: str) -> asyncio.sub
     )
 
 
-async def printed(live: Live, name: str, *words: str, stdin: bytes = b"", **env: str) -> list[str]:
+async def printed(
+    live: Live, name: str, *words: str, stdin: bytes = b"", env: dict[str, str] | None = None
+) -> list[str]:
     """Run an example and return the lines that it prints."""
     async with asyncio.timeout(90):
-        process = await started(live, name, *words, **env)
+        process = await started(live, name, *words, **(env or {}))
         out, _ = await process.communicate(stdin)
     assert process.returncode == 0
     return out.decode().splitlines()
@@ -84,7 +86,9 @@ async def test_monitored_claude(live: Live, tmp_path: Path) -> None:
     surroundings.build()
     with surroundings_unset(), MessagesApi() as api:
         env = surroundings.variables(api.play({}).base_url)
-        out = await printed(live, "monitored_claude", "say hello", CLAUDE_PROXY_CLAUDE=str(claude), **env)
+        out = await printed(
+            live, "monitored_claude", "say hello", env={**env, "CLAUDE_PROXY_CLAUDE": str(claude)}
+        )
     assert out[0].strip() == "session_started"
     assert out[-1].strip() == "session_ended"
     assert any(line.startswith("answer:") for line in out)
