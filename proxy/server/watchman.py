@@ -80,7 +80,6 @@ class Watchman:
         self._noted: list[Alert] = []
         self._news = asyncio.Event()
         self._is_unwritable = False
-        self._writing = asyncio.Lock()
 
     async def run(self) -> None:
         """Watch and tell until cancelled; without a webhook, do nothing."""
@@ -121,7 +120,7 @@ class Watchman:
             self._queue(alert, now_us)
         self._forget_over(seen)
         if msgspec.json.encode(memory) != before:
-            await self._remember()
+            self._remember()
         self._announce()
 
     async def tell(self, webhook: Webhook) -> None:
@@ -134,7 +133,7 @@ class Watchman:
                 outcome = await self._sent(webhook, alert)
                 self._memory.waiting.remove(alert)
                 self._metrics.alerts.labels(alert.kind, outcome).inc()
-                await self._remember()
+                self._remember()
             self._news.clear()
             self._announce()
 
@@ -240,10 +239,10 @@ class Watchman:
             journal.warning("alert.memory_unreadable", path=self._path, error=str(error))
             return _Memory()
 
-    async def _remember(self) -> None:
+    def _remember(self) -> None:
+        # Not in a thread: between the webhook's answer and this, nothing may be cancelled. It is a small file.
         try:
-            async with self._writing:
-                await asyncio.to_thread(_replace, self._path, msgspec.json.encode(self._memory))
+            _replace(self._path, msgspec.json.encode(self._memory))
             self._is_unwritable = False
         except OSError as error:
             # Alerts are sent all the same; after a restart some may be told again.
