@@ -4,6 +4,7 @@ Whatever the wrapper does, each run ends: every wait is bounded, and all process
 """
 
 import os
+import shlex
 import tempfile
 import threading
 import time
@@ -87,7 +88,7 @@ class Check:
         groups = grouped(outcomes)
         score = overall(groups)
         return Report(
-            wrapper=" ".join(self._target.command),
+            wrapper=os.fsencode(shlex.join(self._target.command)).decode(errors="replace"),
             as_argument=bool(self._target.as_argument),
             claude=self._claude,
             version=__version__,
