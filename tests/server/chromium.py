@@ -32,6 +32,21 @@ WAIT_S = 30
 """A bound that only catches hangs."""
 
 
+_PLACE = """(async () => {
+  let before = "";
+  for (;;) {
+    const element = document.querySelector(%s);
+    element?.scrollIntoView({block: "nearest"});
+    await new Promise((done) => requestAnimationFrame(() => setTimeout(done, 30)));
+    const box = element?.isConnected && element.getBoundingClientRect();
+    const place = box ? [box.x + box.width / 2, box.y + box.height / 2] : null;
+    if (place && String(place) === before) return place;
+    before = String(place);
+  }
+})()"""
+"""Where the middle of an element is, once it has come to rest."""
+
+
 class _LeftError(Exception):
     """The page that was asked has been left meanwhile."""
 
@@ -114,11 +129,8 @@ class Tab:
 
     async def click(self, selector: str) -> None:
         """Click on the middle of the first element that a selector names, once it is there."""
-        place = await self.until(
-            f"(() => {{ const e = document.querySelector({json.dumps(selector)}); if (!e) return null;"
-            " e.scrollIntoView({block: 'center'}); const r = e.getBoundingClientRect();"
-            " return [r.x + r.width / 2, r.y + r.height / 2]; })()"
-        )
+        await self.until(f"document.querySelector({json.dumps(selector)})")
+        place = await self.value(_PLACE % json.dumps(selector))
         about = {"x": place[0], "y": place[1], "button": "left", "clickCount": 1}
         await self.call("Input.dispatchMouseEvent", type="mousePressed", **about)
         await self.call("Input.dispatchMouseEvent", type="mouseReleased", **about)
