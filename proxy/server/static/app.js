@@ -48,7 +48,7 @@ function App() {
   useEffect(() => {
     const moved = () => { setCrash(null); redraw(); };
     addEventListener("hashchange", moved);
-    const failed = (event) => setCrash(String(event.reason?.message ?? event.message ?? event));
+    const failed = (event) => /^ResizeObserver loop/.test(event.message ?? "") || setCrash(String(event.reason?.message ?? event.message ?? event));
     addEventListener("error", failed);
     const stop = live.on((events, reopened) => (reopened || !events.length) && redraw());
     live.start();

@@ -2,7 +2,7 @@
 import { html, useCallback, useEffect, useKeys, useMemo, useRedraw, useRef, useState, Empty, Failure, Text } from "./ui.js";
 import { clock, cost, count, duration, exact, oneLine, visible } from "./format.js";
 import { Paged, events, live } from "./api.js";
-import { List, MOST_ROWS } from "./virtual.js";
+import { List, MOST_ROWS, afterwards } from "./virtual.js";
 import { Prose } from "./prose.js";
 import { Tree } from "./json.js";
 import { href } from "./router.js";
@@ -194,7 +194,7 @@ export function Conversation({ session, query, go }) {
     return () => { stop(); list.close(); };
   }, [list]);
   useEffect(() => { list.refresh(); }, [list, session.events]); // also what the index takes in late, of which nothing is heard
-  const rows = Math.min(list.total - base, MOST_ROWS);
+  const rows = Math.max(0, Math.min(list.total - base, MOST_ROWS));
   const seen = useCallback((first, last) => list.ensure(base + first, base + last), [list, base]);
   const wanted = query.seq === undefined ? null : Number(query.seq);
   useEffect(() => {
@@ -204,9 +204,19 @@ export function Conversation({ session, query, go }) {
       const start = index >= MOST_ROWS ? index - 1000 : 0;
       setBase(start);
       setChosen(index);
-      requestAnimationFrame(() => handle.current?.scrollTo(index - start));
+      afterwards(() => handle.current?.scrollTo(index - start));
     });
   }, [wanted, list.known]);
+  const toEnd = () => {
+    setBase(Math.max(0, list.total - MOST_ROWS));
+    setChosen(list.total - 1);
+    afterwards(() => handle.current?.toEnd());
+  };
+  const toBeginning = () => {
+    setBase(0);
+    setChosen(0);
+    afterwards(() => handle.current?.scrollTo(0, "start"));
+  };
   useKeys((key) => {
     const step = { j: 1, k: -1, n: 1, p: -1 }[key];
     if (step && rows) {
@@ -220,8 +230,8 @@ export function Conversation({ session, query, go }) {
       return true;
     }
     if (key === "r" && list.item(chosen)) return go({ tab: "records", seq: list.item(chosen).data.seq }), true;
-    if (key === "G") return setChosen(base + rows - 1), handle.current?.toEnd(), true;
-    if (key === "g") return setChosen(base), handle.current?.scrollTo(0, "start"), true;
+    if (key === "G") return toEnd(), true;
+    if (key === "g") return toBeginning(), true;
     return false;
   });
   if (!list.known) return list.error ? html`<${Failure} error=${list.error} retry=${() => list.refresh()} />` : html`<div class="loading" aria-busy="true">Reading the conversation…</div>`;
@@ -237,8 +247,8 @@ export function Conversation({ session, query, go }) {
         return event ? html`<${Row} event=${event} before=${list.item(base + index - 1)} session=${session} parents=${parents} results=${results} chosen=${base + index === chosen} />` : html`<div class="event placeholder"></div>`;
       }} />
     <div class="foot"><span class="num">${exact(list.total)} events</span>
-      <button class="quiet" onClick=${() => handle.current?.scrollTo(0, "start")}>Beginning</button>
-      <button class="quiet" onClick=${() => handle.current?.toEnd()}>${running ? "End, and follow" : "End"}</button></div>
+      <button class="quiet" onClick=${toBeginning}>Beginning</button>
+      <button class="quiet" onClick=${toEnd}>${running ? "End, and follow" : "End"}</button></div>
   </section>`;
 }
 

@@ -2,7 +2,7 @@
 import { html, useCallback, useEffect, useKeys, useMemo, useRedraw, useRef, useState, Empty, Failure, Text } from "./ui.js";
 import { bytes, clock, count, exact, oneLine, visible } from "./format.js";
 import { Paged, live, record, recordPath, records } from "./api.js";
-import { List, MOST_ROWS } from "./virtual.js";
+import { List, MOST_ROWS, afterwards } from "./virtual.js";
 import { Tree } from "./json.js";
 import { plain, summary } from "./conversation.js";
 
@@ -143,15 +143,15 @@ export function Records({ session, query, go }) {
   const chosen = query.seq === undefined ? null : Number(query.seq);
   useEffect(() => {
     // The list goes to the record that the address names, unless it shows it already.
-    if (chosen === null || !list.known) return;
+    if (chosen === null || !list.known || !list.complete) return;
     for (const one of list.held()) if (one.seq === chosen && document.querySelector(".record.chosen")) return;
     records(session.session_id, { from_seq: chosen, limit: 1, max_text: 200, ...filter }).then((found) => {
       const start = found.position >= MOST_ROWS ? found.position - 1000 : 0;
       setBase(start);
-      requestAnimationFrame(() => handle.current?.scrollTo(found.position - start));
+      afterwards(() => handle.current?.scrollTo(found.position - start));
     }, () => {});
-  }, [chosen, list.known, list]);
-  const rows = Math.min(list.total - base, MOST_ROWS);
+  }, [chosen, list.known, list.complete, list]);
+  const rows = Math.max(0, Math.min(list.total - base, MOST_ROWS));
   const seen = useCallback((first, last) => list.ensure(base + first, base + last), [list, base]);
   const step = async (by) => {
     if (!rows) return;
@@ -165,15 +165,19 @@ export function Records({ session, query, go }) {
     const one = list.item(index) ?? (await records(session.session_id, { offset: index, limit: 1, max_text: 200, ...filter })).records[0];
     if (!one || one.seq === null) return;
     set({ seq: one.seq });
-    if (!handle.current?.inView(index - base)) handle.current?.scrollTo(index - base, "center");
+    if (index < base || index >= base + rows) {
+      const start = Math.max(0, index - 1000);
+      setBase(start);
+      afterwards(() => handle.current?.scrollTo(index - start));
+    } else if (!handle.current?.inView(index - base)) handle.current?.scrollTo(index - base, "center");
   };
   useKeys((key) => {
     if (key === "/") return search.current?.focus(), true;
     if (key === "j" || key === "ArrowDown") return step(1), true;
     if (key === "k" || key === "ArrowUp") return step(-1), true;
     if (key === "Escape" && chosen !== null) return set({ seq: undefined }), true;
-    if (key === "G") return handle.current?.toEnd(), true;
-    if (key === "g") return handle.current?.scrollTo(0, "start"), true;
+    if (key === "G") return setBase(Math.max(0, list.total - MOST_ROWS)), afterwards(() => handle.current?.toEnd()), true;
+    if (key === "g") return setBase(0), afterwards(() => handle.current?.scrollTo(0, "start")), true;
     return false;
   });
   const kinds = list.about.kinds;

@@ -168,6 +168,6 @@ export function Timeline({ session }) {
       })}
     </div>
     <${Chosen} bar=${all.find((bar) => bar.id === chosen)} session=${session} />
-    ${timeline.resolution_ms > 0 && html`<p class="faint num">Bars shorter than ${duration(timeline.resolution_ms)} are put together with their neighbours.</p>`}
+    ${timeline.resolution_ms > 0 && html`<p class="faint num">${timeline.resolution_ms < whole.to - whole.from ? `Bars shorter than ${duration(timeline.resolution_ms)} are` : "Short bars are"} put together with their neighbours.</p>`}
   </section>`;
 }

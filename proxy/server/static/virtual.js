@@ -5,6 +5,9 @@ import { Virtualizer, elementScroll, observeElementOffset, observeElementRect } 
 /** Rows beyond which a browser's coordinates end: a list shows that many, from `base` on. */
 export const MOST_ROWS = 200000;
 
+/** Does something once a change of the list has been drawn. */
+export const afterwards = (what) => requestAnimationFrame(() => requestAnimationFrame(what));
+
 /**
  * A list. `row(index)` gives a row; `seen(first, last)` hears what is in view; `handle` is given {scrollTo, atEnd}.
  * With `fixed`, rows are all `estimate` pixels high, else they are measured.
