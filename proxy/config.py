@@ -1,7 +1,8 @@
 """The settings model: every key, what it takes, its default and its meaning.
 
-To add a key: a line in its section here, and its row in ``docs/configuration.md`` (a test prints the row that it
-wants). Where values come from, and which of several counts, is in ``sources``.
+To add a key: a line in its section here, its row in ``docs/configuration.md`` (a test prints the row that it wants)
+and its entry in ``schemas/config.json``, which is published (then ``python schemas/generate_types.py``).
+Where values come from, and which of several counts, is in ``sources``.
 """
 
 from __future__ import annotations

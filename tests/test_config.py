@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -9,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from proxy.config import KEYS, PATH, SECRET, Settings, sections
+from proxy.config import KEYS, PATH, SECRET, Key, Settings, sections
+from proxy.protocol import full, library
 
 
 def set_to(name: str, value: object) -> Any:
@@ -114,3 +116,45 @@ VALUES = st.recursive(
 def test_any_value_is_taken_or_refused(name: str, value: object) -> None:
     """No value of any kind makes the model fail in another way than to refuse it."""
     is_taken(name, value)
+
+
+SAMPLES: list[object] = [
+    None,
+    True,
+    False,
+    0,
+    1,
+    -1,
+    65536,
+    0.5,
+    10**16,
+    "",
+    "x",
+    "1000/hour",
+    "5/ day",
+    "off",
+]
+SAMPLES += ["INFO", "json", "https://a.example", "/a", [], ["https://a.example"], ["x"], {}]
+
+
+@pytest.mark.parametrize("key", KEYS.values(), ids=lambda key: key.name)
+def test_the_published_schema_knows_every_key(key: Key) -> None:
+    """By the schema a file can be checked elsewhere: it has each key's meaning, and takes all that the model takes."""
+    published = library.load("config.json")["properties"][key.section]["properties"][key.key]
+    assert published["description"] == key.field.description
+    for value in [*SAMPLES, Settings().model_dump(mode="json")[key.section][key.key]]:
+        by_schema = _is_published(key, value)
+        # What the model takes for something else (0 for false) need not be published.
+        as_it_is = is_taken(key.name, value) and type(set_to(key.name, value)) is type(value)
+        assert by_schema or not as_it_is, value
+
+
+def _is_published(key: Key, value: object) -> bool:
+    line = json.dumps({key.section: {key.key: value}}).encode()
+    return full.judgement("config.json", line).verdict == "valid"
+
+
+def test_the_published_schema_has_no_other_key() -> None:
+    """A key that is gone is gone there too."""
+    published = library.load("config.json")["properties"]
+    assert {f"{one}.{key}" for one, part in published.items() for key in part["properties"]} == set(KEYS)

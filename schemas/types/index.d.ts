@@ -524,56 +524,118 @@ export type Commands = {
 
 /** Configuration. The configuration file, once read from YAML. Every key may be left out; a key that is not here is an error. */
 export type Config = {
+  /** The server's address and what it takes. */
   api?: {
+    /** Address the server listens on. */
     host?: string;
-    /** 0 picks a free one. */
+    /** Port the server listens on; 0 picks a free one. */
     port?: number;
+    /** Processes that share the port. */
     workers?: number;
-    /** Seconds for the head and body of a request. */
+    /** Time for head and body of a request to arrive, and for a first request on a connection. */
     timeout?: number;
-    /** Bytes, or a number with KB, MB or GB. */
+    /** Largest body of a request. */
     max_request_size?: number | string;
-    /** Seconds that a background server stays after the last session. */
+    /** Connections that one process holds; further ones get 503. */
+    max_connections?: number;
+    /** How long a background server stays after the last session. */
     linger?: number;
-  };
+  } | null;
+  /** What the server keeps, and for how long. */
   monitoring?: {
+    /** Events of a session that the server indexes. */
     max_events_per_session?: number;
-    /** Seconds. */
+    /** Time without an event after which a monitoring session is stopped. */
     session_timeout?: number;
-    /** Seconds. */
+    /** Time between two looks for what has expired. */
     cleanup_interval?: number;
-    retention_days?: number;
-  };
+    /** How long a session is kept after it was last written to; none: for ever. */
+    retention_days?: number | null;
+  } | null;
+  /** How messages are judged. */
   validation?: {
-    mode?: "observe" | "enforce" | "off";
+    /** As `--validation`. */
+    mode?: "observe" | "enforce" | "off" | false;
+    /** Whether the server keeps compiled schemas, or reads and compiles them for each request. */
     cache_schemas?: boolean;
-    /** Bytes, or a number with KB, MB or GB. */
+    /** Largest `data` of a validation request. */
     max_validation_size?: number | string;
+    /** Validations at once in one process; further ones wait. */
     concurrent_validations?: number;
-  };
+  } | null;
+  /** Who may ask the server, and how often. */
   security?: {
-    /** Such as `1000/hour`; per client. */
-    rate_limit?: string;
+    /** Requests of one client (a token, or an address without one), counted over all processes from the first request of each stretch of time; none: no limit. */
+    rate_limit?: string | null;
+    /** Whether pages of `allowed_origins` may ask. */
     enable_cors?: boolean;
-    allowed_origins?: Array<string>;
-    tokens?: Array<string>;
-  };
+    /** Origins whose pages may post and listen. */
+    allowed_origins?: Array<string> | string;
+    /** Names that requests may have in `Host`, besides addresses, `localhost` and `api.host`. */
+    allowed_hosts?: Array<string> | string;
+    /** Whether the same user on this machine needs no token. */
+    local_access?: boolean;
+    /** Bearer tokens with all scopes, besides those of `claude-proxy token`. */
+    tokens?: Array<string> | string;
+    /** Certificate chain in PEM: the server speaks HTTPS; read again when it changes. */
+    tls_certificate?: string | null;
+    /** The certificate's private key in PEM, without a password. */
+    tls_key?: string | null;
+  } | null;
+  /** Where things are kept. */
   storage?: {
-    data_directory?: string;
+    /** As `--data-dir`. */
+    data_directory?: string | null;
+    /** Largest size of all logs together: beyond, the oldest sessions go; none: no limit. */
+    max_total_size?: number | string | null;
+    /** Free disk space below which the server is degraded and makes no copies. */
+    min_free_space?: number | string;
+    /** Whether copies of the logs are made. */
     backup_enabled?: boolean;
-    /** Seconds. */
+    /** Time between two copies. */
     backup_interval?: number;
-  };
+    /** Copies that are kept: beyond, the oldest go. */
+    backups_kept?: number;
+  } | null;
+  /** What the server says of itself. */
   logging?: {
-    level?: "debug" | "info" | "warning" | "error" | "critical" | "DEBUG" | "INFO" | "WARNING" | "ERROR" | "CRITICAL";
-  };
+    /** Least level that is logged. */
+    level?: "DEBUG" | "INFO" | "WARNING" | "ERROR" | "debug" | "info" | "warning" | "error";
+    /** One JSON object a line, or text; `auto`: text on a terminal, else JSON. */
+    format?: "auto" | "json" | "console";
+  } | null;
+  /** Whom the server tells. */
   alerts?: {
+    /** Where alerts are posted; none: nobody is told. */
     webhook_url?: string | null;
-  };
+    /** Whether to tell of requests and jobs that a fault of ours failed. */
+    server_error?: boolean;
+    /** Whether to tell of wrappers that died, and commands that ended in a turn. */
+    session_failed?: boolean;
+    /** Wait for a permission or another answer of the caller that is told; none: never. */
+    permission_wait?: number | null;
+    /** Silence of Claude Code in the middle of a turn that is told; none: never. */
+    model_wait?: number | null;
+    /** Time of a tool that is told; none: never. */
+    tool_wait?: number | null;
+    /** Wait for the command's exit after its only turn that is told; none: never. */
+    exit_wait?: number | null;
+    /** Invalid and malformed messages of a session from which on it is told; none: never. */
+    invalid_messages?: number | null;
+    /** Whether to tell of lines that could not be recorded. */
+    recording_gap?: boolean;
+    /** Cost of a session in US dollars beyond which it is told; none: never. */
+    session_budget?: number | null;
+    /** Whether to tell of a disk below `storage.min_free_space`. */
+    disk_low?: boolean;
+  } | null;
+  /** Checks of wrappers that clients ask the server for: they run programs. */
   compliance?: {
+    /** Whether clients may have programs checked, which runs them. */
     enabled?: boolean;
+    /** Checks at once in one process; further ones wait. */
     concurrent_runs?: number;
-  };
+  } | null;
 };
 
 /** Advisor result block. The outcome of a question to an advisor model by the API itself. */

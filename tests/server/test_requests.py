@@ -1,6 +1,7 @@
 """What is wrong with a request is said in one shape, with the fitting status."""
 
 import asyncio
+import threading
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from aiohttp import web
 
 from proxy.protocol import library, specifications
+from proxy.server import specifications as server_specifications
 from tests.server.conftest import Rig, serving
 
 pytestmark = pytest.mark.anyio
@@ -166,3 +168,38 @@ async def test_schemas_are_kept_or_not(tmp_path: Any, monkeypatch: pytest.Monkey
             counts.append(len(read))
     assert counts[0] > 0
     assert (counts[2] == counts[1]) is keep
+
+
+async def test_validations_at_once(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of large validations no more than `validation.concurrent_validations` run at a time; the others wait."""
+    running, most = 0, 0
+    turn = threading.Lock()
+    judge_all = server_specifications._judge_all
+
+    def counted(requests: Any, keep: bool) -> list[bytes]:
+        nonlocal running, most
+        with turn:
+            running += 1
+            most = max(most, running)
+        found = judge_all(requests, keep)
+        with turn:
+            running -= 1
+        return found
+
+    monkeypatch.setattr(server_specifications, "_judge_all", counted)
+    body = {"schema_type": "stdin", "data": {"type": "user", "x": "x" * 100_000}}
+    async with (
+        serving(tmp_path, validation={"concurrent_validations": 2}) as rig,
+        asyncio.TaskGroup() as group,
+    ):
+        asked = [group.create_task(rig.post(VALIDATE, body)) for _ in range(12)]
+    assert len({task.result()["verdict"] for task in asked}) == 1
+    assert 1 <= most <= 2
+
+
+async def test_size_of_a_validation(tmp_path: Any) -> None:
+    """`data` up to `validation.max_validation_size` is judged, one byte more is 413 and says which setting it is."""
+    async with serving(tmp_path, validation={"max_validation_size": 20}) as rig:
+        await rig.post(VALIDATE, {"schema_type": "stdin", "data": "x" * 18})
+        said = await rig.post(VALIDATE, {"schema_type": "stdin", "data": "x" * 19}, status=413)
+        assert "validation.max_validation_size" in said

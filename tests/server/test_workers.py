@@ -187,6 +187,17 @@ async def test_another_one_leads(tmp_path: Path) -> None:
     assert '"reason":"server_stopped"' in log[-1]
 
 
+async def test_idle_sessions_are_stopped_by_the_one_that_leads(tmp_path: Path) -> None:
+    """`monitoring.session_timeout` ends a session to which nothing is posted, whichever process had begun it."""
+    with crew(tmp_path, 2, "monitoring: {session_timeout: 0.1}") as place:
+        async with client(place.url) as asking, asyncio.timeout(30):
+            session_id = (await ask(asking, "POST", SESSIONS, {}))["session_id"]
+            while (await ask(asking, "GET", f"{SESSIONS}/{session_id}"))["state"] != "ended":
+                pass
+    log = (tmp_path / "sessions" / f"{session_id}.jsonl").read_text()
+    assert '"reason":"idle"' in log
+
+
 async def test_one_count_over_all(tmp_path: Path) -> None:
     """A client's requests are counted together, whichever process answers them."""
     with crew(tmp_path, 3, 'security: {rate_limit: "8/hour"}') as place:
