@@ -10,6 +10,10 @@
 ``records``      a log's records in pages, ``shortening`` what is long in them
 ``page``         the page for people: the files in ``static``
 ``recording``    sessions of a client's own
+``upkeep``       the timed jobs: retention, backup, figures, alerts
+``health``       whether it is well, ``metrics`` for Prometheus, ``figures`` of the machine
+``watchman``     finds what ``alerts`` there are to tell a ``webhook``, once each
+``journal``      what the server says of itself
 ``background``   starts a server when a wrapped session needs one; imports next to nothing
 ``__main__``     what ``background`` starts
 ``run``          runs a server until it is told to stop, or nobody needs it

@@ -7,6 +7,9 @@
 ``queries``   pages of events, and sessions
 ``history``   what an analysis asks: a session's events, a period's counts
 ``records``   a log's records by number, kind and text, from the log itself
+``amounts``   what all sessions add up to, removed ones included
+``retention`` removes what has expired
+``backup``    copies a data directory, ``restore`` unpacks a copy
 ``watch``     learns which logs have changed
 ``follower``  the thread that keeps the index up with the logs, and hands on what is new
 """

@@ -3,7 +3,9 @@
 import fcntl
 import json
 import os
+import resource
 import shutil
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -187,6 +189,24 @@ def test_what_was_forgotten_is_no_longer_in_the_file(tmp_path: Path) -> None:
     (tmp_path / "sessions" / "a.jsonl").unlink()
     forget_in_index(str(tmp_path))
     assert secret not in Path(index_path(str(tmp_path))).read_bytes()
+
+
+def test_a_full_disk_keeps_the_index_as_it_was(tmp_path: Path) -> None:
+    """Logs go also when the disk is full, which makes room; the index says so, stays whole, and follows later."""
+    aged(tmp_path, 91, 92, 1)
+    index(tmp_path)
+    before = content(tmp_path)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+    try:
+        assert len(prune(str(tmp_path), Rules(days=90), NOW_S).removed) == 2
+        with pytest.raises(sqlite3.Error):
+            forget_in_index(str(tmp_path))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert content(tmp_path) == before
+    forget_in_index(str(tmp_path))
+    assert [one["session_id"] for one in content(tmp_path)[1]] == ["s2"]
 
 
 def test_killed_at_every_step(tmp_path: Path) -> None:
