@@ -112,6 +112,7 @@ class Caller:
 
     def write(self, data: bytes) -> None:
         """Write all of it, reading meanwhile."""
+        self.sent += data  # all of it: what a wrapper refuses to take is lost as well
         self._to_write = memoryview(data)
         if not self._pump(lambda: not self._to_write, self._patience_s):
             left = len(self._to_write)
@@ -277,7 +278,6 @@ class Caller:
         except OSError:  # the wrapper has closed its input: so would the stand-in's be
             self._to_write, self.input_refused = memoryview(b""), True
             return True
-        self.sent += self._to_write[:count]
         self._to_write = self._to_write[count:]
         return True
 

@@ -35,7 +35,7 @@ class Evidence:
     stdout: bytes = b""
     stderr: bytes = b""
     sent: bytes = b""
-    """What the wrapper took of what the caller wrote."""
+    """What the caller wrote, whether the wrapper took it or not."""
     status: int | None = None
     """The exit status, negative for death by a signal; None: it did not end in time, and was killed."""
     stuck: str | None = None
