@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from proxy.compliance import processes
 from proxy.compliance.scenario import Step
 
 __all__ = ["Caller", "StuckError", "entries", "excerpt", "fits", "user_message"]
@@ -47,16 +48,17 @@ class Caller:
         self.stdout = bytearray()
         self.stderr = bytearray()
         self.sent = bytearray()
-        self.process = subprocess.Popen(
-            list(command),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            bufsize=0,
-            env=dict(environment),
-            cwd=directory,
-            start_new_session=True,
-        )
+        with processes.starting:
+            self.process = subprocess.Popen(
+                list(command),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                bufsize=0,
+                env=dict(environment),
+                cwd=directory,
+                start_new_session=True,
+            )
         self.input_refused = False
         self._patience_s = patience_s
         self._journal = journal

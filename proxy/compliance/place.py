@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
+from proxy.compliance import processes
 from proxy.compliance.caller import entries
 from proxy.compliance.evidence import Seen
 from proxy.replay.launcher import write_stand_in
@@ -35,7 +36,8 @@ class Place:
         path = os.path.join(self.folder, "script.json")
         with open(path, "w", encoding="utf-8") as file:
             json.dump(script, file)
-        write_stand_in(self.claude, {"plays": [path], "journal": self.journal if journal else None})
+        with processes.starting:
+            write_stand_in(self.claude, {"plays": [path], "journal": self.journal if journal else None})
 
     def seen(self) -> Seen | None:
         """Return what the stand-in saw, which is nothing if it never ran; None of the real `claude`."""

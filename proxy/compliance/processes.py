@@ -2,14 +2,21 @@
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-__all__ = ["MARK", "Found", "end_all", "ended", "find", "gone"]
+__all__ = ["MARK", "Found", "end_all", "ended", "find", "gone", "starting"]
 
 MARK = "CLAUDE_PROXY_CHECK"
 """A variable that all processes of a scenario inherit, with a value that no other scenario has."""
+starting = threading.Lock()
+"""Held while a process is started, and while an executable is written.
+
+A process that is started meanwhile would hold the file open for writing until its own program runs, and whoever
+runs the file in that moment is told "Text file busy".
+"""
 _POLL_S = 0.01
 _KILLS = 200
 
