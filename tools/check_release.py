@@ -119,7 +119,7 @@ def check(scenario: Scenario, claude: Path, api: MessagesApi, folder: Path, *, r
     recording_folder = folder / "recordings" / scenario.name
     command = recorded(folder / "launchers" / scenario.name / "claude", recording_folder, [str(claude)])
     failure = None
-    with _home(folder / "homes" / scenario.name, neutral=record) as home:
+    with home_of_its_own(folder / "homes" / scenario.name, neutral=record) as home:
         stage = Stage(api, command, Surroundings(home))
         stage.surroundings.build()
         try:
@@ -198,7 +198,7 @@ async def _play(scenario: Scenario, stage: Stage) -> None:
 
 
 @contextmanager
-def _home(folder: Path, *, neutral: bool) -> Iterator[Path]:
+def home_of_its_own(folder: Path, *, neutral: bool) -> Iterator[Path]:
     """Yield a home: a folder of the check's own, or one at a neutral place that is removed afterwards."""
     if not neutral:
         yield folder

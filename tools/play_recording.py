@@ -1,44 +1,49 @@
-"""Play a recorded scenario as if it were ``claude``, for a first look without a key: no options, no checks.
+"""Play a recorded session through the wrapper, for a first look without a key.
 
-    python -m tools.play_recording fixtures/scenarios/tool_allow
+    python -m tools.play_recording [--timing none|recorded|SCALE]
 
-Both sides at once, with short pauses: what the client once wrote goes to the wrapper's input, and what Claude
-Code once wrote comes out of the command behind it.
+``claude-proxy replay`` stands in for Claude Code, behind the wrapper. In front of it is the client of the recording: it
+says what the client said, each line as soon as all has come that had come to the client by then.
 """
 
 from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from proxy.replay import recording
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+RECORDED = Path(__file__).parent.parent / "fixtures" / "first_look.jsonl"
 
 
-def main(folder: str) -> int:
+PACE = "0.3"
+"""Times the recorded pauses: slow enough to follow with `tail -f`, fast enough not to be waited for."""
+
+
+def main(arguments: Sequence[str]) -> int:
     """Run the wrapper around the recording; return its exit status."""
-    scenario = Path(folder)
-    arguments = (scenario / "argv").read_text().split("\n")
-    command = [sys.executable, "-m", "tools.play_recording", "--as-claude", folder, *filter(None, arguments)]
-    wrapper = [sys.executable, "-m", "proxy", "--session-name", f"recorded: {scenario.name}", "--", *command]
-    with subprocess.Popen(wrapper, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as process:
+    timing = list(arguments) or ["--timing", PACE]
+    recorded = recording.read(str(RECORDED))
+    program = [sys.executable, "-m", "proxy"]
+    claude = [*program, "replay", *timing, str(RECORDED), "--", *recorded.arguments]
+    wrapper = [*program, "--session-name", "a first look", "--", *claude]
+    with subprocess.Popen(wrapper, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin is not None
-        process.stdin.write((scenario / "stdin.jsonl").read_bytes())
+        assert process.stdout is not None
+        for cue in recorded.cues:
+            if cue.stream == "stdin":
+                process.stdin.write(cue.line)
+                process.stdin.flush()
+            elif cue.stream == "stdout":
+                process.stdout.readline()
         process.stdin.close()
         return process.wait()
 
 
-def be_claude(folder: str) -> None:
-    """Write what Claude Code wrote, once the first line of input has come."""
-    sys.stdin.buffer.readline()
-    for line in (Path(folder) / "stdout.jsonl").read_bytes().splitlines(keepends=True):
-        sys.stdout.buffer.write(line)
-        sys.stdout.buffer.flush()
-        time.sleep(0.02)
-    sys.stdin.buffer.read()
-
-
 if __name__ == "__main__":
-    if sys.argv[1] == "--as-claude":
-        be_claude(sys.argv[2])
-    else:
-        sys.exit(main(sys.argv[1]))
+    sys.exit(main(sys.argv[1:]))

@@ -12,6 +12,7 @@ from tests.rig.scenarios import (
     permissions,
     sessions,
     tasks,
+    tour,
 )
 from tests.rig.scenarios.registry import Scenario, all_scenarios
 
@@ -33,4 +34,5 @@ __all__ = [
     "permissions",
     "sessions",
     "tasks",
+    "tour",
 ]
