@@ -225,6 +225,9 @@ class Client:
     start_session = _call(AsyncClient.start_session)
     post_event = _call(AsyncClient.post_event)
     stop_session = _call(AsyncClient.stop_session)
+    start_check = _call(AsyncClient.start_check)
+    check = _call(AsyncClient.check)
+    cancel_check = _call(AsyncClient.cancel_check)
 
     def monitored(
         self, name: str | None = None, *, capture_options: CaptureOptions | None = None

@@ -20,6 +20,7 @@ __all__ = ["AsyncClient"]
 
 _API = "/api/v1"
 _SESSIONS = f"{_API}/monitoring/sessions"
+_CHECKS = f"{_API}/compliance/runs"
 
 
 class AsyncClient:
@@ -309,6 +310,53 @@ class AsyncClient:
                 step.result = await work()
         """
         return Run(self, name, capture_options or models.CaptureOptions())
+
+    # -- checks of programs that stand in for claude -----------------------------------------------------------
+
+    async def start_check(
+        self,
+        wrapper: str,
+        *,
+        arguments: Sequence[str] = (),
+        scenarios: Sequence[str] = (),
+        as_argument: bool | None = None,
+        variables: Sequence[str] = (),
+        threshold: float | None = None,
+    ) -> models.Check:
+        """Begin to check a wrapper on the server's machine; RefusedError unless the server has `compliance.enabled`.
+
+        Args:
+            wrapper: the program, by its path or as a name on the server's PATH.
+            arguments: its own.
+            scenarios: names or patterns; by default all.
+            as_argument: whether `claude` is its first argument; by default that is found out.
+            variables: further variables in which it looks for `claude`.
+            threshold: the score, of 100, from which it passes; by default 100.
+        """
+        asked = {
+            "wrapper": wrapper,
+            "arguments": [*arguments],
+            "scenarios": [*scenarios],
+            "as_argument": as_argument,
+            "variables": [*variables],
+            **({} if threshold is None else {"threshold": threshold}),
+        }
+        return await self._transport.call(
+            "POST", _CHECKS, models.Check, body=as_json(asked), repeatable=False
+        )
+
+    async def check(self, run_id: str, *, wait: int | None = None, seen: int | None = None) -> models.Check:
+        """Return a check as it is, or after ``wait`` seconds at most as soon as more than ``seen`` scenarios ended."""
+        query = {"wait": wait, "seen": seen}
+        return await self._transport.call("GET", _check(run_id), models.Check, query=query, wait_s=wait or 0)
+
+    async def cancel_check(self, run_id: str) -> models.Check:
+        """Stop a check and wait until its processes are gone; one that has ended stays as it is."""
+        return await self._transport.call("POST", f"{_check(run_id)}/cancel", models.Check, body=b"{}")
+
+
+def _check(run_id: str) -> str:
+    return f"{_CHECKS}/{quote(run_id, safe='')}"
 
 
 def _session(session_id: str) -> str:

@@ -9,12 +9,14 @@ import msgspec
 
 from proxy.analysis.period import Metrics
 from proxy.analysis.report import Analysis
+from proxy.compliance.report import Outcome, Report
 from proxy.events.vocabulary import State
 from proxy.protocol.specifications import Specification
 
 __all__ = [
     "Analysis",
     "CaptureOptions",
+    "Check",
     "Event",
     "EventPage",
     "Gap",
@@ -22,10 +24,12 @@ __all__ = [
     "Metrics",
     "MonitoringSession",
     "MonitoringStatus",
+    "Outcome",
     "Overview",
     "Readiness",
     "RecordPage",
     "Recorded",
+    "Report",
     "Session",
     "SessionPage",
     "Specification",
@@ -107,6 +111,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     session_id: str
     state: State
     name: str | None = None
+    prompt: str | None = None
     kind: str = "wrapped"
     state_since: str | None = None
     state_for_ms: float | None = None
@@ -226,3 +231,24 @@ class MonitoringStatus(msgspec.Struct, frozen=True, kw_only=True):
     total_events: int
     subscribers: int
     uptime_seconds: float
+
+
+class Check(msgspec.Struct, frozen=True, kw_only=True):
+    """The check of a program that stands in for `claude`: how far it is, and in the end its report."""
+
+    run_id: str
+    state: Literal["waiting", "running", "completed", "failed", "cancelled"]
+    wrapper: str
+    total: int | None = None
+    """Scenarios in all; None until it runs."""
+    completed: int = 0
+    scenarios: list[Outcome] = []
+    """Those that have ended, in the order in which they did."""
+    report: Report | None = None
+    error: str | None = None
+    """Why there is no report."""
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether nothing more will come."""
+        return self.state in ("completed", "failed", "cancelled")

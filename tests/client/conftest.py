@@ -74,15 +74,22 @@ def end(log: SessionLog) -> None:
     log.close()
 
 
-@pytest.fixture
-async def live(tmp_path: Path) -> AsyncIterator[Live]:
-    """A server that runs."""
-    server = Live(tmp_path)
+@contextlib.asynccontextmanager
+async def serving(data_dir: Path, **sections: dict[str, Any]) -> AsyncIterator[Live]:
+    """A server that runs, configured so."""
+    server = Live(data_dir, **sections)
     await server.start()
     try:
         yield server
     finally:
         await server.stop()
+
+
+@pytest.fixture
+async def live(tmp_path: Path) -> AsyncIterator[Live]:
+    """A server that runs."""
+    async with serving(tmp_path) as server:
+        yield server
 
 
 @pytest.fixture

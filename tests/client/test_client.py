@@ -4,18 +4,21 @@ import asyncio
 import inspect
 import os
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
-from proxy.client import AsyncClient, Client, NotFoundError, RequestError, blocking, models
+from proxy.client import AsyncClient, Client, NotFoundError, RefusedError, RequestError, blocking, models
+from proxy.compliance.__main__ import Request
 from proxy.events import Session, describe
 from proxy.protocol import library
 from proxy.server.background import announce, take_lock
+from proxy.server.compliance import Run as Checked
 from proxy.sessions.writer import SessionLog
-from tests.client.conftest import Live, end, say
+from tests.client.conftest import Live, end, say, serving
 
 pytestmark = pytest.mark.anyio
 FOR_PEOPLE = {"/", "/docs", "/static/{name}"}
@@ -53,6 +56,11 @@ async def use_everything(client: AsyncClient, log: SessionLog) -> None:
     started = await client.start_session("own")
     assert (await client.post_event(started.session_id, "mine.own", {"a": 1})).recorded
     assert (await client.stop_session(started.session_id)).stopped
+    begun = await client.start_check("/no/such/wrapper", scenarios=["exit-*"])
+    failed = await client.check(begun.run_id, wait=30)
+    assert (failed.has_ended, failed.state, failed.report) == (True, "failed", None)
+    assert "/no/such/wrapper" in str(failed.error)
+    assert await client.cancel_check(begun.run_id) == failed
     for over in ("websocket", "sse"):
         listening = client.stream(over=over)
         async with asyncio.timeout(30):
@@ -64,10 +72,18 @@ async def use_everything(client: AsyncClient, log: SessionLog) -> None:
         await listening.aclose()
 
 
-async def test_every_route_is_reached(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_every_route_is_reached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each route of the API's description has a call; a route that is added without one fails here."""
+    async with serving(tmp_path, compliance={"enabled": True}) as live:
+        log = live.log()
+        routes, reached = await _routes(live, log, monkeypatch)
+        log.close()
+    assert routes - reached == set()
+
+
+async def _routes(live: Live, log: SessionLog, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Return the routes that are described, and those that all calls together reach."""
     asked: set[tuple[str, str]] = set()
-    log = live.log()
     async with AsyncClient(live.url) as client:
         described = (await client.openapi())["paths"]
         routes = {
@@ -84,7 +100,6 @@ async def test_every_route_is_reached(live: Live, monkeypatch: pytest.MonkeyPatc
 
         monkeypatch.setattr(type(client._transport.session), "_request", noting)
         await use_everything(client, log)
-    log.close()
     patterns = {route: re.compile(re.sub(r"{\w+}", r"[^?]+?", route[1]) + "/?") for route in routes}
     exact = {route for route in routes if "{" not in route[1]}
     reached = asked & exact
@@ -94,7 +109,40 @@ async def test_every_route_is_reached(live: Live, monkeypatch: pytest.MonkeyPatc
         for method, path in asked - exact
         if method == route[0] and patterns[route].fullmatch(path) and path.count("/") >= route[1].count("/")
     }
-    assert routes - reached == set()
+    return routes, reached
+
+
+async def test_a_check_is_followed_to_its_report(tmp_path: Path) -> None:
+    """A check's progress only grows, its report is typed, and a program without an event loop gets the same."""
+    wrapper = str(Path(sys.executable).with_name("claude-proxy"))
+
+    def ask_again(url: str, run_id: str) -> models.Check:
+        with Client(url) as client:
+            return client.check(run_id)
+
+    async with serving(tmp_path, compliance={"enabled": True}) as live, AsyncClient(live.url) as client:
+        check = await client.start_check(wrapper, scenarios=["exit-status", "unknown-fields"], threshold=50)
+        assert check.state == "waiting"
+        async with asyncio.timeout(60):
+            while not check.has_ended:
+                seen = check.completed
+                check = await client.check(check.run_id, wait=30, seen=seen)
+                assert len(check.scenarios) == check.completed >= seen
+        assert check == await asyncio.to_thread(ask_again, live.url, check.run_id)
+    assert (check.state, check.error, check.total, check.completed) == ("completed", None, 2, 2)
+    assert check.report is not None
+    assert (check.report.score, check.report.threshold, check.report.passed) == (100, 50, True)
+
+
+async def test_checks_that_are_off(client: AsyncClient) -> None:
+    """A server that lets nobody check says how that is changed."""
+    with pytest.raises(RefusedError, match=r"compliance\.enabled"):
+        await client.start_check("claude-proxy")
+
+
+def test_a_check_has_all_that_the_server_says() -> None:
+    """Nothing of a check is lost on the way to a program."""
+    assert set(Checked("x", Request("w")).told()) == set(models.Check.__struct_fields__)
 
 
 async def test_both_faces_have_the_same_calls() -> None:
