@@ -66,11 +66,8 @@ def open_index(data_dir: str) -> sqlite3.Connection:
         # 0600: events hold prompts, code and tool output.
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
     try:
-        connection = connect(path)
-        if connection.execute("PRAGMA user_version").fetchone()[0] == VERSION:
-            connection.execute("SELECT value FROM meta").fetchall()
+        if (connection := _kept(path)) is not None:
             return connection
-        connection.close()
     except sqlite3.DatabaseError as error:
         if isinstance(error, sqlite3.OperationalError):
             raise  # the disk is full or the file locked: nothing that deleting would mend
@@ -82,11 +79,29 @@ def connect(path: str, *, read_only: bool = False) -> sqlite3.Connection:
     mode = "ro" if read_only else "rw"
     uri = f"file:{path.replace('?', '%3f').replace('#', '%23')}?mode={mode}"
     connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, timeout=5)
-    if not read_only:
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=OFF")
-        connection.execute("PRAGMA cache_size=-32000")
+    try:
+        if not read_only:
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=OFF")
+            connection.execute("PRAGMA cache_size=-32000")
+    except sqlite3.Error:
+        connection.close()
+        raise
     return connection
+
+
+def _kept(path: str) -> sqlite3.Connection | None:
+    """Return the index as it is, None when it is of another version."""
+    connection = connect(path)
+    try:
+        if connection.execute("PRAGMA user_version").fetchone()[0] == VERSION:
+            connection.execute("SELECT value FROM meta").fetchall()
+            return connection
+    except sqlite3.Error:
+        connection.close()
+        raise
+    connection.close()
+    return None
 
 
 def _begun_anew(path: str) -> sqlite3.Connection:

@@ -204,11 +204,11 @@ class Queries:
     @contextlib.contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
         """Give a connection that sees one moment of the index."""
-        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        opened: _Opened | None = getattr(self._local, "opened", None)
         inode = _inode(self._path)
-        if connection is None or self._local.inode != inode:  # another process may have begun it anew
-            connection = self._local.connection = connect(self._path, read_only=True)
-            self._local.inode = inode
+        if opened is None or opened.inode != inode:  # another process may have begun it anew
+            opened = self._local.opened = _Opened(self._path, inode)
+        connection = opened.connection
         connection.execute("BEGIN")
         try:
             yield connection
@@ -268,6 +268,18 @@ class Queries:
             row = connection.execute("SELECT session_id FROM sessions WHERE id = ?", (number,)).fetchone()
             found[number] = row[0]
         return found
+
+
+class _Opened:
+    """A thread's connection, which is closed when the thread has ended or uses another one."""
+
+    def __init__(self, path: str, inode: int) -> None:
+        self.connection = connect(path, read_only=True)
+        self.inode = inode
+
+    def __del__(self) -> None:
+        if hasattr(self, "connection"):  # else there was nothing to open
+            self.connection.close()
 
 
 def _inode(path: str) -> int:

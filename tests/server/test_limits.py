@@ -1,5 +1,6 @@
 """How often one client may ask, counted over processes."""
 
+import contextlib
 import sqlite3
 from pathlib import Path
 
@@ -46,7 +47,7 @@ def test_clients_are_forgotten(tmp_path: Path) -> None:
         now[0] = number * 1.5
         limit.wait_s(f"client {number}")
     limit.close()
-    with sqlite3.connect(path) as connection:
+    with contextlib.closing(sqlite3.connect(path)) as connection:
         assert connection.execute("SELECT count(*) FROM counts").fetchone()[0] < 1100
 
 
