@@ -38,7 +38,11 @@ class Handover:
     def give(self, job: Job) -> None:
         """Have ``job``, which must not raise, done after all earlier ones; wait while two are under way."""
         if not self._given:
-            self._thread.start()
+            try:
+                self._thread.start()
+            except RuntimeError:  # the user, or the container, may have no more threads
+                job()
+                return
         self._room.acquire()
         self._given += 1
         self._jobs.put(job)

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import threading
+from typing import TYPE_CHECKING
 
 from proxy.relay.handover import Handover
+
+if TYPE_CHECKING:
+    import pytest
 
 
 def test_order_is_kept_and_all_is_done() -> None:
@@ -59,3 +63,21 @@ def test_nothing_given_costs_no_thread() -> None:
     assert threading.active_count() == before
     handover.finish()
     handover.finish()
+
+
+def test_no_thread_to_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the system refuses a thread, a delivery is made by who gives it; a later one may have a thread again."""
+
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    done: list[str] = []
+    handover = Handover("writer", lambda: None)
+    with monkeypatch.context() as refusing:
+        refusing.setattr(threading.Thread, "start", refuse)
+        handover.give(lambda: done.append(threading.current_thread().name))
+        assert done == [threading.current_thread().name]
+        assert not handover.is_busy
+    handover.give(lambda: done.append(threading.current_thread().name))
+    handover.finish()
+    assert done[1:] == ["writer"]
