@@ -4,6 +4,7 @@
 ``supervisor``  the process that the caller knows: starts the command, passes on signals, mirrors the exit
 ``relay``       the process beside it: owns the streams and the log, outlives the supervisor when it must
 ``pump``        one direction of one stream: read, log, pass on
+``delivery``    when all that the command wrote is with the caller
 ``framing``     bytes in, lines out (does no I/O)
 ``recording``   lines in, verdicts and log records out (does no I/O)
 ``gate``        what ``--validation enforce`` answers for a message that it holds back (does no I/O)

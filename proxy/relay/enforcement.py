@@ -84,6 +84,7 @@ class AnsweringPump(Pump):
                     self._answered["valid"] += 1
                     self.record([self.recorder.own_words(line)])
                     self.write(line + b"\n")
+                    self.delivered -= len(line) + 1  # none of it was taken from the command
 
 
 class GuardedPump(Pump):

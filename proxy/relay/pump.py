@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from proxy.sessions.record import Alike, Body
     from proxy.sessions.writer import SessionLog
 
-_READ_BYTES = 64 * 1024
+READ_BYTES = 64 * 1024
 """What a pipe holds: a larger read would not get more."""
 _HAND_OVER_BYTES = 32 * 1024
 """A read of this size takes longer to write than to change threads for."""
@@ -64,7 +64,8 @@ class Pump(threading.Thread):
         self.sink = sink
         self.recorder = recorder
         self.ended = False
-        self.delivered = 0  # bytes
+        self.taken = 0  # bytes of the source
+        self.delivered = 0  # of them
         self._source_is_ours = source_is_ours
         self._on_idle = on_idle
         self._on_fault = on_fault
@@ -175,7 +176,7 @@ class Pump(threading.Thread):
                     raise ReaderGoneError
             self._waiting = False
             try:
-                chunk = os.read(source, _READ_BYTES)
+                chunk = os.read(source, READ_BYTES)
             except BlockingIOError:  # as in `write`; or another reader was faster
                 continue
             except OSError:  # a socket or terminal that broke down: the end, as the command would see it
@@ -184,6 +185,7 @@ class Pump(threading.Thread):
                 self._handover.finish()
                 self._finish()
                 return
+            self.taken += len(chunk)
             self._take(chunk)
 
     def _take(self, chunk: bytes) -> None:
@@ -242,7 +244,7 @@ class Pump(threading.Thread):
             for _ in range(16):
                 if not self._source_is_ours or not poller.poll(0):
                     break
-                if not (chunk := os.read(self.source, _READ_BYTES)):
+                if not (chunk := os.read(self.source, READ_BYTES)):
                     break
                 lines, data, _ = self._framer.feed(chunk)
                 if lines:

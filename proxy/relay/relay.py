@@ -17,6 +17,7 @@ import sys
 import time
 
 from proxy import __version__
+from proxy.relay.delivery import STALLED_MS, Delivery
 from proxy.relay.memory import reuse_large_blocks
 from proxy.relay.pump import Pump
 from proxy.relay.recording import StreamRecorder, TextRecorder
@@ -30,9 +31,6 @@ if TYPE_CHECKING:
 
     from proxy.relay.recording import Recorder
     from proxy.relay.supervisor import Session, Stream
-
-_STALLED_MS = 100
-"""A caller that takes nothing for so long after the command's exit is not reading: it learns the status at once."""
 
 
 class Settings:
@@ -150,10 +148,9 @@ class Relay:
         poller = select.poll()
         poller.register(self._news, select.POLLIN)
         poller.register(self._wake_read, select.POLLIN)
-        progress = -1
+        delivery: Delivery | None = None
         while self._exit is None or not all(pump.ended for pump in self._pumps):
-            waiting = self._exit is not None and not self._reported
-            ready = poller.poll(_STALLED_MS if waiting else None)
+            ready = poller.poll(STALLED_MS if delivery and not self._reported else None)
             for fd, _ in ready:
                 if fd == self._wake_read:
                     os.read(fd, 4096)
@@ -161,9 +158,8 @@ class Relay:
                     poller.unregister(fd)
             if self._exit is None or self._reported:
                 continue
-            before, progress = progress, sum(pump.delivered for pump in self._pumps)
-            stalled = not ready and progress == before
-            if stalled or all(self._is_settled(pump) for pump in self._pumps):
+            delivery = delivery or Delivery(self._pumps)
+            if delivery.is_over(timed_out=not ready):
                 self._on_delivered()
 
     def _on_delivered(self) -> None:
@@ -187,17 +183,6 @@ class Relay:
             self._exit = {"signal": "SIGKILL", "reason": "wrapper_killed", "duration_ms": self._age_ms()}
             self._reported = True
         return bool(news)
-
-    def _is_settled(self, pump: Pump) -> bool:
-        """Whether the pump has ended, or has delivered everything and has nothing to do."""
-        if pump.ended:
-            return True
-        poller = select.poll()
-        poller.register(pump.sink, 0)
-        if pump.name != "stdin":
-            poller.register(pump.source, select.POLLIN)
-        # In this order: nothing left to read means that it was read, and `is_idle` then means that it was delivered.
-        return not poller.poll(0) and pump.is_idle
 
     def _on_idle(self) -> None:
         """Called by the pumps: after the command's exit each of their steps counts."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import select
 import signal
 import subprocess
 import threading
@@ -20,6 +21,7 @@ from tests.relay.wrapper import (
     read_all,
     read_exactly,
     read_line,
+    read_some,
     write_all,
 )
 from tests.sessions.logs import read_log
@@ -167,6 +169,19 @@ def test_a_descendant_that_keeps_the_pipes(wrapper: Wrapper, tmp_path: Path) -> 
     assert log.lines("stdout") == [b"early", b"late"]
     assert log.lines("stderr") == [b"late error"]
     assert log.ended["exit_code"] == 4
+
+
+def test_a_descendant_that_never_stops_writing(wrapper: Wrapper) -> None:
+    """Regression: a descendant's flood, which the caller reads all the time, does not keep the status from it."""
+    with wrapper.start("sh", "-c", "yes & exit 3") as running:
+        exited = os.pidfd_open(running.pid)
+        while not select.select([exited], [], [], 0)[0]:
+            assert read_some(running.reader)
+        os.close(exited)
+        assert running.wait(BOUND_S) == 3
+        running.stdout.close() if running.stdout else None
+    log = wrapper.finished_log()
+    assert log.event("command_exited")["exit_code"] == 3
 
 
 def test_a_descendant_that_reads_on(wrapper: Wrapper) -> None:
