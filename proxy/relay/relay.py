@@ -179,10 +179,15 @@ class Relay:
             else:
                 self._exit = _exit(int(number)) | {"duration_ms": self._age_ms()}
         if not news and self._exit is None:
-            # The supervisor was killed, and the kernel has killed the command with it.
+            # The supervisor was killed. The kernel has killed the command with it, unless it changed its user.
+            self._kill_command()
             self._exit = {"signal": "SIGKILL", "reason": "wrapper_killed", "duration_ms": self._age_ms()}
             self._reported = True
         return bool(news)
+
+    def _kill_command(self) -> None:
+        with contextlib.suppress(OSError):
+            signal.pidfd_send_signal(self._session.pidfd, signal.SIGKILL)
 
     def _on_idle(self) -> None:
         """Called by the pumps: after the command's exit each of their steps counts."""

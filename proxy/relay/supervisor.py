@@ -10,8 +10,9 @@ It is small on purpose. It starts the command before anything else is imported, 
 * When the command stops or continues, so does the supervisor: job control sees one job.
 * When the command has exited, the supervisor waits until the relay has delivered what the command wrote, and then
   exits with the same status or dies by the same signal.
-* When the supervisor is killed, the kernel kills the command (``PR_SET_PDEATHSIG``). When the relay process is
-  killed, the supervisor kills the command and dies in the same way.
+* When the supervisor is killed, the kernel kills the command (``PR_SET_PDEATHSIG``); the relay process does so too,
+  as the kernel forgets it when the command changes its user. When the relay process is killed, the supervisor kills
+  the command and dies in the same way.
 """
 
 from __future__ import annotations
@@ -36,12 +37,8 @@ else:
 
 _PR_SET_PDEATHSIG = 1
 _ENFILE, _EMFILE = 23, 24
-_FAULTS = {
-    signal.SIGSEGV,
-    signal.SIGBUS,
-    signal.SIGFPE,
-    signal.SIGILL,
-}  # the process's own; they can not be waited for
+# Of the process's own making; they can not be waited for.
+_FAULTS = {signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL}
 _WAITED = signal.valid_signals() - _FAULTS - {signal.SIGKILL, signal.SIGSTOP}
 
 
@@ -68,7 +65,7 @@ class Stream:
 class Session:
     """What the relay process is told about the command that was started."""
 
-    __slots__ = ("command", "pid", "plan", "started_ns", "streams", "supervisor_pid")
+    __slots__ = ("command", "pid", "pidfd", "plan", "started_ns", "streams", "supervisor_pid")
 
     def __init__(
         self, command: Sequence[str], plan: Plan, pid: int, started_ns: int, streams: Mapping[str, Stream]
@@ -77,6 +74,7 @@ class Session:
         self.command = command
         self.plan = plan
         self.pid = pid
+        self.pidfd = _pidfd(pid)
         self.started_ns = started_ns
         self.streams = streams
         self.supervisor_pid = os.getpid()
@@ -128,7 +126,7 @@ def _relay(
     except Exception as error:  # a broken installation: the last moment at which stderr can be written to
         os.write(2, f"claude-proxy: cannot relay, and ends the command: {error!r}\n".encode())
         os._exit(1)
-    kept = {news, done}
+    kept = {news, done, session.pidfd}
     for stream in session.streams.values():
         kept |= {stream.source, stream.sink}
     _close_all_but(kept)
@@ -155,9 +153,7 @@ def _connect(opened: list[int]) -> tuple[dict[str, Stream], list[int | None]]:
         read, write = _pipe(opened)
         streams["stdout"], ends[1] = Stream(kinds[1], read, _own(1, opened)), write
     if kinds[2] != "closed":
-        if _same_file(
-            1, 2
-        ):  # 2>&1, or one terminal: one pipe for both keeps the order of what is written to them
+        if _same_file(1, 2):  # 2>&1, or one terminal: one pipe keeps the order of what is written to both
             ends[2] = ends[1]
         else:
             read, write = _pipe(opened)
@@ -245,6 +241,14 @@ def _start(
     return pid
 
 
+def _pidfd(pid: int) -> int:
+    """Return a descriptor for a child of ours, which stays its own when the number is reused; -1: there are none."""
+    try:
+        return os.pidfd_open(pid)
+    except OSError:  # Linux before 5.3
+        return -1
+
+
 def _close_all_but(kept: set[int]) -> None:
     """Close every descriptor but ``kept``, and put ``/dev/null`` on the standard ones.
 
@@ -281,7 +285,13 @@ class _Supervisor:
             if arrived.si_signo == signal.SIGCHLD:
                 self._reap()
             elif not self._went_to_the_group(arrived.si_signo):
-                os.kill(self._command_pid, arrived.si_signo)
+                self._send(arrived.si_signo)
+
+    def _send(self, number: int) -> None:
+        try:  # noqa: SIM105 - contextlib takes long to import
+            os.kill(self._command_pid, number)
+        except PermissionError:
+            pass  # it has another user's rights by now (`sudo`): its caller could not have sent it either
 
     def _went_to_the_group(self, number: int) -> bool:
         """Whether the signal is pending in the relay process too; if so, have it taken from there.
@@ -325,7 +335,7 @@ class _Supervisor:
                     self._finish(status)
             elif pid == self._relay_pid and not os.WIFSTOPPED(status):
                 # Without its streams the command is of no use to anybody: the wrapper dies as one.
-                os.kill(self._command_pid, signal.SIGKILL)
+                self._send(signal.SIGKILL)
                 os.waitpid(self._command_pid, 0)
                 _end_like(status if os.WIFSIGNALED(status) else signal.SIGKILL)
 
@@ -333,9 +343,7 @@ class _Supervisor:
         """Stop as the command has stopped, until continued."""
         if signal.SIGCONT in signal.sigpending():
             return  # stopping would discard it; it is passed on next, and the command goes on
-        self._went_to_the_group(
-            number
-        )  # then it came to the other two processes as well: stopping once is enough
+        self._went_to_the_group(number)  # then it came to the other two as well: stopping once is enough
         signal.sigtimedwait({number}, 0)
         if number != signal.SIGSTOP:
             signal.signal(number, signal.SIG_DFL)

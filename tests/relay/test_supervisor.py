@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from proxy.relay import supervisor
 from tests.relay.wrapper import (
     BOUND_S,
     CHILDREN,
@@ -204,6 +205,29 @@ def test_sigkill_of_the_wrapper_leaves_no_command(wrapper: Wrapper) -> None:
     assert log.lines("stdout") == [b"ready"]
     assert log.ended["signal"] == "SIGKILL"
     assert log.ended["reason"] == "wrapper_killed"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_sigkill_of_the_wrapper_of_a_command_that_became_another_user(wrapper: Wrapper) -> None:
+    """Regression: the kernel forgets whom to kill when a command changes its user; the relay process does not."""
+    becoming = "import os; os.setgroups([]); os.setuid(65534); os.write(1, b'ready\\n'); os.read(0, 1)"
+    with wrapper.start(*PYTHON, "-c", becoming) as running:
+        assert read_line(running.reader) == b"ready\n"
+        started = wrapper.started()
+        running.kill()
+        ends(started["pid"])
+        ends(started["relay_pid"])
+    assert wrapper.finished_log().ended["reason"] == "wrapper_killed"
+
+
+def test_a_signal_that_may_not_be_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command that runs with another user's rights (`sudo`) is not to be signalled; the session goes on."""
+
+    def refuse(_pid: int, _number: int) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "kill", refuse)
+    supervisor._Supervisor(1, 1, -1, -1)._send(signal.SIGTERM)
 
 
 def test_sigkill_of_the_wrapper_and_the_relay_together(wrapper: Wrapper) -> None:
