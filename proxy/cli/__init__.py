@@ -184,11 +184,12 @@ def resolve(options: Mapping[str, str]) -> dict[str, str]:
     chosen.update(given)
     for name, allowed in CHOICES.items():
         if chosen[name] not in allowed:
-            origin = f"--{name}" if name in options else _variable(name)
-            raise UsageError(f"{origin} is {chosen[name]!r}; it takes {', '.join(allowed)}")
+            raise UsageError(f"{_origin(name, options)} is {chosen[name]!r}; it takes {', '.join(allowed)}")
     port = chosen["port"]
     if not (port.isascii() and port.isdigit() and int(port) < 65536):
-        raise UsageError(f"port is {port!r}; it takes a number from 0 (any free port) to 65535")
+        raise UsageError(
+            f"{_origin('port', options)} is {port!r}; it takes a number from 0 (any free port) to 65535"
+        )
     chosen["data-dir"] = chosen.get("data-dir") or default_data_dir(os.environ)
     try:  # noqa: SIM105 - contextlib takes long to import
         chosen["data-dir"] = os.path.abspath(chosen["data-dir"])
@@ -212,6 +213,10 @@ def original_environment() -> dict[bytes, bytes]:
         else:
             del environment[b"LC_CTYPE"]
     return environment
+
+
+def _origin(option: str, options: Mapping[str, str]) -> str:
+    return f"--{option}" if option in options else _variable(option)
 
 
 def _variable(option: str) -> str:

@@ -25,6 +25,10 @@ class CannotRunError(Exception):
         why = os.strerror(errno)
         if self.status == 127:
             why = "no such file" if "/" in program else "command not found on PATH"
+            if errno == _ENOENT and os.path.isfile(program):
+                why = "it is there, but the interpreter or loader that it asks for is not (made for another system?)"
+        elif os.path.isdir(program):
+            why = "a folder, not a program"
         elif errno == _ENOEXEC:
             why = "not a program: neither a binary of this machine nor a script with a '#!' line"
         super().__init__(f"{program}: {why}")

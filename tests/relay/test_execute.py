@@ -40,22 +40,20 @@ def unusable(folder: Path, kind: str) -> str:
     return str(path)
 
 
-KINDS = [
-    ("missing", 127),
-    ("not on PATH", 127),
-    ("under a file", 127),
-    ("not executable", 126),
-    ("a folder", 126),
-    ("no program", 126),
-    ("interpreter missing", 127),
-]
+KINDS = {
+    "missing": (127, "no such file"),
+    "not on PATH": (127, "command not found on PATH"),
+    "under a file": (127, "no such file"),
+    "not executable": (126, "Permission denied"),
+    "a folder": (126, "a folder, not a program"),
+    "no program": (126, "not a program: neither"),
+    "interpreter missing": (127, "it is there, but the interpreter"),
+}
 
 
 @pytest.mark.parametrize("exec_", [False, True], ids=["relayed", "become"])
-@pytest.mark.parametrize(("kind", "status"), KINDS)
-def test_one_line_says_what_is_wrong(
-    wrapper: Wrapper, tmp_path: Path, kind: str, status: int, exec_: bool
-) -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_one_line_says_what_is_wrong(wrapper: Wrapper, tmp_path: Path, kind: str, exec_: bool) -> None:
     """One sentence on standard error names the command; the status tells "not found" from "cannot be run"."""
     command = unusable(tmp_path, kind)
     words = wrapper.command(command)
@@ -66,10 +64,11 @@ def test_one_line_says_what_is_wrong(
         os.close(theirs)
     else:
         done = finish(words)
+    status, why = KINDS[kind]
     assert done.status == status
     assert done.stdout == b""
     line = done.stderr.decode()
-    assert line.startswith(f"claude-proxy: {command}: ")
+    assert line.startswith(f"claude-proxy: {command}: {why}")
     assert line.count("\n") == 1
     assert line.endswith("\n")
     assert not wrapper.data_dir.exists()
@@ -77,7 +76,7 @@ def test_one_line_says_what_is_wrong(
 
 def test_the_status_is_a_shells(tmp_path: Path, wrapper: Wrapper) -> None:
     """The statuses agree with what ``sh`` gives for the same commands."""
-    for kind, status in KINDS:
+    for kind, (status, _) in KINDS.items():
         folder = tmp_path / kind
         folder.mkdir()
         command = unusable(folder, kind)
@@ -105,11 +104,20 @@ def test_the_error_holds_its_facts() -> None:
     ],
 )
 def test_wrong_options_stop_everything(wrapper: Wrapper, arguments: list[str]) -> None:
-    """A wrapper that cannot be configured says so in one line and starts nothing: status 2."""
+    """A wrapper that cannot be configured says so in one line, names the option, and starts nothing: status 2."""
     done = finish([wrapper.command("x")[0], "--server", "off", *arguments])
     assert (done.status, done.stdout) == (2, b"")
     assert done.stderr.startswith(b"claude-proxy: ")
+    assert arguments[0] in done.stderr.decode() or arguments[1] in done.stderr.decode()
     assert done.stderr.count(b"\n") == 1
+
+
+@pytest.mark.parametrize("variable", ["CLAUDE_PROXY_PORT", "CLAUDE_PROXY_VALIDATION", "CLAUDE_PROXY_REDACT"])
+def test_wrong_variables_stop_everything(wrapper: Wrapper, variable: str) -> None:
+    """What is wrong in the environment is named by its variable."""
+    done = finish(wrapper.command("true"), env={**os.environ, variable: "nonsense"})
+    assert (done.status, done.stdout) == (2, b"")
+    assert done.stderr.startswith(f"claude-proxy: {variable} is 'nonsense'; it takes ".encode())
 
 
 def test_becoming_the_command(wrapper: Wrapper, tmp_path: Path) -> None:
