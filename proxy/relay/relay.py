@@ -79,6 +79,8 @@ class Relay:
         self._news = news
         self._done = done
         self._reported = False
+        self._stopped = False  # the supervisor, like the command
+        self._sleeps_on = False
         self._exit: dict[str, Any] | None = None
         self._wake_read, self._wake_write = os.pipe()
         data, redacted = _started(settings, session)
@@ -150,7 +152,9 @@ class Relay:
         poller.register(self._wake_read, select.POLLIN)
         delivery: Delivery | None = None
         while self._exit is None or not all(pump.ended for pump in self._pumps):
-            ready = poller.poll(STALLED_MS if delivery and not self._reported else None)
+            ready = poller.poll(STALLED_MS if self._stopped or (delivery and not self._reported) else None)
+            if self._stopped and not ready:
+                self._continue_supervisor()
             for fd, _ in ready:
                 if fd == self._wake_read:
                     os.read(fd, 4096)
@@ -176,6 +180,8 @@ class Relay:
             if what == b"signalled":
                 signal.sigtimedwait({int(number)}, 0)
                 self._tell_supervisor()
+            elif what in {b"stopped", b"continued"}:
+                self._stopped = what == b"stopped"
             else:
                 self._exit = _exit(int(number)) | {"duration_ms": self._age_ms()}
         if not news and self._exit is None:
@@ -183,7 +189,19 @@ class Relay:
             self._kill_command()
             self._exit = {"signal": "SIGKILL", "reason": "wrapper_killed", "duration_ms": self._age_ms()}
             self._reported = True
+            self._stopped = False
         return bool(news)
+
+    def _continue_supervisor(self) -> None:
+        """Continue the supervisor if it is stopped though the command is not, at two looks in a row.
+
+        At one look it may just be that both were continued, and the supervisor comes second.
+        """
+        slept_on = self._sleeps_on
+        supervisor = self._session.supervisor_pid
+        self._sleeps_on = _is_stopped(supervisor) and not _is_stopped(self._session.pid)
+        if slept_on and self._sleeps_on:
+            os.kill(supervisor, signal.SIGCONT)
 
     def _kill_command(self) -> None:
         with contextlib.suppress(OSError):
@@ -219,6 +237,15 @@ class Relay:
 
         data = {"where": pump, "error": "".join(traceback.format_exception(error))}
         self._log.append([lifecycle(self._settings.session_id, "wrapper_error", data)])
+
+
+def _is_stopped(pid: int) -> bool:
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as stat:
+            state = stat.read().rpartition(b")")[2].split()[0]
+    except OSError:
+        return False
+    return state in {b"T", b"t"}  # by a signal, or by who traces it
 
 
 def _exit(status: int) -> dict[str, Any]:

@@ -7,7 +7,8 @@ It is small on purpose. It starts the command before anything else is imported, 
   reached the command already and is not sent again. The relay process tells the two apart: it is in the same group,
   blocks all signals and is never signalled by itself, so a signal that is pending there too went to the group. (The
   kernel signals the newest member of a group first, so it is pending there before it arrives here.)
-* When the command stops or continues, so does the supervisor: job control sees one job.
+* When the command stops or continues, so does the supervisor: job control sees one job. What has stopped cannot see
+  that somebody continued or killed the command alone; then the relay process continues the supervisor.
 * When the command has exited, the supervisor waits until the relay has delivered what the command wrote, and then
   exits with the same status or dies by the same signal.
 * When the supervisor is killed, the kernel kills the command (``PR_SET_PDEATHSIG``); the relay process does so too,
@@ -88,10 +89,10 @@ def supervise(
 ) -> NoReturn:
     """Run the command behind the wrapper, to the end; raise `CannotRunError` if it cannot be started.
 
-    What ``prepare`` returns is run in a process of its own, with the session, a descriptor to read what happens to the
-    command (``exited STATUS``; end of file: the supervisor was killed) or what it is to take from its pending signals
-    (``signalled NUMBER``), and one to write a byte to when that is done: the signal taken, or all that the command
-    wrote delivered.
+    What ``prepare`` returns is run in a process of its own, with the session, a descriptor to read what happens
+    (``exited STATUS``, the command; ``stopped`` and ``continued NUMBER``, both; end of file: the supervisor was killed)
+    or what it is to take from its pending signals (``signalled NUMBER``), and one to write a byte to when that is done:
+    the signal taken, or all that the command wrote delivered.
     """
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, _WAITED)
     started_ns = time.time_ns()
@@ -101,7 +102,9 @@ def supervise(
         news_read, news_write = _pipe(opened)
         done_read, done_write = _pipe(opened)
         pid = _start(command, environment, ends, mask)
-    except OSError:  # too few descriptors or processes: the command runs, unrecorded
+    except (
+        OSError
+    ):  # too few descriptors or processes: the command runs, unrecorded
         for fd in opened:
             os.close(fd)
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
@@ -301,14 +304,17 @@ class _Supervisor:
         found = False
         while self._is_pending_in_relay(number):
             found = True
-            try:
-                os.write(self._news, b"signalled %d\n" % number)
-            except BrokenPipeError:
-                break  # the relay process is gone, which is noticed soon
+            self._tell(b"signalled", number)
             if not os.read(self._done, 1):
-                break
+                break  # the relay process is gone, which is noticed soon
             signal.sigtimedwait({number}, 0)
         return found
+
+    def _tell(self, what: bytes, number: int) -> None:
+        try:  # noqa: SIM105 - contextlib takes long to import
+            os.write(self._news, b"%b %d\n" % (what, number))
+        except BrokenPipeError:
+            pass  # the relay process is gone, which is noticed soon
 
     def _is_pending_in_relay(self, number: int) -> bool:
         try:
@@ -340,7 +346,7 @@ class _Supervisor:
                 _end_like(status if os.WIFSIGNALED(status) else signal.SIGKILL)
 
     def _stop(self, number: int) -> None:
-        """Stop as the command has stopped, until continued."""
+        """Stop as the command has stopped, until continued: by the caller, or by the relay once the command goes on."""
         if signal.SIGCONT in signal.sigpending():
             return  # stopping would discard it; it is passed on next, and the command goes on
         self._went_to_the_group(number)  # then it came to the other two as well: stopping once is enough
@@ -348,7 +354,9 @@ class _Supervisor:
         if number != signal.SIGSTOP:
             signal.signal(number, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})
+        self._tell(b"stopped", number)
         os.kill(os.getpid(), number)
+        self._tell(b"continued", number)
         signal.pthread_sigmask(signal.SIG_BLOCK, {number} & _WAITED)
 
     def _finish(self, status: int) -> NoReturn:
@@ -356,12 +364,8 @@ class _Supervisor:
 
         If that was killed, the command may have ended well only because its streams went away: the wrapper dies.
         """
-        try:
-            os.write(self._news, b"exited %d\n" % status)
-            delivered = os.read(self._done, 1)
-        except BrokenPipeError:
-            delivered = b""
-        _end_like(status if delivered else signal.SIGKILL)
+        self._tell(b"exited", status)
+        _end_like(status if os.read(self._done, 1) else signal.SIGKILL)
 
 
 def _end_like(status: int) -> NoReturn:

@@ -206,9 +206,8 @@ def _last(fd: int, size: int) -> Record | None:
     span = _TAIL
     while span <= _LONGEST_FIRST:
         start = max(0, size - span)
-        lines = os.pread(fd, size - start, start).split(b"\n")[
-            :-1
-        ]  # behind the last newline is nothing whole
+        lines = os.pread(fd, size - start, start).split(b"\n")
+        del lines[-1]  # behind the last newline is nothing whole
         if start:
             del lines[:1]  # its beginning is out of sight
         for line in reversed(lines):

@@ -26,10 +26,8 @@ def default_data_dir(environ: "os._Environ[str] | dict[str, str]") -> str:
     state = environ.get("XDG_STATE_HOME", "")
     # The specification says that relative paths are to be ignored.
     home = os.path.expanduser("~") if environ.get("HOME", "~") else ""
-    if not os.path.isabs(home):
-        home = (
-            "/nonexistent"  # nobody's home is known: nothing can be recorded there, and that disturbs nothing
-        )
+    if not os.path.isabs(home):  # nobody knows it: nothing can be recorded, and that disturbs nothing
+        home = "/nonexistent"
     base = state if os.path.isabs(state) else os.path.join(home, ".local", "state")
     return os.path.join(base, "claude-proxy")
 

@@ -192,6 +192,30 @@ def test_going_on_is_the_last_word(wrapper: Wrapper) -> None:
         assert running.end() == 0
 
 
+def test_a_command_that_is_stopped_and_continued_by_itself(wrapper: Wrapper) -> None:
+    """Regression: the wrapper, which stops like a command that somebody stopped alone, goes on when that does."""
+    with wrapper.start("sh", "-c", "echo ready; exec cat", process_group=0) as running:
+        assert read_line(running.reader) == b"ready\n"
+        command = wrapper.started()["pid"]
+        for _ in range(2):
+            os.kill(command, signal.SIGSTOP)
+            assert os.WIFSTOPPED(os.waitpid(running.pid, os.WUNTRACED)[1])
+            os.kill(command, signal.SIGCONT)
+            assert os.WIFCONTINUED(os.waitpid(running.pid, os.WCONTINUED)[1])
+        assert running.end() == 0
+
+
+def test_a_command_that_is_stopped_and_killed_by_itself(wrapper: Wrapper) -> None:
+    """Regression: a wrapper that has stopped like its command ends like its command."""
+    with wrapper.start("sh", "-c", "echo ready; exec cat", process_group=0) as running:
+        assert read_line(running.reader) == b"ready\n"
+        command = wrapper.started()["pid"]
+        os.kill(command, signal.SIGSTOP)
+        assert os.WIFSTOPPED(os.waitpid(running.pid, os.WUNTRACED)[1])
+        os.kill(command, signal.SIGKILL)
+        assert running.end() == -signal.SIGKILL
+
+
 def test_sigkill_of_the_wrapper_leaves_no_command(wrapper: Wrapper) -> None:
     """The command does not live on, what it wrote is on record, and the log says how it ended."""
     with wrapper.start("sh", "-c", "trap '' TERM INT HUP; echo ready; exec sleep 1000") as running:
