@@ -101,10 +101,12 @@ def supervise(
         streams, ends = _connect(opened)
         news_read, news_write = _pipe(opened)
         done_read, done_write = _pipe(opened)
+        null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+        opened.append(null)
         pid = _start(command, environment, ends, mask)
     except (
         OSError
-    ):  # too few descriptors or processes: the command runs, unrecorded
+    ):  # too few descriptors or processes, a sandbox without `/dev`: the command runs, unrecorded
         for fd in opened:
             os.close(fd)
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
@@ -116,13 +118,17 @@ def supervise(
         os.kill(pid, signal.SIGKILL)
         raise CannotRunError(command[0], error.errno or 0) from None
     if relay_pid == 0:
-        _relay(prepare, session, news_read, done_write)
-    _close_all_but({news_write, done_read})
+        _relay(prepare, session, news_read, done_write, null)
+    _close_all_but({news_write, done_read}, null)
     _Supervisor(pid, relay_pid, news_write, done_read).wait()
 
 
 def _relay(
-    prepare: Callable[[], Callable[[Session, int, int], NoReturn]], session: Session, news: int, done: int
+    prepare: Callable[[], Callable[[Session, int, int], NoReturn]],
+    session: Session,
+    news: int,
+    done: int,
+    null: int,
 ) -> NoReturn:
     try:
         run = prepare()
@@ -132,7 +138,7 @@ def _relay(
     kept = {news, done, session.pidfd}
     for stream in session.streams.values():
         kept |= {stream.source, stream.sink}
-    _close_all_but(kept)
+    _close_all_but(kept, null)
     run(session, news, done)
 
 
@@ -252,21 +258,27 @@ def _pidfd(pid: int) -> int:
         return -1
 
 
-def _close_all_but(kept: set[int]) -> None:
-    """Close every descriptor but ``kept``, and put ``/dev/null`` on the standard ones.
+def _close_all_but(kept: set[int], null: int) -> None:
+    """Close every descriptor but ``kept``, and put ``null`` on the standard ones.
 
     The command's own copies are the only ones that may keep what the caller passed on open: else the caller
     would wait for an end of file that does not come.
     """
-    null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
     for fd in range(3):
         os.dup2(null, fd, inheritable=False)
-    for name in os.listdir("/proc/self/fd"):
-        if (fd := int(name)) > 2 and fd not in kept:
+    for fd in _open_descriptors():
+        if fd > 2 and fd not in kept:
             try:  # noqa: SIM105 - contextlib takes long to import
                 os.close(fd)
             except OSError:
                 pass  # the one that listed the folder: closed already
+
+
+def _open_descriptors() -> Sequence[int]:
+    try:
+        return [int(name) for name in os.listdir("/proc/self/fd")]
+    except OSError:  # a sandbox without `/proc`
+        return range(os.sysconf("SC_OPEN_MAX"))
 
 
 # -- waiting -------------------------------------------------------------------------------------------------

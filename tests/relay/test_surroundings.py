@@ -111,7 +111,11 @@ def test_the_session_id_in_the_environment(wrapper: Wrapper) -> None:
 
 def test_dispositions_that_python_changes_for_itself(wrapper: Wrapper) -> None:
     """A command that is no Python finds every signal as it was: SIGPIPE and SIGXFSZ not ignored, none caught."""
-    probe = ["grep", "^Sig", "/proc/self/status"]
+    probe = [
+        "grep",
+        "^Sig...:",
+        "/proc/self/status",
+    ]  # not SigQ, which counts what the user's other processes have
     assert wrapper.run(*probe).stdout == finish(probe).stdout
 
 
@@ -163,3 +167,27 @@ def test_few_descriptors(wrapper: Wrapper, limit: int) -> None:
     words = wrapper.command("cat")
     done = finish(["sh", "-c", f'ulimit -n {limit}; exec "$@"', "sh", *words], b"through\n")
     assert (done.status, done.stdout, done.stderr) == (0, b"through\n", b"")
+
+
+def without(folder: str) -> list[str]:
+    """Return the beginning of a command line for a program that finds nothing in a folder of the system."""
+    return ["unshare", "--mount", "sh", "-c", f'mount -t tmpfs none {folder} && exec "$@"', "sh"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can take a folder of the system away")
+@pytest.mark.parametrize("environ", [{}, {"LC_ALL": "C.UTF-8"}], ids=["no locale", "a locale"])
+def test_a_sandbox_without_proc(wrapper: Wrapper, environ: Mapping[str, str]) -> None:
+    """Where `/proc` is not to be had, a session is relayed, recorded and ended as everywhere."""
+    command = [*without("/proc"), *wrapper.command("sh", "-c", "cat; exit 3")]
+    done = finish(command, b"hello\n", env={**environ, "PATH": os.defpath})
+    assert (done.status, done.stdout, done.stderr) == (3, b"hello\n", b"")
+    log = wrapper.finished_log()
+    assert log.lines("stdout") == [b"hello"]
+    assert log.ended["exit_code"] == 3
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can take a folder of the system away")
+def test_a_sandbox_without_dev(wrapper: Wrapper) -> None:
+    """Where `/dev/null` is not to be had, the command runs all the same, unrecorded."""
+    done = finish([*without("/dev"), *wrapper.command("sh", "-c", "cat; exit 3")], b"hello\n")
+    assert (done.status, done.stdout, done.stderr) == (3, b"hello\n", b"")
