@@ -109,8 +109,13 @@ def split_options(arguments: Sequence[str]) -> tuple[dict[str, str], list[str], 
     return options, [], False
 
 
-def wrap(command: Sequence[str], options: Mapping[str, str], *, hint: bool = False) -> NoReturn:
-    """Run COMMAND behind the wrapper, or become it; ``hint``: it may be a mistyped subcommand."""
+def wrap(
+    command: Sequence[str], options: Mapping[str, str], *, hint: bool = False, is_claude: bool = False
+) -> NoReturn:
+    """Run COMMAND behind the wrapper, or become it.
+
+    ``hint``: it may be a mistyped subcommand. ``is_claude``: it is one, whatever its name.
+    """
     from proxy.relay.command import plan  # noqa: PLC0415 - each path imports no more than it needs
     from proxy.relay.execute import CannotRunError, execute  # noqa: PLC0415
 
@@ -118,7 +123,12 @@ def wrap(command: Sequence[str], options: Mapping[str, str], *, hint: bool = Fal
         raise UsageError(f"--help and --version take no COMMAND; {USAGE}")
     chosen = resolve(options)
     environment = original_environment()
-    decided = plan(command, stdin_is_terminal=_is_terminal(0), stdout_is_terminal=_is_terminal(1))
+    decided = plan(
+        command,
+        stdin_is_terminal=os.isatty(0),  # False for a closed descriptor too
+        stdout_is_terminal=os.isatty(1),
+        is_claude=is_claude,
+    )
     try:
         if not decided.relayed:
             execute(command, environment)
@@ -224,7 +234,3 @@ def _origin(option: str, options: Mapping[str, str]) -> str:
 
 def _variable(option: str) -> str:
     return "CLAUDE_PROXY_" + option.upper().replace("-", "_")
-
-
-def _is_terminal(fd: int) -> bool:
-    return os.isatty(fd)  # False for a closed descriptor too

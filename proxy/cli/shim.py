@@ -117,7 +117,7 @@ def main(claude: str | None) -> NoReturn:
     from proxy.cli import UsageError, wrap  # noqa: PLC0415 - the subcommand does without
 
     try:
-        wrap([claude or find_claude(os.environ), *sys.argv[1:]], {})
+        wrap([claude or find_claude(os.environ), *sys.argv[1:]], {}, is_claude=True)
     except UsageError as error:
         sys.stderr.write(f"claude-proxy: {error}\n")
         sys.exit(2)

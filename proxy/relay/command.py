@@ -58,8 +58,10 @@ class Plan:
         self.stdout_messages = stdout_messages
 
 
-def plan(command: Sequence[str], *, stdin_is_terminal: bool, stdout_is_terminal: bool) -> Plan:
-    """Decide what to do with ``command`` (program and arguments)."""
+def plan(
+    command: Sequence[str], *, stdin_is_terminal: bool, stdout_is_terminal: bool, is_claude: bool = False
+) -> Plan:
+    """Decide what to do with ``command`` (program and arguments); ``is_claude``: it is one, whatever its name."""
     relay = Plan(
         relayed=True,
         stdin_messages=_has(command, "--input-format"),
@@ -67,7 +69,7 @@ def plan(command: Sequence[str], *, stdin_is_terminal: bool, stdout_is_terminal:
     )
     become = Plan(relayed=False)
     between_programs = not stdin_is_terminal and not stdout_is_terminal
-    arguments = _claude_arguments(command)
+    arguments = command[1:] if is_claude else _claude_arguments(command)
     if arguments is None:
         return relay if between_programs else become
     if _is_no_session(arguments):
@@ -89,7 +91,9 @@ def _claude_arguments(command: Sequence[str]) -> Sequence[str] | None:
 def _is_claude(program: str) -> bool:
     folder, name = os.path.split(program)
     # The native installer keeps the program as ~/.local/share/claude/versions/2.1.330.
-    return name in ("claude", "claude.exe") or folder.endswith("/claude/versions")
+    if name in ("claude", "claude.exe") or folder.endswith("/claude/versions"):
+        return True
+    return name == "cli.js" and folder.endswith("/claude-code")  # npm's, which can be run by itself
 
 
 def _has(command: Sequence[str], option: str) -> bool:

@@ -71,9 +71,10 @@ def test_a_shim_needs_nothing_of_the_callers_python(tmp_path: Path) -> None:
     assert (ran.returncode, ran.stdout) == (0, f"claude {claude} -p x\n")
 
 
-def test_a_shim_steps_aside_for_what_is_no_session(tmp_path: Path) -> None:
-    """``claude --version`` through a shim is the real one, and nothing is recorded."""
-    claude = program(tmp_path / "real" / "claude")
+@pytest.mark.parametrize("name", ["claude", "claude-2.1.330"])
+def test_a_shim_steps_aside_for_what_is_no_session(tmp_path: Path, name: str) -> None:
+    """``claude --version`` through a shim is the real one, whatever its name, and nothing is recorded."""
+    claude = program(tmp_path / "real" / name)
     make_shim(tmp_path / "bin", "--claude", str(claude))
     ran = run(tmp_path / "bin" / "claude", "--version", CLAUDE_PROXY_DATA_DIR=str(tmp_path / "data"))
     assert ran.stdout == f"claude {claude} --version\n"

@@ -33,6 +33,7 @@ def decide(command: list[str], terminals: str = "") -> tuple[str, str]:
         (["C:/claude.exe", *SDK], "inout"),
         ([NATIVE, *SDK], "inout"),
         (["node", SCRIPT, *SDK], "inout"),
+        ([SCRIPT, *SDK], "inout"),
         (["/usr/bin/node", "--max-old-space-size=8192", SCRIPT, *SDK], "inout"),
         (["bun", "/opt/claude", *SDK], "inout"),
         (["sh", "-c", "exec claude", *SDK], "inout"),
@@ -136,3 +137,17 @@ def test_other_programs(command: list[str], terminals: str, expected: str) -> No
     """Any other program is relayed between programs and left alone at a terminal."""
     assert decide(command, terminals)[0] == expected
     assert decide([*command, "--version"], terminals)[0] == expected
+
+
+@pytest.mark.parametrize("program", [SCRIPT, "/opt/claude-2.1"])
+def test_a_claude_of_another_name(program: str) -> None:
+    """A shim's command is a `claude` whatever it is called; npm's script is known by its path."""
+    known = program == SCRIPT
+    for arguments in (["--version"], ["mcp", "list"]):
+        command = [program, *arguments]
+        named = plan(command, stdin_is_terminal=False, stdout_is_terminal=False, is_claude=True)
+        assert not named.relayed
+        assert decide(command)[0] == ("become" if known else "relay")
+    printing = [program, "-p", "hello"]
+    assert plan(printing, stdin_is_terminal=True, stdout_is_terminal=True, is_claude=True).relayed
+    assert decide(printing, "in out")[0] == ("relay" if known else "become")
