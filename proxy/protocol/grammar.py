@@ -38,11 +38,10 @@ _ROOMY = 32
 _NOT_A_BRACKET = bytes(set(range(256)) - set(b'{}[]"'))
 _BRACES_ONLY = bytes.maketrans(b"[]", b"{}")
 _STEPS = bytes.maketrans(b"{}", b"\x01\xff")  # one up, one down, as signed bytes
-_LEVELS_AT_ONCE = 16
-# Strings are matched first, so that digits inside them are passed over.
-_LONG_INTEGER = re.compile(
-    rb'"[^"\\]*(?:\\.[^"\\]*)*"|[0-9]{%d}[0-9]*(?![0-9.eE])' % (MAX_DIGITS + 1), re.DOTALL
-)
+_BLOCK = 128
+_DIGITS = b"0123456789"
+_RUN_OF_DIGITS = re.compile(rb"[0-9]++")
+_BEFORE_DECIMALS = re.compile(rb"(?:\.|[eE][+-]?)\Z")
 _HIGH = rb"\\u[dD][89abAB][0-9a-fA-F]{2}"
 _LOW = rb"\\u[dD][c-fC-F][0-9a-fA-F]{2}"
 _PAIR = re.compile(_HIGH + _LOW)
@@ -98,30 +97,44 @@ def is_deeper_than(levels: int, line: bytes) -> bool:
     """Tell whether well-formed JSON, or the beginning of it, is nested deeper than so many levels."""
     if _has_few_brackets(line, levels):
         return False
-    if b"\\" in line:
-        line = line.replace(b"\\\\", b"").replace(b'\\"', b"")
-    brackets = line.translate(None, _NOT_A_BRACKET).replace(b'""', b"")
-    if b'"' in brackets:
-        brackets = b"".join(_outside_strings(brackets))
-    brackets = brackets.translate(_BRACES_ONLY)
-    brackets += b"}" * (brackets.count(b"{") - brackets.count(b"}"))
-    for level in range(
-        min(levels, _LEVELS_AT_ONCE)
-    ):  # each turn takes the innermost level off all that there is
-        brackets = brackets.replace(b"{}", b"")
-        if not brackets:
-            return False
-        levels_left = levels - level - 1
-    return max(itertools.accumulate(array.array("b", brackets.translate(_STEPS)))) > levels_left
+    depth = 0
+    for brackets in _brackets(line):
+        for at in range(0, len(brackets), _BLOCK):
+            block = brackets[at : at + _BLOCK]
+            opening = block.count(b"{")
+            # Only a block that might is looked at bracket by bracket.
+            if depth + opening > levels and depth + _highest(block) > levels:
+                return True
+            depth += 2 * opening - len(block)
+    return False
 
 
-def _outside_strings(text: bytes) -> Iterator[bytes]:
-    """Yield what is not between quotation marks. A string that is open at the end is one too."""
+def _highest(brackets: bytes) -> int:
+    """Return the highest level that brackets lead to, from 0 before them."""
+    return max(itertools.accumulate(array.array("b", brackets.translate(_STEPS))))
+
+
+def _brackets(line: bytes) -> Iterator[bytes]:
+    """Yield the brackets of a line that are not in strings, all as braces, a window of the line at a time."""
     is_inside = False
-    for at in range(0, len(text), _CHUNK):
-        parts = text[at : at + _CHUNK].split(b'"')
+    for window in _windows(line, 0, len(line)):
+        # What is between the last quotation mark and the end may be the beginning of a string.
+        parts = window.translate(_BRACES_ONLY, _NOT_A_BRACKET).replace(b'""', b"").split(b'"')
         yield b"".join(parts[is_inside::2])
         is_inside ^= len(parts) % 2 == 0
+
+
+def _windows(line: bytes, at: int, end: int) -> Iterator[bytes]:
+    """Yield a part of a line in short pieces, without escaped backslashes and quotation marks."""
+    while at < end:
+        window = line[at : min(at + _CHUNK, end)]
+        at += len(window)
+        if b"\\" in window:
+            if (len(window) - len(window.rstrip(b"\\"))) % 2:  # it ends in mid-escape
+                window += line[at : at + 1]
+                at += 1
+            window = window.replace(b"\\\\", b"").replace(b'\\"', b"")
+        yield window
 
 
 def _has_few_brackets(line: bytes, limit: int) -> bool:
@@ -142,11 +155,30 @@ def _has_few_brackets(line: bytes, limit: int) -> bool:
 
 def _has_long_integer(line: bytes) -> bool:
     """Tell whether well-formed JSON holds an integer of more than `MAX_DIGITS` digits."""
-    # A run that long covers a sampled position and its neighbours.
-    step = MAX_DIGITS // 2
-    if not any(line[at : at + 32].isdigit() for at in range(step, len(line), step)):
-        return False
-    return any(match.group()[:1] != b'"' for match in _LONG_INTEGER.finditer(line))
+    step = MAX_DIGITS // 2  # a run that long covers a position looked at, and much behind it
+    at, looked_at, is_inside = step, 0, False
+    while at < len(line):
+        end = at
+        if line[at : at + 32].isdigit():
+            start = at - step + len(line[at - step : at].rstrip(_DIGITS))
+            run = _RUN_OF_DIGITS.match(line, at)
+            end = run.end() if run else at
+            if end - start > MAX_DIGITS and not _is_fraction(line, start, end):
+                for window in _windows(line, looked_at, start):
+                    is_inside ^= window.count(b'"') % 2 == 1
+                if not is_inside:
+                    return True
+                looked_at = start
+        at = end + step
+    return False
+
+
+def _is_fraction(line: bytes, start: int, end: int) -> bool:
+    """Tell whether the digits there are only a part of a number that is no integer."""
+    return (
+        line[end : end + 1] in (b".", b"e", b"E")
+        or _BEFORE_DECIMALS.search(line, start - 2, start) is not None
+    )
 
 
 def without_lone_surrogates(line: bytes) -> bytes:
@@ -176,6 +208,12 @@ def _end_of_piece(escapes: bytes, at: int) -> int:
 
 def fault(line: bytes) -> Judgement | None:
     """Return the judgement on a line that is not JSON or breaks a limit, None for one that is fine."""
+    examined = examine(line)
+    return examined if isinstance(examined, Judgement) else None
+
+
+def examine(line: bytes) -> Judgement | bytes:
+    """Return the judgement on a line that is not JSON or breaks a limit, and any other without lone surrogates."""
     if not line.isascii() and not is_utf8(line):
         return malformed("The line is not UTF-8.", "encoding")
     neutral = without_lone_surrogates(line)
@@ -191,7 +229,7 @@ def fault(line: bytes) -> Judgement | None:
         return invalid(
             "", f"An integer has more than {MAX_DIGITS} digits, too many to read.", "digits", spliceable=False
         )
-    return None
+    return neutral
 
 
 def _too_deep() -> Judgement:
@@ -227,7 +265,7 @@ def is_message(line: bytes) -> bool:
 
 
 def header(line: bytes) -> Any:
-    """Return what a JSON line says of its kind: `type`, `subtype`, and both one level down.
+    """Return what a line of JSON says of its kind: `type`, `subtype`, and both one level down.
 
     Anything else is left out; a line that is no object gives None.
     """

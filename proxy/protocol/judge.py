@@ -147,9 +147,10 @@ class Judge:
 
     def _judge_refused(self, line: bytes) -> Judgement:
         """Judge a line that no decoder was ready for, or that its decoder refused."""
-        fault = grammar.fault(line)
-        if fault is not None:
-            return fault
+        examined = grammar.examine(line)
+        if isinstance(examined, Judgement):
+            return examined
+        line = examined
         header = grammar.header(line)
         if header is None:
             return invalid("", f"A message is a JSON object; this line is {_shape(line)}.", "type")

@@ -20,7 +20,7 @@ _REST_OF_STRING = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 _SQUARE = bytes.maketrans(b"{}", b"[]")
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]"))
 _STEPS = bytes.maketrans(b"[]", b"\x01\xff")  # one up, one down, as signed bytes
-_LEVELS_AT_ONCE = 16
+_BLOCK = 128
 
 
 def is_dense(text: bytes | memoryview) -> bool:
@@ -62,8 +62,7 @@ def _cuts(text: memoryview, at: int, stop: int) -> Iterator[int]:
             at = rest.end() if rest else stop
             continue
         net = window.count(b"[") - window.count(b"]")
-        is_inside = depth > 0 and depth + _lowest(window) > 0
-        cut = 0 if is_inside else _last_between_items(window, depth + net)
+        cut = 0 if _is_inside(window, depth) else _last_between_items(window, depth + net)
         at += cut or len(window)
         depth = 0 if cut else depth + net
         if cut:
@@ -83,12 +82,24 @@ def _structure(text: memoryview) -> bytes:
     return b'"'.join(parts).translate(_SQUARE)
 
 
-def _lowest(window: bytes) -> int:
-    """Return the lowest level that the brackets of a window lead to, from 0 at its beginning."""
+def _is_inside(window: bytes, depth: int) -> bool:
+    """Tell whether a window that begins so many levels deep lies within one item."""
+    if depth <= 0:
+        return False
     brackets = window.translate(None, _NO_BRACKETS)
-    for _ in range(_LEVELS_AT_ONCE):
-        brackets = brackets.replace(b"[]", b"")
-    return min(itertools.accumulate(array.array("b", brackets.translate(_STEPS))), default=0)
+    for at in range(0, len(brackets), _BLOCK):
+        block = brackets[at : at + _BLOCK]
+        closing = block.count(b"]")
+        # Only a block that might lead out is looked at bracket by bracket.
+        if depth <= closing and depth + _lowest(block) <= 0:
+            return False
+        depth += len(block) - 2 * closing
+    return True
+
+
+def _lowest(brackets: bytes) -> int:
+    """Return the lowest level that brackets lead to, from 0 before them."""
+    return min(itertools.accumulate(array.array("b", brackets.translate(_STEPS))))
 
 
 def _last_between_items(window: bytes, depth: int) -> int:

@@ -10,7 +10,14 @@ import pytest
 from hypothesis import strategies as st
 
 from proxy.protocol import Judge, is_json_object, is_message
-from proxy.protocol.grammar import MAX_DEPTH, MAX_DIGITS, fault, is_utf8, is_within_limits
+from proxy.protocol.grammar import (
+    MAX_DEPTH,
+    MAX_DIGITS,
+    fault,
+    is_deeper_than,
+    is_utf8,
+    is_within_limits,
+)
 from tests.protocol import corpus
 
 
@@ -137,16 +144,38 @@ def test_absurd_nesting_is_invalid(line: bytes) -> None:
     assert not judgement.spliceable
 
 
-@pytest.mark.parametrize("before", [b"", b"-", b'"1' + b"2" * 5000 + b'",'])
+@pytest.mark.parametrize(
+    "before", [b"", b"-", b"true,", b'"1' + b"2" * 5000 + b'",', b'"' + b"\\\\" * 40_000 + b'",']
+)
 def test_integers_have_a_limit(before: bytes) -> None:
-    """An integer that Python would not read is invalid; the same in a string or a fraction is fine."""
+    """An integer that Python would not read is invalid, wherever in a line it is."""
     opening = b"[" + before
     for digits, verdict in ((MAX_DIGITS - 1, "valid"), (MAX_DIGITS, "valid"), (MAX_DIGITS + 1, "invalid")):
         judgement = Judge("stdout").judge(inside(opening + b"9" * digits + b"]"))
         assert judgement.verdict == verdict
         assert judgement.spliceable == (verdict == "valid")
-        assert Judge("stdout").judge(inside(opening + b"9" * digits + b".5]")).verdict == "valid"
-    assert Judge("stdout").judge(inside(b'"' + b"9" * 100_000 + b'"')).verdict == "valid"
+    assert not Judge("stdout").judge(b"9" * (MAX_DIGITS + 1)).spliceable
+
+
+@pytest.mark.parametrize(
+    "value", [b"%b.5", b"%be5", b"1.%b", b"1E%b", b"1e-%b", b'"%b"', b'"\\"%b"', b'"\\\\",0.%b']
+)
+def test_long_runs_of_digits_are_fine_where_they_are_no_integer(value: bytes) -> None:
+    """In a fraction, an exponent or a string there may be as many as there like."""
+    line = inside(b"[" + value % (b"9" * 100_000) + b"]")
+    strictly(line)
+    assert Judge("stdout").judge(line).verdict == "valid"
+
+
+@pytest.mark.parametrize("levels", [1, 100, 511, 513])
+@pytest.mark.parametrize("text", [b"", b'"]}' + b"\\\\" * 40_000 + b'\\"{["', b'"' + b"[" * 70_000 + b'"'])
+def test_depth_is_counted_across_pieces(levels: int, text: bytes) -> None:
+    """A long line is looked at in pieces, and an escape or a string may lie across two of them."""
+    tower = b"[" * (levels - 1) + b"[" + text + b"]" + b"]" * (levels - 1)
+    for padding in range(4):
+        line = b" " * padding + b"[" + b",".join([tower] * 5) + b"]"
+        assert is_deeper_than(levels, line)
+        assert not is_deeper_than(levels + 1, line)
 
 
 @pytest.mark.parametrize(

@@ -79,6 +79,11 @@ CASES: dict[str, tuple[bytes, str]] = {
     ),
     "blocks with escapes": (user(b"[%b1]" % repeated(rb'{"type":"text","text":"\\\"["},')), "invalid 1"),
     "blocks of unknown kinds": (user(b"[%b1]" % many(b'{"type":"x%d"},')), "invalid 1"),
+    "the longest integers": (user(b'"","x":[%b1]' % repeated(b"1" * 4300 + b",")), "valid 0"),
+    "towers of objects": (
+        tool_result(b"[%b1]" % repeated(b'{"a":' * 240 + b"1" + b"}" * 240 + b",")),
+        f"invalid 20 {IN_TOOL}/0",
+    ),
     "digits": (b'{"type":"user","message":%b}' % repeated(b"1"), "invalid 1"),
     "depth": (repeated(b'{"a":'), "invalid 1"),
     "NaN at the end": (b'{"type":"user","message":[%bNaN]}' % repeated(b"1,"), "malformed 1"),
