@@ -165,7 +165,7 @@ class _Walk:
         if choice is not None:
             chosen = value.get(choice.tag, choice.default)
             tag_path = f"{path}/{choice.tag}"
-            if chosen in choice.rows:
+            if isinstance(chosen, str | bool) and chosen in choice.rows:
                 fields |= _fields(*library.follow(choice.rows[chosen], name))
             elif isinstance(chosen, str) and chosen not in _known(fields.get(choice.tag), name):
                 yield self._drift("subtype" if tag_path == self._subtype_path else "block", tag_path, chosen)

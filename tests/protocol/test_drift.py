@@ -101,6 +101,8 @@ def test_what_is_wrong_or_free_is_no_drift() -> None:
     finder = Finder()
     for line in (
         b"",
+        b'{"type":"control_response","response":{"subtype":["x"]}}',
+        b'{"type":"control_request","request_id":"1","request":{"subtype":{"x":1}}}',
         b"x",
         b"[1]",
         b'{"type":1}',
