@@ -10,6 +10,7 @@ import pytest
 
 from proxy.protocol import Judge
 from tests.rig.scenarios import DESERVED, all_scenarios
+from tests.rig.scenarios.hooks import KINDS
 
 SCENARIOS = Path(__file__).parents[2] / "fixtures/scenarios"
 FOLDERS = sorted(path for path in SCENARIOS.iterdir() if path.is_dir())
@@ -82,6 +83,24 @@ stdin control_request: initialize interrupt set_permission_mode set_model set_ma
     end_session
 stdin *: user control_response control_cancel_request keep_alive update_environment_variables
 """
+
+
+# Which are told to no client, for reasons that fixtures/README.md gives.
+HOOKS_NOT_CALLED = {"Setup", "TeammateIdle"}
+
+
+def test_recordings_hold_every_kind_of_hook_that_a_client_is_called_for() -> None:
+    """Hooks answered by clients are recorded with their input, and the setup by the messages that tell of it."""
+    called = set()
+    for folder in FOLDERS:
+        for line in (folder / "stdout.jsonl").read_bytes().splitlines():
+            message = json.loads(line)
+            if message.get("request", {}).get("subtype") == "hook_callback":
+                called.add(message["request"]["input"]["hook_event_name"])
+            elif message.get("hook_event") == "Setup":
+                called.add("told of Setup")
+
+    assert called == set(KINDS) - HOOKS_NOT_CALLED | {"told of Setup"}
 
 
 def expected_kinds() -> set[tuple[str, str, str]]:

@@ -40,6 +40,7 @@ KINDS = (
     "PreModelSwitch",
     "PostModelSwitch",
     "Setup",
+    "TeammateIdle",
     "TaskCreated",
     "TaskCompleted",
     "Elicitation",
@@ -260,6 +261,43 @@ async def hooks_of_rare_kinds(stage: Stage) -> None:
         await client.control("register_repo_root", directory=str(stage.project / "sub"))
         await client.control("update_settings", source="localSettings", settings={"outputStyle": "Concise"})
         await client.turn("Never mind.")
+
+
+@scenario(ordered=False)
+async def hooks_of_surroundings(stage: Stage) -> None:
+    """Hooks for what happens round a session: its setup, another folder, a watched file, changed settings."""
+    stage.answer(
+        {"go there": [uses("Bash", command="cd sub"), says("There.")], "say hello": [says("Hello.")]}
+    )
+    (stage.project / "sub").mkdir()
+    watched = stage.project / "watched.txt"
+    watched.write_text("one\n")
+    # Claude Code watches folders and files only when its settings name such hooks, and the setup comes before any
+    # client can register one.
+    command = {"hooks": [{"type": "command", "command": "true"}]}
+    hooks = {
+        "Setup": [command],
+        "CwdChanged": [command],
+        "FileChanged": [{"matcher": watched.name, **command}],
+    }
+    settings = stage.project / ".claude/settings.json"
+    settings.parent.mkdir()
+    settings.write_text(json.dumps({"hooks": hooks}))
+    kinds = {kind: [{"hookCallbackIds": [kind]}] for kind in ("CwdChanged", "FileChanged", "ConfigChange")}
+    async with stage.raw("--init", "--allowedTools", "Bash") as client:
+        await client.control("initialize", hooks=kinds)
+        await client.turn("Please say hello.")
+        watched.write_text("two\n")
+        await client.until(lambda message: _is_hook(message, "FileChanged"))
+        settings.write_text(json.dumps({"hooks": hooks, "outputStyle": "Concise"}))
+        await client.until(lambda message: _is_hook(message, "ConfigChange"))
+        await client.turn("Please go there.")
+
+
+def _is_hook(message: Message, kind: str) -> bool:
+    """Tell whether a message calls a hook of that kind."""
+    request = message.get("request", {})
+    return request.get("subtype") == "hook_callback" and request["input"]["hook_event_name"] == kind
 
 
 @scenario()
