@@ -9,6 +9,7 @@ of lines or JSON, and shares no code with the wrapper that it is used to check.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import subprocess
@@ -31,7 +32,14 @@ def main(folder: str, command: list[str]) -> int:
     records = [
         os.open(f"{own}/{name}.jsonl", os.O_WRONLY | os.O_CREAT | os.O_APPEND) for name in ("stdin", "stdout")
     ]
-    child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    # A command that ignores SIGTERM must not live on when its recorder is killed.
+    prctl, die_with_parent = ctypes.CDLL(None).prctl, 1
+    child = subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        preexec_fn=lambda: prctl(die_with_parent, signal.SIGKILL),  # noqa: PLW1509 - no thread runs yet
+    )
     assert child.stdin is not None
     assert child.stdout is not None
 

@@ -55,6 +55,20 @@ def test_signals_are_passed_on(tmp_path: Path) -> None:
         assert process.wait() == 7
 
 
+def test_a_command_does_not_outlive_a_killed_recorder(tmp_path: Path) -> None:
+    """Regression: a Claude Code that ignored SIGTERM went on asking the API, when its client had long given up."""
+    command = recorded(tmp_path / "sh", tmp_path / "runs", ["sh", "-c"])
+    line = [str(command), "trap '' TERM; echo ready; exec sleep 1000"]
+    with subprocess.Popen(
+        line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline() == b"ready\n"
+        process.kill()
+        assert process.stderr.read() == b""  # it ends when nobody holds it any longer
+
+
 def test_reader_that_is_gone_is_not_waited_for(tmp_path: Path) -> None:
     """What the command writes after its reader has gone is still on record."""
     command = recorded(tmp_path / "sh", tmp_path / "runs", ["sh", "-c"])

@@ -297,7 +297,7 @@ async def hooks_of_surroundings(stage: Stage) -> None:
 def _is_hook(message: Message, kind: str) -> bool:
     """Tell whether a message calls a hook of that kind."""
     request = message.get("request", {})
-    return request.get("subtype") == "hook_callback" and request["input"]["hook_event_name"] == kind
+    return bool(request.get("subtype") == "hook_callback" and request["input"]["hook_event_name"] == kind)
 
 
 @scenario()
