@@ -46,6 +46,9 @@ SCENARIOS = (
 )
 # What Claude Code and its client do at the same time has no order that both runs must share.
 UNORDERED = {"interrupt", "mcp", "control", "subagent"}
+# The SDK calls these functions as soon as it has read that it should, and hands messages on when the client comes
+# for them: which of the two is first depends on how many lines it gets at a time. Each has an order of its own.
+CALLED_BACK = ("asked", "hook")
 
 
 @pytest.fixture(scope="session")
@@ -109,7 +112,7 @@ def script(project: Path) -> Script:
 
 
 async def played(name: str, sdk: Path, api: MessagesApi, command: Path, home: Path) -> list[dict[str, Any]]:
-    """Play a scenario of the client's; return what it saw."""
+    """Play a scenario of the client's; return what it saw, what its functions were called for at the end."""
     surroundings = Surroundings(home)
     surroundings.build()
     play: Play = api.play(script(surroundings.project))
@@ -122,7 +125,8 @@ async def played(name: str, sdk: Path, api: MessagesApi, command: Path, home: Pa
         )
     play.open_gates()
     assert done.returncode == 0, done.stderr.decode()[-2000:]
-    return [json.loads(line) for line in done.stdout.splitlines()]
+    seen = [json.loads(line) for line in done.stdout.splitlines()]
+    return sorted(seen, key=lambda entry: entry["what"] in CALLED_BACK)
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
