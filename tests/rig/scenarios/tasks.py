@@ -13,6 +13,8 @@ from tests.rig.answers import Gate, Reply, says, text, thinking, tool, uses
 from tests.rig.scenarios.registry import scenario
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from claude_agent_sdk.types import SdkPluginConfig
 
     from tests.rig.raw_client import Message
@@ -157,8 +159,7 @@ async def background_shell(stage: Stage) -> None:
         await client.say("Please work.")
         task = await client.until(started)
         await client.result()
-        with anyio.fail_after(30):
-            await anyio.to_thread.run_sync(go.write_bytes, b"worked\n", abandon_on_cancel=True)
+        await release(go)
         await client.until(notified)
         await client.control("get_task_output", task_id=task["task_id"])
         await client.control("get_task_output", task_id="no-such-task")
@@ -241,10 +242,21 @@ async def plugin(stage: Stage) -> None:
 
 @scenario(ordered=False)
 async def slow_tool(stage: Stage) -> None:
-    """A command that takes long enough for Claude Code to report on it."""
-    stage.answer({"take your time": [uses("Bash", command="sleep 3; echo done"), says("Done.")]})
+    """A command that takes so long that Claude Code reports on it."""
+    go = stage.project / "go"
+    os.mkfifo(go)  # the command waits for the report, however late a loaded machine makes it
+    stage.answer({"take your time": [uses("Bash", command="cat go"), says("Done.")]})
     async with stage.raw("--allowedTools", "Bash") as client:
-        await client.turn("Please take your time.")
+        await client.say("Please take your time.")
+        await client.until(started)
+        await release(go)
+        await client.result()
+
+
+async def release(fifo: Path) -> None:
+    """Let a command end that reads from a pipe."""
+    with anyio.fail_after(30):
+        await anyio.to_thread.run_sync(fifo.write_bytes, b"done\n", abandon_on_cancel=True)
 
 
 def started(message: Message) -> bool:
