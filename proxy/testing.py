@@ -62,6 +62,19 @@ class StandIn(str):
             found.append("claude was killed before its end")
         return found
 
+    def end(self) -> None:
+        """Kill the runs that are left: a test is over."""
+        import signal  # noqa: PLC0415 - see the module's docstring
+
+        for pid in [note["pid"] for note in self.journal if note["event"] == "started"]:
+            try:
+                with open(f"/proc/{pid}/cmdline", "rb") as file:
+                    is_it = os.fsencode(self) in file.read().split(b"\0")
+                if is_it:
+                    os.kill(pid, signal.SIGKILL)
+            except OSError:  # it has ended
+                continue
+
     def _wait_for_end(self) -> bool:
         import fcntl  # noqa: PLC0415 - see the module's docstring
 
@@ -94,6 +107,7 @@ def claude_replay(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable
         patience: float = 30,
         check: bool = True,
     ) -> StandIn:
+        __tracebackhide__ = True
         paths = [os.path.abspath(log) for log in logs]
         for path in paths:
             if not (path.endswith(".jsonl") and os.path.isfile(path)):
@@ -103,7 +117,7 @@ def claude_replay(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable
         return made.stand_in(paths, check=check, match=match, scale=timing, patience=patience)
 
     yield replay
-    made.fail_if_diverged()
+    made.finish()
 
 
 @pytest.fixture
@@ -116,12 +130,14 @@ def claude_script(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable
     made = _Made(tmp_path_factory)
 
     def script(*scripts: str | os.PathLike[str] | list[Any] | dict[str, Any], check: bool = True) -> StandIn:
+        __tracebackhide__ = True
         if not scripts:
             pytest.fail("claude_script takes a script, or several")
-        return made.stand_in([made.script(each) for each in scripts], check=check)
+        paths = list(map(made.script, scripts))
+        return made.stand_in(paths, check=check)
 
     yield script
-    made.fail_if_diverged()
+    made.finish()
 
 
 class _Made:
@@ -129,6 +145,7 @@ class _Made:
 
     def __init__(self, folders: pytest.TempPathFactory) -> None:
         self._folders = folders
+        self._all: list[StandIn] = []
         self._checked: list[StandIn] = []
 
     def stand_in(self, plays: list[str], *, check: bool, **settings: Any) -> StandIn:
@@ -139,11 +156,13 @@ class _Made:
         made._folder, made._runs = folder, len(plays)
         files = {name: os.path.join(folder, name) for name in ("starts", "report", "journal")}
         write_stand_in(made, {"plays": plays, **files, **settings})
+        self._all.append(made)
         if check:
             self._checked.append(made)
         return made
 
     def script(self, given: str | os.PathLike[str] | list[Any] | dict[str, Any]) -> str:
+        __tracebackhide__ = True
         import json  # noqa: PLC0415 - as above
 
         from proxy.replay.script import ScriptError, load  # noqa: PLC0415
@@ -154,14 +173,20 @@ class _Made:
                 json.dump(given, file)
         else:
             path = os.path.abspath(given)
+        fault = None
         try:
             load(path)  # said here, and not by a program that wonders why its claude will not start
         except ScriptError as error:
-            pytest.fail(str(error))
+            fault = str(error)
+        if fault:
+            pytest.fail(fault)
         return path
 
-    def fail_if_diverged(self) -> None:
+    def finish(self) -> None:
+        """Leave no run behind, and fail the test if one diverged."""
         found = [sentence for made in self._checked for sentence in made.divergences()]
+        for made in self._all:
+            made.end()
         if found:
             pytest.fail("claude-proxy replay: " + "\n".join(found), pytrace=False)
 

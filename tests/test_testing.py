@@ -17,17 +17,8 @@ def pytest_run(folder: Path, text: str) -> subprocess.CompletedProcess[str]:
     """Run pytest on a test file, in a project of its own."""
     (folder / "test_it.py").write_text(text)
     (folder / "pytest.ini").write_text("[pytest]\n")
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-p",
-        "proxy.testing",
-        "-p",
-        "no:cacheprovider",
-        "-q",
-        "test_it.py",
-    ]
+    # Where claude-proxy is installed, pytest finds the fixtures by itself.
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", "test_it.py"]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
     return subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, timeout=WAIT_S, check=False
@@ -115,6 +106,25 @@ def test_log(claude_replay): claude_replay("none.jsonl")
     assert "did you mean send" in done.stdout
     assert "claude_replay takes logs" in done.stdout
     assert "2 failed" in done.stdout
+    assert "proxy/" not in done.stdout  # the traceback ends in the test
+
+
+def test_no_run_outlives_its_test(tmp_path: Path) -> None:
+    """A `claude` that nobody has ended, and that would stay for ever, is said and killed."""
+    tests = """
+def test_it(monkeypatch, claude_script):
+    monkeypatch.setattr("proxy.testing._END_WAIT_S", 0.1)
+    global process
+    process = subprocess.Popen([claude_script([{"line": "x"}, "hang"])], stdout=subprocess.PIPE)
+    process.stdout.read(1)
+
+def test_after():
+    assert process.wait(30) == -9
+    process.stdout.close()
+"""
+    done = pytest_run(tmp_path, STARTING + tests)
+    assert "2 passed, 1 error" in done.stdout, done.stdout
+    assert "claude is still running" in done.stdout
 
 
 def test_the_module_imports_nothing_but_pytest() -> None:
