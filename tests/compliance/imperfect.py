@@ -65,7 +65,7 @@ class Pump(threading.Thread):
         super().__init__(daemon=True)
         self.source, self.target, self.output = source, target, output
         self.exited = threading.Event()
-        self.rest = b""
+        self.rest = bytearray()
         self.kept = b""
         self.number = 0
 
@@ -88,16 +88,20 @@ class Pump(threading.Thread):
         """Pass on what was read; False when no more is to be passed on."""
         if FAULT not in LINE_FAULTS:
             return self.write(READ_FAULTS[FAULT](data) if FAULT in READ_FAULTS else data)
-        *lines, self.rest = (self.rest + data).split(b"\n") if b"\n" in data else (self.rest + data,)
+        *lines, rest = data.split(b"\n")
+        if lines:
+            lines[0] = bytes(self.rest) + lines[0]
+            self.rest = bytearray()
+        self.rest += rest
         if FAULT == "stops at 64 KB" and any(len(line) > LONGEST for line in (*lines, self.rest)):
-            self.rest = b""
+            self.rest = bytearray()
             return False
         for line in lines:
             self.number += 1
             if not self.write(self.changed(line + b"\n")):
                 return False
             if FAULT == "closes stdin early" and not self.output and b'"user"' in line:
-                self.rest = b""
+                self.rest = bytearray()
                 return False
         return True
 
@@ -118,7 +122,7 @@ class Pump(threading.Thread):
 
     def end(self) -> None:
         """Pass on what is left, and the end itself."""
-        tail = b"" if FAULT == "loses the tail" else self.rest
+        tail = b"" if FAULT == "loses the tail" else bytes(self.rest)
         self.write(self.kept + tail)
         if FAULT == "never ends the input" and not self.output:
             return
@@ -126,9 +130,10 @@ class Pump(threading.Thread):
 
     def write(self, data: bytes) -> bool:
         """Write all of it; False when nobody reads."""
-        while data:
+        left = memoryview(data)
+        while left:
             try:
-                data = data[os.write(self.target, data) :]
+                left = left[os.write(self.target, left) :]
             except OSError:
                 return False
         return True

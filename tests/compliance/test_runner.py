@@ -45,14 +45,20 @@ def chosen(*names: str, runs: int = 1) -> list[scenario.Scenario]:
 @pytest.mark.parametrize("fault", EXACT)
 def test_each_fault_costs_exactly_its_points(fault: str) -> None:
     """Each broken wrapper fails what its fault breaks and nothing else, and a sound one nothing."""
-    patience_s = SHORT_PATIENCE_S if fault in STUCK else PATIENCE_S
-    report = Check(imperfect(fault), WATCHED, patience_s=patience_s).run()
-    assert failed(report) == EXACT[fault], told(report)
-    assert report.passed == (fault == "none")
+    # What comes never is not waited for long, what comes late on a loaded machine is.
+    waits = {one.name for one in WATCHED if fault in STUCK and one.name in EXACT[fault]}
+    parts = [
+        (SHORT_PATIENCE_S, [one for one in WATCHED if one.name in waits]),
+        (PATIENCE_S, [one for one in WATCHED if one.name not in waits]),
+    ]
+    reports = [Check(imperfect(fault), part, patience_s=seconds).run() for seconds, part in parts if part]
+    said = [sentence for report in reports for sentence in told(report)]
+    assert set().union(*map(failed, reports)) == EXACT[fault], said
+    assert all(report.passed for report in reports) == (fault == "none")
     points = {one.name: one.weight for one in WATCHED}
-    behaviour = next(group for group in report.groups if group.group == "behaviour")
+    behaviour = [group for report in reports for group in report.groups if group.group == "behaviour"]
     lost = sum(points[name] for name in EXACT[fault] if name.startswith("behaviour/"))
-    assert behaviour.of - behaviour.points == lost
+    assert sum(group.of - group.points for group in behaviour) == lost
 
 
 @pytest.mark.parametrize("fault", AMONG_OTHERS)
