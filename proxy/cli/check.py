@@ -16,6 +16,7 @@ from rich.text import Text
 
 from proxy.cli.terminal import printable
 from proxy.compliance import junit, sarif, scenario
+from proxy.compliance.processes import Orphans
 from proxy.compliance.runner import DEFAULT_JOBS, DEFAULT_PATIENCE_S, DEFAULT_THRESHOLD, CancelledError, Check
 from proxy.compliance.target import Target, TargetError, found
 
@@ -179,6 +180,7 @@ def _checked(arguments: argparse.Namespace, scenarios: list[scenario.Scenario]) 
             jobs=arguments.jobs,
             patience_s=arguments.patience,
             on_outcome=heard,
+            orphans=Orphans(),
         )
         # What runs is in sessions of its own: Ctrl-C reaches this process alone, which ends the others.
         before = {

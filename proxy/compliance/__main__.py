@@ -11,6 +11,7 @@ import threading
 import msgspec
 
 from proxy.compliance import scenario
+from proxy.compliance.processes import Orphans
 from proxy.compliance.runner import DEFAULT_THRESHOLD, CancelledError, Check
 from proxy.compliance.target import Target, TargetError, found
 
@@ -43,6 +44,7 @@ def main() -> None:
             scenarios,
             threshold=request.threshold,
             on_outcome=lambda outcome: say(outcome=outcome),
+            orphans=Orphans(),
         )
 
         def cancel_at_the_end() -> None:

@@ -1,13 +1,20 @@
-"""The processes of a scenario: started in a session of their own, found by a mark, and gone at the end for certain."""
+"""The processes of a scenario: started in a session of their own, found by a mark, and gone at the end for certain.
 
+A process that has a session of its own and has emptied its environment is found all the same where orphans are
+adopted; only which scenario it is from cannot be told then, unless one ran alone.
+"""
+
+import contextlib
+import ctypes
 import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
-__all__ = ["MARK", "Found", "end_all", "ended", "find", "gone", "starting"]
+__all__ = ["MARK", "Found", "Orphans", "end_all", "ended", "find", "gone", "starting"]
 
 MARK = "CLAUDE_PROXY_CHECK"
 """A variable that all processes of a scenario inherit, with a value that no other scenario has."""
@@ -19,6 +26,15 @@ runs the file in that moment is told "Text file busy".
 """
 _POLL_S = 0.01
 _KILLS = 200
+_SET_CHILD_SUBREAPER = 36
+
+
+class _Stat(NamedTuple):
+    dead: bool
+    """It has ended, and nobody has asked for its status yet."""
+    parent: int
+    group: int
+    session: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,36 +43,74 @@ class Found:
 
     pid: int
     command: str
+    group: int
+    """It is never ours: whatever is started here has a session of its own."""
 
 
 def find(mark: str, session: int) -> list[Found]:
     """Return the living processes that carry the mark, or belong to the session of a process that we started."""
     wanted = f"{MARK}={mark}".encode()
     return [
-        Found(pid, _command(pid))
+        Found(pid, _command(pid), stat.group)
         for pid in _pids()
-        if pid != os.getpid() and (_session_if_alive(pid) == session or wanted in _environment(pid))
+        if pid != os.getpid()
+        and (stat := _stat(pid))
+        and not stat.dead
+        and (stat.session == session or wanted in _environment(pid))
     ]
+
+
+class Orphans:
+    """Adopts what is orphaned below this process, which from now on has no other children than scenarios'.
+
+    One that goes on forking and ending is no process for long enough to be seen alive. Those that have ended are seen,
+    since they stay until we ask for their status, and from them the process group, which lives on.
+    """
+
+    def __init__(self) -> None:
+        ctypes.CDLL(None).prctl(_SET_CHILD_SUBREAPER, 1)
+        self._others = frozenset(_below(os.getpid()))  # an `exec` may have brought some
+
+    def find(self, started: int | None = None) -> list[Found]:
+        """Return those that live, and their descendants, while nothing runs or only the child ``started``."""
+        adopted = _below(os.getpid(), besides=self._others | {started})
+        for pid in adopted:
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(pid, os.WNOHANG)
+        alive = [Found(pid, _command(pid), stat.group) for pid, stat in adopted.items() if not stat.dead]
+        found = [one for one in alive if one.command]  # without one it has just ended
+        unseen = {stat.group for stat in adopted.values()} - {one.group for one in found} - {started}
+        return found + [Found(group, "goes on forking", group) for group in unseen if _lives(group)]
+
+    def end(self) -> bool:
+        """Kill them, while nothing runs; return whether there were any."""
+        return _kill(self.find)
 
 
 def end_all(mark: str, session: int) -> None:
     """Kill what `find` finds until it finds nothing. It is killed, not asked: a scenario is over."""
-    for _ in range(_KILLS):
-        found = find(mark, session)
+    _kill(lambda: find(mark, session))
+
+
+def _kill(left: Callable[[], list[Found]]) -> bool:
+    """Kill until nothing is left; return whether anything was."""
+    for attempt in range(_KILLS):
+        found = left()
         if not found:
-            return
+            return attempt > 0
         for process in found:
-            try:
-                os.kill(process.pid, signal.SIGKILL)
-            except (ProcessLookupError, PermissionError):
-                continue
+            # The group first: what forks meanwhile cannot get away from that.
+            for kill, number in ((os.killpg, process.group), (os.kill, process.pid)):
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    kill(number, signal.SIGKILL)
         time.sleep(_POLL_S)
+    return True
 
 
-def gone(mark: str, session: int, patience_s: float) -> list[Found]:
+def gone(left: Callable[[], list[Found]], patience_s: float) -> list[Found]:
     """Wait until no process is left, but no longer than that; return those that are."""
     deadline = time.monotonic() + patience_s
-    while (found := find(mark, session)) and time.monotonic() < deadline:
+    while (found := left()) and time.monotonic() < deadline:
         time.sleep(_POLL_S)
     return found
 
@@ -64,7 +118,7 @@ def gone(mark: str, session: int, patience_s: float) -> list[Found]:
 def ended(pid: int, patience_s: float) -> None:
     """Wait until a process has ended, but no longer than that."""
     deadline = time.monotonic() + patience_s
-    while _session_if_alive(pid) is not None and time.monotonic() < deadline:
+    while (stat := _stat(pid)) and not stat.dead and time.monotonic() < deadline:
         time.sleep(_POLL_S)
 
 
@@ -72,14 +126,36 @@ def _pids() -> Iterator[int]:
     return (int(name) for name in os.listdir("/proc") if name.isdigit())
 
 
-def _session_if_alive(pid: int) -> int | None:
-    """Return the session of a process, None if it has ended (and nobody has asked for its status yet)."""
+def _below(root: int, besides: Container[int | None] = ()) -> dict[int, _Stat]:
+    """Return the descendants of a process, the dead as well, without some and what is below those."""
+    stats = {pid: stat for pid in _pids() if (stat := _stat(pid))}
+    found: dict[int, _Stat] = {}
+    parents: Container[int] = (root,)
+    while parents:
+        parents = {pid for pid, stat in stats.items() if stat.parent in parents and pid not in besides}
+        found |= {pid: stats[pid] for pid in parents}
+    return found
+
+
+def _lives(group: int) -> bool:
+    """Tell whether a process group has a member."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _stat(pid: int) -> _Stat | None:
+    """Return what the kernel tells of a process."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
-            fields = file.read().rpartition(b")")[2].split()
+            state, *numbers = file.read().rpartition(b")")[2].split()[:4]
     except OSError:
         return None
-    return None if fields[0] in (b"Z", b"X") else int(fields[3])
+    return _Stat(state in (b"Z", b"X"), *map(int, numbers))
 
 
 def _environment(pid: int) -> list[bytes]:

@@ -9,8 +9,10 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from datetime import UTC, datetime
+
+import msgspec
 
 from proxy import __version__
 from proxy.compliance import performance, processes, scenario
@@ -52,8 +54,12 @@ class Check:
         jobs: int = DEFAULT_JOBS,
         patience_s: float = DEFAULT_PATIENCE_S,
         on_outcome: Callable[[Outcome], None] = lambda _: None,
+        orphans: processes.Orphans | None = None,
     ) -> None:
-        """``claude``: a real one, in place of the stand-in; ``on_outcome`` hears of each scenario as it ends."""
+        """``claude``: a real one, in place of the stand-in; ``on_outcome`` hears of each scenario as it ends.
+
+        ``orphans``: of a process that does nothing but check; finds those that hide.
+        """
         self._target = target
         self._scenarios = list(scenarios)
         self._claude = claude
@@ -61,6 +67,8 @@ class Check:
         self._jobs = jobs
         self._patience_s = patience_s
         self._on_outcome = on_outcome
+        self._orphans = orphans
+        self._alone = False  # whether one scenario runs, so that an orphan can only be from it
         self._cancelled = threading.Event()
         self._scratch = ""
 
@@ -80,10 +88,11 @@ class Check:
             self._target = reached(self._target, self._claude)
         with tempfile.TemporaryDirectory(prefix="claude-proxy-check-", ignore_cleanup_errors=True) as folder:
             self._scratch = folder
-            outcomes = self._watch([one for one in self._scenarios if one.measure is None])
-            outcomes += [
-                self._ended(self._measured(one)) for one in self._scenarios if one.measure is not None
-            ]
+            try:
+                outcomes = self._all()
+            finally:
+                if self._orphans:
+                    self._orphans.end()
         by_name = {outcome.name: outcome for outcome in outcomes}
         groups = grouped(outcomes)
         score = overall(groups)
@@ -101,21 +110,42 @@ class Check:
             scenarios=tuple(by_name[one.name] for one in self._scenarios),
         )
 
-    def _watch(self, scenarios: Sequence[Scenario]) -> list[Outcome]:
-        """Run what does not measure, several at a time."""
+    def _all(self) -> list[Outcome]:
+        watched = [one for one in self._scenarios if one.measure is None]
+        outcomes = self._watch([one for one in watched if not _asks_what_is_left(one)], self._ended)
+        if self._orphans:
+            self._orphans.end()
+        outcomes += self._watch_what_is_left([one for one in watched if _asks_what_is_left(one)])
+        return outcomes + [self._ended(self._measured(one)) for one in self._scenarios if one.measure]
+
+    def _watch_what_is_left(self, scenarios: Sequence[Scenario]) -> list[Outcome]:
+        """Run those that ask for it: side by side, and anew one by one if nobody can tell whose an orphan is."""
+        outcomes = self._watch(scenarios, lambda outcome: outcome)
+        if self._orphans and self._orphans.end():
+            outcomes = [self._watched_alone(one, self._orphans) for one in scenarios]
+        return [self._ended(outcome) for outcome in outcomes]
+
+    def _watched_alone(self, one: Scenario, orphans: processes.Orphans) -> Outcome:
+        self._alone = True
+        try:
+            return self._watched(msgspec.structs.replace(one, at_once=1))
+        finally:
+            self._alone = False
+            orphans.end()
+
+    def _watch(self, scenarios: Sequence[Scenario], ended: Callable[[Outcome], Outcome]) -> list[Outcome]:
+        """Run what does not measure, several at a time; return the outcomes in the order of the scenarios."""
         with ThreadPoolExecutor(self._jobs, thread_name_prefix="scenario") as pool:
-            waiting: set[Future[Outcome]] = {pool.submit(self._watched, one) for one in scenarios}
-            outcomes = []
+            futures = [pool.submit(self._watched, one) for one in scenarios]
             try:
-                while waiting:
-                    ended, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-                    outcomes += [self._ended(future.result()) for future in ended]
+                for future in as_completed(futures):
+                    ended(future.result())
             except BaseException:
                 self.cancel()
-                for future in waiting:
+                for future in futures:
                     future.cancel()
                 raise
-        return outcomes
+        return [future.result() for future in futures]
 
     def _ended(self, outcome: Outcome) -> Outcome:
         self._on_outcome(outcome)
@@ -171,8 +201,8 @@ class Check:
             except StuckError as error:
                 evidence.stuck = evidence.stuck or str(error)
             evidence.status = caller.status
-            if any(expectation.nothing_left for expectation in one.expect) and not evidence.stuck:
-                evidence.left = processes.gone(place.mark, caller.process.pid, min(self._patience_s, _LEFT_S))
+            if _asks_what_is_left(one) and not evidence.stuck:
+                evidence.left = self._left(place.mark, caller.process.pid)
             for entry in entries(place.journal):  # its last words may still be on their way to the journal
                 if entry["event"] == "started":
                     processes.ended(entry["pid"], _STUCK_GRACE_S)
@@ -183,6 +213,15 @@ class Check:
         evidence.sent = bytes(caller.sent)
         evidence.seen = place.seen()
         return evidence
+
+    def _left(self, mark: str, started: int) -> list[processes.Found]:
+        """Wait until no process of a scenario is left; return those that live on."""
+
+        def left() -> list[processes.Found]:
+            orphans = self._orphans.find(started) if self._orphans and self._alone else []
+            return [*{found.pid: found for found in (*processes.find(mark, started), *orphans)}.values()]
+
+        return processes.gone(left, min(self._patience_s, _LEFT_S))
 
     def _measured(self, one: Scenario) -> Outcome:
         if self._cancelled.is_set():
@@ -207,6 +246,10 @@ class Check:
             )
             problems = (Problem(expected, f"{measured.wrapped:g} {measured.unit}, {measured.ratio:g} times"),)
         return _outcome(one, "failed" if problems else "passed", _ms_since(began), problems, measured)
+
+
+def _asks_what_is_left(one: Scenario) -> bool:
+    return any(expectation.nothing_left for expectation in one.expect)
 
 
 def _outcome(

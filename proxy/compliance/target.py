@@ -4,6 +4,7 @@ The stand-in is handed over in every way that wrappers know: it is the first `cl
 path, and, for a wrapper that takes the original command line, it is the first argument.
 """
 
+import errno
 import os
 import secrets
 import shutil
@@ -116,10 +117,19 @@ def _answer(argv: Sequence[str], environment: Mapping[str, str], place: Place) -
             finally:
                 end_all(place.mark, process.pid)
     except OSError as error:
-        raise TargetError(f"{argv[0]} cannot be run: {error.strerror}") from None
+        raise TargetError(f"{argv[0]} cannot be run: {_reason(error)}") from None
     said = f"it wrote {excerpt(stdout)}" if stdout.strip() else "it wrote nothing to stdout"
     complaint = f", to stderr {excerpt(stderr)}" if stderr.strip() else ""
     return stdout.decode(errors="replace"), f"{said}{complaint}, with status {process.returncode}"
+
+
+def _reason(error: OSError) -> str:
+    """Return what keeps an executable file from being run, which `found` has found."""
+    reasons = {
+        errno.ENOENT: "the program that its first line names, or a library that it needs, is not there",
+        errno.ENOEXEC: "it is no program for this machine; a script begins with a line such as #!/bin/sh",
+    }
+    return reasons.get(error.errno or 0, str(error.strerror))
 
 
 def _sentence(target: Target, tried: Sequence[str]) -> str:

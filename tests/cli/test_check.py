@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -149,6 +150,51 @@ def test_scenarios_can_be_listed_and_added(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "Mine holds" in done.stdout
     assert "exit status 3" in done.stdout
+
+
+FORKING = """
+import os, time
+end = time.monotonic() + 100
+while time.monotonic() < end:
+    os.fork() and os._exit(0)
+"""
+
+
+@pytest.mark.parametrize(
+    "orphan", [["sleep", "100"], [sys.executable, "-ISc", FORKING]], ids=["sleeps", "goes on forking"]
+)
+def test_an_orphan_that_hides_is_found_and_ended(orphan: list[str], tmp_path: Path) -> None:
+    """A process in a session of its own, with an empty environment, is told of in its own scenario, and killed."""
+    groups = tmp_path / "groups"
+    hidden = shlex.quote(f"echo $$ >> {groups}; exec {shlex.join(orphan)}")
+    hide = f"setsid -f env -i /bin/sh -c {hidden} </dev/null >/dev/null 2>&1"
+    path = wrapper(tmp_path, f'[ "$1" = --version ] || {hide}\nexec claude "$@"')
+    words = ("--scenario", "end-leaves-nothing", "--scenario", "exit-status", "--json")
+    report = json.loads(check(path, *words).stdout)
+    problems = {one["name"]: one["problems"] for one in report["scenarios"]}
+    assert problems["behaviour/exit-status"] == []
+    (problem,) = problems["behaviour/end-leaves-nothing"]
+    assert " lived on: " in problem["came"]
+    for group in groups.read_text().split():
+        with pytest.raises(ProcessLookupError):
+            os.killpg(int(group), 0)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("echo hello\n", "begins with a line such as #!/bin/sh"),
+        ("#!/no/such/shell\n", "program that its first line names"),
+    ],
+)
+def test_a_file_that_is_no_program_is_told_of(content: str, said: str, tmp_path: Path) -> None:
+    """Whoever forgot the first line, or named what is not there, reads what to change."""
+    path = tmp_path / "wrapper"
+    path.write_text(content)
+    path.chmod(0o755)
+    done = check(str(path))
+    assert done.returncode == 2
+    assert said in done.stderr
 
 
 def test_an_interrupt_ends_it_and_what_it_started(tmp_path: Path) -> None:

@@ -116,9 +116,9 @@ def test_processes_are_found_by_mark_and_by_session_and_ended() -> None:
         caller.wait_for("ready")
         session = caller.process.pid
         assert len(find(mark, session)) == 3
-        assert gone(mark, session, 0.05)
+        assert gone(lambda: find(mark, session), 0.05)
         end_all(mark, session)
-        assert not gone(mark, session, PATIENCE_S)
+        assert not gone(lambda: find(mark, session), PATIENCE_S)
 
 
 def test_an_excerpt_shows_what_cannot_be_printed(tmp_path: Path) -> None:

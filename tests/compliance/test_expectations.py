@@ -117,7 +117,7 @@ def test_further_surroundings_are_compared() -> None:
     assert said(evidence(), input_ended=True) == "it was not"
     assert said(evidence(arrived=b"hello"), stdout_text="") == "`hello`"
     found = evidence()
-    found.left = [Found(7, "sleep 60")]
+    found.left = [Found(7, "sleep 60", 7)]
     assert said(found, nothing_left=True) == "1 lived on: 7 (`sleep 60`)"
 
 
