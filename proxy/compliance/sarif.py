@@ -1,4 +1,8 @@
-"""A report as SARIF 2.1.0, for code scanning: a rule for each scenario, a result for each outcome."""
+"""A report as SARIF 2.1.0, for code scanning: a rule for each scenario, a result for each that failed.
+
+What passed is no result, although the format has a kind for it: code scanning takes every result for an alert. The
+verdict of each scenario is among the properties of its rule.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -10,7 +14,6 @@ from proxy.compliance.report import Outcome, Report
 __all__ = ["sarif"]
 
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
-_KINDS = {"passed": "pass", "failed": "fail", "skipped": "notApplicable"}
 
 
 def sarif(report: Report, wrapper: str) -> bytes:
@@ -24,7 +27,11 @@ def sarif(report: Report, wrapper: str) -> bytes:
     run = {
         "tool": {"driver": driver},
         "invocations": [{"executionSuccessful": True, "startTimeUtc": report.started_at}],
-        "results": [_result(index, outcome, uri) for index, outcome in enumerate(report.scenarios)],
+        "results": [
+            _result(index, outcome, uri)
+            for index, outcome in enumerate(report.scenarios)
+            if outcome.verdict == "failed"
+        ],
         "properties": {"score": report.score, "groups": {one.group: one.score for one in report.groups}},
     }
     document = {"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}
@@ -38,7 +45,7 @@ def _rule(outcome: Outcome) -> dict[str, Any]:
         "fullDescription": {"text": outcome.why},
         "help": {"text": outcome.why},
         "defaultConfiguration": {"level": _level(outcome)},
-        "properties": {"tags": [outcome.group], "weight": outcome.weight},
+        "properties": {"tags": [outcome.group], "weight": outcome.weight, "verdict": outcome.verdict},
     }
 
 
@@ -47,10 +54,10 @@ def _result(index: int, outcome: Outcome, uri: str) -> dict[str, Any]:
     return {
         "ruleId": outcome.name,
         "ruleIndex": index,
-        "kind": _KINDS[outcome.verdict],
-        "level": _level(outcome) if outcome.verdict == "failed" else "none",
+        "level": _level(outcome),
         "message": {"text": " ".join([f"{outcome.title}.", *said])},
-        "locations": [{"physicalLocation": {"artifactLocation": {"uri": uri}}}],
+        # A place without a line is turned down by code scanning.
+        "locations": [{"physicalLocation": {"artifactLocation": {"uri": uri}, "region": {"startLine": 1}}}],
     }
 
 

@@ -82,8 +82,8 @@ def test_junit_counts_and_orders_as_the_format_wants() -> None:
     assert "why it matters: A reason" in (failure.text or "")
 
 
-def test_sarif_has_the_structure_of_its_version() -> None:
-    """Each result points to its rule, has a kind with a level that goes with it, a message and a place."""
+def test_sarif_has_a_result_for_each_failure() -> None:
+    """What passed is no alert; each result points to its rule and has a level, a message and a place with a line."""
     document = json.loads(sarif(ALL, "/a b/wrapper"))
     assert (document["version"], document["$schema"].rpartition("/")[2]) == ("2.1.0", "sarif-2.1.0.json")
     (run,) = document["runs"]
@@ -92,12 +92,13 @@ def test_sarif_has_the_structure_of_its_version() -> None:
     for rule in rules:
         assert rule["shortDescription"]["text"]
         assert rule["defaultConfiguration"]["level"] in ("none", "note", "warning", "error")
+    verdicts = {rule["id"]: rule["properties"]["verdict"] for rule in rules}
+    assert verdicts == {one.name: one.verdict for one in ALL.scenarios}
     for result in run["results"]:
         assert rules[result["ruleIndex"]]["id"] == result["ruleId"]
-        assert (result["kind"] == "fail") == (result["level"] != "none")
-        assert result["kind"] in ("pass", "fail", "notApplicable")
         assert result["message"]["text"]
-        assert (
-            result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == "file:///a%20b/wrapper"
-        )
-    assert [result["level"] for result in run["results"]] == ["none", "none", "error", "none", "warning"]
+        (place,) = result["locations"]
+        assert place["physicalLocation"]["artifactLocation"]["uri"] == "file:///a%20b/wrapper"
+        assert place["physicalLocation"]["region"] == {"startLine": 1}
+    levels = [(result["ruleId"], result["level"]) for result in run["results"]]
+    assert levels == [("behaviour/three", "error"), ("performance/five", "warning")]
