@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 _SHOWN = 200
+_BEFORE = 50
+"""Characters that are shown before the place where two values part."""
 VOLATILE = ("uuid", "session_id", "request_id", "timestamp")
 """Fields of a client's message, at its top, that differ from run to run."""
 
@@ -90,10 +92,24 @@ def first_difference(one: Any, other: Any, path: str = "") -> tuple[str, Any, An
     return None if same else (path, one, other)
 
 
-def shown(value: Any) -> str:
-    """Return a value for reading, cut short."""
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= _SHOWN else text[:_SHOWN] + "..."
+def shown(value: Any, start: int = 0) -> str:
+    """Return a value for reading, cut short; from the character ``start`` on."""
+    text = _spelled(value)
+    end = start + _SHOWN
+    return f"{'...' if start else ''}{text[start:end]}{'...' if len(text) > end else ''}"
+
+
+def contrasted(received: Any, expected: Any) -> str:
+    """Return for reading what came instead of what: of long values the place where they part."""
+    texts = _spelled(received), _spelled(expected)
+    pairs = enumerate(zip(*texts, strict=False))
+    parted = next((place for place, (one, other) in pairs if one != other), min(map(len, texts)))
+    start = parted - _BEFORE if parted > _SHOWN - _BEFORE else 0
+    return f"{shown(received, start)} instead of {shown(expected, start)}"
+
+
+def _spelled(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _escaped(key: str) -> str:

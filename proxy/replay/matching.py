@@ -17,6 +17,7 @@ from proxy.replay import messages
 from proxy.replay.differences import (
     Divergences,
     canonical,
+    contrasted,
     first_difference,
     kind,
     named,
@@ -173,7 +174,7 @@ class Matching:
             where = f" at {path}" if path else ""
             sentence = (
                 f"{named(line.kind)} is not the recorded one{where}: "
-                f"{shown(received)} instead of {shown(expected)} (record {cue.seq})"
+                f"{contrasted(received, expected)} (record {cue.seq})"
             )
             data = {"path": path, "expected": expected, "received": received}
             self._divergences.add("different", sentence, seq=cue.seq, **data)

@@ -11,7 +11,7 @@ from itertools import islice
 
 from proxy.replay import messages
 from proxy.replay.acting import AS_CLAUDE, DIVERGED, append_report, die, on_signals
-from proxy.replay.differences import Divergences, first_difference, kind, named, shown
+from proxy.replay.differences import Divergences, contrasted, first_difference, kind, named
 from proxy.replay.matching import Matching, is_nothing
 from proxy.replay.renaming import Renaming
 from proxy.replay.script import signal_number
@@ -108,9 +108,7 @@ class _Player:
                     here[index] = word  # nobody knows what it was
             if found := first_difference(recorded, here):
                 path, expected, received = found
-                sentence = (
-                    f"the arguments are not the recorded ones: {shown(received)} instead of {shown(expected)}"
-                )
+                sentence = f"the arguments are not the recorded ones: {contrasted(received, expected)}"
                 self._divergences.add("arguments", sentence, path=path, expected=recorded, received=here)
 
     def _pause(self, seconds: float) -> None:

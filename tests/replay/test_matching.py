@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.replay.acting import DIVERGED
-from proxy.replay.differences import Divergences
+from proxy.replay.differences import Divergences, contrasted
 from proxy.replay.matching import MODES, Matching, is_nothing
 from proxy.replay.recording import Cue, Recording
 from proxy.replay.renaming import Renaming
@@ -64,6 +64,16 @@ def test_a_difference_is_named_with_its_place(tmp_path: Path) -> None:
         "a user message is not the recorded one at /message/content: ho instead of hi (record 1)"
         in done.stderr
     )
+
+
+def test_long_texts_are_shown_where_they_part() -> None:
+    """Prompts often begin alike; two equal beginnings would tell nobody what is different."""
+    alike = "x" * 1000
+    assert contrasted("ho", "hi") == "ho instead of hi"
+    said, _, recorded = contrasted(f"{alike}, one", f"{alike}, two").partition(" instead of ")
+    assert (said[:4], said[-3:], recorded[:4], recorded[-3:]) == ("...x", "one", "...x", "two")
+    assert contrasted(alike, f"{alike}y") == f"...{'x' * 50} instead of ...{'x' * 50}y"
+    assert contrasted(f"a{alike}", ["b"]) == f'a{"x" * 199}... instead of ["b"]'
 
 
 def test_other_arguments_count_where_all_is_exact(tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from itertools import zip_longest
-from os.path import commonpath
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -75,7 +74,8 @@ def differences(one: Sequence[Any], other: Sequence[Any], *, ordered: bool) -> l
 
 def _where(one: str, other: str) -> str:
     """Return the beginning of two lines, and the place where they part."""
-    parted = len(commonpath([one, other]))
+    shorter = min(len(one), len(other))
+    parted = next((place for place in range(shorter) if one[place] != other[place]), shorter)
     near = slice(max(0, parted - 100), parted + 100)
     return f"{one[:80]} ... {one[near]}\n    != {other[near]}"
 

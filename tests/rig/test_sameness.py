@@ -73,3 +73,12 @@ def test_places_are_taken_out() -> None:
     other = shape([message(text=f"{there}/project"), message(text="-elsewhere-home-project")], there)
 
     assert differences(one, other, ordered=True) == []
+
+
+def test_a_difference_is_shown_where_it_is() -> None:
+    """Of two long lines a person sees the beginning, and what is around the place where they part."""
+    one, other = message(text="x" * 500 + "left"), message(text="x" * 500 + "right")
+    (said,) = differences([one], [other], ordered=True)
+
+    assert "xleft" in said
+    assert "xright" in said
