@@ -124,7 +124,10 @@ async def _following(
     data_dir: str, settings: Settings, on_arrivals: Callable[[list[Arrival]], None]
 ) -> tuple[Indexer, Follower]:
     indexer = await asyncio.to_thread(
-        Indexer, data_dir, max_events_per_session=settings.monitoring.max_events_per_session
+        Indexer,
+        data_dir,
+        max_events_per_session=settings.monitoring.max_events_per_session,
+        min_free_bytes=settings.storage.min_free_space,
     )
 
     def on_fault(sentence: str) -> None:

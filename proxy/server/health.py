@@ -7,7 +7,6 @@ or nothing can be answered; only this is a 503.
 import asyncio
 import errno
 import os
-import shutil
 import sqlite3
 from typing import Any, Literal
 
@@ -17,8 +16,9 @@ from proxy import __version__
 from proxy.server.errors import answer
 from proxy.server.shared import Shared, of
 from proxy.sessions.identity import log_path, sessions_dir
+from proxy.store.room import free_bytes
 
-__all__ = ["checks", "free_bytes", "health", "live", "ready"]
+__all__ = ["checks", "health", "live", "ready"]
 
 Status = Literal["healthy", "degraded", "unhealthy"]
 Check = dict[str, Any]
@@ -57,11 +57,6 @@ async def ready(request: web.Request) -> web.Response:
 def checks(shared: Shared) -> dict[str, Check]:
     """Return what each thing that the server needs is like, with its figures."""
     return {"data_directory": _store(shared), "disk": _disk(shared), "index": _index(shared)}
-
-
-def free_bytes(data_dir: str) -> int:
-    """Return the room that is left for recording. OSError when the disk cannot be asked."""
-    return shutil.disk_usage(data_dir).free
 
 
 def _unready(shared: Shared) -> str | None:

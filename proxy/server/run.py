@@ -192,6 +192,7 @@ async def _until_done(
             return False
         if certificate is not None:
             await asyncio.to_thread(_renew, certificate)
+        await asyncio.to_thread(shared.records.let_go_of_removed)
         if not shared.leads:
             needed_at = loop.time()
             continue

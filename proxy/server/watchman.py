@@ -23,10 +23,10 @@ import tenacity
 
 from proxy.events.moments import spelled
 from proxy.server.alerts import Alert, alerts_of
-from proxy.server.health import free_bytes
 from proxy.server.journal import journal
 from proxy.server.webhook import NotTakenError, RefusedError, Webhook
 from proxy.store.queries import Watched
+from proxy.store.room import free_bytes
 
 if TYPE_CHECKING:
     from proxy.server.metrics import Metrics

@@ -28,6 +28,7 @@ from proxy import __version__
 from proxy.sessions import catalogue
 from proxy.sessions.identity import LATEST, LOG_SUFFIX, log_path, sessions_dir
 from proxy.store.database import VERSION, connect, index_path
+from proxy.store.room import free_bytes
 
 __all__ = ["INDEX", "MANIFEST", "Backup", "BackupError", "Room", "list_backups", "make_backup"]
 
@@ -66,9 +67,7 @@ class Room:
         """Raise BackupError when the work must not go on."""
         if self.is_stopping():
             raise BackupError("the server stops")
-        disk = os.statvfs(self.folder)
-        free = disk.f_bavail * disk.f_frsize
-        if free < self.min_free_bytes:
+        if (free := free_bytes(self.folder)) < self.min_free_bytes:
             raise BackupError(
                 f"the disk of {self.folder} has {free} bytes free, and storage.min_free_space keeps"
                 f" {self.min_free_bytes} for recording"

@@ -15,6 +15,9 @@ __all__ = ["connect", "index_path", "open_index"]
 VERSION = 3
 """Of tables and of what the interpreter makes of a record: another number begins the index anew."""
 
+_KEPT_JOURNAL = 16_000_000
+"""Bytes of the write-ahead file that stay after a large transaction, for the next ones."""
+
 _TABLES = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE sessions (
@@ -84,6 +87,7 @@ def connect(path: str, *, read_only: bool = False) -> sqlite3.Connection:
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=OFF")
             connection.execute("PRAGMA cache_size=-32000")
+            connection.execute(f"PRAGMA journal_size_limit={_KEPT_JOURNAL}")
     except sqlite3.Error:
         connection.close()
         raise

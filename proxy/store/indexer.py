@@ -6,6 +6,7 @@ Rules it lives by:
   any instant the index goes on exactly where it was.
 * A log that was replaced, cut or rewritten is indexed anew; one that was removed leaves the index.
 * No log can make it fail: what is no record is counted and passed over, what cannot be opened is tried again.
+* It is a cache, and takes no room that sessions need for being recorded.
 """
 
 import contextlib
@@ -13,7 +14,6 @@ import os
 import sqlite3
 import time
 from collections.abc import Collection
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import msgspec
@@ -26,7 +26,9 @@ from proxy.sessions.identity import log_path, sessions_dir
 from proxy.sessions.reader import Entry, LogReader
 from proxy.store.amounts import keep_of_removed
 from proxy.store.database import index_path, open_index
+from proxy.store.followed import Followed
 from proxy.store.ranks import Tally
+from proxy.store.room import free_bytes
 from proxy.store.spelling import as_json, envelope
 
 _MARK = 64
@@ -39,6 +41,10 @@ _OPEN_LOGS = 256
 """Logs that are held open while they grow; further ones are opened for each look."""
 _SKEW_US = 60_000_000
 """Events that are stamped further in the future come from a clock that was wrong, and are not waited for."""
+_LEFT_TO_SESSIONS_BYTES = 100_000_000
+"""With less room than this, or than what is to be kept free where that is lower, nothing more is indexed."""
+_OVERWRITING = 2
+"""What it takes to overwrite rows, as a multiple of their size: their pages in the journal, and their keys'."""
 _STAMPED_TO_WRITTEN_US = 500_000
 """A wrapper stamps a record and writes it within a millisecond, unless it is kept from running in between."""
 
@@ -54,38 +60,15 @@ class Arrival(NamedTuple):
     """The event as the API gives it."""
 
 
-@dataclass(slots=True)
-class _Followed:
-    """One log, and how far it is indexed."""
-
-    id: int
-    session_id: str
-    path: str
-    inode: int = 0
-    offset: int = 0
-    mark_at: int = 0
-    mark: bytes = b""
-    over: bool = False
-    skipped: int = 0
-    session: Session | None = None
-    interpreter: Interpreter | None = None
-    tally: Tally | None = None
-    reader: LogReader | None = None
-    behind: bool = True
-    """Whether there may be more in the log than was read."""
-
-    def let_go(self) -> None:
-        """Forget what can be had again from the index."""
-        if self.reader is not None:
-            self.reader.close()
-        self.reader = self.interpreter = self.tally = None
-
-
 class Indexer:
     """Owns the writing end of the index of a data directory. For one thread at a time."""
 
-    def __init__(self, data_dir: str, *, max_events_per_session: int | None = None) -> None:
+    def __init__(
+        self, data_dir: str, *, max_events_per_session: int | None = None, min_free_bytes: int = 0
+    ) -> None:
         """``max_events_per_session`` bounds what is indexed of a session, never what is known of its state.
+
+        ``min_free_bytes``: what is to be kept free on the disk.
 
         Raises:
             sqlite3.Error, OSError: the index can be neither opened nor made.
@@ -98,6 +81,7 @@ class Indexer:
         """Logs that have shown a fault of ours, and are not followed any more until the next start."""
         self._reading: str | None = None
         self._most_events = max_events_per_session
+        self._left_bytes = min(min_free_bytes, _LEFT_TO_SESSIONS_BYTES)
         self._speller = Speller()
         self._open()
         with contextlib.suppress(sqlite3.Error):  # a full disk: then nothing else changes in the index either
@@ -159,6 +143,7 @@ class Indexer:
             Exception: a fault of ours; the log that has shown it is in `set_aside`, the others can be gone on with.
         """
         began_us = time.time_ns() // 1000
+        self._make_room()
         self._quiet = quiet
         self._reading = None
         self._arrivals: list[Arrival] = []
@@ -176,6 +161,7 @@ class Indexer:
             # What is in memory is ahead of the index now: read it back.
             self.close()
             self._open()
+            self._give_back()
             raise
         self._close_some()
         return self._arrivals
@@ -191,12 +177,12 @@ class Indexer:
         self._types: dict[str, int] = dict(self._connection.execute("SELECT name, id FROM types"))
         self._tally = Tally(self._connection, 0)
         self._newest_us = self._connection.execute("SELECT max(ts) FROM events").fetchone()[0] or 0
-        self._removed: list[_Followed] = []
-        self._logs: dict[str, _Followed] = {}
+        self._removed: list[Followed] = []
+        self._logs: dict[str, Followed] = {}
         columns = "id, session_id, inode, offset, mark_at, mark, over, skipped"
         for row in self._connection.execute(f"SELECT {columns} FROM sessions"):
             number, session_id, *rest = row
-            log = _Followed(number, session_id, log_path(self.data_dir, session_id), *rest)
+            log = Followed(number, session_id, log_path(self.data_dir, session_id), *rest)
             log.over = bool(log.over)
             self._logs[session_id] = log
 
@@ -207,15 +193,17 @@ class Indexer:
         os.makedirs(sessions_dir(self.data_dir), mode=0o700, exist_ok=True)
         there = catalogue.list_logs(self.data_dir)
         for session_id in self._logs.keys() - set(there):
-            self._removed.append(self._logs.pop(session_id))
+            gone = self._logs.pop(session_id)
+            gone.let_go()  # as long as it is open, the disk has not its room back
+            self._removed.append(gone)
         for session_id in reversed(there):
             log = self._logs.get(session_id)
             if log is None:
-                self._logs[session_id] = _Followed(0, session_id, log_path(self.data_dir, session_id))
+                self._logs[session_id] = Followed(0, session_id, log_path(self.data_dir, session_id))
             elif not log.over or log.behind or self._has_changed(log):
                 log.behind = True
 
-    def _has_changed(self, log: _Followed) -> bool:
+    def _has_changed(self, log: Followed) -> bool:
         try:
             status = os.stat(log.path)
         except OSError:
@@ -228,15 +216,36 @@ class Indexer:
             return
         # What was removed and begun anew since cannot wait: its name is needed.
         self._removed.sort(key=lambda log: log.session_id in self._logs)
-        self._connection.execute("PRAGMA secure_delete=ON")  # gone is to mean gone
-        count = 0
+        count, room = 0, free_bytes(self.data_dir) - self._left_bytes
         while self._removed and (count < _FORGOTTEN_AT_ONCE or self._removed[-1].session_id in self._logs):
             log = self._removed.pop()
+            room -= _OVERWRITING * self._size_of(log)
+            # Gone is to mean gone: overwritten. On a disk that is too full for that, its pages are used again.
+            self._connection.execute(f"PRAGMA secure_delete={'ON' if room > 0 else 'OFF'}")
             keep_of_removed(self._connection, log.id)
             count += self._forget(log)
         self._connection.execute("PRAGMA secure_delete=OFF")
 
-    def _forget(self, log: _Followed) -> int:
+    def _size_of(self, log: Followed) -> int:
+        rows = "SELECT total(length(data)) FROM events WHERE session = ?"
+        return int(self._connection.execute(rows, (log.id,)).fetchone()[0])
+
+    def _make_room(self) -> None:
+        """Make sure that sessions have room for being recorded. sqlite3.OperationalError when they have not."""
+        if free_bytes(self.data_dir) >= self._left_bytes:
+            return
+        self._give_back()
+        if (free := free_bytes(self.data_dir)) < self._left_bytes:
+            raise sqlite3.OperationalError(
+                f"the disk has {free} bytes free, and {self._left_bytes} are left to sessions for being recorded"
+            )
+
+    def _give_back(self) -> None:
+        """Take nothing of the disk for what is done already, or was not to be done."""
+        with contextlib.suppress(sqlite3.Error):  # it will be tried again
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+    def _forget(self, log: Followed) -> int:
         """Take a session out of the index; return how many events it had there."""
         log.let_go()
         count = 0
@@ -251,7 +260,7 @@ class Indexer:
             self._connection.execute("DELETE FROM sessions WHERE id = ?", (log.id,))
         return count
 
-    def _read_some(self) -> list[_Followed]:
+    def _read_some(self) -> list[Followed]:
         """Read on in the logs that have changed, up to a bound in all; return those that gave something."""
         changed = []
         read = 0
@@ -270,7 +279,7 @@ class Indexer:
 
     # -- one log -----------------------------------------------------------------------------------------------
 
-    def _read(self, log: _Followed) -> bool:
+    def _read(self, log: Followed) -> bool:
         """Take in the next piece of a log; return whether anything has changed."""
         try:
             # Before reading: what is written until the writer lets go is then read as well.
@@ -303,7 +312,7 @@ class Indexer:
             log.over = True
         return log.offset > before or log.over != was_over or is_new
 
-    def _reader(self, log: _Followed) -> LogReader:
+    def _reader(self, log: Followed) -> LogReader:
         """Return the reader of a log where it stopped; of a log that is another than it was, at its beginning."""
         if log.reader is None:
             log.reader = LogReader(log.path, log.offset)
@@ -314,7 +323,7 @@ class Indexer:
         )
         if reader.standing() != "same" or not is_mine:
             self._forget(log)
-            fresh = _Followed(0, log.session_id, log.path)
+            fresh = Followed(0, log.session_id, log.path)
             for name in ("id", "offset", "mark_at", "mark", "over", "skipped", "session"):
                 setattr(log, name, getattr(fresh, name))
             reader = log.reader = LogReader(log.path)
@@ -322,7 +331,7 @@ class Indexer:
         log.inode = inode
         return reader
 
-    def _load(self, log: _Followed) -> None:
+    def _load(self, log: Followed) -> None:
         """Make ready to interpret: go on from what is kept, or begin."""
         if log.interpreter is not None:
             return
@@ -345,7 +354,7 @@ class Indexer:
         log.interpreter = Interpreter(log.session)
         log.tally = Tally(self._connection, log.id)
 
-    def _add(self, log: _Followed, events: list[Event]) -> None:
+    def _add(self, log: Followed, events: list[Event]) -> None:
         assert log.session is not None
         assert log.tally is not None
         first = log.session.events - len(events)
@@ -370,7 +379,7 @@ class Indexer:
 
     # -- into the index ----------------------------------------------------------------------------------------
 
-    def _write(self, changed: list[_Followed]) -> None:
+    def _write(self, changed: list[Followed]) -> None:
         self._connection.executemany("INSERT INTO events VALUES (?, ?, ?, ?, ?)", self._rows)
         self._tally.flush()
         for log in changed:

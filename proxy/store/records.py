@@ -153,6 +153,13 @@ class Records:
                 table.reader.close()
             self._tables.clear()
 
+    def let_go_of_removed(self) -> None:
+        """Hold no log that was removed or replaced: as long as it is open, the disk has not its room back."""
+        with self._lock:
+            for session_id, table in list(self._tables.items()):
+                if table.reader.standing() != "same":
+                    del self._tables[session_id]
+
     def _table(self, session_id: str) -> "_Table":
         with self._lock:
             table = self._tables.pop(session_id, None)

@@ -1,5 +1,6 @@
 """The index: what the logs say, however it was filled, and every page of it."""
 
+import contextlib
 import fcntl
 import json
 import os
@@ -17,8 +18,9 @@ import pytest
 from proxy.events.moments import microseconds
 from proxy.sessions.record import StreamRecords, lifecycle
 from proxy.sessions.writer import SessionLog
+from proxy.store import indexer as indexer_module
 from proxy.store import ranks
-from proxy.store.database import index_path
+from proxy.store.database import connect, index_path
 from proxy.store.indexer import Arrival, Indexer
 from proxy.store.queries import Cursor, EventQuery, Queries
 from tests.recorded import START_US, LogMaker, scenario
@@ -49,6 +51,15 @@ def settle(indexer: Indexer) -> list[Arrival]:
     found: list[Arrival] = []
     while indexer.pending:
         found += indexer.step()
+    return found
+
+
+def opened_files() -> list[str]:
+    """Return what this process has open."""
+    found = []
+    for fd in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(OSError):  # that of the listing itself
+            found.append(os.readlink(f"/proc/self/fd/{fd}"))
     return found
 
 
@@ -338,3 +349,59 @@ def test_horizon_while_sessions_live(tmp_path: Path) -> None:
     settle(indexer)
     assert queries.events(EventQuery(after_us=0, horizon_us=indexer.horizon_us)).total == 2
     indexer.close()
+
+
+def test_the_index_takes_no_room_that_sessions_need(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a disk with little room nothing is indexed, and nothing written, until there is more; then it goes on."""
+    fill(tmp_path, ["simple"])
+    room = [100_000_000]
+    monkeypatch.setattr(indexer_module, "free_bytes", lambda _: room[0])
+    indexer = Indexer(str(tmp_path), min_free_bytes=10**12)
+    try:
+        assert settle(indexer)
+        fill(tmp_path, ["simple", "interrupt"])
+        room[0] = 99_999_999
+        with pytest.raises(sqlite3.OperationalError, match="the disk has 99999999 bytes free"):
+            settle(indexer)
+        assert os.stat(f"{index_path(str(tmp_path))}-wal").st_size == 0
+        assert [one["session_id"] for one in content(tmp_path)[1]] == ["s0"]
+        room[0] = 100_000_000
+        settle(indexer)
+    finally:
+        indexer.close()
+    assert [one["session_id"] for one in content(tmp_path)[1]] == ["s1", "s0"]
+
+
+def test_a_log_that_was_removed_is_not_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where nothing can be indexed for want of room: as long as it is open, the disk has not its room back."""
+    log = SessionLog(str(tmp_path), "a", lifecycle("a", "session_started", {"format": 1}))
+    log.append([])
+    indexer = Indexer(str(tmp_path), min_free_bytes=10**12)
+    try:
+        settle(indexer)
+        log.close()
+        os.unlink(log.path)
+        monkeypatch.setattr(indexer_module, "free_bytes", lambda _: 0)
+        with pytest.raises(sqlite3.OperationalError):
+            settle(indexer)
+        assert f"{log.path} (deleted)" not in opened_files()
+    finally:
+        indexer.close()
+
+
+def test_a_large_transaction_leaves_no_large_journal(tmp_path: Path) -> None:
+    """What the write-ahead file has grown to is given back, also while others hold the index open."""
+    fill(tmp_path)
+    indexer = Indexer(str(tmp_path))
+    try:
+        settle(indexer)
+        with contextlib.closing(connect(index_path(str(tmp_path)), read_only=True)) as reading:
+            reading.execute("SELECT count(*) FROM events").fetchone()
+            with contextlib.closing(connect(index_path(str(tmp_path)))) as writing:
+                writing.execute("CREATE TABLE large AS SELECT randomblob(40000000)")
+                writing.execute("DROP TABLE large")
+                writing.execute("PRAGMA wal_checkpoint(RESTART)")
+                writing.execute("CREATE TABLE small (x)")
+            assert os.stat(f"{index_path(str(tmp_path))}-wal").st_size <= 16_000_000
+    finally:
+        indexer.close()

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from proxy.store.records import NO_RECORD, Kind, RecordPage, RecordQuery, Records
 from tests.recorded import LogMaker, scenario
+from tests.store.test_index import opened_files
 
 EVERYTHING = RecordQuery()
 
@@ -124,6 +125,19 @@ def test_a_log_that_was_replaced_is_read_anew(tmp_path: Path) -> None:
     path.unlink()
     written(tmp_path, LogMaker().started())
     assert records.page("made", EVERYTHING, limit=1).total == 1
+
+
+def test_a_log_that_was_removed_is_not_held(tmp_path: Path) -> None:
+    """What was shown and is gone takes no room on the disk; what is there stays at hand."""
+    records = Records(str(tmp_path))
+    gone, there = (written(tmp_path, scenario("simple"), name) for name in ("gone", "there"))
+    for name in ("gone", "there"):
+        records.page(name, EVERYTHING, limit=1)
+    gone.unlink()
+    records.let_go_of_removed()
+    assert f"{gone} (deleted)" not in opened_files()
+    assert str(there) in opened_files()
+    records.close()
 
 
 def test_a_long_search_comes_in_pieces(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """What expires goes whole, what lives stays, and nothing goes that nobody said."""
 
+import contextlib
 import fcntl
 import json
 import os
@@ -17,9 +18,11 @@ from proxy.cli import SUBCOMMANDS
 from proxy.cli import run as run_cli
 from proxy.server.background import take_lock
 from proxy.sessions import catalogue
+from proxy.sessions.record import lifecycle
+from proxy.sessions.writer import SessionLog
 from proxy.store import indexer as indexer_module
 from proxy.store import retention
-from proxy.store.database import index_path
+from proxy.store.database import connect, index_path
 from proxy.store.indexer import Indexer
 from proxy.store.retention import Rules, forget_in_index, prune
 from tests.faults import killed_between_lines
@@ -189,6 +192,24 @@ def test_what_was_forgotten_is_no_longer_in_the_file(tmp_path: Path) -> None:
     (tmp_path / "sessions" / "a.jsonl").unlink()
     forget_in_index(str(tmp_path))
     assert secret not in Path(index_path(str(tmp_path))).read_bytes()
+
+
+def test_what_is_forgotten_takes_no_room_that_is_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Regression: to overwrite the rows of a large session took as much room as its log had given back, for ever."""
+    data = {"format": 1, "kind": "monitoring", "name": "x" * 3_000_000}
+    log = SessionLog(str(tmp_path), "a", lifecycle("a", "session_started", data))
+    log.append([])
+    log.close()
+    index(tmp_path)
+    os.unlink(log.path)
+    monkeypatch.setattr(indexer_module, "free_bytes", lambda _: 5_000_000)
+    with contextlib.closing(connect(index_path(str(tmp_path)), read_only=True)) as reading:
+        reading.execute("SELECT count(*) FROM events").fetchone()
+        forget_in_index(str(tmp_path))
+        assert os.stat(f"{index_path(str(tmp_path))}-wal").st_size < 1_000_000
+    assert content(tmp_path) == ([], [])
 
 
 def test_a_full_disk_keeps_the_index_as_it_was(tmp_path: Path) -> None:
