@@ -32,7 +32,7 @@ def describe(session: Session, now_us: int) -> dict[str, Any]:
         "kind": session.kind,
         "state": session.state,
         "state_since": _spelled(session.state_since_us),
-        "state_for_ms": None if over else _ms(session.state_since_us, now_us),
+        "state_for_ms": None if over or not session.state_since_us else _ms(session.state_since_us, now_us),
         "evidence": {
             "seq": session.evidence.seq,
             "message": session.evidence.message,

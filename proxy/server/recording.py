@@ -129,11 +129,12 @@ class Recordings:
         session_id = new_session_id()
         data = {"format": FORMAT, "kind": "monitoring", "name": name, "capture_options": options}
         log = SessionLog(self._data_dir, session_id, lifecycle(session_id, "session_started", data))
-        with self._alone():
+        with self._alone(), contextlib.closing(log):
             if not log.append([]):
+                with contextlib.suppress(OSError):
+                    os.unlink(log.path)  # a log without a beginning
                 raise CannotRecordError("The session's log cannot be made; see /health.")
             self._keeper.hold(session_id, log.fileno())
-            log.close()
         return session_id
 
     def post(self, session_id: str, event_type: str, data: dict[str, Any], most: int) -> bool:

@@ -87,4 +87,5 @@ def test_what_it_waits_for_and_how_long() -> None:
 
 def test_nothing_known_yet() -> None:
     """A session of which no record was read has a status too."""
-    assert describe(Session("s"), START_US)["started_at"] is None
+    described = describe(Session("s"), START_US)
+    assert (described["started_at"], described["state_for_ms"]) == (None, None)

@@ -84,6 +84,20 @@ def test_a_torn_end_is_cut_off(tmp_path: Path) -> None:
     recordings.stop(session_id, "stopped")
 
 
+def test_a_session_that_cannot_begin_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Regression: on a full disk there stayed an empty log, locked as if somebody wrote it, as a session for ever."""
+
+    def full(_fd: int, _data: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "write", full)
+    descriptors = os.listdir("/proc/self/fd")
+    with pytest.raises(CannotRecordError, match="cannot be made"):
+        Recordings(str(tmp_path), OwnKeeper()).start("x", ALL)
+    assert os.listdir("/proc/self/fd") == descriptors
+    assert catalogue.list_logs(str(tmp_path)) == []
+
+
 def test_a_full_disk_leaves_no_piece(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What cannot be written whole is not written, its sender is told, and it leaves no gap."""
     recordings = Recordings(str(tmp_path))
