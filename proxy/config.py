@@ -96,6 +96,11 @@ def _token(value: str) -> str:
     return value
 
 
+def _never(value: object) -> object:
+    """Take ``false`` for none: so every kind of alert is switched off in the same way."""
+    return None if value is False or value == "false" else value
+
+
 Whole = Annotated[int, BeforeValidator(_number), Takes("a whole number")]
 Number = Annotated[float, BeforeValidator(_number), Takes("a number")]
 Size = Annotated[
@@ -134,6 +139,9 @@ Tokens = Annotated[
     SECRET,
     Takes("a list of tokens, or of their hashes as `sha256:...`"),
 ]
+
+
+Wait = Annotated[Seconds | None, BeforeValidator(_never)]
 
 
 # YAML takes a bare `off` for false.
@@ -240,7 +248,9 @@ class Storage(Section):
         None, description="Largest size of all logs together: beyond, the oldest sessions go; none: no limit."
     )
     min_free_space: Size = Field(
-        1_000_000_000, description="Free disk space below which the server is degraded and makes no copies."
+        1_000_000_000,
+        description="Free disk space below which the server is degraded and makes no copies; nor, below 100 MB,"
+        " an index.",
     )
     backup_enabled: bool = Field(False, description="Whether copies of the logs are made.")
     backup_interval: Seconds = Field(86400, description="Time between two copies.")
@@ -268,24 +278,24 @@ class Alerts(Section):
     session_failed: bool = Field(
         True, description="Whether to tell of wrappers that died, and commands that ended in a turn."
     )
-    permission_wait: Seconds | None = Field(
+    permission_wait: Wait = Field(
         300, description="Wait for a permission or another answer of the caller that is told; none: never."
     )
-    model_wait: Seconds | None = Field(
+    model_wait: Wait = Field(
         300, description="Silence of Claude Code in the middle of a turn that is told; none: never."
     )
-    tool_wait: Seconds | None = Field(900, description="Time of a tool that is told; none: never.")
-    exit_wait: Seconds | None = Field(
+    tool_wait: Wait = Field(900, description="Time of a tool that is told; none: never.")
+    exit_wait: Wait = Field(
         60, description="Wait for the command's exit after its only turn that is told; none: never."
     )
-    invalid_messages: Whole | None = Field(
+    invalid_messages: Annotated[Whole | None, BeforeValidator(_never)] = Field(
         1,
         ge=1,
         le=1_000_000_000,
         description="Invalid and malformed messages of a session from which on it is told; none: never.",
     )
     recording_gap: bool = Field(True, description="Whether to tell of lines that could not be recorded.")
-    session_budget: Number | None = Field(
+    session_budget: Annotated[Number | None, BeforeValidator(_never)] = Field(
         None,
         gt=0,
         le=1_000_000,
@@ -314,6 +324,12 @@ class Settings(Section):
     logging: Logging = Logging()
     alerts: Alerts = Alerts()
     compliance: Compliance = Compliance()
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if self.compliance.enabled and self.api.workers > 1:
+            raise ValueError("compliance.enabled needs api.workers: 1, as a check is known to one process")
+        return self
 
 
 @dataclass(frozen=True, slots=True)

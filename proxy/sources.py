@@ -18,9 +18,9 @@ from pydantic import BaseModel, ValidationError
 from proxy.config import KEYS, PATH, SECRET, Key, Settings, sections
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
-__all__ = ["Configuration", "ConfigurationError", "load", "read"]
+__all__ = ["SHORT_VARIABLES", "Configuration", "ConfigurationError", "load", "read"]
 
 OPTIONS = {
     "data-dir": "storage.data_directory",
@@ -30,6 +30,14 @@ OPTIONS = {
 }
 """Keys that have an option, and with it a short variable (``CLAUDE_PROXY_PORT``)."""
 _PREFIX = "CLAUDE_PROXY_"
+SHORT_VARIABLES = frozenset(
+    _PREFIX + name
+    for name in [
+        *("DATA_DIR", "CONFIG", "VALIDATION", "SERVER", "HOST", "PORT", "SESSION_NAME", "REDACT"),
+        *("SESSION_ID", "CLAUDE", "URL", "TOKEN", "CHECK"),
+    ]
+)
+"""Those without a section: of options, and others of ours (see `proxy.cli.OTHER_VARIABLES`)."""
 _LARGEST_FILE = 1_000_000
 
 
@@ -105,7 +113,9 @@ def _from_file(path: str, faults: list[str]) -> dict[str, Given]:
     for section, keys in content.items():
         where = f"{path}, line {lines.get((section,), 1)}"
         if section not in known:
-            faults.append(f"{where}: {_unknown(str(section), list(known), 'section ')}")
+            elsewhere = [name for name in KEYS if name.endswith(f".{section}")]
+            hint = f"it is a key of a section: {elsewhere[0]}" if elsewhere else ""
+            faults.append(f"{where}: {_unknown(str(section), list(known), 'section ', hint)}")
             continue
         if keys is None:  # its keys are all commented out
             continue
@@ -120,7 +130,7 @@ def _from_file(path: str, faults: list[str]) -> dict[str, Given]:
             if name in KEYS:
                 given[name] = Given(value, where)
             else:
-                faults.append(f"{where}: {_unknown(name, [f'{section}.{one}' for one in _names(section)])}")
+                faults.append(f"{where}: {_unknown_key(section, str(key))}")
     return given
 
 
@@ -128,12 +138,17 @@ def _from_environment(environment: Mapping[str, str], faults: list[str]) -> dict
     given: dict[str, Given] = {}
     by_variable = {key.variable: name for name, key in KEYS.items()}
     for variable, value in environment.items():
-        if not value or not variable.startswith(_PREFIX) or "__" not in variable:
+        if not value or not variable.startswith(_PREFIX) or variable in SHORT_VARIABLES:
             continue  # an empty one counts as none, as for the options
         if variable in by_variable:
-            given[by_variable[variable]] = Given(value, variable)
-        else:
+            name = by_variable[variable]
+            given[name] = Given(None if KEYS[name].may_be_none and value == "null" else value, variable)
+        elif "__" in variable:
             faults.append(_unknown(variable, list(by_variable), "variable "))
+        elif _near(
+            variable, SHORT_VARIABLES, 0.75
+        ):  # others are others': an orchestrator's, for a service of ours
+            faults.append(_unknown(variable, list(SHORT_VARIABLES), "variable "))
     for option, name in OPTIONS.items():
         variable = short_variable(option)
         if short := environment.get(variable):
@@ -233,15 +248,18 @@ def _validated(given: Mapping[str, Given], faults: list[str]) -> Settings | None
 
 
 def _sentence(name: str, given: Mapping[str, Given], message: str) -> str:
-    if name not in KEYS:  # a section whose keys do not go together
-        origins = sorted(one.origin for key, one in given.items() if key.startswith(f"{name}."))
-        return f"{name} ({', '.join(origins)}): {message.removeprefix('Value error, ')}"
+    if name not in KEYS:  # keys of a section, or of several, that do not go together
+        message = message.removeprefix("Value error, ")
+        concerned = [key for key in given if key in message or (name and key.startswith(f"{name}."))]
+        origins = sorted({given[key].origin for key in concerned})
+        return f"{name or 'the configuration'} ({', '.join(origins)}): {message}"
     key, one = KEYS[name], given[name]
     where = f" ({one.origin})" if one.origin else ""
+    takes = f"it takes {_plain(key)}{'; null for none' if key.may_be_none else ''}"
     if one.value is None:
-        return f"{name}{where} has no value: it takes {_plain(key)}"
+        return f"{name}{where} has no value: {takes}"
     shown = "not right" if key.is_marked(SECRET) else _shown(one.value)
-    return f"{name}{where} is {shown}: it takes {_plain(key)}"
+    return f"{name}{where} is {shown}: {takes}"
 
 
 def _plain(key: Key) -> str:
@@ -249,16 +267,32 @@ def _plain(key: Key) -> str:
 
 
 def _shown(value: object) -> str:
-    text = repr(value)
+    text = str(value).lower() if isinstance(value, bool) else repr(value)  # as YAML spells it
     return text if len(text) <= 80 else text[:77] + "..."
 
 
-def _unknown(name: str, known: list[str], what: str = "key ") -> str:
-    # What all have in common makes nothing alike.
-    short = {one.removeprefix(_PREFIX).rpartition(".")[2]: one for one in known}
-    near = difflib.get_close_matches(name.removeprefix(_PREFIX).rpartition(".")[2], short, n=1, cutoff=0.5)
-    hint = f"did you mean {short[near[0]]}?" if near else f"known: {', '.join(short)}"
+def _unknown_key(section: str, key: str) -> str:
+    mine = [f"{section}.{one}" for one in _names(section)]
+    elsewhere = [name for name in KEYS if name.endswith(f".{key}")]
+    return _unknown(f"{section}.{key}", mine, hint=f"did you mean {elsewhere[0]}?" if elsewhere else "")
+
+
+def _unknown(name: str, known: Iterable[str], what: str = "key ", hint: str = "") -> str:
+    near = _near(name, known)
+    hint = hint or (f"did you mean {near}?" if near else f"known: {', '.join(map(_tail, known))}")
     return f"unknown {what}{_one_line(name)}; {hint}"
+
+
+def _near(name: str, known: Iterable[str], cutoff: float = 0.5) -> str | None:
+    """Return the known name that is most like one, if any is like it."""
+    tails = {_tail(one): one for one in known}
+    near = difflib.get_close_matches(_tail(name), tails, n=1, cutoff=cutoff)
+    return tails[near[0]] if near else None
+
+
+def _tail(name: str) -> str:
+    """Return a name without what all have in common, which makes nothing alike."""
+    return name.removeprefix(_PREFIX).rpartition(".")[2]
 
 
 def _one_line(text: str) -> str:

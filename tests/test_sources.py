@@ -10,8 +10,9 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from proxy.cli import OTHER_VARIABLES, VALUE_OPTIONS
 from proxy.config import KEYS, Settings
-from proxy.sources import ConfigurationError, load, read
+from proxy.sources import SHORT_VARIABLES, ConfigurationError, load, read, short_variable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -89,6 +90,10 @@ def test_precedence_and_where_each_value_came_from(tmp_path: Path) -> None:
         ("api: {prot: 1}", "line 1: unknown key api.prot; did you mean api.port?"),
         ("aip: {}", "line 1: unknown section aip; did you mean api?"),
         ("zzz: {}", "unknown section zzz; known: api, monitoring"),
+        ("port: 1", "line 1: unknown section port; it is a key of a section: api.port"),
+        ("api: {rate_limit: 1/day}", "unknown key api.rate_limit; did you mean security.rate_limit?"),
+        ("api: {port: yes}", "api.port (@, line 1) is true: it takes"),
+        ("monitoring: {retention_days: 0}", "and at most 36500; null for none"),
         ("api:\n  zzz: 1", "line 2: unknown key api.zzz; known: host, port"),
         ("api:\n  port: 65536", "line 2) is 65536: it takes a whole number, from 0 to 65535"),
         ("validation: {mode: maybe}", "is 'maybe': it takes observe, enforce or off"),
@@ -99,6 +104,10 @@ def test_precedence_and_where_each_value_came_from(tmp_path: Path) -> None:
         ("api: {port: 1}\napi: {port: 2}", "line 2: api is there twice, first in line 1"),
         ("api:\n  port: 1\n  port: 2", "line 3: api.port is there twice, first in line 2"),
         ("security:\n  tls_key: k", "line 2): tls_certificate and tls_key go together"),
+        (
+            "api: {workers: 2}\ncompliance:\n  enabled: true",
+            "the configuration (@, line 1, @, line 3): compliance.enabled needs api.workers: 1",
+        ),
         ("[1, 2]", "must be a mapping of sections (api, monitoring"),
         ("api: {port: [", "is not YAML, line 1"),
         ("api: {port: 2001-99-99}", "is not YAML"),
@@ -110,7 +119,7 @@ def test_precedence_and_where_each_value_came_from(tmp_path: Path) -> None:
 def test_what_is_wrong_is_named(tmp_path: Path, text: str, said: str) -> None:
     """A wrong file is refused with the key, its place, what is allowed or the nearest known one, in one line."""
     sentence = complaint(tmp_path, text)
-    assert said in sentence
+    assert said.replace("@", str(tmp_path / "config.yaml")) in sentence
     assert str(tmp_path / "config.yaml") in sentence
     assert "\n" not in sentence
 
@@ -142,7 +151,36 @@ def test_unknown_variables_are_refused() -> None:
     """A mistyped variable is not passed over; other programs' are."""
     with pytest.raises(ConfigurationError, match="did you mean CLAUDE_PROXY_API__WORKERS"):
         read(None, {"CLAUDE_PROXY_API__WORKRES": "2"})
-    assert read(None, {"OTHER__API": "1", "CLAUDE_PROXY_CLAUDE": "/x"}).settings == Settings()
+    with pytest.raises(
+        ConfigurationError, match=r"CLAUDE_PROXY_DATADIR; did you mean CLAUDE_PROXY_DATA_DIR\?"
+    ):
+        read(None, {"CLAUDE_PROXY_DATADIR": "/x"})
+    # What an orchestrator sets for a service of our name.
+    others = {"CLAUDE_PROXY_SERVICE_HOST": "10.0.0.1", "CLAUDE_PROXY_PORT_8000_TCP_PROTO": "tcp"}
+    others |= {
+        "OTHER__API": "1",
+        "CLAUDE_PROXY_CLAUDE": "/x",
+        "CLAUDE_PROXY_URL": "http://x",
+        "CLAUDE_PROXY_": "1",
+    }
+    assert read(None, others).settings == Settings()
+
+
+def test_a_variable_can_take_a_value_away(tmp_path: Path) -> None:
+    """What a file sets, `null` in the environment unsets, where a key may have none."""
+    path = written(tmp_path, "monitoring: {retention_days: 90}\nlogging: {level: ERROR}")
+    assert (
+        read(path, {"CLAUDE_PROXY_MONITORING__RETENTION_DAYS": "null"}).settings.monitoring.retention_days
+        is None
+    )
+    with pytest.raises(ConfigurationError, match="it takes DEBUG"):
+        read(path, {"CLAUDE_PROXY_LOGGING__LEVEL": "null"})
+
+
+def test_the_command_line_knows_the_same_variables() -> None:
+    """A session passes over no variable that a server would refuse, nor the other way round."""
+    names = (*VALUE_OPTIONS, *OTHER_VARIABLES)
+    assert {short_variable(name) for name in names} == SHORT_VARIABLES
 
 
 def test_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -42,6 +42,8 @@ SUBCOMMANDS = frozenset(
 
 CHOICES = {"validation": ("observe", "enforce", "off"), "server": ("auto", "off"), "redact": ("on", "off")}
 VALUE_OPTIONS = ("data-dir", "config", "validation", "server", "host", "port", "session-name", "redact")
+OTHER_VARIABLES = ("session-id", "claude", "url", "token", "check")
+"""What has a variable and no option here: of a session, ``shim``, the client and ``check``."""
 
 USAGE = (
     "usage: claude-proxy [OPTIONS] [--] COMMAND [ARG...] | claude-proxy SUBCOMMAND ...  (claude-proxy --help)"
@@ -187,7 +189,8 @@ def resolve(options: Mapping[str, str]) -> dict[str, str]:
         if not value and name in VALUE_OPTIONS and name != "session-name":
             raise UsageError(f"option --{name} needs a value")
     config = given.get("config")
-    if config or any(name.startswith("CLAUDE_PROXY_") and "__" in name for name in os.environ):
+    short = {_variable(name) for name in (*VALUE_OPTIONS, *OTHER_VARIABLES)}
+    if config or any(name.startswith("CLAUDE_PROXY_") and name not in short for name in os.environ):
         from proxy.cli.configuration import options_from  # noqa: PLC0415
 
         chosen.update(options_from(config))

@@ -35,10 +35,15 @@ def options_from(path: str | None) -> dict[str, str]:
 
 
 def _options(path: str | None) -> dict[str, str]:
-    from proxy.sources import OPTIONS, ConfigurationError, read  # noqa: PLC0415 - see the module's docstring
+    from proxy.sources import (  # noqa: PLC0415 - see the module's docstring
+        OPTIONS,
+        SHORT_VARIABLES,
+        ConfigurationError,
+        read,
+    )
 
     # The short variables are the options' own: see `proxy.cli.resolve`, which checks them.
-    environment = {name: value for name, value in os.environ.items() if "__" in name}
+    environment = {name: value for name, value in os.environ.items() if name not in SHORT_VARIABLES}
     try:
         found = read(path, environment)
     except ConfigurationError as error:

@@ -20,6 +20,8 @@ from proxy.sources import Configuration, ConfigurationError, read
 if TYPE_CHECKING:
     import argparse
 
+_NO_END = 100_000
+
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the subcommand to the command line."""
@@ -40,7 +42,9 @@ def _check(arguments: argparse.Namespace) -> int:
     if (found := _read(arguments)) is None:
         return 2
     resolve(arguments.options)  # the options that have no key
-    print(f"The configuration is right: {len(found.given)} keys are set, the others have their defaults.")
+    count = len(found.given)
+    keys = "1 key is" if count == 1 else f"{count or 'no'} keys are"
+    print(f"The configuration is right: {keys} set, the others have their defaults.")
     return 0
 
 
@@ -52,14 +56,15 @@ def _show(arguments: argparse.Namespace) -> int:
         print(json.dumps(shown, indent=2))
         return 0
     table = Table(box=None, header_style="dim", pad_edge=False)
-    for heading in ("key", "value", "source"):
+    table.add_column("key", no_wrap=True)
+    for heading in ("value", "source"):
         table.add_column(heading, overflow="fold")
     for name, one in shown.items():
         value = one["value"]
         text = value if isinstance(value, str) else json.dumps(value)
         style = "dim" if one["source"] == "default" else ""
         table.add_row(name, Text(printable(text)), Text(printable(one["source"])), style=style)
-    Console().print(table)
+    Console(width=None if sys.stdout.isatty() else _NO_END).print(table)  # in a file, each key is one line
     return 0
 
 
@@ -69,7 +74,7 @@ def _value(found: Configuration, name: str) -> Any:
         return default_data_dir(os.environ)
     if KEYS[name].is_marked(SECRET) and value:
         return f"({len(value)} hidden)" if isinstance(value, tuple) else "(hidden)"
-    return value
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _read(arguments: argparse.Namespace) -> Configuration | None:

@@ -588,7 +588,7 @@ export type Config = {
     data_directory?: string | null;
     /** Largest size of all logs together: beyond, the oldest sessions go; none: no limit. */
     max_total_size?: number | string | null;
-    /** Free disk space below which the server is degraded and makes no copies. */
+    /** Free disk space below which the server is degraded and makes no copies; nor, below 100 MB, an index. */
     min_free_space?: number | string;
     /** Whether copies of the logs are made. */
     backup_enabled?: boolean;
