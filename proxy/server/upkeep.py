@@ -13,13 +13,13 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
 from proxy.config import Settings
-from proxy.server.figures import system_figures
+from proxy.server.figures import Processors, system_figures
 from proxy.server.journal import journal
 from proxy.server.metrics import Metrics, server_pids
 from proxy.server.shared import Shared
 from proxy.server.watchman import Watchman
 from proxy.sessions import catalogue
-from proxy.store.backup import BackupError, backups_dir, list_backups, make_backup
+from proxy.store.backup import AnotherIsMadeError, BackupError, backups_dir, list_backups, make_backup
 from proxy.store.retention import Rules, prune
 
 __all__ = ["Copies", "Expiry", "run_jobs"]
@@ -40,16 +40,18 @@ async def run_jobs(shared: Shared, metrics: Metrics) -> None:
     stopping = threading.Event()
     expiry = Expiry(shared.data_dir, shared.settings)
     copies = Copies(shared.data_dir, shared.settings)
-    watchman = Watchman(shared, metrics)
+    watchman, processors = Watchman(shared, metrics), Processors()
 
     async def expire() -> float:
         return await asyncio.to_thread(expiry.look, stopping.is_set)
 
     async def copy() -> float:
-        return await asyncio.to_thread(copies.look, stopping.is_set)
+        pause = await asyncio.to_thread(copies.look, stopping.is_set)
+        watchman.note_trouble("backup", copies.trouble)
+        return pause
 
     async def log_figures() -> float:
-        figures = await asyncio.to_thread(system_figures, shared.data_dir, server_pids())
+        figures = await asyncio.to_thread(system_figures, shared.data_dir, server_pids(), processors)
         journal.info("system.figures_taken", **figures)
         return _FIGURES_S
 
@@ -120,12 +122,15 @@ class Copies:
 
     def __init__(self, data_dir: str, settings: Settings, clock: Callable[[], float] = time.time) -> None:
         self._data_dir, self._storage, self._clock = data_dir, settings.storage, clock
+        self.trouble: str | None = None
+        """Why the last try has failed, if it has."""
 
     def look(self, is_stopping: IsStopping) -> float:
         """Make a copy if it is time; return the seconds until the next look."""
         if not self._storage.backup_enabled:
             return _LOOK_S
-        left_s = self._left_s()
+        if (left_s := self._left_s()) > 0:
+            self.trouble = None
         if left_s > 0 or not catalogue.list_logs(self._data_dir):
             return min(max(left_s, 1.0), _LOOK_S)
         began = time.monotonic()
@@ -137,10 +142,14 @@ class Copies:
                 min_free_bytes=self._storage.min_free_space,
                 is_stopping=is_stopping,
             )
+        except AnotherIsMadeError:
+            return min(self._storage.backup_interval, _RETRY_S)
         except BackupError as error:
             if not is_stopping():
                 journal.error("backup.failed", error=str(error))
+                self.trouble = f"The server's backup has failed: {error}."
             return min(self._storage.backup_interval, _RETRY_S)
+        self.trouble = None
         journal.info(
             "backup.made",
             path=made.path,

@@ -78,6 +78,7 @@ class Watchman:
         self._memory = self._remembered()
         self._failures = metrics.failures()
         self._noted: list[Alert] = []
+        self._troubles: dict[str, str | None] = {}
         self._news = asyncio.Event()
         self._is_unwritable = False
 
@@ -94,6 +95,10 @@ class Watchman:
         """Learn that a job of the server has failed."""
         sentence = f"The server's job {job} has failed for a fault of claude-proxy; its log says more."
         self._noted.append(Alert("server_error", f"job {job}", sentence, comes_again=True))
+
+    def note_trouble(self, job: str, sentence: str | None) -> None:
+        """Learn what keeps a job from being done (None: nothing any more): it is told once, until that is over."""
+        self._troubles[job] = sentence
 
     async def _watch(self) -> None:
         while True:
@@ -184,12 +189,13 @@ class Watchman:
                     " its log says more."
                 )
                 noted.append(Alert("server_error", route, sentence, comes_again=True))
-        if not (trouble := self._shared.follower.trouble):
-            self._memory.told.pop("server_error:index", None)
-        else:
-            noted.append(
-                Alert("server_error", "index", f"The server's index does not follow the logs: {trouble}.")
-            )
+        trouble = self._shared.follower.trouble
+        self.note_trouble("index", trouble and f"The server's index does not follow the logs: {trouble}.")
+        for job, said in self._troubles.items():
+            if said is None:
+                self._memory.told.pop(f"server_error:{job}", None)
+            else:
+                noted.append(Alert("server_error", job, said))
         return noted
 
     def _free_bytes(self) -> int | None:

@@ -30,7 +30,17 @@ from proxy.sessions.identity import LATEST, LOG_SUFFIX, log_path, sessions_dir
 from proxy.store.database import VERSION, connect, index_path
 from proxy.store.room import free_bytes
 
-__all__ = ["INDEX", "MANIFEST", "Backup", "BackupError", "Room", "list_backups", "make_backup"]
+__all__ = [
+    "INDEX",
+    "MANIFEST",
+    "AnotherIsMadeError",
+    "Backup",
+    "BackupError",
+    "Room",
+    "backups_dir",
+    "list_backups",
+    "make_backup",
+]
 
 MANIFEST = "backup.json"
 INDEX = "index.sqlite3"
@@ -41,6 +51,10 @@ _PIECE = 1 << 20
 
 class BackupError(Exception):
     """A copy cannot be made or used; the sentence says why, and nothing has changed."""
+
+
+class AnotherIsMadeError(BackupError):
+    """A copy is being made by somebody else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +140,7 @@ def _alone(folder: str) -> Iterator[None]:
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise BackupError("another copy is being made just now") from None
+            raise AnotherIsMadeError("another copy is being made just now") from None
         _sweep(folder)
         yield
     finally:

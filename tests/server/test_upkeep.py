@@ -1,6 +1,7 @@
 """The timed jobs: due when the files say so, whatever the clock does, and none stops another."""
 
 import asyncio
+import fcntl
 import logging
 import os
 import threading
@@ -161,6 +162,36 @@ def test_a_failed_copy_is_said_and_tried_again_soon(data_dir: Path, caplog: pyte
     job = copies(data_dir, clock, backup_interval=DAY_S, min_free_space="1000000GB")
     assert job.look(go_on) == 900
     assert events(caplog) == ["backup.failed"]
+    assert "storage.min_free_space keeps" in (job.trouble or "")
+    copies(data_dir, clock).look(go_on)  # somebody makes one by hand
+    aged(data_dir, clock)
+    job.look(go_on)
+    assert job.trouble is None
+
+
+def test_as_many_copies_are_kept_as_is_wanted(data_dir: Path) -> None:
+    """Beyond `backups_kept` the oldest go."""
+    clock = Clock()
+    names = []
+    for clock.now in (NOW_S, NOW_S + DAY_S, NOW_S + 2 * DAY_S):
+        copies(data_dir, clock, backups_kept=2).look(go_on)
+        aged(data_dir, clock)
+        names.append(list_backups(str(data_dir))[-1])
+    assert list_backups(str(data_dir)) == names[1:]
+
+
+def test_one_that_somebody_else_makes_is_no_failure(data_dir: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """While somebody makes a copy by hand, the server makes none, and does not complain."""
+    caplog.set_level(logging.INFO)
+    job = copies(data_dir, Clock())
+    os.makedirs(data_dir / "backups")
+    fd = os.open(data_dir / "backups", os.O_RDONLY)
+    fcntl.flock(fd, fcntl.LOCK_EX)
+    assert job.look(go_on) == 900
+    assert (job.trouble, events(caplog)) == (None, [])
+    os.close(fd)
+    job.look(go_on)
+    assert events(caplog) == ["backup.made"]
 
 
 def test_an_empty_directory_is_not_copied(tmp_path: Path) -> None:

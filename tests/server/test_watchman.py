@@ -249,6 +249,24 @@ async def test_a_failed_job_and_a_stuck_index_are_told(tmp_path: Path) -> None:
         assert ["backup" in texts[0], "no space" in texts[1], len(texts)] == [True, True, 2]
 
 
+async def test_a_backup_that_fails_is_told_once_until_it_works_again(tmp_path: Path) -> None:
+    """Nobody finds out in the hour of need that there has been no copy for months; nor is told every 15 minutes."""
+    async with watching(tmp_path) as watch:
+        for trouble, count in (("A.", 1), ("B.", 1), (None, 1), ("C.", 2)):
+            watch.man.note_trouble("backup", trouble)
+            watch.clock.now_us += 3600 * S
+            assert len(await watch.look()) == count
+        assert [alert.text for alert in watch.man._memory.waiting] == ["A.", "C."]
+
+
+async def test_what_the_server_fails_in_need_not_be_told(tmp_path: Path) -> None:
+    """With `server_error` off neither jobs nor troubles of the server are told."""
+    async with watching(tmp_path, server_error=False) as watch:
+        watch.man.note("retention")
+        watch.man.note_trouble("backup", "A.")
+        assert await watch.look() == []
+
+
 async def test_a_low_disk_is_told_again_after_relief_only(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
