@@ -13,7 +13,7 @@ import math
 from typing import Literal, NamedTuple
 from urllib.parse import urlsplit
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 
 from proxy.server.errors import NotAllowedError, TooManyError, UnauthorizedError, UnavailableError
 from proxy.server.peers import is_same_user
@@ -82,7 +82,8 @@ async def security_middleware(request: web.Request, handler: "web.Handler") -> w
             raise _unauthorized(request)
         if access not in client.scopes:
             raise NotAllowedError(
-                f"This token may not {access}; `claude-proxy token create --scope {access}`."
+                f"This token may not {access}; `claude-proxy token create NAME --scope read --scope write`"
+                " makes one that may read and write."
             )
     return await handler(request)  # type: ignore[no-any-return]
 
@@ -138,6 +139,8 @@ def _cors_origin(request: web.Request) -> str | None:
 
 
 def _check_host(request: web.Request, names: tuple[str, ...]) -> None:
+    if "Host" not in request.headers and request.version < HttpVersion11:
+        return  # no browser: a load balancer that asks how we are
     try:
         name = urlsplit(f"//{request.headers.get('Host', '')}").hostname or ""
     except ValueError:

@@ -94,6 +94,13 @@ async def test_what_is_no_request(tmp_path: Path, sent: bytes, status: int) -> N
         assert (await place.said(sent))[0] == status
 
 
+@pytest.mark.parametrize(("host", "status"), [(b"", 200), (b"Host: evil.example\r\n", 403)])
+async def test_checks_without_a_host(tmp_path: Path, host: bytes, status: int) -> None:
+    """Load balancers ask in HTTP/1.0, which has no `Host`; one that there is must be ours all the same."""
+    async with listening(tmp_path) as place:
+        assert (await place.said(b"GET /health HTTP/1.0\r\n" + host + b"\r\n"))[0] == status
+
+
 async def test_a_body_that_is_too_large_is_not_waited_for(tmp_path: Path) -> None:
     """Its length alone is enough: with `Expect` it is never sent, without it is not read."""
     post = (
