@@ -10,6 +10,7 @@ from aiohttp import web
 from proxy.config import Settings
 from proxy.server.analyses import Analyses
 from proxy.server.compliance import Checks
+from proxy.server.description import DESCRIPTION, Description
 from proxy.server.errors import error_middleware, expect
 from proxy.server.journal import journal
 from proxy.server.live import Hub
@@ -47,6 +48,7 @@ def create_app(
     )
     app[ACCESS] = {}
     app[METRICS] = Metrics()
+    app[DESCRIPTION] = Description(ROUTES)
     for route in ROUTES:
         registered = app.router.add_route(route.method, route.path, route.handler, expect_handler=expect)
         if route.method == "GET" and route.media_type != "websocket":  # aiohttp leaves the body out

@@ -5,8 +5,9 @@ import hashlib
 import html
 import os
 import re
-from functools import cache
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from functools import cache, cached_property
+from typing import Any
 
 import msgspec
 from aiohttp import web
@@ -14,12 +15,10 @@ from aiohttp import web
 from proxy import __version__
 from proxy.events.vocabulary import MEANINGS, STATE_MEANINGS
 from proxy.protocol import library
+from proxy.server.route import Parameter, Route
 from proxy.server.security import default_access
 
-if TYPE_CHECKING:
-    from proxy.server.routes import Parameter, Route
-
-__all__ = ["docs", "openapi"]
+__all__ = ["DESCRIPTION", "Description", "docs", "openapi", "plain"]
 
 _FAILURES = {
     400: "The body is not JSON, or has another content type.",
@@ -36,25 +35,43 @@ _EVERYWHERE = {
 }
 
 
-async def openapi(_: web.Request) -> web.Response:
+class Description:
+    """What some routes are, in both forms, each made when it is first asked for."""
+
+    def __init__(self, routes: Sequence[Route]) -> None:
+        self._routes = routes
+
+    @cached_property
+    def document(self) -> bytes:
+        """The OpenAPI description."""
+        return _openapi(self._routes)
+
+    @cached_property
+    def page(self) -> str:
+        """The same for people."""
+        return _page(self._routes)
+
+
+DESCRIPTION: web.AppKey[Description] = web.AppKey("DESCRIPTION", Description)
+
+
+async def openapi(request: web.Request) -> web.Response:
     """Give the OpenAPI description."""
-    return web.Response(body=_openapi(), content_type="application/json")
+    return web.Response(body=request.app[DESCRIPTION].document, content_type="application/json")
 
 
-async def docs(_: web.Request) -> web.Response:
+async def docs(request: web.Request) -> web.Response:
     """Give the description as a page."""
+    page = request.app[DESCRIPTION].page
     nothing_else = "frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
     policy = f"default-src 'none'; style-src {_style_hash()}; {nothing_else}"
-    return web.Response(text=_page(), content_type="text/html", headers={"Content-Security-Policy": policy})
+    return web.Response(text=page, content_type="text/html", headers={"Content-Security-Policy": policy})
 
 
-@cache
-def _openapi() -> bytes:
-    from proxy.server.routes import ROUTES  # noqa: PLC0415 - the table lists these handlers as well
-
+def _openapi(routes: Sequence[Route]) -> bytes:
     components: dict[str, Any] = {}
     paths: dict[str, dict[str, Any]] = {}
-    for route in ROUTES:
+    for route in routes:
         paths.setdefault(plain(route.path), {})[route.method.lower()] = _operation(route, components)
     about = {
         "title": "claude-proxy",
@@ -81,7 +98,7 @@ def plain(path: str) -> str:
     return re.sub(r"{(\w+):[^}]*}", r"{\1}", path)
 
 
-def _operation(route: "Route", components: dict[str, Any]) -> dict[str, Any]:
+def _operation(route: Route, components: dict[str, Any]) -> dict[str, Any]:
     access = route.access or default_access(route.method, route.path)
     operation: dict[str, Any] = {
         "summary": route.summary,
@@ -97,7 +114,7 @@ def _operation(route: "Route", components: dict[str, Any]) -> dict[str, Any]:
     return operation
 
 
-def _parameter(one: "Parameter") -> dict[str, Any]:
+def _parameter(one: Parameter) -> dict[str, Any]:
     described = {
         "name": one.name,
         "in": one.place,
@@ -111,7 +128,7 @@ def _parameter(one: "Parameter") -> dict[str, Any]:
     )
 
 
-def _responses(route: "Route", components: dict[str, Any]) -> dict[str, Any]:
+def _responses(route: Route, components: dict[str, Any]) -> dict[str, Any]:
     if route.media_type == "websocket":
         responses: dict[str, Any] = {"101": {"description": "The WebSocket is open."}}
     elif route.answer is None:
@@ -171,12 +188,9 @@ def _style_hash() -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()}'"
 
 
-@cache
-def _page() -> str:
-    from proxy.server.routes import ROUTES  # noqa: PLC0415 - as above
-
+def _page(routes: Sequence[Route]) -> str:
     rows = []
-    for route in ROUTES:
+    for route in routes:
         parameters = "".join(
             f"<li><code>{html.escape(one.name)}</code> ({one.place}): {html.escape(one.text)}</li>"
             for one in route.parameters

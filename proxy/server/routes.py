@@ -1,11 +1,5 @@
 """The table of all routes: they are registered from it, and described from it, so the description is true."""
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Literal
-
-from aiohttp import web
-
 from proxy.server import (
     analysis,
     compliance,
@@ -19,37 +13,9 @@ from proxy.server import (
     specifications,
     streams,
 )
+from proxy.server.route import Parameter, Route
 
-__all__ = ["ROUTES", "Parameter", "Route"]
-
-
-@dataclass(frozen=True, slots=True)
-class Parameter:
-    """A parameter of a query, a header or a path."""
-
-    name: str
-    text: str
-    schema: dict[str, object]
-    place: str = "query"
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """One call of the API."""
-
-    method: str
-    path: str
-    handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-    summary: str
-    parameters: tuple[Parameter, ...] = ()
-    request: str | None = None
-    """The schema of its body."""
-    answer: str | None = None
-    """The schema of its answer's `data`; None: described by its media type alone."""
-    media_type: str = "application/json"
-    failures: tuple[int, ...] = ()
-    access: Literal["open", "read", "write"] | None = None
-    """What it needs; None: nothing for `/health...`, else ``read`` for GET and ``write`` for the others."""
+__all__ = ["ROUTES"]
 
 
 _SESSION = Parameter("session_id", "Only this session.", {"type": "string"})

@@ -17,8 +17,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from proxy.server.journal import journal
+from proxy.server.process import CannotServeError, Options, Together, serve_together
 from proxy.server.recording import OwnKeeper, Recordings, RemoteKeeper
-from proxy.server.run import CannotServeError, Options, Together, serve_together
 
 __all__ = ["run"]
 

@@ -19,7 +19,8 @@ from schemathesis.specs.openapi import checks
 
 from proxy.protocol.specifications import names
 from proxy.server.description import plain
-from proxy.server.routes import ROUTES, Route
+from proxy.server.route import Route
+from proxy.server.routes import ROUTES
 from proxy.sessions.record import lifecycle
 from proxy.sessions.writer import SessionLog
 from tests.recorded import START_US, LogMaker, scenario
