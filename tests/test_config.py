@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -63,6 +64,15 @@ def test_yes_is_no_number() -> None:
 def test_off_needs_no_quotes() -> None:
     """YAML takes a bare ``off`` for false; it is the documented value all the same."""
     assert set_to("validation.mode", False) == "off"
+
+
+def test_every_alert_is_switched_off_alike() -> None:
+    """`false` switches a kind off that has a figure, too, in a file and in a variable; nothing else has false."""
+    for name, key in KEYS.items():
+        if key.section == "alerts" and key.key != "webhook_url":
+            assert set_to(name, False) is (None if key.may_be_none else False)
+            assert set_to(name, "false") is (None if key.may_be_none else False)
+    assert not is_taken("monitoring.retention_days", False)
 
 
 @pytest.mark.parametrize("given", ["https://a.example, http://b:1", '["https://a.example","http://b:1"]'])
@@ -158,3 +168,61 @@ def test_the_published_schema_has_no_other_key() -> None:
     """A key that is gone is gone there too."""
     published = library.load("config.json")["properties"]
     assert {f"{one}.{key}" for one, part in published.items() for key in part["properties"]} == set(KEYS)
+
+
+EFFECTS = {
+    "api.host": "server/test_security.py::test_configured_host",
+    "api.port": "server/test_background.py::test_taken_port_is_no_obstacle",
+    "api.workers": "server/test_workers.py::test_killed_in_turn_under_load",
+    "api.timeout": "server/test_connections.py::test_slow_heads",
+    "api.max_request_size": "server/test_requests.py::test_size",
+    "api.max_connections": "server/test_connections.py::test_too_many_connections",
+    "api.linger": "server/test_background.py::test_leaves_when_nobody_needs_it",
+    "monitoring.max_events_per_session": "server/test_monitoring.py::test_most_events_of_a_session",
+    "monitoring.session_timeout": "server/test_workers.py::test_idle_sessions_are_stopped_by_the_one_that_leads",
+    "monitoring.cleanup_interval": "server/test_upkeep.py::test_what_has_expired_goes_at_each_look",
+    "monitoring.retention_days": "server/test_upkeep.py::test_what_has_expired_goes_at_each_look",
+    "validation.mode": "cli/test_settings.py::test_a_session_takes_its_keys_from_variables",
+    "validation.cache_schemas": "server/test_requests.py::test_schemas_are_kept_or_not",
+    "validation.max_validation_size": "server/test_requests.py::test_size_of_a_validation",
+    "validation.concurrent_validations": "server/test_requests.py::test_validations_at_once",
+    "security.rate_limit": "server/test_workers.py::test_one_count_over_all",
+    "security.enable_cors": "server/test_security.py::test_pages_of_allowed_origins",
+    "security.allowed_origins": "server/test_security.py::test_allowed_origin",
+    "security.allowed_hosts": "server/test_security.py::test_own_pages_behind_a_proxy_that_speaks_https",
+    "security.local_access": "server/test_security.py::test_local_access_can_be_switched_off",
+    "security.tokens": "server/test_security.py::test_others_need_a_token",
+    "security.tls_certificate": "server/test_tls.py::test_a_server_speaks_https",
+    "security.tls_key": "server/test_tls.py::test_a_server_speaks_https",
+    "storage.data_directory": "cli/test_settings.py::test_a_session_takes_its_keys_from_variables",
+    "storage.max_total_size": "server/test_upkeep.py::test_what_may_not_go_is_said_when_all_is_too_large",
+    "storage.min_free_space": "server/test_health.py::test_the_least_room_is_a_setting",
+    "storage.backup_enabled": "server/test_upkeep.py::test_no_copy_is_made_by_default",
+    "storage.backup_interval": "server/test_upkeep.py::test_copies_are_due_by_the_newest_one",
+    "storage.backups_kept": "server/test_upkeep.py::test_as_many_copies_are_kept_as_is_wanted",
+    "logging.level": "server/test_workers.py::test_what_cannot_be_served_is_said",
+    "logging.format": "server/test_workers.py::test_what_cannot_be_served_is_said",
+    "alerts.webhook_url": "server/test_watchman.py::test_it_runs_until_cancelled",
+    "alerts.server_error": "server/test_watchman.py::test_what_the_server_fails_in_need_not_be_told",
+    **{
+        f"alerts.{kind}": "server/test_alerts.py::test_each_kind_is_told_at_its_limit_and_can_be_switched_off"
+        for kind in (
+            *("session_failed", "permission_wait", "model_wait", "tool_wait", "exit_wait"),
+            *("invalid_messages", "recording_gap", "session_budget"),
+        )
+    },
+    "alerts.disk_low": "server/test_watchman.py::test_a_low_disk_is_told_again_after_relief_only",
+    "compliance.enabled": "server/test_compliance.py::test_checks_are_off_by_default",
+    "compliance.concurrent_runs": "server/test_compliance.py::test_few_run_at_once_and_few_wait",
+}
+"""Where it is shown what each key does."""
+
+
+def test_each_key_has_an_effect_that_a_test_shows() -> None:
+    """A key that nothing follows from would be a promise that nobody keeps."""
+    assert set(EFFECTS) == set(KEYS)
+    for name, place in EFFECTS.items():
+        path, _, test = place.partition("::")
+        text = (Path(__file__).parent / path).read_text()
+        assert f"def {test}(" in text, place
+        assert name.partition(".")[2] in text.lower(), f"{path} does not set {name}"

@@ -234,8 +234,8 @@ def test_workers_do_not_outlive_who_has_started_them(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_served_is_said(tmp_path: Path) -> None:
-    """A server whose workers cannot begin exits with a sentence, and does not try for ever."""
-    (tmp_path / "config.yaml").write_text("api: {workers: 2}")
+    """A server whose workers cannot begin exits with a sentence, and does not try for ever. It logs as configured."""
+    (tmp_path / "config.yaml").write_text("api: {workers: 2}\nlogging: {level: ERROR, format: console}")
     (tmp_path / "index.sqlite3").mkdir()
     command = [
         sys.executable,
@@ -251,3 +251,5 @@ def test_what_cannot_be_served_is_said(tmp_path: Path) -> None:
     )
     assert ran.returncode == 1
     assert re.search(r"^claude-proxy: .*worker", ran.stderr, re.MULTILINE)
+    assert re.search(r"^\S+ \[error +\] worker\.cannot_serve +error=", ran.stderr, re.MULTILINE)
+    assert "server.started" not in ran.stderr
