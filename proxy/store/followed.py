@@ -31,6 +31,11 @@ class Followed:
 
     def let_go(self) -> None:
         """Forget what can be had again from the index."""
+        self.close()
+        self.interpreter = self.tally = None
+
+    def close(self) -> None:
+        """Close the file; it is opened again when there is more to read."""
         if self.reader is not None:
             self.reader.close()
-        self.reader = self.interpreter = self.tally = None
+        self.reader = None

@@ -22,6 +22,8 @@ LOOK_AROUND_S = 1.0
 """How often live logs are looked at: the death of a writer may go unheard."""
 IDLE_S = 5.0
 """How often all logs are looked at, for what was done to them without being heard of."""
+_IDLE_LOOKS = 50
+"""With very many logs less often: so many times as long as a look takes, or a server that idles would not."""
 SETTLE_S = 0.02
 """When to look again so that the newest events are known not to be overtaken any more."""
 RETRY_S = 1.0
@@ -43,7 +45,7 @@ class Follower:
         self._watch = Watch(sessions_dir(indexer.data_dir))
         self._stopping = False
         self._turn = threading.Condition()
-        self._looked_at_all = 0.0
+        self._looked_at_all = self._look_s = 0.0
         self._asked = 0
         self._asked_for: set[str] = set()
         self._asked_for_all = False
@@ -74,6 +76,11 @@ class Follower:
             self._watch.wake()
             return self._turn.wait_for(lambda: self._answered >= mine, timeout_s)
 
+    @property
+    def idle_s(self) -> float:
+        """How long it is until all logs are looked at again when nothing is heard of any."""
+        return max(IDLE_S, _IDLE_LOOKS * self._look_s)
+
     def _run(self) -> None:
         changed: set[str] | None = None
         while not self._stopping:
@@ -92,9 +99,10 @@ class Follower:
     def _step(self, changed: set[str] | None) -> bool:
         """Index what has changed; return whether that went well."""
         try:
-            if changed is None:
-                self._looked_at_all = time.monotonic()
+            began = time.monotonic()
             self._indexer.look(changed)
+            if changed is None:
+                self._looked_at_all, self._look_s = began, time.monotonic() - began
             # Also without anything new: that there is nothing moves the horizon.
             if self._indexer.pending or self._indexer.horizon_us is not None:
                 # What is found at the start is history: live is what comes after.
@@ -124,8 +132,8 @@ class Follower:
         if pause > 0:
             time.sleep(pause)
         indexer = self._indexer
-        all_at = self._looked_at_all + (IDLE_S if self._is_settled() else SETTLE_S)
-        timeout = min(all_at - time.monotonic(), LOOK_AROUND_S if indexer.live else IDLE_S)
+        all_at = self._looked_at_all + (self.idle_s if self._is_settled() else SETTLE_S)
+        timeout = min(all_at - time.monotonic(), LOOK_AROUND_S if indexer.live else self.idle_s)
         names = self._watch.wait(0.0 if indexer.behind else max(0.0, timeout))
         if names is None or time.monotonic() >= all_at:
             return None

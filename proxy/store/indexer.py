@@ -10,6 +10,7 @@ Rules it lives by:
 """
 
 import contextlib
+import errno
 import os
 import sqlite3
 import time
@@ -95,8 +96,8 @@ class Indexer:
 
     @property
     def live(self) -> list[str]:
-        """The sessions that are not over."""
-        return [log.session_id for log in self._logs.values() if not log.over]
+        """The sessions that are not over. May be asked from another thread."""
+        return [log.session_id for log in list(self._logs.values()) if not log.over]
 
     @property
     def behind(self) -> bool:
@@ -237,7 +238,8 @@ class Indexer:
         self._give_back()
         if (free := free_bytes(self.data_dir)) < self._left_bytes:
             raise sqlite3.OperationalError(
-                f"the disk has {free} bytes free, and {self._left_bytes} are left to sessions for being recorded"
+                f"the disk has {free} bytes free, and the index leaves {self._left_bytes} to sessions"
+                " (storage.min_free_space)"
             )
 
     def _give_back(self) -> None:
@@ -263,14 +265,17 @@ class Indexer:
     def _read_some(self) -> list[Followed]:
         """Read on in the logs that have changed, up to a bound in all; return those that gave something."""
         changed = []
-        read = 0
+        read = opened = 0
         for log in [log for log in self._logs.values() if log.behind]:
             if log.session_id in self.set_aside:
                 log.behind = False
                 continue
             before, self._reading = log.offset, log.session_id
+            opened += log.reader is None
             if self._read(log):
                 changed.append(log)
+            if opened > _OPEN_LOGS:
+                log.close()
             self._reading = None
             read += max(0, log.offset - before)
             if read > _STEP_BYTES:
@@ -285,7 +290,9 @@ class Indexer:
             # Before reading: what is written until the writer lets go is then read as well.
             running = not log.over and catalogue.is_running(log.path)
             reader = self._reader(log)
-        except OSError:
+        except OSError as error:
+            if error.errno in (errno.EMFILE, errno.ENFILE):
+                raise
             log.behind = False  # removed, or not ours to read: the next look at all tells
             return False
         is_new = not log.id
@@ -426,9 +433,9 @@ class Indexer:
         """Keep open no more than what is growing, and of that not too much."""
         held = 0
         for log in self._logs.values():
-            if log.reader is None:
+            if log.interpreter is None:
                 continue
-            held += 1
+            held += log.reader is not None
             if not log.behind and (log.over or held > _OPEN_LOGS):
                 log.let_go()
                 log.session = None if log.over else log.session

@@ -1,10 +1,12 @@
 """The index: what the logs say, however it was filled, and every page of it."""
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
 import random
+import resource
 import signal
 import sqlite3
 import subprocess
@@ -16,11 +18,13 @@ import msgspec
 import pytest
 
 from proxy.events.moments import microseconds
+from proxy.sessions import catalogue
 from proxy.sessions.record import StreamRecords, lifecycle
 from proxy.sessions.writer import SessionLog
 from proxy.store import indexer as indexer_module
 from proxy.store import ranks
 from proxy.store.database import connect, index_path
+from proxy.store.followed import Followed
 from proxy.store.indexer import Arrival, Indexer
 from proxy.store.queries import Cursor, EventQuery, Queries
 from tests.recorded import START_US, LogMaker, scenario
@@ -386,6 +390,66 @@ def test_a_log_that_was_removed_is_not_held(tmp_path: Path, monkeypatch: pytest.
             settle(indexer)
         assert f"{log.path} (deleted)" not in opened_files()
     finally:
+        indexer.close()
+
+
+def test_many_logs_need_few_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Regression: more small logs than a process may open files were left out, and the index was called caught up."""
+    (tmp_path / "sessions").mkdir()
+    for number in range(60):
+        maker = LogMaker(f"s{number:02}", START_US)
+        (tmp_path / "sessions" / f"s{number:02}.jsonl").write_bytes(maker.started())
+    monkeypatch.setattr(indexer_module, "_OPEN_LOGS", 5)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    indexer = Indexer(str(tmp_path))
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (len(opened_files()) + 20, hard))
+        settle(indexer)
+        assert len(content(tmp_path)[1]) == 60
+        assert not any(log.interpreter for log in indexer._logs.values())
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        indexer.close()
+
+
+def test_too_few_files_is_trouble(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no log can be opened, that is said; nothing is taken for indexed."""
+    fill(tmp_path, ["simple"])
+    indexer = Indexer(str(tmp_path))
+
+    def opened(_: str) -> bool:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr(catalogue, "is_running", opened)
+            with pytest.raises(OSError, match="Too many open files"):
+                settle(indexer)
+        assert settle(indexer)
+    finally:
+        indexer.close()
+
+
+def test_what_lives_can_be_asked_while_logs_come_up(tmp_path: Path) -> None:
+    """Regression: a log that came up while the server looked whether sessions live ended the server."""
+    indexer = Indexer(str(tmp_path))
+
+    class Meanwhile(Followed):
+        @property
+        def over(self) -> bool:
+            """Let another thread, as it were, find a log just now."""
+            indexer._logs["b"] = Followed(0, "b", "b", over=True)
+            return False
+
+        @over.setter
+        def over(self, _: bool) -> None:
+            pass
+
+    try:
+        indexer._logs["a"] = Meanwhile(0, "a", "a")
+        assert indexer.live == ["a"]
+    finally:
+        indexer._logs.clear()
         indexer.close()
 
 
