@@ -172,7 +172,11 @@ class Api(Section):
     )
     max_request_size: Size = Field(10_000_000, description="Largest body of a request.")
     max_connections: Whole = Field(
-        10_000, ge=1, le=1_000_000, description="Connections that one process holds; further ones get 503."
+        10_000,
+        ge=1,
+        le=1_000_000,
+        description="Connections that one process holds, and no more than half of the files that it may open;"
+        " further ones get 503.",
     )
     linger: Seconds = Field(60, description="How long a background server stays after the last session.")
 

@@ -10,6 +10,7 @@ from here.
 
 import asyncio
 import math
+import resource
 import socket
 import ssl
 from http import HTTPStatus
@@ -160,9 +161,12 @@ async def listen(
     server = runner.server
     assert isinstance(server, web.Server)
     loop = asyncio.get_running_loop()
+    files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    # Whoever connects must not keep us from opening what we need: logs, the index, the tokens.
+    most = api.max_connections if files == resource.RLIM_INFINITY else min(api.max_connections, files // 2)
 
     def connection() -> Connection:
-        return Connection(server, loop=loop, wait_s=api.timeout, most=api.max_connections)
+        return Connection(server, loop=loop, wait_s=api.timeout, most=most)
 
     served = await loop.create_server(connection, sock=listening, ssl=context, backlog=_AT_ONCE)
     listening.listen(BACKLOG)  # what may wait; the number above is what one process takes of it at once

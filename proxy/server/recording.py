@@ -173,14 +173,14 @@ class Recordings:
     def stop_idle(self, idle_s: float, session_ids: Iterable[str]) -> None:
         """End those of the sessions to which nothing was posted for so long."""
         for session_id in session_ids:
-            with contextlib.suppress(KeyError, OSError):
+            with contextlib.suppress(KeyError, OSError, CannotRecordError):  # then the next time
                 if time.time() - os.stat(log_path(self._data_dir, session_id)).st_mtime > idle_s:
                     self.stop(session_id, "idle")
 
     def stop_all(self, session_ids: Iterable[str], reason: str) -> None:
         """End the sessions: the server stops."""
         for session_id in session_ids:
-            with contextlib.suppress(KeyError):
+            with contextlib.suppress(KeyError, CannotRecordError):
                 self.stop(session_id, reason)
 
     # -- one after the other -----------------------------------------------------------------------------------

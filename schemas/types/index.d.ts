@@ -536,7 +536,7 @@ export type Config = {
     timeout?: number;
     /** Largest body of a request. */
     max_request_size?: number | string;
-    /** Connections that one process holds; further ones get 503. */
+    /** Connections that one process holds, and no more than half of the files that it may open; further ones get 503. */
     max_connections?: number;
     /** How long a background server stays after the last session. */
     linger?: number;

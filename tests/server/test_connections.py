@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import resource
 import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -153,6 +154,15 @@ async def test_too_many_connections(tmp_path: Path) -> None:
             while (await place.said(HEAD + LAST))[0] != 200:
                 pass
         others[1][1].close()
+
+
+async def test_connections_leave_files_for_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a process may open few files, clients get half of them: the rest is for logs, index and tokens."""
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (3, 3))
+    async with listening(tmp_path) as place:
+        _, one = await place.connect()
+        assert (await place.said(HEAD + LAST))[0] == 503
+        one.close()
 
 
 async def test_a_thousand_idle_connections(tmp_path: Path) -> None:

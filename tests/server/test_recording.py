@@ -98,6 +98,19 @@ def test_a_session_that_cannot_begin_leaves_nothing(tmp_path: Path, monkeypatch:
     assert catalogue.list_logs(str(tmp_path)) == []
 
 
+def test_what_cannot_be_stopped_stops_nothing_else(tmp_path: Path) -> None:
+    """Regression: a server that could not open its lock, for want of descriptors, ended over an idle session."""
+    recordings = Recordings(str(tmp_path), OwnKeeper())
+    session_id = recordings.start("x", ALL)
+    (tmp_path / "recordings.lock").unlink()
+    (tmp_path / "recordings.lock").mkdir()
+    recordings.stop_idle(-1, [session_id])
+    recordings.stop_all([session_id], "server_stopped")
+    (tmp_path / "recordings.lock").rmdir()
+    recordings.stop_idle(-1, [session_id])
+    assert records(tmp_path, session_id)[-1] == (1, "session_ended")
+
+
 def test_a_full_disk_leaves_no_piece(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What cannot be written whole is not written, its sender is told, and it leaves no gap."""
     recordings = Recordings(str(tmp_path))
