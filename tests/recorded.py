@@ -6,16 +6,19 @@ request, a prompt behind the result of the turn before, an interrupt in the midd
 
 import json
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from proxy.events.moments import spelled
+from proxy.protocol import Judge
 from proxy.relay.recording import StreamRecorder
 from proxy.sessions.reader import Record, parse
 from proxy.sessions.record import Alike, Body, lifecycle
 
 SCENARIOS = Path(__file__).parent.parent / "fixtures" / "scenarios"
 NAMES = sorted(folder.name for folder in SCENARIOS.iterdir() if folder.is_dir())
+_STREAMS: tuple[Literal["stdin"], Literal["stdout"]] = ("stdin", "stdout")
 START_US = 1_767_323_045_000_000  # 2026-01-02T03:04:05Z
 
 
@@ -27,9 +30,8 @@ class LogMaker:
         self.now_us = start_us
         self.step_us = 1000
         self.seq = 0
-        self._recorders = {
-            stream: StreamRecorder(session_id, stream, declared=True, judged=True, redact=True)
-            for stream in ("stdin", "stdout")
+        self._recorders: dict[str, StreamRecorder] = {
+            stream: _recorder(session_id, stream) for stream in _STREAMS
         }
 
     def lines(self, stream: str, *messages: object) -> bytes:
@@ -58,6 +60,18 @@ class LogMaker:
         self.seq += 1
         self.now_us += self.step_us
         return head + b"".join(body)
+
+
+def _recorder(session_id: str, stream: Literal["stdin", "stdout"]) -> StreamRecorder:
+    recorder = StreamRecorder(session_id, stream, declared=True, judged=True, redact=True)
+    recorder._judge = _judge(stream)
+    return recorder
+
+
+@cache
+def _judge(stream: Literal["stdin", "stdout"]) -> Judge:
+    """Return one judge for all logs: to learn the messages anew takes ten times as long as to judge them."""
+    return Judge(stream)
 
 
 def scenario(name: str, maker: LogMaker | None = None) -> bytes:

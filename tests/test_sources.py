@@ -111,7 +111,7 @@ def test_precedence_and_where_each_value_came_from(tmp_path: Path) -> None:
         ("[1, 2]", "must be a mapping of sections (api, monitoring"),
         ("api: {port: [", "is not YAML, line 1"),
         ("api: {port: 2001-99-99}", "is not YAML"),
-        ("[" * 5000, "is not YAML"),
+        ("[" * 1000, "is not YAML"),
         ("\x00", "is not YAML"),
         ("a" * 1_000_001, "is larger than"),
     ],
