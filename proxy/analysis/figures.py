@@ -1,12 +1,13 @@
 """Figures of many values in one pass and bounded memory.
 
-Up to `EXACT` values are kept and quantiles are exact. Beyond, values are counted in buckets whose width is 2 % of
-their value (the way of DDSketch), so that a quantile is right to 1 %, whatever the values are. Count, total,
+Up to `EXACT` values are kept and quantiles are exact. Beyond, so many at a time are counted in buckets whose width is
+2 % of their value (the way of DDSketch), so that a quantile is right to 1 %, whatever the values are. Count, total,
 mean, deviation, least and most are exact always.
 """
 
 import math
-from bisect import bisect_left, insort
+from bisect import bisect_left
+from collections import Counter
 
 from proxy.analysis.report import Bucket, Figures
 
@@ -23,79 +24,102 @@ _STEPS = [float(f"{digit}e{power}") for power in range(-6, 16) for digit in (1, 
 class Distribution:
     """Takes numbers that are not negative, and says what they look like."""
 
-    __slots__ = ("_counts", "_exact", "_m2", "_mean", "_steps", "count", "least", "most", "total")
+    __slots__ = ("_counts", "_folded", "_fresh", "_least", "_m2", "_mean", "_most", "_steps", "_total")
 
     def __init__(self) -> None:
-        self.count = 0
-        self.total = 0.0
-        self.least = math.inf
-        self.most = 0.0
-        self._mean = self._m2 = 0.0
-        self._exact: list[float] | None = []
-        self._counts: dict[int, int] = {}
-        self._steps: dict[int, int] = {}
+        self._fresh: list[float] = []
+        self._folded = 0
+        self._least, self._most = math.inf, 0.0
+        self._total = self._mean = self._m2 = 0.0
+        self._counts: Counter[int] = Counter()
+        self._steps: Counter[int] = Counter()
+
+    @property
+    def count(self) -> int:
+        """How many values there are."""
+        return self._folded + len(self._fresh)
+
+    @property
+    def total(self) -> float:
+        """Their sum."""
+        return self._total + sum(self._fresh)
 
     def add(self, value: float) -> None:
         """Take one value."""
-        self.count += 1
-        self.total += value
-        self.least = min(self.least, value)
-        self.most = max(self.most, value)
-        apart = value - self._mean
-        self._mean += apart / self.count
-        self._m2 += apart * (value - self._mean)
-        step = bisect_left(_STEPS, value) if value else -1
-        self._steps[step] = self._steps.get(step, 0) + 1
-        if self._exact is None:
-            self._put(value)
-            return
-        insort(self._exact, value)
-        if len(self._exact) > EXACT:
-            for kept in self._exact:
-                self._put(kept)
-            self._exact = None
+        self._fresh.append(value)
+        if len(self._fresh) > EXACT:
+            self._fold()
 
     def quantile(self, share: float) -> float:
         """Return the value below which the share lies. ValueError when there are no values."""
         if not self.count:
             raise ValueError("no values")
-        if self._exact is not None:
-            place = share * (len(self._exact) - 1)
+        if not self._folded:
+            values = sorted(self._fresh)
+            place = share * (len(values) - 1)
             low = int(place)
-            high = min(low + 1, len(self._exact) - 1)
-            return self._exact[low] + (self._exact[high] - self._exact[low]) * (place - low)
-        wanted = share * (self.count - 1)
+            high = min(low + 1, len(values) - 1)
+            return values[low] + (values[high] - values[low]) * (place - low)
+        self._fold()
+        wanted = share * (self._folded - 1)
         before = 0
         for key in sorted(self._counts):
             before += self._counts[key]
             if before > wanted:
                 break
         value = 0.0 if key == _ZERO else 2 * _GAMMA**key / (_GAMMA + 1)
-        return min(max(value, self.least), self.most)
+        return min(max(value, self._least), self._most)
 
     def figures(self) -> Figures:
         """Return everything at once, to three decimals (six where values are small, such as costs)."""
         if not self.count:
             return Figures()
-        digits = 3 if self.most >= 100 else 6
+        median, p95 = self.quantile(0.5), self.quantile(0.95)
+        total, mean, m2, steps = _summed(self._fresh)
+        if self._folded:  # and nothing is fresh: the quantiles have seen to it
+            total, mean, m2, steps = self._total, self._mean, self._m2, self._steps
+        most = max([self._most, *self._fresh])
         named = {
-            "mean": self.total / self.count,
-            "median": self.quantile(0.5),
-            "p95": self.quantile(0.95),
-            "min": self.least,
-            "max": self.most,
-            "deviation": math.sqrt(max(0.0, self._m2) / self.count),
+            "mean": mean,
+            "median": median,
+            "p95": p95,
+            "min": min([self._least, *self._fresh]),
+            "max": most,
+            "deviation": math.sqrt(max(0.0, m2) / self.count),
         }
+        digits = 3 if most >= 100 else 6
         buckets = [
             Bucket(0.0 if step < 0 else _STEPS[min(step, len(_STEPS) - 1)], count)
-            for step, count in sorted(self._steps.items())
+            for step, count in sorted(steps.items())
         ]
         rounded = {name: round(value, digits) for name, value in named.items()}
-        return Figures(self.count, round(self.total, digits), **rounded, distribution=buckets)
+        return Figures(self.count, round(total, digits), **rounded, distribution=buckets)
 
-    def _put(self, value: float) -> None:
-        key = _ZERO if value < _LEAST else math.ceil(math.log(value) / _LOG_GAMMA)
-        self._counts[key] = self._counts.get(key, 0) + 1
+    def _fold(self) -> None:
+        """Count what is fresh in buckets; many at once take a fraction of what one by one would."""
+        fresh, self._fresh = self._fresh, []
+        if not fresh:
+            return
+        total, mean, m2, steps = _summed(fresh)
+        apart, count = mean - self._mean, self._folded + len(fresh)
+        self._m2 += m2 + apart * apart * self._folded * len(fresh) / count
+        self._mean += apart * len(fresh) / count
+        self._total += total
+        self._folded = count
+        self._least, self._most = min(self._least, *fresh), max(self._most, *fresh)
+        self._steps.update(steps)
+        keys = [_ZERO if value < _LEAST else math.ceil(math.log(value) / _LOG_GAMMA) for value in fresh]
+        self._counts.update(keys)
+
+
+def _summed(values: list[float]) -> tuple[float, float, float, Counter[int]]:
+    """Return the sum, the mean, the squared distances from it, and how many values lie on each step."""
+    if not values:
+        return 0.0, 0.0, 0.0, Counter()
+    total = math.fsum(values)
+    mean = total / len(values)
+    m2 = sum([(value - mean) ** 2 for value in values])
+    return total, mean, m2, Counter([bisect_left(_STEPS, value) if value else -1 for value in values])
 
 
 _ZERO = -(1 << 30)

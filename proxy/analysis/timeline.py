@@ -6,7 +6,7 @@ a long session become one that stands for many, while what lasted stays as it is
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from proxy.analysis.report import Bar, Timeline
 from proxy.analysis.spans import Span
@@ -34,6 +34,20 @@ class _Bar:
     failed: int
     busy_us: int
     outcome: str
+
+    def under(self, parent: str | None) -> "_Bar":
+        """Return the same bar as a part of another one. (`dataclasses.replace` takes four times as long.)"""
+        return _Bar(
+            self.span,
+            self.start_us,
+            self.end_us,
+            parent,
+            self.label,
+            self.count,
+            self.failed,
+            self.busy_us,
+            self.outcome,
+        )
 
 
 class Bars:
@@ -99,7 +113,7 @@ def _coarsened(bars: list[_Bar], most: int, resolution_us: int) -> tuple[list[_B
         resolution_us = max(_FIRST_US, 2 * resolution_us)
         bars = _merged(bars, resolution_us)
     if len(bars) > most:  # of as many parents: what they are a part of gives way
-        bars = _merged([replace(bar, parent=None) for bar in bars], resolution_us)
+        bars = _merged([bar.under(None) for bar in bars], resolution_us)
     return bars, resolution_us
 
 
@@ -115,7 +129,7 @@ def _merged(bars: list[_Bar], resolution_us: int) -> list[_Bar]:
             became[bar.span.id] = before.span.id
             _join(before, bar)
             continue
-        mine = replace(bar, parent=parent)  # what was drawn before stays as it was
+        mine = bar.under(parent)  # what was drawn before stays as it was
         kept.append(mine)
         last[bar.span.kind, parent] = mine
     return kept
