@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from proxy.events.moments import spelled
 from proxy.protocol import Judge
-from proxy.relay.recording import StreamRecorder
+from proxy.relay.recording import StreamRecorder, TextRecorder
 from proxy.sessions.reader import Record, parse
 from proxy.sessions.record import Alike, Body, lifecycle
 
@@ -30,9 +30,10 @@ class LogMaker:
         self.now_us = start_us
         self.step_us = 1000
         self.seq = 0
-        self._recorders: dict[str, StreamRecorder] = {
+        self._recorders: dict[str, StreamRecorder | TextRecorder] = {
             stream: _recorder(session_id, stream) for stream in _STREAMS
         }
+        self._recorders["stderr"] = TextRecorder(session_id)
 
     def lines(self, stream: str, *messages: object) -> bytes:
         """Return the records of messages (or of lines, given as bytes) that passed on a stream."""

@@ -37,7 +37,7 @@ class ToolCounts:
         tool.outcomes[span.outcome] = tool.outcomes.get(span.outcome, 0) + 1
         tool.asked_us += span.asked_us
         if span.outcome in ("completed", "failed"):
-            tool.duration.add(max(0, span.us(span.start_us) - span.asked_us) / 1000)
+            tool.duration.add(span.ran_us(span.start_us) / 1000)
 
     def duration_of(self, name: str) -> Distribution | None:
         """Return how long the calls of a tool were."""

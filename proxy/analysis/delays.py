@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 
 from proxy.analysis.counts import ToolCounts
 from proxy.analysis.figures import Distribution
-from proxy.analysis.findings import Findings, Seen, Tops, in_words
+from proxy.analysis.findings import Findings, Seen, Tops
 from proxy.analysis.spans import Span, Spans
+from proxy.events.words import in_words
 
 if TYPE_CHECKING:
     from proxy.analysis.report import Severity
@@ -61,7 +62,7 @@ class Delays:
         self._last_seq = seen.seq
         for span in seen.closed:
             if span.kind == "tool" and not span.is_agent and span.outcome in ("completed", "failed"):
-                self._slowest.add(_took_ms(span, seen.event.moment_us), span)
+                self._slowest.add(span.ran_us(seen.event.moment_us) / 1000, span)
             elif span.kind == "permission" and span.outcome in ("allowed", "denied", "cancelled"):
                 self._late.add(span.us(0) / 1000, span)
             elif span.kind == "permission" and span.outcome == "unfinished":
@@ -72,7 +73,7 @@ class Delays:
         for ms, gap in self._longest.items():
             self._silence(findings, ms, gap)
         for tool in [span for span in spans.tools.values() if not span.is_agent]:
-            self._slow_tool(findings, _took_ms(tool, until_us), tool, tools)
+            self._slow_tool(findings, tool.ran_us(until_us) / 1000, tool, tools)
         for ms, tool in self._slowest.items():
             self._slow_tool(findings, ms, tool, tools)
         for ms, asked in self._late.items():
@@ -127,12 +128,12 @@ class Delays:
     def _unanswered_permission(findings: Findings, ms: float, asked: Span) -> None:
         if asked.outcome == "open" and ms < UNANSWERED_MS:
             return
-        how = "has been waiting for" if asked.outcome == "open" else "was never answered, and waited"
-        said = f"A permission for {asked.name} {how} {in_words(ms)}."
+        how = "was never answered"
+        if asked.outcome == "open":
+            how = f"has been waiting for {in_words(ms)}"
+        elif ms >= 1000:
+            how = f"was never answered, and waited {in_words(ms)}"
+        said = f"A permission for {asked.name} {how}."
         facts = {"tool": asked.name, "waited_ms": ms}
         severity: Severity = "critical" if ms >= UNANSWERED_MS else "warning"
         findings.add("unanswered_permission", severity, (asked.seq, asked.start_us), said, **facts)
-
-
-def _took_ms(call: Span, until_us: int) -> float:
-    return max(0, call.us(until_us) - call.asked_us) / 1000

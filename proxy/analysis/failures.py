@@ -4,10 +4,11 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from proxy.analysis.findings import Findings, Seen, in_words
+from proxy.analysis.findings import Findings, Seen
 from proxy.analysis.spans import Span, shortened
 from proxy.analysis.turns import errors_of
 from proxy.events.reading import inner, number, text, whole
+from proxy.events.words import in_words
 
 if TYPE_CHECKING:
     from proxy.analysis.report import Severity

@@ -1,4 +1,4 @@
-"""What detectors of anomalies share: how they see an event, where they put what they found, and words for it."""
+"""What detectors of anomalies share: how they see an event, and where they put what they found."""
 
 import heapq
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from proxy.analysis.spans import Span, Spans
 from proxy.events import Event
 from proxy.events.moments import spelled
 
-__all__ = ["Findings", "Seen", "Tops", "in_words"]
+__all__ = ["Findings", "Seen", "Tops"]
 
 MOST_OF_A_KIND = 50
 MOST_RECORDS = 20
@@ -83,14 +83,3 @@ class Tops(Generic[_T]):
     def items(self) -> list[tuple[float, _T]]:
         """Return them in the order in which they came."""
         return [(value, thing) for value, _, thing in sorted(self._heap, key=lambda item: -item[1])]
-
-
-def in_words(ms: float) -> str:
-    """Return a duration for people: ``840 ms``, ``12.3 s``, ``4 m 05 s``, ``2 h 10 m``."""
-    seconds = ms / 1000
-    if round(ms) < 1000:
-        return f"{ms:.0f} ms"
-    if round(seconds, 1) < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} m {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} m"

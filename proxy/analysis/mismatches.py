@@ -112,6 +112,8 @@ def _invalid(group: _Group) -> tuple[Severity, str]:
 
 
 def _result(group: _Group) -> tuple[Severity, str]:
+    if group.count == 1:
+        return "warning", "A tool result belongs to no call that was seen."
     return "warning", f"{group.count} tool results belong to no call that was seen."
 
 

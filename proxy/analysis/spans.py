@@ -20,7 +20,7 @@ from proxy.events import Event
 from proxy.events.reading import Message, inner, text, whole
 from proxy.events.vocabulary import OVER
 
-__all__ = ["MOST_OPEN", "Kind", "Span", "Spans", "seq_of", "shortened"]
+__all__ = ["AGENT_TOOLS", "MOST_OPEN", "Kind", "Span", "Spans", "seq_of", "shortened"]
 
 Kind = Literal["turn", "tool", "subagent", "task", "permission", "model", "user", "background", "compacting"]
 
@@ -28,7 +28,7 @@ MOST_OPEN = 2000
 """Spans of one kind that may be open at once."""
 LABEL = 80
 """Longest label, in characters."""
-_AGENT_TOOLS = frozenset(("Agent", "Task"))
+AGENT_TOOLS = frozenset(("Agent", "Task"))
 _TELLING = ("description", "command", "file_path", "path", "pattern", "query", "url", "skill", "prompt")
 """Fields of a tool's input that tell a person what it is about, the best first."""
 
@@ -56,6 +56,8 @@ class Span:
     """Of a tool call: the same for its result."""
     asked_us: int = 0
     """Of a tool call: how long its permission took."""
+    asking_us: int | None = None
+    """Of a tool call: since when a permission for it has been asked for, while it has no answer."""
     is_foreground: bool = False
     """Of a tool call: the turn waits for it."""
     is_agent: bool = False
@@ -70,6 +72,11 @@ class Span:
     def us(self, until_us: int) -> int:
         """Return how long it lasted, so far if it is open."""
         return max(0, (until_us if self.end_us is None else self.end_us) - self.start_us)
+
+    def ran_us(self, until_us: int) -> int:
+        """Return how long a tool call ran: without the time in which somebody was asked whether it may."""
+        asking = 0 if self.asking_us is None or self.end_us is not None else until_us - self.asking_us
+        return max(0, self.us(until_us) - self.asked_us - max(0, asking))
 
 
 class Spans:
@@ -168,7 +175,7 @@ class Spans:
         given = data.get("input")
         tool = Span("tool", key, us, seq_of(data), _label(name, given), self._parent(called_by, us))
         tool.name, tool.agent, tool.call = name, called_by, _digest(name, given)
-        tool.is_foreground, tool.is_agent = foreground, name in _AGENT_TOOLS
+        tool.is_foreground, tool.is_agent = foreground, name in AGENT_TOOLS
         if len(self.tools) >= MOST_OPEN:
             oldest = next(iter(self.tools.values()))
             self._drop_tool(oldest)
@@ -228,6 +235,8 @@ class Spans:
         asked = Span("permission", key, us, seq_of(data), shortened(f"permission: {name}"), parent)
         asked.name = name
         asked.agent = tool.agent if tool is not None and not tool.is_foreground else ""
+        if tool is not None:
+            tool.asking_us = us
         if len(self.permissions) >= MOST_OPEN:
             oldest = self.permissions.pop(next(iter(self.permissions)))
             self._close(oldest, "unfinished", data, us)
@@ -242,6 +251,7 @@ class Spans:
         outcome = {"allow": "allowed", "deny": "denied"}.get(decision or "", "cancelled")
         if tool is not None:
             tool.asked_us += asked.us(us)
+            tool.asking_us = None
             tool.was_denied = tool.was_denied or outcome == "denied"
         self._close(asked, outcome, data, us)
 

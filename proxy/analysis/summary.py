@@ -4,10 +4,12 @@ from typing import Final
 
 import msgspec
 
-from proxy.analysis.findings import in_words
-from proxy.analysis.report import Activity, Analysis, Cost
+from proxy.analysis.report import Activity, Analysis, Cost, Tool
+from proxy.analysis.spans import AGENT_TOOLS
+from proxy.analysis.turns import MOST_AGENTS
+from proxy.events.words import counted, in_dollars, in_thousands, in_words
 
-__all__ = ["ACTIVITIES", "in_dollars", "summarised"]
+__all__ = ["ACTIVITIES", "summarised"]
 
 ACTIVITIES: Final[dict[Activity, str]] = {
     "model": "the model",
@@ -33,13 +35,14 @@ def summarised(analysis: Analysis) -> Analysis:
 def _did(analysis: Analysis) -> str:
     turns = sum(analysis.turn_outcomes.values())
     calls = sum(tool.calls for tool in analysis.tools)
-    parts = [_counted(turns, "turn")]
+    parts = [counted(turns, "turn")]
     if calls:
         most = ", ".join(f"{tool.tool} {tool.calls}" for tool in analysis.tools[:4])
         more = ", ..." if len(analysis.tools) > 4 else ""
-        parts.append(f"{_counted(calls, 'tool call')} ({most}{more})")
+        parts.append(f"{counted(calls, 'tool call')} ({most}{more})")
     if analysis.subagents:
-        parts.append(_counted(len(analysis.subagents), "subagent"))
+        more = " or more" if len(analysis.subagents) >= MOST_AGENTS else ""
+        parts.append(counted(len(analysis.subagents), "subagent") + more)
     return f"{', '.join(parts)} in {in_words(analysis.duration_ms)}; {_STATES[analysis.state]}."
 
 
@@ -60,9 +63,11 @@ def _time(analysis: Analysis) -> str:
         if one.share < 0.005:
             continue
         inside = ""
-        if one.activity == "tools" and analysis.tools:
-            longest = max(analysis.tools, key=lambda tool: tool.duration.total)
-            inside = f", most of it {longest.tool}" if len(analysis.tools) > 1 else ""
+        # What a subagent takes is told as such; its call is no tool that is waited for.
+        tools = [tool for tool in analysis.tools if tool.tool not in AGENT_TOOLS]
+        if one.activity == "tools" and len(tools) > 1:
+            longest = max(tools, key=lambda tool: tool.duration.total)
+            inside = f", most of it {longest.tool}"
         parts.append(f"{ACTIVITIES[one.activity]} {one.share:.0%} ({in_words(one.ms)}{inside})")
     return f"Time went into {', '.join(parts)}." if parts else ""
 
@@ -73,9 +78,7 @@ def _money(cost: Cost) -> str:
     read = cost.tokens.get("cache_read", 0)
     taken = read + cost.tokens.get("input", 0) + cost.tokens.get("cache_creation", 0)
     cached = f", {read / taken:.0%} of them from the cache" if read else ""
-    said = (
-        f"It took {_thousands(taken)} tokens in{cached}, and {_thousands(cost.tokens.get('output', 0))} out"
-    )
+    said = f"It took {in_thousands(taken)} tokens in{cached}, and {in_thousands(cost.tokens.get('output', 0))} out"
     if cost.total_usd is None:
         return f"{said}; what that cost is not known."
     models = [f"{one.model} {in_dollars(one.cost_usd)}" for one in cost.by_model if one.cost_usd]
@@ -84,6 +87,8 @@ def _money(cost: Cost) -> str:
     most = f"; the dearest turn {in_dollars(dearest)}" if cost.per_turn.count > 1 and dearest else ""
     return f"It cost {in_dollars(cost.total_usd)}{split}{most}. {said}."
 
+
+_NOTICED_MS = 1000
 
 _GRAVE = {"critical": "critical", "warning": "to look at", "info": "to know"}
 
@@ -95,48 +100,40 @@ def _wrong(analysis: Analysis) -> str:
     outcomes = analysis.turn_outcomes
     for outcome, words in (("failed", "failed"), ("interrupted", "interrupted"), ("unfinished", "cut off")):
         if outcomes.get(outcome):
-            parts.append(f"{_counted(outcomes[outcome], 'turn')} {words}")
+            parts.append(f"{counted(outcomes[outcome], 'turn')} {words}")
     if failed:
-        parts.append(f"{failed} of {_counted(calls, 'tool call')} failed")
+        parts.append(f"{failed} of {counted(calls, 'tool call')} failed")
     if total := sum(analysis.anomaly_counts.values()):
         grave = [one.severity for one in analysis.anomalies]
         split = ", ".join(f"{grave.count(name)} {said}" for name, said in _GRAVE.items() if name in grave)
-        parts.append(f"{_counted(total, 'thing')} stood out ({split})")
+        among = "" if total == len(grave) else f"of the gravest {len(grave)}: "
+        parts.append(f"{counted(total, 'thing')} stood out ({among}{split})")
     return f"What went wrong: {', '.join(parts)}." if parts else "Nothing went wrong, and nothing stood out."
 
 
 def _waited(analysis: Analysis) -> str:
-    parts = []
+    """Return the longest waits, the longest first, of those that a person would have noticed."""
     asked = analysis.permissions
-    if asked.requested and asked.waiting.count:
-        longest = asked.waiting.max or 0.0
-        parts.append(
-            f"{in_words(asked.waiting.total)} for {_counted(asked.requested, 'permission')}"
-            f" (the longest {in_words(longest)}, {asked.denied} denied)"
-        )
-    elif asked.unanswered:
-        parts.append(f"for {_counted(asked.unanswered, 'permission')} without an answer")
-    parts += [
-        f"{in_words(one.spans.max)} for {ACTIVITIES[one.activity]}"
+    waits = [
+        (one.spans.max or 0.0, ACTIVITIES[one.activity], "")
         for one in analysis.time.activities
-        if one.activity in ("model", "user", "background") and one.spans.max
+        if one.activity in ("model", "user", "background")
     ]
-    slowest = max(analysis.tools, key=lambda tool: tool.duration.max or 0.0, default=None)
-    if slowest is not None and slowest.duration.max:
-        parts.append(f"{in_words(slowest.duration.max)} for {slowest.tool}")
+    waits += [(one.duration.max or 0.0, one.tool, "") for one in _slowest(analysis)]
+    if asked.waiting.count:
+        answers = counted(asked.requested, "permission")
+        inside = f" ({answers}, {in_words(asked.waiting.total)} in all, {asked.denied} denied)"
+        waits.append((asked.waiting.max or 0.0, "a permission", inside if asked.requested > 1 else ""))
+    parts = [
+        f"{in_words(ms)} for {what}{inside}"
+        for ms, what, inside in sorted(waits, key=lambda wait: -wait[0])
+        if ms >= _NOTICED_MS
+    ]
+    if asked.unanswered:
+        parts.append(f"{counted(asked.unanswered, 'permission')} without an answer")
     return f"The longest waits: {', '.join(parts)}." if parts else ""
 
 
-def in_dollars(cost: float) -> str:
-    """Return an amount for people, with enough digits that something is left of small ones."""
-    return f"${cost:.2f}" if cost >= 1 or not cost else f"${cost:.4f}"
-
-
-def _thousands(count: int) -> str:
-    if count >= 1_000_000:
-        return f"{count / 1_000_000:.1f} M"
-    return f"{count / 1000:.1f} k" if count >= 10_000 else str(count)
-
-
-def _counted(number: int, thing: str) -> str:
-    return f"{number} {thing}" if number == 1 else f"{number:,} {thing}s"
+def _slowest(analysis: Analysis) -> list[Tool]:
+    tools = [one for one in analysis.tools if one.tool not in AGENT_TOOLS and one.duration.max]
+    return sorted(tools, key=lambda tool: -(tool.duration.max or 0.0))[:1]

@@ -1,5 +1,6 @@
 """Where the time goes: at each moment a session waits for exactly one thing."""
 
+import copy
 from typing import Final, get_args
 
 from proxy.analysis.figures import Distribution
@@ -47,13 +48,14 @@ class Waits:
         return Span(kind, f"{kind}@{self._since_us}", self._since_us, self._seq, kind, self._parent)
 
     def times(self, until_us: int, total_ms: float) -> list[ActivityTime]:
-        """Return the time of each activity that took any, the longest first."""
+        """Return the time of each activity that took any, with the stretch that goes on, the longest first."""
         found = []
-        for activity, spans in self._spans.items():
-            ms = spans.total
-            if activity == self.activity:
-                ms += max(0, until_us - self._since_us) / 1000
-            if ms:
+        for activity, stretches in self._spans.items():
+            spans = stretches
+            if activity == self.activity and until_us > self._since_us:
+                spans = copy.deepcopy(stretches)  # it has not ended, and the next report sees more of it
+                spans.add((until_us - self._since_us) / 1000)
+            if ms := spans.total:
                 share = round(ms / total_ms, 4) if total_ms else 0.0
                 found.append(ActivityTime(activity, round(ms, 3), share, spans.figures()))
         return sorted(found, key=lambda one: -one.ms)

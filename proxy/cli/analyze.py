@@ -15,10 +15,10 @@ from rich.table import Table
 from rich.text import Text
 
 from proxy.analysis import SessionAnalysis
-from proxy.analysis.findings import in_words
-from proxy.analysis.summary import ACTIVITIES, in_dollars
+from proxy.analysis.summary import ACTIVITIES
 from proxy.cli.terminal import printable
 from proxy.events import Interpreter, Session
+from proxy.events.words import in_dollars, in_words
 from proxy.sessions import catalogue
 from proxy.sessions.reader import Entry, read_log
 

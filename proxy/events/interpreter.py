@@ -39,7 +39,8 @@ class Interpreter:
         """Return the events that a record makes, oldest first."""
         session, scribe = self.session, self._scribe
         try:
-            moment = scribe.speller.microseconds(record.ts)
+            # In a log of somebody else's writing time may run back: nothing there takes less than no time.
+            moment = max(scribe.speller.microseconds(record.ts), session.last_record_us)
         except ValueError:
             moment = session.last_record_us  # written by somebody else: it happened when it is read
         scribe.begin(record.seq, moment)
@@ -66,6 +67,9 @@ class Interpreter:
         scribe = self._scribe
         scribe.begin(self.session.last_seq, self.session.last_record_us)
         if self.session.ended_us:
+            return []
+        if self.session.last_seq < 0:  # a log of nothing tells no moment for anything to have happened at
+            self.session.state = "failed"
             return []
         self._end("failed", "the log is not held by its writer and does not end", {"reason": "crashed"})
         return scribe.events

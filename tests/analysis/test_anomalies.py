@@ -109,6 +109,18 @@ def test_permissions_without_an_answer() -> None:
     assert made.kinds(now_ms=30_000) == []
     assert made.kinds(now_ms=120_000) == ["unanswered_permission"]
     assert made.over(120_000).kinds() == ["unanswered_permission", "run_without_result"]
+    cut = Made().begin(0).call(10, "a").ask(20, "a").over(20.5, "failed").report()
+    said = next(one.sentence for one in cut.anomalies if one.kind == "unanswered_permission")
+    assert said == "A permission for Bash was never answered.", "nobody knows how long it waited"
+
+
+def test_a_call_that_waits_for_its_permission_does_not_run() -> None:
+    """Regression: two hours in which nobody answered were told as a tool that had been running for two hours."""
+    made = Made().begin(0).call(10, "a").ask(20, "a")
+    assert made.kinds(now_ms=7_200_000) == ["unanswered_permission"]
+    allowed = made.decide(7_200_000, "a")
+    assert allowed.kinds(now_ms=7_201_000) == ["late_permission"]
+    assert "slow_tool" in allowed.kinds(now_ms=4 * 7_200_000)
 
 
 def test_repeated_calls() -> None:

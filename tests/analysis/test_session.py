@@ -39,3 +39,26 @@ def test_time_goes_into_exactly_one_thing() -> None:
     assert report.time.turns.max == pytest.approx(2490)
     assert report.tools[0].duration.max == pytest.approx(1010)  # without the 500 of its permission
     assert report.turns[0].activities == pytest.approx({"model": 600, "tools": 1390, "permission": 500})
+
+
+def test_what_goes_on_is_a_stretch_too() -> None:
+    """Regression: the wait that a live session is in was in no figure but the sum; a report does not end it."""
+    made = Made().begin(10).call(1010, "a").answer(2010, "a")
+    for now_ms in (9_002_010, 9_003_010):
+        spans = next(one for one in made.report(now_ms).time.activities if one.activity == "model").spans
+        assert spans.count == 2
+        assert spans.max == pytest.approx(now_ms - 2010)
+
+
+def test_the_summary_is_true() -> None:
+    """What took the tools' time is no subagent's call; waits are those that somebody noticed, the longest first."""
+    made = (
+        Made().begin(10).call(10, "s", "Agent").call(20, "x", "Read", parent_tool_use_id="s").answer(30, "x")
+    )
+    made.call(40, "y", parent_tool_use_id="s").answer(4040, "y").answer(60_040, "s")
+    made.call(60_040, "b").ask(60_050, "b").decide(70_050, "b").answer(72_050, "b").end(72_060).over(72_070)
+    did, time, wrong, waited = made.report().summary
+    assert did == "1 turn, 4 tool calls (Bash 2, Agent 1, Read 1), 1 subagent in 1 m 12 s; it has ended."
+    assert "tools 8% (6.0 s, most of it Bash)" in time
+    assert wrong == "Nothing went wrong, and nothing stood out."
+    assert waited == "The longest waits: 10.0 s for a permission, 4.0 s for Bash."

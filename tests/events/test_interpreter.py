@@ -187,6 +187,20 @@ def test_tool_that_fails() -> None:
     assert (failed["event"], failed["tool"], failed["duration_ms"]) == ("tool_failed", "Bash", 1.0)
 
 
+def test_a_clock_that_runs_back() -> None:
+    """Regression: in a log whose times run back, a tool took less than no time."""
+    made = LogMaker()
+    log = made.started() + made.lines(
+        "stdout", assistant({"type": "tool_use", "id": "t", "name": "Bash", "input": 1})
+    )
+    made.now_us -= 3_600_000_000
+    back = {"type": "tool_result", "tool_use_id": "t", "content": "yes"}
+    log += made.lines("stdout", {"type": "user", "message": {"role": "user", "content": [back]}, **IDS})
+    events, _ = interpreted(log + made.ended())
+    assert [event.moment_us for event in events] == sorted({event.moment_us for event in events})
+    assert [event.data["duration_ms"] for event in events if event.event_type == "tool_completed"] == [0]
+
+
 def test_prompt_on_the_command_line() -> None:
     """A prompt that came on the command line begins a run when the session starts."""
     made = LogMaker()
