@@ -13,8 +13,10 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from proxy.cli.overview import duration
 from proxy.events import Event
+from proxy.events.words import in_dollars
+from proxy.events.words import in_words as duration
+from proxy.sessions.reader import Record
 
 __all__ = ["Conversation", "escaped"]
 
@@ -61,6 +63,14 @@ class Conversation:
         marks = f"{event.event_type}{' bad' if event.event_type in _FAILED else ''} depth{self._depth(data)}"
         return f'<article class="{marks}">{when}<div>{inside}</div></article>\n'
 
+    @staticmethod
+    def line(record: Record) -> str:
+        """Return the element of a line that is no message and makes no event: of stderr, of another program."""
+        moment, said = escaped(record.ts), record.line()[: 4 * _LONGEST].decode(errors="replace")
+        when = f'<time datetime="{moment}" title="{moment}, record {record.seq}">{moment[11:19]}</time>'
+        inside = f'<p class="head">{escaped(record.stream)}</p>{_text(said, "pre")}'
+        return f'<article class="line">{when}<div>{inside}</div></article>\n'
+
     def _depth(self, data: dict[str, Any]) -> int:
         parent = data.get("parent_tool_use_id") or self._parents.get(str(data.get("tool_use_id")))
         depth = 0
@@ -83,6 +93,8 @@ def _over(_: str, data: dict[str, Any]) -> str:
 
 def _prompt(_: str, data: dict[str, Any]) -> str:
     prompt = data.get("prompt")
+    if data.get("unprompted"):
+        return '<p class="who">a turn that Claude Code began</p>'
     return (
         f'<p class="who">user</p>{_prose("(not recorded as a message)" if prompt is None else str(prompt))}'
     )
@@ -139,7 +151,7 @@ def _permission(event_type: str, data: dict[str, Any]) -> str:
 def _ended(event_type: str, data: dict[str, Any]) -> str:
     figures = [_took(data)]
     if isinstance(cost := data.get("cost_usd"), int | float):
-        figures.append(f"${cost:.4f}")
+        figures.append(in_dollars(cost))
     if isinstance(turns := data.get("turns"), int):
         figures.append(f"{turns} {'call' if turns == 1 else 'calls'} of the model")
     errors = data.get("errors") if event_type != "run_completed" else None

@@ -7,17 +7,22 @@ from collections.abc import Iterator
 from typing import Any, TextIO
 
 from proxy import __version__
+from proxy.analysis import SessionAnalysis
 from proxy.cli.markup import Conversation, escaped
-from proxy.cli.overview import duration
+from proxy.cli.terminal import read_visibly
 from proxy.events import Event, Interpreter, Session, describe
+from proxy.events.words import in_dollars, in_words
 from proxy.sessions import catalogue
-from proxy.sessions.reader import Entry, read_log
+from proxy.sessions.reader import Entry, Record
 
 __all__ = ["write_page"]
 
 _STYLE = os.path.join(os.path.dirname(__file__), "sharing.css")
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 """The page's own rules of layout and nothing else: no script, no picture, no other host, whatever it holds."""
+
+
+_MOST_CRITICAL = 10
 
 
 def write_page(info: catalogue.SessionInfo, target: str) -> int:
@@ -47,13 +52,14 @@ def _write(info: catalogue.SessionInfo, about: dict[str, Any], file: TextIO) -> 
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f'<meta name="color-scheme" content="light dark">\n<style>{rules}</style></head><body>\n'
-        f'<header><h1 dir="auto">{title}</h1><dl>{"".join(_facts(about))}</dl></header>\n<main>\n'
+        f'<header><h1 dir="auto">{title}</h1><dl>{"".join(_facts(about))}</dl>'
+        f"<ul>{''.join(_found(about))}</ul></header>\n<main>\n"
     )
     conversation = Conversation()
-    file.writelines(
-        conversation.element(event)
-        for event in _events(info.path, info.session_id, over=info.state == "crashed")
-    )
+    for record, events in _read(info, Session(info.session_id)):
+        file.writelines(conversation.element(event) for event in events)
+        if record is not None and not events and _is_plain(record):
+            file.write(conversation.line(record))
     file.write(f"</main>\n<footer>Recorded by claude-proxy {__version__}</footer></body></html>\n")
 
 
@@ -62,10 +68,10 @@ def _facts(about: dict[str, Any]) -> Iterator[str]:
     read = sum(tokens.get(name, 0) for name in ("input", "cache_read", "cache_creation"))
     facts = {
         "state": about["state"],
-        "started": (about["started_at"] or "")[:19].replace("T", " "),
-        "duration": duration(about["duration_ms"]),
+        "started": f"{about['started_at'][:19].replace('T', ' ')} UTC" if about["started_at"] else "",
+        "duration": in_words(about["duration_ms"]),
         "turns": about["turns"],
-        "cost": f"${about['cost']:.4f}" if about["cost"] is not None else "",
+        "cost": in_dollars(about["cost"]) if about["cost"] is not None else "",
         "tokens": f"{read:,} in, {tokens.get('output', 0):,} out" if tokens else "",
         "model": about["model"] or "",
         "Claude Code": about["claude_code_version"] or "",
@@ -76,21 +82,42 @@ def _facts(about: dict[str, Any]) -> Iterator[str]:
             yield f"<div><dt>{name}</dt><dd><bdi>{escaped(value, 200)}</bdi></dd></div>"
 
 
+def _found(about: dict[str, Any]) -> Iterator[str]:
+    """Yield what the analysis says: what was done, where time and money went, what is critical."""
+    for sentence in about["summary"]:
+        yield f'<li dir="auto">{escaped(sentence, 1000)}</li>'
+    for one in about["critical"][:_MOST_CRITICAL]:
+        yield f'<li dir="auto" class="critical">{escaped(one.time[11:19])} {escaped(one.sentence, 1000)}</li>'
+
+
+def _is_plain(record: Record) -> bool:
+    """Whether a line is no message of Claude Code's: of stderr, or of a stream that carries text."""
+    return record.stream == "stderr" or (record.stream in ("stdin", "stdout") and record.verdict == "text")
+
+
 def _described(info: catalogue.SessionInfo) -> dict[str, Any]:
-    """Return what the status says of the session, with how long it took: by its log's own times when it is over."""
-    session = Session(info.session_id)
-    for _ in _events(info.path, info.session_id, over=info.state == "crashed", session=session):
-        pass
+    """Return what the status and the analysis say of a session, with how long it took."""
+    session, analysis = Session(info.session_id), SessionAnalysis(info.session_id)
+    for _, events in _read(info, session):
+        for event in events:
+            analysis.take(event)
     now_us = time.time_ns() // 1000
+    report = analysis.report(now_us if info.state == "running" else None)
     end_us = session.ended_us or now_us
     took = info.duration_ms if info.duration_ms is not None else max(0, end_us - session.started_us) / 1000
-    return {**describe(session, now_us), "duration_ms": took if session.started_us else 0}
+    return {
+        **describe(session, now_us),
+        "duration_ms": took if session.started_us else 0,
+        "summary": report.summary,
+        "critical": [one for one in report.anomalies if one.severity == "critical"],
+    }
 
 
-def _events(path: str, session_id: str, *, over: bool, session: Session | None = None) -> Iterator[Event]:
-    interpreter = Interpreter(session or Session(session_id))
-    for item in read_log(path):
+def _read(info: catalogue.SessionInfo, session: Session) -> Iterator[tuple[Record | None, list[Event]]]:
+    """Yield the records of a log with the events that they make, and at last what follows from a crash."""
+    interpreter = Interpreter(session)
+    for _, item in read_visibly({info.path: info.size}):
         if isinstance(item, Entry):
-            yield from interpreter.take(item.record)
-    if over:
-        yield from interpreter.crashed()
+            yield item.record, interpreter.take(item.record)
+    if info.state == "crashed":
+        yield None, interpreter.crashed()

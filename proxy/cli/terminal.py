@@ -2,9 +2,81 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rich.console import Console
+
+    from proxy.sessions.reader import Entry, Skipped
+
+LONG_BYTES = 8 << 20
+"""Logs from which on a progress bar is shown: they take more than a second or so."""
+PIPED_WIDTH = 160
+"""Where nobody says how wide: tables are whole then."""
+_UNSEEN = dict.fromkeys(map(ord, "\u00ad\u200c\u200d\u2060\ufe0e\ufe0f\ufeff"))
+"""Joiners and the like: what they join is shown apart, because terminals do not agree on how wide the whole is."""
+
 
 def printable(text: str, keep: str = "") -> str:
     """Return the text without what could move a terminal's cursor: names and messages come from the wire."""
+    if text.isascii() and text.isprintable():
+        return text
     return "".join(
-        char if char.isprintable() or char in keep else "\N{REPLACEMENT CHARACTER}" for char in text
+        char if char.isprintable() or char in keep else "\N{REPLACEMENT CHARACTER}"
+        for char in text.translate(_UNSEEN)
     )
+
+
+def one_line(text: str, most: int = 400) -> str:
+    """Return the beginning of what may hold anything, printable and in one line."""
+    line = printable(" ".join(text[: 4 * most].split()))
+    return line if len(line) <= most else line[: most - 1] + "…"
+
+
+def open_console() -> Console:
+    """Return a console on standard output: as wide as the terminal, or COLUMNS, or else wide enough for tables."""
+    from rich.console import Console  # noqa: PLC0415 - most of what a `--json` would wait for
+
+    console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = PIPED_WIDTH
+    return console
+
+
+def read_visibly(paths: dict[str, int]) -> Iterator[tuple[str, Entry | Skipped]]:
+    """Yield what is in logs, given with their sizes in bytes; a progress bar shows how far it is.
+
+    Only where standard error is a terminal, and there is enough to read that somebody would wait for it.
+    """
+    from rich.console import Console  # noqa: PLC0415
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
+
+    from proxy.sessions.reader import read_log  # noqa: PLC0415
+
+    total = sum(paths.values())
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("reading"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TimeRemainingColumn(),
+    )
+    hidden = not console.is_terminal or total < LONG_BYTES
+    with Progress(*columns, console=console, transient=True, disable=hidden) as progress:
+        task = progress.add_task("", total=total)
+        before = told = 0
+        for path, size in paths.items():
+            try:
+                for item in read_log(path):
+                    yield path, item
+                    if before + item.end - told > LONG_BYTES // 16:
+                        told = before + item.end
+                        progress.update(task, completed=told)
+            except FileNotFoundError:
+                continue  # removed meanwhile, which is no fault
+            before += size
+    sys.stderr.flush()

@@ -90,6 +90,31 @@ def test_hostile_content_is_text(tmp_path: Path) -> None:
     assert "\N{SYMBOL FOR ESCAPE}[2J" in page.text
 
 
+def test_a_page_answers_what_a_reader_asks(tmp_path: Path) -> None:
+    """Before the conversation: what was done, where time and money went, what is broken."""
+    page = shared(tmp_path, scenario("api_errors"))
+    head = page.text.partition("Session started")[0]
+    assert "5 turns in " in head
+    assert "Time went into the model" in head
+    assert "A turn failed: Credit balance is too low" in head
+
+
+def test_lines_that_are_no_messages_are_shown(tmp_path: Path) -> None:
+    """Regression: a session that wrote to stderr alone had an empty page."""
+    maker = LogMaker()
+    page = shared(
+        tmp_path, maker.started(["make"]) + maker.lines("stderr", b"<b>no rule</b>") + maker.ended()
+    )
+    assert "<b>no rule</b>" in page.text
+
+
+def test_a_turn_that_nobody_asked_for_has_no_user(tmp_path: Path) -> None:
+    """Regression: what Claude Code began by itself was shown as a prompt that had not been recorded."""
+    page = shared(tmp_path, scenario("background_shell"))
+    assert "a turn that Claude Code began" in page.text
+    assert "not recorded" not in page.text
+
+
 def test_long_texts_are_shortened(tmp_path: Path) -> None:
     """A text of megabytes does not make a page of megabytes, and says how much is missing."""
     maker = LogMaker()
