@@ -8,23 +8,34 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
-from proxy.cli.terminal import printable
+from proxy.cli.columns import Column, table
+from proxy.cli.terminal import one_line, open_console, printable, read_visibly
 from proxy.events.interpreter import Interpreter
 from proxy.events.session import Session
 from proxy.events.status import describe
+from proxy.events.words import counted, in_dollars, in_words
 from proxy.server.background import server_address
 from proxy.sessions import catalogue
 from proxy.sessions.identity import log_path
-from proxy.sessions.reader import Entry, read_log
+from proxy.sessions.reader import Entry
 
 if TYPE_CHECKING:
     import argparse
 
+    from rich.console import Console
+
 _STYLES = {"ended": "dim", "failed": "bold red", "executing": "bold green", "waiting": "bold yellow"}
+_COLUMNS = (
+    Column("session", right=False),
+    Column("state", right=False),
+    Column("", 1, right=False),
+    Column("duration", 4),
+    Column("turns", 2),
+    Column("cost", 3),
+    Column("about", right=False),
+)
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -35,7 +46,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     sessions.add_argument("--json", action="store_true", help="print JSON")
     sessions.set_defaults(run=print_sessions)
-    status = subparsers.add_parser("status", help="what is running now")
+    status = subparsers.add_parser("status", help="what is running now, and what it waits for")
     status.add_argument("--json", action="store_true", help="print JSON")
     status.set_defaults(run=print_status)
 
@@ -43,105 +54,168 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def print_sessions(arguments: argparse.Namespace) -> int:
     """List recorded sessions; return the exit status."""
     ids = catalogue.list_logs(arguments.data_dir)
-    shown = ids[: arguments.n] if arguments.n > 0 else ids
-    described = [
-        one for session_id in shown if (one := read_session(arguments.data_dir, session_id)) is not None
-    ]
+    described = _described(arguments.data_dir, ids[: arguments.n] if arguments.n > 0 else ids)
     if arguments.json:
         print(json.dumps({"sessions": described}, indent=2))
         return 0
-    console = Console()
+    console = open_console()
     if not described:
         console.print(
             f"No sessions in {arguments.data_dir} yet. Record one: claude-proxy -- claude -p 'hello'"
         )
         return 0
-    console.print(_table(described, console.width))
-    if len(ids) > len(shown):
-        console.print(Text(f"{len(ids) - len(shown)} older sessions; -n 0 lists all", style="dim"))
+    now, costs = datetime.now(UTC), [one["cost"] or 0.0 for one in described]
+    short = _shortest(ids)
+    rows = [
+        (
+            short[one["session_id"]],
+            Text(one["state"], style=_STYLES.get(one["state"], "")),
+            Text(_ago(one["started_at"], now), style="dim"),
+            in_words(one["duration_ms"]),
+            str(one["turns"]),
+            in_dollars(one["cost"], costs) if one["cost"] else "",
+            Text.assemble((_problems(one), "red"), _about(one)),
+        )
+        for one in described
+    ]
+    for line in table(_COLUMNS, rows, console.width):
+        console.print(line)
+    if len(ids) > len(rows):
+        console.print(Text(f"{counted(len(ids) - len(rows), 'older session')}; -n 0 lists all", style="dim"))
     return 0
 
 
 def print_status(arguments: argparse.Namespace) -> int:
     """Say what is running; return the exit status."""
     server = server_address(arguments.data_dir)
-    running = [
-        one
-        for session_id in catalogue.list_logs(arguments.data_dir)
-        if catalogue.is_running(log_path(arguments.data_dir, session_id))
-        and (one := read_session(arguments.data_dir, session_id)) is not None
-    ]
+    ids = catalogue.list_logs(arguments.data_dir)
+    running = _described(
+        arguments.data_dir,
+        [one for one in ids if _is_running(log_path(arguments.data_dir, one))],
+        while_running=True,
+    )
     if arguments.json:
         print(json.dumps({"server": server, "active_sessions": len(running), "sessions": running}, indent=2))
         return 0
-    console = Console()
-    console.print(f"Server: {server['url']}" if server else "No server is running.", highlight=False)
+    console = open_console()
+    console.print(f"Server: {server['url']}" if server else "No server is running.")
     if not running:
         console.print("Nothing is running.")
-        return 0
-    console.print(_table(running, console.width))
+    short = _shortest(ids)
     for one in running:
-        for waiting in one["waits_for"]:
-            what = " ".join(
-                str(value) for key, value in waiting.items() if key in ("what", "kind", "tool", "description")
-            )
-            console.print(Text(printable(f"{one['session_id']} waits for: {what}")))
-        for warning in one["warnings"]:
-            console.print(Text(printable(f"{one['session_id']}: {warning['message']}"), style="yellow"))
+        console.print()
+        _tell_running(console, short[one["session_id"]], one)
     return 0
 
 
-def read_session(data_dir: str, session_id: str) -> dict[str, Any] | None:
-    """Interpret a whole log and return what ``/status`` says of its session; None if it is gone by now."""
-    path = log_path(data_dir, session_id)
-    interpreter = Interpreter(Session(session_id))
+def _tell_running(console: Console, session_id: str, one: dict[str, Any]) -> None:
+    """Print what a session does, in a line each: itself, what it is about, what it waits for, how it may hang."""
+    facts = [
+        f"for {in_words(one['state_for_ms'])}" if one["state_for_ms"] is not None else "",
+        f"running for {in_words(one['duration_ms'])}",
+        counted(one["turns"], "turn"),
+        in_dollars(one["cost"]) if one["cost"] else "",
+        str(one["model"] or ""),
+        f"pid {one['pid']}" if one["pid"] else "",
+    ]
+    state, *facts = [f"{one['state']} {facts[0]}".rstrip(), *filter(None, facts[1:])]
+    style = _STYLES.get(one["state"], "bold")
+    head = Text.assemble(
+        (session_id, "bold"), "  ", (state, style), printable("".join(f", {fact}" for fact in facts))
+    )
+    lines = [head, Text.assemble("  ", (_problems(one), "red"), _about(one))]
+    lines += [
+        Text(f"  waits for {_waited_for(waiting)}, for {in_words(waiting['for_ms'])} now")
+        for waiting in _told_once(one["waits_for"])
+    ]
+    lines += [Text(printable(f"  {warning['message']}"), style="yellow") for warning in one["warnings"]]
+    for line in lines:
+        for at, piece in enumerate(line.wrap(console, max(20, console.width - 4), overflow="fold")):
+            piece.rstrip()
+            console.print(Text("    ") + piece if at else piece)
+
+
+def _told_once(waits: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return what is waited for, without the calls whose permission is: they do not run."""
+    asked = [one["tool"] for one in waits if one["what"] == "answer"]
+    return [one for one in waits if one["what"] != "tool" or one["tool"] not in asked]
+
+
+def _waited_for(waiting: dict[str, Any]) -> str:
+    match waiting["what"]:
+        case "answer" if waiting["kind"] == "can_use_tool":
+            return one_line(f"a permission to use {waiting['tool']}")
+        case "answer":
+            return one_line(f"an answer to {waiting['kind']}")
+        case "tool":
+            return one_line(f"the tool {waiting['tool']}")
+        case "task":
+            return one_line(f"a background task, {waiting['description']}", 100)
+        case what:
+            return f"the {what}"
+
+
+def _described(data_dir: str, ids: list[str], *, while_running: bool = False) -> list[dict[str, Any]]:
+    """Interpret whole logs and return what ``/status`` says of their sessions; those that are gone are left out."""
+    logs: dict[str, tuple[catalogue.SessionInfo, Interpreter]] = {}
+    for session_id in ids:
+        path = log_path(data_dir, session_id)
+        try:
+            logs[path] = catalogue.inspect(path), Interpreter(Session(session_id))
+        except OSError:
+            continue  # removed meanwhile
+    for path, item in read_visibly({path: info.size for path, (info, _) in logs.items()}):
+        if isinstance(item, Entry):
+            logs[path][1].take(item.record)
+    described = []
+    for info, interpreter in logs.values():
+        if info.state == "crashed":
+            interpreter.crashed()
+        one = describe(interpreter.session, time.time_ns() // 1000)
+        if not while_running or info.state == "running":
+            described.append(one | {"duration_ms": _duration_ms(one, info.duration_ms)})
+    return described
+
+
+def _is_running(path: str) -> bool:
     try:
-        running = catalogue.is_running(path)
-        for item in read_log(path):
-            if isinstance(item, Entry):
-                interpreter.take(item.record)
+        return catalogue.is_running(path)
     except OSError:
-        return None
-    if not running:
-        interpreter.crashed()  # says nothing of a log that has its end
-    described = describe(interpreter.session, time.time_ns() // 1000)
-    return described | {"duration_ms": _duration_ms(described, catalogue.inspect(path).duration_ms)}
+        return False  # removed meanwhile
 
 
-def duration(milliseconds: float) -> str:
-    """Return a duration for people: ``840 ms``, ``12.3 s``, ``4 m 05 s``, ``2 h 10 m``."""
-    seconds = milliseconds / 1000
-    if seconds < 1:
-        return f"{milliseconds:.0f} ms"
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(int(seconds), 60)
-    return f"{minutes} m {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} m"
+def _shortest(ids: list[str]) -> dict[str, str]:
+    """Return the beginning of each id that is enough to find it by: the second of its start, or more."""
+    found: dict[str, str] = {}
+    ordered = sorted(ids)
+    for at, session_id in enumerate(ordered):
+        near = [*ordered[max(0, at - 1) : at], *ordered[at + 1 : at + 2]]
+        common = max((_alike(session_id, other) for other in near), default=0)
+        cut = session_id[: max(15, common + 1)]
+        found[session_id] = cut.rstrip("-_.") if len(cut.rstrip("-_.")) > common else cut
+    return found
 
 
-def _table(described: list[dict[str, Any]], width: int) -> Table:
-    table = Table(box=None, header_style="dim", pad_edge=False)
-    table.add_column("session", no_wrap=True, min_width=23)
-    table.add_column("state", no_wrap=True, min_width=9)
-    problems = any(_problems(one) for one in described)
-    rest = 78 if problems else 64
-    table.add_column("name or command", overflow="ellipsis", no_wrap=True, max_width=max(8, width - rest))
-    for heading, width_of_column in (("duration", 9), ("turns", 5), ("cost", 8)):
-        table.add_column(heading, justify="right", no_wrap=True, min_width=width_of_column)
-    if problems:
-        table.add_column("problems", overflow="ellipsis", no_wrap=True)
-    for one in described:
-        style = _STYLES.get(one["state"], "")
-        table.add_row(
-            one["session_id"].partition("-")[0],  # the moment of its start is enough to find it by
-            Text(one["state"], style=style),
-            Text(printable(one["name"] or _command(one["command"]))),
-            duration(one["duration_ms"]),
-            str(one["turns"]),
-            f"${one['cost']:.4f}" if one["cost"] else "",
-            *((Text(_problems(one), style="red"),) if problems else ()),
-        )
-    return table
+def _alike(one: str, other: str) -> int:
+    """Return how many characters two texts have in common at their beginning."""
+    differing = (at for at, (left, right) in enumerate(zip(one, other, strict=False)) if left != right)
+    return next(differing, min(len(one), len(other)))
+
+
+def _ago(started_at: str | None, now: datetime) -> str:
+    """Return how long ago something was, in one unit."""
+    if not started_at:
+        return ""
+    seconds = max(0, int((now - datetime.fromisoformat(started_at)).total_seconds()))
+    for unit, name in ((86_400, "d"), (3600, "h"), (60, "m")):
+        if seconds >= unit:
+            return f"{seconds // unit} {name} ago"
+    return "just now"
+
+
+def _about(one: dict[str, Any]) -> str:
+    """Return what a session is called: the name that it was given, else its first prompt, else its command."""
+    return one_line(one["name"] or one["prompt"] or _command(one["command"]))
 
 
 def _command(command: list[str]) -> str:
@@ -160,9 +234,11 @@ def _duration_ms(one: dict[str, Any], said: int | None) -> float:
 
 
 def _problems(one: dict[str, Any]) -> str:
+    """Return what is wrong with a session's lines, to stand before what it is about; empty when nothing is."""
     counts = dict.fromkeys(("invalid", "malformed", "unknown"), 0)
     for verdicts in one["counts"].values():
         for verdict in counts:
             counts[verdict] += verdicts.get(verdict, 0)
     counts["lost"] = one["lost_records"]
-    return ", ".join(f"{number} {what}" for what, number in counts.items() if number)
+    said = ", ".join(f"{number} {what}" for what, number in counts.items() if number)
+    return f"{said}  " if said else ""

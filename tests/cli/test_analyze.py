@@ -11,12 +11,15 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from rich.cells import cell_len
 
 from tests.analysis.made import assert_as_published
 from tests.recorded import LogMaker, scenario
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+USER = {"type": "user", "message": {"role": "user", "content": "hi"}}
 
 
 def analyze(data_dir: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -73,6 +76,38 @@ def test_several_sessions_are_added_up(data_dir: Path) -> None:
     assert "2 sessions" in shown
 
 
+def test_of_many_things_of_a_kind_the_gravest_are_shown(tmp_path: Path) -> None:
+    """Three of a kind, by their size, and how many more there are; each with its moment and record."""
+    maker = LogMaker("late")
+    log = maker.started(["claude", "--input-format", "stream-json"]) + maker.lines("stdin", USER)
+    for number in range(6):
+        request = {"subtype": "can_use_tool", "tool_name": "Bash", "input": {}, "tool_use_id": f"t{number}"}
+        log += maker.lines(
+            "stdout", {"type": "control_request", "request_id": f"p{number}", "request": request}
+        )
+        maker.now_us += (400 + 10 * number) * 1_000_000
+        answer = {
+            "subtype": "success",
+            "request_id": f"p{number}",
+            "response": {"behavior": "allow", "updatedInput": {}},
+        }
+        log += maker.lines("stdin", {"type": "control_response", "response": answer})
+    (tmp_path / "late.jsonl").write_bytes(log + maker.ended())
+    shown = analyze(tmp_path, str(tmp_path / "late.jsonl")).stdout
+    late = [line for line in shown.splitlines() if " waited " in line and line.startswith("-")]
+    assert [line.partition("waited ")[2][:8] for line in late] == ["7 m 10 s", "7 m 20 s", "7 m 30 s"]
+    assert "   and 3 more of the kind: late permission\n" in shown
+    assert late[0].startswith("- 03:24:45  record 8: ")
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 120])
+def test_nothing_is_wider_than_the_window(data_dir: Path, width: int) -> None:
+    """Sentences are folded, tables leave out columns, and no line ends in blanks."""
+    shown = analyze(data_dir, "2026-api", COLUMNS=str(width)).stdout
+    assert max(map(cell_len, shown.splitlines())) <= width
+    assert not [line for line in shown.splitlines() if line != line.rstrip()]
+
+
 def test_what_does_not_exist_is_said(data_dir: Path) -> None:
     """Status 2, and a sentence that says where to look."""
     done = analyze(data_dir, "nobody")
@@ -88,6 +123,7 @@ def test_logs_that_hold_nothing(tmp_path: Path, log: bytes) -> None:
     done = analyze(tmp_path, str(path))
     assert done.returncode == 0, done.stderr
     assert "Nothing is known of this session yet." in done.stdout or "killed" in done.stdout
+    assert "1970" not in done.stdout, "what has no moment has not happened in 1970"
 
 
 def test_a_log_without_an_end_is_a_crash(tmp_path: Path) -> None:

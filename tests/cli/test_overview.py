@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
-from proxy.cli.overview import duration
 from tests.recorded import LogMaker, scenario
 
 if TYPE_CHECKING:
@@ -46,7 +44,7 @@ def test_sessions_are_listed_newest_first_with_turns_and_cost(tmp_path: Path) ->
     assert older["cost"] > 0
     table = proxy(tmp_path, "sessions", "-n", "1")
     assert "claude -p" in table
-    assert "1 older sessions; -n 0 lists all" in table
+    assert "1 older session; -n 0 lists all" in table
 
 
 def test_status_shows_what_runs(tmp_path: Path) -> None:
@@ -76,20 +74,40 @@ def test_status_shows_what_runs(tmp_path: Path) -> None:
     assert json.loads(proxy(tmp_path, "status", "--json"))["sessions"] == []
 
 
-@pytest.mark.parametrize(
-    ("milliseconds", "text"),
-    [
-        (0, "0 ms"),
-        (999, "999 ms"),
-        (1000, "1.0 s"),
-        (59_940, "59.9 s"),
-        (60_000, "1 m 00 s"),
-        (3_600_000, "1 h 00 m"),
-    ],
-)
-def test_durations_are_for_people(milliseconds: float, text: str) -> None:
-    """No duration needs more than two units."""
-    assert duration(milliseconds) == text
+def test_sessions_are_called_by_their_prompt_and_found_by_what_is_shown(tmp_path: Path) -> None:
+    """All commands of a client look alike; the first prompt does not. The id is as short as finds it."""
+    (tmp_path / "sessions").mkdir()
+    for session_id in (
+        "20260102T030405.000000Z-aa",
+        "20260102T030405.000000Z-ab",
+        "20260103T030405.000000Z-aa",
+    ):
+        log = scenario("tool_allow", LogMaker(session_id))
+        (tmp_path / "sessions" / f"{session_id}.jsonl").write_bytes(log)
+    lines = proxy(tmp_path, "sessions").splitlines()
+    assert [line.split()[0] for line in lines[1:]] == [
+        "20260103T030405",
+        "20260102T030405.000000Z-ab",
+        "20260102T030405.000000Z-aa",
+    ]
+    assert lines[1].endswith("  Please write it.")
+    assert "claude-proxy" not in proxy(tmp_path, "show", "20260103T030405")
+
+
+def test_status_says_what_a_session_waits_for(tmp_path: Path) -> None:
+    """What, since when, and that it may be hanging."""
+    (tmp_path / "sessions").mkdir()
+    log = b"".join(scenario("tool_allow").splitlines(keepends=True)[:10])
+    asked = log[: log.index(b"can_use_tool")].count(b"\n") + 1
+    path = tmp_path / "sessions" / "20260102T030405-a.jsonl"
+    path.write_bytes(b"".join(log.splitlines(keepends=True)[:asked]))
+    with path.open("rb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        shown = proxy(tmp_path, "status")
+    assert "20260102T030405  waiting for " in shown
+    assert "\n  Please write it.\n" in shown
+    assert "\n  waits for a permission to use Write, for " in shown
+    assert "has not answered" in shown
 
 
 def test_a_name_cannot_reach_the_terminal_as_control(tmp_path: Path) -> None:

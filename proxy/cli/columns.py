@@ -1,0 +1,80 @@
+"""Tables for terminals: columns that fit the width, whatever is in them.
+
+Rules it lives by:
+
+* No line is wider than the table may be, counted in cells: a Chinese character takes two.
+* When it is too narrow, whole columns give way, the least important first, and what is left stays whole.
+* The last column takes what is left over and is cut. What was recorded stands there: text that is written from right
+  to left reorders what stands behind it on its line, and so there is nothing.
+* No line ends in blanks.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from rich.text import Text
+
+from proxy.cli.terminal import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["Column", "table"]
+
+_GAP = 2
+_LEAST_LAST = 12
+_LONGEST_FIRST = 28
+
+
+class Column(NamedTuple):
+    """A column; of two that do not fit the one with the smaller ``weight`` gives way."""
+
+    heading: str
+    weight: int = 9
+    right: bool = True
+
+
+def table(columns: Sequence[Column], rows: Sequence[Sequence[str | Text]], width: int) -> list[Text]:
+    """Return the lines of a table, its headings first. A column without a heading and content is left out."""
+    cells = [[_cell(cell) for cell in row] for row in rows]
+    shown = [at for at in range(len(columns)) if any(row[at].plain for row in cells)]
+    last = shown[-1] if shown else 0
+    wide = {
+        at: max(len(columns[at].heading), *(row[at].cell_len for row in cells)) for at in shown if at != last
+    }
+    if 0 in wide and not columns[0].right:
+        wide[0] = min(wide[0], _LONGEST_FIRST)
+    need = max((row[last].cell_len for row in cells), default=0)
+    # A last column of figures must be whole, one of text may be cut.
+    room = need if columns[last].right else min(need, _LEAST_LAST)
+    room = max(room, len(columns[last].heading))
+    while wide and sum(wide.values()) + _GAP * len(wide) + room > width:
+        least = min((at for at in wide if at), key=lambda at: (columns[at].weight, -at), default=0)
+        if least == 0:
+            wide[0] = max(1, width - _GAP - room)
+            break
+        del wide[least]
+    left = max(1, width - sum(wide.values()) - _GAP * len(wide))
+    wide[last] = min(left, max(need, len(columns[last].heading)))
+    order = sorted(wide)
+    heading = [Text(columns[at].heading, style="dim") for at in range(len(columns))]
+    lines = [*([heading] if any(columns[at].heading for at in order) else []), *cells]
+    return [_line([_fitted(row[at], wide[at], right=columns[at].right) for at in order]) for row in lines]
+
+
+def _cell(value: str | Text) -> Text:
+    return value if isinstance(value, Text) else Text(printable(value))
+
+
+def _fitted(cell: Text, width: int, *, right: bool) -> Text:
+    fitted = cell.copy()
+    fitted.truncate(width, overflow="ellipsis")
+    blanks = " " * (width - fitted.cell_len)
+    return Text(blanks) + fitted if right else fitted + Text(blanks)
+
+
+def _line(cells: list[Text]) -> Text:
+    line = Text(" " * _GAP).join(cells)
+    line.rstrip()
+    return line
