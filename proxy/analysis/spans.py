@@ -19,6 +19,7 @@ from proxy.analysis.report import Activity
 from proxy.events import Event
 from proxy.events.reading import Message, inner, text, whole
 from proxy.events.vocabulary import OVER
+from proxy.events.words import TELLING
 
 __all__ = ["AGENT_TOOLS", "MOST_OPEN", "Kind", "Span", "Spans", "seq_of", "shortened"]
 
@@ -29,8 +30,6 @@ MOST_OPEN = 2000
 LABEL = 80
 """Longest label, in characters."""
 AGENT_TOOLS = frozenset(("Agent", "Task"))
-_TELLING = ("description", "command", "file_path", "path", "pattern", "query", "url", "skill", "prompt")
-"""Fields of a tool's input that tell a person what it is about, the best first."""
 
 
 @dataclass(slots=True)
@@ -333,7 +332,7 @@ def shortened(said: str, most: int = LABEL) -> str:
 
 def _label(name: str, given: Any) -> str:
     if isinstance(given, dict):
-        for key in _TELLING:
+        for key in TELLING:
             if said := text(given, key):
                 return shortened(f"{name}: {said}")
     return shortened(name)

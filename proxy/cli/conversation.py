@@ -18,7 +18,7 @@ from rich.text import Text
 from proxy.cli.terminal import one_line, printable
 from proxy.events import Event, Interpreter, Session
 from proxy.events.reading import inner, number, text, whole
-from proxy.events.words import counted, in_dollars, in_thousands, in_words
+from proxy.events.words import TELLING, counted, in_dollars, in_thousands, in_words
 from proxy.sessions.reader import Skipped
 
 if TYPE_CHECKING:
@@ -38,8 +38,6 @@ _LONGEST_FIELD = 160
 _MOST_FIELDS = 6
 _WHO = 11
 _DEEPEST = 4
-_TELLING = ("description", "command", "file_path", "path", "pattern", "query", "url", "skill", "prompt")
-"""Fields of a tool's input that are told first."""
 
 
 class Line(NamedTuple):
@@ -247,7 +245,7 @@ def _commanded(data: dict[str, Any]) -> Iterator[Line]:
 
 def _called(data: dict[str, Any]) -> Iterator[Line]:
     given = inner(data, "input")
-    told = next((name for name in _TELLING if text(given, name)), None)
+    told = next((name for name in TELLING if text(given, name)), None)
     first = f"{data.get('tool')}  {one_line(given[told])}" if told else str(data.get("tool"))
     left = [(name, value) for name, value in given.items() if name != told and value not in (None, "", False)]
     fields = [f"{name}: {_value(value)}" for name, value in left[:_MOST_FIELDS]]

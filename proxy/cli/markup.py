@@ -24,7 +24,8 @@ _LONGEST = 20_000
 _CONTROLS = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
 )
-_TELLING = ("command", "file_path", "path", "pattern", "query", "url", "description", "prompt", "skill")
+_TELLING = ("command", "file_path", "pattern", "query", "url", "path", "description", "prompt", "skill")
+"""As in `words`, but here the details are there to be opened, and a command is better than what it is called."""
 _FAILED = {"run_failed", "tool_failed", "validation_failed", "recording_gap", "error", "task_failed"}
 
 

@@ -1,9 +1,22 @@
 """Figures for people: durations, amounts of money and numbers, each in as few characters as tell it."""
 
 from collections.abc import Iterable
+from typing import Final
 
-__all__ = ["counted", "in_dollars", "in_thousands", "in_words"]
+__all__ = ["TELLING", "counted", "in_dollars", "in_thousands", "in_words"]
 
+TELLING: Final = (
+    "description",
+    "command",
+    "file_path",
+    "pattern",
+    "query",
+    "url",
+    "path",
+    "skill",
+    "prompt",
+)
+"""Fields of a tool's input that tell a person what it is about, the best first."""
 _CENTS_FROM = 0.1
 """Amounts from here on are whole cents; of smaller ones four digits are left."""
 
