@@ -139,6 +139,8 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     partial_messages: int = 0
     lost_records: int = 0
     events: int = 0
+    catching_up: bool = False
+    """The session is over, and the server has not read its log to the end yet: all figures are of what it has read."""
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):

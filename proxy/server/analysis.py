@@ -7,7 +7,6 @@ from typing import Any
 from aiohttp import web
 
 from proxy.analysis import period
-from proxy.events import describe
 from proxy.events.moments import spelled
 from proxy.server.errors import NotFoundError, UnprocessableError, answer, raw_answer
 from proxy.server.requests import moment
@@ -49,7 +48,7 @@ async def overview(request: web.Request) -> web.Response:
     shared = of(request)
     await shared.ready()
     now = now_us()
-    live = await asyncio.to_thread(shared.queries.sessions, live_only=True)
+    live = await asyncio.to_thread(shared.running)
     newest = await asyncio.to_thread(shared.queries.sessions, limit=_NEWEST)
     totals = await asyncio.to_thread(shared.queries.totals)
     found: dict[str, Any] = {
@@ -58,7 +57,7 @@ async def overview(request: web.Request) -> web.Response:
         "total_sessions": totals["sessions"],
         "total_events": totals["events"],
         "last_24_hours": await asyncio.to_thread(_metrics, shared.analyses.history, now - _DAY_US, now),
-        "sessions": [describe(one, now) for one in newest],
+        "sessions": await asyncio.to_thread(lambda: [shared.described(one, now) for one in newest]),
     }
     return answer(found)
 

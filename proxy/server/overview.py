@@ -1,13 +1,16 @@
 """What the sessions do."""
 
 import asyncio
+from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 from aiohttp import web
 
-from proxy.events import describe
+from proxy.events import Session
 from proxy.server.errors import NotFoundError, answer
 from proxy.server.requests import whole
-from proxy.server.shared import now_us, of
+from proxy.server.shared import Shared, now_us, of
 
 __all__ = ["monitoring_status", "session", "sessions", "status"]
 
@@ -18,9 +21,8 @@ async def status(request: web.Request) -> web.Response:
     """Say what every running session does, since when, and what it waits for."""
     shared = of(request)
     await shared.ready()
-    live = await asyncio.to_thread(shared.queries.sessions, live_only=True)
-    moment = now_us()
-    return answer({"active_sessions": len(live), "sessions": [describe(one, moment) for one in live]})
+    live = await asyncio.to_thread(_described, shared, shared.running)
+    return answer({"active_sessions": len(live), "sessions": live})
 
 
 async def sessions(request: web.Request) -> web.Response:
@@ -28,10 +30,10 @@ async def sessions(request: web.Request) -> web.Response:
     shared = of(request)
     limit, offset = whole(request, "limit", 1000, 1, _MOST_SESSIONS), whole(request, "offset", 0, 0, 10**12)
     await shared.ready()
-    found = await asyncio.to_thread(shared.queries.sessions, limit=limit or 0, offset=offset or 0)
+    find = partial(shared.queries.sessions, limit=limit or 0, offset=offset or 0)
+    found = await asyncio.to_thread(_described, shared, find)
     total = (await asyncio.to_thread(shared.queries.totals))["sessions"]
-    moment = now_us()
-    return answer({"sessions": [describe(one, moment) for one in found], "total": total})
+    return answer({"sessions": found, "total": total})
 
 
 async def session(request: web.Request) -> web.Response:
@@ -41,14 +43,14 @@ async def session(request: web.Request) -> web.Response:
     found = await asyncio.to_thread(shared.queries.session, session_id)
     if found is None:
         raise NotFoundError(f"The session {session_id!r} was removed.")
-    return answer(describe(found, now_us()))
+    return answer(await asyncio.to_thread(shared.described, found, now_us()))
 
 
 async def monitoring_status(request: web.Request) -> web.Response:
     """Count what there is."""
     shared = of(request)
     await shared.ready()
-    live = await asyncio.to_thread(shared.queries.sessions, live_only=True)
+    live = await asyncio.to_thread(shared.running)
     totals = await asyncio.to_thread(shared.queries.totals)
     return answer(
         {
@@ -59,3 +61,8 @@ async def monitoring_status(request: web.Request) -> web.Response:
             "uptime_seconds": (now_us() - shared.started_us) / 1_000_000,
         }
     )
+
+
+def _described(shared: Shared, find: Callable[[], list[Session]]) -> list[dict[str, Any]]:
+    moment = now_us()
+    return [shared.described(one, moment) for one in find()]

@@ -3,17 +3,20 @@
 import asyncio
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
 from proxy.config import Settings
+from proxy.events import Session, describe
+from proxy.events.vocabulary import OVER
 from proxy.server.analyses import Analyses
 from proxy.server.errors import NotFoundError
 from proxy.server.live import Hub
 from proxy.server.recording import Keeper, Recordings
 from proxy.server.tokens import Token, TokenFile
-from proxy.sessions.catalogue import is_session_id
+from proxy.sessions.catalogue import is_running, is_session_id
+from proxy.sessions.identity import log_path
 from proxy.store.follower import Follower
 from proxy.store.indexer import Indexer
 from proxy.store.onlooker import Onlooker
@@ -76,6 +79,15 @@ class Shared:
         """Wait, but not for ever, until what is in the logs now, or in one, is in the index."""
         await asyncio.to_thread(self.follower.catch_up, _CATCH_UP_S, session_id)
 
+    def running(self) -> list[Session]:
+        """Return the sessions that go on: not those of which the index merely has not read the end yet."""
+        return [one for one in self.queries.sessions(live_only=True) if self._is_written(one)]
+
+    def described(self, session: Session, moment_us: int) -> dict[str, Any]:
+        """Return what the API gives of a session."""
+        catching_up = session.state not in OVER and not self._is_written(session)
+        return describe(session, moment_us) | {"catching_up": catching_up}
+
     async def known(self, session_id: str) -> None:
         """Make sure that there is such a session. NotFoundError when there is none."""
         if is_session_id(session_id):
@@ -87,6 +99,12 @@ class Shared:
         raise NotFoundError(
             f"There is no session {session_id!r}; GET /api/v1/monitoring/sessions lists them."
         )
+
+    def _is_written(self, session: Session) -> bool:
+        try:
+            return is_running(log_path(self.data_dir, session.session_id))
+        except OSError:
+            return False  # removed, or not ours to read
 
 
 SHARED = web.AppKey("SHARED", Shared)

@@ -423,6 +423,8 @@ export type ApiSession = {
   cost?: number | null;
   /** By stream and verdict. */
   counts?: { [key: string]: unknown };
+  /** The session is over, and its log is not read to the end yet: all figures are of what is read. */
+  catching_up?: boolean;
 };
 
 /** Request: session. Body of `POST /api/v1/monitoring/sessions`: starts a session for events of a client's own. */

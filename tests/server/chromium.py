@@ -28,7 +28,7 @@ OPTIONS = [
     "--remote-debugging-port=0",
     "--window-size=1280,860",
 ]
-WAIT_S = 30
+WAIT_S = 60
 """A bound that only catches hangs."""
 
 

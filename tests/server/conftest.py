@@ -3,7 +3,8 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,13 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from proxy.config import Settings
 from proxy.protocol import full
+from proxy.server import shared
 from proxy.server.app import create_app
 from proxy.server.shared import SHARED, Shared
+from proxy.sessions import reader
 from proxy.sessions.record import lifecycle
 from proxy.sessions.writer import SessionLog
+from proxy.store import indexer
 from tests.recorded import START_US, LogMaker, scenario
 
 
@@ -83,6 +87,28 @@ async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
         (tmp_path / "sessions" / f"past{number}.jsonl").write_bytes(scenario(name, maker))
     async with serving(tmp_path) as rig:
         yield rig
+
+
+@contextlib.contextmanager
+def reading_slowly(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """Let a server stop reading behind the first piece of the first log, until the event is set or the context left."""
+    go_on = threading.Event()
+    step = indexer.Indexer.step
+
+    def step_once(self: indexer.Indexer, *, quiet: bool = False) -> list[indexer.Arrival]:
+        arrivals = step(self, quiet=quiet)
+        go_on.wait(60)
+        return arrivals
+
+    with monkeypatch.context() as patch:
+        patch.setattr(indexer, "_STEP_BYTES", 4096)
+        patch.setattr(reader, "_CHUNK", 4096)
+        patch.setattr(indexer.Indexer, "step", step_once)
+        patch.setattr(shared, "_CATCH_UP_S", 0.01)
+        try:
+            yield go_on
+        finally:
+            go_on.set()
 
 
 def event(line: bytes | str) -> dict[str, Any]:

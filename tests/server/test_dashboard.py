@@ -10,10 +10,11 @@ from aiohttp.test_utils import TestServer
 
 from proxy.config import Settings
 from proxy.server.app import create_app
-from proxy.sessions.record import lifecycle
+from proxy.sessions.record import StreamRecords, lifecycle
+from proxy.sessions.writer import SessionLog
 from tests.recorded import LogMaker
 from tests.server.chromium import CHROMIUM, Tab, browser
-from tests.server.conftest import Rig, serving
+from tests.server.conftest import Rig, reading_slowly, serving
 from tests.server.test_streams import say
 
 pytestmark = [
@@ -83,6 +84,15 @@ def result(number: int, text: str) -> dict[str, Any]:
 def prompt(text: str) -> dict[str, Any]:
     """Return what a user says."""
     return {"type": "user", "message": {"role": "user", "content": text}}
+
+
+def says(log: SessionLog, *texts: str) -> None:
+    """Let the model of a wrapped session say something."""
+    out = StreamRecords(log.session_id, "stdout")
+    lines = [
+        json.dumps(assistant(number, {"type": "text", "text": text})) for number, text in enumerate(texts)
+    ]
+    log.append([out.message(line.encode(), "valid") for line in lines])
 
 
 async def fits(tab: Tab) -> None:
@@ -245,6 +255,43 @@ async def test_a_text_of_ten_megabytes_is_shown_on_demand(tmp_path: Path, tab: T
         await tab.sees("all 10,560,000 characters")
         await tab.click(".json-leaf button.quiet")
         await tab.until("document.querySelector('.long-text')?.textContent.length > 10_000_000")
+
+
+async def test_a_session_that_is_still_being_read_begins_at_its_beginning(
+    tmp_path: Path, tab: Tab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What has ended is shown from its beginning, and not as running, also while the server has read it half."""
+    maker = LogMaker("past")
+    messages = [assistant(number, {"type": "text", "text": f"word {number}"}) for number in range(200)]
+    log = maker.started(COMMAND) + maker.lines("stdin", prompt("go")) + maker.lines("stdout", *messages)
+    written(tmp_path, "past", log + maker.ended())
+    with reading_slowly(monkeypatch) as go_on:
+        async with serving(tmp_path) as rig:
+            try:
+                await tab.open(f"{base(rig)}/#/session/past")
+                await tab.sees("still reading", "word 0")
+                await tab.until("document.querySelector('.state')?.textContent === 'reading'")
+            finally:
+                go_on.set()
+            await tab.until("/20. events/.test(document.querySelector('.foot').innerText)")
+            await tab.until("document.querySelector('.state')?.textContent === 'ended'")
+            assert await tab.value("document.querySelector('.list').scrollTop") == 0
+
+
+async def test_a_session_that_goes_on_begins_at_its_end(rig: Rig, tab: Tab) -> None:
+    """What runs is shown with what it does now, and goes on to be; who reads further up is not torn away."""
+    log = rig.live()
+    says(log, *(f"word {number}" for number in range(200)))
+    await tab.open(f"{base(rig)}/#/session/live")
+    await tab.sees("word 199")
+    says(log, "and on")
+    await tab.sees("and on")
+    await tab.press("g")
+    await tab.sees("word 0")
+    says(log, "and further")
+    await tab.until("document.querySelector('.foot').innerText.includes('203 events')")
+    assert await tab.value("document.querySelector('.list').scrollTop") == 0
+    log.close()
 
 
 async def test_a_hundred_thousand_events_stay_usable(tmp_path: Path, tab: Tab) -> None:

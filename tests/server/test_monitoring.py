@@ -1,6 +1,7 @@
 """Events and sessions over HTTP."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,7 +10,8 @@ from proxy.events.moments import microseconds
 from proxy.sessions.catalogue import inspect
 from proxy.sessions.identity import log_path
 from proxy.sessions.record import lifecycle
-from tests.server.conftest import Rig, serving
+from tests.recorded import LogMaker, scenario
+from tests.server.conftest import Rig, reading_slowly, serving
 
 pytestmark = pytest.mark.anyio
 EVENTS = "/api/v1/monitoring/events"
@@ -149,6 +151,27 @@ async def test_status_says_what_a_session_does(rig: Rig) -> None:
     await rig.shared.catch_up()
     assert (await rig.get("/status"))["active_sessions"] == 0
     assert (await rig.get(f"{SESSIONS}/live"))["state"] == "failed"
+
+
+async def test_what_is_not_read_to_its_end_is_not_running(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A past session that is still being read counts as running nowhere, and its description says why it seems to."""
+    (tmp_path / "sessions").mkdir()
+    (tmp_path / "sessions" / "past.jsonl").write_bytes(scenario("subagent", LogMaker("past")))
+    with reading_slowly(monkeypatch) as go_on:
+        async with serving(tmp_path) as rig:
+            try:
+                half = await rig.get(f"{SESSIONS}/past", schema="api/session")
+                assert (half["state"], half["catching_up"]) == ("executing", True)
+                for path in ("/status", "/api/v1/monitoring/status", "/api/v1/monitoring/overview"):
+                    assert (await rig.get(path))["active_sessions"] == 0
+            finally:
+                go_on.set()
+            while not await asyncio.to_thread(rig.shared.follower.catch_up, 30, "past"):
+                pass
+            whole = await rig.get(f"{SESSIONS}/past")
+            assert (whole["state"], whole["catching_up"]) == ("ended", False)
 
 
 async def test_polling_over_all_sessions_skips_nothing(rig: Rig) -> None:

@@ -170,7 +170,7 @@ function Row({ event, before, session, parents, results, chosen }) {
   </article>`;
 }
 
-export function Conversation({ session, query, go }) {
+export function Conversation({ session, query, go, running }) {
   const redraw = useRedraw();
   const handle = useRef(null);
   const [chosen, setChosen] = useState(-1);
@@ -236,7 +236,6 @@ export function Conversation({ session, query, go }) {
   });
   if (!list.known) return list.error ? html`<${Failure} error=${list.error} retry=${() => list.refresh()} />` : html`<div class="loading" aria-busy="true">Reading the conversation…</div>`;
   if (!list.total) return html`<${Empty} title="Nothing was said yet">What passes in this session appears here as it happens.<//>`;
-  const running = !["ended", "failed"].includes(session.state);
   return html`<section class="conversation">
     ${list.total > MOST_ROWS && html`<div class="stretch">${exact(base + 1)} to ${exact(base + rows)} of ${exact(list.total)}
       <button disabled=${base === 0} onClick=${() => setBase(Math.max(0, base - MOST_ROWS))}>Earlier</button>

@@ -83,3 +83,6 @@ export function oneLine(text, longest = 300) {
 
 /** The words of a command line, with its program's name alone. */
 export const command = (words) => [words[0]?.split("/").pop(), ...words.slice(1)].join(" ");
+
+/** Whether a session is over: it has ended, failed, or is known to have ended though the server still reads its log. */
+export const isOver = (one) => one.catching_up || one.state === "ended" || one.state === "failed";

@@ -1,6 +1,6 @@
 // All sessions: what runs now and what it waits for, what was, and how much went on when.
 import { html, useEffect, useKeys, useNow, useRedraw, useRef, useState, Cost, Empty, Failure, State, Text, Time } from "./ui.js";
-import { command, cost, count, duration, elapsed, exact, milliseconds, oneLine, visible } from "./format.js";
+import { command, cost, count, duration, elapsed, exact, isOver, milliseconds, oneLine, visible } from "./format.js";
 import { live, sessions, status } from "./api.js";
 import { List } from "./virtual.js";
 import { go, href } from "./router.js";
@@ -33,12 +33,12 @@ export function waits(one) {
   }
 }
 
-export const length = (one, now) => (milliseconds(one.ended_at) || (["ended", "failed"].includes(one.state) ? milliseconds(one.last_record_at) : now)) - milliseconds(one.started_at);
+export const length = (one, now) => (milliseconds(one.ended_at) || (isOver(one) ? milliseconds(one.last_record_at) : now)) - milliseconds(one.started_at);
 
 function Card({ one, now, chosen }) {
   const waiting = one.waits_for ?? [];
   return html`<a class=${`card card-${one.state} ${chosen ? "chosen" : ""}`} href=${href({ session: one.session_id })}>
-    <div class="card-head"><${State} state=${one.state} warned=${one.warnings?.length} /><span class="num faint" title="since the session began">${elapsed(length(one, now))}</span></div>
+    <div class="card-head"><${State} one=${one} /><span class="num faint" title="since the session began">${elapsed(length(one, now))}</span></div>
     <h3><bdi dir="auto">${visible(title(one))}</bdi></h3>
     <ul class="waits">${waiting.slice(0, 3).map((wait) => html`<li class=${`wait-${wait.what}`}>waits for <bdi>${visible(waits(wait))}</bdi> <span class="num">${elapsed(now - milliseconds(wait.since))}</span></li>`)}${waiting.length > 3 && html`<li>and ${waiting.length - 3} more</li>`}</ul>
     ${one.warnings?.map((warning) => html`<p class="warning"><${Text} value=${warning.message} /></p>`)}
@@ -49,7 +49,7 @@ function Card({ one, now, chosen }) {
 function Line({ one, chosen }) {
   const wrong = Object.entries(problems(one));
   return html`<a class=${`past ${chosen ? "chosen" : ""}`} href=${href({ session: one.session_id })} tabindex="-1">
-    <${State} state=${one.state} /><span class="name"><bdi dir="auto">${visible(title(one))}</bdi></span>
+    <${State} one=${one} /><span class="name"><bdi dir="auto">${visible(title(one))}</bdi></span>
     <span class="wrong">${wrong.map(([name, number]) => html`<span class=${`badge bad-${name}`}>${number} ${name}</span>`)}${one.warnings?.some((warning) => warning.kind === "exit_without_result") && html`<span class="badge">no result</span>`}</span>
     <span class="model"><bdi>${visible((one.model ?? "").replace(/^claude-/, ""))}</bdi></span>
     <span class="num">${count(one.turns)}</span><span class="num">${duration(length(one, NaN))}</span><${Cost} usd=${one.cost} /><span class="started"><${Time} value=${one.started_at} /></span>

@@ -107,7 +107,7 @@ function tally(kinds, field) {
   return counts;
 }
 
-export function Records({ session, query, go }) {
+export function Records({ session, query, go, running }) {
   const redraw = useRedraw();
   const handle = useRef(null);
   const search = useRef(null);
@@ -183,7 +183,6 @@ export function Records({ session, query, go }) {
   const kinds = list.about.kinds;
   const types = tally(kinds, "type");
   const narrowed = Object.values(filter).some(Boolean);
-  const running = !["ended", "failed"].includes(session.state);
   const clear = () => set({ stream: undefined, verdict: undefined, type: undefined, text: undefined });
   return html`<section class=${`records ${chosen === null ? "" : "with-detail"}`}>
     <div class="filters">

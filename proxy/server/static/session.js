@@ -1,6 +1,6 @@
 // One session: what it is and does, and four ways to look at it.
 import { html, useCallback, useEffect, useKeys, useNow, useRef, useState, Cost, Failure, State, Text, Time } from "./ui.js";
-import { count, duration, elapsed, exact, milliseconds, visible } from "./format.js";
+import { count, duration, elapsed, exact, isOver, milliseconds, visible } from "./format.js";
 import { live, session as fetchSession } from "./api.js";
 import { go as goTo, href } from "./router.js";
 import { length, problems, title, waits } from "./home.js";
@@ -32,9 +32,9 @@ function Head({ one, now }) {
   const tokens = one.tokens ?? {};
   const read = (tokens.input ?? 0) + (tokens.cache_read ?? 0) + (tokens.cache_creation ?? 0);
   const wrong = Object.entries(problems(one));
-  const over = ["ended", "failed"].includes(one.state);
+  const over = isOver(one);
   return html`<div class="session-head">
-    <div class="session-title"><${State} state=${one.state} warned=${one.warnings?.length} /><h1><bdi dir="auto">${visible(title(one))}</bdi></h1></div>
+    <div class="session-title"><${State} one=${one} /><h1><bdi dir="auto">${visible(title(one))}</bdi></h1></div>
     <div class="head-facts">
       <${Fact} name="duration"><span class="num">${over ? duration(length(one, now)) : elapsed(length(one, now))}</span><//>
       <${Fact} name="cost"><${Cost} usd=${one.cost ?? 0} /><//>
@@ -43,7 +43,7 @@ function Head({ one, now }) {
       <${Fact} name="events"><span class="num">${exact(one.events)}</span><//>
       ${one.model && html`<${Fact} name="model"><bdi>${visible(one.model)}</bdi><//>`}
       <${Fact} name="started"><${Time} value=${one.started_at} /><//>
-      ${over && html`<${Fact} name="exit"><span class=${one.exit_code ? "bad-text" : ""}>${one.signal ?? one.exit_code ?? "none"}</span><//>`}
+      ${over && !one.catching_up && html`<${Fact} name="exit"><span class=${one.exit_code ? "bad-text" : ""}>${one.signal ?? one.exit_code ?? "none"}</span><//>`}
     <details class="more"><summary>more</summary><dl class="facts">
       <dt>id</dt><dd><code>${one.session_id}</code></dd>
       ${one.command?.length ? html`<dt>command</dt><dd><code><bdi dir="auto">${visible(one.command.join(" "))}</bdi></code></dd>` : null}
@@ -54,15 +54,16 @@ function Head({ one, now }) {
       ${one.pid && html`<dt>process</dt><dd class="num">${one.pid}</dd>`}
     </dl></details>
     </div>
-    <div class="waits-row">${one.waits_for?.map((wait) => html`<p class=${`waiting wait-${wait.what}`}>waits for <bdi>${visible(waits(wait))}</bdi> for <span class="num">${elapsed(now - milliseconds(wait.since))}</span> · <a href=${href({ session: one.session_id, tab: "records", seq: wait.seq })}>record ${wait.seq}</a></p>`)}</div>
-    ${one.warnings?.map((warning) => html`<p class="warning"><${Text} value=${warning.message} /></p>`)}
+    ${one.catching_up && html`<p class="faint" role="status">The server is still reading the log of this session; figures are of what it has read.</p>`}
+    <div class="waits-row">${!over && one.waits_for?.map((wait) => html`<p class=${`waiting wait-${wait.what}`}>waits for <bdi>${visible(waits(wait))}</bdi> for <span class="num">${elapsed(now - milliseconds(wait.since))}</span> · <a href=${href({ session: one.session_id, tab: "records", seq: wait.seq })}>record ${wait.seq}</a></p>`)}</div>
+    ${!one.catching_up && one.warnings?.map((warning) => html`<p class="warning"><${Text} value=${warning.message} /></p>`)}
     ${wrong.length > 0 && html`<p class="wrong">${wrong.map(([name, number]) => html`<a class=${`badge bad-${name}`} href=${href({ session: one.session_id, tab: "records", ...(name === "lost" ? { type: "recording_gap" } : { verdict: name }) })}>${exact(number)} ${name}</a>`)}</p>`}
   </div>`;
 }
 
 export function Session({ id, tab, query }) {
   const [one, error, look] = useSession(id);
-  const running = one !== null && !["ended", "failed"].includes(one.state);
+  const running = one !== null && !isOver(one);
   const now = useNow(running);
   const go = useCallback((to, replace = false) => goTo({ session: id, ...to }, replace), [id]);
   useEffect(() => {

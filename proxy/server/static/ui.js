@@ -26,8 +26,11 @@ export function useNow(running = true, every = 1000) {
 export const Text = ({ value, class: name = "" }) =>
   html`<bdi dir="auto" class=${`text ${name}`}>${visible(value)}</bdi>`;
 
-export const State = ({ state, warned }) =>
-  html`<span class=${`state state-${state} ${warned ? "warned" : ""}`}>${state}</span>`;
+/** The state of a session; of one of which the server has not read the end yet, that it reads. */
+export const State = ({ one }) => {
+  const state = one.catching_up ? "reading" : one.state;
+  return html`<span class=${`state state-${state}`} title=${one.catching_up ? "The server is still reading the log of this session" : undefined}>${state}</span>`;
+};
 
 export const Time = ({ value }) =>
   value ? html`<time datetime=${value} title=${value}>${dateTime(value)}</time>` : null;
