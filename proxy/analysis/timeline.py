@@ -109,6 +109,8 @@ def _shown(bar: _Bar, there: set[str], speller: Speller) -> Bar:
 
 def _coarsened(bars: list[_Bar], most: int, resolution_us: int) -> tuple[list[_Bar], int]:
     """Return at most so many bars, and the resolution that it took."""
+    if resolution_us:  # first what is new becomes as coarse as the others are
+        bars = _merged(bars, resolution_us)
     while len(bars) > most and resolution_us < _LONGEST_US:
         resolution_us = max(_FIRST_US, 2 * resolution_us)
         bars = _merged(bars, resolution_us)

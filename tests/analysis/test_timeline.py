@@ -6,8 +6,10 @@ import pytest
 
 from benchmarks.analysis import long_session
 from proxy.analysis import SessionAnalysis
-from proxy.analysis.timeline import MOST_BARS
+from proxy.analysis.spans import Span
+from proxy.analysis.timeline import MOST_BARS, Bars
 from tests.analysis.made import Made, analysed
+from tests.recorded import START_US
 
 
 def test_bars_are_where_things_were() -> None:
@@ -86,3 +88,15 @@ def test_what_lasted_stays_a_bar_of_its_own() -> None:
     (long,) = [bar for bar in bars if bar.label.startswith("Build")]
     assert long.count == 1
     assert long.busy_ms == pytest.approx(3_600_000)
+
+
+def test_bars_are_as_coarse_as_the_session_is_long() -> None:
+    """Regression: how coarse bars become depends on their number, not on how often they were put together."""
+    bars, many = Bars(), 50 * MOST_BARS
+    for number in range(many):
+        at = START_US + 2000 * number
+        bars.add(Span("tool", str(number), at, number, "Bash", end_us=at + 1000, outcome="completed"))
+    timeline = bars.timeline([], START_US, START_US + 2000 * many)
+    assert MOST_BARS / 4 < len(timeline.bars) <= MOST_BARS
+    assert sum(bar.count for bar in timeline.bars) == many
+    assert timeline.resolution_ms <= 4 * (2 * many) / MOST_BARS
