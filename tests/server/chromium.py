@@ -127,10 +127,16 @@ class Tab:
         for char in text:
             await self.press(char)
 
+    async def hover(self, selector: str) -> list[float]:
+        """Put the pointer on the middle of the first element that a selector names, once it is there; return where."""
+        await self.until(f"document.querySelector({json.dumps(selector)})")
+        place: list[float] = await self.value(_PLACE % json.dumps(selector))
+        await self.call("Input.dispatchMouseEvent", type="mouseMoved", x=place[0], y=place[1])
+        return place
+
     async def click(self, selector: str) -> None:
         """Click on the middle of the first element that a selector names, once it is there."""
-        await self.until(f"document.querySelector({json.dumps(selector)})")
-        place = await self.value(_PLACE % json.dumps(selector))
+        place = await self.hover(selector)
         about = {"x": place[0], "y": place[1], "button": "left", "clickCount": 1}
         await self.call("Input.dispatchMouseEvent", type="mousePressed", **about)
         await self.call("Input.dispatchMouseEvent", type="mouseReleased", **about)

@@ -1,6 +1,8 @@
 """The page in a real browser: what a person sees of sessions, live and past, whatever is in them."""
 
 import json
+import re
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -255,6 +257,82 @@ async def test_a_text_of_ten_megabytes_is_shown_on_demand(tmp_path: Path, tab: T
         await tab.sees("all 10,560,000 characters")
         await tab.click(".json-leaf button.quiet")
         await tab.until("document.querySelector('.long-text')?.textContent.length > 10_000_000")
+
+
+async def test_what_stands_out_leads_to_its_record(tmp_path: Path, tab: Tab) -> None:
+    """From an anomaly, a bar of the timeline and a badge it is one step to the very record."""
+    maker = LogMaker("past")
+    log = maker.started(COMMAND) + maker.lines("stdin", prompt("go"))
+    log += maker.lines("stdout", call(1, "Bash", {"command": "ls"}), result(1, "x"), {"type": "assistant"})
+    written(tmp_path, "past", log + maker.ended())
+    async with serving(tmp_path) as rig:
+        await tab.open(f"{base(rig)}/#/session/past/analysis")
+        await tab.click(".anomaly .evidence a[href*='seq=4']")
+        await tab.until("location.hash.includes('seq=4')")
+        await tab.until("document.querySelector('.detail .verdict')?.textContent === 'invalid'")
+        await tab.press("2")
+        await tab.click(".longest button:has(.kind-tool)")
+        await tab.click(".chosen-bar a[href*='/records']")
+        await tab.until("document.querySelector('.detail .json')?.innerText.includes('toolu_1')")
+        await tab.press("1")
+        await tab.click("a.badge.bad-invalid")
+        await tab.sees("1 found")
+
+
+async def test_charts_say_what_is_under_the_pointer(tmp_path: Path, tab: Tab) -> None:
+    """A chart has an axis with units, says to those who do not see it what it shows, and a bar how much it is."""
+    maker = LogMaker("today", time.time_ns() // 1000 - 60_000_000)
+    log = maker.started(COMMAND)
+    for _ in range(3):
+        log += maker.lines("stdin", prompt("go"))
+        log += maker.lines(
+            "stdout", {"type": "result", "subtype": "success", "total_cost_usd": maker.seq / 10}
+        )
+    written(tmp_path, "today", log + maker.ended())
+    async with serving(tmp_path) as rig:
+        await tab.open(f"{base(rig)}/#/session/today/analysis")
+        await tab.hover(".chart .u-over")
+        assert (
+            await tab.until("document.querySelector('.tip:not([hidden])')?.textContent")
+            == "turn 2\n$0.20 cost"
+        )
+        about = await tab.value("document.querySelector('.chart').getAttribute('aria-label')")
+        assert about == "cost over turns, at most $0.20"
+        await tab.press("u")
+        await tab.hover(".chart .u-over")
+        shown = await tab.until("document.querySelector('.tip:not([hidden])')?.textContent")
+        assert re.fullmatch(r"[A-Z][a-z]{2} \d+, \d\d:00 . \d\d:00\n0 events", shown)
+
+
+async def test_what_is_read_stays_where_it_is(rig: Rig, tab: Tab) -> None:
+    """While a session begins to wait and ceases to, nothing of the page moves; its window says that it waits."""
+    log = rig.live()
+    await tab.open(f"{base(rig)}/#/session/live")
+    await tab.sees("waits for the next prompt")
+    place = "document.querySelector('.tabs').getBoundingClientRect().y"
+    before = await tab.value(place)
+    say(log)
+    await tab.sees("waits for the model")
+    assert await tab.value(place) == before
+    asked = {"subtype": "can_use_tool", "tool_name": "Bash", "input": {"command": "ls"}, "tool_use_id": "t"}
+    line = json.dumps({"type": "control_request", "request_id": "r", "request": asked}).encode()
+    log.append([StreamRecords("live", "stdout").message(line, "valid")])
+    await tab.sees("waits for permission for Bash")
+    assert await tab.value(place) == before
+    await tab.until("document.title.startsWith('waiting: mine')")
+    await tab.press("u")
+    await tab.until("document.title.startsWith('1 waiting')")
+    log.close()
+
+
+async def test_a_session_that_is_not_there(rig: Rig, tab: Tab) -> None:
+    """An address of a session that was removed says so, and leads to the others."""
+    await tab.open(f"{base(rig)}/#/session/nobody")
+    await tab.sees("There is no such session")
+    await tab.click(".empty a")
+    await tab.until("document.querySelectorAll('a.past').length === 3")
+    assert all("404" in one for one in tab.complaints)  # what a browser itself tells its console
+    tab.complaints.clear()
 
 
 async def test_a_session_that_is_still_being_read_begins_at_its_beginning(

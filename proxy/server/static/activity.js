@@ -38,7 +38,7 @@ export function Activity() {
     steps(found.events.by_hour, (one) => one.total, found.hours, now),
     steps(found.cost.by_hour, (one) => one.cost_usd, found.hours, now),
   ], [found, now]);
-  if (!found) return html`<section class="activity" aria-busy="true"></section>`;
+  if (!found) return html`<section class="activity" aria-busy="true"><div class="section-head"><h2>Activity</h2></div></section>`;
   const [[times, events], [costTimes, costs]] = charts;
   const tools = found.tools.by_tool.slice(0, 6);
   const longest = Math.max(1, ...tools.map((one) => one.duration.p95 ?? 0));
@@ -46,7 +46,7 @@ export function Activity() {
       <span class="chips" role="group" aria-label="Period">${RANGES.map(([name, length]) => html`<button class="chip" aria-pressed=${hours === length ? "true" : "false"} onClick=${() => setHours(length)}>${name}</button>`)}</span>
       <span class="faint num">${exact(found.runs.total)} turns${found.runs.failed ? html`, <span class="bad-text">${exact(found.runs.failed)} failed</span>` : ""} · ${exact(found.tools.total)} tool calls, ${percent(found.tools.error_rate)} failed · ${cost(found.cost.total_usd)}</span></div>
     <div class="grid-cards three">
-      <section class="panel"><h2>Events<span class="faint num">${exact(found.events.total)}</span></h2><${Chart} times=${times} axis=${count} series=${[{ label: "events", colour: "--info", values: events, format: exact }]} /></section>
+      <section class="panel"><h2>Events<span class="faint num">${exact(found.events.total)}</span></h2><${Chart} times=${times} axis=${(value) => (Number.isInteger(value) ? count(value) : "")} series=${[{ label: "events", colour: "--info", values: events, format: exact }]} /></section>
       <section class="panel"><h2>Cost<span class="faint num">${cost(found.cost.total_usd)}</span></h2><${Chart} times=${costTimes} axis=${cost} series=${[{ label: "cost", colour: "--accent", values: costs, format: cost }]} /></section>
       <section class="panel"><h2>Tools<span class="faint">p95 duration</span></h2>${tools.length ? html`<table><tbody>${tools.map((one) => html`<tr><td><bdi class="mono">${visible(one.tool)}</bdi></td><td class="num faint">${exact(one.calls)}×</td><td class=${`num ${one.failed ? "bad-text" : "faint"}`}>${one.failed ? `${exact(one.failed)} failed` : ""}</td><td class="meter"><span class="kind-tool" style=${{ width: `${((one.duration.p95 ?? 0) / longest) * 100}%` }}></span></td><td class="num">${duration(one.duration.p95)}</td></tr>`)}</tbody></table>` : html`<p class="faint">No tool was called.</p>`}</section>
     </div></section>`;

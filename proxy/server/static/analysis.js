@@ -1,6 +1,7 @@
 // What a session did, where time and money went, and what stands out, each with the record that shows it.
 import { html, Empty, Failure, Text } from "./ui.js";
 import { clock, cost, count, duration, exact, milliseconds, oneLine, percent, visible } from "./format.js";
+import { Sentence } from "./prose.js";
 import { useAnalysis } from "./analyzed.js";
 import { Chart } from "./charts.js";
 import { href } from "./router.js";
@@ -17,11 +18,17 @@ function Shares({ parts }) {
     <div class="share-list">${some.map((part) => html`<span class=${`kind-${SHADES[part.name] ?? "other"}`}>${part.name} <span class="num faint">${percent(part.share)} · ${duration(part.ms)}</span></span>`)}</div>`;
 }
 
+/** The records that show something: the first of them. */
+function Evidence({ session, seqs }) {
+  const some = seqs.filter((seq) => seq !== null && seq !== undefined).slice(0, 4);
+  return html`<span class="evidence">${some.length > 0 && html`<span class="faint">${seqs.length > 1 ? "records" : "record"}</span>`} ${some.map((seq, index) => html`${index ? ", " : ""}<${Seq} session=${session} seq=${seq}>${seq}<//>`)}${seqs.length > some.length && ", …"}</span>`;
+}
+
 function Anomalies({ session, found }) {
   const more = Object.values(found.anomaly_counts ?? {}).reduce((sum, number) => sum + number, 0) - found.anomalies.length;
   return html`<${Panel} title="What stands out" about=${found.anomalies.length ? exact(found.anomalies.length + Math.max(0, more)) : ""} wide>
-    ${found.anomalies.length ? found.anomalies.map((one) => html`<div class="anomaly"><span class="num faint">${clock(one.time, 0)}</span><span class=${`severity severity-${one.severity}`}>${one.severity}</span><${Text} value=${one.sentence} />
-      <span>${(one.evidence?.records?.length ? one.evidence.records.slice(0, 4) : [one.seq]).map((seq, index) => html`${index ? ", " : ""}<${Seq} session=${session} seq=${seq} />`)}</span></div>`)
+    ${found.anomalies.length ? found.anomalies.map((one) => html`<div class="anomaly"><span class="num faint">${clock(one.time, 0)}</span><span class=${`severity severity-${one.severity}`}>${one.severity}</span><${Sentence} value=${one.sentence} />
+      <${Evidence} session=${session} seqs=${one.evidence?.records?.length ? one.evidence.records : [one.seq]} /></div>`)
       : html`<p class="faint">Nothing does: no gaps, loops, errors, unanswered questions or lines that the specification does not have.</p>`}
     ${more > 0 && html`<p class="faint">${exact(more)} more are not shown.</p>`}<//>`;
 }
@@ -40,7 +47,7 @@ function Costs({ found }) {
   const costs = turns.map((turn) => turn.cost_usd ?? 0);
   const figures = found.cost;
   return html`<${Panel} title="Cost" about=${cost(figures.total_usd)}>
-    ${turns.length > 1 && html`<${Chart} times=${turns.map((_, index) => index + 1)} x="count" axis=${(value) => cost(value)} series=${[{ label: "cost", colour: "--accent", values: costs, format: cost }]} height=${140} />`}
+    ${turns.length > 1 && html`<${Chart} times=${turns.map((_, index) => index + 1)} x="turn" axis=${(value) => cost(value)} series=${[{ label: "cost", colour: "--accent", values: costs, format: cost }]} height=${140} />`}
     <table><thead><tr><th>model</th><th class="num">cost</th><th class="num">in</th><th class="num">from cache</th><th class="num">out</th></tr></thead><tbody>
       ${(figures.by_model ?? []).map((one) => html`<tr><td><bdi>${visible(one.model)}</bdi></td><td class="num">${cost(one.cost_usd)}</td><td class="num">${count((one.tokens.input ?? 0) + (one.tokens.cache_creation ?? 0))}</td><td class="num">${count(one.tokens.cache_read ?? 0)}</td><td class="num">${count(one.tokens.output ?? 0)}</td></tr>`)}
     </tbody></table><//>`;
@@ -50,7 +57,7 @@ function Turns({ session, turns }) {
   const recent = turns.slice(-100).reverse();
   return html`<${Panel} title="Turns" about=${exact(turns.length)} wide>
     <table><thead><tr><th>started</th><th>prompt</th><th>outcome</th><th class="num">duration</th><th class="num">model</th><th class="num">tools</th><th class="num">calls</th><th class="num">cost</th></tr></thead><tbody>
-    ${recent.map((turn) => html`<tr><td class="num"><a href=${href({ session: session.session_id, tab: "conversation", seq: turn.seq })}>${clock(turn.started_at, 0)}</a></td><td><${Text} value=${oneLine(turn.prompt, 140)} /></td><td class=${turn.outcome === "completed" ? "faint" : "bad-text"}>${visible(turn.outcome)}</td>
+    ${recent.map((turn) => html`<tr><td class="when"><a href=${href({ session: session.session_id, tab: "conversation", seq: turn.seq })}>${clock(turn.started_at, 0)}</a></td><td><${Text} value=${oneLine(turn.prompt, 140)} /></td><td class=${turn.outcome === "completed" ? "faint" : "bad-text"}>${visible(turn.outcome)}</td>
       <td class="num">${duration(turn.duration_ms)}</td><td class="num">${duration(turn.activities?.model)}</td><td class="num">${duration(turn.activities?.tools)}</td><td class="num">${exact(turn.tool_calls)}</td><td class="num">${cost(turn.cost_usd)}</td></tr>`)}
     </tbody></table>${turns.length > recent.length && html`<p class="faint">The newest ${recent.length}.</p>`}<//>`;
 }
@@ -68,9 +75,9 @@ export function Analysis({ session }) {
   if (!found.events) return html`<${Empty} title="Nothing to analyse yet">Figures appear here as the session goes on.<//>`;
   const patterns = [...(found.sequence.tool_patterns ?? [])];
   return html`<section class="analysis"><div class="grid-cards">
-    ${found.summary?.length ? html`<${Panel} title="In short" wide>${found.summary.map((sentence) => html`<p><${Text} value=${sentence} /></p>`)}<//>` : null}
+    ${found.summary?.length ? html`<${Panel} title="In short" wide>${found.summary.map((sentence) => html`<p><${Sentence} value=${sentence} /></p>`)}<//>` : null}
     <${Anomalies} session=${session} found=${found} />
-    <${Panel} title="Where the time went" about=${duration(found.time.total_ms)}><${Shares} parts=${found.time.activities.map((one) => ({ name: one.activity, ms: one.ms, share: one.share }))} />
+    <div class="columns"><${Panel} title="Where the time went" about=${duration(found.time.total_ms)}><${Shares} parts=${found.time.activities.map((one) => ({ name: one.activity, ms: one.ms, share: one.share }))} />
       <table><thead><tr><th></th><th class="num">count</th><th class="num">median</th><th class="num">p95</th><th class="num">longest</th></tr></thead><tbody><${Figures} name="turns" figures=${found.time.turns} />${found.time.activities.map((one) => html`<${Figures} name=${one.activity} figures=${one.spans} />`)}</tbody></table><//>
     <${Panel} title="States"><${Shares} parts=${found.states.time.map((one) => ({ name: one.state, ms: one.ms, share: one.share }))} />
       <table><thead><tr><th>from</th><th>to</th><th class="num">times</th><th class="num">share</th></tr></thead><tbody>${found.states.transitions.slice(0, 12).map((one) => html`<tr><td>${one.from}</td><td>${one.to}</td><td class="num">${exact(one.count)}</td><td class="num faint">${percent(one.share)}</td></tr>`)}</tbody></table><//>
@@ -81,6 +88,7 @@ export function Analysis({ session }) {
     ${found.permissions.requested > 0 && html`<${Panel} title="Permissions"><div class="figure-row"><span>${exact(found.permissions.requested)} asked</span><span>${exact(found.permissions.allowed)} allowed</span><span class=${found.permissions.denied ? "warn-text" : ""}>${exact(found.permissions.denied)} denied</span><span class=${found.permissions.unanswered ? "bad-text" : ""}>${exact(found.permissions.unanswered)} unanswered</span><span>median wait ${duration(found.permissions.waiting?.median)}</span></div><//>`}
     ${found.commands.length > 0 && html`<${Panel} title="What the client asked for"><table><tbody>${found.commands.map((one) => html`<tr><td>${visible(one.action)}</td><td class="num">${exact(one.count)}</td><td class="faint">${Object.entries(one.outcomes).map(([name, number]) => `${number} ${name}`).join(", ")}</td></tr>`)}</tbody></table><//>`}
     ${patterns.length > 0 && html`<${Panel} title="Tools that follow each other"><${Steps} patterns=${patterns} /><//>`}
+    </div>
     ${found.turns.length > 0 && html`<${Turns} session=${session} turns=${found.turns} />`}
   </div></section>`;
 }

@@ -1,9 +1,9 @@
 // A session as a conversation: who said what, which tools ran, who had to allow it, what it took.
 import { html, useCallback, useEffect, useKeys, useMemo, useRedraw, useRef, useState, Empty, Failure, Text } from "./ui.js";
-import { clock, cost, count, duration, exact, oneLine, visible } from "./format.js";
+import { clock, cost, count, day, duration, exact, oneLine, visible } from "./format.js";
 import { Paged, events, live } from "./api.js";
 import { List, MOST_ROWS, afterwards } from "./virtual.js";
-import { Prose } from "./prose.js";
+import { Prose, Sentence } from "./prose.js";
 import { Tree } from "./json.js";
 import { href } from "./router.js";
 
@@ -92,7 +92,7 @@ function asked(command) {
   }
 }
 
-const note = (word, text, mark = "") => html`<div class=${`note ${mark}`}><span class="word">${word}</span> <${Text} value=${text} /></div>`;
+const note = (word, text, mark = "", Shown = Text) => html`<div class=${`note ${mark}`}><span class="word">${word}</span> <${Shown} value=${text} /></div>`;
 
 /** What is shown of an event; null: nothing. */
 function content(event, results, before) {
@@ -134,7 +134,7 @@ function content(event, results, before) {
     case "compaction":
       return note("Conversation compacted", [data.trigger, data.pre_tokens && `${count(data.pre_tokens)} tokens before`, duration(data.duration_ms)].filter(Boolean).join(", "));
     case "validation_failed":
-      return note(`${data.stream}: ${data.verdict}${data.held_back ? ", held back" : ""}`, data.errors?.map((one) => `${one.path || "the message"}: ${one.message}`).join("\n") || data.raw, "bad");
+      return note(`${data.stream}: ${data.verdict}${data.held_back ? ", held back" : ""}`, data.errors?.map((one) => (one.path ? `${one.path}: ${one.message}` : one.message)).join("\n") || data.raw, "bad", Sentence);
     case "protocol_drift":
       return note(`${data.stream}: unknown`, [data.type, data.subtype].filter(Boolean).join("/"), "warn");
     case "recording_gap":
@@ -157,7 +157,7 @@ function depthOf(parent, parents) {
   return depth;
 }
 
-function Row({ event, before, session, parents, results, chosen }) {
+function Row({ event, before, first, session, parents, results, chosen }) {
   const inside = content(event, results, before);
   if (inside === null) return null;
   const { data } = event;
@@ -165,7 +165,7 @@ function Row({ event, before, session, parents, results, chosen }) {
   const depth = depthOf(parent, parents);
   const at = { session: session.session_id, tab: "records", seq: data.seq };
   return html`<article class=${`event event-${event.event_type} ${chosen ? "chosen" : ""} depth-${depth}`} aria-current=${chosen ? "true" : undefined}>
-    <a class="when num" href=${data.seq === undefined ? undefined : href(at)} title=${`${event.timestamp}\nrecord ${data.seq}`}>${clock(event.timestamp, 0)}${depth > 0 && event.event_type !== "tool_completed" && html`<span class="sub">subagent</span>`}</a>
+    <a class="when num" href=${data.seq === undefined ? undefined : href(at)} title=${`${event.timestamp}\nrecord ${data.seq}`}>${(first || (before && day(before.timestamp) !== day(event.timestamp))) && html`<span class="day">${day(event.timestamp)}</span> `}${clock(event.timestamp, 0)}${depth > 0 && event.event_type !== "tool_completed" && html`<span class="sub">subagent</span>`}</a>
     <div class="what">${inside}${event.shortened && html`<a class="quiet" href=${href(at)}>Shortened; the whole record ${data.seq}</a>`}</div>
   </article>`;
 }
@@ -243,9 +243,9 @@ export function Conversation({ session, query, go, running }) {
     <${List} key=${session.session_id} count=${rows} estimate=${64} seen=${seen} handle=${handle} follow=${running} label="Conversation"
       row=${(index) => {
         const event = list.item(base + index);
-        return event ? html`<${Row} event=${event} before=${list.item(base + index - 1)} session=${session} parents=${parents} results=${results} chosen=${base + index === chosen} />` : html`<div class="event placeholder"></div>`;
+        return event ? html`<${Row} event=${event} before=${list.item(base + index - 1)} first=${base + index === 0} session=${session} parents=${parents} results=${results} chosen=${base + index === chosen} />` : html`<div class="event placeholder"></div>`;
       }} />
-    <div class="foot"><span class="num">${exact(list.total)} events</span>
+    <div class="foot"><span class="num">${exact(list.total)} ${list.total === 1 ? "event" : "events"}</span>
       <button class="quiet" onClick=${toBeginning}>Beginning</button>
       <button class="quiet" onClick=${toEnd}>${running ? "End, and follow" : "End"}</button></div>
   </section>`;

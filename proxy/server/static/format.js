@@ -43,25 +43,36 @@ export const percent = (share) => `${(share * 100).toFixed(share < 0.0995 ? 1 : 
 
 export const milliseconds = (stamp) => (stamp ? Date.parse(stamp) : NaN);
 
+/** A moment; null also for the very beginning of time, which stands for an unknown one. */
+function known(stamp) {
+  const date = new Date(stamp);
+  return date.getTime() ? date : null;
+}
+
 /** 12:03:05.123, in the reader's zone */
 export function clock(stamp, digits = 3) {
-  const date = new Date(stamp);
-  if (Number.isNaN(date.getTime())) return "";
+  const date = known(stamp);
+  if (!date) return "";
   const whole = `${pad(date.getHours())}:${pad(date.getMinutes())}:${pad(date.getSeconds())}`;
   return digits ? `${whole}.${pad(date.getMilliseconds(), 3)}` : whole;
 }
 
 const MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(" ");
 
+/** Nov 23 */
+export function day(stamp) {
+  const date = known(stamp);
+  return !date ? "" : `${MONTHS[date.getMonth()]} ${date.getDate()}`;
+}
+
 /** 12:03 today, Nov 23 12:03, Nov 23 2025 */
 export function dateTime(stamp) {
-  const date = new Date(stamp);
-  if (Number.isNaN(date.getTime())) return "";
+  const date = known(stamp);
+  if (!date) return "";
   const now = new Date();
   const time = clock(stamp, 0);
   if (date.toDateString() === now.toDateString() && time !== "00:00:00") return time;
-  const day = `${MONTHS[date.getMonth()]} ${date.getDate()}`;
-  return date.getFullYear() === now.getFullYear() ? `${day}, ${time.slice(0, 5)}` : `${day}, ${date.getFullYear()}`;
+  return date.getFullYear() === now.getFullYear() ? `${day(date)}, ${time.slice(0, 5)}` : `${day(date)}, ${date.getFullYear()}`;
 }
 
 // Characters that a terminal or the direction of writing would act upon are shown instead.

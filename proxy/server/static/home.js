@@ -1,5 +1,5 @@
 // All sessions: what runs now and what it waits for, what was, and how much went on when.
-import { html, useEffect, useKeys, useNow, useRedraw, useRef, useState, Cost, Empty, Failure, State, Text, Time } from "./ui.js";
+import { html, useEffect, useKeys, useNow, useRedraw, useTitle, useRef, useState, Cost, Empty, Failure, State, Text, Time } from "./ui.js";
 import { command, cost, count, duration, elapsed, exact, isOver, milliseconds, oneLine, visible } from "./format.js";
 import { live, sessions, status } from "./api.js";
 import { List } from "./virtual.js";
@@ -40,7 +40,7 @@ function Card({ one, now, chosen }) {
   return html`<a class=${`card card-${one.state} ${chosen ? "chosen" : ""}`} href=${href({ session: one.session_id })}>
     <div class="card-head"><${State} one=${one} /><span class="num faint" title="since the session began">${elapsed(length(one, now))}</span></div>
     <h3><bdi dir="auto">${visible(title(one))}</bdi></h3>
-    <ul class="waits">${waiting.slice(0, 3).map((wait) => html`<li class=${`wait-${wait.what}`}>waits for <bdi>${visible(waits(wait))}</bdi> <span class="num">${elapsed(now - milliseconds(wait.since))}</span></li>`)}${waiting.length > 3 && html`<li>and ${waiting.length - 3} more</li>`}</ul>
+    <ul class="waits">${waiting.slice(0, 3).map((wait) => html`<li class=${`wait-${wait.what}`}><span>waits for <bdi>${visible(waits(wait))}</bdi></span> <span class="num">${elapsed(now - milliseconds(wait.since))}</span></li>`)}${waiting.length > 3 && html`<li>and ${waiting.length - 3} more</li>`}</ul>
     ${one.warnings?.map((warning) => html`<p class="warning"><${Text} value=${warning.message} /></p>`)}
     <div class="card-foot"><span>${one.turns} ${one.turns === 1 ? "turn" : "turns"}</span><${Cost} usd=${one.cost} /><span class="faint"><bdi>${visible(one.model ?? "")}</bdi></span></div>
   </a>`;
@@ -48,7 +48,7 @@ function Card({ one, now, chosen }) {
 
 function Line({ one, chosen }) {
   const wrong = Object.entries(problems(one));
-  return html`<a class=${`past ${chosen ? "chosen" : ""}`} href=${href({ session: one.session_id })} tabindex="-1">
+  return html`<a class=${`past ${chosen ? "chosen" : ""}`} href=${href({ session: one.session_id })}>
     <${State} one=${one} /><span class="name"><bdi dir="auto">${visible(title(one))}</bdi></span>
     <span class="wrong">${wrong.map(([name, number]) => html`<span class=${`badge bad-${name}`}>${number} ${name}</span>`)}${one.warnings?.some((warning) => warning.kind === "exit_without_result") && html`<span class="badge">no result</span>`}</span>
     <span class="model"><bdi>${visible((one.model ?? "").replace(/^claude-/, ""))}</bdi></span>
@@ -134,11 +134,12 @@ export function Home({ query }) {
     if (key === "/") return search.current?.focus(), true;
     return false;
   });
+  const waiting = running.filter((one) => one.state === "waiting").length;
+  useTitle(waiting ? `${waiting} waiting · claude-proxy` : "claude-proxy");
   if (!known) return html`<main class="home"><div class="loading" aria-busy="true">Reading sessions…</div></main>`;
   if (!all.length && !running.length) {
     return html`<main class="home">${error ? html`<${Failure} error=${error} />` : html`<${Empty} title="No sessions yet">Put <code>claude-proxy</code> in front of <code>claude</code>, and the session appears here: <code>claude-proxy -- claude -p "hello"</code><//>`}</main>`;
   }
-  const waiting = running.filter((one) => one.state === "waiting").length;
   const spent = all.reduce((sum, one) => sum + (one.cost ?? 0), 0);
   return html`<main class="home">
     <section aria-labelledby="now"><div class="section-head"><h2 id="now">Now</h2><span class="faint">${running.length ? html`${running.length} running${waiting ? html`, <strong class="warn-text">${waiting} waiting for an answer</strong>` : ""}` : "nothing is running"}</span></div>

@@ -19,6 +19,9 @@ function inline(text) {
 
 const paragraph = (text) => html`<div class="text" dir="auto">${inline(text)}</div>`;
 
+/** A sentence in which names stand between backticks. */
+export const Sentence = ({ value }) => html`<bdi dir="auto" class="text">${inline(visible(value))}</bdi>`;
+
 /** A text of an assistant or a user. */
 export function Prose({ text }) {
   const shown = visible(text);

@@ -26,7 +26,7 @@ function block(one) {
 /** What a record says, in a line. */
 function preview(one) {
   if (one.skipped) return `${one.skipped} ${one.raw ?? ""}`;
-  if (one.errors?.length) return one.errors.map((error) => `${error.path || "message"}: ${error.message}`).join("; ");
+  if (one.errors?.length) return one.errors.map((error) => (error.path ? `${error.path}: ${error.message}` : error.message)).join("; ");
   const message = one.message;
   if (one.event) return JSON.stringify(one.event.data);
   if (message === undefined) return one.raw ?? one.raw_base64 ?? "";

@@ -1,5 +1,5 @@
 // One session: what it is and does, and four ways to look at it.
-import { html, useCallback, useEffect, useKeys, useNow, useRef, useState, Cost, Failure, State, Text, Time } from "./ui.js";
+import { html, useCallback, useEffect, useKeys, useNow, useState, useTitle, Cost, Empty, Failure, State, Text, Time } from "./ui.js";
 import { count, duration, elapsed, exact, isOver, milliseconds, visible } from "./format.js";
 import { live, session as fetchSession } from "./api.js";
 import { go as goTo, href } from "./router.js";
@@ -21,8 +21,9 @@ function useSession(id) {
     const soon = () => { timer ||= setTimeout(() => { timer = 0; look(); }, 400); };
     const stop = live.on((events, reopened) => (reopened || events.some((event) => event.session_id === id)) && soon());
     const beat = setInterval(soon, 5000);
+    if (error?.status === 404) clearInterval(beat); // should it come to be after all, it is heard of
     return () => { stop(); clearInterval(beat); clearTimeout(timer); };
-  }, [look]);
+  }, [look, error?.status]);
   return [one, error, look];
 }
 
@@ -36,13 +37,13 @@ function Head({ one, now }) {
   return html`<div class="session-head">
     <div class="session-title"><${State} one=${one} /><h1><bdi dir="auto">${visible(title(one))}</bdi></h1></div>
     <div class="head-facts">
-      <${Fact} name="duration"><span class="num">${over ? duration(length(one, now)) : elapsed(length(one, now))}</span><//>
-      <${Fact} name="cost"><${Cost} usd=${one.cost ?? 0} /><//>
+      <${Fact} name="duration"><span class="num">${(over ? duration : elapsed)(length(one, now)) || "–"}</span><//>
+      <${Fact} name="cost">${one.cost === null || one.cost === undefined ? html`<span class="faint" title="Claude Code says what a turn cost when it is over">–</span>` : html`<${Cost} usd=${one.cost} />`}<//>
       <${Fact} name="turns"><span class="num">${exact(one.turns)}</span><//>
-      <${Fact} name="tokens"><span class="num" title=${`${exact(read)} in, of which ${exact(tokens.cache_read ?? 0)} from the cache; ${exact(tokens.output ?? 0)} out`}>${count(read)} in · ${count(tokens.output ?? 0)} out</span><//>
+      <${Fact} name="tokens">${read + (tokens.output ?? 0) === 0 ? html`<span class="faint">–</span>` : html`<span class="num" title=${`${exact(read)} in, of which ${exact(tokens.cache_read ?? 0)} from the cache; ${exact(tokens.output ?? 0)} out`}>${count(read)} in · ${count(tokens.output ?? 0)} out</span>`}<//>
       <${Fact} name="events"><span class="num">${exact(one.events)}</span><//>
       ${one.model && html`<${Fact} name="model"><bdi>${visible(one.model)}</bdi><//>`}
-      <${Fact} name="started"><${Time} value=${one.started_at} /><//>
+      ${one.started_at && html`<${Fact} name="started"><${Time} value=${one.started_at} /><//>`}
       ${over && !one.catching_up && html`<${Fact} name="exit"><span class=${one.exit_code ? "bad-text" : ""}>${one.signal ?? one.exit_code ?? "none"}</span><//>`}
     <details class="more"><summary>more</summary><dl class="facts">
       <dt>id</dt><dd><code>${one.session_id}</code></dd>
@@ -55,7 +56,7 @@ function Head({ one, now }) {
     </dl></details>
     </div>
     ${one.catching_up && html`<p class="faint" role="status">The server is still reading the log of this session; figures are of what it has read.</p>`}
-    <div class="waits-row">${!over && one.waits_for?.map((wait) => html`<p class=${`waiting wait-${wait.what}`}>waits for <bdi>${visible(waits(wait))}</bdi> for <span class="num">${elapsed(now - milliseconds(wait.since))}</span> · <a href=${href({ session: one.session_id, tab: "records", seq: wait.seq })}>record ${wait.seq}</a></p>`)}</div>
+    ${!over && html`<div class="waits-row">${!one.waits_for?.length && one.kind !== "monitoring" && html`<p class="waiting">waits for the next prompt</p>`}${one.waits_for?.map((wait) => html`<p class=${`waiting wait-${wait.what}`}>waits for <bdi>${visible(waits(wait))}</bdi> for <span class="num">${elapsed(now - milliseconds(wait.since))}</span> · <a href=${href({ session: one.session_id, tab: "records", seq: wait.seq })}>record ${wait.seq}</a></p>`)}</div>`}
     ${!one.catching_up && one.warnings?.map((warning) => html`<p class="warning"><${Text} value=${warning.message} /></p>`)}
     ${wrong.length > 0 && html`<p class="wrong">${wrong.map(([name, number]) => html`<a class=${`badge bad-${name}`} href=${href({ session: one.session_id, tab: "records", ...(name === "lost" ? { type: "recording_gap" } : { verdict: name }) })}>${exact(number)} ${name}</a>`)}</p>`}
   </div>`;
@@ -66,17 +67,14 @@ export function Session({ id, tab, query }) {
   const running = one !== null && !isOver(one);
   const now = useNow(running);
   const go = useCallback((to, replace = false) => goTo({ session: id, ...to }, replace), [id]);
-  useEffect(() => {
-    document.title = one ? `${title(one)} · claude-proxy` : "claude-proxy";
-    return () => { document.title = "claude-proxy"; };
-  }, [one && title(one)]);
+  useTitle(one ? `${running && one.state === "waiting" ? "waiting: " : ""}${visible(title(one))} · claude-proxy` : "claude-proxy");
   useKeys((key) => {
     const chosen = TABS[Number(key) - 1];
     if (chosen) return go({ tab: chosen[0] }), true;
     return false;
   });
   if (!one) {
-    return html`<main class="session">${error ? html`<${Failure} error=${error.message} retry=${look} /><p><a href="#/">All sessions</a></p>` : html`<div class="loading" aria-busy="true">Reading the session…</div>`}</main>`;
+    return html`<main class="session">${error?.status === 404 ? html`<${Empty} title="There is no such session">Its log may have been removed. <a href="#/">All sessions</a><//>` : error ? html`<${Failure} error=${error.message} retry=${look} /><p><a href="#/">All sessions</a></p>` : html`<div class="loading" aria-busy="true">Reading the session…</div>`}</main>`;
   }
   const [name, , View] = TABS.find(([key]) => key === tab) ?? TABS[0];
   return html`<main class="session">

@@ -1,6 +1,6 @@
 // A session on an axis of time: turns, the model, tools, subagents, and what was waited for.
 import { html, useEffect, useKeys, useLayoutEffect, useMemo, useRef, useState, Empty, Failure } from "./ui.js";
-import { clock, duration, exact, milliseconds, oneLine, visible } from "./format.js";
+import { clock, day, duration, exact, milliseconds, oneLine, visible } from "./format.js";
 import { useAnalysis } from "./analyzed.js";
 import { href } from "./router.js";
 
@@ -11,6 +11,7 @@ const LANES = [
 const COLOURS = { turn: "turn", model: "model", tool: "tool", subagent: "task", task: "task", background: "other", permission: "answer", user: "other", compacting: "task" };
 const LEGEND = [["model", "model"], ["tool", "tool"], ["failed", "failed"], ["task", "subagent, task"], ["answer", "waiting for an answer"]];
 const MOST_LINES = 8;
+const MOST_LONGEST = 8;
 const LINE = 20;
 const GOOD = new Set(["", "completed", "allowed", "allow", "running", "open", "success", "ended"]);
 
@@ -30,18 +31,23 @@ const STEPS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 15e3, 3e4
 
 function ticks(from, to, width) {
   const step = STEPS.find((one) => ((to - from) / one) * 90 < width) ?? STEPS[STEPS.length - 1];
-  const first = Math.ceil(from / step) * step;
+  const zone = new Date(from).getTimezoneOffset() * 60000; // so that midnight is one of them
+  const first = Math.ceil((from - zone) / step) * step + zone;
   const found = [];
-  for (let at = first; at < to && found.length < 100; at += step) found.push({ at, text: clock(at, step < 1000 ? 3 : 0) });
+  for (let at = first; at < to && found.length < 100; at += step) {
+    const time = clock(at, step < 1000 ? 3 : 0);
+    found.push({ at, text: time === "00:00:00" ? day(at) : step % 60000 ? time : time.slice(0, 5) });
+  }
   return found;
 }
 
 const isBad = (bar) => bar.failed > 0 || (bar.outcome && !GOOD.has(bar.outcome) && /fail|error|denied|crash/.test(bar.outcome));
 
+const shade = (bar) => (isBad(bar) ? "failed" : COLOURS[bar.kind] ?? "other");
+
 function Bar({ bar, left, width, pixels, top, chosen, choose }) {
-  const colour = isBad(bar) ? "failed" : COLOURS[bar.kind] ?? "other";
   const text = `${bar.label}${bar.count > 1 ? ` ×${bar.count}` : ""}`;
-  return html`<button class=${`bar kind-${colour} ${chosen ? "chosen" : ""} ${bar.end === null ? "open" : ""}`} onClick=${choose} onFocus=${choose}
+  return html`<button class=${`bar kind-${shade(bar)} ${chosen ? "chosen" : ""} ${bar.end === null ? "open" : ""}`} onClick=${choose} onFocus=${choose}
     style=${{ left: `${left}%`, width: `${width}%`, top: `${top}px` }} title=${`${visible(oneLine(text, 200))}\n${duration(bar.to - bar.from)}${bar.outcome ? `, ${bar.outcome}` : ""}`}
     aria-label=${`${bar.kind} ${visible(oneLine(text, 100))}, ${duration(bar.to - bar.from)}`}>${pixels > 34 && html`<bdi>${visible(oneLine(text, 80))}</bdi>`}</button>`;
 }
@@ -53,6 +59,16 @@ function Chosen({ bar, session }) {
     ${bar.count > 1 && html`<span class="num">${exact(bar.count)} together, busy ${duration(bar.busy_ms)}${bar.failed ? `, ${bar.failed} failed` : ""}</span>`}
     ${bar.outcome && html`<span class=${isBad(bar) ? "bad-text" : "faint"}>${visible(bar.outcome)}</span>`}
     ${bar.seq !== null && bar.seq !== undefined && html`<a href=${href({ session: session.session_id, tab: "conversation", seq: bar.seq })}>in the conversation</a><a href=${href({ session: session.session_id, tab: "records", seq: bar.seq })}>record ${bar.seq}</a>`}</div>`;
+}
+
+/** Where the time of what is in view went. */
+function Longest({ bars, shown, chosen, choose }) {
+  const inView = (bar) => Math.min(bar.to, shown.to) - Math.max(bar.from, shown.from);
+  const found = bars.filter((bar) => bar.count === 1 && !["turn", "user"].includes(bar.kind) && inView(bar) > 0).sort((one, other) => inView(other) - inView(one)).slice(0, MOST_LONGEST);
+  if (!found.length) return null;
+  const most = inView(found[0]);
+  return html`<div class="longest"><h2>Longest in view</h2>${found.map((bar) => html`<button class=${bar.id === chosen ? "chosen" : ""} onClick=${() => choose(bar.id)}>
+    <span class="num faint">${clock(bar.from, 0)}</span><span class=${`meter kind-${shade(bar)}`}><span style=${{ width: `${(inView(bar) / most) * 100}%` }}></span></span><span class="num">${duration(bar.to - bar.from)}</span><bdi dir="auto">${visible(oneLine(bar.label, 160))}</bdi></button>`)}</div>`;
 }
 
 export function Timeline({ session }) {
@@ -168,6 +184,7 @@ export function Timeline({ session }) {
       })}
     </div>
     <${Chosen} bar=${all.find((bar) => bar.id === chosen)} session=${session} />
+    <${Longest} bars=${all} shown=${shown} chosen=${chosen} choose=${setChosen} />
     ${timeline.resolution_ms > 0 && html`<p class="faint num">${timeline.resolution_ms < whole.to - whole.from ? `Bars shorter than ${duration(timeline.resolution_ms)} are` : "Short bars are"} put together with their neighbours.</p>`}
   </section>`;
 }

@@ -22,6 +22,11 @@ export function useNow(running = true, every = 1000) {
   return Date.now();
 }
 
+/** Names the window. */
+export function useTitle(title) {
+  useEffect(() => { document.title = title; }, [title]);
+}
+
 /** What was recorded: never markup, of any direction, with control characters made visible. */
 export const Text = ({ value, class: name = "" }) =>
   html`<bdi dir="auto" class=${`text ${name}`}>${visible(value)}</bdi>`;
