@@ -8,7 +8,7 @@ import { Session } from "./session.js";
 const THEMES = ["auto", "light", "dark"];
 const KEYS = [
   ["j  k", "next, previous"], ["Enter", "open"], ["/", "search"], ["g  G", "beginning, end"], ["1 – 4", "conversation, timeline, records, analysis"],
-  ["r", "record of the chosen event"], ["+  −  0", "timeline: nearer, farther, all"], ["Esc", "close"], ["u", "all sessions"], ["t", "light or dark"], ["?", "these keys"],
+  ["r", "record of the chosen event"], ["+  −  0", "timeline: nearer, farther, all"], ["←  →", "timeline: earlier, later"], ["Esc", "close"], ["u", "all sessions"], ["t", "light or dark"], ["?", "these keys"],
 ];
 
 function stored(name) {
