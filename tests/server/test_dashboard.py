@@ -364,10 +364,15 @@ async def test_a_session_that_goes_on_begins_at_its_end(rig: Rig, tab: Tab) -> N
     await tab.sees("word 199")
     says(log, "and on")
     await tab.sees("and on")
+    for number in range(3):
+        says(log, "line\n" * 80 + f"the last {number}")
+        await tab.sees(f"the last {number}", "following")
+    at_end = "(({scrollHeight, scrollTop, clientHeight}) => scrollHeight - scrollTop - clientHeight < 40)"
+    await tab.until(f"{at_end}(document.querySelector('.list'))")
     await tab.press("g")
-    await tab.sees("word 0")
+    await tab.sees("word 0", "End, and follow")
     says(log, "and further")
-    await tab.until("document.querySelector('.foot').innerText.includes('203 events')")
+    await tab.until("document.querySelector('.foot').innerText.includes('206 events')")
     assert await tab.value("document.querySelector('.list').scrollTop") == 0
     log.close()
 

@@ -175,6 +175,7 @@ export function Conversation({ session, query, go, running }) {
   const handle = useRef(null);
   const [chosen, setChosen] = useState(-1);
   const [base, setBase] = useState(0);
+  const [following, setFollowing] = useState(true);
   const mine = session.kind === "monitoring";
   const parents = useMemo(() => new Map(), [session.session_id]);
   const results = useMemo(() => new Map(), [session.session_id]);
@@ -240,14 +241,14 @@ export function Conversation({ session, query, go, running }) {
     ${list.total > MOST_ROWS && html`<div class="stretch">${exact(base + 1)} to ${exact(base + rows)} of ${exact(list.total)}
       <button disabled=${base === 0} onClick=${() => setBase(Math.max(0, base - MOST_ROWS))}>Earlier</button>
       <button disabled=${base + rows >= list.total} onClick=${() => setBase(base + MOST_ROWS)}>Later</button></div>`}
-    <${List} key=${session.session_id} count=${rows} estimate=${64} seen=${seen} handle=${handle} follow=${running} label="Conversation"
+    <${List} key=${session.session_id} count=${rows} estimate=${64} seen=${seen} handle=${handle} follow=${running} followed=${setFollowing} label="Conversation"
       row=${(index) => {
         const event = list.item(base + index);
         return event ? html`<${Row} event=${event} before=${list.item(base + index - 1)} first=${base + index === 0} session=${session} parents=${parents} results=${results} chosen=${base + index === chosen} />` : html`<div class="event placeholder"></div>`;
       }} />
     <div class="foot"><span class="num">${exact(list.total)} ${list.total === 1 ? "event" : "events"}</span>
       <button class="quiet" onClick=${toBeginning}>Beginning</button>
-      <button class="quiet" onClick=${toEnd}>${running ? "End, and follow" : "End"}</button></div>
+      ${running && following ? html`<span class="link link-open" role="status">following</span>` : html`<button class="quiet" onClick=${toEnd}>${running ? "End, and follow" : "End"}</button>`}</div>
   </section>`;
 }
 

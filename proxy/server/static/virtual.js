@@ -9,10 +9,11 @@ export const MOST_ROWS = 200000;
 export const afterwards = (what) => requestAnimationFrame(() => requestAnimationFrame(what));
 
 /**
- * A list. `row(index)` gives a row; `seen(first, last)` hears what is in view; `handle` is given {scrollTo, atEnd}.
- * With `fixed`, rows are all `estimate` pixels high, else they are measured.
+ * A list. `row(index)` gives a row; `seen(first, last)` hears what is in view; `handle` is given {scrollTo, toEnd, inView}.
+ * With `follow` it stays at its end while it is there; `followed(whether)` hears whether it is. With `fixed`, rows are
+ * all `estimate` pixels high, else they are measured.
  */
-export function List({ count, estimate, row, seen, handle, fixed = false, label, follow = false, class: name = "" }) {
+export function List({ count, estimate, row, seen, handle, fixed = false, label, follow = false, followed, class: name = "" }) {
   const redraw = useRedraw();
   const scroller = useRef(null);
   const wasAtEnd = useRef(true);
@@ -36,8 +37,10 @@ export function List({ count, estimate, row, seen, handle, fixed = false, label,
   useEffect(() => { seen?.(first, last); }, [first, last, count, seen]);
   const onScroll = useCallback(() => {
     const element = scroller.current;
-    if (element) wasAtEnd.current = element.scrollHeight - element.scrollTop - element.clientHeight < 40;
-  }, []);
+    if (!element) return;
+    wasAtEnd.current = element.scrollHeight - element.scrollTop - element.clientHeight < 40;
+    followed?.(wasAtEnd.current);
+  }, [followed]);
   useLayoutEffect(() => {
     if (follow && wasAtEnd.current && count) instance.scrollToIndex(count - 1, { align: "end" });
   }, [count, follow]);
