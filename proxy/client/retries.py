@@ -1,16 +1,20 @@
 """When to ask again, and when never to."""
 
+import asyncio
 import random
 from collections.abc import Iterator
 
 from proxy.client.errors import ClientError, RefusedError, ServerFaultError, UnreachableError
 
-__all__ = ["delays", "may_repeat"]
+__all__ = ["Absence", "Patience", "delays", "may_repeat"]
 
 FIRST_S = 0.1
 LONGEST_S = 5.0
 MOST_PATIENCE_S = 30.0
 """A server that asks for more patience (`Retry-After`) is not waited for: the caller may know better what to do."""
+
+AWAY_S = 2.0
+"""For how long, at least, a server that was found away is not asked again by whoever can do without it."""
 
 
 def delays(retries: int | None = None) -> Iterator[float]:
@@ -40,3 +44,56 @@ def may_repeat(error: ClientError, *, repeatable: bool) -> bool:
         case ServerFaultError():
             return repeatable and error.status in (None, 200, 502, 503, 504)
     return False
+
+
+class Patience:
+    """Waits, with growing pauses, before a call is made again, or raises the error when there has been enough."""
+
+    def __init__(
+        self, *, retries: int | None = None, give_up_s: float | None = None, repeatable: bool = True
+    ) -> None:
+        """``retries``: so often at most; ``give_up_s``: for so long at most after the first failure."""
+        self._retries = retries
+        self._give_up_s = give_up_s
+        self._repeatable = repeatable
+        self.served()
+
+    def answered(self) -> None:
+        """The server is there: the time counts anew. Pauses go on to grow, until it is of use too."""
+        self._gone_at: float | None = None
+
+    def served(self) -> None:
+        """The server does what it should: all begins anew."""
+        self._pauses = delays(self._retries)
+        self.answered()
+
+    async def wait(self, error: ClientError) -> None:
+        """Pause before the next attempt; raise the error when there is to be none."""
+        now = asyncio.get_running_loop().time()
+        self._gone_at = now if self._gone_at is None else self._gone_at
+        is_over = self._give_up_s is not None and now - self._gone_at >= self._give_up_s
+        pause = next(self._pauses, None)
+        if is_over or pause is None or not may_repeat(error, repeatable=self._repeatable):
+            raise error
+        await asyncio.sleep(max(pause, error.retry_after_s or 0.0))
+
+    async def pause(self) -> None:
+        """Pause before going on with a server that let us go."""
+        await asyncio.sleep(next(self._pauses, LONGEST_S))
+
+
+class Absence:
+    """Remembers that the server was found away: whoever can do without it waits for it half of the time at most."""
+
+    def __init__(self) -> None:
+        self._until = 0.0
+
+    @property
+    def lasts(self) -> bool:
+        """Whether the server is not to be asked now."""
+        return asyncio.get_running_loop().time() < self._until
+
+    def note(self, began: float) -> None:
+        """Note that an attempt, begun at this moment of the loop's clock, found nobody."""
+        now = asyncio.get_running_loop().time()
+        self._until = now + max(AWAY_S, now - began)

@@ -14,7 +14,7 @@ import msgspec
 
 from proxy.client.errors import RefusedError, ServerFaultError, UnreachableError, failure, quoted
 from proxy.client.models import Event, Gap
-from proxy.client.retries import delays, may_repeat
+from proxy.client.retries import Patience
 from proxy.client.transport import Transport, given, refusal
 
 __all__ = ["Listening", "Wanted"]
@@ -57,33 +57,26 @@ class Listening:
 
     async def events(self) -> AsyncGenerator[Event | Gap, None]:
         """Yield what happens, until it is closed. ClientError: the server does not come back, or refuses."""
-        loop = asyncio.get_running_loop()
-        connected, faults = False, 0
-        pauses, last = delays(self._transport.retries), loop.time()
+        is_heard, faults = False, 0
+        patience = Patience(retries=self._transport.retries)
         while True:
             try:
                 async with contextlib.aclosing(self._connection()) as frames:
                     async for frame in frames:
-                        if not connected or frame.type == "event":
-                            connected, pauses = True, delays()
-                        faults = 0 if frame.type == "event" else faults
+                        if not is_heard:
+                            is_heard, patience = True, Patience(give_up_s=self._wanted.give_up_s)
+                        patience.answered()
+                        if frame.type == "event":
+                            patience.served()
+                            faults = 0
                         for item in self._taken(frame):
                             yield item
-                        last = loop.time()
-                last = loop.time()
+                await patience.pause()  # it let us go
             except (UnreachableError, ServerFaultError, RefusedError) as error:
                 faults += isinstance(error, ServerFaultError)
-                is_hopeless = faults > self._transport.retries or not may_repeat(error, repeatable=True)
-                pause = next(pauses, None)
-                if (
-                    is_hopeless
-                    or pause is None
-                    or (connected and loop.time() - last > self._wanted.give_up_s)
-                ):
+                if faults > self._transport.retries:
                     raise
-                await asyncio.sleep(max(pause, error.retry_after_s or 0.0))
-            else:
-                await asyncio.sleep(next(pauses, 0.0))
+                await patience.wait(error)
 
     def _taken(self, frame: _Frame) -> list[Event | Gap]:
         """Go on to a frame's place; return what it says to the listener."""
@@ -143,11 +136,8 @@ class Listening:
         ):
             if response.status != 200 or response.content_type != "text/event-stream":
                 raise refusal(response, await response.read())
-            yield _Frame("listening")
             async for block in _blocks(response.content):
-                fields = dict(line.partition(b": ")[::2] for line in block.split(b"\n"))
-                if data := fields.get(b"data"):
-                    yield _sent(data, fields.get(b"id"))
+                yield _sent(dict(line.partition(b": ")[::2] for line in block.split(b"\n")))
 
 
 @contextlib.asynccontextmanager
@@ -189,8 +179,11 @@ def _decoded(text: str) -> _Frame:
         ) from None
 
 
-def _sent(data: bytes, name: bytes | None) -> _Frame:
+def _sent(fields: dict[bytes, bytes]) -> _Frame:
+    data, place = fields.get(b"data"), fields.get(b"id", b"").decode(errors="replace") or None
+    if data is None:
+        return _Frame("listening", place)  # its beginning, or a sign of life
     try:
-        return _Frame("event", name.decode() if name else None, _event.decode(data))
+        return _Frame("event", place, _event.decode(data))
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise ServerFaultError(f"What was sent is no event ({error}): {quoted(data)}.") from None

@@ -25,16 +25,22 @@ _STALLED_S = 60.0
 
 
 async def stream(request: web.Request) -> web.StreamResponse:
-    """Give everything live as server-sent events; `Last-Event-ID` goes on behind that event."""
+    """Give everything live as server-sent events; `Last-Event-ID` goes on behind that event.
+
+    Before the first event there is an `id` alone, where the listening begins: a client whose connection breaks before
+    it was given anything goes on there.
+    """
     shared, longest = of(request), _longest(request)
-    subscriber = await _subscriber(request, _cursor(request.headers.get("Last-Event-ID")))
+    cursor = _cursor(request.headers.get("Last-Event-ID"))
+    subscriber = await _subscriber(request, cursor)
+    begins = _name(_place(shared, subscriber, cursor)).encode()
     response = web.StreamResponse(
         headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     )
     await response.prepare(request)
     if request.method == "HEAD":
         return response
-    await response.write(b": listening\n\n")
+    await response.write(b": listening\nid: %b\n\n" % begins)
     with _counted(shared), listening(request, "sse"), contextlib.suppress(ConnectionError, TimeoutError):
         async for arrivals in _batches(request, subscriber, longest):
             async with asyncio.timeout(_STALLED_S):

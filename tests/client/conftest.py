@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,12 +29,12 @@ def anyio_backend() -> str:
 class Live:
     """A server over a data directory."""
 
-    def __init__(self, data_dir: Path, **sections: dict[str, Any]) -> None:
+    def __init__(self, data_dir: Path, port: int = 0, **sections: dict[str, Any]) -> None:
         self.data_dir = data_dir
         self._settings = Settings.model_validate(sections)
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+            self.port = port or free.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         self._runner: web.AppRunner | None = None
         self.shared: Shared
@@ -53,6 +53,14 @@ class Live:
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
+
+    def break_off(self) -> None:
+        """Cut all connections, without a word; and go on."""
+        assert self._runner is not None
+        assert self._runner.server is not None
+        for connection in self._runner.server.connections:
+            if connection.transport is not None:
+                connection.transport.abort()
 
     def log(self, session_id: str = "live") -> SessionLog:
         """Begin a wrapped session that goes on."""
@@ -75,9 +83,9 @@ def end(log: SessionLog) -> None:
 
 
 @contextlib.asynccontextmanager
-async def serving(data_dir: Path, **sections: dict[str, Any]) -> AsyncIterator[Live]:
+async def serving(data_dir: Path, port: int = 0, **sections: dict[str, Any]) -> AsyncIterator[Live]:
     """A server that runs, configured so."""
-    server = Live(data_dir, **sections)
+    server = Live(data_dir, port, **sections)
     await server.start()
     try:
         yield server
@@ -97,6 +105,27 @@ async def client(live: Live) -> AsyncIterator[AsyncClient]:
     """A client of it."""
     async with AsyncClient(live.url, retries=2) as client:
         yield client
+
+
+@contextlib.asynccontextmanager
+async def answering(
+    handle: Callable[[web.Request], Awaitable[web.StreamResponse]],
+    retries: int = 3,
+    timeout_s: float = 5,
+) -> AsyncIterator[AsyncClient]:
+    """A client of a server that does as it is told."""
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", handle)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    port = runner.addresses[0][1]
+    try:
+        async with AsyncClient(f"http://127.0.0.1:{port}", retries=retries, timeout_s=timeout_s) as client:
+            yield client
+    finally:
+        await runner.cleanup()
 
 
 @contextlib.asynccontextmanager

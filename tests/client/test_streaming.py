@@ -84,6 +84,47 @@ async def test_goes_on_in_another_run(live: Live, over: Over) -> None:
     log.close()
 
 
+@BOTH
+async def test_a_break_before_anything_was_heard(live: Live, client: AsyncClient, over: Over) -> None:
+    """Regression: a listener that was given nothing yet goes on where its listening began, and not later."""
+    log = live.log()
+    await live.shared.catch_up()
+    stream, first = await listening(client, live, over=over, event_types="command_received")
+    await live.stop()
+    say(log, 3)
+    await live.start()
+    async with asyncio.timeout(30):
+        seqs = [(await first).data["seq"], *[(await anext(stream)).data["seq"] for _ in range(2)]]
+    await stream.aclose()
+    assert seqs == [1, 2, 3]
+    log.close()
+
+
+@BOTH
+async def test_a_break_after_a_long_silence(
+    live: Live, client: AsyncClient, over: Over, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Regression: what counts is how long the server is away, and not how long nothing has happened."""
+    log = live.log()
+    await live.shared.catch_up()
+    stream, first = await listening(client, live, over=over, give_up_s=60, event_types="command_received")
+    say(log)
+    async with asyncio.timeout(30):
+        seqs = [(await first).data["seq"]]
+    loop = asyncio.get_running_loop()
+    real = loop.time
+    monkeypatch.setattr(loop, "time", lambda: real() + 1000)
+    async with asyncio.timeout(30):
+        second = asyncio.ensure_future(anext(stream))
+        await asyncio.sleep(0)
+        live.break_off()
+        say(log)
+        seqs.append((await second).data["seq"])
+    await stream.aclose()
+    assert seqs == [1, 2]
+    log.close()
+
+
 async def test_an_index_that_was_begun_anew_is_a_gap(live: Live, client: AsyncClient) -> None:
     """Nothing is given twice after the index was thrown away, and it is told that something may be missing."""
     log = live.log()
