@@ -87,7 +87,7 @@ class AsyncClient:
 
     async def prometheus(self) -> str:
         """Return the server's figures as Prometheus takes them."""
-        return (await self._transport.document("/metrics")).decode()
+        return await self._transport.document("/metrics", bytes.decode)
 
     async def status(self) -> models.Status:
         """Return what every running session does."""
@@ -108,8 +108,7 @@ class AsyncClient:
 
     async def openapi(self) -> dict[str, Any]:
         """Return the API's own description."""
-        document: dict[str, Any] = msgspec.json.decode(await self._transport.document("/openapi.json"))
-        return document
+        return await self._transport.document("/openapi.json", msgspec.json.Decoder(dict[str, Any]).decode)
 
     # -- what sessions did -------------------------------------------------------------------------------------
 

@@ -1,29 +1,32 @@
 """All events that fit a question, page after page, also while more arrive: none lost, none twice.
 
 A page goes on from the moment of the last event, not from a number, so that what is added or expires meanwhile moves
-nothing. In one session every event has a moment of its own. Events of several sessions may share one: those that
-were given of the boundary's moment are passed over, and remembered by their session.
+nothing. In one session every event has a moment of its own. Events of several sessions may share one: that moment is
+asked for again, and those of it that were given are passed over, remembered by their session.
 """
 
-import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from proxy.client.errors import UnreachableError
-from proxy.client.models import Event, EventPage
-from proxy.client.retries import delays
+from proxy.client.errors import ClientError
+from proxy.client.models import Event
+from proxy.client.retries import Patience
 from proxy.events.moments import microseconds, spelled
 from proxy.events.vocabulary import OVER
 
 if TYPE_CHECKING:
     from proxy.client.client import AsyncClient
 
-__all__ = ["Question", "every"]
+__all__ = ["Question", "every", "patiently"]
 
+_T = TypeVar("_T")
 LOOK_S = 1
 WAIT_S = 20
 """For how long the server is asked to wait for the next event. A server that stops answers at once."""
+_MOST = 10_000
+"""Events of one page, at most."""
 _BEGINNING = "1970-01-01T00:00:00.000000Z"
 
 
@@ -56,8 +59,9 @@ class Question:
             "event_types": self.event_types,
             "start_time": start,
             "end_time": end,
-            "offset": len(self.given),
-            "limit": self.page_size,
+            # Were so many of one moment, they would fill a page, and no other would ever come.
+            "offset": max(0, len(self.given) - _MOST // 2),
+            "limit": min(_MOST, self.page_size + len(self.given)),
             "order": "desc" if self.newest_first else "asc",
             "wait": wait_s or None,
         }
@@ -80,39 +84,35 @@ async def every(
     """Yield all events; with ``follow`` also those to come, until the session is over, or for ever."""
     was_over = False
     wait_s = 0
+    patience = Patience(give_up_s=give_up_s if follow else 0)
     # The end of a session is an event that a filter may leave out: then it is looked for.
     longest_s = LOOK_S if question.session_id and question.event_types else WAIT_S
     while True:
-        page = await _page(client, question, 0 if was_over else wait_s, give_up_s if follow else 0)
-        for event in page.events:
-            if question.is_new(event):
-                yield event
-                if follow and event.event_type == "session_ended" and event.session_id == question.session_id:
-                    return
-        if page.events:
+        query = question.query(0 if was_over else wait_s)
+        page = await patiently(partial(client.events_page, **query), patience)
+        fresh = [event for event in page.events if question.is_new(event)]
+        for event in fresh:
+            yield event
+            if follow and event.event_type == "session_ended" and event.session_id == question.session_id:
+                return
+        if fresh:
             continue
         if not follow or was_over:
             return
         # What came between this page and the session's end is in one more page.
         wait_s = longest_s
-        was_over = question.session_id is not None and await _is_over(client, question.session_id)
+        if question.session_id is not None:
+            session = await patiently(partial(client.session, question.session_id), patience)
+            was_over = session.state in OVER
 
 
-async def _is_over(client: "AsyncClient", session_id: str) -> bool:
-    return (await client.session(session_id)).state in OVER
-
-
-async def _page(client: "AsyncClient", question: Question, wait_s: int, give_up_s: float) -> EventPage:
-    """Ask for the next page; a server that went away may come back for so long."""
-    loop = asyncio.get_running_loop()
-    gone_at: float | None = None
-    pauses = delays()
+async def patiently(ask: Callable[[], Awaitable[_T]], patience: Patience) -> _T:
+    """Ask; a server that went away may come back."""
     while True:
         try:
-            return await client.events_page(**question.query(wait_s))
-        except UnreachableError:
-            now = loop.time()
-            gone_at = now if gone_at is None else gone_at
-            if now - gone_at >= give_up_s:
-                raise
-            await asyncio.sleep(next(pauses))
+            answer = await ask()
+        except ClientError as error:
+            await patience.wait(error)
+        else:
+            patience.served()
+            return answer

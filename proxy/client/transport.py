@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import functools
 import io
-from collections.abc import AsyncIterator, Mapping
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -12,12 +14,14 @@ import msgspec
 
 from proxy.client.address import Address
 from proxy.client.errors import ClientError, RequestError, ServerFaultError, UnreachableError, failure, quoted
-from proxy.client.retries import delays, may_repeat
+from proxy.client.retries import Patience
 
 __all__ = ["Transport"]
 
 _T = TypeVar("_T")
 _CONNECT_S = 5.0
+_AT_ONCE = 100
+"""Calls under way; further ones wait for their turn. Those that wait for the server, and streams, do not count."""
 
 
 class _Answer(msgspec.Struct):
@@ -39,6 +43,7 @@ class Transport:
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._session: aiohttp.ClientSession | None = None
         self._closed = False
+        self._turn = asyncio.Semaphore(_AT_ONCE)
 
     async def __aenter__(self) -> Self:
         return self
@@ -56,7 +61,10 @@ class Transport:
         if self._session is None:
             # Nothing between us and the server is wanted: neither a proxy from the environment nor stored cookies.
             self._session = aiohttp.ClientSession(
-                headers=self._headers, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False
+                connector=aiohttp.TCPConnector(limit=0),
+                headers=self._headers,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                trust_env=False,
             )
         return self._session
 
@@ -83,41 +91,56 @@ class Transport:
 
         ``wait_s``: how long the server was asked to wait before it answers. ClientError: it did not succeed.
         """
-        pauses = delays(self.retries if retries is None else retries)
+        return await self._repeated(
+            lambda: self._once(
+                method, path, functools.partial(_data, kind=kind), query=query, body=body, wait_s=wait_s
+            ),
+            repeatable=repeatable,
+            retries=self.retries if retries is None else retries,
+        )
+
+    async def document(self, path: str, read: Callable[[bytes], _T]) -> _T:
+        """Return a document that stands for itself, not in an answer's `data`.
+
+        ``read`` makes it of the bytes, and raises ValueError where it cannot.
+        """
+
+        def take(response: aiohttp.ClientResponse, content: bytes) -> _T:
+            if response.status != 200:
+                raise refusal(response, content)
+            try:
+                return read(content)
+            except ValueError as error:
+                raise _nonsense(response, content, error) from error
+
+        return await self._repeated(
+            lambda: self._once("GET", path, take), repeatable=True, retries=self.retries
+        )
+
+    async def _repeated(self, attempt: Callable[[], Awaitable[_T]], *, repeatable: bool, retries: int) -> _T:
+        patience = Patience(retries=retries, repeatable=repeatable)
         while True:
             try:
-                return await self._once(method, path, kind, query=query, body=body, wait_s=wait_s)
+                return await attempt()
             except ClientError as error:
-                pause = next(pauses, None)
-                if pause is None or not may_repeat(error, repeatable=repeatable):
-                    raise
-                await asyncio.sleep(max(pause, error.retry_after_s or 0.0))
-
-    async def document(self, path: str) -> bytes:
-        """Return a document that stands for itself, not in an answer's `data`."""
-        async with self.blamed():
-            timeout = aiohttp.ClientTimeout(total=self.timeout_s)
-            async with self.session.get(self.address.current() + path, timeout=timeout) as response:
-                content = await response.read()
-        if response.status == 200:
-            return content
-        raise refusal(response, content)
+                await patience.wait(error)
 
     async def _once(
         self,
         method: str,
         path: str,
-        kind: type[_T],
+        take: Callable[[aiohttp.ClientResponse, bytes], _T],
         *,
-        query: Mapping[str, Any] | None,
-        body: bytes | None,
-        wait_s: float,
+        query: Mapping[str, Any] | None = None,
+        body: bytes | None = None,
+        wait_s: float = 0.0,
     ) -> _T:
         timeout = aiohttp.ClientTimeout(
             total=self.timeout_s + wait_s, sock_connect=min(_CONNECT_S, self.timeout_s)
         )
         headers = {"Content-Type": "application/json"} if method == "POST" else None
         async with (
+            contextlib.nullcontext() if wait_s else self._turn,
             self.blamed(),
             self.session.request(
                 method,
@@ -129,8 +152,7 @@ class Transport:
                 allow_redirects=False,
             ) as response,
         ):
-            content = await response.read()
-            return _data(response, content, kind)
+            return take(response, await response.read())
 
     @contextlib.asynccontextmanager
     async def blamed(self) -> AsyncIterator[None]:
@@ -138,8 +160,9 @@ class Transport:
         try:
             yield
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-            self.address.forget()
-            raise UnreachableError(f"No server answers: {error or 'it took too long'}.") from error
+            raise UnreachableError(
+                f"No server answers at {self.address.current()}: {_why(error)}."
+            ) from error
         except aiohttp.InvalidURL as error:
             raise RequestError(f"{error} is no address.") from error
         except TimeoutError as error:
@@ -147,9 +170,19 @@ class Transport:
                 f"The server did not answer within {self.timeout_s:g} s.", may_have_arrived=True
             ) from error
         except (aiohttp.ClientError, OSError) as error:
-            self.address.forget()
             told = str(error) or type(error).__name__
             raise UnreachableError(f"The connection broke: {told}.", may_have_arrived=True) from error
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return (
+            f"its certificate is not trusted ({error.certificate_error}); SSL_CERT_FILE names whom to trust"
+        )
+    if isinstance(error, aiohttp.ClientConnectorError):
+        number, said = error.os_error.errno, error.os_error.strerror
+        return os.strerror(number) if number and number > 0 else said or str(error.os_error)
+    return "it took too long"
 
 
 def given(query: Mapping[str, Any] | None) -> dict[str, str]:
@@ -174,6 +207,10 @@ def _data(response: aiohttp.ClientResponse, content: bytes, kind: type[_T]) -> _
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         if response.status >= 400:
             raise refusal(response, content) from None
-        said = f"The answer is none of claude-proxy's ({error}): {quoted(content)}."
-        raise ServerFaultError(said, response.status) from error
+        raise _nonsense(response, content, error) from error
     raise refusal(response, content)
+
+
+def _nonsense(response: aiohttp.ClientResponse, content: bytes, error: Exception) -> ServerFaultError:
+    said = f"The answer is none of claude-proxy's ({error}): {quoted(content)}."
+    return ServerFaultError(said, response.status)

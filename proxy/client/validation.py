@@ -9,12 +9,13 @@ import json
 import threading
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterable, Iterable
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import msgspec
 
-from proxy.client.errors import RequestError, ServerFaultError, UnreachableError
+from proxy.client.errors import RefusedError, RequestError, ServerFaultError, UnreachableError
 from proxy.client.models import ValidationAnswer, ValidationError, ValidationRequest
+from proxy.client.retries import Absence
 from proxy.client.transport import Transport
 from proxy.protocol.judge import Judge
 from proxy.protocol.specifications import SchemaJudge, UnknownSpecificationError, judge_for
@@ -26,9 +27,8 @@ BATCH_BYTES = 1 << 20
 """A tenth of what a server takes by default; one larger value goes alone."""
 IN_FLIGHT = 4
 """Batches that are asked about at once."""
-AWAY_S = 2.0
-"""For how long a server that was found away is not asked again."""
 
+_T = TypeVar("_T")
 _PATH = "/api/v1/validation/"
 _Encoded: TypeAlias = tuple[str, bytes, Any]
 """The schema, the value as JSON, and the request's id."""
@@ -40,24 +40,15 @@ class Validator:
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
-        self._away_until = 0.0
+        self._absence = Absence()
 
     async def validate(
         self, schema_type: str, data: Any, request_id: Any, *, fallback: bool
     ) -> ValidationAnswer:
         """Judge one value."""
         one = encoded(ValidationRequest(schema_type=schema_type, data=data, request_id=request_id))
-        if fallback and self._is_away():
-            return await asyncio.to_thread(judged_here, one)
-        try:
-            return await self._transport.call(
-                "POST", _PATH + "validate", ValidationAnswer, body=_body(one), retries=0 if fallback else None
-            )
-        except (UnreachableError, ServerFaultError) as error:
-            if not fallback:
-                raise
-            self._note(error)
-            return await asyncio.to_thread(judged_here, one)
+        answer = await self._asked("validate", _body(one), ValidationAnswer, fallback=fallback)
+        return await asyncio.to_thread(judged_here, one) if answer is None else answer
 
     async def validate_many(
         self,
@@ -87,32 +78,38 @@ class Validator:
             await asyncio.gather(*asked, return_exceptions=True)
 
     async def _batch(self, batch: list[_Encoded], *, fallback: bool) -> list[ValidationAnswer]:
-        if not (fallback and self._is_away()):
-            try:
-                body = b'{"requests":[%b]}' % b",".join(map(_body, batch))
-                answers = await self._transport.call(
-                    "POST",
-                    _PATH + "batch",
-                    list[ValidationAnswer],
-                    body=body,
-                    retries=0 if fallback else None,
-                )
-                if len(answers) != len(batch):
-                    raise ServerFaultError(f"Of {len(batch)} values the server judged {len(answers)}.", 200)
-            except (UnreachableError, ServerFaultError) as error:
-                if not fallback:
-                    raise
-                self._note(error)
-            else:
-                return answers
+        body = b'{"requests":[%b]}' % b",".join(map(_body, batch))
+        try:
+            answers = await self._asked("batch", body, list[ValidationAnswer], fallback=fallback)
+        except RequestError as error:
+            if error.status != 413 or len(batch) == 1:
+                raise
+            half = len(batch) // 2  # the server takes less at once
+            return [
+                *await self._batch(batch[:half], fallback=fallback),
+                *await self._batch(batch[half:], fallback=fallback),
+            ]
+        if answers is not None and len(answers) == len(batch):
+            return answers
+        if answers is not None and not fallback:
+            raise ServerFaultError(f"Of {len(batch)} values the server judged {len(answers)}.", 200)
         return await asyncio.to_thread(lambda: [judged_here(one) for one in batch])
 
-    def _is_away(self) -> bool:
-        return asyncio.get_running_loop().time() < self._away_until
-
-    def _note(self, error: Exception) -> None:
-        if isinstance(error, UnreachableError):
-            self._away_until = asyncio.get_running_loop().time() + AWAY_S
+    async def _asked(self, name: str, body: bytes, kind: type[_T], *, fallback: bool) -> _T | None:
+        """Return the server's answer, None when it is to be judged here: the server is away, or has too much to do."""
+        if fallback and self._absence.lasts:
+            return None
+        began = asyncio.get_running_loop().time()
+        try:
+            return await self._transport.call(
+                "POST", _PATH + name, kind, body=body, retries=0 if fallback else None
+            )
+        except (UnreachableError, ServerFaultError, RefusedError) as error:
+            if not fallback or (isinstance(error, RefusedError) and error.status != 429):
+                raise
+            if not isinstance(error, ServerFaultError):
+                self._absence.note(began)
+            return None
 
 
 async def batches(

@@ -4,10 +4,12 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 
 from proxy.client import AsyncClient, NotFoundError, UnreachableError, paging
+from proxy.events.moments import microseconds, spelled
 from proxy.sessions.record import lifecycle
-from tests.client.conftest import Live, end, say
+from tests.client.conftest import Live, answering, end, say
 from tests.recorded import START_US, LogMaker, scenario
 
 pytestmark = pytest.mark.anyio
@@ -92,6 +94,49 @@ async def test_following_through_a_restart(live: Live, client: AsyncClient) -> N
                 await live.start()
     assert kinds.count("command_received") == 3
     assert kinds[-1] == "session_ended"
+
+
+async def test_whether_it_is_over_is_asked_again() -> None:
+    """Regression: the server may be away at any question while following, also at whether the session is over."""
+    failures = 6
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        nonlocal failures
+        if request.path.endswith("/events"):
+            return web.json_response({"success": True, "data": {"events": [], "total": 0}})
+        failures -= 1
+        if failures > 0:
+            return web.json_response({"success": False, "error": "Starting."}, status=503)
+        return web.json_response({"success": True, "data": {"session_id": "x", "state": "ended"}})
+
+    async with answering(handle, retries=0) as client, asyncio.timeout(30):
+        assert [one async for one in client.events(session_id="x", follow=True)] == []
+    assert failures == 0
+
+
+async def test_what_changes_at_a_shared_moment() -> None:
+    """Of many events of one moment some may go and others come between pages: none is lost or given twice."""
+    held = [(moment, f"s{number}") for moment in (1, 2, 3) for number in range(1, 6)]
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        after = microseconds(request.query["start_time"])
+        fits = sorted(one for one in held if one[0] > after)
+        first = int(request.query["offset"])
+        found = fits[first : first + int(request.query["limit"])]
+        if held[-1][0] == 3 and (2, "s2") in found:
+            held.remove((2, "s1"))  # expired
+            held.insert(0, (2, "s0"))  # of a log that was found late
+            held.append((4, "s1"))
+        data = [
+            {"event_type": "e", "timestamp": spelled(moment), "session_id": name, "data": {}}
+            for moment, name in found
+        ]
+        return web.json_response({"success": True, "data": {"events": data, "total": len(fits)}})
+
+    async with answering(handle) as client, asyncio.timeout(30):
+        seen = [(microseconds(one.timestamp), one.session_id) async for one in client.events(page_size=2)]
+    assert len(seen) == len(set(seen))
+    assert set(seen) == {*held, (2, "s1")}
 
 
 async def test_a_server_that_stays_away(

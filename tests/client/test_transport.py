@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -19,7 +18,7 @@ from proxy.client import (
     retries,
 )
 from proxy.client.retries import delays, may_repeat
-from tests.client.conftest import Live
+from tests.client.conftest import Live, answering
 
 pytestmark = pytest.mark.anyio
 GOOD = b'{"success":true,"data":{"session_id":"s","event_type":"e","recorded":true}}'
@@ -30,25 +29,6 @@ def no_long_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pauses are tested by themselves."""
     monkeypatch.setattr(retries, "FIRST_S", 0.001)
     monkeypatch.setattr(retries, "LONGEST_S", 0.001)
-
-
-@contextlib.asynccontextmanager
-async def answering(
-    handle: Callable[[web.Request], Awaitable[web.StreamResponse]],
-) -> AsyncIterator[AsyncClient]:
-    """A client of a server that does as it is told."""
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", handle)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    port = runner.addresses[0][1]
-    try:
-        async with AsyncClient(f"http://127.0.0.1:{port}", retries=3, timeout_s=5) as client:
-            yield client
-    finally:
-        await runner.cleanup()
 
 
 @pytest.mark.parametrize(
@@ -99,6 +79,12 @@ async def test_answers_that_are_none(body: bytes) -> None:
     async with answering(handle) as client:
         with pytest.raises(ServerFaultError):
             await client.health()
+        if not body.endswith(b"5}"):  # which is a JSON object, as a description is
+            with pytest.raises(ServerFaultError):
+                await client.openapi()
+        if body == b"\xff\xfe":
+            with pytest.raises(ServerFaultError, match="none of claude-proxy's"):
+                await client.prometheus()
 
 
 async def test_half_an_answer() -> None:
@@ -141,6 +127,40 @@ async def test_what_may_not_be_repeated(status: int, times: int) -> None:
     assert asked == times
 
 
+async def test_documents_are_asked_for_again() -> None:
+    """What is no answer's `data` is repeated as every call is, and refused with the server's sentence."""
+    statuses = [503, 502, 200, 401]
+
+    async def handle(_: web.Request) -> web.Response:
+        return web.json_response({"success": False, "error": "Not now."}, status=statuses.pop(0))
+
+    async with answering(handle) as client:
+        assert (await client.openapi())["error"] == "Not now."
+        with pytest.raises(RefusedError, match="Not now"):
+            await client.prometheus()
+    assert statuses == []
+
+
+async def test_those_who_wait_hold_nobody_up() -> None:
+    """However many calls wait for something to happen, others are answered meanwhile."""
+    arrived, go_on = asyncio.Semaphore(0), asyncio.Event()
+    empty = web.json_response({"success": True, "data": {"events": [], "total": 0}}).body
+
+    async def handle(request: web.Request) -> web.Response:
+        if "wait" in request.query:
+            arrived.release()
+            await go_on.wait()
+        return web.Response(body=empty)
+
+    async with answering(handle) as client, asyncio.timeout(30), asyncio.TaskGroup() as group:
+        for _ in range(150):
+            group.create_task(client.events_page(wait=60))
+        for _ in range(150):
+            await arrived.acquire()
+        assert (await client.events_page()).total == 0
+        go_on.set()
+
+
 async def test_an_unwell_server_is_an_answer() -> None:
     """Health with status 503 says how the server is; that is what was asked."""
 
@@ -175,6 +195,10 @@ async def test_no_server(tmp_path: Path) -> None:
         with pytest.raises(UnreachableError, match="claude-proxy serve") as caught:
             await client.status()
     assert not caught.value.may_have_arrived
+    async with AsyncClient("http://127.0.0.1:1", retries=0) as client:
+        with pytest.raises(UnreachableError) as caught:
+            await client.status()
+    assert str(caught.value) == "No server answers at http://127.0.0.1:1: Connection refused."
 
 
 async def test_the_server_comes_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,15 +1,24 @@
 """Judging, by the server and without it."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
 
-from proxy.client import AsyncClient, RequestError, UnreachableError, ValidationRequest
+from proxy.client import (
+    AsyncClient,
+    RefusedError,
+    RequestError,
+    ServerFaultError,
+    UnreachableError,
+    ValidationRequest,
+)
 from proxy.client.validation import BATCH_ITEMS
-from tests.client.conftest import Live
+from tests.client.conftest import Live, answering, serving
 from tests.recorded import SCENARIOS
 
 pytestmark = pytest.mark.anyio
@@ -77,9 +86,53 @@ async def test_the_server_comes_back(
     """A server that is back is asked again."""
     await live.stop()
     assert (await client.validate("commands", {"action": "interrupt"})).validation_source == "local"
-    monkeypatch.setattr(client._validator, "_away_until", 0.0)
+    monkeypatch.setattr(client._validator._absence, "_until", 0.0)
     await live.start()
     assert (await client.validate("commands", {"action": "interrupt"})).validation_source == "server"
+
+
+async def test_a_server_with_too_much_to_do() -> None:
+    """One that asks for patience is not waited for: values are judged here."""
+
+    async def handle(_: web.Request) -> web.Response:
+        told = {"success": False, "error": "Too many requests."}
+        return web.json_response(told, status=429, headers={"Retry-After": "20"})
+
+    async with answering(handle) as client, asyncio.timeout(30):
+        assert (await client.validate("commands", {"action": "interrupt"})).validation_source == "local"
+        many = [one async for one in client.validate_many("commands", [{"action": 1}] * 1200)]
+        assert [one.verdict for one in many] == ["invalid"] * 1200
+    async with answering(handle, retries=0) as client:
+        with pytest.raises(RefusedError, match="Too many"):
+            await client.validate("commands", {}, fallback=False)
+
+
+async def test_a_server_that_takes_less_at_once(tmp_path: Path) -> None:
+    """Batches that are too large for a server are halved; what is alone too large is an error."""
+    async with (
+        serving(tmp_path, api={"max_request_size": 20_000}) as live,
+        AsyncClient(live.url) as client,
+    ):
+        items = [{"action": "prompt", "prompt": "x" * (number % 50)} for number in range(2000)]
+        many = [one async for one in client.validate_many("commands", items, fallback=False)]
+        assert [one.valid for one in many] == [bool(number % 50) for number in range(2000)]
+        with pytest.raises(RequestError) as caught:
+            await client.validate("commands", {"action": "prompt", "prompt": "x" * 20_000})
+    assert caught.value.status == 413
+
+
+@pytest.mark.parametrize("nonsense", [[], [{}] * 2, {"a": 1}])
+async def test_a_server_that_judges_something_else(nonsense: Any) -> None:
+    """As many judgements as values: else the server is at fault, and values are judged here."""
+
+    async def handle(_: web.Request) -> web.Response:
+        return web.json_response({"success": True, "data": nonsense})
+
+    async with answering(handle) as client:
+        answers = [one async for one in client.validate_many("commands", [{"action": "interrupt"}])]
+        assert [one.validation_source for one in answers] == ["local"]
+        with pytest.raises(ServerFaultError):
+            await anext(client.validate_many("commands", [{}], fallback=False))
 
 
 @pytest.mark.parametrize("asynchronous", [False, True])
