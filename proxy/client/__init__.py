@@ -8,7 +8,7 @@
 Nothing here starts a server; nothing below imports this.
 """
 
-from proxy.client.blocking import Client, MonitoredRun
+from proxy.client.blocking import Client, Items, MonitoredRun
 from proxy.client.client import AsyncClient
 from proxy.client.errors import (
     ClientError,
@@ -30,6 +30,7 @@ __all__ = [
     "Event",
     "Gap",
     "InvalidCommandError",
+    "Items",
     "MonitoredRun",
     "NotFoundError",
     "RefusedError",

@@ -2,11 +2,11 @@
 
 import asyncio
 import contextlib
+import itertools
 import logging
 import time
 from collections.abc import (
     AsyncGenerator,
-    AsyncIterable,
     AsyncIterator,
     Awaitable,
     Callable,
@@ -20,9 +20,12 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import msgspec
 
-from proxy.client.errors import ClientError, InvalidCommandError
-from proxy.client.models import CaptureOptions, Event
-from proxy.client.process import Claude
+from proxy.client.errors import ClientError, InvalidCommandError, UnreachableError
+from proxy.client.models import CaptureOptions, Event, ValidationAnswer, ValidationRequest
+from proxy.client.process import Claude, Messages
+from proxy.client.retries import Absence
+from proxy.client.turns import Turns
+from proxy.client.validation import encoded, judged_here
 
 if TYPE_CHECKING:
     from proxy.client.client import AsyncClient
@@ -31,8 +34,8 @@ __all__ = ["Run", "Step", "to_the_end"]
 
 _log = logging.getLogger("claude_proxy.client")
 _T = TypeVar("_T")
-_END_S = 10.0
-"""How long the end of a run may take, also of one that is cancelled."""
+_PATIENCE_S = 10.0
+"""How long the server may take to put something on record. The work does not wait longer, nor does its cancellation."""
 _LONGEST_RESULT = 65_536
 """Bytes of a result that are recorded whole; of a longer one the beginning is."""
 
@@ -59,20 +62,22 @@ class Run:
         self.trouble: ClientError | None = None
         self._client = client
         self._options = options
-        self._steps = 0
+        self._absence = Absence()
+        self._numbers = itertools.count(1)
         self._processes: list[Claude] = []
 
     async def __aenter__(self) -> Self:
         """Start the session. ClientError: it cannot be started, and nothing has begun."""
 
         async def start() -> None:
-            self.session_id = (await self._client.start_session(self.name, self._options)).session_id
+            async with _patience():
+                self.session_id = (await self._client.start_session(self.name, self._options)).session_id
 
         try:
             # Cancelled while the server makes it, it would be left behind: so its id is waited for.
             await to_the_end(start())
         except asyncio.CancelledError:
-            await self._stop()
+            await to_the_end(self._stop())
             raise
         return self
 
@@ -84,9 +89,15 @@ class Run:
 
     async def event(self, event_type: str, data: Mapping[str, Any]) -> bool:
         """Record an event of the program's own; return whether it is on record."""
+        began = asyncio.get_running_loop().time()
         try:
-            return (await self._client.post_event(self.session_id, event_type, data)).recorded
+            if self._absence.lasts:
+                raise UnreachableError("The server was away a moment ago.")
+            async with _patience():
+                return (await self._client.post_event(self.session_id, event_type, data)).recorded
         except ClientError as error:
+            if isinstance(error, UnreachableError) and not self._absence.lasts:
+                self._absence.note(began)
             self.lost, self.trouble = self.lost + 1, error
             _log.warning(
                 "monitoring.event_lost session=%s type=%s error=%s", self.session_id, event_type, error
@@ -100,10 +111,9 @@ class Run:
         Its start, then its completion with the step's `result`, or its failure with the error, each with the
         duration in milliseconds. InvalidCommandError: it is not valid; the body does not run.
         """
-        self._steps += 1
-        step = Step(self._steps)
+        step = Step(next(self._numbers))
         about = {"command_id": step.number, "command": dict(command)}
-        answer = await self._client.validate("commands", command)
+        answer = await self._judged("commands", command)
         if answer.verdict != "valid":
             await self.event("command_rejected", {**about, "errors": answer.validation_errors})
             raise InvalidCommandError(answer)
@@ -112,7 +122,7 @@ class Run:
             await self.event("command_started", {**about, "validation_source": answer.validation_source})
             yield step
         except BaseException as error:
-            told = {"type": type(error).__name__, "message": str(error)[:2000]}
+            told = {"type": type(error).__name__, "message": _said(error)}
             await to_the_end(self.event("command_failed", {**about, **_since(began), "error": told}))
             raise
         done = {**about, **_since(began), "result": recordable(step.result)}
@@ -137,7 +147,7 @@ class Run:
         arguments: Iterable[str],
         *,
         prompt: str | None = None,
-        messages: Iterable[Mapping[str, Any]] | AsyncIterable[Mapping[str, Any]] | None = None,
+        messages: Messages | None = None,
         claude: str | None = None,
         cwd: str | None = None,
         env: Mapping[str, str] | None = None,
@@ -147,15 +157,28 @@ class Run:
         Args:
             arguments: those of `claude`, with `-p`: nothing else is a session that can be followed.
             prompt: what it is asked; written to its standard input. None: it is among the arguments.
-            messages: what it is told, for `--input-format stream-json`; each is validated before it is sent.
+            messages: what it is told, for `--input-format stream-json`; each is validated before it is sent, and
+                what becomes of each prompt is recorded as of a command.
             claude: the program; by default `CLAUDE_PROXY_CLAUDE`, else the first `claude` on PATH.
             cwd: where it runs.
             env: variables beside those of this program.
 
         Raises:
             InvalidCommandError: the prompt or a message is not valid. What runs is ended.
+            RequestError: it could not be run, began no session, or exited with a status other than 0.
         """
-        process = Claude(self._client, self, [*arguments], claude=claude, cwd=cwd, env=env)
+        if prompt is not None and messages is not None:
+            raise ValueError("a prompt is text, and messages are not: give one of them")
+        process = Claude(
+            self._client,
+            [*arguments],
+            name=self.name,
+            judge=self._judged,
+            record=self.event,
+            claude=claude,
+            cwd=cwd,
+            env=env,
+        )
         self._processes.append(process)
         try:
             if messages is None:
@@ -165,12 +188,26 @@ class Run:
                             yield event
                     step.result = process.outcome()
             else:
-                async with contextlib.aclosing(process.events(None, messages)) as events:
-                    async for event in events:
-                        yield event
+                turns = Turns(self.event, self._numbers)
+                try:
+                    async with contextlib.aclosing(process.events(None, messages)) as events:
+                        async for event in events:
+                            await turns.take(event)
+                            yield event
+                except BaseException as error:
+                    await to_the_end(turns.leave(error))
+                    raise
         finally:
             await to_the_end(process.close())
             self._processes.remove(process)
+
+    async def _judged(self, schema_type: str, value: Mapping[str, Any]) -> ValidationAnswer:
+        """Judge a value, here where the server will not: the work does not fail for that."""
+        try:
+            return await self._client.validate(schema_type, value)
+        except ClientError:
+            one = encoded(ValidationRequest(schema_type=schema_type, data=value))
+            return await asyncio.to_thread(judged_here, one)
 
     async def _end(self) -> None:
         for process in list(self._processes):
@@ -181,18 +218,27 @@ class Run:
         if not self.session_id:
             return
         try:
-            await self._client.stop_session(self.session_id)
+            async with _patience():
+                await self._client.stop_session(self.session_id)
         except ClientError as error:
             self.trouble = error
             _log.warning("monitoring.not_stopped session=%s error=%s", self.session_id, error)
 
 
-async def to_the_end(work: Coroutine[Any, Any, _T]) -> _T:
-    """Do a work to its end, though cancelled meanwhile: then the cancellation goes on afterwards.
+@contextlib.asynccontextmanager
+async def _patience() -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(_PATIENCE_S):
+            yield
+    except TimeoutError:
+        raise UnreachableError(
+            f"The server did not answer within {_PATIENCE_S:g} s.", may_have_arrived=True
+        ) from None
 
-    TimeoutError: it took too long.
-    """
-    task = asyncio.ensure_future(asyncio.wait_for(work, _END_S))
+
+async def to_the_end(work: Coroutine[Any, Any, _T]) -> _T:
+    """Do a work to its end, though cancelled meanwhile: then the cancellation goes on afterwards."""
+    task = asyncio.create_task(work)
     cancelled: asyncio.CancelledError | None = None
     while not task.done():
         try:
@@ -219,6 +265,13 @@ def recordable(value: Any) -> Any:
     if len(text) > _LONGEST_RESULT:
         return {"shortened": text[:2000].decode(errors="replace"), "bytes": len(text)}
     return msgspec.json.decode(text)
+
+
+def _said(error: BaseException) -> str:
+    try:
+        return str(error)[:2000]
+    except Exception:  # whatever an error's own code raises: the error itself goes on
+        return ""
 
 
 def _since(began: float) -> dict[str, float]:

@@ -6,23 +6,35 @@ import os
 import signal
 import sys
 import time
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Mapping
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterable,
+    Mapping,
+)
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from proxy.client.errors import InvalidCommandError, RequestError
-from proxy.client.models import Event
+from proxy.client.errors import InvalidCommandError, NotFoundError, RequestError
+from proxy.client.models import Event, ValidationAnswer
+from proxy.client.paging import patiently
+from proxy.client.retries import Patience
+from proxy.client.turns import Record
 from proxy.client.validation import as_json
 from proxy.events.moments import spelled
 
 if TYPE_CHECKING:
     from proxy.client.client import AsyncClient
-    from proxy.client.monitored import Run
 
-__all__ = ["Claude"]
+__all__ = ["Claude", "Messages"]
 
 _GRACE_S = 5.0
 """Between asking it to end, once by end of input and once by SIGTERM, and the next step."""
-_LOOK_S = 2
+_GIVE_UP_S = 60.0
+"""For how long a server that went away is waited for."""
 _COMPLAINT_BYTES = 4096
 _ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 _START = f"import sys; sys.path.insert(0, {_ROOT!r}); from proxy.cli import main; main()"
@@ -36,22 +48,26 @@ class Claude:
     def __init__(
         self,
         client: "AsyncClient",
-        run: "Run",
         arguments: list[str],
         *,
+        name: str | None,
+        judge: Callable[[str, Any], Awaitable[ValidationAnswer]],
+        record: Record,
         claude: str | None,
         cwd: str | None,
         env: Mapping[str, str] | None,
     ) -> None:
         self.session_id: str | None = None
         self._client = client
-        self._run = run
+        self._name = name
+        self._judge = judge
+        self._record = record
         self._program = claude or os.environ.get("CLAUDE_PROXY_CLAUDE") or "claude"
         self._arguments = arguments
         self._cwd = cwd
         self._environment = {**os.environ, **(env or {})}
-        self._name = f"{run.name or 'run'} {run.session_id[-8:]}.{time.monotonic_ns():x}"
         self._process: asyncio.subprocess.Process | None = None
+        self._result: Any = None
         self._feeding: asyncio.Task[None] | None = None
         self._complaining: asyncio.Task[bytes] | None = None
 
@@ -69,7 +85,7 @@ class Claude:
         """Start it and yield its session's events until it has ended.
 
         Raises:
-            RequestError: it could not be run, or exited with a status other than 0.
+            RequestError: it could not be run, began no session, or exited with a status other than 0.
         """
         since = spelled(time.time_ns() // 1000 - 5_000_000)
         process = await self._start()
@@ -79,16 +95,24 @@ class Claude:
             events = self._client.events(session_id=session_id, follow=True)
             async with contextlib.aclosing(events):
                 async for event in events:
+                    if event.event_type == "run_completed":
+                        self._result = event.data.get("result")
                     yield event
         status = await process.wait()
-        await self._feeding
+        self._feeding.cancel()  # whoever has more to say says it to nobody
+        (unfed,) = await asyncio.gather(self._feeding, return_exceptions=True)
+        if isinstance(unfed, Exception):
+            raise unfed
         if status:
             raise RequestError(await self._failure(process, status))
+        if session_id is None:
+            told = f"{self._program} began no session that could be followed; its arguments need -p."
+            raise RequestError(told)
 
     def outcome(self) -> dict[str, Any]:
         """Return what is recorded of it when it has ended well."""
         status = self._process.returncode if self._process else None
-        return {"session_id": self.session_id, "exit_code": status}
+        return {"session_id": self.session_id, "exit_code": status, "result": self._result}
 
     async def close(self) -> None:
         """End it if it still runs: end of input, SIGTERM, SIGKILL."""
@@ -118,7 +142,9 @@ class Claude:
                 f"The server's data directory {data_dir!r} is not on this machine: run it here."
             )
         wrapper = [sys.executable, "-P", "-c", _START, "--data-dir", data_dir, "--server", "off"]
-        wrapper += ["--session-name", self._name, "--", self._program, *self._arguments]
+        if self._name:
+            wrapper += ["--session-name", self._name]
+        wrapper += ["--", self._program, *self._arguments]
         self._process = await asyncio.create_subprocess_exec(
             *wrapper,
             stdin=asyncio.subprocess.PIPE,
@@ -142,9 +168,11 @@ class Claude:
                 if prompt is not None:
                     process.stdin.write(prompt.encode())
                 async for message in _each(messages or ()):
-                    answer = await self._client.validate("stdin", message)
+                    answer = await self._judge("stdin", message)
                     if answer.verdict != "valid":
                         process.terminate()
+                        told = {"message": dict(message), "errors": answer.validation_errors}
+                        await self._record("command_rejected", told)
                         raise InvalidCommandError(answer)
                     process.stdin.write(as_json(message) + b"\n")
                     await process.stdin.drain()
@@ -154,18 +182,37 @@ class Claude:
 
     async def _find(self, process: asyncio.subprocess.Process, since: str) -> str | None:
         """Return the id of its session; None: it has ended, and had none."""
+        patience, others = Patience(give_up_s=_GIVE_UP_S), set[str]()
         while True:
             has_ended = process.returncode is not None
-            page = await self._client.events_page(
-                event_types="session_started", start_time=since, limit=10_000, wait=None if has_ended else 1
+            page = await patiently(
+                partial(
+                    self._client.events_page,
+                    event_types="session_started",
+                    start_time=since,
+                    limit=10_000,
+                    wait=None if has_ended else 1,
+                ),
+                patience,
             )
-            for event in page.events:
-                if event.data.get("name") == self._name:
-                    return event.session_id
-                since = max(since, event.timestamp)
+            begun = [event.session_id for event in page.events]
+            if has_ended:  # pages hold back for a moment what has just happened
+                sessions = (await patiently(partial(self._client.sessions, limit=100), patience)).sessions
+                begun += [one.session_id for one in sessions if (one.started_at or "") > since]
+            for session_id in begun:
+                if session_id not in others and await self._is_ours(session_id, process.pid):
+                    return session_id
+                others.add(session_id)
             if has_ended:
-                sessions = (await self._client.sessions(limit=100)).sessions
-                return next((one.session_id for one in sessions if one.name == self._name), None)
+                return None
+
+    async def _is_ours(self, session_id: str, pid: int) -> bool:
+        try:
+            started = await self._client.record(session_id, 0)
+        except NotFoundError:
+            return False
+        about = started.get("event", {}).get("data", {})
+        return bool(about.get("wrapper_pid") == pid)
 
     async def _failure(self, process: asyncio.subprocess.Process, status: int) -> str:
         how = f"status {status}" if status > 0 else signal.Signals(-status).name

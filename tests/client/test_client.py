@@ -1,17 +1,30 @@
 """Every call, in both faces."""
 
 import asyncio
+import contextlib
 import inspect
 import os
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
-from proxy.client import AsyncClient, Client, NotFoundError, RefusedError, RequestError, blocking, models
+from proxy.client import (
+    AsyncClient,
+    Client,
+    NotFoundError,
+    RefusedError,
+    RequestError,
+    Run,
+    UnreachableError,
+    blocking,
+    models,
+)
+from proxy.client import __all__ as exported
 from proxy.compliance.__main__ import Request
 from proxy.events import Session, describe
 from proxy.protocol import library
@@ -188,6 +201,15 @@ async def test_a_session_has_all_that_the_server_says() -> None:
     assert {*describe(Session("x"), 0), "catching_up"} == set(models.Session.__struct_fields__)
 
 
+def test_every_name_is_documented() -> None:
+    """A name that nobody can find does not exist: all that is exported, and all that can be called."""
+    text = (Path(__file__).parent.parent.parent / "docs" / "client.md").read_text()
+    names = {*exported, *public(Run), *public(blocking.MonitoredRun)}
+    missing = {name for name in names if not re.search(rf"\b{name}\b", text)}
+    missing |= {name for name in public(AsyncClient) if not re.search(rf"[`.]{name}\(", text)}
+    assert missing == set()
+
+
 async def test_blocking_face(live: Live) -> None:
     """A program without an event loop gets the same answers, errors and events."""
     log = live.log()
@@ -244,6 +266,37 @@ async def test_the_server_is_found_through_the_data_directory(
     monkeypatch.setenv("CLAUDE_PROXY_URL", live.url)
     async with AsyncClient() as client:
         assert (await client.health()).version
-    with pytest.raises(ValueError, match="no address"):
-        AsyncClient("localhost:8000")
+    for nonsense in ("localhost:8000", "http://", "http://[::1", "http://127.0.0.1:99999", "http://x:y"):
+        with pytest.raises(ValueError, match="no address"):
+            AsyncClient(nonsense)
+    os.close(lock)
+
+
+async def test_a_server_that_comes_back_elsewhere(tmp_path: Path) -> None:
+    """The data directory's server is asked wherever it is, and never another one that has its old address."""
+    ours, theirs = tmp_path / "ours", tmp_path / "theirs"
+    ours.mkdir()
+    theirs.mkdir()
+    async with AsyncClient(data_dir=str(ours), retries=0) as client:
+        async with serving(ours) as live:
+            log = live.log()
+            with announced(live):
+                assert (await client.session("live")).name == "mine"
+        async with serving(theirs, port=live.port):
+            with pytest.raises(UnreachableError, match="No server runs"):
+                await client.session("live")
+            async with serving(ours) as elsewhere:
+                with announced(elsewhere):
+                    assert (await client.session("live")).name == "mine"
+                assert elsewhere.port != live.port
+    log.close()
+
+
+@contextlib.contextmanager
+def announced(live: Live) -> Iterator[None]:
+    """Say in the data directory that this server serves it."""
+    lock = take_lock(str(live.data_dir))
+    assert lock is not None
+    announce(lock, live.url, "1")
+    yield
     os.close(lock)

@@ -1,15 +1,27 @@
 """A run that its own program watches: what is on record, and what is left when it is cancelled."""
 
 import asyncio
+import contextlib
 import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
 
-from proxy.client import AsyncClient, Client, InvalidCommandError, RequestError, Run, UnreachableError
+from proxy.client import (
+    AsyncClient,
+    Client,
+    InvalidCommandError,
+    RefusedError,
+    RequestError,
+    Run,
+    UnreachableError,
+    monitored,
+)
 from proxy.client.monitored import recordable, to_the_end
-from tests.client.conftest import Live, leaving_nothing
+from tests.client.conftest import Live, answering
 from tests.recorded import SCENARIOS
 
 pytestmark = pytest.mark.anyio
@@ -80,46 +92,6 @@ def test_what_is_recorded_of_results() -> None:
     assert recordable(loop) == {"unrecordable": "list"}
 
 
-async def work(client: AsyncClient, sessions: list[Run]) -> None:
-    """Do a little of everything."""
-    await client.validate("commands", PROMPT)
-    async for _ in client.validate_many("commands", [PROMPT] * 1200):
-        pass
-    run = client.monitored("cut")
-    sessions.append(run)
-    async with run:
-        await run.execute(PROMPT, lambda: 7)
-    async for _ in client.events(page_size=3):
-        pass
-
-
-async def cancelled_after(steps: int, live: Live) -> bool:
-    """Cancel the work at its n-th turn; return whether it was done before."""
-    sessions: list[Run] = []
-    async with leaving_nothing():
-        async with AsyncClient(live.url, retries=0) as client:
-            task = asyncio.create_task(work(client, sessions))
-            for _ in range(steps):
-                if task.done():
-                    break
-                await asyncio.sleep(0)
-            is_done = not task.cancel()
-            await asyncio.wait([task], timeout=20)
-            assert task.done()
-            connector = client._transport._session.connector if client._transport._session else None
-        assert connector is None or connector.closed
-    async with AsyncClient(live.url) as client:
-        assert {one.state for one in (await client.sessions()).sessions} <= {"ended"}
-    return is_done
-
-
-async def test_cancelled_at_every_step(live: Live) -> None:
-    """Cancelled wherever it waits, the client leaves no task, no connection, and no session that goes on."""
-    steps = 1
-    while not await cancelled_after(steps, live):
-        steps += 1 + steps // 12
-
-
 async def test_to_the_end() -> None:
     """A work that must be done is, though it is cancelled more than once, and the cancellation goes on."""
     gate, done = asyncio.Event(), []
@@ -141,19 +113,21 @@ async def test_to_the_end() -> None:
 
 FAKE = """#!{python}
 import sys
-said = sys.stdin.read()
-for line in open({output!r}):
+said = {reads}
+for line in list(open({output!r}))[:{lines}]:
     if '"type":"control_response"' not in line:
         print(line, end="", flush=True)
 sys.exit({status})
 """
 
 
-def fake(folder: Path, status: int = 0) -> str:
-    """Return the path of a program that stands for claude."""
+def fake(folder: Path, status: int = 0, *, reads: str = "sys.stdin.read()", lines: int = 1000) -> str:
+    """Return the path of a program that stands for claude: it reads, says so many lines, and exits."""
     output = SCENARIOS / "raw_simple" / "stdout.jsonl"
     path = folder / "claude"
-    path.write_text(FAKE.format(python=sys.executable, output=str(output), status=status))
+    path.write_text(
+        FAKE.format(python=sys.executable, output=str(output), status=status, reads=reads, lines=lines)
+    )
     path.chmod(0o755)
     return str(path)
 
@@ -193,7 +167,108 @@ async def test_processes_that_fail(client: AsyncClient, tmp_path: Path) -> None:
                 pass
     kinds = [kind for kind, _ in await recorded(client, run)]
     assert kinds.count("command_failed") == 2
-    assert kinds.count("command_rejected") == 1
+    assert kinds.count("command_rejected") == 2
+
+
+STREAMED = ["-p", "--input-format", "stream-json", *ARGUMENTS[1:]]
+USER = {"type": "user", "message": {"role": "user", "content": "say hello"}}
+
+
+async def test_messages_are_commands_too(client: AsyncClient, tmp_path: Path) -> None:
+    """Each prompt of a conversation is on record with its start, and its result or what it failed by."""
+    async with asyncio.timeout(60), client.monitored("talk") as run:
+        async for _ in run.claude(STREAMED, messages=[USER], claude=fake(tmp_path)):
+            pass
+        async for _ in run.claude(STREAMED, messages=[USER], claude=fake(tmp_path, lines=2)):
+            pass
+        with pytest.raises(ValueError, match="one of them"):
+            await anext(run.claude(STREAMED, messages=[USER], prompt="x"))
+    events = (await recorded(client, run))[1:-1]
+    done = ["command_started", "command_completed", "command_started", "command_failed"]
+    assert [kind for kind, _ in events] == done
+    assert [data["command"]["prompt"] for _, data in events] == ["say hello"] * 4
+    assert [data["command_id"] for _, data in events] == [1, 1, 2, 2]
+    assert events[1][1]["result"]
+    assert events[1][1]["duration_ms"] >= 0
+    assert events[3][1]["error"]["type"] == "run_failed"
+    names = {one.name for one in (await client.sessions()).sessions}
+    assert names == {"talk"}
+
+
+async def test_a_conversation_that_is_left(client: AsyncClient, tmp_path: Path) -> None:
+    """A prompt whose end is not waited for is on record as failed."""
+    program = fake(tmp_path, reads="print('{}', flush=True), sys.stdin.readline(), sys.stdin.read()")
+    gate = asyncio.Event()
+
+    async def messages() -> AsyncIterator[dict[str, Any]]:
+        yield USER
+        await gate.wait()
+
+    async with (
+        asyncio.timeout(60),
+        client.monitored() as run,
+        contextlib.aclosing(run.claude(STREAMED, messages=messages(), claude=program)) as events,
+    ):
+        async for event in events:
+            if event.event_type == "run_started":
+                break
+    kinds = [kind for kind, _ in await recorded(client, run)]
+    assert kinds[1:-1] == ["command_started", "command_failed"]
+
+
+async def test_what_is_no_session(client: AsyncClient, tmp_path: Path) -> None:
+    """A command that is no session is not followed for ever, and is told from one that did nothing."""
+    async with asyncio.timeout(60), client.monitored() as run:
+        with pytest.raises(RequestError, match="-p"):
+            async for _ in run.claude(["--version"], prompt="x", claude=fake(tmp_path)):
+                pass
+
+
+@pytest.mark.parametrize("how", ["silent", "refusing", "gone"])
+async def test_a_server_that_is_of_no_use_any_more(how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the server does once a run has begun: the work is done, its errors are its own, losses are told."""
+    monkeypatch.setattr(monitored, "_PATIENCE_S", 0.05)
+    never = asyncio.Event()
+    started = b'{"success":true,"data":{"session_id":"s"}}'
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        if request.path.endswith("/monitoring/sessions"):
+            return web.Response(body=started)
+        if how == "refusing":
+            return web.json_response({"success": False, "error": "No more."}, status=401)
+        if how == "gone":
+            assert request.transport is not None
+            request.transport.abort()
+        await never.wait()
+        return web.Response()
+
+    async with answering(handle, retries=0, timeout_s=0.2) as client, asyncio.timeout(30):
+        async with client.monitored() as run:
+            assert await run.execute(PROMPT, lambda: 7) == 7
+            with pytest.raises(KeyError, match="mine"):
+                async with run.command(PROMPT):
+                    raise KeyError("mine")
+            with pytest.raises(InvalidCommandError):
+                await run.execute({"action": "prompt"}, lambda: pytest.fail("it ran"))
+        assert run.lost == 5
+        assert isinstance(run.trouble, RefusedError if how == "refusing" else UnreachableError)
+        never.set()
+
+
+async def test_a_start_that_is_not_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that cannot begin is an error by blame, also where the server only keeps silent."""
+    monkeypatch.setattr(monitored, "_PATIENCE_S", 0.05)
+    never = asyncio.Event()
+
+    async def handle(_: web.Request) -> web.Response:
+        await never.wait()
+        return web.Response()
+
+    async with answering(handle) as client:
+        with pytest.raises(UnreachableError, match="within") as caught:
+            await client.monitored().__aenter__()
+        never.set()
+    assert caught.value.may_have_arrived
 
 
 async def test_a_process_that_is_left(client: AsyncClient, tmp_path: Path) -> None:
