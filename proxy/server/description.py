@@ -1,24 +1,21 @@
 """The API's own description, made from the table of routes and the published schemas."""
 
-import base64
-import hashlib
-import html
 import os
-import re
 from collections.abc import Sequence
-from functools import cache, cached_property
+from functools import cached_property
 from typing import Any
 
 import msgspec
 from aiohttp import web
 
 from proxy import __version__
-from proxy.events.vocabulary import MEANINGS, STATE_MEANINGS
 from proxy.protocol import library
-from proxy.server.route import Parameter, Route
+from proxy.server.manual import manual
+from proxy.server.page import POLICY
+from proxy.server.route import Parameter, Route, plain
 from proxy.server.security import default_access
 
-__all__ = ["DESCRIPTION", "Description", "docs", "openapi", "plain"]
+__all__ = ["DESCRIPTION", "Description", "docs", "openapi"]
 
 _FAILURES = {
     400: "The body is not JSON, or has another content type.",
@@ -49,7 +46,7 @@ class Description:
     @cached_property
     def page(self) -> str:
         """The same for people."""
-        return _page(self._routes)
+        return manual(self._routes)
 
 
 DESCRIPTION: web.AppKey[Description] = web.AppKey("DESCRIPTION", Description)
@@ -63,9 +60,7 @@ async def openapi(request: web.Request) -> web.Response:
 async def docs(request: web.Request) -> web.Response:
     """Give the description as a page."""
     page = request.app[DESCRIPTION].page
-    nothing_else = "frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
-    policy = f"default-src 'none'; style-src {_style_hash()}; {nothing_else}"
-    return web.Response(text=page, content_type="text/html", headers={"Content-Security-Policy": policy})
+    return web.Response(text=page, content_type="text/html", headers={"Content-Security-Policy": POLICY})
 
 
 def _openapi(routes: Sequence[Route]) -> bytes:
@@ -91,11 +86,6 @@ def _openapi(routes: Sequence[Route]) -> bytes:
         },
     }
     return msgspec.json.encode(described)
-
-
-def plain(path: str) -> str:
-    """Return a path as OpenAPI writes it: ``{name:.+}`` is ``{name}``."""
-    return re.sub(r"{(\w+):[^}]*}", r"{\1}", path)
 
 
 def _operation(route: Route, components: dict[str, Any]) -> dict[str, Any]:
@@ -180,60 +170,3 @@ def _rewritten(value: Any, name: str, components: dict[str, Any]) -> Any:
         target = os.path.normpath(os.path.join(os.path.dirname(name), path)) if path else name
         return {"$ref": _component(target, components)["$ref"] + fragment}
     return {key: _rewritten(item, name, components) for key, item in value.items()}
-
-
-@cache
-def _style_hash() -> str:
-    style = _PAGE.partition("<style>")[2].partition("</style>")[0]
-    return f"'sha256-{base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()}'"
-
-
-def _page(routes: Sequence[Route]) -> str:
-    rows = []
-    for route in routes:
-        parameters = "".join(
-            f"<li><code>{html.escape(one.name)}</code> ({one.place}): {html.escape(one.text)}</li>"
-            for one in route.parameters
-        )
-        taken = f"<p>Body: <code>{route.request}</code></p>" if route.request else ""
-        given = f"<p>Answer: <code>{html.escape(route.answer)}</code></p>" if route.answer else ""
-        rows.append(
-            f"<section><h2><b>{route.method}</b> <code>{html.escape(plain(route.path))}</code></h2>"
-            f"<p>{html.escape(route.summary)}.</p>{taken}{given}<ul>{parameters}</ul></section>"
-        )
-    events = "".join(
-        f"<tr><td><code>{name}</code></td><td>{html.escape(source)}</td><td>{html.escape(carried)}</td></tr>"
-        for name, (source, carried) in MEANINGS.items()
-    )
-    states = "".join(
-        f"<tr><td><code>{name}</code></td><td>{html.escape(text)}</td></tr>"
-        for name, text in STATE_MEANINGS.items()
-    )
-    parts = {"@VERSION@": __version__, "@ROWS@": "\n".join(rows), "@EVENTS@": events, "@STATES@": states}
-    page = _PAGE
-    for mark, part in parts.items():
-        page = page.replace(mark, part)
-    return page
-
-
-_PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>claude-proxy API</title>
-<style>body{font:16px/1.5 system-ui;max-width:52rem;margin:2rem auto;padding:0 1rem;color-scheme:light dark}
-h2{font-size:1rem;margin:1.5rem 0 0}section p,ul{margin:.2rem 0}
-td{vertical-align:top;padding:.1rem .5rem}</style></head><body>
-<h1>claude-proxy @VERSION@</h1>
-<p>Every JSON answer is <code>{"success": true, "data": ...}</code> or
-<code>{"success": false, "error": "..."}</code>. Schemas that are named here are at
-<code>/api/v1/specifications/NAME</code>; <a href="/openapi.json">/openapi.json</a> says the same for programs.
-HEAD is answered as GET is, without the body; the WebSocket takes GET alone.</p>
-@ROWS@
-<h1>Events</h1>
-<p>An event is <code>event_type</code>, <code>timestamp</code>, <code>session_id</code> and <code>data</code>. The
-data of those that are derived from a session's messages is valid under <code>events</code>: besides what is listed
-here it has <code>event</code>, <code>timestamp</code>, <code>state</code> (after the event), <code>session_id</code>,
-<code>seq</code> of its record, and <code>run_id</code> where a run is open.</p>
-<table><tr><th>event</th><th>from</th><th>carries</th></tr>@EVENTS@</table>
-<h1>States</h1>
-<table>@STATES@</table>
-</body></html>
-"""

@@ -1,12 +1,13 @@
 """One call of the API: what is registered, and described, of it."""
 
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Literal
 
 from aiohttp import web
 
-__all__ = ["Parameter", "Route"]
+__all__ = ["Parameter", "Route", "plain"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,3 +37,8 @@ class Route:
     failures: tuple[int, ...] = ()
     access: Literal["open", "read", "write"] | None = None
     """What it needs; None: nothing for `/health...`, else ``read`` for GET and ``write`` for the others."""
+
+
+def plain(path: str) -> str:
+    """Return a path as OpenAPI writes it: ``{name:.+}`` is ``{name}``."""
+    return re.sub(r"{(\w+):[^}]*}", r"{\1}", path)

@@ -8,7 +8,7 @@ import jsonschema_rs
 import pytest
 
 from proxy.events.vocabulary import NAMES, STATES
-from proxy.server.description import plain
+from proxy.server.route import plain
 from proxy.server.routes import ROUTES
 from tests.server.conftest import Rig
 
@@ -66,6 +66,18 @@ async def test_answers_are_as_described(rig: Rig) -> None:
         schema = {**content["application/json"]["schema"], "components": whole["components"]}
         response = await rig.client.get(path)
         assert jsonschema_rs.validator_for(schema).is_valid(await response.json()), path
+
+
+async def test_docs_lead_somewhere(rig: Rig) -> None:
+    """Each link of the page for people leads to a call on it, or to what the server gives."""
+    page = await (await rig.client.get("/docs")).text()
+    targets = set(re.findall(r'href="([^"]+)"', page)) - {"data:,"}
+    assert len(targets) > len(ROUTES)  # one in the index for each, and the schemas
+    for target in targets:
+        if target.startswith("#"):
+            assert f'id="{target[1:]}"' in page
+        else:
+            assert (await rig.client.get(target)).status == 200, target
 
 
 async def test_docs_name_every_route(rig: Rig) -> None:

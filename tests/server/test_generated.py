@@ -18,8 +18,7 @@ from schemathesis.core.result import Ok
 from schemathesis.specs.openapi import checks
 
 from proxy.protocol.specifications import names
-from proxy.server.description import plain
-from proxy.server.route import Route
+from proxy.server.route import Route, plain
 from proxy.server.routes import ROUTES
 from proxy.sessions.record import lifecycle
 from proxy.sessions.writer import SessionLog

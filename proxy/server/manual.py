@@ -1,0 +1,128 @@
+"""The API's description as a page for people: every call, every event, every state."""
+
+import html
+import re
+from collections.abc import Iterable, Sequence
+
+from proxy import __version__
+from proxy.events.vocabulary import MEANINGS, STATE_MEANINGS
+from proxy.server.route import Parameter, Route, plain
+from proxy.server.security import default_access
+
+__all__ = ["manual"]
+
+_SPECIFICATIONS = "/api/v1/specifications"
+
+
+def manual(routes: Sequence[Route]) -> str:
+    """Return the page; its style is `static/manual.css`."""
+    groups: dict[str, list[Route]] = {}
+    for route in routes:
+        groups.setdefault(_group(route.path), []).append(route)
+    chapters = [_chapter(name, group) for name, group in groups.items()]
+    index = "".join(_index(name, group) for name, group in groups.items())
+    index += '<h2>meanings</h2><a href="#events">events</a><a href="#states">states</a>'
+    return _PAGE.format(
+        version=__version__,
+        index=index,
+        chapters="\n".join(chapters),
+        events=_table(
+            ("event", "from", "carries"), ((f"`{name}`", *meaning) for name, meaning in MEANINGS.items())
+        ),
+        states=_table(("state", "is"), ((f"`{name}`", text) for name, text in STATE_MEANINGS.items())),
+    )
+
+
+def _group(path: str) -> str:
+    """Return what the calls of a path are about, as the page's headings have it."""
+    if path.startswith("/api/v1/"):
+        return path.split("/")[3]
+    return "server" if path not in ("/", "/docs", "/openapi.json", "/static/{name:.+}") else "pages"
+
+
+def _index(name: str, group: Sequence[Route]) -> str:
+    links = "".join(
+        f'<a href="#{_anchor(route)}"><b>{route.method}</b> {_escaped(_shortened(route.path))}</a>'
+        for route in group
+    )
+    return f"<h2>{name}</h2>{links}"
+
+
+def _chapter(name: str, group: Sequence[Route]) -> str:
+    return f"<h2>{name}</h2>" + "".join(_section(route) for route in group)
+
+
+def _section(route: Route) -> str:
+    access = route.access or default_access(route.method, route.path)
+    facts = [("access", "open to everybody" if access == "open" else f"a token needs the scope `{access}`")]
+    parts = [
+        f'<section id="{_anchor(route)}">',
+        f'<h3><b class="{route.method.lower()}">{route.method}</b> <code>{_escaped(plain(route.path))}</code></h3>',
+        f"<p>{_marked(route.summary)}.</p>",
+    ]
+    if route.parameters:
+        parts.append(_table(("parameter", "in", "is"), (_parameter(one) for one in route.parameters)))
+    links = [("body", route.request), ("answer", route.answer)]
+    facts += [(what, name) for what, name in links if name]
+    for what, told in facts:
+        value = _marked(told) if what == "access" else _schema(told)
+        parts.append(f'<p class="fact"><span>{what}</span> {value}</p>')
+    return "".join(parts) + "</section>"
+
+
+def _parameter(one: Parameter) -> tuple[str, str, str]:
+    return f"`{one.name}`", one.place, one.text
+
+
+def _schema(name: str) -> str:
+    """Return a link to a schema; ``[name]`` is a list of it."""
+    one = name.strip("[]")
+    link = f'<a href="{_SPECIFICATIONS}/{_escaped(one)}"><code>{_escaped(one)}</code></a>'
+    return f"a list of {link}" if name.startswith("[") else link
+
+
+def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    head = "".join(f"<th>{name}</th>" for name in heads)
+    body = "".join("<tr>" + "".join(f"<td>{_marked(cell)}</td>" for cell in row) + "</tr>" for row in rows)
+    return f'<div class="wide"><table><tr>{head}</tr>{body}</table></div>'
+
+
+def _anchor(route: Route) -> str:
+    return re.sub(r"\W+", "-", f"{route.method} {plain(route.path)}").strip("-").lower()
+
+
+def _shortened(path: str) -> str:
+    return re.sub(r"^/api/v1/\w+", "…", plain(path)) or path
+
+
+def _escaped(text: str) -> str:
+    return html.escape(text)
+
+
+def _marked(text: str) -> str:
+    """Return a text as markup, its words in backticks as code."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(text))
+
+
+_PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>claude-proxy API</title><link rel="icon" href="data:,"><link rel="stylesheet" href="/static/manual.css"></head>
+<body><nav><a class="home" href="/">claude-proxy</a>{index}</nav>
+<main><h1>claude-proxy API <small>{version}</small></h1>
+<p>Every JSON answer is <code>{{"success": true, "data": ...}}</code> or
+<code>{{"success": false, "error": "..."}}</code>; what is said of answers here is their <code>data</code>.
+<a href="/openapi.json">/openapi.json</a> says the same for programs. HEAD is answered as GET is, without the body; the
+WebSocket takes GET alone. From this machine and the same user no token is needed; others send
+<code>Authorization: Bearer TOKEN</code>.</p>
+{chapters}
+<h2 id="events">events</h2>
+<p>An event is <code>event_type</code>, <code>timestamp</code>, <code>session_id</code> and <code>data</code>. The
+data of those that are derived from a session's messages is valid under the specification
+<a href="/api/v1/specifications/events"><code>events</code></a>: besides what is listed here it has <code>event</code>,
+<code>timestamp</code>, <code>state</code> (after the event), <code>session_id</code>, <code>seq</code> of its record,
+and <code>run_id</code> where a run is open.</p>
+{events}
+<h2 id="states">states</h2>
+{states}
+</main></body></html>
+"""
