@@ -13,7 +13,7 @@ from rich.text import Text
 from proxy.analysis.anomalies import SEVERITIES
 from proxy.analysis.summary import ACTIVITIES
 from proxy.cli.columns import Column, table
-from proxy.cli.terminal import one_line, printable
+from proxy.cli.terminal import PIPED_WIDTH, one_line, printable
 from proxy.events.vocabulary import OVER
 from proxy.events.words import counted, in_dollars, in_words
 
@@ -74,12 +74,9 @@ _Lines = list["Text | tuple[int, Text]"]
 
 def put(console: Console, line: Text, *, hang: int = 0, most: int | None = None) -> None:
     """Print a line, folded to the width; what goes on is moved in by ``hang`` cells, and has at most so many lines."""
-    width = max(20, console.width - hang) if console.is_terminal or console.width < 160 else 1 << 30
-    pieces = (
-        line.wrap(console, width + hang if not hang else width, overflow="fold")
-        if line.cell_len > width
-        else [line]
-    )
+    folds = console.is_terminal or console.width < PIPED_WIDTH
+    width = max(8, console.width - hang)
+    pieces = line.wrap(console, width, overflow="fold") if folds and line.cell_len > width else [line]
     for at, piece in enumerate(pieces[:most]):
         piece.rstrip()
         console.print(Text(" " * hang) + piece if at else piece)
