@@ -1,6 +1,6 @@
 // What a session did, where time and money went, and what stands out, each with the record that shows it.
 import { html, Empty, Failure, Text } from "./ui.js";
-import { clock, cost, count, duration, exact, milliseconds, oneLine, percent, visible } from "./format.js";
+import { clock, cost, count, duration, exact, oneLine, percent, visible } from "./format.js";
 import { Sentence } from "./prose.js";
 import { useAnalysis } from "./analyzed.js";
 import { Chart } from "./charts.js";

@@ -1,5 +1,5 @@
 // The page: what is shown follows the address; what is new comes over one connection.
-import { html, render, useEffect, useKeys, useRedraw, useState, Failure, State, Text } from "./ui.js";
+import { html, render, useEffect, useKeys, useRedraw, useState, Failure } from "./ui.js";
 import { live } from "./api.js";
 import { go, href, place } from "./router.js";
 import { Home } from "./home.js";

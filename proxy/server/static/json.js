@@ -1,6 +1,6 @@
 // A JSON value to look into: a tree that is made as it is opened, with long texts in pieces.
 import { html, useState } from "./ui.js";
-import { bytes, exact, visible } from "./format.js";
+import { exact, visible } from "./format.js";
 
 const SHOWN_ITEMS = 100;
 const SHOWN_TEXT = 600;
@@ -9,7 +9,7 @@ const PIECE = 20000;
 const kind = (value) => (value === null ? "null" : Array.isArray(value) ? "array" : typeof value);
 
 /** A long text, in pieces of which the browser lays out those in view. */
-export function LongText({ value }) {
+function LongText({ value }) {
   const pieces = [];
   for (let at = 0; at < value.length; ) {
     let end = Math.min(value.length, at + PIECE);
@@ -51,5 +51,3 @@ function Node({ name, value, depth, opened }) {
 }
 
 export const Tree = ({ value, opened = 4 }) => html`<div class="json"><${Node} value=${value} depth=${0} opened=${opened} /></div>`;
-
-export const size = (number) => bytes(number);

@@ -1,7 +1,7 @@
 // What every view is made of: markup as template literals, hooks, and a few small components.
 import { h, render } from "./vendor/preact.js";
 import htm from "./vendor/htm.js";
-import { cost, dateTime, duration, visible } from "./format.js";
+import { cost, dateTime, visible } from "./format.js";
 export { useCallback, useEffect, useLayoutEffect, useMemo, useReducer, useRef, useState } from "./vendor/hooks.js";
 import { useEffect, useLayoutEffect, useReducer, useRef } from "./vendor/hooks.js";
 
@@ -40,8 +40,6 @@ export const State = ({ one }) => {
 export const Time = ({ value }) =>
   value ? html`<time datetime=${value} title=${value}>${dateTime(value)}</time>` : null;
 
-export const Duration = ({ ms }) => html`<span class="num">${duration(ms)}</span>`;
-
 export const Cost = ({ usd }) => html`<span class="num">${cost(usd)}</span>`;
 
 export const Empty = ({ title, children }) =>
@@ -51,7 +49,7 @@ export const Failure = ({ error, retry }) =>
   html`<div class="failure" role="alert"><p>${error}</p>${retry && html`<button onClick=${retry}>Try again</button>`}</div>`;
 
 /** Whether a key is meant for a field, and not for the page. */
-export const isTyping = (event) =>
+const isTyping = (event) =>
   event.ctrlKey || event.metaKey || event.altKey || /^(INPUT|TEXTAREA|SELECT)$/.test(event.target.tagName ?? "");
 
 /** Calls a handler with each key that is meant for the page. */

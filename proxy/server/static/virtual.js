@@ -54,9 +54,6 @@ export function List({ count, estimate, row, seen, handle, fixed = false, label,
         wasAtEnd.current = true;
         instance.scrollToIndex(count - 1, { align: "end" });
       },
-      page: (sign) => {
-        scroller.current.scrollTop += sign * scroller.current.clientHeight * 0.9;
-      },
       inView: (index) => {
         const range = instance.range;
         return range && index > range.startIndex && index < range.endIndex;
