@@ -2086,6 +2086,8 @@ export type ControlResponsesInitialize = {
   hook_on_failure_supported?: boolean;
   claude_code_version?: string;
   pid?: number;
+  /** Since 2.1.332. */
+  sandbox_enabled?: boolean;
   current_permission_mode?: string;
   fast_mode_state?: "off" | "cooldown" | "on" | (string & {});
   user_output_styles_dir?: string;
@@ -2580,8 +2582,8 @@ export type HooksInputsPermissionDenied = {
   tool_use_id: string;
   reason: string;
   mcp_server?: {
-    name?: string;
-    source?: string;
+    name: string;
+    source: string;
   } | null;
 };
 
@@ -2688,8 +2690,8 @@ export type HooksInputsPostToolUse = {
   tool_use_id: string;
   duration_ms?: number;
   mcp_server?: {
-    name?: string;
-    source?: string;
+    name: string;
+    source: string;
   } | null;
 };
 
@@ -2713,8 +2715,8 @@ export type HooksInputsPostToolUseFailure = {
   is_interrupt?: boolean;
   duration_ms?: number;
   mcp_server?: {
-    name?: string;
-    source?: string;
+    name: string;
+    source: string;
   } | null;
 };
 
@@ -2776,8 +2778,8 @@ export type HooksInputsPreToolUse = {
   tool_input: unknown;
   tool_use_id: string;
   mcp_server?: {
-    name?: string;
-    source?: string;
+    name: string;
+    source: string;
   } | null;
 };
 
@@ -2864,8 +2866,8 @@ export type HooksInputsStop = {
   session_crons?: Array<{
     id: string;
     schedule: string;
-    recurring?: boolean;
-    prompt?: string;
+    recurring: boolean;
+    prompt: string;
   }> | null;
 };
 
@@ -2932,8 +2934,8 @@ export type HooksInputsSubagentStop = {
   session_crons?: Array<{
     id: string;
     schedule: string;
-    recurring?: boolean;
-    prompt?: string;
+    recurring: boolean;
+    prompt: string;
   }> | null;
 };
 
@@ -3563,6 +3565,8 @@ export type MessagesUser = {
     non_execution_kind?: string;
   }>;
   refused_message_id?: string;
+  /** Since 2.1.332, after a refusal. */
+  refusal_retry?: boolean;
 };
 
 /** User message (input). The client starts a turn, or says something while one runs. Answered by whatever the turn brings, and in the end a `result`. Clients may leave out everything but the message. */
@@ -4218,6 +4222,8 @@ export type SystemInit = SharedIds & {
   messaging_socket_path?: string | null;
   original_cwd?: string;
   per_turn_effort_active?: boolean;
+  /** Since 2.1.332. */
+  sandbox_enabled?: boolean;
   served_by_anthropic?: boolean;
   ultrathink_available?: boolean;
   ultrathink_typed_raises?: boolean;
