@@ -368,8 +368,12 @@ class _Supervisor:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})
         self._tell(b"stopped", number)
         os.kill(os.getpid(), number)
-        self._tell(b"continued", number)
         signal.pthread_sigmask(signal.SIG_BLOCK, {number} & _WAITED)
+        self._tell(b"continued", number)
+        woken = signal.sigtimedwait({signal.SIGCONT}, 0)
+        # The relay's own is not the command's: that went on before, and may have been stopped again since.
+        if woken is not None and woken.si_pid != self._relay_pid and not self._went_to_the_group(signal.SIGCONT):
+            self._send(signal.SIGCONT)
 
     def _finish(self, status: int) -> NoReturn:
         """End like the command, once the relay process says that all is delivered.

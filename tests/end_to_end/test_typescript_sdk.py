@@ -27,8 +27,8 @@ pytestmark = pytest.mark.anyio
 
 SDK = "@anthropic-ai/claude-agent-sdk@0.3.330"
 CLIENT = Path(__file__).with_name("typescript_client.mjs")
-INSTALL_WAIT_S = 100
-CLIENT_WAIT_S = 40
+INSTALL_WAIT_S = 200
+CLIENT_WAIT_S = 100
 
 SCENARIOS = (
     "turns",

@@ -27,6 +27,7 @@ IDS = re.compile(
 # Written out as words, these depend on how long something took or when it happened.
 WORDS = (
     (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z"), "<time>"),
+    (re.compile(r"\d{4}-\d\d-\d\d-\d{6}(?=-)"), "<time>"),  # in the names of exported conversations
     (re.compile(r"/cc-socks/\d+\.sock"), "/cc-socks/<pid>.sock"),
     (re.compile(r"(?<=Total duration \()(API|wall)\): +[\dms .]+"), r"\1): <duration>"),
     (re.compile(r"(?<=duration_ms: )\d+"), "<n>"),
