@@ -262,6 +262,7 @@ class Client(_Face[AsyncClient]):
     overview = _call(AsyncClient.overview)
     metrics = _call(AsyncClient.metrics)
     analysis = _call(AsyncClient.analysis)
+    drift = _call(AsyncClient.drift)
     records = _call(AsyncClient.records)
     record = _call(AsyncClient.record)
     monitoring_status = _call(AsyncClient.monitoring_status)

@@ -125,6 +125,13 @@ class AsyncClient:
         """Return what a session did, where its time and money went, and what stands out."""
         return await self._transport.call("GET", f"{_session(session_id)}/analysis", models.Analysis)
 
+    async def drift(self, session_id: str) -> models.Drift:
+        """Return what passed in a session that the specification does not have.
+
+        While it is not `complete`, asking again goes on in a log that is too long for one answer.
+        """
+        return await self._transport.call("GET", f"{_session(session_id)}/drift", models.Drift)
+
     async def records(
         self,
         session_id: str,

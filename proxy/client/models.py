@@ -12,11 +12,13 @@ from proxy.analysis.report import Analysis
 from proxy.compliance.report import Outcome, Report
 from proxy.events.vocabulary import State
 from proxy.protocol.specifications import Specification
+from proxy.sessions.drift import Sighting
 
 __all__ = [
     "Analysis",
     "CaptureOptions",
     "Check",
+    "Drift",
     "Event",
     "EventPage",
     "Gap",
@@ -32,6 +34,7 @@ __all__ = [
     "Report",
     "Session",
     "SessionPage",
+    "Sighting",
     "Specification",
     "Specifications",
     "Status",
@@ -185,6 +188,16 @@ class RecordPage(msgspec.Struct, frozen=True, kw_only=True):
     complete: bool
     """False: the log is long and was not looked at to its end; asked again, the search goes on."""
     kinds: list[dict[str, Any]]
+
+
+class Drift(msgspec.Struct, frozen=True, kw_only=True):
+    """What passed in a session that the specification does not have, each thing once with its first record."""
+
+    drift: list[Sighting]
+    unlisted: int
+    """How often something was seen that is not listed, because so much else is."""
+    complete: bool
+    """False: the log is long and was not looked at to its end; asked again, the search goes on."""
 
 
 class Specifications(msgspec.Struct, frozen=True, kw_only=True):

@@ -18,6 +18,7 @@ Kind = Literal["type", "subtype", "field", "block", "value"]
 Stream = Literal["stdin", "stdout"]
 
 LONGEST_VALUE = 100
+LONGEST_PATH = 1000
 
 _OTHER: dict[Stream, Stream] = {"stdin": "stdout", "stdout": "stdin"}
 _MOST_ASKED = 10_000
@@ -27,8 +28,9 @@ class Drift(msgspec.Struct, frozen=True):
     """One thing that the specification does not have.
 
     `subtype` is that of the message, or, in a reply, what was asked for. `path` is a JSON pointer into the
-    message, with `*` for list positions and for keys that are data. `value` is the unknown type, tag or value, cut
-    to `LONGEST_VALUE` characters; None for a field, whose name is in the path.
+    message, with `*` for list positions and for keys that are data, cut to `LONGEST_PATH` characters. `value` is the
+    unknown type, tag or value; None for a field, whose name is in the path. What is quoted of a message is cut to
+    `LONGEST_VALUE` characters: names that somebody made up may be of any length.
     """
 
     kind: Kind
@@ -73,7 +75,8 @@ class Finder:
             return []
         row = _closed(stream).rows.get(type_)
         if row is None:
-            return [Drift("type", type_, None, "/type", type_[:LONGEST_VALUE])]
+            name = type_[:LONGEST_VALUE]
+            return [Drift("type", name, None, "/type", name)]
         path = TAG_PATHS.get(type_, ())
         subtype = _at(value, path) if path else None
         walk = _Walk(type_, subtype if isinstance(subtype, str) else None, "/" + "/".join(path))
@@ -125,7 +128,7 @@ class _Walk:
 
     def __init__(self, type_: str, subtype: str | None, subtype_path: str) -> None:
         self._type = type_
-        self._subtype = subtype
+        self._subtype = None if subtype is None else subtype[:LONGEST_VALUE]
         self._subtype_path = subtype_path
 
     def value(self, value: Any, schema: library.Schema, name: str, path: str) -> Iterator[Drift]:
@@ -177,7 +180,8 @@ class _Walk:
                 yield self._drift("field", f"{path}/{_escaped(key)}", None)
 
     def _drift(self, kind: Kind, path: str, value: str | None) -> Drift:
-        return Drift(kind, self._type, self._subtype, path, None if value is None else value[:LONGEST_VALUE])
+        cut = None if value is None else value[:LONGEST_VALUE]
+        return Drift(kind, self._type, self._subtype, path[:LONGEST_PATH], cut)
 
 
 class _Typed(msgspec.Struct):

@@ -1,4 +1,4 @@
-"""What sessions did: of one, over a period, and at a glance."""
+"""What sessions did: of one, over a period, and at a glance; and what of it the specification does not have."""
 
 import asyncio
 from contextlib import closing
@@ -9,11 +9,12 @@ from aiohttp import web
 from proxy.analysis import period
 from proxy.events.moments import spelled
 from proxy.server.errors import NotFoundError, UnprocessableError, answer, raw_answer
+from proxy.server.records import from_log
 from proxy.server.requests import moment
 from proxy.server.shared import now_us, of
 from proxy.store.history import History
 
-__all__ = ["metrics", "overview", "session"]
+__all__ = ["drift", "metrics", "overview", "session"]
 
 _DAY_US = 86_400_000_000
 _NEWEST = 20
@@ -30,6 +31,13 @@ async def session(request: web.Request) -> web.Response:
     if found is None:
         raise NotFoundError(f"The session {session_id!r} was removed.")
     return raw_answer(found)
+
+
+async def drift(request: web.Request) -> web.Response:
+    """Give what passed in one session that the specification does not have."""
+    shared, session_id = of(request), request.match_info["session_id"]
+    await shared.known(session_id)
+    return raw_answer(await from_log(session_id, lambda: shared.drifts.answer(session_id)))
 
 
 async def metrics(request: web.Request) -> web.Response:

@@ -11,6 +11,7 @@ from proxy.config import Settings
 from proxy.server.analyses import Analyses
 from proxy.server.compliance import Checks
 from proxy.server.description import DESCRIPTION, Description
+from proxy.server.drifts import Drifts
 from proxy.server.errors import error_middleware, expect
 from proxy.server.journal import journal
 from proxy.server.live import Hub
@@ -115,6 +116,7 @@ async def _started(data_dir: str, settings: Settings, keeper: Keeper | None) -> 
         TokenFile(data_dir),
         of_configuration(settings.security.tokens),
         Analyses(History(queries.reading)),
+        Drifts(data_dir),
         keeper=keeper,
         onlooker=onlooker,
         restarting=restarting,

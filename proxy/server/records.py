@@ -14,7 +14,7 @@ from proxy.sessions.reader import parse
 from proxy.store.records import NO_RECORD, RecordQuery, Row
 from proxy.store.spelling import as_json
 
-__all__ = ["FARTHEST", "LEAST_TEXT", "LONGEST_TEXT", "MOST_RECORDS", "record", "records"]
+__all__ = ["FARTHEST", "LEAST_TEXT", "LONGEST_TEXT", "MOST_RECORDS", "from_log", "record", "records"]
 
 MOST_RECORDS = 1000
 """Of one page."""
@@ -58,7 +58,7 @@ async def records(request: web.Request) -> web.Response:
             }
         )
 
-    return raw_answer(await _from_log(session_id, found))
+    return raw_answer(await from_log(session_id, found))
 
 
 async def record(request: web.Request) -> web.Response:
@@ -69,7 +69,7 @@ async def record(request: web.Request) -> web.Response:
         raise UnprocessableError(f"{number!r} is no number of a record; it takes a whole number from 0.")
     longest = whole(request, "max_text", None, LEAST_TEXT, LONGEST_TEXT)
     await shared.known(session_id)
-    row = await _from_log(session_id, lambda: shared.records.one(session_id, int(number)))
+    row = await from_log(session_id, lambda: shared.records.one(session_id, int(number)))
     if row is None:
         raise NotFoundError(f"The session {session_id!r} has no record {number}.")
     if longest is not None:
@@ -77,7 +77,8 @@ async def record(request: web.Request) -> web.Response:
     return raw_answer(row.line)
 
 
-async def _from_log(session_id: str, ask: Any) -> Any:
+async def from_log(session_id: str, ask: Any) -> Any:
+    """Ask something of a session's log, beside the event loop. NotFoundError when it cannot be read."""
     try:
         return await asyncio.to_thread(ask)
     except OSError as error:

@@ -212,6 +212,15 @@ ROUTES = (
     ),
     Route(
         "GET",
+        "/api/v1/monitoring/sessions/{session_id}/drift",
+        analysis.drift,
+        "What passed in a session that the specification does not have, each with its first record",
+        (_ID,),
+        answer="api/drift_answer",
+        failures=(404,),
+    ),
+    Route(
+        "GET",
         "/api/v1/monitoring/metrics",
         analysis.metrics,
         "What happened in a period, over all sessions",

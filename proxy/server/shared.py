@@ -11,6 +11,7 @@ from proxy.config import Settings
 from proxy.events import Session, describe
 from proxy.events.vocabulary import OVER
 from proxy.server.analyses import Analyses
+from proxy.server.drifts import Drifts
 from proxy.server.errors import NotFoundError
 from proxy.server.live import Hub
 from proxy.server.recording import Keeper, Recordings
@@ -57,6 +58,7 @@ class Shared:
     tokens: list[Token]
     """Those of the configuration."""
     analyses: Analyses
+    drifts: Drifts
     keeper: Keeper
     onlooker: Onlooker | None
     restarting: asyncio.Event

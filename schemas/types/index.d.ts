@@ -226,6 +226,34 @@ export type ApiComplianceRequest = {
   threshold?: number;
 };
 
+/** Answer: drift. What passed in a session that the specification does not have: types, subtypes, fields, blocks and values. */
+export type ApiDriftAnswer = {
+  /** Each thing once, in the order in which they were first seen. Long names and values are cut. */
+  drift: Array<{
+    kind: "type" | "subtype" | "field" | "block" | "value";
+    stream: "stdin" | "stdout";
+    /** Of the message. */
+    type: string;
+    /** Of the message, or, in a reply, what was asked for. */
+    subtype: string | null;
+    /** A JSON pointer into the message, with `*` for list positions and for keys that are data. */
+    path: string;
+    /** The unknown type, tag or value; a field has none. */
+    value?: string;
+    first_seen: string;
+    session_id: string;
+    /** The first record that has it. */
+    seq: number;
+    claude_code_version: string | null;
+    /** How often it was seen. */
+    count: number;
+  }>;
+  /** How often something was seen that is not listed, because so much else is. */
+  unlisted: number;
+  /** Whether the log was looked through to its end. A long one takes several questions: ask again, and the search goes on. */
+  complete: boolean;
+};
+
 /** Event of the API. One event of a session, as queries, streams and sockets give it. */
 export type ApiEvent = {
   event_type: string;

@@ -53,10 +53,11 @@ def test_drift_of_all_sessions_is_counted_from_the_oldest_on(
         "path": "/new",
         "first_seen": "2026-11-22T10:00:00.000000Z",
         "session_id": FIRST,
+        "seq": 0,
         "claude_code_version": "2.1.999",
         "count": 3,
     }
-    assert (dream["kind"], dream["value"], dream["count"]) == ("type", "dream", 1)
+    assert (dream["kind"], dream["value"], dream["seq"], dream["count"]) == ("type", "dream", 2, 1)
 
 
 def test_fail_makes_drift_an_exit_status(tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -52,6 +52,7 @@ async def use_everything(client: AsyncClient, log: SessionLog) -> None:
     assert (await client.overview()).total_sessions == 1
     assert (await client.metrics()).sessions
     assert (await client.analysis(log.session_id)).session_id == log.session_id
+    assert (await client.drift(log.session_id)).complete
     assert (await client.records(log.session_id)).total >= 1
     assert (await client.record(log.session_id, 0))["seq"] == 0
     await client.status()
@@ -169,6 +170,8 @@ async def test_both_faces_have_the_same_calls() -> None:
 @pytest.mark.parametrize(
     ("model", "name"),
     [
+        (models.Drift, "drift_answer"),
+        (models.Sighting, "drift_answer#drift"),
         (models.Event, "event"),
         (models.EventPage, "events_answer"),
         (models.Health, "health_answer"),
@@ -190,6 +193,7 @@ async def test_models_are_the_apis_own(model: type[msgspec.Struct], name: str) -
     file, _, part = name.partition("#")
     schema = library.load(f"api/{file}.json")
     schema = schema["properties"][part] if part else schema
+    schema = schema.get("items", schema)
     fields = {field.name: field for field in msgspec.structs.fields(model)}
     assert set(schema["properties"]) <= set(fields)
     assert {name for name, field in fields.items() if field.required} <= set(schema.get("required", []))

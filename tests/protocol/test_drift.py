@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from proxy.protocol.drift import LONGEST_VALUE, Drift, Finder
+from proxy.protocol.drift import LONGEST_PATH, LONGEST_VALUE, Drift, Finder
 from tests.protocol import corpus
 
 IDS = {"uuid": "u", "session_id": "s"}
@@ -121,6 +121,14 @@ def test_a_value_is_cut_short() -> None:
     """A value may be long, or private beyond its beginning."""
     (drift,) = found("stdout", {**USER, "priority": "x" * 1000})
     assert drift.value == "x" * LONGEST_VALUE
+    for message in (
+        {**USER, "x" * 9000: 1},
+        {"type": "x" * 9000},
+        {"type": "system", "subtype": "x" * 9000},
+    ):
+        (drift,) = found("stdout", message)
+        assert len(drift.path) <= LONGEST_PATH
+        assert len(drift.type) <= LONGEST_VALUE >= len(drift.subtype or "")
 
 
 def test_lone_surrogates_do_not_hide_drift() -> None:

@@ -279,6 +279,25 @@ async def test_what_stands_out_leads_to_its_record(tmp_path: Path, tab: Tab) -> 
         await tab.sees("1 found")
 
 
+async def test_drift_leads_to_its_record(tmp_path: Path, tab: Tab) -> None:
+    """What the specification does not have of a valid message leads to the record; that there is none is said."""
+    for session_id, more in (("plain", {}), ("new", {"dreams": "of sheep"})):
+        maker = LogMaker(session_id)
+        log = maker.started(COMMAND) + maker.lines("stdin", prompt("go"))
+        log += maker.lines("stdout", {"type": "keep_alive"}, {"type": "keep_alive", **more})
+        written(tmp_path, session_id, log + maker.ended())
+    async with serving(tmp_path) as rig:
+        await tab.open(f"{base(rig)}/#/session/plain/analysis")
+        await tab.sees("Nothing passed that the specification does not have")
+        await tab.open(f"{base(rig)}/#/session/new/analysis")
+        row = await tab.until("document.querySelector('.drift tbody tr')?.innerText")
+        assert row.split() == ["field", "stdout", "keep_alive", "/dreams", "1"]
+        await tab.click(".drift a")
+        await tab.until("location.hash.includes('/records') && location.hash.includes('seq=3')")
+        await tab.until("document.querySelector('.detail .json')?.innerText.includes('of sheep')")
+        assert await tab.value("document.querySelector('.detail .verdict').textContent") == "valid"
+
+
 async def test_charts_say_what_is_under_the_pointer(tmp_path: Path, tab: Tab) -> None:
     """A chart has an axis with units, says to those who do not see it what it shows, and a bar how much it is."""
     maker = LogMaker("today", time.time_ns() // 1000 - 60_000_000)

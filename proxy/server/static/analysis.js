@@ -2,7 +2,7 @@
 import { html, Empty, Failure, Text } from "./ui.js";
 import { clock, cost, count, duration, exact, oneLine, percent, visible } from "./format.js";
 import { Sentence } from "./prose.js";
-import { useAnalysis } from "./analyzed.js";
+import { useAnalysis, useDrift } from "./analyzed.js";
 import { Chart } from "./charts.js";
 import { href } from "./router.js";
 
@@ -31,6 +31,21 @@ function Anomalies({ session, found }) {
       <${Evidence} session=${session} seqs=${one.evidence?.records?.length ? one.evidence.records : [one.seq]} /></div>`)
       : html`<p class="faint">Nothing does: no gaps, loops, errors, unanswered questions or lines that the specification does not have.</p>`}
     ${more > 0 && html`<p class="faint">${exact(more)} more are not shown.</p>`}<//>`;
+}
+
+/** What the specification does not have, each with the first record that has it. */
+function Drift({ session }) {
+  const [found, error, look] = useDrift(session.session_id);
+  const shown = found?.drift.slice(0, 100) ?? [];
+  const more = (found?.drift.length ?? 0) - shown.length;
+  return html`<${Panel} title="Drift" about=${shown.length ? exact(found.drift.length) : ""} wide>
+    ${!found && error && html`<${Failure} error=${error} retry=${look} />`}
+    ${shown.length > 0 && html`<table class="drift"><thead><tr><th>kind</th><th>stream</th><th>where</th><th>value</th><th class="num">times</th></tr></thead><tbody>
+      ${shown.map((one) => html`<tr><td>${one.kind}</td><td class="faint">${one.stream}</td><td><${Seq} session=${session} seq=${one.seq}><${Text} class="mono" value=${oneLine([one.type, one.subtype].filter(Boolean).join("/"), 120)} /> <${Text} class="mono" value=${oneLine(one.path, 120)} /><//></td>
+        <td><${Text} class="mono" value=${oneLine(one.value)} /></td><td class="num">${exact(one.count)}</td></tr>`)}</tbody></table>`}
+    ${found?.complete && !shown.length && html`<p class="faint">Nothing passed that the specification does not have.</p>`}
+    ${found && !found.complete && html`<p class="faint">Reading the log…</p>`}
+    ${(more > 0 || found?.unlisted > 0) && html`<p class="faint">There is more, which is not shown${more > 0 ? `: ${exact(more)} other things` : ""}.</p>`}<//>`;
 }
 
 function Tools({ tools }) {
@@ -77,6 +92,7 @@ export function Analysis({ session }) {
   return html`<section class="analysis"><div class="grid-cards">
     ${found.summary?.length ? html`<${Panel} title="In short" wide>${found.summary.map((sentence) => html`<p><${Sentence} value=${sentence} /></p>`)}<//>` : null}
     <${Anomalies} session=${session} found=${found} />
+    <${Drift} session=${session} />
     <div class="columns"><${Panel} title="Where the time went" about=${duration(found.time.total_ms)}><${Shares} parts=${found.time.activities.map((one) => ({ name: one.activity, ms: one.ms, share: one.share }))} />
       <table><thead><tr><th></th><th class="num">count</th><th class="num">median</th><th class="num">p95</th><th class="num">longest</th></tr></thead><tbody><${Figures} name="turns" figures=${found.time.turns} />${found.time.activities.map((one) => html`<${Figures} name=${one.activity} figures=${one.spans} />`)}</tbody></table><//>
     <${Panel} title="States"><${Shares} parts=${found.states.time.map((one) => ({ name: one.state, ms: one.ms, share: one.share }))} />

@@ -1,14 +1,24 @@
-// The analysis of a session, kept up with it.
+// What is found out about a session, kept up with it.
 import { useCallback, useEffect, useState } from "./ui.js";
-import { analysis, live } from "./api.js";
+import { analysis, drift, live } from "./api.js";
 
 const LEAST_MS = 1500;
 
-/** Returns [analysis, error, look]: fetched anew when something has happened, but not all the time. */
-export function useAnalysis(id) {
+/** Returns [analysis, error, look]. */
+export const useAnalysis = (id) => useAnswer(analysis, id);
+
+/** Returns [drift, error, look]: of a long log in pieces, until all of it was looked through. */
+export function useDrift(id) {
+  const [found, error, look] = useAnswer(drift, id);
+  useEffect(() => { if (found && !found.complete) look(); }, [found]);
+  return [found, error, look];
+}
+
+/** Returns [answer, error, look]: asked anew when something has happened, but not all the time. */
+function useAnswer(question, id) {
   const [found, setFound] = useState(null);
   const [error, setError] = useState(null);
-  const look = useCallback(() => analysis(id).then((one) => (setFound(one), setError(null)), (failure) => setError(failure.message)), [id]);
+  const look = useCallback(() => question(id).then((one) => (setFound(one), setError(null)), (failure) => setError(failure.message)), [question, id]);
   useEffect(() => {
     let timer = 0;
     let took = 0;

@@ -30,6 +30,7 @@ export const status = () => ask("/status");
 export const sessions = (offset, limit) => ask(SESSIONS, { offset, limit });
 export const session = (id) => ask(path(id));
 export const analysis = (id) => ask(`${path(id)}/analysis`);
+export const drift = (id) => ask(`${path(id)}/drift`);
 export const metrics = (start_time, end_time) => ask("/api/v1/monitoring/metrics", { start_time, end_time });
 export const events = (id, query) => ask("/api/v1/monitoring/events", { session_id: id, order: "asc", ...query });
 export const records = (id, query, signal) => ask(`${path(id)}/records`, query, signal);
