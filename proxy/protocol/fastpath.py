@@ -25,16 +25,25 @@ class _AnyObject(msgspec.Struct, gc=False):
     """Any object: all its fields are skipped."""
 
 
-class _Defaulted:
-    """An object that may lack its tag, which msgspec has no type for: it is checked once it is decoded."""
+class _Picked:
+    """An object that may lack its tag, or have one of no row, which msgspec has no union for.
 
-    default: dict[str, str]
-    whole: Any
+    It is checked once it is decoded, against the struct that its tag picks.
+    """
+
+    tag: str
+    default: str | None
+    rows: dict[Any, Any]
+    other: Any
 
 
-def _checked(kind: type[_Defaulted], value: Any) -> _Defaulted:
+def _checked(kind: type[_Picked], value: Any) -> _Picked:
     """Return an instance of one of those types for an object that is right. ValidationError: it is not."""
-    msgspec.convert({**kind.default, **value} if isinstance(value, dict) else value, kind.whole)
+    picked = kind.rows.get(value.get(kind.tag, kind.default), kind.other) if isinstance(value, dict) else None
+    if picked is None:
+        raise ValueError("no row for this")
+    # A struct, for which msgspec keeps what it knows of it. Of a union it would find that out each time.
+    msgspec.convert(value, picked, dec_hook=_checked)
     return kind()
 
 
@@ -48,10 +57,16 @@ class Compiler:
 
     `closed` makes types that take only what the schema names: no further fields, and of strings with known values
     only those. They tell messages without drift from those that are worth a closer look.
+
+    `any_tag` makes types that take objects with tags of no row as well, for more time and memory: what they are made
+    for is decoded whole.
     """
 
-    def __init__(self, *, closed: bool = False) -> None:
+    def __init__(self, *, closed: bool = False, any_tag: bool = False) -> None:
         self._closed = closed
+        self._any_tag = any_tag
+        # An object that is decoded whole has no raw parts.
+        self._anything: Any = Any if any_tag else msgspec.Raw
         self._only: dict[str, set[str]] = {}
         self._kept: dict[str, Any] = {}
 
@@ -92,7 +107,7 @@ class Compiler:
         if kinds:
             return self._union([self._of_kind(kind, {**schema, "type": kind}, name) for kind in kinds])
         _allow(schema)
-        return msgspec.Raw
+        return self._anything
 
     def _of_kind(self, kind: str, schema: Schema, name: str) -> Any:
         if kind == "object":
@@ -115,27 +130,42 @@ class Compiler:
         return self._struct(fields) if fields else _AnyObject
 
     def _tagged(self, schema: Schema, name: str, choice: Table) -> Any:
-        tag, rows = choice.tag, choice.rows
-        wanted = self._only.get(name, rows.keys()) & rows.keys()
+        tag = choice.tag
         common = self._fields({**schema, "allOf": [s for s in schema["allOf"] if "if" not in s]}, name)
+        if self._any_tag or choice.default is not None:
+            return self._picked(common, name, choice)
         common.pop(tag)
+        wanted = self._only.get(name, choice.rows.keys()) & choice.rows.keys()
         structs = []
         for value in sorted(wanted):
-            row, row_name = follow(rows[value], name)
-            own = self._fields(row, row_name)
-            if any(own[key] != common[key] for key in own.keys() & common.keys()):
-                raise UnsupportedError(f"{row_name} defines otherwise what {name} defines")
-            fields = common | own
-            fields.pop(tag, None)
+            fields = self._row(common, name, choice, value)
             if len(wanted) == 1:  # msgspec lets the tag be missing where there is no choice
-                fields[tag] = (Literal[value], True)
-                structs.append(self._struct(fields))
+                structs.append(self._struct({**fields, tag: (Literal[value], True)}))
             else:
                 structs.append(self._struct(fields, tag_field=tag, tag=value))
-        whole: Any = Union[tuple(structs)]  # noqa: UP007 - made at run time
-        if choice.default is None:
-            return whole
-        return type("Defaulted", (_Defaulted,), {"default": {tag: choice.default}, "whole": whole})
+        return Union[tuple(structs)]  # noqa: UP007 - made at run time
+
+    def _picked(self, common: dict[str, tuple[Any, bool]], name: str, choice: Table) -> Any:
+        tag = choice.tag
+        rest = {key: field for key, field in common.items() if key != tag}
+        rows = {}
+        for value in choice.rows:
+            fields = self._row(rest, name, choice, value)
+            rows[value] = self._struct({**fields, tag: (type(value), value != choice.default)})
+        other = None if self._closed else self._struct(common)
+        attributes = {"tag": tag, "default": choice.default, "rows": rows, "other": other}
+        return type("Picked", (_Picked,), attributes)
+
+    def _row(
+        self, common: dict[str, tuple[Any, bool]], name: str, choice: Table, value: str
+    ) -> dict[str, tuple[Any, bool]]:
+        """Return the fields of objects with that tag, but for the tag itself."""
+        row, row_name = follow(choice.rows[value], name)
+        own = self._fields(row, row_name)
+        own.pop(choice.tag, None)
+        if any(own[key] != common[key] for key in own.keys() & common.keys()):
+            raise UnsupportedError(f"{row_name} defines otherwise what {name} defines")
+        return common | own
 
     def _fields(self, schema: Schema, name: str) -> dict[str, tuple[Any, bool]]:
         """Return the type of each property, and whether it is required. Any type and optional: left out."""
@@ -148,10 +178,10 @@ class Compiler:
             if key in fields:
                 raise UnsupportedError(f"{name}: {key!r} is defined twice")
             kind = self._type(value, name)
-            if key in required or kind is not msgspec.Raw or self._closed:
+            if key in required or kind is not self._anything or self._closed:
                 fields[key] = (kind, key in required)
         for key in required:
-            fields[key] = (fields[key][0] if key in fields else msgspec.Raw, True)
+            fields[key] = (fields[key][0] if key in fields else self._anything, True)
         return fields
 
     def _struct(self, fields: dict[str, tuple[Any, bool]], **tags: Any) -> Any:
@@ -169,8 +199,8 @@ class Compiler:
 
     def _union(self, members: list[Any]) -> Any:
         """Return the union of the members, less those that msgspec cannot tell apart from an earlier one."""
-        if msgspec.Raw in members:
-            return msgspec.Raw
+        if self._anything in members:
+            return self._anything
         kept: dict[str, Any] = {}
         for member in (part for whole in members for part in _parts(whole)):
             group = _group(member)

@@ -43,8 +43,8 @@ _string = msgspec.json.Decoder(str)
 _raw = msgspec.json.Decoder(msgspec.Raw)
 _list = msgspec.json.Decoder(list[msgspec.Raw])
 _map = msgspec.json.Decoder(dict[str, msgspec.Raw])
-# By container and schema, a decoder for many values of it, if there can be one. The schema is kept for its id.
-_quick: dict[tuple[type, int], tuple[Schema, msgspec.json.Decoder[Any] | None]] = {}
+# By container and schema, decoders for many values of it, the fastest first. The schema is kept for its id.
+_quick: dict[tuple[type, int], tuple[Schema, list[msgspec.json.Decoder[Any]]]] = {}
 
 
 def judgement(schema: str, line: bytes) -> Judgement:
@@ -186,17 +186,23 @@ def _accepted(container: Any, schema: Schema, name: str, piece: bytes | memoryvi
         return None
     key = (container, id(schema))
     if key not in _quick:
+        _quick[key] = (schema, list(_decoders(container, schema, name)))
+    for decoder in _quick[key][1]:
         try:
-            kind = fastpath.Compiler().compile_part(schema, name)
-            decoder = fastpath.decoder(container[kind] if container is list else container[str, kind])
+            return decoder.decode(piece)
+        except REFUSALS:
+            pass
+    return None
+
+
+def _decoders(container: Any, schema: Schema, name: str) -> Iterator[msgspec.json.Decoder[Any]]:
+    """Yield what decoders there can be: one that wants known tags, and one that takes what may be new."""
+    for any_tag in (False, True):
+        try:
+            kind = fastpath.Compiler(any_tag=any_tag).compile_part(schema, name)
+            yield fastpath.decoder(container[kind] if container is list else container[str, kind])
         except fastpath.UnsupportedError:
-            decoder = None
-        _quick[key] = (schema, decoder)
-    decoder = _quick[key][1]
-    try:
-        return decoder and decoder.decode(piece)
-    except REFUSALS:
-        return None
+            pass
 
 
 def _of_string(schema: Schema, value: memoryview, path: Path) -> _Faults:

@@ -1,13 +1,15 @@
 """One truth, one verdict: fast path, slow path and two implementations of JSON Schema agree on every line."""
 
 import json
+from typing import Any
 
 import hypothesis
 import pytest
 from hypothesis import strategies as st
 
 from proxy.protocol import Judge, full, library
-from proxy.protocol.fastpath import Compiler
+from proxy.protocol.fastpath import Compiler, decoder
+from proxy.protocol.grammar import REFUSALS
 from tests.protocol import corpus
 from tests.protocol.corpus import STREAMS, Stream
 
@@ -45,6 +47,32 @@ def test_recorded_lines_are_valid_and_take_the_fast_path(
         assert judge.judge(line).verdict == "valid", line[:200]
 
 
+def test_however_an_mcp_server_is_configured_takes_the_fast_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a type, without one, as most are, and with one that is new; and what is wrong in it is found."""
+    command = {"command": "npx", "args": ["-y", "server"], "env": {"A": "b"}}
+    servers = {
+        "default": command,
+        "stdio": {**command, "type": "stdio"},
+        "http": {"type": "http", "url": "https://example.com/mcp", "headers": {"A": "b"}},
+        "sdk": {"type": "sdk", "name": "mine"},
+        "new": {"type": "carrier pigeon", "command": 1},
+    }
+    judge = Judge("stdin")
+    with monkeypatch.context() as patch:
+        patch.setattr(full, "judgement", lambda *_: pytest.fail("the fast path refused a server"))
+        for chosen in (servers, *({name: one} for name, one in servers.items())):
+            assert judge.judge(set_servers(chosen)).verdict == "valid"
+    wrong: list[Any] = [{}, {"url": "x"}, {"command": "x", "args": [1]}, {"type": "sdk"}, {"type": None}, 7]
+    for broken in wrong:
+        assert agreed("stdin", set_servers({**servers, "z": broken})) == "invalid"
+
+
+def set_servers(servers: dict[str, Any]) -> bytes:
+    """Return a request that sets MCP servers."""
+    request = {"subtype": "mcp_set_servers", "servers": servers}
+    return json.dumps({"type": "control_request", "request_id": "1", "request": request}).encode()
+
+
 @pytest.mark.parametrize("stream", STREAMS)
 def test_every_judge_has_the_same_verdict_on_recorded_lines(stream: Stream) -> None:
     """Reference and fast path agree on every kind of recorded line."""
@@ -66,6 +94,23 @@ def test_every_judge_has_the_same_verdict_on_broken_lines(stream: Stream) -> Non
                 paths = {error.path for error in judgement.errors}
                 assert paths <= considered
                 assert all(any(path.startswith(one) for path in paths) for one in wrong)
+
+
+@pytest.mark.parametrize("stream", STREAMS)
+def test_types_for_any_tag_take_what_the_schema_takes(stream: Stream) -> None:
+    """Of recorded messages and those with one thing changed they take the valid ones, with tags of no row as well."""
+    choice = library.table(library.load(f"{stream}.json"))
+    assert choice is not None
+    for (type_, _), line in corpus.by_kind(stream).items():
+        _, name = library.follow(choice.rows[type_], f"{stream}.json")
+        typed = decoder(Compiler(any_tag=True).compile(name))
+        for what, message in [("", json.loads(line)), *corpus.broken(json.loads(line))]:
+            try:
+                typed.decode(json.dumps(message).encode())
+                is_taken = True
+            except REFUSALS:
+                is_taken = False
+            assert is_taken == corpus.second_reference(name).is_valid(message), (what, line[:200])
 
 
 def test_a_broken_message_is_found_invalid() -> None:

@@ -6,14 +6,14 @@ import msgspec
 import pytest
 
 from proxy.protocol import library
-from proxy.protocol.fastpath import Compiler, UnsupportedError
+from proxy.protocol.fastpath import Compiler, UnsupportedError, decoder
 
 
-def takes(schema: Any, line: bytes, *, closed: bool = False, monkeypatch: pytest.MonkeyPatch) -> bool:
+def takes(schema: Any, line: bytes, *, monkeypatch: pytest.MonkeyPatch, **how: bool) -> bool:
     """Tell whether the typed decode made from a schema takes a line."""
     monkeypatch.setitem(library._loaded, "test.json", schema)
     try:
-        msgspec.json.decode(line, type=Compiler(closed=closed).compile("test.json"))
+        decoder(Compiler(**how).compile("test.json")).decode(line)
     except msgspec.ValidationError:
         return False
     return True
@@ -36,6 +36,17 @@ TABLE: dict[str, Any] = {
         for tag in ("x", "y")
     ],
 }
+
+# Without a type it is an x.
+DEFAULTED: dict[str, Any] = {
+    "type": "object",
+    "properties": TABLE["properties"],
+    "allOf": [
+        {"if": {"properties": {"type": {"const": "x"}}}, "then": TABLE["allOf"][0]["then"]},
+        TABLE["allOf"][1],
+    ],
+}
+TAGLESS = [b"[]", b"7", b"null", b'{"type":null,"x":1}', b'{"type":7}', b'{"type":["x"],"x":1}']
 
 
 @pytest.mark.parametrize(
@@ -63,6 +74,11 @@ TABLE: dict[str, Any] = {
             [b'{"type":"x","x":1}', b'{"y":1,"type":"y"}'],
             [b'{"type":"x"}', b'{"x":1}', b'{"type":"z"}'],
         ),
+        (
+            DEFAULTED,
+            [b'{"x":1}', b'{"type":"x","x":1}', b'{"type":"y","y":1}', b'{"type":"z"}'],
+            [b"{}", b'{"x":"1"}', b'{"y":1}', b'{"type":"y","x":1}', *TAGLESS],
+        ),
     ],
 )
 def test_a_schema_becomes_a_type(
@@ -80,6 +96,7 @@ def test_a_schema_becomes_a_type(
         ({"type": "object", "properties": {"a": {}}}, [b"{}", b'{"a":1}'], [b'{"b":1}']),
         ({"type": "object"}, [b'{"b":1}'], []),
         (TABLE, [b'{"type":"x","x":1}'], [b'{"type":"x","x":1,"y":1}']),
+        (DEFAULTED, [b'{"x":1}', b'{"type":"x","x":1}'], [b'{"type":"z"}', b'{"x":1,"y":1}', *TAGLESS]),
     ],
 )
 def test_a_closed_type_takes_only_what_is_named(
@@ -88,6 +105,35 @@ def test_a_closed_type_takes_only_what_is_named(
     """Further fields and values are drift."""
     assert all(takes(schema, line, closed=True, monkeypatch=monkeypatch) for line in taken)
     assert not any(takes(schema, line, closed=True, monkeypatch=monkeypatch) for line in refused)
+
+
+ROW: dict[str, Any] = {
+    "type": "object",
+    "required": ["in"],
+    "properties": {"in": {"items": TABLE, "type": "array"}},
+}
+NESTED = {**TABLE, "allOf": [{**TABLE["allOf"][0], "then": ROW}]}
+
+
+@pytest.mark.parametrize(
+    ("schema", "taken", "refused"),
+    [
+        (TABLE, [b'{"type":"x","x":1}', b'{"type":"z","x":"1"}'], [b'{"type":"x"}', b'{"x":1}', *TAGLESS]),
+        (DEFAULTED, [b'{"x":1}', b'{"type":"z"}'], [b"{}", b'{"y":1}', *TAGLESS]),
+        (
+            NESTED,
+            [b'{"type":"x","in":[{"type":"z"},{"type":"y","y":1}]}', b'{"type":"z","in":1}'],
+            [b'{"type":"x","in":[{"type":"z"},{"type":"y"}]}', b'{"type":"x","in":[{}]}'],
+        ),
+        ({"type": "object", "required": ["a"], "properties": {"a": {}}}, [b'{"a":[{}]}'], [b"{}"]),
+    ],
+)
+def test_a_type_may_take_tags_of_no_row(
+    schema: Any, taken: list[bytes], refused: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the schema does: what such an object has in common with the others is asked of it all the same."""
+    assert all(takes(schema, line, any_tag=True, monkeypatch=monkeypatch) for line in taken)
+    assert not any(takes(schema, line, any_tag=True, monkeypatch=monkeypatch) for line in refused)
 
 
 @pytest.mark.parametrize(

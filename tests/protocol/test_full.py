@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from proxy.protocol import full, library
+from proxy.protocol.sentences import Fault
 from tests.protocol import corpus
 
 USER = "messages/user_input.json"
@@ -83,6 +84,33 @@ def test_a_fault_is_found_wherever_it_is() -> None:
     values = {**many, "last": 1}
     message = {"type": "update_environment_variables", "variables": values}
     assert list(sentences(VARIABLES, message)) == ["/variables/last"]
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        '{"type":"x%d"}',
+        '{"type":"text","text":""},{"type":"x%d","text":1}',
+        '{"type":"tool_result","tool_use_id":"t","content":[{"type":"x%d"}]}',
+    ],
+)
+def test_many_blocks_of_unknown_kinds_are_not_searched_one_by_one(
+    block: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each is valid as far as anyone knows; to find that out takes no search of each, wherever it is."""
+    searched = 0
+
+    def counted(*args: Any) -> Iterator[Fault]:
+        nonlocal searched
+        searched += 1
+        return search(*args)
+
+    search = full._faults
+    monkeypatch.setattr(full, "_faults", counted)
+    content = ",".join(block % number for number in range(10_000))
+    blocks = json.loads(f"[{content}]")
+    assert sentences(USER, user(blocks)) == {}
+    assert searched < 100
 
 
 @pytest.mark.parametrize("count", [1, 10_000])

@@ -79,6 +79,19 @@ CASES: dict[str, tuple[bytes, str]] = {
     ),
     "blocks with escapes": (user(b"[%b1]" % repeated(rb'{"type":"text","text":"\\\"["},')), "invalid 1"),
     "blocks of unknown kinds": (user(b"[%b1]" % many(b'{"type":"x%d"},')), "invalid 1"),
+    "blocks of unknown kinds further in": (tool_result(b"[%b1]" % many(b'{"type":"x%d"},')), "invalid 1"),
+    "blocks of known and unknown kinds": (
+        user(b"[%b1]" % many(b'{"type":"text","text":""},{"type":"x%d"},')),
+        "invalid 1",
+    ),
+    "towers in blocks of unknown kinds": (
+        user(b"[%b1]" % many(b'{"type":"x%%d","a":%b},' % (b'{"a":' * 240 + b"1" + b"}" * 240))),
+        "invalid 1",
+    ),
+    "empty objects in blocks of unknown kinds": (
+        user(b"[%b1]" % many(b'{"type":"x%%d","a":[%b1]},' % (b"{}," * 5000))),
+        "invalid 1",
+    ),
     "the longest integers": (user(b'"","x":[%b1]' % repeated(b"1" * 4300 + b",")), "valid 0"),
     "towers of objects": (
         tool_result(b"[%b1]" % repeated(b'{"a":' * 240 + b"1" + b"}" * 240 + b",")),
