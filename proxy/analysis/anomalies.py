@@ -6,6 +6,7 @@ thresholds and their reasons; ``docs/analysis.md`` says the same to users.
 
 from typing import Final
 
+from proxy.analysis import failures, mismatches
 from proxy.analysis.counts import ToolCounts
 from proxy.analysis.delays import Delays
 from proxy.analysis.failures import Failures
@@ -14,7 +15,7 @@ from proxy.analysis.ledger import Ledger
 from proxy.analysis.loops import Loops
 from proxy.analysis.mismatches import Mismatches
 from proxy.analysis.report import Activity, Anomaly
-from proxy.analysis.spans import Span, Spans, seq_of
+from proxy.analysis.spans import Span, Spans
 from proxy.events import Event
 from proxy.events.reading import number
 from proxy.events.words import in_dollars
@@ -55,25 +56,30 @@ COST_TURNS = 5
 COST_USD = 0.25
 COST_TIMES_MEDIAN = 5
 COST_TIMES_P90 = 3
+_TYPES = failures.TYPES | mismatches.TYPES
 
 
 class Anomalies:
-    """Shows each event to all detectors."""
+    """Shows each event to the detectors that it may concern."""
 
     def __init__(self) -> None:
         self._delays, self._loops = Delays(), Loops()
         self._failures, self._mismatches = Failures(), Mismatches()
         self._costs: Tops[Span] = Tops()
 
-    def take(
-        self, event: Event, gap_us: int, activity: Activity | None, closed: list[Span], spans: Spans
-    ) -> None:
-        """Take an event: what it ends, what is open after it, and what went on in the gap before it."""
-        seen = Seen(event, seq_of(event.data), gap_us, activity, closed, spans)
-        self._delays.take(seen)
+    def wait(self, activity: Activity | None, gap_us: int, us: int, seq: int | None) -> None:
+        """Take the gap before an event, and what went on in it."""
+        self._delays.wait(activity, gap_us, us, seq)
+
+    def take(self, event: Event, seq: int | None, closed: list[Span], spans: Spans) -> None:
+        """Take an event: what it ends, and what is open after it."""
+        if not closed and event.event_type not in _TYPES:
+            return
+        seen = Seen(event, seq, closed, spans)
         self._failures.take(seen)
         self._mismatches.take(seen)
         if closed:
+            self._delays.take(seen)
             self._loops.take(seen)
             for span in closed:
                 if span.kind == "turn" and (cost := number(span.data, "cost_usd")):

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from proxy.analysis.figures import Distribution
 from proxy.analysis.report import Command, Permissions, Tool
@@ -105,13 +105,17 @@ class Commands:
     has refused it, else ``sent``.
     """
 
+    TYPES: Final = frozenset(
+        ("command_received", "run_started", "run_completed", "run_failed", "run_interrupted", "error")
+    )
+
     def __init__(self) -> None:
         self._outcomes: dict[str, dict[str, int]] = {}
         self._requests: dict[str, str] = {}
         self._in_turn = False
 
     def take(self, event: Event) -> None:
-        """Take an event."""
+        """Take an event of one of the `TYPES`."""
         data = event.data
         match event.event_type:
             case "command_received":
@@ -162,9 +166,10 @@ class Commands:
 
 def named(things: dict[str, _T], name: str, make: Callable[[], _T]) -> _T:
     """Return the thing of that name, made if it is new; beyond so many names all further ones share one."""
-    if name not in things and len(things) >= _MOST_NAMES:
-        name = _OTHER
     found = things.get(name)
+    if found is None and len(things) >= _MOST_NAMES:
+        name = _OTHER
+        found = things.get(name)
     if found is None:
         found = things[name] = make()
     return found

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from proxy.analysis.counts import ToolCounts
 from proxy.analysis.figures import Distribution
 from proxy.analysis.findings import Findings, Seen, Tops
+from proxy.analysis.report import Activity
 from proxy.analysis.spans import Span, Spans
 from proxy.events.words import in_words
 
@@ -52,14 +53,17 @@ class Delays:
         self._unanswered: Tops[Span] = Tops(50)
         self._last_seq: int | None = None
 
+    def wait(self, activity: Activity | None, gap_us: int, us: int, seq: int | None) -> None:
+        """Take the gap before an event, which each of them has."""
+        if activity in _SILENT:
+            gap_ms = gap_us / 1000
+            self._gaps[activity].add(gap_ms)
+            if gap_ms > self._longest.least:
+                self._longest.add(gap_ms, _Gap(activity, self._last_seq, us - gap_us, seq))
+        self._last_seq = seq
+
     def take(self, seen: Seen) -> None:
-        """Take an event."""
-        if seen.activity in _SILENT:
-            gap_ms = seen.gap_us / 1000
-            self._gaps[seen.activity].add(gap_ms)
-            began = seen.event.moment_us - seen.gap_us
-            self._longest.add(gap_ms, _Gap(seen.activity, self._last_seq, began, seen.seq))
-        self._last_seq = seen.seq
+        """Take an event that ends something."""
         for span in seen.closed:
             if span.kind == "tool" and not span.is_agent and span.outcome in ("completed", "failed"):
                 self._slowest.add(span.ran_us(seen.event.moment_us) / 1000, span)

@@ -13,7 +13,22 @@ from proxy.events.words import in_words
 if TYPE_CHECKING:
     from proxy.analysis.report import Severity
 
-__all__ = ["Failures"]
+__all__ = ["TYPES", "Failures"]
+
+TYPES = frozenset(
+    (
+        "command_received",
+        "api_retry",
+        "assistant_message",
+        "tool_started",
+        "rate_limited",
+        "recording_gap",
+        "error",
+        "notification",
+        "session_ended",
+    )
+)
+"""Types of events that are looked at even when they end nothing."""
 
 WINDOW = 10
 """Tool results that a burst is looked for in."""
@@ -57,7 +72,7 @@ class Failures:
         self._has_failed = False
 
     def take(self, seen: Seen) -> None:
-        """Take an event."""
+        """Take an event that ends something, or is of one of the `TYPES`."""
         data = seen.event.data
         at = (seen.seq, seen.event.moment_us)
         for span in seen.closed:
@@ -100,6 +115,8 @@ class Failures:
 
     def _result(self, call: Span) -> None:
         self._last.append(call)
+        if self._burst is None and call.outcome != "failed":
+            return
         failures = [one for one in self._last if one.outcome == "failed"]
         if self._burst is None and len(failures) >= BURST:
             first = failures[0]

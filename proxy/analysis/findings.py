@@ -1,10 +1,11 @@
 """What detectors of anomalies share: how they see an event, and where they put what they found."""
 
 import heapq
+import math
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-from proxy.analysis.report import Activity, Anomaly, Evidence, Severity
+from proxy.analysis.report import Anomaly, Evidence, Severity
 from proxy.analysis.spans import Span, Spans
 from proxy.events import Event
 from proxy.events.moments import spelled
@@ -22,10 +23,6 @@ class Seen:
 
     event: Event
     seq: int | None
-    gap_us: int
-    """Since the event before."""
-    activity: Activity | None
-    """What the session's time went into since the event before."""
     closed: list[Span]
     """What ends with it."""
     spans: Spans
@@ -70,6 +67,11 @@ class Tops(Generic[_T]):
         self._most = most
         self._heap: list[tuple[float, int, _T]] = []
         self._count = 0
+
+    @property
+    def least(self) -> float:
+        """What a value must be above for its thing to be kept."""
+        return self._heap[0][0] if len(self._heap) >= self._most else -math.inf
 
     def add(self, value: float, thing: _T) -> None:
         """Take one."""

@@ -82,6 +82,10 @@ class Loops:
             self._end(next(iter(self._agents)))
         agent = self._agents.setdefault(call.agent, _Agent())
         recent = agent.recent
+        if call.call not in [one.call for one in recent]:  # what nearly every call is
+            self._begin_anew(agent)
+            recent.append(call)
+            return
         recent.append(call)
         for period in range(LONGEST_ROUND + 1):
             distance = period or 1
@@ -96,6 +100,12 @@ class Loops:
                 agent.matched[period] = 0
                 if period in agent.series:
                     _tell(self._over, period, agent.series.pop(period))
+
+    def _begin_anew(self, agent: _Agent) -> None:
+        """End what an agent repeats."""
+        agent.matched = [0] * (LONGEST_ROUND + 1)
+        for period in sorted(agent.series):
+            _tell(self._over, period, agent.series.pop(period))
 
     @staticmethod
     def _go_on(agent: _Agent, period: int, call: Span) -> None:

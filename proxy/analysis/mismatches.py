@@ -7,7 +7,10 @@ from proxy.analysis.report import Severity
 from proxy.analysis.spans import shortened
 from proxy.events.reading import text
 
-__all__ = ["Mismatches"]
+__all__ = ["TYPES", "Mismatches"]
+
+TYPES = frozenset(("tool_completed", "tool_failed", "protocol_drift", "validation_failed"))
+"""Types of events that are looked at even when they end nothing."""
 
 _MOST_SHAPES = 200
 _OTHER = "(other)"
@@ -32,7 +35,7 @@ class Mismatches:
         self._results = 0
 
     def take(self, seen: Seen) -> None:
-        """Take an event."""
+        """Take an event that ends something, or is of one of the `TYPES`."""
         at = (seen.seq, seen.event.moment_us)
         ended, data = seen.event.event_type, seen.event.data
         for span in seen.closed:

@@ -17,6 +17,8 @@ MOST_PIECES = 50_000
 MOST_CANDIDATES = 400
 """Repeating pieces that are looked at in the end: those that cover most."""
 _BITS = 10
+_CUTS = [(length, (1 << (_BITS * length)) - 1) for length in range(SHORTEST, LONGEST + 1)]
+"""Lengths of pieces, and what cuts the last so many steps out of a number of all of them."""
 _OTHER = "(other)"
 
 _Steps = tuple[int, ...]
@@ -28,7 +30,7 @@ class Patterns:
     def __init__(self) -> None:
         self.length = 0
         self._names: dict[str, int] = {}
-        self._last: list[int] = []
+        self._last = 0  # the last steps in one number, so many bits each
         self._pieces: dict[
             int, list[int]
         ] = {}  # a piece: how often it came, and where its last occurrence ends
@@ -40,20 +42,17 @@ class Patterns:
             name = step if len(self._names) < MOST_NAMES - 1 else _OTHER
             number = self._names.setdefault(name, len(self._names) + 1)
         self.length += 1
-        last = self._last
-        last.append(number)
-        if len(last) > LONGEST:
-            del last[0]
-        key, pieces, length = number, self._pieces, 1
-        for earlier in reversed(last[:-1]):
-            key |= earlier << (_BITS * length)
-            length += 1
-            found = pieces.get(key)
+        last = self._last = (self._last << _BITS | number) & _CUTS[-1][1]
+        pieces, end = self._pieces, self.length
+        for length, cut in _CUTS:
+            if length > end:
+                return
+            found = pieces.get(last & cut)
             if found is None:
-                pieces[key] = [1, self.length]
-            elif self.length - length >= found[1]:
+                pieces[last & cut] = [1, end]
+            elif end - length >= found[1]:
                 found[0] += 1
-                found[1] = self.length
+                found[1] = end
         if len(pieces) > MOST_PIECES:
             self._forget_rare()
 

@@ -51,6 +51,7 @@ class SessionAnalysis:
     def take(self, event: Event) -> None:
         """Take the next event."""
         us, data = max(event.moment_us, self.last_us), event.data
+        seq, state = seq_of(data), text(data, "state")
         gap_us = us - self.last_us if self.events else 0
         if self.events:
             self._gaps.add(gap_us / 1000)
@@ -65,9 +66,11 @@ class SessionAnalysis:
         closed = self._spans.take(event)
         for span in closed:
             self._add(span)
-        self._states.take(text(data, "state"), us)
-        self._follow(us, seq_of(data))
-        self._anomalies.take(event, gap_us, activity, closed, self._spans)
+        if state != self._states.state:
+            self._states.take(state, us)
+        self._follow(us, seq)
+        self._anomalies.wait(activity, gap_us, event.moment_us, seq)
+        self._anomalies.take(event, seq, closed, self._spans)
 
     def report(self, now_us: int | None = None, *, expected: int | None = None) -> Analysis:
         """Return what is known.
@@ -124,7 +127,8 @@ class SessionAnalysis:
             kind = _OTHER
         self._kinds[kind] = self._kinds.get(kind, 0) + 1
         self._patterns.add(kind)
-        self._commands.take(event)
+        if kind in Commands.TYPES:
+            self._commands.take(event)
         data = event.data
         match kind:
             case "tool_started":

@@ -30,6 +30,26 @@ MOST_OPEN = 2000
 LABEL = 80
 """Longest label, in characters."""
 AGENT_TOOLS = frozenset(("Agent", "Task"))
+_TYPES = frozenset(
+    (
+        "run_started",
+        "run_completed",
+        "run_failed",
+        "run_interrupted",
+        "tool_started",
+        "tool_completed",
+        "tool_failed",
+        "permission_requested",
+        "permission_resolved",
+        "task_started",
+        "task_completed",
+        "task_failed",
+        "task_stopped",
+        "notification",
+        "session_ended",
+    )
+)
+"""Types of events that begin or end something."""
 
 
 @dataclass(slots=True)
@@ -96,17 +116,19 @@ class Spans:
     def take(self, event: Event) -> list[Span]:
         """Return the spans that end with an event, inner ones first."""
         self._closed = []
-        data, us = event.data, event.moment_us
+        data, us, kind = event.data, event.moment_us, event.event_type
         self._state = text(data, "state") or self._state
-        match event.event_type:
+        if kind not in _TYPES:
+            return self._closed
+        match kind:
             case "run_started":
                 self._begin_turn(data, us)
             case "run_completed" | "run_failed" | "run_interrupted":
-                self._end_turn(event.event_type.removeprefix("run_"), data, us)
+                self._end_turn(kind.removeprefix("run_"), data, us)
             case "tool_started":
                 self._begin_tool(data, us)
             case "tool_completed" | "tool_failed":
-                self._end_tool(event.event_type.removeprefix("tool_"), data, us)
+                self._end_tool(kind.removeprefix("tool_"), data, us)
             case "permission_requested":
                 self._ask(data, us)
             case "permission_resolved":
@@ -114,7 +136,7 @@ class Spans:
             case "task_started":
                 self._begin_task(data, us)
             case "task_completed" | "task_failed" | "task_stopped":
-                self._end_task(event.event_type.removeprefix("task_"), data, us)
+                self._end_task(kind.removeprefix("task_"), data, us)
             case "notification" if data.get("kind") == "permission_denied":
                 self._deny(text(data, "tool_use_id"))
             case "session_ended":

@@ -18,7 +18,7 @@ class StateTimes:
 
     def take(self, state: str | None, us: int) -> None:
         """Take the state after an event; None or an unknown one says nothing."""
-        if state not in STATES or state == self.state:
+        if state == self.state or state not in STATES:
             return
         if self.state is not None:
             self._us[self.state] = self._us.get(self.state, 0) + max(0, us - self._since_us)

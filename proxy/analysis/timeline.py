@@ -35,13 +35,13 @@ class _Bar:
     busy_us: int
     outcome: str
 
-    def under(self, parent: str | None) -> "_Bar":
-        """Return the same bar as a part of another one. (`dataclasses.replace` takes four times as long.)"""
+    def copy(self) -> "_Bar":
+        """Return the same bar again. (`dataclasses.replace` takes four times as long.)"""
         return _Bar(
             self.span,
             self.start_us,
             self.end_us,
-            parent,
+            self.parent,
             self.label,
             self.count,
             self.failed,
@@ -70,7 +70,8 @@ class Bars:
         room = self._most - len(drawn)
         bars, resolution_us = self._bars, self._resolution_us
         if len(bars) > room:
-            bars, resolution_us = _coarsened(bars, room, resolution_us)
+            # What was drawn before stays as it was.
+            bars, resolution_us = _coarsened([bar.copy() for bar in bars], room, resolution_us)
         shown = sorted([*bars, *drawn], key=lambda bar: (bar.start_us, -bar.end_us))
         there = {bar.span.id for bar in shown}
         speller = Speller()
@@ -108,14 +109,16 @@ def _shown(bar: _Bar, there: set[str], speller: Speller) -> Bar:
 
 
 def _coarsened(bars: list[_Bar], most: int, resolution_us: int) -> tuple[list[_Bar], int]:
-    """Return at most so many bars, and the resolution that it took."""
+    """Return at most so many bars, and the resolution that it took. What is given may be changed."""
     if resolution_us:  # first what is new becomes as coarse as the others are
         bars = _merged(bars, resolution_us)
     while len(bars) > most and resolution_us < _LONGEST_US:
         resolution_us = max(_FIRST_US, 2 * resolution_us)
         bars = _merged(bars, resolution_us)
     if len(bars) > most:  # of as many parents: what they are a part of gives way
-        bars = _merged([bar.under(None) for bar in bars], resolution_us)
+        for bar in bars:
+            bar.parent = None
+        bars = _merged(bars, resolution_us)
     return bars, resolution_us
 
 
@@ -125,15 +128,17 @@ def _merged(bars: list[_Bar], resolution_us: int) -> list[_Bar]:
     last: dict[tuple[str, str | None], _Bar] = {}
     became: dict[str, str] = {}  # bars that are part of another one now
     for bar in sorted(bars, key=lambda bar: (bar.start_us, -bar.end_us)):
-        parent = became.get(bar.parent or "", bar.parent)
-        before = last.get((bar.span.kind, parent))
+        parent = bar.parent
+        if parent is not None and parent in became:
+            parent = bar.parent = became[parent]
+        place = bar.span.kind, parent
+        before = last.get(place)
         if before is not None and max(bar.end_us, before.end_us) - before.start_us <= resolution_us:
             became[bar.span.id] = before.span.id
             _join(before, bar)
             continue
-        mine = bar.under(parent)  # what was drawn before stays as it was
-        kept.append(mine)
-        last[bar.span.kind, parent] = mine
+        kept.append(bar)
+        last[place] = bar
     return kept
 
 

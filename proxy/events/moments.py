@@ -38,8 +38,15 @@ class Speller:
 
     def microseconds(self, text: str) -> int:
         """Return the moment that a record's `ts` names. ValueError when it names none."""
-        if len(text) == 27 and text[:20] == self._text and text[20:26].isdecimal():
-            return self._second * 1_000_000 + int(text[20:26])
+        digits = text[20:26]
+        if (
+            len(text) == 27
+            and text[26] == "Z"
+            and text[:20] == self._text
+            and digits.isdecimal()
+            and digits.isascii()
+        ):
+            return self._second * 1_000_000 + int(digits)
         moment_us = microseconds(text)
         self.spelled(moment_us)
         return moment_us

@@ -100,3 +100,14 @@ def test_bars_are_as_coarse_as_the_session_is_long() -> None:
     assert MOST_BARS / 4 < len(timeline.bars) <= MOST_BARS
     assert sum(bar.count for bar in timeline.bars) == many
     assert timeline.resolution_ms <= 4 * (2 * many) / MOST_BARS
+
+
+def test_what_is_part_of_nothing_stays_so() -> None:
+    """Regression: a call with an empty id that was put together with another one became the parent of outer bars."""
+    bars = Bars(most=2)
+    for number, (name, kind) in enumerate([("one", "tool"), ("", "tool"), ("a", "turn"), ("b", "turn")]):
+        start_us = START_US + number * 100
+        bars.add(Span(kind, name, start_us, number, name, end_us=start_us + 10, outcome="completed"))  # type: ignore[arg-type]
+    drawn = bars.timeline([], START_US, START_US + 1000).bars
+    assert {bar.kind: (bar.parent, bar.count) for bar in drawn} == {"tool": (None, 2), "turn": (None, 2)}
+    assert bars.timeline([], START_US, START_US + 1000).bars == drawn
