@@ -372,7 +372,11 @@ class _Supervisor:
         self._tell(b"continued", number)
         woken = signal.sigtimedwait({signal.SIGCONT}, 0)
         # The relay's own is not the command's: that went on before, and may have been stopped again since.
-        if woken is not None and woken.si_pid != self._relay_pid and not self._went_to_the_group(signal.SIGCONT):
+        if (
+            woken is not None
+            and woken.si_pid != self._relay_pid
+            and not self._went_to_the_group(signal.SIGCONT)
+        ):
             self._send(signal.SIGCONT)
 
     def _finish(self, status: int) -> NoReturn:
