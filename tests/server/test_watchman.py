@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -149,7 +150,8 @@ async def test_a_wait_is_told_once_and_the_next_one_after_a_while(tmp_path: Path
     }
     async with watching(tmp_path, model_wait=None) as watch:
         await watch.look()
-        log = watch.rig.live("asks")
+        log = watch.rig.live("asks")  # begins now, by the real clock: nothing in it can have been before
+        watch.clock.now_us = time.time_ns() // 1000 + 3600 * S
         with open(log.path, "ab") as file:  # noqa: ASYNC230 - a few bytes
             maker = LogMaker("asks", START_US)
             maker.seq = 1
