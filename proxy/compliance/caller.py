@@ -17,6 +17,7 @@ from typing import Any
 
 from proxy.compliance import processes
 from proxy.compliance.scenario import Step
+from proxy.replay.wire import is_drained
 
 __all__ = ["Caller", "StuckError", "entries", "excerpt", "fits", "user_message"]
 
@@ -167,6 +168,15 @@ class Caller:
         while not any(fits(wanted, entry) for entry in entries(self._journal)):
             if time.monotonic() > deadline:
                 raise StuckError(f"{_event(wanted)} did not reach the stand-in within {self._patience_s:g} s")
+            self._pump(lambda: False, _LOOK_S)
+
+    def _do_await_read(self, _: bool) -> None:
+        stdin = self.process.stdin
+        assert stdin is not None
+        deadline = time.monotonic() + self._patience_s
+        while not stdin.closed and not is_drained(stdin.fileno()):
+            if time.monotonic() > deadline:
+                raise StuckError(f"the wrapper did not read its input within {self._patience_s:g} s")
             self._pump(lambda: False, _LOOK_S)
 
     def _do_answer(self, payload: Mapping[str, Any]) -> None:

@@ -77,6 +77,8 @@ class Step(_OneOf, rename={"await_": "await"}):
     """Reads until a message has these fields, or a line holds this text."""
     await_seen: dict[str, Any] | None = None
     """Goes on until the stand-in's journal has an entry with these fields."""
+    await_read: bool | None = None
+    """Waits until the wrapper has read all that was written: what follows comes in a read of its own."""
     answer: dict[str, Any] | None = None
     """Answers the control request that was awaited last."""
     close: Literal["stdin", "stdout", "stderr", "all"] | None = None

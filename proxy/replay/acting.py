@@ -199,6 +199,9 @@ class _Actor:
     def _do_delay(self, seconds: float) -> None:
         self._wire.wait(seconds)
 
+    def _do_drain(self, _: None) -> None:
+        self._wire.drain()
+
     def _do_repeat(self, repeat: tuple[int | None, list[Step]]) -> None:
         times, steps = repeat
         if times is not None:

@@ -328,6 +328,7 @@ _STEPS: dict[str, Callable[[Any, str], Any]] = {
     "close": _stream,
     "delay": _seconds,
     "die": _death,
+    "drain": _nothing,
     "echo": _echo,
     "exit": _status,
     "expect": _kind,

@@ -12,9 +12,13 @@ Rules it lives by:
 
 from __future__ import annotations
 
+import array
+import fcntl
 import json
 import os
 import select
+import stat
+import termios
 import time
 
 TYPE_CHECKING = False  # `typing` and `signal` (for its `enum`) take long to import
@@ -23,6 +27,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 _CHUNK = 1 << 16
+_LOOK_S = 0.001
 
 
 class Journal:
@@ -102,6 +107,11 @@ class Wire:
         if not self._line_open:
             self._write_later()
 
+    def drain(self) -> None:
+        """Wait until all that was written to a pipe has been read from it, or nobody reads it any more."""
+        while not is_drained(1):
+            self.wait(_LOOK_S)
+
     def close(self, fd: int) -> None:
         """Close one of the standard streams."""
         if fd == 0:
@@ -165,3 +175,19 @@ class Wire:
             what = {"line": line.decode("utf-8", "surrogateescape"), "newline": newline}
             self._journal.note("line", **what)
         self._on_line(line)
+
+
+def is_drained(pipe: int) -> bool:
+    """Tell by its writing end whether a pipe is empty, or will not be read any more; of anything else always yes."""
+    try:
+        if not stat.S_ISFIFO(os.fstat(pipe).st_mode):
+            return True
+    except OSError:
+        return True  # it is closed
+    poller = select.poll()
+    poller.register(pipe, 0)
+    if poller.poll(0):
+        return True
+    unread = array.array("i", [0])
+    fcntl.ioctl(pipe, termios.FIONREAD, unread)
+    return unread[0] == 0

@@ -90,6 +90,20 @@ def test_a_step_that_cannot_be_done_is_named() -> None:
             caller.write(b"x" * 1_000_000)
 
 
+def test_pieces_come_in_reads_of_their_own() -> None:
+    """The second is written when the first was read, however late that is."""
+    program = "import os; print([os.read(0, 99) for _ in range(3)])"
+    with calling(sys.executable, "-ISc", program) as caller:
+        caller.play([Step(write="one"), Step(await_read=True), Step(write="two"), Step(await_read=True)])
+        caller.finish(PATIENCE_S)
+        assert caller.stdout == b"[b'one', b'two', b'']\n"
+    with (
+        calling("sleep", "60", patience_s=0.3) as caller,
+        pytest.raises(StuckError, match=r"did not read its input within 0\.3 s"),
+    ):
+        caller.play([Step(write="one"), Step(await_read=True)])
+
+
 def test_a_wrapper_that_closes_its_input_holds_nobody_up() -> None:
     """What it did not take is not sent, and the caller goes on."""
     with calling(sys.executable, "-ISc", "import os; os.close(0); print('closed', flush=True)") as caller:

@@ -155,6 +155,22 @@ def test_an_ignored_signal_and_a_hang_after_the_end_of_input(tmp_path: Path) -> 
         assert process.wait(WAIT_S) == -signal.SIGKILL
 
 
+def test_pieces_come_in_reads_of_their_own(tmp_path: Path) -> None:
+    """What follows a drain is written when the client has read all before it, or is gone."""
+    with start(
+        stand_in(tmp_path, [{"text": "one"}, "drain", {"text": "two"}, "drain", {"exit": 3}])
+    ) as process:
+        assert process.stdout is not None
+        reads = [os.read(process.stdout.fileno(), 99) for _ in range(3)]
+        assert (reads, process.wait(WAIT_S)) == ([b"one", b"two", b""], 3)
+    with start(stand_in(tmp_path, [{"text": "one"}, {"expect": "end"}, "drain", {"exit": 3}])) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdout.close()
+        process.stdin.close()
+        assert process.wait(WAIT_S) == 3
+
+
 def test_a_descendant_holds_the_pipe(tmp_path: Path) -> None:
     """The stand-in is gone, its output is still open, and the descendant has the last word."""
     script = [{"child": {"holds": ["stdout"], "seconds": 0.2, "line": "late"}}, {"line": "bye"}, {"exit": 0}]
