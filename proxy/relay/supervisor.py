@@ -104,9 +104,8 @@ def supervise(
         null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
         opened.append(null)
         pid = _start(command, environment, ends, mask)
-    except (
-        OSError
-    ):  # too few descriptors or processes, a sandbox without `/dev`: the command runs, unrecorded
+    except OSError:
+        # Too few descriptors or processes, a sandbox without `/dev`: the command runs, unrecorded.
         for fd in opened:
             os.close(fd)
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
@@ -299,8 +298,13 @@ class _Supervisor:
             arrived = signal.sigwaitinfo(_WAITED)
             if arrived.si_signo == signal.SIGCHLD:
                 self._reap()
-            elif not self._went_to_the_group(arrived.si_signo):
-                self._send(arrived.si_signo)
+            else:
+                self._pass_on(arrived.si_signo)
+
+    def _pass_on(self, number: int) -> None:
+        """Send the command a signal that came to us, unless it went to the whole group and so to the command too."""
+        if not self._went_to_the_group(number):
+            self._send(number)
 
     def _send(self, number: int) -> None:
         try:  # noqa: SIM105 - contextlib takes long to import
@@ -372,12 +376,8 @@ class _Supervisor:
         self._tell(b"continued", number)
         woken = signal.sigtimedwait({signal.SIGCONT}, 0)
         # The relay's own is not the command's: that went on before, and may have been stopped again since.
-        if (
-            woken is not None
-            and woken.si_pid != self._relay_pid
-            and not self._went_to_the_group(signal.SIGCONT)
-        ):
-            self._send(signal.SIGCONT)
+        if woken is not None and woken.si_pid != self._relay_pid:
+            self._pass_on(signal.SIGCONT)
 
     def _finish(self, status: int) -> NoReturn:
         """End like the command, once the relay process says that all is delivered.
