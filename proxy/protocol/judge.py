@@ -91,18 +91,19 @@ class Judge:
 
     def judge(self, line: bytes) -> Judgement:
         """Return the judgement on a line, which is given without its newline."""
+        return VALID if self.accepts(line) else self._judge_refused(line)
+
+    def accepts(self, line: bytes) -> bool:
+        """Tell whether a line is valid, by no more than one decode. False says nothing: some need more."""
         decode = self._decode.get(line[: line.find(b'"', _AFTER_OPENING)])
-        if decode is not None and not grammar.is_crowded(line):
-            try:
-                decode(line)
-            except grammar.REFUSALS:
-                return self._judge_refused(line)
-            if len(line) <= grammar.SHORT:
-                if line.isascii() or grammar.is_utf8(line):
-                    return VALID
-            elif (line.isascii() or grammar.is_utf8(line)) and grammar.is_within_limits(line):
-                return VALID
-        return self._judge_refused(line)
+        is_long = len(line) > grammar.SHORT
+        if decode is None or (is_long and grammar.is_crowded(line)):
+            return False
+        try:
+            decode(line)
+        except grammar.REFUSALS:
+            return False
+        return (line.isascii() or grammar.is_utf8(line)) and (not is_long or grammar.is_within_limits(line))
 
     def judge_lines(self, lines: Sequence[bytes]) -> list[Judgement]:
         """Return the judgement on each line: the same as `judge` gives, faster for many."""

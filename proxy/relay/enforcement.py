@@ -50,6 +50,9 @@ class AnsweringPump(Pump):
         """Write ``line`` to the caller when the command is between two lines; returns at once."""
         self._answers.put(line)
 
+    def prefix(self, line: bytes) -> None:
+        """No line goes past the gate unseen."""
+
     def pass_on(self, lines: list[bytes], data: bytes) -> None:
         """Pass on the command's output."""
         for line in lines:
@@ -102,6 +105,9 @@ class GuardedPump(Pump):
         """Hold every unfinished line of a stream of messages: what has begun to pass can not be held back."""
         kinds: dict[str, Hold] = {"text": "nothing", "undecided": "messages", "messages": "everything"}
         return kinds[self.recorder.kind]
+
+    def prefix(self, line: bytes) -> None:
+        """No line goes past the gate unseen."""
 
     def take_lines(self, lines: list[bytes], data: bytes) -> tuple[Sequence[Body] | Alike, bytes]:
         """Return the records, and the lines to be passed on, with the gate's replacements in their places."""

@@ -60,6 +60,10 @@ class LineFramer:
             self._add(chunk[end:])
         return cut
 
+    def is_one_line(self, chunk: bytes) -> bool:
+        """Tell whether a read is one whole line, so that nothing needs to be cut or kept."""
+        return chunk.find(b"\n") == len(chunk) - 1 and not self._line and not self._skipping
+
     def early(self) -> bytes:
         """Return the bytes of the unfinished line that may pass now, before it is whole."""
         if (

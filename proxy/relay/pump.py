@@ -73,6 +73,7 @@ class Pump(threading.Thread):
         self._framer = LineFramer(self.hold())
         self._waiting = False
         self._handover = Handover(f"{name}-writer", on_idle)
+        self._handing_over = False  # what was handed over may not be delivered yet
         self._reader_gone = False
         self._was_long = False
 
@@ -150,6 +151,7 @@ class Pump(threading.Thread):
             self.record(bodies)
             raise ReaderGoneError
         if len(data) >= _HAND_OVER_BYTES or self._handover.is_busy:
+            self._handing_over = True
             self._handover.give(lambda: self._deliver_elsewhere(bodies, lines, data))
             return
         self._log.append(bodies)
@@ -158,6 +160,17 @@ class Pump(threading.Thread):
     def pass_on(self, lines: list[bytes], data: bytes) -> None:
         """Pass on bytes whose complete ``lines`` are on record."""
         self.write(data)
+
+    def prefix(self, line: bytes) -> bytes | None:
+        """Return what is before a line in its record; None if more is to be done for it than to record and write it."""
+        if self._handing_over:
+            self._handing_over = self._handover.is_busy
+        if self._handing_over or self._reader_gone or len(line) >= _HAND_OVER_BYTES:
+            return None
+        try:
+            return self.recorder.prefix(line)
+        except Exception:
+            return None  # a fault of ours, which the long way meets again, and reports
 
     def hold(self) -> Hold:
         """Tell which unfinished lines must not pass, now that the recorder knows as much as it does."""
@@ -190,6 +203,11 @@ class Pump(threading.Thread):
 
     def _take(self, chunk: bytes) -> None:
         framer = self._framer
+        # Somebody waits for a line that comes alone: it goes a short way, if it may.
+        if framer.is_one_line(chunk) and (prefix := self.prefix(chunk)):
+            self._log.append_line(prefix, chunk)
+            self.write(chunk)
+            return
         lines, data, overlong = framer.feed(chunk)
         if lines and len(lines[0]) > _HUGE_BYTES:
             give_back()  # the pieces that the line came in

@@ -62,6 +62,22 @@ class StreamRecorder:
             return Alike(self._records.valid, lines, len(data))
         return self.judged(lines, self.judge(lines), data)
 
+    def prefix(self, line: bytes) -> bytes | None:
+        """Count a line, given with its newline, whose record is a prefix and the line as it is; return the prefix.
+
+        The short way for the line that comes alone, as most do while somebody waits for them. None says nothing:
+        `bodies` knows what to do.
+        """
+        if (
+            self._judge is None
+            or not self._judge.accepts(line)  # white space around JSON is no part of it
+            or line[-2] == 13
+            or (self._redact and self._may_carry_credentials(line))
+        ):
+            return None
+        self.counts["valid"] += 1
+        return self._records.valid
+
     def judged(
         self, lines: Sequence[bytes], judgements: Sequence[Judgement], data: bytes
     ) -> Sequence[Body] | Alike:
@@ -199,6 +215,9 @@ class TextRecorder:
     def __init__(self, session_id: str) -> None:
         self.counts: Counter[str] = Counter()
         self._records = StreamRecords(session_id, "stderr")
+
+    def prefix(self, line: bytes) -> None:
+        """Text is never held as it is: it becomes a JSON string."""
 
     def bodies(self, lines: Sequence[bytes], data: bytes) -> Sequence[Body]:
         """Return the record bodies for complete lines (without newlines), in order."""

@@ -140,7 +140,9 @@ class Clock:
         seq = self.seq
         self.seq = seq + 1
         second, micro = divmod(now, 1_000_000)
-        return b'{"seq":%d,"ts":"%b%06dZ",' % (seq, self._up_to_second(second), micro)
+        if second != self._second:
+            self._begin_second(second)
+        return b'{"seq":%d,"ts":"%b%06dZ",' % (seq, self._prefix, micro)
 
     def heads(self, count: int) -> list[bytes]:
         """Return the beginnings of the next ``count`` records."""
@@ -164,18 +166,18 @@ class Clock:
         values[0::3] = range(seq, seq + count)
         values[1::3] = range(micro, micro + count)
         values[2::3] = bodies.lines
-        form = b'{"seq":%d,"ts":"' + self._up_to_second(second) + b'%06dZ",' + bodies.prefix + b"%b" + END
+        if second != self._second:
+            self._begin_second(second)
+        form = b'{"seq":%d,"ts":"' + self._prefix + b'%06dZ",' + bodies.prefix + b"%b" + END
         return form * count % tuple(values)
 
     def take_back(self, count: int) -> None:
         """Give back the last ``count`` numbers: their records could not be written."""
         self.seq -= count
 
-    def _up_to_second(self, second: int) -> bytes:
-        if second != self._second:
-            self._second = second
-            self._prefix = rfc3339(second * 1_000_000_000)[:-7].encode()
-        return self._prefix
+    def _begin_second(self, second: int) -> None:
+        self._second = second
+        self._prefix = rfc3339(second * 1_000_000_000)[:-7].encode()
 
 
 def rfc3339(now_ns: int) -> str:

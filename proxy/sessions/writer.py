@@ -23,7 +23,7 @@ import threading
 import time
 
 from proxy.sessions.identity import LATEST, log_path, sessions_dir
-from proxy.sessions.record import Alike, Clock, lifecycle, rfc3339
+from proxy.sessions.record import END, Alike, Clock, lifecycle, rfc3339
 
 TYPE_CHECKING = False  # `typing` takes long to import, and a session waits for its log
 if TYPE_CHECKING:
@@ -77,6 +77,29 @@ class SessionLog:
                 self._write(bodies)
             except OSError as error:
                 self._count_lost(bodies, error)
+                return False
+            return True
+
+    def append_line(self, prefix: bytes, line: bytes) -> bool:
+        """Write one record: a prefix, and as its message a line that is given with its newline. Else as `append`.
+
+        The short way for a line that somebody waits for.
+        """
+        with self._lock:
+            try:
+                if self._lost_why or not self._begun or self._was_deleted():
+                    self._make_ready()
+                record = b"".join((self._clock.head(), prefix, line[:-1], END))
+                try:
+                    written = os.write(self._fd, record)
+                    if written < len(record):
+                        self._write_all(memoryview(record)[written:])
+                except OSError:
+                    self._take_back(1)
+                    raise
+                self._size += len(record)
+            except OSError as error:
+                self._count_lost([(prefix, line[:-1], END)], error)
                 return False
             return True
 
@@ -164,8 +187,7 @@ class SessionLog:
             else:
                 size = self._write_parts([part for body in bodies for part in (self._clock.head(), *body)])
         except OSError:
-            self._clock.take_back(len(bodies))
-            self._take_back_torn_record()
+            self._take_back(len(bodies))
             raise
         self._size += size
 
@@ -186,8 +208,9 @@ class SessionLog:
             data = memoryview(data)[written:]
         return size
 
-    def _take_back_torn_record(self) -> None:
-        """Cut off what a failed write left behind: none of it has been passed on, nothing recorded is lost."""
+    def _take_back(self, count: int) -> None:
+        """Undo a failed write of so many records: none of them has been passed on, so nothing recorded is lost."""
+        self._clock.take_back(count)
         try:
             os.ftruncate(self._fd, self._size)
         except OSError:

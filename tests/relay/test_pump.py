@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from tests.sessions.logs import Log
 
 MESSAGE = b'{"type":"novelty","n":%d}\n'
+VALID = b'{"type":"keep_alive","n":%d}\n'
 LONG = b'{"type":"novelty","pad":"' + b"." * 40_000 + b'","n":%d}\n'
 
 
@@ -46,6 +47,12 @@ class WatchedLog(SessionLog):
         self.asked.release()
         assert self.may_write.wait(BOUND_S)
         return super().append(bodies)
+
+    def append_line(self, prefix: bytes, line: bytes) -> bool:
+        """Write when it is allowed."""
+        self.asked.release()
+        assert self.may_write.wait(BOUND_S)
+        return super().append_line(prefix, line)
 
 
 class Line:
@@ -118,7 +125,7 @@ def is_empty(fd: int) -> bool:
         os.set_blocking(fd, True)
 
 
-@pytest.mark.parametrize("message", [MESSAGE, LONG], ids=["short", "long"])
+@pytest.mark.parametrize("message", [MESSAGE, VALID, LONG], ids=["short", "valid", "long"])
 def test_nothing_passes_before_it_is_logged(line: Line, message: bytes) -> None:
     """With the log held up, not a byte of a message has been passed on; with the log gone on, all of it is."""
     for number in range(3):
@@ -131,7 +138,7 @@ def test_nothing_passes_before_it_is_logged(line: Line, message: bytes) -> None:
         assert read_log(line.path).lines("stdout")[-1] == (message % number)[:-1]
 
 
-@pytest.mark.parametrize("message", [MESSAGE, LONG], ids=["short", "long"])
+@pytest.mark.parametrize("message", [MESSAGE, VALID, LONG], ids=["short", "valid", "long"])
 def test_the_end_of_the_source_is_passed_on(line: Line, message: bytes) -> None:
     """Everything is delivered, then the far side is closed, and the near one too."""
     for number in range(5):
@@ -209,6 +216,20 @@ def test_a_fault_of_ours_in_judging_the_last_line(
     os.close(line.reader)
 
 
+def test_a_fault_of_ours_on_the_short_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The line goes the long way, which knows what to do: it is whole, on record, and has its verdict."""
+    line = Line(tmp_path)
+    monkeypatch.setattr(line.recorder, "prefix", lambda _line: 1 / 0)
+    line.start()
+    for number in range(3):
+        write_all(line.writer, VALID % number)
+        assert read_line(line.reader) == VALID % number
+    os.close(line.writer)
+    assert line.ended().lines("stdout") == [(VALID % number)[:-1] for number in range(3)]
+    assert (line.faults, dict(line.recorder.counts)) == ([], {"valid": 3})
+    os.close(line.reader)
+
+
 def test_a_fault_of_ours_ends_the_stream_and_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the pump cannot get over ends it: both sides are closed, and the relay learns why."""
     line = Line(tmp_path)
@@ -231,7 +252,8 @@ def test_a_fault_of_ours_ends_the_stream_and_is_told(tmp_path: Path, monkeypatch
 
 def test_order_of_short_and_long(line: Line) -> None:
     """Large reads take another way than small ones, and arrive and are recorded in order all the same."""
-    data = b"".join((LONG if number % 3 == 0 else MESSAGE) % number for number in range(300))
+    kinds = (LONG, MESSAGE, VALID)
+    data = b"".join(kinds[number % 3] % number for number in range(300))
     feeder = threading.Thread(target=write_all, args=(line.writer, data))
     feeder.start()
     assert read_exactly(line.reader, len(data)) == data

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.relay.recording import StreamRecorder, TextRecorder
-from proxy.sessions.record import Alike, Clock
+from proxy.sessions.record import END, Alike, Clock
 from tests.sessions.logs import Log, read_log_bytes
 
 if TYPE_CHECKING:
@@ -84,12 +84,28 @@ def test_each_line_gets_its_verdict_and_keeps_its_bytes(line: bytes, verdict: st
     assert ("errors" in log.records[0].fields) == (verdict in ("invalid", "malformed"))
 
 
+def as_short_as_may_be(recorder: StreamRecorder, line: bytes) -> Any:
+    """Return the body of a line that came alone."""
+    prefix = recorder.prefix(line + b"\n")
+    return [(prefix, line, END)] if prefix else recorder.bodies([line], line + b"\n")
+
+
+def test_an_ordinary_line_goes_the_short_way() -> None:
+    """Once its kind has been seen, and unless its record needs more than the line as it is."""
+    one = recorder()
+    assert one.prefix(KEEP_ALIVE + b"\n") is None
+    for line in (KEEP_ALIVE, USER, SECRET):
+        one.bodies([line], line + b"\n")
+    found = {line: one.prefix(line + b"\n") for line in (USER, SECRET, USER + b"\r", b'{"type":"user"}')}
+    assert [line for line, prefix in found.items() if prefix] == [USER]
+
+
 @given(
     st.lists(st.sampled_from([line for line, _ in JUDGED] + [SECRET, b"", b"  "]), min_size=1, max_size=12)
 )
 def test_any_mixture_is_recorded_in_order(lines: list[bytes]) -> None:
-    """Many lines in one read or one by one: the same records, and all counted."""
-    together, single = recorder(), recorder()
+    """Many lines in one read or one by one, by the short way or the long one: the same records, and all counted."""
+    together, single, short = recorder(), recorder(), recorder()
     log = recorded(together, *lines)
     one_by_one = log_of(*[single.bodies([line], line + b"\n") for line in lines])
     assert [(record.verdict, record.line) for record in log.records] == [
@@ -97,6 +113,11 @@ def test_any_mixture_is_recorded_in_order(lines: list[bytes]) -> None:
     ]
     assert sum(together.counts.values()) == len(lines)
     assert together.counts == single.counts
+    shortest = log_of(*[as_short_as_may_be(short, line) for line in lines])
+    assert [{**record.fields, "ts": ""} for record in shortest.records] == [
+        {**record.fields, "ts": ""} for record in one_by_one.records
+    ]
+    assert short.counts == single.counts
     assert b"hunter2" not in b"".join(record.text for record in log.records)
 
 

@@ -38,6 +38,13 @@ def body(number: int, size: int = 0) -> Body:
     return RECORDS.message(line(number, size), "valid")
 
 
+def append(log: SessionLog, number: int, way: str) -> bool:
+    """Append the record of a message by one of the two ways."""
+    if way == "short":
+        return log.append_line(RECORDS.valid, line(number) + b"\n")
+    return log.append([body(number)])
+
+
 def open_log(data_dir: Path, session_id: str = SESSION) -> SessionLog:
     """Return a log of a session that has just started."""
     return SessionLog(str(data_dir), session_id, lifecycle(session_id, "session_started", {"format": 1}))
@@ -174,8 +181,9 @@ def test_short_writes_are_continued(
     monkeypatch.setattr(os, "writev", short_writev)
     lines = [line(number, size) for number in range(4)]
     assert log.append([RECORDS.message(one, "valid") for one in lines])
+    assert log.append_line(RECORDS.valid, line(4, size) + b"\n")
     monkeypatch.undo()
-    assert content(log).lines("stdout") == lines
+    assert content(log).lines("stdout") == [*lines, line(4, size)]
 
 
 def test_threads_take_turns(log: SessionLog) -> None:
@@ -200,16 +208,17 @@ def test_threads_take_turns(log: SessionLog) -> None:
 # -- on a failing one ----------------------------------------------------------------------------------------
 
 
-def test_a_full_disk_is_survived_and_counted(log: SessionLog) -> None:
+@pytest.mark.parametrize("way", ["short", "long"])
+def test_a_full_disk_is_survived_and_counted(log: SessionLog, way: str) -> None:
     """While the disk is full nothing is raised and the log stays whole; then a gap tells what is missing."""
-    log.append([body(0)])
+    append(log, 0, way)
     with files_end_at(path_of(log).stat().st_size + 50):  # a record fits in part
-        assert not log.append([body(1)])
+        assert not append(log, 1, way)
         assert not log.append([body(2), body(3)])
         assert log.lost_records == 3
         assert content(log).lines("stdout") == [line(0)]
         assert content(log).torn == b""  # what was written in part is taken back
-    assert log.append([body(4)])
+    assert append(log, 4, way)
     assert log.lost_records == 0
     found = content(log)
     assert found.lines("stdout") == [line(0), line(4)]
@@ -221,13 +230,14 @@ def test_a_full_disk_is_survived_and_counted(log: SessionLog) -> None:
     assert [record.fields["seq"] for record in found.records] == [0, 1, 2, 3]
 
 
+@pytest.mark.parametrize("way", ["short", "long"])
 @pytest.mark.parametrize("room", [0, 1, 100])
-def test_a_disk_that_is_full_at_the_start(log: SessionLog, room: int) -> None:
+def test_a_disk_that_is_full_at_the_start(log: SessionLog, room: int, way: str) -> None:
     """A log whose very first record could not be written begins with it nevertheless, once there is room."""
     with files_end_at(room):
         assert not log.append([])
-        assert not log.append([body(1)])
-    assert log.append([body(2)])
+        assert not append(log, 1, way)
+    assert append(log, 2, way)
     found = content(log)
     assert found.events() == ["session_started", "recording_gap"]
     assert found.event("recording_gap")["lost_records"] == 1
@@ -305,8 +315,11 @@ def test_a_torn_record_that_cannot_be_taken_back_is_ended(
     assert lines[5:] == [b""]
 
 
+@pytest.mark.parametrize("way", ["short", "long"])
 @pytest.mark.parametrize("missing", ["log", "sessions", "data"])
-def test_a_log_that_was_deleted_is_begun_anew(log: SessionLog, tmp_path: Path, missing: str) -> None:
+def test_a_log_that_was_deleted_is_begun_anew(
+    log: SessionLog, tmp_path: Path, missing: str, way: str
+) -> None:
     """What the user deletes stays deleted; the session is recorded from there on, and says so."""
     log.append([body(1)])
     path = path_of(log)
@@ -315,7 +328,7 @@ def test_a_log_that_was_deleted_is_begun_anew(log: SessionLog, tmp_path: Path, m
         path.parent.rmdir()
     if missing == "data":
         (tmp_path / "data").rmdir()
-    assert log.append([body(2)])
+    assert append(log, 2, way)
     found = content(log)
     assert found.events() == ["session_started", "recording_gap"]
     assert found.event("recording_gap")["reason"] == "the log was deleted"
