@@ -37,6 +37,10 @@ class _Picked:
     other: Any
 
 
+# Types by what they are made of: many objects of the protocol are alike, and a type takes 5 KB.
+_made: dict[object, Any] = {}
+
+
 def _checked(kind: type[_Picked], value: Any) -> _Picked:
     """Return an instance of one of those types for an object that is right. ValidationError: it is not."""
     picked = kind.rows.get(value.get(kind.tag, kind.default), kind.other) if isinstance(value, dict) else None
@@ -153,8 +157,11 @@ class Compiler:
             fields = self._row(rest, name, choice, value)
             rows[value] = self._struct({**fields, tag: (type(value), value != choice.default)})
         other = None if self._closed else self._struct(common)
-        attributes = {"tag": tag, "default": choice.default, "rows": rows, "other": other}
-        return type("Picked", (_Picked,), attributes)
+        key = (tag, choice.default, frozenset(rows.items()), other)
+        if key not in _made:
+            attributes = {"tag": tag, "default": choice.default, "rows": rows, "other": other}
+            _made[key] = type("Picked", (_Picked,), attributes)
+        return _made[key]
 
     def _row(
         self, common: dict[str, tuple[Any, bool]], name: str, choice: Table, value: str
@@ -186,6 +193,9 @@ class Compiler:
 
     def _struct(self, fields: dict[str, tuple[Any, bool]], **tags: Any) -> Any:
         """Make a struct. Its attributes are numbered: names on the wire need not be Python's."""
+        made = (self._closed, frozenset(fields.items()), frozenset(tags.items()))
+        if made in _made:
+            return _made[made]
         ordered = sorted(fields, key=lambda key: not fields[key][1])
         attributes = {key: f"f{number}" for number, key in enumerate(ordered)}
         specs = [
@@ -193,9 +203,10 @@ class Compiler:
             for key in ordered
         ]
         rename = {attribute: key for key, attribute in attributes.items()}
-        return msgspec.defstruct(
+        _made[made] = msgspec.defstruct(
             "Message", specs, gc=False, rename=rename, forbid_unknown_fields=self._closed, **tags
         )
+        return _made[made]
 
     def _union(self, members: list[Any]) -> Any:
         """Return the union of the members, less those that msgspec cannot tell apart from an earlier one."""

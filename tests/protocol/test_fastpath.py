@@ -89,6 +89,12 @@ def test_a_schema_becomes_a_type(
     assert not any(takes(schema, line, monkeypatch=monkeypatch) for line in refused)
 
 
+def test_objects_that_are_alike_share_a_type() -> None:
+    """Whichever message of whichever direction has them: types are most of what the judges of a session hold."""
+    made = [Compiler(closed=closed).compile("content/text.json") for closed in (False, False, True)]
+    assert made[0] is made[1] is not made[2]
+
+
 @pytest.mark.parametrize(
     ("schema", "taken", "refused"),
     [
