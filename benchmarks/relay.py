@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 PROXY = [str(Path(sys.executable).with_name("claude-proxy"))]
 # `cat` that looks like a session of messages: the arguments belong to the shell, which ignores them.
 ECHO = ["sh", "-c", "exec cat", "claude", "--input-format", "stream-json", "--output-format", "stream-json"]
+RECORDED = Path(__file__).parents[1] / "fixtures/scenarios"
 SIZES = {"250 B": (250, 400_000), "900 B": (900, 120_000), "10 MB": (10_000_000, 12)}
 
 
@@ -133,6 +134,38 @@ class Bench:
             )
             wrapper.stdin.close()
         shutil.rmtree(self.data_dir, ignore_errors=True)
+        self._memory_of_all_kinds()
+
+    def _memory_of_all_kinds(self) -> None:
+        """Measure the memory after every line of the recorded scenarios, as if they were one session."""
+        said = [
+            line.rstrip(b"\n") + b"\n" for path in RECORDED.glob("*/stdout.jsonl") for line in path.open("rb")
+        ]
+        asked = [
+            line.rstrip(b"\n") + b"\n" for path in RECORDED.glob("*/stdin.jsonl") for line in path.open("rb")
+        ]
+        source = self.folder / "said"
+        source.write_bytes(b"".join(said))
+        command = ["sh", "-c", f"cat '{source}'; cat >/dev/null", *ECHO[3:]]
+        with subprocess.Popen(
+            [*PROXY, "--", *command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=self.env
+        ) as wrapper:
+            assert wrapper.stdin is not None
+            assert wrapper.stdout is not None
+            for _ in said:
+                wrapper.stdout.readline()
+            wrapper.stdin.write(b"".join(asked))
+            wrapper.stdin.flush()
+            self._await_records(len(said) + len(asked))
+            print(f"memory after every recorded message  {_pss(wrapper.pid):8.1f} MB PSS (at most 20)")
+            wrapper.stdin.close()
+        shutil.rmtree(self.data_dir, ignore_errors=True)
+
+    def _await_records(self, count: int) -> None:
+        """Wait until the log has so many records and the one of the start."""
+        (log,) = (path for path in self.data_dir.glob("sessions/*.jsonl") if not path.is_symlink())
+        while log.read_bytes().count(b"\n") <= count:
+            time.sleep(0.05)
 
     def _seconds(self, command: Sequence[str] | str, stdin: Path | None = None) -> float:
         """Return how long a command takes; raise if it fails, as that would be no measurement."""
