@@ -31,10 +31,13 @@ class _Frame(msgspec.Struct):
     type: str
     id: str | None = None
     data: Event | None = None
+    after: str = ""
+    reason: str = ""
 
 
 _frame = msgspec.json.Decoder(_Frame)
 _event = msgspec.json.Decoder(Event)
+_gap = msgspec.json.Decoder(Gap)
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,13 +83,12 @@ class Listening:
 
     def _taken(self, frame: _Frame) -> list[Event | Gap]:
         """Go on to a frame's place; return what it says to the listener."""
-        before, place = self._place, frame.id
+        place = frame.id
         found: list[Event | Gap] = []
         if place is not None:
-            if before and before.partition("-")[0] != place.partition("-")[0]:
-                reason = "The server's index was begun anew: what is in no log any more is missing."
-                found.append(Gap(after=before, reason=reason))
             self._place = place
+        if frame.type == "gap":
+            found.append(Gap(after=frame.after, reason=frame.reason))
         event = frame.data
         if event is not None:
             heard = self._heard.pop(event.session_id, "")
@@ -184,6 +186,9 @@ def _sent(fields: dict[bytes, bytes]) -> _Frame:
     if data is None:
         return _Frame("listening", place)  # its beginning, or a sign of life
     try:
+        if fields.get(b"event") == b"gap":
+            notice = _gap.decode(data)
+            return _Frame("gap", place, after=notice.after, reason=notice.reason)
         return _Frame("event", place, _event.decode(data))
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise ServerFaultError(f"What was sent is no event ({error}): {quoted(data)}.") from None

@@ -2,21 +2,32 @@
 
 A subscriber holds nothing but its place in the order of arrival. What is newest lies in one buffer for all, bounded
 in bytes; a subscriber that has fallen behind it reads from the index instead. So a slow one loses nothing, costs no
-memory, and slows nobody.
+memory, and slows nobody. What is removed from the index before it was given is told as a gap.
 """
 
 import asyncio
 from collections import deque
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from proxy.store.indexer import Arrival
 from proxy.store.queries import Queries
 
-__all__ = ["Hub", "Subscriber"]
+__all__ = ["Gap", "Hub", "Subscriber"]
 
 _BUFFER_BYTES = 16 << 20
 _AT_ONCE = 500
 _AT_ONCE_BYTES = 1 << 20
+_BEGUN_ANEW = "The server's index was begun anew: what is in no log any more is missing."
+_REMOVED = "Sessions were removed: events of theirs that were not given yet are missing."
+
+
+class Gap(NamedTuple):
+    """Here events may be missing."""
+
+    upto_id: int
+    """The place behind it."""
+    reason: str
 
 
 class Hub:
@@ -34,6 +45,9 @@ class Hub:
 
     def publish(self, arrivals: Sequence[Arrival]) -> None:
         """Take in what is new and wake everybody who waits for it."""
+        if self._buffer and arrivals[0].id != self.newest_id + 1:  # some were removed before they came here
+            self._buffer.clear()
+            self._bytes = 0
         if not self._buffer:
             self._floor = arrivals[0].id - 1
         self._buffer.extend(arrivals)
@@ -88,33 +102,54 @@ class Subscriber:
         after_id: int,
         session_id: str | None = None,
         event_types: Sequence[str] | None = None,
+        is_other_index: bool = False,
     ) -> None:
+        """``is_other_index``: the place is in an index that was begun anew since the listener was here."""
         self._hub = hub
         self._queries = queries
         self._after_id = after_id
         self._session_id = session_id
         self._event_types = None if event_types is None else frozenset(event_types)
+        self._is_other_index = is_other_index
+        self._told = 0
+        """The newest removal that is known."""
 
     @property
     def after_id(self) -> int:
         """The place: what is behind this event is yet to be given."""
         return self._after_id
 
-    async def next(self) -> list[Arrival]:
-        """Return the next events that are wanted; none when the server stops."""
+    async def next(self) -> list[Arrival | Gap]:
+        """Return the next events that are wanted, behind a gap if there is one; nothing when the server stops."""
+        if self._is_other_index:
+            self._is_other_index = False
+            return [Gap(self._after_id, _BEGUN_ANEW)]
         while not self._hub.closing:
             await self._hub.wait(self._after_id)
-            found = self._hub.behind(self._after_id)
-            if found is None:
-                found = await asyncio.to_thread(self._queries.arrivals, self._after_id, _AT_ONCE)
+            # Before the index is asked: what comes meanwhile is not passed over.
+            newest, wanted = self._hub.newest_id, list[Arrival | Gap]()
+            held = self._hub.behind(self._after_id)
+            found, is_missing = (held, False) if held is not None else await asyncio.to_thread(self._read)
+            if is_missing:
+                wanted.append(Gap(found[0].id - 1 if found else newest, _REMOVED))
             found = _piece(found)
-            if not found:
-                self._after_id = max(self._after_id, self._hub.newest_id)
-                continue
-            self._after_id = found[-1].id
-            if wanted := [arrival for arrival in found if self._wants(arrival)]:
+            self._after_id = found[-1].id if found else max(self._after_id, newest)
+            wanted.extend(arrival for arrival in found if self._wants(arrival))
+            if wanted:
                 return wanted
         return []
+
+    def _read(self) -> tuple[list[Arrival], bool]:
+        """Return what came behind the place, and whether something that is wanted was removed there."""
+        arrivals, missing = self._queries.behind(
+            self._after_id,
+            _AT_ONCE,
+            told=self._told,
+            session_id=self._session_id,
+            event_types=self._event_types,
+        )
+        self._told = missing.removal
+        return arrivals, missing.any
 
     def _wants(self, arrival: Arrival) -> bool:
         if self._session_id is not None and arrival.session_id != self._session_id:

@@ -21,7 +21,7 @@ def manual(routes: Sequence[Route]) -> str:
         groups.setdefault(_group(route.path), []).append(route)
     chapters = [_chapter(name, group) for name, group in groups.items()]
     index = "".join(_index(name, group) for name, group in groups.items())
-    index += '<h2>meanings</h2><a href="#events">events</a><a href="#states">states</a>'
+    index += '<h2>meanings</h2><a href="#streams">streams</a><a href="#events">events</a><a href="#states">states</a>'
     return _PAGE.format(
         version=__version__,
         index=index,
@@ -115,6 +115,17 @@ _PAGE = """<!doctype html>
 WebSocket takes GET alone. From this machine and the same user no token is needed; others send
 <code>Authorization: Bearer TOKEN</code>.</p>
 {chapters}
+<h2 id="streams">streams</h2>
+<p>Live events come over the WebSocket <code>/api/v1/monitoring/stream</code> or as server-sent events of
+<code>/events</code>. Each has an <code>id</code> (over the WebSocket, if it was asked for with
+<code>last_event_id</code>, which may be empty; then a first frame <code>{{"type": "listening", "id": ...}}</code> says
+where the listening begins). Whoever comes back with the last id that it was given, as <code>last_event_id</code> or
+<code>Last-Event-ID</code>, goes on behind it, also after a restart of the server; nobody is given less for being slow.
+Where events are missing all the same, because sessions were removed before theirs were given or because the index was
+begun anew, the stream says so: <code>{{"type": "gap", "id": ..., "after": ..., "reason": ...}}</code> over the
+WebSocket, an event of the kind <code>gap</code> with <a href="/api/v1/specifications/api/gap"><code>after</code> and
+<code>reason</code></a> as server-sent. Only sessions and types that are listened to are spoken of. A session
+that is removed altogether is a 404 for who comes back to it.</p>
 <h2 id="events">events</h2>
 <p>An event is <code>event_type</code>, <code>timestamp</code>, <code>session_id</code> and <code>data</code>. The
 data of those that are derived from a session's messages is valid under the specification

@@ -98,7 +98,7 @@ ROUTES = (
         "GET",
         "/events",
         streams.stream,
-        "Server-sent events of everything live",
+        "Server-sent events of everything live; one of the kind `gap` where some may be missing",
         (
             _SESSION,
             _TYPES,
@@ -262,7 +262,7 @@ ROUTES = (
         "GET",
         "/api/v1/monitoring/stream",
         streams.socket,
-        'Everything live, over a WebSocket: frames `{"type": "event", "data": {...}}`',
+        'Everything live, over a WebSocket: frames `{"type": "event", "data": {...}}`, `gap` where some may be missing',
         (
             _SESSION,
             _TYPES,

@@ -3,10 +3,12 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterator
+from typing import NamedTuple
 
+import msgspec
 from aiohttp import WSCloseCode, web
 
-from proxy.server.live import Subscriber
+from proxy.server.live import Gap, Subscriber
 from proxy.server.metrics import listening
 from proxy.server.records import LEAST_TEXT, LONGEST_TEXT
 from proxy.server.requests import event_types, whole
@@ -28,25 +30,24 @@ async def stream(request: web.Request) -> web.StreamResponse:
     """Give everything live as server-sent events; `Last-Event-ID` goes on behind that event.
 
     Before the first event there is an `id` alone, where the listening begins: a client whose connection breaks before
-    it was given anything goes on there.
+    it was given anything goes on there. Where events may be missing there is an event of the kind `gap`.
     """
     shared, longest = of(request), _longest(request)
     cursor = _cursor(request.headers.get("Last-Event-ID"))
     subscriber = await _subscriber(request, cursor)
-    begins = _name(_place(shared, subscriber, cursor)).encode()
+    begins = _place(shared, subscriber, cursor)
     response = web.StreamResponse(
         headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     )
     await response.prepare(request)
     if request.method == "HEAD":
         return response
-    await response.write(b": listening\nid: %b\n\n" % begins)
+    await response.write(b": listening\nid: %b\n\n" % _name(begins).encode())
+    batches = _batches(request, subscriber, _Places(begins, cursor), longest)
     with _counted(shared), listening(request, "sse"), contextlib.suppress(ConnectionError, TimeoutError):
-        async for arrivals in _batches(request, subscriber, longest):
+        async for batch in batches:
             async with asyncio.timeout(_STALLED_S):
-                await response.write(
-                    b"".join(_spelled(shared.indexer.generation, one) for one in arrivals) or b": quiet\n\n"
-                )
+                await response.write(b"".join(_block(one) for one in batch) or b": quiet\n\n")
     return response
 
 
@@ -54,20 +55,20 @@ async def socket(request: web.Request) -> web.WebSocketResponse:
     """Give everything live over a WebSocket, one frame an event.
 
     With `last_event_id`, which may be empty, frames carry the `id` of their event, and the first frame says where the
-    listening begins: a client that comes back with the last id it was given goes on behind it.
+    listening begins: a client that comes back with the last id it was given goes on behind it. Where events may be
+    missing there is a frame of the type `gap`.
     """
     shared, longest = of(request), _longest(request)
     named = request.query.get("last_event_id")
     cursor = _cursor(named)
     subscriber = await _subscriber(request, cursor)
-    begins = None if named is None else _place(shared, subscriber, cursor)
+    begins = _place(shared, subscriber, cursor)
     response = web.WebSocketResponse(heartbeat=20.0, compress=False, max_msg_size=1 << 16)
     await response.prepare(request)
     with listening(request, "websocket"):
         async with asyncio.TaskGroup() as group:
-            sending = group.create_task(
-                _send(shared, response, _batches(request, subscriber, longest), begins)
-            )
+            batches = _batches(request, subscriber, _Places(begins, cursor), longest)
+            sending = group.create_task(_send(shared, response, batches, None if named is None else begins))
             async for _ in response:
                 pass  # what clients say is not listened to; pings and the end are handled below us
             sending.cancel()
@@ -77,17 +78,17 @@ async def socket(request: web.Request) -> web.WebSocketResponse:
 async def _send(
     shared: Shared,
     response: web.WebSocketResponse,
-    batches: AsyncIterator[list[Arrival]],
+    batches: "AsyncIterator[list[_Told]]",
     begins: Cursor | None,
 ) -> None:
     with _counted(shared), contextlib.suppress(ConnectionError):
         if begins is not None:
             await response.send_str(f'{{"type":"listening","id":"{_name(begins)}"}}')
-        async for arrivals in batches:
+        async for batch in batches:
             try:
                 async with asyncio.timeout(_STALLED_S):
-                    for arrival in arrivals:
-                        await response.send_str(_frame(arrival, begins and begins.generation))
+                    for one in batch:
+                        await response.send_str(_frame(one, with_id=begins is not None))
             except TimeoutError:
                 await response.close(code=WSCloseCode.TRY_AGAIN_LATER, message=b"taking nothing for too long")
                 return
@@ -104,7 +105,12 @@ async def _subscriber(request: web.Request, cursor: Cursor | None) -> Subscriber
     shared.hub.pass_over(newest)
     after_id = newest if cursor is None else await asyncio.to_thread(shared.queries.place_of, cursor)
     return Subscriber(
-        shared.hub, shared.queries, after_id=after_id, session_id=session_id, event_types=wanted
+        shared.hub,
+        shared.queries,
+        after_id=after_id,
+        session_id=session_id,
+        event_types=wanted,
+        is_other_index=cursor is not None and cursor.generation != shared.indexer.generation,
     )
 
 
@@ -113,9 +119,9 @@ def _longest(request: web.Request) -> int | None:
 
 
 async def _batches(
-    request: web.Request, subscriber: Subscriber, longest: int | None
-) -> AsyncIterator[list[Arrival]]:
-    """Yield the next events, none after a time of quiet, until the server stops or the listener may not go on."""
+    request: web.Request, subscriber: Subscriber, places: "_Places", longest: int | None
+) -> "AsyncIterator[list[_Told]]":
+    """Yield the next events and gaps, none after a time of quiet, until the server stops or they may not be given."""
     loop = asyncio.get_running_loop()
     asked_at = loop.time()
     while True:
@@ -125,13 +131,13 @@ async def _batches(
             asked_at = loop.time()
         try:
             async with asyncio.timeout(_QUIET_S):
-                arrivals = await subscriber.next()
+                batch = await subscriber.next()
         except TimeoutError:
             yield []
             continue
-        if not arrivals:
+        if not batch:
             return
-        yield [one._replace(json=shortened_event(one.json, longest)) for one in arrivals]
+        yield [places.told(one, longest) for one in batch]
 
 
 @contextlib.contextmanager
@@ -152,20 +158,47 @@ def _place(shared: Shared, subscriber: Subscriber, cursor: Cursor | None) -> Cur
     return Cursor(shared.indexer.generation, subscriber.after_id, moment_us)
 
 
-def _frame(arrival: Arrival, generation: str | None) -> str:
-    if generation is None:
-        return '{"type":"event","data":' + arrival.json.decode() + "}"
-    name = _name(Cursor(generation, arrival.id, arrival.moment_us))
-    return f'{{"type":"event","id":"{name}","data":{arrival.json.decode()}}}'
+class _Told(NamedTuple):
+    """Something that a listener is told, and the name of the place where it is then."""
+
+    id: str
+    json: bytes
+    """An event, or a notice of a gap."""
+    is_gap: bool
+
+
+class _Places:
+    """Where a listener is, one thing that it is told after the other."""
+
+    def __init__(self, begins: Cursor, cursor: Cursor | None) -> None:
+        """``cursor``: the place that the listener has named, in this index or in an earlier one."""
+        self._generation = begins.generation
+        self._last = cursor or begins
+
+    def told(self, one: Arrival | Gap, longest: int | None) -> _Told:
+        """Go on behind an event or a gap."""
+        before = self._last
+        if isinstance(one, Gap):
+            self._last = Cursor(self._generation, one.upto_id, before.moment_us)
+            notice = {"after": _name(before), "reason": one.reason}
+            return _Told(_name(self._last), msgspec.json.encode(notice), is_gap=True)
+        self._last = Cursor(self._generation, one.id, one.moment_us)
+        return _Told(_name(self._last), shortened_event(one.json, longest), is_gap=False)
+
+
+def _frame(one: _Told, *, with_id: bool) -> str:
+    name = f'"id":"{one.id}",' if with_id else ""
+    if one.is_gap:
+        return f'{{"type":"gap",{name}{one.json.decode().removeprefix("{")}'
+    return f'{{"type":"event",{name}"data":{one.json.decode()}}}'
+
+
+def _block(one: _Told) -> bytes:
+    return b"%bid: %b\ndata: %b\n\n" % (b"event: gap\n" if one.is_gap else b"", one.id.encode(), one.json)
 
 
 def _name(place: Cursor) -> str:
     return f"{place.generation}-{place.id}-{place.moment_us}"
-
-
-def _spelled(generation: str, arrival: Arrival) -> bytes:
-    name = _name(Cursor(generation, arrival.id, arrival.moment_us))
-    return b"id: %b\ndata: %b\n\n" % (name.encode(), arrival.json)
 
 
 def _cursor(text: str | None) -> Cursor | None:

@@ -12,7 +12,7 @@ import sqlite3
 
 __all__ = ["connect", "index_path", "open_index"]
 
-VERSION = 3
+VERSION = 4
 """Of tables and of what the interpreter makes of a record: another number begins the index anew."""
 
 _KEPT_JOURNAL = 16_000_000
@@ -49,6 +49,14 @@ CREATE TABLE chunks (
     count INTEGER NOT NULL,         -- events of that type in it
     PRIMARY KEY (scope, start, type)
 ) WITHOUT ROWID;
+CREATE TABLE removed (
+    session TEXT NOT NULL,          -- by its name, or '' for all that were removed longer ago
+    type INTEGER NOT NULL,
+    last_id INTEGER NOT NULL,       -- the number of its last event of that type
+    removal INTEGER NOT NULL,       -- removals are counted
+    PRIMARY KEY (session, type)
+) WITHOUT ROWID;
+CREATE INDEX by_removal ON removed (removal);
 """
 
 

@@ -25,6 +25,7 @@ from proxy.events.vocabulary import OVER
 from proxy.sessions import catalogue
 from proxy.sessions.identity import log_path, sessions_dir
 from proxy.sessions.reader import Entry, LogReader
+from proxy.store import removals
 from proxy.store.amounts import keep_of_removed
 from proxy.store.database import index_path, open_index
 from proxy.store.followed import Followed
@@ -252,11 +253,14 @@ class Indexer:
         log.let_go()
         count = 0
         if log.id:
-            for moment, type_id in self._connection.execute(
-                "SELECT ts, type FROM events WHERE session = ?", (log.id,)
+            last_ids: dict[int, int] = {}
+            for number, moment, type_id in self._connection.execute(
+                "SELECT id, ts, type FROM events WHERE session = ?", (log.id,)
             ).fetchall():
                 self._tally.remove(moment, type_id)
+                last_ids[type_id] = max(number, last_ids.get(type_id, 0))
                 count += 1
+            removals.keep(self._connection, log.session_id, last_ids)
             self._connection.execute("DELETE FROM events WHERE session = ?", (log.id,))
             self._connection.execute("DELETE FROM chunks WHERE scope = ?", (log.id,))
             self._connection.execute("DELETE FROM sessions WHERE id = ?", (log.id,))

@@ -9,7 +9,7 @@ import contextlib
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
@@ -17,13 +17,13 @@ import msgspec
 
 from proxy.events import Session
 from proxy.events.moments import Speller
-from proxy.store import ranks
+from proxy.store import ranks, removals
 from proxy.store.amounts import Amounts, Counted
 from proxy.store.database import connect, index_path
 from proxy.store.indexer import Arrival
 from proxy.store.spelling import envelope
 
-__all__ = ["Cursor", "EventQuery", "Page", "Queries", "Watched"]
+__all__ = ["Behind", "Cursor", "EventQuery", "Page", "Queries", "Watched"]
 
 _ARRIVAL_BYTES = 4 << 20
 _STATE = "SELECT state FROM sessions WHERE state != x''"
@@ -59,6 +59,13 @@ class Cursor(NamedTuple):
     generation: str
     id: int
     moment_us: int
+
+
+class Behind(NamedTuple):
+    """What is behind a place: events, and whether others were there that somebody wants and that are removed."""
+
+    arrivals: list[Arrival]
+    missing: removals.Missing
 
 
 class Watched(NamedTuple):
@@ -97,31 +104,34 @@ class Queries:
     def arrivals(self, after_id: int, limit: int) -> list[Arrival]:
         """Return what came into the index behind an event, in the order of arrival: some megabytes at most."""
         with self.reading() as connection:
-            rows, size = [], 0
-            for row in connection.execute(
-                "SELECT id, ts, session, type, data FROM events WHERE id > ? ORDER BY id LIMIT ?",
-                (after_id, limit),
-            ):
-                rows.append(row)
-                size += len(row[4])
-                if size > _ARRIVAL_BYTES:
-                    break
-            events = self._as_events(connection, [row[1:] for row in rows])
-            names = self._type_names(connection)
-            sessions = self._session_ids(connection, {row[2] for row in rows})
-            return [
-                Arrival(number, sessions[session], names[type_id], moment, event)
-                for (number, moment, session, type_id, _), event in zip(rows, events, strict=True)
-            ]
+            return self._arrivals(connection, after_id, limit)
+
+    def behind(
+        self,
+        after_id: int,
+        limit: int,
+        *,
+        told: int,
+        session_id: str | None,
+        event_types: Collection[str] | None,
+    ) -> Behind:
+        """Return `arrivals`, and whether events behind that one were removed that are wanted.
+
+        ``told``: the newest removal that is known already.
+        """
+        with self.reading() as connection:
+            types = self._types(connection, event_types)
+            missing = removals.missing(connection, after_id, told=told, session_id=session_id, types=types)
+            return Behind(self._arrivals(connection, after_id, limit), missing)
 
     def place_of(self, cursor: Cursor | None) -> int:
-        """Return the id behind which to go on: of the newest event without a cursor.
+        """Return the id behind which to go on: of the newest event, removed or not, without a cursor.
 
         A cursor of an index that was begun anew since leads to the first event at or behind its moment that came
         last before it: some events may be given again, none is left out.
         """
         with self.reading() as connection:
-            newest = connection.execute("SELECT max(id) FROM events").fetchone()[0] or 0
+            newest = connection.execute("SELECT value FROM meta WHERE key = 'next_id'").fetchone()[0] - 1
             if cursor is None:
                 return int(newest)
             generation = connection.execute("SELECT value FROM meta WHERE key = 'generation'").fetchone()[0]
@@ -217,13 +227,31 @@ class Queries:
 
     # -- parts of it -------------------------------------------------------------------------------------------
 
+    def _arrivals(self, connection: sqlite3.Connection, after_id: int, limit: int) -> list[Arrival]:
+        rows, size = [], 0
+        for row in connection.execute(
+            "SELECT id, ts, session, type, data FROM events WHERE id > ? ORDER BY id LIMIT ?",
+            (after_id, limit),
+        ):
+            rows.append(row)
+            size += len(row[4])
+            if size > _ARRIVAL_BYTES:
+                break
+        events = self._as_events(connection, [row[1:] for row in rows])
+        names = self._type_names(connection)
+        sessions = self._session_ids(connection, {row[2] for row in rows})
+        return [
+            Arrival(number, sessions[session], names[type_id], moment, event)
+            for (number, moment, session, type_id, _), event in zip(rows, events, strict=True)
+        ]
+
     def _scope(self, connection: sqlite3.Connection, session_id: str | None) -> tuple[int, bool]:
         if session_id is None:
             return 0, True
         row = connection.execute("SELECT id FROM sessions WHERE session_id = ?", (session_id,)).fetchone()
         return (int(row[0]), True) if row else (0, False)
 
-    def _types(self, connection: sqlite3.Connection, names: Sequence[str] | None) -> list[int] | None:
+    def _types(self, connection: sqlite3.Connection, names: Collection[str] | None) -> list[int] | None:
         if names is None:
             return None
         known = {name: number for number, name in self._type_names(connection).items()}

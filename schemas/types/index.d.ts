@@ -299,6 +299,14 @@ export type ApiFigures = {
   }>;
 };
 
+/** Gap in a stream. A notice in a live stream: here events are missing. Over the WebSocket the same fields are in a frame with the `type` `gap`. */
+export type ApiGap = {
+  /** The `id` of the last event, or of the place, before it. */
+  after: string;
+  /** Why, as a sentence. */
+  reason: string;
+};
+
 /** Answer: health. Whether the server is well. */
 export type ApiHealthAnswer = {
   status: "healthy" | "degraded" | "unhealthy";

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, Literal
@@ -10,12 +11,18 @@ import pytest
 from aiohttp import WSMsgType, web
 
 from proxy.client import AsyncClient, Event, Gap, NotFoundError, ServerFaultError, UnreachableError, retries
+from proxy.config import Settings
+from proxy.server.upkeep import Expiry
+from proxy.sessions.catalogue import list_logs
+from proxy.sessions.record import StreamRecords
+from proxy.sessions.writer import SessionLog
 from proxy.store.database import index_path
-from tests.client.conftest import Live, say
+from tests.client.conftest import Live, end, say, serving
 
 pytestmark = pytest.mark.anyio
 BOTH = pytest.mark.parametrize("over", ["websocket", "sse"])
 Over = Literal["websocket", "sse"]
+INIT = b'{"type":"system","subtype":"init","session_id":"1","model":"m","tools":[]}'
 
 
 @pytest.fixture(autouse=True)
@@ -149,6 +156,89 @@ async def test_an_index_that_was_begun_anew_is_a_gap(live: Live, client: AsyncCl
     assert notice.after
     assert seqs == [1, 2, 3, 4, 5]
     log.close()
+
+
+async def retained(data_dir: Path, log: SessionLog) -> None:
+    """Let a session end, and a server that the listener does not reach index it and do its retention."""
+    async with serving(data_dir) as elsewhere:
+        say(log, 3)
+        end(log)
+        await elsewhere.shared.catch_up()
+        os.utime(log.path, (0, 0))
+        settings = Settings.model_validate({"monitoring": {"retention_days": 3650}})
+        await asyncio.to_thread(Expiry(str(data_dir), settings).look, lambda: False)
+        assert "going" not in list_logs(str(data_dir))
+        await elsewhere.shared.catch_up()
+
+
+@BOTH
+async def test_sessions_that_were_removed_meanwhile_are_a_gap(
+    live: Live, client: AsyncClient, over: Over
+) -> None:
+    """Retention ran while the listener was away: it is told so, once, and goes on with what is left."""
+    staying, going = live.log("staying"), live.log("going")
+    await live.shared.catch_up()
+    stream, first = await listening(client, live, over=over, event_types="command_received")
+    say(staying)
+    async with asyncio.timeout(60):
+        heard = [await first]
+        await live.stop()
+        await retained(live.data_dir, going)
+        say(staying)
+        await live.start()
+        heard += [await anext(stream) for _ in range(2)]
+        live.break_off()
+        say(staying)
+        heard.append(await anext(stream))
+    await stream.aclose()
+    assert [one.data["seq"] if isinstance(one, Event) else type(one) for one in heard] == [1, Gap, 2, 3]
+    assert isinstance(heard[1], Gap)
+    assert heard[1].after == heard[0].id
+    assert "removed" in heard[1].reason
+    staying.close()
+
+
+@BOTH
+@pytest.mark.parametrize("wanted", [{"session_id": "staying"}, {"event_types": "session_initialized,mine"}])
+async def test_a_removal_that_concerns_nobody_is_no_gap(
+    live: Live, client: AsyncClient, over: Over, wanted: dict[str, str]
+) -> None:
+    """Retention that took nothing of what is listened to is not spoken of."""
+    staying, going = live.log("staying"), live.log("going")
+    await live.shared.catch_up()
+    stream, first = await listening(client, live, over=over, **wanted)
+    async with asyncio.timeout(60):
+        await live.stop()
+        await retained(live.data_dir, going)
+        staying.append([StreamRecords("staying", "stdout").message(INIT, "valid")])
+        await live.start()
+        heard = await first
+    await stream.aclose()
+    assert isinstance(heard, Event)
+    assert heard.session_id == "staying"
+    staying.close()
+
+
+@BOTH
+async def test_a_session_that_was_removed_meanwhile_is_not_found(
+    live: Live, client: AsyncClient, over: Over
+) -> None:
+    """Who listens to one session is told that it is there no more; so is who follows its pages."""
+    going = live.log("going")
+    await live.shared.catch_up()
+    stream, first = await listening(client, live, over=over, session_id="going")
+    pages = client.events(session_id="going", follow=True)
+    async with asyncio.timeout(60):
+        assert (await anext(pages)).event_type == "session_started"
+        await live.stop()
+        await retained(live.data_dir, going)
+        await live.start()
+        with pytest.raises(NotFoundError):
+            await first
+        with pytest.raises(NotFoundError):
+            await anext(pages)
+    await stream.aclose()
+    await pages.aclose()
 
 
 @BOTH

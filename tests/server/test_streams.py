@@ -2,15 +2,20 @@
 
 import asyncio
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import ClientResponse, WSMsgType
 
+from proxy.protocol import full
 from proxy.server import live
-from proxy.sessions.record import StreamRecords
+from proxy.server.shared import now_us
+from proxy.sessions.record import StreamRecords, lifecycle
 from proxy.sessions.writer import SessionLog
+from proxy.store.indexer import Arrival
+from proxy.store.retention import Rules, prune
 from tests.server.conftest import Rig, event, serving
 
 pytestmark = pytest.mark.anyio
@@ -22,6 +27,18 @@ def say(log: SessionLog, count: int = 1) -> None:
     """Let the client of a wrapped session say something."""
     records = StreamRecords(log.session_id, "stdin")
     log.append([records.message(PROMPT, "valid") for _ in range(count)])
+
+
+@pytest.fixture
+def small_buffer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let hardly anything be held for all: what is not the newest is in the index only."""
+    monkeypatch.setattr(live, "_BUFFER_BYTES", 1)
+
+
+def end(log: SessionLog) -> None:
+    """End a wrapped session."""
+    log.append([lifecycle(log.session_id, "session_ended", {"exit_code": 0, "duration_ms": 5, "counts": {}})])
+    log.close()
 
 
 async def sent(response: ClientResponse, count: int) -> list[tuple[str, dict[str, Any]]]:
@@ -157,6 +174,144 @@ async def test_slow_listener_loses_nothing(rig: Rig, monkeypatch: pytest.MonkeyP
     seqs = [one["data"]["seq"] for one in heard]
     assert seqs == list(range(seqs[0], seqs[0] + 2000))
     log.close()
+
+
+async def removed(rig: Rig, session_id: str) -> None:
+    """Let retention remove a session, and the index follow."""
+    path = rig.data_dir / "sessions" / f"{session_id}.jsonl"
+    os.utime(path, (0, 0))
+    gone = prune(str(rig.data_dir), Rules(days=30_000 / 24), 20 * 366 * 86_400)
+    assert [one.session_id for one in gone.removed] == [session_id]
+    await rig.shared.catch_up()
+
+
+async def resumed(rig: Rig, place: str, count: int, query: str = "") -> tuple[list[Any], list[Any]]:
+    """Return what a listener that comes back is told first, over a WebSocket and as server-sent events."""
+    url = f"{STREAM}?last_event_id={place}{query}"
+    async with rig.client.ws_connect(url) as socket, asyncio.timeout(30):
+        assert (await socket.receive_json())["type"] == "listening"
+        over_socket = [await socket.receive_json() for _ in range(count)]
+    sse: list[dict[str, str]] = []
+    async with (
+        rig.client.get(f"/events?{query}", headers={"Last-Event-ID": place}) as response,
+        asyncio.timeout(30),
+    ):
+        await response.content.readuntil(b"\n\n")
+        while len(sse) < count:
+            block = (await response.content.readuntil(b"\n\n")).decode().strip().split("\n")
+            sse.append(dict(line.split(": ", 1) for line in block))
+    return over_socket, sse
+
+
+async def test_what_was_removed_meanwhile_is_told_as_a_gap(rig: Rig, small_buffer: None) -> None:
+    """Who comes back and has missed events that were removed is told so, once, and goes on with what is left."""
+    staying, going = rig.live("staying"), rig.live("going")
+    await rig.shared.catch_up()
+    async with rig.client.ws_connect(STREAM + "?last_event_id=") as socket, asyncio.timeout(30):
+        begins = (await socket.receive_json())["id"]
+    say(going, 2)
+    end(going)
+    await rig.shared.catch_up()
+    say(staying, 2)
+    await rig.shared.catch_up()
+    await removed(rig, "going")
+    over_socket, sse = await resumed(rig, begins, 3)
+    notice = {"after": begins, "reason": over_socket[0]["reason"]}
+    assert full.judgement("api/gap.json", json.dumps(notice).encode()).verdict == "valid"
+    assert over_socket[0] == {"type": "gap", "id": over_socket[0]["id"], **notice}
+    assert [one["data"]["event_type"] for one in over_socket[1:]] == ["command_received", "run_started"]
+    assert {one["data"]["session_id"] for one in over_socket[1:]} == {"staying"}
+    assert (sse[0]["event"], json.loads(sse[0]["data"])) == ("gap", notice)
+    assert [one["id"] for one in sse] == [one["id"] for one in over_socket]
+    assert [json.loads(one["data"]) for one in sse[1:]] == [one["data"] for one in over_socket[1:]]
+    # Behind the gap there is none.
+    assert await resumed(rig, over_socket[0]["id"], 2) == (over_socket[1:], sse[1:])
+    staying.close()
+
+
+@pytest.mark.parametrize("query", ["&session_id=staying", "&event_types=run_started"])
+async def test_who_has_missed_nothing_is_told_of_no_gap(rig: Rig, small_buffer: None, query: str) -> None:
+    """A removal is a gap only for who listens to the session and to types that it had behind the place."""
+    staying, going = rig.live("staying"), rig.live("going")
+    say(going)
+    await rig.shared.catch_up()
+    async with rig.client.ws_connect(STREAM + "?last_event_id=") as socket, asyncio.timeout(30):
+        begins = (await socket.receive_json())["id"]
+    say(going)  # in the same run: none is started
+    end(going)
+    await rig.shared.catch_up()
+    await removed(rig, "going")
+    say(staying)
+    await rig.shared.catch_up()
+    for found in await resumed(rig, begins, 1, query):
+        assert "gap" not in (found[0].get("type"), found[0].get("event"))
+    staying.close()
+
+
+async def test_who_had_heard_everything_is_told_of_no_gap(rig: Rig, small_buffer: None) -> None:
+    """Events that were given before they were removed are not missing."""
+    staying, going = rig.live("staying"), rig.live("going")
+    await rig.shared.catch_up()
+    async with rig.client.ws_connect(STREAM + "?last_event_id=&session_id=going") as socket:
+        say(going)
+        end(going)
+        async with asyncio.timeout(30):
+            while (frame := await socket.receive_json()).get("data", {}).get("event_type") != "session_ended":
+                pass
+    await removed(rig, "going")
+    say(staying)
+    await rig.shared.catch_up()
+    for found in await resumed(rig, frame["id"], 1):
+        assert json.loads(found[0]["data"])["session_id"] == "staying" if "event" in found[0] else True
+        assert "gap" not in (found[0].get("type"), found[0].get("event"))
+    await rig.get("/events?session_id=going", status=404)
+    staying.close()
+
+
+async def test_a_slow_listener_is_told_of_what_was_removed(rig: Rig, small_buffer: None) -> None:
+    """Who is so far behind that events are in the index only, and are removed there, is told so; of its session too."""
+    going = rig.live("going")
+    await rig.shared.catch_up()
+    place = await asyncio.to_thread(rig.shared.queries.place_of, None)
+    everything = live.Subscriber(rig.shared.hub, rig.shared.queries, after_id=place)
+    one = live.Subscriber(rig.shared.hub, rig.shared.queries, after_id=place, session_id="going")
+    other = live.Subscriber(rig.shared.hub, rig.shared.queries, after_id=place, session_id="staying")
+    say(going, 100)
+    end(going)
+    await rig.shared.catch_up()
+    staying = rig.live("staying")
+    say(staying, 100)
+    await rig.shared.catch_up()
+    await removed(rig, "going")
+    async with asyncio.timeout(30):
+        gap, *rest = await everything.next()
+        assert isinstance(gap, live.Gap)
+        assert {arrival.session_id for arrival in rest if isinstance(arrival, Arrival)} == {"staying"}
+        assert [type(found) for found in await one.next()] == [live.Gap]
+        assert live.Gap not in [type(found) for found in await other.next()]
+    staying.close()
+
+
+async def test_an_index_that_was_begun_anew_is_told_as_a_gap(rig: Rig) -> None:
+    """An id of an earlier index leads to a gap, and on from its moment."""
+    log = rig.live()
+    say(log)
+    await rig.shared.catch_up()
+    place = f"other-7-{now_us() - 60_000_000}"
+    for found in await resumed(rig, place, 2):
+        assert "gap" in (found[0].get("type"), found[0].get("event"))
+        assert "begun anew" in str(found[0])
+        assert "session_started" in str(found[1])
+    log.close()
+
+
+def test_events_that_were_removed_before_they_were_published_leave_a_hole() -> None:
+    """What is held for all has no hole: behind one it begins anew, and who is before it asks the index."""
+    hub = live.Hub()
+    hub.publish([Arrival(number, "s", "e", number, b"{}") for number in (1, 2)])
+    hub.publish([Arrival(number, "s", "e", number, b"{}") for number in (5, 6)])
+    assert hub.behind(2) is None
+    assert [one.id for one in hub.behind(4) or []] == [5, 6]
 
 
 async def test_end_of_the_server_ends_the_streams(tmp_path: Any) -> None:

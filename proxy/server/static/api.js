@@ -69,8 +69,10 @@ class Live {
       this.#tell([], true);
     };
     socket.onmessage = (message) => {
+      const { type, data } = JSON.parse(message.data);
+      if (type === "gap") return void this.#tell([], true);
       if (!this.#batch.length) setTimeout(() => this.#flush(), 200);
-      this.#batch.push(JSON.parse(message.data).data);
+      this.#batch.push(data);
     };
     socket.onclose = () => {
       if (this.#socket !== socket) return;
