@@ -1,11 +1,11 @@
 """Analyses of sessions that are kept, so that asking again about a live one costs what is new in it."""
 
 import threading
-from collections import OrderedDict
 
 import msgspec
 
 from proxy.analysis import SessionAnalysis
+from proxy.server.kept import Kept
 from proxy.store.history import History
 
 __all__ = ["Analyses"]
@@ -14,7 +14,7 @@ MOST_KEPT = 16
 """Each takes some megabytes at most."""
 
 
-class _Kept:
+class _Analyzed:
     """One session's analysis, and what it was made of."""
 
     def __init__(self) -> None:
@@ -28,29 +28,20 @@ class Analyses:
 
     def __init__(self, history: History) -> None:
         self.history = history
-        self._kept: OrderedDict[str, _Kept] = OrderedDict()
-        self._turn = threading.Lock()
+        self._kept = Kept(_Analyzed, MOST_KEPT)
 
     def answer(self, session_id: str, now_us: int, expected: int) -> bytes | None:
         """Return the analysis of a session as JSON, None when the index does not have it (any more).
 
         ``expected``: how many events the session has. sqlite3.Error when the index cannot be read.
         """
-        kept = self._of(session_id)
+        kept = self._kept.of(session_id)
         with kept.turn:
             if not self._catch_up(session_id, kept) or kept.analysis is None:
                 return None
             return msgspec.json.encode(kept.analysis.report(now_us, expected=expected))
 
-    def _of(self, session_id: str) -> _Kept:
-        with self._turn:
-            kept = self._kept.setdefault(session_id, _Kept())
-            self._kept.move_to_end(session_id)
-            if len(self._kept) > MOST_KEPT:
-                self._kept.popitem(last=False)
-            return kept
-
-    def _catch_up(self, session_id: str, kept: _Kept) -> bool:
+    def _catch_up(self, session_id: str, kept: _Analyzed) -> bool:
         """Take in what is new; return whether there is such a session."""
         while True:
             after_us = 0 if kept.analysis is None else kept.analysis.last_us

@@ -7,10 +7,10 @@ going on from there is asking it again.
 import os
 import threading
 import time
-from collections import OrderedDict
 
 import msgspec
 
+from proxy.server.kept import Kept
 from proxy.sessions.drift import Search, Sightings
 from proxy.sessions.identity import log_path
 from proxy.sessions.reader import LogReader, Skipped
@@ -25,7 +25,7 @@ _BUDGET_S = 0.5
 _PIECE_BYTES = 1 << 18
 
 
-class _Kept:
+class _Searched:
     """How far one log has been looked through, and what was found. No file stays open: it may be removed."""
 
     def __init__(self) -> None:
@@ -69,22 +69,13 @@ class Drifts:
     def __init__(self, data_dir: str, budget_s: float = _BUDGET_S) -> None:
         self._data_dir = data_dir
         self._budget_s = budget_s
-        self._kept: OrderedDict[str, _Kept] = OrderedDict()
-        self._turn = threading.Lock()
+        self._kept = Kept(_Searched, MOST_KEPT)
 
     def answer(self, session_id: str) -> bytes:
         """Return what was found in a session's log, as JSON. OSError when the log cannot be read."""
         path, until = log_path(self._data_dir, session_id), time.monotonic() + self._budget_s
-        kept = self._of(session_id)
+        kept = self._kept.of(session_id)
         with kept.turn:
             complete = kept.read_on(path, until)
             listed, unlisted = kept.found.listed(), kept.found.unlisted
             return msgspec.json.encode({"drift": listed, "unlisted": unlisted, "complete": complete})
-
-    def _of(self, session_id: str) -> _Kept:
-        with self._turn:
-            kept = self._kept.setdefault(session_id, _Kept())
-            self._kept.move_to_end(session_id)
-            if len(self._kept) > MOST_KEPT:
-                self._kept.popitem(last=False)
-            return kept
