@@ -9,7 +9,7 @@ from aiohttp import web
 
 from proxy.config import Settings
 from proxy.server.analyses import Analyses
-from proxy.server.compliance import Checks
+from proxy.server.checks import Checks
 from proxy.server.description import DESCRIPTION, Description
 from proxy.server.drifts import Drifts
 from proxy.server.errors import error_middleware, expect

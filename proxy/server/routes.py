@@ -282,7 +282,7 @@ ROUTES = (
         compliance.start,
         "Check a program that stands in for claude (off unless `compliance.enabled`)",
         request="api/compliance_request",
-        answer="",
+        answer="api/compliance_answer",
         failures=_BODY,
     ),
     Route(
@@ -297,7 +297,7 @@ ROUTES = (
                 "seen", "Scenarios that the client has seen: `wait` is for more.", _number(0, 1_000_000)
             ),
         ),
-        answer="",
+        answer="api/compliance_answer",
         failures=(404, 422),
     ),
     Route(
@@ -306,7 +306,7 @@ ROUTES = (
         compliance.cancel,
         "Stop a check",
         (_RUN,),
-        answer="",
+        answer="api/compliance_answer",
         failures=(404,),
     ),
     Route(

@@ -11,6 +11,7 @@ from proxy.config import Settings
 from proxy.events import Session, describe
 from proxy.events.vocabulary import OVER
 from proxy.server.analyses import Analyses
+from proxy.server.checks import Checks
 from proxy.server.drifts import Drifts
 from proxy.server.errors import NotFoundError
 from proxy.server.live import Hub
@@ -25,7 +26,6 @@ from proxy.store.queries import Queries
 from proxy.store.records import Records
 
 if TYPE_CHECKING:
-    from proxy.server.compliance import Checks
     from proxy.server.limits import Limit
 
 __all__ = ["SHARED", "Shared", "now_us", "of"]
@@ -63,7 +63,7 @@ class Shared:
     onlooker: Onlooker | None
     restarting: asyncio.Event
     """Set when this process must be started anew: the index is another one."""
-    checks: "Checks | None"
+    checks: Checks | None
     """None: clients may not ask for them."""
     started_us: int = field(default_factory=now_us)
 

@@ -211,6 +211,81 @@ export type ApiBar = {
   busy_ms: number;
 };
 
+/** Answer: check of a wrapper. A check as it is now: its progress, and in the end its report or the reason why there is none. */
+export type ApiComplianceAnswer = {
+  run_id: string;
+  state: "waiting" | "running" | "completed" | "failed" | "cancelled";
+  /** As it was asked for. */
+  wrapper: string;
+  /** Scenarios in all; null until it runs. */
+  total: number | null;
+  /** Scenarios that have ended. */
+  completed: number;
+  /** Those that have ended, in the order in which they did. */
+  scenarios: Array<ApiComplianceOutcome>;
+  report: ApiComplianceReport | null;
+  /** Why there is no report. */
+  error: string | null;
+};
+
+/** Outcome of a scenario. How one scenario of a check ended: what was expected, what came, and why it matters. */
+export type ApiComplianceOutcome = {
+  /** With its group, as in `behaviour/exit-status`. */
+  name: string;
+  group: "schema" | "behaviour" | "performance";
+  title: string;
+  /** Why it matters. */
+  why: string;
+  /** Its points. */
+  weight: number;
+  /** `skipped` counts for nothing: it cannot be asked of the real `claude`. */
+  verdict: "passed" | "failed" | "skipped";
+  duration_ms: number;
+  problems: Array<{
+    expected: string;
+    came: string;
+  }>;
+  measured: {
+    /** The median without the wrapper. */
+    bare: number;
+    /** The median with it. */
+    wrapped: number;
+    unit: string;
+    ratio: number;
+    limit: number;
+  } | null;
+};
+
+/** Report of a check. A whole check of a program that stands in for `claude`, as `claude-proxy check --json` gives it. */
+export type ApiComplianceReport = {
+  /** Its command line. */
+  wrapper: string;
+  /** Whether claude is its first argument. */
+  as_argument: boolean;
+  /** The real `claude` that was used; null: the stand-in. */
+  claude: string | null;
+  /** Of claude-proxy. */
+  version: string;
+  started_at: string;
+  duration_ms: number;
+  threshold: number;
+  score: number;
+  passed: boolean;
+  groups: Array<{
+    group: "schema" | "behaviour" | "performance";
+    /** What it counts for in the overall score. */
+    weight: number;
+    /** Per cent of the points; null where no scenario was run. */
+    score: number | null;
+    points: number;
+    of: number;
+    passed: number;
+    failed: number;
+    skipped: number;
+  }>;
+  scenarios: Array<ApiComplianceOutcome>;
+};
+
 /** Request: check of a wrapper. Body of `POST /api/v1/compliance/runs`: what `claude-proxy check` takes on its command line. */
 export type ApiComplianceRequest = {
   /** A program, by its path or as a name on the server's PATH. */

@@ -29,7 +29,7 @@ from proxy.compliance.__main__ import Request
 from proxy.events import Session, describe
 from proxy.protocol import library
 from proxy.server.background import announce, take_lock
-from proxy.server.compliance import Run as Checked
+from proxy.server.checks import Run as Checked
 from proxy.sessions.writer import SessionLog
 from tests.client.conftest import Live, end, say, serving
 
@@ -170,6 +170,9 @@ async def test_both_faces_have_the_same_calls() -> None:
 @pytest.mark.parametrize(
     ("model", "name"),
     [
+        (models.Check, "compliance_answer"),
+        (models.Outcome, "compliance_outcome"),
+        (models.Report, "compliance_report"),
         (models.Drift, "drift_answer"),
         (models.Sighting, "drift_answer#drift"),
         (models.Event, "event"),
