@@ -10,7 +10,7 @@ import os
 import secrets
 import sqlite3
 
-__all__ = ["connect", "index_path", "open_index"]
+__all__ = ["connect", "index_path", "new_generation", "open_index"]
 
 VERSION = 4
 """Of tables and of what the interpreter makes of a record: another number begins the index anew."""
@@ -63,6 +63,11 @@ CREATE INDEX by_removal ON removed (removal);
 def index_path(data_dir: str) -> str:
     """Return the path of a data directory's index."""
     return os.path.join(data_dir, "index.sqlite3")
+
+
+def new_generation() -> str:
+    """Return what tells an index from all others: places in one mean nothing in another."""
+    return secrets.token_hex(4)
 
 
 def open_index(data_dir: str) -> sqlite3.Connection:
@@ -122,7 +127,11 @@ def _begun_anew(path: str) -> sqlite3.Connection:
             os.unlink(path + suffix)
     os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
     connection = connect(path)
-    connection.executescript(f"BEGIN; {_TABLES} PRAGMA user_version={VERSION}; COMMIT;")
-    rows = [("generation", secrets.token_hex(4)), ("next_id", 1)]
-    connection.executemany("INSERT INTO meta VALUES (?, ?)", rows)
+    try:
+        connection.executescript(f"BEGIN; {_TABLES} PRAGMA user_version={VERSION}; COMMIT;")
+        rows = [("generation", new_generation()), ("next_id", 1)]
+        connection.executemany("INSERT INTO meta VALUES (?, ?)", rows)
+    except sqlite3.Error:
+        connection.close()
+        raise
     return connection

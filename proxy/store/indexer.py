@@ -172,6 +172,14 @@ class Indexer:
 
     def _open(self) -> None:
         self._connection = open_index(self.data_dir)
+        try:
+            self._read_back()
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def _read_back(self) -> None:
+        """Go on from what the index holds."""
         self.generation = str(self._meta("generation"))
         self._next_id = int(self._meta("next_id"))
         kept = self._connection.execute("SELECT value FROM meta WHERE key = 'horizon'").fetchone()

@@ -22,7 +22,7 @@ from typing import IO, Any
 from proxy.sessions import catalogue
 from proxy.sessions.identity import LATEST, LOG_SUFFIX, sessions_dir
 from proxy.store.backup import INDEX, MANIFEST, BackupError, Room, read_to_end
-from proxy.store.database import VERSION, connect, index_path
+from proxy.store.database import VERSION, connect, index_path, new_generation
 
 __all__ = ["Restored", "restore"]
 
@@ -161,6 +161,8 @@ def _adopt_index(beside: str) -> bool:
             ]
             connection.execute("BEGIN")
             connection.executemany("UPDATE sessions SET inode = ? WHERE session_id = ?", rows)
+            # What was given since the copy was made has numbers that will be given to other events.
+            connection.execute("UPDATE meta SET value = ? WHERE key = 'generation'", (new_generation(),))
             connection.execute("COMMIT")
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     except sqlite3.Error:

@@ -21,8 +21,8 @@ from proxy.events.moments import microseconds
 from proxy.sessions import catalogue
 from proxy.sessions.record import StreamRecords, lifecycle
 from proxy.sessions.writer import SessionLog
+from proxy.store import database, ranks
 from proxy.store import indexer as indexer_module
-from proxy.store import ranks
 from proxy.store.database import connect, index_path
 from proxy.store.followed import Followed
 from proxy.store.indexer import Arrival, Indexer
@@ -469,3 +469,24 @@ def test_a_large_transaction_leaves_no_large_journal(tmp_path: Path) -> None:
             assert os.stat(f"{index_path(str(tmp_path))}-wal").st_size <= 16_000_000
     finally:
         indexer.close()
+
+
+def test_an_index_that_cannot_be_opened_stays_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether it cannot be made or cannot be read back: no connection is left to whoever cleans up memory."""
+
+    def held() -> list[str]:
+        links = [f"/proc/self/fd/{name}" for name in os.listdir("/proc/self/fd")]
+        return [path for link in links if str(tmp_path) in (path := os.path.realpath(link))]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(database, "_TABLES", "no table;")
+        with pytest.raises(sqlite3.OperationalError):
+            Indexer(str(tmp_path))
+        assert held() == []
+    fill(tmp_path, ["simple"])
+    index(tmp_path)
+    with contextlib.closing(connect(index_path(str(tmp_path)))) as connection:
+        connection.execute("DROP TABLE chunks")
+    with pytest.raises(sqlite3.OperationalError):
+        Indexer(str(tmp_path))
+    assert held() == []

@@ -20,6 +20,7 @@ from proxy.store import restore as restore_module
 from proxy.store.backup import BackupError, make_backup
 from proxy.store.database import index_path
 from proxy.store.indexer import Indexer
+from proxy.store.queries import Queries
 from proxy.store.restore import restore
 from tests.faults import killed_between_lines
 from tests.server.conftest import serving
@@ -83,7 +84,6 @@ async def test_all_answers_are_the_same(source: Path, archive: str, tmp_path: Pa
     for data_dir in (source, tmp_path / "target"):
         async with serving(data_dir) as rig:
             answers.append({question: await rig.get(question) for question in questions})
-            answers[-1]["generation"] = rig.shared.indexer.generation
             counts = await rig.get("/api/v1/monitoring/status")
             answers[-1]["counts"] = {name: counts[name] for name in ("total_sessions", "total_events")}
     assert answers[0] == answers[1]
@@ -96,6 +96,16 @@ def test_the_index_is_taken_over_and_not_made_again(archive: str, tmp_path: Path
     indexer = Indexer(str(tmp_path / "target"))
     assert settle(indexer) == []
     indexer.close()
+
+
+def test_places_in_the_original_are_none_in_the_copy(source: Path, archive: str, tmp_path: Path) -> None:
+    """Regression: numbers that events were given after the copy was made are given to others in what is restored.
+
+    So who comes back with a place of then is led on by its moment, and told that something may be missing.
+    """
+    restore(archive, str(tmp_path / "target"))
+    standings = [Queries(str(folder)).standing() for folder in (source, tmp_path / "target")]
+    assert standings[0][0] != standings[1][0]
 
 
 @pytest.mark.parametrize("damage", ["missing", "none", "other version", "trigger"])
