@@ -4,7 +4,7 @@ import asyncio
 import sys
 from contextlib import aclosing
 
-from proxy.client import AsyncClient, Gap
+from proxy.client import AsyncClient, ClientError, Gap
 
 
 async def main(count: int | None) -> None:
@@ -23,4 +23,7 @@ async def main(count: int | None) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(int(sys.argv[1]) if len(sys.argv) > 1 else None))
+    try:
+        asyncio.run(main(int(sys.argv[1]) if len(sys.argv) > 1 else None))
+    except ClientError as error:  # no server, or it went away: the sentence says what to do
+        sys.exit(str(error))

@@ -2,20 +2,20 @@
 
 import sys
 
-from proxy.client import Client, NotFoundError
+from proxy.client import Client, ClientError
 
 
-def main(session_id: str) -> int:
-    """Print each event; return the exit status."""
+def main(session_id: str) -> None:
+    """Print each event."""
     with Client() as client:
-        try:
-            for event in client.events(session_id=session_id, follow=True):
-                print(event.timestamp, event.event_type)
-        except NotFoundError as error:
-            print(error, file=sys.stderr)
-            return 1
-    return 0
+        for event in client.events(session_id=session_id, follow=True):
+            print(event.timestamp, event.event_type)
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    try:
+        main(sys.argv[1])
+    except ClientError as error:  # no server, or no such session: the sentence says what to do
+        sys.exit(str(error))

@@ -1,8 +1,9 @@
 """A program that monitors its own work: `python examples/monitored.py`."""
 
 import asyncio
+import sys
 
-from proxy.client import AsyncClient, InvalidCommandError
+from proxy.client import AsyncClient, ClientError, InvalidCommandError
 
 
 async def count_words(text: str) -> int:
@@ -26,4 +27,7 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    try:
+        asyncio.run(main())
+    except ClientError as error:  # no server: the sentence says what to do
+        sys.exit(str(error))

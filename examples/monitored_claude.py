@@ -3,7 +3,7 @@
 import asyncio
 import sys
 
-from proxy.client import AsyncClient
+from proxy.client import AsyncClient, ClientError
 
 ARGUMENTS = ["-p", "--output-format", "stream-json", "--verbose"]
 
@@ -18,4 +18,9 @@ async def main(prompt: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1]))
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    try:
+        asyncio.run(main(sys.argv[1]))
+    except ClientError as error:  # no server, or claude has failed: the sentence says what to do
+        sys.exit(str(error))

@@ -4,7 +4,7 @@ import asyncio
 import json
 import sys
 
-from proxy.client import AsyncClient
+from proxy.client import AsyncClient, ClientError
 
 
 async def main(schema_type: str) -> None:
@@ -16,4 +16,9 @@ async def main(schema_type: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1] if len(sys.argv) > 1 else "stdout"))
+    try:
+        asyncio.run(main(sys.argv[1] if len(sys.argv) > 1 else "stdout"))
+    except ClientError as error:  # no such schema: the sentence names the nearest
+        sys.exit(str(error))
+    except ValueError as error:
+        sys.exit(f"A line is not JSON: {error}.")

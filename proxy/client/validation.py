@@ -186,7 +186,7 @@ def _judge(name: str) -> Judge | SchemaJudge:
         try:
             known[name] = judge_for(name)
         except UnknownSpecificationError as error:
-            raise RequestError(f"schema_type: {error}.") from None
+            raise RequestError(f"schema_type: {error}") from None
     return known[name]
 
 

@@ -58,7 +58,7 @@ def _make_sure_of(patterns: list[str]) -> None:
     try:
         scenario.choose(scenario.shipped(), patterns)
     except scenario.ScenarioError as error:
-        raise UnprocessableError(f"scenarios: {error}.") from None
+        raise UnprocessableError(f"scenarios: {error}") from None
 
 
 def _checks(request: web.Request) -> Checks:

@@ -122,7 +122,7 @@ def _judge(name: str) -> Judge | SchemaJudge:
         try:
             judge = known[name] = judge_for(name)
         except UnknownSpecificationError as error:
-            raise UnprocessableError(f"schema_type: {error}.") from None
+            raise UnprocessableError(f"schema_type: {error}") from None
     return judge
 
 

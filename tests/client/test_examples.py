@@ -40,6 +40,40 @@ async def printed(
     return out.decode().splitlines()
 
 
+@pytest.mark.parametrize(
+    ("name", "words", "stdin", "said"),
+    [
+        ("follow", [], b"", "No server runs for"),
+        ("history", ["live"], b"", "No server runs for"),
+        ("history", [], b"", "history.py SESSION_ID"),
+        ("monitored", [], b"", "No server runs for"),
+        ("monitored_claude", ["hi"], b"", "No server runs for"),
+        ("monitored_claude", [], b"", "monitored_claude.py"),
+        ("validate", ["sdout"], b"{}", "did you mean 'stdout'?"),
+        ("validate", [], b"{}\nnonsense", "not JSON"),
+    ],
+)
+async def test_what_is_wrong_is_one_sentence(
+    tmp_path: Path, name: str, words: list[str], stdin: bytes, said: str
+) -> None:
+    """Without a server, or without what it needs, an example says so in a line, and not in a traceback."""
+    env = {key: value for key, value in os.environ.items() if not key.startswith("CLAUDE_PROXY_")}
+    async with asyncio.timeout(90):
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            str(EXAMPLES / f"{name}.py"),
+            *words,
+            stdin=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.DEVNULL,
+            env=env | {"CLAUDE_PROXY_DATA_DIR": str(tmp_path)},
+        )
+        _, told = await process.communicate(stdin)
+    assert process.returncode == 1
+    assert said in told.decode()
+    assert told.count(b"\n") == 1
+
+
 async def test_validate(live: Live) -> None:
     """Each line gets its verdict."""
     lines = b'{"type":"user","message":{"role":"user","content":"hi"}}\n\n{"type":"user"}\n'
