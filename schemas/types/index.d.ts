@@ -3090,7 +3090,7 @@ export type HooksInputsTaskCreated = {
   team_name?: string | null;
 };
 
-/** Hook input: TeammateIdle. A teammate has nothing to do. */
+/** Hook input: TeammateIdle. A member of a team would be idle next; an answer with the decision `block` sends it on. In print mode of sessions that were started as a member (`--agent-id`). The name of the team is deprecated and will go. */
 export type HooksInputsTeammateIdle = {
   hook_event_name: "TeammateIdle";
   session_id: string;

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tests.rig.raw_client import Answering, Message
     from tests.rig.stage import Stage
 
-# Every kind of hook that Claude Code knows; most of them come up in one scenario or another.
+# Every kind of hook that Claude Code knows; each comes up in one scenario or another.
 KINDS = (
     "PreToolUse",
     "PostToolUse",
@@ -261,6 +261,38 @@ async def hooks_of_rare_kinds(stage: Stage) -> None:
         await client.control("register_repo_root", directory=str(stage.project / "sub"))
         await client.control("update_settings", source="localSettings", settings={"outputStyle": "Concise"})
         await client.turn("Never mind.")
+
+
+@scenario(ordered=False)
+async def teammate(stage: Stage) -> None:
+    """A session that is a member of a team: it is sent on once when it would be idle, and its task is done."""
+    member = ("--agent-id", "counter@crew", "--agent-name", "counter", "--team-name", "crew")
+    stage.answer(
+        {
+            "count to one": [
+                uses("TaskCreate", subject="Count", description="Count to one"),
+                uses("TaskUpdate", taskId="1", status="in_progress", owner="counter"),
+                uses("SendMessage", to="team-lead", summary="Counting", message="I am counting."),
+                says("One."),
+                says("One, as I said."),
+            ]
+        }
+    )
+    sent_on = False
+
+    def answer(request: Message) -> Message:
+        nonlocal sent_on
+        if request["input"]["hook_event_name"] != "TeammateIdle" or sent_on:
+            return {}
+        sent_on = True
+        return {"decision": "block", "reason": "count again, please"}
+
+    # Without its experimental teams Claude Code ignores the options of a member.
+    env = {"CLAUDE_CODE_EXPERIMENTAL_AGENT_TEAMS": "1"}
+    options = (*member, "--tools", "TaskCreate,TaskUpdate,SendMessage")
+    async with stage.raw(*options, answers={"hook_callback": answer}, env=env) as client:
+        await client.control("initialize", hooks=all_kinds())
+        await client.turn("Please count to one.")
 
 
 @scenario(ordered=False)
