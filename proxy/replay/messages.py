@@ -22,6 +22,15 @@ _USAGE = {
     "cache_creation_input_tokens": 0,
     "cache_read_input_tokens": 0,
 }
+_TURN_USAGE = {
+    **_USAGE,
+    "cache_creation": {"ephemeral_1h_input_tokens": 0, "ephemeral_5m_input_tokens": 0},
+    "server_tool_use": {"web_search_requests": 0, "web_fetch_requests": 0},
+    "service_tier": "standard",
+    "inference_geo": "",
+    "iterations": [],
+    "speed": "standard",
+}
 
 
 def encoded(message: object) -> bytes:
@@ -90,7 +99,7 @@ def result(number: int, text: str, session_id: str = SESSION_ID) -> dict[str, An
         "result": text,
         "stop_reason": "end_turn",
         "total_cost_usd": 0.0,
-        "usage": _USAGE,
+        "usage": _TURN_USAGE,
         "modelUsage": {},
         "permission_denials": [],
         "session_id": session_id,

@@ -1850,6 +1850,8 @@ export type ControlResponsesCancelAsyncMessage = {
 export type ControlResponsesElicitation = {
   action: "accept" | "decline" | "cancel";
   content?: { [key: string]: unknown } | null;
+  /** As in the result of MCP that this is made from; Claude Code passes it over. */
+  _meta?: { [key: string]: unknown };
 };
 
 /** Reply to export conversation. The conversation as text. */
@@ -3445,7 +3447,7 @@ export type MessagesResultError = SharedIds & {
   stop_reason: string | null;
   /** US dollars since the process began, not of this turn alone. */
   total_cost_usd: number;
-  usage: SharedUsage;
+  usage: SharedTurnUsage;
   modelUsage: { [key: string]: SharedModelUsage };
   permission_denials: Array<{
     tool_name: string;
@@ -3511,7 +3513,7 @@ export type MessagesResultSuccess = SharedIds & {
   stop_reason: string | null;
   /** US dollars since the process began, not of this turn alone. */
   total_cost_usd: number;
-  usage: SharedUsage;
+  usage: SharedTurnUsage;
   modelUsage: { [key: string]: SharedModelUsage };
   permission_denials: Array<{
     tool_name: string;
@@ -3648,7 +3650,9 @@ export type MessagesUser = {
   };
   /** The Agent tool call that this belongs to, null in the main conversation. */
   parent_tool_use_id: string | null;
+  /** In all that was seen; the official types leave it open. */
   uuid?: string;
+  /** In all that was seen; the official types leave it open. */
   session_id?: string;
   /** Claude Code wrote the text itself. */
   isSynthetic?: boolean;
@@ -3657,6 +3661,7 @@ export type MessagesUser = {
   priority?: "now" | "next" | "later" | (string & {});
   origin?: SharedOrigin;
   shouldQuery?: boolean;
+  /** When it was made; left out by older releases. */
   timestamp?: string;
   client_composed?: boolean;
   pasted_content?: Array<Array<ContentUserBlock> | string>;
@@ -3755,6 +3760,15 @@ export type Record = {
 export type SharedCacheControl = {
   type: "ephemeral";
   ttl?: "5m" | "1h" | (string & {});
+};
+
+/** Fallback credit. Whether the tokens of a refused answer were credited to the model that took over. */
+export type SharedFallbackCredit = {
+  status: {
+    type: "redeemed" | "not_applied" | (string & {});
+    reason?: "body_mismatch" | "continuation_excluded" | "continuation_only" | "expired" | "invalid_target_model" | "not_enabled" | "reprice_unavailable" | "temporarily_unavailable" | "variant_fields_present" | "wrong_organization" | "wrong_platform" | "wrong_workspace" | (string & {});
+    remove_to_redeem?: Array<string> | null;
+  };
 };
 
 /** Ids. What almost every message of Claude Code carries: its own id, and the session that it belongs to. */
@@ -3937,6 +3951,30 @@ export type SharedTaskUsage = {
   duration_ms: number;
 };
 
+/** Token usage of a turn. What a `result` tells of its turn: here Claude Code has filled in what the Messages API left out. Releases as old as 2.1.139 lack `output_tokens_details`, and 2.1.257 `fallback_credit`. */
+export type SharedTurnUsage = {
+  input_tokens: number;
+  output_tokens: number;
+  cache_creation_input_tokens: number;
+  cache_read_input_tokens: number;
+  cache_creation: {
+    ephemeral_1h_input_tokens: number;
+    ephemeral_5m_input_tokens: number;
+  };
+  service_tier: "standard" | "priority" | "batch" | (string & {});
+  server_tool_use: {
+    web_search_requests: number;
+    web_fetch_requests: number;
+  };
+  inference_geo: string;
+  iterations: Array<SharedUsageIteration>;
+  speed: "standard" | "fast" | (string & {});
+  output_tokens_details?: {
+    thinking_tokens: number;
+  };
+  fallback_credit?: SharedFallbackCredit | null;
+};
+
 /** Token usage. Tokens of one API answer, as the Messages API counts them. Early lines of an answer carry early counts; the totals of a turn are in its result. */
 export type SharedUsage = {
   input_tokens: number;
@@ -3953,29 +3991,12 @@ export type SharedUsage = {
     web_fetch_requests: number;
   } | null;
   inference_geo?: string | null;
-  iterations?: Array<{
-    type: "message" | "compaction" | "advisor_message" | "fallback_message" | (string & {});
-    input_tokens: number;
-    output_tokens: number;
-    cache_creation_input_tokens: number | null;
-    cache_read_input_tokens: number | null;
-    cache_creation?: {
-      ephemeral_1h_input_tokens?: number;
-      ephemeral_5m_input_tokens?: number;
-    } | null;
-    model?: string | null;
-  }> | null;
+  iterations?: Array<SharedUsageIteration> | null;
   speed?: "standard" | "fast" | (string & {}) | null;
   output_tokens_details?: {
     thinking_tokens: number;
   } | null;
-  fallback_credit?: {
-    status: {
-      type: "redeemed" | "not_applied" | (string & {});
-      reason?: "body_mismatch" | "continuation_excluded" | "continuation_only" | "expired" | "invalid_target_model" | "not_enabled" | "reprice_unavailable" | "temporarily_unavailable" | "variant_fields_present" | "wrong_organization" | "wrong_platform" | "wrong_workspace" | (string & {});
-      remove_to_redeem?: Array<string> | null;
-    };
-  } | null;
+  fallback_credit?: SharedFallbackCredit | null;
 };
 
 /** Token usage so far. The counts that a streamed answer updates; only the output tokens are always there. */
@@ -4010,6 +4031,20 @@ export type SharedUsageDelta = {
       remove_to_redeem?: Array<string> | null;
     };
   } | null;
+};
+
+/** Token usage of one pass. One of the passes that an answer of the API took. */
+export type SharedUsageIteration = {
+  type: "message" | "compaction" | "advisor_message" | "fallback_message" | (string & {});
+  input_tokens: number;
+  output_tokens: number;
+  cache_creation_input_tokens: number | null;
+  cache_read_input_tokens: number | null;
+  cache_creation?: {
+    ephemeral_1h_input_tokens?: number;
+    ephemeral_5m_input_tokens?: number;
+  } | null;
+  model?: string | null;
 };
 
 /** Standard input. Every message that Claude Code takes on its standard input in stream-json mode: one JSON object a line. Types that are not listed here are let pass. */
