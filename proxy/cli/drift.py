@@ -35,9 +35,15 @@ def run(args: argparse.Namespace) -> int:
     found = Sightings(_MOST)
     for text in wanted:
         try:
-            skipped = look_through(catalogue.find(args.data_dir, text).path, found)
+            looked_at, skipped = look_through(catalogue.find(args.data_dir, text).path, found)
         except (catalogue.SessionLookupError, OSError) as error:
             sys.stderr.write(f"claude-proxy: {error}\n")
+            return 2
+        if skipped and not looked_at:  # nothing was looked at: "no drift" would be untrue
+            sys.stderr.write(
+                f"claude-proxy: {text} holds no records: give a session log; bare messages are for "
+                "claude-proxy validate --schema stdin|stdout\n"
+            )
             return 2
         if skipped:
             sys.stderr.write(f"claude-proxy: {text}: {skipped} lines are no records\n")
@@ -51,16 +57,17 @@ def run(args: argparse.Namespace) -> int:
     return 1 if drift and args.fail else 0
 
 
-def look_through(path: str, found: Sightings) -> int:
-    """Add a session's drift to what was found; return how many lines of its log are no records."""
+def look_through(path: str, found: Sightings) -> tuple[int, int]:
+    """Add a session's drift to what was found; return how many lines of its log are records, and how many not."""
     search = Search(found)
-    skipped = 0
+    looked_at = skipped = 0
     for item in read_log(path):
         if isinstance(item, Skipped):
             skipped += 1
         else:
+            looked_at += 1
             search.look_at(item.record)
-    return skipped
+    return looked_at, skipped
 
 
 def _tell(drift: list[Sighting]) -> None:

@@ -95,6 +95,18 @@ def test_a_torn_log_is_read_as_far_as_it_goes(
     assert "1 lines are no records" in captured.err
 
 
+def test_a_file_without_records_is_no_session_without_drift(
+    tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Bare messages are refused with the command that takes them: CI must not take "none found" for an answer."""
+    messages = tmp_path / "messages.jsonl"
+    messages.write_text('{"type":"keep_alive"}\n')
+    assert run(tmp_path, str(messages), "--fail") == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "validate --schema" in captured.err
+
+
 def test_names_from_the_wire_cannot_move_the_cursor(
     tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
