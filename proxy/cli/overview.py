@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import time
@@ -20,6 +21,7 @@ from proxy.server.background import server_address
 from proxy.sessions import catalogue
 from proxy.sessions.identity import log_path
 from proxy.sessions.reader import Entry
+from proxy.store.remembered import remembered
 
 if TYPE_CHECKING:
     import argparse
@@ -156,19 +158,26 @@ def _waited_for(waiting: dict[str, Any]) -> str:
 
 
 def _described(data_dir: str, ids: list[str], *, while_running: bool = False) -> list[dict[str, Any]]:
-    """Interpret whole logs and return what ``/status`` says of their sessions; those that are gone are left out."""
-    logs: dict[str, tuple[catalogue.SessionInfo, Interpreter]] = {}
+    """Return what ``/status`` says of sessions; those that are gone are left out.
+
+    What the index of the server knows of a log is taken from there, and only what has come since is interpreted.
+    """
+    infos = []
     for session_id in ids:
-        path = log_path(data_dir, session_id)
-        try:
-            logs[path] = catalogue.inspect(path), Interpreter(Session(session_id))
-        except OSError:
-            continue  # removed meanwhile
-    for path, item in read_visibly({path: info.size for path, (info, _) in logs.items()}):
+        with contextlib.suppress(OSError):  # removed meanwhile
+            infos.append(catalogue.inspect(log_path(data_dir, session_id)))
+    known = remembered(data_dir, infos)
+    interpreters = {
+        info.path: Interpreter(known[info.path].session if info.path in known else Session(info.session_id))
+        for info in infos
+    }
+    sizes = {info.path: info.size for info in infos}
+    for path, item in read_visibly(sizes, {path: one.offset for path, one in known.items()}):
         if isinstance(item, Entry):
-            logs[path][1].take(item.record)
+            interpreters[path].take(item.record)
     described = []
-    for info, interpreter in logs.values():
+    for info in infos:
+        interpreter = interpreters[info.path]
         if info.state == "crashed":
             interpreter.crashed()
         one = describe(interpreter.session, time.time_ns() // 1000)

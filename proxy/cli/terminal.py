@@ -47,17 +47,21 @@ def open_console() -> Console:
     return console
 
 
-def read_visibly(paths: dict[str, int]) -> Iterator[tuple[str, Entry | Skipped]]:
+def read_visibly(
+    paths: dict[str, int], offsets: dict[str, int] | None = None
+) -> Iterator[tuple[str, Entry | Skipped]]:
     """Yield what is in logs, given with their sizes in bytes; a progress bar shows how far it is.
 
-    Only where standard error is a terminal, and there is enough to read that somebody would wait for it.
+    ``offsets``: where to begin in those that need not be read whole. The bar is shown only where standard error is a
+    terminal, and there is enough to read that somebody would wait for it.
     """
     from rich.console import Console  # noqa: PLC0415
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
 
     from proxy.sessions.reader import read_log  # noqa: PLC0415
 
-    total = sum(paths.values())
+    offsets = offsets or {}
+    total = sum(size - offsets.get(path, 0) for path, size in paths.items())
     console = Console(stderr=True)
     columns = (
         TextColumn("reading"),
@@ -70,13 +74,14 @@ def read_visibly(paths: dict[str, int]) -> Iterator[tuple[str, Entry | Skipped]]
         task = progress.add_task("", total=total)
         before = told = 0
         for path, size in paths.items():
+            offset = offsets.get(path, 0)
             try:
-                for item in read_log(path):
+                for item in read_log(path, offset):
                     yield path, item
-                    if before + item.end - told > LONG_BYTES // 16:
-                        told = before + item.end
+                    if before + item.end - offset - told > LONG_BYTES // 16:
+                        told = before + item.end - offset
                         progress.update(task, completed=told)
             except FileNotFoundError:
                 continue  # removed meanwhile, which is no fault
-            before += size
+            before += size - offset
     sys.stderr.flush()

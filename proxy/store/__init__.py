@@ -6,6 +6,7 @@
 ``spelling``  events as JSON
 ``queries``   pages of events, and sessions
 ``history``   what an analysis asks: a session's events, a period's counts
+``remembered`` what is known of sessions already, for who reads logs without a server
 ``records``   a log's records by number, kind and text, from the log itself
 ``amounts``   what all sessions add up to, removed ones included
 ``retention`` removes what has expired

@@ -90,9 +90,12 @@ def open_index(data_dir: str) -> sqlite3.Connection:
     return _begun_anew(path)
 
 
-def connect(path: str, *, read_only: bool = False) -> sqlite3.Connection:
-    """Open the index file. Transactions are begun and ended by the caller."""
-    mode = "ro" if read_only else "rw"
+def connect(path: str, *, read_only: bool = False, immutable: bool = False) -> sqlite3.Connection:
+    """Open the index file. Transactions are begun and ended by the caller.
+
+    ``immutable``: nobody writes it meanwhile, so that neither locks nor files beside it are needed to read it.
+    """
+    mode = ("ro" if read_only else "rw") + ("&immutable=1" if immutable else "")
     uri = f"file:{path.replace('?', '%3f').replace('#', '%23')}?mode={mode}"
     connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, timeout=5)
     try:

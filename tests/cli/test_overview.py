@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
+import sqlite3
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
-from tests.recorded import LogMaker, scenario
+from proxy.store.database import index_path
+from proxy.store.indexer import Indexer
+from tests.recorded import NAMES, LogMaker, scenario
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,9 +24,9 @@ def proxy(data_dir: Path, *words: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
-def sessions(data_dir: Path) -> list[dict[str, Any]]:
+def sessions(data_dir: Path, *words: str) -> list[dict[str, Any]]:
     """Return the sessions as programs get them."""
-    found: list[dict[str, Any]] = json.loads(proxy(data_dir, "sessions", "--json"))["sessions"]
+    found: list[dict[str, Any]] = json.loads(proxy(data_dir, "sessions", "--json", *words))["sessions"]
     return found
 
 
@@ -72,6 +76,31 @@ def test_status_shows_what_runs(tmp_path: Path) -> None:
         assert "night" in proxy(tmp_path, "status")
         wrapper.stdin.close()
     assert json.loads(proxy(tmp_path, "status", "--json"))["sessions"] == []
+
+
+def test_what_the_index_knows_is_not_read_again(tmp_path: Path) -> None:
+    """The answers are the same with an index as without; of a log that has grown since, the rest is read."""
+    logs = tmp_path / "sessions"
+    logs.mkdir()
+    for name in NAMES:
+        (logs / f"{name}.jsonl").write_bytes(scenario(name))
+    expected = sessions(tmp_path, "-n", "0")
+    indexer = Indexer(str(tmp_path))
+    indexer.look()
+    while indexer.behind:
+        indexer.step()
+    indexer.close()
+    assert sessions(tmp_path, "-n", "0") == expected
+    with contextlib.closing(sqlite3.connect(index_path(str(tmp_path)))) as connection, connection:
+        connection.execute(
+            "UPDATE sessions SET state = replace(CAST(state AS TEXT), '\"turns\":2', '\"turns\":77')"
+        )
+    told = {one["session_id"]: one["turns"] for one in sessions(tmp_path, "-n", "0")}
+    assert told["simple"] == 77
+    with (logs / "simple.jsonl").open("ab") as log:
+        log.write(scenario("simple"))
+    told = {one["session_id"]: one["turns"] for one in sessions(tmp_path, "-n", "0")}
+    assert told["simple"] == 79
 
 
 def test_sessions_are_called_by_their_prompt_and_found_by_what_is_shown(tmp_path: Path) -> None:
