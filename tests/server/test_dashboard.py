@@ -426,7 +426,11 @@ async def test_a_hundred_thousand_events_stay_usable(tmp_path: Path, tab: Tab) -
 
 
 async def test_the_page_goes_on_when_the_server_comes_back(tmp_path: Path) -> None:
-    """When the server restarts the page says so, connects again, and shows what happened meanwhile, once."""
+    """When the server restarts the page says so, connects again, and shows what happened meanwhile, once.
+
+    Nothing moves for it: the place that is being read stays where it is.
+    """
+    place = "JSON.stringify(document.querySelector('.prompt').getBoundingClientRect())"
     maker = LogMaker("past")
     log = maker.started(COMMAND) + maker.lines("stdin", prompt("first words"))
     written(tmp_path, "past", log)
@@ -435,7 +439,10 @@ async def test_the_page_goes_on_when_the_server_comes_back(tmp_path: Path) -> No
             port = server.port
             await tab.open(f"http://127.0.0.1:{port}/#/session/past")
             await tab.sees("first words", "live")
+            await tab.until(f"{SETTLED} && document.querySelector('.prompt')")
+            before = await tab.value(place)
         await tab.sees("reconnecting", "The server does not answer")
+        assert await tab.value(place) == before
         written(
             tmp_path,
             "past",
