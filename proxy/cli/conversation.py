@@ -11,6 +11,7 @@ Rules it lives by:
 from __future__ import annotations
 
 import json
+import shlex
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rich.text import Text
@@ -189,7 +190,7 @@ def _line(data: dict[str, Any], who: str, what: str, style: str = "", most_lines
 
 def _started(data: dict[str, Any]) -> Iterator[Line]:
     command = data.get("command")
-    said = " ".join(map(str, command)) if isinstance(command, list) else ""
+    said = shlex.join(map(str, command)) if isinstance(command, list) else ""
     where = f"\nin {data['cwd']}" if data.get("cwd") else ""
     name = f"{data['name']}\n" if data.get("name") else ""
     yield _line(data, "started", f"{name}{said}{where}", "dim")

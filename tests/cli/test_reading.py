@@ -56,6 +56,14 @@ def test_show_reads_like_a_conversation(data_dir: Path) -> None:
     assert not [line for line in shown.split("\n") if line != line.rstrip()]
 
 
+def test_a_command_line_is_told_as_a_shell_takes_it(tmp_path: Path) -> None:
+    """An empty word, and one of several words, can be told from what is around them."""
+    (tmp_path / "sessions").mkdir()
+    command = ["claude", "--system-prompt", "", "-p", "two words"]
+    (tmp_path / "sessions" / "s.jsonl").write_bytes(LogMaker("s").started(command))
+    assert "claude --system-prompt '' -p 'two words'" in read(tmp_path, "show", "s").stdout
+
+
 def test_subagents_are_moved_in_and_told_once(tmp_path: Path) -> None:
     """What a subagent does stands under its call; the task that it is too says nothing more."""
     (tmp_path / "sub.jsonl").write_bytes(scenario("subagent"))
