@@ -58,7 +58,7 @@ def test_systemd_takes_the_unit(tmp_path: Path) -> None:
     there = tmp_path / UNIT.name
     there.write_text(UNIT.read_text().replace("/opt/claude-proxy/bin/claude-proxy", "/bin/true"))
     done = subprocess.run(
-        ["systemd-analyze", "verify", str(there)], capture_output=True, text=True, timeout=60, check=False
+        ["systemd-analyze", "verify", str(there)], capture_output=True, text=True, timeout=120, check=False
     )
     assert (done.returncode, UNIT.name in done.stderr) == (0, False), done.stderr
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from tests.replay.causal import causal
 
 DOCS = (Path(__file__).parent.parent / "docs/replay.md").read_text()
-WAIT_S = 60
+WAIT_S = 240
 
 
 def pytest_run(folder: Path, text: str) -> subprocess.CompletedProcess[str]:
@@ -41,7 +41,7 @@ REPLY = [{"expect": "user"}, {"reply": "Hello."}]
 
 
 def run(claude, given=USER):
-    return subprocess.run([claude], input=given, capture_output=True, timeout=30)
+    return subprocess.run([claude], input=given, capture_output=True, timeout=120)
 
 """
 

@@ -26,7 +26,7 @@ def analyze(data_dir: Path, *words: str, **environment: str) -> subprocess.Compl
     """Run the subcommand."""
     command = [sys.executable, "-m", "proxy", "--data-dir", str(data_dir), "analyze", *words]
     surroundings = {name: value for name, value in os.environ.items() if name != "COLUMNS"} | environment
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, env=surroundings)
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120, env=surroundings)
 
 
 @pytest.fixture

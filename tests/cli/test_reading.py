@@ -172,7 +172,7 @@ def test_a_log_that_is_taken_away_ends_the_following(tmp_path: Path) -> None:
         with following(tmp_path, "a") as followed:
             until(followed, "started")
             path.unlink()
-            assert "was removed or replaced" in followed.communicate(timeout=30)[1]
+            assert "was removed or replaced" in followed.communicate(timeout=120)[1]
 
 
 def test_what_was_recorded_cannot_reach_the_terminal_as_control(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ def run(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run the program."""
     command = [sys.executable, "-m", "proxy", *words]
     return subprocess.run(
-        command, capture_output=True, text=True, check=False, timeout=60, env={**os.environ, **environment}
+        command, capture_output=True, text=True, check=False, timeout=120, env={**os.environ, **environment}
     )
 
 

@@ -11,7 +11,7 @@ from proxy.server.tokens import TokenFile, hashed
 def run(data_dir: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """Run the subcommand."""
     command = [sys.executable, "-m", "proxy", "--data-dir", str(data_dir), "token", *words]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
 
 
 def test_create_list_revoke(tmp_path: Path) -> None:

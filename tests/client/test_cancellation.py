@@ -80,7 +80,7 @@ async def cancelled(work: Work, at: int, live: Live) -> bool:
     async with AsyncClient(live.url, retries=0) as client:
         async with leaving_nothing():
             task = asyncio.ensure_future(_awaited(cut(work(client), at)))
-            await asyncio.wait([task], timeout=30)
+            await asyncio.wait([task], timeout=120)
             assert task.done()
         connector = client._transport._session.connector if client._transport._session else None
         assert connector is None or not connector._acquired

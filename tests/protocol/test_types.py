@@ -43,11 +43,11 @@ def test_node_can_install_and_read_the_schemas(tmp_path: pathlib.Path) -> None:
     """``npm install ./schemas`` works offline and gives every schema."""
     (tmp_path / "package.json").write_text('{"private": true, "type": "module"}')
     install = ["npm", "install", "--offline", "--no-audit", "--no-fund", "--silent", str(SCHEMAS)]
-    subprocess.run(install, cwd=tmp_path, check=True, capture_output=True, timeout=60)
+    subprocess.run(install, cwd=tmp_path, check=True, capture_output=True, timeout=120)
     program = """
 import { names, schema, schemas } from "claude-proxy-schemas";
 console.log(JSON.stringify([names, schema("stdout").title, schemas().length]));
 """
     (tmp_path / "use.js").write_text(program)
-    done = subprocess.run(["node", "use.js"], cwd=tmp_path, check=True, capture_output=True, timeout=60)
+    done = subprocess.run(["node", "use.js"], cwd=tmp_path, check=True, capture_output=True, timeout=120)
     assert json.loads(done.stdout) == [specifications.names(), "Standard output", len(specifications.names())]

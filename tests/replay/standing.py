@@ -12,7 +12,7 @@ from proxy.replay.launcher import write_stand_in
 if TYPE_CHECKING:
     from pathlib import Path
 
-WAIT_S = 20
+WAIT_S = 60
 
 USER = b'{"type":"user","message":{"role":"user","content":"hi"}}\n'
 

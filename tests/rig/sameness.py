@@ -36,7 +36,9 @@ WORDS = (
     (re.compile(r"(?<=/plans/)[a-z-]+\.md"), "<made up>.md"),
 )
 # Figures by name: times, and what Claude Code estimates from texts that hold paths.
-FIGURES = re.compile(r"(_ms|Ms|_at|At|pid|_time_seconds|mtime|Tokens|_tokens|tokens|percentage|ttft|_time)$")
+FIGURES = re.compile(
+    r"(_ms|Ms|_at|At|pid|_time_seconds|mtime|_faults|Tokens|_tokens|tokens|percentage|ttft|_time)$"
+)
 # Whole values by name: present in both runs, but alike only by chance.
 OPAQUE = {"startup_timing", "gridRows", "task_id", "backgroundTaskId", "subagent_stats"}
 

@@ -27,7 +27,7 @@ def ask(play: Play, *messages: tuple[str, Any], stream: bool = True) -> list[dic
     """Send a conversation; return the events of the answer, or the answer itself as the only one."""
     body = {"model": "m", "stream": stream, "messages": [{"role": r, "content": c} for r, c in messages]}
     request = urllib.request.Request(f"{play.base_url}/v1/messages", json.dumps(body).encode())
-    with urllib.request.urlopen(request, timeout=10) as response:
+    with urllib.request.urlopen(request, timeout=60) as response:
         data = response.read().decode()
     if not stream:
         return [json.loads(data)]

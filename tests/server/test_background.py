@@ -42,7 +42,7 @@ def until(what: Callable[[], Any], bound_s: float = 30) -> Any:
 
 def start(data_dir: Path, port: int = 0) -> None:
     """Ask for a server as a wrapped session does."""
-    subprocess.run([sys.executable, "-c", START, str(data_dir), str(port)], check=True, timeout=30)
+    subprocess.run([sys.executable, "-c", START, str(data_dir), str(port)], check=True, timeout=120)
 
 
 def address(data_dir: Path) -> dict[str, Any]:
@@ -53,7 +53,7 @@ def address(data_dir: Path) -> dict[str, Any]:
 
 def ask(said: dict[str, Any], path: str) -> Any:
     """Return the answer's data."""
-    with urllib.request.urlopen(said["url"] + path, timeout=30) as response:
+    with urllib.request.urlopen(said["url"] + path, timeout=120) as response:
         return json.load(response)["data"]
 
 
@@ -92,7 +92,7 @@ def test_nobody_waits_for_it(data_dir: Path) -> None:
         subprocess.run(
             [sys.executable, "-c", START, str(data_dir), "0"],
             check=True,
-            timeout=30,
+            timeout=120,
             pass_fds=[write],
             stdout=write,
             stderr=write,
@@ -118,7 +118,7 @@ def test_takes_over_no_credentials_and_no_limits(data_dir: Path) -> None:
     subprocess.run(
         [sys.executable, "-c", code, str(data_dir), "0"],
         check=True,
-        timeout=30,
+        timeout=120,
         env={
             **os.environ,
             "ANTHROPIC_API_KEY": "hush",
@@ -188,7 +188,7 @@ def test_never_raises_and_imports_little(tmp_path: Path) -> None:
     background.ensure_server(str(place / "below"), "127.0.0.1", 0)
     heavy = ["aiohttp", "asyncio", "sqlite3", "pydantic", "json", "subprocess", "typing", "msgspec"]
     code = f"import sys, proxy.server.background\nassert not set({heavy}) & set(sys.modules), sorted(sys.modules)"
-    subprocess.run([sys.executable, "-S", "-c", code], check=True, timeout=30, cwd=Path(__file__).parents[2])
+    subprocess.run([sys.executable, "-S", "-c", code], check=True, timeout=120, cwd=Path(__file__).parents[2])
 
 
 def test_looking_does_not_keep_a_server_from_its_lock(tmp_path: Path) -> None:
@@ -218,11 +218,11 @@ sys.exit(args.run(args))
 """
     with socket.create_server(("127.0.0.1", 0)) as other:
         command = [sys.executable, "-c", code, str(data_dir), str(other.getsockname()[1])]
-        taken = subprocess.run(command, check=False, timeout=30, capture_output=True, text=True)
+        taken = subprocess.run(command, check=False, timeout=120, capture_output=True, text=True)
     assert taken.returncode == 1
     assert "--port" in taken.stderr
     start(data_dir)
     address(data_dir)
-    second = subprocess.run([*command[:-1], "0"], check=False, timeout=30, capture_output=True, text=True)
+    second = subprocess.run([*command[:-1], "0"], check=False, timeout=120, capture_output=True, text=True)
     assert second.returncode == 1
     assert "runs already" in second.stderr

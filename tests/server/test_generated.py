@@ -83,7 +83,7 @@ def serving(data_dir: Path) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def operations(url: str) -> dict[tuple[str, str], Any]:
     """What the server says of itself, by method and path."""
-    described = requests.get(f"{url}/openapi.json", timeout=30).json()
+    described = requests.get(f"{url}/openapi.json", timeout=120).json()
     asked = described["paths"]["/api/v1/monitoring/events"]["get"]
     # How long a client may be kept waiting is not for this test to find out.
     asked["parameters"] = [one for one in asked["parameters"] if one["name"] != "wait"]
@@ -112,14 +112,14 @@ def test_requests_made_from_the_description(
                     case.query.pop("end_time", None)  # which one comes first, no description can say
                 if exists:
                     name_what_exists(case, schema, "past" if route.method == "GET" else started(session, url))
-            case.call_and_validate(session=session, checks=CHECKS, timeout=30)
+            case.call_and_validate(session=session, checks=CHECKS, timeout=120)
 
         ask()
 
 
 def started(session: requests.Session, url: str) -> str:
     """Start a session for events of our own, and return its id."""
-    answer = session.post(f"{url}/api/v1/monitoring/sessions", json={}, timeout=30).json()
+    answer = session.post(f"{url}/api/v1/monitoring/sessions", json={}, timeout=120).json()
     return str(answer["data"]["session_id"])
 
 

@@ -19,7 +19,7 @@ def test_the_one_not_heard_of_for_longest_is_forgotten() -> None:
 
 def test_all_threads_get_the_same() -> None:
     """Of those who ask for a name at once, one makes the thing."""
-    together = threading.Barrier(8, timeout=30)
+    together = threading.Barrier(8, timeout=120)
     kept = Kept(object, 1)
 
     def ask(_: int) -> object:

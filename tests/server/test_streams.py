@@ -319,7 +319,7 @@ async def test_end_of_the_server_ends_the_streams(tmp_path: Any) -> None:
     async with serving(tmp_path) as rig:
         socket = await rig.client.ws_connect(STREAM)
         await rig.client.server.close()
-        message = await socket.receive(timeout=30)
+        message = await socket.receive(timeout=120)
         assert message.type == WSMsgType.CLOSE
 
 

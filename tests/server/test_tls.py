@@ -110,11 +110,11 @@ def test_a_server_speaks_https(tmp_path: Path) -> None:
         assert said["url"].startswith("https://127.0.0.1:")
         url = said["url"].replace("127.0.0.1", "localhost")
         trusting = ssl.create_default_context(cafile=certificate)
-        with urllib.request.urlopen(url + "/status", timeout=30, context=trusting) as response:
+        with urllib.request.urlopen(url + "/status", timeout=120, context=trusting) as response:
             assert response.status == 200
         process.terminate()
         assert process.wait(30) == 0
     Path(key).write_text("no key")
     for words in (["serve"], ["config", "check"]):
-        ran = subprocess.run([*command, *words], capture_output=True, text=True, check=False, timeout=60)
+        ran = subprocess.run([*command, *words], capture_output=True, text=True, check=False, timeout=120)
         assert (ran.returncode > 0, "security.tls_key" in ran.stderr) == (True, True)

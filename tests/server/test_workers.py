@@ -217,8 +217,9 @@ async def test_figures_are_those_of_all(tmp_path: Path) -> None:
             for _ in range(4):
                 async with asking.get("/metrics") as response:
                     text = await response.text()
+                    assert response.status == 200, text
                 counted = re.search(r'request_duration_seconds_count\{.*route="/status".*\} ([0-9.]+)', text)
-                assert counted
+                assert counted, text
                 assert float(counted[1]) == 10
 
 
@@ -247,7 +248,7 @@ def test_what_cannot_be_served_is_said(tmp_path: Path) -> None:
         str(tmp_path),
     ]
     ran = subprocess.run(
-        [*command, "--port", "0", "serve"], capture_output=True, text=True, check=False, timeout=60
+        [*command, "--port", "0", "serve"], capture_output=True, text=True, check=False, timeout=120
     )
     assert ran.returncode == 1
     assert re.search(r"^claude-proxy: .*worker", ran.stderr, re.MULTILINE)

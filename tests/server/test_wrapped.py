@@ -156,7 +156,7 @@ async def test_full_disk(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
             pass
     async with rig.client.ws_connect(STREAM) as socket:
         say(log)
-        frame = json.loads((await socket.receive(timeout=30)).data)
+        frame = json.loads((await socket.receive(timeout=120)).data)
         assert event(json.dumps(frame["data"]))["session_id"] == "live"
     assert (await rig.get("/status"))["active_sessions"] == 1
     log.close()

@@ -311,7 +311,7 @@ def test_the_command_says_what_it_lacks(tmp_path: Path, words: list[str], said: 
         [sys.executable, "-m", "proxy", "prune", "--data-dir", str(tmp_path), *words],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
     assert done.returncode == 2

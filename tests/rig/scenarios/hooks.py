@@ -255,8 +255,10 @@ async def hooks_of_rare_kinds(stage: Stage) -> None:
     }
     tools = "Read,TaskCreate,TaskUpdate,EnterWorktree,ExitWorktree"
     options = (*mcp_config(stage), "--tools", tools, "--allowedTools", f"{tools},mcp__sums")
+    # Whether Claude Code takes the settings that it writes below for somebody else's is a matter of time.
+    kinds = {kind: hook for kind, hook in all_kinds().items() if kind != "ConfigChange"}
     async with stage.raw(*options, answers=answers) as client:
-        await client.control("initialize", hooks=all_kinds())
+        await client.control("initialize", hooks=kinds)
         await client.turn("/rare")
         await client.control("register_repo_root", directory=str(stage.project / "sub"))
         await client.control("update_settings", source="localSettings", settings={"outputStyle": "Concise"})
