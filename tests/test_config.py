@@ -213,7 +213,7 @@ EFFECTS = {
     },
     "alerts.disk_low": "server/test_watchman.py::test_a_low_disk_is_told_again_after_relief_only",
     "compliance.enabled": "server/test_compliance.py::test_checks_are_off_by_default",
-    "compliance.concurrent_runs": "server/test_compliance.py::test_few_run_at_once_and_few_wait",
+    "compliance.concurrent_runs": "server/test_checks.py::test_few_run_at_once_and_few_wait",
 }
 """Where it is shown what each key does."""
 

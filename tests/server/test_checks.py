@@ -50,13 +50,16 @@ async def test_no_check_outlives_the_server(tmp_path: Path) -> None:
 
 
 async def test_few_run_at_once_and_few_wait(tmp_path: Path) -> None:
-    """One runs, eight wait, and the next is asked to come back."""
+    """As many run as the setting says, eight wait, and the next is asked to come back."""
     wrapper, pipe = hanging(tmp_path)
-    async with serving(tmp_path, compliance={"enabled": True}) as rig:
-        first = await rig.post(RUNS, {"wrapper": wrapper, "scenarios": ["exit-status"]})
-        await asyncio.to_thread(pipe.read_text)
+    async with serving(tmp_path, compliance={"enabled": True, "concurrent_runs": 2}) as rig:
+        first = []
+        for _ in range(2):
+            first.append(await rig.post(RUNS, {"wrapper": wrapper, "scenarios": ["exit-status"]}))
+            await asyncio.to_thread(pipe.read_text)  # it has begun
         waiting = [await rig.post(RUNS, {"wrapper": wrapper}) for _ in range(8)]
-        assert (await rig.get(f"{RUNS}/{first['run_id']}"))["state"] == "running"
+        for run in first:
+            assert (await rig.get(f"{RUNS}/{run['run_id']}"))["state"] == "running"
         assert (await rig.get(f"{RUNS}/{waiting[-1]['run_id']}"))["state"] == "waiting"
         await rig.ask("POST", RUNS, json={"wrapper": wrapper}, status=429)
         cancelled = await rig.ask("POST", f"{RUNS}/{waiting[0]['run_id']}/cancel")
