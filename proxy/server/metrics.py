@@ -140,7 +140,7 @@ class Metrics:
         """Return how many requests were answered with 500, by method and route, by all processes together."""
         registry = CollectorRegistry()
         if _FOLDER in os.environ:
-            multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+            registry.register(_OfAll(os.environ[_FOLDER]))
         else:
             registry.register(self.requests)
         return {
@@ -155,7 +155,7 @@ class Metrics:
         registry = CollectorRegistry() if _FOLDER in os.environ else self.registry
         if registry is not self.registry:
             _forget_dead(os.environ[_FOLDER])
-            multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+            registry.register(_OfAll(os.environ[_FOLDER]))
         recorded = _Recorded(shared, self._counted)
         encode, form = choose_encoder(accept)
         with self._turn:
@@ -198,6 +198,22 @@ def listening(request: web.Request, kind: str) -> Iterator[None]:
     """Count a listener as long as it listens."""
     with request.app[METRICS].subscribers.labels(kind).track_inprogress():
         yield
+
+
+class _OfAll(Collector):
+    """What all processes have counted, the dead ones too."""
+
+    def __init__(self, folder: str) -> None:
+        self._folder = folder
+
+    def collect(self) -> Iterable[Metric]:
+        """Yield each figure."""
+        paths = [
+            os.path.join(self._folder, name) for name in os.listdir(self._folder) if name.endswith(".db")
+        ]
+        written = [path for path in paths if _is_written(path)]
+        found: Iterable[Metric] = multiprocess.MultiProcessCollector.merge(written)  # type: ignore[no-untyped-call]
+        return found
 
 
 class _Recorded(Collector):
@@ -301,6 +317,17 @@ def server_pids() -> tuple[int, ...]:
 def _writers(folder: str) -> set[int]:
     found = (re.fullmatch(r"[a-z_]+_(\d+)\.db", name) for name in os.listdir(folder))
     return {int(match[1]) for match in found if match}
+
+
+def _is_written(path: str) -> bool:
+    """Tell whether there is anything in a file: it is made before it gets its size, and its process may die between.
+
+    The library cannot read an empty one: https://github.com/prometheus/client_python/issues/1199.
+    """
+    try:
+        return os.path.getsize(path) > 0
+    except FileNotFoundError:  # of a process that died: forgotten meanwhile
+        return False
 
 
 def _forget_dead(folder: str) -> None:
