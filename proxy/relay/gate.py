@@ -15,6 +15,8 @@ import json
 import uuid
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from proxy.usage import NO_USAGE
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -71,27 +73,12 @@ class Gate:
             "stop_reason": None,
             "session_id": _parse(self._with_session_id).get("session_id", ""),
             "total_cost_usd": last.get("total_cost_usd", 0),
-            "usage": _NO_USAGE,
+            "usage": NO_USAGE,
             "modelUsage": last.get("modelUsage", {}),
             "permission_denials": [],
             "errors": [reason],
             "uuid": str(uuid.uuid4()),
         }
-
-
-_NO_USAGE = {
-    "input_tokens": 0,
-    "output_tokens": 0,
-    "cache_creation_input_tokens": 0,
-    "cache_read_input_tokens": 0,
-    "cache_creation": {"ephemeral_1h_input_tokens": 0, "ephemeral_5m_input_tokens": 0},
-    "server_tool_use": {"web_search_requests": 0, "web_fetch_requests": 0},
-    "service_tier": "standard",
-    "inference_geo": "",
-    "iterations": [],
-    "speed": "standard",
-}
-"""What a turn took that no model was asked in, with all that Claude Code says of it."""
 
 
 def _control_error(request_id: str | float, reason: str) -> dict[str, Any]:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 
+from proxy.usage import NO_USAGE
+
 TYPE_CHECKING = False  # `typing` takes long to import
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,15 +24,7 @@ _USAGE = {
     "cache_creation_input_tokens": 0,
     "cache_read_input_tokens": 0,
 }
-_TURN_USAGE = {
-    **_USAGE,
-    "cache_creation": {"ephemeral_1h_input_tokens": 0, "ephemeral_5m_input_tokens": 0},
-    "server_tool_use": {"web_search_requests": 0, "web_fetch_requests": 0},
-    "service_tier": "standard",
-    "inference_geo": "",
-    "iterations": [],
-    "speed": "standard",
-}
+_TURN_USAGE = {**NO_USAGE, **_USAGE}
 
 
 def encoded(message: object) -> bytes:
