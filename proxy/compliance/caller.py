@@ -164,19 +164,24 @@ class Caller:
             self._asked = message.get("request_id")
 
     def _do_await_seen(self, wanted: Mapping[str, Any]) -> None:
-        deadline = time.monotonic() + self._patience_s
-        while not any(fits(wanted, entry) for entry in entries(self._journal)):
-            if time.monotonic() > deadline:
-                raise StuckError(f"{_event(wanted)} did not reach the stand-in within {self._patience_s:g} s")
-            self._pump(lambda: False, _LOOK_S)
+        self._look_until(
+            lambda: any(fits(wanted, entry) for entry in entries(self._journal)),
+            f"{_event(wanted)} did not reach the stand-in",
+        )
 
     def _do_await_read(self, _: bool) -> None:
         stdin = self.process.stdin
         assert stdin is not None
+        self._look_until(
+            lambda: stdin.closed or is_drained(stdin.fileno()), "the wrapper did not read its input"
+        )
+
+    def _look_until(self, done: Callable[[], bool], complaint: str) -> None:
+        """Go on reading until something is so that no stream tells of; say so if it is not within the patience."""
         deadline = time.monotonic() + self._patience_s
-        while not stdin.closed and not is_drained(stdin.fileno()):
+        while not done():
             if time.monotonic() > deadline:
-                raise StuckError(f"the wrapper did not read its input within {self._patience_s:g} s")
+                raise StuckError(f"{complaint} within {self._patience_s:g} s")
             self._pump(lambda: False, _LOOK_S)
 
     def _do_answer(self, payload: Mapping[str, Any]) -> None:
