@@ -73,7 +73,6 @@ class Pump(threading.Thread):
         self._framer = LineFramer(self.hold())
         self._waiting = False
         self._handover = Handover(f"{name}-writer", on_idle)
-        self._handing_over = False  # what was handed over may not be delivered yet
         self._reader_gone = False
         self._was_long = False
 
@@ -151,7 +150,6 @@ class Pump(threading.Thread):
             self.record(bodies)
             raise ReaderGoneError
         if len(data) >= _HAND_OVER_BYTES or self._handover.is_busy:
-            self._handing_over = True
             self._handover.give(lambda: self._deliver_elsewhere(bodies, lines, data))
             return
         self._log.append(bodies)
@@ -163,9 +161,7 @@ class Pump(threading.Thread):
 
     def prefix(self, line: bytes) -> bytes | None:
         """Return what is before a line in its record; None if more is to be done for it than to record and write it."""
-        if self._handing_over:
-            self._handing_over = self._handover.is_busy
-        if self._handing_over or self._reader_gone or len(line) >= _HAND_OVER_BYTES:
+        if self._handover.is_busy or self._reader_gone or len(line) >= _HAND_OVER_BYTES:
             return None
         try:
             return self.recorder.prefix(line)
