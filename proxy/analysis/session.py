@@ -51,7 +51,7 @@ class SessionAnalysis:
     def take(self, event: Event) -> None:
         """Take the next event."""
         us, data = max(event.moment_us, self.last_us), event.data
-        seq, state = seq_of(data), text(data, "state")
+        seq = seq_of(data)
         gap_us = us - self.last_us if self.events else 0
         if self.events:
             self._gaps.add(gap_us / 1000)
@@ -66,8 +66,7 @@ class SessionAnalysis:
         closed = self._spans.take(event)
         for span in closed:
             self._add(span)
-        if state != self._states.state:
-            self._states.take(state, us)
+        self._states.take(text(data, "state"), us)
         self._follow(us, seq)
         self._anomalies.wait(activity, gap_us, event.moment_us, seq)
         self._anomalies.take(event, seq, closed, self._spans)

@@ -30,26 +30,6 @@ MOST_OPEN = 2000
 LABEL = 80
 """Longest label, in characters."""
 AGENT_TOOLS = frozenset(("Agent", "Task"))
-_TYPES = frozenset(
-    (
-        "run_started",
-        "run_completed",
-        "run_failed",
-        "run_interrupted",
-        "tool_started",
-        "tool_completed",
-        "tool_failed",
-        "permission_requested",
-        "permission_resolved",
-        "task_started",
-        "task_completed",
-        "task_failed",
-        "task_stopped",
-        "notification",
-        "session_ended",
-    )
-)
-"""Types of events that begin or end something."""
 
 
 @dataclass(slots=True)
@@ -118,8 +98,6 @@ class Spans:
         self._closed = []
         data, us, kind = event.data, event.moment_us, event.event_type
         self._state = text(data, "state") or self._state
-        if kind not in _TYPES:
-            return self._closed
         match kind:
             case "run_started":
                 self._begin_turn(data, us)
