@@ -138,12 +138,14 @@ class Bench:
 
     def _memory_of_all_kinds(self) -> None:
         """Measure the memory after every line of the recorded scenarios, as if they were one session."""
-        said = [
-            line.rstrip(b"\n") + b"\n" for path in RECORDED.glob("*/stdout.jsonl") for line in path.open("rb")
-        ]
-        asked = [
-            line.rstrip(b"\n") + b"\n" for path in RECORDED.glob("*/stdin.jsonl") for line in path.open("rb")
-        ]
+        said, asked = (
+            [
+                line.rstrip(b"\n") + b"\n"
+                for path in RECORDED.glob(f"*/{stream}.jsonl")
+                for line in path.open("rb")
+            ]
+            for stream in ("stdout", "stdin")
+        )
         source = self.folder / "said"
         source.write_bytes(b"".join(said))
         command = ["sh", "-c", f"cat '{source}'; cat >/dev/null", *ECHO[3:]]

@@ -157,11 +157,11 @@ class Compiler:
             fields = self._row(rest, name, choice, value)
             rows[value] = self._struct({**fields, tag: (type(value), value != choice.default)})
         other = None if self._closed else self._struct(common)
-        key = (tag, choice.default, frozenset(rows.items()), other)
-        if key not in _made:
+        parts = (tag, choice.default, frozenset(rows.items()), other)
+        if parts not in _made:
             attributes = {"tag": tag, "default": choice.default, "rows": rows, "other": other}
-            _made[key] = type("Picked", (_Picked,), attributes)
-        return _made[key]
+            _made[parts] = type("Picked", (_Picked,), attributes)
+        return _made[parts]
 
     def _row(
         self, common: dict[str, tuple[Any, bool]], name: str, choice: Table, value: str
@@ -193,9 +193,9 @@ class Compiler:
 
     def _struct(self, fields: dict[str, tuple[Any, bool]], **tags: Any) -> Any:
         """Make a struct. Its attributes are numbered: names on the wire need not be Python's."""
-        made = (self._closed, frozenset(fields.items()), frozenset(tags.items()))
-        if made in _made:
-            return _made[made]
+        parts = (self._closed, frozenset(fields.items()), frozenset(tags.items()))
+        if parts in _made:
+            return _made[parts]
         ordered = sorted(fields, key=lambda key: not fields[key][1])
         attributes = {key: f"f{number}" for number, key in enumerate(ordered)}
         specs = [
@@ -203,10 +203,10 @@ class Compiler:
             for key in ordered
         ]
         rename = {attribute: key for key, attribute in attributes.items()}
-        _made[made] = msgspec.defstruct(
+        _made[parts] = msgspec.defstruct(
             "Message", specs, gc=False, rename=rename, forbid_unknown_fields=self._closed, **tags
         )
-        return _made[made]
+        return _made[parts]
 
     def _union(self, members: list[Any]) -> Any:
         """Return the union of the members, less those that msgspec cannot tell apart from an earlier one."""
