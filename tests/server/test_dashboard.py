@@ -173,6 +173,25 @@ async def test_every_view_by_keyboard(rig: Rig, tab: Tab) -> None:
     await tab.until("location.hash === '#/'")
 
 
+async def test_keys_count_before_the_list_is_there(rig: Rig, tab: Tab) -> None:
+    """The next and the previous record are reached while the page still reads the list of them."""
+    await tab.open(f"{base(rig)}/")
+    await tab.until("document.querySelector('a.past')")
+    await tab.value(
+        "const ask = fetch; window.lists = new Promise((free) => { window.free = free; }); window.fetch ="
+        " (url, about) => /records.*limit=(?!1&)/.test(url) ? lists.then(() => ask(url, about)) : ask(url, about)"
+    )
+    await tab.value("location.hash = '#/session/past2/records?seq=3'")
+    await tab.until("document.querySelector('.detail .json')")
+    assert await tab.value("!document.querySelector('.record')")
+    await tab.press("j")
+    await tab.until("location.hash.endsWith('?seq=4')")
+    await tab.press("k")
+    await tab.until("location.hash.endsWith('?seq=3')")
+    await tab.value("free()")
+    await tab.until("document.querySelector('.record.chosen .seq').innerText === '3'")
+
+
 async def test_light_dark_and_narrow(rig: Rig, tab: Tab) -> None:
     """The page follows the user's preference, a choice of their own goes before it, and a narrow window holds all."""
     background = "getComputedStyle(document.body).backgroundColor"

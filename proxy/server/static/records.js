@@ -154,17 +154,19 @@ export function Records({ session, query, go, running }) {
   const rows = Math.max(0, Math.min(list.total - base, MOST_ROWS));
   const seen = useCallback((first, last) => list.ensure(base + first, base + last), [list, base]);
   const step = async (by) => {
-    if (!rows) return;
-    let index = -1;
-    if (chosen !== null) {
-      const query = by > 0 ? { from_seq: chosen + 1, limit: 1 } : { from_seq: chosen, limit: 1 };
-      const found = await records(session.session_id, { max_text: 200, ...query, ...filter });
-      index = by > 0 ? found.position : found.position - 1;
-    } else index = base;
-    if (index < 0 || index >= list.total) return;
-    const one = list.item(index) ?? (await records(session.session_id, { offset: index, limit: 1, max_text: 200, ...filter })).records[0];
+    const at = (query) => records(session.session_id, { limit: 1, max_text: 200, ...query, ...filter });
+    // It asks the server, not the list, which may not be there yet.
+    let found = await at(chosen === null ? { offset: base } : { from_seq: by > 0 ? chosen + 1 : chosen });
+    let index = chosen === null ? base : found.position;
+    if (chosen !== null && by < 0) {
+      index -= 1;
+      if (index < 0) return;
+      found = await at({ offset: index });
+    }
+    const one = found.records[0];
     if (!one || one.seq === null) return;
     set({ seq: one.seq });
+    if (!list.known) return; // it goes to the record once it is
     if (index < base || index >= base + rows) {
       const start = Math.max(0, index - 1000);
       setBase(start);
