@@ -6,7 +6,8 @@ It is small on purpose. It starts the command before anything else is imported, 
 * A signal sent to it goes on to the command, the same one, once. What was sent to the whole process group has
   reached the command already and is not sent again. The relay process tells the two apart: it is in the same group,
   blocks all signals and is never signalled by itself, so a signal that is pending there too went to the group. (The
-  kernel signals the newest member of a group first, so it is pending there before it arrives here.)
+  kernel signals the newest member of a group first, so it is pending there before it arrives here.) A command that
+  has left the group for one of its own is sent it there.
 * When the command stops or continues, so does the supervisor: job control sees one job. What has stopped cannot see
   that somebody continued or killed the command alone; then the relay process continues the supervisor.
 * When the command has exited, the supervisor waits until the relay has delivered what the command wrote, and then
@@ -305,10 +306,20 @@ class _Supervisor:
         """Send the command a signal that came to us, unless it went to the whole group and so to the command too."""
         if not self._went_to_the_group(number):
             self._send(number)
+        elif self._leads_another_group():
+            self._send(number, to=-self._command_pid)
 
-    def _send(self, number: int) -> None:
+    def _leads_another_group(self) -> bool:
+        """Whether the command (`timeout`, a shell with job control) has made itself the leader of a group of its own.
+
+        Where we lead the group that the caller made, it would have been the leader already, and would have stayed.
+        """
+        pid = self._command_pid
+        return os.getpgrp() == os.getpid() and os.getpgid(pid) == pid
+
+    def _send(self, number: int, *, to: int | None = None) -> None:
         try:  # noqa: SIM105 - contextlib takes long to import
-            os.kill(self._command_pid, number)
+            os.kill(to or self._command_pid, number)
         except PermissionError:
             pass  # it has another user's rights by now (`sudo`): its caller could not have sent it either
 

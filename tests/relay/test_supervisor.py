@@ -6,7 +6,7 @@ import contextlib
 import os
 import signal
 import subprocess
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 FORWARDED = ["INT", "TERM", "HUP", "QUIT", "USR1", "USR2", "TSTP", "CONT", "WINCH"]
 LISTENER = [*PYTHON, str(CHILDREN / "signals.py")]
+LEADER = [*PYTHON, "-c", "import os, sys; os.setpgid(0, 0); os.execv(sys.argv[1], sys.argv[1:])"]
+PIPES: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "bufsize": 0}
 
 
 @pytest.fixture
@@ -66,6 +68,30 @@ def test_each_signal_arrives_once(listener: Running, name: str, send: Callable[[
     # Taken last of all that waits, so that anything else that was sent on would be told before.
     to_wrapper(listener, signal.SIGRTMAX)
     assert listener.end(b"") == 0
+
+
+@pytest.mark.parametrize("name", FORWARDED)
+def test_a_command_in_a_group_of_its_own(wrapper: Wrapper, name: str) -> None:
+    """Regression: what goes to the caller's group reaches, once, a command that made a group of its own (`timeout`)."""
+    with wrapper.start(*LEADER, *LISTENER, process_group=0) as running:
+        assert read_line(running.reader) == b"ready\n"
+        for send in (to_group, to_wrapper, to_group):
+            send(running, number(name))
+            assert read_line(running.reader) == b"SIG%b\n" % name.encode()
+            settle(running)
+        to_wrapper(running, signal.SIGRTMAX)
+        assert running.end(b"") == 0
+
+
+def test_a_command_that_left_the_callers_own_group(wrapper: Wrapper) -> None:
+    """Without the wrapper, too, a command that left the group that its caller is in does not get what goes there."""
+    words = wrapper.command(*LEADER, *LISTENER)
+    # The shell leads the group, and survives what goes to it.
+    with Running(["sh", "-c", 'trap : USR1; "$@"; exit', "sh", *words], **PIPES, process_group=0) as shell:
+        assert read_line(shell.reader) == b"ready\n"
+        to_group(shell, signal.SIGUSR1)
+        os.kill(wrapper.started()["wrapper_pid"], signal.SIGRTMAX)
+        assert shell.end(b"") == 0
 
 
 def test_signals_in_a_row(listener: Running) -> None:
