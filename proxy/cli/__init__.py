@@ -62,9 +62,19 @@ def main() -> NoReturn:
     try:
         status = run(sys.argv[1:])
     except UsageError as error:
-        sys.stderr.write(f"claude-proxy: {error}\n")
-        status = 2
+        refuse(error, 2)
     sys.exit(status)
+
+
+def refuse(why: object, status: int) -> NoReturn:
+    """Say in one line why nothing is done, and exit; where nobody can be told, the status says it alone."""
+    if sys.stderr is not None:  # else it is closed
+        try:
+            sys.stderr.write(f"claude-proxy: {why}\n")
+            sys.stderr.flush()
+        except OSError:
+            pass  # its disk is full, or its reader is gone
+    os._exit(status)  # and do not try again
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -162,9 +172,7 @@ def wrap(
         environment[b"CLAUDE_PROXY_SESSION_ID"] = session_id.encode()
         supervisor.supervise(command, decided, environment, prepare)
     except CannotRunError as error:
-        sys.stderr.write(f"claude-proxy: {error}{_meant(command[0]) if hint else ''}\n")
-        sys.stderr.flush()
-        os._exit(error.status)
+        refuse(f"{error}{_meant(command[0]) if hint else ''}", error.status)
 
 
 def _meant(word: str) -> str:

@@ -114,16 +114,14 @@ def _write(target: str, claude: str | None, arguments: argparse.Namespace) -> No
 
 def main(claude: str | None) -> NoReturn:
     """Be the shim: wrap the real ``claude`` with the arguments of this process."""
-    from proxy.cli import UsageError, wrap  # noqa: PLC0415 - the subcommand does without
+    from proxy.cli import UsageError, refuse, wrap  # noqa: PLC0415 - the subcommand does without
 
     try:
         wrap([claude or find_claude(os.environ), *sys.argv[1:]], {}, is_claude=True)
     except UsageError as error:
-        sys.stderr.write(f"claude-proxy: {error}\n")
-        sys.exit(2)
+        refuse(error, 2)
     except FileNotFoundError as error:
-        sys.stderr.write(f"claude-proxy: {error}\n")
-        sys.exit(127)
+        refuse(error, 127)
 
 
 def find_claude(environ: Mapping[str, str]) -> str:

@@ -120,6 +120,14 @@ def test_wrong_variables_stop_everything(wrapper: Wrapper, variable: str) -> Non
     assert done.stderr.startswith(f"claude-proxy: {variable} is 'nonsense'; it takes ".encode())
 
 
+@pytest.mark.parametrize("errors", ["2>&-", "2>/dev/full"])
+@pytest.mark.parametrize(("options", "status"), [([], 127), (["--port", "x"], 2)])
+def test_nobody_to_be_told(wrapper: Wrapper, errors: str, options: list[str], status: int) -> None:
+    """Regression: where standard error is closed or full, the status says what is wrong all the same."""
+    words = wrapper.command("no-such-command", options=options)
+    assert finish(["sh", "-c", f'"$@" {errors}', "sh", *words]).status == status
+
+
 def test_becoming_the_command(wrapper: Wrapper, tmp_path: Path) -> None:
     """A call that is no session has the very process that the caller started, and leaves nothing behind."""
     claude = tmp_path / "claude"
