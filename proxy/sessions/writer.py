@@ -10,7 +10,7 @@ Rules it lives by:
   failure begins with a ``recording_gap`` record that tells how much is missing and why. A record that was written
   in part is taken back, so that the log stays whole.
 * A log that was deleted under us is begun anew at the same place, with a ``recording_gap``; what the user
-  deleted stays deleted.
+  deleted stays deleted. What has been put there instead (by an editor, by ``sed -i``) is gone on with.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import stat
 import threading
 import time
 
@@ -53,7 +54,9 @@ class SessionLog:
         self._clock = Clock()
         self._fd = -1
         self._begun = False  # whether the file has its first record
-        self._size = 0
+        self._was_open = False
+        self._torn = 0  # bytes of records that are being written
+        self._unended = False  # whether the file ends within a line that cannot be taken back
         self._looked_us = 0
         self._lost_records = 0
         self._lost_bytes = 0
@@ -93,11 +96,12 @@ class SessionLog:
                 try:
                     written = os.write(self._fd, record)
                     if written < len(record):
+                        self._torn = written
                         self._write_all(memoryview(record)[written:])
+                        self._torn = 0
                 except OSError:
                     self._take_back(1)
                     raise
-                self._size += len(record)
             except OSError as error:
                 self._count_lost([(prefix, line[:-1], END)], error)
                 return False
@@ -135,6 +139,8 @@ class SessionLog:
             self._lost_why = self._lost_why or "the log was deleted"
         if self._fd < 0:
             self._open()
+        if self._unended:
+            self._end_line()
         if not self._begun:
             self._write([self._started])
             self._begun = True
@@ -149,15 +155,25 @@ class SessionLog:
         os.makedirs(self._data_dir, mode=0o700, exist_ok=True)
         with contextlib.suppress(FileExistsError):
             os.mkdir(folder, 0o700)
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
-        fd = os.open(self.path, flags, 0o600)
+        fd = self._open_file()
         with contextlib.suppress(OSError):
             os.fchmod(fd, 0o600)  # whatever the caller's umask says
         # On a file system without locks the session is recorded all the same, and looks crashed while it runs.
         with contextlib.suppress(OSError):
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        self._fd, self._size = fd, 0
-        self._begun = False
+        self._fd, self._was_open = fd, True
+        size = os.fstat(fd).st_size
+        self._begun = size > 0
+        self._unended = self._begun and os.pread(fd, 1, size - 1) != b"\n"
+
+    def _open_file(self) -> int:
+        flags = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
+        try:
+            return os.open(self.path, flags | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:
+            if not self._was_open or not stat.S_ISREG(os.lstat(self.path).st_mode):
+                raise
+            return os.open(self.path, flags)
 
     def point_latest_here(self) -> None:
         """Make ``latest.jsonl`` a link to this log, unless a newer session has it already. Never raises."""
@@ -183,41 +199,50 @@ class SessionLog:
         """Write all of the bodies' records or, on `OSError`, none of them."""
         try:
             if isinstance(bodies, Alike) and bodies.size <= _JOIN_LIMIT:
-                size = self._write_all(self._clock.records(bodies))
+                self._write_all(self._clock.records(bodies))
             else:
-                size = self._write_parts([part for body in bodies for part in (self._clock.head(), *body)])
+                self._write_parts([part for body in bodies for part in (self._clock.head(), *body)])
         except OSError:
             self._take_back(len(bodies))
             raise
-        self._size += size
+        self._torn = 0
 
-    def _write_parts(self, parts: list[bytes | memoryview]) -> int:
-        size = sum(map(len, parts))
-        if size <= _JOIN_LIMIT:
-            return self._write_all(b"".join(parts))
+    def _write_parts(self, parts: list[bytes | memoryview]) -> None:
+        if sum(map(len, parts)) <= _JOIN_LIMIT:
+            self._write_all(b"".join(parts))
+            return
         for index in range(0, len(parts), _IOV_LIMIT):
             some = parts[index : index + _IOV_LIMIT]
             written = os.writev(self._fd, some)
+            self._torn += written
             if written < sum(map(len, some)):
                 self._write_all(memoryview(b"".join(some))[written:])
-        return size
 
-    def _write_all(self, data: bytes | memoryview) -> int:
-        size = len(data)
+    def _write_all(self, data: bytes | memoryview) -> None:
         while (written := os.write(self._fd, data)) < len(data):  # a disk that is nearly full takes a part
+            self._torn += written
             data = memoryview(data)[written:]
-        return size
+        self._torn += written
 
     def _take_back(self, count: int) -> None:
         """Undo a failed write of so many records: none of them has been passed on, so nothing recorded is lost."""
         self._clock.take_back(count)
+        torn, self._torn = self._torn, 0
+        if not torn:
+            return
         try:
-            os.ftruncate(self._fd, self._size)
+            # From where our write ended, not by a count of our own: others may have cut the file.
+            os.ftruncate(self._fd, os.lseek(self._fd, 0, os.SEEK_CUR) - torn)
         except OSError:
             # The torn line stays as the last one of this file, where readers expect one; the gap record follows
             # on a line of its own once writing works.
+            self._unended = True
             with contextlib.suppress(OSError):
-                self._size += os.write(self._fd, b"\n")
+                self._end_line()
+
+    def _end_line(self) -> None:
+        os.write(self._fd, b"\n")
+        self._unended = False
 
     # -- failing ---------------------------------------------------------------------------------------------
 

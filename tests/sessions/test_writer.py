@@ -19,7 +19,7 @@ from proxy.sessions import writer
 from proxy.sessions.identity import new_session_id
 from proxy.sessions.record import Alike, Body, StreamRecords, lifecycle
 from proxy.sessions.writer import SessionLog
-from tests.sessions.logs import Log, read_log
+from tests.sessions.logs import Log, read_log, read_log_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -313,6 +313,80 @@ def test_a_torn_record_that_cannot_be_taken_back_is_ended(
     assert b"recording_gap" in lines[3]
     assert line(2) in lines[4]
     assert lines[5:] == [b""]
+
+
+@pytest.mark.parametrize("way", ["short", "long"])
+def test_an_append_only_log_on_a_full_disk(
+    log: SessionLog, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    """Regression: a torn record that can be neither cut nor ended is ended before anything else is written."""
+    append(log, 0, way)
+
+    def refuse(fd: int, length: int) -> None:
+        raise OSError(errno.EPERM, "append-only file")
+
+    monkeypatch.setattr(os, "ftruncate", refuse)
+    with files_end_at(path_of(log).stat().st_size + 30):
+        assert not append(log, 1, way)
+        assert not append(log, 2, way)
+    assert append(log, 3, way)
+    lines = path_of(log).read_bytes().split(b"\n")
+    assert len(lines[2]) == 30
+    assert b"recording_gap" in lines[3]
+    assert line(3) in lines[4]
+    assert lines[5:] == [b""]
+
+
+@pytest.mark.parametrize("way", ["short", "long"])
+@pytest.mark.parametrize("room", [0, 30])
+def test_a_log_that_somebody_cut_on_a_full_disk(log: SessionLog, way: str, room: int) -> None:
+    """Regression: a record is taken back from where it begins, whatever others have done to the file."""
+    append(log, 0, way)
+    os.truncate(path_of(log), 0)
+    append(log, 1, way)
+    with files_end_at(path_of(log).stat().st_size + room):
+        assert not append(log, 2, way)
+        assert content(log).lines("stdout") == [line(1)]
+    assert append(log, 3, way)
+    assert content(log).lines("stdout") == [line(1), line(3)]
+    assert content(log).events() == ["recording_gap"]
+
+
+@pytest.mark.parametrize("way", ["short", "long"])
+@pytest.mark.parametrize("edited", [b"", b"a line of the user's\n", b"a line without an end"])
+def test_a_log_that_was_replaced_is_gone_on_with(log: SessionLog, edited: bytes, way: str) -> None:
+    """Regression: after `sed -i`, or an editor, the rest of the session is in the file that they left there."""
+    log.append([body(1)])
+    new = path_of(log).with_suffix(".new")
+    new.write_bytes(edited)
+    new.replace(path_of(log))
+    assert append(log, 2, way)
+    text = path_of(log).read_bytes()
+    assert text.startswith(edited)
+    records = read_log_bytes(text[len(edited) :].lstrip(b"\n"))
+    assert records.events() == (["recording_gap"] if edited else ["session_started", "recording_gap"])
+    assert records.lines("stdout") == [line(2)]
+    with path_of(log).open("rb") as other, pytest.raises(BlockingIOError):
+        fcntl.flock(other, fcntl.LOCK_SH | fcntl.LOCK_NB)
+
+
+@pytest.mark.parametrize("kind", ["link", "folder", "pipe"])
+def test_what_is_no_file_is_not_gone_on_with(log: SessionLog, tmp_path: Path, kind: str) -> None:
+    """A link, a folder or a pipe in the place of a log that was deleted costs the record, until it is gone."""
+    log.append([body(1)])
+    path = path_of(log)
+    path.unlink()
+    if kind == "link":
+        path.symlink_to(tmp_path / "victim")
+    elif kind == "folder":
+        path.mkdir()
+    else:
+        os.mkfifo(path)
+    assert not log.append([body(2)])
+    assert not (tmp_path / "victim").exists()
+    path.rmdir() if kind == "folder" else path.unlink()
+    assert log.append([body(3)])
+    assert content(log).event("recording_gap")["lost_records"] == 1
 
 
 @pytest.mark.parametrize("way", ["short", "long"])
