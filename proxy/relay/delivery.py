@@ -9,10 +9,9 @@ It waits for delivery, not for time, but
 
 from __future__ import annotations
 
-import fcntl
 import select
 
-from proxy.relay.pump import READ_BYTES
+from proxy.relay.pump import READ_BYTES, capacity
 
 TYPE_CHECKING = False  # `typing` takes long to import, and a session waits for its streams
 if TYPE_CHECKING:
@@ -33,7 +32,7 @@ class Delivery:
         self._pumps = pumps
         # One read more than the pipe holds: it may have been taken, and not be counted yet.
         self._marks = {
-            pump.name: pump.taken + _capacity(pump.source) + READ_BYTES
+            pump.name: pump.taken + capacity(pump.source) + READ_BYTES
             for pump in pumps
             if pump.name != "stdin"
         }
@@ -71,10 +70,3 @@ def _is_ready(fd: int, events: int) -> bool:
     poller = select.poll()
     poller.register(fd, events)
     return bool(poller.poll(0))
-
-
-def _capacity(pipe: int) -> int:
-    try:
-        return fcntl.fcntl(pipe, fcntl.F_GETPIPE_SZ)
-    except OSError:
-        return 0  # the pump has ended, and closed it

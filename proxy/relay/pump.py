@@ -8,6 +8,7 @@ its source ends or its reader is gone, and passes that on by closing the other s
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import select
 import threading
@@ -254,16 +255,24 @@ class Pump(threading.Thread):
         poller = select.poll()
         poller.register(self.source, select.POLLIN)
         with contextlib.suppress(ReaderGoneError):
-            # At most what a large pipe holds: a command that writes on has to notice that nobody reads.
-            for _ in range(16):
-                if not self._source_is_ours or not poller.poll(0):
-                    break
+            # No more than the pipe held: a command that writes on has to notice that nobody reads.
+            left = capacity(self.source) if self._source_is_ours else 0
+            while left > 0 and poller.poll(0):
                 if not (chunk := os.read(self.source, READ_BYTES)):
                     break
+                left -= len(chunk)
                 lines, data, _ = self._framer.feed(chunk)
                 if lines:
                     self.record(self.take_lines(lines, data)[0])
             self._finish()
+
+
+def capacity(pipe: int) -> int:
+    """Return how many bytes a pipe holds, 0 for one that was closed."""
+    try:
+        return fcntl.fcntl(pipe, fcntl.F_GETPIPE_SZ)
+    except OSError:
+        return 0
 
 
 def _wait_until_writable(fd: int) -> None:

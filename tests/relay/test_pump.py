@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 import threading
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 from proxy.protocol import Judge
 from proxy.relay.enforcement import GuardedPump
 from proxy.relay.gate import Gate
-from proxy.relay.pump import Pump
+from proxy.relay.pump import READ_BYTES, Pump, capacity
 from proxy.relay.recording import StreamRecorder
 from proxy.sessions.record import lifecycle
 from proxy.sessions.writer import SessionLog
@@ -171,6 +172,33 @@ def test_what_was_written_to_a_closed_reader_is_on_record(tmp_path: Path) -> Non
         line.start()
         assert line.ended().lines("stdout") == expected
         os.close(line.writer)
+
+
+def test_a_command_that_writes_on_to_a_closed_reader(tmp_path: Path) -> None:
+    """Regression: it is stopped once that is on record which its pipe held, however fast it fills the pipe again."""
+    line = Line(tmp_path)
+    os.set_blocking(line.writer, False)
+
+    def fill() -> None:
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                os.write(line.writer, MESSAGE % 1)
+
+    class Refilled(StreamRecorder):
+        def bodies(self, lines: Any, data: bytes) -> Any:
+            fill()
+            return super().bodies(lines, data)
+
+    line.pump.recorder = Refilled("s", "stdout", declared=True, judged=True, redact=True)
+    fill()
+    os.close(line.reader)
+    line.start()
+    recorded = line.ended().lines("stdout")
+    assert recorded
+    assert len(recorded) * len(MESSAGE % 1) <= capacity(line.writer) + READ_BYTES
+    with pytest.raises(BrokenPipeError):
+        os.write(line.writer, b"more")
+    os.close(line.writer)
 
 
 def guarded(*arguments: Any, **options: Any) -> Pump:
