@@ -14,13 +14,13 @@ import os
 import select
 import signal
 import sys
-import time
 
 from proxy import __version__
 from proxy.relay.delivery import STALLED_MS, Delivery
 from proxy.relay.memory import reuse_large_blocks
 from proxy.relay.pump import Pump
 from proxy.relay.recording import StreamRecorder, TextRecorder
+from proxy.relay.supervisor import now_ns
 from proxy.sessions.record import FORMAT, lifecycle
 from proxy.sessions.writer import SessionLog
 
@@ -225,7 +225,7 @@ class Relay:
     # -- what is said in the log -----------------------------------------------------------------------------
 
     def _age_ms(self) -> int:
-        return (time.time_ns() - self._session.started_ns) // 1_000_000
+        return (now_ns() - self._session.started_ns) // 1_000_000
 
     def _ended(self) -> dict[str, Any]:
         counts = {pump.name: dict(pump.counts) for pump in self._pumps}

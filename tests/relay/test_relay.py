@@ -46,6 +46,18 @@ def encoded(message: object) -> bytes:
 # -- lifecycle -----------------------------------------------------------------------------------------------
 
 
+def test_a_clock_that_is_set_back(wrapper: Wrapper, tmp_path: Path) -> None:
+    """Records stay in their order, and a session never lasts less than no time."""
+    backwards = "import itertools, time; hours = itertools.count(); now = time.time_ns()\n"
+    backwards += "time.time_ns = lambda: now - next(hours) * 3_600_000_000_000\n"
+    (tmp_path / "sitecustomize.py").write_text(backwards)
+    done = wrapper.run("cat", given=b"a\nb\n", env={**os.environ, "PYTHONPATH": str(tmp_path)})
+    assert (done.status, done.stdout) == (0, b"a\nb\n")
+    log = wrapper.log()  # which asserts that each is later than the one before
+    assert log.lines("stdout") == [b"a", b"b"]
+    assert 0 <= log.ended["duration_ms"] < BOUND_S * 1000
+
+
 def test_the_first_record_tells_of_the_session(wrapper: Wrapper, tmp_path: Path) -> None:
     """Command line, directory, processes, versions and connections are on record."""
     with wrapper.start(
