@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -30,7 +31,7 @@ import msgspec
 
 from proxy.protocol import Judge
 from proxy.protocol.drift import Drift, Finder
-from tests.rig.environment import Surroundings, find_claude, surroundings_unset
+from tests.rig.environment import Surroundings, find_claude, release_of, surroundings_unset
 from tests.rig.messages_api import MessagesApi
 from tests.rig.recording import Recording, recorded, recordings
 from tests.rig.scenarios import DESERVED, Scenario, all_scenarios
@@ -43,6 +44,7 @@ FIXTURES = Path(__file__).parents[1] / "fixtures/scenarios"
 # Recordings are made in a home that is nobody's, so that nothing in them has to be replaced afterwards.
 NEUTRAL_HOME = Path("/home/dev")
 SCENARIO_WAIT_S = 120
+_TELLS_RELEASE = re.compile(rb'"claude_code_version": ?"([\d.]+)"')
 # What is sent to be turned down is drift by intention: stream and kind.
 DESERVED_DRIFT = {"control_errors": [("stdin", "subtype")], "permission_modes": [("stdin", "value")]}
 
@@ -95,23 +97,39 @@ class Report(msgspec.Struct):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit status."""
     options = _parser().parse_args(arguments)
-    chosen = [s for s in all_scenarios() if not options.scenario or s.name in options.scenario]
+    wanted = _chosen(options.scenario)
     with tempfile.TemporaryDirectory(prefix="check-release-") as folder, surroundings_unset():
         claude = _claude(options, Path(folder))
-        version = subprocess.run(
-            [claude, "--version"], capture_output=True, text=True, check=True
-        ).stdout.strip()
-        print(f"{version}: {len(chosen)} scenarios", file=sys.stderr)
-        report = Report(version, [])
+        release = release_of(claude)
+        chosen = [one for one in wanted if one.is_for(release)]
+        print(f"Claude Code {release}: {len(chosen)} scenarios", file=sys.stderr)
+        for scenario in wanted:
+            if scenario not in chosen:
+                print(
+                    f"skipped  {scenario.name}: it is for Claude Code {scenario.since} and later",
+                    file=sys.stderr,
+                )
+        report = Report(release, [])
         with MessagesApi() as api:
             for scenario in chosen:
                 report.played.append(check(scenario, claude, api, Path(folder), record=options.record))
                 print(_sentence(report.played[-1]), file=sys.stderr)
+    print(_summary(report), file=sys.stderr)
     if options.record:
-        write_index(version)
+        write_index()
     if options.json:
         print(msgspec.json.encode(report).decode())
     return 0 if report.is_clean else 1
+
+
+def _chosen(names: Sequence[str] | None) -> list[Scenario]:
+    """Return the scenarios of those names, all for none."""
+    if not names:
+        return all_scenarios()
+    by_name = {one.name: one for one in all_scenarios()}
+    if unknown := [name for name in names if name not in by_name]:
+        sys.exit(f"no scenario is named {', '.join(unknown)}: see tests/rig/scenarios")
+    return [by_name[name] for name in names]
 
 
 def check(scenario: Scenario, claude: Path, api: MessagesApi, folder: Path, *, record: bool) -> Played:
@@ -183,13 +201,23 @@ def keep(name: str, recording_folder: Path) -> None:
         shutil.copytree(run, target)
 
 
-def write_index(version: str) -> None:
+def write_index() -> None:
     """Write the list of the recordings, with what happens in each."""
-    rows = [f"| {scenario.name} | {scenario.summary} |" for scenario in all_scenarios() if scenario.fixture]
-    head = f"Recorded with Claude Code {version.split(maxsplit=1)[0]}, by `python -m tools.check_release --record`.\n"
-    table = "\n".join(["| scenario | what happens |", "| --- | --- |", *rows])
+    rows = [
+        f"| {scenario.name} | {scenario.summary} | {_recorded_with(scenario.name)} |"
+        for scenario in all_scenarios()
+        if scenario.fixture
+    ]
+    table = "\n".join(["| scenario | what happens | Claude Code |", "| --- | --- | --- |", *rows])
     note = "A folder NAME-1 holds an earlier process of the scenario NAME.\n"
+    head = "Recorded by `python -m tools.check_release --record`.\n"
     (FIXTURES / "INDEX.md").write_text(f"# Scenarios\n\n{head}\n{table}\n\n{note}", encoding="utf-8")
+
+
+def _recorded_with(name: str) -> str:
+    """Return the release that a recording was made with, as its own lines tell; nothing where none does."""
+    told = _TELLS_RELEASE.search((FIXTURES / name / "stdout.jsonl").read_bytes())
+    return told[1].decode() if told else ""
 
 
 async def _play(scenario: Scenario, stage: Stage) -> None:
@@ -244,6 +272,26 @@ def _install(command: list[str]) -> None:
         != 0
     ):
         sys.exit(f"could not install: {' '.join(command)}")
+
+
+def _summary(report: Report) -> str:
+    """Return what came of all scenarios together: the line to read when there is time for one."""
+    lines = sum(one.lines for one in report.played)
+    what = f"Claude Code {report.claude_code}, {len(report.played)} scenarios, {lines} lines"
+    if report.is_clean:
+        return f"{what}: nothing invalid or unknown, nothing that the specification does not have."
+    counts = {
+        "invalid or unknown lines": sum(len(one.findings) for one in report.played),
+        "new on the wire": len(
+            {
+                (d.stream, d.kind, d.type, d.subtype, d.path, d.value)
+                for one in report.played
+                for d in one.drift
+            }
+        ),
+        "scenarios that did not run their course": sum(one.failure is not None for one in report.played),
+    }
+    return f"{what}: " + ", ".join(f"{count} {name}" for name, count in counts.items() if count) + "."
 
 
 def _sentence(played: Played) -> str:

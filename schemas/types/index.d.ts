@@ -1255,7 +1255,7 @@ export type ControlModel = {
 };
 
 /** Body of a control request. What is asked. `subtype` says what, and who may ask it. */
-export type ControlRequestBody = (ControlRequestsCanUseTool | ControlRequestsHookCallback | ControlRequestsMcpMessage | ControlRequestsElicitation | ControlRequestsRequestUserDialog | ControlRequestsInitialize | ControlRequestsInterrupt | ControlRequestsSetPermissionMode | ControlRequestsSetModel | ControlRequestsSetMaxThinkingTokens | ControlRequestsRenameSession | ControlRequestsSetColor | ControlRequestsMcpStatus | ControlRequestsMcpReconnect | ControlRequestsMcpToggle | ControlRequestsMcpSetServers | ControlRequestsMcpCall | ControlRequestsMcpReadResource | ControlRequestsGetContextUsage | ControlRequestsGetSessionCost | ControlRequestsListModels | ControlRequestsGetUsage | ControlRequestsGetBinaryVersion | ControlRequestsGetSettings | ControlRequestsGetHooksListing | ControlRequestsListPermissionRules | ControlRequestsApplyFlagSettings | ControlRequestsUpdateSettings | ControlRequestsFileSuggestions | ControlRequestsReadFile | ControlRequestsSeedReadState | ControlRequestsRewindFiles | ControlRequestsCancelAsyncMessage | ControlRequestsRegisterRepoRoot | ControlRequestsReloadPlugins | ControlRequestsReloadSkills | ControlRequestsReloadOutputStyles | ControlRequestsSetHasSubscribers | ControlRequestsStopTask | ControlRequestsBackgroundTasks | ControlRequestsGetTaskOutput | ControlRequestsGenerateSessionTitle | ControlRequestsSideQuestion | ControlRequestsGetStatus | ControlRequestsGetPlan | ControlRequestsGetMemoryDialog | ControlRequestsGetSkillsDialog | ControlRequestsGetSandboxDialog | ControlRequestsGetChromeDialog | ControlRequestsGetChromeBrowsers | ControlRequestsSelectChromeBrowser | ControlRequestsExportConversation | ControlRequestsMessageRated | ControlRequestsSetPromptSuggestionsPaused | ControlRequestsSetCwd | ControlRequestsClaimSession | ControlRequestsRemoteControl | ControlRequestsSubmitFeedback | ControlRequestsSubmitSurveyFeedback | ControlRequestsUltrareviewLaunch | ControlRequestsChannelEnable | ControlRequestsMcpAuthenticate | ControlRequestsMcpClearAuth | ControlRequestsMcpOauthCallbackUrl | ControlRequestsSetMcpPermissionModeOverride | ControlRequestsSetChromeBrowserHints | ControlRequestsClaudeAuthenticate | ControlRequestsClaudeOauthCallback | ControlRequestsClaudeOauthWaitForCompletion | ControlRequestsEndSession);
+export type ControlRequestBody = (ControlRequestsCanUseTool | ControlRequestsHookCallback | ControlRequestsMcpMessage | ControlRequestsElicitation | ControlRequestsRequestUserDialog | ControlRequestsInitialize | ControlRequestsInterrupt | ControlRequestsSetPermissionMode | ControlRequestsSetModel | ControlRequestsSetMaxThinkingTokens | ControlRequestsRenameSession | ControlRequestsSetColor | ControlRequestsMcpStatus | ControlRequestsMcpReconnect | ControlRequestsMcpToggle | ControlRequestsMcpSetServers | ControlRequestsMcpCall | ControlRequestsMcpReadResource | ControlRequestsGetContextUsage | ControlRequestsGetSessionCost | ControlRequestsListModels | ControlRequestsGetUsage | ControlRequestsGetBinaryVersion | ControlRequestsGetSettings | ControlRequestsGetHooksListing | ControlRequestsListPermissionRules | ControlRequestsApplyFlagSettings | ControlRequestsUpdateSettings | ControlRequestsFileSuggestions | ControlRequestsReadFile | ControlRequestsSeedReadState | ControlRequestsRewindFiles | ControlRequestsCancelAsyncMessage | ControlRequestsRegisterRepoRoot | ControlRequestsReloadPlugins | ControlRequestsReloadSkills | ControlRequestsReloadOutputStyles | ControlRequestsSetHasSubscribers | ControlRequestsStopTask | ControlRequestsBackgroundTasks | ControlRequestsGetTaskOutput | ControlRequestsGenerateSessionTitle | ControlRequestsSideQuestion | ControlRequestsGetStatus | ControlRequestsGetPlan | ControlRequestsGetMemoryDialog | ControlRequestsGetSkillsDialog | ControlRequestsGetSandboxDialog | ControlRequestsGetChromeDialog | ControlRequestsGetChromeBrowsers | ControlRequestsSelectChromeBrowser | ControlRequestsExportConversation | ControlRequestsMessageRated | ControlRequestsSetPromptSuggestionsPaused | ControlRequestsPromptDraftActivity | ControlRequestsSetCwd | ControlRequestsClaimSession | ControlRequestsRemoteControl | ControlRequestsSubmitFeedback | ControlRequestsSubmitSurveyFeedback | ControlRequestsUltrareviewLaunch | ControlRequestsChannelEnable | ControlRequestsMcpAuthenticate | ControlRequestsMcpClearAuth | ControlRequestsMcpOauthCallbackUrl | ControlRequestsSetMcpPermissionModeOverride | ControlRequestsSetChromeBrowserHints | ControlRequestsClaudeAuthenticate | ControlRequestsClaudeOauthCallback | ControlRequestsClaudeOauthWaitForCompletion | ControlRequestsEndSession);
 
 /** Control request: apply flag settings. The client asks Claude Code to lay settings over those of the files, for this session. `env` carries credentials by definition. */
 export type ControlRequestsApplyFlagSettings = {
@@ -1550,6 +1550,8 @@ export type ControlRequestsMcpCall = {
   expires_at?: string | null;
   timeout_ms?: number | null;
   result_not_for_model?: boolean | null;
+  /** Since 2.1.332: a failure that the tool itself tells of is given as its result, with `isError`, and not as an error of the request. */
+  soft_error_result?: boolean | null;
   check_permissions?: boolean | null;
   input_files?: Array<{
     name: string;
@@ -1617,6 +1619,11 @@ export type ControlRequestsMcpToggle = {
 /** Control request: message rated. The client asks Claude Code to note how the user rated a message. The TypeScript SDK sends it, though its public types do not have it. */
 export type ControlRequestsMessageRated = {
   subtype: "message_rated";
+};
+
+/** Control request: prompt draft activity. Since 2.1.332: the client says that a prompt is being typed, at its first key and now and then while that goes on, so that Claude Code may get ready for it. It carries none of the text. Acknowledged without a payload. The TypeScript SDK sends it, though its public types do not have it. */
+export type ControlRequestsPromptDraftActivity = {
+  subtype: "prompt_draft_activity";
 };
 
 /** Control request: read file. The client asks Claude Code for the contents of a file. */
@@ -1983,16 +1990,16 @@ export type ControlResponsesGetContextUsage = {
   };
 };
 
-/** Reply to get hooks listing. The hooks. */
+/** Reply to get hooks listing. The hooks that are configured in settings, and every event that a hook may be configured for. Those that the client registered itself are not among them. */
 export type ControlResponsesGetHooksListing = {
   events: Array<{
-    name: string;
+    name: HooksEventName;
     summary: string;
     supportsMatcher: boolean;
     hookCount: number;
   }>;
   hooks: Array<{
-    event: string;
+    event: HooksEventName;
     matcher: string;
     source: string;
     sourceLabel: string;
@@ -2014,7 +2021,7 @@ export type ControlResponsesGetHooksListing = {
     };
   }>;
   eventCatalog?: Array<{
-    name: string;
+    name: HooksEventName;
     summary: string;
     supportsMatcher: boolean;
   }>;
@@ -2216,7 +2223,7 @@ export type ControlResponsesInitialize = {
   remote_control_auto_on_by_default?: boolean;
   ide_rc_auto_enable_gate?: boolean;
   session_state?: "idle" | "running" | "requires_action" | (string & {});
-  capabilities?: Array<string>;
+  capabilities?: Array<SharedCapability>;
   plugins_applied?: boolean;
   mcp_servers_applied?: boolean;
   sdk_mcp_manifests_parked?: { [key: string]: "parked" | "already_connected" | "protocol_version_mismatch" | "malformed" | "not_honoured" | (string & {}) };
@@ -2264,11 +2271,27 @@ export type ControlResponsesListPermissionRules = {
   };
 };
 
-/** Reply to mcp call. The tool's result, as MCP gives it. */
+/** Reply to mcp call. The tool's result, as MCP gives it, and what became of the files when the request had a deadline or files. */
 export type ControlResponsesMcpCall = {
   content: string | Array<unknown>;
   structuredContent?: unknown;
   isError?: boolean;
+  _meta?: { [key: string]: unknown };
+  staging?: {
+    ok: boolean;
+    outputs?: Array<{
+      lane_path: string;
+      etag: string;
+      bytes: number;
+    }>;
+    inputs_used?: Array<{
+      lane_path: string;
+      etag: string;
+    }>;
+    error_code?: "expired" | "input_missing" | "output_too_large" | "output_conflict" | "timeout" | "tool_error" | (string & {});
+    detail?: string;
+    retryable?: boolean;
+  };
 };
 
 /** Reply to mcp message. The MCP server's reply, when the CLI asked; nothing when the client did. */
@@ -2450,9 +2473,9 @@ export type ControlResponsesSetModel = {
   model?: string | null;
 };
 
-/** Reply to set permission mode. The mode that holds now. */
+/** Reply to set permission mode. The mode that holds now, which may be another than was asked for. */
 export type ControlResponsesSetPermissionMode = {
-  mode?: string;
+  mode?: "default" | "acceptEdits" | "bypassPermissions" | "plan" | "dontAsk" | "auto" | (string & {});
 };
 
 /** Reply to side question. The answer. */
@@ -2506,8 +2529,11 @@ export type Events = {
   signal?: number | string | null;
 };
 
+/** Hook event. When a hook is called. `PreSkillShellCommand` is there since 2.1.332. */
+export type HooksEventName = "PreToolUse" | "PostToolUse" | "PostToolUseFailure" | "PostToolBatch" | "PermissionDenied" | "Notification" | "UserPromptSubmit" | "UserPromptExpansion" | "SessionStart" | "SessionEnd" | "Stop" | "StopFailure" | "SubagentStart" | "SubagentStop" | "PreCompact" | "PostCompact" | "PreModelSwitch" | "PostModelSwitch" | "PermissionRequest" | "Setup" | "TeammateIdle" | "TaskCreated" | "TaskCompleted" | "Elicitation" | "ElicitationResult" | "ConfigChange" | "InstructionsLoaded" | "WorktreeCreate" | "WorktreeRemove" | "CwdChanged" | "FileChanged" | "DirectoryAdded" | "MessageDisplay" | "PreSkillShellCommand" | (string & {});
+
 /** Hook input. What a hook is told. `hook_event_name` says what happened; every event has the session, its transcript and directory. */
-export type HooksInput = (HooksInputsPreToolUse | HooksInputsPostToolUse | HooksInputsPostToolUseFailure | HooksInputsPostToolBatch | HooksInputsPermissionRequest | HooksInputsPermissionDenied | HooksInputsNotification | HooksInputsUserPromptSubmit | HooksInputsUserPromptExpansion | HooksInputsSessionStart | HooksInputsSessionEnd | HooksInputsStop | HooksInputsStopFailure | HooksInputsSubagentStart | HooksInputsSubagentStop | HooksInputsPreCompact | HooksInputsPostCompact | HooksInputsPreModelSwitch | HooksInputsPostModelSwitch | HooksInputsSetup | HooksInputsTeammateIdle | HooksInputsTaskCreated | HooksInputsTaskCompleted | HooksInputsElicitation | HooksInputsElicitationResult | HooksInputsConfigChange | HooksInputsInstructionsLoaded | HooksInputsWorktreeCreate | HooksInputsWorktreeRemove | HooksInputsCwdChanged | HooksInputsFileChanged | HooksInputsDirectoryAdded | HooksInputsMessageDisplay);
+export type HooksInput = (HooksInputsPreToolUse | HooksInputsPostToolUse | HooksInputsPostToolUseFailure | HooksInputsPostToolBatch | HooksInputsPermissionRequest | HooksInputsPermissionDenied | HooksInputsNotification | HooksInputsUserPromptSubmit | HooksInputsUserPromptExpansion | HooksInputsSessionStart | HooksInputsSessionEnd | HooksInputsStop | HooksInputsStopFailure | HooksInputsSubagentStart | HooksInputsSubagentStop | HooksInputsPreCompact | HooksInputsPostCompact | HooksInputsPreModelSwitch | HooksInputsPostModelSwitch | HooksInputsSetup | HooksInputsTeammateIdle | HooksInputsTaskCreated | HooksInputsTaskCompleted | HooksInputsElicitation | HooksInputsElicitationResult | HooksInputsConfigChange | HooksInputsInstructionsLoaded | HooksInputsWorktreeCreate | HooksInputsWorktreeRemove | HooksInputsCwdChanged | HooksInputsFileChanged | HooksInputsDirectoryAdded | HooksInputsMessageDisplay | HooksInputsPreSkillShellCommand);
 
 /** Hook input: ConfigChange. A configuration file changed. */
 export type HooksInputsConfigChange = {
@@ -2874,6 +2900,30 @@ export type HooksInputsPreModelSwitch = {
   pricing: "configured" | "catalog" | "default" | (string & {});
 };
 
+/** Hook input: PreSkillShellCommand. Since 2.1.332: a shell command in the text of a skill or slash command is about to run, while that is loaded; the hook may keep it from running. `tool_use_id` names no call of the conversation. */
+export type HooksInputsPreSkillShellCommand = {
+  hook_event_name: "PreSkillShellCommand";
+  session_id: string;
+  transcript_path: string;
+  cwd: string;
+  prompt_id?: string | null;
+  permission_mode?: string | null;
+  agent_id?: string | null;
+  agent_type?: string | null;
+  effort?: {
+    level: string;
+  } | null;
+  tool_name: "Bash" | "PowerShell" | (string & {});
+  tool_input: {
+    command: string;
+  };
+  tool_use_id: string;
+  command_name: string;
+  command_source?: string | null;
+  /** `claude` when the model asked for it or a turn of its own schedule did; `other` when neither, or it is not known. */
+  invoked_by: "user" | "claude" | "other" | (string & {});
+};
+
 /** Hook input: PreToolUse. A tool is about to run; the hook may allow, deny or change that. */
 export type HooksInputsPreToolUse = {
   hook_event_name: "PreToolUse";
@@ -3191,7 +3241,7 @@ export type HooksOutput = {
   reason?: string | null;
   terminalSequence?: string | null;
   hookSpecificOutput?: {
-    hookEventName: "PreToolUse" | "UserPromptSubmit" | "UserPromptExpansion" | "SessionStart" | "Setup" | "PreModelSwitch" | "PostModelSwitch" | "SubagentStart" | "PostToolUse" | "PostToolUseFailure" | "PostToolBatch" | "Stop" | "SubagentStop" | "PermissionDenied" | "Notification" | "PermissionRequest" | "Elicitation" | "ElicitationResult" | "CwdChanged" | "FileChanged" | "WorktreeCreate" | "MessageDisplay" | (string & {});
+    hookEventName: "PreToolUse" | "UserPromptSubmit" | "UserPromptExpansion" | "SessionStart" | "Setup" | "PreModelSwitch" | "PostModelSwitch" | "SubagentStart" | "PostToolUse" | "PostToolUseFailure" | "PostToolBatch" | "Stop" | "SubagentStop" | "PermissionDenied" | "Notification" | "PermissionRequest" | "Elicitation" | "ElicitationResult" | "CwdChanged" | "FileChanged" | "WorktreeCreate" | "MessageDisplay" | "PreSkillShellCommand" | (string & {});
     permissionDecision?: "allow" | "deny" | "ask" | "defer" | (string & {}) | null;
     permissionDecisionReason?: string | null;
     updatedInput?: { [key: string]: unknown } | null;
@@ -3493,7 +3543,7 @@ export type MessagesResultError = SharedIds & {
   tool_schema_build_detail?: { [key: string]: unknown };
   input_attachments_detail?: { [key: string]: unknown };
   errors: Array<string>;
-  startup_failure_reason?: "org_pin_api_key_conflict" | "provider_not_allowed" | "org_verify_failed" | "org_pin_mismatch" | "managed_settings_invalid" | "remote_settings_required_unavailable" | "gateway_signin_required" | "gateway_access_denied" | "proxy_invalid" | "temp_dir_unusable" | "cwd_unavailable" | "shell_tool_missing" | "session_held_by_background" | "worktree_resume_refused" | "worktree_unverified" | "cli_version_too_old" | "bypass_root" | "org_config_required_unavailable" | "org_config_refused" | "sandbox_required_unavailable" | "initialize_not_first" | "config_file_invalid" | "managed_settings_not_delivered" | "initialize_fields_not_delivered" | (string & {});
+  startup_failure_reason?: "org_pin_api_key_conflict" | "provider_not_allowed" | "org_verify_failed" | "org_pin_mismatch" | "managed_settings_invalid" | "remote_settings_required_unavailable" | "gateway_signin_required" | "gateway_access_denied" | "proxy_invalid" | "temp_dir_unusable" | "cwd_unavailable" | "shell_tool_missing" | "session_held_by_background" | "worktree_resume_refused" | "worktree_unverified" | "cli_version_too_old" | "bypass_root" | "org_config_required_unavailable" | "org_config_refused" | "sandbox_required_unavailable" | "initialize_not_first" | "config_file_invalid" | "managed_settings_not_delivered" | "initialize_fields_not_delivered" | "sideload_flags_disabled" | (string & {});
   invalid_config_file?: {
     path: string;
     is_global: boolean;
@@ -3761,6 +3811,9 @@ export type SharedCacheControl = {
   type: "ephemeral";
   ttl?: "5m" | "1h" | (string & {});
 };
+
+/** Capability. What this Claude Code can do that an older one cannot: a client looks here before it relies on it. A new one is often the first word of something new on the wire. */
+export type SharedCapability = "interrupt_receipt_v1" | "interrupt_cancel_queued_v1" | "interrupt_send_now_v1" | "interrupt_requeue_taken_v1" | "msg_lifecycle_v1" | "request_marker_lists_v1" | "ask_user_question_unanswered_v1" | "lifecycle_wakeup_source_v1" | "queued_notifications" | "third_party_notification_caution" | "sdk_mcp_tools_list_changed" | "sdk_mcp_manifests" | "mcp_read_resource_v1" | "mcp_tool_ui_meta_v1" | "ui_surface_v1" | "mcp_call_result_not_for_model_v1" | "mcp_call_soft_error_result_v1" | "mcp_call_check_permissions_v1" | "voice_call_talk_line_v1" | "withdrawn_files_note_v2" | "withdrawn_tools_v1" | "start_shell_task_v1" | "ui_pane_widget_v1" | "reload_plugins_refuse_if_busy_v1" | "get_usage_detached_v1" | "silent_resend_files_v1" | (string & {});
 
 /** Fallback credit. Whether the tokens of a refused answer were credited to the model that took over. */
 export type SharedFallbackCredit = {
@@ -4270,7 +4323,7 @@ export type SystemHookProgress = SharedIds & {
   subtype: "hook_progress";
   hook_id: string;
   hook_name: string;
-  hook_event: string;
+  hook_event: HooksEventName;
   stdout: string;
   stderr: string;
   output: string;
@@ -4283,7 +4336,7 @@ export type SystemHookResponse = SharedIds & {
   subtype: "hook_response";
   hook_id: string;
   hook_name: string;
-  hook_event: string;
+  hook_event: HooksEventName;
   output: string;
   stdout: string;
   stderr: string;
@@ -4297,7 +4350,7 @@ export type SystemHookStarted = SharedIds & {
   subtype: "hook_started";
   hook_id: string;
   hook_name: string;
-  hook_event: string;
+  hook_event: HooksEventName;
 };
 
 /** System: informational. A remark for the user: a banner, or what a hook said. Needs no answer. */
@@ -4360,7 +4413,7 @@ export type SystemInit = SharedIds & {
   fast_mode_disabled_reason?: "free" | "preference" | "extra_usage_disabled" | "network_error" | "unknown" | "not_first_party" | "disabled_by_env" | "model_not_allowed" | "sdk_opt_in_required" | "pending" | (string & {});
   effort?: "low" | "medium" | "high" | "xhigh" | "max" | (string & {}) | null;
   view_mode?: "focus" | "default" | (string & {});
-  capabilities?: Array<string>;
+  capabilities?: Array<SharedCapability>;
   additional_directories?: Array<string>;
   analytics_disabled?: boolean;
   product_feedback_disabled?: boolean;

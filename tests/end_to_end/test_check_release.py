@@ -35,17 +35,23 @@ def altered(claude: Path, folder: Path, old: str, new: str) -> Path:
     return command
 
 
-def check(claude: Path, capsys: pytest.CaptureFixture[str]) -> tuple[int, Report]:
-    """Check one scenario; return the exit status and the report."""
-    status = main(["--claude", str(claude), "--scenario", "raw_simple", "--json"])
-    return status, msgspec.json.decode(capsys.readouterr().out, type=Report)
+def check(
+    claude: Path, capsys: pytest.CaptureFixture[str], scenario: str = "raw_simple"
+) -> tuple[int, Report, str]:
+    """Check one scenario; return the exit status, the report, and what was told to people."""
+    status = main(["--claude", str(claude), "--scenario", scenario, "--json"])
+    output = capsys.readouterr()
+    return status, msgspec.json.decode(output.out, type=Report), output.err
 
 
 def test_release_as_specified_is_clean(claude: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The release that the specification was made for has nothing that it does not have."""
-    status, report = check(claude, capsys)
+    status, report, told = check(claude, capsys)
 
     assert (status, report.is_clean) == (0, True)
+    assert told.splitlines()[-1].endswith(
+        ": nothing invalid or unknown, nothing that the specification does not have."
+    )
     assert [(played.scenario, played.lines) for played in report.played] == [("raw_simple", 8)]
 
 
@@ -68,11 +74,12 @@ def test_news_are_reported(  # noqa: PLR0917 - parameters and fixtures
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """A new field, value or block is reported with its place and how often it came, and fails the check."""
-    status, report = check(altered(claude, tmp_path, old, new), capsys)
+    status, report, told = check(altered(claude, tmp_path, old, new), capsys)
 
     assert status == 1
     found = {(drift.kind, drift.path): drift.count for played in report.played for drift in played.drift}
     assert found == {(kind, path): 2}
+    assert told.endswith(": 1 new on the wire.\n")
     assert report.played[0].findings == []
 
 
@@ -88,10 +95,11 @@ def test_what_is_not_valid_is_reported(  # noqa: PLR0917 - parameters and fixtur
     old: str, new: str, verdict: str, claude: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A line of an unknown type, or one that breaks the specification, is reported and fails the check."""
-    status, report = check(altered(claude, tmp_path, old, new), capsys)
+    status, report, told = check(altered(claude, tmp_path, old, new), capsys)
 
     assert status == 1
     assert [finding.verdict for finding in report.played[0].findings] == [verdict, verdict]
+    assert "2 invalid or unknown lines" in told
 
 
 def test_scenario_that_breaks_off_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -100,9 +108,47 @@ def test_scenario_that_breaks_off_is_reported(tmp_path: Path, capsys: pytest.Cap
     command.write_text('#!/bin/sh\ntest "$1" = --version && echo "0.0.1 (nothing)"\n')
     command.chmod(0o755)
 
-    status, report = check(command, capsys)
+    status, report, told = check(command, capsys)
 
-    assert (status, report.claude_code) == (1, "0.0.1 (nothing)")
+    assert (status, report.claude_code) == (1, "0.0.1")
+    assert told.endswith(": 1 scenarios that did not run their course.\n")
     assert "EOFError" in (report.played[0].failure or "") or "BrokenResource" in (
         report.played[0].failure or ""
     )
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "path"),
+    [
+        ('"name":"MessageDisplay"', '"name":"BrandNew"', "/response/response/eventCatalog/*/name"),
+        ('"ui_surface_v1"', '"brand_new_v1"', "/response/response/capabilities/*"),
+    ],
+    ids=["hook", "capability"],
+)
+def test_what_a_release_only_announces_is_reported(  # noqa: PLR0917 - parameters and fixtures
+    old: str, new: str, path: str, claude: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A hook or a capability that no scenario knows to use is found in the lists that Claude Code gives of its own."""
+    _, report, _ = check(altered(claude, tmp_path, old, new), capsys, "control_settings")
+
+    assert path in {drift.path for played in report.played for drift in played.drift}
+
+
+def test_scenario_for_a_later_release_is_passed_over(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What a release cannot do yet is not held against it, and it is said that it was not tried."""
+    command = tmp_path / "claude"
+    command.write_text('#!/bin/sh\necho "2.1.331 (Claude Code)"\n')
+    command.chmod(0o755)
+
+    status, report, told = check(command, capsys, "skill_shell_command")
+
+    assert (status, report.played) == (0, [])
+    assert "skipped  skill_shell_command: it is for Claude Code 2.1.332 and later" in told
+
+
+def test_unknown_scenario_is_refused() -> None:
+    """A misspelled name does not pass for a check without findings."""
+    with pytest.raises(SystemExit, match="no scenario is named raw_simpel"):
+        main(["--scenario", "raw_simpel"])

@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from tests.end_to_end.checks import assert_faithful, unexpected_verdicts
-from tests.rig.environment import Surroundings
+from tests.rig.environment import Surroundings, release_of
 from tests.rig.sameness import differences, shape
 from tests.rig.scenarios import DESERVED, Scenario, all_scenarios
 from tests.rig.stage import Stage
@@ -37,6 +37,8 @@ async def test_client_sees_the_same_and_the_log_has_every_line(
     scenario: Scenario, api: MessagesApi, claude: Path, wrapped: Wrapped, tmp_path: Path
 ) -> None:
     """A client sees what it sees without the wrapper; every line is on record byte for byte, as valid."""
+    if not scenario.is_for(release_of(claude)):
+        pytest.skip(f"it is for Claude Code {scenario.since} and later")
     runs: dict[str, tuple[list[object], list[int]]] = {}
 
     async def run(name: str, command: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Surroundings", "find_claude", "surroundings_unset"]
+__all__ = ["Surroundings", "find_claude", "release_of", "surroundings_unset"]
 
 # What a caller's own Claude Code may have left in the environment must not reach the runs.
 OWN_PREFIXES = ("CLAUDE", "ANTHROPIC", "DISABLE_", "MCP_", "BASH_", "API_TIMEOUT", "AWS_", "GOOGLE_", "OTEL_")
@@ -28,6 +29,12 @@ def find_claude() -> Path | None:
             return bundled
     on_path = shutil.which("claude")
     return Path(on_path) if on_path else None
+
+
+def release_of(claude: Path) -> str:
+    """Return which release a Claude Code is, such as 2.1.330."""
+    said = subprocess.run([claude, "--version"], capture_output=True, text=True, check=True).stdout
+    return said.split()[0]
 
 
 @contextmanager

@@ -210,3 +210,13 @@ async def agents_and_prompts_given(stage: Stage) -> None:
             agentProgressSummaries=False,
         )
         await client.turn("A question?")
+
+
+@scenario(since="2.1.332")
+async def prompt_being_typed(stage: Stage) -> None:
+    """The client tells that a prompt is being typed, and then sends it."""
+    stage.answer({"question": [says("An answer.")]})
+    async with stage.raw() as client:
+        await client.control("initialize")
+        await client.control("prompt_draft_activity")
+        await client.turn("A question?")

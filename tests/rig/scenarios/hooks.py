@@ -13,6 +13,8 @@ from tests.rig.scenarios.permissions import STDIO, write_file
 from tests.rig.scenarios.registry import scenario
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from claude_agent_sdk.types import HookContext, HookInput, HookJSONOutput
 
     from tests.rig.raw_client import Answering, Message
@@ -54,6 +56,9 @@ KINDS = (
     "DirectoryAdded",
     "MessageDisplay",
 )
+
+# What later releases than the one that most recordings are of call too.
+NEWER_KINDS = ("PreSkillShellCommand",)
 
 
 def all_kinds() -> dict[str, Any]:
@@ -341,3 +346,20 @@ async def mode_auto(stage: Stage) -> None:
     async with stage.raw(*STDIO, "--permission-mode", "auto") as client:
         await client.control("initialize", hooks={"PermissionDenied": [{"hookCallbackIds": ["denied"]}]})
         await client.turn("Please fetch it.")
+
+
+@scenario(since="2.1.332")
+async def skill_shell_command(stage: Stage) -> None:
+    """A skill whose text holds a shell command: a hook lets it run, then keeps it from running."""
+    stage.answer({"the time": [says("Noon.")]})
+    skill = stage.project / ".claude/skills/clock/SKILL.md"
+    skill.parent.mkdir(parents=True)
+    skill.write_text(
+        "---\nname: clock\ndescription: Tells the time.\n---\nSay the time, which is !`echo noon`\n"
+    )
+    refused = {"hookEventName": "PreSkillShellCommand", "permissionDecision": "deny"}
+    outputs: Iterator[Message] = iter([{}, {"hookSpecificOutput": refused}])
+    async with stage.raw(*STDIO, answers={"hook_callback": lambda _: next(outputs)}) as client:
+        await client.control("initialize", hooks={"PreSkillShellCommand": [{"hookCallbackIds": ["skill"]}]})
+        await client.turn("/clock")
+        await client.turn("/clock")

@@ -141,3 +141,15 @@ async def mcp_control(stage: Stage) -> None:
         await client.control("mcp_set_servers", servers={"more": stdio_server(stage)})
         await client.control("mcp_set_servers", servers={})
         await client.control("mcp_status", liveReply=True)
+
+
+@scenario(since="2.1.332")
+async def mcp_call_soft_error(stage: Stage) -> None:
+    """A tool that fails, called by a control request: an error, or its result where that is asked for."""
+    async with stage.raw(*mcp_config(stage)) as client:
+        await client.control("initialize")
+        await client.control("mcp_call", tool="mcp__sums__fail", arguments={})
+        await client.control("mcp_call", tool="mcp__sums__fail", arguments={}, soft_error_result=True)
+        for tool in ("add", "fail"):
+            call = {"tool": f"mcp__sums__{tool}", "arguments": {"a": 2, "b": 3}, "timeout_ms": 10_000}
+            await client.control("mcp_call", **call, soft_error_result=True)

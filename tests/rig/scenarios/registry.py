@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -18,6 +19,7 @@ class Scenario:
 
     `fixture` is False for what would only make the repository large. `ordered` is False where Claude Code
     itself does not always write its messages in one order, because it does two things at the same time.
+    `since` is the first release in which it takes the course that its summary tells; None for any.
     """
 
     name: str
@@ -25,19 +27,30 @@ class Scenario:
     play: Playing
     fixture: bool
     ordered: bool
+    since: str | None = None
+
+    def is_for(self, release: str) -> bool:
+        """Tell whether that release of Claude Code can play it."""
+        return self.since is None or _parts(release) >= _parts(self.since)
+
+
+def _parts(release: str) -> list[int]:
+    return [int(part) for part in re.findall(r"\d+", release)]
 
 
 _scenarios: dict[str, Scenario] = {}
 
 
-def scenario(*, fixture: bool = True, ordered: bool = True) -> Callable[[Playing], Playing]:
+def scenario(
+    *, fixture: bool = True, ordered: bool = True, since: str | None = None
+) -> Callable[[Playing], Playing]:
     """Register a function as the scenario of its name; its docstring says what happens."""
 
     def register(play: Playing) -> Playing:
         name = play.__name__
         assert name not in _scenarios, f"two scenarios are called {name}"
         summary = (play.__doc__ or "").strip().partition("\n")[0]
-        _scenarios[name] = Scenario(name, summary, play, fixture, ordered)
+        _scenarios[name] = Scenario(name, summary, play, fixture, ordered, since)
         return play
 
     return register
