@@ -22,6 +22,7 @@ from proxy.sessions.record import lifecycle
 from proxy.sessions.writer import SessionLog
 from proxy.store import indexer
 from tests.recorded import START_US, LogMaker, scenario
+from tests.server.chromium import Tab, browser
 
 
 @pytest.fixture
@@ -87,6 +88,15 @@ async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
         (tmp_path / "sessions" / f"past{number}.jsonl").write_bytes(scenario(name, maker))
     async with serving(tmp_path) as rig:
         yield rig
+
+
+@pytest.fixture
+async def tab(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Tab]:
+    """A browser's tab, which must have had nothing to complain about."""
+    async with browser(tmp_path_factory.mktemp("browser")) as tab:
+        yield tab
+        # A test's server goes before its browser does: that nobody answers any more is no fault of the page.
+        assert [one for one in tab.complaints if "ERR_CONNECTION" not in one] == []
 
 
 @contextlib.contextmanager

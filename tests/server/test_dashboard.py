@@ -3,7 +3,6 @@
 import json
 import re
 import time
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -42,15 +41,6 @@ HOSTILE = [
     "\ud83d",
     "__proto__",
 ]
-
-
-@pytest.fixture
-async def tab(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Tab]:
-    """A browser's tab, which must have had nothing to complain about."""
-    async with browser(tmp_path_factory.mktemp("browser")) as tab:
-        yield tab
-        # A test's server goes before its browser does: that nobody answers any more is no fault of the page.
-        assert [one for one in tab.complaints if "ERR_CONNECTION" not in one] == []
 
 
 def base(rig: Rig) -> str:

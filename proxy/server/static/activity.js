@@ -1,7 +1,8 @@
 // How much went on when, over all sessions: events, cost, tools.
-import { html, useCallback, useEffect, useMemo, useState } from "./ui.js";
+import { html, useCallback, useMemo, useState } from "./ui.js";
 import { cost, count, duration, exact, percent, visible } from "./format.js";
-import { live, metrics } from "./api.js";
+import { metrics } from "./api.js";
+import { useAnswer } from "./answers.js";
 import { Chart } from "./charts.js";
 
 const HOUR = 3600000;
@@ -23,16 +24,8 @@ function steps(list, value, hours, now) {
 
 export function Activity() {
   const [hours, setHours] = useState(24);
-  const [found, setFound] = useState(null);
-  const look = useCallback(() => metrics(new Date(Date.now() - hours * HOUR).toISOString()).then((one) => setFound({ ...one, hours }), () => {}), [hours]);
-  useEffect(() => {
-    let timer = 0;
-    look();
-    const stop = live.on((events, reopened) => {
-      if ((reopened || events.length) && !timer) timer = setTimeout(() => { timer = 0; look(); }, 5000);
-    });
-    return () => { stop(); clearTimeout(timer); };
-  }, [look]);
+  const ask = useCallback(async (signal) => ({ ...(await metrics(new Date(Date.now() - hours * HOUR).toISOString(), signal)), hours }), [hours]);
+  const [found] = useAnswer(ask, { hears: () => true, wait: () => 5000 });
   const now = Math.floor(Date.now() / 60000) * 60000;
   const charts = useMemo(() => found && [
     steps(found.events.by_hour, (one) => one.total, found.hours, now),
@@ -42,7 +35,7 @@ export function Activity() {
   const [[times, events], [costTimes, costs]] = charts;
   const tools = found.tools.by_tool.slice(0, 6);
   const longest = Math.max(1, ...tools.map((one) => one.duration.p95 ?? 0));
-  return html`<section class="activity" aria-labelledby="activity"><div class="section-head"><h2 id="activity">Activity</h2>
+  return html`<section class="activity" aria-labelledby="activity" aria-busy=${found.hours === hours ? "false" : "true"}><div class="section-head"><h2 id="activity">Activity</h2>
       <span class="chips" role="group" aria-label="Period">${RANGES.map(([name, length]) => html`<button class="chip" aria-pressed=${hours === length ? "true" : "false"} onClick=${() => setHours(length)}>${name}</button>`)}</span>
       <span class="faint num">${exact(found.runs.total)} turns${found.runs.failed ? html`, <span class="bad-text">${exact(found.runs.failed)} failed</span>` : ""} · ${exact(found.tools.total)} tool calls, ${percent(found.tools.error_rate)} failed · ${cost(found.cost.total_usd)}</span></div>
     <div class="grid-cards three">

@@ -2,7 +2,7 @@
 import { html, Empty, Failure, Text } from "./ui.js";
 import { clock, cost, count, duration, exact, oneLine, percent, visible } from "./format.js";
 import { Sentence } from "./prose.js";
-import { useAnalysis, useDrift } from "./analyzed.js";
+import { useAnalysis, useDrift } from "./answers.js";
 import { Chart } from "./charts.js";
 import { href } from "./router.js";
 
@@ -39,7 +39,7 @@ function Drift({ session }) {
   const shown = found?.drift.slice(0, 100) ?? [];
   const more = (found?.drift.length ?? 0) - shown.length;
   return html`<${Panel} title="Drift" about=${shown.length ? exact(found.drift.length) : ""} wide>
-    ${!found && error && html`<${Failure} error=${error} retry=${look} />`}
+    ${!found && error && html`<${Failure} error=${error.message} retry=${look} />`}
     ${shown.length > 0 && html`<table class="drift"><thead><tr><th>kind</th><th>stream</th><th>where</th><th>value</th><th class="num">times</th></tr></thead><tbody>
       ${shown.map((one) => html`<tr><td>${one.kind}</td><td class="faint">${one.stream}</td><td><${Seq} session=${session} seq=${one.seq}><${Text} class="mono" value=${oneLine([one.type, one.subtype].filter(Boolean).join("/"), 120)} /> <${Text} class="mono" value=${oneLine(one.path, 120)} /><//></td>
         <td><${Text} class="mono" value=${oneLine(one.value)} /></td><td class="num">${exact(one.count)}</td></tr>`)}</tbody></table>`}
@@ -86,7 +86,7 @@ function Figures({ name, figures }) {
 
 export function Analysis({ session }) {
   const [found, error, look] = useAnalysis(session.session_id);
-  if (!found) return error ? html`<${Failure} error=${error} retry=${look} />` : html`<div class="loading" aria-busy="true">Reading the session…</div>`;
+  if (!found) return error ? html`<${Failure} error=${error.message} retry=${look} />` : html`<div class="loading" aria-busy="true">Reading the session…</div>`;
   if (!found.events) return html`<${Empty} title="Nothing to analyse yet">Figures appear here as the session goes on.<//>`;
   const patterns = [...(found.sequence.tool_patterns ?? [])];
   return html`<section class="analysis"><div class="grid-cards">

@@ -2,22 +2,27 @@
 
 const SESSIONS = "/api/v1/monitoring/sessions";
 
+const PATIENCE_MS = 60000;
+const AGAIN_MS = 3000;
+
 /** Asks the API; throws an Error whose message is the sentence that the server gives. */
-export async function ask(path, query = {}, signal = undefined) {
+async function ask(path, query, signal) {
   const words = new URLSearchParams();
   for (const [name, value] of Object.entries(query)) {
     if (value !== undefined && value !== null && value !== "") words.set(name, value);
   }
   const text = words.size ? `?${words}` : "";
-  let response;
+  const patience = AbortSignal.timeout(PATIENCE_MS);
+  let response, body;
   try {
-    response = await fetch(path + text, { signal, headers: { Accept: "application/json" } });
-  } catch (error) {
-    if (error.name === "AbortError") throw error;
-    throw new Error("The server does not answer. This page goes on as soon as it does.");
+    response = await fetch(path + text, { signal: signal ? AbortSignal.any([signal, patience]) : patience, headers: { Accept: "application/json" } });
+    body = await response.json();
+  } catch {
+    // Also of an answer of which only a part came. One that is no JSON is not the server's own.
+    if (!response || response.ok) throw new Error("The server does not answer. This page goes on as soon as it does.");
+    body = {};
   }
-  const body = await response.json().catch(() => ({}));
-  if (!response.ok || body.success === false) {
+  if (!response.ok) {
     const error = new Error(body.error ?? `The server answers ${response.status}.`);
     error.status = response.status;
     throw error;
@@ -26,16 +31,78 @@ export async function ask(path, query = {}, signal = undefined) {
 }
 
 const path = (id) => `${SESSIONS}/${encodeURIComponent(id)}`;
-export const status = () => ask("/status");
-export const sessions = (offset, limit) => ask(SESSIONS, { offset, limit });
-export const session = (id) => ask(path(id));
-export const analysis = (id) => ask(`${path(id)}/analysis`);
-export const drift = (id) => ask(`${path(id)}/drift`);
-export const metrics = (start_time, end_time) => ask("/api/v1/monitoring/metrics", { start_time, end_time });
-export const events = (id, query) => ask("/api/v1/monitoring/events", { session_id: id, order: "asc", ...query });
+
+/** What was last said of each session: shown until it is said anew. */
+export const said = new Map();
+
+function listed(found) {
+  for (const one of found.sessions) said.set(one.session_id, one);
+  return found;
+}
+
+export const status = async (signal) => listed(await ask("/status", {}, signal));
+export const sessions = async (offset, limit, signal) => listed(await ask(SESSIONS, { offset, limit }, signal));
+export const session = (id, signal) => ask(path(id), {}, signal);
+export const analysis = (id, signal) => ask(`${path(id)}/analysis`, {}, signal);
+export const drift = (id, signal) => ask(`${path(id)}/drift`, {}, signal);
+export const metrics = (start_time, signal) => ask("/api/v1/monitoring/metrics", { start_time }, signal);
+export const events = (id, query, signal) => ask("/api/v1/monitoring/events", { session_id: id, order: "asc", ...query }, signal);
 export const records = (id, query, signal) => ask(`${path(id)}/records`, query, signal);
-export const record = (id, seq, query) => ask(`${path(id)}/records/${seq}`, query);
+export const record = (id, seq, query, signal) => ask(`${path(id)}/records/${seq}`, query, signal);
 export const recordPath = (id, seq) => `${path(id)}/records/${seq}`;
+
+/** Whether asking again gives the same. */
+export const isFinal = (error) => error.status >= 400 && error.status < 500 && error.status !== 429;
+
+/**
+ * A question that is asked again and again, one at a time: so no older answer takes the place of a newer one, and
+ * what happens while one is under way is not missed. What fails is asked again after a while.
+ */
+export class Question {
+  #timer = 0;
+  #due = Infinity;
+  #asking = false;
+  #stop = new AbortController();
+
+  /** ask(signal) gives an answer; answered(answer) and failed(error) hear of it until `stop`. */
+  constructor(ask, answered, failed) {
+    Object.assign(this, { ask, answered, failed });
+  }
+
+  /** Asks before so many milliseconds are over, or as soon as the question that is under way is answered. */
+  soon(wait = 0) {
+    const due = performance.now() + wait;
+    if (due >= this.#due) return;
+    this.#due = due;
+    if (!this.#asking) this.#arm();
+  }
+
+  stop() {
+    clearTimeout(this.#timer);
+    this.#stop.abort();
+  }
+
+  #arm() {
+    clearTimeout(this.#timer);
+    if (this.#due < Infinity && !this.#stop.signal.aborted) this.#timer = setTimeout(() => this.#now(), this.#due - performance.now());
+  }
+
+  async #now() {
+    this.#asking = true;
+    this.#due = Infinity;
+    const { signal } = this.#stop;
+    try {
+      const answer = await this.ask(signal);
+      if (!signal.aborted) this.answered(answer);
+    } catch (error) {
+      if (signal.aborted) return;
+      this.failed(error);
+      if (!isFinal(error)) this.soon(AGAIN_MS);
+    }
+    this.#asking = false;
+    this.#arm();
+  }
+}
 
 /** What is new, over a WebSocket that is opened anew whenever it closes. Listeners hear events in batches. */
 class Live {
@@ -106,7 +173,12 @@ export const live = new Live();
 const PAGE = 200;
 const MOST_PAGES = 150;
 
-/** A list too long to be held: pages of it are fetched when they are looked at, the oldest looks forgotten. */
+/**
+ * A list too long to be held: pages of it are fetched when they are looked at, the oldest looks forgotten.
+ *
+ * It only grows. How long it is, `refresh` alone says; other pages, which may have been asked for earlier and come
+ * later, give nothing but their items.
+ */
 export class Paged {
   total = 0;
   known = false;
@@ -114,67 +186,94 @@ export class Paged {
   error = null;
   about = {};
   #pages = new Map();
-  #asked = new Set();
-  #refreshing = null;
-  #again = false;
-  #closed = false;
+  #asked = new Map();
+  #inView = [0, -1];
+  #end;
 
-  /** fetchPage(offset, limit) gives {items, total, ...}; changed() is called when there is something to show. */
+  /** fetchPage(offset, limit, signal) gives {items, total, ...}; changed() is called when there is something to show. */
   constructor(fetchPage, changed) {
     this.fetchPage = fetchPage;
     this.changed = changed;
+    this.#end = new Question((signal) => this.#askEnd(signal), (end) => this.#learn(end), (error) => this.#fail(error));
   }
 
   close() {
-    this.#closed = true;
+    this.#end.stop();
+    this.#forget();
   }
 
   item(index) {
     return this.#pages.get(Math.floor(index / PAGE))?.[index % PAGE];
   }
 
-  /** All that is held, in no order. */
-  *held() {
-    for (const page of this.#pages.values()) yield* page;
+  /** Where an item is that is held; -1: nowhere. */
+  find(fits) {
+    for (const [page, items] of this.#pages) {
+      const index = items.findIndex(fits);
+      if (index >= 0) return page * PAGE + index;
+    }
+    return -1;
   }
 
-  /** Fetches what is missing of a stretch. */
+  /** Fetches what is missing of the stretch that is in view, and gives up what was asked for and is no more. */
   ensure(first, last) {
-    for (let page = Math.floor(first / PAGE); page * PAGE <= last && page * PAGE < this.total; page += 1) {
-      if (!this.#pages.has(page)) this.#fetch(page);
-    }
+    this.#inView = [first, last];
+    const from = Math.floor(first / PAGE);
+    const to = Math.floor(Math.min(last, this.total - 1) / PAGE);
+    for (const [page, asking] of this.#asked) if (page < from || page > to) asking.abort();
+    for (let page = from; page <= to; page += 1) if (!this.#pages.has(page) && !this.#asked.has(page)) this.#fetch(page);
   }
 
   /** Learns what has been added at the end. */
-  async refresh() {
-    if (this.#refreshing) {
-      this.#again = true;
-      return;
-    }
-    this.#refreshing = true;
-    do {
-      this.#again = false;
-      await this.#fetch(this.known ? Math.floor(this.total / PAGE) : 0, true);
-    } while (this.#again && !this.#closed);
-    this.#refreshing = false;
+  refresh() {
+    this.#end.soon();
   }
 
-  async #fetch(page, anew = false) {
-    if (this.#asked.has(page) && !anew) return;
-    this.#asked.add(page);
+  async #askEnd(signal) {
+    const before = this.total;
+    const page = Math.floor(before / PAGE);
+    return { before, page, found: await this.fetchPage(page * PAGE, PAGE, signal) };
+  }
+
+  #learn({ before, page, found: { items, total, complete = true, ...about } }) {
+    if (total < before) this.#forget(); // another log has taken its place
+    else this.#hold(page, items);
+    Object.assign(this, { total, complete, about, known: true, error: null });
+    if (total < before || !complete) this.refresh(); // a long log is searched in pieces
+    this.ensure(...this.#inView);
+    this.changed();
+  }
+
+  async #fetch(page) {
+    const asking = new AbortController();
+    this.#asked.set(page, asking);
     try {
-      const { items, total, complete = true, ...about } = await this.fetchPage(page * PAGE, PAGE);
-      if (this.#closed) return;
-      if (total < this.total) this.#pages.clear(); // another log has taken its place
-      this.#pages.delete(page);
-      if (items.length) this.#pages.set(page, items);
-      Object.assign(this, { total, complete, about, known: true, error: null });
-      if (this.#pages.size > MOST_PAGES) this.#pages.delete(this.#pages.keys().next().value);
+      const { items } = await this.fetchPage(page * PAGE, PAGE, asking.signal);
+      if (asking.signal.aborted) return;
+      this.#hold(page, items);
+      this.changed();
     } catch (error) {
-      this.error = error.message;
+      if (!asking.signal.aborted) this.#fail(error), this.#end.soon(AGAIN_MS); // it looks for what is missing
     } finally {
-      this.#asked.delete(page);
+      if (this.#asked.get(page) === asking) this.#asked.delete(page);
     }
-    if (!this.#closed) this.changed();
+  }
+
+  #hold(page, items) {
+    if (items.length < (this.#pages.get(page)?.length ?? 1)) return; // it was asked for before the list had grown
+    this.#pages.delete(page);
+    this.#pages.set(page, items);
+    if (this.#pages.size > MOST_PAGES) this.#pages.delete(this.#pages.keys().next().value);
+  }
+
+  #forget() {
+    for (const asking of this.#asked.values()) asking.abort();
+    this.#asked.clear();
+    this.#pages.clear();
+  }
+
+  #fail(error) {
+    this.error = error.message;
+    this.changed();
   }
 }

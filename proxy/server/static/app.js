@@ -1,5 +1,5 @@
 // The page: what is shown follows the address; what is new comes over one connection.
-import { html, render, useEffect, useKeys, useRedraw, useState, Failure } from "./ui.js";
+import { html, render, useEffect, useKeys, useLayoutEffect, useRedraw, useState, Failure } from "./ui.js";
 import { live } from "./api.js";
 import { go, href, place } from "./router.js";
 import { Home } from "./home.js";
@@ -45,14 +45,14 @@ function App() {
   const [theme, nextTheme] = useTheme();
   const [help, setHelp] = useState(false);
   const [crash, setCrash] = useState(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     const moved = () => { setCrash(null); redraw(); };
-    addEventListener("hashchange", moved);
-    const failed = (event) => /^ResizeObserver loop/.test(event.message ?? "") || setCrash(String(event.reason?.message ?? event.message ?? event));
-    addEventListener("error", failed);
+    const failed = (event) => /^ResizeObserver loop/.test(event.message ?? "") || setCrash(String(event.reason?.message ?? event.reason ?? event.message));
+    const heard = { hashchange: moved, error: failed, unhandledrejection: failed }; // what fails while drawing is a rejection
+    for (const [name, hear] of Object.entries(heard)) addEventListener(name, hear);
     const stop = live.on((events, reopened) => (reopened || !events.length) && redraw());
     live.start();
-    return () => { removeEventListener("hashchange", moved); removeEventListener("error", failed); stop(); };
+    return () => { for (const [name, hear] of Object.entries(heard)) removeEventListener(name, hear); stop(); };
   }, []);
   const at = place();
   useKeys((key) => {

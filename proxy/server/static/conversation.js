@@ -179,8 +179,9 @@ export function Conversation({ session, query, go, running }) {
   const mine = session.kind === "monitoring";
   const parents = useMemo(() => new Map(), [session.session_id]);
   const results = useMemo(() => new Map(), [session.session_id]);
-  const list = useMemo(() => new Paged(async (offset, limit) => {
-    const found = await events(session.session_id, { offset, limit, max_text: TEXT, event_types: mine ? "" : TYPES.join(",") });
+  const types = mine ? "" : TYPES.join(",");
+  const list = useMemo(() => new Paged(async (offset, limit, signal) => {
+    const found = await events(session.session_id, { offset, limit, max_text: TEXT, event_types: types }, signal);
     for (const { event_type: type, data } of found.events) {
       if (type === "tool_started" && data.tool_use_id) parents.set(data.tool_use_id, data.parent_tool_use_id ?? null);
       if ((type === "tool_completed" || type === "tool_failed") && data.tool_use_id) results.set(data.tool_use_id, { event_type: type, data: { duration_ms: data.duration_ms } });
@@ -188,7 +189,6 @@ export function Conversation({ session, query, go, running }) {
     return { items: found.events, total: found.total };
   }, redraw), [session.session_id]);
   useEffect(() => {
-    list.refresh();
     const stop = live.on((heard, reopened) => {
       if (reopened || heard.some((event) => event.session_id === session.session_id)) list.refresh();
     });
@@ -198,16 +198,24 @@ export function Conversation({ session, query, go, running }) {
   const rows = Math.max(0, Math.min(list.total - base, MOST_ROWS));
   const seen = useCallback((first, last) => list.ensure(base + first, base + last), [list, base]);
   const wanted = query.seq === undefined ? null : Number(query.seq);
+  const item = async (index, signal) => list.item(index) ?? (await events(session.session_id, { offset: index, limit: 1, max_text: 200, event_types: types }, signal)).events[0];
+  const toRecord = async () => {
+    const from = location.hash;
+    const event = await item(chosen).catch(() => null);
+    if (event && location.hash === from) go({ tab: "records", seq: event.data.seq }); // who has gone elsewhere meanwhile stays there
+  };
   useEffect(() => {
-    if (wanted === null || !list.known) return;
-    find(list, session, mine, wanted).then((index) => {
-      if (index < 0) return;
+    if (wanted === null || !list.known) return undefined;
+    const asking = new AbortController();
+    find((index) => item(index, asking.signal), list.total, wanted).then((index) => {
+      if (index < 0 || asking.signal.aborted) return;
       const start = index >= MOST_ROWS ? index - 1000 : 0;
       setBase(start);
       setChosen(index);
       afterwards(() => handle.current?.scrollTo(index - start));
-    });
-  }, [wanted, list.known]);
+    }, () => {});
+    return () => asking.abort();
+  }, [wanted, list, list.known]);
   const toEnd = () => {
     setBase(Math.max(0, list.total - MOST_ROWS));
     setChosen(list.total - 1);
@@ -230,11 +238,11 @@ export function Conversation({ session, query, go, running }) {
       document.querySelector(".event.chosen [aria-expanded], .event.chosen summary")?.click();
       return true;
     }
-    if (key === "r" && list.item(chosen)) return go({ tab: "records", seq: list.item(chosen).data.seq }), true;
+    if (key === "r" && chosen >= 0) return toRecord(), true;
     if (key === "G") return toEnd(), true;
     if (key === "g") return toBeginning(), true;
     return false;
-  });
+  }, list.known);
   if (!list.known) return list.error ? html`<${Failure} error=${list.error} retry=${() => list.refresh()} />` : html`<div class="loading" aria-busy="true">Reading the conversation…</div>`;
   if (!list.total) return html`<${Empty} title="Nothing was said yet">What passes in this session appears here as it happens.<//>`;
   return html`<section class="conversation">
@@ -266,15 +274,14 @@ function step_to(list, from, step, base, rows) {
 }
 
 /** Where in the list the first event of a record, or of a later one, is. */
-async function find(list, session, mine, seq) {
-  const types = mine ? "" : TYPES.join(",");
+async function find(item, total, seq) {
   let low = 0;
-  let high = list.total;
+  let high = total;
   while (low < high) {
     const middle = (low + high) >> 1;
-    const found = list.item(middle) ?? (await events(session.session_id, { offset: middle, limit: 1, max_text: 200, event_types: types })).events[0];
+    const found = await item(middle);
     if (found && (found.data.seq ?? 0) < seq) low = middle + 1;
     else high = middle;
   }
-  return Math.min(low, list.total - 1);
+  return Math.min(low, total - 1);
 }

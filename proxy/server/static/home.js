@@ -1,7 +1,8 @@
 // All sessions: what runs now and what it waits for, what was, and how much went on when.
-import { html, useEffect, useKeys, useNow, useRedraw, useTitle, useRef, useState, Cost, Empty, Failure, State, Text, Time } from "./ui.js";
+import { html, useCallback, useKeys, useNow, useTitle, useRef, useState, Cost, Empty, Failure, State, Text, Time } from "./ui.js";
 import { command, cost, count, duration, elapsed, exact, isOver, milliseconds, oneLine, visible } from "./format.js";
-import { live, sessions, status } from "./api.js";
+import { sessions, status } from "./api.js";
+import { useAnswer } from "./answers.js";
 import { List } from "./virtual.js";
 import { go, href } from "./router.js";
 import { Activity } from "./activity.js";
@@ -56,17 +57,20 @@ function Line({ one, chosen }) {
   </a>`;
 }
 
-/** All sessions, newest first, in as many questions as it takes. */
-async function everything(known) {
-  let all = [];
-  let total = 1;
-  for (let offset = 0; offset < total; offset += AT_ONCE) {
-    const found = await sessions(offset, AT_ONCE);
+/** All sessions, newest first, in as many questions as it takes; of more than one gives, what is new to those `known`. */
+async function everything(known, signal) {
+  const all = new Map();
+  const add = (some) => some.forEach((one) => all.has(one.session_id) || all.set(one.session_id, one)); // one that begins meanwhile moves the others on
+  for (let offset = 0, total = 1; offset < total; offset += AT_ONCE) {
+    const found = await sessions(offset, AT_ONCE, signal);
     total = found.total;
-    all = all.concat(found.sessions);
-    if (!found.sessions.length || (offset === 0 && known > AT_ONCE)) break;
+    add(found.sessions);
+    if (total > AT_ONCE && known.length > AT_ONCE) {
+      add(known);
+      break;
+    }
   }
-  return all;
+  return [...all.values()];
 }
 
 function fits(one, wanted) {
@@ -74,71 +78,48 @@ function fits(one, wanted) {
   return wanted.toLowerCase().split(/\s+/).every((word) => text.includes(word));
 }
 
-/** What is running and what was: fetched anew, at most once a second, when something happens. */
+/** What is running and what was. The long list of all is asked for only when it is another. */
 function useSessions() {
-  const redraw = useRedraw();
-  const held = useRef({ running: [], all: [], known: false, error: null }).current;
-  useEffect(() => {
-    let stopped = false;
-    let timer = 0;
-    let whole = true;
-    const look = async () => {
-      timer = 0;
-      try {
-        held.running = (await status()).sessions;
-        if (whole) {
-          whole = false;
-          const fresh = await everything(held.all.length);
-          const ids = new Set(fresh.map((one) => one.session_id));
-          held.all = fresh.length < held.all.length && fresh.length === AT_ONCE ? [...fresh, ...held.all.filter((one) => !ids.has(one.session_id))] : fresh;
-        }
-        held.error = null;
-      } catch (error) {
-        held.error = error.message;
-        whole = true;
-      }
-      held.known = true;
-      if (!stopped) redraw();
-    };
-    const soon = (wait) => { timer ||= setTimeout(look, wait); };
-    const stop = live.on((events, reopened) => {
-      if (reopened || events.some((event) => ["session_started", "session_ended"].includes(event.event_type))) whole = true;
-      if (reopened || events.length) soon(reopened ? 0 : 300);
-    });
-    look();
-    const now = setInterval(() => soon(0), 5000); // what is only a matter of time: warnings, crashes, removed logs
-    return () => { stopped = true; stop(); clearTimeout(timer); clearInterval(now); };
+  const held = useRef({ all: [], mark: null }).current;
+  const ask = useCallback(async (signal) => {
+    const [{ sessions: running }, { total, sessions: [newest] }] = await Promise.all([status(signal), sessions(0, 1, signal)]);
+    const mark = [total, newest?.session_id, ...running.map((one) => one.session_id)].join(" ");
+    if (mark !== held.mark || held.all.some((one) => one.catching_up)) Object.assign(held, { all: await everything(held.all, signal), mark });
+    return { running, all: held.all };
   }, []);
-  return [held, redraw];
+  // Some of it is only a matter of time: warnings, crashes, removed logs.
+  return useAnswer(ask, { hears: () => true, wait: () => 300, beat: 5000 });
 }
 
 export function Home({ query }) {
-  const [{ running, all, known, error }, redraw] = useSessions();
+  const [found, error, again] = useSessions();
+  const { running, all } = found ?? { running: [], all: [] };
   const now = useNow(running.length > 0);
   const [wanted, setWanted] = useState("");
-  const [chosen, setChosen] = useState(-1);
+  const [chosenId, choose] = useState(null); // which it is, also when others come before it
   const search = useRef(null);
   const handle = useRef(null);
-  const ids = new Set(running.map((one) => one.session_id));
-  const past = all.filter((one) => !ids.has(one.session_id) && (!wanted || fits(one, wanted)));
+  const live = new Set(running.map((one) => one.session_id));
+  const past = all.filter((one) => !live.has(one.session_id) && (!wanted || fits(one, wanted)));
   const listed = [...running, ...past];
+  const chosen = listed.findIndex((one) => one.session_id === chosenId);
   useKeys((key) => {
     const step = { j: 1, k: -1, ArrowDown: 1, ArrowUp: -1 }[key];
     if (step && listed.length) {
       const next = Math.min(listed.length - 1, Math.max(0, chosen + step));
-      setChosen(next);
+      choose(listed[next].session_id);
       if (next >= running.length && !handle.current?.inView(next - running.length)) handle.current?.scrollTo(next - running.length);
       return true;
     }
     if (key === "Enter" && listed[chosen]) return go({ session: listed[chosen].session_id }), true;
     if (key === "/") return search.current?.focus(), true;
     return false;
-  });
+  }, found !== null);
   const waiting = running.filter((one) => one.state === "waiting").length;
   useTitle(waiting ? `${waiting} waiting · claude-proxy` : "claude-proxy");
-  if (!known) return html`<main class="home"><div class="loading" aria-busy="true">Reading sessions…</div></main>`;
+  if (!found) return html`<main class="home">${error ? html`<${Failure} error=${error.message} retry=${again} />` : html`<div class="loading" aria-busy="true">Reading sessions…</div>`}</main>`;
   if (!all.length && !running.length) {
-    return html`<main class="home">${error ? html`<${Failure} error=${error} />` : html`<${Empty} title="No sessions yet">Put <code>claude-proxy</code> in front of <code>claude</code>, and the session appears here: <code>claude-proxy -- claude -p "hello"</code><//>`}</main>`;
+    return html`<main class="home"><${Empty} title="No sessions yet">Put <code>claude-proxy</code> in front of <code>claude</code>, and the session appears here: <code>claude-proxy -- claude -p "hello"</code><//></main>`;
   }
   const spent = all.reduce((sum, one) => sum + (one.cost ?? 0), 0);
   return html`<main class="home">
@@ -147,8 +128,8 @@ export function Home({ query }) {
     </section>
     <${Activity} />
     <section class="past-sessions" aria-labelledby="past"><div class="section-head"><h2 id="past">Past</h2><span class="faint num">${exact(all.length - running.length)} sessions · ${cost(spent)} in all</span>
-      <input ref=${search} type="search" placeholder="Filter sessions  ( / )" aria-label="Filter sessions" value=${wanted} onInput=${(event) => { setWanted(event.target.value); setChosen(-1); }}
-        onKeyDown=${(event) => { if (event.key === "Escape") { setWanted(""); event.target.blur(); } if (event.key === "Enter") event.target.blur(), setChosen(running.length); }} /></div>
+      <input ref=${search} type="search" placeholder="Filter sessions  ( / )" aria-label="Filter sessions" value=${wanted} onInput=${(event) => { setWanted(event.target.value); choose(null); }}
+        onKeyDown=${(event) => { if (event.key === "Escape") { setWanted(""); event.target.blur(); } if (event.key === "Enter") event.target.blur(), choose(past[0]?.session_id); }} /></div>
       ${past.length ? html`<div class="past past-head" aria-hidden="true"><span>state</span><span>name or prompt</span><span></span><span class="model">model</span><span class="num">turns</span><span class="num">duration</span><span class="num">cost</span><span class="started">started</span></div>
         <${List} class="past-list" count=${past.length} estimate=${36} fixed handle=${handle} label="Past sessions" row=${(index) => html`<${Line} one=${past[index]} chosen=${index + running.length === chosen} />`} />`
         : html`<${Empty} title=${wanted ? "No session fits" : "None has ended yet"}>${wanted && html`<button onClick=${() => setWanted("")}>Show all</button>`}<//>`}

@@ -1,7 +1,9 @@
 // The raw records of a session: every line that passed, with filters, search, and the whole of each.
-import { html, useCallback, useEffect, useKeys, useMemo, useRedraw, useRef, useState, Empty, Failure, Text } from "./ui.js";
+import { html, useCallback, useEffect, useKeys, useLayoutEffect, useMemo, useRedraw, useRef, useState, Empty, Failure, Text } from "./ui.js";
 import { bytes, clock, count, exact, oneLine, visible } from "./format.js";
-import { Paged, live, record, recordPath, records } from "./api.js";
+import { Paged, isFinal, live, record, recordPath, records } from "./api.js";
+import { useAnswer } from "./answers.js";
+import { place } from "./router.js";
 import { List, MOST_ROWS, afterwards } from "./virtual.js";
 import { Tree } from "./json.js";
 import { plain, summary } from "./conversation.js";
@@ -65,32 +67,31 @@ function Line({ one, chosen, choose }) {
 
 /** One record: first with long values shortened, whole on demand. */
 function Detail({ session, seq, close, step }) {
-  const [shown, setShown] = useState(null);
-  const [error, setError] = useState(null);
-  const [whole, setWhole] = useState(false);
-  useEffect(() => {
-    let current = true;
-    setWhole(false);
-    setError(null);
-    record(session.session_id, seq, { max_text: FIRST_TEXT }).then((found) => current && setShown(found), (failure) => current && (setShown(null), setError(failure.message)));
-    return () => { current = false; };
-  }, [session.session_id, seq]);
-  const all = () => record(session.session_id, seq).then((found) => {
-    setShown({ ...found, type: shown.type, size: shown.size, shortened: false });
-    setWhole(true);
-  }, (failure) => setError(failure.message));
-  if (error) return html`<aside class="detail"><header><h3>Record ${seq}</h3><button class="quiet" onClick=${close} aria-label="Close">✕</button></header><${Failure} error=${error} /></aside>`;
-  if (!shown) return html`<aside class="detail"><header><h3>Record ${seq}</h3></header><div class="loading">…</div></aside>`;
-  const { seq: number, ts, session_id, stream, verdict, type, size, shortened, errors, ...rest } = shown;
-  return html`<aside class="detail" aria-label=${`Record ${seq}`}>
-    <header><h3><span class="num">#${seq}</span> <bdi>${visible(type || stream)}</bdi></h3>
-      <button class="quiet" onClick=${() => step(-1)} aria-label="Record before">↑</button><button class="quiet" onClick=${() => step(1)} aria-label="Next record">↓</button>
-      <a class="quiet" href=${recordPath(session.session_id, seq)} download=${`${session.session_id}-${seq}.json`}>Save</a>
-      <button class="quiet" onClick=${close} aria-label="Close">✕</button></header>
+  const [wholeOf, setWholeOf] = useState(null);
+  const whole = wholeOf === seq;
+  const brief = useRef(null);
+  const ask = useCallback(async (signal) => {
+    if (brief.current?.of !== seq) brief.current = { of: seq, ...(await record(session.session_id, seq, { max_text: FIRST_TEXT }, signal)) };
+    const { of, type, size } = brief.current;
+    return whole ? { ...(await record(session.session_id, seq, {}, signal)), of, type, size } : brief.current;
+  }, [session.session_id, seq, whole]);
+  const [shown, error, again] = useAnswer(ask);
+  const isOther = shown?.of !== seq; // the one before, until this one is there
+  const head = (about) => html`<header><h3><span class="num">#${seq}</span> ${about && html`<bdi>${visible(about.type || about.stream)}</bdi>`}</h3>
+    <button class="quiet" onClick=${() => step(-1)} aria-label="Record before">↑</button><button class="quiet" onClick=${() => step(1)} aria-label="Next record">↓</button>
+    <a class="quiet" href=${recordPath(session.session_id, seq)} download=${`${session.session_id}-${seq}.json`}>Save</a>
+    <button class="quiet" onClick=${close} aria-label="Close">✕</button></header>`;
+  if (error) return html`<aside class="detail" aria-label=${`Record ${seq}`}>${head()}<${Failure} error=${error.message} retry=${isFinal(error) ? null : again} /></aside>`;
+  if (!shown) return html`<aside class="detail" aria-label=${`Record ${seq}`} aria-busy="true">${head()}<div class="loading">…</div></aside>`;
+  const { of, seq: number, ts, session_id, stream, verdict, type, size, shortened, errors, ...rest } = shown;
+  return html`<aside class="detail" aria-label=${`Record ${seq}`} aria-busy=${isOther || (whole && shortened) ? "true" : "false"}>
+    ${head(isOther ? null : shown)}
+    <div class="body">
     <dl class="facts"><dt>time</dt><dd class="num">${ts}</dd><dt>stream</dt><dd>${stream}</dd>${verdict && html`<dt>verdict</dt><dd class=${`verdict-${verdict}`}><span class="verdict">${verdict}</span></dd>`}<dt>size</dt><dd class="num">${bytes(size)}</dd></dl>
     ${errors?.length ? html`<ul class="errors">${errors.map((one) => html`<li><code>${visible(one.path || "/")}</code> <${Text} value=${one.message} /></li>`)}</ul>` : null}
-    ${shortened && html`<p class="shortened">Long values are shortened. <button onClick=${all}>Show all ${bytes(size)}</button></p>`}
-    <${Tree} key=${`${seq} ${whole}`} value=${rest.message !== undefined && Object.keys(rest).length === 1 ? rest.message : rest} opened=${5} />
+    ${shortened && html`<p class="shortened">Long values are shortened. <button disabled=${isOther || whole} onClick=${() => setWholeOf(seq)}>Show all ${bytes(size)}</button></p>`}
+    <${Tree} key=${`${of} ${shortened}`} value=${rest.message !== undefined && Object.keys(rest).length === 1 ? rest.message : rest} opened=${5} />
+    </div>
   </aside>`;
 }
 
@@ -111,77 +112,95 @@ export function Records({ session, query, go, running }) {
   const redraw = useRedraw();
   const handle = useRef(null);
   const search = useRef(null);
+  const steps = useRef([]).current;
   const [text, setText] = useState(query.text ?? "");
   const [base, setBase] = useState(0);
   const filter = { stream: query.stream, verdict: query.verdict, type: query.type, text: query.text };
   const key = JSON.stringify(filter);
   const list = useMemo(() => {
-    const made = new Paged(async (offset, limit) => {
-      const { records: items, ...found } = await records(session.session_id, { offset, limit, max_text: 400, ...filter });
+    const page = async (offset, limit, signal) => {
+      const { records: items, ...found } = await records(session.session_id, { offset, limit, max_text: 400, ...filter }, signal);
       return { items, ...found };
-    }, () => {
-      redraw();
-      if (!made.complete) made.refresh(); // a long log is searched in pieces
-    });
-    return made;
+    };
+    return new Paged(page, redraw);
   }, [session.session_id, key]);
   useEffect(() => {
     setBase(0);
-    list.refresh();
     const stop = live.on((heard, reopened) => {
       if (reopened || heard.some((event) => event.session_id === session.session_id)) list.refresh();
     });
     return () => { stop(); list.close(); };
   }, [list]);
   useEffect(() => { list.refresh(); }, [list, session.last_record_at]);
-  useEffect(() => setText(query.text ?? ""), [query.text]);
-  const set = (changes, replace = true) => go({ tab: "records", ...query, ...changes }, replace);
+  useLayoutEffect(() => setText(query.text ?? ""), [query.text]); // before the next key can come
+  const set = (changes) => go({ tab: "records", ...place().query, ...changes }, true);
   const toggle = (name) => (word) => {
     const chosen = words(query[name]);
     set({ [name]: (chosen.includes(word) ? chosen.filter((one) => one !== word) : [...chosen, word]).join(",") });
   };
   const chosen = query.seq === undefined ? null : Number(query.seq);
-  useEffect(() => {
-    // The list goes to the record that the address names, unless it shows it already.
-    if (chosen === null || !list.known || !list.complete) return;
-    for (const one of list.held()) if (one.seq === chosen && document.querySelector(".record.chosen")) return;
-    records(session.session_id, { from_seq: chosen, limit: 1, max_text: 200, ...filter }).then((found) => {
-      const start = found.position >= MOST_ROWS ? found.position - 1000 : 0;
-      setBase(start);
-      afterwards(() => handle.current?.scrollTo(found.position - start));
-    }, () => {});
-  }, [chosen, list.known, list.complete, list]);
   const rows = Math.max(0, Math.min(list.total - base, MOST_ROWS));
   const seen = useCallback((first, last) => list.ensure(base + first, base + last), [list, base]);
-  const step = async (by) => {
-    const at = (query) => records(session.session_id, { limit: 1, max_text: 200, ...query, ...filter });
-    // It asks the server, not the list, which may not be there yet.
-    let found = await at(chosen === null ? { offset: base } : { from_seq: by > 0 ? chosen + 1 : chosen });
-    let index = chosen === null ? base : found.position;
-    if (chosen !== null && by < 0) {
-      index -= 1;
-      if (index < 0) return;
-      found = await at({ offset: index });
+  const at = async (query, signal) => {
+    let found;
+    do found = await records(session.session_id, { limit: 1, max_text: 200, ...query, ...filter }, signal);
+    while (!found.records.length && !found.complete);
+    return found;
+  };
+  const reveal = (index) => {
+    if (index >= base && index < base + rows && handle.current?.inView(index - base)) return;
+    const start = index >= base && index < base + MOST_ROWS ? base : Math.max(0, index - 1000);
+    setBase(start);
+    afterwards(() => handle.current?.scrollTo(index - start));
+  };
+  useEffect(() => {
+    // The list goes to the record that the address names, unless it shows it already.
+    if (chosen === null || !list.known || !list.complete || document.querySelector(".record.chosen")) return undefined;
+    const asking = new AbortController();
+    at({ from_seq: chosen }, asking.signal).then((found) => reveal(found.position), () => {});
+    return () => asking.abort();
+  }, [chosen, list.known, list.complete, list]);
+  /** Where the record is that is a step from the one of a number, and which it is: from the list, or where it is not there yet, from the server. */
+  const neighbour = async (from, by) => {
+    const item = async (index) => list.item(index) ?? (index < 0 ? undefined : (await at({ offset: index })).records[0]);
+    let index = from === undefined ? base - by : list.find((one) => one.seq === from);
+    if (from !== undefined && index < 0) {
+      const found = await at({ from_seq: from });
+      index = by > 0 && found.records[0]?.seq !== from ? found.position - 1 : found.position;
     }
-    const one = found.records[0];
-    if (!one || one.seq === null) return;
-    set({ seq: one.seq });
-    if (!list.known) return; // it goes to the record once it is
-    if (index < base || index >= base + rows) {
-      const start = Math.max(0, index - 1000);
-      setBase(start);
-      afterwards(() => handle.current?.scrollTo(index - start));
-    } else if (!handle.current?.inView(index - base)) handle.current?.scrollTo(index - base, "center");
+    for (;;) {
+      index += by;
+      const one = await item(index);
+      if (!one || one.seq !== null) return one && { index, seq: one.seq };
+    }
+  };
+  const step = async (by) => {
+    steps.push({ by, from: location.hash, neighbour, reveal });
+    if (steps.length > 1) return; // one after the other
+    while (steps.length) {
+      const { by, from, neighbour, reveal } = steps[0];
+      const isHere = () => location.hash === from; // who has gone elsewhere meanwhile stays there
+      const { seq } = place().query;
+      const found = isHere() && (await neighbour(seq === undefined ? seq : Number(seq), by).catch(() => null));
+      steps.shift();
+      if (!found || !isHere()) continue;
+      set({ seq: found.seq });
+      for (const later of steps) if (later.from === from) later.from = location.hash;
+      reveal(found.index);
+    }
   };
   useKeys((key) => {
     if (key === "/") return search.current?.focus(), true;
     if (key === "j" || key === "ArrowDown") return step(1), true;
     if (key === "k" || key === "ArrowUp") return step(-1), true;
     if (key === "Escape" && chosen !== null) return set({ seq: undefined }), true;
+    return false;
+  });
+  useKeys((key) => {
     if (key === "G") return setBase(Math.max(0, list.total - MOST_ROWS)), afterwards(() => handle.current?.toEnd()), true;
     if (key === "g") return setBase(0), afterwards(() => handle.current?.scrollTo(0, "start")), true;
     return false;
-  });
+  }, list.known);
   const kinds = list.about.kinds;
   const types = tally(kinds, "type");
   const narrowed = Object.values(filter).some(Boolean);

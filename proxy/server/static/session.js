@@ -1,7 +1,8 @@
 // One session: what it is and does, and four ways to look at it.
-import { html, useCallback, useEffect, useKeys, useNow, useState, useTitle, Cost, Empty, Failure, State, Text, Time } from "./ui.js";
+import { html, useCallback, useKeys, useNow, useTitle, Cost, Empty, Failure, State, Text, Time } from "./ui.js";
 import { count, duration, elapsed, exact, isOver, milliseconds, visible } from "./format.js";
-import { live, session as fetchSession } from "./api.js";
+import { said, session as fetchSession } from "./api.js";
+import { useAnswer } from "./answers.js";
 import { go as goTo, href } from "./router.js";
 import { length, problems, title, waits } from "./home.js";
 import { Conversation } from "./conversation.js";
@@ -10,22 +11,6 @@ import { Records } from "./records.js";
 import { Analysis } from "./analysis.js";
 
 const TABS = [["conversation", "Conversation", Conversation], ["timeline", "Timeline", Timeline], ["records", "Records", Records], ["analysis", "Analysis", Analysis]];
-
-function useSession(id) {
-  const [one, setOne] = useState(null);
-  const [error, setError] = useState(null);
-  const look = useCallback(() => fetchSession(id).then((found) => (setOne(found), setError(null)), (failure) => setError(failure)), [id]);
-  useEffect(() => {
-    let timer = 0;
-    look();
-    const soon = () => { timer ||= setTimeout(() => { timer = 0; look(); }, 400); };
-    const stop = live.on((events, reopened) => (reopened || events.some((event) => event.session_id === id)) && soon());
-    const beat = setInterval(soon, 5000);
-    if (error?.status === 404) clearInterval(beat); // should it come to be after all, it is heard of
-    return () => { stop(); clearInterval(beat); clearTimeout(timer); };
-  }, [look, error?.status]);
-  return [one, error, look];
-}
 
 const Fact = ({ name, children }) => html`<dl class="fact"><dt>${name}</dt><dd>${children}</dd></dl>`;
 
@@ -63,7 +48,7 @@ function Head({ one, now }) {
 }
 
 export function Session({ id, tab, query }) {
-  const [one, error, look] = useSession(id);
+  const [one, error, again] = useAnswer(useCallback((signal) => fetchSession(id, signal), [id]), { hears: (event) => event.session_id === id, wait: () => 400, beat: 5000, first: said.get(id) });
   const running = one !== null && !isOver(one);
   const now = useNow(running);
   const go = useCallback((to, replace = false) => goTo({ session: id, ...to }, replace), [id]);
@@ -73,8 +58,8 @@ export function Session({ id, tab, query }) {
     if (chosen) return go({ tab: chosen[0] }), true;
     return false;
   });
-  if (!one) {
-    return html`<main class="session">${error?.status === 404 ? html`<${Empty} title="There is no such session">Its log may have been removed. <a href="#/">All sessions</a><//>` : error ? html`<${Failure} error=${error.message} retry=${look} /><p><a href="#/">All sessions</a></p>` : html`<div class="loading" aria-busy="true">Reading the session…</div>`}</main>`;
+  if (!one || error?.status === 404) {
+    return html`<main class="session">${error?.status === 404 ? html`<${Empty} title="There is no such session">Its log may have been removed. <a href="#/">All sessions</a><//>` : error ? html`<${Failure} error=${error.message} retry=${again} /><p><a href="#/">All sessions</a></p>` : html`<div class="loading" aria-busy="true">Reading the session…</div>`}</main>`;
   }
   const [name, , View] = TABS.find(([key]) => key === tab) ?? TABS[0];
   return html`<main class="session">

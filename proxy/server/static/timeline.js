@@ -1,7 +1,7 @@
 // A session on an axis of time: turns, the model, tools, subagents, and what was waited for.
 import { html, useEffect, useKeys, useLayoutEffect, useMemo, useRef, useState, Empty, Failure } from "./ui.js";
 import { clock, day, duration, exact, milliseconds, oneLine, visible } from "./format.js";
-import { useAnalysis } from "./analyzed.js";
+import { useAnalysis } from "./answers.js";
 import { href } from "./router.js";
 
 const LANES = [
@@ -128,7 +128,7 @@ export function Timeline({ session }) {
       return true;
     }
     return false;
-  });
+  }, found !== null);
   useEffect(() => {
     const element = place.current;
     if (!element) return undefined;
@@ -147,14 +147,15 @@ export function Timeline({ session }) {
     const from = shown.from;
     const span = shown.to - shown.from;
     const pull = (event) => move(from - ((event.clientX - down.clientX) / width) * span, span);
+    const ended = ["pointerup", "pointercancel"]; // cancelled: a finger scrolls the page instead
     const drop = () => {
       removeEventListener("pointermove", pull);
-      removeEventListener("pointerup", drop);
+      for (const name of ended) removeEventListener(name, drop);
     };
     addEventListener("pointermove", pull);
-    addEventListener("pointerup", drop);
+    for (const name of ended) addEventListener(name, drop);
   };
-  if (!found) return error ? html`<${Failure} error=${error} retry=${look} />` : html`<div class="loading" aria-busy="true">Reading the session…</div>`;
+  if (!found) return error ? html`<${Failure} error=${error.message} retry=${look} />` : html`<div class="loading" aria-busy="true">Reading the session…</div>`;
   if (!whole) return html`<${Empty} title="Nothing to show yet">Turns, tools and waiting appear here as bars.<//>`;
   const span = shown.to - shown.from;
   const percent = (at) => ((at - shown.from) / span) * 100;

@@ -52,13 +52,21 @@ export const Failure = ({ error, retry }) =>
 const isTyping = (event) =>
   event.ctrlKey || event.metaKey || event.altKey || /^(INPUT|TEXTAREA|SELECT)$/.test(event.target.tagName ?? "");
 
-/** Calls a handler with each key that is meant for the page. */
-export function useKeys(handler) {
-  const newest = useRef(handler);
-  useLayoutEffect(() => { newest.current = handler; }); // before the next key can come
-  useEffect(() => {
+/** Calls a handler with each key that is meant for the page; with those that come before it is `ready`, once it is. */
+export function useKeys(handler, ready = true) {
+  const redraw = useRedraw();
+  const newest = useRef(null);
+  const early = useRef([]).current;
+  // In layout effects, so that what is seen hears already.
+  useLayoutEffect(() => {
+    newest.current = (key) => (ready ? handler(key) : void early.push(key));
+    if (!ready || !early.length) return;
+    handler(early.shift());
+    if (early.length) redraw(); // the next one finds what this one has changed
+  });
+  useLayoutEffect(() => {
     const listen = (event) => {
-      if (!isTyping(event) && !document.querySelector("dialog[open]") && newest.current(event.key, event)) event.preventDefault();
+      if (!isTyping(event) && !document.querySelector("dialog[open]") && newest.current(event.key)) event.preventDefault();
     };
     addEventListener("keydown", listen);
     return () => removeEventListener("keydown", listen);
