@@ -3489,7 +3489,7 @@ export type MessagesResult = (MessagesResultSuccess | MessagesResultError) & {
 /** Result: error. The turn broke off: it was interrupted, failed, or ran into a limit. */
 export type MessagesResultError = SharedIds & {
   type: "result";
-  subtype: "error_during_execution" | "error_max_turns" | "error_max_budget_usd" | "error_max_structured_output_retries" | (string & {});
+  subtype: "error_during_execution" | "error_max_turns" | "error_max_budget_usd" | "error_max_structured_output_retries";
   is_error: boolean;
   duration_ms: number;
   duration_api_ms: number;
@@ -3851,7 +3851,7 @@ export type SharedMcpServerConfig = (SharedMcpServerStdio | SharedMcpServerRemot
 
 /** MCP server: remote. An MCP server reached over HTTP, or over server-sent events. */
 export type SharedMcpServerRemote = {
-  type: "sse" | "http" | (string & {});
+  type: "sse" | "http";
   url: string;
   headers?: { [key: string]: string };
   timeout?: number;
@@ -3948,21 +3948,21 @@ export type SharedPermissionUpdate = (SharedPermissionUpdateRules | SharedPermis
 
 /** Permission update: directories. Adds or removes working directories. */
 export type SharedPermissionUpdateDirectories = {
-  type: "addDirectories" | "removeDirectories" | (string & {});
+  type: "addDirectories" | "removeDirectories";
   directories: Array<string>;
   destination: "userSettings" | "projectSettings" | "localSettings" | "session" | "cliArg" | (string & {});
 };
 
 /** Permission update: mode. Sets the permission mode. */
 export type SharedPermissionUpdateMode = {
-  type: "setMode" | (string & {});
+  type: "setMode";
   mode: "default" | "acceptEdits" | "bypassPermissions" | "plan" | "dontAsk" | "auto" | (string & {});
   destination: "userSettings" | "projectSettings" | "localSettings" | "session" | "cliArg" | (string & {});
 };
 
 /** Permission update: rules. Adds, replaces or removes rules of one behaviour. */
 export type SharedPermissionUpdateRules = {
-  type: "addRules" | "replaceRules" | "removeRules" | (string & {});
+  type: "addRules" | "replaceRules" | "removeRules";
   rules: Array<{
     toolName: string;
     ruleContent?: string | null;
