@@ -7,6 +7,7 @@ import sys
 import msgspec
 
 from proxy.cli.terminal import printable
+from proxy.events.words import counted
 from proxy.sessions import catalogue
 from proxy.sessions.drift import Search, Sighting, Sightings
 from proxy.sessions.reader import Skipped, read_log
@@ -23,7 +24,9 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         description="List types, subtypes, fields, blocks and values that passed and that the specification "
         "does not have. New releases of Claude Code show themselves so.",
     )
-    parser.add_argument("sessions", metavar="SESSION", nargs="*", help="default: all recorded sessions")
+    parser.add_argument(
+        "sessions", metavar="SESSION", nargs="*", help="as for `show` (default: all recorded sessions)"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--fail", action="store_true", help="exit with status 1 if there is any")
     parser.set_defaults(run=run)
@@ -31,7 +34,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def run(args: argparse.Namespace) -> int:
     """Look through the sessions, print what was found and return the exit status."""
-    wanted = args.sessions or reversed(catalogue.list_logs(args.data_dir))
+    wanted = args.sessions or catalogue.list_logs(args.data_dir)[::-1]
     found = Sightings(_MOST)
     for text in wanted:
         try:
@@ -40,10 +43,7 @@ def run(args: argparse.Namespace) -> int:
             sys.stderr.write(f"claude-proxy: {error}\n")
             return 2
         if skipped and not looked_at:  # nothing was looked at: "no drift" would be untrue
-            sys.stderr.write(
-                f"claude-proxy: {text} holds no records: give a session log; bare messages are for "
-                "claude-proxy validate --schema stdin|stdout\n"
-            )
+            sys.stderr.write(f"claude-proxy: {catalogue.NoRecordsError(text)}\n")
             return 2
         if skipped:
             sys.stderr.write(f"claude-proxy: {text}: {skipped} lines are no records\n")
@@ -52,6 +52,12 @@ def run(args: argparse.Namespace) -> int:
         print(json.dumps({"drift": msgspec.to_builtins(drift)}, indent=2))
     else:
         _tell(drift)
+        if wanted:
+            what = counted(len(drift), "thing") if drift else "nothing"
+            where = counted(len(wanted), "session")
+            sys.stderr.write(f"{what} in {where} that the specification does not have\n")
+        else:
+            sys.stderr.write(f"No sessions in {args.data_dir} yet: there is nothing to look at.\n")
     if found.unlisted:
         sys.stderr.write(f"claude-proxy: there is more; only the first {_MOST} things are listed\n")
     return 1 if drift and args.fail else 0
@@ -79,5 +85,3 @@ def _tell(drift: list[Sighting]) -> None:
         times = "once" if one.count == 1 else f"{one.count} times"
         seen = f"{times}, first {one.first_seen} in {one.session_id}{version}"
         print(printable(f"{one.kind:7} {one.stream:6} {where} {one.path}{value}  ({seen})"))
-    noun = "thing" if len(drift) == 1 else "things"
-    sys.stderr.write(f"{len(drift)} {noun} that the specification does not have\n")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from proxy import config, sources
 from proxy.cli import UsageError
+from proxy.events.words import what_failed
 
 if TYPE_CHECKING:
     import argparse
@@ -64,6 +65,8 @@ def run_prune(arguments: argparse.Namespace) -> int:
     from proxy.store.retention import prune  # noqa: PLC0415 - each path imports no more than it needs
 
     rules = _rules(arguments)
+    if not os.path.isdir(arguments.data_dir):
+        return _complain(f"there is no data directory {arguments.data_dir}")
     pruned = prune(arguments.data_dir, rules, time.time(), dry_run=arguments.dry_run)
     index_error = None if arguments.dry_run else _bring_index_up_to_date(arguments)
     if arguments.json:
@@ -106,6 +109,8 @@ def run_restore(arguments: argparse.Namespace) -> int:
     from proxy.store.backup import BackupError  # noqa: PLC0415
     from proxy.store.restore import restore  # noqa: PLC0415
 
+    if not os.path.exists(arguments.archive):
+        return _complain(f"there is no archive {arguments.archive}")
     lock = take_lock(arguments.data_dir)
     if lock is None:
         return _complain(f"a server for {arguments.data_dir} runs; stop it first (`claude-proxy status`)")
@@ -162,11 +167,11 @@ def _bring_index_up_to_date(arguments: argparse.Namespace) -> str | None:
         if is_served(arguments.data_dir) or (lock := take_lock(arguments.data_dir)) is None:
             return None
     except OSError as error:
-        return str(error)
+        return what_failed(error)
     try:
         forget_in_index(arguments.data_dir)
     except (OSError, sqlite3.Error) as error:
-        return str(error)
+        return what_failed(error)
     finally:
         os.close(lock)
         if any_session_runs(arguments.data_dir):

@@ -1,9 +1,9 @@
-"""Figures for people: durations, amounts of money and numbers, each in as few characters as tell it."""
+"""Figures for people: durations, amounts of money and numbers, each in as few characters as tell it; and faults."""
 
 from collections.abc import Iterable
 from typing import Final
 
-__all__ = ["TELLING", "counted", "in_dollars", "in_thousands", "in_words"]
+__all__ = ["TELLING", "counted", "in_dollars", "in_thousands", "in_words", "what_failed"]
 
 TELLING: Final = (
     "description",
@@ -52,3 +52,10 @@ def in_thousands(count: int) -> str:
 def counted(number: int, thing: str) -> str:
     """Return so many of a thing: ``1 turn``, ``1,200 turns``."""
     return f"{number} {thing}" if number == 1 else f"{number:,} {thing}s"
+
+
+def what_failed(error: Exception) -> str:
+    """Return what an error says; one of the system ``/data/sessions: Permission denied``, without its number."""
+    if not isinstance(error, OSError) or not error.strerror:
+        return str(error)
+    return f"{error.filename}: {error.strerror}" if isinstance(error.filename, str) else error.strerror

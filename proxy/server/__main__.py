@@ -60,7 +60,11 @@ def any_session_runs(data_dir: str) -> bool:
     from proxy.sessions import catalogue  # noqa: PLC0415
     from proxy.sessions.identity import log_path  # noqa: PLC0415
 
-    for session_id in catalogue.list_logs(data_dir)[:_NEWEST]:
+    try:
+        newest = catalogue.list_logs(data_dir)[:_NEWEST]
+    except OSError:
+        return False  # sessions that cannot be read cannot be served either
+    for session_id in newest:
         with contextlib.suppress(OSError):
             if catalogue.is_running(log_path(data_dir, session_id)):
                 return True

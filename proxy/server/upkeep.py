@@ -131,7 +131,7 @@ class Copies:
             return _LOOK_S
         if (left_s := self._left_s()) > 0:
             self.trouble = None
-        if left_s > 0 or not catalogue.list_logs(self._data_dir):
+        if left_s > 0 or self._is_empty():
             return min(max(left_s, 1.0), _LOOK_S)
         began = time.monotonic()
         try:
@@ -160,6 +160,12 @@ class Copies:
             seconds=round(time.monotonic() - began, 1),
         )
         return min(self._storage.backup_interval, _LOOK_S)
+
+    def _is_empty(self) -> bool:
+        try:
+            return not catalogue.list_logs(self._data_dir)
+        except OSError:
+            return False  # trying to copy them says what is wrong
 
     def _left_s(self) -> float:
         """Return the seconds until the next copy; not above 0 when it is due."""

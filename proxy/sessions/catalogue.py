@@ -20,6 +20,7 @@ from proxy.sessions.reader import Record, parse
 
 __all__ = [
     "AmbiguousSessionError",
+    "NoRecordsError",
     "NoSuchSessionError",
     "SessionInfo",
     "SessionLookupError",
@@ -63,6 +64,17 @@ class AmbiguousSessionError(SessionLookupError):
         super().__init__(text, sentence)
 
 
+class NoRecordsError(SessionLookupError):
+    """What was given is a file, and no session's."""
+
+    def __init__(self, text: str) -> None:
+        sentence = (
+            f"{text} holds no records: give a session log; bare messages are for "
+            "`claude-proxy validate --schema stdin|stdout`."
+        )
+        super().__init__(text, sentence)
+
+
 @dataclass(frozen=True, slots=True)
 class SessionInfo:
     """A session as its log's two ends tell it. Times are as in the records; what the log does not say is None."""
@@ -91,11 +103,14 @@ def is_session_id(text: str) -> bool:
 
 
 def list_logs(data_dir: str) -> list[str]:
-    """Return the ids of all sessions that have a log, newest first. Never raises: no folder, no sessions."""
+    """Return the ids of all sessions that have a log, newest first. Where there is no folder, there are none.
+
+    OSError when the folder cannot be read: nobody is to take that for sessions that were removed.
+    """
     try:
         with os.scandir(sessions_dir(data_dir)) as entries:
             names = [entry.name for entry in entries if entry.is_file(follow_symlinks=False)]
-    except OSError:
+    except FileNotFoundError:
         return []
     ids = (name.removesuffix(LOG_SUFFIX) for name in names if name.endswith(LOG_SUFFIX))
     return sorted((session_id for session_id in ids if is_session_id(session_id)), reverse=True)
@@ -112,10 +127,11 @@ def find(data_dir: str, text: str) -> SessionInfo:
     """Return the session that is meant by an id, an unambiguous prefix of one, ``latest``, or the path of a log.
 
     Raises:
-        NoSuchSessionError: none fits.
+        NoSuchSessionError: none fits, or what there is cannot be read.
         AmbiguousSessionError: several do.
+        NoRecordsError: the path is that of a file of another kind.
     """
-    ids = list_logs(data_dir)
+    ids = [] if os.sep in text else _ids(data_dir, text)
     path = None
     if text in ids:
         path = os.path.join(sessions_dir(data_dir), text + LOG_SUFFIX)
@@ -130,11 +146,13 @@ def find(data_dir: str, text: str) -> SessionInfo:
         if candidates:
             path = os.path.join(sessions_dir(data_dir), candidates[0] + LOG_SUFFIX)
     if path is None:
-        raise NoSuchSessionError(
-            text, f"no session fits {text!r} in {data_dir}: see `claude-proxy sessions`."
-        )
+        advice = "see `claude-proxy sessions`." if ids else "nothing has been recorded there yet."
+        raise NoSuchSessionError(text, f"no session fits {text!r} in {data_dir}: {advice}")
     try:
-        return inspect(path)
+        info = inspect(path)
+        if path is text and info.last_record_at is None and _has_lines(path):
+            raise NoRecordsError(text)
+        return info
     except OSError as error:
         sentence = (
             f"the log {path} cannot be read ({error.strerror}): give the path of a log, or a session id."
@@ -166,6 +184,14 @@ def is_running(path: str) -> bool:
         os.close(fd)
 
 
+def _ids(data_dir: str, text: str) -> list[str]:
+    try:
+        return list_logs(data_dir)
+    except OSError as error:
+        sentence = f"{sessions_dir(data_dir)} cannot be read ({error.strerror}): see --data-dir."
+        raise NoSuchSessionError(text, sentence) from error
+
+
 def _latest(data_dir: str, ids: list[str]) -> str | None:
     """Return the log that ``latest.jsonl`` leads to, or, when the link is missing or broken, the newest one."""
     link = os.path.join(sessions_dir(data_dir), LATEST)
@@ -173,6 +199,12 @@ def _latest(data_dir: str, ids: list[str]) -> str | None:
     if os.path.isfile(target):
         return target
     return os.path.join(sessions_dir(data_dir), ids[0] + LOG_SUFFIX) if ids else None
+
+
+def _has_lines(path: str) -> bool:
+    """Tell whether a file that has no record has a whole line: then it is no log, else one that was torn at once."""
+    with open(path, "rb") as file:
+        return b"\n" in file.read(_TAIL)
 
 
 def _is_locked(fd: int) -> bool:

@@ -25,6 +25,7 @@ from datetime import UTC, datetime, timedelta
 from typing import IO
 
 from proxy import __version__
+from proxy.events.words import what_failed
 from proxy.sessions import catalogue
 from proxy.sessions.identity import LATEST, LOG_SUFFIX, log_path, sessions_dir
 from proxy.store.database import VERSION, connect, index_path
@@ -130,7 +131,7 @@ def make_backup(
             dropped = _drop(data_dir, keep, os.path.basename(path))
             return Backup(path, os.stat(path).st_size, sessions, has_index, dropped)
     except (OSError, tarfile.TarError) as error:
-        raise BackupError(f"no copy was made: {error}") from error
+        raise BackupError(f"no copy was made: {what_failed(error)}") from error
 
 
 @contextlib.contextmanager
@@ -178,6 +179,9 @@ def _write(data_dir: str, folder: str, partial: str, room: Room) -> tuple[bool, 
     """Write and verify the archive; return whether it has the index, and how many sessions."""
     room.check()
     index = _copied_index(data_dir, folder, room)
+    logs = list(reversed(catalogue.list_logs(data_dir)))
+    if not logs:  # a copy of nothing would, in the end, take the place of every copy of something
+        raise BackupError(f"no copy was made: there are no sessions in {data_dir}")
     files: dict[str, tuple[int, str]] = {}
     fd = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     with open(fd, "wb") as file:
@@ -185,7 +189,7 @@ def _write(data_dir: str, folder: str, partial: str, room: Room) -> tuple[bool, 
             archive.copybufsize = _PIECE  # type: ignore[attr-defined]
             if index is not None:
                 files[INDEX] = _add(archive, INDEX, index, room)
-            for session_id in reversed(catalogue.list_logs(data_dir)):
+            for session_id in logs:
                 name = f"sessions/{session_id}{LOG_SUFFIX}"
                 with contextlib.suppress(FileNotFoundError):  # it has expired meanwhile
                     files[name] = _add(archive, name, log_path(data_dir, session_id), room)

@@ -19,6 +19,7 @@ import zlib
 from dataclasses import dataclass
 from typing import IO, Any
 
+from proxy.events.words import what_failed
 from proxy.sessions import catalogue
 from proxy.sessions.identity import LATEST, LOG_SUFFIX, sessions_dir
 from proxy.store.backup import INDEX, MANIFEST, BackupError, Room, read_to_end
@@ -46,10 +47,10 @@ def restore(archive: str, data_dir: str) -> Restored:
         BackupError: the archive is none of ours or damaged, the directory is not empty, or the disk is full; the
             directory is as it was.
     """
-    if catalogue.list_logs(data_dir):
-        raise BackupError(f"{data_dir} holds sessions already; give an empty directory with --data-dir")
     beside = os.path.join(data_dir, ".restore.partial")
     try:
+        if catalogue.list_logs(data_dir):
+            raise BackupError(f"{data_dir} holds sessions already; give an empty directory with --data-dir")
         os.makedirs(data_dir, mode=0o700, exist_ok=True)
         shutil.rmtree(beside, ignore_errors=True)
         os.mkdir(beside, 0o700)
@@ -63,7 +64,7 @@ def restore(archive: str, data_dir: str) -> Restored:
         finally:
             shutil.rmtree(beside, ignore_errors=True)
     except OSError as error:
-        raise BackupError(f"nothing was restored: {error}") from error
+        raise BackupError(f"nothing was restored: {what_failed(error)}") from error
     logs = [size for name, (size, _) in sums.items() if name.startswith("sessions/")]
     return Restored(len(logs), sum(logs), has_index)
 

@@ -126,3 +126,15 @@ def test_different_things_have_a_limit(
     captured = capsys.readouterr()
     assert len(json.loads(captured.out)["drift"]) == 3
     assert "there is more" in captured.err
+
+
+def test_the_sum_says_what_was_looked_at(tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Regression: "0 things" was said of no sessions and of a hundred alike."""
+    run(tmp_path)
+    assert capsys.readouterr().err == f"No sessions in {tmp_path} yet: there is nothing to look at.\n"
+    record(tmp_path, FIRST, {"type": "keep_alive"})
+    run(tmp_path)
+    assert capsys.readouterr().err == "nothing in 1 session that the specification does not have\n"
+    record(tmp_path, SECOND, NEW)
+    run(tmp_path)
+    assert capsys.readouterr().err == "1 thing in 2 sessions that the specification does not have\n"

@@ -126,7 +126,7 @@ def test_long_texts_are_shortened(tmp_path: Path) -> None:
     assert (tmp_path / "page.html").stat().st_size < 100_000
 
 
-@pytest.mark.parametrize("log", [b"", LogMaker().started(), b"no json\n", LogMaker().started() + b'{"seq":'])
+@pytest.mark.parametrize("log", [b"", LogMaker().started(), LogMaker().started() + b'{"seq":'])
 def test_logs_without_ends(tmp_path: Path, log: bytes) -> None:
     """An empty, a torn and an unfinished log have a page as well."""
     assert "claude-proxy" in shared(tmp_path, log).text

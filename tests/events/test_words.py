@@ -2,7 +2,7 @@
 
 import pytest
 
-from proxy.events.words import counted, in_dollars, in_thousands, in_words
+from proxy.events.words import counted, in_dollars, in_thousands, in_words, what_failed
 
 
 @pytest.mark.parametrize(
@@ -50,3 +50,17 @@ def test_numbers_are_short_and_things_are_counted() -> None:
         "4.0 M",
     ]
     assert [counted(one, "turn") for one in (1, 0, 1200)] == ["1 turn", "0 turns", "1,200 turns"]
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (PermissionError(13, "Permission denied", "/data"), "/data: Permission denied"),
+        (OSError(28, "No space left on device"), "No space left on device"),
+        (OSError("as it is"), "as it is"),
+        (ValueError("as it is"), "as it is"),
+    ],
+)
+def test_faults_of_the_system_are_said_without_numbers(error: Exception, said: str) -> None:
+    """What and why, as a shell would say it."""
+    assert what_failed(error) == said

@@ -200,6 +200,15 @@ def test_an_empty_directory_is_not_copied(tmp_path: Path) -> None:
     assert not (tmp_path / "backups").exists()
 
 
+def test_a_directory_that_cannot_be_read_is_a_failed_copy(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nobody is to find out when the copy is needed."""
+    (tmp_path / "sessions").touch()  # permissions do not stop root
+    assert copies(tmp_path, Clock()).look(go_on) == 900
+    assert events(caplog) == ["backup.failed"]
+
+
 class Heard(logging.Handler):
     """What was logged, and waiting for it."""
 

@@ -139,3 +139,23 @@ def test_foreign_values_are_not_passed_on(tmp_path: Path) -> None:
     )
     info = catalogue.inspect(str(path))
     assert (info.name, info.command, info.pid) == (None, [], None)
+
+
+def test_what_cannot_be_read_is_not_taken_for_nothing(tmp_path: Path) -> None:
+    """Regression: a folder that could not be read counted as one without sessions."""
+    (tmp_path / "sessions").touch()  # permissions do not stop root
+    with pytest.raises(NotADirectoryError):
+        catalogue.list_logs(str(tmp_path))
+    with pytest.raises(catalogue.NoSuchSessionError, match="sessions cannot be read"):
+        catalogue.find(str(tmp_path), "latest")
+
+
+def test_a_file_of_another_kind_is_no_log(tmp_path: Path) -> None:
+    """Regression: any file was shown as a session, a line of it a complaint. A log that was torn at once is one."""
+    (tmp_path / "notes.jsonl").write_bytes(b'{"type":"keep_alive"}\n')
+    (tmp_path / "torn.jsonl").write_bytes(b'{"seq":0,"ts"')
+    with pytest.raises(catalogue.NoRecordsError, match="give a session log"):
+        catalogue.find(str(tmp_path), str(tmp_path / "notes.jsonl"))
+    assert catalogue.find(str(tmp_path), str(tmp_path / "torn.jsonl")).state == "crashed"
+    with pytest.raises(catalogue.NoSuchSessionError, match="nothing has been recorded there yet"):
+        catalogue.find(str(tmp_path), "latest")

@@ -275,6 +275,21 @@ def test_it_disturbs_no_indexer(data_dir: Path) -> None:
     assert len(content(data_dir)[1]) == 3
 
 
+@pytest.mark.parametrize("unreadable", [True, False])
+def test_a_copy_of_nothing_takes_no_place(data_dir: Path, *, unreadable: bool) -> None:
+    """Regression: sessions that were gone, or could not be read, were copied as none, and older copies went for it."""
+    good = made(data_dir, keep=1)
+    shutil.rmtree(data_dir / "sessions")
+    if unreadable:
+        (data_dir / "sessions").touch()  # permissions do not stop root
+    with pytest.raises(
+        BackupError, match=r"sessions: Not a directory" if unreadable else "there are no sessions"
+    ):
+        made(data_dir, NOW + timedelta(days=1), keep=1)
+    assert list_backups(str(data_dir)) == [os.path.basename(good.path)]
+    assert os.listdir(data_dir / "backups") == [os.path.basename(good.path)]
+
+
 def test_the_command_says_what_it_made(
     data_dir: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -178,6 +178,25 @@ def test_log_that_is_removed_or_begun_anew(tmp_path: Path) -> None:
     assert {json.loads(event)["session_id"] for event in grown[0]} == {f"s{n}" for n in range(1, 6)}
 
 
+def test_a_folder_that_cannot_be_read_removes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Regression: while the folder could not be read, for want of a descriptor say, the index forgot all sessions."""
+    fill(tmp_path)
+    expected = index(tmp_path) and content(tmp_path)
+
+    def refused(path: str) -> Any:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE), path)
+
+    with contextlib.closing(Indexer(str(tmp_path))) as indexer:
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "scandir", refused)
+            with pytest.raises(OSError, match="Too many open files"):
+                settle(indexer)
+        settle(indexer)
+    assert content(tmp_path) == expected
+
+
 def test_crash_is_noticed_when_the_lock_goes(tmp_path: Path) -> None:
     """A session lives as long as its log is held, and has failed when it is let go without an end."""
     log = SessionLog(str(tmp_path), "s", lifecycle("s", "session_started", {"format": 1}))
