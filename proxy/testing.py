@@ -110,7 +110,9 @@ def claude_replay(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable
         __tracebackhide__ = True
         paths = [os.path.abspath(log) for log in logs]
         for path in paths:
-            if not (path.endswith(".jsonl") and os.path.isfile(path)):
+            if not os.path.isfile(path):
+                pytest.fail(f"there is no file {path}; claude_replay takes the logs of recorded sessions")
+            if not path.endswith(".jsonl"):
                 pytest.fail(f"claude_replay takes logs, the .jsonl files of recorded sessions; got {path}")
         if not paths:
             pytest.fail("claude_replay takes the log of a recorded session, or several")

@@ -104,7 +104,7 @@ def test_log(claude_replay): claude_replay("none.jsonl")
 """
     done = pytest_run(tmp_path, STARTING + tests)
     assert "did you mean send" in done.stdout
-    assert "claude_replay takes logs" in done.stdout
+    assert "claude_replay takes the logs" in done.stdout
     assert "2 failed" in done.stdout
     assert "proxy/" not in done.stdout  # the traceback ends in the test
 

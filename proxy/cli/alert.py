@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the subcommand to the command line."""
     alert = subparsers.add_parser("alert", help="try out the webhook that alerts are posted to")
-    actions = alert.add_subparsers(title="actions", metavar="", required=True)
+    actions = alert.add_subparsers(metavar="test", required=True)
     test = actions.add_parser(
         "test",
         help="post an alert to alerts.webhook_url",

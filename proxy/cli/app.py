@@ -49,6 +49,7 @@ options, before COMMAND, before or after SUBCOMMAND (or in the environment, as C
   --host, --port        the server's address (default: 127.0.0.1, 8000)
   --version, --help
 """
+_MORE = "Options of every command, such as --data-dir and --config: claude-proxy --help"
 
 
 def run(options: Mapping[str, str], words: Sequence[str]) -> int:
@@ -56,13 +57,16 @@ def run(options: Mapping[str, str], words: Sequence[str]) -> int:
     if "version" in options:
         print(f"claude-proxy {__version__}")
         return 0
-    parser = _parser()
+    _open_what_is_closed()
+    parser, subparsers = _parser()
     if "help" in options or not words:
         (sys.stdout if "help" in options else sys.stderr).write(parser.format_help())
         return 0 if "help" in options else 2
     ours, words = _take_options(words)
     words, behind = check.split(words)
-    arguments = parser.parse_args(words)
+    arguments, strange = parser.parse_known_args(words)
+    if strange:
+        subparsers[words[0]].error(f"unrecognized arguments: {' '.join(strange)}")
     arguments.behind = behind
     arguments.options = {**options, **ours}
     if not getattr(arguments, "reads_settings", False):
@@ -77,10 +81,19 @@ def run(options: Mapping[str, str], words: Sequence[str]) -> int:
         sys.stderr.close()
         return 141
     except OSError as error:
-        sys.stderr.write(f"claude-proxy: {error}\n")
+        from proxy.events.words import what_failed  # noqa: PLC0415 - most commands end well
+
+        sys.stderr.write(f"claude-proxy: {what_failed(error)}\n")
         return 1
     except KeyboardInterrupt:
         return 130
+
+
+def _open_what_is_closed() -> None:
+    """Let a standard stream that the caller has closed be one that takes everything, and gives nothing."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115 - for as long as the program runs
 
 
 def _resolve(arguments: argparse.Namespace) -> None:
@@ -108,7 +121,8 @@ def _take_options(words: Sequence[str]) -> tuple[dict[str, str], list[str]]:
     return options, rest
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentParser]]:
+    """Return the parser, and those of the subcommands."""
     parser = argparse.ArgumentParser(
         prog="claude-proxy",
         usage=USAGE.removeprefix("usage: ").partition("  (")[0],
@@ -136,4 +150,6 @@ def _parser() -> argparse.ArgumentParser:
         alert,
     ):
         family.add_parser(subparsers)
-    return parser
+    for subcommand in subparsers.choices.values():
+        subcommand.epilog = subcommand.epilog or _MORE
+    return parser, subparsers.choices

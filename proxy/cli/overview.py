@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from rich.text import Text
 
 from proxy.cli.columns import Column, table
-from proxy.cli.terminal import one_line, open_console, printable, read_visibly
+from proxy.cli.terminal import one_line, open_console, printable, read_visibly, whole_number
 from proxy.events.interpreter import Interpreter
 from proxy.events.session import Session
 from proxy.events.status import describe
@@ -44,7 +44,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     """Add the subcommands to the command line."""
     sessions = subparsers.add_parser("sessions", help="list recorded sessions, newest first")
     sessions.add_argument(
-        "-n", type=int, default=20, metavar="COUNT", help="at most so many (default: 20; 0: all)"
+        "-n", type=whole_number, default=20, metavar="COUNT", help="at most so many (default: 20; 0: all)"
     )
     sessions.add_argument("--json", action="store_true", help="print JSON")
     sessions.set_defaults(run=print_sessions)

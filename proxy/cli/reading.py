@@ -6,8 +6,9 @@ import os
 import sys
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
+from proxy.cli.terminal import whole_number
 from proxy.sessions import catalogue
 from proxy.sessions.reader import LogReader, Skipped
 
@@ -26,9 +27,14 @@ _NEAR_THE_END = 8 << 20
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the subcommands to the command line."""
-    help_session = "an id, the beginning of one, `latest`, or the path of a log"
+    any_session: dict[str, Any] = {
+        "metavar": "SESSION",
+        "nargs": "?",
+        "default": "latest",
+        "help": "an id, the beginning of one, `latest` (default), or the path of a log",
+    }
     show = subparsers.add_parser("show", help="print one session for reading")
-    show.add_argument("session", metavar="SESSION", help=help_session)
+    show.add_argument("session", **any_session)
     form = show.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print its records, one JSON object a line")
     form.add_argument(
@@ -36,9 +42,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     show.set_defaults(run=run_show)
     tail = subparsers.add_parser("tail", help="print the end of a session")
-    tail.add_argument(
-        "session", metavar="SESSION", nargs="?", default="latest", help=f"{help_session} (default: latest)"
-    )
+    tail.add_argument("session", **any_session)
     tail.add_argument(
         "-f",
         "--follow",
@@ -47,7 +51,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     tail.add_argument(
         "-n",
-        type=int,
+        type=whole_number,
         default=20,
         metavar="COUNT",
         help="how many of the last things (with --json: records; default: 20)",
@@ -75,7 +79,7 @@ def _share(arguments: argparse.Namespace) -> int:
 
 def run_tail(arguments: argparse.Namespace) -> int:
     """Print the end of a session; return the exit status."""
-    return _read(arguments, count=max(0, arguments.n), follow=arguments.follow)
+    return _read(arguments, count=arguments.n, follow=arguments.follow)
 
 
 def _read(arguments: argparse.Namespace, *, count: int | None, follow: bool) -> int:
@@ -88,9 +92,7 @@ def _read(arguments: argparse.Namespace, *, count: int | None, follow: bool) -> 
                 break
             path = newest
             _print(path, arguments, None, follow=True)
-    except (catalogue.SessionLookupError, OSError) as error:
-        if isinstance(error, BrokenPipeError):
-            raise  # whoever reads has seen enough
+    except catalogue.SessionLookupError as error:
         sys.stderr.write(f"claude-proxy: {error}\n")
         return 2
     return 0

@@ -60,6 +60,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def write(arguments: argparse.Namespace) -> int:
     """Write the shim; return the exit status."""
+    from proxy.replay.script import ScriptError  # noqa: PLC0415 - starting a shim does without
+
     claude = arguments.claude and os.path.abspath(arguments.claude)
     target = os.path.join(os.path.abspath(arguments.dir), "claude")
     try:
@@ -67,7 +69,7 @@ def write(arguments: argparse.Namespace) -> int:
             sys.stderr.write(f"claude-proxy: {wrong}\n")
             return 2
         _write(target, claude, arguments)
-    except LookupError as error:
+    except (LookupError, ScriptError) as error:
         sys.stderr.write(f"claude-proxy: {error}\n")
         return 2
     except OSError as error:
@@ -93,9 +95,11 @@ def _write(target: str, claude: str | None, arguments: argparse.Namespace) -> No
     import contextlib  # noqa: PLC0415 - starting a shim does without
 
     from proxy.cli.replay import log_of, settings_from  # noqa: PLC0415
-    from proxy.replay import launcher  # noqa: PLC0415
+    from proxy.replay import launcher, script  # noqa: PLC0415
 
-    plays = [os.path.abspath(script) for script in arguments.script]
+    plays = [os.path.abspath(path) for path in arguments.script]
+    for path in plays:
+        script.load(path)
     plays += [log_of(arguments.data_dir, session) for session in arguments.replay]
     with contextlib.suppress(FileNotFoundError):
         os.unlink(f"{target}.starts")  # of a stand-in that was here before

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -37,11 +38,22 @@ def one_line(text: str, most: int = 400) -> str:
     return line if len(line) <= most else line[: most - 1] + "…"
 
 
+def whole_number(text: str) -> int:
+    """Return the number that is meant, for argparse."""
+    if not (text.isascii() and text.isdigit()):
+        raise argparse.ArgumentTypeError(f"{text!r}; it takes a whole number from 0")
+    return int(text)
+
+
 def open_console() -> Console:
     """Return a console on standard output: as wide as the terminal, or COLUMNS, or else wide enough for tables."""
     from rich.console import Console  # noqa: PLC0415 - most of what a `--json` would wait for
 
-    console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
+    class Ours(Console):
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError  # which ends every subcommand alike, and not with rich's status 1
+
+    console = Ours(highlight=False, markup=False, emoji=False, soft_wrap=True)
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console.width = PIPED_WIDTH
     return console

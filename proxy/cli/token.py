@@ -22,7 +22,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     verbs = parser.add_subparsers(metavar="create|list|revoke", required=True)
     create = verbs.add_parser("create", help="make a token, and print it once")
-    create.add_argument("name", help="who it is for")
+    create.add_argument("name", metavar="NAME", help="who it is for")
     create.add_argument(
         "--scope",
         action="append",
@@ -34,7 +34,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     listing.add_argument("--json", action="store_true", help="print JSON")
     listing.set_defaults(run=_list)
     revoke = verbs.add_parser("revoke", help="make a token worthless")
-    revoke.add_argument("name")
+    revoke.add_argument("name", metavar="NAME", help="as `claude-proxy token list` says it")
     revoke.set_defaults(run=_revoke)
 
 

@@ -9,12 +9,18 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, BinaryIO
 
 from proxy.protocol.specifications import UnknownSpecificationError, judge_for
+from proxy.sessions import catalogue
+from proxy.sessions.reader import parse
 
 if TYPE_CHECKING:
     from proxy.protocol import Judgement
 
 _READ_BYTES = 1 << 18
 _BLANK = b" \t\r"
+_OF_SESSION = (
+    "is a session, whose records have the verdicts: `claude-proxy show {0}`. To judge its messages anew: "
+    "claude-proxy show {0} --json | jq -c 'select(.stream==\"stdout\").message // empty' | claude-proxy validate"
+)
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -27,9 +33,14 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "Exit status 1 if any is invalid or malformed.",
     )
     parser.add_argument(
-        "--schema", metavar="NAME", default="stdout", help="stdout (default), stdin, commands, ..."
+        "--schema",
+        metavar="NAME",
+        default="stdout",
+        help="stdout (default), stdin, commands, events, record, ...",
     )
-    parser.add_argument("files", metavar="FILE", nargs="*", help="default: standard input")
+    parser.add_argument(
+        "files", metavar="FILE", nargs="*", help="JSON lines, not a session (default: standard input)"
+    )
     parser.set_defaults(run=run)
 
 
@@ -43,8 +54,9 @@ def run(args: argparse.Namespace) -> int:
     for name in args.files or ["-"]:
         try:
             with _opened(name) as file:
-                number = 0
+                number, is_log = 0, False
                 for lines in batches(file):
+                    is_log = is_log or (number == 0 and not isinstance(parse(lines[0]), str))
                     numbers = [number + at for at, line in enumerate(lines, 1) if line.strip(_BLANK)]
                     judgements = judge.judge_lines([line for line in lines if line.strip(_BLANK)])
                     counts.update(judgement.verdict for judgement in judgements)
@@ -53,9 +65,21 @@ def run(args: argparse.Namespace) -> int:
         except BrokenPipeError:
             raise  # no fault of the file: whoever reads our answers has seen enough
         except OSError as error:
-            return _complain(f"{name} cannot be read: {error.strerror}")
+            hint = _of_session(args, name) if isinstance(error, FileNotFoundError) else ""
+            return _complain(f"{name} cannot be read: {error.strerror}{hint}")
+        if is_log and args.schema != "record":
+            sys.stderr.write(f"claude-proxy: {name} {_OF_SESSION.format(name)}\n")
     sys.stderr.write(f"{counts.total()} lines: {_summary(counts)}\n")
     return 1 if counts["invalid"] or counts["malformed"] else 0
+
+
+def _of_session(args: argparse.Namespace, name: str) -> str:
+    """Return what to do instead, when it is a session that is meant: empty when it is not."""
+    try:
+        catalogue.find(args.data_dir, name)
+    except catalogue.SessionLookupError as error:
+        return f"; {error}" if name == "latest" else ""
+    return f"; it {_OF_SESSION.format(name)}"
 
 
 def batches(file: BinaryIO) -> Iterator[list[bytes]]:

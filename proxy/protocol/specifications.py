@@ -41,7 +41,11 @@ class UnknownSpecificationError(LookupError):
         self.nearest = next(iter(difflib.get_close_matches(name, names(), 1)), None)
 
     def __str__(self) -> str:
-        hint = f"; did you mean {self.nearest!r}?" if self.nearest else ""
+        hint = (
+            f"; did you mean {self.nearest!r}?"
+            if self.nearest
+            else "; usual ones are stdout, stdin, commands, events"
+        )
         return f"no schema is named {self.name!r}{hint}"
 
 

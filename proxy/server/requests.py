@@ -49,6 +49,8 @@ async def body(request: web.Request, decoder: "msgspec.json.Decoder[_T]") -> _T:
 
 def decoded(raw: bytes, decoder: "msgspec.json.Decoder[_T]") -> _T:
     """Return JSON decoded; errors as by `body`."""
+    if not raw.strip():
+        raise BadRequestError("The body is empty; send JSON.")
     try:
         if not raw.isascii():
             raw.decode()

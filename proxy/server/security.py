@@ -109,8 +109,11 @@ async def still_may_listen(request: web.Request) -> bool:
 
 
 def _unauthorized(request: web.Request) -> UnauthorizedError:
+    wrong = (
+        "The token is none of this server's, or has been revoked" if _given(request) else "A token is needed"
+    )
     error = UnauthorizedError(
-        "A token is needed: send `Authorization: Bearer TOKEN`; `claude-proxy token create` makes one."
+        f"{wrong}: send `Authorization: Bearer TOKEN`; `claude-proxy token create NAME` makes one."
     )
     if "text/html" in request.headers.get("Accept", ""):
         # A browser asks for a name, which does not matter, and a password: the token.

@@ -55,7 +55,10 @@ async def one(request: web.Request) -> web.Response:
     try:
         return raw_answer(_schema(request.match_info["name"]))
     except UnknownSpecificationError as error:
-        raise NotFoundError(f"{str(error).capitalize()}; GET /api/v1/specifications lists them.") from None
+        said = str(error)
+        end = " " if said.endswith("?") else "; "
+        sentence = f"{said[0].upper()}{said[1:]}{end}GET /api/v1/specifications lists them."
+        raise NotFoundError(sentence) from None
 
 
 async def validate(request: web.Request) -> web.Response:

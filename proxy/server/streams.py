@@ -8,6 +8,7 @@ from typing import NamedTuple
 import msgspec
 from aiohttp import WSCloseCode, web
 
+from proxy.server.errors import BadRequestError
 from proxy.server.live import Gap, Subscriber
 from proxy.server.metrics import listening
 from proxy.server.records import LEAST_TEXT, LONGEST_TEXT
@@ -62,6 +63,8 @@ async def socket(request: web.Request) -> web.WebSocketResponse:
     named = request.query.get("last_event_id")
     cursor = _cursor(named)
     subscriber = await _subscriber(request, cursor)
+    if request.headers.get("Upgrade", "").lower() != "websocket":
+        raise BadRequestError("This is a WebSocket: ask with a client for one (ws://...), or GET /events.")
     begins = _place(shared, subscriber, cursor)
     response = web.WebSocketResponse(heartbeat=20.0, compress=False, max_msg_size=1 << 16)
     await response.prepare(request)

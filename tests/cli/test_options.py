@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from proxy.cli import UsageError, resolve, split_options
+from proxy.cli import SUBCOMMANDS, UsageError, resolve, split_options
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -175,3 +175,37 @@ def test_output_that_cannot_be_written_is_told_in_a_line(tmp_path: Path) -> None
     assert ran.returncode == 1
     assert ran.stderr.startswith("claude-proxy: ")
     assert "Traceback" not in ran.stderr
+
+
+def test_a_wrong_word_behind_a_subcommand_is_told_with_its_own_usage(tmp_path: Path) -> None:
+    """Regression: the usage was that of the whole program."""
+    ran = run("--data-dir", str(tmp_path), "sessions", "--jsn")
+    assert (ran.returncode, ran.stderr) == (
+        2,
+        """usage: claude-proxy sessions [-h] [-n COUNT] [--json]
+claude-proxy sessions: error: unrecognized arguments: --jsn
+""",
+    )
+
+
+@pytest.mark.parametrize("word", ["-1", "x"])
+def test_a_count_is_a_whole_number(tmp_path: Path, word: str) -> None:
+    """Regression: one below 0 was taken for another number."""
+    for subcommand in ("sessions", "tail"):
+        ran = run("--data-dir", str(tmp_path), subcommand, "-n", word)
+        assert ran.returncode == 2
+        assert f"{word!r}; it takes a whole number from 0" in ran.stderr
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_closed_stream_is_no_traceback(tmp_path: Path, closed: str) -> None:
+    """Regression: with a closed standard output every subcommand ended in a traceback."""
+    command = f"{sys.executable} -m proxy --data-dir {tmp_path} status {closed}"
+    ran = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stderr) == (0, "")
+
+
+def test_every_subcommand_says_where_more_options_are() -> None:
+    """`claude-proxy SUBCOMMAND --help` is where people look for `--data-dir`."""
+    for subcommand in SUBCOMMANDS - {"replay"}:  # which says it itself
+        assert "--data-dir" in run(subcommand, "--help").stdout, subcommand

@@ -210,6 +210,19 @@ def test_an_unknown_session_is_an_error_with_a_sentence(data_dir: Path) -> None:
     assert refused.stderr.startswith("claude-proxy: ")
 
 
+@pytest.mark.parametrize("words", ["show latest", "tail", "sessions", "analyze", "status --json"])
+def test_a_closed_pipe_is_the_same_status_everywhere(data_dir: Path, words: str) -> None:
+    """Regression: it was 1 where a terminal is written to, and 141 elsewhere."""
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    with open(write_end, "wb") as nobody_reads:
+        command = f"{sys.executable} -m proxy --data-dir {data_dir} {words}"
+        ran = subprocess.run(
+            command.split(), stdout=nobody_reads, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert (ran.returncode, ran.stderr) == (141, "")
+
+
 def test_a_closed_pipe_ends_quietly(data_dir: Path) -> None:
     """``claude-proxy show latest | head -1`` prints no traceback."""
     command = f"{sys.executable} -m proxy --data-dir {data_dir} show latest --json | head -c 1"

@@ -131,3 +131,13 @@ def test_a_shim_is_never_given_a_shim(tmp_path: Path) -> None:
     refused = make_shim(tmp_path / "bin", "--claude", str(tmp_path / "bin" / "claude"))
     assert (refused.returncode, "is a shim itself" in refused.stderr) == (2, True)
     assert make_shim(tmp_path / "bin", "--claude", str(tmp_path)).returncode == 2
+
+
+def test_a_stand_in_needs_a_script_that_can_be_played(tmp_path: Path) -> None:
+    """Regression: a mistyped script was found out only when the stand-in was started, by somebody else."""
+    (tmp_path / "wrong.yaml").write_text("- expct: user\n")
+    for name, said in (("none.yaml", "No such file"), ("wrong.yaml", "did you mean expect?")):
+        ran = make_shim(tmp_path / "fake", "--script", str(tmp_path / name))
+        assert ran.returncode == 2
+        assert said in ran.stderr
+        assert not (tmp_path / "fake").exists()

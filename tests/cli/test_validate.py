@@ -11,8 +11,10 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
+from proxy.cli import run as run_cli
 from proxy.cli import validate
 from tests.protocol import corpus
+from tests.recorded import LogMaker
 
 GOOD = b'{"type":"keep_alive"}'
 
@@ -29,6 +31,7 @@ def run(*argv: str) -> int:
     parser = argparse.ArgumentParser()
     validate.add_parser(parser.add_subparsers())
     args = parser.parse_args(["validate", *argv])
+    args.data_dir = "/nowhere"
     return int(args.run(args))
 
 
@@ -107,3 +110,19 @@ def test_lines_are_whole_however_they_are_read(lines: list[bytes], data: st.Data
 
     read = [line for batch in validate.batches(Cut(content)) for line in batch]
     assert read == (content.removesuffix(b"\n").split(b"\n") if content else [])
+
+
+def test_a_session_is_no_file_and_is_told_how_it_is_judged(
+    tmp_path: pathlib.Path, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    """Regression: `validate latest` said "No such file", and a log's records were just invalid messages."""
+    log = tmp_path / "sessions" / "s1.jsonl"
+    log.parent.mkdir()
+    log.write_bytes(LogMaker("s1").started(["claude", "-p"]))
+    for name in ("latest", "s1"):
+        assert run_cli(["validate", "--data-dir", str(tmp_path), name]) == 2
+        assert f"claude-proxy show {name} --json | jq".encode() in capsysbinary.readouterr().err
+    assert run(str(log)) == 1
+    assert f"claude-proxy show {log} --json | jq".encode() in capsysbinary.readouterr().err
+    assert run("--schema", "record", str(log)) == 0
+    assert capsysbinary.readouterr().err == b"1 lines: 1 valid\n"

@@ -40,6 +40,20 @@ async def test_bodies(rig: Rig, body: bytes, status: int) -> None:
     await rig.ask("POST", VALIDATE, status=status, data=body, headers=headers)
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "status", "said"),
+    [
+        ("GET", "/api/v1/monitoring/stream", 400, "This is a WebSocket: "),
+        ("GET", "/api/v1/specifications/comanDs", 404, "'comanDs'; did you mean 'commands'? GET /api"),
+        ("POST", VALIDATE, 400, "The body is empty; send JSON."),
+    ],
+)
+async def test_sentences_say_what_to_change(rig: Rig, method: str, path: str, status: int, said: str) -> None:
+    """Regression: a library's words, and a name in another spelling than it was asked for."""
+    headers = {"Content-Type": "application/json"}
+    assert said in await rig.ask(method, path, status=status, headers=headers)
+
+
 async def test_content_type(rig: Rig) -> None:
     """A body of another content type is 400: forms, which any page can send, included."""
     for kind in ("text/plain", "application/x-www-form-urlencoded"):
