@@ -148,6 +148,7 @@ class Pump(threading.Thread):
     def deliver(self, bodies: Sequence[Body] | Alike, lines: list[bytes], data: bytes) -> None:
         """Log first, pass on second: large reads by the thread for them, others at once."""
         if self._reader_gone:  # as the handover found
+            self._handover.finish()  # what is under way comes first in the log
             self.record(bodies)
             raise ReaderGoneError
         if len(data) >= _HAND_OVER_BYTES or self._handover.is_busy:

@@ -78,7 +78,7 @@ def test_an_unknown_name_is_met_with_the_nearest_one() -> None:
     """The sentence helps whoever mistyped it."""
     with pytest.raises(specifications.UnknownSpecificationError, match="did you mean 'stdout'"):
         specifications.judge_for("stdot")
-    with pytest.raises(specifications.UnknownSpecificationError, match=r"^no schema is named '\.\./x'$"):
+    with pytest.raises(specifications.UnknownSpecificationError, match=r"'\.\./x'; usual ones are stdout"):
         specifications.specification("../x")
 
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from proxy.protocol import Judge
 from proxy.relay.enforcement import GuardedPump
 from proxy.relay.gate import Gate
-from proxy.relay.pump import READ_BYTES, Pump, capacity
+from proxy.relay.pump import READ_BYTES, Pump, ReaderGoneError, capacity
 from proxy.relay.recording import StreamRecorder
 from proxy.sessions.record import lifecycle
 from proxy.sessions.writer import SessionLog
@@ -289,6 +289,58 @@ def test_order_of_short_and_long(line: Line) -> None:
     os.close(line.writer)
     assert line.ended().lines("stdout") == data.splitlines()
     assert line.pump.delivered == len(data)
+
+
+class LateLog(SessionLog):
+    """A log in which the thread of the handover writes one read, and the next when it is told to."""
+
+    def __init__(self, data_dir: Path) -> None:
+        super().__init__(str(data_dir), "s", lifecycle("s", "session_started", {}))
+        self.turn = threading.Semaphore(1)
+
+    def append(self, bodies: Any) -> bool:
+        """Write when it is its turn."""
+        if threading.current_thread().name == "stdout-writer":
+            assert self.turn.acquire(timeout=BOUND_S)
+        return super().append(bodies)
+
+
+def test_order_when_the_reader_goes_while_reads_are_under_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was handed over before is in the log before what comes after."""
+    log = LateLog(tmp_path)
+    recorder = StreamRecorder("s", "stdout", declared=True, judged=True, redact=True)
+    reader, sink = os.pipe()
+    os.close(reader)
+    done = threading.Semaphore(0)
+    pump = Pump(
+        "stdout",
+        -1,
+        sink,
+        recorder,
+        log,
+        source_is_ours=True,
+        on_idle=done.release,
+        on_fault=lambda *_: None,
+    )
+    lines = [LONG[:-1] % number for number in range(3)]
+    for line in lines[:2]:
+        pump.deliver(recorder.bodies([line], line + b"\n"), [line], line + b"\n")
+    assert done.acquire(timeout=BOUND_S)  # the first has found that the reader is gone
+    finish = pump._handover.finish
+
+    def finish_with_the_second() -> None:
+        log.turn.release()
+        finish()
+
+    monkeypatch.setattr(pump._handover, "finish", finish_with_the_second)
+    with pytest.raises(ReaderGoneError):
+        pump.deliver(recorder.bodies(lines[2:], lines[2] + b"\n"), lines[2:], lines[2] + b"\n")
+    pump._handover.finish()
+    os.close(sink)
+    log.close()
+    assert read_log(Path(log.path)).lines("stdout") == lines
 
 
 def test_records_are_numbered_as_their_lines_passed(line: Line) -> None:
