@@ -127,7 +127,7 @@ export function Home({ query }) {
       ${running.length > 0 && html`<div class="cards">${running.map((one, index) => html`<${Card} key=${one.session_id} one=${one} now=${now} chosen=${index === chosen} />`)}</div>`}
     </section>
     <${Activity} />
-    <section class="past-sessions" aria-labelledby="past"><div class="section-head"><h2 id="past">Past</h2><span class="faint num">${exact(all.length - running.length)} sessions · ${cost(spent)} in all</span>
+    <section class="past-sessions" aria-labelledby="past"><div class="section-head"><h2 id="past">Past</h2><span class="faint num">${exact(all.length - running.length)} ${all.length - running.length === 1 ? "session" : "sessions"} · ${cost(spent)} in all</span>
       <input ref=${search} type="search" placeholder="Filter sessions  ( / )" aria-label="Filter sessions" value=${wanted} onInput=${(event) => { setWanted(event.target.value); choose(null); }}
         onKeyDown=${(event) => { if (event.key === "Escape") { setWanted(""); event.target.blur(); } if (event.key === "Enter") event.target.blur(), choose(past[0]?.session_id); }} /></div>
       ${past.length ? html`<div class="past past-head" aria-hidden="true"><span>state</span><span>name or prompt</span><span></span><span class="model">model</span><span class="num">turns</span><span class="num">duration</span><span class="num">cost</span><span class="started">started</span></div>
