@@ -1,6 +1,6 @@
 # Shared by ./demo and ./check: a virtual environment in .venv, made where there is none.
 
-say() { printf '\n\033[1m%s\033[0m\n' "$*" >&2; }
+say() { if [ -t 2 ]; then printf "\n\033[1m%s\033[0m\n" "$*"; else printf "\n%s\n" "$*"; fi >&2; }
 
 set_up() { # what to install, as pip takes it
     local python
