@@ -16,7 +16,7 @@ import msgspec
 
 from proxy.analysis import SessionAnalysis
 from proxy.events import Event
-from proxy.events.moments import Speller
+from proxy.events.timestamps import TimestampCodec
 
 __all__ = ["long_session"]
 
@@ -26,13 +26,13 @@ _TOOLS = ("Bash", "Read", "Edit", "Grep", "Write")
 
 def long_session(seed: int = 1) -> Iterator[Event]:
     """Yield the events of a session that never ends."""
-    dice, speller = random.Random(seed), Speller()
+    dice, codec = random.Random(seed), TimestampCodec()
     us, seq = _START_US, itertools.count()
 
     def event(kind: str, state: str, ms: float, **fields: object) -> Event:
         nonlocal us
         us += round(ms * 1000) + 1
-        head = {"event": kind, "timestamp": speller.spelled(us), "state": state, "seq": next(seq)}
+        head = {"event": kind, "timestamp": codec.format(us), "state": state, "seq": next(seq)}
         return Event(kind, us, {**head, **fields})
 
     yield event("session_started", "starting", 0, command=["claude"])

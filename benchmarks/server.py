@@ -20,7 +20,7 @@ from typing import Any
 
 import aiohttp
 
-from proxy.events.moments import spelled
+from proxy.events.timestamps import format_timestamp
 from proxy.server.background import server_address
 from proxy.sessions.record import StreamRecords, lifecycle
 from proxy.sessions.writer import SessionLog
@@ -121,7 +121,7 @@ def write_logs(data_dir: str, sessions: int, records: int) -> None:
                     if seq == count - 1
                     else bodies[seq % len(bodies)]
                 )
-                moment = spelled(START_US + number * 1_000_000 + seq * 3000)
+                moment = format_timestamp(START_US + number * 1_000_000 + seq * 3000)
                 log.write(b'{"seq":%d,"ts":"%s",%s' % (seq, moment.encode(), body))
 
 

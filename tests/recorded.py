@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from proxy.events.moments import spelled
+from proxy.events.timestamps import format_timestamp
 from proxy.protocol import Judge
 from proxy.relay.recording import StreamRecorder, TextRecorder
 from proxy.sessions.reader import Record, parse
@@ -57,7 +57,7 @@ class LogMaker:
         return self.life("session_ended", **{"exit_code": 0, "duration_ms": 1000, "counts": {}, **data})
 
     def _spelled(self, body: Body) -> bytes:
-        head = b'{"seq":%d,"ts":"%s",' % (self.seq, spelled(self.now_us).encode())
+        head = b'{"seq":%d,"ts":"%s",' % (self.seq, format_timestamp(self.now_us).encode())
         self.seq += 1
         self.now_us += self.step_us
         return head + b"".join(body)

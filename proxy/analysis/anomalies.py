@@ -17,8 +17,8 @@ from proxy.analysis.mismatches import Mismatches
 from proxy.analysis.report import Activity, Anomaly
 from proxy.analysis.spans import Span, Spans
 from proxy.events import Event
+from proxy.events.formatting import format_dollars
 from proxy.events.reading import number
-from proxy.events.words import in_dollars
 
 __all__ = ["KINDS", "MOST", "SEVERITIES", "Anomalies"]
 
@@ -110,7 +110,8 @@ class Anomalies:
                 norm.count >= 20 and cost < COST_TIMES_P90 * p90
             ):
                 continue
-            said = f"A turn cost {in_dollars(cost)}; half of the turns cost under {in_dollars(median)}: {turn.label}."
+            half = format_dollars(median)
+            said = f"A turn cost {format_dollars(cost)}; half of the turns cost under {half}: {turn.label}."
             at = (turn.end_seq, turn.end_us or turn.start_us)
             facts = {"cost_usd": cost, "median_usd": median, "p90_usd": p90, "run_id": turn.id}
             findings.add("sudden_cost", "warning", at, said, turn.seq, **facts)

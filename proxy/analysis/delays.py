@@ -8,7 +8,7 @@ from proxy.analysis.figures import Distribution
 from proxy.analysis.findings import Findings, Seen, Tops
 from proxy.analysis.report import Activity
 from proxy.analysis.spans import Span, Spans
-from proxy.events.words import in_words
+from proxy.events.formatting import format_duration
 
 if TYPE_CHECKING:
     from proxy.analysis.report import Severity
@@ -66,7 +66,7 @@ class Delays:
         """Take an event that ends something."""
         for span in seen.closed:
             if span.kind == "tool" and not span.is_agent and span.outcome in ("completed", "failed"):
-                self._slowest.add(span.ran_us(seen.event.moment_us) / 1000, span)
+                self._slowest.add(span.ran_us(seen.event.timestamp_us) / 1000, span)
             elif span.kind == "permission" and span.outcome in ("allowed", "denied", "cancelled"):
                 self._late.add(span.us(0) / 1000, span)
             elif span.kind == "permission" and span.outcome == "unfinished":
@@ -83,9 +83,7 @@ class Delays:
         for ms, asked in self._late.items():
             if ms >= LATE_MS:
                 severity: Severity = "warning" if ms >= VERY_LATE_MS else "info"
-                said = (
-                    f"A permission for {asked.name} waited {in_words(ms)} for its answer ({asked.outcome})."
-                )
+                said = f"A permission for {asked.name} waited {format_duration(ms)} for its answer ({asked.outcome})."
                 facts = {"tool": asked.name, "waited_ms": ms, "outcome": asked.outcome}
                 findings.add(
                     "late_permission", severity, (asked.seq, asked.start_us), said, asked.end_seq, **facts
@@ -101,14 +99,14 @@ class Delays:
             median, p90 = norm.quantile(0.5), norm.quantile(0.9)
             if ms < max(SILENCE_MS, TIMES_MEDIAN * median, TIMES_P90 * p90):
                 return
-            usual = f"; half of its waits here are under {in_words(median)}"
+            usual = f"; half of its waits here are under {format_duration(median)}"
             facts |= {"median_ms": median, "p90_ms": p90, "gaps": norm.count}
         elif ms < SILENCE_WITHOUT_NORM_MS:
             return
         else:
             usual = ""
         severity: Severity = "critical" if ms >= SILENCE_WITHOUT_NORM_MS else "warning"
-        said = f"{_SILENT[gap.activity]} for {in_words(ms)}{usual}."
+        said = f"{_SILENT[gap.activity]} for {format_duration(ms)}{usual}."
         findings.add("silence", severity, (gap.seq, gap.us), said, gap.after, **facts)
 
     def _slow_tool(self, findings: Findings, ms: float, call: Span, tools: ToolCounts) -> None:
@@ -119,13 +117,13 @@ class Delays:
             median, p90 = norm.quantile(0.5), norm.quantile(0.9)
             if ms < max(SLOW_TOOL_MS, TIMES_MEDIAN * median, TIMES_P90 * p90):
                 return
-            usual = f"; half of its calls take under {in_words(median)}"
+            usual = f"; half of its calls take under {format_duration(median)}"
             facts |= {"median_ms": median, "p90_ms": p90, "calls": norm.count}
         elif ms < SLOW_TOOL_WITHOUT_NORM_MS:
             return
         verb = "has been running for" if call.outcome == "open" else "took"
         severity: Severity = "critical" if call.outcome == "open" else "warning"
-        said = f"{call.label} {verb} {in_words(ms)}{usual}."
+        said = f"{call.label} {verb} {format_duration(ms)}{usual}."
         findings.add("slow_tool", severity, (call.seq, call.start_us), said, call.end_seq, **facts)
 
     @staticmethod
@@ -134,9 +132,9 @@ class Delays:
             return
         how = "was never answered"
         if asked.outcome == "open":
-            how = f"has been waiting for {in_words(ms)}"
+            how = f"has been waiting for {format_duration(ms)}"
         elif ms >= 1000:
-            how = f"was never answered, and waited {in_words(ms)}"
+            how = f"was never answered, and waited {format_duration(ms)}"
         said = f"A permission for {asked.name} {how}."
         facts = {"tool": asked.name, "waited_ms": ms}
         severity: Severity = "critical" if ms >= UNANSWERED_MS else "warning"

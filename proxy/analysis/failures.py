@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from proxy.analysis.findings import Findings, Seen
 from proxy.analysis.spans import Span, shortened
 from proxy.analysis.turns import errors_of
+from proxy.events.formatting import format_duration
 from proxy.events.reading import inner, number, text, whole
-from proxy.events.words import in_words
 
 if TYPE_CHECKING:
     from proxy.analysis.report import Severity
@@ -74,7 +74,7 @@ class Failures:
     def take(self, seen: Seen) -> None:
         """Take an event that ends something, or is of one of the `TYPES`."""
         data = seen.event.data
-        at = (seen.seq, seen.event.moment_us)
+        at = (seen.seq, seen.event.timestamp_us)
         for span in seen.closed:
             if span.kind == "tool" and span.outcome in ("completed", "failed") and not self._interrupted:
                 self._result(span)
@@ -132,7 +132,7 @@ class Failures:
     def _retry(self, seen: Seen) -> None:
         data = seen.event.data
         if self._retries is None:
-            self._retries = _Retries((seen.seq, seen.event.moment_us))
+            self._retries = _Retries((seen.seq, seen.event.timestamp_us))
         self._retries.count += 1
         if len(self._retries.records) < 2 * WINDOW:
             self._retries.records.append(seen.seq)
@@ -151,7 +151,7 @@ class Failures:
         was, self._limited = self._limited, text(limit, "status") == "rejected"
         if self._limited and not was:
             which = shortened(text(limit, "rateLimitType") or "usage")
-            at = (seen.seq, seen.event.moment_us)
+            at = (seen.seq, seen.event.timestamp_us)
             self._over.add("rate_limited", "warning", at, f"The {which} limit was reached.", limit=which)
 
     # -- turns and the session ---------------------------------------------------------------------------------
@@ -160,13 +160,13 @@ class Failures:
         self._end_retries()
         self._interrupted = False
         data = seen.event.data
-        at = (seen.seq, seen.event.moment_us)
+        at = (seen.seq, seen.event.timestamp_us)
         if turn.outcome not in ("failed", "interrupted", "unfinished"):
             return
         self._has_failed = True
         subtype = text(data, "subtype")
         if subtype is None or turn.outcome == "unfinished":
-            said = f"A turn has no result; it had gone on for {in_words(turn.us(0) / 1000)}: {turn.label}."
+            said = f"A turn has no result; it had gone on for {format_duration(turn.us(0) / 1000)}: {turn.label}."
             severity: Severity = "warning" if turn.outcome == "interrupted" else "critical"
             self._over.add("run_without_result", severity, at, said, turn.seq, run_id=turn.id)
         elif turn.outcome == "failed":
@@ -180,7 +180,7 @@ class Failures:
 
     def _session(self, seen: Seen) -> None:
         data = seen.event.data
-        at = (seen.seq, seen.event.moment_us)
+        at = (seen.seq, seen.event.timestamp_us)
         signal, code = text(data, "signal"), whole(data, "exit_code")
         if text(data, "state") == "failed":
             said = (
@@ -197,7 +197,7 @@ class Failures:
 
     def _error(self, seen: Seen) -> None:
         data = seen.event.data
-        at = (seen.seq, seen.event.moment_us)
+        at = (seen.seq, seen.event.timestamp_us)
         said = shortened(str(data.get("error") or "no reason given"), 300)
         match text(data, "source"):
             case "control_response":
@@ -216,7 +216,7 @@ class Failures:
         kind = text(data, "kind") or ""
         if kind.startswith("model_"):
             said = shortened(text(data, "text") or kind, 300)
-            at = (seen.seq, seen.event.moment_us)
+            at = (seen.seq, seen.event.timestamp_us)
             self._over.add("model_fallback", "warning", at, said, notification=kind)
 
 
@@ -244,6 +244,6 @@ def _tell_retries(findings: Findings, retries: _Retries) -> None:
         return
     severity: Severity = "warning" if retries.delay_ms >= RETRY_DELAY_MS else "info"
     causes = ", ".join(f"{cause} ({number})" for cause, number in retries.causes.items())
-    said = f"The API had to be asked again {count} times, {in_words(retries.delay_ms)} of waiting: {causes}."
+    said = f"The API had to be asked again {count} times, {format_duration(retries.delay_ms)} of waiting: {causes}."
     facts = {"attempts": count, "delay_ms": retries.delay_ms, "causes": retries.causes}
     findings.add("api_retries", severity, retries.at, said, *retries.records, **facts)

@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 from proxy.analysis.report import Anomaly, Evidence, Severity
 from proxy.analysis.spans import Span, Spans
 from proxy.events import Event
-from proxy.events.moments import spelled
+from proxy.events.timestamps import format_timestamp
 
 __all__ = ["Findings", "Seen", "Tops"]
 
@@ -51,7 +51,9 @@ class Findings:
             return
         seq, us = at
         shown = [one for one in dict.fromkeys((seq, *records)) if one is not None][:MOST_RECORDS]
-        self.anomalies.append(Anomaly(kind, severity, seq, spelled(us), sentence, Evidence(shown, facts)))
+        self.anomalies.append(
+            Anomaly(kind, severity, seq, format_timestamp(us), sentence, Evidence(shown, facts))
+        )
 
     def take(self, others: "Findings") -> None:
         """Write down what was found elsewhere."""

@@ -36,7 +36,7 @@ class Mismatches:
 
     def take(self, seen: Seen) -> None:
         """Take an event that ends something, or is of one of the `TYPES`."""
-        at = (seen.seq, seen.event.moment_us)
+        at = (seen.seq, seen.event.timestamp_us)
         ended, data = seen.event.event_type, seen.event.data
         for span in seen.closed:
             if span.outcome != "unfinished":

@@ -9,8 +9,8 @@ from proxy.analysis.figures import Distribution
 from proxy.analysis.ledger import turn_tokens
 from proxy.analysis.report import Figures
 from proxy.events import Session
-from proxy.events.moments import spelled
 from proxy.events.reading import number
+from proxy.events.timestamps import format_timestamp
 from proxy.events.vocabulary import OVER
 
 __all__ = ["ENDS", "HOUR_US", "Ended", "Metrics", "metrics"]
@@ -157,13 +157,13 @@ def metrics(
     runs, tools, cost = _fold(ended)
     errors = {kind: by_type[kind] for kind in _ERRORS if kind in by_type}
     return Metrics(
-        start_time=None if after_us is None else spelled(after_us),
-        end_time=None if until_us is None else spelled(until_us),
+        start_time=None if after_us is None else format_timestamp(after_us),
+        end_time=None if until_us is None else format_timestamp(until_us),
         events=EventCounts(
             total,
             _by_number(by_type),
             [
-                Hour(spelled(hour_us), sum(types.values()), _by_number(types))
+                Hour(format_timestamp(hour_us), sum(types.values()), _by_number(types))
                 for hour_us, types in sorted(by_hour.items())
             ],
         ),
@@ -230,7 +230,7 @@ def _tools(tools: dict[str, _Tool]) -> AllTools:
 
 def _cost(costs: Distribution, tokens: dict[str, int], by_hour: dict[int, tuple[float, int]]) -> PeriodCost:
     hours = [
-        HourCost(spelled(hour_us), round(cost, 9), turns)
+        HourCost(format_timestamp(hour_us), round(cost, 9), turns)
         for hour_us, (cost, turns) in sorted(by_hour.items())
     ]
     return PeriodCost(round(costs.total, 9), costs.figures(), tokens, hours)

@@ -20,8 +20,8 @@ from proxy.analysis.timeline import Bars
 from proxy.analysis.turns import Turns
 from proxy.analysis.waits import Waits
 from proxy.events import Event
-from proxy.events.moments import spelled
 from proxy.events.reading import text
+from proxy.events.timestamps import format_timestamp
 from proxy.events.vocabulary import OVER
 
 __all__ = ["SessionAnalysis"]
@@ -50,7 +50,7 @@ class SessionAnalysis:
 
     def take(self, event: Event) -> None:
         """Take the next event."""
-        us, data = max(event.moment_us, self.last_us), event.data
+        us, data = max(event.timestamp_us, self.last_us), event.data
         seq = seq_of(data)
         gap_us = us - self.last_us if self.events else 0
         if self.events:
@@ -68,7 +68,7 @@ class SessionAnalysis:
             self._add(span)
         self._states.take(text(data, "state"), us)
         self._follow(us, seq)
-        self._anomalies.wait(activity, gap_us, event.moment_us, seq)
+        self._anomalies.wait(activity, gap_us, event.timestamp_us, seq)
         self._anomalies.take(event, seq, closed, self._spans)
 
     def report(self, now_us: int | None = None, *, expected: int | None = None) -> Analysis:
@@ -89,8 +89,8 @@ class SessionAnalysis:
             state=self._states.state or "starting",
             model=self._about.get("model"),
             claude_code_version=self._about.get("claude_code_version"),
-            started_at=spelled(self._started_us) if self.events else None,
-            ended_at=spelled(self.last_us) if over else None,
+            started_at=format_timestamp(self._started_us) if self.events else None,
+            ended_at=format_timestamp(self.last_us) if over else None,
             duration_ms=total_ms,
             events=self.events,
             complete=expected is None or expected <= self.events,

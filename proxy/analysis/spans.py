@@ -17,9 +17,9 @@ import msgspec
 
 from proxy.analysis.report import Activity
 from proxy.events import Event
+from proxy.events.formatting import SUMMARY_FIELDS
 from proxy.events.reading import Message, inner, text, whole
 from proxy.events.vocabulary import OVER
-from proxy.events.words import TELLING
 
 __all__ = ["AGENT_TOOLS", "MOST_OPEN", "Kind", "Span", "Spans", "seq_of", "shortened"]
 
@@ -96,7 +96,7 @@ class Spans:
     def take(self, event: Event) -> list[Span]:
         """Return the spans that end with an event, inner ones first."""
         self._closed = []
-        data, us, kind = event.data, event.moment_us, event.event_type
+        data, us, kind = event.data, event.timestamp_us, event.event_type
         self._state = text(data, "state") or self._state
         match kind:
             case "run_started":
@@ -332,7 +332,7 @@ def shortened(said: str, most: int = LABEL) -> str:
 
 def _label(name: str, given: Any) -> str:
     if isinstance(given, dict):
-        for key in TELLING:
+        for key in SUMMARY_FIELDS:
             if said := text(given, key):
                 return shortened(f"{name}: {said}")
     return shortened(name)

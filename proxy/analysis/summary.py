@@ -7,7 +7,7 @@ import msgspec
 from proxy.analysis.report import Activity, Analysis, Cost, Tool
 from proxy.analysis.spans import AGENT_TOOLS
 from proxy.analysis.turns import MOST_AGENTS
-from proxy.events.words import counted, in_dollars, in_thousands, in_words
+from proxy.events.formatting import format_count, format_dollars, format_duration, quantity
 
 __all__ = ["ACTIVITIES", "summarised"]
 
@@ -35,15 +35,15 @@ def summarised(analysis: Analysis) -> Analysis:
 def _did(analysis: Analysis) -> str:
     turns = sum(analysis.turn_outcomes.values())
     calls = sum(tool.calls for tool in analysis.tools)
-    parts = [counted(turns, "turn")]
+    parts = [quantity(turns, "turn")]
     if calls:
         most = ", ".join(f"{tool.tool} {tool.calls}" for tool in analysis.tools[:4])
         more = ", ..." if len(analysis.tools) > 4 else ""
-        parts.append(f"{counted(calls, 'tool call')} ({most}{more})")
+        parts.append(f"{quantity(calls, 'tool call')} ({most}{more})")
     if analysis.subagents:
         more = " or more" if len(analysis.subagents) >= MOST_AGENTS else ""
-        parts.append(counted(len(analysis.subagents), "subagent") + more)
-    return f"{', '.join(parts)} in {in_words(analysis.duration_ms)}; {_STATES[analysis.state]}."
+        parts.append(quantity(len(analysis.subagents), "subagent") + more)
+    return f"{', '.join(parts)} in {format_duration(analysis.duration_ms)}; {_STATES[analysis.state]}."
 
 
 _STATES = {
@@ -68,7 +68,7 @@ def _time(analysis: Analysis) -> str:
         if one.activity == "tools" and len(tools) > 1:
             longest = max(tools, key=lambda tool: tool.duration.total)
             inside = f", most of it {longest.tool}"
-        parts.append(f"{ACTIVITIES[one.activity]} {one.share:.0%} ({in_words(one.ms)}{inside})")
+        parts.append(f"{ACTIVITIES[one.activity]} {one.share:.0%} ({format_duration(one.ms)}{inside})")
     return f"Time went into {', '.join(parts)}." if parts else ""
 
 
@@ -78,14 +78,14 @@ def _money(cost: Cost) -> str:
     read = cost.tokens.get("cache_read", 0)
     taken = read + cost.tokens.get("input", 0) + cost.tokens.get("cache_creation", 0)
     cached = f", {read / taken:.0%} of them from the cache" if read else ""
-    said = f"It took {in_thousands(taken)} tokens in{cached}, and {in_thousands(cost.tokens.get('output', 0))} out"
+    said = f"It took {format_count(taken)} tokens in{cached}, and {format_count(cost.tokens.get('output', 0))} out"
     if cost.total_usd is None:
         return f"{said}; what that cost is not known."
-    models = [f"{one.model} {in_dollars(one.cost_usd)}" for one in cost.by_model if one.cost_usd]
+    models = [f"{one.model} {format_dollars(one.cost_usd)}" for one in cost.by_model if one.cost_usd]
     split = f" ({', '.join(models[:3])})" if len(models) > 1 else ""
     dearest = cost.per_turn.max or 0.0
-    most = f"; the dearest turn {in_dollars(dearest)}" if cost.per_turn.count > 1 and dearest else ""
-    return f"It cost {in_dollars(cost.total_usd)}{split}{most}. {said}."
+    most = f"; the dearest turn {format_dollars(dearest)}" if cost.per_turn.count > 1 and dearest else ""
+    return f"It cost {format_dollars(cost.total_usd)}{split}{most}. {said}."
 
 
 _NOTICED_MS = 1000
@@ -100,14 +100,14 @@ def _wrong(analysis: Analysis) -> str:
     outcomes = analysis.turn_outcomes
     for outcome, words in (("failed", "failed"), ("interrupted", "interrupted"), ("unfinished", "cut off")):
         if outcomes.get(outcome):
-            parts.append(f"{counted(outcomes[outcome], 'turn')} {words}")
+            parts.append(f"{quantity(outcomes[outcome], 'turn')} {words}")
     if failed:
-        parts.append(f"{failed} of {counted(calls, 'tool call')} failed")
+        parts.append(f"{failed} of {quantity(calls, 'tool call')} failed")
     if total := sum(analysis.anomaly_counts.values()):
         grave = [one.severity for one in analysis.anomalies]
         split = ", ".join(f"{grave.count(name)} {said}" for name, said in _GRAVE.items() if name in grave)
         among = "" if total == len(grave) else f"of the gravest {len(grave)}: "
-        parts.append(f"{counted(total, 'thing')} stood out ({among}{split})")
+        parts.append(f"{quantity(total, 'thing')} stood out ({among}{split})")
     return f"What went wrong: {', '.join(parts)}." if parts else "Nothing went wrong, and nothing stood out."
 
 
@@ -121,16 +121,16 @@ def _waited(analysis: Analysis) -> str:
     ]
     waits += [(one.duration.max or 0.0, one.tool, "") for one in _slowest(analysis)]
     if asked.waiting.count:
-        answers = counted(asked.requested, "permission")
-        inside = f" ({answers}, {in_words(asked.waiting.total)} in all, {asked.denied} denied)"
+        answers = quantity(asked.requested, "permission")
+        inside = f" ({answers}, {format_duration(asked.waiting.total)} in all, {asked.denied} denied)"
         waits.append((asked.waiting.max or 0.0, "a permission", inside if asked.requested > 1 else ""))
     parts = [
-        f"{in_words(ms)} for {what}{inside}"
+        f"{format_duration(ms)} for {what}{inside}"
         for ms, what, inside in sorted(waits, key=lambda wait: -wait[0])
         if ms >= _NOTICED_MS
     ]
     if asked.unanswered:
-        parts.append(f"{counted(asked.unanswered, 'permission')} without an answer")
+        parts.append(f"{quantity(asked.unanswered, 'permission')} without an answer")
     return f"The longest waits: {', '.join(parts)}." if parts else ""
 
 

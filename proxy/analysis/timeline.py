@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from proxy.analysis.report import Bar, Timeline
 from proxy.analysis.spans import Span
-from proxy.events.moments import Speller
+from proxy.events.timestamps import TimestampCodec
 
 __all__ = ["MOST_BARS", "Bars"]
 
@@ -74,12 +74,12 @@ class Bars:
             bars, resolution_us = _coarsened([bar.copy() for bar in bars], room, resolution_us)
         shown = sorted([*bars, *drawn], key=lambda bar: (bar.start_us, -bar.end_us))
         there = {bar.span.id for bar in shown}
-        speller = Speller()
-        spell = speller.spelled
+        codec = TimestampCodec()
+        spell = codec.format
         return Timeline(
             start=spell(start_us) if start_us else None,
             end=spell(end_us) if start_us else None,
-            bars=[_shown(bar, there, speller) for bar in shown],
+            bars=[_shown(bar, there, codec) for bar in shown],
             resolution_ms=resolution_us / 1000,
         )
 
@@ -91,13 +91,13 @@ def _bar(span: Span, end_us: int) -> _Bar:
     return _Bar(span, span.start_us, end, span.parent, span.label, 1, failed, busy, span.outcome)
 
 
-def _shown(bar: _Bar, there: set[str], speller: Speller) -> Bar:
+def _shown(bar: _Bar, there: set[str], codec: TimestampCodec) -> Bar:
     span = bar.span
     return Bar(
         id=span.id,
         kind=span.kind,
-        start=speller.spelled(bar.start_us),
-        end=None if span.outcome == "open" else speller.spelled(bar.end_us),
+        start=codec.format(bar.start_us),
+        end=None if span.outcome == "open" else codec.format(bar.end_us),
         label=bar.label,
         seq=span.seq,
         parent=bar.parent if bar.parent in there else None,

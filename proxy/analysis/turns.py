@@ -6,8 +6,8 @@ from proxy.analysis.figures import Distribution
 from proxy.analysis.ledger import turn_tokens
 from proxy.analysis.report import Subagent, Turn
 from proxy.analysis.spans import Span, shortened
-from proxy.events.moments import Speller
 from proxy.events.reading import number
+from proxy.events.timestamps import TimestampCodec
 
 __all__ = ["MOST_AGENTS", "MOST_TURNS", "Turns", "errors_of"]
 
@@ -27,7 +27,7 @@ class Turns:
         """What the open turn has waited for, by activity."""
         self._turns: deque[Turn] = deque(maxlen=MOST_TURNS)
         self._agents: deque[Subagent] = deque(maxlen=MOST_AGENTS)
-        self._speller = Speller()
+        self._codec = TimestampCodec()
 
     def add(self, span: Span) -> None:
         """Take a turn or a subagent."""
@@ -64,8 +64,8 @@ class Turns:
             end_seq=span.end_seq,
             prompt=span.label,
             outcome=span.outcome,
-            started_at=self._speller.spelled(span.start_us),
-            ended_at=None if span.end_us is None else self._speller.spelled(span.end_us),
+            started_at=self._codec.format(span.start_us),
+            ended_at=None if span.end_us is None else self._codec.format(span.end_us),
             duration_ms=span.us(until_us) / 1000,
             activities={name: round(ms, 3) for name, ms in self.waited_ms.items()},
             tool_calls=span.tool_calls,
@@ -82,8 +82,8 @@ class Turns:
             description=span.label,
             outcome=span.outcome,
             seq=span.seq,
-            started_at=self._speller.spelled(span.start_us),
-            ended_at=None if span.end_us is None else self._speller.spelled(span.end_us),
+            started_at=self._codec.format(span.start_us),
+            ended_at=None if span.end_us is None else self._codec.format(span.end_us),
             duration_ms=span.us(until_us) / 1000,
             tool_calls=span.tool_calls,
             tool_failures=span.tool_failures,

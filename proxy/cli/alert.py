@@ -44,14 +44,16 @@ def run_test(arguments: argparse.Namespace) -> int:
 
 
 async def _post(url: str, data_dir: str) -> str | None:
-    from proxy.events.moments import spelled  # noqa: PLC0415 - only this needs the HTTP library
+    from proxy.events.timestamps import format_timestamp  # noqa: PLC0415 - only this needs the HTTP library
     from proxy.server.alerts import Alert  # noqa: PLC0415
     from proxy.server.webhook import NotTakenError, Webhook  # noqa: PLC0415
 
     text = f"This is a test: alerts of claude-proxy for {data_dir} arrive here."
     try:
         async with Webhook(url) as webhook:
-            await webhook.post(Alert("test", "test", text, timestamp=spelled(time.time_ns() // 1000)))
+            await webhook.post(
+                Alert("test", "test", text, timestamp=format_timestamp(time.time_ns() // 1000))
+            )
     except NotTakenError as error:
         return str(error)
     return None

@@ -15,7 +15,7 @@ from proxy.cli.columns import Column, table
 from proxy.cli.report import anomaly_line, print_one, put
 from proxy.cli.terminal import one_line, open_console, read_visibly
 from proxy.events import Interpreter, Session
-from proxy.events.words import counted, in_dollars, in_words
+from proxy.events.formatting import format_dollars, format_duration, quantity
 from proxy.sessions import catalogue
 from proxy.sessions.reader import Entry
 
@@ -104,7 +104,7 @@ def _print_several(console: Console, reports: list[tuple[Analysis, Session]]) ->
         for report, session in reports
     ]
     rows.append(
-        ["", "", *_row([report for report, _ in reports], [*costs, total]), counted(len(reports), "session")]
+        ["", "", *_row([report for report, _ in reports], [*costs, total]), quantity(len(reports), "session")]
     )
     for line in table(columns, rows, console.width):
         console.print(line)
@@ -132,10 +132,10 @@ def _called(report: Analysis, session: Session) -> str:
 def _row(reports: list[Analysis], costs: list[float]) -> list[str]:
     tools = [tool for report in reports for tool in report.tools]
     return [
-        in_words(sum(report.duration_ms for report in reports)),
+        format_duration(sum(report.duration_ms for report in reports)),
         str(sum(sum(report.turn_outcomes.values()) for report in reports)),
         str(sum(tool.calls for tool in tools)),
         str(sum(tool.failed for tool in tools) or ""),
-        in_dollars(sum(report.cost.total_usd or 0.0 for report in reports), costs),
+        format_dollars(sum(report.cost.total_usd or 0.0 for report in reports), costs),
         str(sum(sum(report.anomaly_counts.values()) for report in reports) or ""),
     ]

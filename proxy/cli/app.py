@@ -81,9 +81,9 @@ def run(options: Mapping[str, str], words: Sequence[str]) -> int:
         sys.stderr.close()
         return 141
     except OSError as error:
-        from proxy.events.words import what_failed  # noqa: PLC0415 - most commands end well
+        from proxy.events.formatting import error_message  # noqa: PLC0415 - most commands end well
 
-        sys.stderr.write(f"claude-proxy: {what_failed(error)}\n")
+        sys.stderr.write(f"claude-proxy: {error_message(error)}\n")
         return 1
     except KeyboardInterrupt:
         return 130

@@ -18,8 +18,8 @@ from rich.text import Text
 
 from proxy.cli.terminal import one_line, printable
 from proxy.events import Event, Interpreter, Session
+from proxy.events.formatting import SUMMARY_FIELDS, format_count, format_dollars, format_duration, quantity
 from proxy.events.reading import inner, number, text, whole
-from proxy.events.words import TELLING, counted, in_dollars, in_thousands, in_words
 from proxy.sessions.reader import Skipped
 
 if TYPE_CHECKING:
@@ -173,7 +173,7 @@ def _shortened(said: str, most_lines: int) -> str:
         size = sum(map(len, lines)) + len(lines) - 1
         lines.append(f"… {max(0, len(said) - size):,} more characters")
     elif left > 0:
-        lines.append(f"… {counted(left, 'more line')}")
+        lines.append(f"… {quantity(left, 'more line')}")
     return "\n".join(lines)
 
 
@@ -207,12 +207,12 @@ def _ended(data: dict[str, Any]) -> Iterator[Line]:
         return
     code = data.get("exit_code")
     how = text(data, "signal") or (text(data, "reason") if code is None else f"exit status {code}")
-    took = in_words(number(data, "duration_ms") or 0)
+    took = format_duration(number(data, "duration_ms") or 0)
     parts = [f"{how} after {took}"]
     if turns := whole(data, "turns"):
-        parts.append(counted(turns, "turn"))
+        parts.append(quantity(turns, "turn"))
     if (cost := number(data, "cost_usd")) is not None:
-        parts.append(in_dollars(cost))
+        parts.append(format_dollars(cost))
     yield _line(data, "ended", ", ".join(parts), "bold" if code == 0 else "bold red")
 
 
@@ -246,11 +246,11 @@ def _commanded(data: dict[str, Any]) -> Iterator[Line]:
 
 def _called(data: dict[str, Any]) -> Iterator[Line]:
     given = inner(data, "input")
-    told = next((name for name in TELLING if text(given, name)), None)
+    told = next((name for name in SUMMARY_FIELDS if text(given, name)), None)
     first = f"{data.get('tool')}  {one_line(given[told])}" if told else str(data.get("tool"))
     left = [(name, value) for name, value in given.items() if name != told and value not in (None, "", False)]
     fields = [f"{name}: {_value(value)}" for name, value in left[:_MOST_FIELDS]]
-    more = [f"… {counted(len(left) - _MOST_FIELDS, 'more field')}"] if len(left) > _MOST_FIELDS else []
+    more = [f"… {quantity(len(left) - _MOST_FIELDS, 'more field')}"] if len(left) > _MOST_FIELDS else []
     if not given and data.get("input") not in (None, {}):
         fields = [_value(data.get("input"))]
     yield _line(data, "tool", "\n".join([first, *fields, *more]), "magenta")
@@ -263,7 +263,9 @@ def _value(value: object) -> str:
 
 def _answered(data: dict[str, Any], *, failed: bool = False) -> Iterator[Line]:
     took = number(data, "duration_ms")
-    head = " in ".join([str(data.get("tool") or "a call"), *([] if took is None else [in_words(took)])])
+    head = " in ".join(
+        [str(data.get("tool") or "a call"), *([] if took is None else [format_duration(took)])]
+    )
     said = content_text(data.get("result")).strip("\n")
     apart = "\n" if "\n" in said else " "
     what = f"{head}:{apart}{said}" if said.strip() else head
@@ -281,19 +283,19 @@ def _asked(data: dict[str, Any]) -> Iterator[Line]:
 
 def _decided(data: dict[str, Any]) -> Iterator[Line]:
     answer = {"allow": "allowed", "deny": "denied"}.get(str(data.get("decision")), "withdrawn")
-    waited = in_words(number(data, "waiting_ms") or 0)
+    waited = format_duration(number(data, "waiting_ms") or 0)
     yield _line(data, "permission", f"{data.get('tool')} {answer} after {waited}", "yellow")
 
 
 def _over(data: dict[str, Any]) -> Iterator[Line]:
     outcome = str(data.get("event")).removeprefix("run_")
-    parts = [f"{outcome} after {in_words(number(data, 'duration_ms') or 0)}"]
+    parts = [f"{outcome} after {format_duration(number(data, 'duration_ms') or 0)}"]
     if (cost := number(data, "cost_usd")) is not None:
         total = number(data, "total_cost_usd")
-        so_far = f" ({in_dollars(total)} so far)" if total and total != cost else ""
-        parts.append(f"{in_dollars(cost)}{so_far}")
+        so_far = f" ({format_dollars(total)} so far)" if total and total != cost else ""
+        parts.append(f"{format_dollars(cost)}{so_far}")
     if (calls := whole(data, "turns")) is not None:
-        parts.append(counted(calls, "call") + " of the model")
+        parts.append(quantity(calls, "call") + " of the model")
     errors = data.get("errors")
     why = [str(one) for one in errors] if outcome != "completed" and isinstance(errors, list) else []
     yield _line(data, "turn ended", "\n".join([", ".join(parts), *why]), "bold" if not why else "bold red")
@@ -312,14 +314,14 @@ def _judged(data: dict[str, Any], line: str) -> Iterator[Line]:
 def _retried(data: dict[str, Any]) -> Iterator[Line]:
     cause = data.get("error_status") or data.get("error") or "no reason given"
     delay = number(data, "retry_delay_ms")
-    wait = "" if delay is None else f", again in {in_words(delay)}"
+    wait = "" if delay is None else f", again in {format_duration(delay)}"
     yield _line(data, "retry", f"attempt {data.get('attempt')} at the API failed: {cause}{wait}", "yellow")
 
 
 def _compacted(data: dict[str, Any]) -> Iterator[Line]:
     before, after = whole(data, "pre_tokens"), whole(data, "post_tokens")
-    tokens = [] if before is None else [f"from {in_thousands(before)} tokens"]
-    tokens += [] if after is None else [f"to {in_thousands(after)}"]
+    tokens = [] if before is None else [f"from {format_count(before)} tokens"]
+    tokens += [] if after is None else [f"to {format_count(after)}"]
     how = f"({data['trigger']})" if data.get("trigger") else ""
     yield _line(data, "compacted", " ".join(["the conversation", *tokens, how]).strip(), "yellow")
 
@@ -332,7 +334,7 @@ def _limited(data: dict[str, Any]) -> Iterator[Line]:
 
 
 def _lost(data: dict[str, Any]) -> Iterator[Line]:
-    lost = counted(whole(data, "lost_records") or 0, "line")
+    lost = quantity(whole(data, "lost_records") or 0, "line")
     yield _line(data, "gap", f"{lost} could not be recorded: {data.get('reason')}", "bold red")
 
 

@@ -7,7 +7,7 @@ import sys
 import msgspec
 
 from proxy.cli.terminal import printable
-from proxy.events.words import counted
+from proxy.events.formatting import quantity
 from proxy.sessions import catalogue
 from proxy.sessions.drift import Search, Sighting, Sightings
 from proxy.sessions.reader import Skipped, read_log
@@ -53,8 +53,8 @@ def run(args: argparse.Namespace) -> int:
     else:
         _tell(drift)
         if wanted:
-            what = counted(len(drift), "thing") if drift else "nothing"
-            where = counted(len(wanted), "session")
+            what = quantity(len(drift), "thing") if drift else "nothing"
+            where = quantity(len(wanted), "session")
             sys.stderr.write(f"{what} in {where} that the specification does not have\n")
         else:
             sys.stderr.write(f"No sessions in {args.data_dir} yet: there is nothing to look at.\n")

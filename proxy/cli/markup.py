@@ -14,8 +14,8 @@ from collections.abc import Callable
 from typing import Any
 
 from proxy.events import Event
-from proxy.events.words import in_dollars
-from proxy.events.words import in_words as duration
+from proxy.events.formatting import format_dollars
+from proxy.events.formatting import format_duration as duration
 from proxy.sessions.reader import Record
 
 __all__ = ["Conversation", "escaped"]
@@ -25,7 +25,7 @@ _CONTROLS = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
 )
 _TELLING = ("command", "file_path", "pattern", "query", "url", "path", "description", "prompt", "skill")
-"""As in `words`, but here the details are there to be opened, and a command is better than what it is called."""
+"""As in `formatting`, but here the details are there to be opened, and a command is better than what it is called."""
 _FAILED = {"run_failed", "tool_failed", "validation_failed", "recording_gap", "error", "task_failed"}
 
 
@@ -152,7 +152,7 @@ def _permission(event_type: str, data: dict[str, Any]) -> str:
 def _ended(event_type: str, data: dict[str, Any]) -> str:
     figures = [_took(data)]
     if isinstance(cost := data.get("cost_usd"), int | float):
-        figures.append(in_dollars(cost))
+        figures.append(format_dollars(cost))
     if isinstance(turns := data.get("turns"), int):
         figures.append(f"{turns} {'call' if turns == 1 else 'calls'} of the model")
     errors = data.get("errors") if event_type != "run_completed" else None

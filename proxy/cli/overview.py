@@ -13,10 +13,10 @@ from rich.text import Text
 
 from proxy.cli.columns import Column, table
 from proxy.cli.terminal import one_line, open_console, printable, read_visibly, whole_number
+from proxy.events.formatting import format_dollars, format_duration, quantity
 from proxy.events.interpreter import Interpreter
 from proxy.events.session import Session
 from proxy.events.status import describe
-from proxy.events.words import counted, in_dollars, in_words
 from proxy.server.background import server_address
 from proxy.sessions import catalogue
 from proxy.sessions.identity import log_path
@@ -73,9 +73,9 @@ def print_sessions(arguments: argparse.Namespace) -> int:
             short[one["session_id"]],
             Text(one["state"], style=_STYLES.get(one["state"], "")),
             Text(_ago(one["started_at"], now), style="dim"),
-            in_words(one["duration_ms"]),
+            format_duration(one["duration_ms"]),
             str(one["turns"]),
-            in_dollars(one["cost"], costs) if one["cost"] else "",
+            format_dollars(one["cost"], costs) if one["cost"] else "",
             Text.assemble((_problems(one), "red"), _about(one)),
         )
         for one in described
@@ -83,7 +83,7 @@ def print_sessions(arguments: argparse.Namespace) -> int:
     for line in table(_COLUMNS, rows, console.width):
         console.print(line)
     if len(ids) > len(rows):
-        console.print(Text(f"{counted(len(ids) - len(rows), 'older session')}; -n 0 lists all", style="dim"))
+        console.print(Text(f"{quantity(len(ids) - len(rows), 'older session')}; -n 0 lists all", style="dim"))
     return 0
 
 
@@ -113,10 +113,10 @@ def print_status(arguments: argparse.Namespace) -> int:
 def _tell_running(console: Console, session_id: str, one: dict[str, Any]) -> None:
     """Print what a session does, in a line each: itself, what it is about, what it waits for, how it may hang."""
     facts = [
-        f"for {in_words(one['state_for_ms'])}" if one["state_for_ms"] is not None else "",
-        f"running for {in_words(one['duration_ms'])}",
-        counted(one["turns"], "turn"),
-        in_dollars(one["cost"]) if one["cost"] else "",
+        f"for {format_duration(one['state_for_ms'])}" if one["state_for_ms"] is not None else "",
+        f"running for {format_duration(one['duration_ms'])}",
+        quantity(one["turns"], "turn"),
+        format_dollars(one["cost"]) if one["cost"] else "",
         str(one["model"] or ""),
         f"pid {one['pid']}" if one["pid"] else "",
     ]
@@ -127,7 +127,7 @@ def _tell_running(console: Console, session_id: str, one: dict[str, Any]) -> Non
     )
     lines = [head, Text.assemble("  ", (_problems(one), "red"), _about(one))]
     lines += [
-        Text(f"  waits for {_waited_for(waiting)}, for {in_words(waiting['for_ms'])} now")
+        Text(f"  waits for {_waited_for(waiting)}, for {format_duration(waiting['for_ms'])} now")
         for waiting in _told_once(one["waits_for"])
     ]
     lines += [Text(printable(f"  {warning['message']}"), style="yellow") for warning in one["warnings"]]

@@ -14,8 +14,8 @@ from proxy.analysis.anomalies import SEVERITIES
 from proxy.analysis.summary import ACTIVITIES
 from proxy.cli.columns import Column, table
 from proxy.cli.terminal import PIPED_WIDTH, one_line, printable
+from proxy.events.formatting import format_dollars, format_duration, quantity
 from proxy.events.vocabulary import OVER
-from proxy.events.words import counted, in_dollars, in_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -155,7 +155,7 @@ def _time(report: Analysis, width: int) -> list[Text]:
         [
             ACTIVITIES[one.activity],
             f"{one.share:.1%}",
-            in_words(one.ms),
+            format_duration(one.ms),
             str(one.spans.count),
             *_durations(one.spans),
             Text("█" * round(one.share * _BAR), style="cyan"),
@@ -185,8 +185,8 @@ def _turns(report: Analysis, width: int) -> _Lines:
         [
             one.run_id.removeprefix("run-"),
             one.outcome,
-            in_words(one.duration_ms),
-            "" if one.cost_usd is None else in_dollars(one.cost_usd, costs),
+            format_duration(one.duration_ms),
+            "" if one.cost_usd is None else format_dollars(one.cost_usd, costs),
             str(one.tool_calls or ""),
             str(one.tool_failures or ""),
             "" if one.seq is None else str(one.seq),
@@ -205,10 +205,10 @@ def _turns(report: Analysis, width: int) -> _Lines:
 
 
 def _spread(figures: Figures) -> list[str]:
-    mean, median = in_words(figures.mean or 0.0), in_words(figures.median or 0.0)
-    least, most = in_words(figures.min or 0.0), in_words(figures.max or 0.0)
-    deviation = in_words(figures.deviation or 0.0)
-    steps = ", ".join(f"{one.count:,} up to {in_words(one.up_to)}" for one in figures.distribution)
+    mean, median = format_duration(figures.mean or 0.0), format_duration(figures.median or 0.0)
+    least, most = format_duration(figures.min or 0.0), format_duration(figures.max or 0.0)
+    deviation = format_duration(figures.deviation or 0.0)
+    steps = ", ".join(f"{one.count:,} up to {format_duration(one.up_to)}" for one in figures.distribution)
     spread = (
         f"a turn took {mean} on average, half of them {median} or less, from {least} to {most},"
         f" standard deviation {deviation}"
@@ -234,14 +234,14 @@ def _tools(report: Analysis, width: int) -> _Lines:
             str(one.calls),
             Text(str(one.failed or ""), "red"),
             str(one.denied or ""),
-            in_words(one.duration.total),
-            "" if one.duration.mean is None else in_words(one.duration.mean),
+            format_duration(one.duration.total),
+            "" if one.duration.mean is None else format_duration(one.duration.mean),
             *_durations(one.duration),
         ]
         for one in report.tools[:_ROWS]
     ]
     left = len(report.tools) - _ROWS
-    more = [Text(f"and {counted(left, 'more tool')}", style="dim")] if left > 0 else []
+    more = [Text(f"and {quantity(left, 'more tool')}", style="dim")] if left > 0 else []
     return [*table(columns, rows, width), *more] if rows else []
 
 
@@ -259,10 +259,8 @@ def _permissions(report: Analysis) -> _Lines:
     waiting = asked.waiting
     waited = ""
     if waiting.count:
-        waited = (
-            f"; {in_words(waiting.total)} of waiting, half of them up to {in_words(waiting.median or 0.0)}"
-        )
-        waited += f", the longest {in_words(waiting.max or 0.0)}"
+        median, longest = format_duration(waiting.median or 0.0), format_duration(waiting.max or 0.0)
+        waited = f"; {format_duration(waiting.total)} of waiting, half of them up to {median}, the longest {longest}"
     return [Text(", ".join(parts) + waited)]
 
 
@@ -282,7 +280,7 @@ def _subagents(report: Analysis, width: int) -> _Lines:
         [
             one_line(one.kind or "subagent"),
             one.outcome,
-            in_words(one.duration_ms),
+            format_duration(one.duration_ms),
             str(one.tool_calls or ""),
             str(one.tool_failures or ""),
             "" if one.total_tokens is None else f"{one.total_tokens:,}",
@@ -313,7 +311,7 @@ def _cost(report: Analysis, width: int) -> list[Text]:
     cells: list[list[str | Text]] = [
         [
             one_line(name),
-            "" if cost is None else in_dollars(cost, costs),
+            "" if cost is None else format_dollars(cost, costs),
             *(f"{tokens.get(kind, 0):,}" if tokens.get(kind) else "" for kind in kinds),
         ]
         for name, cost, tokens in rows
@@ -349,7 +347,7 @@ def _states(report: Analysis, width: int) -> list[Text]:
             continue  # where every session ends
         after = [change for change in report.states.transitions if change.source == one.state]
         then = ", ".join(f"{change.target} {change.count} ({change.share:.0%})" for change in after)
-        rows.append([one.state, str(one.entered), in_words(one.ms), f"{one.share:.1%}", then])
+        rows.append([one.state, str(one.entered), format_duration(one.ms), f"{one.share:.1%}", then])
     return table(columns, rows, width) if rows else []
 
 
@@ -363,4 +361,4 @@ def _patterns(patterns: Iterable[Pattern], width: int) -> list[Text]:
 
 def _durations(figures: Figures) -> list[str]:
     values = (figures.median, figures.p95, figures.max)
-    return ["" if value is None else in_words(value) for value in values]
+    return ["" if value is None else format_duration(value) for value in values]

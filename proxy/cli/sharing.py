@@ -11,7 +11,7 @@ from proxy.analysis import SessionAnalysis
 from proxy.cli.markup import Conversation, escaped
 from proxy.cli.terminal import read_visibly
 from proxy.events import Event, Interpreter, Session, describe
-from proxy.events.words import in_dollars, in_words
+from proxy.events.formatting import format_dollars, format_duration
 from proxy.sessions import catalogue
 from proxy.sessions.reader import Entry, Record
 
@@ -69,9 +69,9 @@ def _facts(about: dict[str, Any]) -> Iterator[str]:
     facts = {
         "state": about["state"],
         "started": f"{about['started_at'][:19].replace('T', ' ')} UTC" if about["started_at"] else "",
-        "duration": in_words(about["duration_ms"]),
+        "duration": format_duration(about["duration_ms"]),
         "turns": about["turns"],
-        "cost": in_dollars(about["cost"]) if about["cost"] is not None else "",
+        "cost": format_dollars(about["cost"]) if about["cost"] is not None else "",
         "tokens": f"{read:,} in, {tokens.get('output', 0):,} out" if tokens else "",
         "model": about["model"] or "",
         "Claude Code": about["claude_code_version"] or "",

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from proxy import config, sources
 from proxy.cli import UsageError
-from proxy.events.words import what_failed
+from proxy.events.formatting import error_message
 
 if TYPE_CHECKING:
     import argparse
@@ -167,11 +167,11 @@ def _bring_index_up_to_date(arguments: argparse.Namespace) -> str | None:
         if is_served(arguments.data_dir) or (lock := take_lock(arguments.data_dir)) is None:
             return None
     except OSError as error:
-        return what_failed(error)
+        return error_message(error)
     try:
         forget_in_index(arguments.data_dir)
     except (OSError, sqlite3.Error) as error:
-        return what_failed(error)
+        return error_message(error)
     finally:
         os.close(lock)
         if any_session_runs(arguments.data_dir):
@@ -181,7 +181,7 @@ def _bring_index_up_to_date(arguments: argparse.Namespace) -> str | None:
 
 
 def _as_json(pruned: Pruned, *, dry_run: bool) -> dict[str, object]:
-    from proxy.events.moments import spelled  # noqa: PLC0415
+    from proxy.events.timestamps import format_timestamp  # noqa: PLC0415
 
     return {
         "dry_run": dry_run,
@@ -189,7 +189,7 @@ def _as_json(pruned: Pruned, *, dry_run: bool) -> dict[str, object]:
             {
                 "session_id": one.session_id,
                 "bytes": one.bytes,
-                "last_written_at": spelled(int(one.last_written_s * 1_000_000)),
+                "last_written_at": format_timestamp(int(one.last_written_s * 1_000_000)),
                 "reason": one.reason,
             }
             for one in pruned.removed

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from proxy.client.errors import ClientError
 from proxy.client.models import Event
 from proxy.client.retries import Patience
-from proxy.events.moments import microseconds, spelled
+from proxy.events.timestamps import format_timestamp, parse_timestamp
 from proxy.events.vocabulary import OVER
 
 if TYPE_CHECKING:
@@ -49,11 +49,11 @@ class Question:
         start, end = self.start_time, self.end_time
         if self.newest_first:
             if self.boundary_us is not None:
-                end = spelled(self.boundary_us)  # inclusive
+                end = format_timestamp(self.boundary_us)  # inclusive
         else:
             start = start or _BEGINNING
             if self.boundary_us is not None:
-                start = spelled(self.boundary_us - 1)  # exclusive
+                start = format_timestamp(self.boundary_us - 1)  # exclusive
         return {
             "session_id": self.session_id,
             "event_types": self.event_types,
@@ -68,7 +68,7 @@ class Question:
 
     def is_new(self, event: Event) -> bool:
         """Take an event in; return whether it was not given yet."""
-        moment_us = microseconds(event.timestamp)
+        moment_us = parse_timestamp(event.timestamp)
         if moment_us != self.boundary_us:
             self.boundary_us = moment_us
             self.given = set()

@@ -24,7 +24,7 @@ from proxy.client.paging import patiently
 from proxy.client.retries import Patience
 from proxy.client.turns import Record
 from proxy.client.validation import as_json
-from proxy.events.moments import spelled
+from proxy.events.timestamps import format_timestamp
 
 if TYPE_CHECKING:
     from proxy.client.client import AsyncClient
@@ -87,7 +87,7 @@ class Claude:
         Raises:
             RequestError: it could not be run, began no session, or exited with a status other than 0.
         """
-        since = spelled(time.time_ns() // 1000 - 5_000_000)
+        since = format_timestamp(time.time_ns() // 1000 - 5_000_000)
         process = await self._start()
         self._feeding = asyncio.create_task(self._feed(process, prompt, messages))
         session_id = self.session_id = await self._find(process, since)

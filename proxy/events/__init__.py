@@ -4,7 +4,7 @@
 ``session``      what is known of a session at one moment; JSON in and out, so that it can be kept
 ``interpreter``  one state machine a session: records in, events out
 ``stdin``        the client's messages, ``stdout`` and ``system`` Claude Code's
-``words``        durations, costs and counts for people
+``formatting``        durations, costs and counts for people
 ``status``       a session as people and the API see it, with what it waits for and how it may be hanging
 
 Nothing here reads a clock or a file: time arrives in the records.

@@ -15,8 +15,8 @@ from typing import Any
 import msgspec
 
 from proxy.events import stdin, stdout
+from proxy.events.emitter import Emitter, Event
 from proxy.events.reading import Message, number, some, text, whole
-from proxy.events.scribe import Event, Scribe
 from proxy.events.session import Prompt, Session
 from proxy.protocol import grammar
 from proxy.sessions.reader import Record
@@ -33,17 +33,17 @@ class Interpreter:
 
     def __init__(self, session: Session) -> None:
         self.session = session
-        self._scribe = Scribe(session)
+        self._scribe = Emitter(session)
 
     def take(self, record: Record) -> list[Event]:
         """Return the events that a record makes, oldest first."""
-        session, scribe = self.session, self._scribe
+        session, emitter = self.session, self._scribe
         try:
             # In a log of somebody else's writing time may run back: nothing there takes less than no time.
-            moment = max(scribe.speller.microseconds(record.ts), session.last_record_us)
+            moment = max(emitter.codec.parse(record.ts), session.last_record_us)
         except ValueError:
             moment = session.last_record_us  # written by somebody else: it happened when it is read
-        scribe.begin(record.seq, moment)
+        emitter.begin(record.seq, moment)
         session.last_seq, session.last_record_us = record.seq, moment
         match record.stream:
             case "stdout":
@@ -57,22 +57,22 @@ class Interpreter:
             case "proxy":
                 self._lifecycle(record)
             case "api" if record.event is not None:
-                scribe.note(record.event.event_type, record.event.data)
+                emitter.note(record.event.event_type, record.event.data)
             case _:
                 pass  # a stream of a later version
-        return scribe.events
+        return emitter.events
 
     def crashed(self) -> list[Event]:
         """Return the events that follow from the writer's death: its log says nothing more."""
-        scribe = self._scribe
-        scribe.begin(self.session.last_seq, self.session.last_record_us)
+        emitter = self._scribe
+        emitter.begin(self.session.last_seq, self.session.last_record_us)
         if self.session.ended_us:
             return []
         if self.session.last_seq < 0:  # a log of nothing tells no moment for anything to have happened at
             self.session.state = "failed"
             return []
         self._end("failed", "the log is not held by its writer and does not end", {"reason": "crashed"})
-        return scribe.events
+        return emitter.events
 
     # -- lines -------------------------------------------------------------------------------------------------
 
@@ -133,9 +133,9 @@ class Interpreter:
                 pass  # a lifecycle record of a later version
 
     def _started(self, data: Message) -> None:
-        session, scribe = self.session, self._scribe
+        session, emitter = self.session, self._scribe
         if not session.started_us:
-            session.started_us = session.state_since_us = scribe.moment_us
+            session.started_us = session.state_since_us = emitter.timestamp_us
             session.evidence.message = "session_started"
         session.name, session.cwd = text(data, "name"), text(data, "cwd")
         session.kind = text(data, "kind") or "wrapped"
@@ -150,20 +150,20 @@ class Interpreter:
         }
         session.one_prompt = declared.get("stdout", False) and not declared.get("stdin", False)
         if session.kind == "monitoring":
-            scribe.turn_to("idle", "session_started")
+            emitter.change_state("idle", "session_started")
         about = some(data, "name", "cwd", "pid", "versions", "validation", "capture_options")
-        scribe.emit("session_started", command=session.command, kind=session.kind, **about)
+        emitter.emit("session_started", command=session.command, kind=session.kind, **about)
         if session.one_prompt:
             prompt = _prompt_of(session.command)
-            started = None if prompt is None else Prompt(scribe.seq, prompt)
-            scribe.start_run(
+            started = None if prompt is None else Prompt(emitter.seq, prompt)
+            emitter.start_run(
                 started, "session_started", prompt_on="stdin" if prompt is None else "command line"
             )
 
     def _end(self, state: str, message: str, data: Message) -> None:
-        session, scribe = self.session, self._scribe
+        session, emitter = self.session, self._scribe
         session.exit = session.exit | some(data, "exit_code", "signal", "reason")
-        session.ended_us = scribe.moment_us
+        session.ended_us = emitter.timestamp_us
         session.ended_in_run = session.run is not None
         session.questions.clear()
         session.tasks.clear()
@@ -171,15 +171,15 @@ class Interpreter:
             stopped = session.run.interrupted or session.exit.get("signal") == "SIGINT"
             event = "run_interrupted" if stopped else "run_failed"
             reason = "The command ended without a result." if state == "ended" else "The wrapper died."
-            scribe.end_run(event, message, errors=[reason])
-        scribe.turn_to(state, message, stated=state == "ended")
+            emitter.end_run(event, message, errors=[reason])
+        emitter.change_state(state, message, stated=state == "ended")
         totals = {"turns": session.turns, "cost_usd": session.cost_usd, "tokens": session.tokens}
         code = session.exit.get("exit_code")
-        scribe.emit(
+        emitter.emit(
             "session_ended",
             exit_code=code if isinstance(code, int) else None,
             signal=text(session.exit, "signal"),
-            duration_ms=number(data, "duration_ms") or (scribe.moment_us - session.started_us) / 1000,
+            duration_ms=number(data, "duration_ms") or (emitter.timestamp_us - session.started_us) / 1000,
             counts=session.counts,
             **totals,
             **some(session.exit, "reason"),

@@ -6,8 +6,8 @@ take long, and a model may think for minutes.
 
 from typing import Any
 
-from proxy.events.moments import spelled
 from proxy.events.session import Session
+from proxy.events.timestamps import format_timestamp
 from proxy.events.vocabulary import OVER
 
 NO_INIT_S = 30
@@ -131,8 +131,8 @@ def _since(since_us: int, seq: int, now_us: int) -> dict[str, Any]:
     return {"since": _spelled(since_us), "for_ms": _ms(since_us, now_us), "seq": seq}
 
 
-def _spelled(moment_us: int) -> str | None:
-    return spelled(moment_us) if moment_us else None
+def _spelled(timestamp_us: int) -> str | None:
+    return format_timestamp(timestamp_us) if timestamp_us else None
 
 
 def _ms(since_us: int, now_us: int) -> float:

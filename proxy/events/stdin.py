@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from proxy.events.emitter import Emitter
 from proxy.events.reading import Message, inner, text, texts
-from proxy.events.scribe import Scribe
 from proxy.events.session import Prompt, Question
 
 _ACTIONS = {
@@ -18,44 +18,44 @@ _ACTIONS = {
 """Control requests that are actions of their own, with the fields that they bring along."""
 
 
-def take(scribe: Scribe, message: Message) -> None:
+def take(emitter: Emitter, message: Message) -> None:
     """Take one message that the client has sent."""
     match message.get("type"):
         case "user":
-            _user(scribe, message)
+            _user(emitter, message)
         case "control_request":
-            _request(scribe, message)
+            _request(emitter, message)
         case "control_response":
-            _response(scribe, message)
+            _response(emitter, message)
         case "control_cancel_request":
-            _received(scribe, "cancel", texts(message, "request_id"))
+            _received(emitter, "cancel", texts(message, "request_id"))
         case "keep_alive":
-            _received(scribe, "keep_alive", {})
+            _received(emitter, "keep_alive", {})
         case "update_environment_variables":
             names = sorted(map(str, inner(message, "variables")))
-            _received(scribe, "update_environment", {"variables": names})
+            _received(emitter, "update_environment", {"variables": names})
         case _:
             pass  # a kind that the specification does not have: its record's verdict says so
 
 
-def _received(scribe: Scribe, action: str, fields: dict[str, Any]) -> None:
-    scribe.emit("command_received", command={"action": action, **fields})
+def _received(emitter: Emitter, action: str, fields: dict[str, Any]) -> None:
+    emitter.emit("command_received", command={"action": action, **fields})
 
 
-def _user(scribe: Scribe, message: Message) -> None:
+def _user(emitter: Emitter, message: Message) -> None:
     content = inner(message, "message").get("content")
-    prompt = Prompt(scribe.seq, prompt_text(content), text(message, "uuid"))
+    prompt = Prompt(emitter.seq, prompt_text(content), text(message, "uuid"))
     fields: dict[str, Any] = {"prompt": prompt.prompt}
     if isinstance(content, list):
         fields["content"] = content
     if message.get("shouldQuery") is False:
         fields["should_query"] = False
-    if scribe.session.run is not None:
-        scribe.session.queued.append(prompt)
-        _received(scribe, "prompt", {**fields, "queued": True})
+    if emitter.session.run is not None:
+        emitter.session.queued.append(prompt)
+        _received(emitter, "prompt", {**fields, "queued": True})
         return
-    _received(scribe, "prompt", fields)
-    scribe.start_run(prompt, "user")
+    _received(emitter, "prompt", fields)
+    emitter.start_run(prompt, "user")
 
 
 def prompt_text(content: object) -> str:
@@ -69,19 +69,19 @@ def prompt_text(content: object) -> str:
     return "\n".join(parts) or "[empty]"
 
 
-def _request(scribe: Scribe, message: Message) -> None:
+def _request(emitter: Emitter, message: Message) -> None:
     request, request_id = inner(message, "request"), text(message, "request_id")
     subtype = text(request, "subtype") or "unknown"
     identified = {} if request_id is None else {"request_id": request_id}
     if request_id is not None:
-        scribe.session.requests[request_id] = subtype
-    if subtype == "interrupt" and scribe.session.run is not None:
-        scribe.session.run.interrupted = True
+        emitter.session.requests[request_id] = subtype
+    if subtype == "interrupt" and emitter.session.run is not None:
+        emitter.session.run.interrupted = True
     if subtype in _ACTIONS:
         fields = {key: request[key] for key in _ACTIONS[subtype] if key in request}
-        _received(scribe, subtype, {**identified, **_plain(fields)})
+        _received(emitter, subtype, {**identified, **_plain(fields)})
     else:
-        _received(scribe, "request", {**identified, "subtype": subtype})
+        _received(emitter, "request", {**identified, "subtype": subtype})
 
 
 def _plain(fields: dict[str, Any]) -> dict[str, Any]:
@@ -90,10 +90,10 @@ def _plain(fields: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _response(scribe: Scribe, message: Message) -> None:
+def _response(emitter: Emitter, message: Message) -> None:
     response = inner(message, "response")
     request_id = text(response, "request_id")
-    question = scribe.session.questions.pop(request_id, None) if request_id else None
+    question = emitter.session.questions.pop(request_id, None) if request_id else None
     outcome = "error" if response.get("subtype") == "error" else "success"
     fields: dict[str, Any] = {**texts(response, "request_id"), "outcome": outcome}
     behavior = inner(response, "response").get("behavior")
@@ -101,14 +101,14 @@ def _response(scribe: Scribe, message: Message) -> None:
     if asked_for_permission:
         fields["decision"] = "allow" if outcome == "success" and behavior == "allow" else "deny"
     if question is not None:
-        scribe.settle("control_response")
-    _received(scribe, "respond", fields)
+        emitter.infer_state("control_response")
+    _received(emitter, "respond", fields)
     if question is not None and asked_for_permission:
-        scribe.emit(
+        emitter.emit(
             "permission_resolved",
             request_id=request_id,
             decision=fields["decision"],
-            waiting_ms=(scribe.moment_us - question.since_us) / 1000,
+            waiting_ms=(emitter.timestamp_us - question.since_us) / 1000,
             **about(question),
         )
 

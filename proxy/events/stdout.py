@@ -4,8 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 from proxy.events import system
+from proxy.events.emitter import Emitter
 from proxy.events.reading import Message, inner, items, number, some, text, texts, whole
-from proxy.events.scribe import Scribe
 from proxy.events.session import Question, Tool
 from proxy.events.stdin import about
 
@@ -18,20 +18,20 @@ _TOKENS = {
 }
 
 
-def take(scribe: Scribe, message: Message) -> None:
+def take(emitter: Emitter, message: Message) -> None:
     """Take one message that Claude Code has sent."""
-    if scribe.session.run is not None:
-        scribe.session.run.heard = True
+    if emitter.session.run is not None:
+        emitter.session.run.heard = True
     type_ = message.get("type")
     handler = _HANDLERS.get(type_) if isinstance(type_, str) else None
     if handler is not None:  # else it is of no consequence for what a session does
-        handler(scribe, message)
+        handler(emitter, message)
 
 
 # -- the conversation ------------------------------------------------------------------------------------------
 
 
-def _assistant(scribe: Scribe, message: Message) -> None:
+def _assistant(emitter: Emitter, message: Message) -> None:
     answer = inner(message, "message")
     parent = text(message, "parent_tool_use_id")
     blocks = list(items(answer, "content"))
@@ -43,30 +43,30 @@ def _assistant(scribe: Scribe, message: Message) -> None:
             fields["thinking"] = "".join(thought)
         if message_id := text(answer, "id"):
             fields["message_id"] = message_id
-        scribe.emit("assistant_message", model=text(answer, "model"), **fields)
+        emitter.emit("assistant_message", model=text(answer, "model"), **fields)
     for block in blocks:
         if block.get("type") in _CALLS:
-            _tool_call(scribe, block, parent)
+            _tool_call(emitter, block, parent)
         elif text(block, "tool_use_id"):
-            _tool_result(scribe, block)
+            _tool_result(emitter, block)
     if error := text(message, "error"):
-        scribe.emit("error", source="assistant", error=error, **some(message, "api_error_status"))
+        emitter.emit("error", source="assistant", error=error, **some(message, "api_error_status"))
 
 
-def _user(scribe: Scribe, message: Message) -> None:
+def _user(emitter: Emitter, message: Message) -> None:
     if message.get("isReplay") is True:
         return
     for block in items(inner(message, "message"), "content"):
         if block.get("type") == "tool_result":
-            _tool_result(scribe, block)
+            _tool_result(emitter, block)
 
 
-def _tool_call(scribe: Scribe, block: Message, parent: str | None) -> None:
+def _tool_call(emitter: Emitter, block: Message, parent: str | None) -> None:
     name, tool_use_id = text(block, "name") or "unknown", text(block, "id")
-    if tool_use_id is None or tool_use_id in scribe.session.tools:
+    if tool_use_id is None or tool_use_id in emitter.session.tools:
         return
-    scribe.session.tools[tool_use_id] = Tool(name, scribe.seq, scribe.moment_us, parent)
-    scribe.emit(
+    emitter.session.tools[tool_use_id] = Tool(name, emitter.seq, emitter.timestamp_us, parent)
+    emitter.emit(
         "tool_started",
         tool=name,
         tool_use_id=tool_use_id,
@@ -75,7 +75,7 @@ def _tool_call(scribe: Scribe, block: Message, parent: str | None) -> None:
     )
 
 
-def _tool_result(scribe: Scribe, block: Message) -> None:
+def _tool_result(emitter: Emitter, block: Message) -> None:
     tool_use_id = text(block, "tool_use_id")
     if tool_use_id is None:
         return
@@ -84,33 +84,33 @@ def _tool_result(scribe: Scribe, block: Message) -> None:
     if isinstance(content, dict) and str(content.get("type", "")).endswith("_error"):
         failed = True  # the server's tools say it so
     fields: dict[str, Any] = {"tool_use_id": tool_use_id, "result": content}
-    tool = scribe.session.tools.pop(tool_use_id, None)
+    tool = emitter.session.tools.pop(tool_use_id, None)
     if tool is not None:
-        fields |= {"tool": tool.name, "duration_ms": (scribe.moment_us - tool.since_us) / 1000}
+        fields |= {"tool": tool.name, "duration_ms": (emitter.timestamp_us - tool.since_us) / 1000}
         if tool.parent is not None:
             fields["parent_tool_use_id"] = tool.parent
-    scribe.emit("tool_failed" if failed else "tool_completed", **fields)
+    emitter.emit("tool_failed" if failed else "tool_completed", **fields)
 
 
-def _tool_progress(scribe: Scribe, message: Message) -> None:
+def _tool_progress(emitter: Emitter, message: Message) -> None:
     fields: dict[str, Any] = texts(message, "parent_tool_use_id", "task_id", "tool_use_id")
     fields |= some(message, "elapsed_time_seconds")
-    scribe.emit("tool_progress", tool=text(message, "tool_name") or "unknown", **fields)
+    emitter.emit("tool_progress", tool=text(message, "tool_name") or "unknown", **fields)
 
 
 # -- the end of a turn -----------------------------------------------------------------------------------------
 
 
-def _result(scribe: Scribe, message: Message) -> None:
-    session = scribe.session
+def _result(emitter: Emitter, message: Message) -> None:
+    session = emitter.session
     session.turns += 1
     if session.run is None:
         # A turn that nobody asked for and that did not even begin, such as after a session to resume that is not there.
-        scribe.start_run(None, "result")
+        emitter.start_run(None, "result")
     before, total = session.cost_usd or 0.0, number(message, "total_cost_usd")
     if total is not None:
         session.cost_usd = total
-    _count_tokens(scribe, message)
+    _count_tokens(emitter, message)
     subtype = text(message, "subtype") or "unknown"
     aborted = (text(message, "terminal_reason") or "").startswith("aborted")
     interrupted = aborted or (session.run is not None and session.run.interrupted)
@@ -135,14 +135,14 @@ def _result(scribe: Scribe, message: Message) -> None:
         errors = message.get("errors")
         fields["errors"] = errors if isinstance(errors, list) else [message.get("result") or subtype]
     event = "run_interrupted" if interrupted and failed else "run_failed" if failed else "run_completed"
-    scribe.end_run(event, f"result/{subtype}", **fields)
+    emitter.end_run(event, f"result/{subtype}", **fields)
 
 
-def _count_tokens(scribe: Scribe, message: Message) -> None:
+def _count_tokens(emitter: Emitter, message: Message) -> None:
     """Take over the totals that Claude Code keeps; messages repeat their usage, so adding it up would count twice."""
     models = [model for model in inner(message, "modelUsage").values() if isinstance(model, dict)]
     if models:
-        scribe.session.tokens = {
+        emitter.session.tokens = {
             name: sum(whole(model, field) or 0 for model in models) for name, field in _TOKENS.items()
         }
 
@@ -159,53 +159,53 @@ def _model_usage(message: Message) -> dict[str, Message]:
     }
 
 
-def _command_lifecycle(scribe: Scribe, message: Message) -> None:
+def _command_lifecycle(emitter: Emitter, message: Message) -> None:
     """A queued message that is over without a turn of its own has been taken into another, or was withdrawn."""
     uuid = text(message, "command_uuid")
     if uuid and text(message, "state") in ("completed", "cancelled", "discarded", "refused"):
-        scribe.session.queued = [prompt for prompt in scribe.session.queued if prompt.uuid != uuid]
+        emitter.session.queued = [prompt for prompt in emitter.session.queued if prompt.uuid != uuid]
 
 
 # -- control ---------------------------------------------------------------------------------------------------
 
 
-def _request(scribe: Scribe, message: Message) -> None:
+def _request(emitter: Emitter, message: Message) -> None:
     request, request_id = inner(message, "request"), text(message, "request_id")
     if request_id is None:
         return
     kind = text(request, "subtype") or "unknown"
     tool, tool_use_id = text(request, "tool_name"), text(request, "tool_use_id")
-    question = Question(kind, scribe.seq, scribe.moment_us, tool, tool_use_id)
-    scribe.session.questions[request_id] = question
-    scribe.turn_to("waiting", f"control_request/{kind}")
+    question = Question(kind, emitter.seq, emitter.timestamp_us, tool, tool_use_id)
+    emitter.session.questions[request_id] = question
+    emitter.change_state("waiting", f"control_request/{kind}")
     if kind == "can_use_tool":
         asked = some(request, "input", "decision_reason", "agent_id", "blocked_path") | about(question)
         asked["tool"] = tool or "unknown"
-        scribe.emit("permission_requested", request_id=request_id, **asked)
+        emitter.emit("permission_requested", request_id=request_id, **asked)
 
 
-def _response(scribe: Scribe, message: Message) -> None:
+def _response(emitter: Emitter, message: Message) -> None:
     response = inner(message, "response")
     request_id = text(response, "request_id")
-    subtype = scribe.session.requests.pop(request_id or "", None)
+    subtype = emitter.session.requests.pop(request_id or "", None)
     if response.get("subtype") == "error" and subtype is not None:
         refused = {"request_id": request_id, "request": subtype, "error": text(response, "error")}
-        scribe.emit("error", source="control_response", **refused)
+        emitter.emit("error", source="control_response", **refused)
     if subtype == "initialize":
-        scribe.session.initialized = True
-        if scribe.session.state == "starting":
-            scribe.turn_to("idle", "control_response")
+        emitter.session.initialized = True
+        if emitter.session.state == "starting":
+            emitter.change_state("idle", "control_response")
 
 
-def _cancel(scribe: Scribe, message: Message) -> None:
+def _cancel(emitter: Emitter, message: Message) -> None:
     request_id = text(message, "request_id")
-    question = scribe.session.questions.pop(request_id or "", None)
+    question = emitter.session.questions.pop(request_id or "", None)
     if question is None:
         return
-    scribe.settle("control_cancel_request")
+    emitter.infer_state("control_cancel_request")
     if question.kind == "can_use_tool":
-        waited = (scribe.moment_us - question.since_us) / 1000
-        scribe.emit(
+        waited = (emitter.timestamp_us - question.since_us) / 1000
+        emitter.emit(
             "permission_resolved",
             request_id=request_id,
             outcome="cancelled",
@@ -217,16 +217,16 @@ def _cancel(scribe: Scribe, message: Message) -> None:
 # -- the rest --------------------------------------------------------------------------------------------------
 
 
-def _rate_limit(scribe: Scribe, message: Message) -> None:
-    scribe.emit("rate_limited", limit=inner(message, "rate_limit_info"))
+def _rate_limit(emitter: Emitter, message: Message) -> None:
+    emitter.emit("rate_limited", limit=inner(message, "rate_limit_info"))
 
 
-def _conversation_reset(scribe: Scribe, message: Message) -> None:
-    scribe.session.claude_session_id = text(message, "new_conversation_id")
-    scribe.emit("status_changed", status="conversation_reset", **some(message, "trigger"))
+def _conversation_reset(emitter: Emitter, message: Message) -> None:
+    emitter.session.claude_session_id = text(message, "new_conversation_id")
+    emitter.emit("status_changed", status="conversation_reset", **some(message, "trigger"))
 
 
-_HANDLERS: dict[str, Callable[[Scribe, Message], None]] = {
+_HANDLERS: dict[str, Callable[[Emitter, Message], None]] = {
     "assistant": _assistant,
     "user": _user,
     "result": _result,

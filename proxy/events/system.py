@@ -2,47 +2,47 @@
 
 from typing import Any
 
+from proxy.events.emitter import Emitter
 from proxy.events.reading import Message, inner, number, some, text, texts
-from proxy.events.scribe import Scribe
 from proxy.events.session import Task
 
 _STATED = {"idle": "idle", "running": "executing", "requires_action": "waiting"}
 _TASK_ENDS = {"completed": "task_completed", "failed": "task_failed", "stopped": "task_stopped"}
 
 
-def take(scribe: Scribe, message: Message) -> None:
+def take(emitter: Emitter, message: Message) -> None:
     """Take one system message."""
     match message.get("subtype"):
         case "init":
-            _init(scribe, message)
+            _init(emitter, message)
         case "session_state_changed":
-            _state(scribe, message)
+            _state(emitter, message)
         case "status":
-            _status(scribe, message)
+            _status(emitter, message)
         case "compact_boundary":
-            _compaction(scribe, inner(message, "compact_metadata"))
+            _compaction(emitter, inner(message, "compact_metadata"))
         case "api_retry":
             figures = some(message, "attempt", "max_retries", "retry_delay_ms", "error_status", "error")
-            scribe.emit("api_retry", **figures)
+            emitter.emit("api_retry", **figures)
         case "task_started" | "task_progress" | "task_updated" | "task_notification":
-            _task(scribe, message)
+            _task(emitter, message)
         case "hook_started":
-            scribe.emit("hook_started", **some(message, "hook_id", "hook_name", "hook_event"))
+            emitter.emit("hook_started", **some(message, "hook_id", "hook_name", "hook_event"))
         case "hook_response":
             about = some(message, "hook_id", "hook_name", "hook_event", "outcome", "output")
-            scribe.emit("hook_completed", **about, exit_code=_exit_code(message))
+            emitter.emit("hook_completed", **about, exit_code=_exit_code(message))
         case "notification" | "informational" | "local_command_output":
             said = text(message, "text") or text(message, "content") or ""
-            scribe.emit(
+            emitter.emit(
                 "notification",
                 text=said,
                 kind=message["subtype"],
                 **some(message, "level", "priority", "key"),
             )
         case "model_fallback" | "model_refusal_fallback" | "model_refusal_no_fallback" | "permission_denied":
-            _remark(scribe, message)
+            _remark(emitter, message)
         case "session_writes_lost" | "mirror_error":
-            scribe.emit(
+            emitter.emit(
                 "error",
                 source=message["subtype"],
                 error=text(message, "error_code") or text(message, "error"),
@@ -51,8 +51,8 @@ def take(scribe: Scribe, message: Message) -> None:
             pass  # of no consequence for what a session does
 
 
-def _init(scribe: Scribe, message: Message) -> None:
-    session = scribe.session
+def _init(emitter: Emitter, message: Message) -> None:
+    session = emitter.session
     session.model = text(message, "model")
     session.claude_session_id = text(message, "session_id")
     session.claude_code_version = text(message, "claude_code_version")
@@ -61,11 +61,11 @@ def _init(scribe: Scribe, message: Message) -> None:
     if session.run is None:
         # Every turn begins with one: this is a message that had been queued, or a turn that nobody asked for.
         if session.queued:
-            scribe.start_run(session.queued.pop(0), "system/init")
+            emitter.start_run(session.queued.pop(0), "system/init")
         else:
-            scribe.start_run(None, "system/init", unprompted=True)
+            emitter.start_run(None, "system/init", unprompted=True)
     tools = message.get("tools")
-    scribe.emit(
+    emitter.emit(
         "session_initialized",
         model=session.model,
         tools=tools if isinstance(tools, list) else [],
@@ -76,35 +76,35 @@ def _init(scribe: Scribe, message: Message) -> None:
     )
 
 
-def _state(scribe: Scribe, message: Message) -> None:
+def _state(emitter: Emitter, message: Message) -> None:
     stated = text(message, "state") or ""
-    session = scribe.session
+    session = emitter.session
     session.states_are_stated = True
     if stated in _STATED and not (stated == "running" and session.questions):
-        scribe.turn_to(_STATED[stated], f"session_state_changed/{stated}", stated=True)
+        emitter.change_state(_STATED[stated], f"session_state_changed/{stated}", stated=True)
     if stated == "idle" and session.run is None:
         session.queued.clear()  # whatever was queued has been taken into a turn that is over
-    scribe.emit("status_changed", status=stated, source="stated")
+    emitter.emit("status_changed", status=stated, source="stated")
 
 
-def _status(scribe: Scribe, message: Message) -> None:
+def _status(emitter: Emitter, message: Message) -> None:
     status = text(message, "status")
     if status == "compacting":
-        scribe.turn_to("compacting", "system/status")
-    elif scribe.session.state == "compacting":
-        scribe.settle("system/status")
+        emitter.change_state("compacting", "system/status")
+    elif emitter.session.state == "compacting":
+        emitter.infer_state("system/status")
     if mode := text(message, "permissionMode"):
-        scribe.session.permission_mode = mode
+        emitter.session.permission_mode = mode
     more = some(message, "permissionMode", "compact_result", "compact_error")
-    scribe.emit("status_changed", status=status, source="message", **more)
+    emitter.emit("status_changed", status=status, source="message", **more)
 
 
-def _compaction(scribe: Scribe, metadata: Message) -> None:
+def _compaction(emitter: Emitter, metadata: Message) -> None:
     figures = some(metadata, "trigger", "pre_tokens", "post_tokens")
-    scribe.emit("compaction", duration_ms=number(metadata, "duration_ms"), **figures)
+    emitter.emit("compaction", duration_ms=number(metadata, "duration_ms"), **figures)
 
 
-def _task(scribe: Scribe, message: Message) -> None:
+def _task(emitter: Emitter, message: Message) -> None:
     subtype, task_id = message["subtype"], text(message, "task_id")
     if task_id is None:
         return
@@ -118,23 +118,23 @@ def _task(scribe: Scribe, message: Message) -> None:
         fields["usage"] = usage
     event = str(subtype)
     if subtype == "task_started":
-        task = Task(text(message, "description") or "", scribe.seq, scribe.moment_us)
-        scribe.session.tasks.setdefault(task_id, task)
+        task = Task(text(message, "description") or "", emitter.seq, emitter.timestamp_us)
+        emitter.session.tasks.setdefault(task_id, task)
     elif subtype == "task_updated":
         fields["patch"] = inner(message, "patch")
     elif subtype == "task_notification":
-        scribe.session.tasks.pop(task_id, None)
+        emitter.session.tasks.pop(task_id, None)
         event = _TASK_ENDS.get(text(message, "status") or "", "task_updated")
-    scribe.emit(event, **fields)
+    emitter.emit(event, **fields)
 
 
-def _remark(scribe: Scribe, message: Message) -> None:
+def _remark(emitter: Emitter, message: Message) -> None:
     kind = message["subtype"]
     said = text(message, "content") or text(message, "message") or ""
     about = texts(message, "trigger", "original_model", "fallback_model", "tool_use_id")
     if tool := text(message, "tool_name"):
         about["tool"] = tool
-    scribe.emit("notification", text=said, kind=kind, **about)
+    emitter.emit("notification", text=said, kind=kind, **about)
 
 
 def _exit_code(message: Message) -> int | None:

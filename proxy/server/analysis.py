@@ -7,7 +7,7 @@ from typing import Any
 from aiohttp import web
 
 from proxy.analysis import period
-from proxy.events.moments import spelled
+from proxy.events.timestamps import format_timestamp
 from proxy.server.errors import NotFoundError, UnprocessableError, answer, raw_answer
 from proxy.server.records import from_log
 from proxy.server.requests import moment
@@ -60,7 +60,7 @@ async def overview(request: web.Request) -> web.Response:
     newest = await asyncio.to_thread(shared.queries.sessions, limit=_NEWEST)
     totals = await asyncio.to_thread(shared.queries.totals)
     found: dict[str, Any] = {
-        "generated_at": spelled(now),
+        "generated_at": format_timestamp(now),
         "active_sessions": len(live),
         "total_sessions": totals["sessions"],
         "total_events": totals["events"],

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from proxy.config import Settings
-from proxy.events.words import what_failed
+from proxy.events.formatting import error_message
 from proxy.server.app import create_app, lead
 from proxy.server.connections import listen
 from proxy.server.election import Seat
@@ -74,7 +74,7 @@ def serve_together(options: Options, listening: socket.socket, together: Togethe
     try:
         return asyncio.run(_serve(options, listening, started, together))
     except (OSError, sqlite3.Error) as error:
-        sentence = f"the data directory {options.data_dir} cannot be served: {what_failed(error)}"
+        sentence = f"the data directory {options.data_dir} cannot be served: {error_message(error)}"
         raise CannotServeError(sentence) from None
 
 

@@ -23,7 +23,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from proxy.events.moments import microseconds
+from proxy.events.timestamps import parse_timestamp
 from proxy.events.vocabulary import STATES
 from proxy.protocol import library
 from proxy.sessions import catalogue
@@ -228,7 +228,7 @@ class Recordings:
             match = _HEAD.match(last)
             if match is None or _ENDED in last[:400]:
                 raise KeyError(session_id)
-            known.seq, known.last_us = int(match[1]), microseconds(match[2].decode())
+            known.seq, known.last_us = int(match[1]), parse_timestamp(match[2].decode())
             known.size = os.fstat(fd).st_size
         return known
 
@@ -259,7 +259,7 @@ def _first(session_id: str, fd: int, inode: int) -> _Known:
     event = getattr(record, "event", None)
     if event is None or event.data.get("kind") != "monitoring":
         raise KeyError(session_id)
-    return _Known(inode, event.data.get("capture_options", {}), microseconds(getattr(record, "ts", "")))
+    return _Known(inode, event.data.get("capture_options", {}), parse_timestamp(getattr(record, "ts", "")))
 
 
 def _last_line(fd: int, size: int) -> bytes:

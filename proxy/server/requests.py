@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import msgspec
 from aiohttp import web
 
-from proxy.events.moments import microseconds
+from proxy.events.timestamps import parse_timestamp
 from proxy.protocol import grammar
 from proxy.server.errors import TOO_LARGE, BadRequestError, TooLargeError, TooSlowError, UnprocessableError
 from proxy.server.shared import of
@@ -81,13 +81,13 @@ def whole(request: web.Request, name: str, default: int | None, least: int, most
 
 
 def moment(request: web.Request, name: str) -> int | None:
-    """Return a moment of the query, in microseconds."""
+    """Return a timestamp of the query, in microseconds since 1970."""
     text = request.query.get(name)
     if text is None:
         return None
     try:
         # A plus sign that was not escaped arrives as a space.
-        found = microseconds(text.strip().replace(" ", "+") if "T" in text else text)
+        found = parse_timestamp(text.strip().replace(" ", "+") if "T" in text else text)
     except (ValueError, OverflowError):
         example = "2026-01-31T12:00:00.000000Z"
         raise UnprocessableError(

@@ -9,7 +9,7 @@ import sqlite3
 from dataclasses import replace
 
 from proxy import __version__
-from proxy.events.words import what_failed
+from proxy.events.formatting import error_message
 from proxy.server import workers
 from proxy.server.background import announce
 from proxy.server.connections import BACKLOG
@@ -53,7 +53,7 @@ def serve(options: Options, lock: int) -> bool:
         finally:
             journal.info("server.stopped", pid=os.getpid())
     except (OSError, sqlite3.Error) as error:
-        sentence = f"the data directory {options.data_dir} cannot be served: {what_failed(error)}"
+        sentence = f"the data directory {options.data_dir} cannot be served: {error_message(error)}"
         raise CannotServeError(sentence) from None
     finally:
         os.close(lock)

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import tenacity
 
-from proxy.events.moments import spelled
+from proxy.events.timestamps import format_timestamp
 from proxy.server.alerts import Alert, alerts_of
 from proxy.server.journal import journal
 from proxy.server.webhook import NotTakenError, RefusedError, Webhook
@@ -225,7 +225,7 @@ class Watchman:
             self._metrics.alerts.labels(alert.kind, "dropped").inc()
             journal.warning("alert.dropped", kind=alert.kind, session_id=alert.session_id)
             return
-        self._memory.waiting.append(msgspec.structs.replace(alert, timestamp=spelled(now_us)))
+        self._memory.waiting.append(msgspec.structs.replace(alert, timestamp=format_timestamp(now_us)))
 
     def _announce(self) -> None:
         self._metrics.alert_queue.set(len(self._memory.waiting))

@@ -25,7 +25,7 @@ from datetime import UTC, datetime, timedelta
 from typing import IO
 
 from proxy import __version__
-from proxy.events.words import what_failed
+from proxy.events.formatting import error_message
 from proxy.sessions import catalogue
 from proxy.sessions.identity import LATEST, LOG_SUFFIX, log_path, sessions_dir
 from proxy.store.database import VERSION, connect, index_path
@@ -131,7 +131,7 @@ def make_backup(
             dropped = _drop(data_dir, keep, os.path.basename(path))
             return Backup(path, os.stat(path).st_size, sessions, has_index, dropped)
     except (OSError, tarfile.TarError) as error:
-        raise BackupError(f"no copy was made: {what_failed(error)}") from error
+        raise BackupError(f"no copy was made: {error_message(error)}") from error
 
 
 @contextlib.contextmanager

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from proxy.events import Event, Interpreter, Session
-from proxy.events.moments import Speller
+from proxy.events.timestamps import TimestampCodec
 from proxy.events.vocabulary import OVER
 from proxy.sessions import catalogue
 from proxy.sessions.identity import log_path, sessions_dir
@@ -84,7 +84,7 @@ class Indexer:
         self._reading: str | None = None
         self._most_events = max_events_per_session
         self._left_bytes = min(min_free_bytes, _LEFT_TO_SESSIONS_BYTES)
-        self._speller = Speller()
+        self._codec = TimestampCodec()
         self._open()
         with contextlib.suppress(sqlite3.Error):  # a full disk: then nothing else changes in the index either
             self._keep_horizon(0)
@@ -387,7 +387,7 @@ class Indexer:
             self._tally.add(moment, type_id)
             log.tally.add(moment, type_id)
             if not self._quiet:
-                event = envelope(event_type, self._speller.spelled(moment), log.session_id, encoded)
+                event = envelope(event_type, self._codec.format(moment), log.session_id, encoded)
                 self._arrivals.append(Arrival(self._next_id, log.session_id, event_type, moment, event))
             self._next_id += 1
 

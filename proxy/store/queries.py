@@ -16,7 +16,7 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from proxy.events import Session
-from proxy.events.moments import Speller
+from proxy.events.timestamps import TimestampCodec
 from proxy.store import ranks, removals
 from proxy.store.amounts import Amounts, Counted
 from proxy.store.database import connect, index_path
@@ -279,11 +279,11 @@ class Queries:
     def _as_events(
         self, connection: sqlite3.Connection, rows: Sequence[tuple[int, int, int, bytes]]
     ) -> list[bytes]:
-        speller = Speller()
+        codec = TimestampCodec()
         names = self._type_names(connection)
         sessions = self._session_ids(connection, {session for _, session, _, _ in rows})
         return [
-            envelope(names[type_id], speller.spelled(moment), sessions[session], data)
+            envelope(names[type_id], codec.format(moment), sessions[session], data)
             for moment, session, type_id, data in rows
         ]
 

@@ -19,7 +19,7 @@ import zlib
 from dataclasses import dataclass
 from typing import IO, Any
 
-from proxy.events.words import what_failed
+from proxy.events.formatting import error_message
 from proxy.sessions import catalogue
 from proxy.sessions.identity import LATEST, LOG_SUFFIX, sessions_dir
 from proxy.store.backup import INDEX, MANIFEST, BackupError, Room, read_to_end
@@ -64,7 +64,7 @@ def restore(archive: str, data_dir: str) -> Restored:
         finally:
             shutil.rmtree(beside, ignore_errors=True)
     except OSError as error:
-        raise BackupError(f"nothing was restored: {what_failed(error)}") from error
+        raise BackupError(f"nothing was restored: {error_message(error)}") from error
     logs = [size for name, (size, _) in sums.items() if name.startswith("sessions/")]
     return Restored(len(logs), sum(logs), has_index)
 

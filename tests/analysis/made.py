@@ -6,7 +6,7 @@ import msgspec
 
 from proxy.analysis import Analysis, SessionAnalysis
 from proxy.events import Event, Interpreter, Session
-from proxy.events.moments import spelled
+from proxy.events.timestamps import format_timestamp
 from proxy.protocol import full, library
 from tests.recorded import START_US, records
 
@@ -27,7 +27,12 @@ class Made:
         """Write an event at so many milliseconds from the start."""
         self.now_ms = ms
         us = START_US + round(ms * 1000)
-        head = {"event": event, "timestamp": spelled(us), "state": self.state, "seq": len(self.events)}
+        head = {
+            "event": event,
+            "timestamp": format_timestamp(us),
+            "state": self.state,
+            "seq": len(self.events),
+        }
         if self.run_id is not None:
             head["run_id"] = self.run_id
         self.events.append(Event(event, us, {**head, **fields}))

@@ -7,7 +7,7 @@ import pytest
 from aiohttp import web
 
 from proxy.client import AsyncClient, NotFoundError, UnreachableError, paging
-from proxy.events.moments import microseconds, spelled
+from proxy.events.timestamps import format_timestamp, parse_timestamp
 from proxy.sessions.record import lifecycle
 from tests.client.conftest import Live, answering, end, say
 from tests.recorded import START_US, LogMaker, scenario
@@ -119,7 +119,7 @@ async def test_what_changes_at_a_shared_moment() -> None:
     held = [(moment, f"s{number}") for moment in (1, 2, 3) for number in range(1, 6)]
 
     async def handle(request: web.Request) -> web.StreamResponse:
-        after = microseconds(request.query["start_time"])
+        after = parse_timestamp(request.query["start_time"])
         fits = sorted(one for one in held if one[0] > after)
         first = int(request.query["offset"])
         found = fits[first : first + int(request.query["limit"])]
@@ -128,13 +128,13 @@ async def test_what_changes_at_a_shared_moment() -> None:
             held.insert(0, (2, "s0"))  # of a log that was found late
             held.append((4, "s1"))
         data = [
-            {"event_type": "e", "timestamp": spelled(moment), "session_id": name, "data": {}}
+            {"event_type": "e", "timestamp": format_timestamp(moment), "session_id": name, "data": {}}
             for moment, name in found
         ]
         return web.json_response({"success": True, "data": {"events": data, "total": len(fits)}})
 
     async with answering(handle) as client, asyncio.timeout(30):
-        seen = [(microseconds(one.timestamp), one.session_id) async for one in client.events(page_size=2)]
+        seen = [(parse_timestamp(one.timestamp), one.session_id) async for one in client.events(page_size=2)]
     assert len(seen) == len(set(seen))
     assert set(seen) == {*held, (2, "s1")}
 

@@ -71,7 +71,7 @@ def test_real_traffic(name: str) -> None:
     assert len(names(events, "run_started")) == session.turns
     assert len(names(events)) == 2 * session.turns
     assert (session.state, session.run, session.tools, session.queued) == ("ended", None, {}, [])
-    moments = [event.moment_us for event in events]
+    moments = [event.timestamp_us for event in events]
     assert moments == sorted(set(moments))
 
 
@@ -197,7 +197,7 @@ def test_a_clock_that_runs_back() -> None:
     back = {"type": "tool_result", "tool_use_id": "t", "content": "yes"}
     log += made.lines("stdout", {"type": "user", "message": {"role": "user", "content": [back]}, **IDS})
     events, _ = interpreted(log + made.ended())
-    assert [event.moment_us for event in events] == sorted({event.moment_us for event in events})
+    assert [event.timestamp_us for event in events] == sorted({event.timestamp_us for event in events})
     assert [event.data["duration_ms"] for event in events if event.event_type == "tool_completed"] == [0]
 
 

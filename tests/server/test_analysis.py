@@ -2,7 +2,7 @@
 
 import pytest
 
-from proxy.events.moments import microseconds
+from proxy.events.timestamps import parse_timestamp
 from tests.recorded import LogMaker, scenario
 from tests.server.conftest import Rig
 
@@ -69,7 +69,9 @@ async def test_metrics_of_a_period_count_what_lies_in_it(rig: Rig) -> None:
     low, high = events[5]["timestamp"], events[-5]["timestamp"]
     found = await rig.get(f"{BASE}/metrics", params={"start_time": low, "end_time": high})
     wanted = [
-        one for one in events if microseconds(low) < microseconds(one["timestamp"]) <= microseconds(high)
+        one
+        for one in events
+        if parse_timestamp(low) < parse_timestamp(one["timestamp"]) <= parse_timestamp(high)
     ]
     assert found["events"]["total"] == len(wanted)
     assert (found["start_time"], found["end_time"]) == (low, high)

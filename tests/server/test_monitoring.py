@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from proxy.events.moments import microseconds
+from proxy.events.timestamps import parse_timestamp
 from proxy.sessions.catalogue import inspect
 from proxy.sessions.identity import log_path
 from proxy.sessions.record import lifecycle
@@ -196,7 +196,7 @@ async def test_long_polling_ends_with_the_first_event(rig: Rig) -> None:
         waiting = group.create_task(rig.get(EVENTS, params=query))
         await rig.post(EVENTS, {"session_id": session_id, "event_type": "ping", "data": {}})
     assert types(waiting.result()) == ["ping"]
-    assert microseconds(waiting.result()["events"][0]["timestamp"]) > microseconds(started["timestamp"])
+    assert parse_timestamp(waiting.result()["events"][0]["timestamp"]) > parse_timestamp(started["timestamp"])
 
 
 async def test_sessions_are_listed_newest_first(rig: Rig) -> None:

@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from proxy.events.moments import spelled
+from proxy.events.timestamps import format_timestamp
 from proxy.store import ranks
 from proxy.store.history import History
 from proxy.store.queries import Queries
@@ -22,7 +22,7 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> History:
     folder = tmp_path_factory.mktemp("history")
     (folder / "sessions").mkdir()
     lines = [
-        f'{{"seq":{number},"ts":"{spelled(START_US + number * (STEP_US if number < ranks.CHUNK else 1000))}",'
+        f'{{"seq":{number},"ts":"{format_timestamp(START_US + number * (STEP_US if number < ranks.CHUNK else 1000))}",'
         f'"session_id":"a","stream":"api","event":{{"event_type":"{"odd" if number % 2 else "even"}","data":{{}}}}}}\n'
         for number in range(COUNT)
     ]
@@ -37,7 +37,7 @@ def through(history: History) -> list[tuple[int, str]]:
     while piece := history.events_of("a", found[-1][0] if found else 0, 5000):
         if not piece.events:
             break
-        found += [(event.moment_us, event.event_type) for event in piece.events]
+        found += [(event.timestamp_us, event.event_type) for event in piece.events]
     return found
 
 

@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from proxy.events.moments import microseconds
+from proxy.events.timestamps import parse_timestamp
 from proxy.sessions import catalogue
 from proxy.sessions.record import StreamRecords, lifecycle
 from proxy.sessions.writer import SessionLog
@@ -279,8 +279,8 @@ def expected(events: list[dict[str, Any]], query: EventQuery) -> tuple[list[dict
         for event in events
         if query.session_id in (None, event["session_id"])
         and (query.event_types is None or event["event_type"] in query.event_types)
-        and (query.after_us is None or microseconds(event["timestamp"]) > query.after_us)
-        and (query.until_us is None or microseconds(event["timestamp"]) <= query.until_us)
+        and (query.after_us is None or parse_timestamp(event["timestamp"]) > query.after_us)
+        and (query.until_us is None or parse_timestamp(event["timestamp"]) <= query.until_us)
     ]
     total = len(found)
     oldest_first = query.session_id is not None or query.after_us is not None
@@ -300,7 +300,7 @@ def test_every_page_follows_the_rules(filled: tuple[Path, list[dict[str, Any]]])
     assert [event["timestamp"] for event in events] == sorted(event["timestamp"] for event in events)
     queries = Queries(str(folder))
     dice = random.Random(2)
-    moments = [microseconds(event["timestamp"]) for event in events]
+    moments = [parse_timestamp(event["timestamp"]) for event in events]
     names = sorted({event["event_type"] for event in events})
     for _ in range(600):
         query = EventQuery(
@@ -323,7 +323,7 @@ def test_pages_join_without_loss(filled: tuple[Path, list[dict[str, Any]]]) -> N
     after, seen = 0, []
     while page := queries.events(EventQuery(session_id="s4", after_us=after, limit=7)).events:
         seen += [json.loads(event) for event in page]
-        after = microseconds(seen[-1]["timestamp"])
+        after = parse_timestamp(seen[-1]["timestamp"])
     assert seen == [event for event in events if event["session_id"] == "s4"]
 
 

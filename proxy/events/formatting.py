@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from typing import Final
 
-__all__ = ["TELLING", "counted", "in_dollars", "in_thousands", "in_words", "what_failed"]
+__all__ = ["SUMMARY_FIELDS", "error_message", "format_count", "format_dollars", "format_duration", "quantity"]
 
-TELLING: Final = (
+SUMMARY_FIELDS: Final = (
     "description",
     "command",
     "file_path",
@@ -21,7 +21,7 @@ _CENTS_FROM = 0.1
 """Amounts from here on are whole cents; of smaller ones four digits are left."""
 
 
-def in_words(ms: float) -> str:
+def format_duration(ms: float) -> str:
     """Return a duration: ``840 ms``, ``12.3 s``, ``4 m 05 s``, ``2 h 10 m``, ``3 d 04 h``."""
     seconds = ms / 1000
     if round(ms) < 1000:
@@ -35,26 +35,26 @@ def in_words(ms: float) -> str:
     return f"{hours} h {minutes:02d} m" if hours < 48 else f"{hours // 24} d {hours % 24:02d} h"
 
 
-def in_dollars(cost: float, beside: Iterable[float] = ()) -> str:
+def format_dollars(cost: float, beside: Iterable[float] = ()) -> str:
     """Return an amount; ``beside``: the others of its column, so that all of them have as many digits."""
     digits = 2 if (not cost and not any(beside)) or max(cost, *beside, 0.0) >= _CENTS_FROM else 4
     least = 10**-digits
     return f"<${least:.{digits}f}" if 0 < cost < least / 2 else f"${cost:,.{digits}f}"
 
 
-def in_thousands(count: int) -> str:
+def format_count(count: int) -> str:
     """Return a number: ``840``, ``12.3 k``, ``4.0 M``."""
     if count >= 999_950:
         return f"{count / 1_000_000:,.1f} M"
     return f"{count / 1000:.1f} k" if count >= 10_000 else str(count)
 
 
-def counted(number: int, thing: str) -> str:
+def quantity(number: int, thing: str) -> str:
     """Return so many of a thing: ``1 turn``, ``1,200 turns``."""
     return f"{number} {thing}" if number == 1 else f"{number:,} {thing}s"
 
 
-def what_failed(error: Exception) -> str:
+def error_message(error: Exception) -> str:
     """Return what an error says; one of the system ``/data/sessions: Permission denied``, without its number."""
     if not isinstance(error, OSError) or not error.strerror:
         return str(error)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from proxy.events.words import counted, in_dollars, in_thousands, in_words, what_failed
+from proxy.events.formatting import error_message, format_count, format_dollars, format_duration, quantity
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,7 @@ from proxy.events.words import counted, in_dollars, in_thousands, in_words, what
 )
 def test_durations_keep_two_figures_of_use(milliseconds: float, said: str) -> None:
     """The unit fits the size, and rounding never gives 60 of one or 1000 of another."""
-    assert in_words(milliseconds) == said
+    assert format_duration(milliseconds) == said
 
 
 @pytest.mark.parametrize(
@@ -38,18 +38,18 @@ def test_durations_keep_two_figures_of_use(milliseconds: float, said: str) -> No
 )
 def test_amounts_of_a_column_have_as_many_digits(cost: float, beside: tuple[float, ...], said: str) -> None:
     """Something is left of small ones, and points stand under points."""
-    assert in_dollars(cost, beside) == said
+    assert format_dollars(cost, beside) == said
 
 
 def test_numbers_are_short_and_things_are_counted() -> None:
     """Large ones in thousands and millions; one thing is no plural."""
-    assert [in_thousands(one) for one in (840, 12_340, 999_960, 4_000_000)] == [
+    assert [format_count(one) for one in (840, 12_340, 999_960, 4_000_000)] == [
         "840",
         "12.3 k",
         "1.0 M",
         "4.0 M",
     ]
-    assert [counted(one, "turn") for one in (1, 0, 1200)] == ["1 turn", "0 turns", "1,200 turns"]
+    assert [quantity(one, "turn") for one in (1, 0, 1200)] == ["1 turn", "0 turns", "1,200 turns"]
 
 
 @pytest.mark.parametrize(
@@ -63,4 +63,4 @@ def test_numbers_are_short_and_things_are_counted() -> None:
 )
 def test_faults_of_the_system_are_said_without_numbers(error: Exception, said: str) -> None:
     """What and why, as a shell would say it."""
-    assert what_failed(error) == said
+    assert error_message(error) == said

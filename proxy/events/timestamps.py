@@ -1,0 +1,52 @@
+"""Timestamps as records have them (RFC 3339), and as whole microseconds since 1970, which can be compared."""
+
+from datetime import UTC, datetime, timedelta
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def parse_timestamp(text: str) -> int:
+    """Return the microseconds since 1970 of an RFC 3339 timestamp. ValueError when it is none, or has no zone."""
+    parsed = datetime.fromisoformat(text)
+    if parsed.tzinfo is None:
+        raise ValueError(f"{text!r} has no time zone")
+    return (parsed - _EPOCH) // _MICROSECOND
+
+
+def format_timestamp(timestamp_us: int) -> str:
+    """Return the timestamp as records have it: UTC, six digits of a second, ``Z``."""
+    local = (_EPOCH + timestamp_us * _MICROSECOND).replace(tzinfo=None)
+    return (
+        local.isoformat(timespec="microseconds") + "Z"
+    )  # `strftime` would write the year 524 without its zero
+
+
+class TimestampCodec:
+    """`parse_timestamp` and `format_timestamp` for timestamps that mostly share their second, as in a log."""
+
+    def __init__(self) -> None:
+        self._second = -1
+        self._text = ""
+
+    def format(self, timestamp_us: int) -> str:
+        """Return the timestamp as records have it."""
+        second, rest = divmod(timestamp_us, 1_000_000)
+        if second != self._second:
+            self._second, self._text = second, format_timestamp(second * 1_000_000)[:20]
+        return f"{self._text}{rest:06d}Z"
+
+    def parse(self, text: str) -> int:
+        """Return the microseconds since 1970 of a record's `ts`. ValueError when it is no timestamp."""
+        digits = text[20:26]
+        if (
+            len(text) == 27
+            and text[26] == "Z"
+            and text[:20] == self._text
+            and digits.isdecimal()
+            and digits.isascii()
+        ):
+            return self._second * 1_000_000 + int(digits)
+        timestamp_us = parse_timestamp(text)
+        self.format(timestamp_us)
+        return timestamp_us
