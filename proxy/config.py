@@ -165,7 +165,12 @@ class Api(Section):
 
     host: str = Field("127.0.0.1", min_length=1, max_length=253, description="Address the server listens on.")
     port: Whole = Field(8000, ge=0, le=65535, description="Port the server listens on; 0 picks a free one.")
-    workers: Whole = Field(1, ge=1, le=64, description="Processes that share the port.")
+    workers: Whole = Field(
+        1,
+        ge=1,
+        le=64,
+        description="Processes beside the server for what is processor-bound: large validations and analyses.",
+    )
     timeout: Seconds = Field(
         60,
         description="Time for head and body of a request to arrive, and for a first request on a connection.",
@@ -175,7 +180,7 @@ class Api(Section):
         10_000,
         ge=1,
         le=1_000_000,
-        description="Connections that one process holds, and no more than half of the files that it may open;"
+        description="Connections that the server holds, and no more than half of the files that it may open;"
         " further ones get 503.",
     )
     linger: Seconds = Field(60, description="How long a background server stays after the last session.")
@@ -206,7 +211,7 @@ class Validation(Section):
     )
     max_validation_size: Size = Field(10_000_000, description="Largest `data` of a validation request.")
     concurrent_validations: Whole = Field(
-        8, ge=1, le=1024, description="Validations at once in one process; further ones wait."
+        8, ge=1, le=1024, description="Large validations at once; further ones wait."
     )
 
 
@@ -215,7 +220,7 @@ class Security(Section):
 
     rate_limit: Rate | None = Field(
         None,
-        description="Requests of one client (a token, or an address without one), counted over all processes from"
+        description="Requests of one client (a token, or an address without one), counted from"
         " the first request of each stretch of time; none: no limit.",
     )
     enable_cors: bool = Field(False, description="Whether pages of `allowed_origins` may ask.")
@@ -312,9 +317,7 @@ class Compliance(Section):
     """Checks of wrappers that clients ask the server for: they run programs."""
 
     enabled: bool = Field(False, description="Whether clients may have programs checked, which runs them.")
-    concurrent_runs: Whole = Field(
-        1, ge=1, le=64, description="Checks at once in one process; further ones wait."
-    )
+    concurrent_runs: Whole = Field(1, ge=1, le=64, description="Checks at once; further ones wait.")
 
 
 class Settings(Section):
@@ -328,12 +331,6 @@ class Settings(Section):
     logging: Logging = Logging()
     alerts: Alerts = Alerts()
     compliance: Compliance = Compliance()
-
-    @model_validator(mode="after")
-    def _fits_together(self) -> Self:
-        if self.compliance.enabled and self.api.workers > 1:
-            raise ValueError("compliance.enabled needs api.workers: 1, as a check is known to one process")
-        return self
 
 
 @dataclass(frozen=True, slots=True)

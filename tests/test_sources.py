@@ -104,10 +104,6 @@ def test_precedence_and_where_each_value_came_from(tmp_path: Path) -> None:
         ("api: {port: 1}\napi: {port: 2}", "line 2: api is there twice, first in line 1"),
         ("api:\n  port: 1\n  port: 2", "line 3: api.port is there twice, first in line 2"),
         ("security:\n  tls_key: k", "line 2): tls_certificate and tls_key go together"),
-        (
-            "api: {workers: 2}\ncompliance:\n  enabled: true",
-            "the configuration (@, line 1, @, line 3): compliance.enabled needs api.workers: 1",
-        ),
         ("[1, 2]", "must be a mapping of sections (api, monitoring"),
         ("api: {port: [", "is not YAML, line 1"),
         ("api: {port: 2001-99-99}", "is not YAML"),

@@ -14,6 +14,7 @@
 ``health``       whether it is well, ``metrics`` for Prometheus, ``figures`` of the machine
 ``watchman``     finds what ``alerts`` there are to tell a ``webhook``, once each
 ``journal``      what the server says of itself
+``pool``         the processes beside the server, for what is processor-bound
 ``background``   starts a server when a wrapped session needs one; imports next to nothing
 ``__main__``     what ``background`` starts
 ``run``          runs a server until it is told to stop, or nobody needs it

@@ -1,59 +1,79 @@
 """Analyses of sessions that are kept, so that asking again about a live one costs what is new in it."""
 
-import threading
+import asyncio
+import pickle
+from collections.abc import Sequence
+from functools import partial
 
 import msgspec
 
 from proxy.analysis import SessionAnalysis
+from proxy.events import Event
 from proxy.server.kept import Kept
-from proxy.store.history import History
+from proxy.server.pool import Pool
+from proxy.store.history import History, RawEvent
 
 __all__ = ["Analyses"]
 
 MOST_KEPT = 16
-"""Each takes some megabytes at most."""
+"""Each takes a megabyte at most, once a session has a hundred thousand events."""
 
 
 class _Analyzed:
-    """One session's analysis, and what it was made of."""
+    """One session's analysis, as the pool gives it back, and what it was made of."""
 
     def __init__(self) -> None:
-        self.turn = threading.Lock()
-        self.filling: tuple[str, int] | None = None
-        self.analysis: SessionAnalysis | None = None
+        self.turn = asyncio.Lock()
+        self.begin_anew()
+
+    def begin_anew(self, filling: tuple[str, int] | None = None) -> None:
+        """Forget what was taken."""
+        self.filling, self.last_us, self.state = filling, 0, b""
 
 
 class Analyses:
-    """Brings analyses up to date. Safe to use from several threads: each session is read by one at a time."""
+    """Brings analyses up to date, each by one request at a time. For the event loop's thread."""
 
-    def __init__(self, history: History) -> None:
+    def __init__(self, history: History, pool: Pool) -> None:
         self.history = history
+        self._pool = pool
         self._kept = Kept(_Analyzed, MOST_KEPT)
 
-    def answer(self, session_id: str, now_us: int, expected: int) -> bytes | None:
+    async def answer(self, session_id: str, now_us: int, expected: int) -> bytes | None:
         """Return the analysis of a session as JSON, None when the index does not have it (any more).
 
         ``expected``: how many events the session has. sqlite3.Error when the index cannot be read.
         """
         kept = self._kept.of(session_id)
-        with kept.turn:
-            if not self._catch_up(session_id, kept) or kept.analysis is None:
-                return None
-            return msgspec.json.encode(kept.analysis.report(now_us, expected=expected))
+        async with kept.turn:
+            while True:
+                piece = await asyncio.to_thread(self.history.events_of, session_id, kept.last_us)
+                if piece is None:
+                    return None
+                if piece.filling != kept.filling:
+                    is_from_start = kept.last_us == 0
+                    kept.begin_anew(piece.filling)
+                    if not is_from_start:
+                        continue
+                go_on = partial(analyze, session_id, kept.state, piece.events)
+                if piece.is_last:
+                    go_on = partial(go_on, now_us=now_us, expected=expected)
+                kept.state, report = await self._pool.run(go_on)
+                if piece.events:
+                    kept.last_us = piece.events[-1][1]
+                if piece.is_last:
+                    return report
 
-    def _catch_up(self, session_id: str, kept: _Analyzed) -> bool:
-        """Take in what is new; return whether there is such a session."""
-        while True:
-            after_us = 0 if kept.analysis is None else kept.analysis.last_us
-            piece = self.history.events_of(session_id, after_us)
-            if piece is None:
-                return False
-            if kept.analysis is None or piece.filling != kept.filling:
-                begun_anew = kept.analysis is not None and after_us > 0
-                kept.analysis, kept.filling = SessionAnalysis(session_id), piece.filling
-                if begun_anew:
-                    continue
-            for event in piece.events:
-                kept.analysis.take(event)
-            if not piece.events:
-                return True
+
+def analyze(
+    session_id: str, state: bytes, events: Sequence[RawEvent], *, now_us: int | None = None, expected: int = 0
+) -> tuple[bytes, bytes]:
+    """Go on with an analysis: return how it stands, and its report as JSON if ``now_us`` says at which moment.
+
+    ``state``: what was returned before, empty at the beginning.
+    """
+    analysis: SessionAnalysis = pickle.loads(state) if state else SessionAnalysis(session_id)
+    for event_type, timestamp_us, data in events:
+        analysis.take(Event(event_type, timestamp_us, msgspec.json.decode(data)))
+    report = b"" if now_us is None else msgspec.json.encode(analysis.report(now_us, expected=expected))
+    return pickle.dumps(analysis, pickle.HIGHEST_PROTOCOL), report

@@ -27,7 +27,7 @@ async def session(request: web.Request) -> web.Response:
     await shared.known(session_id)
     known = await asyncio.to_thread(shared.queries.session, session_id)
     expected = 0 if known is None else known.events
-    found = await asyncio.to_thread(shared.analyses.answer, session_id, now_us(), expected)
+    found = await shared.analyses.answer(session_id, now_us(), expected)
     if found is None:
         raise NotFoundError(f"The session {session_id!r} was removed.")
     return raw_answer(found)

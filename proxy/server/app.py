@@ -1,7 +1,6 @@
 """The application: made by a factory, so that tests and the command line run the same one."""
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING
 
@@ -16,7 +15,8 @@ from proxy.server.errors import error_middleware, expect
 from proxy.server.journal import journal
 from proxy.server.live import Hub
 from proxy.server.metrics import METRICS, Metrics, metrics_middleware
-from proxy.server.recording import Keeper, OwnKeeper, Recordings
+from proxy.server.pool import Pool
+from proxy.server.recording import Recordings
 from proxy.server.routes import ROUTES
 from proxy.server.security import ACCESS, add_headers, default_access, security_middleware
 from proxy.server.shared import SHARED, Shared
@@ -24,24 +24,17 @@ from proxy.server.tokens import TokenFile, of_configuration
 from proxy.store.follower import Follower
 from proxy.store.history import History
 from proxy.store.indexer import Arrival, Indexer
-from proxy.store.onlooker import Onlooker
 from proxy.store.queries import Queries
 from proxy.store.records import Records
 
 if TYPE_CHECKING:
     from proxy.server.limits import Limit
 
-__all__ = ["create_app", "lead"]
+__all__ = ["create_app"]
 
 
-def create_app(
-    data_dir: str, settings: Settings | None = None, *, keeper: Keeper | None = None
-) -> web.Application:
-    """Return the application for a data directory.
-
-    It follows the logs as long as it runs. With a ``keeper`` it is one of several processes: then it reads along in
-    the index, until `lead` is called.
-    """
+def create_app(data_dir: str, settings: Settings | None = None) -> web.Application:
+    """Return the application for a data directory. It follows the logs as long as it runs."""
     settings = settings or Settings()
     app = web.Application(
         middlewares=[metrics_middleware, error_middleware, security_middleware],
@@ -59,7 +52,7 @@ def create_app(
             app[ACCESS][f"{route.method} {path}"] = route.access or default_access(route.method, path)
 
     async def lifetime(app: web.Application) -> AsyncIterator[None]:
-        shared = await _started(data_dir, settings, keeper)
+        shared = await _started(data_dir, settings)
         app[SHARED] = shared
         yield
         if shared.checks is not None:
@@ -75,33 +68,14 @@ def create_app(
     return app
 
 
-async def lead(shared: Shared) -> None:
-    """Index from now on, for all processes. sqlite3.Error, OSError: the index can be neither used nor made."""
-    # What is new reaches the listeners of this process as it reaches those of the others: through the index.
-    shared.indexer, shared.follower = await _following(shared.data_dir, shared.settings, lambda _: None)
-
-
-async def _started(data_dir: str, settings: Settings, keeper: Keeper | None) -> Shared:
+async def _started(data_dir: str, settings: Settings) -> Shared:
     loop = asyncio.get_running_loop()
-    queries, hub = Queries(data_dir), Hub()
-    restarting = asyncio.Event()
+    queries, hub, pool = Queries(data_dir), Hub(), Pool(settings.api.workers)
 
     def on_arrivals(arrivals: list[Arrival]) -> None:
         loop.call_soon_threadsafe(hub.publish, arrivals)
 
-    def on_begun_anew() -> None:
-        loop.call_soon_threadsafe(restarting.set)
-
-    indexer: Indexer | Onlooker
-    follower: Follower | Onlooker
-    onlooker = None
-    if keeper is None:
-        indexer, follower = await _following(data_dir, settings, on_arrivals)
-    else:
-        onlooker = Onlooker(data_dir, queries, on_arrivals, on_begun_anew)
-        indexer = follower = onlooker
-        onlooker.start()
-    keeper = keeper or OwnKeeper()
+    indexer, follower = await _following(data_dir, settings, on_arrivals)
     return Shared(
         data_dir,
         settings,
@@ -110,17 +84,15 @@ async def _started(data_dir: str, settings: Settings, keeper: Keeper | None) -> 
         queries,
         Records(data_dir),
         hub,
-        Recordings(data_dir, keeper),
-        await asyncio.to_thread(_limit, data_dir, settings.security.rate_limit),
+        Recordings(data_dir),
+        _limit(settings.security.rate_limit),
         asyncio.Semaphore(settings.validation.concurrent_validations),
+        pool,
         TokenFile(data_dir),
         of_configuration(settings.security.tokens),
-        Analyses(History(queries.reading)),
+        Analyses(History(queries.reading), pool),
         Drifts(data_dir),
-        keeper=keeper,
-        onlooker=onlooker,
-        restarting=restarting,
-        checks=Checks(settings.compliance.concurrent_runs) if settings.compliance.enabled else None,
+        Checks(settings.compliance.concurrent_runs) if settings.compliance.enabled else None,
     )
 
 
@@ -142,22 +114,16 @@ async def _following(
     return indexer, follower
 
 
-def _limit(data_dir: str, rate: str | None) -> "Limit | None":
+def _limit(rate: str | None) -> "Limit | None":
     if rate is None:
         return None
     from proxy.server.limits import Limit  # noqa: PLC0415 - its library is for those who have a limit
 
-    return Limit(rate, os.path.join(data_dir, "limits.sqlite3"))
+    return Limit(rate)
 
 
 def _stopped(shared: Shared) -> None:
-    if isinstance(shared.keeper, OwnKeeper):
-        shared.recordings.stop_all(shared.keeper.held(), "server_stopped")
-    if isinstance(shared.follower, Follower):
-        shared.follower.catch_up(2.0)
-        shared.follower.stop()
-    if shared.onlooker is not None:
-        shared.onlooker.stop()
-    if shared.limit is not None:
-        shared.limit.close()
+    shared.recordings.stop_all("server_stopped")
+    shared.follower.catch_up(2.0)
+    shared.follower.stop()
     shared.records.close()

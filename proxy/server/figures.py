@@ -26,7 +26,7 @@ class Processors:
         return round(min(100.0, max(0.0, 100 * used / whole)), 1) if whole > 0 else None
 
 
-def system_figures(data_dir: str, pids: tuple[int, ...], processors: Processors) -> Figures:
+def system_figures(data_dir: str, processors: Processors) -> Figures:
     """Return figures of the machine, the data directory's disk and the server's processes together.
 
     ``cpu_percent`` is since the last call; sizes are bytes. What is not known is left out.
@@ -44,11 +44,11 @@ def system_figures(data_dir: str, pids: tuple[int, ...], processors: Processors)
         found |= {"disk_total_bytes": disk.total, "disk_free_bytes": disk.free}
     except OSError:
         pass
-    return found | processes(pids)
+    return found | processes()
 
 
-def processes(pids: tuple[int, ...]) -> Figures:
-    """Return what these processes take together; those that are gone count nothing."""
+def processes() -> Figures:
+    """Return what the server and the processes that it has started take together."""
     found: Figures = {
         "server_processes": 0,
         "server_cpu_seconds": 0.0,
@@ -56,9 +56,9 @@ def processes(pids: tuple[int, ...]) -> Figures:
         "server_open_files": 0,
         "server_threads": 0,
     }
-    for pid in pids:
+    mine = psutil.Process()
+    for process in (mine, *mine.children(recursive=True)):
         try:
-            process = psutil.Process(pid)
             with process.oneshot():
                 times = process.cpu_times()
                 figures = (
@@ -69,7 +69,7 @@ def processes(pids: tuple[int, ...]) -> Figures:
                     process.num_threads(),
                 )
         except psutil.Error:
-            continue
+            continue  # it has ended meanwhile
         for name, figure in zip(list(found), figures, strict=True):
             found[name] += figure
     found["server_cpu_seconds"] = round(found["server_cpu_seconds"], 3)

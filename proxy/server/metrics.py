@@ -1,18 +1,13 @@
 """What is measured, for Prometheus.
 
-Two kinds of figures. What the index knows is read from it when asked, so every process of a server says the same.
-What a process counts itself (requests, listeners, alerts) is added up over all of them by ``prometheus_client``, by
-way of files in a folder that whoever starts them provides with `shared_figures`.
+Two kinds of figures: what the index knows is read from it when asked; requests, listeners and alerts are counted here.
 
 Labels are closed sets: routes, not paths; nothing that a client or a log may make up.
 """
 
 import asyncio
-import fcntl
 import os
-import re
 import shutil
-import tempfile
 import threading
 import time
 from collections.abc import Iterable, Iterator
@@ -20,7 +15,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from aiohttp import web
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, multiprocess, values
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
@@ -42,8 +37,6 @@ __all__ = [
     "listening",
     "metrics",
     "metrics_middleware",
-    "server_pids",
-    "shared_figures",
 ]
 
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0)
@@ -52,52 +45,6 @@ _STREAMING = frozenset(["/events", "/api/v1/monitoring/stream"])
 """Answers that last as long as somebody listens."""
 _GONE = "499"
 """The status of requests whose client left before the answer, as other servers have it."""
-_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
-_PREFIX = "claude-proxy-"
-_FRESH_S = 60.0
-"""A folder is held an instant after it was made; one that is older and is not held was left behind."""
-
-
-@contextmanager
-def shared_figures() -> Iterator[None]:
-    """Let the processes that are forked within add up what they count.
-
-    In memory where there is such a place: these files are mapped, and a full disk would kill whoever writes.
-    """
-    _sweep()
-    folder = tempfile.mkdtemp(prefix=_PREFIX, dir=_place())
-    held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)  # as long as one of the processes lives
-    os.environ[_FOLDER] = folder
-    plain, values.ValueClass = values.ValueClass, values.MultiProcessValue()  # type: ignore[no-untyped-call]
-    try:
-        yield
-    finally:
-        del os.environ[_FOLDER]
-        values.ValueClass = plain
-        shutil.rmtree(folder, ignore_errors=True)
-        os.close(held)
-
-
-def _place() -> str:
-    memory = "/dev/shm"
-    return memory if os.access(memory, os.W_OK) else tempfile.gettempdir()
-
-
-def _sweep() -> None:
-    """Remove what servers of ours have left that were killed: nobody holds it any more."""
-    with os.scandir(_place()) as entries:
-        found = [entry.path for entry in entries if entry.name.startswith(_PREFIX)]
-    for path in found:
-        with suppress(OSError):
-            fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-            try:
-                status = os.fstat(fd)
-                if status.st_uid == os.geteuid() and time.time() - status.st_mtime > _FRESH_S:
-                    fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    shutil.rmtree(path, ignore_errors=True)
-            finally:
-                os.close(fd)
 
 
 class Metrics:
@@ -116,7 +63,6 @@ class Metrics:
             "claude_proxy_subscribers",
             "Listeners to live events.",
             ["kind"],
-            multiprocess_mode="livesum",
             registry=self.registry,
         )
         self.alerts = Counter(
@@ -128,7 +74,6 @@ class Metrics:
         self.alert_queue = Gauge(
             "claude_proxy_alert_queue_length",
             "Alerts that wait to be sent.",
-            multiprocess_mode="livesum",
             registry=self.registry,
         )
         self._counted = Counted()
@@ -137,33 +82,24 @@ class Metrics:
             self.subscribers.labels(kind)
 
     def failures(self) -> dict[str, float]:
-        """Return how many requests were answered with 500, by method and route, by all processes together."""
-        registry = CollectorRegistry()
-        if _FOLDER in os.environ:
-            registry.register(_OfAll(os.environ[_FOLDER]))
-        else:
-            registry.register(self.requests)
+        """Return how many requests were answered with 500, by method and route."""
         return {
             f"{sample.labels['method']} {sample.labels['route']}": sample.value
-            for family in registry.collect()
+            for family in self.requests.collect()
             for sample in family.samples
             if sample.name.endswith("request_duration_seconds_count") and sample.labels["status"] == "500"
         }
 
     def exposed(self, shared: "Shared", accept: str) -> tuple[bytes, str]:
         """Return everything in the form that is accepted, and the name of that form."""
-        registry = CollectorRegistry() if _FOLDER in os.environ else self.registry
-        if registry is not self.registry:
-            _forget_dead(os.environ[_FOLDER])
-            registry.register(_OfAll(os.environ[_FOLDER]))
         recorded = _Recorded(shared, self._counted)
         encode, form = choose_encoder(accept)
         with self._turn:
-            registry.register(recorded)
+            self.registry.register(recorded)
             try:
-                return encode(registry), form
+                return encode(self.registry), form
             finally:
-                registry.unregister(recorded)
+                self.registry.unregister(recorded)
 
 
 METRICS = web.AppKey("METRICS", Metrics)
@@ -200,22 +136,6 @@ def listening(request: web.Request, kind: str) -> Iterator[None]:
         yield
 
 
-class _OfAll(Collector):
-    """What all processes have counted, the dead ones too."""
-
-    def __init__(self, folder: str) -> None:
-        self._folder = folder
-
-    def collect(self) -> Iterable[Metric]:
-        """Yield each figure."""
-        paths = [
-            os.path.join(self._folder, name) for name in os.listdir(self._folder) if name.endswith(".db")
-        ]
-        written = [path for path in paths if _is_written(path)]
-        found: Iterable[Metric] = multiprocess.MultiProcessCollector.merge(written)  # type: ignore[no-untyped-call]
-        return found
-
-
 class _Recorded(Collector):
     """What the index, the disk and the system know."""
 
@@ -226,7 +146,7 @@ class _Recorded(Collector):
         """Yield each figure."""
         yield from self._sessions()
         yield from self._disk()
-        figures = processes(server_pids())
+        figures = processes()
         for name, text in (
             ("processes", "Processes of the server."),
             ("memory_bytes", "Memory of the server's processes."),
@@ -305,33 +225,3 @@ def _gauge(name: str, text: str, value: float) -> Metric:
 
 def _counter(name: str, text: str, value: float) -> Metric:
     return CounterMetricFamily(name, text, value)
-
-
-def server_pids() -> tuple[int, ...]:
-    """Return the processes of the server."""
-    if _FOLDER not in os.environ:
-        return (os.getpid(),)
-    return tuple({os.getpid(), *_writers(os.environ[_FOLDER])})
-
-
-def _writers(folder: str) -> set[int]:
-    found = (re.fullmatch(r"[a-z_]+_(\d+)\.db", name) for name in os.listdir(folder))
-    return {int(match[1]) for match in found if match}
-
-
-def _is_written(path: str) -> bool:
-    """Tell whether there is anything in a file: it is made before it gets its size, and its process may die between.
-
-    The library cannot read an empty one: https://github.com/prometheus/client_python/issues/1199.
-    """
-    try:
-        return os.path.getsize(path) > 0
-    except FileNotFoundError:  # of a process that died: forgotten meanwhile
-        return False
-
-
-def _forget_dead(folder: str) -> None:
-    """What processes that are gone have held open is no longer held; what they have counted stays counted."""
-    for pid in _writers(folder):
-        if not os.path.exists(f"/proc/{pid}"):
-            multiprocess.mark_process_dead(pid, folder)  # type: ignore[no-untyped-call]

@@ -2,17 +2,19 @@
 
 import asyncio
 import re
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import msgspec
 from aiohttp import web
 
 from proxy.events.timestamps import parse_timestamp
-from proxy.protocol import grammar
+from proxy.server.decoding import decoded
 from proxy.server.errors import TOO_LARGE, BadRequestError, TooLargeError, TooSlowError, UnprocessableError
 from proxy.server.shared import of
 
-__all__ = ["EVENT_TYPE", "body", "choice", "event_types", "moment", "whole"]
+if TYPE_CHECKING:
+    import msgspec
+
+__all__ = ["EVENT_TYPE", "body", "choice", "event_types", "moment", "raw_body", "whole"]
 
 _T = TypeVar("_T")
 EVENT_TYPE = re.compile(r"[A-Za-z0-9_.-]{1,128}", re.ASCII)
@@ -22,12 +24,16 @@ _DIGITS = re.compile(r"[0-9]{1,16}", re.ASCII)
 
 
 async def body(request: web.Request, decoder: "msgspec.json.Decoder[_T]") -> _T:
-    """Return the body, decoded.
+    """Return the body, decoded. Errors as by `raw_body` and `decoded`."""
+    return decoded(await raw_body(request), decoder)
+
+
+async def raw_body(request: web.Request) -> bytes:
+    """Return the body.
 
     Raises:
-        BadRequestError: it is not JSON, of another content type, or not encoded as it says.
+        BadRequestError: it is of another content type than JSON, or not encoded as it says.
         TooSlowError: it did not arrive in time.
-        UnprocessableError: it has not the shape that is wanted.
         TooLargeError, web.HTTPRequestEntityTooLarge: it is too large.
     """
     kind = request.content_type
@@ -44,30 +50,7 @@ async def body(request: web.Request, decoder: "msgspec.json.Decoder[_T]") -> _T:
         raise BadRequestError("The body is not in the transfer or content encoding that it says.") from None
     except ConnectionError:
         raise BadRequestError("The client left before the body was whole.") from None  # nobody will read it
-    return decoded(raw, decoder)
-
-
-def decoded(raw: bytes, decoder: "msgspec.json.Decoder[_T]") -> _T:
-    """Return JSON decoded; errors as by `body`."""
-    if not raw.strip():
-        raise BadRequestError("The body is empty; send JSON.")
-    try:
-        if not raw.isascii():
-            raw.decode()
-        try:
-            return decoder.decode(raw)
-        except msgspec.ValidationError:
-            raise
-        except msgspec.DecodeError:
-            return decoder.decode(grammar.without_lone_surrogates(raw))
-    except msgspec.ValidationError as error:
-        raise UnprocessableError(f"The body is not as wanted: {error}.") from None
-    except UnicodeDecodeError:
-        raise BadRequestError("The body is not UTF-8.") from None
-    except RecursionError:
-        raise BadRequestError("The body is nested too deep.") from None
-    except msgspec.DecodeError as error:
-        raise BadRequestError(f"The body is not JSON: {error}.") from None
+    return raw
 
 
 def whole(request: web.Request, name: str, default: int | None, least: int, most: int) -> int | None:

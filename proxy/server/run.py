@@ -1,4 +1,4 @@
-"""Runs a server: finds its address, says where it is, and serves in this process or in several."""
+"""Runs a server: finds its address, says where it is, and serves."""
 
 import contextlib
 import ipaddress
@@ -10,12 +10,10 @@ from dataclasses import replace
 
 from proxy import __version__
 from proxy.events.formatting import error_message
-from proxy.server import workers
 from proxy.server.background import announce
 from proxy.server.connections import BACKLOG
 from proxy.server.journal import configure, journal
-from proxy.server.metrics import shared_figures
-from proxy.server.process import CannotServeError, Options, certificate_of, serve_alone
+from proxy.server.process import CannotServeError, Options, certificate_of, serve_on
 from proxy.server.tokens import TokenError, TokenFile
 
 __all__ = ["CannotServeError", "Options", "serve"]
@@ -46,10 +44,7 @@ def serve(options: Options, lock: int) -> bool:
             _warn_of_nobody(options)
 
         try:
-            if api.workers > 1:
-                with shared_figures():
-                    return workers.run(options, listening, lock, announced)
-            return serve_alone(options, listening, announced)
+            return serve_on(options, listening, announced)
         finally:
             journal.info("server.stopped", pid=os.getpid())
     except (OSError, sqlite3.Error) as error:

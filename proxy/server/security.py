@@ -231,7 +231,7 @@ def _network(address: str) -> str:
 
 async def _check_rate(request: web.Request, client: str) -> None:
     limit = of(request).limit
-    if limit is None or not (wait_s := await asyncio.to_thread(limit.wait_s, client)):
+    if limit is None or not (wait_s := await limit.wait_s(client)):
         return
     rate = of(request).settings.security.rate_limit
     raise TooManyError(f"security.rate_limit allows {rate}; ask again later.", math.ceil(wait_s))

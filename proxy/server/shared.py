@@ -15,13 +15,13 @@ from proxy.server.checks import Checks
 from proxy.server.drifts import Drifts
 from proxy.server.errors import NotFoundError
 from proxy.server.live import Hub
-from proxy.server.recording import Keeper, Recordings
+from proxy.server.pool import Pool
+from proxy.server.recording import Recordings
 from proxy.server.tokens import Token, TokenFile
 from proxy.sessions.catalogue import is_running, is_session_id
 from proxy.sessions.identity import log_path
 from proxy.store.follower import Follower
 from proxy.store.indexer import Indexer
-from proxy.store.onlooker import Onlooker
 from proxy.store.queries import Queries
 from proxy.store.records import Records
 
@@ -44,33 +44,24 @@ class Shared:
 
     data_dir: str
     settings: Settings
-    indexer: Indexer | Onlooker
-    follower: Follower | Onlooker
-    """In a process that only reads along, an onlooker stands for both."""
+    indexer: Indexer
+    follower: Follower
     queries: Queries
     records: Records
     hub: Hub
     recordings: Recordings
     limit: "Limit | None"
     validating: asyncio.Semaphore
-    """Bounds the validations that run beside the event loop."""
+    """Bounds the validations that are given to the pool."""
+    pool: Pool
     token_file: TokenFile
     tokens: list[Token]
     """Those of the configuration."""
     analyses: Analyses
     drifts: Drifts
-    keeper: Keeper
-    onlooker: Onlooker | None
-    restarting: asyncio.Event
-    """Set when this process must be started anew: the index is another one."""
     checks: Checks | None
     """None: clients may not ask for them."""
     started_us: int = field(default_factory=now_us)
-
-    @property
-    def leads(self) -> bool:
-        """Whether this process indexes and does the timed jobs."""
-        return isinstance(self.indexer, Indexer)
 
     async def ready(self) -> None:
         """Wait, but not for ever, until what is in the logs is in the index for the first time."""

@@ -1,8 +1,7 @@
 """The timed jobs of a server: what expires goes, copies are made, figures are logged, alerts are sent.
 
-``run_jobs`` is the one door: whoever is to do them (the only process of the server, or the elected one of several)
-runs it as a task until it is cancelled. A job that fails is named in the log and tried again; it stops no other.
-Between processes and restarts the files themselves say what is due: the moment of the newest copy, of a log.
+``run_jobs`` runs as a task until it is cancelled. A job that fails is named in the log and tried again; it stops no
+other. Over restarts the files themselves say what is due: the moment of the newest copy, of a log.
 """
 
 import asyncio
@@ -15,7 +14,7 @@ from datetime import UTC, datetime
 from proxy.config import Settings
 from proxy.server.figures import Processors, system_figures
 from proxy.server.journal import journal
-from proxy.server.metrics import Metrics, server_pids
+from proxy.server.metrics import Metrics
 from proxy.server.shared import Shared
 from proxy.server.watchman import Watchman
 from proxy.sessions import catalogue
@@ -51,7 +50,7 @@ async def run_jobs(shared: Shared, metrics: Metrics) -> None:
         return pause
 
     async def log_figures() -> float:
-        figures = await asyncio.to_thread(system_figures, shared.data_dir, server_pids(), processors)
+        figures = await asyncio.to_thread(system_figures, shared.data_dir, processors)
         journal.info("system.figures_taken", **figures)
         return _FIGURES_S
 

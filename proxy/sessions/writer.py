@@ -68,6 +68,11 @@ class SessionLog:
         """Records that could not be written since the last time that writing worked."""
         return self._lost_records
 
+    @property
+    def lost_why(self) -> str:
+        """What the disk said when writing failed last; empty while writing works."""
+        return self._lost_why
+
     def append(self, bodies: Sequence[Body] | Alike) -> bool:
         """Write one record for each body, in order and together. Return whether they are in the log.
 
@@ -106,10 +111,6 @@ class SessionLog:
                 self._count_lost([(prefix, line[:-1], END)], error)
                 return False
             return True
-
-    def fileno(self) -> int:
-        """Return the descriptor of the file, -1 when it is not open; whoever duplicates it holds the lock as well."""
-        return self._fd
 
     def close(self) -> None:
         """Let go of the file; the lock goes with it."""

@@ -7,13 +7,18 @@ from typing import NamedTuple
 
 import msgspec
 
-from proxy.events import Event, Session
+from proxy.events import Session
 from proxy.store import ranks
 
-__all__ = ["History", "Piece"]
+__all__ = ["History", "Piece", "RawEvent"]
 
-_READ = 2000
+_READ_BYTES = 4 << 20
+_READ_ROWS = 20_000
+"""How much is read at a time."""
 _Reading = Callable[[], contextlib.AbstractContextManager[sqlite3.Connection]]
+
+RawEvent = tuple[str, int, bytes]
+"""Type, moment and data, as JSON, of an event."""
 
 
 class Piece(NamedTuple):
@@ -21,7 +26,9 @@ class Piece(NamedTuple):
 
     filling: tuple[str, int]
     """Another one when the session was indexed anew since: what was read before is to be forgotten."""
-    events: list[Event]
+    events: list[RawEvent]
+    is_last: bool
+    """Whether there are no more now."""
 
 
 class History:
@@ -31,7 +38,7 @@ class History:
         """``reading`` gives a connection that sees one moment of the index."""
         self._reading = reading
 
-    def events_of(self, session_id: str, after_us: int, limit: int = _READ) -> Piece | None:
+    def events_of(self, session_id: str, after_us: int) -> Piece | None:
         """Return the next events of a session behind a moment; None when the index does not have the session."""
         with self._reading() as connection:
             row = connection.execute("SELECT id FROM sessions WHERE session_id = ?", (session_id,)).fetchone()
@@ -44,12 +51,18 @@ class History:
             ).fetchone()
             names = dict(connection.execute("SELECT id, name FROM types"))
             rows = connection.execute(
-                "SELECT type, ts, data FROM events WHERE session = ? AND ts > ? ORDER BY ts LIMIT ?",
-                (row[0], after_us, limit),
+                "SELECT type, ts, data FROM events WHERE session = ? AND ts > ? ORDER BY ts",
+                (row[0], after_us),
             )
-            decode = msgspec.json.decode
-            events = [Event(names[kind], moment, decode(data)) for kind, moment, data in rows]
-            return Piece((str(generation), 0 if first is None else int(first[0])), events)
+            events: list[RawEvent] = []
+            size = 0
+            for kind, moment, data in rows:
+                events.append((names[kind], moment, data))
+                size += len(data)
+                if size > _READ_BYTES or len(events) >= _READ_ROWS:
+                    break
+            is_last = rows.fetchone() is None
+            return Piece((str(generation), 0 if first is None else int(first[0])), events, is_last)
 
     def counts(self, after_us: int | None, until_us: int | None, step_us: int) -> list[tuple[int, str, int]]:
         """Return beginning, type and number of events of each step of time that holds any.

@@ -643,13 +643,13 @@ export type Config = {
     host?: string;
     /** Port the server listens on; 0 picks a free one. */
     port?: number;
-    /** Processes that share the port. */
+    /** Processes beside the server for what is processor-bound: large validations and analyses. */
     workers?: number;
     /** Time for head and body of a request to arrive, and for a first request on a connection. */
     timeout?: number;
     /** Largest body of a request. */
     max_request_size?: number | string;
-    /** Connections that one process holds, and no more than half of the files that it may open; further ones get 503. */
+    /** Connections that the server holds, and no more than half of the files that it may open; further ones get 503. */
     max_connections?: number;
     /** How long a background server stays after the last session. */
     linger?: number;
@@ -673,12 +673,12 @@ export type Config = {
     cache_schemas?: boolean;
     /** Largest `data` of a validation request. */
     max_validation_size?: number | string;
-    /** Validations at once in one process; further ones wait. */
+    /** Large validations at once; further ones wait. */
     concurrent_validations?: number;
   } | null;
   /** Who may ask the server, and how often. */
   security?: {
-    /** Requests of one client (a token, or an address without one), counted over all processes from the first request of each stretch of time; none: no limit. */
+    /** Requests of one client (a token, or an address without one), counted from the first request of each stretch of time; none: no limit. */
     rate_limit?: string | null;
     /** Whether pages of `allowed_origins` may ask. */
     enable_cors?: boolean;
@@ -746,7 +746,7 @@ export type Config = {
   compliance?: {
     /** Whether clients may have programs checked, which runs them. */
     enabled?: boolean;
-    /** Checks at once in one process; further ones wait. */
+    /** Checks at once; further ones wait. */
     concurrent_runs?: number;
   } | null;
 };

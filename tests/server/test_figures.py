@@ -1,6 +1,7 @@
 """What the machine and the server take."""
 
-import os
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import NamedTuple
@@ -24,7 +25,7 @@ class Times(NamedTuple):
 
 def test_the_figures_are_of_this_machine(tmp_path: Path) -> None:
     """Each figure is there and within what is possible."""
-    found = system_figures(str(tmp_path), (os.getpid(),), Processors())
+    found = system_figures(str(tmp_path), Processors())
     assert 0 <= found.get("cpu_percent", 0) <= 100
     assert 0 < found["memory_available_bytes"] <= found["memory_total_bytes"]
     assert 0 <= found["disk_free_bytes"] <= found["disk_total_bytes"]
@@ -34,19 +35,20 @@ def test_the_figures_are_of_this_machine(tmp_path: Path) -> None:
     assert found["server_threads"] >= 1
 
 
-def test_several_processes_are_added_up_and_dead_ones_are_none(tmp_path: Path) -> None:
-    """The server is all of its processes; one that has died meanwhile is no fault."""
-    pid = os.fork()
-    if pid == 0:
-        os._exit(0)
-    os.waitpid(pid, 0)
-    assert processes((os.getpid(), pid))["server_processes"] == 1
-    assert processes((os.getpid(), os.getppid()))["server_processes"] == 2
+def test_processes_that_it_has_started_are_added_up() -> None:
+    """The server is all of its processes."""
+    before = processes()
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+        found = processes()
+        assert found["server_processes"] == before["server_processes"] + 1
+        assert found["server_memory_bytes"] > before["server_memory_bytes"]
+        child.kill()
+    assert processes()["server_processes"] == before["server_processes"]
 
 
 def test_a_disk_that_cannot_be_asked_is_left_out(tmp_path: Path) -> None:
     """The other figures are said all the same."""
-    assert "disk_free_bytes" not in system_figures(str(tmp_path / "none"), (), Processors())
+    assert "disk_free_bytes" not in system_figures(str(tmp_path / "none"), Processors())
 
 
 def test_processors_are_counted_from_one_asking_to_the_next(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,12 +1,10 @@
-"""What is measured: in a form that Prometheus reads, true over several processes, with few labels."""
+"""What is measured: in a form that Prometheus reads, with few labels."""
 
 import asyncio
 import json
 import os
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +12,9 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_open_metrics
 from prometheus_client.parser import text_string_to_metric_families as parse
 
-from proxy.server.metrics import METRICS, shared_figures
+from proxy.server.metrics import METRICS
 from proxy.server.security import default_access
 from tests.server.conftest import Rig, serving
-from tests.store.test_index import fill
 
 pytestmark = pytest.mark.anyio
 ROOT = Path(__file__).parent.parent.parent
@@ -167,103 +164,6 @@ def test_a_token_is_needed_as_for_every_route() -> None:
     """Figures tell what a team does: whoever is not the same user needs a token with the scope read."""
     assert default_access("GET", "/metrics") == "read"
     assert default_access("GET", "/health/ready") == "open"
-
-
-SEVERAL = """
-import asyncio, os, signal, sys
-from pathlib import Path
-from proxy.server.metrics import shared_figures
-from tests.server.conftest import serving
-
-folder = Path(sys.argv[1])
-
-async def serve(name, requests, ready):
-    async with serving(folder / "data") as rig:
-        for _ in range(requests):
-            await rig.client.get("/status")
-        socket = await rig.client.ws_connect("/api/v1/monitoring/stream")
-        (folder / name).write_text(await (await rig.client.get("/metrics")).text())
-        os.write(ready, b".")
-        if name == "first":
-            await asyncio.Event().wait()
-
-def start(name, requests):
-    heard, ready = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        try:
-            asyncio.run(serve(name, requests, ready))
-        finally:
-            os._exit(0)
-    os.close(ready)
-    assert os.read(heard, 1) == b"."
-    return pid
-
-with shared_figures():
-    first = start("first", 3)
-    os.waitpid(start("second", 4), 0)
-    os.kill(first, signal.SIGKILL)
-    os.waitpid(first, 0)
-    Path(os.environ["PROMETHEUS_MULTIPROC_DIR"], f"summary_{first}.db").touch()  # killed before it could write
-    os.waitpid(start("third", 1), 0)
-    print(os.environ["PROMETHEUS_MULTIPROC_DIR"])
-"""
-
-
-def test_several_processes_are_added_up(tmp_path: Path) -> None:
-    """Whichever process answers: requests of all are counted, and listeners and memory of those that live."""
-    fill(tmp_path / "data", ["simple"])
-    done = subprocess.run(
-        [sys.executable, "-c", SEVERAL, str(tmp_path)],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        text=True,
-        timeout=100,
-        check=True,
-    )
-    wanted = {
-        "claude_proxy_http_request_duration_seconds_count": ("route", "/status"),
-        "claude_proxy_subscribers": ("kind", "websocket"),
-        "claude_proxy_sessions": ("state", "ended"),
-        "claude_proxy_server_processes": None,
-    }
-    said = {
-        name: [
-            sample.value
-            for family in parse((tmp_path / name).read_text())
-            for sample in family.samples
-            if sample.name in wanted
-            and ((label := wanted[sample.name]) is None or label in sample.labels.items())
-        ]
-        for name in ("first", "second", "third")
-    }
-    assert {name: sorted(figures) for name, figures in said.items()} == {
-        "first": [1, 1, 1, 3],
-        "second": [1, 2, 2, 7],
-        "third": [1, 1, 1, 8],
-    }
-    assert not os.path.exists(done.stdout.strip())
-
-
-def test_what_a_killed_server_left_in_memory_is_removed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Folders that nobody holds go when the next server starts; those of living servers, and fresh ones, stay."""
-    monkeypatch.setattr("proxy.server.metrics._place", lambda: str(tmp_path))
-    for name in ("claude-proxy-dead", "claude-proxy-fresh", "another"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "counter_1.db").touch()
-    for name in ("claude-proxy-dead", "another"):
-        os.utime(tmp_path / name, (0, 0))
-    with shared_figures():
-        (mine,) = set(os.listdir(tmp_path)) - {"claude-proxy-fresh", "another"}
-        os.utime(tmp_path / mine, (0, 0))
-        with pytest.MonkeyPatch.context() as patch:
-            patch.delenv("PROMETHEUS_MULTIPROC_DIR")
-            with shared_figures():
-                assert mine in os.listdir(tmp_path)
-            patch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path / mine))
-    assert sorted(os.listdir(tmp_path)) == ["another", "claude-proxy-fresh"]
 
 
 async def test_the_dashboard_asks_for_figures_that_exist(rig: Rig) -> None:

@@ -1,7 +1,7 @@
 """What is wrong with a request is said in one shape, with the fitting status."""
 
 import asyncio
-import threading
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 
 from proxy.protocol import library, specifications
-from proxy.server import specifications as server_specifications
+from proxy.server.pool import Pool
 from tests.server.conftest import Rig, serving
 
 pytestmark = pytest.mark.anyio
@@ -22,6 +22,8 @@ VALIDATE = "/api/v1/validation/validate"
     [
         (b"", 400),
         (b"{", 400),
+        (b"[", 400),
+        (b'{"schema_type":5', 400),
         (b"nonsense", 400),
         (b'{"schema_type":"stdin","data":NaN}', 400),
         (b'{"schema_type":"stdin","data":"\xff"}', 400),
@@ -185,22 +187,18 @@ async def test_schemas_are_kept_or_not(tmp_path: Any, monkeypatch: pytest.Monkey
 
 
 async def test_validations_at_once(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of large validations no more than `validation.concurrent_validations` run at a time; the others wait."""
+    """Of large validations no more than `validation.concurrent_validations` are taken at a time; the others wait."""
     running, most = 0, 0
-    turn = threading.Lock()
-    judge_all = server_specifications._judge_all
 
-    def counted(requests: Any, keep: bool) -> list[bytes]:
+    async def counted(_: Pool, judge: Callable[[], bytes]) -> bytes:
         nonlocal running, most
-        with turn:
-            running += 1
-            most = max(most, running)
-        found = judge_all(requests, keep)
-        with turn:
-            running -= 1
-        return found
+        running += 1
+        most = max(most, running)
+        await asyncio.sleep(0)
+        running -= 1
+        return judge()
 
-    monkeypatch.setattr(server_specifications, "_judge_all", counted)
+    monkeypatch.setattr(Pool, "run", counted)
     body = {"schema_type": "stdin", "data": {"type": "user", "x": "x" * 100_000}}
     async with (
         serving(tmp_path, validation={"concurrent_validations": 2}) as rig,

@@ -5,6 +5,7 @@ from collections import Counter
 import pytest
 
 from proxy.events.timestamps import format_timestamp
+from proxy.store import history as history_module
 from proxy.store import ranks
 from proxy.store.history import History
 from proxy.store.queries import Queries
@@ -34,15 +35,21 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> History:
 def through(history: History) -> list[tuple[int, str]]:
     """Return moment and type of all events, read one by one."""
     found: list[tuple[int, str]] = []
-    while piece := history.events_of("a", found[-1][0] if found else 0, 5000):
-        if not piece.events:
-            break
-        found += [(event.timestamp_us, event.event_type) for event in piece.events]
-    return found
+    while True:
+        piece = history.events_of("a", found[-1][0] if found else 0)
+        assert piece is not None
+        found += [(moment_us, event_type) for event_type, moment_us, _ in piece.events]
+        if piece.is_last:
+            return found
 
 
-def test_a_session_is_read_in_pieces(history: History) -> None:
-    """Every event comes once; nobody's session has none."""
+def test_a_session_is_read_in_pieces(history: History, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every event comes once, however much is read at a time; nobody's session has none."""
+    whole = through(history)
+    for name, most in (("_READ_ROWS", 5000), ("_READ_BYTES", 3000)):
+        with monkeypatch.context() as patch:
+            patch.setattr(history_module, name, most)
+            assert through(history) == whole
     assert len([kind for _, kind in through(history) if kind in ("odd", "even")]) == COUNT
     assert history.events_of("nobody", 0) is None
 

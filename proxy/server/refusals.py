@@ -1,0 +1,84 @@
+"""Why a request cannot be answered: each class is one HTTP status, each instance one sentence that says what to change.
+
+Apart from `errors`, so that the processes of the pool need no web library.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+__all__ = [
+    "BadRequestError",
+    "NotAllowedError",
+    "NotFoundError",
+    "RequestError",
+    "TooLargeError",
+    "TooManyError",
+    "TooSlowError",
+    "UnauthorizedError",
+    "UnavailableError",
+    "UnprocessableError",
+]
+
+
+class RequestError(Exception):
+    """A request cannot be answered as it is."""
+
+    status = 400
+    headers: Mapping[str, str] = MappingProxyType({})
+
+
+class BadRequestError(RequestError):
+    """The body is not JSON, or says that it is something else."""
+
+
+class UnauthorizedError(RequestError):
+    """A token is needed."""
+
+    status = 401
+    headers: Mapping[str, str] = MappingProxyType({"WWW-Authenticate": "Bearer"})
+
+
+class NotAllowedError(RequestError):
+    """The request comes from, or through, somewhere that is not trusted."""
+
+    status = 403
+
+
+class NotFoundError(RequestError):
+    """There is no such session, specification or path."""
+
+    status = 404
+
+
+class TooSlowError(RequestError):
+    """The body did not arrive in time."""
+
+    status = 408
+
+
+class TooLargeError(RequestError):
+    """The body, or a part of it, is larger than the configuration allows."""
+
+    status = 413
+
+
+class UnprocessableError(RequestError):
+    """A value is unknown, of the wrong kind or out of range."""
+
+    status = 422
+
+
+class TooManyError(RequestError):
+    """The client asks too often."""
+
+    status = 429
+
+    def __init__(self, sentence: str, wait_s: int) -> None:
+        super().__init__(sentence)
+        self.headers = {"Retry-After": str(wait_s)}
+
+
+class UnavailableError(RequestError):
+    """The server cannot do this now: the disk is full, or the index is in trouble."""
+
+    status = 503
