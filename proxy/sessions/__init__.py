@@ -6,6 +6,7 @@
 ``catalogue``  finds sessions in a data directory
 ``identity``   session ids and where things live
 ``serving``    who serves a data directory
+``watch``      learns which files have changed
 
 The writing side is part of every wrapped session: it imports nothing but the standard library's core.
 """

@@ -13,8 +13,8 @@ import traceback
 from collections.abc import Callable
 
 from proxy.sessions.identity import LATEST, LOG_SUFFIX, sessions_dir
+from proxy.sessions.watch import Watch
 from proxy.store.indexer import Arrival, Indexer
-from proxy.store.watch import Watch
 
 GATHER_S = 0.004
 """Least time between two transactions: what comes meanwhile shares one."""

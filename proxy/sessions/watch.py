@@ -1,0 +1,153 @@
+"""Learns which files have changed, from the kernel (inotify), or else by being asked to look at all.
+
+What inotify is told of a change is told on one machine: of a change that another machine makes on a network file
+system nobody hears. Sessions and their readers are on one machine.
+"""
+
+import contextlib
+import ctypes
+import errno
+import os
+import select
+import struct
+from collections.abc import Iterable
+
+__all__ = ["Watch"]
+
+# inotify(7)
+_MODIFY, _CLOSE_WRITE, _MOVED, _CREATE, _DELETE = 0x2, 0x8, 0xC0, 0x100, 0x200
+_DELETE_SELF, _MOVE_SELF, _UNMOUNT, _OVERFLOW, _IGNORED = 0x400, 0x800, 0x2000, 0x4000, 0x8000
+_WANTED = _MODIFY | _CLOSE_WRITE | _MOVED | _CREATE | _DELETE | _DELETE_SELF | _MOVE_SELF
+_ANYTHING = _DELETE_SELF | _MOVE_SELF | _UNMOUNT | _OVERFLOW | _IGNORED
+_HEAD = struct.Struct("iIII")
+
+
+class Watch:
+    """A watch on files and folders. `wait` and `wake` may be called from different threads."""
+
+    def __init__(self, *paths: str, blind_s: float = 0.05) -> None:
+        """What is not there yet is watched as soon as it is.
+
+        ``blind_s``: where the kernel cannot tell (no inotify, or the user's limit of it is reached), how often to look.
+        """
+        self._paths: tuple[str, ...] = paths
+        self._blind_s = blind_s
+        self._wake_read, self._wake_write = os.pipe()
+        os.set_blocking(self._wake_read, False)
+        os.set_blocking(self._wake_write, False)
+        self._inotify = -1
+        self._watched: dict[str, tuple[str, int]] = {}
+        """For each path what is watched: itself or, as long as it is missing, a folder above it; and its number."""
+        self._unseen = False  # whether something may have changed before its watch began
+        self._arm()
+        self._unseen = False  # nobody has looked yet
+
+    def close(self) -> None:
+        """End the watch."""
+        self._forget()
+        for fd in (self._wake_read, self._wake_write):
+            os.close(fd)
+
+    def set_paths(self, paths: Iterable[str]) -> None:
+        """Watch these from now on, and no others. What changed up to now is told by the next `wait`, as anything."""
+        self._paths = tuple(paths)
+        for path in self._watched.keys() - set(self._paths):
+            _, number = self._watched.pop(path)
+            if all(number != other for _, other in self._watched.values()):
+                ctypes.CDLL(None).inotify_rm_watch(self._inotify, number)
+        self._arm()
+
+    def wake(self) -> None:
+        """Make `wait` return."""
+        with contextlib.suppress(BlockingIOError):
+            os.write(self._wake_write, b".")
+
+    def wait(self, timeout_s: float | None, also: int = -1) -> set[str] | None:
+        """Wait until something changes, or a descriptor (``also``) can be read.
+
+        Returns:
+            The names of the files that changed; None: any of them may have.
+        """
+        self._arm()
+        if self._unseen:
+            self._unseen = False
+            return None
+        blind = self._inotify < 0
+        poller = select.poll()
+        for fd in (self._wake_read, self._inotify, also):
+            if fd >= 0:
+                poller.register(fd, select.POLLIN)
+        if blind:
+            timeout_s = self._blind_s if timeout_s is None else min(timeout_s, self._blind_s)
+        ready = dict(poller.poll(None if timeout_s is None else timeout_s * 1000))
+        if self._wake_read in ready:
+            os.read(self._wake_read, 4096)
+        if blind:
+            return None
+        return self._names() if self._inotify in ready else set()
+
+    def _names(self) -> set[str] | None:
+        names: set[str] | None = set()
+        with contextlib.suppress(BlockingIOError):
+            while data := os.read(self._inotify, 1 << 16):
+                for number, mask, name in _events(data):
+                    if mask & _IGNORED:  # what was watched is gone; the kernel has ended its watch
+                        self._watched = {p: one for p, one in self._watched.items() if one[1] != number}
+                    if mask & _ANYTHING:
+                        names = None
+                    elif names is not None:
+                        names.add(name)
+        return names
+
+    def _arm(self) -> None:
+        """Watch what is not watched yet. Without the kernel's help: nothing, until the next time."""
+        missing = [path for path in self._paths if self._watched.get(path, ("", -1))[0] != path]
+        if not missing and self._inotify >= 0:
+            return
+        libc = ctypes.CDLL(None, use_errno=True)
+        if not hasattr(libc, "inotify_init1"):
+            return
+        try:
+            if self._inotify < 0:
+                self._inotify = _checked(libc.inotify_init1(os.O_CLOEXEC | os.O_NONBLOCK))
+            for path in missing:
+                self._watched[path] = self._watch_nearest(libc, path)
+                self._unseen |= self._watched[path][0] == path
+        except OSError:  # the user's limit is reached, or the folder may not be read
+            self._forget()
+
+    def _watch_nearest(self, libc: ctypes.CDLL, path: str) -> tuple[str, int]:
+        while True:
+            target, below = path, ""
+            while not os.path.lexists(target):
+                below = target
+                target = os.path.dirname(target)
+            try:
+                number = _checked(libc.inotify_add_watch(self._inotify, os.fsencode(target), _WANTED))
+            except FileNotFoundError:
+                continue  # it went meanwhile
+            if not below or not os.path.lexists(below):  # else it came meanwhile
+                return target, number
+
+    def _forget(self) -> None:
+        if self._inotify >= 0:
+            os.close(self._inotify)
+        self._inotify = -1
+        self._watched = {}
+
+
+def _checked(result: int) -> int:
+    if result < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, errno.errorcode.get(number, "inotify"))
+    return result
+
+
+def _events(data: bytes) -> Iterable[tuple[int, int, str]]:
+    """Yield number, mask and file name of each event."""
+    position = 0
+    while position < len(data):
+        number, mask, _, length = _HEAD.unpack_from(data, position)
+        position += _HEAD.size
+        yield number, mask, os.fsdecode(data[position : position + length].rstrip(b"\0"))
+        position += length
