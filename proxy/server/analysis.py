@@ -6,11 +6,11 @@ from typing import Any
 
 from aiohttp import web
 
-from proxy.analysis import period
+from proxy.analysis import period as over_time
 from proxy.events.timestamps import format_timestamp
-from proxy.server.errors import NotFoundError, UnprocessableError, answer, raw_answer
+from proxy.server.errors import NotFoundError, answer, raw_answer
 from proxy.server.records import from_log
-from proxy.server.requests import moment
+from proxy.server.requests import period
 from proxy.server.shared import now_us, of
 from proxy.store.history import History
 
@@ -43,9 +43,7 @@ async def drift(request: web.Request) -> web.Response:
 async def metrics(request: web.Request) -> web.Response:
     """Give the metrics of a period."""
     shared = of(request)
-    after_us, until_us = moment(request, "start_time"), moment(request, "end_time")
-    if after_us is not None and until_us is not None and until_us < after_us:
-        raise UnprocessableError("end_time is before start_time; exchange them.")
+    after_us, until_us = period(request)
     await shared.ready()
     found = await asyncio.to_thread(_metrics, shared.analyses.history, after_us, until_us)
     return answer(found)
@@ -70,10 +68,10 @@ async def overview(request: web.Request) -> web.Response:
     return answer(found)
 
 
-def _metrics(history: History, after_us: int | None, until_us: int | None) -> period.Metrics:
-    counts = history.counts(after_us, until_us, period.HOUR_US)
+def _metrics(history: History, after_us: int | None, until_us: int | None) -> over_time.Metrics:
+    counts = history.counts(after_us, until_us, over_time.HOUR_US)
     with (
-        closing(history.data_of(period.ENDS, after_us, until_us)) as ended,
+        closing(history.data_of(over_time.ENDS, after_us, until_us)) as ended,
         closing(history.all_sessions()) as sessions,
     ):
-        return period.metrics(after_us, until_us, counts, ended, sessions)
+        return over_time.metrics(after_us, until_us, counts, ended, sessions)

@@ -17,6 +17,7 @@ from proxy.server.live import Hub
 from proxy.server.metrics import METRICS, Metrics, metrics_middleware
 from proxy.server.pool import Pool
 from proxy.server.recording import Recordings
+from proxy.server.requests import knowing
 from proxy.server.routes import ROUTES
 from proxy.server.security import ACCESS, add_headers, default_access, security_middleware
 from proxy.server.shared import SHARED, Shared
@@ -44,9 +45,10 @@ def create_app(data_dir: str, settings: Settings | None = None) -> web.Applicati
     app[METRICS] = Metrics()
     app[DESCRIPTION] = Description(ROUTES)
     for route in ROUTES:
-        registered = app.router.add_route(route.method, route.path, route.handler, expect_handler=expect)
+        handler = knowing(route.handler, route.query) if route.is_strict else route.handler
+        registered = app.router.add_route(route.method, route.path, handler, expect_handler=expect)
         if route.method == "GET" and route.media_type != "websocket":  # aiohttp leaves the body out
-            app.router.add_route("HEAD", route.path, route.handler, expect_handler=expect)
+            app.router.add_route("HEAD", route.path, handler, expect_handler=expect)
         if registered.resource is not None:
             path = registered.resource.canonical
             app[ACCESS][f"{route.method} {path}"] = route.access or default_access(route.method, path)

@@ -32,7 +32,8 @@ def decoded(raw: bytes, decoder: "msgspec.json.Decoder[_T]") -> _T:
             return decoder.decode(grammar.without_lone_surrogates(raw))
     except msgspec.ValidationError as error:
         try:
-            msgspec.json.decode(raw)  # the shape is looked at first: `[` is no JSON, and no object either
+            # The shape is looked at first: `[` is no JSON, and no object either.
+            msgspec.json.decode(grammar.without_lone_surrogates(raw), type=msgspec.Raw)
         except msgspec.DecodeError as fault:
             raise BadRequestError(f"The body is not JSON: {fault}.") from None
         raise UnprocessableError(f"The body is not as wanted: {error}.") from None

@@ -10,6 +10,7 @@ from aiohttp import web
 
 from proxy import __version__
 from proxy.protocol import library
+from proxy.protocol.specifications import names
 from proxy.server.manual import manual
 from proxy.server.page import POLICY
 from proxy.server.route import Parameter, Route, plain
@@ -29,6 +30,7 @@ _EVERYWHERE = {
     401: "A token is needed.",
     403: "A foreign `Host` or `Origin`, or a token without the scope.",
     429: "Asked too often; see `Retry-After`.",
+    431: "The head of the request is too large.",
 }
 
 
@@ -136,7 +138,9 @@ def _responses(route: Route, components: dict[str, Any]) -> dict[str, Any]:
             "200": {"description": "As it says.", "content": {"application/json": {"schema": whole}}}
         }
     failure = {"application/json": {"schema": _component("api/answer.json", components)}}
-    told = {**_EVERYWHERE, **{status: _FAILURES[status] for status in route.failures}}
+    told = _EVERYWHERE | {status: _FAILURES[status] for status in route.failures}
+    if route.is_strict:
+        told[422] = _FAILURES[422]
     for status, text in sorted(told.items()):
         responses[str(status)] = {"description": text, "content": failure}
     return responses
@@ -157,6 +161,8 @@ def _component(name: str, components: dict[str, Any]) -> dict[str, Any]:
         components[key] = {}
         schema = {k: v for k, v in library.load(name).items() if k not in ("$schema", "$id")}
         components[key] = _rewritten(schema, name, components)
+        if "schema_type" in (fields := components[key].get("properties", {})):
+            fields["schema_type"]["enum"] = names()  # which there are, the schema itself cannot know
     return {"$ref": f"#/components/schemas/{key}"}
 
 

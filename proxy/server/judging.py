@@ -13,13 +13,13 @@ from proxy.server.refusals import TooLargeError, UnprocessableError
 __all__ = ["judged"]
 
 
-class _Request(msgspec.Struct):
+class _Request(msgspec.Struct, forbid_unknown_fields=True):
     schema_type: str
     data: msgspec.Raw
     request_id: Any = None
 
 
-class _Batch(msgspec.Struct):
+class _Batch(msgspec.Struct, forbid_unknown_fields=True):
     requests: list[_Request]
 
 

@@ -8,7 +8,7 @@ from aiohttp import web
 from proxy.server.errors import UnavailableError, UnprocessableError, answer, raw_answer
 from proxy.server.recording import CannotRecordError
 from proxy.server.records import LEAST_TEXT, LONGEST_TEXT
-from proxy.server.requests import EVENT_TYPE, body, choice, event_types, moment, whole
+from proxy.server.requests import EVENT_TYPE, body, choice, event_types, period, whole
 from proxy.server.shared import Shared, of
 from proxy.server.shortening import shortened_event
 from proxy.store.queries import EventQuery, Page
@@ -20,18 +20,18 @@ _FARTHEST = 10**15
 _LONGEST_WAIT_S = 60
 
 
-class _Options(msgspec.Struct):
+class _Options(msgspec.Struct, forbid_unknown_fields=True):
     capture_commands: bool = True
     capture_events: bool = True
     capture_states: bool = True
 
 
-class _Start(msgspec.Struct):
+class _Start(msgspec.Struct, forbid_unknown_fields=True):
     session_name: str | None = None
     capture_options: _Options = msgspec.field(default_factory=_Options)
 
 
-class _Event(msgspec.Struct):
+class _Event(msgspec.Struct, forbid_unknown_fields=True):
     event_type: str
     data: dict[str, object]
     session_id: str
@@ -44,11 +44,12 @@ _event = msgspec.json.Decoder(_Event)
 async def events(request: web.Request) -> web.Response:
     """Give a page of events; with `wait`, seconds to wait for the first one when there is none yet."""
     shared = of(request)
+    after_us, until_us = period(request)
     query = EventQuery(
         session_id=request.query.get("session_id"),
         event_types=event_types(request),
-        after_us=moment(request, "start_time"),
-        until_us=moment(request, "end_time"),
+        after_us=after_us,
+        until_us=until_us,
         limit=whole(request, "limit", 100, 1, _MOST_EVENTS) or 0,
         offset=whole(request, "offset", None, 0, _FARTHEST),
         order=choice(request, "order", ("asc", "desc")),

@@ -1,20 +1,35 @@
 """The raw records of a session, in pages, with filters and search, and one by one."""
 
 import asyncio
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 from aiohttp import web
 
+from proxy.protocol import Verdict, library
 from proxy.server.errors import NotFoundError, UnprocessableError, answer, raw_answer
-from proxy.server.requests import whole
+from proxy.server.requests import whole, words
 from proxy.server.shared import of
 from proxy.server.shortening import shortened
 from proxy.sessions.reader import parse
 from proxy.store.records import NO_RECORD, RecordQuery, Row
 from proxy.store.spelling import as_json
 
-__all__ = ["FARTHEST", "LEAST_TEXT", "LONGEST_TEXT", "MOST_RECORDS", "from_log", "record", "records"]
+__all__ = [
+    "FARTHEST",
+    "LEAST_TEXT",
+    "LONGEST_TEXT",
+    "MOST_RECORDS",
+    "STREAMS",
+    "VERDICTS",
+    "from_log",
+    "record",
+    "records",
+]
+
+STREAMS = (*library.load("record.json")["properties"]["stream"]["enum"], NO_RECORD)
+VERDICTS = get_args(Verdict)
+"""What records can be asked for by."""
 
 MOST_RECORDS = 1000
 """Of one page."""
@@ -30,15 +45,17 @@ async def records(request: web.Request) -> web.Response:
     """Give a page of records, long values shortened."""
     shared, session_id = of(request), request.match_info["session_id"]
     query = RecordQuery(
-        streams=_words(request, "stream"),
-        verdicts=_words(request, "verdict"),
-        types=_words(request, "type"),
+        streams=words(request, "stream", STREAMS),
+        verdicts=words(request, "verdict", VERDICTS),
+        types=words(request, "type"),
         text=_text(request),
     )
     limit = whole(request, "limit", 100, 1, MOST_RECORDS) or 0
     offset = whole(request, "offset", 0, 0, FARTHEST) or 0
     from_seq = whole(request, "from_seq", None, 0, FARTHEST)
     to_seq = whole(request, "to_seq", None, 0, FARTHEST)
+    if from_seq is not None and to_seq is not None and to_seq < from_seq:
+        raise UnprocessableError("to_seq is before from_seq; exchange them.")
     longest = whole(request, "max_text", _PLAIN_TEXT, LEAST_TEXT, LONGEST_TEXT) or 0
     await shared.known(session_id)
 
@@ -120,11 +137,6 @@ def _value(decode: Any) -> Any:
         return decode()
     except (ValueError, RecursionError):
         return None  # no reader here can hold it; the whole record has it as it is
-
-
-def _words(request: web.Request, name: str) -> tuple[str, ...]:
-    """Return the words of a list in the query."""
-    return tuple(sorted({word.strip() for word in request.query.get(name, "").split(",") if word.strip()}))
 
 
 def _text(request: web.Request) -> str:

@@ -1,7 +1,14 @@
-"""Reads what a request says, or tells in one sentence what to change."""
+"""Reads what a request says, or tells in one sentence what to change.
+
+Nothing that a client sends is passed over: a parameter or a field that nobody knows, or a parameter that is there
+twice, is an error, because whoever sent it expects an effect.
+"""
 
 import asyncio
+import difflib
 import re
+from collections.abc import Awaitable, Callable, Collection
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from aiohttp import web
@@ -14,13 +21,27 @@ from proxy.server.shared import of
 if TYPE_CHECKING:
     import msgspec
 
-__all__ = ["EVENT_TYPE", "body", "choice", "event_types", "moment", "raw_body", "whole"]
+__all__ = [
+    "EVENT_TYPE",
+    "body",
+    "choice",
+    "event_types",
+    "knowing",
+    "moment",
+    "period",
+    "raw_body",
+    "whole",
+    "words",
+]
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _T = TypeVar("_T")
 EVENT_TYPE = re.compile(r"[A-Za-z0-9_.-]{1,128}", re.ASCII)
 _FIRST_US, _LAST_US = -62_135_596_800_000_000, 253_402_300_799_999_999
 """The years 1 and 9999."""
 _DIGITS = re.compile(r"[0-9]{1,16}", re.ASCII)
+_whole = msgspec.json.Decoder(msgspec.Raw)
 
 
 async def body(request: web.Request, decoder: "msgspec.json.Decoder[_T]") -> _T:
@@ -53,6 +74,20 @@ async def raw_body(request: web.Request) -> bytes:
     return raw
 
 
+def knowing(handler: Handler, names: Collection[str]) -> Handler:
+    """Return a handler that refuses parameters of the query which it does not know, or gets twice."""
+
+    async def asked(request: web.Request) -> web.StreamResponse:
+        for name in request.query:
+            if name not in names:
+                raise UnprocessableError(f"{name!r} is no parameter of this call; {_hint(name, names)}")
+            if len(request.query.getall(name)) > 1:
+                raise UnprocessableError(f"{name} is there twice; give it once, several values with commas.")
+        return await handler(request)
+
+    return asked
+
+
 def whole(request: web.Request, name: str, default: int | None, least: int, most: int) -> int | None:
     """Return a whole number of the query."""
     text = request.query.get(name)
@@ -63,21 +98,28 @@ def whole(request: web.Request, name: str, default: int | None, least: int, most
     return int(text)
 
 
+def period(request: web.Request) -> tuple[int | None, int | None]:
+    """Return `start_time` and `end_time` of the query, in microseconds."""
+    start_us, end_us = moment(request, "start_time"), moment(request, "end_time")
+    if start_us is not None and end_us is not None and end_us < start_us:
+        raise UnprocessableError("end_time is before start_time; exchange them.")
+    return start_us, end_us
+
+
 def moment(request: web.Request, name: str) -> int | None:
-    """Return a timestamp of the query, in microseconds since 1970."""
+    """Return a timestamp of the query, in microseconds since 1970; one without a zone is UTC."""
     text = request.query.get(name)
     if text is None:
         return None
     try:
         # A plus sign that was not escaped arrives as a space.
-        found = parse_timestamp(text.strip().replace(" ", "+") if "T" in text else text)
+        found = datetime.fromisoformat(text.strip().replace(" ", "+") if "T" in text else text)
+        found_us = parse_timestamp((found if found.tzinfo else found.replace(tzinfo=UTC)).isoformat())
     except (ValueError, OverflowError):
         example = "2026-01-31T12:00:00.000000Z"
-        raise UnprocessableError(
-            f"{name} is {text!r}; it takes a time with a zone, as in {example}."
-        ) from None
+        raise UnprocessableError(f"{name} is {text!r}; it takes a time, as in {example}.") from None
     # At the ends of time a zone leads beyond what can be spelled in UTC; nothing is stamped there.
-    return max(_FIRST_US, min(found, _LAST_US))
+    return max(_FIRST_US, min(found_us, _LAST_US))
 
 
 def choice(request: web.Request, name: str, allowed: tuple[str, ...]) -> Any:
@@ -88,12 +130,27 @@ def choice(request: web.Request, name: str, allowed: tuple[str, ...]) -> Any:
     return text
 
 
+def words(request: web.Request, name: str, allowed: Collection[str] | None = None) -> tuple[str, ...]:
+    """Return the words of a list in the query, which are among the allowed ones if these are given."""
+    found = {word.strip() for word in request.query.get(name, "").split(",") if word.strip()}
+    for word in sorted(found):
+        if allowed is not None and word not in allowed:
+            raise UnprocessableError(f"{name} has {word!r}; {_hint(word, allowed)}")
+    return tuple(sorted(found))
+
+
 def event_types(request: web.Request) -> tuple[str, ...] | None:
     """Return the event types that the query asks for, None for all."""
-    names = tuple(name.strip() for name in request.query.get("event_types", "").split(",") if name.strip())
+    names = words(request, "event_types")
     for name in names:
         if not EVENT_TYPE.fullmatch(name):
             raise UnprocessableError(
                 f"event_types has {name!r}; a type is letters, digits, `_`, `-` and dots."
             )
     return names or None
+
+
+def _hint(name: str, known: Collection[str]) -> str:
+    if near := difflib.get_close_matches(name, known, n=1):
+        return f"did you mean {near[0]}?"
+    return f"it takes {', '.join(known) or 'none'}."

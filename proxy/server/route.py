@@ -38,6 +38,16 @@ class Route:
     access: Literal["open", "read", "write"] | None = None
     """What it needs; None: nothing for `/health...`, else ``read`` for GET and ``write`` for the others."""
 
+    @property
+    def query(self) -> tuple[str, ...]:
+        """The names of its query's parameters."""
+        return tuple(one.name for one in self.parameters if one.place == "query")
+
+    @property
+    def is_strict(self) -> bool:
+        """Whether it refuses parameters that it does not know: not the pages, whose links others decorate."""
+        return self.media_type not in ("text/html", "text/javascript")
+
 
 def plain(path: str) -> str:
     """Return a path as OpenAPI writes it: ``{name:.+}`` is ``{name}``."""

@@ -31,6 +31,10 @@ _WORDS: dict[str, object] = {"type": "array", "items": {"type": "string", "patte
 _BODY = (400, 408, 413, 422)
 
 
+def _some_of(words: tuple[str, ...]) -> dict[str, object]:
+    return {"type": "array", "items": {"enum": list(words)}}
+
+
 def _number(least: int, most: int) -> dict[str, object]:
     return {"type": "integer", "minimum": least, "maximum": most}
 
@@ -40,11 +44,14 @@ _MAX_TEXT = Parameter(
     "Longest text that is given whole; what is cut off is counted.",
     _number(records.LEAST_TEXT, records.LONGEST_TEXT),
 )
+_PERIOD = (
+    Parameter("start_time", "Only what is stamped later; without a zone it is UTC.", _TIME),
+    Parameter("end_time", "Only what is stamped no later; it is not before `start_time`.", _TIME),
+)
 _PAGE = (
     _SESSION,
     _TYPES,
-    Parameter("start_time", "Only what is stamped later.", _TIME),
-    Parameter("end_time", "Only what is stamped no later.", _TIME),
+    *_PERIOD,
     Parameter("limit", "Events of a page (default 100).", _number(1, 10_000)),
     Parameter("offset", "Events to pass over, in the order of the answer.", _number(0, 10**15)),
     Parameter("order", "Oldest or newest first.", {"enum": ["asc", "desc"]}),
@@ -53,12 +60,14 @@ _PAGE = (
 )
 _RECORDS = (
     _ID,
-    Parameter("stream", "Only these, separated by commas: `stdin`, `stdout`, `proxy`, ...", _WORDS),
-    Parameter("verdict", "Only these, separated by commas: `valid`, `invalid`, ...", _WORDS),
+    Parameter("stream", "Only these, separated by commas.", _some_of(records.STREAMS)),
+    Parameter("verdict", "Only these, separated by commas.", _some_of(records.VERDICTS)),
     Parameter("type", "Only these, separated by commas: `assistant`, `system/init`, `system`, ...", _WORDS),
     Parameter("text", "Only what holds this text.", {"type": "string", "maxLength": 1000}),
     Parameter("from_seq", "Only from this number.", _number(0, records.FARTHEST)),
-    Parameter("to_seq", "Only up to this number.", _number(0, records.FARTHEST)),
+    Parameter(
+        "to_seq", "Only up to this number, which is not below `from_seq`.", _number(0, records.FARTHEST)
+    ),
     Parameter("limit", "Records of a page (default 100).", _number(1, records.MOST_RECORDS)),
     Parameter("offset", "Records to pass over.", _number(0, records.FARTHEST)),
     _MAX_TEXT,
@@ -224,10 +233,7 @@ ROUTES = (
         "/api/v1/monitoring/metrics",
         analysis.metrics,
         "What happened in a period, over all sessions",
-        (
-            Parameter("start_time", "Only what is stamped later (default: everything).", _TIME),
-            Parameter("end_time", "Only what is stamped no later.", _TIME),
-        ),
+        _PERIOD,
         answer="api/metrics",
         failures=(422, 503),
     ),

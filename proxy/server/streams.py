@@ -2,13 +2,14 @@
 
 import asyncio
 import contextlib
+import re
 from collections.abc import AsyncIterator, Iterator
 from typing import NamedTuple
 
 import msgspec
 from aiohttp import WSCloseCode, web
 
-from proxy.server.errors import BadRequestError
+from proxy.server.errors import BadRequestError, UnprocessableError
 from proxy.server.live import Gap, Subscriber
 from proxy.server.metrics import listening
 from proxy.server.records import LEAST_TEXT, LONGEST_TEXT
@@ -25,6 +26,7 @@ _QUIET_S = 15.0
 """After so long without an event a comment is sent: proxies between cut silent connections."""
 _STALLED_S = 60.0
 """A listener that takes nothing for so long is let go; it can come back and go on where it was."""
+_ID = re.compile(r"([^-]+)-([0-9]{1,18})-([0-9]{1,18})", re.ASCII)
 
 
 async def stream(request: web.Request) -> web.StreamResponse:
@@ -205,11 +207,13 @@ def _name(place: Cursor) -> str:
 
 
 def _cursor(text: str | None) -> Cursor | None:
-    """Return the place that an id names; an id that is none of ours names no place: what is new is given."""
-    generation, _, rest = (text or "").partition("-")
-    number, _, moment = rest.partition("-")
-    if not (number.isascii() and number.isdecimal() and moment.isascii() and moment.isdecimal()):
+    """Return the place that an id names, None for none: then what is new is given.
+
+    UnprocessableError: it is no id of ours. To go on anywhere else would pass over events without a word.
+    """
+    if not text:
         return None
-    if len(number) > 18 or len(moment) > 18:
-        return None
-    return Cursor(generation, int(number), int(moment))
+    match = _ID.fullmatch(text)
+    if match is None:
+        raise UnprocessableError(f"{text!r} is no id of an event; give the last one that came, or none.")
+    return Cursor(match[1], int(match[2]), int(match[3]))

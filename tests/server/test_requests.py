@@ -34,6 +34,11 @@ VALIDATE = "/api/v1/validation/validate"
         (b'{"schema_type":"nonsense","data":{}}', 422),
         (b'{"schema_type":"../record","data":{}}', 422),
         (b'{"schema_type":"stdin"}', 422),
+        (b"[", 400),
+        (b'{"schema_type":1', 400),
+        (b'{"schema_type":1,"data":NaN}', 400),
+        (b'{"schema_type":1,"data":{}}x', 400),
+        (b'{"schema_type":"stdin","data":{},"requestid":1}', 422),
     ],
 )
 async def test_bodies(rig: Rig, body: bytes, status: int) -> None:
@@ -54,6 +59,60 @@ async def test_sentences_say_what_to_change(rig: Rig, method: str, path: str, st
     """Regression: a library's words, and a name in another spelling than it was asked for."""
     headers = {"Content-Type": "application/json"}
     assert said in await rig.ask(method, path, status=status, headers=headers)
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("/status?verbose=1", "'verbose' is no parameter of this call; it takes none."),
+        ("/api/v1/monitoring/events?limits=1", "did you mean limit?"),
+        ("/api/v1/monitoring/events?event_types=a&event_types=b", "give it once, several values with commas"),
+        ("/api/v1/monitoring/sessions/past1?x=", "'x' is no parameter"),
+        ("/events?session=past1", "did you mean session_id?"),
+        ("/health?x=", "'x' is no parameter"),
+        ("/api/v1/monitoring/events?start_time=2026-01-02&end_time=2026-01-01", "exchange them"),
+        ("/api/v1/monitoring/metrics?start_time=2026-01-02&end_time=2026-01-01", "exchange them"),
+        ("/api/v1/monitoring/metrics?start_time=soon", "it takes a time, as in 2026"),
+    ],
+)
+async def test_nothing_that_is_asked_is_passed_over(rig: Rig, path: str, said: str) -> None:
+    """A parameter without effect, or values that can fit nothing, are an error that says what to change."""
+    assert said in await rig.get(path, status=422)
+
+
+async def test_links_to_pages_may_be_decorated(rig: Rig) -> None:
+    """What others add to a link to a page does not break it."""
+    for path in ("/", "/docs", "/static/app.js"):
+        assert (await rig.client.get(f"{path}?utm_source=x")).status == 200
+
+
+@pytest.mark.parametrize(
+    ("body", "path"),
+    [
+        ({"schema_type": "stdin", "data": {}, "schema": ""}, VALIDATE),
+        ({"requests": [{"schema_type": "stdin", "data": {}, "id": 1}]}, "/api/v1/validation/batch"),
+        ({"requests": [], "strict": True}, "/api/v1/validation/batch"),
+        ({"name": "x"}, "/api/v1/monitoring/sessions"),
+        ({"capture_options": {"capture_all": True}}, "/api/v1/monitoring/sessions"),
+        ({"session_id": "x", "event_type": "x", "data": {}, "timestamp": ""}, "/api/v1/monitoring/events"),
+    ],
+)
+async def test_fields_without_effect(rig: Rig, body: object, path: str) -> None:
+    """A field that nobody knows is an error that names it."""
+    assert "unknown field" in await rig.post(path, body, status=422)
+
+
+async def test_a_time_without_a_zone_is_utc(rig: Rig) -> None:
+    """Times in a query that name no zone, as `datetime.isoformat` writes them, are UTC."""
+    events = "/api/v1/monitoring/events"
+    stamped = [
+        one["timestamp"] for one in (await rig.get(f"{events}?order=asc&offset=0&limit=1000"))["events"]
+    ]
+    for zone in ("Z", "", "%2B00:00", "+00:00"):
+        page = await rig.get(f"{events}?limit=1000&start_time={stamped[3].removesuffix('Z')}{zone}")
+        assert [one["timestamp"] for one in page["events"]] == stamped[4:]
+    day = stamped[0][:10]
+    assert (await rig.get(f"/api/v1/monitoring/metrics?end_time={day}"))["sessions"]["total"] == 0
 
 
 async def test_content_type(rig: Rig) -> None:
