@@ -223,8 +223,10 @@ class Security(Section):
         description="Requests of one client (a token, or an address without one), counted from"
         " the first request of each stretch of time; none: no limit.",
     )
-    enable_cors: bool = Field(False, description="Whether pages of `allowed_origins` may ask.")
-    allowed_origins: Origins = Field((), description="Origins whose pages may post and listen.")
+    enable_cors: bool = Field(False, description="Whether `allowed_origins` is in force.")
+    allowed_origins: Origins = Field(
+        (), description="Other origins whose pages may ask, post and listen, where `enable_cors` is `true`."
+    )
     allowed_hosts: HostNames = Field(
         (),
         description="Names that requests may have in `Host`, besides addresses, `localhost` and `api.host`.",
@@ -239,6 +241,11 @@ class Security(Section):
     tls_key: Path | None = Field(
         None, description="The certificate's private key in PEM, without a password."
     )
+
+    @property
+    def cors_origins(self) -> tuple[str, ...]:
+        """Other origins whose pages may ask."""
+        return self.allowed_origins if self.enable_cors else ()
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:

@@ -41,7 +41,6 @@ EVENT_TYPE = re.compile(r"[A-Za-z0-9_.-]{1,128}", re.ASCII)
 _FIRST_US, _LAST_US = -62_135_596_800_000_000, 253_402_300_799_999_999
 """The years 1 and 9999."""
 _DIGITS = re.compile(r"[0-9]{1,16}", re.ASCII)
-_whole = msgspec.json.Decoder(msgspec.Raw)
 
 
 async def body(request: web.Request, decoder: "msgspec.json.Decoder[_T]") -> _T:

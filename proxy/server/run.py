@@ -1,6 +1,7 @@
 """Runs a server: finds its address, says where it is, and serves."""
 
 import contextlib
+import errno
 import ipaddress
 import os
 import resource
@@ -28,6 +29,7 @@ def serve(options: Options, lock: int) -> bool:
         CannotServeError: the address is taken, or the data directory cannot be used.
     """
     configure(options.settings.logging.level, options.settings.logging.format)
+    options = replace(options, host=options.host.removeprefix("[").removesuffix("]"))  # as URLs write IPv6
     try:
         _raise_limit_of_files()
         scheme = "https" if certificate_of(options) else "http"
@@ -84,10 +86,12 @@ def _listening(options: Options) -> socket.socket:
     try:
         return _bound(options.host, options.port)
     except OSError as error:
-        if not options.background:
-            where = f"{options.host}:{options.port}"
-            hint = "give another --port, or 0 for a free one"
-            raise CannotServeError(f"cannot listen on {where} ({error.strerror}): {hint}") from None
+        is_of_port = error.errno in (errno.EADDRINUSE, errno.EACCES)
+        if not options.background or not is_of_port:
+            host = "an address of this machine with --host"
+            hint = "another --port, or 0 for a free one" if is_of_port else host
+            where = f"{options.host}:{options.port}" if is_of_port else options.host
+            raise CannotServeError(f"cannot listen on {where} ({error.strerror}): give {hint}") from None
         journal.warning("server.port_taken", port=options.port, error=error.strerror)
     try:
         return _bound(options.host, 0)

@@ -29,16 +29,18 @@ ACCESS: web.AppKey[dict[str, Access]] = web.AppKey("ACCESS", dict)
 
 _FORWARDED = frozenset(
     [
-        "forwarded",
-        "via",
-        "x-real-ip",
-        "x-client-ip",
-        "x-cluster-client-ip",
-        "true-client-ip",
-        "cf-connecting-ip",
+        *("forwarded", "forwarded-for", "via", "cdn-loop", "x-scheme", "front-end-https"),
+        *("x-real-ip", "x-client-ip", "x-cluster-client-ip", "true-client-ip", "client-ip"),
+        *("proxy-client-ip", "wl-proxy-client-ip", "do-connecting-ip", "x-nf-client-connection-ip"),
+        *("x-appgw-trace-id", "x-cloud-trace-context", "remote-user"),
     ]
 )
-"""Headers that reverse proxies add, besides all that begin with ``x-forwarded-``."""
+_FORWARDED_FAMILIES = (
+    *("x-forwarded", "x-original-", "x-envoy-", "x-amzn-", "x-azure-", "x-arr-", "x-vercel-", "x-appengine-"),
+    *("x-auth-request-", "x-goog-authenticated-", "x-remote-", "x-ms-client-principal"),
+    *("cf-", "cloudfront-", "fastly-", "fly-", "tailscale-"),
+)
+"""Headers that only reverse proxies, load balancers and tunnels add, and the beginnings of whole families of them."""
 _HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
@@ -71,7 +73,7 @@ async def security_middleware(request: web.Request, handler: "web.Handler") -> w
     shared = of(request)
     settings = shared.settings
     _check_host(request, (settings.api.host.lower(), *settings.security.allowed_hosts))
-    _check_origin(request, settings.security.allowed_origins)
+    _check_origin(request, settings.security.cors_origins)
     if _asks_beforehand(request) and _cors_origin(request):
         return web.Response(status=204, headers={"Access-Control-Max-Age": "600"})
     access = _access(request)
@@ -136,9 +138,8 @@ def _asks_beforehand(request: web.Request) -> bool:
 
 
 def _cors_origin(request: web.Request) -> str | None:
-    security = of(request).settings.security
     origin = request.headers.get("Origin", "").lower()
-    return origin if security.enable_cors and origin in security.allowed_origins else None
+    return origin if origin in of(request).settings.security.cors_origins else None
 
 
 def _check_host(request: web.Request, names: tuple[str, ...]) -> None:
@@ -170,7 +171,9 @@ def _check_origin(request: web.Request, allowed: tuple[str, ...]) -> None:
     scheme, _, place = origin.lower().partition("://")
     is_own = scheme in ("http", "https") and place == request.headers.get("Host", "").lower()
     if not is_own and origin.lower() not in allowed:
-        raise NotAllowedError(f"Pages of {origin} may not do this; see security.allowed_origins.")
+        raise NotAllowedError(
+            f"Pages of {origin} may not do this; security.enable_cors with security.allowed_origins lets them."
+        )
 
 
 # -- whose it is -----------------------------------------------------------------------------------------------
@@ -213,7 +216,7 @@ async def _token(shared: Shared, secret: str) -> Token | None:
 
 def _was_forwarded(request: web.Request) -> bool:
     names = (name.lower() for name in request.headers)
-    return any(name in _FORWARDED or name.startswith("x-forwarded-") for name in names)
+    return any(name in _FORWARDED or name.startswith(_FORWARDED_FAMILIES) for name in names)
 
 
 def _network(address: str) -> str:

@@ -342,7 +342,7 @@ export type ApiEvent = {
 
 /** Request: event. Body of `POST /api/v1/monitoring/events`: records one event of a client's own. */
 export type ApiEventRequest = {
-  /** Letters, digits, `_`, `-` and dots. */
+  /** Letters, digits, `_`, `-` and dots, at most 128. */
   event_type: string;
   data: { [key: string]: unknown };
   /** The session, as this proxy names it. */
@@ -680,9 +680,9 @@ export type Config = {
   security?: {
     /** Requests of one client (a token, or an address without one), counted from the first request of each stretch of time; none: no limit. */
     rate_limit?: string | null;
-    /** Whether pages of `allowed_origins` may ask. */
+    /** Whether `allowed_origins` is in force. */
     enable_cors?: boolean;
-    /** Origins whose pages may post and listen. */
+    /** Other origins whose pages may ask, post and listen, where `enable_cors` is `true`. */
     allowed_origins?: Array<string> | string;
     /** Names that requests may have in `Host`, besides addresses, `localhost` and `api.host`. */
     allowed_hosts?: Array<string> | string;

@@ -18,8 +18,11 @@ from typing import Any
 
 import pytest
 
+from proxy.config import Settings
 from proxy.server import background
 from proxy.server.__main__ import any_session_runs
+from proxy.server.process import CannotServeError, Options
+from proxy.server.run import _listening
 from proxy.sessions.record import lifecycle
 from proxy.sessions.writer import SessionLog
 
@@ -203,6 +206,26 @@ def test_looking_does_not_keep_a_server_from_its_lock(tmp_path: Path) -> None:
     lock = background.take_lock(str(tmp_path))
     assert lock is not None
     os.close(lock)
+
+
+@pytest.mark.parametrize("host", ["::1", "[::1]"])
+def test_an_ipv6_address_is_taken_as_it_is_and_as_urls_write_it(data_dir: Path, host: str) -> None:
+    """`--host '[::1]'` is the address that it means, and what the server says of itself is a URL."""
+    with contextlib.suppress(OSError), socket.create_server(("::1", 0), family=socket.AF_INET6):
+        background.ensure_server(str(data_dir), host, 0)
+        said = address(data_dir)
+        assert said["url"].startswith("http://[::1]:")
+        assert ask(said, "/health/live")["status"] == "alive"
+
+
+def test_a_host_that_is_none_is_named(data_dir: Path) -> None:
+    """An address that is not this machine's is not taken for a port that is taken."""
+    with pytest.raises(
+        CannotServeError, match=r"cannot listen on 192\.0\.2\.1 \(.*\): give an address of this .* --host"
+    ):
+        _listening(Options(str(data_dir), "192.0.2.1", 0, Settings(), background=True))
+    with pytest.raises(CannotServeError, match=r"cannot listen on no host .* --host"):
+        _listening(Options(str(data_dir), "no host", 0, Settings()))
 
 
 def test_foreground_says_why_it_cannot(data_dir: Path) -> None:

@@ -48,11 +48,18 @@ async def test_foreign_origin(rig: Rig) -> None:
     await rig.post(VALIDATE, BODY, headers={"Origin": own})
 
 
-async def test_allowed_origin(tmp_path: Any) -> None:
-    """An origin that the configuration allows may post."""
+@pytest.mark.parametrize("enabled", [True, False])
+async def test_allowed_origin(tmp_path: Any, enabled: bool) -> None:
+    """An origin that the configuration allows may ask, post and listen; without `enable_cors` it is as any other."""
     allowed = "https://app.example"
-    async with serving(tmp_path, security={"allowed_origins": [allowed]}) as rig:
-        await rig.post(VALIDATE, BODY, headers={"Origin": allowed})
+    async with serving(tmp_path, security={"enable_cors": enabled, "allowed_origins": [allowed]}) as rig:
+        await rig.post(VALIDATE, BODY, headers={"Origin": allowed}, status=200 if enabled else 403)
+        socket = {"Upgrade": "websocket", "Connection": "upgrade", "Origin": allowed}
+        await rig.get(
+            "/api/v1/monitoring/stream?event_types=!", headers=socket, status=422 if enabled else 403
+        )
+        response = await rig.client.get("/status", headers={"Origin": allowed})
+        assert response.headers.get("Access-Control-Allow-Origin") == (allowed if enabled else None)
 
 
 @pytest.fixture
@@ -152,7 +159,22 @@ async def test_another_user_on_this_machine(rig: Rig, monkeypatch: pytest.Monkey
     await rig.get("/status", status=401)
 
 
-@pytest.mark.parametrize("header", ["X-Forwarded-For", "x-forwarded-proto", "Forwarded", "Via", "X-Real-IP"])
+@pytest.mark.parametrize(
+    "header",
+    [
+        *(
+            "X-Forwarded-For",
+            "x-forwarded-proto",
+            "X-Forwarded",
+            "Forwarded",
+            "Via",
+            "X-Real-IP",
+            "Client-IP",
+        ),
+        *("CF-Ray", "CF-Connecting-IP", "Fly-Client-IP", "X-Envoy-External-Address", "X-Amzn-Trace-Id"),
+        *("Tailscale-User-Login", "X-Original-Host", "X-Azure-ClientIP", "X-Auth-Request-Email", "CDN-Loop"),
+    ],
+)
 async def test_what_a_reverse_proxy_hands_on_is_not_local(rig: Rig, header: str) -> None:
     """A proxy on this machine, whoever runs it, asks for somebody else."""
     await rig.get("/status", status=401, headers={header: "127.0.0.1"})
