@@ -16,28 +16,15 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from proxy.config import KEYS, PATH, SECRET, Key, Settings, sections
+from proxy.options import OPTIONS, PREFIX, VARIABLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-__all__ = ["SHORT_VARIABLES", "Configuration", "ConfigurationError", "load", "read"]
+__all__ = ["Configuration", "ConfigurationError", "load", "read"]
 
-OPTIONS = {
-    "data-dir": "storage.data_directory",
-    "host": "api.host",
-    "port": "api.port",
-    "validation": "validation.mode",
-}
-"""Keys that have an option, and with it a short variable (``CLAUDE_PROXY_PORT``)."""
-_PREFIX = "CLAUDE_PROXY_"
-SHORT_VARIABLES = frozenset(
-    _PREFIX + name
-    for name in [
-        *("DATA_DIR", "CONFIG", "VALIDATION", "SERVER", "HOST", "PORT", "SESSION_NAME", "REDACT"),
-        *("SESSION_ID", "CLAUDE", "URL", "TOKEN", "CHECK"),
-    ]
-)
-"""Those without a section: of options, and others of ours (see `proxy.cli.OTHER_VARIABLES`)."""
+_KEYS_OF_OPTIONS = {option.name: option.key for option in OPTIONS.values() if option.key}
+"""The keys that an option sets, by the option's name."""
 _LARGEST_FILE = 1_000_000
 
 
@@ -92,7 +79,9 @@ def read(
     given = _from_file(path, faults) if path else {}
     given |= _from_environment(environment, faults)
     given |= {
-        OPTIONS[name]: Given(value, f"--{name}") for name, value in (options or {}).items() if name in OPTIONS
+        key: Given(value, f"--{name}")
+        for name, value in (options or {}).items()
+        if (key := _KEYS_OF_OPTIONS.get(name))
     }
     for name, one in list(given.items()):
         if KEYS[name].is_marked(PATH) and isinstance(one.value, str):
@@ -138,27 +127,19 @@ def _from_environment(environment: Mapping[str, str], faults: list[str]) -> dict
     given: dict[str, Given] = {}
     by_variable = {key.variable: name for name, key in KEYS.items()}
     for variable, value in environment.items():
-        if not value or not variable.startswith(_PREFIX) or variable in SHORT_VARIABLES:
+        if not value or not variable.startswith(PREFIX) or variable in VARIABLES:
             continue  # an empty one counts as none, as for the options
         if variable in by_variable:
             name = by_variable[variable]
             given[name] = Given(None if KEYS[name].may_be_none and value == "null" else value, variable)
         elif "__" in variable:
             faults.append(_unknown(variable, list(by_variable), "variable "))
-        elif _near(
-            variable, SHORT_VARIABLES, 0.75
-        ):  # others are others': an orchestrator's, for a service of ours
-            faults.append(_unknown(variable, list(SHORT_VARIABLES), "variable "))
-    for option, name in OPTIONS.items():
-        variable = short_variable(option)
-        if short := environment.get(variable):
-            given[name] = Given(short, variable)
+        elif _near(variable, VARIABLES, 0.75):  # others are others': an orchestrator's, for a service of ours
+            faults.append(_unknown(variable, list(VARIABLES), "variable "))
+    for option in OPTIONS.values():
+        if option.key and (set_to := environment.get(option.variable)):
+            given[option.key] = Given(set_to, option.variable)
     return given
-
-
-def short_variable(option: str) -> str:
-    """Return the environment variable of an option."""
-    return _PREFIX + option.upper().replace("-", "_")
 
 
 def _with_whole_path(name: str, one: Given, file: str | None, faults: list[str]) -> Given:
@@ -292,7 +273,7 @@ def _near(name: str, known: Iterable[str], cutoff: float = 0.5) -> str | None:
 
 def _tail(name: str) -> str:
     """Return a name without what all have in common, which makes nothing alike."""
-    return name.removeprefix(_PREFIX).rpartition(".")[2]
+    return name.removeprefix(PREFIX).rpartition(".")[2]
 
 
 def _one_line(text: str) -> str:

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from proxy.cli import SUBCOMMANDS, VALUE_OPTIONS
+from proxy.cli.subcommands import SUBCOMMANDS
+from proxy.options import VARIABLES
 
 ROOT = Path(__file__).parent.parent
 UNIT = ROOT / "deploy" / "claude-proxy.service"
 CONTAINER = (ROOT / "deploy" / "Containerfile").read_text()
-VARIABLES = {"CLAUDE_PROXY_" + option.upper().replace("-", "_") for option in VALUE_OPTIONS}
 
 
 def unit() -> dict[str, list[str]]:

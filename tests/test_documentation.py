@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from proxy import __version__
-from proxy.cli import SUBCOMMANDS, VALUE_OPTIONS
-from proxy.cli.app import _OPTIONS
+from proxy.cli.subcommands import SUBCOMMANDS
 from proxy.config import KEYS, Key
+from proxy.options import OPTIONS, Option
 from proxy.sessions.reader import Record
 
 ROOT = Path(__file__).parent.parent
@@ -19,11 +19,15 @@ LOG_FORMAT = (ROOT / "docs" / "log-format.md").read_text()
 CONFIGURATION = (ROOT / "docs" / "configuration.md").read_text()
 
 
-@pytest.mark.parametrize("option", VALUE_OPTIONS)
-def test_each_option_is_in_the_readme_and_in_the_help(option: str) -> None:
-    """An option that nobody can find does not exist."""
-    assert f"--{option}" in README
-    assert f"--{option}" in _OPTIONS
+@pytest.mark.parametrize("option", OPTIONS.values(), ids=lambda option: option.name)
+def test_each_option_is_in_the_readme_as_it_is(option: Option) -> None:
+    """README says of each option what the table of options says: what it takes, and its variable."""
+    variable = f"`{option.variable}`" if option.variable else "none"
+    takes = option.takes.replace("|", "\\|")
+    row = f"| `--{option.name} {takes}` | {variable} | "
+    assert row in README
+    if option.default:
+        assert f"{row}`{option.default}` | " in README
 
 
 @pytest.mark.parametrize("name", sorted(SUBCOMMANDS))

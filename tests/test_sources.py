@@ -10,9 +10,8 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from proxy.cli import OTHER_VARIABLES, VALUE_OPTIONS
 from proxy.config import KEYS, Settings
-from proxy.sources import SHORT_VARIABLES, ConfigurationError, load, read, short_variable
+from proxy.sources import ConfigurationError, load, read
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -171,12 +170,6 @@ def test_a_variable_can_take_a_value_away(tmp_path: Path) -> None:
     )
     with pytest.raises(ConfigurationError, match="it takes DEBUG"):
         read(path, {"CLAUDE_PROXY_LOGGING__LEVEL": "null"})
-
-
-def test_the_command_line_knows_the_same_variables() -> None:
-    """A session passes over no variable that a server would refuse, nor the other way round."""
-    names = (*VALUE_OPTIONS, *OTHER_VARIABLES)
-    assert {short_variable(name) for name in names} == SHORT_VARIABLES
 
 
 def test_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,41 +9,16 @@ from __future__ import annotations
 import os
 import sys
 
+from proxy.cli.subcommands import SUBCOMMANDS
+from proxy.options import OPTIONS, PREFIX, VARIABLES
+
 TYPE_CHECKING = False  # `typing` and `signal` (for its `enum`) take long to import, and the command waits
 if TYPE_CHECKING:
     import signal
     from collections.abc import Callable, Mapping, Sequence
-    from typing import NoReturn
+    from typing import NoReturn, TextIO
 else:
     import _signal as signal
-
-SUBCOMMANDS = frozenset(
-    [
-        "analyze",
-        "sessions",
-        "show",
-        "tail",
-        "status",
-        "validate",
-        "drift",
-        "serve",
-        "shim",
-        "config",
-        "token",
-        "prune",
-        "backup",
-        "restore",
-        "alert",
-        "replay",
-        "check",
-    ]
-)
-"""Words that are not taken for a COMMAND unless ``--`` stands before them."""
-
-CHOICES = {"validation": ("observe", "enforce", "off"), "server": ("auto", "off"), "redact": ("on", "off")}
-VALUE_OPTIONS = ("data-dir", "config", "validation", "server", "host", "port", "session-name", "redact")
-OTHER_VARIABLES = ("session-id", "claude", "url", "token", "check")
-"""What has a variable and no option here: of a session, ``shim``, the client and ``check``."""
 
 USAGE = (
     "usage: claude-proxy [OPTIONS] [--] COMMAND [ARG...] | claude-proxy SUBCOMMAND ...  (claude-proxy --help)"
@@ -59,36 +34,44 @@ def main() -> NoReturn:
     # Until the command has started, Ctrl-C ends this process as it would end the command: without a traceback.
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
+    sys.exit(run(sys.argv[1:], sys.stdin, sys.stdout, sys.stderr))
+
+
+def run(arguments: Sequence[str], stdin: TextIO | None, stdout: TextIO | None, stderr: TextIO | None) -> int:
+    """Do what the command line says, and return the exit status.
+
+    A subcommand uses the given streams; one that is None is closed. A COMMAND takes the place of this process, with
+    its standard streams, and is never returned from.
+    """
     try:
-        status = run(sys.argv[1:])
+        options, rest, separated = split_options(arguments)
+        if rest and (separated or rest[0] not in SUBCOMMANDS):
+            wrap(rest, options, hint=not separated)
+        from proxy.cli import app  # noqa: PLC0415 - see the module's docstring
+
+        return app.run(options, rest, stdin, stdout, stderr)
     except UsageError as error:
-        refuse(error, 2)
-    sys.exit(status)
+        return complain(error, 2, stderr)
+
+
+def complain(why: object, status: int, stderr: TextIO | None) -> int:
+    """Say in one line why nothing is done, and return the exit status; where nobody can be told, it says it alone."""
+    if stderr is None:  # it is closed
+        return status
+    try:
+        stderr.write(f"claude-proxy: {why}\n")
+        stderr.flush()
+    except OSError:  # its disk is full, or its reader is gone
+        try:  # noqa: SIM105 - contextlib takes long to import
+            stderr.close()  # so that nothing is tried again at the end, and changes the status
+        except OSError:
+            pass
+    return status
 
 
 def refuse(why: object, status: int) -> NoReturn:
-    """Say in one line why nothing is done, and exit; where nobody can be told, the status says it alone."""
-    if sys.stderr is not None:  # else it is closed
-        try:
-            sys.stderr.write(f"claude-proxy: {why}\n")
-            sys.stderr.flush()
-        except OSError:
-            pass  # its disk is full, or its reader is gone
-    os._exit(status)  # and do not try again
-
-
-def run(arguments: Sequence[str]) -> int:
-    """Do what the command line says and return the exit status; a wrapped command is never returned from."""
-    options, rest, separated = split_options(arguments)
-    if rest and (separated or rest[0] not in SUBCOMMANDS):
-        wrap(rest, options, hint=not separated)
-    if rest and rest[0] == "replay" and not options.keys() & {"help", "version"}:
-        from proxy.cli import replay  # noqa: PLC0415 - a stand-in for a command starts like one
-
-        return replay.start(options, rest[1:])
-    from proxy.cli import app  # noqa: PLC0415 - see the module's docstring
-
-    return app.run(options, rest)
+    """Say in one line why the command is not run, and end this process."""
+    os._exit(complain(why, status, sys.stderr))
 
 
 def split_options(arguments: Sequence[str]) -> tuple[dict[str, str], list[str], bool]:
@@ -110,7 +93,7 @@ def split_options(arguments: Sequence[str]) -> tuple[dict[str, str], list[str], 
         if word in ("-h", "--help", "--version"):
             options["help" if word != "--version" else "version"] = ""
             continue
-        if not word.startswith("--") or name not in VALUE_OPTIONS:
+        if not word.startswith("--") or name not in OPTIONS:
             raise UsageError(f"unknown option {word}; {USAGE}")
         if not given:
             if index == len(arguments):
@@ -141,13 +124,15 @@ def wrap(
         stdout_is_terminal=os.isatty(1),
         is_claude=is_claude,
     )
+    is_reserved = False
     try:
         if not decided.relayed:
             execute(command, environment)
         from proxy.relay import supervisor  # noqa: PLC0415
-        from proxy.sessions.identity import new_session_id  # noqa: PLC0415
+        from proxy.sessions.identity import log_path, new_session_id  # noqa: PLC0415
 
-        session_id = new_session_id()
+        is_reserved = "session-id" in chosen and _reserve(chosen["data-dir"], chosen["session-id"])
+        session_id = chosen.get("session-id") or new_session_id()
 
         def prepare() -> Callable[[supervisor.Session, int, int], NoReturn]:
             from proxy.relay import relay  # noqa: PLC0415 - after the command has started
@@ -158,6 +143,7 @@ def wrap(
                 name=chosen.get("session-name"),
                 validation=chosen["validation"],
                 redact=chosen["redact"] == "on",
+                is_reserved=is_reserved,
             )
             return lambda session, news, done: relay.run(settings, session, news, done, ensure_server)
 
@@ -172,7 +158,28 @@ def wrap(
         environment[b"CLAUDE_PROXY_SESSION_ID"] = session_id.encode()
         supervisor.supervise(command, decided, environment, prepare)
     except CannotRunError as error:
+        if is_reserved:
+            os.unlink(log_path(chosen["data-dir"], session_id))
         refuse(f"{error}{_meant(command[0]) if hint else ''}", error.status)
+
+
+def _reserve(data_dir: str, session_id: str) -> bool:
+    """Take the id for this session; return whether that was possible.
+
+    Raises:
+        UsageError: there is a session of that id.
+    """
+    from proxy.sessions.identity import reserve  # noqa: PLC0415 - few sessions are given an id
+
+    try:
+        reserve(data_dir, session_id)
+    except FileExistsError:
+        raise UsageError(
+            f"--session-id is {session_id!r}, which is the id of a session in {data_dir}; give another"
+        ) from None
+    except OSError:
+        return False  # a data directory that cannot be used disturbs nothing
+    return True
 
 
 def _meant(word: str) -> str:
@@ -188,24 +195,34 @@ def resolve(options: Mapping[str, str]) -> dict[str, str]:
     Raises:
         UsageError: a value is not allowed, or the configuration cannot be used.
     """
-    from proxy.sessions.identity import default_data_dir  # noqa: PLC0415
+    from proxy.sessions.identity import default_data_dir, is_session_id  # noqa: PLC0415
 
-    chosen = {"validation": "observe", "server": "auto", "redact": "on", "host": "127.0.0.1", "port": "8000"}
-    given = {name: value for name in VALUE_OPTIONS if (value := os.environ.get(_variable(name)))}
-    given.update(options)
+    chosen = {name: option.default for name, option in OPTIONS.items() if option.default is not None}
     for name, value in options.items():
-        if not value and name in VALUE_OPTIONS and name != "session-name":
+        if not value and name in OPTIONS and name != "session-name":
             raise UsageError(f"option --{name} needs a value")
+    given = {
+        name: set_to
+        for name, option in OPTIONS.items()
+        if option.variable and (set_to := os.environ.get(option.variable))
+    }
+    given.update(options)
     config = given.get("config")
-    short = {_variable(name) for name in (*VALUE_OPTIONS, *OTHER_VARIABLES)}
-    if config or any(name.startswith("CLAUDE_PROXY_") and name not in short for name in os.environ):
+    if config or any(name.startswith(PREFIX) and name not in VARIABLES for name in os.environ):
         from proxy.cli.configuration import options_from  # noqa: PLC0415
 
         chosen.update(options_from(config))
     chosen.update(given)
-    for name, allowed in CHOICES.items():
-        if chosen[name] not in allowed:
-            raise UsageError(f"{_origin(name, options)} is {chosen[name]!r}; it takes {', '.join(allowed)}")
+    for name, option in OPTIONS.items():
+        if option.choices and chosen[name] not in option.choices:
+            raise UsageError(
+                f"{_origin(name, options)} is {chosen[name]!r}; it takes {', '.join(option.choices)}"
+            )
+    if "session-id" in chosen and not is_session_id(chosen["session-id"]):
+        raise UsageError(
+            f"--session-id is {chosen['session-id']!r}; it takes up to 128 of the characters A-Z a-z 0-9 . _ -, and"
+            " begins with a letter or digit (but is not `latest`)"
+        )
     port = chosen["port"]
     if not (port.isascii() and port.isdigit() and int(port) < 65536):
         raise UsageError(
@@ -240,8 +257,4 @@ def original_environment() -> dict[bytes, bytes]:
 
 
 def _origin(option: str, options: Mapping[str, str]) -> str:
-    return f"--{option}" if option in options else _variable(option)
-
-
-def _variable(option: str) -> str:
-    return "CLAUDE_PROXY_" + option.upper().replace("-", "_")
+    return f"--{option}" if option in options else OPTIONS[option].variable

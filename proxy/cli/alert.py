@@ -15,10 +15,9 @@ if TYPE_CHECKING:
     import argparse
 
 
-def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the subcommand to the command line."""
-    alert = subparsers.add_parser("alert", help="try out the webhook that alerts are posted to")
-    actions = alert.add_subparsers(metavar="test", required=True)
+def alert_options(parser: argparse.ArgumentParser) -> None:
+    """Say what the subcommand takes."""
+    actions = parser.add_subparsers(metavar="test", required=True)
     test = actions.add_parser(
         "test",
         help="post an alert to alerts.webhook_url",

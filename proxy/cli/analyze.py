@@ -32,13 +32,11 @@ _MOST_CRITICAL = 12
 """Anomalies that are told of several sessions."""
 
 
-def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the subcommand to the command line."""
-    parser = subparsers.add_parser(
-        "analyze",
-        help="what a session did, where time and money went, what went wrong",
-        description="Analyze a session: what it did, where its time and money went, what went wrong and where it"
-        " waited; then the figures. Of several sessions: a line each, and what they add up to.",
+def analyze_options(parser: argparse.ArgumentParser) -> None:
+    """Say what the subcommand takes."""
+    parser.description = (
+        "Analyze a session: what it did, where its time and money went, what went wrong and where it"
+        " waited; then the figures. Of several sessions: a line each, and what they add up to."
     )
     parser.add_argument(
         "sessions",

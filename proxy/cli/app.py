@@ -1,102 +1,107 @@
-"""The subcommands: everything but wrapping a command."""
+"""The subcommands: everything but wrapping a command. One is imported when it is called."""
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import importlib
 import io
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn, TextIO
 
 from proxy import __version__
-from proxy.cli import (
-    USAGE,
-    VALUE_OPTIONS,
-    UsageError,
-    alert,
-    analyze,
-    check,
-    drift,
-    overview,
-    reading,
-    replay,
-    resolve,
-    serve,
-    settings,
-    shim,
-    token,
-    upkeep,
-    validate,
-)
+from proxy.cli import USAGE, UsageError, complain, resolve
+from proxy.cli.subcommands import GROUPS, SUBCOMMANDS
+from proxy.options import OPTIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 _DESCRIPTION = """\
 Stands in place of a command, usually `claude`: relays its streams unchanged, judges each message, and records the
 session. Everything after COMMAND belongs to COMMAND.
 """
-
-_OPTIONS = """\
-options, before COMMAND, before or after SUBCOMMAND (or in the environment, as CLAUDE_PROXY_DATA_DIR and so on):
-  --data-dir DIR        where sessions are recorded (default: the platform's state directory)
-  --config FILE         settings in YAML
-  --validation MODE     observe: judge and pass on (default); enforce: hold back invalid messages to the
-                        command and answer them; off: record without verdicts
-  --redact on|off       keep credentials out of the record (default: on); never changes what passes
-  --session-name NAME   a label for the session
-  --server auto|off     whether to make sure that a server for the data directory is running (default: auto)
-  --host, --port        the server's address (default: 127.0.0.1, 8000)
-  --version, --help
-"""
+_WIDTH = 110
+_INDENT = 24
 _MORE = "Options of every command, such as --data-dir and --config: claude-proxy --help"
 
 
-def run(options: Mapping[str, str], words: Sequence[str]) -> int:
-    """Run a subcommand, or print what was asked for instead of one; return the exit status."""
+class Parser(argparse.ArgumentParser):
+    """Reads the words of a subcommand; what is wrong with them is a UsageError, as everywhere."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise what is wrong."""
+        raise UsageError(f"{message}; {self.prog} --help says more")
+
+
+def run(
+    options: Mapping[str, str],
+    words: Sequence[str],
+    stdin: TextIO | None,
+    stdout: TextIO | None,
+    stderr: TextIO | None,
+) -> int:
+    """Run a subcommand, or print what was asked for instead of one; return the exit status.
+
+    ``options`` are those before the subcommand. Raises UsageError.
+    """
+    with _streams(stdin, stdout, stderr):
+        try:
+            status = _run(options, words)
+            sys.stdout.flush()
+            return status
+        except SystemExit as error:  # argparse has printed help
+            return int(error.code or 0)
+        except BrokenPipeError:  # `claude-proxy show latest | head`
+            for stream in (sys.stdout, sys.stderr):  # so that nothing is tried again at the end
+                with contextlib.suppress(OSError):
+                    stream.close()
+            return 141
+        except OSError as error:
+            from proxy.events.formatting import error_message  # noqa: PLC0415 - most commands end well
+
+            return complain(error_message(error), 1, sys.stderr)
+        except KeyboardInterrupt:
+            return 130
+
+
+def _run(options: Mapping[str, str], words: Sequence[str]) -> int:
     if "version" in options:
         print(f"claude-proxy {__version__}")
         return 0
-    _open_what_is_closed()
-    parser, subparsers = _parser()
     if "help" in options or not words:
-        (sys.stdout if "help" in options else sys.stderr).write(parser.format_help())
+        (sys.stdout if "help" in options else sys.stderr).write(help_text())
         return 0 if "help" in options else 2
-    ours, words = _take_options(words)
-    words, behind = check.split(words)
-    arguments, strange = parser.parse_known_args(words)
-    if strange:
-        subparsers[words[0]].error(f"unrecognized arguments: {' '.join(strange)}")
-    arguments.behind = behind
+    parser = parser_of(words[0])
+    ours, words, behind = _split(words[1:], takes_arguments=parser.get_default("arguments") is not None)
+    arguments = parser.parse_args(words)
+    arguments.arguments = behind
     arguments.options = {**options, **ours}
-    if not getattr(arguments, "reads_settings", False):
-        _resolve(arguments)
+    if arguments.resolves:
+        resolve_into(arguments)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # whatever a terminal's encoding cannot show
-    try:
-        status = int(arguments.run(arguments))
-        sys.stdout.flush()
-        return status
-    except BrokenPipeError:  # `claude-proxy show latest | head`
-        sys.stderr.close()
-        return 141
-    except OSError as error:
-        from proxy.events.formatting import error_message  # noqa: PLC0415 - most commands end well
-
-        sys.stderr.write(f"claude-proxy: {error_message(error)}\n")
-        return 1
-    except KeyboardInterrupt:
-        return 130
+    return int(arguments.run(arguments))
 
 
-def _open_what_is_closed() -> None:
-    """Let a standard stream that the caller has closed be one that takes everything, and gives nothing."""
-    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
-        if getattr(sys, name) is None:
-            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115 - for as long as the program runs
+def parser_of(name: str) -> argparse.ArgumentParser:
+    """Return the parser of a subcommand, which its module sets up.
+
+    Besides ``run`` the module may set as defaults ``arguments``: it takes words behind ``--``; and ``resolves=False``:
+    it reads the wrapper's options itself.
+    """
+    module, summary = SUBCOMMANDS[name]
+    parser = Parser(
+        prog=f"claude-proxy {name}", description=f"{summary[0].upper()}{summary[1:]}.", epilog=_MORE
+    )
+    parser.set_defaults(resolves=True, arguments=None)
+    getattr(importlib.import_module(f"proxy.cli.{module}"), f"{name}_options")(parser)
+    return parser
 
 
-def _resolve(arguments: argparse.Namespace) -> None:
+def resolve_into(arguments: argparse.Namespace) -> None:
+    """Give the arguments the values of the wrapper's options that subcommands use. UsageError when one is wrong."""
     chosen = resolve(arguments.options)
     arguments.data_dir = chosen["data-dir"]
     if os.path.exists(arguments.data_dir) and not os.path.isdir(arguments.data_dir):
@@ -105,51 +110,52 @@ def _resolve(arguments: argparse.Namespace) -> None:
     arguments.host, arguments.port = chosen["host"], int(chosen["port"])
 
 
-def _take_options(words: Sequence[str]) -> tuple[dict[str, str], list[str]]:
-    """Return the wrapper's options that stand after the subcommand, and the words without them."""
+def help_text() -> str:
+    """Return the help of the whole program."""
+    import textwrap  # noqa: PLC0415 - only for this
+
+    def row(left: str, right: str) -> str:
+        lines = textwrap.wrap(right, _WIDTH - _INDENT)
+        head = f"  {left:{_INDENT - 2}}" if len(left) < _INDENT - 2 else f"  {left}\n{'':{_INDENT}}"
+        return head + f"\n{'':{_INDENT}}".join(lines) + "\n"
+
+    text = f"{USAGE.partition('  (')[0]}\n\n{_DESCRIPTION}"
+    for title, group in GROUPS.items():
+        text += f"\n{title}:\n" + "".join(row(name, summary) for name, (_, summary) in group.items())
+    text += (
+        "\nOptions, before COMMAND, before or after SUBCOMMAND (or in the environment, as CLAUDE_PROXY_DATA_DIR"
+        " and so on):\n"
+    )
+    text += "".join(row(f"--{option.name} {option.takes}", option.help) for option in OPTIONS.values())
+    return text + row("--version, --help", "print the version, or this")
+
+
+@contextlib.contextmanager
+def _streams(stdin: TextIO | None, stdout: TextIO | None, stderr: TextIO | None) -> Iterator[None]:
+    """Let the given streams be this process's; a closed one takes everything, and gives nothing."""
+    before = sys.stdin, sys.stdout, sys.stderr
+    with open(os.devnull, "r+") as nothing:
+        sys.stdin, sys.stdout, sys.stderr = stdin or nothing, stdout or nothing, stderr or nothing
+        try:
+            yield
+        finally:
+            sys.stdin, sys.stdout, sys.stderr = before
+
+
+def _split(words: Sequence[str], *, takes_arguments: bool) -> tuple[dict[str, str], list[str], list[str]]:
+    """Return the wrapper's options that stand behind the subcommand, the other words, and those behind ``--``.
+
+    These are another program's; for a subcommand that takes none, they are words like the others.
+    """
     options: dict[str, str] = {}
     rest: list[str] = []
     left = iter(words)
     for word in left:
-        if word == "--":  # what follows is another program's
-            return options, [*rest, word, *left]
+        if word == "--":
+            return options, rest if takes_arguments else [*rest, word, *left], list(left)
         name, given, value = word.removeprefix("--").partition("=")
-        if not word.startswith("--") or name not in VALUE_OPTIONS:
+        if not word.startswith("--") or name not in OPTIONS:
             rest.append(word)
             continue
         options[name] = value if given else next(left, "")
-    return options, rest
-
-
-def _parser() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentParser]]:
-    """Return the parser, and those of the subcommands."""
-    parser = argparse.ArgumentParser(
-        prog="claude-proxy",
-        usage=USAGE.removeprefix("usage: ").partition("  (")[0],
-        description=_DESCRIPTION,
-        epilog=_OPTIONS,
-        formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(prog, max_help_position=14),
-        add_help=False,
-    )
-    subparsers = parser.add_subparsers(
-        title="subcommands", metavar="SUBCOMMAND", required=True, prog="claude-proxy"
-    )
-    for family in (
-        overview,
-        reading,
-        analyze,
-        serve,
-        validate,
-        drift,
-        shim,
-        settings,
-        token,
-        upkeep,
-        replay,
-        check,
-        alert,
-    ):
-        family.add_parser(subparsers)
-    for subcommand in subparsers.choices.values():
-        subcommand.epilog = subcommand.epilog or _MORE
-    return parser, subparsers.choices
+    return options, rest, []

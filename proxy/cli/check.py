@@ -22,7 +22,6 @@ from proxy.compliance.target import Target, TargetError, found
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
 
     from proxy.compliance.report import Outcome, Report
 
@@ -36,14 +35,10 @@ checked.
 """
 
 
-def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the subcommand to the command line."""
-    parser = subparsers.add_parser(
-        "check",
-        help="whether a program that stands in for claude does so",
-        usage="claude-proxy check [OPTION...] WRAPPER [-- ARG...]",
-        description=_DESCRIPTION,
-    )
+def check_options(parser: argparse.ArgumentParser) -> None:
+    """Say what the subcommand takes."""
+    parser.usage = "claude-proxy check [OPTION...] WRAPPER [-- ARG...]"
+    parser.description = _DESCRIPTION
     add = parser.add_argument
     add("wrapper", metavar="WRAPPER", nargs="?", help="the program; ARG are arguments of its own")
     add("--json", action="store_true", help="print the report as JSON")
@@ -103,13 +98,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         default=DEFAULT_JOBS,
         help=f"scenarios at a time (default: {DEFAULT_JOBS})",
     )
-    parser.set_defaults(run=run)
-
-
-def split(words: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Return the words for argparse, which has no place for words behind ``--`` after options, and those behind it."""
-    at = words.index("--") if words[0] == "check" and "--" in words else len(words)
-    return list(words[:at]), list(words[at + 1 :])
+    parser.set_defaults(run=run, arguments=[])
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -165,7 +154,7 @@ def _fault(arguments: argparse.Namespace) -> str | None:
 
 
 def _checked(arguments: argparse.Namespace, scenarios: list[scenario.Scenario]) -> Report:
-    command = () if arguments.bare else found([arguments.wrapper, *arguments.behind])
+    command = () if arguments.bare else found([arguments.wrapper, *arguments.arguments])
     with _progress(len(scenarios)) as progress:
         task = progress.add_task("checking", total=len(scenarios))
 

@@ -10,6 +10,7 @@ import json
 import os
 
 from proxy.cli import UsageError
+from proxy.options import OPTIONS, VARIABLES
 
 
 def options_from(path: str | None) -> dict[str, str]:
@@ -35,18 +36,13 @@ def options_from(path: str | None) -> dict[str, str]:
 
 
 def _options(path: str | None) -> dict[str, str]:
-    from proxy.sources import (  # noqa: PLC0415 - see the module's docstring
-        OPTIONS,
-        SHORT_VARIABLES,
-        ConfigurationError,
-        read,
-    )
+    from proxy.sources import ConfigurationError, read  # noqa: PLC0415 - see the module's docstring
 
-    # The short variables are the options' own: see `proxy.cli.resolve`, which checks them.
-    environment = {name: value for name, value in os.environ.items() if name not in SHORT_VARIABLES}
+    # The variables of the options are checked with them: see `proxy.cli.resolve`.
+    environment = {name: value for name, value in os.environ.items() if name not in VARIABLES}
     try:
         found = read(path, environment)
     except ConfigurationError as error:
         return {"error": str(error)}
-    values = {option: found.value(name) for option, name in OPTIONS.items()}
+    values = {option.name: found.value(option.key) for option in OPTIONS.values() if option.key}
     return {option: str(value) for option, value in values.items() if value is not None}

@@ -16,13 +16,11 @@ _MOST = 10_000
 """As many different things are told apart."""
 
 
-def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the subcommand to the command line."""
-    parser = subparsers.add_parser(
-        "drift",
-        help="what the specification does not have",
-        description="List types, subtypes, fields, blocks and values that passed and that the specification "
-        "does not have. New releases of Claude Code show themselves so.",
+def drift_options(parser: argparse.ArgumentParser) -> None:
+    """Say what the subcommand takes."""
+    parser.description = (
+        "List types, subtypes, fields, blocks and values that passed and that the specification "
+        "does not have. New releases of Claude Code show themselves so."
     )
     parser.add_argument(
         "sessions", metavar="SESSION", nargs="*", help="as for `show` (default: all recorded sessions)"

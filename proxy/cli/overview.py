@@ -40,17 +40,19 @@ _COLUMNS = (
 )
 
 
-def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the subcommands to the command line."""
-    sessions = subparsers.add_parser("sessions", help="list recorded sessions, newest first")
-    sessions.add_argument(
+def sessions_options(parser: argparse.ArgumentParser) -> None:
+    """Say what the subcommand takes."""
+    parser.add_argument(
         "-n", type=whole_number, default=20, metavar="COUNT", help="at most so many (default: 20; 0: all)"
     )
-    sessions.add_argument("--json", action="store_true", help="print JSON")
-    sessions.set_defaults(run=print_sessions)
-    status = subparsers.add_parser("status", help="what is running now, and what it waits for")
-    status.add_argument("--json", action="store_true", help="print JSON")
-    status.set_defaults(run=print_status)
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.set_defaults(run=print_sessions)
+
+
+def status_options(parser: argparse.ArgumentParser) -> None:
+    """Say what the subcommand takes."""
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.set_defaults(run=print_status)
 
 
 def print_sessions(arguments: argparse.Namespace) -> int:

@@ -6,7 +6,7 @@ import os
 import sys
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from proxy.cli.terminal import whole_number
 from proxy.sessions import catalogue
@@ -25,39 +25,45 @@ _NEAR_THE_END = 8 << 20
 """Bytes at the end of a log in which its last records are looked for, before all of it is read."""
 
 
-def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the subcommands to the command line."""
-    any_session: dict[str, Any] = {
-        "metavar": "SESSION",
-        "nargs": "?",
-        "default": "latest",
-        "help": "an id, the beginning of one, `latest` (default), or the path of a log",
-    }
-    show = subparsers.add_parser("show", help="print one session for reading")
-    show.add_argument("session", **any_session)
-    form = show.add_mutually_exclusive_group()
+def _add_session(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "session",
+        metavar="SESSION",
+        nargs="?",
+        default="latest",
+        help="an id, the beginning of one, `latest` (default), or the path of a log",
+    )
+
+
+def show_options(parser: argparse.ArgumentParser) -> None:
+    """Say what the subcommand takes."""
+    _add_session(parser)
+    form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print its records, one JSON object a line")
     form.add_argument(
         "--html", metavar="FILE", help="write one page that needs nothing else, to share (-: print it)"
     )
-    show.set_defaults(run=run_show)
-    tail = subparsers.add_parser("tail", help="print the end of a session")
-    tail.add_argument("session", **any_session)
-    tail.add_argument(
+    parser.set_defaults(run=run_show)
+
+
+def tail_options(parser: argparse.ArgumentParser) -> None:
+    """Say what the subcommand takes."""
+    _add_session(parser)
+    parser.add_argument(
         "-f",
         "--follow",
         action="store_true",
         help="go on as the session grows, until it ends; of `latest`, on to a newer one",
     )
-    tail.add_argument(
+    parser.add_argument(
         "-n",
         type=whole_number,
         default=20,
         metavar="COUNT",
         help="how many of the last things (with --json: records; default: 20)",
     )
-    tail.add_argument("--json", action="store_true", help="print records, one JSON object a line")
-    tail.set_defaults(run=run_tail)
+    parser.add_argument("--json", action="store_true", help="print records, one JSON object a line")
+    parser.set_defaults(run=run_tail)
 
 
 def run_show(arguments: argparse.Namespace) -> int:

@@ -6,9 +6,10 @@ import argparse
 import os
 import sys
 
+from proxy.cli import UsageError, resolve
+
 TYPE_CHECKING = False  # `typing` takes long to import, and whoever started the stand-in waits
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
     from typing import Any
 
 _DESCRIPTION = """\
@@ -17,37 +18,36 @@ Exit with the recorded status, or with 76 where the client went another way.
 """
 
 
-def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the subcommand to the list of all of them; run it is by `start`, which needs none of the others."""
-    subparsers.add_parser("replay", help="stand in for claude: play a recorded session, or a script")
+def replay_options(parser: argparse.ArgumentParser) -> None:
+    """Say what the subcommand takes."""
+    parser.usage = "claude-proxy replay (SESSION | --script FILE) [OPTIONS] [-- ARG...]"
+    parser.description = _DESCRIPTION + "ARG are the arguments that the client gave to `claude`."
+    parser.add_argument(
+        "session",
+        metavar="SESSION",
+        nargs="?",
+        help="an id, the beginning of one, `latest`, or the path of a log",
+    )
+    parser.add_argument("--script", metavar="FILE", help="what to do instead, in YAML or JSON")
+    add_options(parser)
+    parser.add_argument("--journal", metavar="FILE", help="note there what happens, one JSON object a line")
+    parser.set_defaults(run=run, arguments=[], resolves=False)
 
 
-def start(options: Mapping[str, str], words: Sequence[str]) -> int:
-    """Run the subcommand from the wrapper's options and its own words; return an exit status if it cannot play."""
-    from proxy.replay import launcher  # noqa: PLC0415 - the list of subcommands does without
+def run(arguments: argparse.Namespace) -> int:
+    """Play; return an exit status if that cannot be."""
+    from proxy.replay import launcher  # noqa: PLC0415 - help does without
 
-    ours, given = list(words), []
-    if "--" in ours:
-        split = ours.index("--")
-        ours, given = ours[:split], ours[split + 1 :]
-    parser = _parser()
-    arguments = parser.parse_args(ours)
     if (arguments.session is None) == (arguments.script is None):
-        parser.error("takes either SESSION or --script FILE")
+        raise UsageError("replay takes either SESSION or --script FILE")
     try:
-        play = arguments.script or log_of(_data_dir(options, arguments), arguments.session)
+        # A script needs no data directory.
+        play = arguments.script or log_of(resolve(arguments.options)["data-dir"], arguments.session)
         settings = {"plays": [play], "journal": arguments.journal, **settings_from(arguments)}
-        launcher.play(settings, given)
+        launcher.play(settings, arguments.arguments)
     except (launcher.CannotPlayError, LookupError) as error:
         sys.stderr.write(f"claude-proxy: {error}\n")
         return 2
-
-
-def _data_dir(options: Mapping[str, str], arguments: argparse.Namespace) -> str:
-    from proxy.cli import resolve  # noqa: PLC0415 - a script does without
-
-    behind = {"data-dir": arguments.data_dir, "config": arguments.config}
-    return resolve({**options, **{name: value for name, value in behind.items() if value}})["data-dir"]
 
 
 def log_of(data_dir: str, session: str) -> str:
@@ -94,27 +94,6 @@ def settings_from(arguments: argparse.Namespace) -> dict[str, Any]:
         "patience": arguments.patience,
         "report": arguments.report and os.path.abspath(arguments.report),
     }
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="claude-proxy replay",
-        usage="claude-proxy replay (SESSION | --script FILE) [OPTIONS] [-- ARG...]",
-        description=_DESCRIPTION,
-        epilog="ARG are the arguments that the client gave to `claude`.",
-    )
-    parser.add_argument(
-        "session",
-        metavar="SESSION",
-        nargs="?",
-        help="an id, the beginning of one, `latest`, or the path of a log",
-    )
-    parser.add_argument("--script", metavar="FILE", help="what to do instead, in YAML or JSON")
-    add_options(parser)
-    parser.add_argument("--journal", metavar="FILE", help="note there what happens, one JSON object a line")
-    parser.add_argument("--data-dir", metavar="DIR", help="where sessions are recorded")
-    parser.add_argument("--config", metavar="FILE", help=argparse.SUPPRESS)
-    return parser
 
 
 def _scale(text: str) -> float:

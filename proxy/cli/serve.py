@@ -4,16 +4,12 @@ import argparse
 import os
 import sys
 
-from proxy import sources
 
-
-def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the subcommand to the command line."""
-    parser = subparsers.add_parser(
-        "serve",
-        help="run the API server in the foreground",
-        description="Serve live status, events, validation and monitoring of the data directory's sessions over "
-        "HTTP, until interrupted. The address is --host and --port.",
+def serve_options(parser: argparse.ArgumentParser) -> None:
+    """Say what the subcommand takes."""
+    parser.description = (
+        "Serve live status, events, validation and monitoring of the data directory's sessions over "
+        "HTTP, until interrupted. The address is --host and --port."
     )
     parser.set_defaults(run=run)
 
@@ -28,6 +24,7 @@ def run(args: argparse.Namespace) -> int:
         return _complain(f"the data directory {args.data_dir} cannot be used: {error.strerror}", 1)
     if lock is None:
         return _complain(f"a server for {args.data_dir} runs already: `claude-proxy status` says where", 1)
+    from proxy import sources  # noqa: PLC0415
     from proxy.server.run import CannotServeError, Options, serve  # noqa: PLC0415 - 300 ms that only this one needs
 
     try:

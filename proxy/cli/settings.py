@@ -23,19 +23,15 @@ if TYPE_CHECKING:
 _NO_END = 100_000
 
 
-def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the subcommand to the command line."""
-    parser = subparsers.add_parser(
-        "config",
-        help="check the settings, or show where each comes from",
-        description="Read options, environment and the file of --config as every other command does.",
-    )
+def config_options(parser: argparse.ArgumentParser) -> None:
+    """Say what the subcommand takes."""
+    parser.description = "Read options, environment and the file of --config as every other command does."
     verbs = parser.add_subparsers(metavar="check|show", required=True)
     check = verbs.add_parser("check", help="say everything that is wrong; exit status 2 if anything is")
-    check.set_defaults(run=_check, reads_settings=True)
+    check.set_defaults(run=_check, resolves=False)
     show = verbs.add_parser("show", help="print every key, its value and its source")
     show.add_argument("--json", action="store_true", help="print JSON")
-    show.set_defaults(run=_show, reads_settings=True)
+    show.set_defaults(run=_show, resolves=False)
 
 
 def _check(arguments: argparse.Namespace) -> int:

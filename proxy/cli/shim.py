@@ -28,13 +28,9 @@ main({claude!r})
 """
 
 
-def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the subcommand."""
-    parser = subparsers.add_parser(
-        "shim",
-        help="write DIR/claude, which wraps the real claude",
-        description="Write DIR/claude, an executable for tools that take one path and no arguments.",
-    )
+def shim_options(parser: argparse.ArgumentParser) -> None:
+    """Say what the subcommand takes."""
+    parser.description = "Write DIR/claude, an executable for tools that take one path and no arguments."
     parser.add_argument("dir", metavar="DIR", help="folder to write to; made if it does not exist")
     parser.add_argument(
         "--claude",

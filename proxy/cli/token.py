@@ -12,13 +12,11 @@ if TYPE_CHECKING:
     import argparse
 
 
-def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the subcommand to the command line."""
-    parser = subparsers.add_parser(
-        "token",
-        help="make, list and revoke tokens for the server",
-        description="A request that does not come from this machine and user needs a token: "
-        "`Authorization: Bearer TOKEN`. Tokens hold for the data directory, at once and without a restart.",
+def token_options(parser: argparse.ArgumentParser) -> None:
+    """Say what the subcommand takes."""
+    parser.description = (
+        "A request that does not come from this machine and user needs a token: "
+        "`Authorization: Bearer TOKEN`. Tokens hold for the data directory, at once and without a restart."
     )
     verbs = parser.add_subparsers(metavar="create|list|revoke", required=True)
     create = verbs.add_parser("create", help="make a token, and print it once")

@@ -21,35 +21,35 @@ if TYPE_CHECKING:
     from proxy.store.retention import Pruned, Rules
 
 
-def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the subcommands to the command line."""
-    prune = subparsers.add_parser(
-        "prune",
-        help="remove sessions that have expired",
-        description="Remove recorded sessions that are past monitoring.retention_days, and the oldest ones while "
-        "all together exceed storage.max_total_size. Running sessions stay. A server does the same by itself.",
+def prune_options(parser: argparse.ArgumentParser) -> None:
+    """Say what the subcommand takes."""
+    parser.description = (
+        "Remove recorded sessions that are past monitoring.retention_days, and the oldest ones while "
+        "all together exceed storage.max_total_size. Running sessions stay. A server does the same by itself."
     )
-    prune.add_argument("--days", metavar="N", help="instead of monitoring.retention_days")
-    prune.add_argument("--max-size", metavar="SIZE", help="instead of storage.max_total_size, such as 20GB")
-    prune.add_argument("--dry-run", action="store_true", help="say what would go, and remove nothing")
-    prune.add_argument("--json", action="store_true", help="print JSON")
-    prune.set_defaults(run=run_prune)
-    backup = subparsers.add_parser(
-        "backup",
-        help="make a verified copy of all sessions",
-        description="Copy all logs and the index to DATA_DIR/backups/TIME.tar.gz, read the copy back, and drop the "
-        "oldest ones beyond storage.backups_kept. Sessions and server may run meanwhile.",
+    parser.add_argument("--days", metavar="N", help="instead of monitoring.retention_days")
+    parser.add_argument("--max-size", metavar="SIZE", help="instead of storage.max_total_size, such as 20GB")
+    parser.add_argument("--dry-run", action="store_true", help="say what would go, and remove nothing")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.set_defaults(run=run_prune)
+
+
+def backup_options(parser: argparse.ArgumentParser) -> None:
+    """Say what the subcommand takes."""
+    parser.description = (
+        "Copy all logs and the index to DATA_DIR/backups/TIME.tar.gz, read the copy back, and drop the "
+        "oldest ones beyond storage.backups_kept. Sessions and server may run meanwhile."
     )
-    backup.add_argument("--json", action="store_true", help="print JSON")
-    backup.set_defaults(run=run_backup)
-    restore = subparsers.add_parser(
-        "restore",
-        help="unpack a backup into an empty data directory",
-        description="Check ARCHIVE and unpack it into the data directory, which must hold no sessions.",
-    )
-    restore.add_argument("archive", metavar="ARCHIVE", help="a file that `claude-proxy backup` has made")
-    restore.add_argument("--json", action="store_true", help="print JSON")
-    restore.set_defaults(run=run_restore)
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.set_defaults(run=run_backup)
+
+
+def restore_options(parser: argparse.ArgumentParser) -> None:
+    """Say what the subcommand takes."""
+    parser.description = "Check ARCHIVE and unpack it into the data directory, which must hold no sessions."
+    parser.add_argument("archive", metavar="ARCHIVE", help="a file that `claude-proxy backup` has made")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.set_defaults(run=run_restore)
 
 
 def settings_of(arguments: argparse.Namespace) -> config.Settings:

@@ -23,14 +23,12 @@ _OF_SESSION = (
 )
 
 
-def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the subcommand to the command line."""
-    parser = subparsers.add_parser(
-        "validate",
-        help="judge JSON lines by a schema",
-        description="Judge JSON lines and print a JSON line for each: its number, its verdict, its errors; "
+def validate_options(parser: argparse.ArgumentParser) -> None:
+    """Say what the subcommand takes."""
+    parser.description = (
+        "Judge JSON lines and print a JSON line for each: its number, its verdict, its errors; "
         "of several files, its file. "
-        "Exit status 1 if any is invalid or malformed.",
+        "Exit status 1 if any is invalid or malformed."
     )
     parser.add_argument(
         "--schema",

@@ -36,17 +36,25 @@ if TYPE_CHECKING:
 class Settings:
     """What the user chose for the session."""
 
-    __slots__ = ("data_dir", "name", "redact", "session_id", "validation")
+    __slots__ = ("data_dir", "is_reserved", "name", "redact", "session_id", "validation")
 
     def __init__(
-        self, session_id: str, data_dir: str, name: str | None, validation: str, redact: bool
+        self,
+        session_id: str,
+        data_dir: str,
+        name: str | None,
+        validation: str,
+        redact: bool,
+        *,
+        is_reserved: bool = False,
     ) -> None:
-        """``validation`` is ``observe``, ``enforce`` or ``off``."""
+        """``validation`` is ``observe``, ``enforce`` or ``off``; ``is_reserved``: the log is there, and empty."""
         self.session_id = session_id
         self.data_dir = data_dir
         self.name = name
         self.validation = validation
         self.redact = redact
+        self.is_reserved = is_reserved
 
 
 def run(
@@ -85,7 +93,9 @@ class Relay:
         self._wake_read, self._wake_write = os.pipe()
         data, redacted = _started(settings, session)
         started = lifecycle(settings.session_id, "session_started", data, redacted)
-        self._log = SessionLog(settings.data_dir, settings.session_id, started)
+        self._log = SessionLog(
+            settings.data_dir, settings.session_id, started, is_reserved=settings.is_reserved
+        )
         self._log.append([])
         self._pumps = self._make_pumps()
 

@@ -9,13 +9,12 @@ takes its lock, once, between creating the file and writing the first record.
 import contextlib
 import fcntl
 import os
-import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
-from proxy.sessions.identity import LATEST, LOG_SUFFIX, sessions_dir
+from proxy.sessions.identity import LATEST, LOG_SUFFIX, is_session_id, log_path, sessions_dir, start_of
 from proxy.sessions.reader import Record, parse
 
 __all__ = [
@@ -35,7 +34,6 @@ __all__ = [
 State = Literal["running", "ended", "crashed"]
 _T = TypeVar("_T")
 
-_SESSION_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", re.ASCII)
 _TAIL = 1 << 16
 _LONGEST_FIRST = 1 << 24
 _FRESH_S = 10.0
@@ -97,11 +95,6 @@ class SessionInfo:
     """Lines by stream and verdict: the writer says so at the end, so running and crashed sessions have none."""
 
 
-def is_session_id(text: str) -> bool:
-    """Tell whether the text can be a session id."""
-    return _SESSION_ID.fullmatch(text) is not None
-
-
 def list_logs(data_dir: str) -> list[str]:
     """Return the ids of all sessions that have a log, newest first. Where there is no folder, there are none.
 
@@ -113,7 +106,8 @@ def list_logs(data_dir: str) -> list[str]:
     except FileNotFoundError:
         return []
     ids = (name.removesuffix(LOG_SUFFIX) for name in names if name.endswith(LOG_SUFFIX))
-    return sorted((session_id for session_id in ids if is_session_id(session_id)), reverse=True)
+    found = {session_id: log_path(data_dir, session_id) for session_id in ids if is_session_id(session_id)}
+    return sorted(found, key=lambda session_id: (start_of(found[session_id]), session_id), reverse=True)
 
 
 def list_sessions(data_dir: str) -> Iterator[SessionInfo]:

@@ -8,6 +8,8 @@ import time
 
 LOG_SUFFIX = ".jsonl"
 LATEST = "latest" + LOG_SUFFIX
+_START_BYTES = 256
+"""``seq`` and ``ts`` stand first in every record that is written here."""
 
 
 def new_session_id(now_ns: int | None = None) -> str:
@@ -19,6 +21,23 @@ def new_session_id(now_ns: int | None = None) -> str:
     seconds, rest = divmod(now_ns, 1_000_000_000)
     stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime(seconds))
     return f"{stamp}.{rest // 1000:06d}Z-{os.urandom(4).hex()}"
+
+
+def start_of(path: str) -> str:
+    """Return when the session of a log started, as its id says it: ``20261122T094512.123456Z``.
+
+    Of an id that the caller chose the first record says it; without one yet the session starts now: ``~``.
+    Empty where there is no such log.
+    """
+    name = os.path.basename(path)
+    if name[:8].isdigit() and name[8:9] == "T" and name[9:15].isdigit() and name[22:23] == "Z":
+        return name[:23]
+    try:
+        with open(path, "rb") as log:
+            _, found, rest = log.read(_START_BYTES).partition(b'"ts":"')
+    except OSError:
+        return ""
+    return rest[:27].decode(errors="replace").replace("-", "").replace(":", "") if found else "~"
 
 
 def default_data_dir(environ: "os._Environ[str] | dict[str, str]") -> str:
@@ -40,3 +59,36 @@ def sessions_dir(data_dir: str) -> str:
 def log_path(data_dir: str, session_id: str) -> str:
     """Return the path of one session's log."""
     return os.path.join(sessions_dir(data_dir), session_id + LOG_SUFFIX)
+
+
+def is_session_id(text: str) -> bool:
+    """Tell whether the text can be a session id: ``[A-Za-z0-9][A-Za-z0-9._-]{0,127}``, and not ``latest``."""
+    # By hand, as the command waits, and `re` takes long to import.
+    return (
+        0 < len(text) <= 128
+        and text != "latest"  # which names whatever session is the newest
+        and text.isascii()
+        and text[0].isalnum()
+        and text.replace(".", "").replace("_", "").replace("-", "").isalnum()
+    )
+
+
+def reserve(data_dir: str, session_id: str) -> None:
+    """Make the log of a session to come, empty, so that no other session takes its id.
+
+    Raises:
+        FileExistsError: there is such a session.
+        OSError: the data directory cannot be used.
+    """
+    make_sessions_dir(data_dir)
+    path = log_path(data_dir, session_id)
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+
+
+def make_sessions_dir(data_dir: str) -> None:
+    """Make the folder that holds the logs, readable for the user alone: they hold prompts, code and tool output."""
+    os.makedirs(data_dir, mode=0o700, exist_ok=True)
+    try:  # noqa: SIM105 - contextlib takes long to import
+        os.mkdir(sessions_dir(data_dir), 0o700)
+    except FileExistsError:
+        pass

@@ -23,7 +23,7 @@ import stat
 import threading
 import time
 
-from proxy.sessions.identity import LATEST, log_path, sessions_dir
+from proxy.sessions.identity import LATEST, log_path, make_sessions_dir, sessions_dir, start_of
 from proxy.sessions.record import END, Alike, Clock, lifecycle, rfc3339
 
 TYPE_CHECKING = False  # `typing` takes long to import, and a session waits for its log
@@ -41,8 +41,8 @@ _IOV_LIMIT = 512
 class SessionLog:
     """The log of one session, open for appending. Safe to use from several threads."""
 
-    def __init__(self, data_dir: str, session_id: str, started: Body) -> None:
-        """``started`` becomes the first record of the file.
+    def __init__(self, data_dir: str, session_id: str, started: Body, *, is_reserved: bool = False) -> None:
+        """``started`` becomes the first record of the file; ``is_reserved``: which is there already, and empty.
 
         Nothing is opened yet: the first `append` does that, and tries again after a failure.
         """
@@ -54,7 +54,7 @@ class SessionLog:
         self._clock = Clock()
         self._fd = -1
         self._begun = False  # whether the file has its first record
-        self._was_open = False
+        self._may_exist = is_reserved  # else a file of that name is another session's
         self._torn = 0  # bytes of records that are being written
         self._unended = False  # whether the file ends within a line that cannot be taken back
         self._looked_us = 0
@@ -151,18 +151,14 @@ class SessionLog:
             self._lost_why = self._lost_since = ""
 
     def _open(self) -> None:
-        folder = sessions_dir(self._data_dir)
-        # 0700: logs hold prompts, code and tool output.
-        os.makedirs(self._data_dir, mode=0o700, exist_ok=True)
-        with contextlib.suppress(FileExistsError):
-            os.mkdir(folder, 0o700)
+        make_sessions_dir(self._data_dir)
         fd = self._open_file()
         with contextlib.suppress(OSError):
             os.fchmod(fd, 0o600)  # whatever the caller's umask says
         # On a file system without locks the session is recorded all the same, and looks crashed while it runs.
         with contextlib.suppress(OSError):
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        self._fd, self._was_open = fd, True
+        self._fd, self._may_exist = fd, True
         size = os.fstat(fd).st_size
         self._begun = size > 0
         self._unended = self._begun and os.pread(fd, 1, size - 1) != b"\n"
@@ -172,7 +168,7 @@ class SessionLog:
         try:
             return os.open(self.path, flags | os.O_CREAT | os.O_EXCL, 0o600)
         except FileExistsError:
-            if not self._was_open or not stat.S_ISREG(os.lstat(self.path).st_mode):
+            if not self._may_exist or not stat.S_ISREG(os.lstat(self.path).st_mode):
                 raise
             return os.open(self.path, flags)
 
@@ -186,7 +182,7 @@ class SessionLog:
             try:
                 _take_turn(guard)
                 with contextlib.suppress(OSError):
-                    if os.readlink(link) >= mine:
+                    if start_of(os.path.join(folder, os.readlink(link))) >= start_of(self.path):
                         return
                 fresh = f"{link}.{self.session_id}"
                 os.symlink(mine, fresh)

@@ -1,6 +1,5 @@
 """``claude-proxy drift`` over recorded sessions."""
 
-import argparse
 import json
 import pathlib
 from typing import Any
@@ -8,19 +7,16 @@ from typing import Any
 import pytest
 
 from proxy.cli import drift
+from tests.command_line import Finished, claude_proxy
 
 FIRST, SECOND = "20261122T100000-aaaa", "20261122T110000-bbbb"
 INIT = {"type": "system", "subtype": "init", "claude_code_version": "2.1.999"}
 NEW = {"type": "keep_alive", "new": 1}
 
 
-def run(data_dir: pathlib.Path, *argv: str) -> int:
-    """Run the subcommand and return its exit status."""
-    parser = argparse.ArgumentParser()
-    drift.add_parser(parser.add_subparsers())
-    args = parser.parse_args(["drift", *argv])
-    args.data_dir = str(data_dir)
-    return int(args.run(args))
+def run(data_dir: pathlib.Path, *argv: str) -> Finished:
+    """Run the subcommand."""
+    return claude_proxy("drift", "--data-dir", str(data_dir), *argv)
 
 
 def record(
@@ -37,14 +33,13 @@ def record(
     (folder / f"{session_id}.jsonl").write_text("\n".join(lines) + end)
 
 
-def test_drift_of_all_sessions_is_counted_from_the_oldest_on(
-    tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_drift_of_all_sessions_is_counted_from_the_oldest_on(tmp_path: pathlib.Path) -> None:
     """One entry for each thing: when and where it was first seen, by which version, and how often in all."""
     record(tmp_path, SECOND, NEW, NEW)
     record(tmp_path, FIRST, NEW, INIT, {"type": "dream"})
-    assert run(tmp_path, "--json") == 0
-    (field, dream) = json.loads(capsys.readouterr().out)["drift"]
+    ran = run(tmp_path, "--json")
+    assert ran.status == 0
+    (field, dream) = json.loads(ran.stdout)["drift"]
     assert field == {
         "kind": "field",
         "stream": "stdout",
@@ -60,81 +55,75 @@ def test_drift_of_all_sessions_is_counted_from_the_oldest_on(
     assert (dream["kind"], dream["value"], dream["seq"], dream["count"]) == ("type", "dream", 2, 1)
 
 
-def test_fail_makes_drift_an_exit_status(tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_fail_makes_drift_an_exit_status(tmp_path: pathlib.Path) -> None:
     """So that CI can watch for new releases; without drift, and without --fail, the status is 0."""
     record(tmp_path, FIRST, NEW)
     record(tmp_path, SECOND, {"type": "keep_alive"})
-    assert run(tmp_path, "--fail") == 1
-    assert "/new" in capsys.readouterr().out
-    assert run(tmp_path) == 0
-    capsys.readouterr()
-    assert run(tmp_path, "--fail", "--json", "2026", "latest") == 2
-    assert run(tmp_path, "--fail", "--json", SECOND[:12]) == 0
-    assert json.loads(capsys.readouterr().out) == {"drift": []}
+    ran = run(tmp_path, "--fail")
+    assert ran.status == 1
+    assert "/new" in ran.stdout
+    ran = run(tmp_path)
+    assert ran.status == 0
+    ran = run(tmp_path, "--fail", "--json", "2026", "latest")
+    assert ran.status == 2
+    ran = run(tmp_path, "--fail", "--json", SECOND[:12])
+    assert ran.status == 0
+    assert json.loads(ran.stdout) == {"drift": []}
 
 
-def test_an_unknown_session_is_said_in_a_sentence(
-    tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_unknown_session_is_said_in_a_sentence(tmp_path: pathlib.Path) -> None:
     """Status 2, one line on standard error."""
-    assert run(tmp_path, "nothing") == 2
-    captured = capsys.readouterr()
-    assert captured.out == ""
-    assert captured.err.startswith("claude-proxy: ")
-    assert captured.err.count("\n") == 1
+    ran = run(tmp_path, "nothing")
+    assert ran.status == 2
+    assert ran.stdout == ""
+    assert ran.stderr.startswith("claude-proxy: ")
+    assert ran.stderr.count("\n") == 1
 
 
-def test_a_torn_log_is_read_as_far_as_it_goes(
-    tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_torn_log_is_read_as_far_as_it_goes(tmp_path: pathlib.Path) -> None:
     """What is no record is counted, not fatal."""
     record(tmp_path, FIRST, NEW, end='\n{"seq":1,"ts"')
-    assert run(tmp_path, "--json") == 0
-    captured = capsys.readouterr()
-    assert len(json.loads(captured.out)["drift"]) == 1
-    assert "1 lines are no records" in captured.err
+    ran = run(tmp_path, "--json")
+    assert ran.status == 0
+    assert len(json.loads(ran.stdout)["drift"]) == 1
+    assert "1 lines are no records" in ran.stderr
 
 
-def test_a_file_without_records_is_no_session_without_drift(
-    tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_file_without_records_is_no_session_without_drift(tmp_path: pathlib.Path) -> None:
     """Bare messages are refused with the command that takes them: CI must not take "none found" for an answer."""
     messages = tmp_path / "messages.jsonl"
     messages.write_text('{"type":"keep_alive"}\n')
-    assert run(tmp_path, str(messages), "--fail") == 2
-    captured = capsys.readouterr()
-    assert captured.out == ""
-    assert "validate --schema" in captured.err
+    ran = run(tmp_path, str(messages), "--fail")
+    assert ran.status == 2
+    assert ran.stdout == ""
+    assert "validate --schema" in ran.stderr
 
 
-def test_names_from_the_wire_cannot_move_the_cursor(
-    tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_names_from_the_wire_cannot_move_the_cursor(tmp_path: pathlib.Path) -> None:
     """A hostile program must not write to the terminal of whoever looks at its drift."""
     record(tmp_path, FIRST, {"type": "keep_alive", "\x1b[2J": 1}, {"type": "\x1b[31m"})
-    assert run(tmp_path) == 0
-    assert "\x1b" not in capsys.readouterr().out
+    ran = run(tmp_path)
+    assert ran.status == 0
+    assert "\x1b" not in ran.stdout
 
 
-def test_different_things_have_a_limit(
-    tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_different_things_have_a_limit(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A stream of made-up names does not fill the memory, and it is said that there is more."""
     monkeypatch.setattr(drift, "_MOST", 3)
     record(tmp_path, FIRST, *({"type": f"t{number}"} for number in range(5)))
-    assert run(tmp_path, "--json") == 0
-    captured = capsys.readouterr()
-    assert len(json.loads(captured.out)["drift"]) == 3
-    assert "there is more" in captured.err
+    ran = run(tmp_path, "--json")
+    assert ran.status == 0
+    assert len(json.loads(ran.stdout)["drift"]) == 3
+    assert "there is more" in ran.stderr
 
 
-def test_the_sum_says_what_was_looked_at(tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_sum_says_what_was_looked_at(tmp_path: pathlib.Path) -> None:
     """Regression: "0 things" was said of no sessions and of a hundred alike."""
-    run(tmp_path)
-    assert capsys.readouterr().err == f"No sessions in {tmp_path} yet: there is nothing to look at.\n"
+    ran = run(tmp_path)
+    assert ran.stderr == f"No sessions in {tmp_path} yet: there is nothing to look at.\n"
     record(tmp_path, FIRST, {"type": "keep_alive"})
-    run(tmp_path)
-    assert capsys.readouterr().err == "nothing in 1 session that the specification does not have\n"
+    ran = run(tmp_path)
+    assert ran.stderr == "nothing in 1 session that the specification does not have\n"
     record(tmp_path, SECOND, NEW)
-    run(tmp_path)
-    assert capsys.readouterr().err == "1 thing in 2 sessions that the specification does not have\n"
+    ran = run(tmp_path)
+    assert ran.stderr == "1 thing in 2 sessions that the specification does not have\n"

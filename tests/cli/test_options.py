@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
-from proxy.cli import SUBCOMMANDS, UsageError, resolve, split_options
+from proxy.cli import UsageError, resolve, split_options
+from proxy.cli.subcommands import SUBCOMMANDS
+from proxy.options import OPTIONS
+from tests.command_line import Finished, claude_proxy
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -81,6 +85,8 @@ def test_the_default_data_directory_is_the_platforms(monkeypatch: pytest.MonkeyP
         ({"port": "http"}, "--port is 'http'; it takes a number from 0 (any free port) to 65535"),
         ({"port": "65536"}, "--port is '65536'"),
         ({"config": "/does/not/exist"}, "cannot read the configuration /does/not/exist"),
+        ({"session-id": "../x"}, "--session-id is '../x'; it takes up to 128 of the characters"),
+        ({"session-id": "latest"}, "(but is not `latest`)"),
     ],
 )
 def test_a_wrong_value_is_refused_with_what_is_allowed(options: dict[str, str], said: str) -> None:
@@ -149,8 +155,8 @@ def run(*words: str) -> subprocess.CompletedProcess[str]:
 
 def test_options_may_stand_after_a_subcommand(tmp_path: Path) -> None:
     """``claude-proxy sessions --data-dir DIR`` is what people type."""
-    assert str(tmp_path) in run("sessions", "--data-dir", str(tmp_path)).stdout.replace("\n", "")
-    assert run("sessions", f"--data-dir={tmp_path}", "--json").stdout == '{\n  "sessions": []\n}\n'
+    assert str(tmp_path) in claude_proxy("sessions", "--data-dir", str(tmp_path)).stdout.replace("\n", "")
+    assert claude_proxy("sessions", f"--data-dir={tmp_path}", "--json").stdout == '{\n  "sessions": []\n}\n'
 
 
 def test_a_mistyped_subcommand_is_told(tmp_path: Path) -> None:
@@ -179,12 +185,10 @@ def test_output_that_cannot_be_written_is_told_in_a_line(tmp_path: Path) -> None
 
 def test_a_wrong_word_behind_a_subcommand_is_told_with_its_own_usage(tmp_path: Path) -> None:
     """Regression: the usage was that of the whole program."""
-    ran = run("--data-dir", str(tmp_path), "sessions", "--jsn")
-    assert (ran.returncode, ran.stderr) == (
+    ran = claude_proxy("--data-dir", str(tmp_path), "sessions", "--jsn")
+    assert (ran.status, ran.stderr) == (
         2,
-        """usage: claude-proxy sessions [-h] [-n COUNT] [--json]
-claude-proxy sessions: error: unrecognized arguments: --jsn
-""",
+        "claude-proxy: unrecognized arguments: --jsn; claude-proxy sessions --help says more\n",
     )
 
 
@@ -192,8 +196,8 @@ claude-proxy sessions: error: unrecognized arguments: --jsn
 def test_a_count_is_a_whole_number(tmp_path: Path, word: str) -> None:
     """Regression: one below 0 was taken for another number."""
     for subcommand in ("sessions", "tail"):
-        ran = run("--data-dir", str(tmp_path), subcommand, "-n", word)
-        assert ran.returncode == 2
+        ran = claude_proxy("--data-dir", str(tmp_path), subcommand, "-n", word)
+        assert ran.status == 2
         assert f"{word!r}; it takes a whole number from 0" in ran.stderr
 
 
@@ -207,5 +211,65 @@ def test_a_closed_stream_is_no_traceback(tmp_path: Path, closed: str) -> None:
 
 def test_every_subcommand_says_where_more_options_are() -> None:
     """`claude-proxy SUBCOMMAND --help` is where people look for `--data-dir`."""
-    for subcommand in SUBCOMMANDS - {"replay"}:  # which says it itself
-        assert "--data-dir" in run(subcommand, "--help").stdout, subcommand
+    for subcommand in SUBCOMMANDS:
+        assert "--data-dir" in claude_proxy(subcommand, "--help").stdout, subcommand
+
+
+def test_the_programs_help_names_everything() -> None:
+    """Each subcommand and each option is in ``--help``."""
+    told = claude_proxy("--help")
+    assert told.status == 0
+    for name in (*SUBCOMMANDS, *(f"--{name}" for name in OPTIONS)):
+        assert f"  {name} " in told.stdout
+    assert claude_proxy() == Finished(2, "", told.stdout)
+
+
+WRAP = ("--server", "off", "--session-id")
+
+
+def test_a_session_has_the_id_that_was_asked_for(tmp_path: Path) -> None:
+    """The caller knows the id beforehand; the newest session is the newest whatever its id."""
+    for session_id in ("zebra", "apple.1"):
+        assert run("--data-dir", str(tmp_path), *WRAP, session_id, "--", "echo", "x").stdout == "x\n"
+    listed = json.loads(claude_proxy("--data-dir", str(tmp_path), "sessions", "--json").stdout)
+    assert [one["session_id"] for one in listed["sessions"]] == ["apple.1", "zebra"]
+    assert (tmp_path / "sessions/latest.jsonl").readlink().name == "apple.1.jsonl"
+    told = [json.loads(line) for line in (tmp_path / "sessions/zebra.jsonl").read_text().splitlines()]
+    assert {one["session_id"] for one in told} == {"zebra"}
+    assert told[0]["event"]["event_type"] == "session_started"
+
+
+def test_an_id_is_taken_once(tmp_path: Path) -> None:
+    """The second session is refused before its command starts, and the first one's log stays as it is."""
+    words = (
+        "--data-dir",
+        str(tmp_path / "d"),
+        *WRAP,
+        "mine",
+        "--",
+        "sh",
+        "-c",
+        f"echo ran >> {tmp_path}/ran",
+    )
+    assert run(*words).returncode == 0
+    log = (tmp_path / "d/sessions/mine.jsonl").read_bytes()
+    again = run(*words)
+    assert (again.returncode, again.stdout) == (2, "")
+    assert again.stderr.count("\n") == 1
+    assert "--session-id is 'mine', which is the id of a session in" in again.stderr
+    assert (tmp_path / "ran").read_text() == "ran\n"
+    assert (tmp_path / "d/sessions/mine.jsonl").read_bytes() == log
+
+
+def test_an_id_is_given_back_when_its_command_cannot_be_run(tmp_path: Path) -> None:
+    """What never ran is no session."""
+    ran = run("--data-dir", str(tmp_path), *WRAP, "mine", "--", "/no/such/command")
+    assert ran.returncode == 127
+    assert list((tmp_path / "sessions").iterdir()) == []
+
+
+def test_an_id_disturbs_nothing_where_nothing_can_be_recorded(tmp_path: Path) -> None:
+    """A data directory that cannot be used lets the command run, unrecorded, with an id or without."""
+    (tmp_path / "file").touch()
+    ran = run("--data-dir", str(tmp_path / "file/d"), *WRAP, "mine", "--", "echo", "x")
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "x\n", "")

@@ -230,22 +230,14 @@ def test_a_host_that_is_none_is_named(data_dir: Path) -> None:
 
 def test_foreground_says_why_it_cannot(data_dir: Path) -> None:
     """`serve` exits with a sentence when its port is taken, or a server for the data directory runs already."""
-    code = """
-import argparse, sys
-from proxy.cli import serve
-parser = argparse.ArgumentParser()
-serve.add_parser(parser.add_subparsers())
-args = parser.parse_args(["serve"])
-args.data_dir, args.host, args.port, args.config = sys.argv[1], "127.0.0.1", int(sys.argv[2]), None
-sys.exit(args.run(args))
-"""
+    start_serving = [sys.executable, "-m", "proxy", "serve", "--data-dir", str(data_dir), "--port"]
     with socket.create_server(("127.0.0.1", 0)) as other:
-        command = [sys.executable, "-c", code, str(data_dir), str(other.getsockname()[1])]
+        command = [*start_serving, str(other.getsockname()[1])]
         taken = subprocess.run(command, check=False, timeout=120, capture_output=True, text=True)
     assert taken.returncode == 1
     assert "--port" in taken.stderr
     start(data_dir)
     address(data_dir)
-    second = subprocess.run([*command[:-1], "0"], check=False, timeout=120, capture_output=True, text=True)
+    second = subprocess.run([*start_serving, "0"], check=False, timeout=120, capture_output=True, text=True)
     assert second.returncode == 1
     assert "runs already" in second.stderr

@@ -1,13 +1,12 @@
 """What passed in a session that the specification does not have, over HTTP."""
 
-import argparse
 import json
 from pathlib import Path
 
 import pytest
 
-from proxy.cli import drift
 from proxy.server import drifts
+from tests.command_line import claude_proxy
 from tests.recorded import LogMaker
 from tests.server.conftest import Rig, serving
 
@@ -25,19 +24,16 @@ def written(folder: Path, log: bytes) -> Path:
     return fresh.replace(path)
 
 
-async def test_it_is_what_the_command_line_says(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_it_is_what_the_command_line_says(tmp_path: Path) -> None:
     """The very objects that `claude-proxy drift SESSION --json` gives, with the first record of each."""
     maker = LogMaker("past")
     init = {"type": "system", "subtype": "init", "claude_code_version": "2.1.999"}
     written(tmp_path, maker.started() + maker.lines("stdout", PLAIN, NEW, init, {"type": "dream"}, NEW))
-    parser = argparse.ArgumentParser()
-    drift.add_parser(parser.add_subparsers())
-    args = parser.parse_args(["drift", "past", "--json"])
-    args.data_dir = str(tmp_path)
-    assert args.run(args) == 0
+    told = claude_proxy("drift", "past", "--json", "--data-dir", str(tmp_path))
+    assert told.status == 0
     async with serving(tmp_path) as rig:
         found = await rig.get(DRIFT, schema="api/drift_answer")
-    assert found == {**json.loads(capsys.readouterr().out), "unlisted": 0, "complete": True}
+    assert found == {**json.loads(told.stdout), "unlisted": 0, "complete": True}
     field, dream = found["drift"]
     assert (field["path"], field["seq"], field["count"]) == ("/new", 2, 2)
     assert (dream["value"], dream["seq"], dream["claude_code_version"]) == ("dream", 4, "2.1.999")

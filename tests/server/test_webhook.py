@@ -11,10 +11,9 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from proxy.cli import UsageError
-from proxy.cli import run as run_cli
 from proxy.server.alerts import Alert
 from proxy.server.webhook import NotTakenError, RefusedError, Webhook
+from tests.command_line import claude_proxy
 
 ALERT = Alert(
     "tool_wait", "t", "Session s1: the tool Bash has been running.", "s1", "2026-01-02T03:04:05.000000Z"
@@ -130,28 +129,30 @@ async def while_receiving(use: Callable[[Receiver], Awaitable[None]]) -> None:
         await use(receiver)
 
 
-def test_the_command_tells_whether_it_was_taken(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_command_tells_whether_it_was_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`alert test` posts one alert, at once; it says what came of it, with status 0 or 1."""
 
     async def use(receiver: Receiver) -> None:
         monkeypatch.setenv("CLAUDE_PROXY_ALERTS__WEBHOOK_URL", receiver.url)
         words = ["alert", "test", "--data-dir", str(tmp_path)]
-        assert await asyncio.to_thread(run_cli, words) == 0
+        ran = await asyncio.to_thread(claude_proxy, *words)
+        assert ran.status == 0
         assert receiver.bodies[0]["kind"] == "test"
         assert "This is a test" in receiver.bodies[0]["text"]
-        assert "took the alert" in capsys.readouterr().out
+        assert "took the alert" in ran.stdout
         receiver.answers = [404, 404]
-        assert await asyncio.to_thread(run_cli, words) == 1
-        assert "the webhook answered 404" in capsys.readouterr().err
-        assert await asyncio.to_thread(run_cli, [*words, "--json"]) == 1
-        assert json.loads(capsys.readouterr().out)["taken"] is False
+        ran = await asyncio.to_thread(claude_proxy, *words)
+        assert ran.status == 1
+        assert "the webhook answered 404" in ran.stderr
+        ran = await asyncio.to_thread(claude_proxy, *words, "--json")
+        assert ran.status == 1
+        assert json.loads(ran.stdout)["taken"] is False
 
     asyncio.run(while_receiving(use))
 
 
 def test_the_command_needs_a_webhook(tmp_path: Path) -> None:
     """Without one configured, a sentence says which key to set."""
-    with pytest.raises(UsageError, match=r"alerts\.webhook_url"):
-        run_cli(["alert", "test", "--data-dir", str(tmp_path)])
+    ran = claude_proxy("alert", "test", "--data-dir", str(tmp_path))
+    assert ran.status == 2
+    assert "alerts.webhook_url" in ran.stderr

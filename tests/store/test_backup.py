@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from proxy.cli import run as run_cli
 from proxy.store import backup
 from proxy.store.backup import Backup, BackupError, list_backups, make_backup
 from proxy.store.indexer import Indexer
+from tests.command_line import claude_proxy
 from tests.faults import killed_between_lines
 from tests.store.test_index import content, fill, index
 
@@ -290,18 +290,19 @@ def test_a_copy_of_nothing_takes_no_place(data_dir: Path, *, unreadable: bool) -
     assert os.listdir(data_dir / "backups") == [os.path.basename(good.path)]
 
 
-def test_the_command_says_what_it_made(
-    data_dir: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_command_says_what_it_made(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`backup --json` names the file; one that cannot be made is a sentence and status 1."""
     words = ["backup", "--data-dir", str(data_dir), "--json"]
     monkeypatch.setenv("CLAUDE_PROXY_STORAGE__MIN_FREE_SPACE", "1KB")
-    assert run_cli(words) == 0
-    said = json.loads(capsys.readouterr().out)
+    ran = claude_proxy(*words)
+    assert ran.status == 0
+    said = json.loads(ran.stdout)
     assert os.path.exists(said["path"])
     assert (said["sessions"], said["has_index"], said["dropped"]) == (2, True, [])
     monkeypatch.setenv("CLAUDE_PROXY_STORAGE__MIN_FREE_SPACE", "1000000GB")
-    assert run_cli(words) == 1
-    assert "storage.min_free_space" in capsys.readouterr().err
-    assert run_cli(["backup", "--data-dir", str(data_dir / "none")]) == 1
-    assert "there is no data directory" in capsys.readouterr().err
+    ran = claude_proxy(*words)
+    assert ran.status == 1
+    assert "storage.min_free_space" in ran.stderr
+    ran = claude_proxy("backup", "--data-dir", str(data_dir / "none"))
+    assert ran.status == 1
+    assert "there is no data directory" in ran.stderr

@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 
-from proxy.cli import run as run_cli
 from proxy.server.background import take_lock
 from proxy.sessions import catalogue
 from proxy.store import restore as restore_module
@@ -22,6 +21,7 @@ from proxy.store.database import index_path
 from proxy.store.indexer import Indexer
 from proxy.store.queries import Queries
 from proxy.store.restore import restore
+from tests.command_line import claude_proxy
 from tests.faults import killed_between_lines
 from tests.server.conftest import serving
 from tests.store.test_index import content, fill, index, settle
@@ -291,20 +291,21 @@ def test_killed_at_every_step(source: Path, archive: str, tmp_path: Path) -> Non
     assert not (target / ".restore.partial").exists()
 
 
-def test_the_command_needs_a_stopped_server_and_an_empty_directory(
-    archive: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_command_needs_a_stopped_server_and_an_empty_directory(archive: str, tmp_path: Path) -> None:
     """`restore` says what it did; or in a sentence, with status 1, why it did nothing."""
     target = tmp_path / "target"
     words = ["restore", archive, "--json", "--data-dir", str(target)]
     lock = take_lock(str(target))
     assert lock is not None
-    assert run_cli(words) == 1
-    assert "runs; stop it first" in capsys.readouterr().err
+    ran = claude_proxy(*words)
+    assert ran.status == 1
+    assert "runs; stop it first" in ran.stderr
     os.close(lock)
-    assert run_cli(words) == 0
-    said: Any = json.loads(capsys.readouterr().out)
+    ran = claude_proxy(*words)
+    assert ran.status == 0
+    said: Any = json.loads(ran.stdout)
     assert (said["sessions"], said["has_index"]) == (len(NAMES), True)
     assert os.path.exists(index_path(str(target)))
-    assert run_cli(words) == 1
-    assert "holds sessions already" in capsys.readouterr().err
+    ran = claude_proxy(*words)
+    assert ran.status == 1
+    assert "holds sessions already" in ran.stderr

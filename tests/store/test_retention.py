@@ -14,8 +14,6 @@ from typing import Any
 
 import pytest
 
-from proxy.cli import SUBCOMMANDS
-from proxy.cli import run as run_cli
 from proxy.server.background import take_lock
 from proxy.sessions import catalogue
 from proxy.sessions.record import lifecycle
@@ -25,6 +23,7 @@ from proxy.store import retention
 from proxy.store.database import connect, index_path
 from proxy.store.indexer import Indexer
 from proxy.store.retention import Rules, forget_in_index, prune
+from tests.command_line import claude_proxy
 from tests.faults import killed_between_lines
 from tests.store.test_index import content, fill, index, settle
 
@@ -263,27 +262,26 @@ def test_killed_at_every_step(tmp_path: Path) -> None:
     assert left(data_dir) == ["s2"]
 
 
-def command(capsys: pytest.CaptureFixture[str], data_dir: Path, *words: str) -> Any:
+def command(data_dir: Path, *words: str) -> Any:
     """Run `claude-proxy prune` and return its JSON."""
-    assert run_cli(["prune", "--data-dir", str(data_dir), "--json", *words]) == 0
-    return json.loads(capsys.readouterr().out)
+    ran = claude_proxy("prune", "--data-dir", str(data_dir), "--json", *words)
+    assert ran.status == 0
+    return json.loads(ran.stdout)
 
 
-def test_the_command_works_without_a_server(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_works_without_a_server(tmp_path: Path) -> None:
     """`prune` removes logs and their rows where no server runs, and says what it did."""
-    assert "prune" in SUBCOMMANDS
     fill(tmp_path)
     index(tmp_path)
     os.utime(tmp_path / "sessions" / "s1.jsonl", (0, 0))
-    assert [
-        one["session_id"] for one in command(capsys, tmp_path, "--days", "9", "--dry-run")["removed"]
-    ] == ["s1"]
-    said = command(capsys, tmp_path, "--days", "9")
+    said = command(tmp_path, "--days", "9", "--dry-run")
+    assert [one["session_id"] for one in said["removed"]] == ["s1"]
+    said = command(tmp_path, "--days", "9")
     assert [one["session_id"] for one in said["removed"]] == ["s1"]
     assert said["left_sessions"] == len(content(tmp_path)[1]) == 5
 
 
-def test_the_command_leaves_the_index_to_a_server(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_leaves_the_index_to_a_server(tmp_path: Path) -> None:
     """Where a server runs, it alone writes the index."""
     fill(tmp_path)
     index(tmp_path)
@@ -291,7 +289,7 @@ def test_the_command_leaves_the_index_to_a_server(tmp_path: Path, capsys: pytest
     lock = take_lock(str(tmp_path))
     assert lock is not None
     os.utime(tmp_path / "sessions" / "s1.jsonl", (0, 0))
-    assert command(capsys, tmp_path, "--max-size", "1B")["removed"]
+    assert command(tmp_path, "--max-size", "1B")["removed"]
     os.close(lock)
     assert Path(index_path(str(tmp_path))).read_bytes() == before
 

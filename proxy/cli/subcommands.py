@@ -1,0 +1,36 @@
+"""The subcommands: the one list that the command line, help, completion and tests follow.
+
+To add one: a row here, and in the module that it names a function ``NAME_options(parser)``, which says what it takes
+and sets ``run``. The module is imported when the subcommand is called. This one is imported before the wrapped
+command starts, so it imports nothing.
+"""
+
+GROUPS = {
+    "Read what was recorded": {
+        "sessions": ("overview", "list recorded sessions, newest first"),
+        "show": ("reading", "print one session for reading"),
+        "tail": ("reading", "print the end of a session, and follow it"),
+        "status": ("overview", "what is running now, and what it waits for"),
+        "analyze": ("analyze", "what a session did, where time and money went, what went wrong"),
+        "drift": ("drift", "what the specification does not have"),
+    },
+    "Judge, check and stand in": {
+        "validate": ("validate", "judge JSON lines by a schema"),
+        "check": ("check", "whether a program that stands in for claude does so"),
+        "replay": ("replay", "stand in for claude: play a recorded session, or a script"),
+        "shim": ("shim", "write DIR/claude, which wraps the real claude"),
+    },
+    "Run the server, and look after what is recorded": {
+        "serve": ("serve", "run the API server in the foreground"),
+        "config": ("settings", "check the settings, or show where each comes from"),
+        "token": ("token", "make, list and revoke tokens for the server"),
+        "alert": ("alert", "try out the webhook that alerts are posted to"),
+        "prune": ("upkeep", "remove sessions that have expired"),
+        "backup": ("upkeep", "make a verified copy of all sessions"),
+        "restore": ("upkeep", "unpack a backup into an empty data directory"),
+    },
+}
+"""The subcommands by what they are for: each with the module of `proxy.cli` that has it, and what it does."""
+
+SUBCOMMANDS = {name: about for group in GROUPS.values() for name, about in group.items()}
+"""Every subcommand: a word that is not taken for a COMMAND unless ``--`` stands before it."""

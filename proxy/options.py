@@ -1,0 +1,101 @@
+"""The wrapper's own options: the one table that the command line, the environment, the configuration and help follow.
+
+To add an option: a row here, its row in README (a test prints the row that it wants), and its effect.
+Imported before the wrapped command starts, so it imports nothing.
+"""
+
+PREFIX = "CLAUDE_PROXY_"
+"""What the environment variables of claude-proxy begin with."""
+
+
+class Option:
+    """An option of the wrapper, which every subcommand takes too."""
+
+    __slots__ = ("choices", "default", "help", "key", "name", "takes", "variable")
+
+    def __init__(
+        self,
+        name: str,
+        takes: str,
+        help: str,  # noqa: A002 - the word of argparse for it
+        *,
+        default: str | None = None,
+        choices: tuple[str, ...] = (),
+        key: str | None = None,
+        in_environment: bool = True,
+    ) -> None:
+        """``takes``: how help calls its value. ``key``: the configuration's key for the same thing, if it has one.
+
+        ``in_environment``: whether it has a variable.
+        """
+        self.name = name
+        self.takes = takes
+        self.help = help
+        self.default = default
+        self.choices = choices
+        self.key = key
+        self.variable = PREFIX + name.upper().replace("-", "_") if in_environment else ""
+
+
+OPTIONS = {
+    option.name: option
+    for option in (
+        Option(
+            "data-dir",
+            "DIR",
+            "where sessions are recorded (default: the platform's state directory)",
+            key="storage.data_directory",
+        ),
+        Option("config", "FILE", "settings in YAML"),
+        Option(
+            "validation",
+            "observe|enforce|off",
+            "observe: judge and pass on (default); enforce: hold back invalid messages to the command and answer"
+            " them; off: record without verdicts",
+            default="observe",
+            choices=("observe", "enforce", "off"),
+            key="validation.mode",
+        ),
+        Option(
+            "redact",
+            "on|off",
+            "keep credentials out of the record (default: on); never changes what passes",
+            default="on",
+            choices=("on", "off"),
+        ),
+        Option("session-name", "NAME", "a label for the session"),
+        # Without a variable: a wrapper would give its own session's id to whatever its command wraps.
+        Option(
+            "session-id",
+            "ID",
+            "the id of the session, for callers that want to know it beforehand; a new one",
+            in_environment=False,
+        ),
+        Option(
+            "server",
+            "auto|off",
+            "whether to make sure that a server for the data directory is running (default: auto)",
+            default="auto",
+            choices=("auto", "off"),
+        ),
+        Option(
+            "host", "HOST", "the server's address (default: 127.0.0.1)", default="127.0.0.1", key="api.host"
+        ),
+        Option(
+            "port",
+            "PORT",
+            "the server's port; 0: any free one (default: 8000)",
+            default="8000",
+            key="api.port",
+        ),
+    )
+}
+"""Every option by its name."""
+
+VARIABLES = frozenset(
+    [
+        *(option.variable for option in OPTIONS.values() if option.variable),
+        *(PREFIX + name for name in ("SESSION_ID", "CLAUDE", "URL", "TOKEN", "CHECK")),
+    ]
+)
+"""All variables that are no key of the configuration: of options, a session, ``shim``, the client and ``check``."""
