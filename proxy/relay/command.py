@@ -1,7 +1,9 @@
 """What to do with a command, decided from its command line and its terminals before anything is started.
 
-The rule: relay what is a session of messages or text between programs; become the command (``exec``) for all
-that a person sits in front of, and for the calls of ``claude`` that are no session (``--version``, ``mcp list``, ...).
+* A call of ``claude`` that is no session (``--version``, ``mcp list``, ...): become it (``exec``).
+* ``claude`` in print mode, which it is with ``-p`` or when its output is no terminal: relay it.
+* Interactive ``claude``: become it.
+* Any other program: relay it between programs, become it at a terminal.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ TYPE_CHECKING = False  # `typing` takes long to import, and the command waits
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-# `claude --help` of 2.1.330, and names that earlier versions had.
+# How Claude Code 2.1.330 reads its own command line, hidden options included, and the subcommands of earlier releases.
 _SUBCOMMANDS = frozenset(
     """
     agents attach auth auto-mode completion config daemon doctor export gateway import install kill log logs mcp
@@ -20,23 +22,37 @@ _SUBCOMMANDS = frozenset(
     ultrareview update upgrade
     """.split()  # noqa: SIM905 - a list would fill a screen
 )
-_NO_SESSION_FLAGS = frozenset(["--version", "-v", "-V", "--help", "-h", "--bg", "--background", "--desktop"])
-# The options of `claude` that take the next word as their value, so that it is not mistaken for a subcommand.
+_NO_SESSION = frozenset(["--version", "-v", "-V", "--help", "-h", "--bg", "--background", "--desktop"])
+_PRINT = frozenset(["-p", "--print"])
+# Take the next word as their value, whatever it is.
 _VALUE_OPTIONS = frozenset(
     """
-    --add-dir --agent --agents --allowedTools --allowed-tools --append-system-prompt --append-system-prompt-file
-    --autocompact --betas --cloud --debug -d --debug-file --disallowedTools --disallowed-tools --effort --environment
-    --fallback-model --file --from-pr --input-format --json-schema --max-budget-usd --max-thinking-tokens --max-turns
-    --mcp-config --model --name -n --output-format --permission-mode --permission-prompt-tool --permission-prompts
-    --plugin-dir --plugin-url --remote-control --remote-control-session-name-prefix --resume -r --resume-session-at
-    --sdk-url --session-id --setting-sources --settings --system-prompt --system-prompt-file --system-prompt-snapshot
-    --task-budget --teleport --thinking --thinking-display --tools --worktree -w
-    """.split()  # noqa: SIM905 - a list would fill a screen
+    --advisor --agent --agent-color --agent-id --agent-name --agent-type --agents --append-subagent-system-prompt
+    --append-subagent-system-prompt-file --append-system-prompt --append-system-prompt-file --attach-serve
+    --autocompact --client-data-url --correlation-id --debug-file --deep-link-cwd-b64 --deep-link-last-fetch
+    --deep-link-repo --effort --environment --exec -m --fallback-model --fast-mode --forward-home-settings --handle-uri
+    --inherit-permission-mode --initialize-fields --input-format --json-schema --lead-verify-key --managed-settings
+    --max-budget-usd --max-thinking-tokens --max-turns --messaging-socket-path --metadata --model --name -n --on-branch
+    --output-format --parent-session-id --permission-mode --permission-prompt-tool --permission-prompts
+    --plan-mode-instructions --plugin-dir --plugin-dir-no-mcp --plugin-url --pool --prefill --prefill-b64 --proactivity
+    --project-config-root --ref --remote-control-session-name-prefix --resume-drops-turn --resume-session-at
+    --rewind-files --routine --runner-declares --sdk-url --session-began-as-copy --session-id --setting-sources
+    --settings --system-prompt --system-prompt-file --system-prompt-snapshot --task-budget --team-name --teammate-mode
+    --thinking --thinking-display --watch-artifact --watch-artifact-no-autoreact --workload
+    """.split()  # noqa: SIM905 - as above
 )
-# Those of them that take every word up to the next option.
+# Take the next word, whatever it is, and every further one up to the next option.
 _LIST_OPTIONS = frozenset(
     """
-    --add-dir --allowedTools --allowed-tools --betas --disallowedTools --disallowed-tools --file --mcp-config --tools
+    --add-dir --allowedTools --allowed-tools --betas --channels --dangerously-load-development-channels
+    --disallowedTools --disallowed-tools --file --mcp-config --tools
+    """.split()  # noqa: SIM905 - as above
+)
+# Take the next word unless it is an option.
+_OPTIONAL_VALUE_OPTIONS = frozenset(
+    """
+    --cloud --debug -d --from-pr --project --prompt-suggestions --rc --remote --remote-control --resume -r --teleport
+    --worktree -w
     """.split()  # noqa: SIM905 - as above
 )
 _RUNTIMES = frozenset(["node", "nodejs", "bun", "deno"])
@@ -68,13 +84,14 @@ def plan(
         stdout_messages=_has(command, "--output-format"),
     )
     become = Plan(relayed=False)
-    between_programs = not stdin_is_terminal and not stdout_is_terminal
     arguments = command[1:] if is_claude else _claude_arguments(command)
     if arguments is None:
-        return relay if between_programs else become
-    if _is_no_session(arguments):
+        return become if stdin_is_terminal or stdout_is_terminal else relay
+    options, operand = _parse(arguments)
+    prints = not _PRINT.isdisjoint(options)
+    if not _NO_SESSION.isdisjoint(options) or (operand in _SUBCOMMANDS and not prints):
         return become
-    return relay if between_programs or relay.stdout_messages or _prints(arguments) else become
+    return relay if prints or not stdout_is_terminal or _runs_headless(options) else become
 
 
 def _claude_arguments(command: Sequence[str]) -> Sequence[str] | None:
@@ -108,39 +125,60 @@ def _has(command: Sequence[str], option: str) -> bool:
     return False
 
 
-def _is_no_session(arguments: Sequence[str]) -> bool:
-    """Whether a call of ``claude`` is a subcommand, or asks for help or the version.
+def _parse(arguments: Sequence[str]) -> tuple[set[str], str | None]:
+    """Return the options of a call of ``claude``, without their values, and its first operand.
 
-    As the real one has it: after ``-p`` the first operand is a prompt, whatever it says.
+    Joined short options (``-pc``) are options as well, but a ``-p`` among them is not one that Claude Code goes by when
+    it chooses between printing and its screen: it is left out.
     """
-    words = iter(arguments)
-    in_list = prints = operand_seen = False
-    for word in words:
+    options: set[str] = set()
+    operand = None
+    index = 0
+    while index < len(arguments):
+        word = arguments[index]
+        index += 1
         if word == "--":
-            return False
-        if word in _NO_SESSION_FLAGS:
-            return True
-        if word.startswith("-"):
-            prints = prints or _is_print(word)
-            in_list = word in _LIST_OPTIONS
-            if word in _VALUE_OPTIONS:
-                next(words, None)
-        elif not in_list and not operand_seen:
-            operand_seen = True
-            if not prints and word in _SUBCOMMANDS:
-                return True
-    return False
+            return options, next(iter(arguments[index:]), None) if operand is None else operand
+        if not _is_option(word):
+            operand = word if operand is None else operand
+        elif word[1] != "-" and len(word) > 2:
+            last, joined = _split_joined(word)
+            options |= joined - _PRINT
+            index = _after_value(last, arguments, index)
+        else:
+            options.add(word)
+            index = _after_value(word, arguments, index)
+    return options, operand
 
 
-def _prints(arguments: Sequence[str]) -> bool:
-    """Whether a call of ``claude`` says ``-p``, alone or among joined short options (``-cp``)."""
-    for word in arguments:
-        if word == "--":
-            return False
-        if _is_print(word):
-            return True
-    return False
+def _is_option(word: str) -> bool:
+    return len(word) > 1 and word.startswith("-")
 
 
-def _is_print(word: str) -> bool:
-    return word == "--print" or (word[:1] == "-" and word[:2] != "--" and "p" in word and word[1:].isalpha())
+def _split_joined(word: str) -> tuple[str, set[str]]:
+    """Return the options that are joined in one word, and the last of them if its value is yet to come, else ``""``."""
+    options: set[str] = set()
+    for index, letter in enumerate(word[1:], 2):
+        option = f"-{letter}"
+        options.add(option)
+        if option in _VALUE_OPTIONS or option in _OPTIONAL_VALUE_OPTIONS:
+            return (option if index == len(word) else ""), options
+    return "", options
+
+
+def _after_value(option: str, arguments: Sequence[str], index: int) -> int:
+    """Return where the values of ``option`` end, which begin at ``index``."""
+    if option in _VALUE_OPTIONS:
+        return index + 1
+    if option in _OPTIONAL_VALUE_OPTIONS:
+        return index + (index < len(arguments) and not _is_option(arguments[index]))
+    if option in _LIST_OPTIONS:
+        index += 1
+        while index < len(arguments) and not _is_option(arguments[index]):
+            index += 1
+    return index
+
+
+def _runs_headless(options: set[str]) -> bool:
+    """Whether Claude Code prints although it was not told to (an undocumented way that editors take)."""
+    return "--init-only" in options or any(option.startswith("--sdk-url") for option in options)

@@ -72,6 +72,36 @@ def test_print_mode_at_a_prompt_is_recorded(
     assert log.lines("stdin") == []
 
 
+@pytest.mark.parametrize("to", ["pipe", "file"])
+def test_a_prompt_typed_with_the_answer_going_elsewhere_is_recorded(
+    place: tuple[Path, dict[str, str]], claude: Path, tmp_path: Path, to: str
+) -> None:
+    """`claude "..." | cat` and `claude "..." > file` are print mode: recorded, and the terminal stays the command's."""
+    wrapper = [*claude_proxy(), "--server", "off", "--data-dir", str(tmp_path / "data"), "--"]
+    cwd, env = place
+    terminal, theirs = pty.openpty()
+    answer = tmp_path / "answer"
+    with answer.open("wb") as file:
+        done = subprocess.run(
+            [*wrapper, str(claude), "A question?"],
+            cwd=cwd,
+            env=env,
+            stdin=theirs,
+            stdout=file if to == "file" else subprocess.PIPE,
+            stderr=theirs,
+            start_new_session=True,
+            check=True,
+        )
+    for fd in (terminal, theirs):
+        os.close(fd)
+    assert (answer.read_bytes() if to == "file" else done.stdout) == b"An answer of one line.\n"
+    (log,) = read_logs(tmp_path / "data")
+    assert [record.raw for record in log.lines("stdout")] == ["An answer of one line."]
+    assert log.records[0].event is not None
+    stdin = log.records[0].event["data"]["streams"]["stdin"]
+    assert (stdin["kind"], stdin["relayed"]) == ("terminal", False)
+
+
 def test_interactive_use_is_left_alone(
     place: tuple[Path, dict[str, str]], claude: Path, tmp_path: Path
 ) -> None:

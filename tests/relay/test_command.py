@@ -51,17 +51,27 @@ def test_streams_that_are_declared(command: list[str], declared: str) -> None:
         ["-p", "hello"],
         ["--print", "hello"],
         ["-p"],
-        ["-cp", "hello"],
-        ["-pc", "hello"],
+        ["-c", "-p", "hello"],
+        ["hello", "-p"],
         ["--model", "opus", "-p", "hello"],
         ["--model", "mcp", "-p", "hello"],
+        ["--tools", "Read", "Edit", "-p", "hello"],
         ["-p", *STREAM_JSON],
-        STREAM_JSON,
-        ["--output-format=stream-json"],
+        ["--debug", "-p", "hello"],
+        ["--resume", "-p", "doctor"],
+        ["-w", "-p", "update"],
+        ["--from-pr", "-p", "mcp"],
+        ["--teleport", "-p", "mcp"],
+        ["--remote-control", "-p", "update"],
+        ["-p", "--", "mcp"],
+        ["mcp", "-p", "list"],
+        ["--init-only"],
+        ["--sdk-url=ws://127.0.0.1:1/"],
+        ["--sdk-url", "ws://127.0.0.1:1/"],
     ],
 )
 def test_printing_sessions_are_relayed_also_at_a_terminal(arguments: list[str], terminals: str) -> None:
-    """``claude -p`` typed at a prompt is recorded, however its options are joined."""
+    """``claude -p`` typed at a prompt is recorded, wherever the option stands and whatever stands before it."""
     assert decide(["claude", *arguments], terminals)[0] == "relay"
     assert decide(["node", SCRIPT, *arguments], terminals)[0] == "relay"
 
@@ -85,6 +95,17 @@ def test_printing_sessions_are_relayed_also_at_a_terminal(arguments: list[str], 
         ["install"],
         ["setup-token"],
         ["--debug", "api", "mcp", "list"],
+        ["--debug=api", "mcp", "list"],
+        ["-dapi", "mcp", "list"],
+        ["-w", "name", "mcp", "list"],
+        ["-n", "name", "mcp", "list"],
+        ["-cp", "doctor"],
+        ["-pv", "hello"],
+        ["-c", "mcp", "list"],
+        ["--", "mcp", "list"],
+        ["--debug", "--", "update"],
+        ["--betas", "a", "b", "--", "mcp", "list"],
+        ["--output-format=stream-json", "mcp", "list"],
         ["--settings", "{}", "mcp", "serve"],
         ["--mcp-config=x.json", "mcp", "list"],
     ],
@@ -106,7 +127,14 @@ def test_calls_that_are_no_session(arguments: list[str], terminals: str) -> None
         ["-p", "hello", "mcp"],
         ["-p", "stop"],
         ["--print", "mcp", "list"],
-        ["-cp", "doctor"],
+        ["-d", "mcp", "list"],
+        ["-dv", "hello"],
+        ["-cn", "doctor"],
+        ["hello", "mcp", "list"],
+        ["", "mcp", "list"],
+        ["-", "mcp", "list"],
+        ["--tools", "mcp", "list"],
+        ["--tools", "-h", "hello"],
         ["--add-dir", "a", "install", "-p", "hello"],
         ["--allowedTools", "Read", "update", "--print"],
     ],
@@ -117,13 +145,28 @@ def test_words_that_only_look_like_such_calls(arguments: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [[], ["hello"], ["--model", "opus"], ["--", "-p"], ["--permission-mode", "plan"], ["-c"]]
+    "arguments",
+    [
+        [],
+        ["hello"],
+        ["--model", "opus"],
+        ["--", "-p"],
+        ["--permission-mode", "plan"],
+        ["-c"],
+        ["-pc", "hello"],
+        ["-dp", "hello"],
+        ["-n", "-p", "hello"],
+        ["--tools", "-p", "hello"],
+        STREAM_JSON,
+    ],
 )
 @pytest.mark.parametrize(
-    ("terminals", "expected"), [("", "relay"), ("in", "become"), ("out", "become"), ("in out", "become")]
+    ("terminals", "expected"), [("", "relay"), ("in", "relay"), ("out", "become"), ("in out", "become")]
 )
-def test_interactive_use_is_left_alone(arguments: list[str], terminals: str, expected: str) -> None:
-    """A person in front of ``claude`` has the terminal to themselves; between programs it is a session."""
+def test_what_claude_writes_elsewhere_than_to_a_terminal(
+    arguments: list[str], terminals: str, expected: str
+) -> None:
+    """Whoever sits in front of ``claude`` has the terminal to themselves; with its output elsewhere it prints."""
     assert decide(["claude", *arguments], terminals)[0] == expected
 
 
