@@ -94,6 +94,8 @@ class Interpreter:
 
     def _count(self, record: Record) -> None:
         verdict = record.verdict or ("text" if record.stream == "stderr" else "unjudged")
+        if verdict == "unjudged" and record.raw is not None and grammar.is_blank(record.line()):
+            return
         counts = self.session.counts.setdefault(record.stream, {})
         counts[verdict] = counts.get(verdict, 0) + 1
 

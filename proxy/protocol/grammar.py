@@ -47,6 +47,12 @@ _LOW = rb"\\u[dD][c-fC-F][0-9a-fA-F]{2}"
 _PAIR = re.compile(_HIGH + _LOW)
 _LONE_SURROGATE = re.compile(rb"%b(?!%b)|(?<!%b)%b" % (_HIGH, _LOW, _HIGH, _LOW))
 
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+# What `String.prototype.trim` of ECMAScript takes off: white space of Unicode, ends of lines, the byte order mark.
+_BLANK = re.compile(
+    rb"(?:[\t-\r ]|\xc2\xa0|\xe1\x9a\x80|\xe2\x80[\x80-\x8a\xa8\xa9\xaf]|\xe2\x81\x9f|\xe3\x80\x80|\xef\xbb\xbf)*+"
+)
+
 _any_json: msgspec.json.Decoder[msgspec.Raw] = msgspec.json.Decoder(msgspec.Raw)
 
 
@@ -62,6 +68,11 @@ _typed = msgspec.json.Decoder(_Typed)
 REFUSALS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 _ABSENT = msgspec.Raw()
+
+
+def is_blank(line: bytes) -> bool:
+    """Tell whether there is nothing in a line that Claude Code would read: it passes over such lines."""
+    return _BLANK.fullmatch(line) is not None
 
 
 def is_utf8(line: bytes) -> bool:

@@ -1,21 +1,25 @@
-"""When the supervisor may end after the command's exit: once what the command wrote is with the caller.
+"""What is waited for after the command's exit.
 
-It waits for delivery, not for time, but
+The supervisor may end once what the command wrote is with the caller (`Delivery`). It waits for delivery, not for time,
+but
 
 * not for what descendants of the command go on writing, however fast: no further than what the command itself may
   have left in the pipe;
 * not for a caller that takes nothing: then it is not reading, and learns the status at once, as without a wrapper.
+
+The relay goes on for descendants that write, and lets go of a stream that nobody takes (`Stalls`).
 """
 
 from __future__ import annotations
 
 import select
+import time
 
 from proxy.relay.pump import READ_BYTES, capacity
 
 TYPE_CHECKING = False  # `typing` takes long to import, and a session waits for its streams
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from proxy.relay.pump import Pump
 
@@ -23,6 +27,14 @@ STALLED_MS = 100
 """A caller that takes nothing for so long after the command's exit is not reading."""
 _PATIENCE = 20
 """So many times that long may pass without progress though the caller would take: a disk that hangs, a busy machine."""
+
+KILLED_S = 1.0
+"""A caller that has killed the wrapper, and takes nothing for so long, will not: it has had all that its pipe holds."""
+LEFT_S = 10.0
+"""So long the output of a descendant waits for a caller that has the command's status.
+
+Without the wrapper it would wait for ever. Longer than any step in which the SDKs end a session (5 s), and short enough
+not to leave a process behind for each caller that keeps a pipe which it does not read."""
 
 
 class Delivery:
@@ -63,6 +75,53 @@ class Delivery:
             return True
         # In this order: nothing left to read means that it was read, and `is_idle` then means that it was delivered.
         return not _is_ready(pump.source, select.POLLIN) and pump.is_idle
+
+
+class Stalls:
+    """Tells which streams nobody takes. Made when the command has exited, or the wrapper was killed."""
+
+    def __init__(
+        self,
+        pumps: Sequence[Pump],
+        patience_s: float,
+        *,
+        from_descendants: bool,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """``patience_s``: how long a far side may take nothing of what waits for it.
+
+        ``from_descendants``: only of streams that somebody still holds. What is left of a stream that nobody can write
+        to is the command's last words, for which a pager may take its time.
+        """
+        self._pumps = pumps
+        self._patience_s = patience_s
+        self._from_descendants = from_descendants
+        self._clock = clock
+        self._progress = {pump.name: (pump.delivered, clock()) for pump in pumps}
+
+    def stalled(self) -> list[Pump]:
+        """Return the pumps whose far side has taken nothing for too long. To be asked every now and then."""
+        now = self._clock()
+        stalled = []
+        for pump in self._pumps:
+            delivered, since = self._progress[pump.name]
+            if pump.delivered != delivered or not self._is_held_up(pump):
+                self._progress[pump.name] = (pump.delivered, now)
+            elif now - since >= self._patience_s:
+                stalled.append(pump)
+        return stalled
+
+    def _is_held_up(self, pump: Pump) -> bool:
+        if pump.ended or pump.is_idle or _is_ready(pump.sink, select.POLLOUT):
+            return False
+        return not (self._from_descendants and _is_hung_up(pump.source))
+
+
+def _is_hung_up(fd: int) -> bool:
+    """Whether nobody can write to the other side of a pipe any more, though there may be something left to read."""
+    poller = select.poll()
+    poller.register(fd, 0)
+    return bool(poller.poll(0))
 
 
 def _is_ready(fd: int, events: int) -> bool:

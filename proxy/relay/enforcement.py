@@ -8,12 +8,14 @@ one who does not read holds up its own answers and nothing else.
 from __future__ import annotations
 
 import contextlib
+import signal
 import threading
 from collections import Counter
 from queue import SimpleQueue
 
+import proxy.protocol  # noqa: F401 - it imports msgspec in the way that costs least
 from proxy.relay.gate import Gate
-from proxy.relay.pump import Pump, ReaderGoneError
+from proxy.relay.pump import WAKE, Pump, ReaderGoneError
 from proxy.relay.recording import truncated
 
 TYPE_CHECKING = False  # `typing` takes long to import, and a session waits for its streams
@@ -71,6 +73,10 @@ class AnsweringPump(Pump):
         self._answers.put(None)
         self._answerer.join()
 
+    def threads(self) -> list[threading.Thread]:
+        """Return the threads that may be writing."""
+        return [*super().threads(), self._answerer]
+
     def close_ends(self) -> None:
         """Close both ends, with no answer under way."""
         with self._turn:
@@ -78,6 +84,7 @@ class AnsweringPump(Pump):
             super().close_ends()
 
     def _write_answers(self) -> None:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {WAKE})
         with contextlib.suppress(ReaderGoneError):
             while (line := self._answers.get()) is not None:
                 with self._turn:

@@ -25,6 +25,8 @@ MAX_LINE_BYTES = 256 * 1024 * 1024
 
 
 _COPIED_BYTES = 1024 * 1024
+BEFORE_JSON = b" \t\r\xef\xbb\xbf"
+"""What may stand before a JSON object: white space, and the bytes of the byte order mark, which Claude Code takes."""
 
 Cut = tuple[list[bytes], bytes, bytes | None]
 """What one read completed: the lines without their newlines; the bytes to pass on once the lines are recorded; and the
@@ -111,7 +113,7 @@ class LineFramer:
         self._held.append(piece)
         self._size += len(piece)
         if not self._first:
-            self._first = piece.lstrip(b" \t\r")[:1]
+            self._first = piece.lstrip(BEFORE_JSON)[:1]
 
     def _take_line(self, end: bytes = b"") -> bytes:
         """Return the unfinished line, with ``end`` added, and forget it."""

@@ -11,9 +11,12 @@ Anything else was not going to be answered by Claude Code either, and gets no an
 
 from __future__ import annotations
 
+import contextlib
 import json
 import uuid
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
 
 from proxy.usage import NO_USAGE
 
@@ -30,19 +33,35 @@ class Answer(NamedTuple):
     to_command: bytes | None = None
 
 
+class _Line(msgspec.Struct):
+    """What an answer repeats of the command's own lines."""
+
+    type: str = ""
+    session_id: str = ""
+    total_cost_usd: Any = 0
+    modelUsage: Any = msgspec.field(default_factory=dict)  # noqa: N815 - its name on the wire
+
+
+_read_line = msgspec.json.Decoder(_Line).decode
+
+
 class Gate:
     """Answers for held-back messages; watches stdout for what an answer has to fit to."""
 
     def __init__(self) -> None:
-        self._with_session_id = b""
-        self._result = b""
+        # Values and not lines, which may be long.
+        self._session_id = ""
+        self._result = _Line()
 
     def watch(self, line: bytes) -> None:
         """Take note of one line of stdout."""
-        if b'"session_id"' in line:
-            self._with_session_id = line
-        if b'"result"' in line and b'"total_cost_usd"' in line:
-            self._result = line
+        if b'"session_id"' not in line:
+            return
+        with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            seen = _read_line(line)
+            self._session_id = seen.session_id or self._session_id
+            if seen.type == "result":
+                self._result = seen
 
     def answer(self, line: bytes, errors: Sequence[Violation]) -> Answer:
         """Return what to write in place of passing ``line`` on, which is invalid for the reasons given."""
@@ -62,7 +81,6 @@ class Gate:
 
     def _error_result(self, reason: str) -> dict[str, Any]:
         """An error ``result``; the totals run over the whole session, so they repeat those of the last result."""
-        last = _parse(self._result)
         return {
             "type": "result",
             "subtype": "error_during_execution",
@@ -71,10 +89,10 @@ class Gate:
             "duration_api_ms": 0,
             "num_turns": 0,
             "stop_reason": None,
-            "session_id": _parse(self._with_session_id).get("session_id", ""),
-            "total_cost_usd": last.get("total_cost_usd", 0),
+            "session_id": self._session_id,
+            "total_cost_usd": self._result.total_cost_usd,
             "usage": NO_USAGE,
-            "modelUsage": last.get("modelUsage", {}),
+            "modelUsage": self._result.modelUsage,
             "permission_denials": [],
             "errors": [reason],
             "uuid": str(uuid.uuid4()),

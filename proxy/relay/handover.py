@@ -26,7 +26,7 @@ class Handover:
         self._on_done = on_done
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
         self._room = threading.Semaphore(_UNDER_WAY)
-        self._thread = threading.Thread(name=name, target=self._run, daemon=True)
+        self.thread = threading.Thread(name=name, target=self._run, daemon=True)
         self._given = 0  # changed by the giver alone
         self._done = 0  # changed by the thread alone
 
@@ -39,7 +39,7 @@ class Handover:
         """Have ``job``, which must not raise, done after all earlier ones; wait while two are under way."""
         if not self._given:
             try:
-                self._thread.start()
+                self.thread.start()
             except RuntimeError:  # the user, or the container, may have no more threads
                 job()
                 return
@@ -49,13 +49,14 @@ class Handover:
 
     def finish(self) -> None:
         """Wait until all is delivered, and end the thread."""
-        if self._thread.is_alive():
+        if self.thread.is_alive():
             self._jobs.put(None)
-            self._thread.join()
+            self.thread.join()
 
     def _run(self) -> None:
         while (job := self._jobs.get()) is not None:
             job()
+            del job  # what it delivered may be 100 MB, and the next may be long in coming
             self._done += 1
             self._room.release()
             self._on_done()

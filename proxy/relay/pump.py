@@ -11,6 +11,7 @@ import contextlib
 import fcntl
 import os
 import select
+import signal
 import threading
 
 from proxy.relay.framing import LineFramer
@@ -33,6 +34,13 @@ _HAND_OVER_BYTES = 32 * 1024
 """A read of this size takes longer to write than to change threads for."""
 _LONG_BYTES = 1024 * 1024
 _HUGE_BYTES = 32 * 1024 * 1024
+WAKE = signal.SIGURG
+"""What gets a thread out of a write that nobody takes: one that programs ignore unless they ask for it.
+
+All other signals are blocked in the relay process (see ``supervisor``); the threads that write let this one through,
+and the relay gives it a handler that does nothing, so that the system call ends. The price: sent to the whole process
+group, it reaches the command twice.
+"""
 _GONE = select.POLLERR | select.POLLHUP | select.POLLNVAL
 
 
@@ -76,9 +84,11 @@ class Pump(threading.Thread):
         self._handover = Handover(f"{name}-writer", on_idle)
         self._reader_gone = False
         self._was_long = False
+        self._ending = threading.Lock()  # held while the ends are closed, or the sink is replaced
 
     def run(self) -> None:
         """Pump until the source ends or the reader is gone; then close both ends."""
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {WAKE})  # the thread of the handover inherits it
         try:
             self._pump()
         except ReaderGoneError:
@@ -88,9 +98,35 @@ class Pump(threading.Thread):
             self._on_fault(self.name, error)
         finally:
             self._handover.finish()  # after a fault; else it is done already
-            self.close_ends()
-            self.ended = True
+            with self._ending:
+                self.close_ends()
+                self.ended = True
             self._on_idle()
+
+    def give_up(self) -> None:
+        """Take the reader for gone, though it is there: it takes nothing. To be called by another thread.
+
+        Whoever is blocked in a write to it finds a pipe that nobody reads in its place, and does what is done then.
+        """
+        if self._ending.acquire(blocking=False):  # else it is about to end
+            try:
+                if not self.ended:
+                    self._replace_sink()
+            finally:
+                self._ending.release()
+
+    def _replace_sink(self) -> None:
+        read, write = os.pipe()
+        os.close(read)
+        os.dup2(write, self.sink, inheritable=False)
+        os.close(write)
+        for thread in self.threads():
+            if thread.ident is not None and thread.is_alive():
+                signal.pthread_kill(thread.ident, WAKE)
+
+    def threads(self) -> list[threading.Thread]:
+        """Return the threads that may be writing."""
+        return [self, self._handover.thread]
 
     @property
     def is_idle(self) -> bool:
@@ -234,8 +270,10 @@ class Pump(threading.Thread):
             self._reader_gone = True  # what was not passed on must not be missing in the middle of the stream
 
     def _poll_after_long_line(self, poller: select.poll) -> list[tuple[int, int]]:
-        """Wait as ever; if nothing comes for a second, give back the memory that the long line took."""
-        ready = poller.poll(1000)
+        """Wait as ever; if nothing comes for a second after its delivery, give back the memory that the line took."""
+        while not (ready := poller.poll(1000)):
+            if not self._handover.is_busy:
+                break
         if ready:
             return ready
         self._was_long = False
@@ -262,6 +300,7 @@ class Pump(threading.Thread):
                 if not (chunk := os.read(self.source, READ_BYTES)):
                     break
                 left -= len(chunk)
+                self.taken += len(chunk)
                 lines, data, _ = self._framer.feed(chunk)
                 if lines:
                     self.record(self.take_lines(lines, data)[0])

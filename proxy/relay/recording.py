@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from proxy.relay.framing import BEFORE_JSON
 from proxy.sessions.record import END, Alike, StreamRecords
 
 TYPE_CHECKING = False  # `typing` takes long to import, and a session waits for its streams
@@ -25,7 +26,8 @@ class StreamRecorder:
     """Turns the lines of stdin or stdout into record bodies, and counts verdicts.
 
     A stream carries messages when the command line says so (``declared``) or when its first line that is not
-    blank is a JSON object with a ``type``; else it carries text.
+    blank is a JSON object with a ``type``; else it carries text. Blank lines between messages, and before it is settled
+    what the stream carries, are recorded without a verdict and not counted.
     """
 
     def __init__(
@@ -50,12 +52,13 @@ class StreamRecorder:
         """Return the record bodies for complete lines (without newlines), in order; ``data`` is the read they end."""
         if lines[0][-1:] == b"\n":  # see `framing.Cut`
             return self._long(data)
-        self.decide(lines)
-        if self.kind != "messages":
+        if self.kind == "undecided":
+            return self._begin(lines, data)
+        if self.kind == "text":
             self.counts["text"] += len(lines)
             return [self._plain(line, "text") for line in lines]
         if not self._judged:
-            self.counts["unjudged"] += len(lines)
+            self.counts["unjudged"] += sum(not _is_blank(line) for line in lines)
             return [self._plain(line, None) for line in lines]
         if len(lines) > 1 and self._are_alike(lines, data):
             self.counts["valid"] += len(lines)
@@ -97,6 +100,15 @@ class StreamRecorder:
                 return [(self._records.valid, memoryview(data)[:-1], END)]
         return list(self.bodies([data[:-1]], data))
 
+    def _begin(self, lines: Sequence[bytes], data: bytes) -> Sequence[Body]:
+        """Return the record bodies for the first lines of a stream: blank ones do not tell yet what it carries."""
+        self.decide(lines)
+        blank = 0
+        while blank < len(lines) and _is_blank(lines[blank]):
+            blank += 1
+        bodies = [self._records.text(line, None) for line in lines[:blank]]
+        return bodies + list(self.bodies(lines[blank:], data)) if blank < len(lines) else bodies
+
     def judge(self, lines: Sequence[bytes]) -> list[Judgement]:
         """Return the verdict on each line of a stream of messages."""
         if self._judge is None:
@@ -110,6 +122,8 @@ class StreamRecorder:
     def body(self, line: bytes, judgement: Judgement, *, held_back: bool = False) -> Body:
         """Return the record body for one judged line."""
         verdict = judgement.verdict
+        if verdict == "malformed" and _is_blank(line):
+            return self._records.text(line, None)
         self.counts[verdict] += 1
         if not judgement.spliceable:  # not JSON, or such that a record which holds it could not be read
             return self._records.text(line, verdict, judgement.errors, held_back=held_back)
@@ -138,6 +152,8 @@ class StreamRecorder:
         verdict = "text"
         if not cut:
             self.decide([line])
+            if self.kind != "text" and _is_blank(line):
+                return self._records.text(line, None, truncated=True)
         if self.kind == "messages" and self._judged:
             if not cut:
                 judgement = self.judge([line])[0]
@@ -152,8 +168,10 @@ class StreamRecorder:
         if self.kind != "undecided":
             return
         for line in lines:
-            if line.strip():
-                self.kind = "messages" if line.lstrip()[:1] == b"{" and _is_message(line) else "text"
+            if not _is_blank(line):
+                self.kind = (
+                    "messages" if line.lstrip(BEFORE_JSON)[:1] == b"{" and _is_message(line) else "text"
+                )
                 return
 
     def _plain(self, line: bytes, verdict: str | None) -> Body:
@@ -186,10 +204,10 @@ class StreamRecorder:
         """Whether all lines are valid, and their records hold them as they are."""
         if len(lines) == 1:  # as most reads of a quiet session are
             line = lines[0]
-            fits = judgements[0].verdict == "valid" and line[-1] != 13
+            fits = judgements[0].verdict == "valid" and _is_bare(line)
             return fits and not (self._redact and self._without_credentials(line)[1])
         for line, judgement in zip(lines, judgements, strict=True):
-            if judgement.verdict != "valid" or line[-1] == 13:
+            if judgement.verdict != "valid" or not _is_bare(line):
                 return False
         if not self._redact:
             return True
@@ -248,6 +266,20 @@ def _without_value(error: Violation, redacted: Sequence[str]) -> Violation:
         "The value, which is not shown as it may hold a credential, is not as it must be.",
         error.keyword,
     )
+
+
+def _is_bare(line: bytes) -> bool:
+    """Whether a line of JSON has neither a carriage return at its end nor a byte order mark at its beginning."""
+    return line[-1] != 13 and line[0] != 0xEF
+
+
+def _is_blank(line: bytes) -> bool:
+    visible = line.strip()
+    if not visible or visible[0] < 128:  # nearly always: only streams that need `protocol` import it
+        return not visible
+    from proxy.protocol.grammar import is_blank  # noqa: PLC0415
+
+    return is_blank(line)
 
 
 def _is_message(line: bytes) -> bool:

@@ -16,13 +16,16 @@ import signal
 import sys
 
 from proxy import __version__
-from proxy.relay.delivery import STALLED_MS, Delivery
+from proxy.relay.delivery import KILLED_S, LEFT_S, STALLED_MS, Delivery, Stalls
 from proxy.relay.memory import reuse_large_blocks
-from proxy.relay.pump import Pump
+from proxy.relay.pump import WAKE, Pump
 from proxy.relay.recording import StreamRecorder, TextRecorder
 from proxy.relay.supervisor import now_ns
 from proxy.sessions.record import FORMAT, lifecycle
 from proxy.sessions.writer import SessionLog
+
+_STALLS_MS = 1000
+"""How often it is looked for streams that nobody takes, while descendants of the command hold them."""
 
 TYPE_CHECKING = False  # `typing` takes long to import, and a session waits for its streams
 if TYPE_CHECKING:
@@ -66,6 +69,7 @@ def run(
     """
     status = 1
     try:
+        signal.signal(WAKE, lambda _number, _frame: None)  # ends a system call, and does no more
         reuse_large_blocks()
         # A session makes no reference cycles to speak of: look for them rarely.
         gc.set_threshold(100_000, 50, 100)
@@ -90,6 +94,7 @@ class Relay:
         self._stopped = False  # the supervisor, like the command
         self._sleeps_on = False
         self._exit: dict[str, Any] | None = None
+        self._stalls: Stalls | None = None
         self._wake_read, self._wake_write = os.pipe()
         data, redacted = _started(settings, session)
         started = lifecycle(settings.session_id, "session_started", data, redacted)
@@ -162,7 +167,7 @@ class Relay:
         poller.register(self._wake_read, select.POLLIN)
         delivery: Delivery | None = None
         while self._exit is None or not all(pump.ended for pump in self._pumps):
-            ready = poller.poll(STALLED_MS if self._stopped or (delivery and not self._reported) else None)
+            ready = poller.poll(self._patience_ms())
             if self._stopped and not ready:
                 self._continue_supervisor()
             for fd, _ in ready:
@@ -170,17 +175,28 @@ class Relay:
                     os.read(fd, 4096)
                 elif not self._take_news():
                     poller.unregister(fd)
-            if self._exit is None or self._reported:
+            if self._exit is None:
                 continue
-            delivery = delivery or Delivery(self._pumps)
-            if delivery.is_over(timed_out=not ready):
-                self._on_delivered()
+            if not self._reported:
+                delivery = delivery or Delivery(self._pumps)
+                if delivery.is_over(timed_out=not ready):
+                    self._on_delivered()
+            elif self._stalls is not None:
+                for pump in self._stalls.stalled():
+                    pump.give_up()
+
+    def _patience_ms(self) -> int | None:
+        """Return how long to wait at most for something to happen, None for ever."""
+        if self._stopped or (self._exit is not None and not self._reported):
+            return STALLED_MS
+        return None if self._exit is None else _STALLS_MS
 
     def _on_delivered(self) -> None:
         """What the command wrote is delivered. If others hold its streams, the supervisor need not wait for them."""
         if not all(pump.ended for pump in self._pumps):
             self._log.append([lifecycle(self._settings.session_id, "command_exited", self._exit)])
             self._report()
+            self._stalls = Stalls(self._outputs(), LEFT_S, from_descendants=True)
 
     def _take_news(self) -> bool:
         """Read what the supervisor says; return whether there will be more."""
@@ -200,6 +216,7 @@ class Relay:
             self._exit = {"signal": "SIGKILL", "reason": "wrapper_killed", "duration_ms": self._age_ms()}
             self._reported = True
             self._stopped = False
+            self._stalls = Stalls(self._pumps, KILLED_S, from_descendants=False)
         return bool(news)
 
     def _continue_supervisor(self) -> None:
@@ -232,14 +249,20 @@ class Relay:
         with contextlib.suppress(BrokenPipeError):  # it was killed: nobody waits for this any more
             os.write(self._done, b".")
 
+    def _outputs(self) -> list[Pump]:
+        return [pump for pump in self._pumps if pump.name != "stdin"]
+
     # -- what is said in the log -----------------------------------------------------------------------------
 
     def _age_ms(self) -> int:
         return (now_ns() - self._session.started_ns) // 1_000_000
 
     def _ended(self) -> dict[str, Any]:
-        counts = {pump.name: dict(pump.counts) for pump in self._pumps}
-        return {**(self._exit or {}), "counts": counts}
+        ended = {**(self._exit or {}), "counts": {pump.name: dict(pump.counts) for pump in self._pumps}}
+        left = {pump.name: pump.taken - pump.delivered for pump in self._outputs()}
+        if undelivered := {name: size for name, size in left.items() if size > 0}:
+            ended["undelivered"] = undelivered
+        return ended
 
     def _on_fault(self, pump: str, error: Exception) -> None:
         """Say in the log which fault of ours ended a pump."""

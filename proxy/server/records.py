@@ -124,8 +124,9 @@ def _described(row: Row, longest: int) -> dict[str, Any]:
     for name in ("errors", "redacted"):
         if value := getattr(parsed, name):
             fields[name] = value
-    if parsed.truncated:
-        fields["truncated"] = True
+    for name in ("bom", "truncated"):
+        if getattr(parsed, name):
+            fields[name] = True
     if not parsed.forwarded:
         fields["forwarded"] = False
     fields, cut = shortened(fields, longest)

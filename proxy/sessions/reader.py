@@ -66,6 +66,7 @@ class Record(msgspec.Struct, frozen=True):
     forwarded: bool = True
     origin: str | None = None
     eol: str | None = None
+    bom: bool = False
     event: RecordedEvent | None = None
 
     @property
@@ -89,7 +90,8 @@ class Record(msgspec.Struct, frozen=True):
             return self.raw.encode("utf-8", "surrogatepass")
         if self.raw_base64 is not None:
             return base64.b64decode(self.raw_base64)
-        return bytes(self.message) + (self.eol or "").encode().removesuffix(b"\n")
+        start = b"\xef\xbb\xbf" if self.bom else b""
+        return start + bytes(self.message) + (self.eol or "").encode().removesuffix(b"\n")
 
 
 class Entry(NamedTuple):

@@ -47,6 +47,7 @@ class Alike:
 
 
 END = b"}\n"
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 class StreamRecords:
@@ -73,12 +74,16 @@ class StreamRecords:
         the line was written by claude-proxy itself, as an answer for a line that it held back.
 
         A carriage return at the end (CRLF) goes to the field ``eol``: a bare 0x0D inside the record would be
-        taken for the end of a line by readers with universal newlines.
+        taken for the end of a line by readers with universal newlines. A byte order mark, which is no part of JSON,
+        goes to the field ``bom``.
         """
         suffix = b""
+        if line.startswith(_BYTE_ORDER_MARK):
+            suffix = b',"bom":true'
+            line = line.removeprefix(_BYTE_ORDER_MARK)
         if line.endswith(b"\r"):
             kept = line.rstrip(b"\r")
-            suffix = b',"eol":' + _json(line[len(kept) :].decode() + "\n")
+            suffix += b',"eol":' + _json(line[len(kept) :].decode() + "\n")
             line = kept
         if errors:
             suffix += b',"errors":' + _json([_error(error) for error in errors])

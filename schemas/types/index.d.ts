@@ -3794,6 +3794,8 @@ export type Record = {
   redacted?: Array<string>;
   /** The line had no end, or was too long to be recorded whole. */
   truncated?: true;
+  /** The line began with a byte order mark, which `message` does not have. */
+  bom?: true;
   /** What the line ended with, when that was not a newline alone. */
   eol?: string;
   /** Who made the line, when it was not the one at that end of the stream. */

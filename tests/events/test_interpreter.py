@@ -316,6 +316,15 @@ def test_what_is_wrong_is_an_event() -> None:
     assert session.counts == {"stdin": {"malformed": 1, "invalid": 1, "unknown": 1}}
 
 
+def test_blank_lines_are_counted_nowhere() -> None:
+    """Counts made from records are those that the wrapper counted itself: without the lines that are no messages."""
+    made = LogMaker()
+    _, session = interpreted(
+        made.started() + made.lines("stdin", b"", b"\r", b"\xc2\xa0", {"type": "novelty"})
+    )
+    assert session.counts == {"stdin": {"unknown": 1}}
+
+
 def test_clients_own_events_pass_as_they_are() -> None:
     """An event that a client posted is given back with its own data, at the moment of its record."""
     line = b'{"seq":0,"ts":"2026-01-02T03:04:05.000007Z","session_id":"s","stream":"api","event":%s}\n'

@@ -14,6 +14,7 @@ from proxy.protocol.grammar import (
     MAX_DEPTH,
     MAX_DIGITS,
     fault,
+    is_blank,
     is_deeper_than,
     is_utf8,
     is_within_limits,
@@ -212,6 +213,14 @@ def test_a_changed_line_is_malformed_exactly_when_it_is_no_json(noise: bytes, da
         assert judgement.verdict == "malformed"
         return
     assert judgement.verdict != "malformed"
+
+
+def test_blank_is_what_claude_code_passes_over() -> None:
+    """It trims lines as ECMAScript does: white space, ends of lines and the byte order mark, no other character."""
+    trimmed = "\t\n\v\f\r \u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
+    trimmed += "\u2028\u2029\u202f\u205f\u3000\ufeff"
+    for character in [*map(chr, range(0xD800)), *map(chr, range(0xE000, 0x10000))]:
+        assert is_blank(f" {character}\t".encode()) == (character in trimmed)
 
 
 def test_utf8_is_checked_across_pieces() -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from proxy.relay.delivery import Delivery
+from proxy.relay.delivery import Delivery, Stalls
 from proxy.relay.pump import READ_BYTES
 
 if TYPE_CHECKING:
@@ -136,3 +136,73 @@ def test_a_pump_that_has_ended(stdout: StillPump) -> None:
     os.close(stdout.source)
     os.close(stdout.sink)
     assert delivery(stdout).is_over(timed_out=False)
+
+
+class HandClock:
+    """A clock that a test sets by hand."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        """Return what it shows."""
+        return self.now
+
+
+def stalls(clock: HandClock, *pumps: StillPump, from_descendants: bool = False) -> Stalls:
+    """Return what a relay makes when there is nobody to report to, with a patience of 5 s."""
+    return Stalls(pumps, 5, from_descendants=from_descendants, clock=clock)  # type: ignore[arg-type]
+
+
+def names(watch: Stalls) -> list[str]:
+    """Return the names of the streams that nobody takes."""
+    return [pump.name for pump in watch.stalled()]
+
+
+def test_a_stream_that_nobody_takes(stdout: StillPump) -> None:
+    """What waits for as long as the patience lasts is given up, and not a moment earlier."""
+    stdout.is_idle = False
+    os.write(stdout.sink, b"x" * CAPACITY)
+    clock = HandClock()
+    watch = stalls(clock, stdout)
+    for now, expected in ((4.9, []), (5.0, ["stdout"])):
+        clock.now = now
+        assert names(watch) == expected
+
+
+@pytest.mark.parametrize("moves", ["delivered", "is_idle", "room", "ended"])
+def test_a_stream_that_somebody_takes(stdout: StillPump, moves: str) -> None:
+    """Whatever moves begins the patience anew: a byte delivered, nothing left to deliver, room to deliver to."""
+    stdout.is_idle = False
+    os.write(stdout.sink, b"x" * CAPACITY)
+    clock = HandClock()
+    watch = stalls(clock, stdout)
+    clock.now = 4.0
+    if moves == "delivered":
+        stdout.delivered += 1
+    elif moves == "room":
+        os.read(stdout.reader, CAPACITY)
+    else:
+        setattr(stdout, moves, True)
+    assert names(watch) == []
+    stdout.is_idle = False
+    if moves == "room":
+        os.write(stdout.sink, b"x" * CAPACITY)
+    clock.now = 8.9
+    assert names(watch) == []
+    clock.now = 9.0
+    assert names(watch) == ([] if moves == "ended" else ["stdout"])
+
+
+@pytest.mark.parametrize("held", [True, False], ids=["by a descendant", "by nobody"])
+def test_the_last_words_of_a_command(stdout: StillPump, held: bool) -> None:
+    """They wait for as long as their reader is there; not so what a descendant may go on adding to."""
+    stdout.is_idle = False
+    os.write(stdout.sink, b"x" * CAPACITY)
+    os.write(stdout.writer, b"last words")
+    if not held:
+        os.close(stdout.writer)
+    clock = HandClock()
+    watch = stalls(clock, stdout, from_descendants=True)
+    clock.now = 5.0
+    assert names(watch) == (["stdout"] if held else [])

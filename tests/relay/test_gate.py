@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import Any
 
 import pytest
@@ -73,6 +74,15 @@ def test_totals_go_on_from_the_last_result() -> None:
     gate.watch(encoded({"type": "assistant", "session_id": "abc"}))
     message = decoded(answer({"type": "user"}, gate=gate).to_caller)
     assert (message["total_cost_usd"], message["modelUsage"]) == (0.25, {"opus": {"costUSD": 0.25}})
+
+
+def test_no_line_is_held() -> None:
+    """What is remembered of a line are values: a line of 100 MB is not kept until the next one comes."""
+    gate = Gate()
+    line = encoded({**RESULT, "result": "x" * 1000})
+    before = sys.getrefcount(line)
+    gate.watch(line)
+    assert sys.getrefcount(line) == before
 
 
 def test_an_answer_before_anything_was_heard() -> None:

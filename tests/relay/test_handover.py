@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from typing import TYPE_CHECKING
 
 from proxy.relay.handover import Handover
@@ -54,6 +55,23 @@ def test_each_delivery_is_told() -> None:
     handover.give(lambda: None)
     handover.finish()
     assert told == [False]
+
+
+def test_nothing_is_held_of_what_was_delivered() -> None:
+    """A delivery that is made is let go of before it is told, not when the next one comes."""
+
+    class Job:
+        def __call__(self) -> None:
+            pass
+
+    job = Job()
+    held = weakref.ref(job)
+    told: list[object] = []
+    handover = Handover("writer", lambda: told.append(held()))
+    handover.give(job)
+    del job
+    handover.finish()
+    assert told == [None]
 
 
 def test_nothing_given_costs_no_thread() -> None:

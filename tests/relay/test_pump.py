@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
+import select
+import signal
 import tempfile
 import threading
 from itertools import pairwise
@@ -15,9 +18,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.protocol import Judge
-from proxy.relay.enforcement import GuardedPump
+from proxy.relay.enforcement import AnsweringPump, GuardedPump
 from proxy.relay.gate import Gate
-from proxy.relay.pump import READ_BYTES, Pump, ReaderGoneError, capacity
+from proxy.relay.pump import READ_BYTES, WAKE, Pump, ReaderGoneError, capacity
 from proxy.relay.recording import StreamRecorder
 from proxy.sessions.record import lifecycle
 from proxy.sessions.writer import SessionLog
@@ -350,6 +353,60 @@ def test_records_are_numbered_as_their_lines_passed(line: Line) -> None:
         read_line(line.reader)
     os.close(line.writer)
     assert [record.fields["message"]["n"] for record in line.ended().of("stdout")] == list(range(10))
+
+
+@pytest.fixture
+def waking() -> Iterator[None]:
+    """The signal that wakes a pump does no more than that, as in the relay process."""
+    before = signal.signal(WAKE, lambda _number, _frame: None)
+    yield
+    signal.signal(WAKE, before)
+
+
+def answering(*arguments: Any, **options: Any) -> Pump:
+    """Return a pump of a command's output that may have to answer for the command."""
+    pump = AnsweringPump(*arguments, **options)
+    pump.guard(Gate())
+    return pump
+
+
+@pytest.mark.parametrize("pump", [Pump, answering], ids=["observe", "enforce"])
+@pytest.mark.parametrize("message", [MESSAGE, VALID, LONG], ids=["short", "valid", "long"])
+def test_a_reader_that_is_given_up(
+    tmp_path: Path, waking: None, message: bytes, pump: Callable[..., Pump]
+) -> None:
+    """A pump that is blocked in a write ends, with all on record that it has read and that its source held."""
+    line = Line(tmp_path, pump=pump).start()
+    written = fill(line, message)
+    assert not line.pump.is_idle
+    line.pump.give_up()
+    recorded = line.ended().lines("stdout")
+    assert b"\n".join(recorded) == written.removesuffix(b"\n")
+    received = read_all(line.reader)
+    assert received == written[: len(received)]
+    assert (line.pump.taken, line.pump.delivered) == (len(written), len(received))
+    assert line.faults == []
+    with pytest.raises(BrokenPipeError):
+        os.write(line.writer, b"x")
+    os.close(line.writer)
+    os.close(line.reader)
+    line.pump.give_up()  # which has no descriptor any more, and does nothing
+
+
+def fill(line: Line, message: bytes) -> bytes:
+    """Write messages until neither side of the pump takes any more, and return what was written."""
+    os.set_blocking(line.writer, False)
+    written = b""
+    for number in itertools.count():
+        left = message % number
+        while left:
+            if select.select([], [line.writer], [], 0)[1]:
+                size = os.write(line.writer, left)
+                written += left[:size]
+                left = left[size:]
+            elif not select.select([], [line.pump.sink], [], 0)[1]:
+                return written
+    raise AssertionError
 
 
 pieces = st.sampled_from(

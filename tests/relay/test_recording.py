@@ -111,7 +111,7 @@ def test_any_mixture_is_recorded_in_order(lines: list[bytes]) -> None:
     assert [(record.verdict, record.line) for record in log.records] == [
         (record.verdict, record.line) for record in one_by_one.records
     ]
-    assert sum(together.counts.values()) == len(lines)
+    assert sum(together.counts.values()) == sum(bool(line.strip()) for line in lines)
     assert together.counts == single.counts
     shortest = log_of(*[as_short_as_may_be(short, line) for line in lines])
     assert [{**record.fields, "ts": ""} for record in shortest.records] == [
@@ -130,6 +130,55 @@ def test_any_lines_are_kept(lines: list[bytes], declared: bool, judged: bool) ->
     """Whatever a line is, and however the stream is looked at, the record gives it back."""
     log = recorded(recorder(declared=declared, judged=judged), *lines)
     assert log.lines("stdin") == lines
+
+
+BLANK = [
+    b"",
+    b"  ",
+    b"\t",
+    b"\r",
+    b"\v\f",
+    b"\xc2\xa0",
+    b"\xef\xbb\xbf\r",
+    "\u1680\u2003\u2028\u3000 ".encode(),
+]
+
+
+@pytest.mark.parametrize("judged", [True, False])
+@pytest.mark.parametrize("blank", BLANK)
+def test_blank_lines_are_no_messages(blank: bytes, judged: bool) -> None:
+    """Regression: what Claude Code passes over is on record, has no verdict, and is counted nowhere."""
+    for lines in ([blank], [KEEP_ALIVE, blank, KEEP_ALIVE], [blank, blank], [blank, KEEP_ALIVE]):
+        for declared in (True, False):
+            one = recorder(declared=declared, judged=judged)
+            log = recorded(one, *lines)
+            assert log.lines("stdin") == lines
+            for record, line in zip(log.records, lines, strict=True):
+                assert record.line == line
+                assert ("message" in record.fields) == (line != blank)
+                assert record.verdict == ("valid" if judged and (line != blank) else None)
+            assert sum(one.counts.values()) == lines.count(KEEP_ALIVE)
+    last = recorder(judged=judged)
+    record = log_of([last.unfinished(blank)]).records[0]
+    assert (record.line, record.verdict, record.fields["truncated"]) == (blank, None, True)
+    assert sum(last.counts.values()) == 0
+
+
+@pytest.mark.parametrize("line", [b"\0", b"\x1c", b"\xc2\x85", b"\xef\xbb", b"x", b"\xff", b"\xe2\x80\x8b"])
+def test_lines_that_only_look_blank(line: bytes) -> None:
+    """What ends Claude Code with a syntax error is judged."""
+    assert verdicts(recorded(recorder(), line)) == ["malformed"]
+
+
+def test_blank_lines_of_text_are_text() -> None:
+    """Between paragraphs of text they are lines like any other; before the first they tell nothing yet."""
+    lines = [b"", b"one", b"", b"two"]
+    together, single = recorder(declared=False), recorder(declared=False)
+    log = recorded(together, *lines)
+    assert verdicts(log) == [None, "text", "text", "text"]
+    one_by_one = log_of(*[single.bodies([line], line + b"\n") for line in lines])
+    assert verdicts(one_by_one) == verdicts(log)
+    assert together.counts == single.counts == {"text": 3}
 
 
 @pytest.mark.parametrize(

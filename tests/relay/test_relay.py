@@ -215,6 +215,18 @@ def test_a_caller_that_takes_nothing_gets_the_status(wrapper: Wrapper) -> None:
     assert wrapper.finished_log().lines("stdout") == [data]
 
 
+def test_a_caller_that_does_not_take_what_descendants_write(wrapper: Wrapper) -> None:
+    """With its status, a caller that keeps a pipe it does not read keeps no relay, and the descendant is told."""
+    with wrapper.start("sh", "-c", "yes & echo $!; exit 3") as running:
+        descendant = int(read_line(running.reader))
+        assert running.wait(BOUND_S) == 3
+        ends(wrapper.started()["relay_pid"])
+        ends(descendant)
+    ended = wrapper.finished_log().ended
+    assert ended["exit_code"] == 3
+    assert ended["undelivered"]["stdout"] > 0
+
+
 def test_relay_processes_do_not_pile_up(wrapper: Wrapper) -> None:
     """When the last holder of a stream is gone, so is the relay."""
     with wrapper.start("sh", "-c", "echo ready; sleep 1000 & exec cat") as running:

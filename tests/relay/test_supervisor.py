@@ -257,6 +257,22 @@ def test_sigkill_of_the_wrapper_leaves_no_command(wrapper: Wrapper) -> None:
     assert log.ended["reason"] == "wrapper_killed"
 
 
+@pytest.mark.parametrize("script", ["exec yes", "yes & wait"], ids=["command", "descendant"])
+def test_sigkill_of_the_wrapper_by_a_caller_that_reads_no_more(wrapper: Wrapper, script: str) -> None:
+    """Regression: the relay goes though the caller keeps its end of the pipe; what was not delivered is on record."""
+    with wrapper.start("sh", "-c", script) as running:
+        received = read_line(running.reader)
+        started = wrapper.started()
+        running.kill()
+        ends(started["relay_pid"])
+        log = wrapper.finished_log()
+        received += read_all(running.reader)  # what its own pipe holds, as without the wrapper
+    assert log.ended["reason"] == "wrapper_killed"
+    recorded = b"\n".join(log.lines("stdout"))
+    assert recorded.startswith(received.rpartition(b"\n")[0])
+    assert log.ended["undelivered"] == {"stdout": len(recorded) + len(b"\n") - len(received)}
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 def test_sigkill_of_the_wrapper_of_a_command_that_became_another_user(wrapper: Wrapper) -> None:
     """Regression: the kernel forgets whom to kill when a command changes its user; the relay process does not."""

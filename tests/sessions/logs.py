@@ -71,7 +71,8 @@ class Record:
         end += len(text[end:]) - len(text[end:].lstrip(_SPACES))
         assert _AFTER_MESSAGE.fullmatch(text[end:]), text[end:][:200]
         eol: str = self.fields.get("eol", "\n")
-        return (text[:end] + eol[:-1]).encode()
+        start_of_line = "\ufeff" if self.fields.get("bom") else ""
+        return (start_of_line + text[:end] + eol[:-1]).encode()
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,6 +67,7 @@ def test_message_beside_errors_with_lone_surrogates(tmp_path: Path) -> None:
         ({"raw": "plain"}, b"plain"),
         ({"raw_base64": "/w=="}, b"\xff"),
         ({"message": 1, "eol": "\r\n"}, b"1\r"),
+        ({"message": 1, "bom": True}, b"\xef\xbb\xbf1"),
     ],
 )
 def test_line_is_given_back(tmp_path: Path, fields: dict[str, object], line: bytes) -> None:

@@ -75,6 +75,14 @@ def test_crlf_is_told_by_a_field() -> None:
     assert log.lines("stdout") == [b'{"type":"x"}\r', b"plain\r"]
 
 
+def test_a_byte_order_mark_is_kept_apart() -> None:
+    """A line that began with one says so, and the message of its record is JSON."""
+    log = read_log_bytes(written(RECORDS.message(b'\xef\xbb\xbf{"a":1}\r', "valid")))
+    fields = log.records[0].fields
+    assert (fields["message"], fields["bom"], fields["eol"]) == ({"a": 1}, True, "\r\n")
+    assert log.records[0].line == b'\xef\xbb\xbf{"a":1}\r'
+
+
 @given(st.binary())
 def test_any_line_survives_as_text(line: bytes) -> None:
     """A line that is no JSON comes back from its record exactly, be it UTF-8 or not."""
