@@ -183,7 +183,10 @@ class Api(Section):
         description="Connections that the server holds, and no more than half of the files that it may open;"
         " further ones get 503.",
     )
-    linger: Seconds = Field(60, description="How long a background server stays after the last session.")
+    linger: Seconds = Field(
+        60,
+        description="How long a background server stays after the last session has ended and nobody listens.",
+    )
 
 
 class Monitoring(Section):

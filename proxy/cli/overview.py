@@ -102,7 +102,9 @@ def print_status(arguments: argparse.Namespace) -> int:
         print(json.dumps({"server": server, "active_sessions": len(running), "sessions": running}, indent=2))
         return 0
     console = open_console()
-    console.print(f"Server: {server['url']}" if server else "No server is running.")
+    console.print(
+        f"Server: {server['url']}" if server else "No server is running; `claude-proxy serve` starts one."
+    )
     if not running:
         console.print("Nothing is running.")
     short = _shortest(ids)

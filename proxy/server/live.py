@@ -7,7 +7,8 @@ memory, and slows nobody. What is removed from the index before it was given is 
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from proxy.store.indexer import Arrival
@@ -37,6 +38,7 @@ class Hub:
         self.newest_id = 0
         """What was handed on last; history, which is not handed on, has ids below."""
         self.subscribers = 0
+        """Who listens now. As long as anybody does, the server is needed."""
         self.closing = False
         self._buffer: deque[Arrival] = deque()
         self._bytes = 0
@@ -68,6 +70,15 @@ class Hub:
         """Let everybody go: the server stops."""
         self.closing = True
         self._wake()
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Count somebody as a listener, as long as they are."""
+        self.subscribers += 1
+        try:
+            yield
+        finally:
+            self.subscribers -= 1
 
     async def wait(self, after_id: int) -> None:
         """Wait until something came behind that event, or the server stops."""

@@ -1,6 +1,7 @@
 """Events: pages of them, and those of clients' own sessions."""
 
 import asyncio
+import contextlib
 
 import msgspec
 from aiohttp import web
@@ -60,7 +61,8 @@ async def events(request: web.Request) -> web.Response:
     await shared.ready()
     if query.session_id is not None:
         await shared.known(query.session_id)
-    page = await _page(shared, query, wait_s)
+    with shared.hub.listening() if wait_s else contextlib.nullcontext():
+        page = await _page(shared, query, wait_s)
     found = page.events
     if longest is not None:
         found = await asyncio.to_thread(lambda: [shortened_event(event, longest) for event in page.events])

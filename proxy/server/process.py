@@ -36,7 +36,7 @@ class Options:
     port: int
     settings: Settings
     background: bool = False
-    """Leave when no session has lived for ``api.linger`` seconds; move to a free port when ours is taken."""
+    """Leave when nobody has needed the server for ``api.linger`` seconds; move to a free port when ours is taken."""
 
 
 def serve_on(options: Options, listening: socket.socket, on_start: Callable[[], None]) -> bool:
@@ -87,12 +87,18 @@ async def _until_done(
             await asyncio.to_thread(_renew, certificate)
         await asyncio.to_thread(shared.records.let_go_of_removed)
         await asyncio.to_thread(shared.recordings.stop_idle, shared.settings.monitoring.session_timeout)
-        checking = shared.checks is not None and shared.checks.busy
-        if checking or shared.indexer.live or not shared.follower.caught_up.is_set():
+        if _is_needed(shared):
             needed_at = loop.time()
         if options.background and loop.time() - needed_at >= options.settings.api.linger:
             journal.info("server.not_needed", linger_s=options.settings.api.linger)
             return True
+
+
+def _is_needed(shared: Shared) -> bool:
+    """Tell whether a session lives, somebody listens, or work is under way."""
+    checking = shared.checks is not None and shared.checks.busy
+    filling = not shared.follower.caught_up.is_set()
+    return bool(shared.indexer.live or shared.hub.subscribers or checking or filling)
 
 
 def certificate_of(options: Options) -> Certificate | None:

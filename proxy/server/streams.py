@@ -3,8 +3,7 @@
 import asyncio
 import contextlib
 import re
-from collections.abc import AsyncIterator, Iterator
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 from aiohttp import WSCloseCode, web
@@ -19,6 +18,9 @@ from proxy.server.shared import Shared, now_us, of
 from proxy.server.shortening import shortened_event
 from proxy.store.indexer import Arrival
 from proxy.store.queries import Cursor
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
 
 __all__ = ["socket", "stream"]
 
@@ -47,7 +49,11 @@ async def stream(request: web.Request) -> web.StreamResponse:
         return response
     await response.write(b": listening\nid: %b\n\n" % _name(begins).encode())
     batches = _batches(request, subscriber, _Places(begins, cursor), longest)
-    with _counted(shared), listening(request, "sse"), contextlib.suppress(ConnectionError, TimeoutError):
+    with (
+        shared.hub.listening(),
+        listening(request, "sse"),
+        contextlib.suppress(ConnectionError, TimeoutError),
+    ):
         async for batch in batches:
             async with asyncio.timeout(_STALLED_S):
                 await response.write(b"".join(_block(one) for one in batch) or b": quiet\n\n")
@@ -86,7 +92,7 @@ async def _send(
     batches: "AsyncIterator[list[_Told]]",
     begins: Cursor | None,
 ) -> None:
-    with _counted(shared), contextlib.suppress(ConnectionError):
+    with shared.hub.listening(), contextlib.suppress(ConnectionError):
         if begins is not None:
             await response.send_str(f'{{"type":"listening","id":"{_name(begins)}"}}')
         async for batch in batches:
@@ -143,15 +149,6 @@ async def _batches(
         if not batch:
             return
         yield [places.told(one, longest) for one in batch]
-
-
-@contextlib.contextmanager
-def _counted(shared: Shared) -> Iterator[None]:
-    shared.hub.subscribers += 1
-    try:
-        yield
-    finally:
-        shared.hub.subscribers -= 1
 
 
 def _place(shared: Shared, subscriber: Subscriber, cursor: Cursor | None) -> Cursor:

@@ -651,7 +651,7 @@ export type Config = {
     max_request_size?: number | string;
     /** Connections that the server holds, and no more than half of the files that it may open; further ones get 503. */
     max_connections?: number;
-    /** How long a background server stays after the last session. */
+    /** How long a background server stays after the last session has ended and nobody listens. */
     linger?: number;
   } | null;
   /** What the server keeps, and for how long. */

@@ -34,7 +34,10 @@ def test_an_empty_data_directory_says_how_to_begin(tmp_path: Path) -> None:
     """Nothing recorded is no error."""
     assert "No sessions in" in proxy(tmp_path, "sessions")
     assert sessions(tmp_path) == []
-    assert proxy(tmp_path, "status") == "No server is running.\nNothing is running.\n"
+    assert (
+        proxy(tmp_path, "status")
+        == "No server is running; `claude-proxy serve` starts one.\nNothing is running.\n"
+    )
 
 
 def test_sessions_are_listed_newest_first_with_turns_and_cost(tmp_path: Path) -> None:

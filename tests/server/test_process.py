@@ -1,12 +1,16 @@
 """A server that is run: what it does of its own accord while nobody asks."""
 
+import asyncio
 import json
 import subprocess
 import sys
 import urllib.request
 from pathlib import Path
 
-from proxy.server import background
+import pytest
+
+from proxy.server import background, process
+from tests.server.conftest import Rig
 from tests.server.test_background import until
 
 
@@ -25,3 +29,39 @@ def test_idle_sessions_are_stopped(tmp_path: Path) -> None:
         until(lambda: '"reason":"idle"' in log.read_text())
         server.terminate()
         assert server.wait(60) == 0
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    "path", ["/events", "/api/v1/monitoring/events?wait=60&event_types=none", "the page"]
+)
+async def test_is_needed_while_somebody_listens(rig: Rig, path: str) -> None:
+    """No session lives, and a page or a client listens: the server is needed until they are gone."""
+    assert not process._is_needed(rig.shared)
+
+    async def listen() -> None:
+        if path == "the page":
+            async with rig.client.ws_connect("/api/v1/monitoring/stream") as socket:
+                await socket.receive()
+        else:
+            async with rig.client.get(path) as response:
+                await response.read()
+
+    async with asyncio.timeout(30), asyncio.TaskGroup() as group:
+        listening = group.create_task(listen())
+        while not process._is_needed(rig.shared):
+            await rig.get("/health/live")
+        listening.cancel()
+        while process._is_needed(rig.shared):
+            await rig.get("/health/live")
+
+
+@pytest.mark.anyio
+async def test_is_needed_while_a_session_lives(rig: Rig) -> None:
+    """A live session needs it; one that has ended does not."""
+    log = rig.live()
+    await rig.shared.catch_up()
+    assert process._is_needed(rig.shared)
+    log.close()
+    await rig.shared.catch_up()
+    assert not process._is_needed(rig.shared)
