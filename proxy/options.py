@@ -58,10 +58,11 @@ OPTIONS = {
         ),
         Option(
             "redact",
-            "on|off",
-            "keep credentials out of the record (default: on); never changes what passes",
+            "on|strict|off",
+            "on: keep credentials out of the record (default); strict: also what is named like a secret or looks"
+            " random; off: nothing. What passes is never changed",
             default="on",
-            choices=("on", "off"),
+            choices=("on", "strict", "off"),
         ),
         Option("session-name", "NAME", "a label for the session"),
         # Without a variable: a wrapper would give its own session's id to whatever its command wraps.

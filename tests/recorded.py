@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from proxy.events.timestamps import format_timestamp
 from proxy.protocol import Judge
+from proxy.redaction import Redactor
 from proxy.relay.recording import StreamRecorder, TextRecorder
 from proxy.sessions.reader import Record, parse
 from proxy.sessions.record import Alike, Body, lifecycle
@@ -33,7 +34,7 @@ class LogMaker:
         self._recorders: dict[str, StreamRecorder | TextRecorder] = {
             stream: _recorder(session_id, stream) for stream in _STREAMS
         }
-        self._recorders["stderr"] = TextRecorder(session_id)
+        self._recorders["stderr"] = TextRecorder(session_id, Redactor())
 
     def lines(self, stream: str, *messages: object) -> bytes:
         """Return the records of messages (or of lines, given as bytes) that passed on a stream."""
@@ -64,7 +65,7 @@ class LogMaker:
 
 
 def _recorder(session_id: str, stream: Literal["stdin", "stdout"]) -> StreamRecorder:
-    recorder = StreamRecorder(session_id, stream, declared=True, judged=True, redact=True)
+    recorder = StreamRecorder(session_id, stream, declared=True, judged=True, redactor=Redactor())
     recorder._judge = _judge(stream)
     return recorder
 

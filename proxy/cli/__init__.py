@@ -142,7 +142,7 @@ def wrap(
                 data_dir=chosen["data-dir"],
                 name=chosen.get("session-name"),
                 validation=chosen["validation"],
-                redact=chosen["redact"] == "on",
+                redact=chosen["redact"],
                 is_reserved=is_reserved,
             )
             return lambda session, news, done: relay.run(settings, session, news, done, ensure_server)

@@ -1,7 +1,7 @@
 """The specification at work: is this line a message, and is it a right one?
 
 `Judge` gives each line of a stream its `Judgement`; `is_message` tells whether a stream carries messages
-at all; `redaction` says which values of a line must not be recorded. Shapes are defined in `schemas/` and
+at all. Shapes are defined in `schemas/` and
 nowhere else. Nothing here does I/O, apart from reading those files when a kind of message is first seen.
 """
 
@@ -18,7 +18,6 @@ if "typing_extensions" not in sys.modules:
 
 from proxy.protocol.grammar import is_json_object, is_message
 from proxy.protocol.judge import Judge
-from proxy.protocol.redaction import redact, redact_command
 from proxy.protocol.verdict import Judgement, Verdict, Violation
 
 __all__ = [
@@ -28,6 +27,4 @@ __all__ = [
     "Violation",
     "is_json_object",
     "is_message",
-    "redact",
-    "redact_command",
 ]

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from typing import Literal
 
     from proxy.protocol import Judge, Judgement, Violation
+    from proxy.redaction import Redactor
     from proxy.sessions.record import Body
 
     Kind = Literal["undecided", "messages", "text"]
@@ -37,15 +38,15 @@ class StreamRecorder:
         *,
         declared: bool,
         judged: bool,
-        redact: bool,
+        redactor: Redactor,
     ) -> None:
-        """``judged``: whether lines get verdicts; ``redact``: whether credentials are kept out of the record."""
+        """``judged``: whether lines get verdicts; ``redactor``: keeps credentials out of the record."""
         self.kind: Kind = "messages" if declared else "undecided"
         self.counts: Counter[str] = Counter()
         self._records = StreamRecords(session_id, stream)
         self._stream = stream
         self._judged = judged
-        self._redact = redact
+        self._redactor = redactor
         self._judge: Judge | None = None
 
     def bodies(self, lines: Sequence[bytes], data: bytes) -> Sequence[Body] | Alike:
@@ -75,7 +76,7 @@ class StreamRecorder:
             self._judge is None
             or not self._judge.accepts(line)  # white space around JSON is no part of it
             or line[-2] == 13
-            or (self._redact and self._may_carry_credentials(line))
+            or self._redactor.may_change(line)
         ):
             return None
         self.counts["valid"] += 1
@@ -126,10 +127,10 @@ class StreamRecorder:
             return self._records.text(line, None)
         self.counts[verdict] += 1
         if not judgement.spliceable:  # not JSON, or such that a record which holds it could not be read
-            return self._records.text(line, verdict, judgement.errors, held_back=held_back)
+            return self._text(line, verdict, judgement.errors, held_back=held_back)
         redacted: Sequence[str] = ()
-        if self._redact:
-            line, redacted = self._without_credentials(line)
+        if self._redactor.may_change(line):
+            line, redacted = self._redactor.message(line)
         errors = (
             [_without_value(error, redacted) for error in judgement.errors] if redacted else judgement.errors
         )
@@ -138,7 +139,7 @@ class StreamRecorder:
     def raw(self, lines: Sequence[bytes]) -> Sequence[Body]:
         """Return the bodies for lines that a fault of ours kept from being judged."""
         self.counts["unjudged"] += len(lines)
-        return [self._records.text(line.removesuffix(b"\n"), None) for line in lines]
+        return [self._text(line.removesuffix(b"\n"), None) for line in lines]
 
     def own_words(self, line: bytes) -> Body:
         """Return the body for a message that claude-proxy itself puts into the stream; it is not counted."""
@@ -161,7 +162,7 @@ class StreamRecorder:
                     return truncated(self.body(line, judgement))
             verdict = "malformed"
         self.counts[verdict] += 1
-        return self._records.text(line, verdict, truncated=True)
+        return self._text(line, verdict, truncated=True)
 
     def decide(self, lines: Sequence[bytes]) -> None:
         """Settle what kind of stream this is by its first line that is not blank, if it is not settled yet."""
@@ -181,48 +182,40 @@ class StreamRecorder:
 
             if is_json_object(line):
                 redacted: Sequence[str] = ()
-                if self._redact:
-                    line, redacted = self._without_credentials(line)
+                if self._redactor.may_change(line):
+                    line, redacted = self._redactor.message(line)
                 return self._records.message(line, verdict, redacted=redacted)
-        return self._records.text(line, verdict)
+        return self._text(line, verdict)
+
+    def _text(
+        self,
+        line: bytes,
+        verdict: str | None,
+        errors: Sequence[Violation] = (),
+        *,
+        truncated: bool = False,
+        held_back: bool = False,
+    ) -> Body:
+        clean = self._redactor.text(line) if self._redactor.may_change(line) else line
+        redacted = clean != line
+        return self._records.text(
+            clean, verdict, errors, truncated=truncated, held_back=held_back, redacted=redacted
+        )
 
     def _are_alike(self, lines: Sequence[bytes], data: bytes) -> bool:
         """Whether all lines are valid and of one type, and their records hold them as they are."""
         return (
             self._judge is not None
             and self._judge.accepts_all(lines, data)
-            and (not self._redact or not self._may_carry_credentials(lines[0]))
+            and not self._redactor.may_change(data)
         )
-
-    def _may_carry_credentials(self, line: bytes) -> bool:
-        from proxy.protocol.redaction import may_carry_credentials  # noqa: PLC0415 - streams of text never need it
-
-        self._may_carry_credentials = may_carry_credentials  # type: ignore[method-assign] # without this detour
-        return may_carry_credentials(line)
 
     def _are_ordinary(self, lines: Sequence[bytes], judgements: Sequence[Judgement], data: bytes) -> bool:
         """Whether all lines are valid, and their records hold them as they are."""
-        if len(lines) == 1:  # as most reads of a quiet session are
-            line = lines[0]
-            fits = judgements[0].verdict == "valid" and _is_bare(line)
-            return fits and not (self._redact and self._without_credentials(line)[1])
         for line, judgement in zip(lines, judgements, strict=True):
             if judgement.verdict != "valid" or not _is_bare(line):
                 return False
-        if not self._redact:
-            return True
-        if len(lines) > 4:  # one search through a read is cheaper than many looks at lines
-            return b'"control_re' not in data and b'"update_environment_variables"' not in data
-        for line in lines:  # noqa: SIM110 - a generator costs more than all of this
-            if self._without_credentials(line)[1]:
-                return False
-        return True
-
-    def _without_credentials(self, line: bytes) -> tuple[bytes, Sequence[str]]:
-        from proxy.protocol.redaction import redact  # noqa: PLC0415 - most streams of text never need it
-
-        self._without_credentials = redact  # type: ignore[method-assign] # from now on without this detour
-        return redact(line)
+        return not self._redactor.may_change(data)
 
 
 class TextRecorder:
@@ -230,7 +223,8 @@ class TextRecorder:
 
     kind: Kind = "text"
 
-    def __init__(self, session_id: str) -> None:
+    def __init__(self, session_id: str, redactor: Redactor) -> None:
+        self._redactor = redactor
         self.counts: Counter[str] = Counter()
         self._records = StreamRecords(session_id, "stderr")
 
@@ -242,16 +236,20 @@ class TextRecorder:
         if lines[0][-1:] == b"\n":  # see `framing.Cut`
             lines = [data[:-1]]
         self.counts["text"] += len(lines)
-        return [self._records.text(line, None) for line in lines]
+        return [self._text(line) for line in lines]
 
     def raw(self, lines: Sequence[bytes]) -> Sequence[Body]:
         """Return the bodies for lines that a fault of ours kept from being recorded."""
-        return [self._records.text(line.removesuffix(b"\n"), None) for line in lines]
+        return [self._text(line.removesuffix(b"\n")) for line in lines]
 
     def unfinished(self, line: bytes, *, cut: bool = False) -> Body:
         """Return the body for a line without a newline."""
         self.counts["text"] += 1
-        return self._records.text(line, None, truncated=True)
+        return self._text(line, truncated=True)
+
+    def _text(self, line: bytes, *, truncated: bool = False) -> Body:
+        clean = self._redactor.text(line) if self._redactor.may_change(line) else line
+        return self._records.text(clean, None, truncated=truncated, redacted=clean != line)
 
 
 Recorder = StreamRecorder | TextRecorder

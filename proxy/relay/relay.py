@@ -16,6 +16,7 @@ import signal
 import sys
 
 from proxy import __version__
+from proxy.redaction import Redactor
 from proxy.relay.delivery import KILLED_S, LEFT_S, STALLED_MS, Delivery, Stalls
 from proxy.relay.memory import reuse_large_blocks
 from proxy.relay.pump import WAKE, Pump
@@ -47,11 +48,14 @@ class Settings:
         data_dir: str,
         name: str | None,
         validation: str,
-        redact: bool,
+        redact: str,
         *,
         is_reserved: bool = False,
     ) -> None:
-        """``validation`` is ``observe``, ``enforce`` or ``off``; ``is_reserved``: the log is there, and empty."""
+        """``validation`` is ``observe``, ``enforce`` or ``off``, ``redact`` is ``on``, ``strict`` or ``off``.
+
+        ``is_reserved``: the log is there, and empty.
+        """
         self.session_id = session_id
         self.data_dir = data_dir
         self.name = name
@@ -96,7 +100,8 @@ class Relay:
         self._exit: dict[str, Any] | None = None
         self._stalls: Stalls | None = None
         self._wake_read, self._wake_write = os.pipe()
-        data, redacted = _started(settings, session)
+        self._redactor = Redactor(settings.redact)
+        data, redacted = _started(settings, session, self._redactor)
         started = lifecycle(settings.session_id, "session_started", data, redacted)
         self._log = SessionLog(
             settings.data_dir, settings.session_id, started, is_reserved=settings.is_reserved
@@ -150,13 +155,13 @@ class Relay:
     def _recorder(self, name: str) -> Recorder:
         settings, plan = self._settings, self._session.plan
         if name == "stderr":
-            return TextRecorder(settings.session_id)
+            return TextRecorder(settings.session_id, self._redactor)
         return StreamRecorder(
             settings.session_id,
             "stdin" if name == "stdin" else "stdout",
             declared=plan.stdin_messages if name == "stdin" else plan.stdout_messages,
             judged=settings.validation != "off",
-            redact=settings.redact,
+            redactor=self._redactor,
         )
 
     # -- waiting ---------------------------------------------------------------------------------------------
@@ -291,13 +296,13 @@ def _exit(status: int) -> dict[str, Any]:
     return {"exit_code": os.WEXITSTATUS(status)}
 
 
-def _started(settings: Settings, session: Session) -> tuple[dict[str, Any], Sequence[str]]:
-    command, redacted = list(session.command), []
-    if settings.redact and any("{" in word for word in command):  # else there is nothing to be found
-        from proxy.protocol.redaction import redact_command  # noqa: PLC0415
-
-        command, changed = redact_command(session.command)
-        redacted = [f"/command/{index}" for index in changed]
+def _started(
+    settings: Settings, session: Session, redactor: Redactor
+) -> tuple[dict[str, Any], Sequence[str]]:
+    command, changed = list(session.command), list[int]()
+    if settings.redact != "off":
+        command, changed = redactor.command(command)
+    redacted = [f"/command/{index}" for index in changed]
     data = {
         "format": FORMAT,
         "command": command,

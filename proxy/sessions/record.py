@@ -103,19 +103,28 @@ class StreamRecords:
         *,
         truncated: bool = False,
         held_back: bool = False,
+        redacted: bool = False,
     ) -> Body:
-        """Return the body for a line that is not JSON; ``truncated``: it had no newline, or was cut."""
-        suffix = b',"errors":' + _json([_error(error) for error in errors]) if errors else b""
+        """Return the body for a line that is not JSON.
+
+        ``truncated``: it had no newline, or was cut. ``redacted``: something in it was replaced.
+        """
+        field, quote = "raw", b""
+        try:
+            text = encode_basestring(line.decode()).encode()
+        except UnicodeDecodeError:
+            field, quote = "raw_base64", b'"'
+            text = b2a_base64(line, newline=False)
+        suffix = quote
+        if errors:
+            suffix += b',"errors":' + _json([_error(error) for error in errors])
+        if redacted:
+            suffix += b',"redacted":["/%b"]' % field.encode()
         if truncated:
             suffix += b',"truncated":true'
         if held_back:
             suffix += b',"forwarded":false'
-        try:
-            raw = encode_basestring(line.decode()).encode()
-        except UnicodeDecodeError:
-            prefix = self._judged(verdict) + b'"raw_base64":"'
-            return prefix, b2a_base64(line, newline=False), b'"' + suffix + END
-        return self._judged(verdict) + b'"raw":', raw, suffix + END
+        return b'%b"%b":%b' % (self._judged(verdict), field.encode(), quote), text, suffix + END
 
     def _judged(self, verdict: str | None) -> bytes:
         return self._head if verdict is None else b'%b"verdict":"%b",' % (self._head, verdict.encode())

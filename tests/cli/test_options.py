@@ -81,7 +81,7 @@ def test_the_default_data_directory_is_the_platforms(monkeypatch: pytest.MonkeyP
     [
         ({"validation": "strict"}, "--validation is 'strict'; it takes observe, enforce, off"),
         ({"server": "yes"}, "--server is 'yes'; it takes auto, off"),
-        ({"redact": "no"}, "--redact is 'no'; it takes on, off"),
+        ({"redact": "no"}, "--redact is 'no'; it takes on, strict, off"),
         ({"port": "http"}, "--port is 'http'; it takes a number from 0 (any free port) to 65535"),
         ({"port": "65536"}, "--port is '65536'"),
         ({"config": "/does/not/exist"}, "cannot read the configuration /does/not/exist"),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from proxy.redaction import Redactor
 from proxy.relay.enforcement import AnsweringPump
 from proxy.relay.gate import Gate
 from proxy.relay.recording import StreamRecorder
@@ -281,7 +282,7 @@ def test_an_answer_never_splits_a_line(tmp_path: Path) -> None:
         "stdout",
         source,
         sink,
-        StreamRecorder("s", "stdout", declared=True, judged=True, redact=True),
+        StreamRecorder("s", "stdout", declared=True, judged=True, redactor=Redactor()),
         log,
         source_is_ours=True,
         on_idle=lambda: None,

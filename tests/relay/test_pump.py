@@ -18,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.protocol import Judge
+from proxy.redaction import Redactor
 from proxy.relay.enforcement import AnsweringPump, GuardedPump
 from proxy.relay.gate import Gate
 from proxy.relay.pump import READ_BYTES, WAKE, Pump, ReaderGoneError, capacity
@@ -71,7 +72,7 @@ class Line:
         pump: Callable[..., Pump] = Pump,
     ) -> None:
         self.log = WatchedLog(data_dir)
-        self.recorder = StreamRecorder("s", "stdout", declared=declared, judged=True, redact=True)
+        self.recorder = StreamRecorder("s", "stdout", declared=declared, judged=True, redactor=Redactor())
         source, self.writer = os.pipe()
         self.reader, sink = os.pipe()
         self.faults: list[str] = []
@@ -192,7 +193,7 @@ def test_a_command_that_writes_on_to_a_closed_reader(tmp_path: Path) -> None:
             fill()
             return super().bodies(lines, data)
 
-    line.pump.recorder = Refilled("s", "stdout", declared=True, judged=True, redact=True)
+    line.pump.recorder = Refilled("s", "stdout", declared=True, judged=True, redactor=Redactor())
     fill()
     os.close(line.reader)
     line.start()
@@ -313,7 +314,7 @@ def test_order_when_the_reader_goes_while_reads_are_under_way(
 ) -> None:
     """What was handed over before is in the log before what comes after."""
     log = LateLog(tmp_path)
-    recorder = StreamRecorder("s", "stdout", declared=True, judged=True, redact=True)
+    recorder = StreamRecorder("s", "stdout", declared=True, judged=True, redactor=Redactor())
     reader, sink = os.pipe()
     os.close(reader)
     done = threading.Semaphore(0)
@@ -453,7 +454,7 @@ def test_any_bytes_and_any_cuts(data: bytes, places: list[int], declared: bool, 
     """Out equals in, and the log gives back each line, for any stream, looked at in any way."""
     with tempfile.TemporaryDirectory() as folder:
         log = SessionLog(folder, "s", lifecycle("s", "session_started", {}))
-        recorder = StreamRecorder("s", "stdout", declared=declared, judged=judged, redact=True)
+        recorder = StreamRecorder("s", "stdout", declared=declared, judged=judged, redactor=Redactor())
         pump = Pump(
             "stdout",
             -1,
@@ -475,7 +476,7 @@ def test_any_bytes_and_any_cuts_with_enforcement(data: bytes, places: list[int])
     """What comes out is what came in without the invalid lines, and the log has those too."""
     with tempfile.TemporaryDirectory() as folder:
         log = SessionLog(folder, "s", lifecycle("s", "session_started", {}))
-        recorder = StreamRecorder("s", "stdin", declared=True, judged=True, redact=True)
+        recorder = StreamRecorder("s", "stdin", declared=True, judged=True, redactor=Redactor())
         pump = GuardedPump(
             "stdin",
             -1,

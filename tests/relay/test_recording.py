@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from proxy.redaction import Redactor
 from proxy.relay.recording import StreamRecorder, TextRecorder
 from proxy.sessions.record import END, Alike, Clock
 from tests.sessions.logs import Log, read_log_bytes
@@ -42,9 +43,9 @@ JUDGED = [
 ]
 
 
-def recorder(declared: bool = True, judged: bool = True, redact: bool = True) -> StreamRecorder:
+def recorder(declared: bool = True, judged: bool = True, redact: str = "on") -> StreamRecorder:
     """Return a recorder of stdin."""
-    return StreamRecorder("s", "stdin", declared=declared, judged=judged, redact=redact)
+    return StreamRecorder("s", "stdin", declared=declared, judged=judged, redactor=Redactor(redact))
 
 
 def log_of(*recorded: Any) -> Log:
@@ -230,7 +231,7 @@ def test_credentials_are_taken_out(count: int, declared: bool, judged: bool) -> 
     for record in log.records[-count:]:
         assert record.fields["message"]["variables"] == {"TOKEN": "[redacted]"}
         assert record.fields["redacted"] == ["/message/variables/TOKEN"]
-    kept = recorded(recorder(declared=declared, judged=judged, redact=False), *lines)
+    kept = recorded(recorder(declared=declared, judged=judged, redact="off"), *lines)
     assert kept.lines("stdin") == lines
 
 
@@ -264,7 +265,7 @@ def test_long_lines_with_their_newline(line: bytes, end: bytes) -> None:
         recorder,
         lambda: recorder(declared=False),
         lambda: recorder(judged=False),
-        lambda: TextRecorder("s"),
+        lambda: TextRecorder("s", Redactor()),
     ):
         whole, bare = make(), make()
         log, expected = log_of(whole.bodies([data], data)), log_of(bare.bodies([line], data))
@@ -281,7 +282,7 @@ def strip(log: Log) -> list[Any]:
 
 def test_stderr_is_text_without_verdict() -> None:
     """Lines of standard error are never judged."""
-    errors = TextRecorder("s")
+    errors = TextRecorder("s", Redactor())
     log = log_of(errors.bodies([KEEP_ALIVE, b"\xff"], b""), [errors.unfinished(b"last")])
     assert verdicts(log) == [None] * 3
     assert log.lines("stderr") == [KEEP_ALIVE, b"\xff", b"last"]

@@ -6,6 +6,7 @@ import json
 import subprocess
 from typing import TYPE_CHECKING, Any
 
+from proxy.redaction import Redactor
 from proxy.relay.recording import StreamRecorder
 from proxy.replay.launcher import write_stand_in
 from tests.recorded import LogMaker
@@ -39,7 +40,9 @@ def log(*turns: Any, command: tuple[str, ...] = STREAMING, **end: Any) -> bytes:
     maker = LogMaker()
     streams = {"<": "stdin", ">": "stdout", "!": "stderr"}
     complaints: Any = "stderr"
-    maker._recorders["stderr"] = StreamRecorder("made", complaints, declared=False, judged=False, redact=True)
+    maker._recorders["stderr"] = StreamRecorder(
+        "made", complaints, declared=False, judged=False, redactor=Redactor()
+    )
     made = [maker.started(command), *(maker.lines(streams[side], message) for side, message in turns)]
     return b"".join(made) + (maker.ended(**end) if end.pop("ends", True) else b"")
 

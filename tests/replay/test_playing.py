@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from proxy.redaction import Redactor
 from proxy.relay.recording import StreamRecorder
 from proxy.replay.acting import DIVERGED
 from tests.recorded import LogMaker
@@ -165,7 +166,7 @@ def text_log(*turns: tuple[str, bytes]) -> bytes:
     """Return the log of a session whose streams carry text."""
     maker = LogMaker()
     maker._recorders = {
-        stream: StreamRecorder("made", stream, declared=False, judged=True, redact=True)
+        stream: StreamRecorder("made", stream, declared=False, judged=True, redactor=Redactor())
         for stream in ("stdin", "stdout")
     }
     made = [maker.started(("claude", "-p"))] + [maker.lines(stream, line) for stream, line in turns]

@@ -1,0 +1,168 @@
+"""Where the protocol, and the command line of Claude Code, carry credentials by definition.
+
+`in_message` and `in_argument` return a JSON text with the values at these places replaced, and every other byte as it
+was.
+"""
+
+import json
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+REDACTED = "[redacted]"
+
+_Path = tuple[str, ...]
+_Change = tuple[int, int, str]
+"""Where a value begins and ends in a JSON text, and the JSON that takes its place."""
+
+# A path leads to the value that is replaced. `*` is any key or position, `@` says what in the value is replaced.
+_SERVER: tuple[_Path, ...] = (("env", "*"), ("headers", "*"), ("args", "@words"), ("url", "@url"))
+_SERVERS: tuple[_Path, ...] = tuple(("*", *path) for path in _SERVER)
+_AGENTS: tuple[_Path, ...] = tuple(
+    ("*", "mcpServers", *between, *path) for path in _SERVERS for between in ((), ("*",))
+)
+_COMMANDS = ("apiKeyHelper", "awsAuthRefresh", "awsCredentialExport", "otelHeadersHelper")
+_SETTINGS: tuple[_Path, ...] = (
+    ("env", "*"),
+    *((name,) for name in _COMMANDS),
+    *(("mcpServers", *path) for path in _SERVERS),
+)
+
+
+def _under(prefix: _Path, paths: tuple[_Path, ...]) -> tuple[_Path, ...]:
+    return tuple(prefix + path for path in paths)
+
+
+_MESSAGES: dict[str, tuple[_Path, ...]] = {
+    "update_environment_variables": (("variables", "*"),),
+    "control_request": (
+        *_under(("request", "mcpServers"), _SERVERS),
+        *_under(("request", "servers"), _SERVERS),
+        *_under(("request", "agents"), _AGENTS),
+        *_under(("request", "settings"), _SETTINGS),
+    ),
+    "control_response": (
+        *_under(("response", "response", "mcpServers", "*", "config"), _SERVER),
+        *_under(("response", "response", "effective"), _SETTINGS),
+        *_under(("response", "response", "applied"), _SETTINGS),
+        *_under(("response", "response", "sources", "*"), _SETTINGS),
+        *_under(("response", "response", "sources", "*", "settings"), _SETTINGS),
+    ),
+}
+_ARGUMENTS: dict[str, tuple[_Path, ...]] = {
+    "--mcp-config": (*_under(("mcpServers",), _SERVERS), *_SERVERS),
+    "--settings": _SETTINGS,
+    "--agents": _AGENTS,
+}
+_ANY_ARGUMENT = (*_SETTINGS, *_SERVER, *_AGENTS)
+
+
+def in_message(line: bytes, type_: str) -> bytes:
+    """Return a message of a type without the credentials that it carries. ValueError: it is no JSON."""
+    paths = _MESSAGES.get(type_)
+    return _changed(line.decode(), paths).encode() if paths else line
+
+
+def in_argument(value: str, option: str) -> str:
+    """Return the JSON value of a command-line option without credentials.
+
+    One that is broken is replaced as a whole if the option is one that carries credentials.
+    """
+    try:
+        return _changed(value, _ARGUMENTS.get(option, _ANY_ARGUMENT))
+    except (ValueError, RecursionError):
+        return REDACTED if option in _ARGUMENTS else value
+
+
+def _changed(text: str, paths: tuple[_Path, ...]) -> str:
+    """Return the JSON text with the values at the paths replaced. ValueError: it is no JSON."""
+    start = _skip(text, 0)
+    if _skip(text, _end(text, start)) != len(text):
+        raise ValueError("something follows the value")
+    pieces: list[str] = []
+    at = 0
+    for begin, end, replacement in _changes(text, start, frozenset(paths)):
+        pieces += (text[at:begin], replacement)
+        at = end
+    return "".join((*pieces, text[at:]))
+
+
+def _changes(text: str, at: int, paths: frozenset[_Path]) -> Iterator[_Change]:
+    """Yield what is to be replaced in the object or list that begins here, in order."""
+    whole = json.dumps(REDACTED)
+    for key, start, end in _members(text, at):
+        inner = frozenset(path[1:] for path in paths if path[0] in ("*", key))
+        opening = text[start]
+        if () in inner:
+            yield start, end, whole
+        elif ("@words",) in inner and opening == "[":
+            yield from _arguments(text, start)
+        elif ("@url",) in inner and opening == '"':
+            url = json.loads(text[start:end])
+            if (clean := _without_path(url)) != url:
+                yield start, end, json.dumps(clean)
+        elif opening in "{[":
+            yield from _changes(text, start, inner)
+        elif opening == '"' and inner & {
+            ("*",),
+            ("@words",),
+        }:  # a text where the credentials had to be, by name
+            yield start, end, whole
+
+
+def _arguments(text: str, at: int) -> Iterator[_Change]:
+    """Yield what is to be replaced in a server's arguments: all but options and the first word, the program's own."""
+    program_seen = False
+    for _, start, end in _members(text, at):
+        word = json.loads(text[start:end])
+        clean: object = REDACTED
+        if isinstance(word, str) and word.startswith("-"):
+            name, equals, _ = word.partition("=")
+            clean = f"{name}={REDACTED}" if equals else word
+        elif not program_seen and isinstance(word, str) and "=" not in word:
+            program_seen, clean = True, word
+        if clean != word:
+            yield start, end, json.dumps(clean)
+
+
+def _without_path(url: str) -> str:
+    """Return scheme, host and port of a URL: tokens stand in its path and query as well as before the host."""
+    try:
+        parts = urlsplit(url)
+        port = f":{parts.port}" if parts.port else ""
+    except ValueError:
+        return REDACTED
+    rest = parts.path.strip("/") or parts.query or parts.fragment
+    return f"{parts.scheme}://{parts.hostname or ''}{port}/{REDACTED}" if rest or parts.username else url
+
+
+def _members(text: str, at: int) -> Iterator[tuple[str, int, int]]:
+    """Yield key (or position), start and end of each value in the object or list that begins here."""
+    opening, closing = text[at : at + 1], "}" if text[at : at + 1] == "{" else "]"
+    at = _skip(text, at + 1)
+    position = 0
+    while text[at : at + 1] != closing:
+        key = str(position)
+        if opening == "{":
+            end = _end(text, at)
+            key = json.loads(text[at:end])
+            at = _skip(text, _skip(text, end) + 1)
+        end = _end(text, at)
+        yield key, at, end
+        at = _skip(text, end)
+        if text[at : at + 1] == ",":
+            at = _skip(text, at + 1)
+        position += 1
+
+
+# Values are only skipped, so a number of any length will do.
+_end_of = json.JSONDecoder(parse_int=float).raw_decode
+
+
+def _end(text: str, at: int) -> int:
+    return _end_of(text, at)[1]
+
+
+def _skip(text: str, at: int) -> int:
+    while text[at : at + 1] in (" ", "\t", "\r", "\n"):
+        at += 1
+    return at
