@@ -59,7 +59,9 @@ def complain(why: object, status: int, stderr: TextIO | None) -> int:
     if stderr is None:  # it is closed
         return status
     try:
-        stderr.write(f"claude-proxy: {why}\n")
+        from proxy.escaping import escape_controls  # noqa: PLC0415 - most commands have nothing to complain of
+
+        stderr.write(f"claude-proxy: {escape_controls(str(why))}\n")
         stderr.flush()
     except OSError:  # its disk is full, or its reader is gone
         try:  # noqa: SIM105 - contextlib takes long to import

@@ -8,7 +8,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from proxy.cli import UsageError
+from proxy.cli import UsageError, complain
 from proxy.cli.upkeep import settings_of
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def run_test(arguments: argparse.Namespace) -> int:
     elif error is None:
         print("The webhook took the alert.")
     else:
-        sys.stderr.write(f"claude-proxy: the webhook did not take the alert: {error}\n")
+        complain(f"the webhook did not take the alert: {error}", 1, sys.stderr)
     return 0 if error is None else 1
 
 

@@ -11,6 +11,7 @@ import msgspec
 from rich.text import Text
 
 from proxy.analysis import SessionAnalysis
+from proxy.cli import complain
 from proxy.cli.columns import Column, table
 from proxy.cli.report import anomaly_line, print_one, put
 from proxy.cli.terminal import one_line, open_console, read_visibly
@@ -54,8 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
         found = [catalogue.find(arguments.data_dir, word) for word in arguments.sessions or ["latest"]]
         reports = [_analysis(info) for info in found]
     except (catalogue.SessionLookupError, OSError) as error:
-        sys.stderr.write(f"claude-proxy: {error}\n")
-        return 2
+        return complain(error, 2, sys.stderr)
     if arguments.json:
         values = [msgspec.to_builtins(report) for report, _ in reports]
         print(json.dumps(values[0] if len(values) == 1 else {"sessions": values}, indent=2))

@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from proxy.cli import complain
 from proxy.cli.terminal import printable
 from proxy.compliance import junit, sarif, scenario
 from proxy.compliance.processes import Orphans
@@ -104,7 +105,7 @@ def check_options(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Check the wrapper, print the report and return the exit status."""
     if fault := _fault(arguments):
-        return _complain(fault)
+        return complain(fault, 2, sys.stderr)
     try:
         scenarios = scenario.shipped()
         for path in arguments.scenarios:
@@ -114,7 +115,7 @@ def run(arguments: argparse.Namespace) -> int:
             return _list(scenarios)
         report = _checked(arguments, scenarios)
     except (scenario.ScenarioError, TargetError) as error:
-        return _complain(str(error))
+        return complain(error, 2, sys.stderr)
     except CancelledError:
         return 130
     for path, document in _documents(arguments, report):
@@ -272,8 +273,3 @@ def _scores(report: Report) -> Table:
         score = "-" if group.score is None else f"{group.score:g} %"
         table.add_row(group.group, str(group.weight), str(group.points), str(group.of), score)
     return table
-
-
-def _complain(sentence: str) -> int:
-    sys.stderr.write(f"claude-proxy: {printable(sentence)}\n")
-    return 2

@@ -6,7 +6,9 @@ import sys
 
 import msgspec
 
+from proxy.cli import complain
 from proxy.cli.terminal import printable
+from proxy.escaping import escape_controls
 from proxy.events.formatting import quantity
 from proxy.sessions import catalogue
 from proxy.sessions.drift import Search, Sighting, Sightings
@@ -38,13 +40,11 @@ def run(args: argparse.Namespace) -> int:
         try:
             looked_at, skipped = look_through(catalogue.find(args.data_dir, text).path, found)
         except (catalogue.SessionLookupError, OSError) as error:
-            sys.stderr.write(f"claude-proxy: {error}\n")
-            return 2
+            return complain(error, 2, sys.stderr)
         if skipped and not looked_at:  # nothing was looked at: "no drift" would be untrue
-            sys.stderr.write(f"claude-proxy: {catalogue.NoRecordsError(text)}\n")
-            return 2
+            return complain(catalogue.NoRecordsError(text), 2, sys.stderr)
         if skipped:
-            sys.stderr.write(f"claude-proxy: {text}: {skipped} lines are no records\n")
+            complain(f"{text}: {skipped} lines are no records", 0, sys.stderr)
     drift = found.listed()
     if args.json:
         print(json.dumps({"drift": msgspec.to_builtins(drift)}, indent=2))
@@ -55,9 +55,11 @@ def run(args: argparse.Namespace) -> int:
             where = quantity(len(wanted), "session")
             sys.stderr.write(f"{what} in {where} that the specification does not have\n")
         else:
-            sys.stderr.write(f"No sessions in {args.data_dir} yet: there is nothing to look at.\n")
+            sys.stderr.write(
+                f"No sessions in {escape_controls(args.data_dir)} yet: there is nothing to look at.\n"
+            )
     if found.unlisted:
-        sys.stderr.write(f"claude-proxy: there is more; only the first {_MOST} things are listed\n")
+        complain(f"there is more; only the first {_MOST} things are listed", 0, sys.stderr)
     return 1 if drift and args.fail else 0
 
 

@@ -65,7 +65,7 @@ def print_sessions(arguments: argparse.Namespace) -> int:
     console = open_console()
     if not described:
         console.print(
-            f"No sessions in {arguments.data_dir} yet. Record one: claude-proxy -- claude -p 'hello'"
+            f"No sessions in {printable(arguments.data_dir)} yet. Record one: claude-proxy -- claude -p 'hello'"
         )
         return 0
     now, costs = datetime.now(UTC), [one["cost"] or 0.0 for one in described]

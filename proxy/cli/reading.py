@@ -8,7 +8,9 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Protocol
 
+from proxy.cli import complain
 from proxy.cli.terminal import whole_number
+from proxy.escaping import escape_controls
 from proxy.sessions import catalogue
 from proxy.sessions.reader import LogReader, Skipped
 
@@ -79,8 +81,7 @@ def _share(arguments: argparse.Namespace) -> int:
     try:
         return write_page(catalogue.find(arguments.data_dir, arguments.session), arguments.html)
     except catalogue.SessionLookupError as error:
-        sys.stderr.write(f"claude-proxy: {error}\n")
-        return 2
+        return complain(error, 2, sys.stderr)
 
 
 def run_tail(arguments: argparse.Namespace) -> int:
@@ -99,8 +100,7 @@ def _read(arguments: argparse.Namespace, *, count: int | None, follow: bool) -> 
             path = newest
             _print(path, arguments, None, follow=True)
     except catalogue.SessionLookupError as error:
-        sys.stderr.write(f"claude-proxy: {error}\n")
-        return 2
+        return complain(error, 2, sys.stderr)
     return 0
 
 
@@ -120,7 +120,7 @@ def _print(path: str, arguments: argparse.Namespace, count: int | None, *, follo
                 break
             time.sleep(_POLL_S)
         if not _is_there(reader):
-            sys.stderr.write(f"claude-proxy: {path} was removed or replaced: nothing more will come of it\n")
+            complain(f"{path} was removed or replaced: nothing more will come of it", 0, sys.stderr)
         elif not catalogue.is_running(path):
             printer.end(reader.rest(), crashed=catalogue.inspect(path).state == "crashed")
 
@@ -151,9 +151,10 @@ class _Printer(Protocol):
 
 
 class _Raw:
-    """Prints records as they are in the log."""
+    """Prints records as they are in the log; at a terminal what it would act on comes as escapes of JSON."""
 
     def __init__(self, path: str) -> None:
+        self._is_shown = sys.stdout.isatty()
         self._file = open(path, "rb")  # noqa: SIM115 - read from for as long as the program runs
 
     def print(self, items: Iterator[Entry | Skipped], count: int | None) -> None:
@@ -162,14 +163,17 @@ class _Raw:
                 _say_skipped(item)
                 continue
             self._file.seek(item.offset)
-            sys.stdout.buffer.write(self._file.read(item.end - item.offset))
+            line = self._file.read(item.end - item.offset)
+            if self._is_shown:
+                line = escape_controls(line.decode(errors="replace"), keep_lines=True).encode()
+            sys.stdout.buffer.write(line)
         sys.stdout.buffer.flush()
 
     def end(self, rest: Skipped | None, *, crashed: bool) -> None:
         if rest is not None:
             _say_skipped(rest)
         if crashed:
-            sys.stderr.write("claude-proxy: the log has no end: its wrapper was killed\n")
+            complain("the log has no end: its wrapper was killed", 0, sys.stderr)
 
 
 class _Told:
@@ -197,4 +201,4 @@ class _Told:
 
 
 def _say_skipped(item: Skipped) -> None:
-    sys.stderr.write(f"claude-proxy: byte {item.offset}: {item.detail}\n")
+    complain(f"byte {item.offset}: {item.detail}", 0, sys.stderr)

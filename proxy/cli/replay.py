@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 
-from proxy.cli import UsageError, resolve
+from proxy.cli import UsageError, complain, resolve
 
 TYPE_CHECKING = False  # `typing` takes long to import, and whoever started the stand-in waits
 if TYPE_CHECKING:
@@ -46,8 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
         settings = {"plays": [play], "journal": arguments.journal, **settings_from(arguments)}
         launcher.play(settings, arguments.arguments)
     except (launcher.CannotPlayError, LookupError) as error:
-        sys.stderr.write(f"claude-proxy: {error}\n")
-        return 2
+        return complain(error, 2, sys.stderr)
 
 
 def log_of(data_dir: str, session: str) -> str:

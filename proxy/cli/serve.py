@@ -4,6 +4,8 @@ import argparse
 import os
 import sys
 
+from proxy.cli import complain
+
 
 def serve_options(parser: argparse.ArgumentParser) -> None:
     """Say what the subcommand takes."""
@@ -21,9 +23,11 @@ def run(args: argparse.Namespace) -> int:
     try:
         lock = take_lock(args.data_dir)
     except OSError as error:
-        return _complain(f"the data directory {args.data_dir} cannot be used: {error.strerror}", 1)
+        return complain(f"the data directory {args.data_dir} cannot be used: {error.strerror}", 1, sys.stderr)
     if lock is None:
-        return _complain(f"a server for {args.data_dir} runs already: `claude-proxy status` says where", 1)
+        return complain(
+            f"a server for {args.data_dir} runs already: `claude-proxy status` says where", 1, sys.stderr
+        )
     from proxy import sources  # noqa: PLC0415
     from proxy.server.run import CannotServeError, Options, serve  # noqa: PLC0415 - 300 ms that only this one needs
 
@@ -31,10 +35,5 @@ def run(args: argparse.Namespace) -> int:
         settings = sources.read(args.config, os.environ).settings
         serve(Options(args.data_dir, args.host, args.port, settings), lock)
     except (sources.ConfigurationError, CannotServeError) as error:
-        return _complain(str(error), 2 if isinstance(error, sources.ConfigurationError) else 1)
+        return complain(str(error), 2 if isinstance(error, sources.ConfigurationError) else 1, sys.stderr)
     return 0
-
-
-def _complain(sentence: str, status: int) -> int:
-    sys.stderr.write(f"claude-proxy: {sentence}\n")
-    return status

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from proxy.cli import resolve
+from proxy.cli import complain, resolve
 from proxy.cli.terminal import printable
 from proxy.config import KEYS, SECRET
 from proxy.sessions.identity import default_data_dir
@@ -83,9 +83,9 @@ def _read(arguments: argparse.Namespace) -> Configuration | None:
         Certificate.of(found.settings.security)
         return found
     except CannotUseCertificateError as error:
-        sys.stderr.write(f"claude-proxy: {error}\n")
+        complain(error, 2, sys.stderr)
         return None
     except ConfigurationError as error:
         for fault in error.faults:
-            sys.stderr.write(f"claude-proxy: {fault}\n")
+            complain(fault, 2, sys.stderr)
         return None

@@ -8,6 +8,7 @@ from typing import Any, TextIO
 
 from proxy import __version__
 from proxy.analysis import SessionAnalysis
+from proxy.cli import complain
 from proxy.cli.markup import Conversation, escaped
 from proxy.cli.terminal import read_visibly
 from proxy.events import Event, Interpreter, Session, describe
@@ -37,8 +38,7 @@ def write_page(info: catalogue.SessionInfo, target: str) -> int:
     except BrokenPipeError:
         raise  # whoever reads has seen enough
     except OSError as error:
-        sys.stderr.write(f"claude-proxy: cannot write {target}: {error.strerror}; give another FILE\n")
-        return 1
+        return complain(f"cannot write {target}: {error.strerror}; give another FILE", 1, sys.stderr)
     return 0
 
 

@@ -56,22 +56,21 @@ def shim_options(parser: argparse.ArgumentParser) -> None:
 
 def write(arguments: argparse.Namespace) -> int:
     """Write the shim; return the exit status."""
+    from proxy.cli import complain  # noqa: PLC0415 - starting a shim does without
+    from proxy.escaping import escape_controls  # noqa: PLC0415
     from proxy.replay.script import ScriptError  # noqa: PLC0415 - starting a shim does without
 
     claude = arguments.claude and os.path.abspath(arguments.claude)
     target = os.path.join(os.path.abspath(arguments.dir), "claude")
     try:
         if wrong := _what_is_wrong(claude, target, stand_in=bool(arguments.script or arguments.replay)):
-            sys.stderr.write(f"claude-proxy: {wrong}\n")
-            return 2
+            return complain(wrong, 2, sys.stderr)
         _write(target, claude, arguments)
     except (LookupError, ScriptError) as error:
-        sys.stderr.write(f"claude-proxy: {error}\n")
-        return 2
+        return complain(error, 2, sys.stderr)
     except OSError as error:
-        sys.stderr.write(f"claude-proxy: cannot write {target}: {error.strerror}\n")
-        return 1
-    print(target)
+        return complain(f"cannot write {target}: {error.strerror}", 1, sys.stderr)
+    print(escape_controls(target) if sys.stdout.isatty() else target)
     return 0
 
 

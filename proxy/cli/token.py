@@ -6,6 +6,7 @@ import json
 import sys
 from typing import TYPE_CHECKING
 
+from proxy.cli import complain
 from proxy.server.tokens import SCOPES, TokenError, TokenFile
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def _create(arguments: argparse.Namespace) -> int:
     try:
         secret = TokenFile(arguments.data_dir).create(arguments.name, arguments.scope or ["read"])
     except TokenError as error:
-        return _complain(error)
+        return complain(error, 1, sys.stderr)
     print(secret)
     sys.stderr.write("This token is shown once, and kept as a hash only.\n")
     return 0
@@ -50,7 +51,7 @@ def _list(arguments: argparse.Namespace) -> int:
     try:
         tokens = sorted(TokenFile(arguments.data_dir).tokens().values(), key=lambda token: token.name)
     except TokenError as error:
-        return _complain(error)
+        return complain(error, 1, sys.stderr)
     if arguments.json:
         shown = [{"name": one.name, "scopes": one.scopes, "created_at": one.created_at} for one in tokens]
         print(json.dumps({"tokens": shown}, indent=2))
@@ -67,11 +68,6 @@ def _revoke(arguments: argparse.Namespace) -> int:
     try:
         TokenFile(arguments.data_dir).revoke(arguments.name)
     except TokenError as error:
-        return _complain(error)
+        return complain(error, 1, sys.stderr)
     print(f"{arguments.name} is revoked.")
     return 0
-
-
-def _complain(error: TokenError) -> int:
-    sys.stderr.write(f"claude-proxy: {error}\n")
-    return 1

@@ -12,7 +12,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from proxy import config, sources
-from proxy.cli import UsageError
+from proxy.cli import UsageError, complain
+from proxy.escaping import escape_controls
 from proxy.events.formatting import error_message
 
 if TYPE_CHECKING:
@@ -74,9 +75,9 @@ def run_prune(arguments: argparse.Namespace) -> int:
     else:
         _print_pruned(pruned, dry_run=arguments.dry_run)
     for session_id, error in pruned.failed:
-        sys.stderr.write(f"claude-proxy: {session_id} cannot be removed: {error}\n")
+        complain(f"{session_id} cannot be removed: {error}", 1, sys.stderr)
     if index_error is not None:
-        sys.stderr.write(f"claude-proxy: the index follows when a server starts next: {index_error}\n")
+        complain(f"the index follows when a server starts next: {index_error}", 1, sys.stderr)
     return 1 if pruned.failed else 0
 
 
@@ -99,7 +100,7 @@ def run_backup(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(asdict(made), indent=2))
     else:
-        print(f"{made.path}: {made.sessions} sessions, {size(made.bytes)}, verified")
+        print(f"{escape_controls(made.path)}: {made.sessions} sessions, {size(made.bytes)}, verified")
     return 0
 
 
@@ -123,13 +124,14 @@ def run_restore(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(asdict(restored), indent=2))
     else:
-        print(f"{restored.sessions} sessions ({size(restored.bytes)}) are in {arguments.data_dir}")
+        print(
+            f"{restored.sessions} sessions ({size(restored.bytes)}) are in {escape_controls(arguments.data_dir)}"
+        )
     return 0
 
 
 def _complain(sentence: str) -> int:
-    sys.stderr.write(f"claude-proxy: {sentence}\n")
-    return 1
+    return complain(sentence, 1, sys.stderr)
 
 
 def _rules(arguments: argparse.Namespace) -> Rules:

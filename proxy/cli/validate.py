@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, BinaryIO
 
+from proxy.cli import complain
 from proxy.protocol.specifications import UnknownSpecificationError, judge_for
 from proxy.sessions import catalogue
 from proxy.sessions.reader import parse
@@ -47,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         judge = judge_for(args.schema)
     except UnknownSpecificationError as error:
-        return _complain(str(error))
+        return complain(error, 2, sys.stderr)
     counts: Counter[str] = Counter()
     for name in args.files or ["-"]:
         try:
@@ -64,9 +65,9 @@ def run(args: argparse.Namespace) -> int:
             raise  # no fault of the file: whoever reads our answers has seen enough
         except OSError as error:
             hint = _of_session(args, name) if isinstance(error, FileNotFoundError) else ""
-            return _complain(f"{name} cannot be read: {error.strerror}{hint}")
+            return complain(f"{name} cannot be read: {error.strerror}{hint}", 2, sys.stderr)
         if is_log and args.schema != "record":
-            sys.stderr.write(f"claude-proxy: {name} {_OF_SESSION.format(name)}\n")
+            complain(f"{name} {_OF_SESSION.format(name)}", 0, sys.stderr)
     sys.stderr.write(f"{counts.total()} lines: {_summary(counts)}\n")
     return 1 if counts["invalid"] or counts["malformed"] else 0
 
@@ -101,12 +102,12 @@ def _opened(name: str) -> "contextlib.AbstractContextManager[BinaryIO]":
 
 def _print(name: str | None, judged: "Iterator[tuple[int, Judgement]]") -> None:
     prefix = b'{"line":' if name is None else b'{"file":%s,"line":' % json.dumps(name).encode()
-    out = bytearray()
+    out, is_shown = bytearray(), sys.stdout.isatty()  # what a terminal would act on comes as escapes
     for number, judgement in judged:
         errors = [
             {name: getattr(one, name) for name in ("path", "message", "keyword")} for one in judgement.errors
         ]
-        shown = json.dumps(errors, ensure_ascii=False).encode(errors="replace") if errors else b"[]"
+        shown = json.dumps(errors, ensure_ascii=is_shown).encode(errors="replace") if errors else b"[]"
         out += b'%s%d,"verdict":"%s","errors":%s}\n' % (prefix, number, judgement.verdict.encode(), shown)
     sys.stdout.buffer.write(out)
     sys.stdout.buffer.flush()
@@ -114,8 +115,3 @@ def _print(name: str | None, judged: "Iterator[tuple[int, Judgement]]") -> None:
 
 def _summary(counts: Counter[str]) -> str:
     return ", ".join(f"{count} {verdict}" for verdict, count in sorted(counts.items())) or "nothing to judge"
-
-
-def _complain(sentence: str) -> int:
-    sys.stderr.write(f"claude-proxy: {sentence}\n")
-    return 2

@@ -11,6 +11,7 @@ import os
 import sys
 import time
 
+from proxy.escaping import escape_controls
 from proxy.replay import messages
 from proxy.replay.script import signal_number
 from proxy.replay.wire import Journal, Wire
@@ -258,7 +259,7 @@ class _Actor:
 
     def _end(self, status: int, divergence: str | None = None) -> NoReturn:
         if divergence:
-            sys.stderr.write(f"claude-proxy replay: {divergence}\n")
+            sys.stderr.write(f"claude-proxy replay: {escape_controls(divergence)}\n")
             sys.stderr.flush()
         self._journal.note("ended", status=status, divergence=divergence)
         self._note(status, divergence)

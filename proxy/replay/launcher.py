@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 import sys
 
+from proxy.escaping import escape_controls
+
 TYPE_CHECKING = False  # `typing` takes long to import
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,7 +50,7 @@ def main(settings: dict[str, Any]) -> NoReturn:
     try:
         play(settings, sys.argv[1:])
     except CannotPlayError as error:
-        sys.stderr.write(f"claude-proxy: {error}\n")
+        sys.stderr.write(f"claude-proxy: {escape_controls(str(error))}\n")
         sys.exit(2)
 
 

@@ -10,6 +10,7 @@ import os
 import resource
 import sys
 
+from proxy.escaping import escape_controls
 from proxy.server.background import ensure_server, take_lock
 
 _NEWEST = 100
@@ -35,7 +36,7 @@ def main() -> int:
         settings = sources.read(args.config, os.environ).settings
         left = serve(Options(args.data_dir, args.host, args.port, settings, background=True), lock)
     except (sources.ConfigurationError, CannotServeError) as error:
-        sys.stderr.write(f"claude-proxy: {error}\n")
+        sys.stderr.write(f"claude-proxy: {escape_controls(str(error))}\n")
         return 1
     if left and any_session_runs(args.data_dir):
         # It began while we were leaving, saw us, and started none.

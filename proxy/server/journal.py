@@ -7,9 +7,12 @@ form, under the name ``library.said``.
 
 import logging
 import sys
+from io import StringIO
 from typing import Any, Literal, TextIO
 
 import structlog
+
+from proxy.escaping import escape_controls
 
 __all__ = ["configure", "journal"]
 
@@ -43,7 +46,7 @@ def configure(
     else:
         shown = [
             structlog.dev.ConsoleRenderer(
-                colors=is_terminal, exception_formatter=structlog.dev.plain_traceback
+                colors=is_terminal, exception_formatter=_traceback, repr_native_str=True
             )
         ]
     handler = logging.StreamHandler(stream)
@@ -56,6 +59,13 @@ def configure(
     root.addHandler(handler)
     root.setLevel("WARNING")  # of libraries we hear what is wrong
     logging.getLogger(_NAME).setLevel(level)
+
+
+def _traceback(stream: TextIO, error: Any) -> None:
+    """Write an error for people; it may quote what came from outside."""
+    text = StringIO()
+    structlog.dev.plain_traceback(text, error)
+    stream.write(escape_controls(text.getvalue(), keep_lines=True))
 
 
 def _of_a_library(_logger: Any, _method: str, event: Any) -> Any:

@@ -96,7 +96,7 @@ def _unpack(archive: str, beside: str) -> dict[str, tuple[int, str]]:
         raise BackupError(f"{archive} is no whole backup: its list of files ({MANIFEST}) is missing")
     if found != manifest:
         wrong = sorted(name for name in {*found, *manifest} if found.get(name) != manifest.get(name))
-        raise BackupError(f"{archive} is damaged: {wrong[0]} is not what the list of files says")
+        raise BackupError(f"{archive} is damaged: {wrong[0]!r} is not what the list of files says")
     return found
 
 
@@ -121,9 +121,7 @@ def _manifest(content: IO[bytes]) -> dict[str, Any]:
     said = json.loads(text)
     try:
         if said["format"] != 1:
-            raise BackupError(
-                f"the backup is of format {said['format']}; a newer claude-proxy can restore it"
-            )
+            raise BackupError("the backup is of another format; a newer claude-proxy can restore it")
         return {name: (about["bytes"], about["sha256"]) for name, about in said["files"].items()}
     except (TypeError, KeyError, AttributeError):
         raise ValueError("its list of files is none") from None

@@ -110,3 +110,16 @@ def test_auto_is_text_on_a_terminal_and_json_elsewhere(monkeypatch: pytest.Monke
         journal.info("server.started", url="u")
         assert stream.getvalue().startswith("{") is not is_terminal
         assert "server.started" in stream.getvalue()
+
+
+def test_text_on_a_terminal_holds_no_commands_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a client asked for, and what an error quotes, is shown as text."""
+    stream = io.StringIO()
+    configure("INFO", "console", stream)
+    journal.warning("request.index_unreadable", path="/\x1b[2J\x9b1m", error="\x07")
+    try:
+        raise ValueError("\x1b]0;title\x07")
+    except ValueError:
+        journal.exception("request.failed", path="/")
+    assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f]", stream.getvalue())
+    assert "title" in stream.getvalue()
