@@ -7,11 +7,11 @@ thresholds and their reasons; ``docs/analysis.md`` says the same to users.
 from typing import Final
 
 from proxy.analysis import failures, mismatches
+from proxy.analysis.cost import Costs
 from proxy.analysis.counts import ToolCounts
 from proxy.analysis.delays import Delays
 from proxy.analysis.failures import Failures
 from proxy.analysis.findings import Findings, Seen, Tops
-from proxy.analysis.ledger import Ledger
 from proxy.analysis.loops import Loops
 from proxy.analysis.mismatches import Mismatches
 from proxy.analysis.report import Activity, Anomaly
@@ -86,7 +86,7 @@ class Anomalies:
                     self._costs.add(cost, span)
 
     def report(
-        self, spans: Spans, ledger: Ledger, tools: ToolCounts, until_us: int
+        self, spans: Spans, costs: Costs, tools: ToolCounts, until_us: int
     ) -> tuple[list[Anomaly], dict[str, int]]:
         """Return the anomalies in order of time, and how many of each kind there are."""
         findings = Findings()
@@ -94,14 +94,14 @@ class Anomalies:
         self._loops.find(findings)
         self._failures.find(findings)
         self._mismatches.find(findings)
-        self._find_costs(findings, ledger)
+        self._find_costs(findings, costs)
         worst = sorted(
             findings.anomalies, key=lambda one: (-SEVERITIES.index(one.severity), one.time, one.seq or 0)
         )
         return sorted(worst[:MOST], key=lambda one: (one.time, one.seq or 0)), findings.counts
 
-    def _find_costs(self, findings: Findings, ledger: Ledger) -> None:
-        norm = ledger.per_turn
+    def _find_costs(self, findings: Findings, costs: Costs) -> None:
+        norm = costs.per_turn
         if norm.count < COST_TURNS:
             return
         median, p90 = norm.quantile(0.5), norm.quantile(0.9)

@@ -4,10 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
-from proxy.analysis.figures import Distribution
+from proxy.analysis.distribution import Distribution
 from proxy.analysis.report import Command, Permissions, Tool
 from proxy.analysis.spans import Span
 from proxy.events import Event
+from proxy.events.figures import run_outcome
 from proxy.events.reading import Message, inner, text
 
 __all__ = ["Commands", "PermissionCounts", "ToolCounts"]
@@ -58,16 +59,17 @@ class ToolCounts:
 
 
 def _tool(name: str, tool: _Tool, waiting: int) -> Tool:
-    completed, failed = tool.outcomes.get("completed", 0), tool.outcomes.get("failed", 0)
+    counted, calls = tool.outcomes.get, sum(tool.outcomes.values()) + waiting
     return Tool(
         tool=name,
-        calls=sum(tool.outcomes.values()) + waiting,
-        completed=completed,
-        failed=failed,
-        denied=tool.outcomes.get("denied", 0),
-        unfinished=tool.outcomes.get("unfinished", 0) + waiting,
-        failure_rate=round(failed / (completed + failed), 4) if completed + failed else 0.0,
-        duration=tool.duration.figures(),
+        calls=calls,
+        completed=counted("completed", 0),
+        failed=counted("failed", 0),
+        denied=counted("denied", 0),
+        interrupted=counted("interrupted", 0),
+        unfinished=counted("unfinished", 0) + waiting,
+        failure_rate=round(counted("failed", 0) / calls, 4),
+        duration=tool.duration.statistics(),
         permission_ms=tool.asked_us / 1000,
     )
 
@@ -93,7 +95,7 @@ class PermissionCounts:
             denied=counted("denied", 0),
             cancelled=counted("cancelled", 0),
             unanswered=counted("unfinished", 0) + still_open,
-            waiting=self._waiting.figures(),
+            waiting=self._waiting.statistics(),
         )
 
 
@@ -124,7 +126,7 @@ class Commands:
                 self._move("prompt", "sent" if self._has("prompt", "sent") else "queued", "running")
                 self._in_turn = True
             case "run_completed" | "run_failed" | "run_interrupted" if self._in_turn:
-                self._move("prompt", "running", event.event_type.removeprefix("run_"))
+                self._move("prompt", "running", run_outcome(event.event_type, data))
                 self._in_turn = False
             case "error" if text(data, "source") == "control_response":
                 action = self._requests.pop(text(data, "request_id") or "", None)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from proxy.analysis.counts import ToolCounts
-from proxy.analysis.figures import Distribution
+from proxy.analysis.distribution import Distribution
 from proxy.analysis.findings import Findings, Seen, Tops
 from proxy.analysis.report import Activity
 from proxy.analysis.spans import Span, Spans

@@ -4,28 +4,32 @@ from collections.abc import Iterable
 
 import msgspec
 
+from proxy.analysis.cost import turn_tokens
 from proxy.analysis.counts import named
-from proxy.analysis.figures import Distribution
-from proxy.analysis.ledger import turn_tokens
-from proxy.analysis.report import Figures
+from proxy.analysis.distribution import Distribution
+from proxy.analysis.report import Statistics
 from proxy.events import Session
+from proxy.events.figures import call_outcome, duration_ms
 from proxy.events.reading import number
 from proxy.events.timestamps import format_timestamp
 from proxy.events.vocabulary import OVER
 
-__all__ = ["ENDS", "HOUR_US", "Ended", "Metrics", "metrics"]
+__all__ = ["HOUR_US", "READ_TYPES", "EventFigures", "Metrics", "metrics"]
 
 HOUR_US = 3_600_000_000
 _RUNS = ("run_completed", "run_failed", "run_interrupted")
-ENDS = (*_RUNS, "tool_completed", "tool_failed")
+READ_TYPES = (*_RUNS, "tool_started", "tool_completed", "tool_failed")
 """Events whose data is looked at; of all others the type is enough."""
 _ERRORS = ("run_failed", "tool_failed", "task_failed", "validation_failed", "recording_gap", "error")
 
 
-class Ended(msgspec.Struct):
-    """What is read of an event that ends something; the rest of it is passed over unread."""
+class EventFigures(msgspec.Struct):
+    """What is read of such an event; the rest of it is passed over unread."""
 
     tool: object = None
+    subtype: object = None
+    denied: object = None
+    interrupted: object = None
     duration_ms: object = None
     cost_usd: object = None
     usage: object = None
@@ -55,18 +59,19 @@ class SessionCounts(msgspec.Struct, frozen=True):
     ended: int
     failed: int
     active: int
-    duration: Figures
+    duration: Statistics
 
 
 class RunCounts(msgspec.Struct, frozen=True):
-    """The turns that ended."""
+    """The turns that ended, with a result but for those that are ``unfinished``: they are not in the total."""
 
     total: int
     completed: int
     failed: int
     interrupted: int
+    unfinished: int
     error_rate: float
-    duration: Figures
+    duration: Statistics
 
 
 class ToolTimes(msgspec.Struct, frozen=True):
@@ -75,15 +80,17 @@ class ToolTimes(msgspec.Struct, frozen=True):
     tool: str
     calls: int
     failed: int
+    denied: int
     failure_rate: float
-    duration: Figures
+    duration: Statistics
 
 
 class AllTools(msgspec.Struct, frozen=True):
-    """The tool calls that ended."""
+    """The tool calls that were made."""
 
     total: int
     failed: int
+    denied: int
     error_rate: float
     by_tool: list[ToolTimes]
 
@@ -108,7 +115,7 @@ class PeriodCost(msgspec.Struct, frozen=True):
     """What the turns cost that ended in the period."""
 
     total_usd: float
-    per_turn: Figures
+    per_turn: Statistics
     tokens: dict[str, int]
     by_hour: list[HourCost]
 
@@ -130,7 +137,7 @@ class _Tool:
     """Calls of one tool."""
 
     def __init__(self) -> None:
-        self.calls = self.failed = 0
+        self.calls = self.failed = self.denied = 0
         self.duration = Distribution()
 
 
@@ -138,13 +145,13 @@ def metrics(
     after_us: int | None,
     until_us: int | None,
     counts: Iterable[tuple[int, str, int]],
-    ended: Iterable[tuple[int, str, bytes]],
+    read: Iterable[tuple[int, str, bytes]],
     sessions: Iterable[Session],
 ) -> Metrics:
     """Return the metrics of a period.
 
-    ``counts``: hour (its beginning, in microseconds), type and number of events; ``ended``: moment, type and data (as
-    JSON) of the events of the types `ENDS`; ``sessions``: those that may have had something to do with the period.
+    ``counts``: hour (its beginning, in microseconds), type and number of events; ``read``: moment, type and data (as
+    JSON) of the events of the `READ_TYPES`; ``sessions``: those that may have had something to do with the period.
     """
     by_hour: dict[int, dict[str, int]] = {}
     by_type: dict[str, int] = {}
@@ -154,8 +161,10 @@ def metrics(
             types[kind] = types.get(kind, 0) + count
             by_type[kind] = by_type.get(kind, 0) + count
     total = sum(by_type.values())
-    runs, tools, cost = _fold(ended)
+    runs, tools, cost = _fold(read)
     errors = {kind: by_type[kind] for kind in _ERRORS if kind in by_type}
+    if "tool_failed" in errors:  # the events of calls that were denied or interrupted among them
+        errors["tool_failed"] = tools.failed
     return Metrics(
         start_time=None if after_us is None else format_timestamp(after_us),
         end_time=None if until_us is None else format_timestamp(until_us),
@@ -175,29 +184,26 @@ def metrics(
     )
 
 
-_decode = msgspec.json.Decoder(Ended).decode
+_decode = msgspec.json.Decoder(EventFigures).decode
 
 
-def _fold(ended: Iterable[tuple[int, str, bytes]]) -> tuple[RunCounts, AllTools, PeriodCost]:
-    outcomes = dict.fromkeys(_RUNS, 0)
+def _fold(read: Iterable[tuple[int, str, bytes]]) -> tuple[RunCounts, AllTools, PeriodCost]:
+    outcomes = dict.fromkeys((*_RUNS, "unfinished"), 0)
     durations, costs = Distribution(), Distribution()
     tools: dict[str, _Tool] = {}
     tokens: dict[str, int] = {}
     by_hour: dict[int, tuple[float, int]] = {}
-    for moment_us, kind, data in ended:
+    for moment_us, kind, data in read:
         try:
             one = _decode(data)
         except msgspec.DecodeError:
             continue  # an event of a client's own, under one of our names
         took = _amount(one.duration_ms)
         if kind not in _RUNS:
-            tool = named(tools, one.tool if isinstance(one.tool, str) else "(unknown)", _Tool)
-            tool.calls += 1
-            tool.failed += kind == "tool_failed"
-            if took is not None:
-                tool.duration.add(took)
+            if isinstance(one.tool, str):  # else it is the result of no call
+                _take_tool(named(tools, one.tool, _Tool), kind, one, took)
             continue
-        outcomes[kind] += 1
+        outcomes[kind if one.subtype is not None else "unfinished"] += 1
         if took is not None:
             durations.add(took)
         paid = _amount(one.cost_usd)
@@ -212,20 +218,40 @@ def _fold(ended: Iterable[tuple[int, str, bytes]]) -> tuple[RunCounts, AllTools,
     return _runs(outcomes, durations), _tools(tools), _cost(costs, tokens, by_hour)
 
 
+def _take_tool(tool: _Tool, kind: str, one: EventFigures, took: float | None) -> None:
+    if kind == "tool_started":
+        tool.calls += 1
+        return
+    outcome = call_outcome(kind, {"denied": one.denied, "interrupted": one.interrupted})
+    tool.failed += outcome == "failed"
+    tool.denied += outcome == "denied"
+    if took is not None and outcome in ("completed", "failed"):
+        tool.duration.add(took)
+
+
 def _runs(outcomes: dict[str, int], durations: Distribution) -> RunCounts:
     completed, failed, interrupted = (outcomes[kind] for kind in _RUNS)
     total = completed + failed + interrupted
-    return RunCounts(total, completed, failed, interrupted, _share(failed, total), durations.figures())
+    unfinished, rate = outcomes["unfinished"], _share(failed, total)
+    return RunCounts(total, completed, failed, interrupted, unfinished, rate, durations.statistics())
 
 
 def _tools(tools: dict[str, _Tool]) -> AllTools:
     total = sum(tool.calls for tool in tools.values())
     failed = sum(tool.failed for tool in tools.values())
+    denied = sum(tool.denied for tool in tools.values())
     by_tool = [
-        ToolTimes(name, tool.calls, tool.failed, _share(tool.failed, tool.calls), tool.duration.figures())
+        ToolTimes(
+            name,
+            tool.calls,
+            tool.failed,
+            tool.denied,
+            _share(tool.failed, tool.calls),
+            tool.duration.statistics(),
+        )
         for name, tool in sorted(tools.items(), key=lambda item: (-item[1].calls, item[0]))
     ]
-    return AllTools(total, failed, _share(failed, total), by_tool)
+    return AllTools(total, failed, denied, _share(failed, total), by_tool)
 
 
 def _cost(costs: Distribution, tokens: dict[str, int], by_hour: dict[int, tuple[float, int]]) -> PeriodCost:
@@ -233,7 +259,7 @@ def _cost(costs: Distribution, tokens: dict[str, int], by_hour: dict[int, tuple[
         HourCost(format_timestamp(hour_us), round(cost, 9), turns)
         for hour_us, (cost, turns) in sorted(by_hour.items())
     ]
-    return PeriodCost(round(costs.total, 9), costs.figures(), tokens, hours)
+    return PeriodCost(round(costs.total, 9), costs.statistics(), tokens, hours)
 
 
 def _sessions(after_us: int | None, until_us: int | None, sessions: Iterable[Session]) -> SessionCounts:
@@ -250,8 +276,8 @@ def _sessions(after_us: int | None, until_us: int | None, sessions: Iterable[Ses
         if over and low < one.ended_us <= high:
             ended += one.state == "ended"
             failed += one.state == "failed"
-            durations.add(max(0, one.ended_us - one.started_us) / 1000)
-    return SessionCounts(total, started, ended, failed, active, durations.figures())
+            durations.add(duration_ms(one, one.ended_us))
+    return SessionCounts(total, started, ended, failed, active, durations.statistics())
 
 
 def _amount(value: object) -> float | None:

@@ -19,7 +19,6 @@ __all__ = [
     "Command",
     "Cost",
     "Evidence",
-    "Figures",
     "ModelCost",
     "Pattern",
     "Permissions",
@@ -27,10 +26,12 @@ __all__ = [
     "Severity",
     "StateTime",
     "States",
+    "Statistics",
     "Subagent",
     "Time",
     "Timeline",
     "Tool",
+    "Totals",
     "Transition",
     "Turn",
 ]
@@ -49,7 +50,7 @@ class Bucket(msgspec.Struct, frozen=True):
     count: int
 
 
-class Figures(msgspec.Struct, frozen=True):
+class Statistics(msgspec.Struct, frozen=True):
     """What a set of values looks like. All but the counts are None when there are none."""
 
     count: int = 0
@@ -90,7 +91,7 @@ class ActivityTime(msgspec.Struct, frozen=True):
     activity: Activity
     ms: float
     share: float
-    spans: Figures
+    spans: Statistics
     """How long each stretch of it was."""
 
 
@@ -100,8 +101,8 @@ class Time(msgspec.Struct, frozen=True):
     total_ms: float
     activities: list[ActivityTime]
     """Largest first. They add up to the whole."""
-    turns: Figures
-    gaps: Figures
+    turns: Statistics
+    gaps: Statistics
     """Between one event and the next."""
 
 
@@ -147,12 +148,13 @@ class Tool(msgspec.Struct, frozen=True):
     completed: int
     failed: int
     denied: int
-    """Not allowed by the caller; not counted as failed."""
+    """Never ran, because somebody, a hook or a rule refused them."""
+    interrupted: int
     unfinished: int
     """Without a result, so far or for ever."""
     failure_rate: float
-    """Of the calls that have a result."""
-    duration: Figures
+    """Failed calls of all."""
+    duration: Statistics
     """From the call to its result, without the time that its permission took."""
     permission_ms: float
 
@@ -165,7 +167,7 @@ class Permissions(msgspec.Struct, frozen=True):
     denied: int
     cancelled: int
     unanswered: int
-    waiting: Figures
+    waiting: Statistics
 
 
 class Subagent(msgspec.Struct, frozen=True):
@@ -225,7 +227,7 @@ class Cost(msgspec.Struct, frozen=True):
 
     total_usd: float | None
     tokens: dict[str, int]
-    per_turn: Figures
+    per_turn: Statistics
     by_model: list[ModelCost]
     by_agent: list[AgentTokens]
 
@@ -265,7 +267,7 @@ class Bar(msgspec.Struct, frozen=True):
     count: int
     """How many bars this one stands for; more than 1 where they were too small to be shown."""
     failed: int
-    """How many of them did not end well."""
+    """How many of them failed."""
     busy_ms: float
     """How long they were together."""
 
@@ -281,6 +283,16 @@ class Timeline(msgspec.Struct, frozen=True):
     """Bars that are shorter were put together with their neighbours; 0: none was."""
 
 
+class Totals(msgspec.Struct, frozen=True):
+    """Counts of the whole session, as the status shows them: `proxy.events.figures` says what each means."""
+
+    turns: int
+    tool_calls: int
+    tool_failures: int
+    tool_denials: int
+    subagents: int
+
+
 class Analysis(msgspec.Struct, frozen=True):
     """Everything that is said about one session."""
 
@@ -294,6 +306,7 @@ class Analysis(msgspec.Struct, frozen=True):
     duration_ms: float
     events: int
     """Events that were analysed."""
+    totals: Totals
     complete: bool
     """False: the session has more events than these; ``monitoring.max_events_per_session`` bounds the index."""
     summary: list[str]

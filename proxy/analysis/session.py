@@ -8,11 +8,11 @@ Rules it lives by:
 """
 
 from proxy.analysis.anomalies import Anomalies
+from proxy.analysis.cost import Costs
 from proxy.analysis.counts import Commands, PermissionCounts, ToolCounts
-from proxy.analysis.figures import Distribution
-from proxy.analysis.ledger import Ledger
+from proxy.analysis.distribution import Distribution
 from proxy.analysis.patterns import Patterns
-from proxy.analysis.report import Analysis, Sequence, Time
+from proxy.analysis.report import Analysis, Sequence, Time, Totals
 from proxy.analysis.spans import Span, Spans, seq_of
 from proxy.analysis.states import StateTimes
 from proxy.analysis.summary import summarised
@@ -20,7 +20,8 @@ from proxy.analysis.timeline import Bars
 from proxy.analysis.turns import Turns
 from proxy.analysis.waits import Waits
 from proxy.events import Event
-from proxy.events.reading import text
+from proxy.events.figures import Figures
+from proxy.events.reading import Message, number, text
 from proxy.events.timestamps import format_timestamp
 from proxy.events.vocabulary import OVER
 
@@ -35,32 +36,33 @@ class SessionAnalysis:
 
     def __init__(self, session_id: str) -> None:
         self.session_id = session_id
-        self.events = 0
+        self.figures = Figures()
         self.last_us = 0
         """The moment of the last event that was taken."""
         self._started_us = 0
+        self._ran_ms: float | None = None
         self._about: dict[str, str] = {}
         self._kinds: dict[str, int] = {}
         self._gaps = Distribution()
         self._patterns, self._tool_patterns = Patterns(), Patterns()
         self._spans, self._waits, self._states = Spans(), Waits(), StateTimes()
         self._tools, self._permissions, self._commands = ToolCounts(), PermissionCounts(), Commands()
-        self._turns, self._ledger, self._bars = Turns(), Ledger(), Bars()
+        self._turns, self._costs, self._bars = Turns(), Costs(), Bars()
         self._anomalies = Anomalies()
 
     def take(self, event: Event) -> None:
         """Take the next event."""
         us, data = max(event.timestamp_us, self.last_us), event.data
         seq = seq_of(data)
-        gap_us = us - self.last_us if self.events else 0
-        if self.events:
+        gap_us = us - self.last_us if self.figures.events else 0
+        if self.figures.events:
             self._gaps.add(gap_us / 1000)
         else:
-            self._started_us = us
+            self._begin(us, data)
         activity = self._waits.activity
         if activity is not None and self._spans.turn is not None:
             self._turns.wait(activity, gap_us / 1000)
-        self.events += 1
+        self.figures.take(event.event_type, data)
         self.last_us = us
         self._count(event)
         closed = self._spans.take(event)
@@ -81,7 +83,9 @@ class SessionAnalysis:
         until_us = self.last_us if over or now_us is None else max(now_us, self.last_us)
         still_open = self._spans.open()
         total_ms = (until_us - self._started_us) / 1000
-        anomalies, counts = self._anomalies.report(self._spans, self._ledger, self._tools, until_us)
+        duration_ms = total_ms if self._ran_ms is None else self._ran_ms
+        figures, subagents = self.figures, [one for one in still_open if one.kind == "subagent"]
+        anomalies, counts = self._anomalies.report(self._spans, self._costs, self._tools, until_us)
         current = self._waits.current(until_us)
         analysis = Analysis(
             session_id=self.session_id,
@@ -89,34 +93,49 @@ class SessionAnalysis:
             state=self._states.state or "starting",
             model=self._about.get("model"),
             claude_code_version=self._about.get("claude_code_version"),
-            started_at=format_timestamp(self._started_us) if self.events else None,
+            started_at=format_timestamp(self._started_us) if figures.events else None,
             ended_at=format_timestamp(self.last_us) if over else None,
-            duration_ms=total_ms,
-            events=self.events,
-            complete=expected is None or expected <= self.events,
+            duration_ms=duration_ms,
+            events=figures.events,
+            totals=Totals(
+                turns=figures.turns,
+                tool_calls=figures.tool_calls,
+                tool_failures=figures.tool_failures,
+                tool_denials=figures.tool_denials,
+                subagents=figures.subagents,
+            ),
+            complete=expected is None or expected <= figures.events,
             summary=[],
             sequence=self._sequence(),
             time=Time(
                 total_ms,
                 self._waits.times(until_us, total_ms),
-                self._turns.durations.figures(),
-                self._gaps.figures(),
+                self._turns.durations.statistics(),
+                self._gaps.statistics(),
             ),
             states=self._states.report(until_us),
             commands=self._commands.report(),
             tools=self._tools.report([span for span in still_open if span.kind == "tool"]),
             permissions=self._permissions.report(len(self._spans.permissions)),
-            subagents=self._turns.agents([one for one in still_open if one.kind == "subagent"], until_us),
+            subagents=self._turns.agents(subagents, until_us),
             turns=self._turns.turns(self._spans.turn, until_us),
             turn_outcomes=self._outcomes(),
-            cost=self._ledger.report(),
+            cost=self._costs.report(figures),
             anomalies=anomalies,
             anomaly_counts=counts,
             timeline=self._bars.timeline(
-                still_open if current is None else [*still_open, current], self._started_us, until_us
+                still_open if current is None else [*still_open, current],
+                self._started_us,
+                until_us,
             ),
         )
         return summarised(analysis)
+
+    def _begin(self, us: int, data: Message) -> None:
+        """Begin with the first event; the command has been starting for a while by then."""
+        self._started_us = us - round((number(data, "age_ms") or 0) * 1000)
+        self._states.take(text(data, "state"), self._started_us)
+        self._follow(self._started_us, seq_of(data))
 
     # -- parts of it -------------------------------------------------------------------------------------------
 
@@ -133,7 +152,9 @@ class SessionAnalysis:
             case "tool_started":
                 self._tool_patterns.add(text(data, "tool") or "unknown")
             case "run_completed" | "run_failed" | "run_interrupted":
-                self._ledger.take(data)
+                self._costs.take(data)
+            case "session_ended":
+                self._ran_ms = number(data, "duration_ms")
             case "session_started" | "session_initialized":
                 for name in ("name", "model", "claude_code_version"):
                     if said := text(data, name):
@@ -157,7 +178,7 @@ class SessionAnalysis:
 
     def _sequence(self) -> Sequence:
         kinds = dict(sorted(self._kinds.items(), key=lambda item: (-item[1], item[0])))
-        return Sequence(self.events, kinds, self._patterns.found(), self._tool_patterns.found())
+        return Sequence(self.figures.events, kinds, self._patterns.found(), self._tool_patterns.found())
 
     def _outcomes(self) -> dict[str, int]:
         outcomes = dict(self._turns.outcomes)

@@ -4,6 +4,7 @@ Rules it lives by:
 
 * A span ends once: ``completed``, ``failed``, ``denied``, ``interrupted``, ``stopped``, ``allowed``, ``cancelled``, or
   ``unfinished`` when whatever it was a part of ended before it. Until then it is ``open``.
+* A tool call ends as `call_outcome` says: one that was denied or interrupted has not failed.
 * A tool call of the main agent is over with its turn at the latest. What runs in the background is over with the
   session at the latest.
 * What is open is bounded: the oldest gives way and counts as unfinished.
@@ -17,6 +18,7 @@ import msgspec
 
 from proxy.analysis.report import Activity
 from proxy.events import Event
+from proxy.events.figures import call_outcome, run_outcome
 from proxy.events.formatting import SUMMARY_FIELDS
 from proxy.events.reading import Message, inner, text, whole
 from proxy.events.vocabulary import OVER
@@ -61,7 +63,6 @@ class Span:
     """Of a tool call: the turn waits for it."""
     is_agent: bool = False
     """Of a tool call: it is the call of a subagent."""
-    was_denied: bool = False
     tool_calls: int = 0
     tool_failures: int = 0
     tokens: int | None = None
@@ -102,11 +103,11 @@ class Spans:
             case "run_started":
                 self._begin_turn(data, us)
             case "run_completed" | "run_failed" | "run_interrupted":
-                self._end_turn(kind.removeprefix("run_"), data, us)
+                self._end_turn(run_outcome(kind, data), data, us)
             case "tool_started":
                 self._begin_tool(data, us)
             case "tool_completed" | "tool_failed":
-                self._end_tool(kind.removeprefix("tool_"), data, us)
+                self._end_tool(call_outcome(kind, data), data, us)
             case "permission_requested":
                 self._ask(data, us)
             case "permission_resolved":
@@ -115,8 +116,6 @@ class Spans:
                 self._begin_task(data, us)
             case "task_completed" | "task_failed" | "task_stopped":
                 self._end_task(kind.removeprefix("task_"), data, us)
-            case "notification" if data.get("kind") == "permission_denied":
-                self._deny(text(data, "tool_use_id"))
             case "session_ended":
                 self._end_all(data, us)
         return self._closed
@@ -193,8 +192,6 @@ class Spans:
             return
         self._drop_tool(tool)
         tool.answer = _digest(outcome, data.get("result"))
-        if outcome == "failed" and tool.was_denied:
-            outcome = "denied"
         if outcome == "failed":
             for owner in (self.turn, self.agents.get(tool.agent)):
                 if owner is not None:
@@ -251,13 +248,7 @@ class Spans:
         if tool is not None:
             tool.asked_us += asked.us(us)
             tool.asking_us = None
-            tool.was_denied = tool.was_denied or outcome == "denied"
         self._close(asked, outcome, data, us)
-
-    def _deny(self, tool_use_id: str | None) -> None:
-        tool = self.tools.get(tool_use_id or "")
-        if tool is not None:
-            tool.was_denied = True
 
     # -- subagents and tasks -----------------------------------------------------------------------------------
 

@@ -6,7 +6,6 @@ import msgspec
 
 from proxy.analysis.report import Activity, Analysis, Cost, Tool
 from proxy.analysis.spans import AGENT_TOOLS
-from proxy.analysis.turns import MOST_AGENTS
 from proxy.events.formatting import format_count, format_dollars, format_duration, quantity
 
 __all__ = ["ACTIVITIES", "summarised"]
@@ -33,17 +32,18 @@ def summarised(analysis: Analysis) -> Analysis:
 
 
 def _did(analysis: Analysis) -> str:
-    turns = sum(analysis.turn_outcomes.values())
-    calls = sum(tool.calls for tool in analysis.tools)
-    parts = [quantity(turns, "turn")]
-    if calls:
+    totals = analysis.totals
+    without_result = sum(analysis.turn_outcomes.values()) - totals.turns
+    parts = [quantity(totals.turns, "turn") if totals.turns or not without_result else ""]
+    if without_result > 0:
+        parts.append(f"{quantity(without_result, 'turn')} without a result")
+    if totals.tool_calls:
         most = ", ".join(f"{tool.tool} {tool.calls}" for tool in analysis.tools[:4])
         more = ", ..." if len(analysis.tools) > 4 else ""
-        parts.append(f"{quantity(calls, 'tool call')} ({most}{more})")
-    if analysis.subagents:
-        more = " or more" if len(analysis.subagents) >= MOST_AGENTS else ""
-        parts.append(quantity(len(analysis.subagents), "subagent") + more)
-    return f"{', '.join(parts)} in {format_duration(analysis.duration_ms)}; {_STATES[analysis.state]}."
+        parts.append(f"{quantity(totals.tool_calls, 'tool call')} ({most}{more})")
+    if totals.subagents:
+        parts.append(quantity(totals.subagents, "subagent"))
+    return f"{', '.join(filter(None, parts))} in {format_duration(analysis.duration_ms)}; {_STATES[analysis.state]}."
 
 
 _STATES = {
@@ -95,14 +95,14 @@ _GRAVE = {"critical": "critical", "warning": "to look at", "info": "to know"}
 
 def _wrong(analysis: Analysis) -> str:
     parts = []
-    failed = sum(tool.failed for tool in analysis.tools)
-    calls = sum(tool.calls for tool in analysis.tools)
-    outcomes = analysis.turn_outcomes
+    totals, outcomes = analysis.totals, analysis.turn_outcomes
     for outcome, words in (("failed", "failed"), ("interrupted", "interrupted"), ("unfinished", "cut off")):
         if outcomes.get(outcome):
             parts.append(f"{quantity(outcomes[outcome], 'turn')} {words}")
-    if failed:
-        parts.append(f"{failed} of {quantity(calls, 'tool call')} failed")
+    if totals.tool_failures:
+        parts.append(f"{totals.tool_failures} of {quantity(totals.tool_calls, 'tool call')} failed")
+    if totals.tool_denials:
+        parts.append(f"{totals.tool_denials} denied")
     if total := sum(analysis.anomaly_counts.values()):
         grave = [one.severity for one in analysis.anomalies]
         split = ", ".join(f"{grave.count(name)} {said}" for name, said in _GRAVE.items() if name in grave)

@@ -85,7 +85,7 @@ class Bars:
 
 
 def _bar(span: Span, end_us: int) -> _Bar:
-    failed = 0 if span.outcome in _ENDED_WELL else 1
+    failed = 1 if span.outcome == "failed" else 0
     busy = span.us(end_us)
     end = max(span.start_us, end_us)
     return _Bar(span, span.start_us, end, span.parent, span.label, 1, failed, busy, span.outcome)
@@ -150,5 +150,5 @@ def _join(bar: _Bar, other: _Bar) -> None:
     bar.busy_us += other.busy_us
     if bar.label != other.label:
         bar.label = f"{bar.span.kind}s" if bar.span.kind in _COUNTED else bar.span.kind
-    if bar.outcome in _ENDED_WELL:
+    if bar.outcome in _ENDED_WELL or other.outcome == "failed":
         bar.outcome = other.outcome

@@ -2,8 +2,8 @@
 
 from collections import deque
 
-from proxy.analysis.figures import Distribution
-from proxy.analysis.ledger import turn_tokens
+from proxy.analysis.cost import turn_tokens
+from proxy.analysis.distribution import Distribution
 from proxy.analysis.report import Subagent, Turn
 from proxy.analysis.spans import Span, shortened
 from proxy.events.reading import number

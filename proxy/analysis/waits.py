@@ -3,7 +3,7 @@
 import copy
 from typing import Final, get_args
 
-from proxy.analysis.figures import Distribution
+from proxy.analysis.distribution import Distribution
 from proxy.analysis.report import Activity, ActivityTime
 from proxy.analysis.spans import Kind, Span
 
@@ -57,5 +57,5 @@ class Waits:
                 spans.add((until_us - self._since_us) / 1000)
             if ms := spans.total:
                 share = round(ms / total_ms, 4) if total_ms else 0.0
-                found.append(ActivityTime(activity, round(ms, 3), share, spans.figures()))
+                found.append(ActivityTime(activity, round(ms, 3), share, spans.statistics()))
         return sorted(found, key=lambda one: -one.ms)

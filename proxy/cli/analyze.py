@@ -128,12 +128,11 @@ def _called(report: Analysis, session: Session) -> str:
 
 
 def _row(reports: list[Analysis], costs: list[float]) -> list[str]:
-    tools = [tool for report in reports for tool in report.tools]
     return [
         format_duration(sum(report.duration_ms for report in reports)),
-        str(sum(sum(report.turn_outcomes.values()) for report in reports)),
-        str(sum(tool.calls for tool in tools)),
-        str(sum(tool.failed for tool in tools) or ""),
+        str(sum(report.totals.turns for report in reports)),
+        str(sum(report.totals.tool_calls for report in reports)),
+        str(sum(report.totals.tool_failures for report in reports) or ""),
         format_dollars(sum(report.cost.total_usd or 0.0 for report in reports), costs),
         str(sum(sum(report.anomaly_counts.values()) for report in reports) or ""),
     ]

@@ -186,7 +186,7 @@ def _described(data_dir: str, ids: list[str], *, while_running: bool = False) ->
             interpreter.crashed()
         one = describe(interpreter.session, time.time_ns() // 1000)
         if not while_running or info.state == "running":
-            described.append(one | {"duration_ms": _duration_ms(one, info.duration_ms)})
+            described.append(one)
     return described
 
 
@@ -233,17 +233,6 @@ def _about(one: dict[str, Any]) -> str:
 
 def _command(command: list[str]) -> str:
     return " ".join([os.path.basename(command[0]), *command[1:]]) if command else ""
-
-
-def _duration_ms(one: dict[str, Any], said: int | None) -> float:
-    """Return how long the command ran: as its last record says, else by the log's times and the clock."""
-    if said is not None:
-        return said
-    if not one["started_at"]:
-        return 0
-    last = one["last_record_at"] if one["state"] in ("ended", "failed") else None
-    end = datetime.fromisoformat(last) if last else datetime.now(UTC)
-    return max(0.0, (end - datetime.fromisoformat(one["started_at"])).total_seconds() * 1000)
 
 
 def _problems(one: dict[str, Any]) -> str:

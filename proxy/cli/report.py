@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from proxy.analysis import Analysis
-    from proxy.analysis.report import Anomaly, Figures, Pattern
+    from proxy.analysis.report import Anomaly, Pattern, Statistics
     from proxy.events import Session
 
 __all__ = ["anomaly_line", "print_one", "put"]
@@ -204,7 +204,7 @@ def _turns(report: Analysis, width: int) -> _Lines:
     return lines
 
 
-def _spread(figures: Figures) -> list[str]:
+def _spread(figures: Statistics) -> list[str]:
     mean, median = format_duration(figures.mean or 0.0), format_duration(figures.median or 0.0)
     least, most = format_duration(figures.min or 0.0), format_duration(figures.max or 0.0)
     deviation = format_duration(figures.deviation or 0.0)
@@ -359,6 +359,6 @@ def _patterns(patterns: Iterable[Pattern], width: int) -> list[Text]:
     return table(columns, rows, width) if rows else []
 
 
-def _durations(figures: Figures) -> list[str]:
+def _durations(figures: Statistics) -> list[str]:
     values = (figures.median, figures.p95, figures.max)
     return ["" if value is None else format_duration(value) for value in values]

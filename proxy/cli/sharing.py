@@ -103,11 +103,8 @@ def _described(info: catalogue.SessionInfo) -> dict[str, Any]:
             analysis.take(event)
     now_us = time.time_ns() // 1000
     report = analysis.report(now_us if info.state == "running" else None)
-    end_us = session.ended_us or now_us
-    took = info.duration_ms if info.duration_ms is not None else max(0, end_us - session.started_us) / 1000
     return {
         **describe(session, now_us),
-        "duration_ms": took if session.started_us else 0,
         "summary": report.summary,
         "critical": [one for one in report.anomalies if one.severity == "critical"],
     }

@@ -135,7 +135,13 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     claude_session_id: str | None = None
     permission_mode: str | None = None
     run_id: str | None = None
+    duration_ms: float = 0.0
+    """How long the command ran, so far if it goes on."""
     turns: int = 0
+    tool_calls: int = 0
+    tool_failures: int = 0
+    tool_denials: int = 0
+    subagents: int = 0
     cost: float | None = None
     tokens: dict[str, Any] = {}
     counts: dict[str, dict[str, int]] = {}

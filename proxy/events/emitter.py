@@ -2,7 +2,7 @@
 
 from typing import Any, NamedTuple
 
-from proxy.events.session import Evidence, Prompt, Run, Session
+from proxy.events.session import Evidence, Prompt, Question, Run, Session
 from proxy.events.timestamps import TimestampCodec
 from proxy.events.vocabulary import OVER
 
@@ -37,12 +37,27 @@ class Emitter:
         self.seq = seq
         self.timestamp_us = timestamp_us
 
+    def depth(self, parent: str | None) -> dict[str, int]:
+        """Return how many subagents deep somebody is whom a call has called; nothing for the main agent."""
+        if parent is None:
+            return {}
+        caller = self.session.tools.get(parent)
+        return {"depth": 1 if caller is None else caller.depth + 1}
+
+    def subagent(self, call: str | None) -> dict[str, bool]:
+        """Return the mark of the first event that shows a call to be a subagent's; nothing where that is known."""
+        tool = self.session.tools.get(call or "")
+        if tool is None or tool.is_agent:
+            return {}
+        tool.is_agent = True
+        return {"new_subagent": True}
+
     def emit(self, event: str, /, **fields: Any) -> None:
         """Write down that something happened. Fields cannot take the place of what every event carries."""
         session = self.session
         moment = max(self.timestamp_us, session.last_event_us + 1)
         session.last_event_us = moment
-        session.events += 1
+        session.figures.take(event, fields)
         head = {
             "event": event,
             "timestamp": self.codec.format(moment),
@@ -58,8 +73,32 @@ class Emitter:
         """Write down an event of a client's own, as it is."""
         session = self.session
         session.last_event_us = max(self.timestamp_us, session.last_event_us + 1)
-        session.events += 1
+        session.figures.take(event_type, data)
         self.events.append(Event(event_type, session.last_event_us, data))
+
+    def ask_permission(self, request_id: str, question: Question, /, **fields: Any) -> None:
+        """Write down that Claude Code asks whether it may use a tool."""
+        tool = self.session.tools.get(question.tool_use_id or "")
+        depth = {"depth": tool.depth} if tool is not None and tool.depth else {}
+        self.emit("permission_requested", request_id=request_id, **fields, **question.about_tool(), **depth)
+
+    def resolve_permission(self, request_id: str, question: Question, /, **answer: Any) -> None:
+        """Write down what came of a question for permission. The tool did not run meanwhile."""
+        waited_us = self.timestamp_us - question.since_us
+        tool = self.session.tools.get(question.tool_use_id or "")
+        depth = {}
+        if tool is not None:
+            tool.since_us += waited_us
+            tool.denied = tool.denied or answer.get("decision") == "deny"
+            depth = {"depth": tool.depth} if tool.depth else {}
+        self.emit(
+            "permission_resolved",
+            request_id=request_id,
+            waiting_ms=waited_us / 1000,
+            **answer,
+            **question.about_tool(),
+            **depth,
+        )
 
     def change_state(self, state: str, message: str, *, stated: bool = False) -> None:
         """Change the state, and keep from what it is known."""
@@ -93,13 +132,13 @@ class Emitter:
         self.emit("run_started", **fields)
 
     def end_run(self, event: str, message: str, /, **fields: Any) -> None:
-        """Close the open run; what it left open is over with it."""
+        """Close the open run; what it left open is over with it, but for what works in the background."""
         session = self.session
         if session.run is None:
             return
         run_id = session.run.run_id
         fields.setdefault("duration_ms", (self.timestamp_us - session.run.since_us) / 1000)
         session.run = None
-        session.tools.clear()
+        session.tools = {key: tool for key, tool in session.tools.items() if tool.background}
         self.infer_state(message)
         self.emit(event, run_id=run_id, **fields)

@@ -16,6 +16,7 @@ import msgspec
 
 from proxy.events import stdin, stdout
 from proxy.events.emitter import Emitter, Event
+from proxy.events.figures import duration_ms
 from proxy.events.reading import Message, number, some, text, whole
 from proxy.events.session import Prompt, Session
 from proxy.protocol import grammar
@@ -124,6 +125,7 @@ class Interpreter:
                 self._started(data)
             case "command_exited":
                 self.session.exit = some(data, "exit_code", "signal", "reason")
+                self.session.ran_ms = number(data, "duration_ms")
             case "session_ended":
                 self._end("ended", "session_ended", data)
             case "recording_gap":
@@ -137,7 +139,9 @@ class Interpreter:
     def _started(self, data: Message) -> None:
         session, emitter = self.session, self._scribe
         if not session.started_us:
-            session.started_us = session.state_since_us = emitter.timestamp_us
+            # The command started before there was a log to say so.
+            age_us = round((number(data, "age_ms") or 0) * 1000)
+            session.started_us = session.state_since_us = emitter.timestamp_us - age_us
             session.evidence.message = "session_started"
         session.name, session.cwd = text(data, "name"), text(data, "cwd")
         session.kind = text(data, "kind") or "wrapped"
@@ -153,7 +157,7 @@ class Interpreter:
         session.one_prompt = declared.get("stdout", False) and not declared.get("stdin", False)
         if session.kind == "monitoring":
             emitter.change_state("idle", "session_started")
-        about = some(data, "name", "cwd", "pid", "versions", "validation", "capture_options")
+        about = some(data, "name", "cwd", "pid", "age_ms", "versions", "validation", "capture_options")
         emitter.emit("session_started", command=session.command, kind=session.kind, **about)
         if session.one_prompt:
             prompt = _prompt_of(session.command)
@@ -165,6 +169,7 @@ class Interpreter:
     def _end(self, state: str, message: str, data: Message) -> None:
         session, emitter = self.session, self._scribe
         session.exit = session.exit | some(data, "exit_code", "signal", "reason")
+        session.ran_ms = number(data, "duration_ms") if "duration_ms" in data else session.ran_ms
         session.ended_us = emitter.timestamp_us
         session.ended_in_run = session.run is not None
         session.questions.clear()
@@ -175,13 +180,14 @@ class Interpreter:
             reason = "The command ended without a result." if state == "ended" else "The wrapper died."
             emitter.end_run(event, message, errors=[reason])
         emitter.change_state(state, message, stated=state == "ended")
-        totals = {"turns": session.turns, "cost_usd": session.cost_usd, "tokens": session.tokens}
+        figures = session.figures
+        totals = {"turns": figures.turns, "cost_usd": figures.cost_usd, "tokens": figures.tokens}
         code = session.exit.get("exit_code")
         emitter.emit(
             "session_ended",
             exit_code=code if isinstance(code, int) else None,
             signal=text(session.exit, "signal"),
-            duration_ms=number(data, "duration_ms") or (emitter.timestamp_us - session.started_us) / 1000,
+            duration_ms=duration_ms(session, emitter.timestamp_us),
             counts=session.counts,
             **totals,
             **some(session.exit, "reason"),

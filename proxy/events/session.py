@@ -8,6 +8,8 @@ from typing import Any
 
 import msgspec
 
+from proxy.events.figures import Figures
+
 
 class Evidence(msgspec.Struct):
     """From what a state is known: the record, the message in it, and whether it was stated or had to be inferred."""
@@ -44,6 +46,13 @@ class Tool(msgspec.Struct, omit_defaults=True):
     since_us: int
     parent: str | None = None
     """The call of the subagent that called it."""
+    depth: int = 0
+    """How many subagents deep it is."""
+    background: bool = False
+    """No turn waits for it: it belongs to a subagent whose own call has returned."""
+    is_agent: bool = False
+    """It is the call of a subagent."""
+    denied: bool = False
 
 
 class Question(msgspec.Struct, omit_defaults=True):
@@ -54,6 +63,11 @@ class Question(msgspec.Struct, omit_defaults=True):
     since_us: int
     tool: str | None = None
     tool_use_id: str | None = None
+
+    def about_tool(self) -> dict[str, str]:
+        """Return which tool it is about, if it is about one."""
+        fields = {"tool": self.tool, "tool_use_id": self.tool_use_id}
+        return {key: value for key, value in fields.items() if value is not None}
 
 
 class Task(msgspec.Struct, omit_defaults=True):
@@ -86,7 +100,9 @@ class Session(msgspec.Struct, omit_defaults=True):
     last_output_us: int = 0
     ended_us: int = 0
     last_seq: int = -1
-    events: int = 0
+    ran_ms: float | None = None
+    """How long the command ran, as the record of its exit says."""
+    figures: Figures = msgspec.field(default_factory=Figures)
 
     state: str = "starting"
     state_since_us: int = 0
@@ -99,10 +115,7 @@ class Session(msgspec.Struct, omit_defaults=True):
     permission_mode: str | None = None
     initialized: bool = False
 
-    turns: int = 0
     runs: int = 0
-    cost_usd: float | None = None
-    tokens: dict[str, int] = {}
     counts: dict[str, dict[str, int]] = {}
     partials: int = 0
     lost_records: int = 0

@@ -6,6 +6,7 @@ take long, and a model may think for minutes.
 
 from typing import Any
 
+from proxy.events.figures import duration_ms
 from proxy.events.session import Session
 from proxy.events.timestamps import format_timestamp
 from proxy.events.vocabulary import OVER
@@ -54,13 +55,18 @@ def describe(session: Session, now_us: int) -> dict[str, Any]:
         "claude_session_id": session.claude_session_id,
         "permission_mode": session.permission_mode,
         "run_id": session.run.run_id if session.run else None,
-        "turns": session.turns,
-        "cost": session.cost_usd,
-        "tokens": session.tokens,
+        "duration_ms": duration_ms(session, now_us),
+        "turns": session.figures.turns,
+        "tool_calls": session.figures.tool_calls,
+        "tool_failures": session.figures.tool_failures,
+        "tool_denials": session.figures.tool_denials,
+        "subagents": session.figures.subagents,
+        "cost": session.figures.cost_usd,
+        "tokens": session.figures.tokens,
         "counts": session.counts,
         "partial_messages": session.partials,
         "lost_records": session.lost_records,
-        "events": session.events,
+        "events": session.figures.events,
     }
 
 
@@ -110,7 +116,7 @@ def warnings(session: Session, now_us: int) -> list[tuple[str, str]]:
         if (age := _s(question.since_us, now_us)) >= UNANSWERED_S:
             kind = "permission_unanswered" if question.kind == "can_use_tool" else "request_unanswered"
             found.append((kind, f"The caller has not answered {question.kind} ({key}) for {age} s."))
-    if session.one_prompt and session.turns and run is None:
+    if session.one_prompt and session.figures.turns and run is None:
         age = _s(max(session.state_since_us, session.last_output_us), now_us)
         if age >= NO_EXIT_S:
             found.append(

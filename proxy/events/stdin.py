@@ -4,7 +4,7 @@ from typing import Any
 
 from proxy.events.emitter import Emitter
 from proxy.events.reading import Message, inner, text, texts
-from proxy.events.session import Prompt, Question
+from proxy.events.session import Prompt
 
 _ACTIONS = {
     "initialize": (),
@@ -103,17 +103,5 @@ def _response(emitter: Emitter, message: Message) -> None:
     if question is not None:
         emitter.infer_state("control_response")
     _received(emitter, "respond", fields)
-    if question is not None and asked_for_permission:
-        emitter.emit(
-            "permission_resolved",
-            request_id=request_id,
-            decision=fields["decision"],
-            waiting_ms=(emitter.timestamp_us - question.since_us) / 1000,
-            **about(question),
-        )
-
-
-def about(question: Question) -> dict[str, str]:
-    """Return which tool a question is about, if it is about one."""
-    fields = {"tool": question.tool, "tool_use_id": question.tool_use_id}
-    return {key: value for key, value in fields.items() if value is not None}
+    if request_id is not None and question is not None and asked_for_permission:
+        emitter.resolve_permission(request_id, question, decision=fields["decision"])

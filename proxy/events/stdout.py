@@ -5,17 +5,13 @@ from typing import Any
 
 from proxy.events import system
 from proxy.events.emitter import Emitter
+from proxy.events.figures import TOKENS
 from proxy.events.reading import Message, inner, items, number, some, text, texts, whole
 from proxy.events.session import Question, Tool
-from proxy.events.stdin import about
 
 _CALLS = frozenset(("tool_use", "server_tool_use", "mcp_tool_use"))
-_TOKENS = {
-    "input": "inputTokens",
-    "output": "outputTokens",
-    "cache_read": "cacheReadInputTokens",
-    "cache_creation": "cacheCreationInputTokens",
-}
+_STATED = ("inputTokens", "outputTokens", "cacheReadInputTokens", "cacheCreationInputTokens")
+"""What Claude Code calls the `TOKENS`."""
 
 
 def take(emitter: Emitter, message: Message) -> None:
@@ -38,7 +34,11 @@ def _assistant(emitter: Emitter, message: Message) -> None:
     said = [text(block, "text") or "" for block in blocks if block.get("type") == "text"]
     thought = [text(block, "thinking") or "" for block in blocks if block.get("type") == "thinking"]
     if said or thought:
-        fields: dict[str, Any] = {"text": "".join(said), "parent_tool_use_id": parent}
+        fields: dict[str, Any] = {
+            "text": "".join(said),
+            "parent_tool_use_id": parent,
+            **emitter.depth(parent),
+        }
         if thought:
             fields["thinking"] = "".join(thought)
         if message_id := text(answer, "id"):
@@ -48,7 +48,7 @@ def _assistant(emitter: Emitter, message: Message) -> None:
         if block.get("type") in _CALLS:
             _tool_call(emitter, block, parent)
         elif text(block, "tool_use_id"):
-            _tool_result(emitter, block)
+            _tool_result(emitter, block, {})
     if error := text(message, "error"):
         emitter.emit("error", source="assistant", error=error, **some(message, "api_error_status"))
 
@@ -56,26 +56,32 @@ def _assistant(emitter: Emitter, message: Message) -> None:
 def _user(emitter: Emitter, message: Message) -> None:
     if message.get("isReplay") is True:
         return
+    meta = {text(one, "id"): one for one in items(message, "tool_result_meta")}
     for block in items(inner(message, "message"), "content"):
         if block.get("type") == "tool_result":
-            _tool_result(emitter, block)
+            _tool_result(emitter, block, meta.get(text(block, "tool_use_id"), {}))
 
 
 def _tool_call(emitter: Emitter, block: Message, parent: str | None) -> None:
     name, tool_use_id = text(block, "name") or "unknown", text(block, "id")
-    if tool_use_id is None or tool_use_id in emitter.session.tools:
+    tools = emitter.session.tools
+    if tool_use_id is None or tool_use_id in tools:
         return
-    emitter.session.tools[tool_use_id] = Tool(name, emitter.seq, emitter.timestamp_us, parent)
+    tool = tools[tool_use_id] = Tool(name, emitter.seq, emitter.timestamp_us, parent)
+    depth = emitter.depth(parent)
+    tool.depth, tool.background = depth.get("depth", 0), parent is not None and parent not in tools
     emitter.emit(
         "tool_started",
         tool=name,
         tool_use_id=tool_use_id,
         input=block.get("input"),
         parent_tool_use_id=parent,
+        **depth,
+        **emitter.subagent(parent),
     )
 
 
-def _tool_result(emitter: Emitter, block: Message) -> None:
+def _tool_result(emitter: Emitter, block: Message, meta: Message) -> None:
     tool_use_id = text(block, "tool_use_id")
     if tool_use_id is None:
         return
@@ -84,11 +90,18 @@ def _tool_result(emitter: Emitter, block: Message) -> None:
     if isinstance(content, dict) and str(content.get("type", "")).endswith("_error"):
         failed = True  # the server's tools say it so
     fields: dict[str, Any] = {"tool_use_id": tool_use_id, "result": content}
-    tool = emitter.session.tools.pop(tool_use_id, None)
+    session = emitter.session
+    tool = session.tools.pop(tool_use_id, None)
     if tool is not None:
         fields |= {"tool": tool.name, "duration_ms": (emitter.timestamp_us - tool.since_us) / 1000}
         if tool.parent is not None:
-            fields["parent_tool_use_id"] = tool.parent
+            fields |= {"parent_tool_use_id": tool.parent, "depth": tool.depth}
+    if failed and (
+        text(inner(meta, "permission_decision"), "decision") == "reject" or (tool and tool.denied)
+    ):
+        fields["denied"] = True
+    elif failed and ("non_execution_kind" in meta or (session.run is not None and session.run.interrupted)):
+        fields["interrupted"] = True
     emitter.emit("tool_failed" if failed else "tool_completed", **fields)
 
 
@@ -103,14 +116,10 @@ def _tool_progress(emitter: Emitter, message: Message) -> None:
 
 def _result(emitter: Emitter, message: Message) -> None:
     session = emitter.session
-    session.turns += 1
     if session.run is None:
         # A turn that nobody asked for and that did not even begin, such as after a session to resume that is not there.
         emitter.start_run(None, "result")
-    before, total = session.cost_usd or 0.0, number(message, "total_cost_usd")
-    if total is not None:
-        session.cost_usd = total
-    _count_tokens(emitter, message)
+    total = number(message, "total_cost_usd")
     subtype = text(message, "subtype") or "unknown"
     aborted = (text(message, "terminal_reason") or "").startswith("aborted")
     interrupted = aborted or (session.run is not None and session.run.interrupted)
@@ -118,8 +127,7 @@ def _result(emitter: Emitter, message: Message) -> None:
         "subtype": subtype,
         "turns": whole(message, "num_turns"),
         "usage": message.get("usage") if isinstance(message.get("usage"), dict) else None,
-        # Totals run over the whole process; after a reset that begins them anew, what there is is this run's.
-        "cost_usd": None if total is None else round(total - before if total >= before else total, 12),
+        "cost_usd": None if total is None else session.figures.added_usd(total),
         "total_cost_usd": total,
         "model_usage": _model_usage(message),
         **some(
@@ -138,18 +146,12 @@ def _result(emitter: Emitter, message: Message) -> None:
     emitter.end_run(event, f"result/{subtype}", **fields)
 
 
-def _count_tokens(emitter: Emitter, message: Message) -> None:
-    """Take over the totals that Claude Code keeps; messages repeat their usage, so adding it up would count twice."""
-    models = [model for model in inner(message, "modelUsage").values() if isinstance(model, dict)]
-    if models:
-        emitter.session.tokens = {
-            name: sum(whole(model, field) or 0 for model in models) for name, field in _TOKENS.items()
-        }
-
-
 def _model_usage(message: Message) -> dict[str, Message]:
-    """Return what each model took since the process began, under the names that totals have here."""
-    figures = {**_TOKENS, "cost_usd": "costUSD"}
+    """Return what each model took since the process began, under the names that totals have here.
+
+    These totals and not the usage of messages, which several messages repeat.
+    """
+    figures = {**dict(zip(TOKENS, _STATED, strict=True)), "cost_usd": "costUSD"}
     return {
         name: {
             ours: value for ours, theirs in figures.items() if (value := number(model, theirs)) is not None
@@ -175,13 +177,14 @@ def _request(emitter: Emitter, message: Message) -> None:
         return
     kind = text(request, "subtype") or "unknown"
     tool, tool_use_id = text(request, "tool_name"), text(request, "tool_use_id")
+    if kind == "can_use_tool":
+        tool = tool or "unknown"
     question = Question(kind, emitter.seq, emitter.timestamp_us, tool, tool_use_id)
     emitter.session.questions[request_id] = question
     emitter.change_state("waiting", f"control_request/{kind}")
     if kind == "can_use_tool":
-        asked = some(request, "input", "decision_reason", "agent_id", "blocked_path") | about(question)
-        asked["tool"] = tool or "unknown"
-        emitter.emit("permission_requested", request_id=request_id, **asked)
+        asked = some(request, "input", "decision_reason", "agent_id", "blocked_path")
+        emitter.ask_permission(request_id, question, **asked)
 
 
 def _response(emitter: Emitter, message: Message) -> None:
@@ -200,18 +203,11 @@ def _response(emitter: Emitter, message: Message) -> None:
 def _cancel(emitter: Emitter, message: Message) -> None:
     request_id = text(message, "request_id")
     question = emitter.session.questions.pop(request_id or "", None)
-    if question is None:
+    if request_id is None or question is None:
         return
     emitter.infer_state("control_cancel_request")
     if question.kind == "can_use_tool":
-        waited = (emitter.timestamp_us - question.since_us) / 1000
-        emitter.emit(
-            "permission_resolved",
-            request_id=request_id,
-            outcome="cancelled",
-            waiting_ms=waited,
-            **about(question),
-        )
+        emitter.resolve_permission(request_id, question, outcome="cancelled")
 
 
 # -- the rest --------------------------------------------------------------------------------------------------

@@ -116,8 +116,13 @@ def _task(emitter: Emitter, message: Message) -> None:
     usage = inner(message, "usage")
     if usage:
         fields["usage"] = usage
-    event = str(subtype)
+    event, tool_use_id = str(subtype), text(message, "tool_use_id")
+    call = emitter.session.tools.get(tool_use_id or "")
+    if call is not None:  # it has not returned, so whoever made it waits for the task
+        fields |= {"foreground": True, **({"depth": call.depth} if call.depth else {})}
     if subtype == "task_started":
+        if task_id not in emitter.session.tasks and _is_agent(message):
+            fields |= emitter.subagent(tool_use_id) if call is not None else {"new_subagent": True}
         task = Task(text(message, "description") or "", emitter.seq, emitter.timestamp_us)
         emitter.session.tasks.setdefault(task_id, task)
     elif subtype == "task_updated":
@@ -128,12 +133,21 @@ def _task(emitter: Emitter, message: Message) -> None:
     emitter.emit(event, **fields)
 
 
+def _is_agent(message: Message) -> bool:
+    """Whether a task is a subagent: a shell in the background, for one, is none."""
+    kind = text(message, "task_type") or ""
+    return text(message, "subagent_type") is not None or not kind or "agent" in kind
+
+
 def _remark(emitter: Emitter, message: Message) -> None:
     kind = message["subtype"]
     said = text(message, "content") or text(message, "message") or ""
     about = texts(message, "trigger", "original_model", "fallback_model", "tool_use_id")
     if tool := text(message, "tool_name"):
         about["tool"] = tool
+    call = emitter.session.tools.get(about.get("tool_use_id", ""))
+    if kind == "permission_denied" and call is not None:
+        call.denied = True
     emitter.emit("notification", text=said, kind=kind, **about)
 
 

@@ -309,6 +309,7 @@ def _started(
         "cwd": _working_directory(),
         "name": settings.name,
         "pid": session.pid,
+        "age_ms": (now_ns() - session.started_ns) // 1_000_000,
         "wrapper_pid": session.supervisor_pid,
         "relay_pid": os.getpid(),
         "validation": settings.validation,

@@ -87,7 +87,7 @@ def _of_waits(session: Session, now_us: int, settings: config.Alerts) -> Iterato
         since = max(run.since_us, session.last_output_us)
         if (waited := _waited(since, now_us, settings.model_wait)) is not None:
             yield "model_wait", str(since), f"nothing has come from Claude Code for {waited} s in a turn."
-    if run is None and session.one_prompt and session.turns:
+    if run is None and session.one_prompt and session.figures.turns:
         since = max(session.state_since_us, session.last_output_us)
         if (waited := _waited(since, now_us, settings.exit_wait)) is not None:
             yield "exit_wait", "once", f"its result came {waited} s ago and the command has not exited."
@@ -104,11 +104,11 @@ def _of_what_passed(session: Session, settings: config.Alerts) -> Iterator[tuple
     if settings.recording_gap and session.lost_records:
         lost = session.lost_records
         yield "recording_gap", str(lost), f"{lost} lines could not be recorded; the disk may be full."
-    if settings.session_budget is not None and (session.cost_usd or 0) > settings.session_budget:
+    if settings.session_budget is not None and (session.figures.cost_usd or 0) > settings.session_budget:
         yield (
             "session_budget",
             "once",
-            f"has cost ${session.cost_usd:.2f}, more than ${settings.session_budget:g}.",
+            f"has cost ${session.figures.cost_usd:.2f}, more than ${settings.session_budget:g}.",
         )
 
 

@@ -26,7 +26,7 @@ async def session(request: web.Request) -> web.Response:
     await shared.ready()
     await shared.known(session_id)
     known = await asyncio.to_thread(shared.queries.session, session_id)
-    expected = 0 if known is None else known.events
+    expected = 0 if known is None else known.figures.events
     found = await shared.analyses.answer(session_id, now_us(), expected)
     if found is None:
         raise NotFoundError(f"The session {session_id!r} was removed.")
@@ -71,7 +71,7 @@ async def overview(request: web.Request) -> web.Response:
 def _metrics(history: History, after_us: int | None, until_us: int | None) -> over_time.Metrics:
     counts = history.counts(after_us, until_us, over_time.HOUR_US)
     with (
-        closing(history.data_of(over_time.ENDS, after_us, until_us)) as ended,
+        closing(history.data_of(over_time.READ_TYPES, after_us, until_us)) as ended,
         closing(history.all_sessions()) as sessions,
     ):
         return over_time.metrics(after_us, until_us, counts, ended, sessions)

@@ -79,7 +79,9 @@ class Shared:
     def described(self, session: Session, moment_us: int) -> dict[str, Any]:
         """Return what the API gives of a session."""
         catching_up = session.state not in OVER and not self._is_written(session)
-        return describe(session, moment_us) | {"catching_up": catching_up}
+        # Of what is over and not read to its end, all is as it was where reading has come to.
+        until_us = session.last_record_us if catching_up else moment_us
+        return describe(session, until_us) | {"catching_up": catching_up}
 
     async def known(self, session_id: str) -> None:
         """Make sure that there is such a session. NotFoundError when there is none."""

@@ -26,10 +26,10 @@ _STATE = "state"
 def amounts_of(session: Session) -> Amounts:
     """Return what one session adds. Names that a log may have made up are ``other``: there are few keys, ever."""
     found: Amounts = Counter({("sessions",): 1, (_STATE, session.state): 1})
-    found["turns",] = session.turns
-    found["events",] = session.events
+    found["turns",] = session.figures.turns
+    found["events",] = session.figures.events
     found["lost_records",] = session.lost_records
-    found["microdollars",] = round((session.cost_usd or 0) * 1_000_000)
+    found["microdollars",] = round((session.figures.cost_usd or 0) * 1_000_000)
     for stream, verdicts in session.counts.items():
         for verdict, count in verdicts.items():
             key = (
@@ -37,7 +37,7 @@ def amounts_of(session: Session) -> Amounts:
                 verdict if verdict in _VERDICTS else "other",
             )
             found["messages", *key] += count
-    for name, count in session.tokens.items():
+    for name, count in session.figures.tokens.items():
         if name in _TOKENS:
             found["tokens", name] += count
     return found

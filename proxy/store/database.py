@@ -12,7 +12,7 @@ import sqlite3
 
 __all__ = ["connect", "index_path", "new_generation", "open_index"]
 
-VERSION = 4
+VERSION = 5
 """Of tables and of what the interpreter makes of a record: another number begins the index anew."""
 
 _KEPT_JOURNAL = 16_000_000

@@ -376,7 +376,7 @@ class Indexer:
     def _add(self, log: Followed, events: list[Event]) -> None:
         assert log.session is not None
         assert log.tally is not None
-        first = log.session.events - len(events)
+        first = log.session.figures.events - len(events)
         for index, (event_type, moment, data) in enumerate(events):
             if self._most_events is not None and first + index >= self._most_events:
                 return

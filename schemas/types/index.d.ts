@@ -16,9 +16,22 @@ export type ApiAnalysis = {
   claude_code_version: string | null;
   started_at: string | null;
   ended_at: string | null;
+  /** How long the command ran, so far if it goes on. */
   duration_ms: number;
   /** Events that were analysed. */
   events: number;
+  /** Counts of the whole session, as the status shows them. */
+  totals: {
+    /** Results of Claude Code. */
+    turns: number;
+    /** Calls of tools, whatever became of them. */
+    tool_calls: number;
+    /** Calls that ended in an error, without those that were denied or interrupted. */
+    tool_failures: number;
+    /** Calls that never ran, because somebody, a hook or a rule refused them. */
+    tool_denials: number;
+    subagents: number;
+  };
   /** False when the index holds fewer events than the session has. */
   complete: boolean;
   /** What it did, where time and money went, what went wrong and where it waited: a sentence each. */
@@ -69,11 +82,13 @@ export type ApiAnalysis = {
     calls: number;
     completed: number;
     failed: number;
-    /** Not allowed; not counted as failed. */
+    /** Never ran, because somebody, a hook or a rule refused them; not failed. */
     denied: number;
+    /** Cut off by an interrupt; not failed. */
+    interrupted: number;
     /** Without a result, so far or for ever. */
     unfinished: number;
-    /** Of the calls that have a result. */
+    /** Failed calls of all. */
     failure_rate: number;
     duration: ApiFigures;
     /** Time that permissions took; not part of the durations. */
@@ -205,7 +220,7 @@ export type ApiBar = {
   outcome: "open" | "completed" | "failed" | "denied" | "interrupted" | "stopped" | "allowed" | "cancelled" | "unfinished";
   /** How many bars this one stands for: more than 1 where they were too small to be shown. */
   count: number;
-  /** How many of them did not end well. */
+  /** How many of them failed. */
   failed: number;
   /** How long they lasted, added up. */
   busy_ms: number;
@@ -417,23 +432,29 @@ export type ApiMetrics = {
     duration: ApiFigures;
   };
   runs: {
-    /** Turns that ended in the period. */
+    /** Turns whose result came in the period. */
     total: number;
     completed: number;
     failed: number;
     interrupted: number;
+    /** Cut off without a result; not in the total. */
+    unfinished: number;
     /** Failed turns of all that ended. */
     error_rate: number;
     duration: ApiFigures;
   };
   tools: {
+    /** Calls that were made in the period. */
     total: number;
     failed: number;
+    /** Never ran; not failed. */
+    denied: number;
     error_rate: number;
     by_tool: Array<{
       tool: string;
       calls: number;
       failed: number;
+      denied: number;
       failure_rate: number;
       duration: ApiFigures;
     }>;
@@ -530,7 +551,18 @@ export type ApiSession = {
   started_at?: string | null;
   last_event_at?: string | null;
   model?: string | null;
+  /** How long the command ran, so far if it goes on. */
+  duration_ms?: number;
+  /** Results of Claude Code. */
   turns?: number;
+  /** Calls of tools, whatever became of them. */
+  tool_calls?: number;
+  /** Calls that ended in an error, without those that were denied or interrupted. */
+  tool_failures?: number;
+  /** Calls that never ran, because somebody, a hook or a rule refused them. */
+  tool_denials?: number;
+  subagents?: number;
+  /** What all turns cost, in US dollars; null until a result states it. */
   cost?: number | null;
   /** By stream and verdict. */
   counts?: { [key: string]: unknown };
@@ -2518,6 +2550,12 @@ export type Events = {
   /** Name of the tool. */
   tool?: string;
   tool_use_id?: string;
+  /** How many subagents deep it happened; absent for the main agent. */
+  depth?: number;
+  /** With `tool_failed`: the call never ran, because it was refused. */
+  denied?: boolean;
+  /** With `tool_failed`: the call was cut off by an interrupt. */
+  interrupted?: boolean;
   request_id?: string;
   decision?: "allow" | "deny";
   waiting_ms?: number;

@@ -20,6 +20,7 @@ class Made:
         self.state = "starting"
         self.run_id: str | None = None
         self._runs = 0
+        self._agents: set[str] = set()
         if started:
             self.at(0, "session_started", command=["claude"], kind="wrapped")
 
@@ -53,13 +54,19 @@ class Made:
 
     def call(self, ms: float, key: str, tool: str = "Bash", given: Any = None, **fields: Any) -> "Made":
         """Call a tool."""
+        if "parent_tool_use_id" in fields and fields["parent_tool_use_id"] not in self._agents:
+            self._agents.add(fields["parent_tool_use_id"])
+            fields["new_subagent"] = True
         return self.at(
             ms, "tool_started", tool=tool, tool_use_id=key, input=given or {"command": key}, **fields
         )
 
-    def answer(self, ms: float, key: str, result: Any = "ok", *, failed: bool = False) -> "Made":
+    def answer(
+        self, ms: float, key: str, result: Any = "ok", *, failed: bool = False, **fields: Any
+    ) -> "Made":
         """Give a tool's result."""
-        return self.at(ms, "tool_failed" if failed else "tool_completed", tool_use_id=key, result=result)
+        event = "tool_failed" if failed else "tool_completed"
+        return self.at(ms, event, tool_use_id=key, result=result, tool="Bash", **fields)
 
     def ask(self, ms: float, key: str, tool: str = "Bash", request_id: str = "p") -> "Made":
         """Ask for a permission."""

@@ -180,7 +180,7 @@ def test_an_error_burst() -> None:
     for number in range(7):
         key = f"a{number}"
         made.call(number * 10, key).ask(number * 10 + 1, key).decide(number * 10 + 2, key, "deny")
-        made.answer(number * 10 + 5, key, f"{number}", failed=True)
+        made.answer(number * 10 + 5, key, f"{number}", failed=True, denied=True)
     assert made.end(200).kinds() == []
     assert made.report().tools[0].denied == 7
 

@@ -56,7 +56,7 @@ def test_events_of_a_clients_own_have_no_record() -> None:
     """Where a client posts our names, its data is not taken for a record's."""
     events = [Event("run_started", START_US, {"seq": 7}), Event("run_failed", START_US + 5, {"seq": 8})]
     (turn,) = analysed(events).turns
-    assert (turn.seq, turn.outcome) == (None, "failed")
+    assert (turn.seq, turn.outcome) == (None, "unfinished")
 
 
 def test_what_is_open_is_bounded() -> None:

@@ -68,8 +68,8 @@ def test_real_traffic(name: str) -> None:
             assert (
                 full.judgement("commands.json", json.dumps(event.data["command"]).encode()).verdict == "valid"
             ), event
-    assert len(names(events, "run_started")) == session.turns
-    assert len(names(events)) == 2 * session.turns
+    assert len(names(events, "run_started")) == session.figures.turns
+    assert len(names(events)) == 2 * session.figures.turns
     assert (session.state, session.run, session.tools, session.queued) == ("ended", None, {}, [])
     moments = [event.timestamp_us for event in events]
     assert moments == sorted(set(moments))
@@ -101,7 +101,7 @@ def test_what_happened(name: str, ends: list[str], others: dict[str, int]) -> No
     events, session = interpreted(scenario(name))
     assert [kind for kind in names(events) if kind != "run_started"] == [f"run_{end}" for end in ends]
     totals = [message["total_cost_usd"] for message in results(name)]
-    assert session.cost_usd == totals[-1]
+    assert session.figures.cost_usd == totals[-1]
     costs = [event.data["cost_usd"] for event in events if event.event_type[4:] in ends]
     assert sum(costs) == pytest.approx(totals[-1])
     assert {kind: sum(event.event_type == kind for event in events) for kind in others} == others
@@ -141,8 +141,8 @@ def test_cost_is_counted_once() -> None:
     log += made.lines("stdin", USER) + made.lines("stdout", result(0.75, modelUsage=usage))
     events, session = interpreted(log)
     costs = [event.data["cost_usd"] for event in events if event.event_type == "run_completed"]
-    assert (costs, session.cost_usd) == ([0.25, 0.5], 0.75)
-    assert session.tokens == {"input": 6, "output": 10, "cache_read": 0, "cache_creation": 0}
+    assert (costs, session.figures.cost_usd) == ([0.25, 0.5], 0.75)
+    assert session.figures.tokens == {"input": 6, "output": 10, "cache_read": 0, "cache_creation": 0}
 
 
 def test_permission_is_waited_for() -> None:

@@ -379,7 +379,7 @@ async def test_a_session_that_is_still_being_read_begins_at_its_beginning(
                 await tab.until("document.querySelector('.state')?.textContent === 'reading'")
             finally:
                 go_on.set()
-            await tab.until("/20. events/.test(document.querySelector('.foot').innerText)")
+            await tab.until("/20. entries/.test(document.querySelector('.foot').innerText)")
             await tab.until("document.querySelector('.state')?.textContent === 'ended'")
             assert await tab.value("document.querySelector('.list').scrollTop") == 0
 

@@ -219,7 +219,7 @@ def test_most_events_of_a_session(tmp_path: Path) -> None:
     assert len(index(tmp_path, max_events_per_session=5)) == 5
     session = Queries(str(tmp_path)).session("s0")
     assert session is not None
-    assert (session.state, session.turns) == ("ended", 2)
+    assert (session.state, session.figures.turns) == ("ended", 2)
 
 
 def test_values_that_json_can_barely_hold(tmp_path: Path) -> None:
@@ -257,7 +257,7 @@ def test_state_with_odd_values_is_kept(tmp_path: Path) -> None:
     assert index(tmp_path)
     session = Queries(str(tmp_path)).session("s")
     assert session is not None
-    assert (session.model, session.cost_usd, len(session.questions)) == ("\ufffd", None, 1)
+    assert (session.model, session.figures.cost_usd, len(session.questions)) == ("\ufffd", None, 1)
     log.close()
 
 

@@ -255,7 +255,7 @@ def test_killed_at_every_step(tmp_path: Path) -> None:
         work()
         events, sessions = content(data_dir)
         assert [one["session_id"] for one in sessions] == ["s2"]
-        assert len(events) == sessions[0]["events"]
+        assert len(events) == sessions[0]["figures"]["events"]
         assert (data_dir / "sessions" / "latest.jsonl").readlink() == Path("s2.jsonl")
         again()
     assert deaths > 20

@@ -1,6 +1,6 @@
 // How much went on when, over all sessions: events, cost, tools.
 import { html, useCallback, useMemo, useState } from "./ui.js";
-import { cost, count, duration, exact, percent, visible } from "./format.js";
+import { cost, count, duration, exact, visible } from "./format.js";
 import { metrics } from "./api.js";
 import { useAnswer } from "./answers.js";
 import { Chart } from "./charts.js";
@@ -37,7 +37,7 @@ export function Activity() {
   const longest = Math.max(1, ...tools.map((one) => one.duration.p95 ?? 0));
   return html`<section class="activity" aria-labelledby="activity" aria-busy=${found.hours === hours ? "false" : "true"}><div class="section-head"><h2 id="activity">Activity</h2>
       <span class="chips" role="group" aria-label="Period">${RANGES.map(([name, length]) => html`<button class="chip" aria-pressed=${hours === length ? "true" : "false"} onClick=${() => setHours(length)}>${name}</button>`)}</span>
-      <span class="faint num">${exact(found.runs.total)} turns${found.runs.failed ? html`, <span class="bad-text">${exact(found.runs.failed)} failed</span>` : ""} · ${exact(found.tools.total)} tool calls, ${percent(found.tools.error_rate)} failed · ${cost(found.cost.total_usd)}</span></div>
+      <span class="faint num">${exact(found.runs.total)} turns${found.runs.failed ? html`, <span class="bad-text">${exact(found.runs.failed)} failed</span>` : ""} · ${exact(found.tools.total)} tool calls, ${exact(found.tools.failed)} failed${found.tools.denied ? `, ${exact(found.tools.denied)} denied` : ""} · ${cost(found.cost.total_usd)}</span></div>
     <div class="grid-cards three">
       <section class="panel"><h2>Events<span class="faint num">${exact(found.events.total)}</span></h2><${Chart} times=${times} axis=${(value) => (Number.isInteger(value) ? count(value) : "")} series=${[{ label: "events", colour: "--info", values: events, format: exact }]} /></section>
       <section class="panel"><h2>Cost<span class="faint num">${cost(found.cost.total_usd)}</span></h2><${Chart} times=${costTimes} axis=${cost} series=${[{ label: "cost", colour: "--accent", values: costs, format: cost }]} /></section>

@@ -48,9 +48,9 @@ function Drift({ session }) {
     ${(more > 0 || found?.unlisted > 0) && html`<p class="faint">There is more, which is not shown${more > 0 ? `: ${exact(more)} other things` : ""}.</p>`}<//>`;
 }
 
-function Tools({ tools }) {
+function Tools({ tools, totals }) {
   const most = Math.max(1, ...tools.map((one) => one.duration.p95 ?? 0));
-  return html`<${Panel} title="Tools" about=${`${exact(tools.reduce((sum, one) => sum + one.calls, 0))} calls`}>
+  return html`<${Panel} title="Tools" about=${`${exact(totals.tool_calls)} calls`}>
     ${tools.length ? html`<table><thead><tr><th>tool</th><th class="num">calls</th><th class="num">failed</th><th class="num">median</th><th class="num">p95</th><th></th></tr></thead><tbody>
       ${tools.slice(0, 30).map((one) => html`<tr><td><bdi class="mono">${visible(one.tool)}</bdi></td><td class="num">${exact(one.calls)}</td><td class=${`num ${one.failed ? "bad-text" : "faint"}`}>${exact(one.failed)}${one.denied ? html` <span class="faint">+${one.denied} denied</span>` : ""}</td>
         <td class="num">${duration(one.duration.median)}</td><td class="num">${duration(one.duration.p95)}</td><td class="meter"><span class="kind-tool" style=${{ width: `${((one.duration.p95 ?? 0) / most) * 100}%` }}></span></td></tr>`)}
@@ -70,7 +70,7 @@ function Costs({ found }) {
 
 function Turns({ session, turns }) {
   const recent = turns.slice(-100).reverse();
-  return html`<${Panel} title="Turns" about=${exact(turns.length)} wide>
+  return html`<${Panel} title="Turns" wide>
     <table><thead><tr><th>started</th><th>prompt</th><th>outcome</th><th class="num">duration</th><th class="num">model</th><th class="num">tools</th><th class="num">calls</th><th class="num">cost</th></tr></thead><tbody>
     ${recent.map((turn) => html`<tr><td class="when"><a href=${href({ session: session.session_id, tab: "conversation", seq: turn.seq })}>${clock(turn.started_at, 0)}</a></td><td><${Text} value=${oneLine(turn.prompt, 140)} /></td><td class=${turn.outcome === "completed" ? "faint" : "bad-text"}>${visible(turn.outcome)}</td>
       <td class="num">${duration(turn.duration_ms)}</td><td class="num">${duration(turn.activities?.model)}</td><td class="num">${duration(turn.activities?.tools)}</td><td class="num">${exact(turn.tool_calls)}</td><td class="num">${cost(turn.cost_usd)}</td></tr>`)}
@@ -93,13 +93,13 @@ export function Analysis({ session }) {
     ${found.summary?.length ? html`<${Panel} title="In short" wide>${found.summary.map((sentence) => html`<p><${Sentence} value=${sentence} /></p>`)}<//>` : null}
     <${Anomalies} session=${session} found=${found} />
     <${Drift} session=${session} />
-    <div class="columns"><${Panel} title="Where the time went" about=${duration(found.time.total_ms)}><${Shares} parts=${found.time.activities.map((one) => ({ name: one.activity, ms: one.ms, share: one.share }))} />
-      <table><thead><tr><th></th><th class="num">count</th><th class="num">median</th><th class="num">p95</th><th class="num">longest</th></tr></thead><tbody><${Figures} name="turns" figures=${found.time.turns} />${found.time.activities.map((one) => html`<${Figures} name=${one.activity} figures=${one.spans} />`)}</tbody></table><//>
+    <div class="columns"><${Panel} title="Where the time went" about=${duration(found.duration_ms)}><${Shares} parts=${found.time.activities.map((one) => ({ name: one.activity, ms: one.ms, share: one.share }))} />
+      <table><thead><tr><th></th><th class="num">stretches</th><th class="num">median</th><th class="num">p95</th><th class="num">longest</th></tr></thead><tbody><${Figures} name="turns" figures=${found.time.turns} />${found.time.activities.map((one) => html`<${Figures} name=${one.activity} figures=${one.spans} />`)}</tbody></table><//>
     <${Panel} title="States"><${Shares} parts=${found.states.time.map((one) => ({ name: one.state, ms: one.ms, share: one.share }))} />
       <table><thead><tr><th>from</th><th>to</th><th class="num">times</th><th class="num">share</th></tr></thead><tbody>${found.states.transitions.slice(0, 12).map((one) => html`<tr><td>${one.from}</td><td>${one.to}</td><td class="num">${exact(one.count)}</td><td class="num faint">${percent(one.share)}</td></tr>`)}</tbody></table><//>
-    <${Tools} tools=${found.tools} />
+    <${Tools} tools=${found.tools} totals=${found.totals} />
     <${Costs} found=${found} />
-    ${found.subagents.length > 0 && html`<${Panel} title="Subagents" about=${exact(found.subagents.length)}><table><thead><tr><th>task</th><th>outcome</th><th class="num">duration</th><th class="num">calls</th><th class="num">tokens</th></tr></thead><tbody>
+    ${found.subagents.length > 0 && html`<${Panel} title="Subagents" about=${exact(found.totals.subagents)}><table><thead><tr><th>task</th><th>outcome</th><th class="num">duration</th><th class="num">calls</th><th class="num">tokens</th></tr></thead><tbody>
       ${found.subagents.slice(0, 50).map((one) => html`<tr><td><${Seq} session=${session} seq=${one.seq}><bdi>${visible(oneLine(one.description || one.kind || one.id, 80))}</bdi><//></td><td>${visible(one.outcome)}</td><td class="num">${duration(one.duration_ms)}</td><td class="num">${exact(one.tool_calls)}</td><td class="num">${count(one.total_tokens)}</td></tr>`)}</tbody></table><//>`}
     ${found.permissions.requested > 0 && html`<${Panel} title="Permissions"><div class="figure-row"><span>${exact(found.permissions.requested)} asked</span><span>${exact(found.permissions.allowed)} allowed</span><span class=${found.permissions.denied ? "warn-text" : ""}>${exact(found.permissions.denied)} denied</span><span class=${found.permissions.unanswered ? "bad-text" : ""}>${exact(found.permissions.unanswered)} unanswered</span><span>median wait ${duration(found.permissions.waiting?.median)}</span></div><//>`}
     ${found.commands.length > 0 && html`<${Panel} title="What the client asked for"><table><tbody>${found.commands.map((one) => html`<tr><td>${visible(one.action)}</td><td class="num">${exact(one.count)}</td><td class="faint">${Object.entries(one.outcomes).map(([name, number]) => `${number} ${name}`).join(", ")}</td></tr>`)}</tbody></table><//>`}

@@ -254,7 +254,7 @@ export function Conversation({ session, query, go, running }) {
         const event = list.item(base + index);
         return event ? html`<${Row} event=${event} before=${list.item(base + index - 1)} first=${base + index === 0} session=${session} parents=${parents} results=${results} chosen=${base + index === chosen} />` : html`<div class="event placeholder"></div>`;
       }} />
-    <div class="foot"><span class="num">${exact(list.total)} ${list.total === 1 ? "event" : "events"}</span>
+    <div class="foot"><span class="num">${exact(list.total)} ${list.total === 1 ? "entry" : "entries"}</span>
       <button class="quiet" onClick=${toBeginning}>Beginning</button>
       ${running && following ? html`<span class="link link-open" role="status">following</span>` : html`<button class="quiet" onClick=${toEnd}>${running ? "End, and follow" : "End"}</button>`}</div>
   </section>`;

@@ -34,7 +34,8 @@ export function waits(one) {
   }
 }
 
-export const length = (one, now) => (milliseconds(one.ended_at) || (isOver(one) ? milliseconds(one.last_record_at) : now)) - milliseconds(one.started_at);
+/** How long a session's command ran, so far if it goes on. */
+export const length = (one, now) => (isOver(one) ? one.duration_ms : Math.max(one.duration_ms, now - milliseconds(one.started_at)));
 
 function Card({ one, now, chosen }) {
   const waiting = one.waits_for ?? [];

@@ -1,4 +1,4 @@
-"""Figures of many values: what the standard library says of all of them at once."""
+"""Statistics of many values: what the standard library says of all of them at once."""
 
 import math
 import random
@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.analysis.figures import ACCURACY, EXACT, Distribution
-from proxy.analysis.report import Bucket, Figures
+from proxy.analysis.distribution import ACCURACY, EXACT, Distribution
+from proxy.analysis.report import Bucket, Statistics
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,12 +33,12 @@ def test_few_values_are_exact(values: list[float]) -> None:
     percentiles = statistics.quantiles(values, n=100, method="inclusive")
     for share in (0.05, 0.5, 0.9, 0.95):
         assert distribution.quantile(share) == pytest.approx(percentiles[round(share * 100) - 1], abs=1e-6)
-    figures = distribution.figures()
-    assert figures.count == len(values) == sum(bucket.count for bucket in figures.distribution)
-    assert figures.total == pytest.approx(math.fsum(values), abs=1e-3)
-    assert figures.mean == pytest.approx(statistics.fmean(values), abs=1e-3)
-    assert figures.deviation == pytest.approx(statistics.pstdev(values), rel=1e-6, abs=1e-3)
-    assert (figures.min, figures.max) == pytest.approx((min(values), max(values)), abs=1e-3)
+    found = distribution.statistics()
+    assert found.count == len(values) == sum(bucket.count for bucket in found.distribution)
+    assert found.total == pytest.approx(math.fsum(values), abs=1e-3)
+    assert found.mean == pytest.approx(statistics.fmean(values), abs=1e-3)
+    assert found.deviation == pytest.approx(statistics.pstdev(values), rel=1e-6, abs=1e-3)
+    assert (found.min, found.max) == pytest.approx((min(values), max(values)), abs=1e-3)
 
 
 @pytest.mark.parametrize("shape", ["even", "long tail", "two heaps", "with nothing"])
@@ -71,12 +71,12 @@ def test_memory_is_bounded() -> None:
 
 def test_no_values_have_no_figures() -> None:
     """There is no mean of nothing."""
-    assert Distribution().figures() == Figures()
+    assert Distribution().statistics() == Statistics()
     with pytest.raises(ValueError, match="no values"):
         Distribution().quantile(0.5)
 
 
 def test_the_distribution_is_of_steps() -> None:
     """Values are counted by steps of 1, 2, 5; nothing has a step of its own."""
-    found = taken([0, 1, 1.5, 2, 4, 7]).figures().distribution
+    found = taken([0, 1, 1.5, 2, 4, 7]).statistics().distribution
     assert found == [Bucket(0, 1), Bucket(1, 1), Bucket(2, 2), Bucket(5, 1), Bucket(10, 1)]

@@ -1,4 +1,4 @@
-"""Figures of many values in one pass and bounded memory.
+"""Statistics of many values in one pass and bounded memory.
 
 Up to `EXACT` values are kept and quantiles are exact. Beyond, so many at a time are counted in buckets whose width is
 2 % of their value (the way of DDSketch), so that a quantile is right to 1 %, whatever the values are. Count, total,
@@ -9,7 +9,7 @@ import math
 from bisect import bisect_left
 from collections import Counter
 
-from proxy.analysis.report import Bucket, Figures
+from proxy.analysis.report import Bucket, Statistics
 
 __all__ = ["ACCURACY", "EXACT", "Distribution"]
 
@@ -70,10 +70,10 @@ class Distribution:
         value = 0.0 if key == _ZERO else 2 * _GAMMA**key / (_GAMMA + 1)
         return min(max(value, self._least), self._most)
 
-    def figures(self) -> Figures:
+    def statistics(self) -> Statistics:
         """Return everything at once, to three decimals (six where values are small, such as costs)."""
         if not self.count:
-            return Figures()
+            return Statistics()
         median, p95 = self.quantile(0.5), self.quantile(0.95)
         total, mean, m2, steps = _summed(self._fresh)
         if self._folded:  # and nothing is fresh: the quantiles have seen to it
@@ -93,7 +93,7 @@ class Distribution:
             for step, count in sorted(steps.items())
         ]
         rounded = {name: round(value, digits) for name, value in named.items()}
-        return Figures(self.count, round(total, digits), **rounded, distribution=buckets)
+        return Statistics(self.count, round(total, digits), **rounded, distribution=buckets)
 
     def _fold(self) -> None:
         """Count what is fresh in buckets; many at once take a fraction of what one by one would."""

@@ -1,0 +1,63 @@
+"""What a session cost: money and tokens per turn, per model and per agent, as Claude Code states them.
+
+The totals are those of `proxy.events.figures`. A turn's `usage` is the main agent's alone, so the others' is what is
+left of the models' usage.
+"""
+
+from proxy.analysis.distribution import Distribution
+from proxy.analysis.report import AgentTokens, Cost, ModelCost
+from proxy.events.figures import TOKENS, Figures
+from proxy.events.reading import Message, inner, number, whole
+
+__all__ = ["Costs", "turn_tokens"]
+
+_USAGE = (
+    "input_tokens",
+    "output_tokens",
+    "cache_read_input_tokens",
+    "cache_creation_input_tokens",
+)
+"""What the API calls the `TOKENS`."""
+
+
+class Costs:
+    """Takes the ends of turns."""
+
+    def __init__(self) -> None:
+        self.per_turn = Distribution()
+        self._main: dict[str, int] = {}
+
+    def take(self, data: Message) -> None:
+        """Take the data of an event that ends a turn."""
+        if (cost := number(data, "cost_usd")) is not None:
+            self.per_turn.add(cost)
+        for name, count in turn_tokens(data).items():
+            self._main[name] = self._main.get(name, 0) + count
+
+    def report(self, figures: Figures) -> Cost:
+        """Return what it cost so far, with the session's figures."""
+        tokens, main = figures.tokens, dict(self._main)
+        others = {name: max(0, count - main.get(name, 0)) for name, count in tokens.items()}
+        by_agent = [AgentTokens("main", main)] if main else []
+        by_agent += [AgentTokens("others", others)] if any(others.values()) else []
+        by_model = [_model(name, used) for name, used in figures.models.items()]
+        return Cost(
+            total_usd=figures.cost_usd,
+            tokens=tokens or main,
+            per_turn=self.per_turn.statistics(),
+            by_model=sorted(by_model, key=lambda one: -(one.cost_usd or 0.0)),
+            by_agent=by_agent,
+        )
+
+
+def turn_tokens(data: Message) -> dict[str, int]:
+    """Return the tokens that a turn's main agent took."""
+    usage = inner(data, "usage")
+    named = zip(TOKENS, _USAGE, strict=True)
+    return {name: count for name, key in named if (count := whole(usage, key)) is not None}
+
+
+def _model(name: str, used: dict[str, float]) -> ModelCost:
+    cost = used.get("cost_usd")
+    tokens = {key: int(used[key]) for key in TOKENS if key in used}
+    return ModelCost(name, None if cost is None else round(cost, 9), tokens)

@@ -1,0 +1,132 @@
+"""The figures of a session: each has one meaning, is computed here alone, and is the same wherever it is shown.
+
+==================  =================================================================================================
+``events``          what happened: events of the interpreter, and those that clients post
+``turns``           results of Claude Code; a turn without one, as it goes on or was cut off, is not counted
+``tool_calls``      calls of tools, by the main agent and by subagents, whatever became of them
+``tool_failures``   calls that ended in an error, without those that were denied or interrupted
+``tool_denials``    calls that never ran because somebody, a hook or a rule refused them
+``subagents``       subagents that Claude Code announces, and those that are seen to call tools
+``cost_usd``        what all turns cost. Claude Code states a total of its process, which begins anew after ``/clear``:
+                    a total that falls starts a new base
+``models``          the same rule for the tokens and the cost of each model
+``duration_ms``     how long the command ran, as the record of its exit says; until there is one, from the first
+                    record to now, or to the last record where the wrapper died
+==================  =================================================================================================
+"""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
+
+from proxy.events.reading import inner, number
+
+if TYPE_CHECKING:
+    from proxy.events.session import Session
+
+__all__ = ["TOKENS", "CallOutcome", "Figures", "RunOutcome", "call_outcome", "duration_ms", "run_outcome"]
+
+TOKENS = ("input", "output", "cache_read", "cache_creation")
+_MOST_MODELS = 50
+"""Far more than a session uses: the names come from the wire, and the figures are kept for every session."""
+
+CallOutcome = Literal["completed", "failed", "denied", "interrupted"]
+RunOutcome = Literal["completed", "failed", "interrupted", "unfinished"]
+
+
+class Figures(msgspec.Struct, omit_defaults=True):
+    """Counts and amounts that grow with each event of one session."""
+
+    events: int = 0
+    turns: int = 0
+    tool_calls: int = 0
+    tool_failures: int = 0
+    tool_denials: int = 0
+    subagents: int = 0
+    cost_usd: float | None = None
+    """None until a result states a cost."""
+    models: dict[str, dict[str, float]] = {}
+    """What each model took, all agents together: the `TOKENS`, and ``cost_usd``."""
+    stated_usd: float = 0.0
+    """The total that was stated last."""
+    stated_models: dict[str, dict[str, float]] = {}
+
+    @property
+    def tokens(self) -> dict[str, int]:
+        """Tokens of all models; empty until a result states them."""
+        return {
+            name: int(sum(model.get(name, 0) for model in self.models.values()))
+            for name in (TOKENS if self.models else ())
+        }
+
+    def added_usd(self, total: float) -> float:
+        """Return what was added to the cost since the last total that was stated."""
+        return round(_added(total, self.stated_usd), 12)
+
+    def take(self, event_type: str, data: Mapping[str, Any]) -> None:
+        """Count an event."""
+        self.events += 1
+        match event_type:
+            case "tool_started":
+                self.tool_calls += 1
+                self.subagents += data.get("new_subagent") is True
+            case "task_started":
+                self.subagents += data.get("new_subagent") is True
+            case "tool_failed" if "tool" in data:  # else it is the result of no call
+                outcome = call_outcome(event_type, data)
+                self.tool_failures += outcome == "failed"
+                self.tool_denials += outcome == "denied"
+            case "run_completed" | "run_failed" | "run_interrupted" if "subtype" in data:
+                self.turns += 1
+                self._pay(dict(data))
+
+    def _pay(self, data: dict[str, Any]) -> None:
+        if (cost := number(data, "cost_usd")) is not None:
+            total = number(data, "total_cost_usd") or 0.0
+            if total < self.stated_usd:
+                self.stated_models = {}
+            self.cost_usd, self.stated_usd = round((self.cost_usd or 0.0) + cost, 12), total
+        for name, stated in inner(data, "model_usage").items():
+            if isinstance(stated, dict) and (name in self.models or len(self.models) < _MOST_MODELS):
+                self._use(name, stated)
+
+    def _use(self, model: str, stated: dict[str, Any]) -> None:
+        now = {name: value for name in (*TOKENS, "cost_usd") if (value := number(stated, name)) is not None}
+        before, used = self.stated_models.get(model, {}), dict(self.models.get(model, {}))
+        if any(value < before.get(name, 0) for name, value in now.items()):
+            before = {}
+        for name, value in now.items():
+            used[name] = used.get(name, 0) + value - before.get(name, 0)
+        self.models[model], self.stated_models[model] = used, now
+
+
+def call_outcome(event_type: str, data: Mapping[str, Any]) -> CallOutcome:
+    """Return what became of a tool call, from the event of its result."""
+    if event_type != "tool_failed":
+        return "completed"
+    if data.get("denied") is True:
+        return "denied"
+    return "interrupted" if data.get("interrupted") is True else "failed"
+
+
+def run_outcome(event_type: str, data: Mapping[str, Any]) -> RunOutcome:
+    """Return what became of a turn, from the event of its end; ``unfinished`` is one that was cut off."""
+    if event_type == "run_failed":
+        return "failed" if "subtype" in data else "unfinished"
+    return "completed" if event_type == "run_completed" else "interrupted"
+
+
+def duration_ms(session: "Session", now_us: int) -> float:
+    """Return how long a session's command ran, so far if it goes on. ``now_us``: microseconds since 1970."""
+    if not session.started_us:
+        return 0.0
+    if session.ran_ms is not None:
+        return session.ran_ms
+    until_us = session.ended_us or max(now_us, session.last_record_us)
+    return (until_us - session.started_us) / 1000
+
+
+def _added(total: float, before: float) -> float:
+    """Return what a total has grown by; one that has fallen was begun anew."""
+    return total - before if total >= before else total

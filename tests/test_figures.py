@@ -1,0 +1,134 @@
+"""The figures of sessions are the same wherever they are shown: terminal, shared page, API, metrics."""
+
+import argparse
+import json
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from proxy.cli import analyze, overview, reading
+from proxy.events.formatting import format_dollars, format_duration, quantity
+from tests.recorded import NAMES, START_US, LogMaker, scenario
+from tests.server.conftest import Rig, serving
+
+pytestmark = pytest.mark.anyio
+SHARED = ("turns", "tool_calls", "tool_failures", "tool_denials", "subagents")
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    """Run tests on asyncio, which aiohttp needs."""
+    return "asyncio"
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path) -> Path:
+    """A data directory with a session of each recorded scenario, each with a duration of its own."""
+    (tmp_path / "sessions").mkdir()
+    for number, name in enumerate(NAMES):
+        log = scenario(name, LogMaker(name, START_US + number * 60_000_000))
+        log = log.replace(
+            b'"duration_ms":1000,"counts"', b'"duration_ms":%d,"counts"' % (1234 + number * 777)
+        )
+        (tmp_path / "sessions" / f"{name}.jsonl").write_bytes(log)
+    return tmp_path
+
+
+@pytest.fixture
+async def rig(data_dir: Path) -> AsyncIterator[Rig]:
+    """A server over all of them."""
+    async with serving(data_dir) as rig:
+        yield rig
+
+
+def printed(capsys: pytest.CaptureFixture[str], run: Any, **options: Any) -> str:
+    """Return what a subcommand prints."""
+    assert run(argparse.Namespace(**options)) == 0
+    return capsys.readouterr().out
+
+
+def told(one: dict[str, Any]) -> dict[str, Any]:
+    """Return the figures of an analysis under the names that the status has."""
+    figures = {name: one["totals"][name] for name in SHARED}
+    return figures | {
+        "duration_ms": one["duration_ms"],
+        "events": one["events"],
+        "cost": one["cost"]["total_usd"],
+        "tokens": one["cost"]["tokens"] if one["cost"]["by_model"] else {},
+    }
+
+
+async def test_every_surface_says_the_same_of_a_session(
+    rig: Rig, data_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The API, `sessions`, `analyze`, `show` and the shared page agree on every recorded session."""
+    listed = {one["session_id"]: one for one in (await rig.get("/api/v1/monitoring/sessions"))["sessions"]}
+    assert sorted(listed) == NAMES
+    said = json.loads(printed(capsys, overview.print_sessions, data_dir=str(data_dir), n=0, json=True))
+    said = {one["session_id"]: one for one in said["sessions"]}
+    found = json.loads(printed(capsys, analyze.run, data_dir=str(data_dir), sessions=NAMES, json=True))
+    analysed = {one["session_id"]: one for one in found["sessions"]}
+    for name in NAMES:
+        expected = told(analysed[name])
+        asked = await rig.get(f"/api/v1/monitoring/sessions/{name}/analysis")
+        assert told(asked) == expected, name
+        for one in (listed[name], said[name]):
+            assert {key: one[key] for key in expected} == expected, name
+        await _pages_agree(capsys, data_dir, name, listed[name])
+
+
+async def _pages_agree(
+    capsys: pytest.CaptureFixture[str], data_dir: Path, name: str, one: dict[str, Any]
+) -> None:
+    cost = [] if one["cost"] is None else [format_dollars(one["cost"])]
+    turns = [quantity(one["turns"], "turn")] if one["turns"] else []
+    after = ", ".join([f"after {format_duration(one['duration_ms'])}", *turns, *cost])
+    options = {"data_dir": str(data_dir), "session": name, "json": False}
+    shown = printed(capsys, reading.run_show, html=None, **options)
+    assert shown.rstrip().endswith(after), name
+    page = printed(capsys, reading.run_show, html="-", **options)
+    facts = dict(re.findall(r"<dt>([^<]*)</dt><dd><bdi>([^<]*)</bdi>", page))
+    assert facts["duration"] == format_duration(one["duration_ms"]), name
+    assert facts["turns"] == str(one["turns"]), name
+    assert facts.get("cost") == (cost[0] if cost else None), name
+
+
+async def test_parts_add_up_to_the_whole(rig: Rig) -> None:
+    """What an analysis lists by tool, turn, model and subagent adds up to its totals."""
+    for name in NAMES:
+        one = await rig.get(f"/api/v1/monitoring/sessions/{name}/analysis")
+        totals, tools = one["totals"], one["tools"]
+        assert sum(tool["calls"] for tool in tools) == totals["tool_calls"], name
+        assert sum(tool["failed"] for tool in tools) == totals["tool_failures"], name
+        assert sum(tool["denied"] for tool in tools) == totals["tool_denials"], name
+        assert len(one["subagents"]) == totals["subagents"], name
+        costs = [turn["cost_usd"] or 0 for turn in one["turns"]]
+        assert sum(costs) == pytest.approx(one["cost"]["total_usd"] or 0), name
+        by_model = [model["cost_usd"] or 0 for model in one["cost"]["by_model"]]
+        assert sum(by_model) == pytest.approx(one["cost"]["total_usd"] or 0), name
+        calls = sum(bar["count"] for bar in one["timeline"]["bars"] if bar["kind"] == "tool")
+        failed = sum(bar["failed"] for bar in one["timeline"]["bars"] if bar["kind"] == "tool")
+        assert (calls, failed) == (totals["tool_calls"], totals["tool_failures"]), name
+
+
+async def test_metrics_add_up_what_the_sessions_say(rig: Rig) -> None:
+    """The metrics of all time, for people and for Prometheus, are the sums of the sessions' figures."""
+    sessions = (await rig.get("/api/v1/monitoring/sessions"))["sessions"]
+    found = await rig.get("/api/v1/monitoring/metrics")
+    total = {name: sum(one[name] or 0 for one in sessions) for name in (*SHARED, "cost", "events")}
+    assert found["runs"]["total"] == total["turns"]
+    assert found["tools"]["total"] == total["tool_calls"]
+    assert found["tools"]["failed"] == found["errors"]["by_type"]["tool_failed"] == total["tool_failures"]
+    assert found["tools"]["denied"] == total["tool_denials"] > 0
+    assert found["cost"]["total_usd"] == pytest.approx(total["cost"])
+    assert found["events"]["total"] == total["events"]
+    durations = sum(one["duration_ms"] for one in sessions)
+    assert found["sessions"]["duration"]["total"] == pytest.approx(durations)
+    async with rig.client.get("/metrics") as response:
+        exposed = dict(re.findall(r"^(claude_proxy_\w+) (\S+)$", await response.text(), re.MULTILINE))
+    assert float(exposed["claude_proxy_turns_total"]) == total["turns"]
+    assert float(exposed["claude_proxy_events_total"]) == total["events"]
+    assert float(exposed["claude_proxy_cost_dollars_total"]) == pytest.approx(total["cost"], abs=1e-4)
