@@ -321,7 +321,6 @@ def test_recorded_sessions_that_went_well_have_none(name: str) -> None:
         ("budget", ["failed_turn"]),
         ("early_end", ["unanswered_permission"]),
         ("fallback_model", ["model_fallback"]),
-        ("lines_ignored", ["invalid_message"]),
         ("resume_unknown", ["failed_turn"]),
         ("control_errors", ["drift", "refused_request", "refused_request"]),
     ],
