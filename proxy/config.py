@@ -78,6 +78,25 @@ def _listed(value: object) -> object:
     return [part.strip() for part in value.split(",") if part.strip()]
 
 
+def _pattern(value: str) -> str:
+    try:
+        re.compile(value)
+    except re.error as error:
+        raise ValueError(f"is no regular expression: {error}") from error
+    return value
+
+
+def _one_or_several(value: object) -> object:
+    """Take one expression for a list of one, and a list as JSON; an expression may hold commas and begin with `[`."""
+    if not isinstance(value, str):
+        return value
+    try:
+        listed = json.loads(value)
+    except ValueError:
+        return [value]
+    return listed if isinstance(listed, list) else [value]
+
+
 def _origin(value: str) -> str:
     if not re.fullmatch(r"https?://([a-z0-9.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?", value.lower(), re.ASCII):
         raise ValueError("is no origin")
@@ -141,10 +160,26 @@ Tokens = Annotated[
 ]
 
 
+Redact = Annotated[
+    Literal["on", "strict", "off"],
+    BeforeValidator(lambda value: {True: "on", False: "off"}[value] if isinstance(value, bool) else value),
+]
+Patterns = Annotated[
+    tuple[Annotated[str, AfterValidator(_pattern)], ...],
+    BeforeValidator(_one_or_several),
+    Takes("a list of regular expressions"),
+]
+FieldNames = Annotated[
+    tuple[Annotated[str, Field(min_length=1)], ...],
+    BeforeValidator(_listed),
+    Takes("a list of names"),
+]
+
+
 Wait = Annotated[Seconds | None, BeforeValidator(_never)]
 
 
-# YAML takes a bare `off` for false.
+# YAML takes bare `on` and `off` for true and false.
 Mode = Annotated[
     Literal["observe", "enforce", "off"], BeforeValidator(lambda value: "off" if value is False else value)
 ]
@@ -330,12 +365,21 @@ class Compliance(Section):
     concurrent_runs: Whole = Field(1, ge=1, le=64, description="Checks at once; further ones wait.")
 
 
+class Redaction(Section):
+    """What is kept out of the record."""
+
+    mode: Redact = Field("on", description="As `--redact`.")
+    patterns: Patterns = Field((), description="What is replaced too, in texts.")
+    fields: FieldNames = Field((), description="Fields and variables whose values are replaced too.")
+
+
 class Settings(Section):
     """A whole configuration."""
 
     api: Api = Api()
     monitoring: Monitoring = Monitoring()
     validation: Validation = Validation()
+    redaction: Redaction = Redaction()
     security: Security = Security()
     storage: Storage = Storage()
     logging: Logging = Logging()

@@ -63,6 +63,7 @@ OPTIONS = {
             " random; off: nothing. What passes is never changed",
             default="on",
             choices=("on", "strict", "off"),
+            key="redaction.mode",
         ),
         Option("session-name", "NAME", "a label for the session"),
         # Without a variable: a wrapper would give its own session's id to whatever its command wraps.
@@ -92,6 +93,9 @@ OPTIONS = {
     )
 }
 """Every option by its name."""
+
+LISTS = ("redaction.patterns", "redaction.fields")
+"""Keys of the configuration that a wrapped session needs and that are no options: lists of texts."""
 
 VARIABLES = frozenset(
     [

@@ -145,6 +145,8 @@ def wrap(
                 name=chosen.get("session-name"),
                 validation=chosen["validation"],
                 redact=chosen["redact"],
+                patterns=listed(chosen, "redaction.patterns"),
+                fields=listed(chosen, "redaction.fields"),
                 is_reserved=is_reserved,
             )
             return lambda session, news, done: relay.run(settings, session, news, done, ensure_server)
@@ -256,6 +258,12 @@ def original_environment() -> dict[bytes, bytes]:
         else:
             del environment[b"LC_CTYPE"]
     return environment
+
+
+def listed(chosen: Mapping[str, str], key: str) -> list[str]:
+    """Return a list among what was chosen, see `options.LISTS`."""
+    value = chosen.get(key)
+    return value.split("\0") if value else []
 
 
 def _origin(option: str, options: Mapping[str, str]) -> str:

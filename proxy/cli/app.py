@@ -11,9 +11,9 @@ import sys
 from typing import TYPE_CHECKING, NoReturn, TextIO
 
 from proxy import __version__
-from proxy.cli import USAGE, UsageError, complain, resolve
+from proxy.cli import USAGE, UsageError, complain, listed, resolve
 from proxy.cli.subcommands import GROUPS, SUBCOMMANDS
-from proxy.options import OPTIONS
+from proxy.options import LISTS, OPTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -107,6 +107,8 @@ def resolve_into(arguments: argparse.Namespace) -> None:
     if os.path.exists(arguments.data_dir) and not os.path.isdir(arguments.data_dir):
         raise UsageError(f"the data directory {arguments.data_dir} is a file; give a folder with --data-dir")
     arguments.config = chosen.get("config")
+    arguments.redact = chosen["redact"]
+    arguments.patterns, arguments.fields = (listed(chosen, key) for key in LISTS)
     arguments.host, arguments.port = chosen["host"], int(chosen["port"])
 
 

@@ -10,7 +10,7 @@ import json
 import os
 
 from proxy.cli import UsageError
-from proxy.options import OPTIONS, VARIABLES
+from proxy.options import LISTS, OPTIONS, VARIABLES
 
 
 def options_from(path: str | None) -> dict[str, str]:
@@ -45,4 +45,5 @@ def _options(path: str | None) -> dict[str, str]:
     except ConfigurationError as error:
         return {"error": str(error)}
     values = {option.name: found.value(option.key) for option in OPTIONS.values() if option.key}
-    return {option: str(value) for option, value in values.items() if value is not None}
+    lists = {key: "\0".join(found.value(key)) for key in LISTS}
+    return {name: str(value) for name, value in (values | lists).items() if value is not None}

@@ -40,7 +40,16 @@ if TYPE_CHECKING:
 class Settings:
     """What the user chose for the session."""
 
-    __slots__ = ("data_dir", "is_reserved", "name", "redact", "session_id", "validation")
+    __slots__ = (
+        "data_dir",
+        "fields",
+        "is_reserved",
+        "name",
+        "patterns",
+        "redact",
+        "session_id",
+        "validation",
+    )
 
     def __init__(
         self,
@@ -50,10 +59,13 @@ class Settings:
         validation: str,
         redact: str,
         *,
+        patterns: Sequence[str] = (),
+        fields: Sequence[str] = (),
         is_reserved: bool = False,
     ) -> None:
         """``validation`` is ``observe``, ``enforce`` or ``off``, ``redact`` is ``on``, ``strict`` or ``off``.
 
+        ``patterns`` and ``fields`` add to what is kept out of the record, see `Redactor`.
         ``is_reserved``: the log is there, and empty.
         """
         self.session_id = session_id
@@ -61,6 +73,8 @@ class Settings:
         self.name = name
         self.validation = validation
         self.redact = redact
+        self.patterns = patterns
+        self.fields = fields
         self.is_reserved = is_reserved
 
 
@@ -100,7 +114,7 @@ class Relay:
         self._exit: dict[str, Any] | None = None
         self._stalls: Stalls | None = None
         self._wake_read, self._wake_write = os.pipe()
-        self._redactor = Redactor(settings.redact)
+        self._redactor = Redactor(settings.redact, patterns=settings.patterns, fields=settings.fields)
         data, redacted = _started(settings, session, self._redactor)
         started = lifecycle(settings.session_id, "session_started", data, redacted)
         self._log = SessionLog(

@@ -708,6 +708,15 @@ export type Config = {
     /** Large validations at once; further ones wait. */
     concurrent_validations?: number;
   } | null;
+  /** What is kept out of the record. */
+  redaction?: {
+    /** As `--redact`. */
+    mode?: "on" | "strict" | "off" | true | false;
+    /** What is replaced too, in texts. */
+    patterns?: Array<string> | string;
+    /** Fields and variables whose values are replaced too. */
+    fields?: Array<string> | string;
+  } | null;
   /** Who may ask the server, and how often. */
   security?: {
     /** Requests of one client (a token, or an address without one), counted from the first request of each stretch of time; none: no limit. */

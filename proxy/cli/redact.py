@@ -1,0 +1,68 @@
+"""``claude-proxy redact``: a copy of a log without credentials. The log itself stays as it is."""
+
+import argparse
+import contextlib
+import os
+import sys
+from typing import BinaryIO
+
+from proxy.cli import UsageError
+from proxy.events.formatting import quantity
+from proxy.redaction import Redactor
+from proxy.redaction.recorded import without_credentials
+from proxy.sessions import catalogue
+
+
+def redact_options(parser: argparse.ArgumentParser) -> None:
+    """Say what the subcommand takes."""
+    parser.description = (
+        "Write a copy of a session's log without credentials, as `--redact` would have recorded it. `--redact strict` "
+        "replaces more; see docs/redaction.md."
+    )
+    parser.add_argument(
+        "session", metavar="SESSION", help="an id, the beginning of one, `latest`, or a log's path"
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        metavar="FILE",
+        help="where to write it (default: SESSION.redacted.jsonl here; -: print it)",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the copy; return the exit status."""
+    if args.redact == "off":
+        raise UsageError("--redact off replaces nothing; it takes on or strict here")
+    try:
+        found = catalogue.find(args.data_dir, args.session)
+    except catalogue.SessionLookupError as error:
+        sys.stderr.write(f"claude-proxy: {error}\n")
+        return 2
+    output = args.output or f"{found.session_id}.redacted.jsonl"
+    redactor = Redactor(args.redact, patterns=args.patterns, fields=args.fields)
+    replaced = left_out = 0
+    with open(found.path, "rb") as log, _opened(output) as copy:
+        for line in log:
+            try:
+                clean, count = without_credentials(line.removesuffix(b"\n"), redactor)
+            except ValueError:  # torn, or no record: there is no telling what is in it
+                left_out += 1
+                continue
+            copy.write(clean + b"\n")
+            replaced += count
+    if left_out:
+        sys.stderr.write(f"claude-proxy: {quantity(left_out, 'line')} that are no records were left out\n")
+    if output != "-":
+        sys.stderr.write(f"{output}: {quantity(replaced, 'value')} replaced\n")
+    return 0
+
+
+def _opened(path: str) -> contextlib.AbstractContextManager[BinaryIO]:
+    if path == "-":
+        return contextlib.nullcontext(sys.stdout.buffer)
+    try:
+        return open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb")
+    except FileExistsError:
+        raise UsageError(f"{path} is there already; give another file with --output") from None
