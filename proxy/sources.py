@@ -7,25 +7,20 @@ value came from, and passes over unknown names in the environment.
 
 from __future__ import annotations
 
-import difflib
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import yaml
-from pydantic import BaseModel, ValidationError
-
-from proxy.config import KEYS, PATH, SECRET, Key, Settings, sections
+from proxy.config import KEYS, SECTIONS, InvalidSettingsError, Key, Settings, settings_of
 from proxy.options import OPTIONS, PREFIX, VARIABLES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
 
 __all__ = ["Configuration", "ConfigurationError", "load", "read"]
 
 _KEYS_OF_OPTIONS = {option.name: option.key for option in OPTIONS.values() if option.key}
 """The keys that an option sets, by the option's name."""
-_LARGEST_FILE = 1_000_000
 
 
 class ConfigurationError(Exception):
@@ -84,7 +79,7 @@ def read(
         if (key := _KEYS_OF_OPTIONS.get(name))
     }
     for name, one in list(given.items()):
-        if KEYS[name].is_marked(PATH) and isinstance(one.value, str):
+        if KEYS[name].is_path and isinstance(one.value, str):
             given[name] = _with_whole_path(name, one, path, faults)
     settings = _validated(given, faults)
     if faults or settings is None:
@@ -96,15 +91,23 @@ def read(
 
 
 def _from_file(path: str, faults: list[str]) -> dict[str, Given]:
-    content, lines = _parsed(path, faults)
+    from proxy import configuration_file  # noqa: PLC0415 - most sessions have no file
+
+    try:
+        content, lines = configuration_file.read(path, faults)
+    except configuration_file.UnreadableError as error:
+        raise ConfigurationError(str(error)) from None
+    if not isinstance(content, dict):
+        raise ConfigurationError(
+            f"the configuration {path} must be a mapping of sections ({', '.join(SECTIONS)})"
+        )
     given: dict[str, Given] = {}
-    known = sections()
     for section, keys in content.items():
         where = f"{path}, line {lines.get((section,), 1)}"
-        if section not in known:
+        if section not in SECTIONS:
             elsewhere = [name for name in KEYS if name.endswith(f".{section}")]
             hint = f"it is a key of a section: {elsewhere[0]}" if elsewhere else ""
-            faults.append(f"{where}: {_unknown(str(section), list(known), 'section ', hint)}")
+            faults.append(f"{where}: {_unknown(str(section), list(SECTIONS), 'section ', hint)}")
             continue
         if keys is None:  # its keys are all commented out
             continue
@@ -153,61 +156,6 @@ def _with_whole_path(name: str, one: Given, file: str | None, faults: list[str])
     return Given(path, one.origin)
 
 
-# -- YAML ------------------------------------------------------------------------------------------------------
-
-
-def _parsed(path: str, faults: list[str]) -> tuple[dict[Any, Any], dict[tuple[Any, ...], int]]:
-    """Return what a file says, and the line of each section and key."""
-    try:
-        with open(path, "rb") as file:
-            text = file.read(_LARGEST_FILE + 1)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "it has no name of a file"
-        raise ConfigurationError(f"cannot read the configuration {path}: {reason}") from None
-    if len(text) > _LARGEST_FILE:
-        raise ConfigurationError(f"the configuration {path} is larger than {_LARGEST_FILE} bytes")
-    try:
-        loader = yaml.SafeLoader(text)
-        node = loader.get_single_node()
-        content = None if node is None else loader.construct_document(node)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        where = getattr(error, "problem_mark", None)
-        line = f", line {where.line + 1}" if where else ""
-        problem = getattr(error, "problem", None) or "not text in UTF-8"
-        raise ConfigurationError(f"the configuration {path} is not YAML{line}: {problem}") from None
-    except Exception as error:
-        # The library lets errors of its own through: a date that is none, nesting without end, and others.
-        raise ConfigurationError(f"the configuration {path} is not YAML: {type(error).__name__}") from None
-    if content is None:
-        return {}, {}
-    if not isinstance(content, dict) or not isinstance(node, yaml.MappingNode):
-        known = ", ".join(sections())
-        raise ConfigurationError(f"the configuration {path} must be a mapping of sections ({known})")
-    return content, _lines(node, path, faults)
-
-
-def _lines(node: yaml.MappingNode, path: str, faults: list[str]) -> dict[tuple[Any, ...], int]:
-    found: dict[tuple[Any, ...], int] = {}
-    for place, line in _places(node):
-        if place in found:
-            faults.append(
-                f"{path}, line {line}: {'.'.join(place)} is there twice, first in line {found[place]}"
-            )
-        found[place] = line
-    return found
-
-
-def _places(node: yaml.MappingNode) -> Iterator[tuple[tuple[str, ...], int]]:
-    for section, keys in node.value:
-        if section.value == "<<" or not isinstance(section, yaml.ScalarNode):
-            continue
-        yield (section.value,), section.start_mark.line + 1
-        if isinstance(keys, yaml.MappingNode):
-            for key, _ in keys.value:
-                if isinstance(key, yaml.ScalarNode) and key.value != "<<":
-                    yield (section.value, key.value), key.start_mark.line + 1
-
-
 # -- what is wrong ---------------------------------------------------------------------------------------------
 
 
@@ -217,29 +165,22 @@ def _validated(given: Mapping[str, Given], faults: list[str]) -> Settings | None
         section, _, key = name.partition(".")
         content.setdefault(section, {})[key] = one.value
     try:
-        return Settings.model_validate(content)
-    except ValidationError as error:
-        seen: set[str] = set()
-        for fault in error.errors(include_url=False):
-            name = ".".join(str(part) for part in fault["loc"][:2])
-            if name not in seen:
-                seen.add(name)
-                faults.append(_sentence(name, given, fault["msg"]))
+        return settings_of(content)
+    except InvalidSettingsError as error:
+        faults.extend(_sentence(name, given, message) for name, message in error.faults.items())
         return None
 
 
 def _sentence(name: str, given: Mapping[str, Given], message: str) -> str:
-    if name not in KEYS:  # keys of a section, or of several, that do not go together
-        message = message.removeprefix("Value error, ")
-        concerned = [key for key in given if key in message or (name and key.startswith(f"{name}."))]
-        origins = sorted({given[key].origin for key in concerned})
-        return f"{name or 'the configuration'} ({', '.join(origins)}): {message}"
+    if name in SECTIONS:  # some of its keys do not go together
+        origins = sorted({one.origin for key, one in given.items() if key.startswith(f"{name}.")})
+        return f"{name} ({', '.join(origins)}): {message}"
     key, one = KEYS[name], given[name]
     where = f" ({one.origin})" if one.origin else ""
     takes = f"it takes {_plain(key)}{'; null for none' if key.may_be_none else ''}"
     if one.value is None:
         return f"{name}{where} has no value: {takes}"
-    shown = "not right" if key.is_marked(SECRET) else _shown(one.value)
+    shown = "not right" if key.is_secret else _shown(one.value)
     return f"{name}{where} is {shown}: {takes}"
 
 
@@ -266,6 +207,8 @@ def _unknown(name: str, known: Iterable[str], what: str = "key ", hint: str = ""
 
 def _near(name: str, known: Iterable[str], cutoff: float = 0.5) -> str | None:
     """Return the known name that is most like one, if any is like it."""
+    import difflib  # noqa: PLC0415 - only for what is wrong
+
     tails = {_tail(one): one for one in known}
     near = difflib.get_close_matches(_tail(name), tails, n=1, cutoff=cutoff)
     return tails[near[0]] if near else None
@@ -281,5 +224,4 @@ def _one_line(text: str) -> str:
 
 
 def _names(section: str) -> list[str]:
-    model: type[BaseModel] = sections()[section]
-    return list(model.model_fields)
+    return list(SECTIONS[section].__struct_fields__)

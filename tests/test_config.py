@@ -3,29 +3,30 @@
 from __future__ import annotations
 
 import json
+import runpy
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import ValidationError
 
-from proxy.config import KEYS, PATH, SECRET, Key, Settings, sections
+from proxy.config import KEYS, SECTIONS, InvalidSettingsError, Key, Settings, settings_of
 from proxy.protocol import full, library
 
 
 def set_to(name: str, value: object) -> Any:
     """Return a key's value after it was given one."""
     section, key = name.split(".")
-    return getattr(getattr(Settings.model_validate({section: {key: value}}), section), key)
+    return getattr(getattr(settings_of({section: {key: value}}), section), key)
 
 
 def is_taken(name: str, value: object) -> bool:
     """Tell whether a key takes a value."""
     try:
         set_to(name, value)
-    except ValidationError:
+    except InvalidSettingsError:
         return False
     return True
 
@@ -92,28 +93,28 @@ def test_what_is_no_origin(origin: str) -> None:
 @pytest.mark.parametrize("security", [{"tls_key": "k"}, {"tls_certificate": "c"}, {"enable_cors": True}])
 def test_keys_that_go_together(security: dict[str, object]) -> None:
     """Half of what belongs together is refused: it would do nothing, or something else than was meant."""
-    with pytest.raises(ValidationError):
-        Settings.model_validate({"security": security})
+    with pytest.raises(InvalidSettingsError):
+        settings_of({"security": security})
 
 
 def test_every_key_has_all_that_the_documentation_needs() -> None:
     """A key says what it takes and means, its default is taken, and its variable is its own."""
-    assert set(KEYS) == {f"{one}.{key}" for one, model in sections().items() for key in model.model_fields}
+    assert set(KEYS) == {f"{one}.{key}" for one, model in SECTIONS.items() for key in model.__struct_fields__}
     assert len({key.variable for key in KEYS.values()}) == len(KEYS)
     for key in KEYS.values():
         assert key.takes
-        assert str(key.field.description).endswith(".")
-        assert is_taken(key.name, key.field.default)
+        assert str(key.description).endswith(".")
+        assert is_taken(key.name, key.default)
         assert key.may_be_none is is_taken(key.name, None)
 
 
 def test_what_is_marked() -> None:
     """What must not be shown, and what is a path, is known as such."""
-    assert {name for name, key in KEYS.items() if key.is_marked(SECRET)} >= {
+    assert {name for name, key in KEYS.items() if key.is_secret} >= {
         "security.tokens",
         "alerts.webhook_url",
     }
-    assert {name for name, key in KEYS.items() if key.is_marked(PATH)} >= {"storage.data_directory"}
+    assert {name for name, key in KEYS.items() if key.is_path} >= {"storage.data_directory"}
 
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20)
@@ -151,8 +152,8 @@ SAMPLES += ["INFO", "json", "https://a.example", "/a", [], ["https://a.example"]
 def test_the_published_schema_knows_every_key(key: Key) -> None:
     """By the schema a file can be checked elsewhere: it has each key's meaning, and takes all that the model takes."""
     published = library.load("config.json")["properties"][key.section]["properties"][key.key]
-    assert published["description"] == key.field.description
-    for value in [*SAMPLES, Settings().model_dump(mode="json")[key.section][key.key]]:
+    assert published["description"] == key.description
+    for value in [*SAMPLES, msgspec.to_builtins(Settings())[key.section][key.key]]:
         by_schema = _is_published(key, value)
         # What the model takes for something else (0 for false) need not be published.
         as_it_is = is_taken(key.name, value) and type(set_to(key.name, value)) is type(value)
@@ -229,3 +230,9 @@ def test_each_key_has_an_effect_that_a_test_shows() -> None:
         text = (Path(__file__).parent / path).read_text()
         assert f"def {test}(" in text, place
         assert name.partition(".")[2] in text.lower(), f"{path} does not set {name}"
+
+
+def test_the_published_schema_is_made_from_the_model() -> None:
+    """Whoever adds a key runs ``python schemas/generate_config.py``."""
+    path = Path(__file__).parent.parent / "schemas" / "generate_config.py"
+    assert runpy.run_path(str(path))["generate"]() == path.with_name("config.json").read_text()

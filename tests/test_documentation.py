@@ -45,11 +45,11 @@ def test_each_field_of_a_record_is_documented(field: str) -> None:
 @pytest.mark.parametrize("key", KEYS.values(), ids=lambda key: key.name)
 def test_each_setting_is_documented_as_it_is(key: Key) -> None:
     """The settings' page says of each key what the model says: what it takes, its range, default and meaning."""
-    default = key.field.default
+    default = key.default
     if isinstance(default, bool):
         default = str(default).lower()
     shown = "none" if default is None or default == () else f"`{default}`"
-    assert f"| `{key.name}` | {key.takes} | {shown} | {key.field.description} |" in CONFIGURATION.splitlines()
+    assert f"| `{key.name}` | {key.takes} | {shown} | {key.description} |" in CONFIGURATION.splitlines()
 
 
 def test_no_setting_is_documented_that_does_not_exist() -> None:

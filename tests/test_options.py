@@ -15,7 +15,7 @@ from proxy.options import OPTIONS, Option
 def test_an_option_and_its_key_have_one_default(option: Option) -> None:
     """A session without a configuration file behaves as one with an empty file."""
     if option.key is not None:
-        default = KEYS[option.key].field.default
+        default = KEYS[option.key].default
         assert option.default == (None if default is None else str(default))
 
 

@@ -1,6 +1,6 @@
 """The wrapper's share of the configuration, read without making the wrapper any larger.
 
-The settings model needs pydantic and YAML, several times the memory of a wrapped session: a process of its own reads
+The settings model and YAML need more than the memory of a wrapped session: a process of its own reads
 the file and the environment, and only the few values that the wrapper uses come back.
 """
 

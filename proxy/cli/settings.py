@@ -7,18 +7,16 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
 from proxy.cli import complain, resolve
 from proxy.cli.terminal import printable
-from proxy.config import KEYS, SECRET
+from proxy.config import KEYS
 from proxy.sessions.identity import default_data_dir
 from proxy.sources import Configuration, ConfigurationError, read
 
 if TYPE_CHECKING:
     import argparse
+
+    from proxy.config import Security
 
 _NO_END = 100_000
 
@@ -51,6 +49,10 @@ def _show(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(shown, indent=2))
         return 0
+    from rich.console import Console  # noqa: PLC0415 - most of what `--json` and `check` would wait for
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
     table = Table(box=None, header_style="dim", pad_edge=False)
     table.add_column("key", no_wrap=True)
     for heading in ("value", "source"):
@@ -68,7 +70,7 @@ def _value(found: Configuration, name: str) -> Any:
     value = found.value(name)
     if name == "storage.data_directory" and value is None:
         return default_data_dir(os.environ)
-    if KEYS[name].is_marked(SECRET) and value:
+    if KEYS[name].is_secret and value:
         return f"({len(value)} hidden)" if isinstance(value, tuple) else "(hidden)"
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
@@ -76,16 +78,22 @@ def _value(found: Configuration, name: str) -> Any:
 def _read(arguments: argparse.Namespace) -> Configuration | None:
     options = arguments.options
     path = options.get("config") or os.environ.get("CLAUDE_PROXY_CONFIG") or None
-    from proxy.server.tls import CannotUseCertificateError, Certificate  # noqa: PLC0415 - only this needs TLS
-
     try:
         found = read(path, os.environ, options)
-        Certificate.of(found.settings.security)
+        if found.settings.security.tls_certificate is not None:
+            _read_certificate(found.settings.security)
         return found
-    except CannotUseCertificateError as error:
-        complain(error, 2, sys.stderr)
-        return None
     except ConfigurationError as error:
         for fault in error.faults:
             complain(fault, 2, sys.stderr)
         return None
+
+
+def _read_certificate(security: Security) -> None:
+    """Read the certificate and its key as a server does. ConfigurationError: they cannot be used."""
+    from proxy.server.tls import CannotUseCertificateError, Certificate  # noqa: PLC0415 - TLS takes long to import
+
+    try:
+        Certificate.of(security)
+    except CannotUseCertificateError as error:
+        raise ConfigurationError(str(error)) from None

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
+import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from rich.console import Console
+    from rich.progress import Progress
 
     from proxy.sessions.reader import Entry, Skipped
 
-LONG_BYTES = 8 << 20
-"""Logs from which on a progress bar is shown: they take more than a second or so."""
+PATIENCE_S = 1.0
+"""After so long without an answer people want to know whether there is going to be one."""
 PIPED_WIDTH = 160
 """Where nobody says how wide: tables are whole then."""
 _UNSEEN = dict.fromkeys(map(ord, "\u00ad\u200c\u200d\u2060\ufe0e\ufe0f\ufeff"))
@@ -64,36 +67,72 @@ def read_visibly(
 ) -> Iterator[tuple[str, Entry | Skipped]]:
     """Yield what is in logs, given with their sizes in bytes; a progress bar shows how far it is.
 
-    ``offsets``: where to begin in those that need not be read whole. The bar is shown only where standard error is a
-    terminal, and there is enough to read that somebody would wait for it.
+    ``offsets``: where to begin in those that need not be read whole.
     """
-    from rich.console import Console  # noqa: PLC0415
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
-
     from proxy.sessions.reader import read_log  # noqa: PLC0415
 
     offsets = offsets or {}
     total = sum(size - offsets.get(path, 0) for path, size in paths.items())
-    console = Console(stderr=True)
-    columns = (
-        TextColumn("reading"),
-        BarColumn(),
-        TextColumn("{task.percentage:>3.0f} %"),
-        TimeRemainingColumn(),
-    )
-    hidden = not console.is_terminal or total < LONG_BYTES
-    with Progress(*columns, console=console, transient=True, disable=hidden) as progress:
-        task = progress.add_task("", total=total)
-        before = told = 0
-        for path, size in paths.items():
+    with progress("reading", total) as advance:
+        for path in paths:
             offset = offsets.get(path, 0)
             try:
                 for item in read_log(path, offset):
                     yield path, item
-                    if before + item.end - offset - told > LONG_BYTES // 16:
-                        told = before + item.end - offset
-                        progress.update(task, completed=told)
+                    advance(item.end - offset)
+                    offset = item.end
             except FileNotFoundError:
                 continue  # removed meanwhile, which is no fault
-            before += size - offset
-    sys.stderr.flush()
+
+
+@contextlib.contextmanager
+def progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Show how far something is that may take long; what is yielded is told each step, of ``total`` in all.
+
+    Shown on standard error where that is a terminal, and from the second second on.
+    """
+    if not sys.stderr.isatty():
+        yield lambda step: None
+        return
+    bar = _Bar(what, total)
+    try:
+        yield bar.advance
+    finally:
+        bar.close()
+
+
+class _Bar:
+    """A progress bar that nobody sees who does not wait."""
+
+    def __init__(self, what: str, total: int) -> None:
+        self._what = what
+        self._total = total
+        self._done = 0
+        self._next_look_s = time.monotonic() + PATIENCE_S
+        self._shown: Progress | None = None
+
+    def advance(self, step: int) -> None:
+        """Note that so much more is done."""
+        self._done += step
+        now_s = time.monotonic()
+        if now_s < self._next_look_s:
+            return
+        self._next_look_s = now_s + 0.1
+        if self._shown is None:
+            self._shown = self._open()
+        self._shown.update(self._shown.task_ids[0], completed=self._done)
+
+    def close(self) -> None:
+        """Take the bar away."""
+        if self._shown is not None:
+            self._shown.stop()
+
+    def _open(self) -> Progress:
+        from rich.console import Console  # noqa: PLC0415 - only for what takes long
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
+
+        columns = TextColumn(self._what), BarColumn(), TextColumn("{task.percentage:>3.0f} %")
+        shown = Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True)
+        shown.add_task("", total=self._total)
+        shown.start()
+        return shown

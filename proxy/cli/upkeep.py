@@ -135,21 +135,19 @@ def _complain(sentence: str) -> int:
 
 
 def _rules(arguments: argparse.Namespace) -> Rules:
-    from pydantic import TypeAdapter, ValidationError  # noqa: PLC0415
-
     from proxy.store.retention import Rules  # noqa: PLC0415
 
     settings = settings_of(arguments)
     days, max_bytes = settings.monitoring.retention_days, settings.storage.max_total_size
     if arguments.days is not None:
         try:
-            days = TypeAdapter(config.Days).validate_python(arguments.days)
-        except ValidationError:
+            days = config.KEYS["monitoring.retention_days"].taken(arguments.days)
+        except ValueError:
             raise UsageError(f"--days is {arguments.days!r}; it takes a number above 0") from None
     if arguments.max_size is not None:
         try:
-            max_bytes = TypeAdapter(config.Size).validate_python(arguments.max_size)
-        except ValidationError:
+            max_bytes = config.KEYS["storage.max_total_size"].taken(arguments.max_size)
+        except ValueError:
             raise UsageError(f"--max-size is {arguments.max_size!r}; it takes a size such as 20GB") from None
     if days is None and max_bytes is None:
         raise UsageError(

@@ -9,6 +9,8 @@ import socket
 import sqlite3
 from dataclasses import replace
 
+from msgspec import structs
+
 from proxy import __version__
 from proxy.events.formatting import error_message
 from proxy.server.background import announce
@@ -37,8 +39,8 @@ def serve(options: Options, lock: int) -> bool:
         host, port = options.host, listening.getsockname()[1]
         near = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # every address is none to ask at
         url = f"{scheme}://{f'[{near}]' if ':' in near else near}:{port}"
-        api = options.settings.api.model_copy(update={"host": host, "port": port})
-        options = replace(options, port=port, settings=options.settings.model_copy(update={"api": api}))
+        api = structs.replace(options.settings.api, host=host, port=port)
+        options = replace(options, port=port, settings=structs.replace(options.settings, api=api))
 
         def announced() -> None:
             announce(lock, url, __version__)

@@ -700,7 +700,7 @@ export type Config = {
   /** How messages are judged. */
   validation?: {
     /** As `--validation`. */
-    mode?: "observe" | "enforce" | "off" | false;
+    mode?: "enforce" | "observe" | "off" | false;
     /** Whether the server keeps compiled schemas, or reads and compiles them for each request. */
     cache_schemas?: boolean;
     /** Largest `data` of a validation request. */
@@ -711,7 +711,7 @@ export type Config = {
   /** What is kept out of the record. */
   redaction?: {
     /** As `--redact`. */
-    mode?: "on" | "strict" | "off" | true | false;
+    mode?: "off" | "on" | "strict" | boolean;
     /** What is replaced too, in texts. */
     patterns?: Array<string> | string;
     /** Fields and variables whose values are replaced too. */
@@ -741,7 +741,7 @@ export type Config = {
     /** As `--data-dir`. */
     data_directory?: string | null;
     /** Largest size of all logs together: beyond, the oldest sessions go; none: no limit. */
-    max_total_size?: number | string | null;
+    max_total_size?: number | null | string;
     /** Free disk space below which the server is degraded and makes no copies; nor, below 100 MB, an index. */
     min_free_space?: number | string;
     /** Whether copies of the logs are made. */
@@ -754,9 +754,9 @@ export type Config = {
   /** What the server says of itself. */
   logging?: {
     /** Least level that is logged. */
-    level?: "DEBUG" | "INFO" | "WARNING" | "ERROR" | "debug" | "info" | "warning" | "error";
+    level?: "DEBUG" | "ERROR" | "INFO" | "WARNING" | "debug" | "info" | "warning" | "error";
     /** One JSON object a line, or text; `auto`: text on a terminal, else JSON. */
-    format?: "auto" | "json" | "console";
+    format?: "auto" | "console" | "json";
   } | null;
   /** Whom the server tells. */
   alerts?: {

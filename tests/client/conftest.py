@@ -11,7 +11,7 @@ import pytest
 from aiohttp import web
 
 from proxy.client import AsyncClient
-from proxy.config import Settings
+from proxy.config import settings_of
 from proxy.server.app import create_app
 from proxy.server.shared import SHARED, Shared
 from proxy.sessions.record import StreamRecords, lifecycle
@@ -31,7 +31,7 @@ class Live:
 
     def __init__(self, data_dir: Path, port: int = 0, **sections: dict[str, Any]) -> None:
         self.data_dir = data_dir
-        self._settings = Settings.model_validate(sections)
+        self._settings = settings_of(sections)
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = port or free.getsockname()[1]

@@ -11,7 +11,7 @@ import pytest
 from aiohttp import WSMsgType, web
 
 from proxy.client import AsyncClient, Event, Gap, NotFoundError, ServerFaultError, UnreachableError, retries
-from proxy.config import Settings
+from proxy.config import settings_of
 from proxy.server.upkeep import Expiry
 from proxy.sessions.catalogue import list_logs
 from proxy.sessions.record import StreamRecords
@@ -165,7 +165,7 @@ async def retained(data_dir: Path, log: SessionLog) -> None:
         end(log)
         await elsewhere.shared.catch_up()
         os.utime(log.path, (0, 0))
-        settings = Settings.model_validate({"monitoring": {"retention_days": 3650}})
+        settings = settings_of({"monitoring": {"retention_days": 3650}})
         await asyncio.to_thread(Expiry(str(data_dir), settings).look, lambda: False)
         assert "going" not in list_logs(str(data_dir))
         await elsewhere.shared.catch_up()

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
-from proxy.config import Settings
+from proxy.config import settings_of
 from proxy.protocol import full
 from proxy.server import shared
 from proxy.server.app import create_app
@@ -73,7 +73,7 @@ class Rig:
 @contextlib.asynccontextmanager
 async def serving(data_dir: Path, **sections: dict[str, Any]) -> AsyncIterator[Rig]:
     """Serve a data directory, with sections of a configuration."""
-    app = create_app(str(data_dir), Settings.model_validate(sections))
+    app = create_app(str(data_dir), settings_of(sections))
     async with TestClient(TestServer(app)) as client:
         await app[SHARED].ready()
         yield Rig(client, data_dir, app[SHARED])

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from proxy.config import Settings
+from proxy.config import settings_of
 from proxy.server.app import create_app
 from proxy.server.connections import listen
 from proxy.server.shared import SHARED, Shared
@@ -59,7 +59,7 @@ def parsed(answer: bytes) -> tuple[int, dict[str, Any]]:
 @contextlib.asynccontextmanager
 async def listening(data_dir: Path, **sections: dict[str, Any]) -> AsyncIterator[Place]:
     """Serve as `serve` does, on a free port."""
-    settings = Settings.model_validate(sections)
+    settings = settings_of(sections)
     app = create_app(str(data_dir), settings)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
     await runner.setup()

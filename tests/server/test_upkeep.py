@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from proxy.config import Settings
+from proxy.config import Settings, settings_of
 from proxy.server import upkeep
 from proxy.server.metrics import Metrics
 from proxy.server.upkeep import Copies, Expiry, run_jobs
@@ -37,7 +37,7 @@ class Clock:
 
 def settings(**sections: dict[str, Any]) -> Settings:
     """Return settings with these sections."""
-    return Settings.model_validate(sections)
+    return settings_of(sections)
 
 
 @pytest.fixture
