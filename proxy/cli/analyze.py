@@ -8,12 +8,9 @@ import time
 from typing import TYPE_CHECKING
 
 import msgspec
-from rich.text import Text
 
 from proxy.analysis import SessionAnalysis
 from proxy.cli import complain
-from proxy.cli.columns import Column, table
-from proxy.cli.report import anomaly_line, print_one, put
 from proxy.cli.terminal import one_line, open_console, read_visibly
 from proxy.events import Interpreter, Session
 from proxy.events.formatting import format_dollars, format_duration, quantity
@@ -24,6 +21,7 @@ if TYPE_CHECKING:
     import argparse
 
     from rich.console import Console
+    from rich.text import Text
 
     from proxy.analysis import Analysis
     from proxy.sessions.catalogue import SessionInfo
@@ -60,11 +58,12 @@ def run(arguments: argparse.Namespace) -> int:
         values = [msgspec.to_builtins(report) for report, _ in reports]
         print(json.dumps(values[0] if len(values) == 1 else {"sessions": values}, indent=2))
         return 0
-    console = open_console()
+    from proxy.cli.report import print_one  # noqa: PLC0415 - most of what `--json` would wait for
+
     if len(reports) == 1:
-        print_one(console, *reports[0])
+        print_one(open_console(), *reports[0])
     else:
-        _print_several(console, reports)
+        _print_several(open_console(), reports)
     return 0
 
 
@@ -84,6 +83,11 @@ def _analysis(info: SessionInfo) -> tuple[Analysis, Session]:
 
 def _print_several(console: Console, reports: list[tuple[Analysis, Session]]) -> None:
     """Print a line for each session, one for all of them, and what is broken in any."""
+    from rich.text import Text  # noqa: PLC0415 - as above
+
+    from proxy.cli.columns import Column, table  # noqa: PLC0415
+    from proxy.cli.report import anomaly_line, put  # noqa: PLC0415
+
     columns = (
         Column("session", right=False),
         Column("state", 7, right=False),

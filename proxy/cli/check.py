@@ -8,15 +8,9 @@ import sys
 from typing import TYPE_CHECKING
 
 import msgspec
-from rich.console import Console
-from rich.padding import Padding
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
-from rich.text import Text
 
 from proxy.cli import complain
-from proxy.cli.terminal import printable
-from proxy.compliance import junit, sarif, scenario
+from proxy.compliance import scenario
 from proxy.compliance.processes import Orphans
 from proxy.compliance.runner import DEFAULT_JOBS, DEFAULT_PATIENCE_S, DEFAULT_THRESHOLD, CancelledError, Check
 from proxy.compliance.target import Target, TargetError, found
@@ -24,9 +18,10 @@ from proxy.compliance.target import Target, TargetError, found
 if TYPE_CHECKING:
     import argparse
 
+    from rich.progress import Progress
+
     from proxy.compliance.report import Outcome, Report
 
-_MARKS = {"passed": ("✓", "green"), "failed": ("✗", "bold red"), "skipped": ("-", "dim")}
 _DESCRIPTION = """\
 Run WRAPPER, any executable that stands in for `claude`, against a scripted stand-in, and report what it
 changes, loses, delays or leaves behind. The stand-in is the first `claude` on WRAPPER's PATH, its path is in
@@ -127,7 +122,9 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         sys.stdout.write(msgspec.json.format(msgspec.json.encode(report)).decode() + "\n")
     elif "-" not in (arguments.junit, arguments.sarif):
-        _tell(report, Console(highlight=False))
+        from proxy.cli.check_report import print_report  # noqa: PLC0415 - most of what the other forms would wait for
+
+        print_report(report)
     return 0 if report.passed else 1
 
 
@@ -185,12 +182,17 @@ def _checked(arguments: argparse.Namespace, scenarios: list[scenario.Scenario]) 
 
 
 def _progress(count: int) -> Progress:
+    from rich.console import Console  # noqa: PLC0415 - as above
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn  # noqa: PLC0415
+
     console = Console(stderr=True)
     columns = (TextColumn("{task.description:40}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     return Progress(*columns, console=console, transient=True, disable=not console.is_terminal or not count)
 
 
 def _documents(arguments: argparse.Namespace, report: Report) -> list[tuple[str, bytes]]:
+    from proxy.compliance import junit, sarif  # noqa: PLC0415 - few want a file
+
     documents = []
     if arguments.junit:
         documents.append((arguments.junit, junit.junit(report)))
@@ -204,72 +206,3 @@ def _list(scenarios: list[scenario.Scenario]) -> int:
     for one in scenarios:
         print(f"{one.name:38} {one.weight}  {one.title}")
     return 0
-
-
-def _tell(report: Report, console: Console) -> None:
-    """Print a report for people."""
-    for one in report.scenarios:
-        _tell_one(one, console)
-    console.print()
-    if any(one.measured for one in report.scenarios):
-        console.print(_figures(report))
-    console.print(_scores(report))
-    against = f"the real {report.claude}" if report.claude else "the scripted stand-in"
-    given = ", given as its first argument" if report.as_argument else ""
-    console.print(
-        Text(
-            printable(
-                f"{report.wrapper or 'The bare stand-in'} against {against}{given}, {report.duration_ms / 1000:.1f} s"
-            )
-        )
-    )
-    verdict = Text.assemble(
-        (f"{report.score:g} %", "bold green" if report.passed else "bold red"),
-        f", threshold {report.threshold:g} %: {'passed' if report.passed else 'failed'}",
-    )
-    console.print(verdict)
-
-
-def _tell_one(one: Outcome, console: Console) -> None:
-    mark, style = _MARKS[one.verdict]
-    line = Text.assemble(
-        (f"{mark} ", style), f"{one.name:34} ", (one.title, "" if one.verdict == "failed" else "dim")
-    )
-    console.print(line, soft_wrap=not console.is_terminal)
-    for problem in one.problems:
-        _tell_part("expected", problem.expected, "yellow", console)
-        _tell_part("came", problem.came, "red", console)
-    if one.problems:
-        _tell_part("why", one.why, "dim", console)
-
-
-def _tell_part(word: str, text: str, style: str, console: Console) -> None:
-    if not console.is_terminal:  # a line stays a line
-        console.print(f"    {word:9} {printable(text)}", markup=False, soft_wrap=True)
-        return
-    table = Table.grid(padding=(0, 1))
-    table.add_column(width=9, style="dim")
-    table.add_column(overflow="fold", style=style)
-    table.add_row(word, Text(printable(text)))
-    console.print(Padding(table, (0, 0, 0, 4)))
-
-
-def _figures(report: Report) -> Table:
-    table = Table("measured", "unit", box=None, padding=(0, 2, 0, 0))
-    for name in ("stand-in alone", "behind the wrapper", "ratio", "limit"):
-        table.add_column(name, justify="right")
-    for one in report.scenarios:
-        if measured := one.measured:
-            figures = (measured.bare, measured.wrapped, measured.ratio, measured.limit)
-            table.add_row(one.name.partition("/")[2], measured.unit, *(f"{figure:.4g}" for figure in figures))
-    return table
-
-
-def _scores(report: Report) -> Table:
-    table = Table("group", box=None, padding=(0, 2, 0, 0))
-    for name in ("weight", "points", "of", "score"):
-        table.add_column(name, justify="right")
-    for group in report.groups:
-        score = "-" if group.score is None else f"{group.score:g} %"
-        table.add_row(group.group, str(group.weight), str(group.points), str(group.of), score)
-    return table

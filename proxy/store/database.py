@@ -7,7 +7,6 @@ and what a loss of power may damage can be made again.
 
 import contextlib
 import os
-import secrets
 import sqlite3
 
 __all__ = ["connect", "index_path", "new_generation", "open_index"]
@@ -67,7 +66,7 @@ def index_path(data_dir: str) -> str:
 
 def new_generation() -> str:
     """Return what tells an index from all others: places in one mean nothing in another."""
-    return secrets.token_hex(4)
+    return os.urandom(4).hex()
 
 
 def open_index(data_dir: str) -> sqlite3.Connection:

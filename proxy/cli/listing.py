@@ -1,0 +1,155 @@
+"""Lists of sessions for people: what was recorded, and what is running now."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from rich.text import Text
+
+from proxy.cli.columns import Column, table
+from proxy.cli.terminal import one_line, printable
+from proxy.events.formatting import format_dollars, format_duration, quantity
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+__all__ = ["print_running", "print_table"]
+
+_STYLES = {"ended": "dim", "failed": "bold red", "executing": "bold green", "waiting": "bold yellow"}
+_COLUMNS = (
+    Column("session", right=False),
+    Column("state", right=False),
+    Column("", 1, right=False),
+    Column("duration", 4),
+    Column("turns", 2),
+    Column("cost", 3),
+    Column("about", right=False),
+)
+
+
+def print_table(console: Console, described: list[dict[str, Any]], ids: list[str]) -> None:
+    """Print a line for each session; ``ids``: of all, of which these are the newest."""
+    now, costs = datetime.now(UTC), [one["cost"] or 0.0 for one in described]
+    short = _shortest(ids)
+    rows = [
+        (
+            short[one["session_id"]],
+            Text(one["state"], style=_STYLES.get(one["state"], "")),
+            Text(_ago(one["started_at"], now), style="dim"),
+            format_duration(one["duration_ms"]),
+            str(one["turns"]),
+            format_dollars(one["cost"], costs) if one["cost"] else "",
+            Text.assemble((_problems(one), "red"), _about(one)),
+        )
+        for one in described
+    ]
+    for line in table(_COLUMNS, rows, console.width):
+        console.print(line)
+    if len(ids) > len(rows):
+        console.print(Text(f"{quantity(len(ids) - len(rows), 'older session')}; -n 0 lists all", style="dim"))
+
+
+def print_running(console: Console, running: list[dict[str, Any]], ids: list[str]) -> None:
+    """Print what each running session does; ``ids``: of all sessions."""
+    short = _shortest(ids)
+    for one in running:
+        console.print()
+        _tell_running(console, short[one["session_id"]], one)
+
+
+def _tell_running(console: Console, session_id: str, one: dict[str, Any]) -> None:
+    """Print what a session does, in a line each: itself, what it is about, what it waits for, how it may hang."""
+    facts = [
+        f"for {format_duration(one['state_for_ms'])}" if one["state_for_ms"] is not None else "",
+        f"running for {format_duration(one['duration_ms'])}",
+        quantity(one["turns"], "turn"),
+        format_dollars(one["cost"]) if one["cost"] else "",
+        str(one["model"] or ""),
+        f"pid {one['pid']}" if one["pid"] else "",
+    ]
+    state, *facts = [f"{one['state']} {facts[0]}".rstrip(), *filter(None, facts[1:])]
+    style = _STYLES.get(one["state"], "bold")
+    head = Text.assemble(
+        (session_id, "bold"), "  ", (state, style), printable("".join(f", {fact}" for fact in facts))
+    )
+    lines = [head, Text.assemble("  ", (_problems(one), "red"), _about(one))]
+    lines += [
+        Text(f"  waits for {_waited_for(waiting)}, for {format_duration(waiting['for_ms'])} now")
+        for waiting in _told_once(one["waits_for"])
+    ]
+    lines += [Text(printable(f"  {warning['message']}"), style="yellow") for warning in one["warnings"]]
+    for line in lines:
+        for at, piece in enumerate(line.wrap(console, max(20, console.width - 4), overflow="fold")):
+            piece.rstrip()
+            console.print(Text("    ") + piece if at else piece)
+
+
+def _told_once(waits: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return what is waited for, without the calls whose permission is: they do not run."""
+    asked = [one["tool"] for one in waits if one["what"] == "answer"]
+    return [one for one in waits if one["what"] != "tool" or one["tool"] not in asked]
+
+
+def _waited_for(waiting: dict[str, Any]) -> str:
+    match waiting["what"]:
+        case "answer" if waiting["kind"] == "can_use_tool":
+            return one_line(f"a permission to use {waiting['tool']}")
+        case "answer":
+            return one_line(f"an answer to {waiting['kind']}")
+        case "tool":
+            return one_line(f"the tool {waiting['tool']}")
+        case "task":
+            return one_line(f"a background task, {waiting['description']}", 100)
+        case what:
+            return f"the {what}"
+
+
+def _shortest(ids: list[str]) -> dict[str, str]:
+    """Return the beginning of each id that is enough to find it by: the second of its start, or more."""
+    found: dict[str, str] = {}
+    ordered = sorted(ids)
+    for at, session_id in enumerate(ordered):
+        near = [*ordered[max(0, at - 1) : at], *ordered[at + 1 : at + 2]]
+        common = max((_alike(session_id, other) for other in near), default=0)
+        cut = session_id[: max(15, common + 1)]
+        found[session_id] = cut.rstrip("-_.") if len(cut.rstrip("-_.")) > common else cut
+    return found
+
+
+def _alike(one: str, other: str) -> int:
+    """Return how many characters two texts have in common at their beginning."""
+    differing = (at for at, (left, right) in enumerate(zip(one, other, strict=False)) if left != right)
+    return next(differing, min(len(one), len(other)))
+
+
+def _ago(started_at: str | None, now: datetime) -> str:
+    """Return how long ago something was, in one unit."""
+    if not started_at:
+        return ""
+    seconds = max(0, int((now - datetime.fromisoformat(started_at)).total_seconds()))
+    for unit, name in ((86_400, "d"), (3600, "h"), (60, "m")):
+        if seconds >= unit:
+            return f"{seconds // unit} {name} ago"
+    return "just now"
+
+
+def _about(one: dict[str, Any]) -> str:
+    """Return what a session is called: the name that it was given, else its first prompt, else its command."""
+    return one_line(one["name"] or one["prompt"] or _command(one["command"]))
+
+
+def _command(command: list[str]) -> str:
+    return " ".join([os.path.basename(command[0]), *command[1:]]) if command else ""
+
+
+def _problems(one: dict[str, Any]) -> str:
+    """Return what is wrong with a session's lines, to stand before what it is about; empty when nothing is."""
+    counts = dict.fromkeys(("invalid", "malformed", "unknown"), 0)
+    for verdicts in one["counts"].values():
+        for verdict in counts:
+            counts[verdict] += verdicts.get(verdict, 0)
+    counts["lost"] = one["lost_records"]
+    said = ", ".join(f"{number} {what}" for what, number in counts.items() if number)
+    return f"{said}  " if said else ""
