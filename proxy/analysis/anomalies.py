@@ -17,8 +17,8 @@ from proxy.analysis.mismatches import Mismatches
 from proxy.analysis.report import Activity, Anomaly
 from proxy.analysis.spans import Span, Spans
 from proxy.events import Event
+from proxy.events.fields import number
 from proxy.events.formatting import format_dollars
-from proxy.events.reading import number
 
 __all__ = ["KINDS", "MOST", "SEVERITIES", "Anomalies"]
 
@@ -27,6 +27,9 @@ KINDS: Final = (
     "abnormal_exit",
     "run_without_result",
     "failed_turn",
+    "limited_turn",
+    "blocked_turn",
+    "start_problem",
     "failed_subagent",
     "cut_off_task",
     "error_burst",

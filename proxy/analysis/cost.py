@@ -6,8 +6,8 @@ left of the models' usage.
 
 from proxy.analysis.distribution import Distribution
 from proxy.analysis.report import AgentTokens, Cost, ModelCost
+from proxy.events.fields import Message, inner, integer, number
 from proxy.events.figures import TOKENS, Figures
-from proxy.events.reading import Message, inner, number, whole
 
 __all__ = ["Costs", "turn_tokens"]
 
@@ -54,7 +54,7 @@ def turn_tokens(data: Message) -> dict[str, int]:
     """Return the tokens that a turn's main agent took."""
     usage = inner(data, "usage")
     named = zip(TOKENS, _USAGE, strict=True)
-    return {name: count for name, key in named if (count := whole(usage, key)) is not None}
+    return {name: count for name, key in named if (count := integer(usage, key)) is not None}
 
 
 def _model(name: str, used: dict[str, float]) -> ModelCost:

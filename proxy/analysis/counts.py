@@ -8,8 +8,8 @@ from proxy.analysis.distribution import Distribution
 from proxy.analysis.report import Command, Permissions, Tool
 from proxy.analysis.spans import Span
 from proxy.events import Event
+from proxy.events.fields import Message, inner, text
 from proxy.events.figures import run_outcome
-from proxy.events.reading import Message, inner, text
 
 __all__ = ["Commands", "PermissionCounts", "ToolCounts"]
 
@@ -114,7 +114,8 @@ class Commands:
     def __init__(self) -> None:
         self._outcomes: dict[str, dict[str, int]] = {}
         self._requests: dict[str, str] = {}
-        self._in_turn = False
+        self._running: str | None = None
+        """The run of the prompt that is being answered."""
 
     def take(self, event: Event) -> None:
         """Take an event of one of the `TYPES`."""
@@ -124,10 +125,11 @@ class Commands:
                 self._received(inner(data, "command"))
             case "run_started" if data.get("unprompted") is not True:
                 self._move("prompt", "sent" if self._has("prompt", "sent") else "queued", "running")
-                self._in_turn = True
-            case "run_completed" | "run_failed" | "run_interrupted" if self._in_turn:
-                self._move("prompt", "running", run_outcome(event.event_type, data))
-                self._in_turn = False
+                self._running = text(data, "run_id")
+            case "run_completed" | "run_failed" | "run_interrupted" if self._running == text(data, "run_id"):
+                if self._running is not None:
+                    self._move("prompt", "running", run_outcome(event.event_type, data))
+                self._running = None
             case "error" if text(data, "source") == "control_response":
                 action = self._requests.pop(text(data, "request_id") or "", None)
                 if action is not None:

@@ -1,34 +1,20 @@
 """Anomalies of what went wrong: bursts of failures, turns without a good end, the API, the command, the record."""
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from proxy.analysis.findings import Findings, Seen
+from proxy.analysis.findings import MOST_OF_A_KIND, Findings, Seen
 from proxy.analysis.spans import Span, shortened
 from proxy.analysis.turns import errors_of
+from proxy.events.fields import inner, integer, number, text
 from proxy.events.formatting import format_duration
-from proxy.events.reading import inner, number, text, whole
 
 if TYPE_CHECKING:
     from proxy.analysis.report import Severity
 
 __all__ = ["TYPES", "Failures"]
-
-TYPES = frozenset(
-    (
-        "command_received",
-        "api_retry",
-        "assistant_message",
-        "tool_started",
-        "rate_limited",
-        "recording_gap",
-        "error",
-        "notification",
-        "session_ended",
-    )
-)
-"""Types of events that are looked at even when they end nothing."""
 
 WINDOW = 10
 """Tool results that a burst is looked for in."""
@@ -37,7 +23,9 @@ CALM = 2
 """A burst is over when so few of the last results are failures."""
 RETRIES = 3
 RETRY_DELAY_MS = 30_000
-_LIMITS = frozenset(("error_max_turns", "error_max_budget_usd", "error_max_structured_output_retries"))
+_WANTED = frozenset(("error_max_structured_output_retries",))
+"""Failures at a limit that the caller set."""
+_WORDS = {"failed": "failed", "limited": "reached a limit", "blocked": "was blocked"}
 _ASKED_TO_STOP = frozenset(("SIGTERM", "SIGINT", "SIGHUP", "SIGPIPE"))
 _STOPPED_CODES = frozenset((0, 129, 130, 141, 143))
 
@@ -70,10 +58,10 @@ class Failures:
         self._interrupted = False
         self._limited = False
         self._has_failed = False
+        self._problems: set[str] = set()
 
     def take(self, seen: Seen) -> None:
         """Take an event that ends something, or is of one of the `TYPES`."""
-        data = seen.event.data
         at = (seen.seq, seen.event.timestamp_us)
         for span in seen.closed:
             if span.kind == "tool" and span.outcome in ("completed", "failed") and not self._interrupted:
@@ -83,25 +71,8 @@ class Failures:
             elif span.kind == "subagent" and span.outcome == "failed":
                 said = f"A subagent failed: {span.label}."
                 self._over.add("failed_subagent", "warning", at, said, span.seq, subagent=span.id)
-        match seen.event.event_type:
-            case "command_received" if inner(data, "command").get("action") == "interrupt":
-                self._interrupted = True
-            case "api_retry":
-                self._retry(seen)
-            case "assistant_message" | "tool_started":
-                self._end_retries()
-            case "rate_limited":
-                self._rate_limit(seen)
-            case "recording_gap":
-                lost = whole(data, "lost_records") or 0
-                said = f"{lost} lines could not be recorded: {shortened(str(data.get('reason')))}."
-                self._over.add("recording_gap", "critical", at, said, lost_records=lost)
-            case "error":
-                self._error(seen)
-            case "notification":
-                self._notification(seen)
-            case "session_ended":
-                self._session(seen)
+        if (handler := _HANDLERS.get(seen.event.event_type)) is not None:
+            handler(self, seen)
 
     def find(self, findings: Findings) -> None:
         """Write down what was found, and what is going on."""
@@ -129,6 +100,16 @@ class Failures:
             _tell_burst(self._over, self._burst)
             self._burst = None
 
+    def _command(self, seen: Seen) -> None:
+        if inner(seen.event.data, "command").get("action") == "interrupt":
+            self._interrupted = True
+
+    def _gap(self, seen: Seen) -> None:
+        data, at = seen.event.data, (seen.seq, seen.event.timestamp_us)
+        lost = integer(data, "lost_records") or 0
+        said = f"{lost} lines could not be recorded: {shortened(str(data.get('reason')))}."
+        self._over.add("recording_gap", "critical", at, said, lost_records=lost)
+
     def _retry(self, seen: Seen) -> None:
         data = seen.event.data
         if self._retries is None:
@@ -141,7 +122,7 @@ class Failures:
         if cause in self._retries.causes or len(self._retries.causes) < WINDOW:
             self._retries.causes[cause] = self._retries.causes.get(cause, 0) + 1
 
-    def _end_retries(self) -> None:
+    def _end_retries(self, _: Seen | None = None) -> None:
         if self._retries is not None:
             _tell_retries(self._over, self._retries)
             self._retries = None
@@ -161,7 +142,7 @@ class Failures:
         self._interrupted = False
         data = seen.event.data
         at = (seen.seq, seen.event.timestamp_us)
-        if turn.outcome not in ("failed", "interrupted", "unfinished"):
+        if turn.outcome == "completed":
             return
         self._has_failed = True
         subtype = text(data, "subtype")
@@ -169,19 +150,21 @@ class Failures:
             said = f"A turn has no result; it had gone on for {format_duration(turn.us(0) / 1000)}: {turn.label}."
             severity: Severity = "warning" if turn.outcome == "interrupted" else "critical"
             self._over.add("run_without_result", severity, at, said, turn.seq, run_id=turn.id)
-        elif turn.outcome == "failed":
+        elif turn.outcome != "interrupted":
             errors = errors_of(data)
-            severity = "warning" if subtype in _LIMITS else "critical"
-            which = (
-                "" if subtype == "success" else f" ({shortened(subtype)})"
-            )  # an error that was told as an answer
-            said = f"A turn failed{which}: {errors[0] if errors else turn.label}"
-            self._over.add("failed_turn", severity, at, said, turn.seq, run_id=turn.id, errors=errors)
+            severity = "critical" if turn.outcome == "failed" and subtype not in _WANTED else "warning"
+            # An error that was told as an answer has no other name.
+            which = "" if subtype == "success" else f" ({shortened(subtype)})"
+            word = _WORDS.get(turn.outcome, turn.outcome)
+            said = f"A turn {word}{which}: {errors[0] if errors else turn.label}"
+            self._over.add(
+                f"{turn.outcome}_turn", severity, at, said, turn.seq, run_id=turn.id, errors=errors
+            )
 
     def _session(self, seen: Seen) -> None:
         data = seen.event.data
         at = (seen.seq, seen.event.timestamp_us)
-        signal, code = text(data, "signal"), whole(data, "exit_code")
+        signal, code = text(data, "signal"), integer(data, "exit_code")
         if text(data, "state") == "failed":
             said = (
                 "The log does not end and nobody writes it: the wrapper was killed, or the machine stopped."
@@ -194,6 +177,15 @@ class Failures:
         elif code is not None and code not in _STOPPED_CODES and not self._has_failed:
             said = f"The command ended with exit status {code}, and no turn says why."
             self._over.add("abnormal_exit", "warning", at, said, exit_code=code)
+
+    def _start(self, seen: Seen) -> None:
+        """Take what failed at the start; every turn tells it again."""
+        problems = seen.event.data.get("problems")
+        for problem in map(str, problems if isinstance(problems, list) else []):
+            if problem not in self._problems and len(self._problems) < MOST_OF_A_KIND:
+                self._problems.add(problem)
+                at = (seen.seq, seen.event.timestamp_us)
+                self._over.add("start_problem", "warning", at, shortened(problem, 300))
 
     def _error(self, seen: Seen) -> None:
         data = seen.event.data
@@ -218,6 +210,22 @@ class Failures:
             said = shortened(text(data, "text") or kind, 300)
             at = (seen.seq, seen.event.timestamp_us)
             self._over.add("model_fallback", "warning", at, said, notification=kind)
+
+
+_HANDLERS: Final[dict[str, Callable[[Failures, Seen], None]]] = {
+    "command_received": Failures._command,
+    "api_retry": Failures._retry,
+    "assistant_message": Failures._end_retries,
+    "tool_started": Failures._end_retries,
+    "rate_limited": Failures._rate_limit,
+    "recording_gap": Failures._gap,
+    "error": Failures._error,
+    "notification": Failures._notification,
+    "session_initialized": Failures._start,
+    "session_ended": Failures._session,
+}
+TYPES = frozenset(_HANDLERS)
+"""Types of events that are looked at even when they end nothing."""
 
 
 def _count(burst: _Burst, call: Span) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from proxy.analysis.findings import MOST_RECORDS, Findings, Seen
 from proxy.analysis.report import Severity
 from proxy.analysis.spans import shortened
-from proxy.events.reading import text
+from proxy.events.fields import text
 
 __all__ = ["TYPES", "Mismatches"]
 

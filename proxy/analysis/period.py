@@ -9,8 +9,8 @@ from proxy.analysis.counts import named
 from proxy.analysis.distribution import Distribution
 from proxy.analysis.report import Statistics
 from proxy.events import Session
+from proxy.events.fields import number
 from proxy.events.figures import call_outcome, duration_ms
-from proxy.events.reading import number
 from proxy.events.timestamps import format_timestamp
 from proxy.events.vocabulary import OVER
 

@@ -20,10 +20,10 @@ from proxy.analysis.timeline import Bars
 from proxy.analysis.turns import Turns
 from proxy.analysis.waits import Waits
 from proxy.events import Event
+from proxy.events.fields import Message, number, text
 from proxy.events.figures import Figures
-from proxy.events.reading import Message, number, text
 from proxy.events.timestamps import format_timestamp
-from proxy.events.vocabulary import OVER
+from proxy.events.vocabulary import OVER, State
 
 __all__ = ["SessionAnalysis"]
 
@@ -65,12 +65,30 @@ class SessionAnalysis:
         self.figures.take(event.event_type, data)
         self.last_us = us
         self._count(event)
+        self._apply(event, us, seq)
+        self._anomalies.wait(activity, gap_us, event.timestamp_us, seq)
+
+    @property
+    def over(self) -> bool:
+        """Whether the session is over, by what was taken."""
+        return self._states.state in OVER
+
+    def mark_over(self, state: State) -> None:
+        """Take it that the session is over though no event says so: what is open has ended without a result.
+
+        So it is with a session whose wrapper was killed (``failed``), and with one whose command has exited in the
+        middle of a turn while others still hold its streams.
+        """
+        if not self.over:
+            told = {"event": "session_ended", "state": state, "timestamp": format_timestamp(self.last_us)}
+            self._apply(Event("session_ended", self.last_us, told), self.last_us, None)
+
+    def _apply(self, event: Event, us: int, seq: int | None) -> None:
         closed = self._spans.take(event)
         for span in closed:
             self._add(span)
-        self._states.take(text(data, "state"), us)
+        self._states.take(text(event.data, "state"), us)
         self._follow(us, seq)
-        self._anomalies.wait(activity, gap_us, event.timestamp_us, seq)
         self._anomalies.take(event, seq, closed, self._spans)
 
     def report(self, now_us: int | None = None, *, expected: int | None = None) -> Analysis:
@@ -79,7 +97,7 @@ class SessionAnalysis:
         ``now_us``: this moment, for a session that goes on; without it, its last event is the end of what is known.
         ``expected``: how many events the session has, if that may be more than were taken.
         """
-        over = self._states.state in OVER
+        over = self.over
         until_us = self.last_us if over or now_us is None else max(now_us, self.last_us)
         still_open = self._spans.open()
         total_ms = (until_us - self._started_us) / 1000

@@ -2,8 +2,9 @@
 
 Rules it lives by:
 
-* A span ends once: ``completed``, ``failed``, ``denied``, ``interrupted``, ``stopped``, ``allowed``, ``cancelled``, or
-  ``unfinished`` when whatever it was a part of ended before it. Until then it is ``open``.
+* A span ends once: ``completed``, ``failed``, ``limited``, ``blocked``, ``denied``, ``interrupted``, ``stopped``,
+  ``allowed``, ``cancelled``, or ``unfinished`` when whatever it was a part of ended before it. Until then it is
+  ``open``.
 * A tool call ends as `call_outcome` says: one that was denied or interrupted has not failed.
 * A tool call of the main agent is over with its turn at the latest. What runs in the background is over with the
   session at the latest.
@@ -18,9 +19,9 @@ import msgspec
 
 from proxy.analysis.report import Activity
 from proxy.events import Event
+from proxy.events.fields import Message, inner, integer, text
 from proxy.events.figures import call_outcome, run_outcome
 from proxy.events.formatting import SUMMARY_FIELDS
-from proxy.events.reading import Message, inner, text, whole
 from proxy.events.vocabulary import OVER
 
 __all__ = ["AGENT_TOOLS", "MOST_OPEN", "Kind", "Span", "Spans", "seq_of", "shortened"]
@@ -84,6 +85,8 @@ class Spans:
 
     def __init__(self) -> None:
         self.turn: Span | None = None
+        self._waiting: Span | None = None
+        """The turn that goes on when the open one has ended."""
         self.tools: dict[str, Span] = {}
         self.agents: dict[str, Span] = {}
         """Subagents by the tool use that called them, tasks that no tool use called by their own id."""
@@ -142,6 +145,9 @@ class Spans:
     # -- turns -------------------------------------------------------------------------------------------------
 
     def _begin_turn(self, data: Message, us: int) -> None:
+        if self.turn is not None and text(data, "ahead_of") == self.turn.id:
+            self._set_aside(data, us)
+            return
         if self.turn is not None:
             self._end_turn("unfinished", data, us)
         prompt = text(data, "prompt") or (
@@ -149,6 +155,15 @@ class Spans:
         )
         run_id = text(data, "run_id") or f"run@{us}"
         self.turn = Span("turn", run_id, us, seq_of(data), shortened(prompt))
+
+    def _set_aside(self, data: Message, us: int) -> None:
+        """Take another turn for what was taken for the open one: that one begins now, with nothing done yet."""
+        assert self.turn is not None
+        was = self.turn
+        label = f"(begun by Claude Code: {text(data, 'origin')})"
+        self.turn = Span("turn", text(data, "run_id") or f"run@{us}", was.start_us, was.seq, shortened(label))
+        self.turn.tool_calls, self.turn.tool_failures = was.tool_calls, was.tool_failures
+        self._waiting = Span("turn", was.id, us, was.seq, was.label)
 
     def _end_turn(self, outcome: str, data: Message, us: int) -> None:
         for permission in [one for one in self.permissions.values() if one.agent == ""]:
@@ -158,7 +173,7 @@ class Spans:
             self._drop_tool(tool)
             self._close(tool, "unfinished", data, us)
         if self.turn is not None:
-            turn, self.turn = self.turn, None
+            turn, self.turn, self._waiting = self.turn, self._waiting, None
             turn.data = data
             self._close(turn, outcome, data, us)
 
@@ -279,7 +294,7 @@ class Spans:
         agent_id = self._tasks.pop(text(data, "task_id") or "", None)
         for key, agent in self.agents.items():
             if agent.id == agent_id:
-                agent.tokens = whole(inner(data, "usage"), "total_tokens")
+                agent.tokens = integer(inner(data, "usage"), "total_tokens")
                 self._end_agent(key, outcome, data, us)
                 return
 
@@ -302,7 +317,8 @@ class Spans:
         self._working = {False: 0, True: 0}
         for span in left:
             self._close(span, "unfinished", data, us)
-        self._end_turn("unfinished", data, us)
+        while self.turn is not None:
+            self._end_turn("unfinished", data, us)
         self._state = text(data, "state") or "ended"
 
     def _close(self, span: Span, outcome: str, data: Message, us: int) -> None:
@@ -312,7 +328,7 @@ class Spans:
 
 def seq_of(data: Message) -> int | None:
     """Return the record that an event comes from; None for an event that a client posted."""
-    return whole(data, "seq") if "event" in data and "timestamp" in data else None
+    return integer(data, "seq") if "event" in data and "timestamp" in data else None
 
 
 def shortened(said: str, most: int = LABEL) -> str:

@@ -90,13 +90,20 @@ def _money(cost: Cost) -> str:
 
 _NOTICED_MS = 1000
 
+_TURNS = {
+    "failed": "failed",
+    "limited": "reached a limit",
+    "blocked": "blocked",
+    "interrupted": "interrupted",
+    "unfinished": "cut off",
+}
 _GRAVE = {"critical": "critical", "warning": "to look at", "info": "to know"}
 
 
 def _wrong(analysis: Analysis) -> str:
     parts = []
     totals, outcomes = analysis.totals, analysis.turn_outcomes
-    for outcome, words in (("failed", "failed"), ("interrupted", "interrupted"), ("unfinished", "cut off")):
+    for outcome, words in _TURNS.items():
         if outcomes.get(outcome):
             parts.append(f"{quantity(outcomes[outcome], 'turn')} {words}")
     if totals.tool_failures:

@@ -6,7 +6,7 @@ from proxy.analysis.cost import turn_tokens
 from proxy.analysis.distribution import Distribution
 from proxy.analysis.report import Subagent, Turn
 from proxy.analysis.spans import Span, shortened
-from proxy.events.reading import number
+from proxy.events.fields import number
 from proxy.events.timestamps import TimestampCodec
 
 __all__ = ["MOST_AGENTS", "MOST_TURNS", "Turns", "errors_of"]

@@ -76,8 +76,9 @@ def _analysis(info: SessionInfo) -> tuple[Analysis, Session]:
             for event in interpreter.take(item.record):
                 analysis.take(event)
     if info.state == "crashed":
-        for event in interpreter.crashed():
-            analysis.take(event)
+        session.mark_crashed()
+    if session.over:
+        analysis.mark_over(session.state)
     return analysis.report(time.time_ns() // 1000 if info.state == "running" else None), session
 
 

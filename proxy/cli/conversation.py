@@ -18,8 +18,10 @@ from rich.text import Text
 
 from proxy.cli.terminal import one_line, printable
 from proxy.events import Event, Interpreter, Session
+from proxy.events.fields import inner, integer, number, text
 from proxy.events.formatting import SUMMARY_FIELDS, format_count, format_dollars, format_duration, quantity
-from proxy.events.reading import inner, number, text, whole
+from proxy.events.outcome import of_session
+from proxy.events.timestamps import format_timestamp
 from proxy.sessions.reader import Skipped
 
 if TYPE_CHECKING:
@@ -78,20 +80,24 @@ class Reading:
             yield from self._told(event, record)
 
     def crashed(self) -> Iterator[Line]:
-        """Yield what follows from the writer's death."""
-        for event in self._interpreter.crashed():
-            yield from self._told(event, None)
+        """Yield what is known from the lock of a log that has no end; no event says it."""
+        session = self._interpreter.session
+        session.mark_crashed()
+        became = of_session(session)
+        if became is not None and became.kind == "crashed":
+            when = format_timestamp(session.last_record_us)
+            yield Line(when, 0, "crashed", "the log has no end: its wrapper was killed", "bold red")
 
-    def _told(self, event: Event, record: Record | None) -> Iterator[Line]:
+    def _told(self, event: Event, record: Record) -> Iterator[Line]:
         kind, data = event.event_type, event.data
-        if record is not None and record.stream == "api":
+        if record.stream == "api":
             said = json.dumps(data, ensure_ascii=False)
             yield Line(record.ts, 0, "client", f"{kind} {said}", "cyan")
             return
         if kind == "tool_started":
             self._parents[str(data.get("tool_use_id"))] = text(data, "parent_tool_use_id")
         depth = self._depth(data)
-        if record is not None and kind in ("validation_failed", "protocol_drift"):
+        if kind in ("validation_failed", "protocol_drift"):
             yield from _judged(data, _decoded(record))
         elif kind in _VIEWS and not self._is_told_already(kind, data):
             for line in _VIEWS[kind](data):
@@ -119,7 +125,8 @@ class Reading:
         return line
 
     def _is_new(self, data: dict[str, Any]) -> bool:
-        about = f"{data.get('model')} {data.get('claude_code_version')} {data.get('permission_mode')}"
+        names = ("model", "claude_code_version", "permission_mode", "problems")
+        about = " ".join(str(data.get(name)) for name in names)
         was, self._about = self._about, about
         return about != was
 
@@ -199,28 +206,32 @@ def _started(data: dict[str, Any]) -> Iterator[Line]:
 def _initialized(data: dict[str, Any]) -> Iterator[Line]:
     told = [data.get("model"), f"Claude Code {data.get('claude_code_version')}", data.get("permission_mode")]
     yield _line(data, "init", ", ".join(str(one) for one in told if one), "dim")
+    problems = data.get("problems")
+    if isinstance(problems, list) and problems:
+        yield _line(data, "problem", "\n".join(map(str, problems)), "bold red")
 
 
 def _ended(data: dict[str, Any]) -> Iterator[Line]:
-    if data.get("state") == "failed":
-        yield _line(data, "crashed", "the log has no end: its wrapper was killed", "bold red")
-        return
     code = data.get("exit_code")
     how = text(data, "signal") or (text(data, "reason") if code is None else f"exit status {code}")
     took = format_duration(number(data, "duration_ms") or 0)
     parts = [f"{how} after {took}"]
-    if turns := whole(data, "turns"):
+    if turns := integer(data, "turns"):
         parts.append(quantity(turns, "turn"))
     if (cost := number(data, "cost_usd")) is not None:
         parts.append(format_dollars(cost))
-    yield _line(data, "ended", ", ".join(parts), "bold" if code == 0 else "bold red")
+    outcome, why = text(data, "outcome"), text(data, "outcome_reason")
+    if outcome not in (None, "ok"):
+        parts[-1] += f"\n{outcome}: {why}"
+    yield _line(data, "ended", ", ".join(parts), "bold" if outcome in (None, "ok") else "bold red")
 
 
 def _prompted(data: dict[str, Any]) -> Iterator[Line]:
     if (prompt := text(data, "prompt")) is not None:
         yield _line(data, "user", prompt, "bold cyan")
     elif data.get("unprompted"):
-        yield _line(data, "turn", "begun by Claude Code", "bold cyan")
+        origin = text(data, "origin")
+        yield _line(data, "turn", f"begun by Claude Code{f' ({origin})' if origin else ''}", "bold cyan")
 
 
 def _said(data: dict[str, Any]) -> Iterator[Line]:
@@ -288,16 +299,19 @@ def _decided(data: dict[str, Any]) -> Iterator[Line]:
 
 
 def _over(data: dict[str, Any]) -> Iterator[Line]:
-    outcome = str(data.get("event")).removeprefix("run_")
-    parts = [f"{outcome} after {format_duration(number(data, 'duration_ms') or 0)}"]
+    outcome = text(data, "outcome") or "ok"
+    parts = [
+        f"{'completed' if outcome == 'ok' else outcome} after {format_duration(number(data, 'duration_ms') or 0)}"
+    ]
     if (cost := number(data, "cost_usd")) is not None:
         total = number(data, "total_cost_usd")
         so_far = f" ({format_dollars(total)} so far)" if total and total != cost else ""
         parts.append(f"{format_dollars(cost)}{so_far}")
-    if (calls := whole(data, "turns")) is not None:
+    if (calls := integer(data, "turns")) is not None:
         parts.append(quantity(calls, "call") + " of the model")
     errors = data.get("errors")
-    why = [str(one) for one in errors] if outcome != "completed" and isinstance(errors, list) else []
+    why = [str(one) for one in errors] if outcome != "ok" and isinstance(errors, list) else []
+    why = [str(data["outcome_reason"])] if outcome == "interrupted" and data.get("outcome_reason") else why
     yield _line(data, "turn ended", "\n".join([", ".join(parts), *why]), "bold" if not why else "bold red")
 
 
@@ -319,7 +333,7 @@ def _retried(data: dict[str, Any]) -> Iterator[Line]:
 
 
 def _compacted(data: dict[str, Any]) -> Iterator[Line]:
-    before, after = whole(data, "pre_tokens"), whole(data, "post_tokens")
+    before, after = integer(data, "pre_tokens"), integer(data, "post_tokens")
     tokens = [] if before is None else [f"from {format_count(before)} tokens"]
     tokens += [] if after is None else [f"to {format_count(after)}"]
     how = f"({data['trigger']})" if data.get("trigger") else ""
@@ -334,7 +348,7 @@ def _limited(data: dict[str, Any]) -> Iterator[Line]:
 
 
 def _lost(data: dict[str, Any]) -> Iterator[Line]:
-    lost = quantity(whole(data, "lost_records") or 0, "line")
+    lost = quantity(integer(data, "lost_records") or 0, "line")
     yield _line(data, "gap", f"{lost} could not be recorded: {data.get('reason')}", "bold red")
 
 

@@ -16,6 +16,7 @@ from typing import Any
 from proxy.events import Event
 from proxy.events.formatting import format_dollars
 from proxy.events.formatting import format_duration as duration
+from proxy.events.vocabulary import FAILURES
 from proxy.sessions.reader import Record
 
 __all__ = ["Conversation", "escaped"]
@@ -26,7 +27,6 @@ _CONTROLS = re.compile(
 )
 _TELLING = ("command", "file_path", "pattern", "query", "url", "path", "description", "prompt", "skill")
 """As in `formatting`, but here the details are there to be opened, and a command is better than what it is called."""
-_FAILED = {"run_failed", "tool_failed", "validation_failed", "recording_gap", "error", "task_failed"}
 
 
 def escaped(value: object, longest: int = _LONGEST) -> str:
@@ -61,7 +61,7 @@ class Conversation:
             return ""
         moment, seq = escaped(data.get("timestamp", "")), data.get("seq", "")
         when = f'<time datetime="{moment}" title="{moment}, record {seq}">{moment[11:19]}</time>'
-        marks = f"{event.event_type}{' bad' if event.event_type in _FAILED else ''} depth{self._depth(data)}"
+        marks = f"{event.event_type}{' bad' if event.event_type in FAILURES else ''} depth{self._depth(data)}"
         return f'<article class="{marks}">{when}<div>{inside}</div></article>\n'
 
     @staticmethod
@@ -89,13 +89,16 @@ def _started(_: str, data: dict[str, Any]) -> str:
 def _over(_: str, data: dict[str, Any]) -> str:
     code = data.get("exit_code")
     how = data.get("signal") or (data.get("reason") if code is None else f"exit status {code}")
-    return _note("Session ended", f"{how} after {_took(data)}")
+    outcome = data.get("outcome") or "ok"
+    why = "" if outcome == "ok" else f"; {outcome}: {data.get('outcome_reason')}"
+    return _note("Session ended", f"{how} after {_took(data)}{why}")
 
 
 def _prompt(_: str, data: dict[str, Any]) -> str:
     prompt = data.get("prompt")
     if data.get("unprompted"):
-        return '<p class="who">a turn that Claude Code began</p>'
+        origin = f" ({escaped(data['origin'])})" if data.get("origin") else ""
+        return f'<p class="who">a turn that Claude Code began{origin}</p>'
     return (
         f'<p class="who">user</p>{_prose("(not recorded as a message)" if prompt is None else str(prompt))}'
     )
@@ -157,8 +160,9 @@ def _ended(event_type: str, data: dict[str, Any]) -> str:
         figures.append(f"{turns} {'call' if turns == 1 else 'calls'} of the model")
     errors = data.get("errors") if event_type != "run_completed" else None
     why = _text("\n".join(map(str, errors)), "pre") if isinstance(errors, list) else ""
-    word = event_type.removeprefix("run_")
-    return f'<p class="end"><b>Turn {word}</b> <span class="figures">{" · ".join(figures)}</span></p>{why}'
+    outcome = str(data.get("outcome") or "ok")
+    word = "completed" if outcome == "ok" else outcome
+    return f'<p class="end"><b>Turn {escaped(word)}</b> <span class="figures">{" · ".join(figures)}</span></p>{why}'
 
 
 def _judged(_: str, data: dict[str, Any]) -> str:

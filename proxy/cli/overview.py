@@ -99,7 +99,7 @@ def _described(data_dir: str, ids: list[str], *, while_running: bool = False) ->
     for info in infos:
         interpreter = interpreters[info.path]
         if info.state == "crashed":
-            interpreter.crashed()
+            interpreter.session.mark_crashed()
         one = describe(interpreter.session, time.time_ns() // 1000)
         if not while_running or info.state == "running":
             described.append(one)

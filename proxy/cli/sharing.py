@@ -58,7 +58,7 @@ def _write(info: catalogue.SessionInfo, about: dict[str, Any], file: TextIO) -> 
     conversation = Conversation()
     for record, events in _read(info, Session(info.session_id)):
         file.writelines(conversation.element(event) for event in events)
-        if record is not None and not events and _is_plain(record):
+        if not events and _is_plain(record):
             file.write(conversation.line(record))
     file.write(f"</main>\n<footer>Recorded by claude-proxy {__version__}</footer></body></html>\n")
 
@@ -68,6 +68,7 @@ def _facts(about: dict[str, Any]) -> Iterator[str]:
     read = sum(tokens.get(name, 0) for name in ("input", "cache_read", "cache_creation"))
     facts = {
         "state": about["state"],
+        "outcome": ": ".join(filter(None, (about["outcome"], about["outcome_reason"]))),
         "started": f"{about['started_at'][:19].replace('T', ' ')} UTC" if about["started_at"] else "",
         "duration": format_duration(about["duration_ms"]),
         "turns": about["turns"],
@@ -101,6 +102,10 @@ def _described(info: catalogue.SessionInfo) -> dict[str, Any]:
     for _, events in _read(info, session):
         for event in events:
             analysis.take(event)
+    if info.state == "crashed":
+        session.mark_crashed()
+    if session.over:
+        analysis.mark_over(session.state)
     now_us = time.time_ns() // 1000
     report = analysis.report(now_us if info.state == "running" else None)
     return {
@@ -110,11 +115,9 @@ def _described(info: catalogue.SessionInfo) -> dict[str, Any]:
     }
 
 
-def _read(info: catalogue.SessionInfo, session: Session) -> Iterator[tuple[Record | None, list[Event]]]:
-    """Yield the records of a log with the events that they make, and at last what follows from a crash."""
+def _read(info: catalogue.SessionInfo, session: Session) -> Iterator[tuple[Record, list[Event]]]:
+    """Yield the records of a log with the events that they make."""
     interpreter = Interpreter(session)
     for _, item in read_visibly({info.path: info.size}):
         if isinstance(item, Entry):
             yield item.record, interpreter.take(item.record)
-    if info.state == "crashed":
-        yield None, interpreter.crashed()

@@ -119,6 +119,10 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     state_since: str | None = None
     state_for_ms: float | None = None
     evidence: dict[str, Any] = {}
+    outcome: Literal["ok", "failed", "limited", "blocked", "interrupted", "crashed"] | None = None
+    """What became of it; None while it is not over."""
+    outcome_reason: str | None = None
+    """A sentence that says why, unless it is `ok`."""
     waits_for: list[dict[str, Any]] = []
     warnings: list[dict[str, Any]] = []
     pid: int | None = None

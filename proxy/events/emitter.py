@@ -1,16 +1,19 @@
-"""Writes events down for the handlers of messages: what all of them share, and the changes of state and run."""
+"""Makes events for the handlers of messages: what all of them share, and the changes of state and run."""
 
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from proxy.events.session import Evidence, Prompt, Question, Run, Session
+from proxy.events.outcome import Outcome
+from proxy.events.session import Evidence, Prompt, Question, Run, Session, Standing
 from proxy.events.timestamps import TimestampCodec
-from proxy.events.vocabulary import OVER
+from proxy.events.vocabulary import STATES, Name, State
 
 _LONGEST_TITLE = 200
+_OF_THE_CALLER: Final = frozenset((None, "human", "unclassified"))
+"""Origins of results that belong to whoever asked last; older releases name none."""
 
 
 class Event(NamedTuple):
-    """One event of a session: what the API gives, with its moment in microseconds."""
+    """One event of a session: what the API gives, with its timestamp in microseconds since 1970."""
 
     event_type: str
     timestamp_us: int
@@ -20,7 +23,7 @@ class Event(NamedTuple):
 class Emitter:
     """Holds a session, the record that is being read, and the events that it makes.
 
-    Moments of events strictly increase within a session: an event takes its record's moment, or the next free
+    Timestamps of events strictly increase within a session: an event takes its record's, or the next free
     microsecond where that is taken.
     """
 
@@ -52,38 +55,35 @@ class Emitter:
         tool.is_agent = True
         return {"new_subagent": True}
 
-    def emit(self, event: str, /, **fields: Any) -> None:
-        """Write down that something happened. Fields cannot take the place of what every event carries."""
+    def emit(self, event: Name, run: Run | None = None, /, **fields: Any) -> None:
+        """Add an event, of the open run unless another is named. Fields do not replace what every event carries."""
         session = self.session
-        moment = max(self.timestamp_us, session.last_event_us + 1)
-        session.last_event_us = moment
         session.figures.take(event, fields)
+        timestamp_us = self._next_timestamp()
         head = {
             "event": event,
-            "timestamp": self.codec.format(moment),
-            "state": session.state,
+            "timestamp": self.codec.format(timestamp_us),
+            "state": session.standing.state,
             "session_id": session.session_id,
             "seq": self.seq,
         }
-        if session.run is not None:
-            head["run_id"] = session.run.run_id
-        self.events.append(Event(event, moment, {**head, **fields, **head}))
+        if (run := run or session.run) is not None:
+            head["run_id"] = run.run_id
+        self.events.append(Event(event, timestamp_us, {**head, **fields, **head}))
 
-    def note(self, event_type: str, data: dict[str, Any]) -> None:
-        """Write down an event of a client's own, as it is."""
-        session = self.session
-        session.last_event_us = max(self.timestamp_us, session.last_event_us + 1)
-        session.figures.take(event_type, data)
-        self.events.append(Event(event_type, session.last_event_us, data))
+    def emit_posted(self, event_type: str, data: dict[str, Any]) -> None:
+        """Add an event of a client's own, as it is."""
+        self.session.figures.take(event_type, data)
+        self.events.append(Event(event_type, self._next_timestamp(), data))
 
     def ask_permission(self, request_id: str, question: Question, /, **fields: Any) -> None:
-        """Write down that Claude Code asks whether it may use a tool."""
+        """Add the event that Claude Code asks whether it may use a tool."""
         tool = self.session.tools.get(question.tool_use_id or "")
         depth = {"depth": tool.depth} if tool is not None and tool.depth else {}
         self.emit("permission_requested", request_id=request_id, **fields, **question.about_tool(), **depth)
 
     def resolve_permission(self, request_id: str, question: Question, /, **answer: Any) -> None:
-        """Write down what came of a question for permission. The tool did not run meanwhile."""
+        """Add the event of what came of a question for permission. The tool did not run meanwhile."""
         waited_us = self.timestamp_us - question.since_us
         tool = self.session.tools.get(question.tool_use_id or "")
         depth = {}
@@ -100,45 +100,87 @@ class Emitter:
             **depth,
         )
 
-    def change_state(self, state: str, message: str, *, stated: bool = False) -> None:
-        """Change the state, and keep from what it is known."""
+    def _next_timestamp(self) -> int:
         session = self.session
-        if session.state in OVER and state not in OVER:
-            return
-        if session.state != state:
-            session.state, session.state_since_us = state, self.timestamp_us
-            session.evidence = Evidence(self.seq, message, stated)
-        elif stated and not session.evidence.stated:
-            session.evidence = Evidence(self.seq, message, stated)
+        session.last_event_us = max(self.timestamp_us, session.last_event_us + 1)
+        return session.last_event_us
+
+    # -- states ------------------------------------------------------------------------------------------------
+
+    def change_state(self, state: State, message: str, *, stated: bool = False) -> None:
+        """Change the state if that may be (see `STATES`), and keep from what it is known."""
+        session, standing = self.session, self.session.standing
+        if standing.state == state:
+            if stated and not standing.evidence.stated:
+                evidence = Evidence(self.seq, message, stated=True)
+                session.standing = Standing(state, standing.since_us, evidence)
+        elif state in STATES[standing.state].next:
+            session.standing = Standing(state, self.timestamp_us, Evidence(self.seq, message, stated))
 
     def infer_state(self, message: str) -> None:
         """Infer the state from what is open: a question, a run, or nothing."""
         session = self.session
-        if session.questions:
+        if session.asked:
             self.change_state("waiting", message)
         else:
             self.change_state("executing" if session.run else "idle", message)
 
-    def start_run(self, prompt: Prompt | None, message: str, /, **fields: Any) -> None:
-        """Open a run; without a prompt it is one that Claude Code began by itself."""
-        session = self.session
-        session.runs += 1
-        session.run = Run(f"run-{session.runs}", self.seq, self.timestamp_us)
-        self.infer_state(message)
-        if prompt is not None:
-            session.prompt = session.prompt or prompt.prompt[:_LONGEST_TITLE]
-            fields["prompt"] = prompt.prompt
-            fields["prompt_seq"] = prompt.seq
-        self.emit("run_started", **fields)
+    # -- runs --------------------------------------------------------------------------------------------------
 
-    def end_run(self, event: str, message: str, /, **fields: Any) -> None:
-        """Close the open run; what it left open is over with it, but for what works in the background."""
+    def start_run(self, prompt: Prompt, message: str) -> None:
+        """Open the run of a prompt."""
+        self._open_run(message, prompted=True, origin=prompt.origin, is_command=prompt.prompt.startswith("/"))
         session = self.session
-        if session.run is None:
+        session.prompt = session.prompt or prompt.prompt[:_LONGEST_TITLE]
+        self.emit("run_started", prompt=prompt.prompt, prompt_seq=prompt.seq)
+
+    def start_run_of_unknown_prompt(self, message: str) -> None:
+        """Open the run of a prompt that is text on standard input, and no message."""
+        self._open_run(message, prompted=True)
+        self.emit("run_started", prompt_on="stdin")
+
+    def start_unprompted_run(self, message: str, origin: str | None = None) -> None:
+        """Open a run that Claude Code has begun by itself."""
+        self._open_run(message)
+        self.emit("run_started", unprompted=True, **({} if origin is None else {"origin": origin}))
+
+    def end_run(self, message: str, outcome: Outcome, /, *, origin: str | None = None, **fields: Any) -> None:
+        """Close the run that a result belongs to, or (without ``origin``) the open one.
+
+        What it left open is over with it, but for what works in the background.
+
+        A result whose origin is not that of the open run's prompt belongs to a turn that Claude Code took before it:
+        what has come since the prompt was that turn's, and the prompt's own begins now.
+        """
+        session = self.session
+        run = session.run
+        if run is None:
             return
-        run_id = session.run.run_id
-        fields.setdefault("duration_ms", (self.timestamp_us - session.run.since_us) / 1000)
-        session.run = None
+        waiting = None
+        if run.prompted and origin not in _OF_THE_CALLER and origin != run.origin:
+            waiting, run = run, Run(self._next_run_id(), run.seq, run.since_us, interrupted=run.interrupted)
+            self.emit("run_started", run, unprompted=True, origin=origin, ahead_of=waiting.run_id)
+            waiting.since_us, waiting.heard, waiting.interrupted = self.timestamp_us, False, False
+        fields.setdefault("duration_ms", (self.timestamp_us - run.since_us) / 1000)
+        session.run = waiting
         session.tools = {key: tool for key, tool in session.tools.items() if tool.background}
         self.infer_state(message)
-        self.emit(event, run_id=run_id, **fields)
+        told = {"outcome": outcome.kind, "outcome_reason": outcome.reason or None, **fields}
+        if origin is not None:
+            told["origin"] = origin
+        self.emit(_ENDS.get(outcome.kind, "run_failed"), run, **told)
+
+    def _open_run(
+        self, message: str, *, prompted: bool = False, origin: str | None = None, is_command: bool = False
+    ) -> None:
+        run_id = self._next_run_id()
+        self.session.run = Run(run_id, self.seq, self.timestamp_us, prompted, origin, is_command)
+        self.infer_state(message)
+
+    def _next_run_id(self) -> str:
+        self.session.runs += 1
+        return f"run-{self.session.runs}"
+
+
+_ENDS: Final[dict[str, Name]] = {"ok": "run_completed", "interrupted": "run_interrupted"}
+"""By outcome; all others are failures."""

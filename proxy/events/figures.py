@@ -20,19 +20,16 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from proxy.events.reading import inner, number
+from proxy.events.fields import number
+from proxy.events.spending import COST, TOKENS, Usage
 
 if TYPE_CHECKING:
     from proxy.events.session import Session
 
 __all__ = ["TOKENS", "CallOutcome", "Figures", "RunOutcome", "call_outcome", "duration_ms", "run_outcome"]
 
-TOKENS = ("input", "output", "cache_read", "cache_creation")
-_MOST_MODELS = 50
-"""Far more than a session uses: the names come from the wire, and the figures are kept for every session."""
-
 CallOutcome = Literal["completed", "failed", "denied", "interrupted"]
-RunOutcome = Literal["completed", "failed", "interrupted", "unfinished"]
+RunOutcome = Literal["completed", "failed", "limited", "blocked", "interrupted", "unfinished"]
 
 
 class Figures(msgspec.Struct, omit_defaults=True):
@@ -46,11 +43,8 @@ class Figures(msgspec.Struct, omit_defaults=True):
     subagents: int = 0
     cost_usd: float | None = None
     """None until a result states a cost."""
-    models: dict[str, dict[str, float]] = {}
+    models: dict[str, Usage] = {}
     """What each model took, all agents together: the `TOKENS`, and ``cost_usd``."""
-    stated_usd: float = 0.0
-    """The total that was stated last."""
-    stated_models: dict[str, dict[str, float]] = {}
 
     @property
     def tokens(self) -> dict[str, int]:
@@ -59,10 +53,6 @@ class Figures(msgspec.Struct, omit_defaults=True):
             name: int(sum(model.get(name, 0) for model in self.models.values()))
             for name in (TOKENS if self.models else ())
         }
-
-    def added_usd(self, total: float) -> float:
-        """Return what was added to the cost since the last total that was stated."""
-        return round(_added(total, self.stated_usd), 12)
 
     def take(self, event_type: str, data: Mapping[str, Any]) -> None:
         """Count an event."""
@@ -82,23 +72,15 @@ class Figures(msgspec.Struct, omit_defaults=True):
                 self._pay(dict(data))
 
     def _pay(self, data: dict[str, Any]) -> None:
-        if (cost := number(data, "cost_usd")) is not None:
-            total = number(data, "total_cost_usd") or 0.0
-            if total < self.stated_usd:
-                self.stated_models = {}
-            self.cost_usd, self.stated_usd = round((self.cost_usd or 0.0) + cost, 12), total
-        for name, stated in inner(data, "model_usage").items():
-            if isinstance(stated, dict) and (name in self.models or len(self.models) < _MOST_MODELS):
-                self._use(name, stated)
+        """Take what has been spent so far, as `proxy.events.spending` makes it of what Claude Code states."""
+        if (total := number(data, "total_cost_usd")) is not None:
+            self.cost_usd = total
+        if isinstance(models := data.get("model_usage"), dict) and models:
+            self.models = {name: _figures(usage) for name, usage in models.items() if isinstance(usage, dict)}
 
-    def _use(self, model: str, stated: dict[str, Any]) -> None:
-        now = {name: value for name in (*TOKENS, "cost_usd") if (value := number(stated, name)) is not None}
-        before, used = self.stated_models.get(model, {}), dict(self.models.get(model, {}))
-        if any(value < before.get(name, 0) for name, value in now.items()):
-            before = {}
-        for name, value in now.items():
-            used[name] = used.get(name, 0) + value - before.get(name, 0)
-        self.models[model], self.stated_models[model] = used, now
+
+def _figures(usage: dict[str, Any]) -> Usage:
+    return {name: value for name in (*TOKENS, COST) if (value := number(usage, name)) is not None}
 
 
 def call_outcome(event_type: str, data: Mapping[str, Any]) -> CallOutcome:
@@ -112,9 +94,12 @@ def call_outcome(event_type: str, data: Mapping[str, Any]) -> CallOutcome:
 
 def run_outcome(event_type: str, data: Mapping[str, Any]) -> RunOutcome:
     """Return what became of a turn, from the event of its end; ``unfinished`` is one that was cut off."""
-    if event_type == "run_failed":
-        return "failed" if "subtype" in data else "unfinished"
-    return "completed" if event_type == "run_completed" else "interrupted"
+    if event_type != "run_failed":
+        return "completed" if event_type == "run_completed" else "interrupted"
+    if data.get("subtype") is None:
+        return "unfinished"
+    outcome = data.get("outcome")
+    return outcome if outcome in ("limited", "blocked") else "failed"
 
 
 def duration_ms(session: "Session", now_us: int) -> float:
@@ -125,8 +110,3 @@ def duration_ms(session: "Session", now_us: int) -> float:
         return session.ran_ms
     until_us = session.ended_us or max(now_us, session.last_record_us)
     return (until_us - session.started_us) / 1000
-
-
-def _added(total: float, before: float) -> float:
-    """Return what a total has grown by; one that has fallen was begun anew."""
-    return total - before if total >= before else total

@@ -2,8 +2,8 @@
 
 Rules it lives by:
 
-* The same records give the same events, whether they come at once, one by one, or after a pause in which the
-  `Session` was kept as JSON.
+* Events are a function of the log: the same records give the same events, whether they come at once, one by one, or
+  after a pause in which the `Session` was kept as JSON. What is only missing so far is a state and no event.
 * No message can make it fail. What has not the shape that is expected is passed over; the verdict in the record
   says what was wrong with it.
 * A message that was held back did not reach Claude Code, and begins and ends nothing.
@@ -14,11 +14,11 @@ from typing import Any
 
 import msgspec
 
-from proxy.events import stdin, stdout
+from proxy.events import outcome, stdin, stdout
 from proxy.events.emitter import Emitter, Event
+from proxy.events.fields import Message, integer, number, present, text
 from proxy.events.figures import duration_ms
-from proxy.events.reading import Message, number, some, text, whole
-from proxy.events.session import Prompt, Session
+from proxy.events.session import Evidence, Prompt, Session, Standing
 from proxy.protocol import grammar
 from proxy.sessions.reader import Record
 
@@ -34,45 +34,36 @@ class Interpreter:
 
     def __init__(self, session: Session) -> None:
         self.session = session
-        self._scribe = Emitter(session)
+        self._emitter = Emitter(session)
 
     def take(self, record: Record) -> list[Event]:
         """Return the events that a record makes, oldest first."""
-        session, emitter = self.session, self._scribe
+        session, emitter = self.session, self._emitter
         try:
             # In a log of somebody else's writing time may run back: nothing there takes less than no time.
-            moment = max(emitter.codec.parse(record.ts), session.last_record_us)
+            timestamp_us = max(emitter.codec.parse(record.ts), session.last_record_us)
         except ValueError:
-            moment = session.last_record_us  # written by somebody else: it happened when it is read
-        emitter.begin(record.seq, moment)
-        session.last_seq, session.last_record_us = record.seq, moment
+            timestamp_us = (
+                session.last_record_us
+            )  # written by somebody else: the record before tells the time
+        emitter.begin(record.seq, timestamp_us)
+        session.last_seq, session.last_record_us = record.seq, timestamp_us
+        session.crash = None  # the log goes on, so nobody died
         match record.stream:
             case "stdout":
-                session.last_output_us = moment
+                session.last_output_us = timestamp_us
                 self._line(record)
             case "stdin":
                 self._line(record)
             case "stderr":
-                session.last_output_us = moment
+                session.last_output_us = timestamp_us
                 self._count(record)
             case "proxy":
                 self._lifecycle(record)
             case "api" if record.event is not None:
-                emitter.note(record.event.event_type, record.event.data)
+                emitter.emit_posted(record.event.event_type, record.event.data)
             case _:
                 pass  # a stream of a later version
-        return emitter.events
-
-    def crashed(self) -> list[Event]:
-        """Return the events that follow from the writer's death: its log says nothing more."""
-        emitter = self._scribe
-        emitter.begin(self.session.last_seq, self.session.last_record_us)
-        if self.session.ended_us:
-            return []
-        if self.session.last_seq < 0:  # a log of nothing tells no moment for anything to have happened at
-            self.session.state = "failed"
-            return []
-        self._end("failed", "the log is not held by its writer and does not end", {"reason": "crashed"})
         return emitter.events
 
     # -- lines -------------------------------------------------------------------------------------------------
@@ -91,7 +82,8 @@ class Interpreter:
             self._drift(record, message)
         if not isinstance(message, dict) or not record.forwarded or record.origin is not None:
             return
-        (stdin if record.stream == "stdin" else stdout).take(self._scribe, message)
+        (stdin if record.stream == "stdin" else stdout).take(self._emitter, message)
+        self._end()
 
     def _count(self, record: Record) -> None:
         verdict = record.verdict or ("text" if record.stream == "stderr" else "unjudged")
@@ -103,49 +95,54 @@ class Interpreter:
     def _invalid(self, record: Record, message: Any) -> None:
         fields: dict[str, Any] = {"stream": record.stream, "verdict": record.verdict, "errors": record.errors}
         if isinstance(message, dict):
-            fields |= some(message, "type", "subtype")
+            fields |= present(message, "type", "subtype")
         elif record.raw is not None:
             fields["raw"] = record.raw[:_LONGEST_QUOTE]
         if not record.forwarded:
             fields["held_back"] = True
-        self._scribe.emit("validation_failed", **fields)
+        self._emitter.emit("validation_failed", **fields)
 
     def _drift(self, record: Record, message: Any) -> None:
-        tags = some(message, "type", "subtype") if isinstance(message, dict) else {}
-        self._scribe.emit("protocol_drift", stream=record.stream, verdict="unknown", **tags)
+        tags = present(message, "type", "subtype") if isinstance(message, dict) else {}
+        self._emitter.emit("protocol_drift", stream=record.stream, verdict="unknown", **tags)
 
     # -- lifecycle ---------------------------------------------------------------------------------------------
 
     def _lifecycle(self, record: Record) -> None:
         if record.event is None:
             return
-        data = record.event.data
+        session, emitter, data = self.session, self._emitter, record.event.data
         match record.event.event_type:
             case "session_started":
                 self._started(data)
             case "command_exited":
-                self.session.exit = some(data, "exit_code", "signal", "reason")
-                self.session.ran_ms = number(data, "duration_ms")
+                self._exited(data)
+                emitter.change_state("ended", "command_exited", stated=True)
+                self._end()
             case "session_ended":
-                self._end("ended", "session_ended", data)
+                self._exited(data)
+                session.complete = True
+                self._cut_off()
+                emitter.change_state("ended", "session_ended", stated=True)
+                self._end()
             case "recording_gap":
-                self.session.lost_records += whole(data, "lost_records") or 0
-                self._scribe.emit("recording_gap", **data)
+                session.lost_records += integer(data, "lost_records") or 0
+                emitter.emit("recording_gap", **present(data, "lost_records", "lost_bytes", "reason"))
             case "wrapper_error":
-                self._scribe.emit("error", source="claude-proxy", **some(data, "where", "error"))
+                emitter.emit("error", source="claude-proxy", **present(data, "where", "error"))
             case _:
                 pass  # a lifecycle record of a later version
 
     def _started(self, data: Message) -> None:
-        session, emitter = self.session, self._scribe
+        session, emitter = self.session, self._emitter
         if not session.started_us:
             # The command started before there was a log to say so.
-            age_us = round((number(data, "age_ms") or 0) * 1000)
-            session.started_us = session.state_since_us = emitter.timestamp_us - age_us
-            session.evidence.message = "session_started"
+            session.started_us = emitter.timestamp_us - round((number(data, "age_ms") or 0) * 1000)
+            evidence = Evidence(emitter.seq, "session_started")
+            session.standing = Standing(since_us=session.started_us, evidence=evidence)
         session.name, session.cwd = text(data, "name"), text(data, "cwd")
         session.kind = text(data, "kind") or "wrapped"
-        session.pid, session.validation = whole(data, "pid"), text(data, "validation")
+        session.pid, session.validation = integer(data, "pid"), text(data, "validation")
         command = data.get("command")
         session.command = [str(word) for word in command] if isinstance(command, list) else []
         streams = data.get("streams")
@@ -157,40 +154,55 @@ class Interpreter:
         session.one_prompt = declared.get("stdout", False) and not declared.get("stdin", False)
         if session.kind == "monitoring":
             emitter.change_state("idle", "session_started")
-        about = some(data, "name", "cwd", "pid", "age_ms", "versions", "validation", "capture_options")
+        about = present(data, "name", "cwd", "pid", "age_ms", "versions", "validation", "capture_options")
         emitter.emit("session_started", command=session.command, kind=session.kind, **about)
         if session.one_prompt:
             prompt = _prompt_of(session.command)
-            started = None if prompt is None else Prompt(emitter.seq, prompt)
-            emitter.start_run(
-                started, "session_started", prompt_on="stdin" if prompt is None else "command line"
-            )
+            if prompt is None:
+                emitter.start_run_of_unknown_prompt("session_started")
+            else:
+                emitter.start_run(Prompt(emitter.seq, prompt), "session_started")
 
-    def _end(self, state: str, message: str, data: Message) -> None:
-        session, emitter = self.session, self._scribe
-        session.exit = session.exit | some(data, "exit_code", "signal", "reason")
+    def _exited(self, data: Message) -> None:
+        session = self.session
+        session.exit |= present(data, "exit_code", "signal", "reason")
         session.ran_ms = number(data, "duration_ms") if "duration_ms" in data else session.ran_ms
-        session.ended_us = emitter.timestamp_us
-        session.ended_in_run = session.run is not None
         session.questions.clear()
+        session.requests.clear()
         session.tasks.clear()
-        if session.run is not None:
-            stopped = session.run.interrupted or session.exit.get("signal") == "SIGINT"
-            event = "run_interrupted" if stopped else "run_failed"
-            reason = "The command ended without a result." if state == "ended" else "The wrapper died."
-            emitter.end_run(event, message, errors=[reason])
-        emitter.change_state(state, message, stated=state == "ended")
-        figures = session.figures
-        totals = {"turns": figures.turns, "cost_usd": figures.cost_usd, "tokens": figures.tokens}
+
+    def _cut_off(self) -> None:
+        """Close a run that is open when nothing more will come: it has no result."""
+        session = self.session
+        if session.run is None:
+            return
+        session.cut_off, session.last_turn = True, outcome.of_cut_off(session)
+        self._emitter.end_run("session_ended", session.last_turn, errors=[session.last_turn.reason])
+
+    def _end(self) -> None:
+        """Say that the session is over, once: at the command's exit if its last turn has a result.
+
+        A command may have exited while what it wrote last is still on its way; then its result comes later, or the
+        last record says that none will.
+        """
+        session, emitter = self.session, self._emitter
+        if session.standing.state != "ended" or session.run is not None or session.end_told:
+            return
+        session.end_told = True
         code = session.exit.get("exit_code")
+        became = outcome.of_session(session) or outcome.OK
         emitter.emit(
             "session_ended",
+            outcome=became.kind,
+            outcome_reason=became.reason or None,
             exit_code=code if isinstance(code, int) else None,
             signal=text(session.exit, "signal"),
             duration_ms=duration_ms(session, emitter.timestamp_us),
             counts=session.counts,
-            **totals,
-            **some(session.exit, "reason"),
+            turns=session.figures.turns,
+            cost_usd=session.figures.cost_usd,
+            tokens=session.figures.tokens,
+            **present(session.exit, "reason"),
         )
 
 

@@ -1,22 +1,36 @@
-"""What is known of a session at one moment.
+"""What is known of a session at one point of its log.
 
 Everything that the interpreter remembers is in here and nowhere else, as plain values: it is kept beside the index
 as JSON, and interpreting goes on from it as if it had never stopped.
 """
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from proxy.events.figures import Figures
+from proxy.events.outcome import OK, Outcome
+from proxy.events.spending import Spending
+from proxy.events.vocabulary import OVER, State
+
+CRASHED: Final = "the log is not held by its writer and does not end"
+"""The evidence of a crash: no message, but what the lock and the end of the log show."""
 
 
-class Evidence(msgspec.Struct):
+class Evidence(msgspec.Struct, frozen=True, omit_defaults=True):
     """From what a state is known: the record, the message in it, and whether it was stated or had to be inferred."""
 
     seq: int = 0
     message: str = ""
     stated: bool = False
+
+
+class Standing(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A state, since when (microseconds since 1970), and from what it is known."""
+
+    state: State = "starting"
+    since_us: int = 0
+    evidence: Evidence = Evidence()
 
 
 class Run(msgspec.Struct, omit_defaults=True):
@@ -25,9 +39,17 @@ class Run(msgspec.Struct, omit_defaults=True):
     run_id: str
     seq: int
     since_us: int
+    prompted: bool = False
+    """Whether the caller asked for it; else Claude Code began it by itself."""
+    origin: str | None = None
+    """Of a prompt that says so: whose it is, such as ``peer``."""
+    is_command: bool = False
+    """The prompt is a slash command, which need not have an answer."""
     interrupted: bool = False
     heard: bool = False
     """Whether Claude Code has said anything since."""
+    blocked: str | None = None
+    """Why a hook has kept the prompt from the model, if one has."""
 
 
 class Prompt(msgspec.Struct, omit_defaults=True):
@@ -36,6 +58,7 @@ class Prompt(msgspec.Struct, omit_defaults=True):
     seq: int
     prompt: str
     uuid: str | None = None
+    origin: str | None = None
 
 
 class Tool(msgspec.Struct, omit_defaults=True):
@@ -63,11 +86,27 @@ class Question(msgspec.Struct, omit_defaults=True):
     since_us: int
     tool: str | None = None
     tool_use_id: str | None = None
+    server: str | None = None
+    """Of a message to an MCP server that lives in the caller: the server, and the method that is called."""
+    method: str | None = None
+
+    @property
+    def is_work(self) -> bool:
+        """Whether the caller is working for Claude Code, in an MCP server of its own: no question to anybody."""
+        return self.kind == "mcp_message"
 
     def about_tool(self) -> dict[str, str]:
         """Return which tool it is about, if it is about one."""
         fields = {"tool": self.tool, "tool_use_id": self.tool_use_id}
         return {key: value for key, value in fields.items() if value is not None}
+
+
+class Request(msgspec.Struct, omit_defaults=True):
+    """A control request of the caller that Claude Code has not answered."""
+
+    subtype: str
+    seq: int
+    since_us: int
 
 
 class Task(msgspec.Struct, omit_defaults=True):
@@ -79,7 +118,7 @@ class Task(msgspec.Struct, omit_defaults=True):
 
 
 class Session(msgspec.Struct, omit_defaults=True):
-    """One session. Moments are microseconds since 1970; 0 where there was none yet."""
+    """One session. Timestamps are microseconds since 1970; 0 where there was none yet."""
 
     session_id: str
     kind: str = "wrapped"
@@ -98,16 +137,17 @@ class Session(msgspec.Struct, omit_defaults=True):
     last_record_us: int = 0
     last_event_us: int = 0
     last_output_us: int = 0
-    ended_us: int = 0
     last_seq: int = -1
-    ran_ms: float | None = None
+    ran_ms: int | float | None = None
     """How long the command ran, as the record of its exit says."""
     figures: Figures = msgspec.field(default_factory=Figures)
 
-    state: str = "starting"
-    state_since_us: int = 0
-    evidence: Evidence = msgspec.field(default_factory=Evidence)
-    states_are_stated: bool = False
+    standing: Standing = Standing()
+    """Where the session stands by its log."""
+    crash: Standing | None = None
+    """Where it stands by the lock: see `mark_crashed`."""
+    complete: bool = False
+    """The log has its last record."""
 
     model: str | None = None
     claude_code_version: str | None = None
@@ -116,6 +156,9 @@ class Session(msgspec.Struct, omit_defaults=True):
     initialized: bool = False
 
     runs: int = 0
+    last_turn: Outcome = OK
+    """What became of the last turn."""
+    spending: Spending = msgspec.field(default_factory=Spending)
     counts: dict[str, dict[str, int]] = {}
     partials: int = 0
     lost_records: int = 0
@@ -124,8 +167,53 @@ class Session(msgspec.Struct, omit_defaults=True):
     queued: list[Prompt] = []
     tools: dict[str, Tool] = {}
     questions: dict[str, Question] = {}
-    requests: dict[str, str] = {}
-    """Control requests of the client without an answer yet: their subtypes by id."""
+    requests: dict[str, Request] = {}
     tasks: dict[str, Task] = {}
     exit: dict[str, Any] = {}
-    ended_in_run: bool = False
+    cut_off: bool = False
+    """The command ended in the middle of a turn."""
+    end_told: bool = False
+    """The event of its end is made."""
+
+    @property
+    def state(self) -> State:
+        """The state, as log and lock tell it."""
+        return (self.crash or self.standing).state
+
+    @property
+    def state_since_us(self) -> int:
+        """Since when."""
+        return (self.crash or self.standing).since_us
+
+    @property
+    def evidence(self) -> Evidence:
+        """From what that is known."""
+        return (self.crash or self.standing).evidence
+
+    @property
+    def over(self) -> bool:
+        """Whether the session is over: its command has exited, or its wrapper has died."""
+        return self.state in OVER
+
+    @property
+    def ended_us(self) -> int:
+        """When it was over; 0 while it is not."""
+        return self.state_since_us if self.over else 0
+
+    @property
+    def ended_in_turn(self) -> bool:
+        """Whether it was over in the middle of a turn."""
+        return self.cut_off or (self.over and self.run is not None)
+
+    @property
+    def asked(self) -> dict[str, Question]:
+        """The questions that wait for an answer of the caller."""
+        return {key: question for key, question in self.questions.items() if not question.is_work}
+
+    def mark_crashed(self) -> None:
+        """Claim that the wrapper died: nobody holds the log, and it does not end.
+
+        That is no event: it is known from the lock and not from the log, and the next record takes it back.
+        """
+        if not self.over:
+            self.crash = Standing("failed", self.last_record_us, Evidence(max(0, self.last_seq), CRASHED))

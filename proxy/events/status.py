@@ -4,12 +4,13 @@ The known ways to hang are named with the figures that they are taken from. They
 take long, and a model may think for minutes.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 from proxy.events.figures import duration_ms
+from proxy.events.outcome import of_session
 from proxy.events.session import Session
 from proxy.events.timestamps import format_timestamp
-from proxy.events.vocabulary import OVER
 
 NO_INIT_S = 30
 """Claude Code begins a turn within seconds, unless it waits for a lock, a network or a plugin."""
@@ -18,21 +19,23 @@ SILENT_STREAM_S = 120
 LONG_TOOL_S = 300
 """Twice the default time limit of the Bash tool, and a minute."""
 UNANSWERED_S = 60
-"""The SDKs give hooks 60 s by default; a person may need longer."""
+"""The SDKs give hooks, and their own control requests, 60 s by default; a person may need longer."""
 NO_EXIT_S = 10
 """With one prompt, Claude Code exits within a second of its result."""
 
 
 def describe(session: Session, now_us: int) -> dict[str, Any]:
     """Return the object that ``/status`` gives for a session."""
-    over = session.state in OVER
+    over, became = session.over, of_session(session)
     return {
         "session_id": session.session_id,
         "name": session.name,
         "prompt": session.prompt,
         "kind": session.kind,
         "state": session.state,
-        "state_since": _spelled(session.state_since_us),
+        "outcome": None if became is None else became.kind,
+        "outcome_reason": None if became is None else became.reason or None,
+        "state_since": _timestamp(session.state_since_us),
         "state_for_ms": None if over or not session.state_since_us else _ms(session.state_since_us, now_us),
         "evidence": {
             "seq": session.evidence.seq,
@@ -44,17 +47,17 @@ def describe(session: Session, now_us: int) -> dict[str, Any]:
         "pid": session.pid,
         "command": session.command,
         "cwd": session.cwd,
-        "started_at": _spelled(session.started_us),
-        "last_event_at": _spelled(session.last_event_us),
-        "last_record_at": _spelled(session.last_record_us),
-        "ended_at": _spelled(session.ended_us),
+        "started_at": _timestamp(session.started_us),
+        "last_event_at": _timestamp(session.last_event_us),
+        "last_record_at": _timestamp(session.last_record_us),
+        "ended_at": _timestamp(session.ended_us),
         "exit_code": session.exit.get("exit_code"),
         "signal": session.exit.get("signal"),
         "model": session.model,
         "claude_code_version": session.claude_code_version,
         "claude_session_id": session.claude_session_id,
         "permission_mode": session.permission_mode,
-        "run_id": session.run.run_id if session.run else None,
+        "run_id": session.run.run_id if session.run and not over else None,
         "duration_ms": duration_ms(session, now_us),
         "turns": session.figures.turns,
         "tool_calls": session.figures.tool_calls,
@@ -71,15 +74,33 @@ def describe(session: Session, now_us: int) -> dict[str, Any]:
 
 
 def waits_for(session: Session, now_us: int) -> list[dict[str, Any]]:
-    """Return what a session waits for: answers of the caller, tools, tasks, or else the model."""
+    """Return what a session waits for.
+
+    Answers of the caller, its own work in an MCP server of its, tools, tasks, or else the model; and Claude Code, for
+    answers to the caller's requests.
+    """
+    working = {question.tool_use_id for question in session.questions.values() if question.is_work}
     found: list[dict[str, Any]] = [
         {"what": "answer", "kind": question.kind, "request_id": key, "tool": question.tool}
         | _since(question.since_us, question.seq, now_us)
-        for key, question in session.questions.items()
+        for key, question in session.asked.items()
     ]
     found += [
-        {"what": "tool", "tool": tool.name, "tool_use_id": key} | _since(tool.since_us, tool.seq, now_us)
+        {
+            "what": "tool",
+            "tool": tool.name,
+            "tool_use_id": key,
+            "runs_in": "client" if key in working else "claude",
+        }
+        | _since(tool.since_us, tool.seq, now_us)
         for key, tool in session.tools.items()
+    ]
+    found += [
+        {"what": "client", "kind": question.kind, "request_id": key, "server": question.server}
+        | {"method": question.method}
+        | _since(question.since_us, question.seq, now_us)
+        for key, question in session.questions.items()
+        if question.is_work and question.tool_use_id not in session.tools
     ]
     found += [
         {"what": "task", "task_id": key, "description": task.description}
@@ -89,55 +110,64 @@ def waits_for(session: Session, now_us: int) -> list[dict[str, Any]]:
     if not found and session.run is not None:
         since = max(session.run.since_us, session.last_output_us)
         found.append({"what": "model"} | _since(since, session.last_seq, now_us))
+    found += [
+        {"what": "claude", "request": request.subtype, "request_id": key}
+        | _since(request.since_us, request.seq, now_us)
+        for key, request in session.requests.items()
+    ]
     return found
 
 
 def warnings(session: Session, now_us: int) -> list[tuple[str, str]]:
     """Return the known ways to hang that a session shows: a name and a sentence each."""
-    if session.state in OVER:
+    if session.over:
         return _after_the_end(session)
-    found = []
+    return [*_of_the_turn(session, now_us), *_of_requests(session, now_us)]
+
+
+def _of_the_turn(session: Session, now_us: int) -> Iterator[tuple[str, str]]:
     run = session.run
     if run is not None and not run.heard and (age := _s(run.since_us, now_us)) >= NO_INIT_S:
-        found.append(("no_init", f"Claude Code has said nothing for {age} s since the prompt."))
+        yield "no_init", f"Claude Code has said nothing for {age} s since the prompt."
     elif run is not None and not session.tools and not session.questions:
         silent = _s(max(run.since_us, session.last_output_us), now_us)
         if silent >= SILENT_STREAM_S:
-            found.append(
-                (
-                    "silent_stream",
-                    f"Nothing has come from Claude Code for {silent} s in the middle of a turn.",
-                )
+            yield (
+                "silent_stream",
+                f"Nothing has come from Claude Code for {silent} s in the middle of a turn.",
             )
     for key, tool in session.tools.items():
-        if (age := _s(tool.since_us, now_us)) >= LONG_TOOL_S and not session.questions:
-            found.append(("tool_running_long", f"The tool {tool.name} ({key}) has been running for {age} s."))
-    for key, question in session.questions.items():
-        if (age := _s(question.since_us, now_us)) >= UNANSWERED_S:
-            kind = "permission_unanswered" if question.kind == "can_use_tool" else "request_unanswered"
-            found.append((kind, f"The caller has not answered {question.kind} ({key}) for {age} s."))
+        if (age := _s(tool.since_us, now_us)) >= LONG_TOOL_S and not session.asked:
+            yield "tool_running_long", f"The tool {tool.name} ({key}) has been running for {age} s."
     if session.one_prompt and session.figures.turns and run is None:
         age = _s(max(session.state_since_us, session.last_output_us), now_us)
         if age >= NO_EXIT_S:
-            found.append(
-                ("result_without_exit", f"The result came {age} s ago and the command has not exited.")
-            )
-    return found
+            yield "result_without_exit", f"The result came {age} s ago and the command has not exited."
+
+
+def _of_requests(session: Session, now_us: int) -> Iterator[tuple[str, str]]:
+    for key, question in session.asked.items():
+        if (age := _s(question.since_us, now_us)) >= UNANSWERED_S:
+            kind = "permission_unanswered" if question.kind == "can_use_tool" else "request_unanswered"
+            yield kind, f"The caller has not answered {question.kind} ({key}) for {age} s."
+    for key, request in session.requests.items():
+        if (age := _s(request.since_us, now_us)) >= UNANSWERED_S:
+            yield "claude_unanswered", f"Claude Code has not answered {request.subtype} ({key}) for {age} s."
 
 
 def _after_the_end(session: Session) -> list[tuple[str, str]]:
     if session.state == "failed":
         return [("crashed", "The log does not end and nobody holds it: the wrapper was killed.")]
-    if session.ended_in_run:
+    if session.ended_in_turn:
         return [("exit_without_result", "The command ended in the middle of a turn, without a result.")]
     return []
 
 
 def _since(since_us: int, seq: int, now_us: int) -> dict[str, Any]:
-    return {"since": _spelled(since_us), "for_ms": _ms(since_us, now_us), "seq": seq}
+    return {"since": _timestamp(since_us), "for_ms": _ms(since_us, now_us), "seq": seq}
 
 
-def _spelled(timestamp_us: int) -> str | None:
+def _timestamp(timestamp_us: int) -> str | None:
     return format_timestamp(timestamp_us) if timestamp_us else None
 
 

@@ -3,8 +3,8 @@
 from typing import Any
 
 from proxy.events.emitter import Emitter
-from proxy.events.reading import Message, inner, text, texts
-from proxy.events.session import Prompt
+from proxy.events.fields import Message, inner, text, texts
+from proxy.events.session import Prompt, Request
 
 _ACTIONS = {
     "initialize": (),
@@ -28,6 +28,9 @@ def take(emitter: Emitter, message: Message) -> None:
         case "control_response":
             _response(emitter, message)
         case "control_cancel_request":
+            emitter.session.requests.pop(
+                text(message, "request_id") or "", None
+            )  # nobody waits for its answer
             _received(emitter, "cancel", texts(message, "request_id"))
         case "keep_alive":
             _received(emitter, "keep_alive", {})
@@ -44,7 +47,8 @@ def _received(emitter: Emitter, action: str, fields: dict[str, Any]) -> None:
 
 def _user(emitter: Emitter, message: Message) -> None:
     content = inner(message, "message").get("content")
-    prompt = Prompt(emitter.seq, prompt_text(content), text(message, "uuid"))
+    origin = text(inner(message, "origin"), "kind")
+    prompt = Prompt(emitter.seq, prompt_text(content), text(message, "uuid"), origin)
     fields: dict[str, Any] = {"prompt": prompt.prompt}
     if isinstance(content, list):
         fields["content"] = content
@@ -74,7 +78,7 @@ def _request(emitter: Emitter, message: Message) -> None:
     subtype = text(request, "subtype") or "unknown"
     identified = {} if request_id is None else {"request_id": request_id}
     if request_id is not None:
-        emitter.session.requests[request_id] = subtype
+        emitter.session.requests[request_id] = Request(subtype, emitter.seq, emitter.timestamp_us)
     if subtype == "interrupt" and emitter.session.run is not None:
         emitter.session.run.interrupted = True
     if subtype in _ACTIONS:

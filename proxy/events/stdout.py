@@ -3,15 +3,16 @@
 from collections.abc import Callable
 from typing import Any
 
-from proxy.events import system
+from proxy.events import outcome, system
 from proxy.events.emitter import Emitter
-from proxy.events.figures import TOKENS
-from proxy.events.reading import Message, inner, items, number, some, text, texts, whole
+from proxy.events.fields import Message, inner, integer, items, number, present, text, texts
 from proxy.events.session import Question, Tool
+from proxy.events.spending import TOKENS, Usage
 
 _CALLS = frozenset(("tool_use", "server_tool_use", "mcp_tool_use"))
 _STATED = ("inputTokens", "outputTokens", "cacheReadInputTokens", "cacheCreationInputTokens")
-"""What Claude Code calls the `TOKENS`."""
+_FIGURES = {**dict(zip(TOKENS, _STATED, strict=True)), "cost_usd": "costUSD"}
+"""What a model's usage is made of, and what Claude Code calls it in `modelUsage`."""
 
 
 def take(emitter: Emitter, message: Message) -> None:
@@ -50,7 +51,7 @@ def _assistant(emitter: Emitter, message: Message) -> None:
         elif text(block, "tool_use_id"):
             _tool_result(emitter, block, {})
     if error := text(message, "error"):
-        emitter.emit("error", source="assistant", error=error, **some(message, "api_error_status"))
+        emitter.emit("error", source="assistant", error=error, **present(message, "api_error_status"))
 
 
 def _user(emitter: Emitter, message: Message) -> None:
@@ -107,7 +108,7 @@ def _tool_result(emitter: Emitter, block: Message, meta: Message) -> None:
 
 def _tool_progress(emitter: Emitter, message: Message) -> None:
     fields: dict[str, Any] = texts(message, "parent_tool_use_id", "task_id", "tool_use_id")
-    fields |= some(message, "elapsed_time_seconds")
+    fields |= present(message, "elapsed_time_seconds")
     emitter.emit("tool_progress", tool=text(message, "tool_name") or "unknown", **fields)
 
 
@@ -116,47 +117,59 @@ def _tool_progress(emitter: Emitter, message: Message) -> None:
 
 def _result(emitter: Emitter, message: Message) -> None:
     session = emitter.session
+    origin = text(inner(message, "origin"), "kind")
     if session.run is None:
         # A turn that nobody asked for and that did not even begin, such as after a session to resume that is not there.
-        emitter.start_run(None, "result")
-    total = number(message, "total_cost_usd")
-    subtype = text(message, "subtype") or "unknown"
-    aborted = (text(message, "terminal_reason") or "").startswith("aborted")
-    interrupted = aborted or (session.run is not None and session.run.interrupted)
+        emitter.start_unprompted_run("result", origin)
+    cost = session.spending.take(number(message, "total_cost_usd"), _model_usage(message))
+    run = session.run
+    became = outcome.of_result(
+        message,
+        interrupted=run is not None and run.interrupted,
+        blocked=None if run is None else run.blocked,
+        is_command=run is not None and run.is_command,
+    )
+    turns = integer(message, "num_turns")
+    if (
+        turns != 0 or became.kind != "ok"
+    ):  # else it was a local command or a notice: nothing that could go wrong
+        session.last_turn = became
     fields = {
-        "subtype": subtype,
-        "turns": whole(message, "num_turns"),
+        "turns": turns,
         "usage": message.get("usage") if isinstance(message.get("usage"), dict) else None,
-        "cost_usd": None if total is None else session.figures.added_usd(total),
-        "total_cost_usd": total,
-        "model_usage": _model_usage(message),
-        **some(
-            message, "result", "terminal_reason", "structured_output", "stop_reason", "permission_denials"
-        ),
+        "cost_usd": cost,
+        "total_cost_usd": session.spending.cost_usd,
+        "model_usage": session.spending.models,
+        "subtype": text(message, "subtype") or "unknown",
+        **present(message, "result", "terminal_reason", "stop_reason"),
+        **present(message, "structured_output", "permission_denials"),
     }
     if (duration := number(message, "duration_ms")) is not None:
         fields["claude_duration_ms"] = duration
-    if origin := text(inner(message, "origin"), "kind"):
-        fields["origin"] = origin
-    failed = subtype != "success" or message.get("is_error") is True
-    if failed:
-        errors = message.get("errors")
-        fields["errors"] = errors if isinstance(errors, list) else [message.get("result") or subtype]
-    event = "run_interrupted" if interrupted and failed else "run_failed" if failed else "run_completed"
-    emitter.end_run(event, f"result/{subtype}", **fields)
+    if became.kind != "ok":
+        fields["errors"] = _errors(message, became)
+    emitter.end_run(f"result/{text(message, 'subtype')}", became, origin=origin, **fields)
 
 
-def _model_usage(message: Message) -> dict[str, Message]:
-    """Return what each model took since the process began, under the names that totals have here.
+def _errors(message: Message, became: outcome.Outcome) -> list[Any]:
+    """Return what went wrong in Claude Code's own words, where it has any."""
+    errors = message.get("errors")
+    if isinstance(errors, list):
+        return errors
+    said = message.get("result") if message.get("is_error") is True else None
+    return [said or became.reason]
 
-    These totals and not the usage of messages, which several messages repeat.
-    """
-    figures = {**dict(zip(TOKENS, _STATED, strict=True)), "cost_usd": "costUSD"}
+
+def _model_usage(message: Message) -> dict[str, Usage] | None:
+    """Return what each model took since the totals began, under the names that totals have here."""
+    stated = message.get("modelUsage")
+    if not isinstance(stated, dict):
+        return None
     return {
         name: {
-            ours: value for ours, theirs in figures.items() if (value := number(model, theirs)) is not None
+            ours: value for ours, theirs in _FIGURES.items() if (value := number(model, theirs)) is not None
         }
-        for name, model in inner(message, "modelUsage").items()
+        for name, model in stated.items()
         if isinstance(model, dict)
     }
 
@@ -175,28 +188,41 @@ def _request(emitter: Emitter, message: Message) -> None:
     request, request_id = inner(message, "request"), text(message, "request_id")
     if request_id is None:
         return
+    question = _question(emitter, request)
+    emitter.session.questions[request_id] = question
+    if not question.is_work:
+        emitter.change_state("waiting", f"control_request/{question.kind}")
+    if question.kind == "can_use_tool":
+        asked = present(request, "input", "decision_reason", "agent_id", "blocked_path")
+        emitter.ask_permission(request_id, question, **asked)
+
+
+def _question(emitter: Emitter, request: Message) -> Question:
     kind = text(request, "subtype") or "unknown"
-    tool, tool_use_id = text(request, "tool_name"), text(request, "tool_use_id")
+    tool, tool_use_id, method = text(request, "tool_name"), text(request, "tool_use_id"), None
     if kind == "can_use_tool":
         tool = tool or "unknown"
-    question = Question(kind, emitter.seq, emitter.timestamp_us, tool, tool_use_id)
-    emitter.session.questions[request_id] = question
-    emitter.change_state("waiting", f"control_request/{kind}")
-    if kind == "can_use_tool":
-        asked = some(request, "input", "decision_reason", "agent_id", "blocked_path")
-        emitter.ask_permission(request_id, question, **asked)
+    elif kind == "mcp_message":
+        rpc = inner(request, "message")
+        called = inner(rpc, "params")
+        method, tool = text(rpc, "method"), text(called, "name")
+        tool_use_id = text(inner(called, "_meta"), "claudecode/toolUseId")
+    server = text(request, "server_name")
+    return Question(kind, emitter.seq, emitter.timestamp_us, tool, tool_use_id, server, method)
 
 
 def _response(emitter: Emitter, message: Message) -> None:
     response = inner(message, "response")
     request_id = text(response, "request_id")
-    subtype = emitter.session.requests.pop(request_id or "", None)
-    if response.get("subtype") == "error" and subtype is not None:
-        refused = {"request_id": request_id, "request": subtype, "error": text(response, "error")}
+    asked = emitter.session.requests.pop(request_id or "", None)
+    if asked is None:
+        return
+    if response.get("subtype") == "error":
+        refused = {"request_id": request_id, "request": asked.subtype, "error": text(response, "error")}
         emitter.emit("error", source="control_response", **refused)
-    if subtype == "initialize":
+    if asked.subtype == "initialize":
         emitter.session.initialized = True
-        if emitter.session.state == "starting":
+        if emitter.session.standing.state == "starting":
             emitter.change_state("idle", "control_response")
 
 
@@ -219,7 +245,7 @@ def _rate_limit(emitter: Emitter, message: Message) -> None:
 
 def _conversation_reset(emitter: Emitter, message: Message) -> None:
     emitter.session.claude_session_id = text(message, "new_conversation_id")
-    emitter.emit("status_changed", status="conversation_reset", **some(message, "trigger"))
+    emitter.emit("status_changed", status="conversation_reset", **present(message, "trigger"))
 
 
 _HANDLERS: dict[str, Callable[[Emitter, Message], None]] = {

@@ -3,11 +3,23 @@
 from typing import Any
 
 from proxy.events.emitter import Emitter
-from proxy.events.reading import Message, inner, number, some, text, texts
+from proxy.events.fields import Message, inner, items, number, present, text, texts
 from proxy.events.session import Task
+from proxy.events.vocabulary import Name, State
 
-_STATED = {"idle": "idle", "running": "executing", "requires_action": "waiting"}
-_TASK_ENDS = {"completed": "task_completed", "failed": "task_failed", "stopped": "task_stopped"}
+_STATED: dict[str, State] = {"idle": "idle", "running": "executing", "requires_action": "waiting"}
+_SERVER_PROBLEMS = {"failed": "did not start", "needs-auth": "needs authentication"}
+"""What a status means for a session; servers that are pending or disabled are no problem."""
+_TASK_EVENTS: dict[str, Name] = {
+    "task_started": "task_started",
+    "task_progress": "task_progress",
+    "task_updated": "task_updated",
+}
+_TASK_ENDS: dict[str, Name] = {
+    "completed": "task_completed",
+    "failed": "task_failed",
+    "stopped": "task_stopped",
+}
 
 
 def take(emitter: Emitter, message: Message) -> None:
@@ -22,23 +34,20 @@ def take(emitter: Emitter, message: Message) -> None:
         case "compact_boundary":
             _compaction(emitter, inner(message, "compact_metadata"))
         case "api_retry":
-            figures = some(message, "attempt", "max_retries", "retry_delay_ms", "error_status", "error")
+            figures = present(message, "attempt", "max_retries", "retry_delay_ms", "error_status", "error")
             emitter.emit("api_retry", **figures)
         case "task_started" | "task_progress" | "task_updated" | "task_notification":
             _task(emitter, message)
         case "hook_started":
-            emitter.emit("hook_started", **some(message, "hook_id", "hook_name", "hook_event"))
+            emitter.emit("hook_started", **present(message, "hook_id", "hook_name", "hook_event"))
         case "hook_response":
-            about = some(message, "hook_id", "hook_name", "hook_event", "outcome", "output")
+            about = present(message, "hook_id", "hook_name", "hook_event", "outcome", "output")
             emitter.emit("hook_completed", **about, exit_code=_exit_code(message))
         case "notification" | "informational" | "local_command_output":
             said = text(message, "text") or text(message, "content") or ""
-            emitter.emit(
-                "notification",
-                text=said,
-                kind=message["subtype"],
-                **some(message, "level", "priority", "key"),
-            )
+            more = present(message, "level", "priority", "key")
+            emitter.emit("notification", text=said, kind=message["subtype"], **more)
+            _blocked(emitter, message)
         case "model_fallback" | "model_refusal_fallback" | "model_refusal_no_fallback" | "permission_denied":
             _remark(emitter, message)
         case "session_writes_lost" | "mirror_error":
@@ -63,7 +72,7 @@ def _init(emitter: Emitter, message: Message) -> None:
         if session.queued:
             emitter.start_run(session.queued.pop(0), "system/init")
         else:
-            emitter.start_run(None, "system/init", unprompted=True)
+            emitter.start_unprompted_run("system/init")
     tools = message.get("tools")
     emitter.emit(
         "session_initialized",
@@ -72,15 +81,38 @@ def _init(emitter: Emitter, message: Message) -> None:
         claude_session_id=session.claude_session_id,
         claude_code_version=session.claude_code_version,
         permission_mode=session.permission_mode,
-        **some(message, "cwd", "mcp_servers", "agents", "skills"),
+        problems=_problems(message),
+        **present(message, "cwd", "mcp_servers", "agents", "skills"),
     )
+
+
+def _problems(message: Message) -> list[str]:
+    """Return what failed at the start, a sentence each."""
+    found = [
+        f"The MCP server {text(server, 'name')} {what}."
+        for server in items(message, "mcp_servers")
+        if (what := _SERVER_PROBLEMS.get(text(server, "status") or ""))
+    ]
+    for error in items(message, "plugin_errors"):
+        said = text(error, "message") or text(error, "type") or "no reason given"
+        found.append(f"The plugin {text(error, 'plugin')} has an error: {said}")
+    return found
+
+
+def _blocked(emitter: Emitter, message: Message) -> None:
+    """Take a remark that a prompt was not put to the model."""
+    submitted = inner(message, "prompt_submit_outcome")
+    if emitter.session.run is not None and text(submitted, "kind") == "blocked_by_hook":
+        reason = text(submitted, "reason")
+        emitter.session.run.blocked = (
+            f"A hook kept the prompt from the model{f': {reason}' if reason else '.'}"
+        )
 
 
 def _state(emitter: Emitter, message: Message) -> None:
     stated = text(message, "state") or ""
     session = emitter.session
-    session.states_are_stated = True
-    if stated in _STATED and not (stated == "running" and session.questions):
+    if stated in _STATED and not (stated == "running" and session.asked):
         emitter.change_state(_STATED[stated], f"session_state_changed/{stated}", stated=True)
     if stated == "idle" and session.run is None:
         session.queued.clear()  # whatever was queued has been taken into a turn that is over
@@ -91,16 +123,16 @@ def _status(emitter: Emitter, message: Message) -> None:
     status = text(message, "status")
     if status == "compacting":
         emitter.change_state("compacting", "system/status")
-    elif emitter.session.state == "compacting":
+    elif emitter.session.standing.state == "compacting":
         emitter.infer_state("system/status")
     if mode := text(message, "permissionMode"):
         emitter.session.permission_mode = mode
-    more = some(message, "permissionMode", "compact_result", "compact_error")
+    more = present(message, "permissionMode", "compact_result", "compact_error")
     emitter.emit("status_changed", status=status, source="message", **more)
 
 
 def _compaction(emitter: Emitter, metadata: Message) -> None:
-    figures = some(metadata, "trigger", "pre_tokens", "post_tokens")
+    figures = present(metadata, "trigger", "pre_tokens", "post_tokens")
     emitter.emit("compaction", duration_ms=number(metadata, "duration_ms"), **figures)
 
 
@@ -109,14 +141,14 @@ def _task(emitter: Emitter, message: Message) -> None:
     if task_id is None:
         return
     fields: dict[str, Any] = {"task_id": task_id}
-    fields |= some(
+    fields |= present(
         message, "description", "subagent_type", "task_type", "status", "summary", "last_tool_name"
     )
     fields |= texts(message, "tool_use_id")
     usage = inner(message, "usage")
     if usage:
         fields["usage"] = usage
-    event, tool_use_id = str(subtype), text(message, "tool_use_id")
+    event, tool_use_id = _TASK_EVENTS.get(subtype, "task_updated"), text(message, "tool_use_id")
     call = emitter.session.tools.get(tool_use_id or "")
     if call is not None:  # it has not returned, so whoever made it waits for the task
         fields |= {"foreground": True, **({"depth": call.depth} if call.depth else {})}

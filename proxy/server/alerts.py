@@ -10,7 +10,6 @@ import msgspec
 
 from proxy import config
 from proxy.events import Session
-from proxy.events.vocabulary import OVER
 
 __all__ = ["KINDS", "Alert", "alerts_of"]
 
@@ -50,7 +49,7 @@ class Alert(msgspec.Struct, frozen=True, omit_defaults=True):
 
 def alerts_of(session: Session, now_us: int, settings: config.Alerts) -> list[Alert]:
     """Return what there is to tell of a session now, whether or not it was told before."""
-    found = _of_the_end(session, settings) if session.state in OVER else _of_waits(session, now_us, settings)
+    found = _of_the_end(session, settings) if session.over else _of_waits(session, now_us, settings)
     name = f"{session.session_id} ({session.name})" if session.name else session.session_id
     return [
         Alert(kind, occasion, f"Session {name}: {sentence}", session.session_id)
@@ -67,17 +66,17 @@ def _of_the_end(session: Session, settings: config.Alerts) -> Iterator[tuple[str
             "died",
             "failed; its log does not end and nobody writes it, the wrapper was killed.",
         )
-    elif session.ended_in_run and session.exit.get("signal") not in _BY_THE_CALLER:
+    elif session.ended_in_turn and session.exit.get("signal") not in _BY_THE_CALLER:
         how = session.exit.get("signal") or f"exit status {session.exit.get('exit_code')}"
         yield "session_failed", "in a turn", f"failed; its command ended in the middle of a turn ({how})."
 
 
 def _of_waits(session: Session, now_us: int, settings: config.Alerts) -> Iterator[tuple[str, str, str]]:
-    for key, question in session.questions.items():
+    for key, question in session.asked.items():
         if (waited := _waited(question.since_us, now_us, settings.permission_wait)) is not None:
             what = f"a permission for {question.tool}" if question.tool else f"an answer ({question.kind})"
             yield "permission_wait", key, f"has been waiting for {what} for {waited} s."
-    if session.questions:
+    if session.asked:
         return
     for key, tool in session.tools.items():
         if (waited := _waited(tool.since_us, now_us, settings.tool_wait)) is not None:

@@ -8,7 +8,7 @@ from functools import partial
 import msgspec
 
 from proxy.analysis import SessionAnalysis
-from proxy.events import Event
+from proxy.events import Event, Session
 from proxy.server.kept import Kept
 from proxy.server.pool import Pool
 from proxy.store.history import History, RawEvent
@@ -39,11 +39,12 @@ class Analyses:
         self._pool = pool
         self._kept = Kept(_Analyzed, MOST_KEPT)
 
-    async def answer(self, session_id: str, now_us: int, expected: int) -> bytes | None:
+    async def answer(self, session: Session, now_us: int) -> bytes | None:
         """Return the analysis of a session as JSON, None when the index does not have it (any more).
 
-        ``expected``: how many events the session has. sqlite3.Error when the index cannot be read.
+        sqlite3.Error when the index cannot be read.
         """
+        session_id = session.session_id
         kept = self._kept.of(session_id)
         async with kept.turn:
             while True:
@@ -57,7 +58,7 @@ class Analyses:
                         continue
                 go_on = partial(analyze, session_id, kept.state, piece.events)
                 if piece.is_last:
-                    go_on = partial(go_on, now_us=now_us, expected=expected)
+                    go_on = partial(go_on, now_us=now_us, session=session)
                 kept.state, report = await self._pool.run(go_on)
                 if piece.events:
                     kept.last_us = piece.events[-1][1]
@@ -66,14 +67,24 @@ class Analyses:
 
 
 def analyze(
-    session_id: str, state: bytes, events: Sequence[RawEvent], *, now_us: int | None = None, expected: int = 0
+    session_id: str,
+    state: bytes,
+    events: Sequence[RawEvent],
+    *,
+    now_us: int | None = None,
+    session: Session | None = None,
 ) -> tuple[bytes, bytes]:
-    """Go on with an analysis: return how it stands, and its report as JSON if ``now_us`` says at which moment.
+    """Go on with an analysis: return how it stands, and its report as JSON if it is wanted.
 
-    ``state``: what was returned before, empty at the beginning.
+    ``state``: what was returned before, empty at the beginning. ``now_us`` and ``session``: for a report, when it is
+    and what is known of the session otherwise.
     """
     analysis: SessionAnalysis = pickle.loads(state) if state else SessionAnalysis(session_id)
     for event_type, timestamp_us, data in events:
         analysis.take(Event(event_type, timestamp_us, msgspec.json.decode(data)))
-    report = b"" if now_us is None else msgspec.json.encode(analysis.report(now_us, expected=expected))
-    return pickle.dumps(analysis, pickle.HIGHEST_PROTOCOL), report
+    kept = pickle.dumps(analysis, pickle.HIGHEST_PROTOCOL)
+    if now_us is None or session is None:
+        return kept, b""
+    if session.over:
+        analysis.mark_over(session.state)  # if no event says so; not kept, as the log may go on
+    return kept, msgspec.json.encode(analysis.report(now_us, expected=session.figures.events))

@@ -26,8 +26,7 @@ async def session(request: web.Request) -> web.Response:
     await shared.ready()
     await shared.known(session_id)
     known = await asyncio.to_thread(shared.queries.session, session_id)
-    expected = 0 if known is None else known.figures.events
-    found = await shared.analyses.answer(session_id, now_us(), expected)
+    found = None if known is None else await shared.analyses.answer(known, now_us())
     if found is None:
         raise NotFoundError(f"The session {session_id!r} was removed.")
     return raw_answer(found)

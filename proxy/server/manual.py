@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from proxy import __version__
-from proxy.events.vocabulary import MEANINGS, STATE_MEANINGS
+from proxy.events.vocabulary import EVENTS, STATES
 from proxy.server.route import Parameter, Route, plain
 from proxy.server.security import default_access
 
@@ -27,9 +27,10 @@ def manual(routes: Sequence[Route]) -> str:
         index=index,
         chapters="\n".join(chapters),
         events=_table(
-            ("event", "from", "carries"), ((f"`{name}`", *meaning) for name, meaning in MEANINGS.items())
+            ("event", "from", "carries"),
+            ((f"`{name}`", kind.source, ", ".join(kind.fields)) for name, kind in EVENTS.items()),
         ),
-        states=_table(("state", "is"), ((f"`{name}`", text) for name, text in STATE_MEANINGS.items())),
+        states=_table(("state", "is"), ((f"`{name}`", kind.meaning) for name, kind in STATES.items())),
     )
 
 

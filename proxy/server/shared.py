@@ -9,7 +9,6 @@ from aiohttp import web
 
 from proxy.config import Settings
 from proxy.events import Session, describe
-from proxy.events.vocabulary import OVER
 from proxy.server.analyses import Analyses
 from proxy.server.checks import Checks
 from proxy.server.drifts import Drifts
@@ -74,11 +73,13 @@ class Shared:
 
     def running(self) -> list[Session]:
         """Return the sessions that go on: not those of which the index merely has not read the end yet."""
-        return [one for one in self.queries.sessions(live_only=True) if self._is_written(one)]
+        return [
+            one for one in self.queries.sessions(live_only=True) if not one.over and self._is_written(one)
+        ]
 
     def described(self, session: Session, moment_us: int) -> dict[str, Any]:
         """Return what the API gives of a session."""
-        catching_up = session.state not in OVER and not self._is_written(session)
+        catching_up = not session.over and not self._is_written(session)
         # Of what is over and not read to its end, all is as it was where reading has come to.
         until_us = session.last_record_us if catching_up else moment_us
         return describe(session, until_us) | {"catching_up": catching_up}

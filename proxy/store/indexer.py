@@ -21,7 +21,6 @@ import msgspec
 
 from proxy.events import Event, Interpreter, Session
 from proxy.events.timestamps import TimestampCodec
-from proxy.events.vocabulary import OVER
 from proxy.sessions import catalogue
 from proxy.sessions.identity import log_path, sessions_dir
 from proxy.sessions.reader import Entry, LogReader
@@ -300,7 +299,7 @@ class Indexer:
         """Take in the next piece of a log; return whether anything has changed."""
         try:
             # Before reading: what is written until the writer lets go is then read as well.
-            running = not log.over and catalogue.is_running(log.path)
+            running = catalogue.is_running(log.path)
             reader = self._reader(log)
         except OSError as error:
             if error.errno in (errno.EMFILE, errno.ENFILE):
@@ -325,9 +324,9 @@ class Indexer:
         was_over = log.over
         log.behind = log.offset - before >= _STEP_BYTES
         if log.offset > before:
-            log.over = log.session.state in OVER
+            log.over = log.session.complete
         if not log.behind and not running and not log.over:
-            self._add(log, interpreter.crashed())
+            log.session.mark_crashed()
             log.over = True
         return log.offset > before or log.over != was_over or is_new
 

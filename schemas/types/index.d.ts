@@ -109,7 +109,7 @@ export type ApiAnalysis = {
     kind: string | null;
     description: string;
     /** How it ended; `unfinished` when what it was a part of ended before it. */
-    outcome: "open" | "completed" | "failed" | "denied" | "interrupted" | "stopped" | "allowed" | "cancelled" | "unfinished";
+    outcome: "open" | "completed" | "failed" | "limited" | "blocked" | "denied" | "interrupted" | "stopped" | "allowed" | "cancelled" | "unfinished";
     /** The record in the session's log; null for events of a client's own. */
     seq: number | null;
     started_at: string;
@@ -130,7 +130,7 @@ export type ApiAnalysis = {
     /** Its beginning. */
     prompt: string;
     /** How it ended; `unfinished` when what it was a part of ended before it. */
-    outcome: "open" | "completed" | "failed" | "denied" | "interrupted" | "stopped" | "allowed" | "cancelled" | "unfinished";
+    outcome: "open" | "completed" | "failed" | "limited" | "blocked" | "denied" | "interrupted" | "stopped" | "allowed" | "cancelled" | "unfinished";
     started_at: string;
     ended_at: string | null;
     duration_ms: number;
@@ -217,7 +217,7 @@ export type ApiBar = {
   /** The id of the bar that it is a part of: a turn or a subagent. */
   parent: string | null;
   /** How it ended; `unfinished` when what it was a part of ended before it. */
-  outcome: "open" | "completed" | "failed" | "denied" | "interrupted" | "stopped" | "allowed" | "cancelled" | "unfinished";
+  outcome: "open" | "completed" | "failed" | "limited" | "blocked" | "denied" | "interrupted" | "stopped" | "allowed" | "cancelled" | "unfinished";
   /** How many bars this one stands for: more than 1 where they were too small to be shown. */
   count: number;
   /** How many of them failed. */
@@ -547,6 +547,31 @@ export type ApiSession = {
   /** The beginning of the first prompt. */
   prompt?: string | null;
   state: "starting" | "idle" | "executing" | "waiting" | "compacting" | "ended" | "failed";
+  /** What became of it; null while it is not over. */
+  outcome?: "ok" | "failed" | "limited" | "blocked" | "interrupted" | "crashed" | null;
+  /** A sentence that says why, unless the outcome is `ok`. */
+  outcome_reason?: string | null;
+  waits_for?: Array<{
+    /** An answer of the caller, a tool, the caller's own MCP server, a task, the model; or Claude Code, for its answer to a request of the caller. */
+    what: "answer" | "tool" | "client" | "task" | "model" | "claude";
+    since: string | null;
+    for_ms: number;
+    /** The record since which it is waited for. */
+    seq: number;
+    /** Of an answer: what Claude Code asks. */
+    kind?: string;
+    /** Of Claude Code: what the caller asks. */
+    request?: string;
+    request_id?: string;
+    tool?: string | null;
+    tool_use_id?: string;
+    /** Of a tool: `client` when it is one of the caller's own. */
+    runs_in?: "claude" | "client";
+    server?: string | null;
+    method?: string | null;
+    task_id?: string;
+    description?: string;
+  }>;
   pid?: number | null;
   started_at?: string | null;
   last_event_at?: string | null;
@@ -2534,46 +2559,219 @@ export type ControlResponsesUpdateSettings = { [key: string]: unknown };
 /** Event. What happened in a session, in the stable vocabulary of this project, as derived from the wire. The vocabulary is closed, extra fields are allowed. */
 export type Events = {
   /** What happened. */
-  event: "session_started" | "session_ended" | "session_initialized" | "run_started" | "run_completed" | "run_failed" | "run_interrupted" | "assistant_message" | "partial_output" | "tool_started" | "tool_progress" | "tool_completed" | "tool_failed" | "permission_requested" | "permission_resolved" | "command_received" | "task_started" | "task_progress" | "task_updated" | "task_completed" | "task_failed" | "task_stopped" | "hook_started" | "hook_completed" | "notification" | "api_retry" | "rate_limited" | "compaction" | "status_changed" | "validation_failed" | "protocol_drift" | "recording_gap" | "error";
+  event: "session_started" | "session_ended" | "session_initialized" | "run_started" | "run_completed" | "run_failed" | "run_interrupted" | "assistant_message" | "tool_started" | "tool_progress" | "tool_completed" | "tool_failed" | "permission_requested" | "permission_resolved" | "command_received" | "task_started" | "task_progress" | "task_updated" | "task_completed" | "task_failed" | "task_stopped" | "hook_started" | "hook_completed" | "notification" | "api_retry" | "rate_limited" | "compaction" | "status_changed" | "validation_failed" | "protocol_drift" | "recording_gap" | "error";
   /** RFC 3339, with a zone. */
   timestamp: string;
   /** The session's state after the event. */
   state?: "starting" | "idle" | "executing" | "waiting" | "compacting" | "ended" | "failed";
   /** The session, as this proxy names it. */
   session_id?: string;
-  /** The turn that is open, if one is. */
+  /** The turn that it belongs to, if it belongs to one. */
   run_id?: string | null;
   /** The record in the session log that the event comes from. */
   seq?: number;
-  /** With `run_started`. */
-  prompt?: string;
-  duration_ms?: number | null;
-  turns?: number | null;
-  cost_usd?: number | null;
-  usage?: { [key: string]: unknown } | null;
-  result?: unknown;
-  errors?: Array<unknown>;
-  model?: string | null;
-  text?: string;
-  parent_tool_use_id?: string | null;
-  /** Name of the tool. */
-  tool?: string;
-  tool_use_id?: string;
-  /** How many subagents deep it happened; absent for the main agent. */
-  depth?: number;
-  /** With `tool_failed`: the call never ran, because it was refused. */
-  denied?: boolean;
-  /** With `tool_failed`: the call was cut off by an interrupt. */
-  interrupted?: boolean;
-  request_id?: string;
-  decision?: "allow" | "deny";
-  waiting_ms?: number;
-  task_id?: string;
+  /** How long the command had been running before there was a log. */
+  age_ms?: number | null;
+  /** The subagent that asks. */
+  agent_id?: unknown;
+  /** Kinds of subagents, as Claude Code names them. */
+  agents?: unknown;
+  /** The run of the prompt that waited: what came since its start belongs to this one. */
+  ahead_of?: string;
+  /** HTTP status of the API's error. */
+  api_error_status?: unknown;
+  /** Which attempt failed, from 1. */
+  attempt?: unknown;
+  /** The path that needs the permission. */
+  blocked_path?: unknown;
+  /** What a monitoring session records. */
+  capture_options?: unknown;
+  claude_code_version?: string | null;
+  /** How long the turn took, as Claude Code says it. */
+  claude_duration_ms?: number | null;
+  /** The session, as Claude Code names it. */
+  claude_session_id?: string | null;
   /** With `command_received` an object that is valid under `commands`, with `session_started` the command line. */
   command?: unknown;
-  verdict?: "valid" | "invalid" | "unknown" | "malformed" | "text";
+  /** Why a compaction failed. */
+  compact_error?: unknown;
+  /** What became of a compaction. */
+  compact_result?: unknown;
+  /** US dollars: of the turn; with `session_ended` of all turns. */
+  cost_usd?: number | null;
+  /** Lines by stream and verdict, up to here. */
+  counts?: { [key: string]: unknown };
+  /** The working directory. */
+  cwd?: unknown;
+  /** How the caller answered. */
+  decision?: "allow" | "deny";
+  /** Why Claude Code asks. */
+  decision_reason?: unknown;
+  /** The call was refused, so the tool never ran. */
+  denied?: boolean;
+  /** How many subagents deep it is. */
+  depth?: number;
+  /** What a task does. */
+  description?: unknown;
+  /** How long it took by the log's clock, in milliseconds. */
+  duration_ms?: number | null;
+  /** How long a tool has been running, as Claude Code says it. */
+  elapsed_time_seconds?: unknown;
+  /** What went wrong. */
+  error?: unknown;
+  /** HTTP status of the API's error. */
+  error_status?: unknown;
+  /** What went wrong: sentences of a turn, objects of a verdict. */
+  errors?: Array<unknown>;
   exit_code?: number | null;
+  /** The model that is used instead. */
+  fallback_model?: unknown;
+  /** The call that began the task has not returned: its caller waits. */
+  foreground?: boolean;
+  /** The line was not passed on. */
+  held_back?: boolean;
+  /** What the hook was called for. */
+  hook_event?: unknown;
+  /** The call of the hook. */
+  hook_id?: unknown;
+  /** The hook. */
+  hook_name?: unknown;
+  /** What a tool is called with. */
+  input?: unknown;
+  /** The call was interrupted. */
+  interrupted?: boolean;
+  /** The remark, as Claude Code names it. */
+  key?: unknown;
+  /** Of a session: `wrapped` or `monitoring`. Of a remark: what it is about. */
+  kind?: string;
+  /** The tool that a task used last. */
+  last_tool_name?: unknown;
+  /** How important a remark is. */
+  level?: unknown;
+  /** The limit, as Claude Code tells it. */
+  limit?: { [key: string]: unknown };
+  /** Bytes that are not on record. */
+  lost_bytes?: unknown;
+  /** Lines that are not on record. */
+  lost_records?: unknown;
+  /** How often the API is asked again at most. */
+  max_retries?: unknown;
+  /** MCP servers and their status, as Claude Code tells them. */
+  mcp_servers?: unknown;
+  /** The answer that a message is a part of. */
+  message_id?: string;
+  model?: string | null;
+  /** What each model took in the session so far: tokens by kind, and `cost_usd`. */
+  model_usage?: { [key: string]: unknown };
+  /** What the session is called. */
+  name?: unknown;
+  /** The first event that shows a subagent. */
+  new_subagent?: boolean;
+  /** Whose message began the turn, if not the caller's, such as `task-notification`. */
+  origin?: string;
+  /** The model that was to be used. */
+  original_model?: unknown;
+  /** Of a turn or session: `ok`, `failed`, `limited`, `blocked`, `interrupted` or `crashed`. Of a hook: as Claude Code says it. Of a permission without an answer: `cancelled`. */
+  outcome?: string;
+  /** A sentence that says why, unless it is `ok`. */
+  outcome_reason?: string | null;
+  /** What a hook printed. */
+  output?: unknown;
+  /** The call of the subagent that it belongs to. */
+  parent_tool_use_id?: string | null;
+  /** What changed of a task. */
+  patch?: { [key: string]: unknown };
+  /** The new permission mode. */
+  permissionMode?: unknown;
+  /** The tool calls of the turn that were denied. */
+  permission_denials?: unknown;
+  permission_mode?: string | null;
+  /** The command's process. */
+  pid?: unknown;
+  /** Tokens of the conversation after it was compacted. */
+  post_tokens?: unknown;
+  /** Tokens of the conversation before it was compacted. */
+  pre_tokens?: unknown;
+  /** How urgent a remark is. */
+  priority?: unknown;
+  /** What failed at the start: a sentence each. */
+  problems?: Array<string>;
+  /** What is asked. */
+  prompt?: string;
+  /** Where the prompt is that the record does not have as a message. */
+  prompt_on?: string;
+  /** The record of the prompt. */
+  prompt_seq?: number;
+  /** The beginning of a line that is no JSON. */
+  raw?: string;
+  /** Why a session ended, or lines were lost. */
+  reason?: unknown;
+  /** The kind of the request that was refused. */
+  request?: string;
+  /** The control request. */
+  request_id?: string | null;
+  /** Of a turn: the answer. Of a tool: its result. */
+  result?: unknown;
+  /** How long is waited until the API is asked again. */
+  retry_delay_ms?: unknown;
   signal?: number | string | null;
+  /** Skills, as Claude Code names them. */
+  skills?: unknown;
+  /** What tells it. */
+  source?: string;
+  /** The status, as Claude Code says it. */
+  status?: unknown;
+  /** Why the model stopped. */
+  stop_reason?: unknown;
+  /** Where the line passed. */
+  stream?: string;
+  /** The answer in the structure that was asked for. */
+  structured_output?: unknown;
+  /** The kind of a subagent. */
+  subagent_type?: unknown;
+  /** The `subtype` of the message. */
+  subtype?: unknown;
+  /** What a task did. */
+  summary?: unknown;
+  /** The task. */
+  task_id?: string;
+  /** The kind of a task. */
+  task_type?: unknown;
+  /** Why the turn ended, as Claude Code says it. */
+  terminal_reason?: unknown;
+  /** What is said. */
+  text?: string;
+  /** What the model thought. */
+  thinking?: string;
+  /** Tokens of all turns by kind. */
+  tokens?: { [key: string]: unknown };
+  /** Name of the tool. */
+  tool?: string;
+  /** The call of the tool. */
+  tool_use_id?: string;
+  /** Tools, as Claude Code names them. */
+  tools?: Array<unknown>;
+  /** US dollars of all turns of the session so far. */
+  total_cost_usd?: number | null;
+  /** What caused it. */
+  trigger?: unknown;
+  /** Of a turn: calls of the model. Of a session: results. */
+  turns?: number | null;
+  /** The `type` of the message. */
+  type?: unknown;
+  /** Claude Code began the turn by itself. */
+  unprompted?: boolean;
+  /** What the turn's main agent, or a task, took. */
+  usage?: { [key: string]: unknown } | null;
+  /** How lines are judged: `observe`, `enforce` or `off`. */
+  validation?: unknown;
+  verdict?: "valid" | "invalid" | "unknown" | "malformed" | "text";
+  /** Versions of claude-proxy and Python. */
+  versions?: unknown;
+  /** How long the caller took to answer. */
+  waiting_ms?: number;
+  /** The part of claude-proxy that failed. */
+  where?: unknown;
 };
 
 /** Hook event. When a hook is called. `PreSkillShellCommand` is there since 2.1.332. */

@@ -93,21 +93,22 @@ class Made:
         return [one.kind for one in self.report(now_ms).anomalies]
 
 
-def analysed(events: list[Event], now_us: int | None = None) -> Analysis:
+def analysed(events: list[Event], now_us: int | None = None, *, crashed: bool = False) -> Analysis:
     """Return the report of some events, held to the published shape."""
     analysis = SessionAnalysis("made")
     for event in events:
         analysis.take(event)
+    if crashed:
+        analysis.mark_over("failed")
     report = analysis.report(now_us)
     assert_as_published("api/analysis.json", report)
     return report
 
 
-def events_of(log: bytes, *, crashed: bool = False) -> list[Event]:
+def events_of(log: bytes) -> list[Event]:
     """Return the events of a log."""
     interpreter = Interpreter(Session("made"))
-    events = [event for record in records(log) for event in interpreter.take(record)]
-    return events + (interpreter.crashed() if crashed else [])
+    return [event for record in records(log) for event in interpreter.take(record)]
 
 
 def assert_as_published(schema: str, answer: object) -> None:

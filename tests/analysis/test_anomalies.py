@@ -187,14 +187,12 @@ def test_an_error_burst() -> None:
 
 def test_turns_that_fail_or_have_no_result() -> None:
     """A failed turn says why; one that was cut off says so; one that the user stopped is neither."""
-    failed = only(
-        Made().begin(0).end(10, "run_failed", subtype="error_max_turns", errors=["too many"]).over(20)
-    )
-    assert (failed.kind, failed.severity, failed.evidence.facts["errors"]) == (
-        "failed_turn",
-        "warning",
-        ["too many"],
-    )
+    failed = only(Made().begin(0).end(10, "run_failed", outcome="failed", errors=["went wrong"]).over(20))
+    assert (failed.kind, failed.severity) == ("failed_turn", "critical")
+    assert failed.evidence.facts["errors"] == ["went wrong"]
+    for outcome in ("limited", "blocked"):
+        other = only(Made().begin(0).end(10, "run_failed", outcome=outcome, errors=["why"]).over(20))
+        assert (other.kind, other.severity) == (f"{outcome}_turn", "warning")
     cut = only(Made().begin(0).end(10, "run_failed", subtype=None, errors=["gone"]).over(20, exit_code=1))
     assert cut.kind == "run_without_result"
     stopped = (
@@ -318,7 +316,11 @@ def test_recorded_sessions_that_went_well_have_none(name: str) -> None:
     [
         ("api_error", ["failed_turn"]),
         ("api_retry", ["api_retries"]),
-        ("budget", ["failed_turn"]),
+        ("budget", ["limited_turn"]),
+        ("budget_spent", ["limited_turn", "limited_turn"]),
+        ("hook_stops", ["blocked_turn"]),
+        ("hook_rejects_prompt", ["blocked_turn"]),
+        ("mcp_failed", ["start_problem", "start_problem", "refused_request", "refused_request"]),
         ("early_end", ["unanswered_permission"]),
         ("fallback_model", ["model_fallback"]),
         ("resume_unknown", ["failed_turn"]),
@@ -333,5 +335,5 @@ def test_recorded_sessions_in_which_something_stands_out(name: str, kinds: list[
 def test_a_killed_wrapper() -> None:
     """A log without its end: the crash, and the turn that it cut off."""
     log = b"".join(scenario("subagent", LogMaker("made")).splitlines(keepends=True)[:9])
-    kinds = {one.kind for one in analysed(events_of(log, crashed=True)).anomalies}
+    kinds = {one.kind for one in analysed(events_of(log), crashed=True).anomalies}
     assert kinds == {"crashed", "run_without_result", "cut_off_task"}

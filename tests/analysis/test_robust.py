@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from benchmarks.analysis import long_session
 from proxy.analysis import SessionAnalysis
 from proxy.events import Event
-from proxy.events.vocabulary import NAMES, STATES
+from proxy.events.vocabulary import EVENTS as NAMES
+from proxy.events.vocabulary import STATES
 from tests.analysis.made import Made, analysed
 from tests.recorded import START_US
 
@@ -27,13 +28,14 @@ VALUES: st.SearchStrategy[Any] = st.recursive(
 FIELDS = (
     "event", "timestamp", "state", "seq", "run_id", "tool", "tool_use_id", "parent_tool_use_id", "request_id", "input",
     "decision", "task_id", "usage", "model_usage", "cost_usd", "errors", "command", "prompt", "kind", "limit", "result",
+    "ahead_of", "outcome", "problems", "origin",
     "source", "error", "retry_delay_ms", "subtype", "signal", "exit_code", "name", "model",
 )  # fmt: skip
 EVENTS = st.builds(
     lambda kind, us, data: Event(kind, START_US + us, data),
     st.sampled_from((*NAMES, "of-my-own")),
     st.integers(-(10**12), 10**12),
-    st.dictionaries(st.sampled_from(FIELDS), VALUES | st.sampled_from(STATES), max_size=8),
+    st.dictionaries(st.sampled_from(FIELDS), VALUES | st.sampled_from(sorted(STATES)), max_size=8),
 )
 
 

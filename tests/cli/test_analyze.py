@@ -46,7 +46,7 @@ def test_the_first_lines_answer_what_a_user_asks(data_dir: Path) -> None:
     for words in (
         "5 turns in",
         "Time went into the model",
-        "5 turns failed",
+        "4 turns failed, 1 turn reached a limit",
         "The longest waits",
         "record 4",
     ):

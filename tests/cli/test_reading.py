@@ -78,7 +78,8 @@ def test_a_turn_that_failed_says_so_once(tmp_path: Path) -> None:
     """Regression: an error of the API that Claude Code tells as an answer was shown as a success."""
     (tmp_path / "errors.jsonl").write_bytes(scenario("api_errors"))
     shown = read(tmp_path, "show", str(tmp_path / "errors.jsonl")).stdout
-    assert shown.count("turn ended  failed after ") == 5
+    assert shown.count("turn ended  failed after ") == 4
+    assert shown.count("turn ended  limited after ") == 1
     assert shown.count("Credit balance is too low") == 1
 
 

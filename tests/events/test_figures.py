@@ -3,8 +3,6 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from proxy.events import describe
 from proxy.events.figures import Figures
@@ -38,17 +36,6 @@ def test_a_total_that_falls_starts_a_new_base(totals: list[float | None], cost: 
     counted = figures(*[result(total) if total is not None else result(0) for total in totals])
     assert counted.cost_usd == pytest.approx(cost)
     assert counted.turns == len(totals)
-
-
-@given(st.lists(st.floats(min_value=0, max_value=1000), min_size=1))
-def test_whatever_the_totals_are_the_cost_is_what_was_added(added: list[float]) -> None:
-    """What turns cost adds up, wherever the total begins anew."""
-    counted, total = Figures(), 0.0
-    for number, cost in enumerate(added):
-        total = cost if number % 3 == 2 and cost < total else total + cost
-        data = {"subtype": "success", "cost_usd": counted.added_usd(total), "total_cost_usd": total}
-        counted.take("run_completed", data)
-    assert counted.cost_usd == pytest.approx(sum(added), abs=1e-6)
 
 
 def test_tokens_after_clear_add_up_as_the_cost_does() -> None:

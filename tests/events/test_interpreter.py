@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.events import Event, Interpreter, Session
+from proxy.events.session import CRASHED
 from proxy.protocol import full
-from tests.recorded import NAMES, SCENARIOS, LogMaker, records, scenario
+from tests.recorded import NAMES, SCENARIOS, START_US, LogMaker, records, scenario
 
 USER = {"type": "user", "message": {"role": "user", "content": "hi"}}
 IDS = {"uuid": "u", "session_id": "c"}
@@ -21,8 +22,17 @@ def interpreted(log: bytes, *, crashed: bool = False) -> tuple[list[Event], Sess
     interpreter = Interpreter(Session("made"))
     events = [event for record in records(log) for event in interpreter.take(record)]
     if crashed:
-        events += interpreter.crashed()
+        interpreter.session.mark_crashed()
     return events, interpreter.session
+
+
+def run_ends(events: list[Event]) -> list[dict[str, Any]]:
+    """Return the data of the events that end a run."""
+    return [
+        event.data
+        for event in events
+        if event.event_type in ("run_completed", "run_failed", "run_interrupted")
+    ]
 
 
 def names(events: list[Event], prefix: str = "run_") -> list[str]:
@@ -71,6 +81,7 @@ def test_real_traffic(name: str) -> None:
     assert len(names(events, "run_started")) == session.figures.turns
     assert len(names(events)) == 2 * session.figures.turns
     assert (session.state, session.run, session.tools, session.queued) == ("ended", None, {}, [])
+    assert session.complete
     moments = [event.timestamp_us for event in events]
     assert moments == sorted(set(moments))
 
@@ -101,8 +112,9 @@ def test_what_happened(name: str, ends: list[str], others: dict[str, int]) -> No
     events, session = interpreted(scenario(name))
     assert [kind for kind in names(events) if kind != "run_started"] == [f"run_{end}" for end in ends]
     totals = [message["total_cost_usd"] for message in results(name)]
-    assert session.figures.cost_usd == totals[-1]
-    costs = [event.data["cost_usd"] for event in events if event.event_type[4:] in ends]
+    assert session.figures.cost_usd == pytest.approx(sum(data["cost_usd"] for data in run_ends(events)))
+    assert session.spending.stated_usd == totals[-1]
+    costs = [data["cost_usd"] for data in run_ends(events)]
     assert sum(costs) == pytest.approx(totals[-1])
     assert {kind: sum(event.event_type == kind for event in events) for kind in others} == others
 
@@ -116,7 +128,7 @@ def test_turns_that_nobody_asked_for(name: str) -> None:
     assert started[1]["unprompted"] is True
 
 
-@pytest.mark.parametrize("name", ["subagent", "interrupt", "hooks_of_every_kind"])
+@pytest.mark.parametrize("name", ["subagent", "interrupt", "clear", "hooks_of_every_kind"])
 def test_kept_and_taken_up_again(name: str) -> None:
     """Interpretation that is broken off after every record, its session kept as JSON, gives the same events."""
     log = scenario(name)
@@ -127,22 +139,136 @@ def test_kept_and_taken_up_again(name: str) -> None:
         events += interpreter.take(record)
         session = msgspec.json.decode(msgspec.json.encode(interpreter.session), type=Session)
     expected, at_the_end = interpreted(log)
-    assert events == expected
-    assert session == at_the_end
+    assert [msgspec.json.encode(event) for event in events] == [
+        msgspec.json.encode(event) for event in expected
+    ]
+    assert msgspec.json.encode(session) == msgspec.json.encode(at_the_end)
 
 
-def test_cost_is_counted_once() -> None:
-    """Totals run over the process: the session's cost is the last total, a run's is what was added."""
+KINDS = ["task-notification", "peer", "coordinator", "channel", "observer", "auto-continuation", "plugin"]
+INIT = {"type": "system", "subtype": "init", **IDS}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("inits", [True, False])
+@pytest.mark.parametrize("given_on", ["stdin", "command line"])
+def test_a_result_that_is_not_the_prompts(kind: str, inits: bool, given_on: str) -> None:
+    """Regression: a turn that Claude Code took before the prompt ended the prompt's run, with its own empty answer."""
     made = LogMaker()
-    log = made.started(["claude", "--input-format", "stream-json"])
-    usage = {"m": {"inputTokens": 5, "outputTokens": 7}}
-    log += made.lines("stdin", USER) + made.lines("stdout", result(0.25, modelUsage=usage))
-    usage = {"m": {"inputTokens": 6, "outputTokens": 9}, "n": {"outputTokens": 1}}
-    log += made.lines("stdin", USER) + made.lines("stdout", result(0.75, modelUsage=usage))
+    if given_on == "stdin":
+        log = made.started(["claude", "--input-format", "x"]) + made.lines("stdin", USER)
+    else:
+        log = made.started(["claude", "-p", "hi"])
+    other = result(0.25, num_turns=0, result="", origin={"kind": kind})
+    init = [INIT] if inits else []
+    log += made.lines(
+        "stdout", *init, assistant({"type": "tool_use", "id": "t", "name": "Bash", "input": {}}), other
+    )
+    seen = interpreted(log)[1]
+    assert seen.run is not None
+    assert (seen.state, seen.run.run_id, seen.tools, seen.run.heard) == ("executing", "run-1", {}, False)
+    log += made.lines("stdout", *init, assistant({"type": "text", "text": "42"}), result(0.75, result="42"))
+    events, _ = interpreted(log)
+    runs = [event.data for event in events if event.event_type.startswith("run_")]
+    assert [(data["event"], data["run_id"]) for data in runs] == [
+        ("run_started", "run-1"),
+        ("run_started", "run-2"),
+        ("run_completed", "run-2"),
+        ("run_completed", "run-1"),
+    ]
+    assert (runs[1]["origin"], runs[1]["unprompted"], runs[1]["ahead_of"]) == (kind, True, "run-1")
+    assert [(data["result"], data["cost_usd"]) for data in runs[2:]] == [("", 0.25), ("42", 0.5)]
+    assert [data["duration_ms"] for data in runs[2:]] == [2.0 + inits, 2.0 + inits]
+
+
+@pytest.mark.parametrize(
+    "origin", [None, {"kind": "human"}, {"kind": "unclassified"}, {"kind": "peer", "from": "x"}]
+)
+def test_a_result_that_is_the_prompts(origin: dict[str, str] | None) -> None:
+    """A result of the caller's origin, of none, or of the one that the prompt itself has ends the prompt's run."""
+    made = LogMaker()
+    prompt = {**USER, "origin": {"kind": "peer", "from": "x"}}
+    log = made.started(["claude", "--input-format", "x"]) + made.lines("stdin", prompt)
+    events, session = interpreted(log + made.lines("stdout", result(0.1, origin=origin)))
+    assert names(events) == ["run_started", "run_completed"]
+    assert session.run is None
+
+
+def test_an_interrupt_hits_the_turn_that_is_taken_first() -> None:
+    """An interrupt during another turn does not count against the prompt that waits."""
+    made = LogMaker()
+    interrupt = {"type": "control_request", "request_id": "i", "request": {"subtype": "interrupt"}}
+    log = made.started(["claude", "--input-format", "x"]) + made.lines("stdin", USER, interrupt)
+    other = result(0, subtype="error_during_execution", is_error=True, origin={"kind": "peer"})
+    log += made.lines("stdout", other, result(0, is_error=True, result="bad"))
+    assert [data["outcome"] for data in run_ends(interpreted(log)[0])] == ["interrupted", "failed"]
+
+
+def test_a_command_that_has_exited_is_over() -> None:
+    """Regression: as long as a descendant held its streams, a session waited for the model with a dead pid."""
+    made = LogMaker()
+    log = made.started(["claude", "--input-format", "x"]) + made.lines("stdin", USER)
+    log += made.lines("stdout", result(0.1)) + made.life("command_exited", exit_code=3, duration_ms=20)
+    events, session = interpreted(log + made.lines("stdout", b"from a descendant"))
+    assert (session.state, session.evidence.message, session.evidence.stated) == (
+        "ended",
+        "command_exited",
+        True,
+    )
+    assert (session.over, session.complete, session.ended_us) == (True, False, START_US + 3000)
+    ended = next(event.data for event in events if event.event_type == "session_ended")
+    assert (ended["exit_code"], ended["duration_ms"], ended["outcome"]) == (3, 20, "failed")
+    whole, session = interpreted(log + made.ended(exit_code=3))
+    assert names(whole, "session_ended") == ["session_ended"]
+    assert (session.complete, session.ended_us) == (True, START_US + 3000)
+
+
+def test_a_result_that_comes_after_the_exit() -> None:
+    """What the command wrote last may be on its way when it exits: its turn has a result then, and the end is told."""
+    made = LogMaker()
+    log = made.started(["claude", "--input-format", "x"]) + made.lines("stdin", USER)
+    log += made.life("command_exited", exit_code=0, duration_ms=20)
     events, session = interpreted(log)
-    costs = [event.data["cost_usd"] for event in events if event.event_type == "run_completed"]
-    assert (costs, session.figures.cost_usd) == ([0.25, 0.5], 0.75)
-    assert session.figures.tokens == {"input": 6, "output": 10, "cache_read": 0, "cache_creation": 0}
+    assert (session.state, session.ended_in_turn, names(events, "session_")) == (
+        "ended",
+        True,
+        ["session_started"],
+    )
+    log += made.lines("stdout", result(0.1, result="done"))
+    events, session = interpreted(log)
+    assert [event.event_type for event in events[-2:]] == ["run_completed", "session_ended"]
+    assert (session.ended_in_turn, events[-1].data["outcome"]) == (False, "ok")
+
+
+@pytest.mark.parametrize("name", ["mcp_failed", "plugin"])
+def test_what_failed_at_the_start(name: str) -> None:
+    """Servers and plugins that did not work are told, a sentence each."""
+    events, _ = interpreted(scenario(name))
+    problems = next(event.data["problems"] for event in events if event.event_type == "session_initialized")
+    expected = {
+        "mcp_failed": ["The MCP server missing did not start.", "The MCP server ending did not start."],
+        "plugin": ["The plugin inline[1] has an error: "],
+    }[name]
+    assert len(problems) == len(expected)
+    assert all(found.startswith(said) for found, said in zip(problems, expected, strict=True))
+
+
+def test_an_in_process_call_is_work_and_no_question() -> None:
+    """Regression: a session waited for its caller while the caller ran an MCP tool of its own."""
+    made = LogMaker()
+    log = made.started(["claude", "--input-format", "x"]) + made.lines("stdin", USER)
+    called = {"name": "add", "arguments": {}, "_meta": {"claudecode/toolUseId": "t"}}
+    rpc = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": called}
+    request = {"subtype": "mcp_message", "server_name": "calc", "message": rpc}
+    log += made.lines(
+        "stdout",
+        assistant({"type": "tool_use", "id": "t", "name": "mcp__calc__add", "input": {}}),
+        {"type": "control_request", "request_id": "m", "request": request},
+    )
+    _, session = interpreted(log)
+    assert (session.state, session.asked, list(session.questions)) == ("executing", {}, ["m"])
+    log += made.lines("stdout", permission()) + made.lines("stdin", answer("m", mcp_response={}))
+    assert interpreted(log)[1].state == "waiting"
 
 
 def test_permission_is_waited_for() -> None:
@@ -254,32 +380,43 @@ def test_end_without_a_result() -> None:
     )
     events, session = interpreted(log)
     assert [event.event_type for event in events[-2:]] == ["run_failed", "session_ended"]
-    assert (session.state, session.ended_in_run, events[-1].data["exit_code"]) == ("ended", True, 1)
+    assert (session.state, session.ended_in_turn, events[-1].data["exit_code"]) == ("ended", True, 1)
 
 
 @pytest.mark.parametrize("name", ["simple", "tool_allow", "background_agent"])
-def test_cut_off_anywhere(name: str) -> None:
-    """A log that is cut off behind any record gives the same events up to there, and a session that has failed."""
-    whole = records(scenario(name))
-    expected, _ = interpreted(scenario(name))
-    for count in range(1, len(whole)):
-        interpreter = Interpreter(Session("made"))
-        events = [event for record in whole[:count] for event in interpreter.take(record)]
-        assert events == expected[: len(events)]
-        interpreter.crashed()
-        assert (interpreter.session.state, interpreter.session.run) == ("failed", None)
+def test_events_are_a_function_of_the_log(name: str) -> None:
+    """A log that is read while it is written, and taken for dead after every record, gives the events of the whole."""
+    expected, at_the_end = interpreted(scenario(name))
+    interpreter = Interpreter(Session("made"))
+    events: list[Event] = []
+    for record in records(scenario(name)):
+        events += interpreter.take(record)
+        interpreter.session.mark_crashed()
+        assert interpreter.session.over
+    assert events == expected
+    assert interpreter.session == at_the_end
 
 
 def test_crash() -> None:
-    """A session whose wrapper died has failed, once, and so has the run that was open."""
+    """That the writer died is a state, known from the lock: no event says it, and the next record takes it back."""
     made = LogMaker()
     log = made.started(["claude", "--input-format", "x"]) + made.lines("stdin", USER)
-    interpreter = Interpreter(Session("made"))
-    for record in records(log):
-        interpreter.take(record)
-    assert [event.event_type for event in interpreter.crashed()] == ["run_failed", "session_ended"]
-    assert interpreter.session.state == "failed"
-    assert interpreter.crashed() == []
+    events, session = interpreted(log, crashed=True)
+    assert [event.event_type for event in events] == ["session_started", "command_received", "run_started"]
+    assert (session.state, session.evidence.message, session.ended_us) == (
+        "failed",
+        CRASHED,
+        session.last_record_us,
+    )
+    Interpreter(session).take(records(made.lines("stdout", result(0.1)))[0])
+    assert (session.state, session.over, session.ended_us) == ("idle", False, 0)
+
+
+def test_crash_of_nothing() -> None:
+    """A log without a record whose writer is gone has failed too."""
+    session = Session("made")
+    session.mark_crashed()
+    assert (session.state, session.over) == ("failed", True)
 
 
 def test_interrupt_while_idle_interrupts_nothing() -> None:

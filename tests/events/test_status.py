@@ -6,11 +6,14 @@ import pytest
 
 from proxy.events import Session, describe
 from proxy.protocol import full
-from tests.events.test_interpreter import USER, assistant, interpreted, permission, result
+from tests.events.test_interpreter import USER, answer, assistant, interpreted, permission, result
 from tests.recorded import START_US, LogMaker
 
 STREAM = ["claude", "--input-format", "stream-json"]
 TOOL = assistant({"type": "tool_use", "id": "t", "name": "Bash", "input": {}})
+
+
+REQUEST = {"type": "control_request", "request_id": "r", "request": {"subtype": "mcp_status"}}
 
 
 def seen(log: bytes, after_s: float, *, crashed: bool = False) -> dict[str, object]:
@@ -40,6 +43,7 @@ def kinds(status: dict[str, object]) -> list[str]:
         ),
         ("stdout", TOOL, 301, "tool_running_long"),
         ("stdout", permission(), 61, "permission_unanswered"),
+        ("stdin", REQUEST, 61, "claude_unanswered"),
     ],
 )
 def test_known_ways_to_hang(stream: str | None, message: object, after_s: float, kind: str) -> None:
@@ -48,8 +52,8 @@ def test_known_ways_to_hang(stream: str | None, message: object, after_s: float,
     log = made.started(STREAM) + made.lines("stdin", USER)
     if stream:
         log += made.lines(stream, message)
-    assert kinds(seen(log, after_s)) == [kind]
-    assert kinds(seen(log, after_s - 2)) == []
+    found, before = kinds(seen(log, after_s)), kinds(seen(log, after_s - 2))
+    assert (kind in found, kind in before) == (True, False)
 
 
 def test_result_without_exit() -> None:
@@ -65,6 +69,7 @@ def test_after_the_end() -> None:
     made = LogMaker()
     log = made.started(STREAM) + made.lines("stdin", USER)
     dead = seen(log, 5, crashed=True)
+    assert (dead["outcome"], dead["ended_at"]) == ("crashed", dead["last_record_at"])
     assert (dead["state"], kinds(dead), dead["waits_for"]) == ("failed", ["crashed"], [])
     assert kinds(seen(log + made.ended(), 5)) == ["exit_without_result"]
 
@@ -83,6 +88,45 @@ def test_what_it_waits_for_and_how_long() -> None:
     assert isinstance(answer, list)
     assert [item["what"] for item in (*model, *tool, *answer)] == ["model", "tool", "answer", "tool"]
     assert tool[0]["for_ms"] == 4998.0
+
+
+def test_what_claude_code_never_answered() -> None:
+    """Regression: an `initialize` without an answer was nowhere; withdrawn or answered, it is waited for no more."""
+    made = LogMaker()
+    initialize = {**REQUEST, "request": {"subtype": "initialize"}}
+    log = made.started(STREAM) + made.lines("stdin", initialize)
+    waits = seen(log, 3600)["waits_for"]
+    assert isinstance(waits, list)
+    assert [(one["what"], one["request"], one["request_id"], one["seq"]) for one in waits] == [
+        ("claude", "initialize", "r", 1)
+    ]
+    assert waits[0]["for_ms"] == 3_599_999.0
+    withdrawn = made.lines("stdin", {"type": "control_cancel_request", "request_id": "r"})
+    assert seen(log + withdrawn, 3600)["waits_for"] == []
+    answered = made.lines("stdout", answer("r"))
+    assert seen(log + answered, 3600)["waits_for"] == []
+    assert seen(log + made.ended(), 3600)["waits_for"] == []
+
+
+def test_the_clients_own_work() -> None:
+    """A tool that runs in the caller is a tool that runs there, however long: nobody is waited for."""
+    made = LogMaker()
+    log = made.started(STREAM) + made.lines("stdin", USER)
+    call = {"method": "tools/call", "params": {"name": "add", "_meta": {"claudecode/toolUseId": "t"}}}
+    request = {"subtype": "mcp_message", "server_name": "calc", "message": call}
+    asked = {"type": "control_request", "request_id": "m", "request": request}
+    status = seen(log + made.lines("stdout", TOOL, asked), 100)
+    waits = status["waits_for"]
+    assert isinstance(waits, list)
+    assert [(one["what"], one["runs_in"]) for one in waits] == [("tool", "client")]
+    assert kinds(status) == []
+    made = LogMaker()
+    log = made.started(STREAM) + made.lines("stdout", asked)
+    waits = seen(log, 100)["waits_for"]
+    assert isinstance(waits, list)
+    assert [(one["what"], one["server"], one["method"]) for one in waits] == [
+        ("client", "calc", "tools/call")
+    ]
 
 
 def test_nothing_known_yet() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
-from proxy.events.vocabulary import NAMES, STATES
+from proxy.events.vocabulary import EVENTS, STATES
 from proxy.server.route import plain
 from proxy.server.routes import ROUTES
 from tests.server.conftest import Rig
@@ -87,7 +87,7 @@ async def test_docs_name_every_route(rig: Rig) -> None:
     assert response.content_type == "text/html"
     for route in ROUTES:
         assert plain(route.path) in page
-    for name in (*NAMES, *STATES):
+    for name in (*EVENTS, *STATES):
         assert f"<code>{name}</code>" in page
 
 

@@ -205,7 +205,7 @@ def test_crash_is_noticed_when_the_lock_goes(tmp_path: Path) -> None:
     settle(indexer)
     assert indexer.live == ["s"]
     log.close()
-    assert [arrival.event_type for arrival in settle(indexer)] == ["session_ended"]
+    assert settle(indexer) == []  # it is a state and no event: the log may go on
     assert indexer.live == []
     indexer.close()
     session = Queries(str(tmp_path)).session("s")

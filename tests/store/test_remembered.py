@@ -65,7 +65,7 @@ def interpreted(path: str, session: Session, offset: int = 0) -> dict[str, Any]:
         if isinstance(item, Entry):
             interpreter.take(item.record)
     if catalogue.inspect(path).state == "crashed":
-        interpreter.crashed()
+        session.mark_crashed()
     return describe(session, NOW_US)
 
 

@@ -25,7 +25,7 @@ def number(source: Message, key: str) -> float | None:
     )
 
 
-def whole(source: Message, key: str) -> int | None:
+def integer(source: Message, key: str) -> int | None:
     """Return a whole number that is not negative."""
     value = source.get(key)
     return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _MOST else None
@@ -44,7 +44,7 @@ def items(source: Message, key: str) -> Iterator[Message]:
         yield from (item for item in value if isinstance(item, dict))
 
 
-def some(source: Message, *keys: str) -> Message:
+def present(source: Message, *keys: str) -> Message:
     """Return those of the fields that are there and not null."""
     return {key: source[key] for key in keys if source.get(key) is not None}
 

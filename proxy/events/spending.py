@@ -1,0 +1,81 @@
+"""What a session has cost, by one rule for every figure of cost and tokens anywhere.
+
+Claude Code states totals that run over its whole process, and begins them anew after ``/clear``. So a total that falls
+starts a new base: what was spent before is kept, and what is stated from then on comes on top.
+"""
+
+from collections.abc import Mapping
+
+import msgspec
+
+__all__ = ["COST", "TOKENS", "Spending", "Usage"]
+
+TOKENS = ("input", "output", "cache_read", "cache_creation")
+COST = "cost_usd"
+_MOST_MODELS = 50
+"""Models that are told apart, as a log may name any number; Claude Code itself knows about 20."""
+_DIGITS = 12
+"""Digits of a dollar that are kept of a sum: less than any token costs, more than binary fractions add to it."""
+
+Usage = dict[str, int | float]
+"""What one model took: a number for each of `TOKENS` and `COST` that is known."""
+
+
+class Spending(msgspec.Struct, omit_defaults=True):
+    """The running account of one session."""
+
+    base_usd: float = 0.0
+    """What was spent before the totals began anew."""
+    stated_usd: float | None = None
+    """The total that was stated last."""
+    base_models: dict[str, Usage] = {}
+    stated_models: dict[str, Usage] = {}
+
+    @property
+    def cost_usd(self) -> float | None:
+        """What all turns cost, in US dollars; None where nobody said."""
+        if self.stated_usd is None or not self.base_usd:
+            return self.stated_usd
+        return round(self.base_usd + self.stated_usd, _DIGITS)
+
+    @property
+    def models(self) -> dict[str, Usage]:
+        """What each model took in all its turns."""
+        return _sum(self.base_models, self.stated_models) if self.base_models else self.stated_models
+
+    def take(self, total_usd: float | None, models: Mapping[str, Usage] | None) -> float | None:
+        """Take the totals of a turn's result, None for what it does not state. Return what the turn cost, or None."""
+        before = self.stated_usd or 0.0
+        falls = total_usd is not None and total_usd < before
+        if falls:
+            self.base_usd, before = round(self.base_usd + before, _DIGITS), 0.0
+        if models is not None:
+            if falls or _begin_anew(self.stated_models, models):
+                self.base_models = _sum(self.base_models, self.stated_models)
+            self.stated_models = {name: dict(models[name]) for name in list(models)[:_MOST_MODELS]}
+        if total_usd is None:
+            return None
+        self.stated_usd = float(
+            total_usd
+        )  # and no integer: kept as JSON and read again, it is to be the same
+        return round(total_usd - before, _DIGITS)
+
+
+def _begin_anew(before: Mapping[str, Usage], now: Mapping[str, Usage]) -> bool:
+    """Whether a total of some model is lower than it was, or gone."""
+    return any(
+        now.get(name, {}).get(key, 0) < value
+        for name, usage in before.items()
+        for key, value in usage.items()
+    )
+
+
+def _sum(one: Mapping[str, Usage], other: Mapping[str, Usage]) -> dict[str, Usage]:
+    found = {name: dict(usage) for name, usage in one.items()}
+    for name, usage in other.items():
+        if name not in found and len(found) >= _MOST_MODELS:
+            continue
+        sums = found.setdefault(name, {})
+        for key, value in usage.items():
+            sums[key] = round(sums.get(key, 0) + value, _DIGITS)
+    return found

@@ -1,0 +1,176 @@
+"""What became of turns and sessions: by what Claude Code says, by the exit, and by who stopped it."""
+
+from typing import Any
+
+import pytest
+
+from proxy.events import Session
+from proxy.events.outcome import Outcome, of_session
+from tests.events.test_interpreter import USER, interpreted, result, run_ends
+from tests.recorded import LogMaker, scenario
+
+STREAM = ["claude", "--input-format", "stream-json"]
+MODEL = {"num_turns": 1, "result": "An answer.", "terminal_reason": "completed"}
+
+
+def turn(
+    *results: dict[str, Any], exit_code: int | None = 0, **end: Any
+) -> tuple[list[dict[str, Any]], Session]:
+    """Return the ends of runs and the session, of a log with a prompt for each result."""
+    made = LogMaker()
+    log = made.started(STREAM)
+    for message in results:
+        log += made.lines("stdin", USER) + made.lines("stdout", message)
+    events, session = interpreted(log + made.ended(exit_code=exit_code, **end))
+    return run_ends(events), session
+
+
+@pytest.mark.parametrize(
+    ("terminal_reason", "outcome"),
+    [
+        ("completed", "ok"),
+        ("background_requested", "ok"),
+        ("a_reason_of_a_later_release", "ok"),
+        ("hook_stopped", "blocked"),
+        ("stop_hook_prevented", "blocked"),
+        ("tool_deferred", "blocked"),
+        ("prompt_too_long", "limited"),
+        ("blocking_limit", "limited"),
+        ("rapid_refill_breaker", "limited"),
+        ("max_turns", "limited"),
+        ("budget_exhausted", "limited"),
+        ("image_error", "failed"),
+        ("model_error", "failed"),
+        ("api_error", "failed"),
+        ("malformed_tool_use_exhausted", "failed"),
+        ("structured_output_retry_exhausted", "failed"),
+        ("tool_deferred_unavailable", "failed"),
+        ("turn_setup_failed", "failed"),
+        ("aborted_streaming", "interrupted"),
+        ("aborted_tools", "interrupted"),
+    ],
+)
+def test_a_turn_that_did_not_do_what_was_asked(terminal_reason: str, outcome: str) -> None:
+    """Regression: a `success` of which the reason says that the turn was stopped counted as completed."""
+    ends, session = turn(result(0.1, **{**MODEL, "terminal_reason": terminal_reason}))
+    event = {"ok": "run_completed", "interrupted": "run_interrupted"}.get(outcome, "run_failed")
+    assert (ends[0]["event"], ends[0]["outcome"]) == (event, outcome)
+    became = of_session(session)
+    assert became is not None
+    assert became.kind == outcome
+    assert bool(became.reason) == (outcome != "ok")
+    assert ends[0]["outcome_reason"] == (became.reason or None)
+    if outcome != "ok":
+        assert ends[0]["errors"] == [became.reason]
+
+
+@pytest.mark.parametrize(
+    ("more", "outcome"),
+    [
+        ({"result": ""}, "failed"),
+        ({"result": " \n"}, "failed"),
+        ({"result": "", "terminal_reason": None}, "failed"),
+        ({"result": "", "structured_output": {"a": 1}}, "ok"),
+        ({"result": "", "num_turns": 0, "terminal_reason": None}, "ok"),
+        ({"result": "", "terminal_reason": None, "local_command": "clear"}, "ok"),
+        ({"result": None}, "ok"),
+    ],
+)
+def test_an_empty_answer(more: dict[str, Any], outcome: str) -> None:
+    """A turn in which the model was asked and said nothing has failed; a local command need not say anything."""
+    ends, _ = turn(result(0.1, **{**MODEL, **more}))
+    assert ends[0]["outcome"] == outcome
+
+
+@pytest.mark.parametrize(
+    ("name", "turns", "session"),
+    [
+        ("simple", ["ok", "ok"], ("ok", "")),
+        ("clear", ["ok"] * 3, ("ok", "")),
+        ("not_a_query", ["ok", "ok"], ("ok", "")),
+        ("hook_stops", ["blocked"], ("blocked", "A hook stopped the turn.")),
+        (
+            "hook_rejects_prompt",
+            ["blocked", "ok"],
+            ("ok", ""),
+        ),
+        ("budget", ["ok", "limited"], ("limited", "Reached maximum number of turns (1)")),
+        ("budget_spent", ["limited"] * 2, ("limited", "Reached maximum budget ($0.01)")),
+        ("api_unauthorized", ["failed"], ("failed", "Invalid API key · Fix external API key")),
+        ("interrupt", ["interrupted", "ok"], ("ok", "")),
+        ("interrupt_tool", ["interrupted"], ("interrupted", "The turn was interrupted while a tool ran.")),
+        ("api_errors", ["failed", "failed", "failed", "failed", "limited"], None),
+        ("refusal", ["ok"], ("ok", "")),
+    ],
+)
+def test_real_sessions(name: str, turns: list[str], session: tuple[str, str] | None) -> None:
+    """Recorded sessions come out as what became of them, in Claude Code's own words where it has some."""
+    events, found = interpreted(scenario(name))
+    assert [data["outcome"] for data in run_ends(events)] == turns
+    if session is not None:
+        assert of_session(found) == session
+    became = of_session(found)
+    assert became is not None
+    assert events[-1].data["outcome"] == became.kind
+    assert events[-1].data["outcome_reason"] == (became.reason or None)
+
+
+@pytest.mark.parametrize(
+    ("end", "outcome"),
+    [
+        ({"exit_code": 0}, Outcome("ok")),
+        ({"exit_code": 3}, Outcome("failed", "The command exited with status 3.")),
+        ({"exit_code": 143}, Outcome("interrupted", "The command was ended by SIGTERM (exit status 143).")),
+        ({"exit_code": None, "signal": "SIGINT"}, Outcome("interrupted", "The command was ended by SIGINT.")),
+        ({"exit_code": None, "signal": "SIGKILL"}, Outcome("failed", "The command was ended by SIGKILL.")),
+        (
+            {"exit_code": None, "signal": "SIGKILL", "reason": "wrapper_killed"},
+            Outcome("failed", "The wrapper was killed, and the command with it."),
+        ),
+    ],
+)
+def test_how_the_command_ended(end: dict[str, Any], outcome: Outcome) -> None:
+    """After a turn that went well the exit decides; who was asked to end did not fail."""
+    _, session = turn(result(0.1, **MODEL), **end)
+    assert of_session(session) == outcome
+
+
+@pytest.mark.parametrize(
+    ("end", "event", "outcome"),
+    [
+        (
+            {"exit_code": 1},
+            "run_failed",
+            Outcome("failed", "The command exited with status 1 in the middle of a turn."),
+        ),
+        ({"exit_code": 0}, "run_failed", Outcome("failed", "The command exited in the middle of a turn.")),
+        (
+            {"exit_code": None, "signal": "SIGTERM"},
+            "run_interrupted",
+            Outcome("interrupted", "The command was ended by SIGTERM in the middle of a turn."),
+        ),
+    ],
+)
+def test_the_end_in_a_turn(end: dict[str, Any], event: str, outcome: Outcome) -> None:
+    """A turn that the command's end cut off is told, and so is the session."""
+    made = LogMaker()
+    events, session = interpreted(made.started(STREAM) + made.lines("stdin", USER) + made.ended(**end))
+    assert [data["event"] for data in run_ends(events)] == [event]
+    assert of_session(session) == outcome
+    assert session.ended_in_turn
+
+
+def test_while_it_goes_on_and_after_a_crash() -> None:
+    """A session that is not over has no outcome; one whose writer died has crashed, whatever its turns were."""
+    made = LogMaker()
+    log = made.started(STREAM) + made.lines("stdin", USER) + made.lines("stdout", result(0.1, **MODEL))
+    assert of_session(interpreted(log)[1]) is None
+    became = of_session(interpreted(log, crashed=True)[1])
+    assert became is not None
+    assert became.kind == "crashed"
+
+
+def test_a_killed_command_outweighs_its_last_turn() -> None:
+    """That somebody killed the command is told before what a turn reached."""
+    _, session = turn(result(0.1, subtype="error_max_turns", is_error=True), exit_code=None, signal="SIGKILL")
+    assert of_session(session) == Outcome("failed", "The command was ended by SIGKILL.")
