@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from proxy.config import SECTIONS, Alerts
-from proxy.events.session import Question, Run, Session, Tool
+from proxy.config import Alerts, sections
+from proxy.events.figures import Figures
+from proxy.events.session import Question, Run, Session, Standing, Tool
 from proxy.server.alerts import KINDS, alerts_of
 
 S = 1_000_000
@@ -15,8 +16,16 @@ NOW_US = 2_000_000_000 * S
 
 def session(**fields: Any) -> Session:
     """Return a session in the middle of a turn."""
+    standing = Standing("executing", NOW_US - 10 * S)
     run = Run("r", 1, NOW_US - 10 * S, heard=True)
-    return Session("s1", **{"state": "executing", "run": run, "last_output_us": NOW_US - S, **fields})
+    return Session("s1", **{"standing": standing, "run": run, "last_output_us": NOW_US - S, **fields})
+
+
+def idle(since_us: int, last_output_us: int) -> Session:
+    """Return a session whose only turn is over."""
+    standing, figures = Standing("idle", since_us), Figures(turns=1)
+    about: dict[str, Any] = {"standing": standing, "figures": figures, "last_output_us": last_output_us}
+    return session(run=None, one_prompt=True, **about)
 
 
 def ago(seconds: float) -> int:
@@ -27,8 +36,8 @@ def ago(seconds: float) -> int:
 CASES: dict[str, tuple[Session, Session, dict[str, Any]]] = {
     # kind: one that is told, one just below the limit, what switches it off
     "session_failed": (
-        session(state="failed"),
-        session(state="ended", run=None),
+        session(crash=Standing("failed")),
+        session(standing=Standing("ended"), run=None),
         {"session_failed": False},
     ),
     "permission_wait": (
@@ -47,8 +56,8 @@ CASES: dict[str, tuple[Session, Session, dict[str, Any]]] = {
         {"tool_wait": None},
     ),
     "exit_wait": (
-        session(run=None, one_prompt=True, turns=1, last_output_us=ago(60), state_since_us=ago(61)),
-        session(run=None, one_prompt=True, turns=1, last_output_us=ago(59.9), state_since_us=ago(61)),
+        idle(ago(61), ago(60)),
+        idle(ago(61), ago(59.9)),
         {"exit_wait": None},
     ),
     "invalid_messages": (
@@ -57,7 +66,11 @@ CASES: dict[str, tuple[Session, Session, dict[str, Any]]] = {
         {"invalid_messages": None},
     ),
     "recording_gap": (session(lost_records=1), session(), {"recording_gap": False}),
-    "session_budget": (session(cost_usd=2.51), session(cost_usd=2.5), {"session_budget": None}),
+    "session_budget": (
+        session(figures=Figures(cost_usd=2.51)),
+        session(figures=Figures(cost_usd=2.5)),
+        {"session_budget": None},
+    ),
 }
 
 
@@ -77,7 +90,7 @@ def test_each_kind_is_told_at_its_limit_and_can_be_switched_off(kind: str) -> No
 
 def test_each_kind_is_a_setting() -> None:
     """Every kind has its key in the configuration, and every key but the address is a kind."""
-    assert set(KINDS) == set(SECTIONS["alerts"].__struct_fields__) - {"webhook_url"}
+    assert set(KINDS) == set(sections()["alerts"].model_fields) - {"webhook_url"}
     operation = (Path(__file__).parent.parent.parent / "docs" / "operation.md").read_text()
     assert all(f"| `{kind}` |" in operation for kind in KINDS)
     assert set(KINDS) - set(CASES) == {"server_error", "disk_low"}
@@ -89,7 +102,7 @@ def test_each_kind_is_a_setting() -> None:
 )
 def test_a_command_that_its_caller_ended_has_not_failed(exit_: dict[str, Any], told: bool) -> None:
     """To end a turn with SIGINT, SIGTERM or SIGHUP is the caller's will; another end in a turn is a failure."""
-    one = session(state="ended", run=None, ended_in_run=True, exit=exit_)
+    one = session(standing=Standing("ended"), run=None, cut_off=True, exit=exit_)
     assert kinds(one) == (["session_failed"] if told else [])
 
 
