@@ -131,7 +131,7 @@ def wrap(
         if not decided.relayed:
             execute(command, environment)
         from proxy.relay import supervisor  # noqa: PLC0415
-        from proxy.sessions.identity import log_path, new_session_id  # noqa: PLC0415
+        from proxy.sessions.identity import new_session_id  # noqa: PLC0415
 
         is_reserved = "session-id" in chosen and _reserve(chosen["data-dir"], chosen["session-id"])
         session_id = chosen.get("session-id") or new_session_id()
@@ -159,11 +159,18 @@ def wrap(
                     chosen["data-dir"], chosen["host"], int(chosen["port"]), chosen.get("config")
                 )
 
+        def on_unrecorded(error: OSError) -> None:
+            from proxy.sessions.unrecorded import note_unrecorded  # noqa: PLC0415 - hardly ever
+
+            if is_reserved:
+                _give_back(chosen["data-dir"], session_id)
+            note_unrecorded(chosen["data-dir"], command[0], error)
+
         environment[b"CLAUDE_PROXY_SESSION_ID"] = session_id.encode()
-        supervisor.supervise(command, decided, environment, prepare)
+        supervisor.supervise(command, decided, environment, prepare, on_unrecorded)
     except CannotRunError as error:
         if is_reserved:
-            os.unlink(log_path(chosen["data-dir"], session_id))
+            _give_back(chosen["data-dir"], session_id)
         refuse(f"{error}{_meant(command[0]) if hint else ''}", error.status)
 
 
@@ -184,6 +191,16 @@ def _reserve(data_dir: str, session_id: str) -> bool:
     except OSError:
         return False  # a data directory that cannot be used disturbs nothing
     return True
+
+
+def _give_back(data_dir: str, session_id: str) -> None:
+    """Take away the log that was made to reserve an id: there will be no session."""
+    from proxy.sessions.identity import log_path  # noqa: PLC0415 - as above
+
+    try:  # noqa: SIM105 - contextlib takes long to import
+        os.unlink(log_path(data_dir, session_id))
+    except OSError:
+        pass
 
 
 def _meant(word: str) -> str:

@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
+import os
 import time
 from typing import TYPE_CHECKING, Any
 
 from proxy.cli.terminal import open_console, read_visibly, whole_number
 from proxy.escaping import escape_controls
+from proxy.events.formatting import error_message, quantity
 from proxy.events.interpreter import Interpreter
 from proxy.events.session import Session
 from proxy.events.status import describe
+from proxy.events.timestamps import format_timestamp
 from proxy.server.background import server_address
 from proxy.sessions import catalogue
 from proxy.sessions.identity import log_path
+from proxy.sessions.private import check_data_dir
 from proxy.sessions.reader import Entry
+from proxy.sessions.unrecorded import unrecorded
 from proxy.store.remembered import remembered
 
 if TYPE_CHECKING:
     import argparse
+
+_UNRECORDED_US = 86_400_000_000
+"""How long `status` tells of commands that ran unrecorded: a day, after which whoever cares has looked."""
 
 
 def sessions_options(parser: argparse.ArgumentParser) -> None:
@@ -64,9 +73,13 @@ def print_status(arguments: argparse.Namespace) -> int:
         [one for one in ids if _is_running(log_path(arguments.data_dir, one))],
         while_running=True,
     )
+    trouble = _trouble(arguments.data_dir)
     if arguments.json:
-        print(json.dumps({"server": server, "active_sessions": len(running), "sessions": running}, indent=2))
+        told = {"server": server, "active_sessions": len(running), "sessions": running, "trouble": trouble}
+        print(json.dumps(told, indent=2))
         return 0
+    for sentence in trouble:
+        print(escape_controls(sentence))
     print(f"Server: {server['url']}" if server else "No server is running; `claude-proxy serve` starts one.")
     if not running:
         print("Nothing is running.")
@@ -75,6 +88,23 @@ def print_status(arguments: argparse.Namespace) -> int:
 
     print_running(open_console(), running, ids)
     return 0
+
+
+def _trouble(data_dir: str) -> list[str]:
+    """Return why nothing is recorded, or something was not, in sentences."""
+    found = []
+    try:
+        check_data_dir(data_dir)
+        if os.path.exists(data_dir) and not os.access(data_dir, os.R_OK | os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), data_dir)
+    except OSError as error:
+        found.append(f"Nothing is recorded: {error_message(error)}.")
+    since = format_timestamp(time.time_ns() // 1000 - _UNRECORDED_US)
+    if noted := [one for one in unrecorded(data_dir) if one.ts >= since]:
+        ran = f"{quantity(len(noted), 'command')} ran unrecorded in the last 24 hours"
+        last = f"the last one, {noted[-1].program}, at {noted[-1].ts}"
+        found.append(f"{ran}: {noted[-1].reason} (see `ulimit -a`); {last}.")
+    return found
 
 
 def _described(data_dir: str, ids: list[str], *, while_running: bool = False) -> list[dict[str, Any]]:

@@ -24,7 +24,9 @@ def run(args: argparse.Namespace) -> int:
     try:
         lock = take_lock(args.data_dir)
     except OSError as error:
-        return complain(f"the data directory {args.data_dir} cannot be used: {error.strerror}", 1, sys.stderr)
+        from proxy.events.formatting import error_message  # noqa: PLC0415 - most servers start
+
+        return complain(f"the data directory cannot be used: {error_message(error)}", 1, sys.stderr)
     if lock is None:
         return complain(
             f"a server for {args.data_dir} runs already: `claude-proxy status` says where", 1, sys.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sqlite3
@@ -106,18 +107,24 @@ def run_backup(arguments: argparse.Namespace) -> int:
 
 def run_restore(arguments: argparse.Namespace) -> int:
     """Unpack a copy; return the exit status."""
-    from proxy.server.background import take_lock  # noqa: PLC0415
+    from proxy.server.background import LOCK, take_lock  # noqa: PLC0415
     from proxy.store.backup import BackupError  # noqa: PLC0415
     from proxy.store.restore import restore  # noqa: PLC0415
 
     if not os.path.exists(arguments.archive):
         return _complain(f"there is no archive {arguments.archive}")
+    missing = _missing(arguments.data_dir)
     lock = take_lock(arguments.data_dir)
     if lock is None:
         return _complain(f"a server for {arguments.data_dir} runs; stop it first (`claude-proxy status`)")
     try:
         restored = restore(arguments.archive, arguments.data_dir)
     except BackupError as error:
+        with contextlib.suppress(OSError):  # something else has come into it
+            for path in missing[:1]:
+                os.unlink(os.path.join(path, LOCK))
+            for path in missing:
+                os.rmdir(path)
         return _complain(str(error))
     finally:
         os.close(lock)
@@ -128,6 +135,15 @@ def run_restore(arguments: argparse.Namespace) -> int:
             f"{restored.sessions} sessions ({size(restored.bytes)}) are in {escape_controls(arguments.data_dir)}"
         )
     return 0
+
+
+def _missing(path: str) -> list[str]:
+    """Return the folders that are to be made for a path, the path itself first."""
+    found = []
+    while not os.path.exists(path):
+        found.append(path)
+        path = os.path.dirname(path)
+    return found
 
 
 def _complain(sentence: str) -> int:

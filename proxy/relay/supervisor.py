@@ -92,8 +92,11 @@ def supervise(
     plan: Plan,
     environment: Mapping[bytes, bytes],
     prepare: Callable[[], Callable[[Session, int, int], NoReturn]],
+    on_unrecorded: Callable[[OSError], None],
 ) -> NoReturn:
     """Run the command behind the wrapper, to the end; raise `CannotRunError` if it cannot be started.
+
+    Where the system refuses what a wrapper needs, ``on_unrecorded`` is told, and this process becomes the command.
 
     What ``prepare`` returns is run in a process of its own, with the session, a descriptor to read what happens
     (``exited STATUS``, the command; ``stopped`` and ``continued NUMBER``, both; end of file: the supervisor was killed)
@@ -110,10 +113,11 @@ def supervise(
         null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
         opened.append(null)
         pid = _start(command, environment, ends, mask)
-    except OSError:
+    except OSError as error:
         # Too few descriptors or processes, a sandbox without `/dev`: the command runs, unrecorded.
         for fd in opened:
             os.close(fd)
+        on_unrecorded(error)
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         execute(command, environment)
     session = Session(command, plan, pid, started_ns, streams)

@@ -47,9 +47,8 @@ def main() -> int:
 def settle() -> None:
     """Let what the session that starts us was bound by not bind a server for all sessions.
 
-    Files are for the user alone, and limits are as high as they may be raised.
+    Limits are as high as they may be raised.
     """
-    os.umask(0o077)
     for limit in (resource.RLIMIT_NOFILE, resource.RLIMIT_FSIZE, resource.RLIMIT_CPU, resource.RLIMIT_AS):
         with contextlib.suppress(OSError, ValueError):  # then it stays as it is
             most = resource.getrlimit(limit)[1]

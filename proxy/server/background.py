@@ -13,6 +13,7 @@ import fcntl
 import os
 import sys
 
+from proxy.sessions.private import check_data_dir, make_private_dir, open_private
 from proxy.sessions.serving import LOCK, is_served, server_address
 
 __all__ = ["LOCK", "announce", "ensure_server", "is_served", "server_address", "take_lock"]
@@ -44,11 +45,16 @@ def take_lock(data_dir: str, wait_s: float = 0.5) -> int | None:
     """Return the descriptor that holds the data directory's lock, None when another server does.
 
     Somebody who just looks holds it for microseconds: so it is tried for a while.
+
+    Raises:
+        NotPrivateError: the directory, or something in it, is not the user's own.
+        OSError: it cannot be used.
     """
     import time  # noqa: PLC0415
 
-    os.makedirs(data_dir, mode=0o700, exist_ok=True)
-    fd = os.open(os.path.join(data_dir, LOCK), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    make_private_dir(data_dir)
+    check_data_dir(data_dir)
+    fd = open_private(os.path.join(data_dir, LOCK), os.O_RDWR | os.O_CREAT)
     until = time.monotonic() + wait_s
     while True:
         try:
@@ -77,7 +83,7 @@ def _spawn(data_dir: str, host: str, port: int, config: str | None) -> None:
 
     By ``posix_spawn``, as the caller has threads, and nothing of Python may run in a process that is forked from it.
     """
-    os.makedirs(data_dir, mode=0o700, exist_ok=True)
+    make_private_dir(data_dir)
     options = ["--data-dir", data_dir, "--host", host, "--port", str(port)]
     if config is not None:
         options += ["--config", os.path.abspath(config)]
@@ -118,10 +124,11 @@ def _descriptors(
         if os.stat(log).st_size > LOG_LIMIT:
             os.rename(log, log + ".1")
     appending = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+    os.close(open_private(log, appending))
     ours = [fd for fd in _open_descriptors() if fd > 2 and _is_inherited(fd)]
     return [
         (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-        (os.POSIX_SPAWN_OPEN, 1, log, appending, 0o600),
+        (os.POSIX_SPAWN_OPEN, 1, log, appending | os.O_NOFOLLOW, 0o600),
         (os.POSIX_SPAWN_DUP2, 1, 2),
         *((os.POSIX_SPAWN_CLOSE, fd) for fd in ours),
     ]

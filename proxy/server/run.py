@@ -31,6 +31,7 @@ def serve(options: Options, lock: int) -> bool:
         CannotServeError: the address is taken, or the data directory cannot be used.
     """
     configure(options.settings.logging.level, options.settings.logging.format)
+    os.umask(0o077)  # whatever it is here: what a server makes is for the user alone
     options = replace(options, host=options.host.removeprefix("[").removesuffix("]"))  # as URLs write IPv6
     try:
         _raise_limit_of_files()

@@ -17,6 +17,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
+from proxy.sessions.private import make_private_dir, open_private
+
 __all__ = ["SCOPES", "Token", "TokenError", "TokenFile", "hashed", "of_configuration"]
 
 SCOPES = ("read", "write")
@@ -105,8 +107,8 @@ class TokenFile:
     def _changing(self) -> Iterator[list[Token]]:
         """Give the tokens to change, alone; what they are then is put in place at once, or not at all."""
         try:
-            os.makedirs(self._data_dir, mode=0o700, exist_ok=True)
-            lock = os.open(f"{self.path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            make_private_dir(self._data_dir)
+            lock = open_private(f"{self.path}.lock", os.O_RDWR | os.O_CREAT)
         except OSError as error:
             raise TokenError(f"{self._data_dir} cannot be used: {error.strerror}") from None
         try:
@@ -121,7 +123,7 @@ class TokenFile:
 
     def _read(self) -> list[Token]:
         try:
-            with open(self.path, encoding="utf-8") as file:
+            with open(open_private(self.path, os.O_RDONLY), encoding="utf-8") as file:
                 said = json.load(file)["tokens"]
             return [
                 Token(
@@ -138,8 +140,9 @@ class TokenFile:
             raise TokenError(f"{self.path} is damaged: remove it, and make the tokens again") from None
 
     def _write(self, tokens: list[Token]) -> None:
-        fd, fresh = tempfile.mkstemp(prefix="tokens.json.", dir=self._data_dir)  # mode 0600
+        fd, fresh = tempfile.mkstemp(prefix="tokens.json.", dir=self._data_dir)
         try:
+            os.fchmod(fd, 0o600)  # which it is, but for what the umask has taken
             with os.fdopen(fd, "w", encoding="utf-8") as file:
                 json.dump({"version": 1, "tokens": [asdict(token) for token in tokens]}, file, indent=1)
                 file.flush()

@@ -25,6 +25,7 @@ from proxy.events.timestamps import format_timestamp
 from proxy.server.alerts import Alert, alerts_of
 from proxy.server.journal import journal
 from proxy.server.webhook import NotTakenError, RefusedError, Webhook
+from proxy.sessions.private import open_private
 from proxy.store.queries import Watched
 from proxy.store.room import free_bytes
 
@@ -236,7 +237,7 @@ class Watchman:
 
     def _remembered(self) -> _Memory:
         try:
-            with open(self._path, "rb") as file:
+            with open(open_private(self._path, os.O_RDONLY), "rb") as file:
                 return msgspec.json.decode(file.read(), type=_Memory)
         except FileNotFoundError:
             return _Memory()
@@ -261,7 +262,7 @@ def _replace(path: str, content: bytes) -> None:
     """Give a file another content, at once."""
     fresh = f"{path}.partial"
     try:
-        fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        fd = open_private(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         with open(fd, "wb") as file:
             file.write(content)
         os.replace(fresh, path)

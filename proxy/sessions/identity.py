@@ -6,6 +6,8 @@ Imported before the wrapped command starts, so it leans on ``os`` and ``time`` a
 import os
 import time
 
+from proxy.sessions.private import make_private_dir, open_private
+
 LOG_SUFFIX = ".jsonl"
 LATEST = "latest" + LOG_SUFFIX
 _START_BYTES = 256
@@ -81,14 +83,15 @@ def reserve(data_dir: str, session_id: str) -> None:
         OSError: the data directory cannot be used.
     """
     make_sessions_dir(data_dir)
-    path = log_path(data_dir, session_id)
-    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    os.close(open_private(log_path(data_dir, session_id), os.O_WRONLY | os.O_CREAT | os.O_EXCL))
 
 
 def make_sessions_dir(data_dir: str) -> None:
-    """Make the folder that holds the logs, readable for the user alone: they hold prompts, code and tool output."""
-    os.makedirs(data_dir, mode=0o700, exist_ok=True)
-    try:  # noqa: SIM105 - contextlib takes long to import
-        os.mkdir(sessions_dir(data_dir), 0o700)
-    except FileExistsError:
-        pass
+    """Make the folder that holds the logs, readable for the user alone: they hold prompts, code and tool output.
+
+    Raises:
+        NotPrivateError: it is not the user's own.
+        OSError: it cannot be made.
+    """
+    make_private_dir(data_dir)
+    make_private_dir(sessions_dir(data_dir))

@@ -9,6 +9,8 @@ from __future__ import annotations
 import fcntl
 import os
 
+from proxy.sessions.private import open_private
+
 TYPE_CHECKING = False  # `typing` takes long to import, and a session waits for its streams
 if TYPE_CHECKING:
     from typing import Any
@@ -19,7 +21,8 @@ LOCK = "server.lock"
 def is_served(data_dir: str) -> bool:
     """Tell whether a server holds the data directory's lock."""
     try:
-        fd = os.open(os.path.join(data_dir, LOCK), os.O_RDONLY | os.O_CLOEXEC)
+        # A lock that is not the user's own says nothing: who holds it is not to be asked, nor taken for a server.
+        fd = open_private(os.path.join(data_dir, LOCK), os.O_RDONLY)
     except OSError:
         return False
     try:

@@ -24,6 +24,7 @@ import threading
 import time
 
 from proxy.sessions.identity import LATEST, log_path, make_sessions_dir, sessions_dir, start_of
+from proxy.sessions.private import open_private
 from proxy.sessions.record import END, Alike, Clock, lifecycle, rfc3339
 
 TYPE_CHECKING = False  # `typing` takes long to import, and a session waits for its log
@@ -153,8 +154,6 @@ class SessionLog:
     def _open(self) -> None:
         make_sessions_dir(self._data_dir)
         fd = self._open_file()
-        with contextlib.suppress(OSError):
-            os.fchmod(fd, 0o600)  # whatever the caller's umask says
         # On a file system without locks the session is recorded all the same, and looks crashed while it runs.
         with contextlib.suppress(OSError):
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -164,13 +163,13 @@ class SessionLog:
         self._unended = self._begun and os.pread(fd, 1, size - 1) != b"\n"
 
     def _open_file(self) -> int:
-        flags = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
+        flags = os.O_RDWR | os.O_APPEND
         try:
-            return os.open(self.path, flags | os.O_CREAT | os.O_EXCL, 0o600)
+            return open_private(self.path, flags | os.O_CREAT | os.O_EXCL)
         except FileExistsError:
             if not self._may_exist or not stat.S_ISREG(os.lstat(self.path).st_mode):
                 raise
-            return os.open(self.path, flags)
+            return open_private(self.path, flags)
 
     def point_latest_here(self) -> None:
         """Make ``latest.jsonl`` a link to this log, unless a newer session has it already. Never raises."""

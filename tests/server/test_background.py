@@ -241,3 +241,31 @@ def test_foreground_says_why_it_cannot(data_dir: Path) -> None:
     second = subprocess.run([*start_serving, "0"], check=False, timeout=120, capture_output=True, text=True)
     assert second.returncode == 1
     assert "runs already" in second.stderr
+
+
+def test_what_another_user_has_planted_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lock of another user is no server; where something is another's, none is started and the sentence says so."""
+    lock = background.take_lock(str(tmp_path))
+    assert lock is not None
+    background.announce(lock, "http://127.0.0.1:1", "1")
+    assert background.is_served(str(tmp_path))
+    monkeypatch.setattr(os, "geteuid", lambda: 12345)
+    assert not background.is_served(str(tmp_path))
+    assert background.server_address(str(tmp_path)) is None
+    with pytest.raises(PermissionError, match="another user"):
+        background.take_lock(str(tmp_path))
+    background.ensure_server(str(tmp_path), "127.0.0.1", 0)
+    assert not (tmp_path / "server.log").exists()
+    os.close(lock)
+
+
+@pytest.mark.parametrize("name", ["server.log", "server.lock"])
+def test_links_are_not_written_through(tmp_path: Path, name: str) -> None:
+    """Where a link stands in the place of the log or the lock, nothing is written to where it leads."""
+    other = tmp_path / "other"
+    other.write_text("mine")
+    (tmp_path / "data").mkdir(mode=0o700)
+    (tmp_path / "data" / name).symlink_to(other)
+    background.ensure_server(str(tmp_path / "data"), "127.0.0.1", 0)
+    assert other.read_text() == "mine"
+    assert not background.is_served(str(tmp_path / "data"))

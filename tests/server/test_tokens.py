@@ -91,3 +91,22 @@ def test_tokens_of_the_configuration() -> None:
     plain, kept = of_configuration(["a", f"sha256:{hashed('b')}"])
     assert (plain.sha256, kept.sha256) == (hashed("a"), hashed("b"))
     assert plain.scopes == kept.scopes == SCOPES
+
+
+def test_a_planted_file_gives_nobody_access(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tokens that another user made, or could change, or that are a link, are refused and never taken."""
+    TokenFile(str(tmp_path)).create("mine", ["read"])
+    (tmp_path / "tokens.json").chmod(0o602)
+    with pytest.raises(TokenError, match="others may write"):
+        TokenFile(str(tmp_path)).tokens()
+    (tmp_path / "tokens.json").chmod(0o600)
+    (tmp_path / "tokens.json").rename(tmp_path / "elsewhere")
+    (tmp_path / "tokens.json").symlink_to("elsewhere")
+    with pytest.raises(TokenError, match="it is a link"):
+        TokenFile(str(tmp_path)).tokens()
+    (tmp_path / "tokens.json").unlink()
+    (tmp_path / "elsewhere").rename(tmp_path / "tokens.json")
+    monkeypatch.setattr(os, "geteuid", lambda: 12345)
+    for use in (TokenFile(str(tmp_path)).tokens, lambda: TokenFile(str(tmp_path)).create("x", ["read"])):
+        with pytest.raises(TokenError, match="another user"):
+            use()

@@ -309,3 +309,17 @@ def test_the_command_needs_a_stopped_server_and_an_empty_directory(archive: str,
     ran = claude_proxy(*words)
     assert ran.status == 1
     assert "holds sessions already" in ran.stderr
+
+
+@pytest.mark.parametrize("exists", [True, False])
+def test_what_could_not_be_restored_leaves_nothing(tmp_path: Path, exists: bool) -> None:
+    """Regression: a failed `restore` left a folder with a lock in it; folders that were there stay."""
+    (tmp_path / "bad").write_bytes(b"no archive")
+    target = tmp_path / "there" / "target"
+    if exists:
+        target.parent.mkdir()
+    ran = claude_proxy("restore", str(tmp_path / "bad"), "--data-dir", str(target))
+    assert ran.status == 1
+    assert "is no whole backup" in ran.stderr
+    assert target.parent.exists() is exists
+    assert not target.exists()

@@ -1,0 +1,59 @@
+"""Commands that the wrapper could only run, and not record, because it did not get what it needs of the system.
+
+``DATA_DIR/unrecorded.jsonl`` says of each when, which, and why: nobody is to take them for commands that never ran.
+"""
+
+import contextlib
+import json
+import os
+import time
+from typing import NamedTuple
+
+from proxy.sessions.private import make_private_dir, open_private
+from proxy.sessions.record import rfc3339
+
+__all__ = ["Unrecorded", "note_unrecorded", "unrecorded"]
+
+_NAME = "unrecorded.jsonl"
+_LARGEST_BYTES = 256 * 1024
+"""About a thousand commands; beyond, the file is begun anew: who has not looked by then has no use for more."""
+
+
+class Unrecorded(NamedTuple):
+    """A command that ran unrecorded."""
+
+    ts: str
+    """When it was started, as in records."""
+    program: str
+    """Its path or name, without its arguments, which may hold credentials."""
+    reason: str
+    """What the system said."""
+
+
+def note_unrecorded(data_dir: str, program: str, error: OSError) -> None:
+    """Leave a note that a command is run unrecorded. Never raises: then there is none."""
+    said = Unrecorded(rfc3339(time.time_ns()), program, error.strerror or str(error))
+    with contextlib.suppress(OSError):
+        make_private_dir(data_dir)
+        fd = open_private(os.path.join(data_dir, _NAME), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        try:
+            if os.fstat(fd).st_size > _LARGEST_BYTES:
+                os.ftruncate(fd, 0)
+            os.write(fd, json.dumps(said._asdict()).encode() + b"\n")
+        finally:
+            os.close(fd)
+
+
+def unrecorded(data_dir: str) -> list[Unrecorded]:
+    """Return what was noted, oldest first; nothing where it cannot be read."""
+    try:
+        with open(open_private(os.path.join(data_dir, _NAME), os.O_RDONLY), encoding="utf-8") as file:
+            lines = file.read(2 * _LARGEST_BYTES).splitlines()
+    except OSError:
+        return []
+    found = []
+    for line in lines:
+        with contextlib.suppress(ValueError, TypeError, KeyError):  # a line that was torn
+            said = json.loads(line)
+            found.append(Unrecorded(str(said["ts"]), str(said["program"]), str(said["reason"])))
+    return found
