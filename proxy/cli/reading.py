@@ -189,15 +189,15 @@ class _Told:
         self._date = ""
 
     def print(self, items: Iterator[Entry | Skipped], count: int | None) -> None:
-        lines = (line for item in items for line in self._reading.lines(item))
-        for line in lines if count is None else deque(lines, maxlen=count):
-            self._date = self._put(self._console, line, self._date)
+        entries = (entry for item in items for entry in self._reading.entries(item))
+        for entry in entries if count is None else deque(entries, maxlen=count):
+            self._date = self._put(self._console, entry, self._date)
 
     def end(self, rest: Skipped | None, *, crashed: bool) -> None:
         self.print(iter([] if rest is None else [rest]), None)
         if crashed:
-            for line in self._reading.crashed():
-                self._date = self._put(self._console, line, self._date)
+            for entry in self._reading.crashed():
+                self._date = self._put(self._console, entry, self._date)
 
 
 def _say_skipped(item: Skipped) -> None:

@@ -138,6 +138,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     claude_code_version: str | None = None
     claude_session_id: str | None = None
     permission_mode: str | None = None
+    problems: list[str] = []
     run_id: str | None = None
     duration_ms: float = 0.0
     """How long the command ran, so far if it goes on."""

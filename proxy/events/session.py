@@ -153,6 +153,8 @@ class Session(msgspec.Struct, omit_defaults=True):
     claude_code_version: str | None = None
     claude_session_id: str | None = None
     permission_mode: str | None = None
+    problems: list[str] = []
+    """What failed at the start, such as an MCP server: a sentence each."""
     initialized: bool = False
 
     runs: int = 0

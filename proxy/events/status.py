@@ -57,6 +57,7 @@ def describe(session: Session, now_us: int) -> dict[str, Any]:
         "claude_code_version": session.claude_code_version,
         "claude_session_id": session.claude_session_id,
         "permission_mode": session.permission_mode,
+        "problems": session.problems,
         "run_id": session.run.run_id if session.run and not over else None,
         "duration_ms": duration_ms(session, now_us),
         "turns": session.figures.turns,

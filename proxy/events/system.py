@@ -62,10 +62,14 @@ def take(emitter: Emitter, message: Message) -> None:
 
 def _init(emitter: Emitter, message: Message) -> None:
     session = emitter.session
+    before = session.model, session.claude_code_version, session.permission_mode, session.problems
     session.model = text(message, "model")
     session.claude_session_id = text(message, "session_id")
     session.claude_code_version = text(message, "claude_code_version")
     session.permission_mode = text(message, "permissionMode")
+    session.problems = _problems(message)
+    after = session.model, session.claude_code_version, session.permission_mode, session.problems
+    changed = {} if session.initialized and before == after else {"changed": True}
     session.initialized = True
     if session.run is None:
         # Every turn begins with one: this is a message that had been queued, or a turn that nobody asked for.
@@ -81,7 +85,8 @@ def _init(emitter: Emitter, message: Message) -> None:
         claude_session_id=session.claude_session_id,
         claude_code_version=session.claude_code_version,
         permission_mode=session.permission_mode,
-        problems=_problems(message),
+        problems=session.problems,
+        **changed,
         **present(message, "cwd", "mcp_servers", "agents", "skills"),
     )
 

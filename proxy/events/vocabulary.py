@@ -132,7 +132,8 @@ EVENTS: Final[dict[Name, EventKind]] = {
         "`system/init`, which begins every turn",
         "Session initialized",
         _fields(
-            "model claude_code_version claude_session_id permission_mode cwd tools mcp_servers agents skills problems"
+            "model claude_code_version claude_session_id permission_mode cwd tools mcp_servers agents skills"
+            " problems changed"
         ),
     ),
     "run_started": EventKind(
@@ -256,6 +257,7 @@ FIELDS: Final[dict[str, dict[str, Any]]] = {
     "attempt": {"description": "Which attempt failed, from 1."},
     "blocked_path": {"description": "The path that needs the permission."},
     "capture_options": {"description": "What a monitoring session records."},
+    "changed": {"type": "boolean", "description": "It is the first, or another one than before."},
     "claude_code_version": {"type": ["string", "null"]},
     "claude_duration_ms": {**_AMOUNT, "description": "How long the turn took, as Claude Code says it."},
     "claude_session_id": {"type": ["string", "null"], "description": "The session, as Claude Code names it."},

@@ -10,10 +10,10 @@ from proxy.protocol import Verdict, library
 from proxy.server.errors import NotFoundError, UnprocessableError, answer, raw_answer
 from proxy.server.requests import whole, words
 from proxy.server.shared import of
-from proxy.server.shortening import shortened
 from proxy.sessions.reader import parse
 from proxy.store.records import NO_RECORD, RecordQuery, Row
 from proxy.store.spelling import as_json
+from proxy.telling.shortening import shorten_value
 
 __all__ = [
     "FARTHEST",
@@ -106,7 +106,7 @@ def _described(row: Row, longest: int) -> dict[str, Any]:
     about: dict[str, Any] = {"type": row.kind.type, "size": len(row.line)}
     parsed = parse(row.line)
     if row.kind.stream == NO_RECORD or isinstance(parsed, str):
-        text, cut = shortened(row.line.decode(errors="replace"), longest)
+        text, cut = shorten_value(row.line.decode(errors="replace"), longest)
         reason = parsed if isinstance(parsed, str) else "The line is of a newer format."
         skipped = {"seq": None, "stream": NO_RECORD, "raw": text, "skipped": reason}
         return {**skipped, **about, "shortened": cut}
@@ -129,7 +129,7 @@ def _described(row: Row, longest: int) -> dict[str, Any]:
             fields[name] = True
     if not parsed.forwarded:
         fields["forwarded"] = False
-    fields, cut = shortened(fields, longest)
+    fields, cut = shorten_value(fields, longest)
     return {**fields, **about, "shortened": cut}
 
 

@@ -576,6 +576,8 @@ export type ApiSession = {
   started_at?: string | null;
   last_event_at?: string | null;
   model?: string | null;
+  /** What failed at the start, such as an MCP server: a sentence each. */
+  problems?: Array<string>;
   /** How long the command ran, so far if it goes on. */
   duration_ms?: number;
   /** Results of Claude Code. */
@@ -2586,6 +2588,8 @@ export type Events = {
   blocked_path?: unknown;
   /** What a monitoring session records. */
   capture_options?: unknown;
+  /** It is the first, or another one than before. */
+  changed?: boolean;
   claude_code_version?: string | null;
   /** How long the turn took, as Claude Code says it. */
   claude_duration_ms?: number | null;
