@@ -20,6 +20,7 @@ from proxy.setting_types import (
     FieldNames,
     Flag,
     HostNames,
+    Interactive,
     Level,
     Mode,
     Number,
@@ -114,6 +115,7 @@ class Security(Section, frozen=True):
     ] = ()
     allowed_hosts: Annotated[
         HostNames,
+        Interactive,
         "Names that requests may have in `Host`, besides addresses, `localhost` and `api.host`.",
     ] = ()
     local_access: Annotated[Flag, "Whether the same user on this machine needs no token."] = True
@@ -211,6 +213,12 @@ class Redaction(Section, frozen=True):
     fields: Annotated[FieldNames, "Fields and variables whose values are replaced too."] = ()
 
 
+class InteractiveUse(Section, frozen=True):
+    """What is recorded of an interactive `claude`."""
+
+    mode: Annotated[Interactive, "As `--interactive`."] = "off"
+
+
 class Settings(Section, frozen=True):
     """A whole configuration."""
 
@@ -218,6 +226,7 @@ class Settings(Section, frozen=True):
     monitoring: Monitoring = Monitoring()
     validation: Validation = Validation()
     redaction: Redaction = Redaction()
+    interactive: InteractiveUse = InteractiveUse()
     security: Security = Security()
     storage: Storage = Storage()
     logging: Logging = Logging()

@@ -65,6 +65,14 @@ OPTIONS = {
             choices=("on", "strict", "off"),
             key="redaction.mode",
         ),
+        Option(
+            "interactive",
+            "record|status|off",
+            "of an interactive claude record what it writes of itself, its states alone, or nothing (default)",
+            default="off",
+            choices=("record", "status", "off"),
+            key="interactive.mode",
+        ),
         Option("session-name", "NAME", "a label for the session"),
         # Without a variable: a wrapper would give its own session's id to whatever its command wraps.
         Option(

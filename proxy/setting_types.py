@@ -152,6 +152,10 @@ Mode = Annotated[
     Literal["observe", "enforce", "off"],
     kind(parse=lambda value: "off" if value is False else value, also={"const": False}),
 ]
+Interactive = Annotated[
+    Literal["record", "status", "off"],
+    kind(parse=lambda value: "off" if value is False else value, also={"const": False}),
+]
 Level = Annotated[
     Literal["DEBUG", "INFO", "WARNING", "ERROR"],
     kind(

@@ -190,6 +190,7 @@ EFFECTS = {
     "redaction.mode": "cli/test_redact.py::test_a_session_is_redacted_as_the_configuration_says",
     "redaction.patterns": "cli/test_redact.py::test_a_session_is_redacted_as_the_configuration_says",
     "redaction.fields": "cli/test_redact.py::test_a_session_is_redacted_as_the_configuration_says",
+    "interactive.mode": "following/test_recorder.py::test_the_configuration_says_what_is_recorded",
     "security.rate_limit": "server/test_security.py::test_too_many_requests",
     "security.enable_cors": "server/test_security.py::test_pages_of_allowed_origins",
     "security.allowed_origins": "server/test_security.py::test_allowed_origin",

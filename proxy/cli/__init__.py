@@ -16,7 +16,11 @@ TYPE_CHECKING = False  # `typing` and `signal` (for its `enum`) take long to imp
 if TYPE_CHECKING:
     import signal
     from collections.abc import Callable, Mapping, Sequence
-    from typing import NoReturn, TextIO
+    from typing import Any, NoReturn, TextIO
+
+    from proxy.following import launch
+    from proxy.relay import supervisor
+    from proxy.relay.command import Plan
 else:
     import _signal as signal
 
@@ -126,52 +130,109 @@ def wrap(
         stdout_is_terminal=os.isatty(1),
         is_claude=is_claude,
     )
-    is_reserved = False
+    session = _Session(command, chosen)
     try:
-        if not decided.relayed:
-            execute(command, environment)
-        from proxy.relay import supervisor  # noqa: PLC0415
-        from proxy.sessions.identity import new_session_id  # noqa: PLC0415
+        if decided.relayed:
+            session.relay(decided, environment)
+        if decided.followed and chosen["interactive"] != "off":
+            session.leave_recorder(environment)
+        execute(command, environment)
+    except CannotRunError as error:
+        session.give_up()
+        refuse(f"{error}{_meant(command[0]) if hint else ''}", error.status)
 
-        is_reserved = "session-id" in chosen and _reserve(chosen["data-dir"], chosen["session-id"])
-        session_id = chosen.get("session-id") or new_session_id()
+
+class _Session:
+    """What is recorded of a command, as the user chose it."""
+
+    def __init__(self, command: Sequence[str], chosen: Mapping[str, str]) -> None:
+        self._command = command
+        self._chosen = chosen
+        self._id = ""
+        self._is_reserved = False
+        self._failed = -1
+
+    def relay(self, decided: Plan, environment: dict[bytes, bytes]) -> NoReturn:
+        """Run the command behind the wrapper; raise `CannotRunError`, or UsageError for an id that is taken."""
+        from proxy.relay.supervisor import supervise  # noqa: PLC0415
+
+        self._begin(environment)
 
         def prepare() -> Callable[[supervisor.Session, int, int], NoReturn]:
             from proxy.relay import relay  # noqa: PLC0415 - after the command has started
 
-            settings = relay.Settings(
-                session_id=session_id,
-                data_dir=chosen["data-dir"],
-                name=chosen.get("session-name"),
-                validation=chosen["validation"],
-                redact=chosen["redact"],
-                patterns=listed(chosen, "redaction.patterns"),
-                fields=listed(chosen, "redaction.fields"),
-                is_reserved=is_reserved,
+            settings = relay.Settings(**self._settings(), validation=self._chosen["validation"])
+            return lambda session, news, done: relay.run(settings, session, news, done, self._ensure_server)
+
+        supervise(self._command, decided, environment, prepare, self._on_unrecorded)
+
+    def leave_recorder(self, environment: dict[bytes, bytes]) -> None:
+        """Leave a recorder beside what this process is about to become; raise UsageError for an id that is taken."""
+        from proxy.following import launch  # noqa: PLC0415
+
+        self._begin(environment)
+
+        def record(command: launch.Command, failed: int) -> NoReturn:
+            from proxy.following import recorder  # noqa: PLC0415 - in the process that is left behind
+
+            settings = recorder.Settings(**self._settings(), mode=self._chosen["interactive"])
+            recorder.record(settings, command, failed, self._ensure_server)
+
+        try:
+            self._failed = launch.leave_recorder(self._command, record)
+        except OSError as error:
+            self._on_unrecorded(error)
+
+    def give_up(self) -> None:
+        """Leave nothing of the session: the command cannot be run."""
+        if self._failed >= 0:
+            os.write(self._failed, b".")
+        self._give_back()
+
+    def _begin(self, environment: dict[bytes, bytes]) -> None:
+        from proxy.sessions.identity import new_session_id  # noqa: PLC0415
+
+        chosen = self._chosen
+        self._is_reserved = "session-id" in chosen and _reserve(chosen["data-dir"], chosen["session-id"])
+        self._id = chosen.get("session-id") or new_session_id()
+        environment[b"CLAUDE_PROXY_SESSION_ID"] = self._id.encode()
+
+    def _settings(self) -> dict[str, Any]:
+        chosen = self._chosen
+        return {
+            "session_id": self._id,
+            "data_dir": chosen["data-dir"],
+            "name": chosen.get("session-name"),
+            "redact": chosen["redact"],
+            "patterns": listed(chosen, "redaction.patterns"),
+            "fields": listed(chosen, "redaction.fields"),
+            "is_reserved": self._is_reserved,
+        }
+
+    def _ensure_server(self) -> None:
+        chosen = self._chosen
+        if chosen["server"] == "auto":
+            from proxy.server import background  # noqa: PLC0415
+
+            background.ensure_server(
+                chosen["data-dir"], chosen["host"], int(chosen["port"]), chosen.get("config")
             )
-            return lambda session, news, done: relay.run(settings, session, news, done, ensure_server)
 
-        def ensure_server() -> None:
-            if chosen["server"] == "auto":
-                from proxy.server import background  # noqa: PLC0415
+    def _on_unrecorded(self, error: OSError) -> None:
+        from proxy.sessions.unrecorded import note_unrecorded  # noqa: PLC0415 - hardly ever
 
-                background.ensure_server(
-                    chosen["data-dir"], chosen["host"], int(chosen["port"]), chosen.get("config")
-                )
+        self._give_back()
+        note_unrecorded(self._chosen["data-dir"], self._command[0], error)
 
-        def on_unrecorded(error: OSError) -> None:
-            from proxy.sessions.unrecorded import note_unrecorded  # noqa: PLC0415 - hardly ever
+    def _give_back(self) -> None:
+        """Take away the log that was made to reserve an id: there will be no session."""
+        if self._is_reserved:
+            from proxy.sessions.identity import log_path  # noqa: PLC0415 - as above
 
-            if is_reserved:
-                _give_back(chosen["data-dir"], session_id)
-            note_unrecorded(chosen["data-dir"], command[0], error)
-
-        environment[b"CLAUDE_PROXY_SESSION_ID"] = session_id.encode()
-        supervisor.supervise(command, decided, environment, prepare, on_unrecorded)
-    except CannotRunError as error:
-        if is_reserved:
-            _give_back(chosen["data-dir"], session_id)
-        refuse(f"{error}{_meant(command[0]) if hint else ''}", error.status)
+            try:  # noqa: SIM105 - contextlib takes long to import
+                os.unlink(log_path(self._chosen["data-dir"], self._id))
+            except OSError:
+                pass
 
 
 def _reserve(data_dir: str, session_id: str) -> bool:
@@ -191,16 +252,6 @@ def _reserve(data_dir: str, session_id: str) -> bool:
     except OSError:
         return False  # a data directory that cannot be used disturbs nothing
     return True
-
-
-def _give_back(data_dir: str, session_id: str) -> None:
-    """Take away the log that was made to reserve an id: there will be no session."""
-    from proxy.sessions.identity import log_path  # noqa: PLC0415 - as above
-
-    try:  # noqa: SIM105 - contextlib takes long to import
-        os.unlink(log_path(data_dir, session_id))
-    except OSError:
-        pass
 
 
 def _meant(word: str) -> str:

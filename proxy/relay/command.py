@@ -61,15 +61,24 @@ _RUNTIMES = frozenset(["node", "nodejs", "bun", "deno"])
 class Plan:
     """What is to be done with a command."""
 
-    __slots__ = ("relayed", "stdin_messages", "stdout_messages")
+    __slots__ = ("followed", "relayed", "stdin_messages", "stdout_messages")
 
-    def __init__(self, *, relayed: bool, stdin_messages: bool = False, stdout_messages: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        relayed: bool,
+        followed: bool = False,
+        stdin_messages: bool = False,
+        stdout_messages: bool = False,
+    ) -> None:
         """``relayed``: whether the wrapper stays between; else it becomes the command.
 
+        ``followed``: whether a recorder is to be left beside the command that it becomes.
         ``stdin_messages``, ``stdout_messages``: whether the command line says that the stream carries messages
         (``--input-format``, ``--output-format stream-json``).
         """
         self.relayed = relayed
+        self.followed = followed
         self.stdin_messages = stdin_messages
         self.stdout_messages = stdout_messages
 
@@ -91,7 +100,9 @@ def plan(
     prints = not _PRINT.isdisjoint(options)
     if not _NO_SESSION.isdisjoint(options) or (operand in _SUBCOMMANDS and not prints):
         return become
-    return relay if prints or not stdout_is_terminal or _runs_headless(options) else become
+    if prints or not stdout_is_terminal or _runs_headless(options):
+        return relay
+    return Plan(relayed=False, followed=True)
 
 
 def _claude_arguments(command: Sequence[str]) -> Sequence[str] | None:

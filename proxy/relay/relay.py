@@ -22,6 +22,7 @@ from proxy.relay.memory import reuse_large_blocks
 from proxy.relay.pump import WAKE, Pump
 from proxy.relay.recording import StreamRecorder, TextRecorder
 from proxy.relay.supervisor import now_ns
+from proxy.sessions.process import described_exit, is_stopped
 from proxy.sessions.record import FORMAT, lifecycle
 from proxy.sessions.writer import SessionLog
 
@@ -228,7 +229,7 @@ class Relay:
             elif what in {b"stopped", b"continued"}:
                 self._stopped = what == b"stopped"
             else:
-                self._exit = _exit(int(number)) | {"duration_ms": self._age_ms()}
+                self._exit = described_exit(int(number)) | {"duration_ms": self._age_ms()}
         if not news and self._exit is None:
             # The supervisor was killed. The kernel has killed the command with it, unless it changed its user.
             self._kill_command()
@@ -245,7 +246,7 @@ class Relay:
         """
         slept_on = self._sleeps_on
         supervisor = self._session.supervisor_pid
-        self._sleeps_on = _is_stopped(supervisor) and not _is_stopped(self._session.pid)
+        self._sleeps_on = is_stopped(supervisor) and not is_stopped(self._session.pid)
         if slept_on and self._sleeps_on:
             os.kill(supervisor, signal.SIGCONT)
 
@@ -289,25 +290,6 @@ class Relay:
 
         data = {"where": pump, "error": "".join(traceback.format_exception(error))}
         self._log.append([lifecycle(self._settings.session_id, "wrapper_error", data)])
-
-
-def _is_stopped(pid: int) -> bool:
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as stat:
-            state = stat.read().rpartition(b")")[2].split()[0]
-    except OSError:
-        return False
-    return state in {b"T", b"t"}  # by a signal, or by who traces it
-
-
-def _exit(status: int) -> dict[str, Any]:
-    if os.WIFSIGNALED(status):
-        number = os.WTERMSIG(status)
-        try:
-            return {"signal": signal.Signals(number).name}
-        except ValueError:
-            return {"signal": f"SIGRT{number}"}
-    return {"exit_code": os.WEXITSTATUS(status)}
 
 
 def _started(

@@ -1,9 +1,10 @@
 """Finds the sessions of a data directory, and says how each stands, at the price of two small reads a log.
 
 A session is ``running`` while its writer holds the log with ``flock``, ``ended`` when its last record says so, and
-``crashed`` when neither is true. Looking must never disturb a writer: the lock is tried shared, without waiting, on
-a descriptor of our own that is closed at once; and not at all while the log is empty and fresh, because a writer
-takes its lock, once, between creating the file and writing the first record.
+``crashed`` when neither is true. A followed session runs as long as its command does: if its recorder is gone, it is
+*unattended*, and another recorder can go on with its log. Looking must never disturb a writer: the lock is tried
+shared, without waiting, on a descriptor of our own that is closed at once; and not at all while the log is empty and
+fresh, because a writer takes its lock, once, between creating the file and writing the first record.
 """
 
 import contextlib
@@ -15,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
 from proxy.sessions.identity import LATEST, LOG_SUFFIX, is_session_id, log_path, sessions_dir, start_of
+from proxy.sessions.process import Identity, lives
 from proxy.sessions.reader import Record, parse
 
 __all__ = [
@@ -27,6 +29,7 @@ __all__ = [
     "inspect",
     "is_running",
     "is_session_id",
+    "is_unattended",
     "list_logs",
     "list_sessions",
 ]
@@ -36,6 +39,7 @@ _T = TypeVar("_T")
 
 _TAIL = 1 << 16
 _LONGEST_FIRST = 1 << 24
+_END, _END_BYTES = b'"event":{"event_type":"session_ended"', 1 << 12
 _FRESH_S = 10.0
 """A writer gets from creating its log to its lock within microseconds; a log this old and empty has lost its own."""
 
@@ -91,6 +95,8 @@ class SessionInfo:
     exit_code: int | None = None
     signal: str | None = None
     duration_ms: int | None = None
+    is_unattended: bool = False
+    """Whether it is a followed session whose log has no end and no writer."""
     counts: dict[str, dict[str, int]] | None = None
     """Lines by stream and verdict: the writer says so at the end, so running and crashed sessions have none."""
 
@@ -159,21 +165,30 @@ def inspect(path: str) -> SessionInfo:
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         # Before the tail is read: a session that ends in between is seen as ended, never as crashed.
-        running = _is_locked(fd)
+        held = _is_locked(fd)
         size = os.fstat(fd).st_size
         first, last = _first(fd), _last(fd, size)
     finally:
         os.close(fd)
     name = os.path.basename(os.path.realpath(path)).removesuffix(LOG_SUFFIX)
     session_id = name if is_session_id(name) or first is None else first.session_id
-    return _described(session_id, path, size=size, running=running, first=first, last=last)
+    return _described(session_id, path, size=size, held=held, first=first, last=last)
 
 
 def is_running(path: str) -> bool:
-    """Tell whether the log's writer lives. OSError when the log cannot be read."""
+    """Tell whether the log's writer lives, or the command of a followed session. OSError when it cannot be read."""
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        return _is_locked(fd)
+        return _is_locked(fd) or ((command := _followed_command(fd)) is not None and lives(command))
+    finally:
+        os.close(fd)
+
+
+def is_unattended(path: str) -> bool:
+    """Tell whether a log is a followed session's that has no end and no writer. OSError when it cannot be read."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return not _is_locked(fd) and _followed_command(fd) is not None
     finally:
         os.close(fd)
 
@@ -215,6 +230,21 @@ def _is_locked(fd: int) -> bool:
     return False
 
 
+def _followed_command(fd: int) -> Identity | None:
+    """Return the command of a followed session whose log has no end; None for every other log."""
+    size = os.fstat(fd).st_size
+    if _END in os.pread(fd, _END_BYTES, max(0, size - _END_BYTES)) or (first := _first(fd)) is None:
+        return None
+    return _followed(_data(first, "session_started") or {})
+
+
+def _followed(started: dict[str, Any]) -> Identity | None:
+    pid = _of(int, started.get("pid"))
+    if started.get("mode") != "followed" or pid is None:
+        return None
+    return Identity(pid, _of(str, started.get("proc_start")), _of(str, started.get("boot_id")))
+
+
 def _first(fd: int) -> Record | None:
     """Return the first record; command lines may make it long."""
     line, position = b"", 0
@@ -251,16 +281,19 @@ def _record(line: bytes) -> Record | None:
 
 
 def _described(
-    session_id: str, path: str, *, size: int, running: bool, first: Record | None, last: Record | None
+    session_id: str, path: str, *, size: int, held: bool, first: Record | None, last: Record | None
 ) -> SessionInfo:
-    started = _data(first, "session_started")
+    started = _data(first, "session_started") or {}
     ended = _data(last, "session_ended")
+    command = None if held or ended is not None else _followed(started)
+    running = held or (command is not None and lives(command))
     state: State = "ended" if ended is not None else "running" if running else "crashed"
-    started, end = started or {}, ended or {}
+    end = ended or {}
     return SessionInfo(
         session_id=session_id,
         path=path,
         state=state,
+        is_unattended=command is not None,
         size=size,
         name=_of(str, started.get("name")),
         command=[str(word) for word in _of(list, started.get("command")) or []],

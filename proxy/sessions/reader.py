@@ -28,6 +28,7 @@ __all__ = [
     "Record",
     "RecordedEvent",
     "Skipped",
+    "Source",
     "Standing",
     "parse",
     "read_log",
@@ -49,6 +50,14 @@ class RecordedEvent(msgspec.Struct, frozen=True):
     data: dict[str, Any] = {}
 
 
+class Source(msgspec.Struct, frozen=True):
+    """Where a recorded line was read: its file, and where in it."""
+
+    file: str
+    offset: int
+    length: int
+
+
 class Record(msgspec.Struct, frozen=True):
     """One record of a log; what the fields mean is said where the format is (``record``)."""
 
@@ -68,6 +77,7 @@ class Record(msgspec.Struct, frozen=True):
     eol: str | None = None
     bom: bool = False
     event: RecordedEvent | None = None
+    source: Source | None = None
 
     @property
     def has_message(self) -> bool:

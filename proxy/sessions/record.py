@@ -67,11 +67,13 @@ class StreamRecords:
         *,
         held_back: bool = False,
         from_proxy: bool = False,
+        source: tuple[str, int, int] | None = None,
     ) -> Body:
         r"""Return the body for a line that is JSON.
 
         ``redacted``: JSON pointers into the message. ``held_back``: the line was not passed on. ``from_proxy``:
-        the line was written by claude-proxy itself, as an answer for a line that it held back.
+        the line was written by claude-proxy itself, as an answer for a line that it held back. ``source``: file,
+        offset and length of a line that was read from a file.
 
         A carriage return at the end (CRLF) goes to the field ``eol``: a bare 0x0D inside the record would be
         taken for the end of a line by readers with universal newlines. A byte order mark, which is no part of JSON,
@@ -93,7 +95,7 @@ class StreamRecords:
             suffix += b',"forwarded":false'
         if from_proxy:
             suffix += b',"origin":"claude-proxy"'
-        return self._judged(verdict) + b'"message":', line, suffix + END
+        return self._judged(verdict, source) + b'"message":', line, suffix + END
 
     def text(
         self,
@@ -104,6 +106,7 @@ class StreamRecords:
         truncated: bool = False,
         held_back: bool = False,
         redacted: bool = False,
+        source: tuple[str, int, int] | None = None,
     ) -> Body:
         """Return the body for a line that is not JSON.
 
@@ -124,10 +127,13 @@ class StreamRecords:
             suffix += b',"truncated":true'
         if held_back:
             suffix += b',"forwarded":false'
-        return b'%b"%b":%b' % (self._judged(verdict), field.encode(), quote), text, suffix + END
+        return b'%b"%b":%b' % (self._judged(verdict, source), field.encode(), quote), text, suffix + END
 
-    def _judged(self, verdict: str | None) -> bytes:
-        return self._head if verdict is None else b'%b"verdict":"%b",' % (self._head, verdict.encode())
+    def _judged(self, verdict: str | None, source: tuple[str, int, int] | None) -> bytes:
+        head = self._head if verdict is None else b'%b"verdict":"%b",' % (self._head, verdict.encode())
+        if source is None:
+            return head
+        return b'%b"source":%b,' % (head, _json(dict(zip(("file", "offset", "length"), source, strict=True))))
 
 
 def lifecycle(session_id: str, event_type: str, data: object, redacted: Sequence[str] = ()) -> Body:

@@ -58,7 +58,8 @@ class SessionLog:
         self._may_exist = is_reserved  # else a file of that name is another session's
         self._torn = 0  # bytes of records that are being written
         self._unended = False  # whether the file ends within a line that cannot be taken back
-        self._looked_us = 0
+        self._unready = False  # whether something that the caller keeps could not be written
+        self._looked_ns = 0
         self._lost_records = 0
         self._lost_bytes = 0
         self._lost_since = ""
@@ -81,13 +82,34 @@ class SessionLog:
         """
         with self._lock:
             try:
-                if self._lost_why or not self._begun or self._was_deleted():
-                    self._make_ready()
-                self._write(bodies)
+                self._append(bodies)
             except OSError as error:
                 self._count_lost(bodies, error)
                 return False
             return True
+
+    def try_append(self, bodies: Sequence[Body]) -> bool:
+        """As `append`, for a caller that has the bodies still and tries again: what cannot be written is not lost."""
+        with self._lock:
+            try:
+                self._append(bodies)
+            except OSError:
+                self._unready = True
+                return False
+            return True
+
+    def _append(self, bodies: Sequence[Body] | Alike) -> None:
+        if self._lost_why or self._unready or not self._begun or self._was_deleted():
+            self._make_ready()
+        self._write(bodies)
+
+    def take_over(self, fd: int, seq: int, last_us: int) -> None:
+        """Go on with a log whose writer is gone: ``fd`` is open and locked, and ends with a whole record.
+
+        ``seq``, ``last_us``: of that record; its timestamp in microseconds since 1970.
+        """
+        self._fd, self._begun, self._may_exist = fd, True, True
+        self._clock.seq, self._clock.last_us = seq + 1, last_us
 
     def append_line(self, prefix: bytes, line: bytes) -> bool:
         """Write one record: a prefix, and as its message a line that is given with its newline. Else as `append`.
@@ -127,10 +149,10 @@ class SessionLog:
 
         What is written within it into a file just deleted is as if the deletion had come a little later.
         """
-        now = self._clock.last_us
-        if now - self._looked_us < 1000:
+        now = time.monotonic_ns()
+        if now - self._looked_ns < 1_000_000:
             return False
-        self._looked_us = now
+        self._looked_ns = now
         return os.fstat(self._fd).st_nlink == 0
 
     def _make_ready(self) -> None:
@@ -146,6 +168,7 @@ class SessionLog:
         if not self._begun:
             self._write([self._started])
             self._begun = True
+        self._unready = False
         if self._lost_why:
             self._write([self._gap()])
             self._lost_records = self._lost_bytes = 0

@@ -744,6 +744,11 @@ export type Config = {
     /** Fields and variables whose values are replaced too. */
     fields?: Array<string> | string;
   } | null;
+  /** What is recorded of an interactive `claude`. */
+  interactive?: {
+    /** As `--interactive`. */
+    mode?: "off" | "record" | "status" | false;
+  } | null;
   /** Who may ask the server, and how often. */
   security?: {
     /** Requests of one client (a token, or an address without one), counted from the first request of each stretch of time; none: no limit. */
@@ -4020,8 +4025,8 @@ export type Record = {
   ts: string;
   /** The session, as this proxy names it. */
   session_id: string;
-  /** Where it passed; `proxy` for the session's life, `api` for what a client posted. */
-  stream: "stdin" | "stdout" | "stderr" | "proxy" | "api";
+  /** Where it passed, or `transcript` for what Claude Code wrote about an interactive session; `proxy` for the session's life, `api` for what a client posted. */
+  stream: "stdin" | "stdout" | "stderr" | "transcript" | "proxy" | "api";
   /** For stdin and stdout, unless validation is off. */
   verdict?: "valid" | "invalid" | "unknown" | "malformed" | "text";
   /** The line itself, when it is JSON. */
@@ -4051,6 +4056,12 @@ export type Record = {
   origin?: string;
   /** The message was held back. */
   forwarded?: false;
+  /** Where a line of a transcript was read: file, relative to Claude Code's configuration folder, and bytes. */
+  source?: {
+    file: string;
+    offset: number;
+    length: number;
+  };
   event?: {
     event_type: string;
     data: { [key: string]: unknown };

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-import pty
 import shlex
 import signal
-import struct
-import subprocess
-import termios
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,58 +13,18 @@ from tests.relay.wrapper import (
     BOUND_S,
     CHILDREN,
     PYTHON,
-    Running,
     Wrapper,
     read_all,
     read_line,
-    read_some,
     state_of,
-    write_all,
 )
+from tests.terminal import Terminal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 LISTENER = [*PYTHON, str(CHILDREN / "signals.py")]
-
-
-class Terminal:
-    """A terminal, and the command that has it: in a session of its own, in the foreground."""
-
-    def __init__(self) -> None:
-        self.keys, self.tty = pty.openpty()
-
-    def start(self, command: list[str], *, stdin: bool, stdout: bool, stderr: bool = False) -> Running:
-        """Start a command with the terminal for some of its streams."""
-        running = Running(
-            command,
-            stdin=self.tty if stdin else subprocess.PIPE,
-            stdout=self.tty if stdout else subprocess.PIPE,
-            stderr=self.tty if stderr else subprocess.DEVNULL,
-            start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(self.tty, termios.TIOCSCTTY, 0),
-            bufsize=0,
-        )
-        os.close(self.tty)
-        return running
-
-    def press(self, key: bytes) -> None:
-        """Press a key."""
-        write_all(self.keys, key)
-
-    def resize(self, rows: int, columns: int) -> None:
-        """Change the size of the window."""
-        fcntl.ioctl(self.keys, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-
-    def until(self, text: bytes) -> bytes:
-        """Read what is shown up to and with a text."""
-        shown = b""
-        while text not in shown:
-            chunk = read_some(self.keys)
-            assert chunk, shown
-            shown += chunk
-        return shown
 
 
 @pytest.fixture

@@ -19,10 +19,10 @@ __all__ = ["Log", "Record", "read_log", "read_log_bytes"]
 
 _TS = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 _MESSAGE = re.compile(
-    rb'\{"seq":\d+,"ts":"[^"]+","session_id":"[^"]+","stream":"\w+",(?:"verdict":"\w+",)?"message":'
+    rb'\{"seq":\d+,"ts":"[^"]+","session_id":"[^"]+","stream":"\w+",(?:"verdict":"\w+",)?(?:"source":\{[^}]*\},)?"message":'
 )
 _AFTER_MESSAGE = re.compile(r'(?:,"\w+":.*)?\}')
-_BEFORE_MESSAGE = {"seq", "ts", "session_id", "stream", "verdict", "message"}
+_BEFORE_MESSAGE = {"seq", "ts", "session_id", "stream", "verdict", "source", "message"}
 _SPACES = " \t\r"
 
 

@@ -1,0 +1,127 @@
+"""Where Claude Code keeps what a recorder reads, and reading it. Nothing here writes, creates or locks anything."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+
+from proxy.following import registry
+
+TYPE_CHECKING = False  # see `proxy.sessions.process`
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from typing import Any
+
+    from proxy.following.registry import Registration
+
+__all__ = ["ConfigFolder", "config_folder"]
+
+_PROJECTS = "projects"
+_SUBAGENTS = "subagents"
+_LARGEST_ENTRY = 1 << 20
+_META = {"agentType": "agent_type", "description": "description", "toolUseId": "parent_tool_use_id"}
+
+
+def config_folder(environment: Mapping[bytes, bytes]) -> str | None:
+    """Return Claude Code's configuration folder for a process with that environment; None: it has no home."""
+    if given := environment.get(b"CLAUDE_CONFIG_DIR"):
+        return os.path.abspath(os.fsdecode(given))
+    home = os.fsdecode(environment.get(b"HOME", b""))
+    return os.path.join(home, ".claude") if os.path.isabs(home) else None
+
+
+class ConfigFolder:
+    """One configuration folder of Claude Code."""
+
+    def __init__(self, path: str, cwd: str | None) -> None:
+        """``cwd``: the working directory of the session, after which its project's folder is named."""
+        self.path = path
+        self.registry = os.path.join(path, registry.FOLDER)
+        self._likely = re.sub(r"[^A-Za-z0-9]", "-", cwd or "")
+        self._registrations: dict[int, Registration] = {}
+
+    # -- the registry ------------------------------------------------------------------------------------------
+
+    def registrations(self) -> dict[int, Registration]:
+        """Return all registrations by their process ids. One that is being written is as it was before."""
+        found: dict[int, Registration] = {}
+        for name in _names(self.registry):
+            if (pid := registry.pid_of(name)) is None:
+                continue
+            with contextlib.suppress(OSError), open(os.path.join(self.registry, name), "rb") as file:
+                said = registry.parse(pid, file.read(_LARGEST_ENTRY)) or self._registrations.get(pid)
+                if said is not None:
+                    found[pid] = said
+        self._registrations = found
+        return found
+
+    # -- transcripts -------------------------------------------------------------------------------------------
+
+    def sizes(self, before_us: int) -> dict[str, int]:
+        """Return how long the transcripts of the likely project are, by their files (see `transcript`).
+
+        Of those that were not written to since: of the others nobody knows how long they were.
+        """
+        folder = os.path.join(_PROJECTS, self._likely)
+        files = (
+            os.path.join(folder, name) for name in _names(self.absolute(folder)) if name.endswith(".jsonl")
+        )
+        stats = {file: status for file in files if (status := self.status(file)) is not None}
+        return {file: one.st_size for file, one in stats.items() if one.st_mtime_ns // 1000 < before_us}
+
+    def likely_transcript(self, conversation: str) -> str:
+        """Return where a conversation's transcript will probably be: its file, relative to the folder."""
+        return os.path.join(_PROJECTS, self._likely, f"{conversation}.jsonl")
+
+    def transcript(self, conversation: str) -> str | None:
+        """Return the file of a conversation's transcript, relative to the folder; None: there is none (yet)."""
+        if os.sep in conversation:
+            return None
+        likely = self.likely_transcript(conversation)
+        others = (
+            os.path.join(_PROJECTS, name, f"{conversation}.jsonl")
+            for name in _names(self.absolute(_PROJECTS))
+        )
+        return next((file for file in (likely, *others) if self.status(file) is not None), None)
+
+    def subagents(self, transcript: str) -> Iterator[str]:
+        """Yield the files of the transcripts of a conversation's subagents."""
+        for folder, _, names in os.walk(self.absolute(self.subagents_folder(transcript))):
+            for name in sorted(names):
+                if name.endswith(".jsonl"):
+                    yield os.path.relpath(os.path.join(folder, name), self.path)
+
+    def subagents_folder(self, transcript: str) -> str:
+        """Return the folder of the transcripts of a conversation's subagents, which may be missing."""
+        return os.path.join(transcript.removesuffix(".jsonl"), _SUBAGENTS)
+
+    def subagent(self, file: str) -> dict[str, Any]:
+        """Return what is said beside a subagent's transcript of who called it and what for."""
+        try:
+            with open(self.absolute(file.removesuffix(".jsonl") + ".meta.json"), "rb") as meta:
+                said = json.loads(meta.read(_LARGEST_ENTRY))
+        except (OSError, ValueError, RecursionError):
+            return {}
+        return {
+            ours: said[theirs] for theirs, ours in _META.items() if isinstance(said, dict) and theirs in said
+        }
+
+    def absolute(self, file: str) -> str:
+        """Return the path of a file that is named relative to the folder."""
+        return os.path.join(self.path, file)
+
+    def status(self, file: str) -> os.stat_result | None:
+        """Return what the system says of a file, None when it is not there."""
+        try:
+            return os.stat(self.absolute(file))
+        except OSError:
+            return None
+
+
+def _names(folder: str) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except OSError:
+        return []

@@ -1,0 +1,380 @@
+"""The process beside an interactive ``claude``: waits for what Claude Code writes, and appends it to the session's log.
+
+It decides nothing (see ``session`` and ``transcript``), and whatever fails in it reaches nobody: the command is another
+process, which does not know of it. What cannot be written to the log stays in the transcript and is tried again; if
+this process dies, another one goes on (see ``resumption``).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import os
+import sys
+import time
+
+from proxy import __version__
+from proxy.following.files import ConfigFolder, config_folder
+from proxy.following.registry import is_of
+from proxy.following.session import FollowedSession
+from proxy.redaction import Redactor
+from proxy.sessions import process
+from proxy.sessions.record import FORMAT, lifecycle
+from proxy.sessions.watch import Watch
+from proxy.sessions.writer import SessionLog
+
+TYPE_CHECKING = False  # see `proxy.sessions.process`
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any, NoReturn
+
+    from proxy.following.launch import Command
+    from proxy.following.registry import Registration
+    from proxy.following.transcript import Transcript
+    from proxy.sessions.record import Body
+
+__all__ = ["Recorder", "Settings", "record"]
+
+_BLIND_S = 1.0
+"""Without the kernel's notices: how often to look."""
+_RETRY_S = 5.0
+"""How soon to try again what could not be written."""
+_UNREGISTERED_S = (0.2, 10.0)
+"""How often to look for the registration, at first and at last: a script may move the configuration folder."""
+_AFTER_EXIT_S = 0.05
+"""What a child of the command may take to write its last words after it."""
+_WAITED_FOR_S = 5.0
+"""How long the command's parent may take to wait for it, before how it ended is not told."""
+_PIECE = 1 << 18
+_LONGEST_LINE = 1 << 28
+"""As for lines that pass: a longer one is not for a log."""
+
+
+class Settings:
+    """What the user chose for the session."""
+
+    __slots__ = ("data_dir", "fields", "is_reserved", "mode", "name", "patterns", "redact", "session_id")
+
+    def __init__(
+        self,
+        session_id: str,
+        data_dir: str,
+        name: str | None,
+        mode: str,
+        redact: str,
+        *,
+        patterns: Sequence[str] = (),
+        fields: Sequence[str] = (),
+        is_reserved: bool = False,
+    ) -> None:
+        """``mode``: ``record``, or ``status`` for states alone; ``redact``, ``patterns``, ``fields``: as by `Redactor`.
+
+        ``is_reserved``: the log is there, and empty.
+        """
+        self.session_id = session_id
+        self.data_dir = data_dir
+        self.name = name
+        self.mode = mode
+        self.redact = redact
+        self.patterns = patterns
+        self.fields = fields
+        self.is_reserved = is_reserved
+
+
+def record(settings: Settings, command: Command, failed: int, on_recorded: Callable[[], None]) -> NoReturn:
+    """Record the session to its end, in a process of its own (see ``launch`` for ``failed``).
+
+    ``on_recorded`` is called once, when the session has its log.
+    """
+    status = 1
+    try:
+        if not os.read(failed, 1):  # else there is no command
+            os.close(failed)
+            environment = process.environment(command.identity.pid) or dict(os.environb)
+            config_dir = config_folder(environment) or "/nonexistent"
+            redactor = Redactor(settings.redact, patterns=settings.patterns, fields=settings.fields)
+            started, redacted = _started(settings, command, config_dir, redactor)
+            body = lifecycle(settings.session_id, "session_started", started, redacted)
+            log = SessionLog(settings.data_dir, settings.session_id, body, is_reserved=settings.is_reserved)
+            log.try_append([])
+            session = FollowedSession(
+                settings.session_id,
+                redactor=redactor,
+                started_s=time.monotonic(),
+                started_us=command.started_ns // 1000,
+                content=settings.mode == "record",
+            )
+            recorder = Recorder(log, session, command, config_dir)
+            on_recorded()
+            log.point_latest_here()
+            recorder.run()
+        status = 0
+    finally:
+        os._exit(status)
+
+
+class Recorder:
+    """Follows one command from now on to its end."""
+
+    def __init__(
+        self,
+        log: SessionLog,
+        session: FollowedSession,
+        command: Command,
+        config_dir: str,
+        *,
+        is_first: bool = True,
+    ) -> None:
+        """``is_first``: no other recorder was there before."""
+        self._log = log
+        self._session = session
+        self._command = command
+        self._config = ConfigFolder(config_dir, command.cwd)
+        self._sizes = self._config.sizes(session.started_us) if is_first else {}
+        self._watch = Watch(blind_s=_BLIND_S)
+        self._registered: process.Identity | None = None
+        """The process that is registered: the command, or one that it has started."""
+        self._learn(process.environment(command.identity.pid))
+        self._was_there: dict[str, bool] = {}
+        self._look_for_s = _UNREGISTERED_S[0]
+        self._is_behind = False  # whether something could not be written
+
+    def run(self) -> None:
+        """Record until the command has ended."""
+        while not self.has_ended():
+            self.look()
+            self._watch.set_paths(self._watched())
+            self._watch.wait(self._timeout(), also=self._command.pidfd)
+        self._finish()
+
+    def has_ended(self) -> bool:
+        """Tell whether the command has ended."""
+        return not process.lives(self._command.identity)
+
+    def look(self, *, is_last: bool = False) -> None:
+        """Take what is new; ``is_last``: nothing more will come."""
+        self._adjust_clock()
+        now_s = time.monotonic()
+        self._is_behind = False
+        self._look_at_registry(now_s)
+        self._look_for_transcripts()
+        for file, transcript in list(self._session.transcripts.items()):
+            if not transcript.is_over:
+                self._read_on(file, transcript, is_last)
+        self._say(self._session.overdue(now_s))
+
+    # -- waiting -----------------------------------------------------------------------------------------------
+
+    def _timeout(self) -> float | None:
+        now_s = time.monotonic()
+        until_s = self._session.wait_until_s(now_s)
+        waits = [] if until_s is None else [max(0.0, until_s - now_s)]
+        if self._registered is None:
+            waits.append(self._look_for_s)
+            self._look_for_s = min(self._look_for_s * 2, _UNREGISTERED_S[1])
+        if self._is_behind:
+            waits.append(_RETRY_S)
+        if self._command.pidfd < 0:
+            waits.append(_BLIND_S)
+        return min(waits, default=None)
+
+    def _watched(self) -> list[str]:
+        session, config = self._session, self._config
+        paths = [config.registry]
+        if session.wants_transcript:
+            paths.append(config.absolute(config.likely_transcript(session.conversation or "")))
+        for file, transcript in session.transcripts.items():
+            if transcript.is_over:
+                continue
+            paths.append(config.absolute(file))
+            if not transcript.is_subagent:
+                paths.append(config.absolute(config.subagents_folder(file)))
+        return paths
+
+    def _adjust_clock(self) -> None:
+        """A clock that is set back makes new lines look older than the session: then it started earlier, by it."""
+        age_ns = process.boot_ns() - self._command.started_boot_ns
+        self._session.started_us = min(self._session.started_us, (time.time_ns() - age_ns) // 1000)
+
+    # -- reading -----------------------------------------------------------------------------------------------
+
+    def _look_at_registry(self, now_s: float) -> None:
+        registrations = self._config.registrations()
+        mine = self._mine(registrations) or (self._look_elsewhere() if self._registered is None else None)
+        others: list[Registration] = []
+        if mine is not None:
+            if self._registered is None:
+                self._registered = process.identity(mine.pid)
+            others = [
+                one
+                for one in registrations.values()
+                if one.session_id == mine.session_id and one.pid != mine.pid and _is_alive(one)
+            ]
+        self._say(self._session.registered(mine, others, self._config.path, now_s))
+
+    def _mine(self, registrations: dict[int, Registration]) -> Registration | None:
+        """Return the registration of the command or, for a launcher that stays, of what it has started."""
+        identity, started_ms = self._registered or self._command.identity, self._session.started_us // 1000
+        own = registrations.get(identity.pid)
+        if own is not None and is_of(own, identity, started_ms):
+            return own
+        if not registrations or self._registered is not None:
+            return None
+        for pid in process.descendants(identity.pid):
+            found = registrations.get(pid)
+            if found is not None and is_of(found, process.identity(pid), started_ms):
+                return found
+        return None
+
+    def _look_elsewhere(self) -> Registration | None:
+        """A script in between may have set another configuration folder, for itself or for what it starts."""
+        pid = self._command.identity.pid
+        for one in (pid, *process.descendants(pid)):
+            environment = process.environment(one)
+            if not environment:
+                continue
+            self._learn(environment)
+            path = config_folder(environment)
+            if path is not None and path != self._config.path:
+                config = ConfigFolder(path, self._command.cwd)
+                if (found := self._mine(config.registrations())) is not None:
+                    self._config, self._sizes = config, config.sizes(self._session.started_us)
+                    return found
+        return None
+
+    def _learn(self, environment: dict[bytes, bytes] | None) -> None:
+        if environment:
+            self._session.knows(environment)
+
+    def _look_for_transcripts(self) -> None:
+        session, config = self._session, self._config
+        if session.wants_transcript:
+            conversation = session.conversation or ""
+            file = config.transcript(conversation)
+            was_there = self._was_there.setdefault(conversation, file is not None)
+            if file is not None:
+                self._open(file, was_there=was_there)
+        for main in [one for one in session.transcripts.values() if not (one.is_subagent or one.is_over)]:
+            for file in config.subagents(main.file):
+                if file not in session.transcripts and not self._is_older(file):
+                    session.open_subagent(file, main.claude_session_id, config.subagent(file))
+
+    def _open(self, file: str, *, was_there: bool) -> None:
+        with contextlib.suppress(OSError), open(self._config.absolute(file), "rb") as opened:
+            status = os.fstat(opened.fileno())
+            self._session.open(
+                file,
+                lambda length, place: os.pread(opened.fileno(), length, place),
+                size=status.st_size,
+                changed_us=status.st_mtime_ns // 1000,
+                size_at_start=self._sizes.get(file),
+                was_there=was_there,
+            )
+
+    def _is_older(self, file: str) -> bool:
+        status = self._config.status(file)
+        return status is None or self._session.is_older(status.st_mtime_ns // 1000)
+
+    def _read_on(self, file: str, transcript: Transcript, is_last: bool) -> None:
+        """Record what has come into a transcript, or else leave it as it was."""
+        with contextlib.suppress(OSError), open(self._config.absolute(file), "rb") as opened:
+            size, began = os.fstat(opened.fileno()).st_size, transcript.offset
+            piece = _PIECE
+            while size > transcript.offset or not transcript.is_opened:
+                before = copy.copy(transcript)
+                data = os.pread(opened.fileno(), piece, transcript.offset)
+                is_rest = before.offset + len(data) >= size
+                bodies = transcript.take(data, is_last=is_last and is_rest, is_mine=self._session.is_mine())
+                if not self._log.try_append(bodies):
+                    self._session.transcripts[file] = before
+                    self._is_behind = True
+                    break
+                if transcript.offset > before.offset:
+                    piece = _PIECE
+                elif is_rest:
+                    break
+                elif piece > _LONGEST_LINE:
+                    transcript.is_over = True
+                    self._say([self._fault(f"{file} has a line longer than {_LONGEST_LINE} bytes")])
+                    break
+                else:
+                    piece *= 4
+            if self._session.transcripts[file].offset > began:
+                self._say(self._session.lines_came())
+
+    def _say(self, bodies: list[Body]) -> None:
+        if bodies:
+            self._log.append(bodies)
+
+    # -- the end -----------------------------------------------------------------------------------------------
+
+    def _finish(self) -> None:
+        self.look()
+        time.sleep(_AFTER_EXIT_S)
+        self.look(is_last=True)
+        self._say(self._session.ended())
+        if self._is_behind:
+            return  # the disk is full: whoever looks next goes on
+        transcripts = self._session.transcripts.values()
+        lines = sum(one.recorded_lines for one in transcripts)
+        data = {
+            **self._how_it_ended(),
+            "clean": self._mine(self._config.registrations()) is None,
+            "duration_ms": self._duration_ms(),
+            "counts": {"transcript": {"unjudged": lines}} if lines else {},
+            "skipped": {
+                "lines": sum(one.skipped_lines for one in transcripts),
+                "bytes": sum(one.skipped_bytes for one in transcripts),
+            },
+        }
+        self._say([lifecycle(self._session.session_id, "session_ended", data)])
+        self._log.close()
+
+    def _how_it_ended(self) -> dict[str, Any]:
+        status = None if self._command.pidfd < 0 else process.exit_of(self._command.pidfd, _WAITED_FOR_S)
+        return {} if status is None else process.described_exit(status)
+
+    def _duration_ms(self) -> int:
+        if self._command.pidfd >= 0:
+            return (process.boot_ns() - self._command.started_boot_ns) // 1_000_000
+        # It ended while nobody looked: its last words tell when, about.
+        last_us = max((one.last_us for one in self._session.transcripts.values()), default=0)
+        return max(0, last_us - self._session.started_us) // 1000
+
+    def _fault(self, error: str) -> Body:
+        return lifecycle(self._session.session_id, "wrapper_error", {"where": "recorder", "error": error})
+
+
+def _is_alive(one: Registration) -> bool:
+    identity = process.identity(one.pid)
+    return process.lives(identity) and is_of(one, identity, 0)
+
+
+def _started(
+    settings: Settings, command: Command, config_dir: str, redactor: Redactor
+) -> tuple[dict[str, Any], list[str]]:
+    words, changed = list(command.words), list[int]()
+    if settings.redact != "off":
+        words, changed = redactor.command(words)
+    data = {
+        "format": FORMAT,
+        "mode": "followed",
+        "interactive": settings.mode,
+        "command": words,
+        "cwd": command.cwd,
+        "name": settings.name,
+        "pid": command.identity.pid,
+        "proc_start": command.identity.start,
+        "boot_id": command.identity.boot,
+        "follower_pid": os.getpid(),
+        "config_dir": config_dir,
+        "validation": "off",
+        "redact": settings.redact,
+        "redaction": {"patterns": list(settings.patterns), "fields": list(settings.fields)},
+        "versions": {"claude_proxy": __version__, "python": sys.version.split()[0]},
+        "streams": {
+            name: {"kind": "terminal", "relayed": False, "declared_messages": False}
+            for name in ("stdin", "stdout", "stderr")
+        },
+    }
+    return data, [f"/command/{index}" for index in changed]

@@ -1,0 +1,306 @@
+"""One interactive session as its recorder knows it: pure, what was seen in, record bodies and what to wait for out.
+
+What is seen are the registry's words (`FollowedSession.registered`), files (`FollowedSession.open`) and lines. Times of
+waiting are seconds of any clock that only goes forward.
+"""
+
+from __future__ import annotations
+
+from proxy.following.transcript import Head, Transcript, end_of_history, last_cost
+from proxy.sessions.record import lifecycle, rfc3339
+
+TYPE_CHECKING = False  # see `proxy.sessions.process`
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from typing import Any
+
+    from proxy.following.registry import Registration
+    from proxy.following.transcript import Why
+    from proxy.redaction import Redactor
+    from proxy.sessions.record import Body
+
+__all__ = ["FollowedSession"]
+
+_REGISTERED_S = 8.0
+"""Claude Code registers within a second or two of its start, when nobody has to be asked anything before."""
+_CHILD_S = 2.0
+"""How long a session is waited for that will not be registered, as its environment says."""
+_WRITTEN_S = 8.0
+"""Lines have been seen to be written up to 2.5 s after what they tell, on a busy machine."""
+_CLOSED_S = 2.0
+"""With the next conversation begun, Claude Code writes the total of the one before within a moment."""
+_LOOK_S = 1.0
+"""How often it is looked for the transcript of a turn that is under way."""
+_CLOCK_TICK_US = 20_000
+"""File systems take their times from a clock that ticks; it is behind by no more than this."""
+_COST_BYTES = 1 << 18
+"""The total of a conversation is among its last lines."""
+_CHILD = b"CLAUDE_CODE_CHILD_SESSION"
+"""In the environment of what Claude Code starts: a session that is begun there keeps no transcript."""
+
+
+class FollowedSession:
+    """What is known of one session, and what is to be said of it in its log."""
+
+    def __init__(
+        self, session_id: str, *, redactor: Redactor, started_s: float, started_us: int, content: bool
+    ) -> None:
+        """``started_us``: when the command was started, in microseconds since 1970. ``content``: record transcripts."""
+        self.session_id = session_id
+        self.started_us = started_us
+        self.transcripts: dict[str, Transcript] = {}
+        self.conversation: str | None = None
+        """Claude Code's id of the conversation that is open."""
+        self.not_recorded: str | None = None
+        """Why the session is not recorded, if it is known not to be."""
+        self._content = content
+        self._redactor = redactor
+        self._said: tuple[object, ...] | None = None
+        self._registration: Registration | None = None
+        self._started_s = started_s
+        self._may_register = True  # whether it is not said yet that it is not registered
+        self._is_child = False
+        self._write_by_s: float | None = None
+        self._in_turn = False
+        self._turn_has_lines = False
+        self._conversations = 0
+        self._boundary_us: int | None = None
+        self._closing: dict[str, float] = {}
+        self._sharers: list[Registration] = []
+        self._branches: dict[str, bool] = {}
+
+    def resume(self, status: Mapping[str, Any], not_recorded: str | None, last_us: int) -> None:
+        """Go on from what another recorder has said: the registry's last words, and when it said anything last."""
+        self.not_recorded = not_recorded
+        if status:
+            self.conversation, self._conversations = status["claude_session_id"], 1
+            self._said = tuple(status.values())
+            self._may_register = False
+            # A conversation that was turned to meanwhile goes on with what is newer than that.
+            self._boundary_us = last_us
+
+    # -- the registry ------------------------------------------------------------------------------------------
+
+    def registered(
+        self, found: Registration | None, others: Iterable[Registration], config_dir: str, now_s: float
+    ) -> list[Body]:
+        """Take what the registry says of the session's process, and of all others that live."""
+        if found is None:
+            if self._registration is None:
+                return []
+            self._registration = self._said = None
+            return [self._event("claude_status", {"claude_session_id": self.conversation, "gone": True})]
+        bodies = self._status(found, config_dir)
+        self._may_register = False
+        if self.not_recorded in ("child_session", "no_registry"):
+            bodies.append(self._recorded_after_all())
+        if found.session_id != self.conversation:
+            self._turn_to(found, now_s)
+        self._registration = found
+        self._follow_turn(found, now_s)
+        return bodies + self._shared(others)
+
+    def _status(self, found: Registration, config_dir: str) -> list[Body]:
+        since = None if found.since_ms is None else rfc3339(found.since_ms * 1_000_000)
+        data = {
+            "claude_session_id": found.session_id,
+            "status": found.status,
+            "waiting_for": found.waiting_for,
+            "since": since,
+            "version": found.version,
+            "kind": found.kind,
+            "pid": found.pid,
+            "config_dir": config_dir,
+        }
+        said = tuple(data.values())
+        if said == self._said:
+            return []
+        self._said = said
+        return [self._event("claude_status", data)]
+
+    def _turn_to(self, found: Registration, now_s: float) -> None:
+        """Turn to another conversation. What is in its file from before the last change of state is history."""
+        for transcript in self.transcripts.values():
+            if transcript.claude_session_id == self.conversation and not transcript.is_subagent:
+                self._closing[transcript.file] = now_s + _CLOSED_S
+        if self._registration is not None and self._registration.since_ms is not None:
+            self._boundary_us = self._registration.since_ms * 1000
+        self.conversation = found.session_id
+        self._conversations += 1
+        self._branches.clear()
+
+    def _follow_turn(self, found: Registration, now_s: float) -> None:
+        """Note when a turn ends of which no line has come."""
+        if found.status == "busy":
+            if not self._in_turn:
+                self._in_turn, self._turn_has_lines = True, False
+        elif found.status in ("idle", "shell") and self._in_turn:
+            self._in_turn = False
+            if self._content and not self._turn_has_lines and self._write_by_s is None:
+                self._write_by_s = now_s + _WRITTEN_S
+
+    def _shared(self, others: Iterable[Registration]) -> list[Body]:
+        sharers = [one for one in others if one.session_id == self.conversation]
+        was, self._sharers = {one.pid for one in self._sharers}, sharers
+        pids = [one.pid for one in sharers]
+        if set(pids) == was:
+            return []
+        data = {"claude_session_id": self.conversation, "pids": pids} | ({} if pids else {"over": True})
+        return [self._event("transcript_shared", data)]
+
+    # -- transcripts -------------------------------------------------------------------------------------------
+
+    @property
+    def wants_transcript(self) -> bool:
+        """Whether the transcript of the conversation that is open is to be looked for."""
+        return self._content and self.conversation is not None and self._main() is None
+
+    def _main(self) -> Transcript | None:
+        for transcript in self.transcripts.values():
+            if transcript.claude_session_id == self.conversation and not transcript.is_subagent:
+                return transcript
+        return None
+
+    def open(
+        self,
+        file: str,
+        read: Callable[[int, int], bytes],
+        *,
+        size: int,
+        changed_us: int,
+        size_at_start: int | None,
+        was_there: bool,
+    ) -> Transcript:
+        """Begin to follow the transcript of the conversation that is open.
+
+        ``read`` gives so many bytes (first) from a place on (second). ``changed_us``: when the file was last written.
+        ``size_at_start``: how long it was when the command was started, where that is known. ``was_there``: when the
+        conversation was turned to.
+        """
+        boundary_us = self.started_us if self._boundary_us is None else self._boundary_us
+        end, is_exact = 0, True
+        if size_at_start is not None and self._boundary_us is None:
+            end = size_at_start
+        elif was_there and changed_us < boundary_us - _CLOCK_TICK_US:
+            end = size
+        elif was_there or size_at_start is not None:
+            end, is_exact = end_of_history(read, size_at_start or 0, size, boundary_us), False
+        if end:
+            place = max(0, end - _COST_BYTES)
+            about = {"cost_before": last_cost(read(end - place, place))}
+            transcript = self._transcript(file, "continued", boundary_us, about)
+            transcript.begin_at(end, is_exact=is_exact)
+        else:
+            transcript = self._transcript(file, "cleared" if self._conversations > 1 else "new", boundary_us)
+        self.transcripts[file] = transcript
+        return transcript
+
+    def open_subagent(self, file: str, conversation: str, about: dict[str, Any]) -> Transcript:
+        """Begin to follow the transcript of a subagent."""
+        transcript = self._transcript(file, "subagent", self.started_us, about)
+        transcript.claude_session_id = conversation
+        self.transcripts[file] = transcript
+        return transcript
+
+    def reopen(self, file: str, conversation: str, why: Why, offset: int) -> Transcript:
+        """Go on with a transcript that another recorder has begun, behind what it has recorded."""
+        transcript = self._transcript(file, why, 0)
+        transcript.claude_session_id = conversation
+        transcript.begin_at(offset, is_exact=True)
+        transcript.is_opened = True
+        transcript.is_over = not transcript.is_subagent and conversation != self.conversation
+        self.transcripts[file] = transcript
+        return transcript
+
+    def _transcript(
+        self, file: str, why: Why, boundary_us: int, about: dict[str, Any] | None = None
+    ) -> Transcript:
+        conversation = self.conversation or ""
+        return Transcript(
+            self.session_id, file, conversation, why, self._redactor, boundary_us=boundary_us, about=about
+        )
+
+    def is_older(self, changed_us: int) -> bool:
+        """Tell whether a file that was last written then has nothing of the session."""
+        return changed_us < self.started_us - _CLOCK_TICK_US
+
+    def lines_came(self) -> list[Body]:
+        """Note that a transcript has grown."""
+        self._turn_has_lines = True
+        self._write_by_s = None
+        return [self._recorded_after_all()] if self.not_recorded == "no_transcript" else []
+
+    def is_mine(self) -> Callable[[Head], bool] | None:
+        """Return what tells whether a line is this process's, None where no other has the conversation open."""
+        return self._is_mine if self._sharers else None
+
+    def _is_mine(self, head: Head) -> bool:
+        """Tell whose a line is: of the branch of a process, or of the one that does something.
+
+        Each process goes on from its own last line. Where both are idle or both at work nobody can tell.
+        """
+        mine = self._branches.get(head.parent_uuid or "")
+        at_us = head.at_us
+        if mine is None:
+            mine = True
+            if at_us is not None and self._registration is not None and _was_idle(self._registration, at_us):
+                mine = all(_was_idle(one, at_us) for one in self._sharers)
+            elif at_us is None:
+                return True
+        if head.uuid is not None:
+            self._branches[head.uuid] = mine
+        return mine
+
+    # -- waiting -----------------------------------------------------------------------------------------------
+
+    def wait_until_s(self, now_s: float) -> float | None:
+        """Return when to look again though nothing was heard, None: not at all."""
+        times = [self._register_by_s(), self._write_by_s, *self._closing.values()]
+        if self.wants_transcript and self._in_turn:
+            times.append(now_s + _LOOK_S)
+        return min((time for time in times if time is not None), default=None)
+
+    def knows(self, environment: Mapping[bytes, bytes]) -> None:
+        """Take what the command's environment says of the session."""
+        self._is_child = bool(environment.get(_CHILD))
+
+    def overdue(self, now_s: float) -> list[Body]:
+        """Say what should have come by now and has not; let go of conversations that are over."""
+        bodies = []
+        if (by_s := self._register_by_s()) is not None and now_s >= by_s:
+            self._may_register = False
+            bodies.append(self._not_recorded("child_session" if self._is_child else "no_registry"))
+        if self._write_by_s is not None and now_s >= self._write_by_s:
+            self._write_by_s = None
+            if self.not_recorded is None:
+                bodies.append(self._not_recorded("no_transcript"))
+        for file in [file for file, time in self._closing.items() if now_s >= time]:
+            del self._closing[file]
+            self.transcripts[file].is_over = True
+        return bodies
+
+    def ended(self) -> list[Body]:
+        """Say what has not come now that nothing more will come."""
+        return self.overdue(float("inf"))
+
+    def _register_by_s(self) -> float | None:
+        if not self._may_register:
+            return None
+        return self._started_s + (_CHILD_S if self._is_child else _REGISTERED_S)
+
+    def _not_recorded(self, why: str) -> Body:
+        self.not_recorded = why
+        return self._event("not_recorded", {"why": why})
+
+    def _recorded_after_all(self) -> Body:
+        why, self.not_recorded = self.not_recorded, None
+        return self._event("not_recorded", {"why": why, "over": True})
+
+    def _event(self, event_type: str, data: object) -> Body:
+        return lifecycle(self.session_id, event_type, data)
+
+
+def _was_idle(registration: Registration, at_us: int) -> bool:
+    """Tell whether a process was at rest at a time, and has been since."""
+    since_ms = registration.since_ms
+    return registration.status in ("idle", "shell") and since_ms is not None and since_ms * 1000 <= at_us

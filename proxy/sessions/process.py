@@ -1,0 +1,187 @@
+"""What the operating system tells of processes: who they are, whether they live, how they ended.
+
+A process id alone says nothing later: it is given to another process one day. Together with the boot and the time of
+the process's start it names one process for ever.
+
+Linux tells all of it (proc(5), pidfd_open(2)); where a system does not tell something, it is None.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+TYPE_CHECKING = False  # `typing` takes long to import, and a command waits
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from typing import Any
+
+__all__ = [
+    "Identity",
+    "boot_ns",
+    "descendants",
+    "described_exit",
+    "descriptors",
+    "environment",
+    "exit_of",
+    "identity",
+    "is_stopped",
+    "lives",
+    "open_process",
+    "started_boot_ns",
+]
+
+_PIDFD_GET_INFO = 0xC040FF0B  # _IOWR(0xFF, 11, struct pidfd_info) of linux/pidfd.h, which is 64 bytes long
+_PIDFD_INFO_EXIT = 8
+_EXIT_STATUS_AT = 60
+_START, _STATE, _PARENT = 19, 0, 1  # fields 22, 3 and 4 of proc_pid_stat(5), counted behind the name
+
+
+class Identity:
+    """One process: its id, its start (in ticks since the boot) and the boot."""
+
+    __slots__ = ("boot", "pid", "start")
+
+    def __init__(self, pid: int, start: str | None, boot: str | None) -> None:
+        self.pid = pid
+        self.start = start
+        self.boot = boot
+
+
+def identity(pid: int) -> Identity:
+    """Return who a process is now; start and boot are None where the system does not tell, or it is gone."""
+    fields = _stat(pid)
+    return Identity(pid, fields[_START] if fields else None, _boot())
+
+
+def started_boot_ns(process: Identity) -> int | None:
+    """Return when a process of this boot was started, on the clock of `boot_ns`, to a hundredth of a second or so."""
+    if process.start is None or process.boot != _boot():
+        return None
+    return int(process.start) * 1_000_000_000 // os.sysconf("SC_CLK_TCK")
+
+
+def lives(process: Identity) -> bool:
+    """Tell whether a process lives still. One that has exited and was not waited for does not."""
+    if process.boot is not None and process.boot != _boot():
+        return False
+    fields = _stat(process.pid)
+    if fields is not None:
+        return fields[_STATE] not in ("Z", "X") and process.start in (None, fields[_START])
+    if os.path.exists("/proc/self/stat"):
+        return False
+    try:
+        os.kill(process.pid, 0)
+    except PermissionError:
+        return True
+    except OSError:
+        return False
+    return True
+
+
+def is_stopped(pid: int) -> bool:
+    """Tell whether a process is stopped, by a signal or by who traces it."""
+    fields = _stat(pid)
+    return fields is not None and fields[_STATE] in ("T", "t")
+
+
+def descendants(pid: int) -> Iterator[int]:
+    """Yield the children of a process, their children, and so on."""
+    children: dict[int, list[int]] = {}
+    for name in _names("/proc"):
+        if name.isdigit() and (fields := _stat(int(name))):
+            children.setdefault(int(fields[_PARENT]), []).append(int(name))
+    found = [pid]
+    for one in found:
+        found += children.get(one, ())
+    yield from found[1:]
+
+
+def environment(pid: int) -> dict[bytes, bytes] | None:
+    """Return the environment that a process was given when its program was started."""
+    try:
+        with open(f"/proc/{pid}/environ", "rb") as file:
+            entries = [entry.partition(b"=") for entry in file.read().split(b"\0") if entry]
+    except OSError:
+        return None
+    return {name: value for name, _, value in entries}
+
+
+def descriptors() -> Sequence[int]:
+    """Return the descriptors that this process has open; where nobody tells, all that it may have."""
+    try:
+        return [int(name) for name in os.listdir("/proc/self/fd")]
+    except OSError:
+        return range(os.sysconf("SC_OPEN_MAX"))
+
+
+def boot_ns() -> int:
+    """Return nanoseconds of a clock that nobody sets, and that goes on while the machine sleeps."""
+    return time.clock_gettime_ns(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
+def open_process(pid: int) -> int:
+    """Return a descriptor that can be read when a process has ended; -1 where there are none (Linux before 5.3)."""
+    try:
+        return os.pidfd_open(pid)
+    except (OSError, AttributeError):
+        return -1
+
+
+def exit_of(pidfd: int, timeout_s: float) -> int | None:
+    """Return how the process of a descriptor ended, as ``waitpid`` tells it to its parent (Linux 6.15 and later).
+
+    The kernel knows it when the parent has waited for the process, which may take a moment: ``timeout_s`` at most.
+    """
+    import fcntl  # noqa: PLC0415 - for the few that ask
+    import select  # noqa: PLC0415
+    import sys  # noqa: PLC0415
+
+    poller = select.poll()
+    poller.register(pidfd, 0)  # POLLHUP alone: it was waited for (Linux 6.9)
+    poller.poll(timeout_s * 1000)
+    asked = bytearray(64)
+    asked[:8] = _PIDFD_INFO_EXIT.to_bytes(8, sys.byteorder)
+    try:
+        fcntl.ioctl(pidfd, _PIDFD_GET_INFO, asked)
+    except OSError:
+        return None
+    if not int.from_bytes(asked[:8], sys.byteorder) & _PIDFD_INFO_EXIT:
+        return None
+    return int.from_bytes(asked[_EXIT_STATUS_AT:], sys.byteorder)
+
+
+def described_exit(status: int) -> dict[str, Any]:
+    """Return how a process ended, told as by ``waitpid``, as records say it: ``exit_code``, or ``signal`` by name."""
+    if not os.WIFSIGNALED(status):
+        return {"exit_code": os.WEXITSTATUS(status)}
+    import signal  # noqa: PLC0415 - as above
+
+    number = os.WTERMSIG(status)
+    try:
+        return {"signal": signal.Signals(number).name}
+    except ValueError:
+        return {"signal": f"SIGRT{number}"}
+
+
+def _stat(pid: int) -> list[str] | None:
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return file.read().rpartition(b")")[2].decode().split()
+    except OSError:
+        return None
+
+
+def _boot() -> str | None:
+    try:
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+            return file.read().strip()
+    except OSError:
+        return None
+
+
+def _names(folder: str) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except OSError:
+        return []

@@ -1,0 +1,1 @@
+"""The recorder beside an interactive ``claude``."""

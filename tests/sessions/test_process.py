@@ -1,0 +1,118 @@
+"""Processes are told apart for ever, and it is known how they ended."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from proxy.sessions import process
+from proxy.sessions.process import Identity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+BOUND_S = 20
+
+
+@pytest.fixture
+def child() -> Iterator[subprocess.Popen[bytes]]:
+    """A process that ends when its input does."""
+    with subprocess.Popen(["/bin/sh", "-c", "read -r code; exit $code"], stdin=subprocess.PIPE) as child:
+        yield child
+        if child.poll() is None:
+            child.send_signal(signal.SIGCONT)
+            child.kill()
+
+
+def end(child: subprocess.Popen[bytes], code: int) -> None:
+    """Let it exit, without being waited for."""
+    assert child.stdin is not None
+    child.stdin.write(b"%d\n" % code)
+    child.stdin.flush()
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+
+
+def test_a_process_lives_until_it_ends(child: subprocess.Popen[bytes]) -> None:
+    """Also one that nobody has waited for yet is over."""
+    identity = process.identity(child.pid)
+    assert process.lives(identity)
+    end(child, 0)
+    assert not process.lives(identity)
+    child.wait()
+    assert not process.lives(identity)
+
+
+def test_a_number_that_is_another_process_is_not_this_one(child: subprocess.Popen[bytes]) -> None:
+    """The same number with another start, or in another boot, is another process."""
+    mine = process.identity(child.pid)
+    assert not process.lives(Identity(mine.pid, "1", mine.boot))
+    assert not process.lives(Identity(mine.pid, mine.start, "another boot"))
+    assert process.lives(Identity(mine.pid, None, None))
+
+
+def test_a_stopped_process_is_known_to_be(child: subprocess.Popen[bytes]) -> None:
+    """Ctrl-Z leaves a process that lives and does nothing."""
+    assert not process.is_stopped(child.pid)
+    child.send_signal(signal.SIGSTOP)
+    os.waitid(os.P_PID, child.pid, os.WSTOPPED)
+    assert process.is_stopped(child.pid)
+
+
+def test_descendants_are_found() -> None:
+    """Children of children too, however many there are."""
+    script = "sh -c 'echo $$; exec sleep 60' & wait"
+    with subprocess.Popen(["sh", "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as parent:
+        assert parent.stdout is not None
+        grandchild = int(parent.stdout.readline())
+        assert grandchild in list(process.descendants(os.getpid()))
+        os.kill(grandchild, signal.SIGKILL)
+
+
+def test_an_environment_is_that_of_the_program() -> None:
+    """What a process was given, and nothing for one that is not there."""
+    with subprocess.Popen(["/bin/cat"], stdin=subprocess.PIPE, env={"A": "1", "B": "x=y"}) as child:
+        assert process.environment(child.pid) == {b"A": b"1", b"B": b"x=y"}
+    assert process.environment(child.pid) is None
+
+
+@pytest.mark.parametrize("ending", [0, 7, signal.SIGKILL])
+def test_how_a_process_ended_is_known_to_others_than_its_parent(ending: int) -> None:
+    """Where the kernel tells it (Linux 6.15), somebody who is not the parent learns status or signal."""
+    with subprocess.Popen(["/bin/sh", "-c", "read -r x; eval $x"], stdin=subprocess.PIPE) as child:
+        fd = process.open_process(child.pid)
+        if isinstance(ending, signal.Signals):
+            child.send_signal(ending)
+        else:
+            assert child.stdin is not None
+            child.stdin.write(b"exit %d\n" % ending)
+            child.stdin.flush()
+        returned = child.wait()
+        told = process.exit_of(fd, BOUND_S)
+        os.close(fd)
+    if told is None:
+        pytest.skip("this kernel does not tell")
+    assert os.waitstatus_to_exitcode(told) == returned
+    expected = {"signal": "SIGKILL"} if ending == signal.SIGKILL else {"exit_code": ending}
+    assert process.described_exit(told) == expected
+
+
+def test_an_unknown_signal_has_a_name_too() -> None:
+    """Signals without a name of their own are told by their number."""
+    assert process.described_exit(40) == {"signal": "SIGRT40"}
+
+
+def test_the_start_is_known_on_a_clock_that_nobody_sets() -> None:
+    """A process that was just started has not lived longer than this test."""
+    before = process.boot_ns()
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+        started = process.started_boot_ns(process.identity(child.pid))
+        after = process.boot_ns()
+        child.kill()
+    assert started is not None
+    assert before - 20_000_000 <= started <= after
+    assert process.started_boot_ns(Identity(1, "1", "another boot")) is None
