@@ -100,6 +100,15 @@ class Validation(Section, frozen=True):
     ] = 8
 
 
+class Schemas(Section, frozen=True):
+    """Schemas of your own, for validation."""
+
+    directory: Annotated[
+        Path | None,
+        "Folder of JSON Schema files: `NAME.json` is the schema type `user/NAME`; none: there are none.",
+    ] = None
+
+
 class Security(Section, frozen=True):
     """Who may ask the server, and how often."""
 
@@ -225,6 +234,7 @@ class Settings(Section, frozen=True):
     api: Api = Api()
     monitoring: Monitoring = Monitoring()
     validation: Validation = Validation()
+    schemas: Schemas = Schemas()
     redaction: Redaction = Redaction()
     interactive: InteractiveUse = InteractiveUse()
     security: Security = Security()

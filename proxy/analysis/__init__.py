@@ -4,7 +4,7 @@
 ``report``     the shape of that report
 ``spans``      what lasts: turns, tools, subagents, permissions; ``waits``: what the time goes into
 ``timeline``   both as bars; ``distribution``, ``patterns``, ``states``, ``counts``, ``turns``, ``cost``: their figures
-``anomalies``  what stands out, by the detectors ``delays``, ``loops``, ``failures``, ``mismatches``
+``anomalies``  what stands out, by the detectors ``delays``, ``loops``, ``failures``, ``mismatches``, ``outputs``
 ``summary``    all of it in a few sentences
 
 Nothing here reads a clock or a file: time arrives in the events.

@@ -6,7 +6,7 @@ thresholds and their reasons; ``docs/analysis.md`` says the same to users.
 
 from typing import Final
 
-from proxy.analysis import failures, mismatches
+from proxy.analysis import failures, mismatches, outputs
 from proxy.analysis.cost import Costs
 from proxy.analysis.counts import ToolCounts
 from proxy.analysis.delays import Delays
@@ -14,6 +14,7 @@ from proxy.analysis.failures import Failures
 from proxy.analysis.findings import Findings, Seen, Tops
 from proxy.analysis.loops import Loops
 from proxy.analysis.mismatches import Mismatches
+from proxy.analysis.outputs import Outputs
 from proxy.analysis.report import Activity, Anomaly
 from proxy.analysis.spans import Span, Spans
 from proxy.events import Event
@@ -30,6 +31,7 @@ KINDS: Final = (
     "limited_turn",
     "blocked_turn",
     "start_problem",
+    "structured_output",
     "failed_subagent",
     "cut_off_task",
     "error_burst",
@@ -59,7 +61,7 @@ COST_TURNS = 5
 COST_USD = 0.25
 COST_TIMES_MEDIAN = 5
 COST_TIMES_P90 = 3
-_TYPES = failures.TYPES | mismatches.TYPES
+_TYPES = failures.TYPES | mismatches.TYPES | outputs.TYPES
 
 
 class Anomalies:
@@ -67,7 +69,7 @@ class Anomalies:
 
     def __init__(self) -> None:
         self._delays, self._loops = Delays(), Loops()
-        self._failures, self._mismatches = Failures(), Mismatches()
+        self._failures, self._mismatches, self._outputs = Failures(), Mismatches(), Outputs()
         self._costs: Tops[Span] = Tops()
 
     def wait(self, activity: Activity | None, gap_us: int, us: int, seq: int | None) -> None:
@@ -81,6 +83,7 @@ class Anomalies:
         seen = Seen(event, seq, closed, spans)
         self._failures.take(seen)
         self._mismatches.take(seen)
+        self._outputs.take(seen)
         if closed:
             self._delays.take(seen)
             self._loops.take(seen)
@@ -97,6 +100,7 @@ class Anomalies:
         self._loops.find(findings)
         self._failures.find(findings)
         self._mismatches.find(findings)
+        self._outputs.find(findings)
         self._find_costs(findings, costs)
         worst = sorted(
             findings.anomalies, key=lambda one: (-SEVERITIES.index(one.severity), one.time, one.seq or 0)

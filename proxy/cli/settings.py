@@ -82,6 +82,8 @@ def _read(arguments: argparse.Namespace) -> Configuration | None:
         found = read(path, os.environ, options)
         if found.settings.security.tls_certificate is not None:
             _read_certificate(found.settings.security)
+        if found.settings.schemas.directory is not None:
+            _read_schemas(found.settings.schemas.directory)
         return found
     except ConfigurationError as error:
         for fault in error.faults:
@@ -96,4 +98,14 @@ def _read_certificate(security: Security) -> None:
     try:
         Certificate.of(security)
     except CannotUseCertificateError as error:
+        raise ConfigurationError(str(error)) from None
+
+
+def _read_schemas(folder: str) -> None:
+    """Read the schemas of a folder as a server does. ConfigurationError: one cannot be used."""
+    from proxy.custom_schemas import CustomSchemas, UnusableSchemaError  # noqa: PLC0415 - few have any
+
+    try:
+        CustomSchemas.read(folder)
+    except UnusableSchemaError as error:
         raise ConfigurationError(str(error)) from None

@@ -3,18 +3,23 @@
 import argparse
 import contextlib
 import json
+import os
 import sys
 from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, BinaryIO
 
-from proxy.cli import complain
+from proxy.cli import UsageError, complain
+from proxy.custom_schemas import PREFIX, CustomSchemas, TimeLimitError, UnusableSchemaError
 from proxy.protocol.specifications import UnknownSpecificationError, judge_for
 from proxy.sessions import catalogue
 from proxy.sessions.reader import parse
 
 if TYPE_CHECKING:
+    from proxy.custom_schemas.judge import CustomJudge
     from proxy.protocol import Judgement
+    from proxy.protocol.judge import Judge
+    from proxy.protocol.specifications import SchemaJudge
 
 _READ_BYTES = 1 << 18
 _BLANK = b" \t\r"
@@ -35,7 +40,7 @@ def validate_options(parser: argparse.ArgumentParser) -> None:
         "--schema",
         metavar="NAME",
         default="stdout",
-        help="stdout (default), stdin, commands, events, record, ...",
+        help="stdout (default), stdin, commands, events, record, ..., or user/NAME (see schemas.directory)",
     )
     parser.add_argument(
         "files", metavar="FILE", nargs="*", help="JSON lines, not a session (default: standard input)"
@@ -46,8 +51,8 @@ def validate_options(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Judge the lines of the files, or of standard input, and return the exit status."""
     try:
-        judge = judge_for(args.schema)
-    except UnknownSpecificationError as error:
+        judge = _judge(args)
+    except (UnknownSpecificationError, UnusableSchemaError) as error:
         return complain(error, 2, sys.stderr)
     counts: Counter[str] = Counter()
     for name in args.files or ["-"]:
@@ -63,6 +68,8 @@ def run(args: argparse.Namespace) -> int:
                     number += len(lines)
         except BrokenPipeError:
             raise  # no fault of the file: whoever reads our answers has seen enough
+        except TimeLimitError as error:
+            return complain(f"{name}: {error}; make the schema simpler", 2, sys.stderr)
         except OSError as error:
             hint = _of_session(args, name) if isinstance(error, FileNotFoundError) else ""
             return complain(f"{name} cannot be read: {error.strerror}{hint}", 2, sys.stderr)
@@ -70,6 +77,22 @@ def run(args: argparse.Namespace) -> int:
             complain(f"{name} {_OF_SESSION.format(name)}", 0, sys.stderr)
     sys.stderr.write(f"{counts.total()} lines: {_summary(counts)}\n")
     return 1 if counts["invalid"] or counts["malformed"] else 0
+
+
+def _judge(args: argparse.Namespace) -> "Judge | SchemaJudge | CustomJudge":
+    """Return the judge that is asked for. Raises what says that there is none."""
+    if not args.schema.startswith(PREFIX):
+        return judge_for(args.schema)
+    from proxy.custom_schemas.judge import CustomJudge  # noqa: PLC0415 - a library that takes long
+    from proxy.sources import ConfigurationError, read  # noqa: PLC0415
+
+    try:
+        folder = read(args.config, os.environ).settings.schemas.directory
+        return CustomJudge(CustomSchemas.read(folder), args.schema)
+    except ConfigurationError as error:
+        raise UsageError(str(error)) from None
+    except KeyError as error:
+        raise UnusableSchemaError(f"{error.args[0]} (schemas.directory says where they are)") from None
 
 
 def _of_session(args: argparse.Namespace, name: str) -> str:

@@ -82,8 +82,10 @@ def _request(emitter: Emitter, message: Message) -> None:
     if subtype == "interrupt" and emitter.session.run is not None:
         emitter.session.run.interrupted = True
     if subtype in _ACTIONS:
-        fields = {key: request[key] for key in _ACTIONS[subtype] if key in request}
-        _received(emitter, subtype, {**identified, **_plain(fields)})
+        fields = _plain({key: request[key] for key in _ACTIONS[subtype] if key in request})
+        if isinstance(schema := request.get("jsonSchema"), dict):
+            fields["json_schema"] = schema
+        _received(emitter, subtype, {**identified, **fields})
     else:
         _received(emitter, "request", {**identified, "subtype": subtype})
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from proxy.config import Settings
+from proxy.custom_schemas import CustomSchemas
 from proxy.server.analyses import Analyses
 from proxy.server.checks import Checks
 from proxy.server.description import DESCRIPTION, Description
@@ -33,17 +34,24 @@ if TYPE_CHECKING:
 
 __all__ = ["create_app"]
 
+_CUSTOM_S = 10.0
+"""For a batch of validations by schemas that users bring; one value has two seconds (see `CustomJudge`)."""
+
 
 def create_app(data_dir: str, settings: Settings | None = None) -> web.Application:
-    """Return the application for a data directory. It follows the logs as long as it runs."""
+    """Return the application for a data directory. It follows the logs as long as it runs.
+
+    UnusableSchemaError: a file of ``schemas.directory`` is no schema that can be used.
+    """
     settings = settings or Settings()
+    custom = CustomSchemas.read(settings.schemas.directory)
     app = web.Application(
         middlewares=[metrics_middleware, error_middleware, security_middleware],
         client_max_size=settings.api.max_request_size,
     )
     app[ACCESS] = {}
     app[METRICS] = Metrics()
-    app[DESCRIPTION] = Description(ROUTES)
+    app[DESCRIPTION] = Description(ROUTES, custom.names())
     for route in ROUTES:
         handler = knowing(route.handler, route.query) if route.is_strict else route.handler
         registered = app.router.add_route(route.method, route.path, handler, expect_handler=expect)
@@ -54,7 +62,7 @@ def create_app(data_dir: str, settings: Settings | None = None) -> web.Applicati
             app[ACCESS][f"{route.method} {path}"] = route.access or default_access(route.method, path)
 
     async def lifetime(app: web.Application) -> AsyncIterator[None]:
-        shared = await _started(data_dir, settings)
+        shared = await _started(data_dir, settings, custom)
         app[SHARED] = shared
         yield
         if shared.checks is not None:
@@ -70,7 +78,7 @@ def create_app(data_dir: str, settings: Settings | None = None) -> web.Applicati
     return app
 
 
-async def _started(data_dir: str, settings: Settings) -> Shared:
+async def _started(data_dir: str, settings: Settings, custom: CustomSchemas) -> Shared:
     loop = asyncio.get_running_loop()
     queries, hub, pool = Queries(data_dir), Hub(), Pool(settings.api.workers)
 
@@ -90,6 +98,8 @@ async def _started(data_dir: str, settings: Settings) -> Shared:
         _limit(settings.security.rate_limit),
         asyncio.Semaphore(settings.validation.concurrent_validations),
         pool,
+        custom,
+        Pool(1, _CUSTOM_S),
         TokenFile(data_dir),
         of_configuration(settings.security.tokens),
         Analyses(History(queries.reading), pool),

@@ -37,13 +37,15 @@ _EVERYWHERE = {
 class Description:
     """What some routes are, in both forms, each made when it is first asked for."""
 
-    def __init__(self, routes: Sequence[Route]) -> None:
+    def __init__(self, routes: Sequence[Route], custom_names: Sequence[str] = ()) -> None:
+        """``custom_names``: those of schemas that users bring."""
         self._routes = routes
+        self._schema_names = [*names(), *custom_names]
 
     @cached_property
     def document(self) -> bytes:
         """The OpenAPI description."""
-        return _openapi(self._routes)
+        return _openapi(self._routes, self._schema_names)
 
     @cached_property
     def page(self) -> str:
@@ -65,11 +67,13 @@ async def docs(request: web.Request) -> web.Response:
     return web.Response(text=page, content_type="text/html", headers={"Content-Security-Policy": POLICY})
 
 
-def _openapi(routes: Sequence[Route]) -> bytes:
+def _openapi(routes: Sequence[Route], schema_names: Sequence[str]) -> bytes:
     components: dict[str, Any] = {}
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
         paths.setdefault(plain(route.path), {})[route.method.lower()] = _operation(route, components)
+    # Which schemas there are, a schema cannot know.
+    components["api.validation_request"]["properties"]["schema_type"]["enum"] = schema_names
     about = {
         "title": "claude-proxy",
         "version": __version__,
@@ -161,8 +165,6 @@ def _component(name: str, components: dict[str, Any]) -> dict[str, Any]:
         components[key] = {}
         schema = {k: v for k, v in library.load(name).items() if k not in ("$schema", "$id")}
         components[key] = _rewritten(schema, name, components)
-        if "schema_type" in (fields := components[key].get("properties", {})):
-            fields["schema_type"]["enum"] = names()  # which there are, the schema itself cannot know
     return {"$ref": f"#/components/schemas/{key}"}
 
 

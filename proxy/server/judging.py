@@ -1,16 +1,24 @@
 """Judges what clients send by the published specifications: in the server itself, or in a process of its pool."""
 
 import threading
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from proxy.protocol.judge import Judge
+from proxy.custom_schemas import PREFIX, CustomSchemas, TimeLimitError
 from proxy.protocol.specifications import SchemaJudge, UnknownSpecificationError, forget, judge_for
 from proxy.server.decoding import decoded
 from proxy.server.refusals import TooLargeError, UnprocessableError
 
-__all__ = ["judged"]
+if TYPE_CHECKING:
+    from proxy.custom_schemas.judge import CustomJudge
+    from proxy.protocol.judge import Judge
+
+__all__ = ["CustomSchemaError", "judged"]
+
+
+class CustomSchemaError(Exception):
+    """A schema is one that users bring, by which only a process is to judge for which nobody else waits."""
 
 
 class _Request(msgspec.Struct, forbid_unknown_fields=True):
@@ -28,12 +36,16 @@ _many = msgspec.json.Decoder(_Batch)
 _judges = threading.local()
 
 
-def judged(body: bytes, *, is_batch: bool, most_bytes: int, keep: bool) -> bytes:
+def judged(
+    body: bytes, *, is_batch: bool, most_bytes: int, keep: bool, custom: CustomSchemas | None = None
+) -> bytes:
     """Return the answer to a request, or to a batch of them, as JSON.
 
-    ``most_bytes``: of one message; ``keep``: whether compiled schemas are kept for the next time.
+    ``most_bytes``: of one message; ``keep``: whether compiled schemas are kept for the next time; ``custom``: those
+    that users bring.
 
     Raises:
+        CustomSchemaError: such a schema is named, and ``custom`` is None.
         BadRequestError, UnprocessableError: the body is not what it should be, or names an unknown schema.
         TooLargeError: a message is too large.
     """
@@ -41,15 +53,19 @@ def judged(body: bytes, *, is_batch: bool, most_bytes: int, keep: bool) -> bytes
         _judges.__dict__.clear()
         forget()
     if not is_batch:
-        return _answer(decoded(body, _one), most_bytes)
-    return b"[%b]" % b",".join([_answer(wanted, most_bytes) for wanted in decoded(body, _many).requests])
+        return _answer(decoded(body, _one), most_bytes, custom)
+    requests = decoded(body, _many).requests
+    return b"[%b]" % b",".join([_answer(wanted, most_bytes, custom) for wanted in requests])
 
 
-def _answer(wanted: _Request, most_bytes: int) -> bytes:
+def _answer(wanted: _Request, most_bytes: int, custom: CustomSchemas | None) -> bytes:
     data = bytes(wanted.data)
     if len(data) > most_bytes:
         raise TooLargeError(f"`data` has {len(data)} bytes; validation.max_validation_size is {most_bytes}.")
-    judgement = _judge(wanted.schema_type).judge(data)
+    try:
+        judgement = _judge(wanted.schema_type, custom).judge(data)
+    except TimeLimitError as error:
+        raise UnprocessableError(f"schema_type {wanted.schema_type!r}: {error}; make it simpler.") from None
     return msgspec.json.encode(
         {
             "valid": judgement.verdict != "invalid",
@@ -61,8 +77,10 @@ def _answer(wanted: _Request, most_bytes: int) -> bytes:
     )
 
 
-def _judge(name: str) -> Judge | SchemaJudge:
+def _judge(name: str, custom: CustomSchemas | None) -> "Judge | SchemaJudge | CustomJudge":
     """Return this thread's judge for a schema: a judge learns as it goes, and is not to be shared."""
+    if name.startswith(PREFIX):
+        return _custom_judge(name, custom)
     known: dict[str, Judge | SchemaJudge] = _judges.__dict__.setdefault("by_name", {})
     judge = known.get(name)
     if judge is None:
@@ -71,6 +89,17 @@ def _judge(name: str) -> Judge | SchemaJudge:
         except UnknownSpecificationError as error:
             raise UnprocessableError(f"schema_type: {error}") from None
     return judge
+
+
+def _custom_judge(name: str, custom: CustomSchemas | None) -> "CustomJudge":
+    if custom is None:
+        raise CustomSchemaError
+    from proxy.custom_schemas.judge import CustomJudge  # noqa: PLC0415 - only where there are any
+
+    try:
+        return CustomJudge(custom, name)
+    except KeyError as error:
+        raise UnprocessableError(f"schema_type: {error.args[0]}") from None
 
 
 def _sentence(path: str, message: str) -> str:

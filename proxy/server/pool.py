@@ -24,9 +24,16 @@ _LONGEST_S = 60.0
 class Pool:
     """A bounded number of processes, each started when it is first needed. They end with the event loop."""
 
-    def __init__(self, processes: int) -> None:
+    def __init__(self, processes: int, longest_s: float = _LONGEST_S) -> None:
+        """``longest_s``: seconds after which what has not ended is killed."""
+        self._longest_s = longest_s
         self._limiter = CapacityLimiter(processes)
         self._unlimited = CapacityLimiter(math.inf)
+
+    @property
+    def busy(self) -> bool:
+        """Whether a process is at work."""
+        return self._limiter.borrowed_tokens > 0
 
     async def run(self, function: Callable[[*_Arguments], _Result], *arguments: *_Arguments) -> _Result:
         """Return what a function of a module gives in one of the processes; wait for one if all are busy.
@@ -37,11 +44,13 @@ class Pool:
         """
         async with self._limiter:
             try:
-                with fail_after(_LONGEST_S):
+                with fail_after(self._longest_s):
                     return await to_process.run_sync(
                         function, *arguments, cancellable=True, limiter=self._unlimited
                     )
             except BrokenWorkerProcess:
                 raise UnavailableError("The process that was to do this has died; ask again.") from None
             except TimeoutError:
-                raise UnavailableError(f"This was not done within {_LONGEST_S:g} s; ask for less.") from None
+                raise UnavailableError(
+                    f"This was not done within {self._longest_s:g} s; ask for less."
+                ) from None

@@ -12,12 +12,14 @@ from dataclasses import replace
 from msgspec import structs
 
 from proxy import __version__
+from proxy.custom_schemas import UnusableSchemaError
 from proxy.events.formatting import error_message
 from proxy.server.background import announce
 from proxy.server.connections import BACKLOG
 from proxy.server.journal import configure, journal
 from proxy.server.process import CannotServeError, Options, certificate_of, serve_on
 from proxy.server.tokens import TokenError, TokenFile
+from proxy.sources import ConfigurationError
 
 __all__ = ["CannotServeError", "Options", "serve"]
 
@@ -29,6 +31,7 @@ def serve(options: Options, lock: int) -> bool:
 
     Raises:
         CannotServeError: the address is taken, or the data directory cannot be used.
+        ConfigurationError: a file of ``schemas.directory`` is no schema that can be used.
     """
     configure(options.settings.logging.level, options.settings.logging.format)
     os.umask(0o077)  # whatever it is here: what a server makes is for the user alone
@@ -52,6 +55,8 @@ def serve(options: Options, lock: int) -> bool:
             return serve_on(options, listening, announced)
         finally:
             journal.info("server.stopped", pid=os.getpid())
+    except UnusableSchemaError as error:
+        raise ConfigurationError(str(error)) from None
     except (OSError, sqlite3.Error) as error:
         sentence = f"the data directory {options.data_dir} cannot be served: {error_message(error)}"
         raise CannotServeError(sentence) from None

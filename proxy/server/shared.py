@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from proxy.config import Settings
+from proxy.custom_schemas import CustomSchemas
 from proxy.events import Session, describe
 from proxy.server.analyses import Analyses
 from proxy.server.checks import Checks
@@ -53,6 +54,10 @@ class Shared:
     validating: asyncio.Semaphore
     """Bounds the validations that are given to the pool."""
     pool: Pool
+    custom: CustomSchemas
+    """Schemas that users bring."""
+    custom_pool: Pool
+    """Where those judge: nothing else waits for it."""
     token_file: TokenFile
     tokens: list[Token]
     """Those of the configuration."""

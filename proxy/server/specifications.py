@@ -5,14 +5,15 @@ from functools import cache, partial
 import msgspec
 from aiohttp import web
 
+from proxy.custom_schemas import PREFIX, CustomSchemas, UnusableSchemaError
 from proxy.protocol.specifications import (
     UnknownSpecificationError,
     forget,
     specification,
     specifications,
 )
-from proxy.server.errors import NotFoundError, raw_answer
-from proxy.server.judging import judged
+from proxy.server.errors import NotFoundError, UnavailableError, raw_answer
+from proxy.server.judging import CustomSchemaError, judged
 from proxy.server.requests import raw_body
 from proxy.server.shared import Shared, of
 
@@ -24,17 +25,19 @@ _AT_ONCE_BYTES = 1 << 16
 
 async def list_all(request: web.Request) -> web.Response:
     """List what is published."""
-    _forget_unless_kept(of(request))
-    return raw_answer(_list())
+    shared = of(request)
+    _forget_unless_kept(shared)
+    return raw_answer(_list(shared.custom))
 
 
 async def one(request: web.Request) -> web.Response:
-    """Give one JSON Schema, with all that it refers to inside."""
-    _forget_unless_kept(of(request))
+    """Give one JSON Schema, with all that it refers to inside; one that users bring as it is in its file."""
+    shared, name = of(request), request.match_info["name"]
+    _forget_unless_kept(shared)
     try:
-        return raw_answer(_schema(request.match_info["name"]))
-    except UnknownSpecificationError as error:
-        said = str(error)
+        return raw_answer(shared.custom.content(name) if name.startswith(PREFIX) else _schema(name))
+    except (UnknownSpecificationError, KeyError) as error:
+        said = str(error.args[0] if isinstance(error, KeyError) else error)
         end = " " if said.endswith("?") else "; "
         sentence = f"{said[0].upper()}{said[1:]}{end}GET /api/v1/specifications lists them."
         raise NotFoundError(sentence) from None
@@ -51,8 +54,8 @@ async def batch(request: web.Request) -> web.Response:
 
 
 @cache
-def _list() -> bytes:
-    found = specifications()
+def _list(custom: CustomSchemas) -> bytes:
+    found = [*specifications(), *custom.specifications()]
     return msgspec.json.encode({"count": len(found), "specifications": found})
 
 
@@ -67,6 +70,10 @@ def _forget_unless_kept(shared: Shared) -> None:
         forget()
         _list.cache_clear()
         _schema.cache_clear()
+        try:
+            shared.custom = CustomSchemas.read(shared.settings.schemas.directory)
+        except UnusableSchemaError as error:
+            raise UnavailableError(f"{error}.") from None
 
 
 async def _judged(request: web.Request, *, is_batch: bool) -> bytes:
@@ -79,7 +86,11 @@ async def _judged(request: web.Request, *, is_batch: bool) -> bytes:
         most_bytes=validation.max_validation_size,
         keep=validation.cache_schemas,
     )
-    if len(raw) <= _AT_ONCE_BYTES:
-        return judge()
-    async with shared.validating:
-        return await shared.pool.run(judge)
+    try:
+        if len(raw) <= _AT_ONCE_BYTES:
+            return judge()
+        async with shared.validating:
+            return await shared.pool.run(judge)
+    except CustomSchemaError:
+        _forget_unless_kept(shared)
+        return await shared.custom_pool.run(partial(judge, custom=shared.custom))

@@ -682,6 +682,8 @@ export type Commands = {
   max_thinking_tokens?: number | null;
   /** For `stop_task`. */
   task_id?: string;
+  /** For `initialize`: the schema that structured output is to keep. */
+  json_schema?: { [key: string]: unknown };
   /** For `rewind_files`. */
   user_message_id?: string;
   /** For `request`: the subtype of the control request. */
@@ -734,6 +736,11 @@ export type Config = {
     max_validation_size?: number | string;
     /** Large validations at once; further ones wait. */
     concurrent_validations?: number;
+  } | null;
+  /** Schemas of your own, for validation. */
+  schemas?: {
+    /** Folder of JSON Schema files: `NAME.json` is the schema type `user/NAME`; none: there are none. */
+    directory?: string | null;
   } | null;
   /** What is kept out of the record. */
   redaction?: {

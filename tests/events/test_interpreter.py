@@ -507,3 +507,17 @@ def test_no_message_can_break_it(messages: list[tuple[str, str, dict[str, Any], 
     events, _ = interpreted(log + made.ended(), crashed=True)
     for event in events:
         assert full.judgement("events.json", json.dumps(event.data).encode()).verdict == "valid", event
+
+
+def test_the_schema_that_output_is_to_keep_is_told() -> None:
+    """What `initialize` asks of structured output is in its command, for whoever holds the output to it."""
+    schema = {"type": "object", "required": ["city"]}
+    request = {"subtype": "initialize", "jsonSchema": schema}
+    maker = LogMaker("asked")
+    log = maker.started() + maker.lines(
+        "stdin", {"type": "control_request", "request_id": "i", "request": request}
+    )
+    events, _ = interpreted(log)
+    (command,) = [event.data["command"] for event in events if event.event_type == "command_received"]
+    assert command["json_schema"] == schema
+    assert full.judgement("commands.json", json.dumps(command).encode()).verdict == "valid"

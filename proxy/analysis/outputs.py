@@ -1,0 +1,84 @@
+"""Anomalies of structured output: whether it keeps the schema that the session's caller has asked for.
+
+Claude Code checks what the model gives before it gives it on; what is told here is that it did not, or that somebody
+between it and the caller has changed it.
+"""
+
+import json
+from itertools import pairwise
+from typing import Any
+
+from proxy.analysis.findings import Findings, Seen
+from proxy.analysis.spans import Span
+from proxy.custom_schemas import TimeLimitError, UnusableSchemaError
+from proxy.events.fields import inner, integer, text
+
+__all__ = ["TYPES", "Outputs"]
+
+TYPES = frozenset(("session_started", "command_received"))
+"""Types of events that are looked at even when they end nothing."""
+
+_OPTION = "--json-schema"
+_MOST_ERRORS = 5
+"""Of one output: who gets one wrong at all mostly gets it wrong in one place."""
+
+
+class Outputs:
+    """Takes what a session is asked for, and what its turns give."""
+
+    def __init__(self) -> None:
+        self._over = Findings()
+        self._schema: dict[str, Any] | None = None
+
+    def take(self, seen: Seen) -> None:
+        """Take an event that ends something, or is of one of the `TYPES`."""
+        data = seen.event.data
+        if seen.event.event_type == "session_started":
+            self._schema = _of_command(data.get("command"))
+        elif seen.event.event_type == "command_received":
+            self._schema = inner(inner(data, "command"), "json_schema") or self._schema
+        elif self._schema is not None:
+            for span in seen.closed:
+                if span.kind == "turn" and text(data, "subtype") == "success":
+                    self._judge(seen, span, self._schema)
+
+    def find(self, findings: Findings) -> None:
+        """Write down what was found."""
+        findings.take(self._over)
+
+    def _judge(self, seen: Seen, turn: Span, schema: dict[str, Any]) -> None:
+        from proxy.custom_schemas.judge import violations  # noqa: PLC0415 - few sessions ask for a structure
+
+        data, at = seen.event.data, (seen.seq, seen.event.timestamp_us)
+        if "structured_output" not in data:
+            if integer(data, "turns"):  # else it was a command of Claude Code's own, such as /clear
+                said = f"A turn has no structured output, and its caller asked for one: {turn.label}."
+                self._over.add("structured_output", "warning", at, said, turn.seq, run_id=turn.id)
+            return
+        try:
+            found = violations(schema, data["structured_output"])
+        except (UnusableSchemaError, TimeLimitError) as error:
+            self._schema = None  # nothing else would come of it
+            said = f"Structured output cannot be held to the schema that was asked for: {error}."
+            self._over.add("structured_output", "info", at, said, turn.seq, run_id=turn.id)
+        except ValueError:
+            pass  # a thread in which judging cannot be bounded
+        else:
+            if found:
+                first = f"{found[0].path}: {found[0].message}" if found[0].path else found[0].message
+                said = f"A turn's structured output does not keep the schema that was asked for: {first}."
+                errors = [{"path": one.path, "message": one.message} for one in found[:_MOST_ERRORS]]
+                facts = {"run_id": turn.id, "errors": errors, "count": len(found)}
+                self._over.add("structured_output", "warning", at, said, turn.seq, **facts)
+
+
+def _of_command(command: object) -> dict[str, Any] | None:
+    """Return the schema that a command line asks for."""
+    words = [str(word) for word in command] if isinstance(command, list) else []
+    given = [word.removeprefix(f"{_OPTION}=") for word in words if word.startswith(f"{_OPTION}=")]
+    given += [after for word, after in pairwise(words) if word == _OPTION]
+    try:
+        schema = json.loads(given[-1]) if given else None
+    except (ValueError, RecursionError):
+        return None  # Claude Code refuses it too
+    return schema if isinstance(schema, dict) else None
