@@ -1,34 +1,37 @@
 """A run that its own program watches: what it does is validated before, and on record after."""
 
-import asyncio
 import contextlib
+import inspect
 import itertools
 import logging
+import os
 import time
-from collections.abc import (
-    AsyncGenerator,
-    AsyncIterator,
-    Awaitable,
-    Callable,
-    Coroutine,
-    Iterable,
-    Mapping,
-)
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import Any, Self, TypeVar
 
+import anyio
+import anyio.abc
+import anyio.to_thread
 import msgspec
 
-from proxy.client.errors import ClientError, InvalidCommandError, UnreachableError
+from proxy.client.calls import Calls
+from proxy.client.errors import (
+    ClientError,
+    InvalidCommandError,
+    NotFoundError,
+    RequestError,
+    ServerFaultError,
+    UnreachableError,
+)
 from proxy.client.models import CaptureOptions, Event, ValidationAnswer, ValidationRequest
+from proxy.client.paging import Question, every, patiently
 from proxy.client.process import Claude, Messages
-from proxy.client.retries import Absence
+from proxy.client.retries import Absence, Patience
 from proxy.client.turns import Turns
-from proxy.client.validation import encoded, judged_here
-
-if TYPE_CHECKING:
-    from proxy.client.client import AsyncClient
+from proxy.client.validation import as_json, encoded, judged_here
 
 __all__ = ["Run", "Step", "to_the_end"]
 
@@ -36,6 +39,10 @@ _log = logging.getLogger("claude_proxy.client")
 _T = TypeVar("_T")
 _PATIENCE_S = 10.0
 """How long the server may take to put something on record. The work does not wait longer, nor does its cancellation."""
+_GIVE_UP_S = 60.0
+"""For how long a server that went away, or that reads a log late, is waited for: as `events` does by default."""
+_LOOK_S = 0.05
+"""Between two looks for a session that has just begun: the server reads a new log within a tenth of a second."""
 _LONGEST_RESULT = 65_536
 """Bytes of a result that are recorded whole; of a longer one the beginning is."""
 
@@ -52,32 +59,35 @@ class Run:
     """A monitoring session of the server's, as long as a program does its work.
 
     The work never fails for the recording's sake: what could not be recorded is counted in `lost`, the reason is in
-    `trouble`, and the log `claude_proxy.client` says so.
+    `trouble`, and the log `claude_proxy.client` says so. It is entered and left by one task.
     """
 
-    def __init__(self, client: "AsyncClient", name: str | None, options: CaptureOptions) -> None:
+    def __init__(self, calls: Calls, name: str | None, options: CaptureOptions) -> None:
         self.name = name
         self.session_id = ""
         self.lost = 0
         self.trouble: ClientError | None = None
-        self._client = client
+        self._calls = calls
         self._options = options
         self._absence = Absence()
         self._numbers = itertools.count(1)
         self._processes: list[Claude] = []
+        self._tasks: anyio.abc.TaskGroup
 
     async def __aenter__(self) -> Self:
         """Start the session. ClientError: it cannot be started, and nothing has begun."""
 
         async def start() -> None:
-            async with _patience():
-                self.session_id = (await self._client.start_session(self.name, self._options)).session_id
+            with _patience():
+                self.session_id = (await self._calls.start_session(self.name, self._options)).session_id
 
         try:
             # Cancelled while the server makes it, it would be left behind: so its id is waited for.
-            await to_the_end(start())
-        except asyncio.CancelledError:
-            await to_the_end(self._stop())
+            await to_the_end(start)
+            self._tasks = anyio.create_task_group()
+            await self._tasks.__aenter__()
+        except anyio.get_cancelled_exc_class():
+            await to_the_end(self._stop)
             raise
         return self
 
@@ -85,16 +95,29 @@ class Run:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """End what still runs, and stop the session, whatever happened."""
-        await to_the_end(self._end())
+        try:
+            await to_the_end(self._end)
+        finally:
+            self._tasks.cancel_scope.cancel()
+            await self._tasks.__aexit__(None, None, None)
 
     async def event(self, event_type: str, data: Mapping[str, Any]) -> bool:
-        """Record an event of the program's own; return whether it is on record."""
-        began = asyncio.get_running_loop().time()
+        """Record an event of the program's own; return whether it is on record.
+
+        Args:
+            event_type: letters, digits, `_`, `-` and dots.
+            data: what JSON can hold.
+
+        Example:
+            async with client.monitored("nightly") as run:
+                await run.event("cleanup_done", {"files": 7})
+        """
+        began = anyio.current_time()
         try:
             if self._absence.lasts:
                 raise UnreachableError("The server was away a moment ago.")
-            async with _patience():
-                return (await self._client.post_event(self.session_id, event_type, data)).recorded
+            with _patience():
+                return (await self._calls.post_event(self.session_id, event_type, data)).recorded
         except ClientError as error:
             if isinstance(error, UnreachableError) and not self._absence.lasts:
                 self._absence.note(began)
@@ -109,7 +132,15 @@ class Run:
         """Validate a command (of the vocabulary `commands`), and record what becomes of it.
 
         Its start, then its completion with the step's `result`, or its failure with the error, each with the
-        duration in milliseconds. InvalidCommandError: it is not valid; the body does not run.
+        duration in milliseconds.
+
+        Raises:
+            InvalidCommandError: it is not valid; the body does not run.
+
+        Example:
+            async with client.monitored("nightly") as run:
+                async with run.command({"action": "prompt", "prompt": "tidy up"}) as step:
+                    step.result = "tidied"
         """
         step = Step(next(self._numbers))
         about = {"command_id": step.number, "command": dict(command)}
@@ -123,20 +154,32 @@ class Run:
             yield step
         except BaseException as error:
             told = {"type": type(error).__name__, "message": _said(error)}
-            await to_the_end(self.event("command_failed", {**about, **_since(began), "error": told}))
+            await to_the_end(partial(self.event, "command_failed", {**about, **_since(began), "error": told}))
             raise
         done = {**about, **_since(began), "result": recordable(step.result)}
-        await to_the_end(self.event("command_completed", done))
+        await to_the_end(partial(self.event, "command_completed", done))
 
     async def execute(
         self, command: Mapping[str, Any], operation: Callable[[], Awaitable[_T]] | Callable[[], _T]
     ) -> _T:
-        """Run an operation (awaited, or in a thread of its own when it is a plain function) as a command."""
+        """Run an operation as a command, and return what it gives.
+
+        Args:
+            command: as for `command`.
+            operation: awaited, or run in a thread of its own when it is a plain function.
+
+        Raises:
+            InvalidCommandError: the command is not valid; the operation does not run.
+
+        Example:
+            async with client.monitored("nightly") as run:
+                assert await run.execute({"action": "prompt", "prompt": "add"}, lambda: 3 + 4) == 7
+        """
         async with self.command(command) as step:
-            if asyncio.iscoroutinefunction(operation):
+            if inspect.iscoroutinefunction(operation):
                 step.result = await operation()
             else:
-                step.result = await asyncio.to_thread(operation)
+                step.result = await anyio.to_thread.run_sync(operation)
                 if isinstance(step.result, Awaitable):
                     step.result = await step.result
             result: _T = step.result
@@ -144,7 +187,7 @@ class Run:
 
     async def claude(
         self,
-        arguments: Iterable[str],
+        arguments: Sequence[str],
         *,
         prompt: str | None = None,
         messages: Messages | None = None,
@@ -166,48 +209,100 @@ class Run:
         Raises:
             InvalidCommandError: the prompt or a message is not valid. What runs is ended.
             RequestError: it could not be run, began no session, or exited with a status other than 0.
+
+        Example:
+            arguments = ["-p", "hello", "--output-format", "stream-json", "--verbose"]
+            async with client.monitored("nightly") as run:
+                async for event in run.claude(arguments):
+                    print(event.event_type)
         """
         if prompt is not None and messages is not None:
             raise ValueError("a prompt is text, and messages are not: give one of them")
-        process = Claude(
-            self._client,
-            [*arguments],
-            name=self.name,
-            judge=self._judged,
-            record=self.event,
-            claude=claude,
-            cwd=cwd,
-            env=env,
-        )
+        process = Claude(arguments, name=self.name, program=claude, cwd=cwd, env=env)
         self._processes.append(process)
         try:
             if messages is None:
                 async with self.command(process.command(prompt)) as step:
-                    async with contextlib.aclosing(process.events(prompt, None)) as events:
+                    answer = None
+                    async with contextlib.aclosing(self._followed(process, prompt, ())) as events:
                         async for event in events:
+                            if event.event_type == "run_completed":
+                                answer = event.data.get("result")
                             yield event
-                    step.result = process.outcome()
+                    step.result = {
+                        "session_id": process.session_id,
+                        "exit_code": process.exit_status,
+                        "result": answer,
+                    }
             else:
                 turns = Turns(self.event, self._numbers)
                 try:
-                    async with contextlib.aclosing(process.events(None, messages)) as events:
+                    async with contextlib.aclosing(self._followed(process, None, messages)) as events:
                         async for event in events:
                             await turns.take(event)
                             yield event
                 except BaseException as error:
-                    await to_the_end(turns.leave(error))
+                    await to_the_end(partial(turns.leave, error))
                     raise
         finally:
-            await to_the_end(process.close())
+            await to_the_end(process.close)
             self._processes.remove(process)
+
+    async def _followed(
+        self, process: Claude, prompt: str | None, messages: Messages
+    ) -> AsyncGenerator[Event, None]:
+        """Start a process and yield its session's events until it has ended."""
+        await process.start(await self._data_dir())
+        self._tasks.start_soon(process.listen)
+        self._tasks.start_soon(process.feed, prompt, messages, self._line)
+        if await self._is_known(process):
+            question = Question(process.session_id, None, None, None, newest_first=False, page_size=1000)
+            events = every(self._calls, question, follow=True, give_up_s=_GIVE_UP_S)
+            async with contextlib.aclosing(events):
+                async for event in events:
+                    yield event
+        await process.ended()
+
+    async def _data_dir(self) -> str:
+        health = await self._calls.health()
+        data_dir = health.checks.get("data_directory", {}).get("path")
+        if not isinstance(data_dir, str) or not await anyio.to_thread.run_sync(os.path.isdir, data_dir):
+            raise RequestError(
+                f"The server's data directory {data_dir!r} is not on this machine: run it here."
+            )
+        return data_dir
+
+    async def _is_known(self, process: Claude) -> bool:
+        """Wait until the server knows a process's session; return False when it has ended and had none."""
+        patience = Patience(give_up_s=_GIVE_UP_S)
+        with anyio.move_on_after(_GIVE_UP_S):
+            while True:
+                has_ended = process.exit_status is not None
+                if has_ended and not process.has_session:
+                    return False
+                try:
+                    await patiently(partial(self._calls.session, process.session_id), patience)
+                    return True
+                except NotFoundError:
+                    await anyio.sleep(_LOOK_S)
+        raise ServerFaultError(f"The server does not know of {process.session_id} after {_GIVE_UP_S:g} s.")
+
+    async def _line(self, message: Mapping[str, Any]) -> bytes:
+        """Return a message as it is written to a process. InvalidCommandError: it is not valid."""
+        answer = await self._judged("stdin", message)
+        if answer.verdict != "valid":
+            told = {"message": dict(message), "errors": answer.validation_errors}
+            await self.event("command_rejected", told)
+            raise InvalidCommandError(answer)
+        return as_json(message) + b"\n"
 
     async def _judged(self, schema_type: str, value: Mapping[str, Any]) -> ValidationAnswer:
         """Judge a value, here where the server will not: the work does not fail for that."""
         try:
-            return await self._client.validate(schema_type, value)
+            return await self._calls.validate(schema_type, value)
         except ClientError:
             one = encoded(ValidationRequest(schema_type=schema_type, data=value))
-            return await asyncio.to_thread(judged_here, one)
+            return await anyio.to_thread.run_sync(judged_here, one)
 
     async def _end(self) -> None:
         for process in list(self._processes):
@@ -218,17 +313,17 @@ class Run:
         if not self.session_id:
             return
         try:
-            async with _patience():
-                await self._client.stop_session(self.session_id)
+            with _patience():
+                await self._calls.stop_session(self.session_id)
         except ClientError as error:
             self.trouble = error
             _log.warning("monitoring.not_stopped session=%s error=%s", self.session_id, error)
 
 
-@contextlib.asynccontextmanager
-async def _patience() -> AsyncIterator[None]:
+@contextlib.contextmanager
+def _patience() -> Iterator[None]:
     try:
-        async with asyncio.timeout(_PATIENCE_S):
+        with anyio.fail_after(_PATIENCE_S):
             yield
     except TimeoutError:
         raise UnreachableError(
@@ -236,24 +331,27 @@ async def _patience() -> AsyncIterator[None]:
         ) from None
 
 
-async def to_the_end(work: Coroutine[Any, Any, _T]) -> _T:
-    """Do a work to its end, though cancelled meanwhile: then the cancellation goes on afterwards."""
-    task = asyncio.create_task(work)
-    cancelled: asyncio.CancelledError | None = None
-    while not task.done():
-        try:
-            await asyncio.shield(task)
-        except asyncio.CancelledError as error:
-            if task.cancelled():
-                raise
-            cancelled = error
-        except BaseException:
-            pass
-    if cancelled is not None:
-        if not task.cancelled():
-            task.exception()  # who cancelled hears of nothing else
-        raise cancelled
-    return task.result()
+async def to_the_end(work: Callable[[], Awaitable[_T]]) -> _T:
+    """Do a work to its end, though cancelled meanwhile: then the cancellation goes on afterwards.
+
+    A shield alone would hold off a scope of anyio's, and not a task that is cancelled by `asyncio` itself: a task
+    group waits for its tasks in both.
+    """
+    results: list[_T] = []
+    errors: list[Exception] = []
+
+    async def do() -> None:
+        with anyio.CancelScope(shield=True):
+            try:
+                results.append(await work())
+            except Exception as error:
+                errors.append(error)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(do)
+    if errors:
+        raise errors[0]
+    return results[0]
 
 
 def recordable(value: Any) -> Any:

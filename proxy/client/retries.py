@@ -1,8 +1,9 @@
 """When to ask again, and when never to."""
 
-import asyncio
 import random
 from collections.abc import Iterator
+
+import anyio
 
 from proxy.client.errors import ClientError, RefusedError, ServerFaultError, UnreachableError
 
@@ -69,17 +70,17 @@ class Patience:
 
     async def wait(self, error: ClientError) -> None:
         """Pause before the next attempt; raise the error when there is to be none."""
-        now = asyncio.get_running_loop().time()
+        now = anyio.current_time()
         self._gone_at = now if self._gone_at is None else self._gone_at
         is_over = self._give_up_s is not None and now - self._gone_at >= self._give_up_s
         pause = next(self._pauses, None)
         if is_over or pause is None or not may_repeat(error, repeatable=self._repeatable):
             raise error
-        await asyncio.sleep(max(pause, error.retry_after_s or 0.0))
+        await anyio.sleep(max(pause, error.retry_after_s or 0.0))
 
     async def pause(self) -> None:
         """Pause before going on with a server that let us go."""
-        await asyncio.sleep(next(self._pauses, LONGEST_S))
+        await anyio.sleep(next(self._pauses, LONGEST_S))
 
 
 class Absence:
@@ -91,9 +92,9 @@ class Absence:
     @property
     def lasts(self) -> bool:
         """Whether the server is not to be asked now."""
-        return asyncio.get_running_loop().time() < self._until
+        return anyio.current_time() < self._until
 
     def note(self, began: float) -> None:
         """Note that an attempt, begun at this moment of the loop's clock, found nobody."""
-        now = asyncio.get_running_loop().time()
+        now = anyio.current_time()
         self._until = now + max(AWAY_S, now - began)

@@ -4,12 +4,12 @@ Whoever takes slowly is sent slowly: nothing is read ahead but what the connecti
 listener go loses it nothing, as it goes on behind the last event that it was given.
 """
 
-import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Literal
 
 import aiohttp
+import anyio
 import msgspec
 
 from proxy.client.errors import RefusedError, ServerFaultError, UnreachableError, failure, quoted
@@ -108,7 +108,7 @@ class Listening:
         transport = self._transport
         async with _handshaken(), transport.blamed():
             # Bounded by the transport's time limit: a server may take a connection and say nothing.
-            async with asyncio.timeout(transport.timeout_s):
+            with anyio.fail_after(transport.timeout_s):
                 socket = await transport.session.ws_connect(
                     f"{transport.address.current()}/api/v1/monitoring/stream",
                     params={**query, "last_event_id": self._place},

@@ -1,6 +1,5 @@
 """One call of the API: made, repeated where that is safe, and its answer's `data` or an error by blame."""
 
-import asyncio
 import contextlib
 import functools
 import io
@@ -10,6 +9,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import aiohttp
+import anyio
 import msgspec
 
 from proxy.client.address import Address
@@ -43,7 +43,7 @@ class Transport:
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._session: aiohttp.ClientSession | None = None
         self._closed = False
-        self._turn = asyncio.Semaphore(_AT_ONCE)
+        self._turn = anyio.Semaphore(_AT_ONCE)
 
     async def __aenter__(self) -> Self:
         return self

@@ -3,14 +3,15 @@
 A value is judged as it goes over the wire: as JSON. There a number that is none (NaN) is null.
 """
 
-import asyncio
 import contextlib
 import json
 import threading
-from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable, Sequence
+from functools import partial
 from typing import Any, TypeAlias, TypeVar
 
+import anyio
+import anyio.to_thread
 import msgspec
 
 from proxy.client.errors import RefusedError, RequestError, ServerFaultError, UnreachableError
@@ -25,8 +26,6 @@ __all__ = ["Validator"]
 BATCH_ITEMS = 500
 BATCH_BYTES = 1 << 20
 """A tenth of what a server takes by default; one larger value goes alone."""
-IN_FLIGHT = 4
-"""Batches that are asked about at once."""
 
 _T = TypeVar("_T")
 _PATH = "/api/v1/validation/"
@@ -48,7 +47,7 @@ class Validator:
         """Judge one value."""
         one = encoded(ValidationRequest(schema_type=schema_type, data=data, request_id=request_id))
         answer = await self._asked("validate", _body(one), ValidationAnswer, fallback=fallback)
-        return await asyncio.to_thread(judged_here, one) if answer is None else answer
+        return await anyio.to_thread.run_sync(judged_here, one) if answer is None else answer
 
     async def validate_many(
         self,
@@ -56,26 +55,17 @@ class Validator:
         items: Iterable[Any] | AsyncIterable[Any],
         *,
         fallback: bool,
-        in_flight: int = IN_FLIGHT,
+        in_flight: int,
     ) -> AsyncGenerator[ValidationAnswer, None]:
         """Yield the judgement on each of the items, in order."""
-        asked: deque[asyncio.Task[list[ValidationAnswer]]] = deque()
-        try:
-            async with contextlib.aclosing(batches(schema_type, items)) as ready:
-                async for batch in ready:
-                    asked.append(asyncio.create_task(self._batch(batch, fallback=fallback)))
-                    if len(asked) >= in_flight:
-                        for answer in await asked[0]:
-                            yield answer
-                        asked.popleft()
-            while asked:
-                for answer in await asked[0]:
-                    yield answer
-                asked.popleft()
-        finally:
-            for task in asked:
-                task.cancel()
-            await asyncio.gather(*asked, return_exceptions=True)
+        async with contextlib.aclosing(batches(schema_type, items)) as ready:
+            while some := await _first(ready, in_flight):
+                # No task lives while an answer is with the program, which may go and never come back.
+                for answers in await _together(
+                    [partial(self._batch, one, fallback=fallback) for one in some]
+                ):
+                    for answer in answers:
+                        yield answer
 
     async def _batch(self, batch: list[_Encoded], *, fallback: bool) -> list[ValidationAnswer]:
         body = b'{"requests":[%b]}' % b",".join(map(_body, batch))
@@ -93,13 +83,13 @@ class Validator:
             return answers
         if answers is not None and not fallback:
             raise ServerFaultError(f"Of {len(batch)} values the server judged {len(answers)}.", 200)
-        return await asyncio.to_thread(lambda: [judged_here(one) for one in batch])
+        return await anyio.to_thread.run_sync(lambda: [judged_here(one) for one in batch])
 
     async def _asked(self, name: str, body: bytes, kind: type[_T], *, fallback: bool) -> _T | None:
         """Return the server's answer, None when it is to be judged here: the server is away, or has too much to do."""
         if fallback and self._absence.lasts:
             return None
-        began = asyncio.get_running_loop().time()
+        began = anyio.current_time()
         try:
             return await self._transport.call(
                 "POST", _PATH + name, kind, body=body, retries=0 if fallback else None
@@ -112,14 +102,40 @@ class Validator:
             return None
 
 
+async def _first(source: AsyncGenerator[_T, None], count: int) -> list[_T]:
+    """Take so many at most of what a generator gives, and leave it open."""
+    found: list[_T] = []
+    async for item in source:
+        found.append(item)
+        if len(found) == count:
+            break
+    return found
+
+
+async def _together(works: Sequence[Callable[[], Awaitable[_T]]]) -> list[_T]:
+    """Do works at the same time, and return what each gave. The first error ends all, and is raised as it is."""
+    results: dict[int, _T] = {}
+
+    async def do(at: int) -> None:
+        results[at] = await works[at]()
+
+    try:
+        async with anyio.create_task_group() as tasks:
+            for at in range(len(works)):
+                tasks.start_soon(do, at)
+    except ExceptionGroup as group:
+        raise group.exceptions[0] from None
+    return [results[at] for at in range(len(works))]
+
+
 async def batches(
     schema_type: str, items: Iterable[Any] | AsyncIterable[Any]
 ) -> AsyncGenerator[list[_Encoded], None]:
     """Yield the items in lists, each bounded in number and in bytes."""
     batch: list[_Encoded] = []
     size = 0
-    async with contextlib.aclosing(_each(items)) as each:
-        async for item in each:
+    async with contextlib.aclosing(each(items)) as given:
+        async for item in given:
             request = (
                 item
                 if isinstance(item, ValidationRequest)
@@ -138,7 +154,8 @@ async def batches(
         yield batch
 
 
-async def _each(items: Iterable[Any] | AsyncIterable[Any]) -> AsyncGenerator[Any, None]:
+async def each(items: Iterable[_T] | AsyncIterable[_T]) -> AsyncGenerator[_T, None]:
+    """Yield what an iterable of either kind gives."""
     if isinstance(items, AsyncIterable):
         async for item in items:
             yield item

@@ -39,8 +39,8 @@ FOR_PEOPLE = {"/", "/docs", "/static/{name}"}
 
 
 def public(kind: type) -> set[str]:
-    """Return the names of a class's own methods."""
-    return {name for name in vars(kind) if not name.startswith("_")}
+    """Return the names of a class that are for others."""
+    return {name for name in dir(kind) if not name.startswith("_")}
 
 
 async def use_everything(client: AsyncClient, log: SessionLog) -> None:

@@ -100,7 +100,7 @@ async def test_to_the_end() -> None:
         await gate.wait()
         done.append(1)
 
-    task = asyncio.create_task(to_the_end(must()))
+    task = asyncio.create_task(to_the_end(must))
     for _ in range(3):
         await asyncio.sleep(0)
         task.cancel()
