@@ -191,14 +191,14 @@ def _progress(count: int) -> Progress:
 
 
 def _documents(arguments: argparse.Namespace, report: Report) -> list[tuple[str, bytes]]:
-    from proxy.compliance import junit, sarif  # noqa: PLC0415 - few want a file
+    from proxy.compliance import documents as formats  # noqa: PLC0415 - few want a file
 
     documents = []
     if arguments.junit:
-        documents.append((arguments.junit, junit.junit(report)))
+        documents.append((arguments.junit, formats.junit(report)))
     if arguments.sarif:
         program = found([arguments.wrapper])[0] if arguments.wrapper else sys.executable
-        documents.append((arguments.sarif, sarif.sarif(report, program)))
+        documents.append((arguments.sarif, formats.sarif(report, program)))
     return documents
 
 

@@ -12,6 +12,10 @@ GROUPS = {
         "tail": ("reading", "print the end of a session, and follow it"),
         "status": ("overview", "what is running now, and what it waits for"),
         "analyze": ("analyze", "what a session did, where time and money went, what went wrong"),
+        "policy": (
+            "policy",
+            "which recorded calls a policy forbids; the smallest policy that allows what ran",
+        ),
         "drift": ("drift", "what the specification does not have"),
     },
     "Judge, check and stand in": {

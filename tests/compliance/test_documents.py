@@ -5,9 +5,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from proxy.compliance.junit import junit
+from proxy.compliance.documents import junit, sarif
 from proxy.compliance.report import Measured, Outcome, Problem, Report, grouped, overall
-from proxy.compliance.sarif import sarif
 
 ODD = "a \x00\x1b[31m <tag> & \ufffe ]]> é 世界"
 

@@ -1,0 +1,142 @@
+"""``claude-proxy policy``: which recorded calls a policy forbids, and the smallest policy that covers what ran."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, cast
+
+import msgspec
+import yaml
+
+from proxy.cli import UsageError, complain
+from proxy.cli.terminal import printable, read_visibly
+from proxy.events import Interpreter, Session
+from proxy.events.formatting import quantity
+from proxy.policy.check import KINDS, Finding, Kind, SessionCheck
+from proxy.policy.rules import Policy, PolicyError, load
+from proxy.policy.suggest import suggest
+from proxy.sessions import catalogue
+from proxy.sessions.reader import Entry
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterable, Sequence
+
+    from proxy.events import Event
+    from proxy.sessions.catalogue import SessionInfo
+
+
+def policy_options(parser: argparse.ArgumentParser) -> None:
+    """Say what the subcommand takes."""
+    parser.description = (
+        "`check` tells which recorded calls a policy forbids; `suggest` prints the smallest list of rules that"
+        " allows what ran. The rules are those of Claude Code: see docs/policy.md."
+    )
+    verbs = parser.add_subparsers(metavar="check|suggest", required=True)
+    check = verbs.add_parser("check", help="tell which recorded calls a policy forbids")
+    suggest_ = verbs.add_parser("suggest", help="print the smallest list of rules that allows what ran")
+    for verb in (check, suggest_):
+        verb.add_argument("sessions", metavar="SESSION", nargs="+", help="as for `show`")
+    check.add_argument("--policy", metavar="FILE", required=True, help="the policy, in YAML or JSON")
+    check.add_argument(
+        "--format", choices=("text", "json", "sarif", "junit"), default="text", help="what to print"
+    )
+    check.add_argument(
+        "--fail-on",
+        metavar="KIND,...",
+        default="deny",
+        help=f"kinds of findings that make the exit status 1: {', '.join(KINDS)} (default: deny)",
+    )
+    check.set_defaults(run=run_check)
+    suggest_.set_defaults(run=run_suggest)
+
+
+def run_check(arguments: argparse.Namespace) -> int:
+    """Check sessions by a policy; return the exit status."""
+    failing = _kinds(arguments.fail_on)
+    try:
+        found = [catalogue.find(arguments.data_dir, text) for text in arguments.sessions]
+        return _check(found, load(arguments.policy), arguments.format, failing)
+    except (catalogue.SessionLookupError, PolicyError, OSError) as error:
+        return complain(error, 2, sys.stderr)
+
+
+def run_suggest(arguments: argparse.Namespace) -> int:
+    """Print a policy that allows what ran in sessions; return the exit status."""
+    try:
+        return _suggest([catalogue.find(arguments.data_dir, text) for text in arguments.sessions])
+    except (catalogue.SessionLookupError, OSError) as error:
+        return complain(error, 2, sys.stderr)
+
+
+def _kinds(text: str) -> frozenset[Kind]:
+    kinds = [kind.strip() for kind in text.split(",") if kind.strip()]
+    if wrong := [kind for kind in kinds if kind not in KINDS]:
+        raise UsageError(f"--fail-on is {wrong[0]!r}; it takes {', '.join(KINDS)}")
+    return frozenset(cast("list[Kind]", kinds))
+
+
+def _check(sessions: list[SessionInfo], policy: Policy, form: str, failing: frozenset[Kind]) -> int:
+    from proxy.policy import documents  # noqa: PLC0415 - most print text
+
+    checks = {info.session_id: SessionCheck(policy, info.session_id) for info in sessions}
+    for info in sessions:
+        for event in _events(info):
+            checks[info.session_id].take(event)
+        checks[info.session_id].end()
+    findings = [finding for check in checks.values() for finding in check.findings]
+    calls = {session_id: check.ran for session_id, check in checks.items()}
+    tools = frozenset().union(*(check.calls.tools for check in checks.values()))
+    never = [{"rule": rule.text, "reason": reason} for rule, reason in policy.never_matching(tools or None)]
+    match form:
+        case "json":
+            answer = {"findings": findings, "calls": sum(calls.values()), "never_matching": never}
+            sys.stdout.write(msgspec.json.format(msgspec.json.encode(answer)).decode() + "\n")
+        case "sarif":
+            logs = {info.session_id: info.path for info in sessions}
+            sys.stdout.write(documents.sarif(findings, logs, failing).decode())
+        case "junit":
+            sys.stdout.write(documents.junit(findings, calls, failing).decode())
+        case _:
+            _tell(findings, sum(calls.values()))
+    for rule in never:
+        complain(f"the rule {printable(rule['rule'])} never matches: {rule['reason']}", 0, sys.stderr)
+    return int(any(finding.kind in failing for finding in findings))
+
+
+def _tell(findings: Sequence[Finding], calls: int) -> None:
+    for one in findings:
+        who = f", allowed by {one.approval.get('by')}" if one.approval else ""
+        rule = f" by {one.rule}" if one.rule else ""
+        sys.stdout.write(
+            printable(
+                f"{one.kind}{rule}: {one.tool or 'log'} {one.text} ({one.session_id}, record {one.seq}{who})"
+            )
+            + "\n"
+        )
+    sys.stderr.write(f"{quantity(len(findings), 'finding')} in {quantity(calls, 'call')}\n")
+
+
+def _suggest(sessions: list[SessionInfo]) -> int:
+    from proxy.policy.calls import Calls, Ran, shown  # noqa: PLC0415
+
+    ran: list[Ran] = []
+    for info in sessions:
+        calls = Calls()
+        for event in _events(info):
+            ran += calls.take(event)
+        ran += calls.end()
+    suggestion = suggest(one.call for one in ran)
+    sys.stdout.write(
+        yaml.safe_dump({"permissions": {"allow": suggestion.rules}}, allow_unicode=True, width=110)
+    )
+    for call in suggestion.uncovered:
+        complain(f"no rule covers {call.tool}: {printable(shown(call.input))}", 0, sys.stderr)
+    return 0
+
+
+def _events(info: SessionInfo) -> Iterable[Event]:
+    interpreter = Interpreter(Session(info.session_id))
+    for _, item in read_visibly({info.path: info.size}):
+        if isinstance(item, Entry):
+            yield from interpreter.take(item.record)

@@ -1,0 +1,108 @@
+"""The smallest list of allow rules that covers the calls that ran."""
+
+import os.path
+import re
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from proxy.policy.matching import Call, decide
+from proxy.policy.rules import READERS, WRITERS, Policy, Rule
+
+__all__ = ["Suggestion", "suggest"]
+
+_FAMILIES = re.compile(
+    "git|gh|glab|npm|npx|pnpm|yarn|bun|deno|node|cargo|rustup|go|dotnet|docker|docker-compose|podman|kubectl|helm"
+    "|terraform|aws|gcloud|az|systemctl|pip|uv|poetry|conda|make|just|brew|apt|apt-get|python|python3|bundle"
+)
+"""Programs whose first argument says what they do: a rule for all that they can do would be a wide one."""
+_MOST_EXACT = 3
+"""Words of a command that ran in one form alone and gets a rule of its own; longer ones have arguments that change."""
+
+
+class Suggestion(NamedTuple):
+    """Rules that cover what ran, and the calls that no rule can cover: what cannot be taken apart."""
+
+    rules: list[str]
+    uncovered: list[Call]
+
+
+def suggest(calls: Iterable[Call]) -> Suggestion:
+    """Return the rules, in order of their text, each of which covers something that no other does."""
+    seen = list({(call.tool, call.cwd, repr(call.input)): call for call in calls}.values())
+    commands: defaultdict[str, set[tuple[str, ...]]] = defaultdict(set)
+    candidates: set[str] = set()
+    for call in seen:
+        if call.shell is None:
+            candidates.update(_rules_for(call))
+        elif call.shell.is_complete:
+            for command in call.shell.commands:
+                if command.words:
+                    *_, words = command.unwrapped(transparent=True)
+                    commands[_prefix(words)].add(words)
+    for prefix, several in commands.items():
+        first, *others = several
+        is_exact = (
+            not others and len(first) <= _MOST_EXACT and not any(set(word) & set("* \n()") for word in first)
+        )
+        candidates.add(f"Bash({' '.join(first)})" if is_exact else f"Bash({prefix} *)")
+    rules = _without_superfluous(sorted(candidates), seen)
+    policy = Policy(allow=tuple(map(Rule.parse, rules)))
+    return Suggestion(rules, [call for call in seen if decide(policy, call).verdict != "allow"])
+
+
+def _prefix(words: tuple[str, ...]) -> str:
+    """Return the words of a command that say what it does: a program, or one with its verb."""
+    count = 1
+    while (
+        count < len(words)
+        and count < 3
+        and _FAMILIES.fullmatch(words[0])
+        and not words[count].startswith(("-", "/", "."))
+    ):
+        count += 1
+        if words[count - 1] not in ("run", "exec"):
+            break
+    return " ".join(words[:count])
+
+
+def _rules_for(call: Call) -> list[str]:
+    if call.tool in READERS | WRITERS:
+        reads, writes = call.paths
+        return [_path_rule("Read", path, call) for path in reads] + [
+            _path_rule("Edit", path, call) for path in writes
+        ] or [call.tool]
+    if call.tool == "WebFetch" and isinstance(url := call.input.get("url"), str):
+        return [f"WebFetch(domain:{urlsplit(url if '://' in url else f'https://{url}').hostname})"]
+    if call.tool in ("Agent", "Task") and isinstance(name := call.input.get("subagent_type"), str):
+        return [f"Agent({name})"]
+    if call.tool == "Skill" and isinstance(name := call.input.get("skill", call.input.get("command")), str):
+        return [f"Skill({name})"]
+    return [call.tool]
+
+
+def _path_rule(kind: str, path: str, call: Call) -> str:
+    whole = os.path.normpath(os.path.join(call.cwd or "/", path))
+    inside = os.path.relpath(whole, call.cwd) if call.cwd else ".."
+    if inside.startswith(".."):
+        return f"{kind}(/{os.path.dirname(whole).rstrip('/')}/**)"
+    if kind == "Read":
+        return "Read(./**)"  # what Claude Code may do unasked
+    folder, slash, _ = inside.partition("/")
+    return f"Edit({folder}/**)" if slash else f"Edit(./{inside})"
+
+
+def _without_superfluous(rules: list[str], calls: list[Call]) -> list[str]:
+    """Return the rules that are needed: the fewest of a list in which each was made for some call."""
+
+    def covered(some: list[str]) -> set[int]:
+        policy = Policy(allow=tuple(map(Rule.parse, some)))
+        return {at for at, call in enumerate(calls) if decide(policy, call).verdict == "allow"}
+
+    goal, needed = covered(rules), list(rules)
+    for rule in sorted(rules, key=len, reverse=True):  # the narrowest first
+        fewer = [other for other in needed if other != rule]
+        if covered(fewer) == goal:
+            needed = fewer
+    return needed

@@ -1,0 +1,1 @@
+"""Tests of what permission rules say of calls."""
