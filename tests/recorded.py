@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
+from signal import Signals
 from typing import Any, Literal
 
 from proxy.events.timestamps import format_timestamp
@@ -83,7 +84,7 @@ def scenario(name: str, maker: LogMaker | None = None) -> bytes:
     command = ["claude", *(folder / "argv").read_text().split("\n")[:-1]]
     made = [maker.started(command)]
     made += [maker.lines(stream, line) for stream, line in _in_order(folder)]
-    made.append(maker.ended(exit_code=_exit(folder)))
+    made.append(maker.ended(**_exit(folder)))
     return b"".join(made)
 
 
@@ -94,9 +95,10 @@ def records(log: bytes) -> list[Record]:
     return [record for record in found if isinstance(record, Record)]
 
 
-def _exit(folder: Path) -> int:
+def _exit(folder: Path) -> dict[str, object]:
     file = folder / "exit"
-    return int(file.read_text()) if file.exists() else 0
+    status = int(file.read_text()) if file.exists() else 0
+    return {"exit_code": status} if status >= 0 else {"exit_code": None, "signal": Signals(-status).name}
 
 
 def _in_order(folder: Path) -> Iterator[tuple[str, bytes]]:

@@ -27,8 +27,8 @@ def manual(routes: Sequence[Route]) -> str:
         index=index,
         chapters="\n".join(chapters),
         events=_table(
-            ("event", "from", "carries"),
-            ((f"`{name}`", kind.source, ", ".join(kind.fields)) for name, kind in EVENTS.items()),
+            ("event", "is", "comes from", "carries"),
+            ((f"`{name}`", kind.title, kind.source, ", ".join(kind.fields)) for name, kind in EVENTS.items()),
         ),
         states=_table(("state", "is"), ((f"`{name}`", kind.meaning) for name, kind in STATES.items())),
     )

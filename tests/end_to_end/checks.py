@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from itertools import pairwise
+from signal import Signals
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -47,7 +48,8 @@ def assert_log_is_whole(log: Log, seen: Recording) -> None:
     assert started["format"] == 1
     for recorded, given in zip(started["command"][1:], seen.argv, strict=True):
         assert recorded == given or "[redacted]" in recorded
-    assert ended["exit_code"] == seen.exit
+    signal = ended.get("signal")
+    assert (ended["exit_code"] if signal is None else -Signals[signal]) == seen.exit
     for stream in STREAMS:
         verdicts = [record.verdict for record in log.lines(stream)]
         assert ended["counts"][stream] == {str(v): verdicts.count(v) for v in set(verdicts)}

@@ -105,6 +105,10 @@ def test_real_traffic(name: str) -> None:
         ("compact", ["completed"] * 3, {"compaction": 1}),
         ("tool_deny", ["completed"], {"permission_resolved": 1, "tool_failed": 1}),
         ("prompt_on_command_line", ["completed"], {}),
+        ("background_killed-1", ["completed"], {"task_started": 1}),
+        ("background_killed", ["completed", "completed"], {"task_stopped": 1}),
+        ("empty_answer", ["failed"], {}),
+        ("hook_stops_tool", ["failed"], {}),
     ],
 )
 def test_what_happened(name: str, ends: list[str], others: dict[str, int]) -> None:
@@ -126,6 +130,18 @@ def test_turns_that_nobody_asked_for(name: str) -> None:
     started = [event.data for event in events if event.event_type == "run_started"]
     assert ["prompt" in data for data in started] == [True, False]
     assert started[1]["unprompted"] is True
+
+
+@pytest.mark.parametrize("name", ["background_killed", "background_killed_prompted"])
+def test_a_notice_before_the_prompt(name: str) -> None:
+    """Regression: of a resumed session, the notice that a command was killed took the prompt's answer and its run."""
+    events, session = interpreted(scenario(name))
+    runs = {event.data["run_id"]: event.data for event in events if event.event_type == "run_started"}
+    ends = run_ends(events)
+    assert [data["result"] for data in ends] == ["", "42"]
+    assert [runs[data["run_id"]].get("prompt") for data in ends] == [None, "What is the sum?"]
+    assert [data["cost_usd"] for data in ends] == [0, 0.00108]
+    assert session.run is None
 
 
 @pytest.mark.parametrize("name", ["subagent", "interrupt", "clear", "hooks_of_every_kind"])

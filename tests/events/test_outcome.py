@@ -89,6 +89,16 @@ def test_an_empty_answer(more: dict[str, Any], outcome: str) -> None:
         ("clear", ["ok"] * 3, ("ok", "")),
         ("not_a_query", ["ok", "ok"], ("ok", "")),
         ("hook_stops", ["blocked"], ("blocked", "A hook stopped the turn.")),
+        ("hook_stops_tool", ["blocked"], ("blocked", "A hook stopped the turn.")),
+        ("hook_ends", ["blocked"], ("blocked", "A Stop hook ended the turn.")),
+        (
+            "hook_defers",
+            ["blocked"],
+            ("blocked", "A hook deferred a tool call, and the turn waits for it to be resumed."),
+        ),
+        ("empty_answer", ["failed"], ("failed", "The model gave an empty answer.")),
+        ("background_killed-1", ["ok"], ("failed", "The command was ended by SIGKILL.")),
+        ("background_killed", ["ok", "ok"], ("ok", "")),
         (
             "hook_rejects_prompt",
             ["blocked", "ok"],

@@ -1,19 +1,24 @@
 """The vocabulary is the published one, and the published table says what becomes of each message."""
 
+import json
 import re
+from collections.abc import Mapping
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple, get_args
 
 import pytest
 
-from proxy.events import Interpreter, Session
+from proxy.events import Event, Interpreter, Session
+from proxy.events.emitter import Emitter
 from proxy.events.outcome import OUTCOMES, Kind
-from proxy.events.vocabulary import EVENTS, FIELDS, STATES, Name, State, schema
+from proxy.events.session import Evidence, Standing
+from proxy.events.vocabulary import EVENTS, FIELDS, OVER, STATES, Name, State, schema
 from proxy.protocol import library
 from proxy.sessions.reader import Record
 from tests.recorded import NAMES as SCENARIOS
-from tests.recorded import records, scenario
+from tests.recorded import LogMaker, records, scenario
 
 ROOT = Path(__file__).parents[2]
 STREAMS = {"in": "stdin", "out": "stdout"}
@@ -34,6 +39,99 @@ def test_every_name_is_in_the_table() -> None:
 def test_every_field_is_explained_and_carried() -> None:
     """Each field that an event may carry is explained once, and no field is explained that none carries."""
     assert {field for kind in EVENTS.values() for field in kind.fields} == set(FIELDS)
+
+
+@cache
+def emitted() -> list[Event]:
+    """Return what the interpreter makes of all recorded sessions, and of messages that none of them has."""
+    made = LogMaker()
+    about = {"age_ms": 250, "versions": {"claude_proxy": "1"}, "capture_options": {"capture_events": True}}
+    log = made.started(["claude", "--input-format", "stream-json"], **about)
+    log += made.lines(
+        "stdin", {"type": "user", "message": {"role": "user", "content": "hi"}}, {"type": "unheard_of"}
+    )
+    log += made.lines("stdin", b"not json", {"type": "keep_alive", "more": 1})
+    for subtype, fields in UNRECORDED:
+        kind, _, rest = subtype.partition("/")
+        log += made.lines("stdout", {"type": kind, "subtype": rest, "uuid": "u", "session_id": "c", **fields})
+    log += made.life("recording_gap", lost_records=1, lost_bytes=2, since="x", reason="disk full")
+    log += made.life("wrapper_error", where="relay", error="x") + made.ended(reason="wrapper_killed")
+    held_back = {"stream": "stdin", "verdict": "invalid", "errors": [], "forwarded": False, "message": {}}
+    named = {"stream": "proxy", "event": {"event_type": "session_started", "data": {"name": "n"}}}
+    log += b"".join(_line(fields) for fields in (held_back, named))
+    logs = [log, *(scenario(name) for name in SCENARIOS)]
+    return [event for one in logs for event in _events_of(one)]
+
+
+ASKED = {
+    "subtype": "can_use_tool",
+    "tool_name": "Bash",
+    "tool_use_id": "t",
+    "input": {},
+    "agent_id": "a",
+    "blocked_path": "/x",
+    "decision_reason": "x",
+}
+UNRECORDED: list[tuple[str, dict[str, object]]] = [
+    ("rate_limit_event/", {"rate_limit_info": {"status": "rejected"}}),
+    ("system/task_notification", {"task_id": "t", "status": "failed", "summary": "s"}),
+    ("system/session_writes_lost", {"error_code": "ENOSPC"}),
+    ("control_request/", {"request_id": "p", "request": ASKED}),
+    ("tool_progress/", {"tool_name": "Bash", "tool_use_id": "t", "elapsed_time_seconds": 1}),
+]
+
+
+def _line(fields: Mapping[str, object]) -> bytes:
+    return (
+        json.dumps({"seq": 99, "ts": "2027-01-01T00:00:00Z", "session_id": "made", **fields}).encode() + b"\n"
+    )
+
+
+def _events_of(log: bytes) -> list[Event]:
+    interpreter = Interpreter(Session("made"))
+    return [event for record in records(log) for event in interpreter.take(record)]
+
+
+def test_the_interpreter_makes_every_event_of_the_table_and_no_other() -> None:
+    """Each event of the table comes up, no other does, and none carries a field that the table does not have."""
+    assert {event.event_type for event in emitted()} == set(EVENTS)
+    head = {"event", "timestamp", "state", "session_id", "run_id", "seq"}
+    for event in emitted():
+        assert set(event.data) - head <= set(EVENTS[event.event_type].fields), event  # type: ignore[index]
+
+
+def test_every_field_of_the_table_comes_up() -> None:
+    """No field is explained that no event ever carries."""
+    assert set(FIELDS) <= {field for event in emitted() for field in event.data}
+
+
+@pytest.mark.parametrize("before", STATES)
+@pytest.mark.parametrize("after", STATES)
+def test_states_follow_each_other_as_the_table_says(before: State, after: State) -> None:
+    """Of every two states: where the table has the one behind the other it follows, else all stays as it was."""
+    session = Session("made", standing=Standing(before, 1))
+    emitter = Emitter(session)
+    emitter.begin(1, 2)
+    emitter.change_state(after, "a message")
+    if after in STATES[before].next:
+        assert session.standing == Standing(after, 2, Evidence(1, "a message"))
+    else:
+        assert session.standing == Standing(before, 1)
+
+
+def test_the_states_of_the_table_are_those_of_sessions() -> None:
+    """Nothing leads back to the start or out of the end, no record to a crash, and every other state can be reached."""
+    reachable = {state for kind in STATES.values() for state in kind.next}
+    assert reachable == set(STATES) - {"starting", "failed"}
+    assert {state for state, kind in STATES.items() if not kind.next} == OVER
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_recorded_sessions_keep_to_the_table(name: str) -> None:
+    """In recorded sessions, states follow each other as the table allows."""
+    states = [event.data["state"] for event in _events_of(scenario(name))]
+    for before, after in pairwise(states):
+        assert before == after or after in STATES[before].next, (before, after)
 
 
 class Row(NamedTuple):

@@ -85,7 +85,8 @@ def _next_folder(folder: str) -> str:
 if __name__ == "__main__":
     exit_status = main(sys.argv[1], sys.argv[2:])
     if exit_status < 0:
-        signal.signal(-exit_status, signal.SIG_DFL)
+        if -exit_status not in (signal.SIGKILL, signal.SIGSTOP):  # which nobody can set
+            signal.signal(-exit_status, signal.SIG_DFL)
         os.kill(os.getpid(), -exit_status)
     # The thread that reads standard input may be waiting for ever: leave without it.
     os._exit(exit_status)

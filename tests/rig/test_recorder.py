@@ -29,7 +29,10 @@ def test_bytes_pass_unchanged_and_are_written_down(tmp_path: Path) -> None:
     assert (run.argv, run.stdin, run.stdout, run.exit) == (["-u"], ALL_BYTES, ALL_BYTES, 0)
 
 
-@pytest.mark.parametrize(("code", "status"), [("exit 3", 3), ("kill -TERM $$", -signal.SIGTERM)])
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [("exit 3", 3), ("kill -TERM $$", -signal.SIGTERM), ("kill -KILL $$", -signal.SIGKILL)],
+)
 def test_exit_status_is_mirrored(code: str, status: int, tmp_path: Path) -> None:
     """The recorder ends as its command ended, by status or by signal, though nobody has closed its input."""
     command = recorded(tmp_path / "sh", tmp_path / "runs", ["sh", "-c"])

@@ -51,6 +51,15 @@ async def api_unauthorized(stage: Stage) -> None:
 
 
 @scenario()
+async def empty_answer(stage: Stage) -> None:
+    """The model says nothing, and nothing again when it is asked to."""
+    nothing = Reply((text(""),))
+    stage.answer({"question": [nothing, nothing]})
+    async with stage.raw() as client:
+        await client.turn("A question?")
+
+
+@scenario()
 async def api_retry(stage: Stage) -> None:
     """The API is overloaded, limits the rate and fails before it answers."""
     stage.answer({"question": [Tries((OVERLOADED, BUSY, BROKEN, says("An answer at last.")))]})

@@ -196,6 +196,42 @@ async def hook_stops(stage: Stage) -> None:
         await client.turn("A question?")
 
 
+def _hook_command(stage: Stage, kind: str, said: dict[str, Any]) -> None:
+    """Let a hook of the project's settings print something."""
+    settings = {"hooks": {kind: [{"hooks": [{"type": "command", "command": f"echo '{json.dumps(said)}'"}]}]}}
+    folder = stage.project / ".claude"
+    folder.mkdir()
+    (folder / "settings.json").write_text(json.dumps(settings))
+
+
+@scenario()
+async def hook_stops_tool(stage: Stage) -> None:
+    """A PreToolUse hook that is a command ends the turn before the tool runs."""
+    _hook_command(stage, "PreToolUse", {"continue": False, "stopReason": "budget is spent"})
+    stage.answer({"work": [uses("Bash", command="echo one"), says("Never said.")]})
+    async with stage.raw() as client:
+        await client.turn("Please work.")
+
+
+@scenario()
+async def hook_ends(stage: Stage) -> None:
+    """A Stop hook that is a command does not let the turn end as the model wanted."""
+    _hook_command(stage, "Stop", {"continue": False, "stopReason": "enough"})
+    stage.answer({"question": [says("An answer.")]})
+    async with stage.raw() as client:
+        await client.turn("A question?")
+
+
+@scenario()
+async def hook_defers(stage: Stage) -> None:
+    """A PreToolUse hook defers a tool: the turn ends, and waits to be resumed."""
+    deferred = {"hookEventName": "PreToolUse", "permissionDecision": "defer"}
+    _hook_command(stage, "PreToolUse", {"hookSpecificOutput": deferred})
+    stage.answer({"work": [uses("Bash", command="echo one"), says("Never said.")]})
+    async with stage.raw() as client:
+        await client.turn("Please work.")
+
+
 @scenario(ordered=False)
 async def hook_commands(stage: Stage) -> None:
     """Hooks that are commands of the project's settings: one that works, one that fails, one that blocks."""

@@ -180,6 +180,41 @@ async def background_stopped(stage: Stage) -> None:
         await client.control("stop_task", task_id="no-such-task")
 
 
+async def _killed_in_the_background(stage: Stage) -> str:
+    """Have a session in which Claude Code is killed, by its own command in the background; return its id."""
+    command = uses("Bash", command="cat go; kill -9 $PPID", run_in_background=True, description="Wait")
+    go = stage.project / "go"
+    os.mkfifo(go)  # the command waits until something is written here
+    stage.answer({"Please wait": [command, says("I am waiting.")], "What is the sum": [says("42")]})
+    # A command with a variable is one that Claude Code asks about, or is told not to.
+    async with stage.raw("--permission-mode", "bypassPermissions", env={"IS_SANDBOX": "1"}) as client:
+        result = await client.turn("Please wait.")
+        await release(go)
+        while await client.read() is not None:
+            pass
+    session_id: str = result["session_id"]
+    return session_id
+
+
+@scenario()
+async def background_killed(stage: Stage) -> None:
+    """Claude Code is killed with a command in the background; resumed, it takes that notice before the prompt."""
+    session_id = await _killed_in_the_background(stage)
+    async with stage.raw("--resume", session_id) as client:
+        await client.say("What is the sum?")
+        await client.result()
+        await client.result()
+
+
+@scenario()
+async def background_killed_prompted(stage: Stage) -> None:
+    """The same with the prompt on the command line."""
+    session_id = await _killed_in_the_background(stage)
+    arguments = ("--print", "--output-format", "stream-json", "--verbose", "--resume", session_id)
+    async with stage.raw(*arguments, "What is the sum?", streaming=False) as client:
+        await client.close()
+
+
 @scenario()
 async def server_tools(stage: Stage) -> None:
     """Tools that run at the API: a web search with its result, and text that cites it."""
