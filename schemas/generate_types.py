@@ -1,7 +1,8 @@
 """Writes the TypeScript types of the schemas: ``python schemas/generate_types.py`` writes ``types/index.d.ts``.
 
 The types name what is known: fields and message types that a later release adds are not in them, though the
-schemas let them pass. Strings with known values keep them for completion and take any other.
+schemas let them pass, and of an open part (an `anyOf` that ends in `{}`) they give what is known of it. Strings with
+known values keep them for completion and take any other.
 """
 
 import json
@@ -50,8 +51,8 @@ def _type(schema: Any, name: str, indent: str) -> str:
         return _reference(schema["$ref"], name)
     if "const" in schema or "enum" in schema:
         return " | ".join(json.dumps(value) for value in schema.get("enum", [schema.get("const")]))
-    if "anyOf" in schema and "type" not in schema:
-        return _alternatives(schema["anyOf"], name, indent)
+    if "anyOf" in schema:
+        return _alternatives([part for part in schema["anyOf"] if part], name, indent)
     kinds = schema.get("type", [])
     kinds = [kinds] if isinstance(kinds, str) else kinds
     return " | ".join(_of_kind(kind, schema, name, indent) for kind in kinds) or "unknown"

@@ -34,7 +34,7 @@ from proxy.protocol.drift import Drift, Finder
 from tests.rig.environment import Surroundings, find_claude, release_of, surroundings_unset
 from tests.rig.messages_api import MessagesApi
 from tests.rig.recording import Recording, recorded, recordings
-from tests.rig.scenarios import DESERVED, Scenario, all_scenarios
+from tests.rig.scenarios import DESERVED, DESERVED_DRIFT, Scenario, all_scenarios
 from tests.rig.stage import Stage
 
 if TYPE_CHECKING:
@@ -45,8 +45,6 @@ FIXTURES = Path(__file__).parents[1] / "fixtures/scenarios"
 NEUTRAL_HOME = Path("/home/dev")
 SCENARIO_WAIT_S = 120
 _TELLS_RELEASE = re.compile(rb'"claude_code_version": ?"([\d.]+)"')
-# What is sent to be turned down is drift by intention: stream and kind.
-DESERVED_DRIFT = {"control_errors": [("stdin", "subtype")], "permission_modes": [("stdin", "value")]}
 
 
 class Finding(msgspec.Struct):

@@ -2,10 +2,12 @@
 
 Most messages have no drift, and one typed decode that takes nothing else tells so. The others are walked, message
 and schema side by side. What makes a message invalid is not looked for here; drift is what is new, not what is wrong.
+In open parts, such as the model server's own objects, nothing is wrong: there whatever differs from what is known is
+drift, holes and values of another type among it.
 """
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
 import msgspec
@@ -20,6 +22,7 @@ Stream = Literal["stdin", "stdout"]
 LONGEST_VALUE = 100
 LONGEST_PATH = 1000
 
+_KINDS = {str: "string", dict: "object", list: "array", bool: "boolean", type(None): "null"}
 _OTHER: dict[Stream, Stream] = {"stdin": "stdout", "stdout": "stdin"}
 _MOST_ASKED = 10_000
 
@@ -29,8 +32,9 @@ class Drift(msgspec.Struct, frozen=True):
 
     `subtype` is that of the message, or, in a reply, what was asked for. `path` is a JSON pointer into the
     message, with `*` for list positions and for keys that are data, cut to `LONGEST_PATH` characters. `value` is the
-    unknown type, tag or value; None for a field, whose name is in the path. What is quoted of a message is cut to
-    `LONGEST_VALUE` characters: names that somebody made up may be of any length.
+    unknown type, tag or value; None for a new field, whose name is in the path. In open parts a field that is not
+    there has the value `(missing)`, and a value of another type than is known has its type: `(null)`, `(string)`.
+    What is quoted of a message is cut to `LONGEST_VALUE` characters: names that somebody made up may be of any length.
     """
 
     kind: Kind
@@ -131,51 +135,68 @@ class _Walk:
         self._subtype = None if subtype is None else subtype[:LONGEST_VALUE]
         self._subtype_path = subtype_path
 
-    def value(self, value: Any, schema: library.Schema, name: str, path: str) -> Iterator[Drift]:
-        """Yield the drift in a value."""
+    def value(
+        self, value: Any, schema: library.Schema, name: str, path: str, *, is_open: bool = False
+    ) -> Iterator[Drift]:
+        """Yield the drift in a value; `is_open`: it is in a part of the message that may hold anything."""
+        schema, name = library.follow(schema, name)
+        if library.is_open(schema):
+            schema, is_open = library.known(schema), True
         shapes = list(_shapes(schema, name))
-        if isinstance(value, str):
-            yield from self._string(value, [shape for shape, _ in shapes], path)
-            return
-        wanted = "object" if isinstance(value, dict) else "array" if isinstance(value, list) else None
-        for shape, shape_name in shapes:
-            kinds = shape.get("type")
-            if wanted is not None and (kinds == wanted or (isinstance(kinds, list) and wanted in kinds)):
-                inside = self._object if wanted == "object" else self._list
-                yield from inside(value, shape, shape_name, path)
-                return
+        kind = _kind(value)
+        if is_open and not any(_takes(shape, kind, value) for shape, _ in shapes):
+            yield self._drift("value", path, f"({kind})")
+        elif isinstance(value, str):
+            yield from self._string(value, [shape for shape, _ in shapes], path, is_open=is_open)
+        elif kind in ("object", "array"):
+            inside: Callable[..., Iterator[Drift]] = self._object if kind == "object" else self._list
+            for shape, shape_name in shapes:
+                if kind in _kinds(shape):
+                    yield from inside(value, shape, shape_name, path, is_open=is_open)
+                    return
 
-    def _string(self, value: str, shapes: list[library.Schema], path: str) -> Iterator[Drift]:
+    def _string(
+        self, value: str, shapes: list[library.Schema], path: str, *, is_open: bool
+    ) -> Iterator[Drift]:
         """Yield the value if others are known and this is not, but any is allowed."""
-        known = [one for shape in shapes for one in shape.get("enum", ())]
-        is_open = any("string" in shape.get("type", ()) for shape in shapes)
-        if known and is_open and value not in known:
+        known = [one for shape in shapes for one in _options(shape)]
+        takes_any = any("string" in _kinds(shape) for shape in shapes)
+        if known and (takes_any or is_open) and value not in known:
             yield self._drift("value", path, value)
 
-    def _list(self, value: list[Any], schema: library.Schema, name: str, path: str) -> Iterator[Drift]:
+    def _list(
+        self, value: list[Any], schema: library.Schema, name: str, path: str, *, is_open: bool
+    ) -> Iterator[Drift]:
         if "items" in schema:
             for item in value:
-                yield from self.value(item, schema["items"], name, f"{path}/*")
+                yield from self.value(item, schema["items"], name, f"{path}/*", is_open=is_open)
 
-    def _object(self, value: dict[str, Any], schema: library.Schema, name: str, path: str) -> Iterator[Drift]:
+    def _object(
+        self, value: dict[str, Any], schema: library.Schema, name: str, path: str, *, is_open: bool
+    ) -> Iterator[Drift]:
         extra = schema.get("additionalProperties")
         if isinstance(extra, dict):
             for item in value.values():
-                yield from self.value(item, extra, name, f"{path}/*")
+                yield from self.value(item, extra, name, f"{path}/*", is_open=is_open)
             return
-        fields = dict(_fields(schema, name))
+        fields, required = _fields(schema, name), _required(schema, name)
         choice = library.table(schema)
         if choice is not None:
             chosen = value.get(choice.tag, choice.default)
             tag_path = f"{path}/{choice.tag}"
             if isinstance(chosen, str | bool) and chosen in choice.rows:
-                fields |= _fields(*library.follow(choice.rows[chosen], name))
+                row = library.follow(choice.rows[chosen], name)
+                fields, required = fields | _fields(*row), required | _required(*row)
             elif isinstance(chosen, str) and chosen not in _known(fields.get(choice.tag), name):
                 yield self._drift("subtype" if tag_path == self._subtype_path else "block", tag_path, chosen)
                 return
+            elif is_open and not isinstance(chosen, str):  # nobody knows what its other fields are
+                value = {key: item for key, item in value.items() if key == choice.tag}
+        for key in sorted(required - value.keys()) if is_open else ():
+            yield self._drift("field", f"{path}/{_escaped(key)}", "(missing)")
         for key, item in value.items() if fields else ():
             if key in fields:
-                yield from self.value(item, *fields[key], f"{path}/{_escaped(key)}")
+                yield from self.value(item, *fields[key], f"{path}/{_escaped(key)}", is_open=is_open)
             else:
                 yield self._drift("field", f"{path}/{_escaped(key)}", None)
 
@@ -229,6 +250,39 @@ def _fields(schema: library.Schema, name: str) -> dict[str, tuple[library.Schema
         if "$ref" in part:
             fields |= _fields(*library.follow(part, name))
     return fields | {key: (value, name) for key, value in schema.get("properties", {}).items()}
+
+
+def _required(schema: library.Schema, name: str) -> set[str]:
+    """Return the names of the properties that must be there, those of included schemas among them."""
+    found = set(schema.get("required", ()))
+    for part in schema.get("allOf", ()):
+        if "$ref" in part:
+            found |= _required(*library.follow(part, name))
+    return found
+
+
+def _kind(value: Any) -> str:
+    """Name the type of a value as JSON Schema does."""
+    return _KINDS.get(type(value), "number")
+
+
+def _kinds(shape: library.Schema) -> set[str]:
+    """Return the types that a shape takes; none where it says nothing of types."""
+    if options := _options(shape):
+        return {_kind(one) for one in options}
+    kinds = shape.get("type", ())
+    return {kinds} if isinstance(kinds, str) else set(kinds)
+
+
+def _options(shape: library.Schema) -> list[Any]:
+    """Return the values that a shape takes, where it lists them."""
+    return [shape["const"]] if "const" in shape else shape.get("enum", [])
+
+
+def _takes(shape: library.Schema, kind: str, value: Any) -> bool:
+    """Tell whether a shape takes values of the type of this one."""
+    kinds = _kinds(shape)
+    return not kinds or kind in kinds or ("integer" in kinds and kind == "number" and value == int(value))
 
 
 def _known(field: tuple[library.Schema, str] | None, name: str) -> set[str]:

@@ -9,11 +9,13 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 import msgspec
 
-from proxy.protocol.library import Schema, Table, follow, load, table
+from proxy.protocol.library import Schema, Table, follow, is_open, known, load, table
 
 ANNOTATIONS = frozenset(
     ("$schema", "$id", "$comment", "title", "description", "default", "examples", "deprecated", "$defs")
 )
+# By its name on the wire, the type of a field and whether it is required.
+_Fields = dict[str, tuple[Any, bool]]
 _SCALARS: dict[str, Any] = {"string": str, "integer": int, "number": float, "boolean": bool, "null": None}
 
 
@@ -103,8 +105,7 @@ class Compiler:
             _allow(schema, "type", "const", "enum")
             return Literal[tuple(schema.get("enum", (schema.get("const"),)))]
         if "anyOf" in schema:
-            _allow(schema, "anyOf")
-            return self._union([self._type(part, name) for part in schema["anyOf"]])
+            return self._any_of(schema, name)
         kinds = schema.get("type", [])
         if isinstance(kinds, str):
             return self._of_kind(kinds, schema, name)
@@ -133,6 +134,19 @@ class Compiler:
         fields = self._fields(schema, name)
         return self._struct(fields) if fields else _AnyObject
 
+    def _any_of(self, schema: Schema, name: str) -> Any:
+        if not is_open(schema):
+            _allow(schema, "anyOf")
+            return self._union([self._type(part, name) for part in schema["anyOf"]])
+        _allow(schema, "anyOf", "type")
+        if self._closed:
+            return self._type(known(schema), name)
+        target, target_name = follow(known(schema), name)
+        choice = table(target) if target_name in self._only else None
+        if choice is not None:  # messages are told apart by a tag in here: that much is looked at
+            return self._of_tags(choice.tag, {value: {} for value in self._only[target_name]})
+        return self._type({"type": schema["type"]}, name) if "type" in schema else self._anything
+
     def _tagged(self, schema: Schema, name: str, choice: Table) -> Any:
         tag = choice.tag
         common = self._fields({**schema, "allOf": [s for s in schema["allOf"] if "if" not in s]}, name)
@@ -140,16 +154,18 @@ class Compiler:
             return self._picked(common, name, choice)
         common.pop(tag)
         wanted = self._only.get(name, choice.rows.keys()) & choice.rows.keys()
-        structs = []
-        for value in sorted(wanted):
-            fields = self._row(common, name, choice, value)
-            if len(wanted) == 1:  # msgspec lets the tag be missing where there is no choice
-                structs.append(self._struct({**fields, tag: (Literal[value], True)}))
-            else:
-                structs.append(self._struct(fields, tag_field=tag, tag=value))
-        return Union[tuple(structs)]  # noqa: UP007 - made at run time
+        return self._of_tags(tag, {value: self._row(common, name, choice, value) for value in wanted})
 
-    def _picked(self, common: dict[str, tuple[Any, bool]], name: str, choice: Table) -> Any:
+    def _of_tags(self, tag: str, rows: dict[str, _Fields]) -> Any:
+        """Return the union of objects with those tags and, by tag, those fields."""
+        if len(rows) == 1:  # msgspec lets the tag be missing where there is no choice
+            ((value, fields),) = rows.items()
+            return self._struct({**fields, tag: (Literal[value], True)})
+        return Union[  # noqa: UP007 - made at run time
+            tuple(self._struct(rows[value], tag_field=tag, tag=value) for value in sorted(rows))
+        ]
+
+    def _picked(self, common: _Fields, name: str, choice: Table) -> Any:
         tag = choice.tag
         rest = {key: field for key, field in common.items() if key != tag}
         rows = {}
@@ -163,9 +179,7 @@ class Compiler:
             _made[parts] = type("Picked", (_Picked,), attributes)
         return _made[parts]
 
-    def _row(
-        self, common: dict[str, tuple[Any, bool]], name: str, choice: Table, value: str
-    ) -> dict[str, tuple[Any, bool]]:
+    def _row(self, common: _Fields, name: str, choice: Table, value: str) -> _Fields:
         """Return the fields of objects with that tag, but for the tag itself."""
         row, row_name = follow(choice.rows[value], name)
         own = self._fields(row, row_name)
@@ -174,10 +188,10 @@ class Compiler:
             raise UnsupportedError(f"{row_name} defines otherwise what {name} defines")
         return common | own
 
-    def _fields(self, schema: Schema, name: str) -> dict[str, tuple[Any, bool]]:
+    def _fields(self, schema: Schema, name: str) -> _Fields:
         """Return the type of each property, and whether it is required. Any type and optional: left out."""
         _allow(schema, "type", "properties", "required", "allOf")
-        fields: dict[str, tuple[Any, bool]] = {}
+        fields: _Fields = {}
         for part in schema.get("allOf", ()):
             fields |= self._fields(*follow(part, name))
         required = schema.get("required", ())
@@ -191,7 +205,7 @@ class Compiler:
             fields[key] = (fields[key][0] if key in fields else self._anything, True)
         return fields
 
-    def _struct(self, fields: dict[str, tuple[Any, bool]], **tags: Any) -> Any:
+    def _struct(self, fields: _Fields, **tags: Any) -> Any:
         """Make a struct. Its attributes are numbered: names on the wire need not be Python's."""
         parts = (self._closed, frozenset(fields.items()), frozenset(tags.items()))
         if parts in _made:

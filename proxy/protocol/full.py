@@ -16,7 +16,7 @@ import msgspec
 
 from proxy.protocol import fastpath
 from proxy.protocol.grammar import REFUSALS, without_lone_surrogates
-from proxy.protocol.library import Schema, Table, follow, load, table
+from proxy.protocol.library import Schema, Table, follow, is_open, load, table
 from proxy.protocol.pieces import LONGEST_OF_MANY, pieces
 from proxy.protocol.sentences import Fault, Path, violation
 from proxy.protocol.verdict import VALID, Judgement, Violation
@@ -76,7 +76,7 @@ def _faults(schema: Schema, name: str, value: memoryview, path: Path) -> _Faults
         yield Fault(path, "const", schema["const"], value)
     if "enum" in schema and not _is_one_of(schema["enum"], kind, value):
         yield Fault(path, "enum", schema["enum"], value)
-    if "anyOf" in schema:
+    if "anyOf" in schema and not is_open(schema):
         yield from _of_branches(schema["anyOf"], name, value, path)
     match kind:
         case "object":

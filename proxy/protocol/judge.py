@@ -67,7 +67,7 @@ def _tag_table(schema: str, path: tuple[str, ...]) -> tuple[dict[str, Any], str]
     """Return the table that tells the messages of a type apart, and the file that it is in."""
     found, name = library.load(schema), schema
     for key in path[:-1]:
-        found, name = library.follow(found["properties"][key], name)
+        found, name = library.follow(library.known(found["properties"][key]), name)
     choice = library.table(found)
     if choice is None:
         raise LookupError(f"{name} has no table")

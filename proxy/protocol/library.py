@@ -1,8 +1,9 @@
 """Finds, reads and connects the schema files.
 
-A schema is named by its path below `schemas/`, such as `messages/user.json`. Two idioms are used all over and
-understood here: a reference to another file, and a *table*, an `allOf` of `if` and `then` that picks a schema
-by the value of one string property, and lets values pass that it does not list.
+A schema is named by its path below `schemas/`, such as `messages/user.json`. Three idioms are used all over and
+understood here: a reference to another file; a *table*, an `allOf` of `if` and `then` that picks a schema by the
+value of one string property, and lets values pass that it does not list; and an *open* part, an `anyOf` whose last
+member is `{}`: what comes before is what is known of a value that may be anything.
 """
 
 import os
@@ -51,6 +52,19 @@ def follow(schema: Schema, name: str) -> tuple[Schema, str]:
         for key in fragment.strip("/").split("/") if fragment else ():
             schema = schema[key]
     return schema, name
+
+
+def is_open(schema: Schema) -> bool:
+    """Tell whether a schema takes any value (of its `type`, where it has one) and only says what is known of it."""
+    return "anyOf" in schema and schema["anyOf"][-1] == {}
+
+
+def known(schema: Schema) -> Schema:
+    """Return what an open schema knows of a value; any other schema as it is."""
+    if not is_open(schema):
+        return schema
+    parts: list[Schema] = schema["anyOf"][:-1]
+    return parts[0] if len(parts) == 1 else {"anyOf": parts}
 
 
 class Table(msgspec.Struct):

@@ -1180,7 +1180,7 @@ export type ContentToolReference = {
 /** Tool result block. What a tool gave; it answers the `tool_use` of that id. `is_error` is often left out when all went well. */
 export type ContentToolResult = {
   type: "tool_result";
-  tool_use_id: string;
+  tool_use_id?: SharedToolUseId;
   content?: Array<ContentToolResultBlock> | string | null;
   is_error?: boolean | null;
   toolset_name?: string | null;
@@ -1354,7 +1354,7 @@ export type ControlRequestsCanUseTool = {
   subtype: "can_use_tool";
   tool_name: string;
   input: { [key: string]: unknown };
-  tool_use_id: string;
+  tool_use_id?: SharedToolUseId;
   permission_suggestions?: Array<SharedPermissionUpdate>;
   blocked_path?: string | null;
   decision_reason?: string | null;
@@ -1531,7 +1531,7 @@ export type ControlRequestsHookCallback = {
   subtype: "hook_callback";
   callback_id: string;
   input: HooksInput;
-  tool_use_id?: string | null;
+  tool_use_id?: SharedToolUseId;
 };
 
 /** Control request: initialize. The client asks Claude Code to prepare the session: hooks, servers, prompts, agents. The first line of an SDK, and it may come again. */
@@ -1763,7 +1763,7 @@ export type ControlRequestsRequestUserDialog = {
   subtype: "request_user_dialog";
   dialog_kind: string;
   payload: { [key: string]: unknown };
-  tool_use_id?: string;
+  tool_use_id?: SharedToolUseId;
 };
 
 /** Control request: rewind files. The client asks Claude Code to put files back to what they were before a user message. */
@@ -2979,7 +2979,7 @@ export type HooksInputsPermissionDenied = {
   } | null;
   tool_name: string;
   tool_input: unknown;
-  tool_use_id: string;
+  tool_use_id?: SharedToolUseId;
   reason: string;
   mcp_server?: {
     name: string;
@@ -3066,7 +3066,7 @@ export type HooksInputsPostToolBatch = {
   tool_calls: Array<{
     tool_name: string;
     tool_input: unknown;
-    tool_use_id: string;
+    tool_use_id?: SharedToolUseId;
     tool_response?: unknown;
   }>;
 };
@@ -3087,7 +3087,7 @@ export type HooksInputsPostToolUse = {
   tool_name: string;
   tool_input: unknown;
   tool_response: unknown;
-  tool_use_id: string;
+  tool_use_id?: SharedToolUseId;
   duration_ms?: number;
   mcp_server?: {
     name: string;
@@ -3110,7 +3110,7 @@ export type HooksInputsPostToolUseFailure = {
   } | null;
   tool_name: string;
   tool_input: unknown;
-  tool_use_id: string;
+  tool_use_id?: SharedToolUseId;
   error: string;
   is_interrupt?: boolean;
   duration_ms?: number;
@@ -3178,7 +3178,7 @@ export type HooksInputsPreSkillShellCommand = {
   tool_input: {
     command: string;
   };
-  tool_use_id: string;
+  tool_use_id?: SharedToolUseId;
   command_name: string;
   command_source?: string | null;
   /** `claude` when the model asked for it or a turn of its own schedule did; `other` when neither, or it is not known. */
@@ -3200,7 +3200,7 @@ export type HooksInputsPreToolUse = {
   } | null;
   tool_name: string;
   tool_input: unknown;
-  tool_use_id: string;
+  tool_use_id?: SharedToolUseId;
   mcp_server?: {
     name: string;
     source: string;
@@ -3637,7 +3637,7 @@ export type MessagesAssistant = SharedIds & {
     kind: string;
   };
   tool_use_meta?: Array<{
-    id: string;
+    id?: SharedToolUseId;
     display_name?: string | null;
     server_display_name?: string | null;
     tool_name?: string | null;
@@ -3681,7 +3681,7 @@ export type MessagesCommandLifecycle = SharedIds & {
 export type MessagesControlCancelRequest = {
   type: "control_cancel_request";
   request_id: string;
-  tool_use_id?: string | null;
+  tool_use_id?: SharedToolUseId;
   takes_late_allow?: boolean | null;
 };
 
@@ -3762,12 +3762,12 @@ export type MessagesResultError = SharedIds & {
   modelUsage: { [key: string]: SharedModelUsage };
   permission_denials: Array<{
     tool_name: string;
-    tool_use_id: string;
+    tool_use_id?: SharedToolUseId;
     tool_input: { [key: string]: unknown };
   }>;
   structured_output?: unknown;
   deferred_tool_use?: {
-    id: string;
+    id?: SharedToolUseId;
     name: string;
     input: { [key: string]: unknown };
   };
@@ -3828,12 +3828,12 @@ export type MessagesResultSuccess = SharedIds & {
   modelUsage: { [key: string]: SharedModelUsage };
   permission_denials: Array<{
     tool_name: string;
-    tool_use_id: string;
+    tool_use_id?: SharedToolUseId;
     tool_input: { [key: string]: unknown };
   }>;
   structured_output?: unknown;
   deferred_tool_use?: {
-    id: string;
+    id?: SharedToolUseId;
     name: string;
     input: { [key: string]: unknown };
   };
@@ -3914,7 +3914,7 @@ export type MessagesSystem = (SystemInit | SystemStatus | SystemCompactBoundary 
 /** Tool progress. A tool or a hook runs long, or a subagent tries the API again. Needs no answer. */
 export type MessagesToolProgress = SharedIds & {
   type: "tool_progress";
-  tool_use_id: string;
+  tool_use_id?: SharedToolUseId;
   tool_name: string;
   parent_tool_use_id: string | null;
   elapsed_time_seconds: number;
@@ -3935,7 +3935,7 @@ export type MessagesToolProgress = SharedIds & {
 export type MessagesToolUseSummary = SharedIds & {
   type: "tool_use_summary";
   summary: string;
-  preceding_tool_use_ids: Array<string>;
+  preceding_tool_use_ids: Array<SharedToolUseId>;
 };
 
 /** Transcript mirror. Lines of the transcript for the client to store. Not in the public types. Needs no answer. */
@@ -3983,7 +3983,7 @@ export type MessagesUser = {
   file_attachments?: Array<unknown>;
   isReplay?: boolean;
   tool_result_meta?: Array<{
-    id: string;
+    id?: SharedToolUseId;
     permission_decision?: {
       decision?: string;
       source?: string;
@@ -4268,10 +4268,16 @@ export type SharedSubagentStats = {
 
 /** Task usage. What a task has used so far. */
 export type SharedTaskUsage = {
-  total_tokens: number;
+  total_tokens: SharedTokenCount;
   tool_uses: number;
   duration_ms: number;
 };
+
+/** Count of tokens. A count of the model server's, or a sum of such: what a gateway counts as text is put together as text. */
+export type SharedTokenCount = number;
+
+/** Id of a tool call. What the model server called the tool call: a string in the Messages API, missing or of another type from some gateways. Claude Code passes it on as it came. */
+export type SharedToolUseId = string;
 
 /** Token usage of a turn. What a `result` tells of its turn: here Claude Code has filled in what the Messages API left out. Releases as old as 2.1.139 lack `output_tokens_details`, and 2.1.257 `fallback_credit`. */
 export type SharedTurnUsage = {
@@ -4533,8 +4539,8 @@ export type SystemCompactBoundary = SharedIds & {
   subtype: "compact_boundary";
   compact_metadata: {
     trigger: "manual" | "auto" | (string & {});
-    pre_tokens: number;
-    post_tokens?: number;
+    pre_tokens: SharedTokenCount;
+    post_tokens?: SharedTokenCount;
     duration_ms?: number;
     preserved_segment?: {
       head_uuid: string;
@@ -4546,7 +4552,7 @@ export type SystemCompactBoundary = SharedIds & {
       uuids: Array<string>;
       all_uuids?: Array<string>;
     } | null;
-    cumulative_dropped_tokens?: number;
+    cumulative_dropped_tokens?: SharedTokenCount;
   };
   logical_parent_uuid?: string | null;
 };
@@ -4628,7 +4634,7 @@ export type SystemInformational = SharedIds & {
   subtype: "informational";
   content: string;
   level: "info" | "notice" | "suggestion" | "warning" | (string & {});
-  tool_use_id?: string;
+  tool_use_id?: SharedToolUseId;
   prevent_continuation?: boolean;
   tag?: string;
   prompt_submit_outcome?: {
@@ -4786,7 +4792,7 @@ export type SystemPermissionDenied = SharedIds & {
   type: "system";
   subtype: "permission_denied";
   tool_name: string;
-  tool_use_id: string;
+  tool_use_id?: SharedToolUseId;
   message: string;
   agent_id?: string;
   decision_reason_type?: string;
@@ -4850,7 +4856,7 @@ export type SystemTaskNotification = SharedIds & {
   output_file: string;
   summary: string;
   run_id?: string;
-  tool_use_id?: string;
+  tool_use_id?: SharedToolUseId;
   reason?: "worker_restart" | (string & {});
   usage?: SharedTaskUsage;
   resource_links?: Array<{
@@ -4875,7 +4881,7 @@ export type SystemTaskProgress = SharedIds & {
   description: string;
   usage: SharedTaskUsage;
   run_id?: string;
-  tool_use_id?: string;
+  tool_use_id?: SharedToolUseId;
   subagent_type?: string;
   last_tool_name?: string;
   summary?: string;
@@ -4888,7 +4894,7 @@ export type SystemTaskStarted = SharedIds & {
   task_id: string;
   description: string;
   run_id?: string;
-  tool_use_id?: string;
+  tool_use_id?: SharedToolUseId;
   subagent_type?: string;
   is_backgrounded?: boolean;
   spawn_depth?: number;

@@ -29,17 +29,24 @@ def schema_files() -> list[str]:
 
 
 @functools.cache
-def recorded(stream: Stream) -> tuple[bytes, ...]:
-    """Return every line of real traffic of that stream, except what was sent to see it refused."""
-    files = sorted(SCENARIOS.glob(f"*/{stream}.jsonl"))
+def recorded(stream: Stream, *, gateways: bool = True) -> tuple[bytes, ...]:
+    """Return every line of real traffic of that stream, except what was sent to see it refused.
+
+    `gateways`: also what Claude Code made of the answers of model servers that are not Anthropic's.
+    """
+    files = [
+        file
+        for file in sorted(SCENARIOS.glob(f"*/{stream}.jsonl"))
+        if gateways or not file.parent.name.startswith("gateway_")
+    ]
     lines = (line for file in files for line in file.read_bytes().split(b"\n"))
     return tuple(line for line in lines if line.strip() and b'"no_such_request"' not in line)
 
 
 def by_kind(stream: Stream) -> dict[tuple[str, str | None], bytes]:
-    """Return the shortest recorded line of each kind."""
+    """Return the shortest recorded line of each kind, with the Messages API as the model server."""
     found: dict[tuple[str, str | None], bytes] = {}
-    for line in sorted(recorded(stream), key=len, reverse=True):
+    for line in sorted(recorded(stream, gateways=False), key=len, reverse=True):
         found[kind_of(json.loads(line))] = line
     return found
 
@@ -100,7 +107,7 @@ def kinds(stream: Stream) -> dict[tuple[str, str | None], None]:
         schema, name = library.follow(row, f"{stream}.json")
         path = TAG_PATHS.get(type_)
         for key in path[:-1] if path else ():
-            schema, name = library.follow(schema["properties"][key], name)
+            schema, name = library.follow(library.known(schema["properties"][key]), name)
         choice = library.table(schema) if path else None
         for tag in choice.rows if choice else (None,):
             found[type_, tag] = None
@@ -149,7 +156,7 @@ def without_one_required(stream: Stream, message: Any) -> Iterator[Any]:
             )
         if not isinstance(value.get(key), dict):
             return
-        schema, name = library.follow(schema["properties"][key], name)
+        schema, name = library.follow(library.known(schema["properties"][key]), name)
         path = (*path, key)
 
 
@@ -208,6 +215,7 @@ _ANYTHING = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=5,
 )
+_OBJECTS = st.dictionaries(st.text(), _ANYTHING, max_size=3)
 _SCALARS: dict[str, st.SearchStrategy[Any]] = {
     "string": st.text(max_size=8),
     "integer": st.integers(),
@@ -231,6 +239,9 @@ def _made(
 ) -> st.SearchStrategy[Any]:
     """Return a strategy for values of a schema; at the path, the table's row for the tag is taken."""
     schema, name = library.follow(schema, name)
+    if library.is_open(schema):
+        known = _made(library.known(schema), name, tag, path)
+        return known if path else known | (_OBJECTS if "type" in schema else _ANYTHING)
     if "const" in schema:
         return st.just(schema["const"])
     if "enum" in schema:

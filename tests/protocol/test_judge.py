@@ -10,6 +10,7 @@ import pytest
 from hypothesis import strategies as st
 
 from proxy.protocol import Judge, Judgement
+from proxy.protocol.drift import Finder
 from tests.protocol import corpus
 from tests.protocol.corpus import STREAMS, Stream
 
@@ -67,6 +68,87 @@ def test_drift_further_in_leaves_a_message_valid(message: Any) -> None:
     assert verdict("stdin", message) == "valid"
 
 
+USAGES: list[Any] = [
+    *({}, None, [], 7, "none", {"prompt_tokens": 5}, {"input_tokens": "120", "output_tokens": None}),
+    {"input_tokens": 0.5, "output_tokens": True, "cache_creation": 7, "iterations": [{}], "speed": []},
+]
+API_MESSAGES: list[dict[str, Any]] = [
+    {},
+    dict.fromkeys(("id", "type", "role", "model", "content", "stop_reason", "stop_sequence", "usage")),
+    {"id": 7, "model": ["m"], "role": "model", "stop_reason": 1, "content": "text"},
+    *({"content": [7]}, {"content": [{}]}, {"content": [{"type": 7}]}),
+    {"content": [{"type": "thinking", "thinking": "x"}]},
+    *({"content": [{"type": "tool_use", "name": "T", "input": {}, **more}]} for more in ({}, {"id": 7})),
+    *({"usage": usage} for usage in USAGES),
+]
+API_EVENTS: list[Any] = [
+    *({}, [], 7, None, {"type": None}, {"type": 7}, {"type": ["ping"]}),
+    *({"type": "message_start", "message": message} for message in (None, *API_MESSAGES)),
+    *({"type": "message_delta", **more} for more in ({}, {"delta": None}, {"delta": {"stop_reason": 7}})),
+    *({"type": "message_delta", "delta": {}, "usage": usage} for usage in USAGES),
+    {"type": "content_block_start", "index": "0", "content_block": None},
+    {"type": "content_block_start", "content_block": {}},
+    {"type": "content_block_delta", "delta": {"type": "text_delta"}},
+    {"type": "content_block_stop"},
+]
+
+
+@pytest.mark.parametrize("message", API_MESSAGES)
+def test_an_answer_of_any_model_server_is_valid(message: dict[str, Any]) -> None:
+    """Claude Code passes on what a gateway sent: holes and odd values in it are drift, not its own fault."""
+    judge, finder = Judge("stdout"), Finder()
+    for _ in range(2):
+        line = json.dumps(
+            {"type": "assistant", "message": message, "parent_tool_use_id": None, **IDS}
+        ).encode()
+        assert judge.judge(line).verdict == "valid"
+        assert finder.find("stdout", line) != []
+
+
+@pytest.mark.parametrize("event", API_EVENTS)
+def test_an_event_of_any_model_server_is_valid(event: Any) -> None:
+    """Whatever is in it; only a type that the specification does not have makes it unknown."""
+    judge, finder = Judge("stdout"), Finder()
+    for _ in range(2):
+        line = json.dumps({"type": "stream_event", "event": event, "parent_tool_use_id": 7, **IDS}).encode()
+        assert judge.judge(line).verdict == "valid"
+        assert finder.find("stdout", line) != []
+    assert verdict("stdout", {"type": "stream_event", "event": {"type": "ping"}}) == "unknown"
+
+
+@pytest.mark.parametrize(
+    "copied",
+    [
+        *({"usage": usage} for usage in USAGES if isinstance(usage, dict)),
+        {"modelUsage": {"m": {}}, "model_usage_since_last_result": {"m": {"inputTokens": "0120"}}},
+        {"stop_reason": 7},
+        {"permission_denials": [{"tool_name": "T", "tool_input": {}}]},
+        {"permission_denials": [{"tool_name": "T", "tool_use_id": 7, "tool_input": {}}]},
+    ],
+)
+def test_a_result_of_any_model_server_is_valid(copied: dict[str, Any]) -> None:
+    """Numbers of tokens, ids of tool calls and the stop reason are the server's also where they are repeated."""
+    result = json.loads(corpus.by_kind("stdout")["result", "success"])
+    assert verdict("stdout", {**result, **copied}) == "valid"
+
+
+@pytest.mark.parametrize("tool", [{}, {"tool_use_id": None}, {"tool_use_id": 7}, {"tool_use_id": {}}])
+def test_the_id_of_a_tool_call_may_be_anything(tool: dict[str, Any]) -> None:
+    """It is the model server's, in whatever message Claude Code names the call."""
+    result = {"type": "user", "message": {"role": "user", "content": [{"type": "tool_result", **tool}]}}
+    assert verdict("stdout", {**result, "parent_tool_use_id": 7, **IDS}) == "valid"
+    for kind in (
+        ("control_request", "can_use_tool"),
+        ("system", "task_started"),
+        ("system", "task_notification"),
+    ):
+        message = json.loads(corpus.by_kind("stdout")[kind])
+        where = message.get("request", message)
+        where.pop("tool_use_id")
+        where.update(tool)
+        assert verdict("stdout", message) == "valid"
+
+
 @pytest.mark.parametrize(
     ("stream", "message", "path", "keyword"),
     [
@@ -102,9 +184,15 @@ def test_drift_further_in_leaves_a_message_valid(message: Any) -> None:
         ("stdout", {"type": "system", **IDS}, "", "required"),
         (
             "stdout",
-            {"type": "stream_event", "event": {}, "parent_tool_use_id": None, **IDS},
-            "/event",
+            {"type": "stream_event", "event": {}, **IDS},
+            "",
             "required",
+        ),
+        (
+            "stdout",
+            {"type": "assistant", "message": 7, "parent_tool_use_id": None, **IDS},
+            "/message",
+            "type",
         ),
     ],
 )

@@ -12,9 +12,12 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio.to_thread
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = [
     "Answer",
@@ -63,12 +66,16 @@ class Gate:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A model's answer. With a gate, the stream stops after the first delta of its last block."""
+    """A model's answer. With a gate, the stream stops after the first delta of its last block.
+
+    `alter` changes an event of the stream before it is sent, as a gateway may.
+    """
 
     blocks: tuple[Block, ...]
     stop_reason: str = "end_turn"
     gate: Gate | None = None
     input_tokens: int = 120
+    alter: Callable[[Block], Block] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -179,7 +179,8 @@ class _Handler(BaseHTTPRequestHandler):
                 if event == "gate":
                     cast("Reply", answer).gate.pass_through()  # type: ignore[union-attr]  # only then yielded
                     continue
-                self.wfile.write(f"event: {event}\ndata: {json.dumps(data)}\n\n".encode())
+                sent = answer.alter(data) if isinstance(answer, Reply) and answer.alter else data
+                self.wfile.write(f"event: {event}\ndata: {json.dumps(sent)}\n\n".encode())
 
 
 _message_numbers = count(1)

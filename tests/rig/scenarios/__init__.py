@@ -7,6 +7,7 @@ from tests.rig.scenarios import (
     control,
     conversation,
     failures,
+    gateways,
     hooks,
     mcp,
     permissions,
@@ -22,13 +23,25 @@ DESERVED = {
     "lines_ignored": [("stdin", "malformed")],
 }
 
+# What is drift by intention, sent to be turned down or to be passed on: stream and kind.
+_ODD_ANSWERS = [("stdout", "field"), ("stdout", "value")]
+DESERVED_DRIFT = {
+    "control_errors": [("stdin", "subtype")],
+    "gateway_fields": _ODD_ANSWERS,
+    "gateway_tools": _ODD_ANSWERS,
+    "gateway_usage": _ODD_ANSWERS,
+    "permission_modes": [("stdin", "value")],
+}
+
 __all__ = [
     "DESERVED",
+    "DESERVED_DRIFT",
     "Scenario",
     "all_scenarios",
     "control",
     "conversation",
     "failures",
+    "gateways",
     "hooks",
     "mcp",
     "permissions",
