@@ -31,6 +31,7 @@ import msgspec
 
 from proxy.protocol import Judge
 from proxy.protocol.drift import Drift, Finder
+from proxy.protocol.grammar import is_blank
 from tests.rig.environment import Surroundings, find_claude, release_of, surroundings_unset
 from tests.rig.messages_api import MessagesApi
 from tests.rig.recording import Recording, recorded, recordings
@@ -158,6 +159,8 @@ def judge(scenario: str, run: Recording) -> list[Finding]:
     for stream, data in (("stdin", run.stdin), ("stdout", run.stdout)):
         judging = Judge("stdin" if stream == "stdin" else "stdout")
         for line in data.split(b"\n")[:-1]:
+            if is_blank(line):
+                continue
             judgement = judging.judge(line)
             if judgement.verdict == "valid":
                 continue

@@ -209,9 +209,12 @@ class Interpreter:
 def _decoded(record: Record) -> Any:
     """Return the message, None for a line that is none or that no reader here can hold.
 
+    What Claude Code takes has happened, whatever its verdict: input that is not quite JSON is read as it reads it.
     Lone surrogates become U+FFFD: what is derived is given out as UTF-8, and the log has the message as it was.
     """
     raw = bytes(record.message)
+    if not raw and record.stream == "stdin" and record.verdict != "text":
+        return grammar.as_taken(record.line())
     if b"\\ud" in raw or b"\\uD" in raw:
         record = msgspec.structs.replace(record, message=msgspec.Raw(grammar.without_lone_surrogates(raw)))
     try:

@@ -4,7 +4,7 @@ The rules:
 
 - JSON is RFC 8259 in UTF-8. `NaN`, control characters inside strings, a byte order mark and anything after
   the value are malformed. Escaped lone surrogates (`"\\ud800"`) and numbers beyond a double (`1e999`) are
-  poor taste but JSON.
+  poor taste but JSON. (Before a line of standard input a byte order mark is no part of it: see `Judge`.)
 - Arrays and objects are nested at most `MAX_DEPTH` deep. Python's own `json` gives up near 1000, serde's
   default is 128, jsonschema-rs takes 255; real messages stay under 20.
 - Integers have at most `MAX_DIGITS` digits: Python's limit for reading one, and so that of most readers here.
@@ -17,9 +17,10 @@ decided here.
 import array
 import codecs
 import itertools
+import json
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NoReturn
 
 import msgspec
 
@@ -53,6 +54,8 @@ _BLANK = re.compile(
     rb"(?:[\t-\r ]|\xc2\xa0|\xe1\x9a\x80|\xe2\x80[\x80-\x8a\xa8\xa9\xaf]|\xe2\x81\x9f|\xe3\x80\x80|\xef\xbb\xbf)*+"
 )
 
+_STRING_OR_BRACKET = re.compile(rb'"(?:[^"\\]|\\.)*+"|[{}\[\]]', re.DOTALL)
+
 _any_json: msgspec.json.Decoder[msgspec.Raw] = msgspec.json.Decoder(msgspec.Raw)
 
 
@@ -73,6 +76,47 @@ _ABSENT = msgspec.Raw()
 def is_blank(line: bytes) -> bool:
     """Tell whether there is nothing in a line that Claude Code would read: it passes over such lines."""
     return _BLANK.fullmatch(line) is not None
+
+
+def as_taken(line: bytes) -> Any:
+    """Return what Claude Code reads a line of its standard input as, None where it reads no JSON.
+
+    It decodes UTF-8 with U+FFFD in place of what is none, passes over a byte order mark, and has JavaScript's
+    `JSON.parse` read the rest, which knows no limits: see what releases 2.1.330 and 2.1.332 did with such lines in
+    `tests/end_to_end/test_raw_cli.py`. Of what is nested deeper than `MAX_DEPTH` null is left.
+    """
+    text = without_lone_surrogates(line.removeprefix(BYTE_ORDER_MARK).decode(errors="replace").encode())
+    if len(text) <= _LONG and is_deeper_than(MAX_DEPTH, text):
+        text = _cut_below(MAX_DEPTH, text)
+    try:
+        return json.loads(text.decode(), parse_int=_whole, parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _whole(digits: str) -> int | float:
+    return int(digits) if len(digits) <= MAX_DIGITS else float(digits)
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no JSON")
+
+
+def _cut_below(levels: int, text: bytes) -> bytes:
+    """Return JSON with null in place of arrays and objects that are nested deeper than so many levels."""
+    kept: list[bytes] = []
+    depth = at = 0
+    for found in _STRING_OR_BRACKET.finditer(text):
+        match found[0]:
+            case b"{" | b"[":
+                depth += 1
+                if depth == levels + 1:
+                    kept += (text[at : found.start()], b"null")
+            case b"}" | b"]":
+                if depth == levels + 1:
+                    at = found.end()
+                depth -= 1
+    return b"".join((*kept, text[at:]))
 
 
 def is_utf8(line: bytes) -> bool:
@@ -263,7 +307,8 @@ def is_json_object(line: bytes) -> bool:
 
 
 def is_message(line: bytes) -> bool:
-    """Tell whether the line is a JSON object with a string `type`, as every message is."""
+    """Tell whether the line, less a byte order mark, is a JSON object with a string `type`, as every message is."""
+    line = line.removeprefix(BYTE_ORDER_MARK)
     try:
         _typed.decode(line)
     except REFUSALS:

@@ -7,6 +7,9 @@ A line goes as far down this list as it must:
 3. its kind, wherever in the line that is written: one that the specification does not have is unknown, and
    one that is seen for the first time gets its typed decode now;
 4. the JSON Schema itself, which decides, and says what is wrong and where.
+
+On standard input one byte order mark before a line is passed over, as Claude Code does on every line (what is blank
+before it is not). Clients read none on standard output: there it is malformed.
 """
 
 from collections.abc import Callable, Sequence
@@ -78,6 +81,7 @@ class Judge:
     """Judges the lines of one stream of a session. Not for use by two threads at once."""
 
     def __init__(self, stream: Literal["stdin", "stdout"]) -> None:
+        self._passed_over = grammar.BYTE_ORDER_MARK if stream == "stdin" else b""
         index = f"{stream}.json"
         choice = library.table(library.load(index))
         if choice is None:
@@ -148,6 +152,10 @@ class Judge:
 
     def _judge_refused(self, line: bytes) -> Judgement:
         """Judge a line that no decoder was ready for, or that its decoder refused."""
+        if self._passed_over and line.startswith(self._passed_over):
+            line = line.removeprefix(self._passed_over)
+            if self.accepts(line):
+                return VALID
         examined = grammar.examine(line)
         if isinstance(examined, Judgement):
             return examined

@@ -1059,7 +1059,8 @@ export type ContentServerToolUse = {
   type: "server_tool_use";
   id: string;
   name: "advisor" | "web_search" | "web_fetch" | "code_execution" | "bash_code_execution" | "text_editor_code_execution" | "tool_search_tool_regex" | "tool_search_tool_bm25" | (string & {});
-  input: { [key: string]: unknown };
+  /** Releases up to 2.1.20 leave it the text that it was streamed as. */
+  input: { [key: string]: unknown } | string;
   caller?: {
     type?: "direct" | "code_execution_20250825" | "code_execution_20260120" | (string & {});
     tool_id?: string;
@@ -1545,16 +1546,12 @@ export type ControlRequestsInitialize = {
   }> } | null;
   sdkMcpServers?: Array<string> | null;
   sdkMcpServerConfigs?: { [key: string]: {
-    timeout?: number;
-    tools?: Array<{
-      name: string;
-      permission_policy?: "always_allow" | "always_ask" | "always_deny" | (string & {});
-      org_max_permission?: "allow" | "ask" | "blocked" | (string & {});
-    }>;
+    timeout?: number | null;
+    tools?: Array<SharedMcpToolPolicy> | null;
   } } | null;
   sdkMcpServerManifests?: { [key: string]: {
     initializeResult?: { [key: string]: unknown };
-    toolsListResult?: { [key: string]: unknown };
+    toolsListResult?: { [key: string]: unknown } | null;
   } } | null;
   sdkMcpServerManifestsOrigin?: "host_per_send" | (string & {}) | null;
   jsonSchema?: { [key: string]: unknown } | null;
@@ -1567,18 +1564,18 @@ export type ControlRequestsInitialize = {
   agents?: { [key: string]: {
     description: string;
     prompt: string;
-    tools?: Array<string> | null;
-    disallowedTools?: Array<string> | null;
-    model?: string | null;
-    mcpServers?: Array<{ [key: string]: SharedMcpServerConfig } | string> | null;
-    skills?: Array<string> | null;
+    tools?: Array<string>;
+    disallowedTools?: Array<string>;
+    model?: string;
+    mcpServers?: Array<{ [key: string]: SharedMcpServerConfig } | string>;
+    skills?: Array<string>;
     criticalSystemReminder_EXPERIMENTAL?: string | null;
-    initialPrompt?: string | null;
-    maxTurns?: number | null;
-    background?: boolean | null;
-    memory?: "user" | "project" | "local" | (string & {}) | null;
+    initialPrompt?: string;
+    maxTurns?: number;
+    background?: boolean;
+    memory?: "user" | "project" | "local" | (string & {});
     effort?: "low" | "medium" | "high" | "xhigh" | "max" | (string & {}) | number;
-    permissionMode?: "default" | "acceptEdits" | "bypassPermissions" | "plan" | "dontAsk" | "auto" | (string & {}) | null;
+    permissionMode?: "default" | "acceptEdits" | "bypassPermissions" | "plan" | "dontAsk" | "auto" | (string & {});
     color?: string | null;
     autoCompactWindow?: number;
     omitClaudeMd?: boolean;
@@ -1586,7 +1583,7 @@ export type ControlRequestsInitialize = {
     observerMessage?: string;
   } } | null;
   title?: string | null;
-  skills?: Array<string> | string | null;
+  skills?: Array<string> | string;
   promptSuggestions?: boolean | null;
   agentProgressSummaries?: boolean | null;
   forwardSubagentText?: boolean | null;
@@ -1632,7 +1629,7 @@ export type ControlRequestsMcpCall = {
   result_not_for_model?: boolean | null;
   /** Since 2.1.332: a failure that the tool itself tells of is given as its result, with `isError`, and not as an error of the request. */
   soft_error_result?: boolean | null;
-  check_permissions?: boolean | null;
+  check_permissions?: boolean;
   input_files?: Array<{
     name: string;
     lane_path: string;
@@ -1755,7 +1752,7 @@ export type ControlRequestsRenameSession = {
   subtype: "rename_session";
   title: string;
   source?: "remote" | "host" | (string & {}) | null;
-  session_id?: string | null;
+  session_id?: string;
 };
 
 /** Control request: request user dialog. Claude Code asks the client to show the user a dialog of one of the kinds that the client named in `initialize`. */
@@ -2790,6 +2787,20 @@ export type Events = {
   where?: unknown;
 };
 
+/** Hook input: base. What every hook is told: where it is called, and for whom. `agent_id` and `agent_type` are a subagent's. */
+export type HooksBase = {
+  session_id: string;
+  transcript_path: string;
+  cwd: string;
+  prompt_id?: string | null;
+  permission_mode?: string | null;
+  effort?: {
+    level: string;
+  } | null;
+  agent_id?: string | null;
+  agent_type?: string | null;
+};
+
 /** Hook event. When a hook is called. `PreSkillShellCommand` is there since 2.1.332. */
 export type HooksEventName = "PreToolUse" | "PostToolUse" | "PostToolUseFailure" | "PostToolBatch" | "PermissionDenied" | "Notification" | "UserPromptSubmit" | "UserPromptExpansion" | "SessionStart" | "SessionEnd" | "Stop" | "StopFailure" | "SubagentStart" | "SubagentStop" | "PreCompact" | "PostCompact" | "PreModelSwitch" | "PostModelSwitch" | "PermissionRequest" | "Setup" | "TeammateIdle" | "TaskCreated" | "TaskCompleted" | "Elicitation" | "ElicitationResult" | "ConfigChange" | "InstructionsLoaded" | "WorktreeCreate" | "WorktreeRemove" | "CwdChanged" | "FileChanged" | "DirectoryAdded" | "MessageDisplay" | "PreSkillShellCommand" | (string & {});
 
@@ -2797,69 +2808,29 @@ export type HooksEventName = "PreToolUse" | "PostToolUse" | "PostToolUseFailure"
 export type HooksInput = (HooksInputsPreToolUse | HooksInputsPostToolUse | HooksInputsPostToolUseFailure | HooksInputsPostToolBatch | HooksInputsPermissionRequest | HooksInputsPermissionDenied | HooksInputsNotification | HooksInputsUserPromptSubmit | HooksInputsUserPromptExpansion | HooksInputsSessionStart | HooksInputsSessionEnd | HooksInputsStop | HooksInputsStopFailure | HooksInputsSubagentStart | HooksInputsSubagentStop | HooksInputsPreCompact | HooksInputsPostCompact | HooksInputsPreModelSwitch | HooksInputsPostModelSwitch | HooksInputsSetup | HooksInputsTeammateIdle | HooksInputsTaskCreated | HooksInputsTaskCompleted | HooksInputsElicitation | HooksInputsElicitationResult | HooksInputsConfigChange | HooksInputsInstructionsLoaded | HooksInputsWorktreeCreate | HooksInputsWorktreeRemove | HooksInputsCwdChanged | HooksInputsFileChanged | HooksInputsDirectoryAdded | HooksInputsMessageDisplay | HooksInputsPreSkillShellCommand);
 
 /** Hook input: ConfigChange. A configuration file changed. */
-export type HooksInputsConfigChange = {
+export type HooksInputsConfigChange = HooksBase & {
   hook_event_name: "ConfigChange";
-  session_id: string;
-  transcript_path: string;
-  cwd: string;
-  prompt_id?: string | null;
-  permission_mode?: string | null;
-  agent_id?: string | null;
-  agent_type?: string | null;
-  effort?: {
-    level: string;
-  } | null;
   source: "user_settings" | "project_settings" | "local_settings" | "policy_settings" | "skills" | (string & {});
   file_path?: string | null;
 };
 
 /** Hook input: CwdChanged. The working directory changed. */
-export type HooksInputsCwdChanged = {
+export type HooksInputsCwdChanged = HooksBase & {
   hook_event_name: "CwdChanged";
-  session_id: string;
-  transcript_path: string;
-  cwd: string;
-  prompt_id?: string | null;
-  permission_mode?: string | null;
-  agent_id?: string | null;
-  agent_type?: string | null;
-  effort?: {
-    level: string;
-  } | null;
   old_cwd: string;
   new_cwd: string;
 };
 
 /** Hook input: DirectoryAdded. A working directory was added. */
-export type HooksInputsDirectoryAdded = {
+export type HooksInputsDirectoryAdded = HooksBase & {
   hook_event_name: "DirectoryAdded";
-  session_id: string;
-  transcript_path: string;
-  cwd: string;
-  prompt_id?: string | null;
-  permission_mode?: string | null;
-  agent_id?: string | null;
-  agent_type?: string | null;
-  effort?: {
-    level: string;
-  } | null;
   directory: string;
   source: "slash_command" | "register_repo_root" | (string & {});
 };
 
 /** Hook input: Elicitation. An MCP server wants to know something from the user. */
-export type HooksInputsElicitation = {
+export type HooksInputsElicitation = HooksBase & {
   hook_event_name: "Elicitation";
-  session_id: string;
-  transcript_path: string;
-  cwd: string;
-  prompt_id?: string | null;
-  permission_mode?: string | null;
-  agent_id?: string | null;
-  agent_type?: string | null;
-  effort?: {
-    level: string;
-  } | null;
   mcp_server_name: string;
   message: string;
   mode?: "form" | "url" | (string & {}) | null;
@@ -2869,18 +2840,8 @@ export type HooksInputsElicitation = {
 };
 
 /** Hook input: ElicitationResult. The user answered an MCP server. */
-export type HooksInputsElicitationResult = {
+export type HooksInputsElicitationResult = HooksBase & {
   hook_event_name: "ElicitationResult";
-  session_id: string;
-  transcript_path: string;
-  cwd: string;
-  prompt_id?: string | null;
-  permission_mode?: string | null;
-  agent_id?: string | null;
-  agent_type?: string | null;
-  effort?: {
-    level: string;
-  } | null;
   mcp_server_name: string;
   action: "accept" | "decline" | "cancel" | (string & {});
   elicitation_id?: string | null;
@@ -2889,35 +2850,15 @@ export type HooksInputsElicitationResult = {
 };
 
 /** Hook input: FileChanged. A watched file changed. */
-export type HooksInputsFileChanged = {
+export type HooksInputsFileChanged = HooksBase & {
   hook_event_name: "FileChanged";
-  session_id: string;
-  transcript_path: string;
-  cwd: string;
-  prompt_id?: string | null;
-  permission_mode?: string | null;
-  agent_id?: string | null;
-  agent_type?: string | null;
-  effort?: {
-    level: string;
-  } | null;
   file_path: string;
   event: "change" | "add" | "unlink" | (string & {});
 };
 
 /** Hook input: InstructionsLoaded. Instructions were read from a file. */
-export type HooksInputsInstructionsLoaded = {
+export type HooksInputsInstructionsLoaded = HooksBase & {
   hook_event_name: "InstructionsLoaded";
-  session_id: string;
-  transcript_path: string;
-  cwd: string;
-  prompt_id?: string | null;
-  permission_mode?: string | null;
-  agent_id?: string | null;
-  agent_type?: string | null;
-  effort?: {
-    level: string;
-  } | null;
   file_path: string;
   memory_type: "User" | "Project" | "Local" | "Managed" | (string & {});
   load_reason: "session_start" | "nested_traversal" | "path_glob_match" | "include" | "compact" | (string & {});
@@ -2927,18 +2868,8 @@ export type HooksInputsInstructionsLoaded = {
 };
 
 /** Hook input: MessageDisplay. A piece of a message is about to be shown. */
-export type HooksInputsMessageDisplay = {
+export type HooksInputsMessageDisplay = HooksBase & {
   hook_event_name: "MessageDisplay";
-  session_id: string;
-  transcript_path: string;
-  cwd: string;
-  prompt_id?: string | null;
-  permission_mode?: string | null;
-  agent_id?: string | null;
-  agent_type?: string | null;
-  effort?: {
-    level: string;
-  } | null;
   turn_id: string;
   message_id: string;
   index: number;
@@ -2947,36 +2878,16 @@ export type HooksInputsMessageDisplay = {
 };
 
 /** Hook input: Notification. The user is being notified. */
-export type HooksInputsNotification = {
+export type HooksInputsNotification = HooksBase & {
   hook_event_name: "Notification";
-  session_id: string;
-  transcript_path: string;
-  cwd: string;
-  prompt_id?: string | null;
-  permission_mode?: string | null;
-  agent_id?: string | null;
-  agent_type?: string | null;
-  effort?: {
-    level: string;
-  } | null;
   message: string;
-  notification_type: string;
+  notification_type?: string;
   title?: string | null;
 };
 
 /** Hook input: PermissionDenied. A permission was denied. */
-export type HooksInputsPermissionDenied = {
+export type HooksInputsPermissionDenied = HooksBase & {
   hook_event_name: "PermissionDenied";
-  session_id: string;
-  transcript_path: string;
-  cwd: string;
-  prompt_id?: string | null;
-  permission_mode?: string | null;
-  agent_id?: string | null;
-  agent_type?: string | null;
-  effort?: {
-    level: string;
-  } | null;
   tool_name: string;
   tool_input: unknown;
   tool_use_id?: SharedToolUseId;
@@ -2988,18 +2899,8 @@ export type HooksInputsPermissionDenied = {
 };
 
 /** Hook input: PermissionRequest. A permission is about to be asked for. */
-export type HooksInputsPermissionRequest = {
+export type HooksInputsPermissionRequest = HooksBase & {
   hook_event_name: "PermissionRequest";
-  session_id: string;
-  transcript_path: string;
-  cwd: string;
-  prompt_id?: string | null;
-  permission_mode?: string | null;
-  agent_id?: string | null;
-  agent_type?: string | null;
-  effort?: {
-    level: string;
-  } | null;
   tool_name: string;
   tool_input: unknown;
   permission_suggestions?: Array<SharedPermissionUpdate> | null;
@@ -3010,35 +2911,15 @@ export type HooksInputsPermissionRequest = {
 };
 
 /** Hook input: PostCompact. The history was compacted. */
-export type HooksInputsPostCompact = {
+export type HooksInputsPostCompact = HooksBase & {
   hook_event_name: "PostCompact";
-  session_id: string;
-  transcript_path: string;
-  cwd: string;
-  prompt_id?: string | null;
-  permission_mode?: string | null;
-  agent_id?: string | null;
-  agent_type?: string | null;
-  effort?: {
-    level: string;
-  } | null;
   trigger: "manual" | "auto" | (string & {});
   compact_summary: string;
 };
 
 /** Hook input: PostModelSwitch. The model was changed. */
-export type HooksInputsPostModelSwitch = {
+export type HooksInputsPostModelSwitch = HooksBase & {
   hook_event_name: "PostModelSwitch";
-  session_id: string;
-  transcript_path: string;
-  cwd: string;
-  prompt_id?: string | null;
-  permission_mode?: string | null;
-  agent_id?: string | null;
-  agent_type?: string | null;
-  effort?: {
-    level: string;
-  } | null;
   from_model: string;
   to_model: string;
   requested_model: string | null;
@@ -3051,18 +2932,8 @@ export type HooksInputsPostModelSwitch = {
 };
 
 /** Hook input: PostToolBatch. All tools of one answer have run. */
-export type HooksInputsPostToolBatch = {
+export type HooksInputsPostToolBatch = HooksBase & {
   hook_event_name: "PostToolBatch";
-  session_id: string;
-  transcript_path: string;
-  cwd: string;
-  prompt_id?: string | null;
-  permission_mode?: string | null;
-  agent_id?: string | null;
-  agent_type?: string | null;
-  effort?: {
-    level: string;
-  } | null;
   tool_calls: Array<{
     tool_name: string;
     tool_input: unknown;
@@ -3072,18 +2943,8 @@ export type HooksInputsPostToolBatch = {
 };
 
 /** Hook input: PostToolUse. A tool has run. */
-export type HooksInputsPostToolUse = {
+export type HooksInputsPostToolUse = HooksBase & {
   hook_event_name: "PostToolUse";
-  session_id: string;
-  transcript_path: string;
-  cwd: string;
-  prompt_id?: string | null;
-  permission_mode?: string | null;
-  agent_id?: string | null;
-  agent_type?: string | null;
-  effort?: {
-    level: string;
-  } | null;
   tool_name: string;
   tool_input: unknown;
   tool_response: unknown;
@@ -3096,18 +2957,8 @@ export type HooksInputsPostToolUse = {
 };
 
 /** Hook input: PostToolUseFailure. A tool failed. */
-export type HooksInputsPostToolUseFailure = {
+export type HooksInputsPostToolUseFailure = HooksBase & {
   hook_event_name: "PostToolUseFailure";
-  session_id: string;
-  transcript_path: string;
-  cwd: string;
-  prompt_id?: string | null;
-  permission_mode?: string | null;
-  agent_id?: string | null;
-  agent_type?: string | null;
-  effort?: {
-    level: string;
-  } | null;
   tool_name: string;
   tool_input: unknown;
   tool_use_id?: SharedToolUseId;
@@ -3121,35 +2972,15 @@ export type HooksInputsPostToolUseFailure = {
 };
 
 /** Hook input: PreCompact. The history is about to be compacted. */
-export type HooksInputsPreCompact = {
+export type HooksInputsPreCompact = HooksBase & {
   hook_event_name: "PreCompact";
-  session_id: string;
-  transcript_path: string;
-  cwd: string;
-  prompt_id?: string | null;
-  permission_mode?: string | null;
-  agent_id?: string | null;
-  agent_type?: string | null;
-  effort?: {
-    level: string;
-  } | null;
   trigger: "manual" | "auto" | (string & {});
   custom_instructions: string | null;
 };
 
 /** Hook input: PreModelSwitch. The model is about to be changed. */
-export type HooksInputsPreModelSwitch = {
+export type HooksInputsPreModelSwitch = HooksBase & {
   hook_event_name: "PreModelSwitch";
-  session_id: string;
-  transcript_path: string;
-  cwd: string;
-  prompt_id?: string | null;
-  permission_mode?: string | null;
-  agent_id?: string | null;
-  agent_type?: string | null;
-  effort?: {
-    level: string;
-  } | null;
   from_model: string;
   to_model: string;
   requested_model: string | null;
@@ -3162,18 +2993,8 @@ export type HooksInputsPreModelSwitch = {
 };
 
 /** Hook input: PreSkillShellCommand. Since 2.1.332: a shell command in the text of a skill or slash command is about to run, while that is loaded; the hook may keep it from running. `tool_use_id` names no call of the conversation. */
-export type HooksInputsPreSkillShellCommand = {
+export type HooksInputsPreSkillShellCommand = HooksBase & {
   hook_event_name: "PreSkillShellCommand";
-  session_id: string;
-  transcript_path: string;
-  cwd: string;
-  prompt_id?: string | null;
-  permission_mode?: string | null;
-  agent_id?: string | null;
-  agent_type?: string | null;
-  effort?: {
-    level: string;
-  } | null;
   tool_name: "Bash" | "PowerShell" | (string & {});
   tool_input: {
     command: string;
@@ -3186,18 +3007,8 @@ export type HooksInputsPreSkillShellCommand = {
 };
 
 /** Hook input: PreToolUse. A tool is about to run; the hook may allow, deny or change that. */
-export type HooksInputsPreToolUse = {
+export type HooksInputsPreToolUse = HooksBase & {
   hook_event_name: "PreToolUse";
-  session_id: string;
-  transcript_path: string;
-  cwd: string;
-  prompt_id?: string | null;
-  permission_mode?: string | null;
-  agent_id?: string | null;
-  agent_type?: string | null;
-  effort?: {
-    level: string;
-  } | null;
   tool_name: string;
   tool_input: unknown;
   tool_use_id?: SharedToolUseId;
@@ -3208,34 +3019,14 @@ export type HooksInputsPreToolUse = {
 };
 
 /** Hook input: SessionEnd. A session ends. */
-export type HooksInputsSessionEnd = {
+export type HooksInputsSessionEnd = HooksBase & {
   hook_event_name: "SessionEnd";
-  session_id: string;
-  transcript_path: string;
-  cwd: string;
-  prompt_id?: string | null;
-  permission_mode?: string | null;
-  agent_id?: string | null;
-  agent_type?: string | null;
-  effort?: {
-    level: string;
-  } | null;
   reason: "clear" | "resume" | "logout" | "prompt_input_exit" | "other" | (string & {});
 };
 
 /** Hook input: SessionStart. A session begins or goes on. */
-export type HooksInputsSessionStart = {
+export type HooksInputsSessionStart = HooksBase & {
   hook_event_name: "SessionStart";
-  session_id: string;
-  transcript_path: string;
-  cwd: string;
-  prompt_id?: string | null;
-  permission_mode?: string | null;
-  agent_id?: string | null;
-  agent_type?: string | null;
-  effort?: {
-    level: string;
-  } | null;
   source: "startup" | "resume" | "clear" | "compact" | "fork" | (string & {});
   model?: string | null;
   session_title?: string | null;
@@ -3246,34 +3037,14 @@ export type HooksInputsSessionStart = {
 };
 
 /** Hook input: Setup. Claude Code is set up or maintained. */
-export type HooksInputsSetup = {
+export type HooksInputsSetup = HooksBase & {
   hook_event_name: "Setup";
-  session_id: string;
-  transcript_path: string;
-  cwd: string;
-  prompt_id?: string | null;
-  permission_mode?: string | null;
-  agent_id?: string | null;
-  agent_type?: string | null;
-  effort?: {
-    level: string;
-  } | null;
   trigger: "init" | "maintenance" | (string & {});
 };
 
 /** Hook input: Stop. The model is done; the hook may make it go on. */
-export type HooksInputsStop = {
+export type HooksInputsStop = HooksBase & {
   hook_event_name: "Stop";
-  session_id: string;
-  transcript_path: string;
-  cwd: string;
-  prompt_id?: string | null;
-  permission_mode?: string | null;
-  agent_id?: string | null;
-  agent_type?: string | null;
-  effort?: {
-    level: string;
-  } | null;
   stop_hook_active: boolean;
   last_assistant_message?: string | null;
   background_tasks?: Array<{
@@ -3296,53 +3067,23 @@ export type HooksInputsStop = {
 };
 
 /** Hook input: StopFailure. The turn ended on an error. */
-export type HooksInputsStopFailure = {
+export type HooksInputsStopFailure = HooksBase & {
   hook_event_name: "StopFailure";
-  session_id: string;
-  transcript_path: string;
-  cwd: string;
-  prompt_id?: string | null;
-  permission_mode?: string | null;
-  agent_id?: string | null;
-  agent_type?: string | null;
-  effort?: {
-    level: string;
-  } | null;
   error: "authentication_failed" | "oauth_org_not_allowed" | "account_on_hold" | "verification_required" | "billing_error" | "rate_limit" | "overloaded" | "invalid_request" | "model_not_found" | "server_error" | "unknown" | "max_output_tokens" | "cloud_credential_error" | (string & {});
   error_details?: string | null;
   last_assistant_message?: string | null;
 };
 
 /** Hook input: SubagentStart. A subagent begins. */
-export type HooksInputsSubagentStart = {
+export type HooksInputsSubagentStart = HooksBase & {
   hook_event_name: "SubagentStart";
-  session_id: string;
-  transcript_path: string;
-  cwd: string;
-  prompt_id?: string | null;
-  permission_mode?: string | null;
-  effort?: {
-    level: string;
-  } | null;
-  agent_id: string;
-  agent_type: string;
 };
 
 /** Hook input: SubagentStop. A subagent is done. */
-export type HooksInputsSubagentStop = {
+export type HooksInputsSubagentStop = HooksBase & {
   hook_event_name: "SubagentStop";
-  session_id: string;
-  transcript_path: string;
-  cwd: string;
-  prompt_id?: string | null;
-  permission_mode?: string | null;
-  effort?: {
-    level: string;
-  } | null;
-  agent_id: string;
-  agent_type: string;
   stop_hook_active: boolean;
-  agent_transcript_path: string;
+  agent_transcript_path?: string;
   last_assistant_message?: string | null;
   background_tasks?: Array<{
     id: string;
@@ -3364,18 +3105,8 @@ export type HooksInputsSubagentStop = {
 };
 
 /** Hook input: TaskCompleted. A task of the task list is done. */
-export type HooksInputsTaskCompleted = {
+export type HooksInputsTaskCompleted = HooksBase & {
   hook_event_name: "TaskCompleted";
-  session_id: string;
-  transcript_path: string;
-  cwd: string;
-  prompt_id?: string | null;
-  permission_mode?: string | null;
-  agent_id?: string | null;
-  agent_type?: string | null;
-  effort?: {
-    level: string;
-  } | null;
   task_id: string;
   task_subject: string;
   task_description?: string | null;
@@ -3384,18 +3115,8 @@ export type HooksInputsTaskCompleted = {
 };
 
 /** Hook input: TaskCreated. A task of the task list was made. */
-export type HooksInputsTaskCreated = {
+export type HooksInputsTaskCreated = HooksBase & {
   hook_event_name: "TaskCreated";
-  session_id: string;
-  transcript_path: string;
-  cwd: string;
-  prompt_id?: string | null;
-  permission_mode?: string | null;
-  agent_id?: string | null;
-  agent_type?: string | null;
-  effort?: {
-    level: string;
-  } | null;
   task_id: string;
   task_subject: string;
   task_description?: string | null;
@@ -3404,35 +3125,15 @@ export type HooksInputsTaskCreated = {
 };
 
 /** Hook input: TeammateIdle. A member of a team would be idle next; an answer with the decision `block` sends it on. In print mode of sessions that were started as a member (`--agent-id`). The name of the team is deprecated and will go. */
-export type HooksInputsTeammateIdle = {
+export type HooksInputsTeammateIdle = HooksBase & {
   hook_event_name: "TeammateIdle";
-  session_id: string;
-  transcript_path: string;
-  cwd: string;
-  prompt_id?: string | null;
-  permission_mode?: string | null;
-  agent_id?: string | null;
-  agent_type?: string | null;
-  effort?: {
-    level: string;
-  } | null;
   teammate_name: string;
   team_name: string;
 };
 
 /** Hook input: UserPromptExpansion. A slash command or an MCP prompt was expanded. */
-export type HooksInputsUserPromptExpansion = {
+export type HooksInputsUserPromptExpansion = HooksBase & {
   hook_event_name: "UserPromptExpansion";
-  session_id: string;
-  transcript_path: string;
-  cwd: string;
-  prompt_id?: string | null;
-  permission_mode?: string | null;
-  agent_id?: string | null;
-  agent_type?: string | null;
-  effort?: {
-    level: string;
-  } | null;
   expansion_type: "slash_command" | "mcp_prompt" | (string & {});
   command_name: string;
   command_args: string;
@@ -3441,52 +3142,22 @@ export type HooksInputsUserPromptExpansion = {
 };
 
 /** Hook input: UserPromptSubmit. The user gave a prompt; the hook may block it or add to it. */
-export type HooksInputsUserPromptSubmit = {
+export type HooksInputsUserPromptSubmit = HooksBase & {
   hook_event_name: "UserPromptSubmit";
-  session_id: string;
-  transcript_path: string;
-  cwd: string;
-  prompt_id?: string | null;
-  permission_mode?: string | null;
-  agent_id?: string | null;
-  agent_type?: string | null;
-  effort?: {
-    level: string;
-  } | null;
   prompt: string;
   source?: "user" | "sdk" | "system" | "loop_wakeup" | "schedule_wakeup" | "poll_event" | (string & {}) | null;
   session_title?: string | null;
 };
 
 /** Hook input: WorktreeCreate. A git worktree is to be made. */
-export type HooksInputsWorktreeCreate = {
+export type HooksInputsWorktreeCreate = HooksBase & {
   hook_event_name: "WorktreeCreate";
-  session_id: string;
-  transcript_path: string;
-  cwd: string;
-  prompt_id?: string | null;
-  permission_mode?: string | null;
-  agent_id?: string | null;
-  agent_type?: string | null;
-  effort?: {
-    level: string;
-  } | null;
   name: string;
 };
 
 /** Hook input: WorktreeRemove. A git worktree is to be removed. */
-export type HooksInputsWorktreeRemove = {
+export type HooksInputsWorktreeRemove = HooksBase & {
   hook_event_name: "WorktreeRemove";
-  session_id: string;
-  transcript_path: string;
-  cwd: string;
-  prompt_id?: string | null;
-  permission_mode?: string | null;
-  agent_id?: string | null;
-  agent_type?: string | null;
-  effort?: {
-    level: string;
-  } | null;
   worktree_path: string;
 };
 
@@ -3645,6 +3316,7 @@ export type MessagesAssistant = SharedIds & {
   thinking_display?: string;
   thinking_duration_ms?: number;
   refused_message_id?: string;
+  api_error?: string;
 };
 
 /** Authentication status. How signing in goes. Needs no answer. */
@@ -3748,62 +3420,10 @@ export type MessagesResult = (MessagesResultSuccess | MessagesResultError) & {
 };
 
 /** Result: error. The turn broke off: it was interrupted, failed, or ran into a limit. */
-export type MessagesResultError = SharedIds & {
+export type MessagesResultError = SharedIds & SharedResult & {
   type: "result";
   subtype: "error_during_execution" | "error_max_turns" | "error_max_budget_usd" | "error_max_structured_output_retries";
-  is_error: boolean;
-  duration_ms: number;
-  duration_api_ms: number;
-  num_turns: number;
-  stop_reason: string | null;
-  /** US dollars since the process began, not of this turn alone. */
-  total_cost_usd: number;
-  usage: SharedTurnUsage;
-  modelUsage: { [key: string]: SharedModelUsage };
-  permission_denials: Array<{
-    tool_name: string;
-    tool_use_id?: SharedToolUseId;
-    tool_input: { [key: string]: unknown };
-  }>;
-  structured_output?: unknown;
-  deferred_tool_use?: {
-    id?: SharedToolUseId;
-    name: string;
-    input: { [key: string]: unknown };
-  };
-  terminal_reason?: "blocking_limit" | "rapid_refill_breaker" | "prompt_too_long" | "image_error" | "model_error" | "api_error" | "malformed_tool_use_exhausted" | "aborted_streaming" | "aborted_tools" | "stop_hook_prevented" | "hook_stopped" | "tool_deferred" | "max_turns" | "background_requested" | "completed" | "budget_exhausted" | "structured_output_retry_exhausted" | "tool_deferred_unavailable" | "turn_setup_failed" | (string & {});
-  api_error_status?: number | null;
-  queued_turn_count?: number;
-  result_index?: number;
-  origin?: SharedOrigin;
-  fast_mode_state?: "off" | "cooldown" | "on" | (string & {});
-  fast_mode_disabled_reason?: "free" | "preference" | "extra_usage_disabled" | "network_error" | "unknown" | "not_first_party" | "disabled_by_env" | "model_not_allowed" | "sdk_opt_in_required" | "pending" | (string & {});
-  user_message_uuid?: string;
-  user_message_uuids?: Array<string>;
-  resume_reason?: string;
-  local_command?: string;
-  ttft_ms?: number;
-  ttft_stream_ms?: number;
-  time_to_request_ms?: number;
-  credential_expires_at?: string;
-  model_usage_since_last_result?: { [key: string]: SharedModelUsage };
-  safety_stops?: number;
-  subagent_stats?: SharedSubagentStats;
-  begun_message_ids?: Array<string>;
-  api_error_type?: string;
-  first_request_input_tokens?: number;
-  first_request_cache_read_input_tokens?: number;
-  process_turn_index?: number;
-  turn_start_resume_kind?: string;
-  time_to_request_cpu_ms?: number;
-  time_to_request_loop_lag_ms?: number;
-  time_to_request_major_faults?: number;
-  time_to_request_phases_ms?: { [key: string]: number };
-  request_build_detail?: { [key: string]: unknown };
-  message_normalization_detail?: { [key: string]: unknown };
-  tool_schema_build_detail?: { [key: string]: unknown };
-  input_attachments_detail?: { [key: string]: unknown };
-  errors: Array<string>;
+  errors?: Array<string>;
   startup_failure_reason?: "org_pin_api_key_conflict" | "provider_not_allowed" | "org_verify_failed" | "org_pin_mismatch" | "managed_settings_invalid" | "remote_settings_required_unavailable" | "gateway_signin_required" | "gateway_access_denied" | "proxy_invalid" | "temp_dir_unusable" | "cwd_unavailable" | "shell_tool_missing" | "session_held_by_background" | "worktree_resume_refused" | "worktree_unverified" | "cli_version_too_old" | "bypass_root" | "org_config_required_unavailable" | "org_config_refused" | "sandbox_required_unavailable" | "initialize_not_first" | "config_file_invalid" | "managed_settings_not_delivered" | "initialize_fields_not_delivered" | "sideload_flags_disabled" | (string & {});
   invalid_config_file?: {
     path: string;
@@ -3814,61 +3434,9 @@ export type MessagesResultError = SharedIds & {
 };
 
 /** Result: success. The turn came to its end. With `is_error` it ended on an error of the API, and `result` is its text. */
-export type MessagesResultSuccess = SharedIds & {
+export type MessagesResultSuccess = SharedIds & SharedResult & {
   type: "result";
   subtype: "success";
-  is_error: boolean;
-  duration_ms: number;
-  duration_api_ms: number;
-  num_turns: number;
-  stop_reason: string | null;
-  /** US dollars since the process began, not of this turn alone. */
-  total_cost_usd: number;
-  usage: SharedTurnUsage;
-  modelUsage: { [key: string]: SharedModelUsage };
-  permission_denials: Array<{
-    tool_name: string;
-    tool_use_id?: SharedToolUseId;
-    tool_input: { [key: string]: unknown };
-  }>;
-  structured_output?: unknown;
-  deferred_tool_use?: {
-    id?: SharedToolUseId;
-    name: string;
-    input: { [key: string]: unknown };
-  };
-  terminal_reason?: "blocking_limit" | "rapid_refill_breaker" | "prompt_too_long" | "image_error" | "model_error" | "api_error" | "malformed_tool_use_exhausted" | "aborted_streaming" | "aborted_tools" | "stop_hook_prevented" | "hook_stopped" | "tool_deferred" | "max_turns" | "background_requested" | "completed" | "budget_exhausted" | "structured_output_retry_exhausted" | "tool_deferred_unavailable" | "turn_setup_failed" | (string & {});
-  api_error_status?: number | null;
-  queued_turn_count?: number;
-  result_index?: number;
-  origin?: SharedOrigin;
-  fast_mode_state?: "off" | "cooldown" | "on" | (string & {});
-  fast_mode_disabled_reason?: "free" | "preference" | "extra_usage_disabled" | "network_error" | "unknown" | "not_first_party" | "disabled_by_env" | "model_not_allowed" | "sdk_opt_in_required" | "pending" | (string & {});
-  user_message_uuid?: string;
-  user_message_uuids?: Array<string>;
-  resume_reason?: string;
-  local_command?: string;
-  ttft_ms?: number;
-  ttft_stream_ms?: number;
-  time_to_request_ms?: number;
-  credential_expires_at?: string;
-  model_usage_since_last_result?: { [key: string]: SharedModelUsage };
-  safety_stops?: number;
-  subagent_stats?: SharedSubagentStats;
-  begun_message_ids?: Array<string>;
-  api_error_type?: string;
-  first_request_input_tokens?: number;
-  first_request_cache_read_input_tokens?: number;
-  process_turn_index?: number;
-  turn_start_resume_kind?: string;
-  time_to_request_cpu_ms?: number;
-  time_to_request_loop_lag_ms?: number;
-  time_to_request_major_faults?: number;
-  time_to_request_phases_ms?: { [key: string]: number };
-  request_build_detail?: { [key: string]: unknown };
-  message_normalization_detail?: { [key: string]: unknown };
-  tool_schema_build_detail?: { [key: string]: unknown };
-  input_attachments_detail?: { [key: string]: unknown };
   /** The text of the last answer; may be empty. */
   result: string;
   request_sent_wall_ms?: number;
@@ -4004,24 +3572,24 @@ export type MessagesUserInput = {
     content: Array<ContentUserBlock> | string;
   };
   parent_tool_use_id?: string | null;
-  uuid?: string;
-  session_id?: string;
+  uuid?: string | null;
+  session_id?: string | null;
   /** Claude Code wrote the text itself. */
-  isSynthetic?: boolean;
+  isSynthetic?: boolean | null;
   /** What the tool gave, in the tool's own shape. */
   tool_use_result?: unknown;
-  priority?: "now" | "next" | "later" | (string & {});
-  origin?: SharedOrigin;
-  shouldQuery?: boolean;
-  timestamp?: string;
-  client_composed?: boolean;
-  pasted_content?: Array<Array<ContentUserBlock> | string>;
-  inline_pastes?: Array<string>;
-  agent_id?: string;
-  subagent_type?: string;
-  task_description?: string;
-  file_attachments?: Array<unknown>;
-  isReplay?: boolean;
+  priority?: "now" | "next" | "later" | (string & {}) | null;
+  origin?: SharedOrigin | null;
+  shouldQuery?: boolean | null;
+  timestamp?: string | null;
+  client_composed?: boolean | null;
+  pasted_content?: Array<Array<ContentUserBlock> | string> | null;
+  inline_pastes?: Array<string> | null;
+  agent_id?: string | null;
+  subagent_type?: string | null;
+  task_description?: string | null;
+  file_attachments?: Array<unknown> | null;
+  isReplay?: boolean | null;
 };
 
 /** Record of a session log. One line of a session log: a line that passed through the wrapper, something that happened to the session, or an event that a client posted. */
@@ -4078,7 +3646,7 @@ export type Record = {
 /** Cache control. Marks a block as the end of a cached prefix. */
 export type SharedCacheControl = {
   type: "ephemeral";
-  ttl?: "5m" | "1h" | (string & {});
+  ttl?: "5m" | "1h" | (string & {}) | null;
 };
 
 /** Capability. What this Claude Code can do that an older one cannot: a client looks here before it relies on it. A new one is often the first word of something new on the wire. */
@@ -4122,36 +3690,35 @@ export type SharedMcpServerConfig = (SharedMcpServerStdio | SharedMcpServerRemot
 export type SharedMcpServerRemote = {
   type: "sse" | "http";
   url: string;
-  headers?: { [key: string]: string };
-  timeout?: number;
-  alwaysLoad?: boolean;
-  tools?: Array<{
-    name: string;
-    permission_policy?: "always_allow" | "always_ask" | "always_deny" | (string & {});
-    org_max_permission?: "allow" | "ask" | "blocked" | (string & {});
-  }>;
+  headers?: { [key: string]: string } | null;
+  timeout?: number | null;
+  alwaysLoad?: boolean | null;
+  tools?: Array<SharedMcpToolPolicy> | null;
 };
 
 /** MCP server: in the client. An MCP server that lives in the client and is reached with `mcp_message`. */
 export type SharedMcpServerSdk = {
   type: "sdk";
   name: string;
-  timeout?: number;
-  tools?: Array<{
-    name: string;
-    permission_policy?: "always_allow" | "always_ask" | "always_deny" | (string & {});
-    org_max_permission?: "allow" | "ask" | "blocked" | (string & {});
-  }>;
+  timeout?: number | null;
+  tools?: Array<SharedMcpToolPolicy> | null;
 };
 
 /** MCP server: command. An MCP server that is a local program, spoken to over its standard input and output. */
 export type SharedMcpServerStdio = {
   type?: "stdio";
   command: string;
-  args?: Array<string>;
-  env?: { [key: string]: string };
-  timeout?: number;
-  alwaysLoad?: boolean;
+  args?: Array<string> | null;
+  env?: { [key: string]: string } | null;
+  timeout?: number | null;
+  alwaysLoad?: boolean | null;
+};
+
+/** MCP tool policy. How a tool of an MCP server may be used. */
+export type SharedMcpToolPolicy = {
+  name: string;
+  permission_policy?: "always_allow" | "always_ask" | "always_deny" | (string & {}) | null;
+  org_max_permission?: "allow" | "ask" | "blocked" | (string & {}) | null;
 };
 
 /** Usage of one model. What one model has used and cost since the process began. */
@@ -4164,7 +3731,7 @@ export type SharedModelUsage = {
   /** In US dollars. */
   costUSD: number;
   contextWindow: number;
-  maxOutputTokens: number;
+  maxOutputTokens?: number;
   thinkingTokens?: number;
   cacheCreationEphemeral5mInputTokens?: number;
   cacheCreationEphemeral1hInputTokens?: number;
@@ -4176,7 +3743,7 @@ export type SharedModelUsage = {
 /** Origin. Who or what caused a turn, when it was not simply the caller. */
 export type SharedOrigin = (SharedOriginChannel | SharedOriginPeer | SharedOriginObserver | SharedOriginTaskNotification) & {
   kind: "human" | "coordinator" | "unclassified" | "auto-continuation" | "observer-activity" | "channel" | "peer" | "observer" | "task-notification" | (string & {});
-  producer?: string;
+  producer?: string | null;
 };
 
 /** Origin: channel. The turn was caused by a message of a channel that an MCP server provides. */
@@ -4196,20 +3763,20 @@ export type SharedOriginObserver = {
 export type SharedOriginPeer = {
   kind: "peer";
   from: string;
-  fromMode?: "bypass" | "prompting" | (string & {});
-  name?: string;
-  fromSession?: string;
-  senderTaskId?: string;
-  body?: string;
-  verifiedPeerPid?: number;
+  fromMode?: "bypass" | "prompting" | (string & {}) | null;
+  name?: string | null;
+  fromSession?: string | null;
+  senderTaskId?: string | null;
+  body?: string | null;
+  verifiedPeerPid?: number | null;
 };
 
 /** Origin: task notification. The turn was caused by a background task that ended. */
 export type SharedOriginTaskNotification = {
   kind: "task-notification";
-  subkind?: "scheduled-trigger" | "peer-send-message" | "projects-relay" | "session-inbox" | "external-event" | (string & {});
-  fireReason?: string;
-  runId?: string;
+  subkind?: "scheduled-trigger" | "peer-send-message" | "projects-relay" | "session-inbox" | "external-event" | (string & {}) | null;
+  fireReason?: string | null;
+  runId?: string | null;
 };
 
 /** Permission update. One change to the permission rules, the mode or the directories of a session. */
@@ -4238,6 +3805,63 @@ export type SharedPermissionUpdateRules = {
   }>;
   behavior: "allow" | "deny" | "ask" | (string & {});
   destination: "userSettings" | "projectSettings" | "localSettings" | "session" | "cliArg" | (string & {});
+};
+
+/** Result: what all have. Duration, cost and usage of a turn, and how it ended. */
+export type SharedResult = {
+  is_error: boolean;
+  duration_ms: number;
+  duration_api_ms: number;
+  num_turns: number;
+  stop_reason?: string | null;
+  /** US dollars since the process began, not of this turn alone. */
+  total_cost_usd: number;
+  usage: SharedTurnUsage;
+  modelUsage: { [key: string]: SharedModelUsage };
+  permission_denials: Array<{
+    tool_name: string;
+    tool_use_id?: SharedToolUseId;
+    tool_input: { [key: string]: unknown };
+  }>;
+  structured_output?: unknown;
+  deferred_tool_use?: {
+    id?: SharedToolUseId;
+    name: string;
+    input: { [key: string]: unknown };
+  };
+  terminal_reason?: "blocking_limit" | "rapid_refill_breaker" | "prompt_too_long" | "image_error" | "model_error" | "api_error" | "malformed_tool_use_exhausted" | "aborted_streaming" | "aborted_tools" | "stop_hook_prevented" | "hook_stopped" | "tool_deferred" | "max_turns" | "background_requested" | "completed" | "budget_exhausted" | "structured_output_retry_exhausted" | "tool_deferred_unavailable" | "turn_setup_failed" | (string & {});
+  api_error_status?: number | null;
+  queued_turn_count?: number;
+  result_index?: number;
+  origin?: SharedOrigin;
+  fast_mode_state?: "off" | "cooldown" | "on" | (string & {});
+  fast_mode_disabled_reason?: "free" | "preference" | "extra_usage_disabled" | "network_error" | "unknown" | "not_first_party" | "disabled_by_env" | "model_not_allowed" | "sdk_opt_in_required" | "pending" | (string & {});
+  user_message_uuid?: string;
+  user_message_uuids?: Array<string>;
+  resume_reason?: string;
+  local_command?: string;
+  ttft_ms?: number;
+  ttft_stream_ms?: number;
+  time_to_request_ms?: number;
+  credential_expires_at?: string;
+  model_usage_since_last_result?: { [key: string]: SharedModelUsage };
+  safety_stops?: number;
+  subagent_stats?: SharedSubagentStats;
+  begun_message_ids?: Array<string>;
+  api_error_type?: string;
+  first_request_input_tokens?: number;
+  first_request_cache_read_input_tokens?: number;
+  process_turn_index?: number;
+  turn_start_resume_kind?: string;
+  time_to_request_cpu_ms?: number;
+  time_to_request_loop_lag_ms?: number;
+  time_to_request_major_faults?: number;
+  time_to_request_phases_ms?: { [key: string]: number };
+  request_build_detail?: { [key: string]: unknown };
+  message_normalization_detail?: { [key: string]: unknown };
+  tool_schema_build_detail?: { [key: string]: unknown };
+  input_attachments_detail?: { [key: string]: unknown };
+  api_error?: string;
 };
 
 /** Slash command. A command that a user can give, as `/name arguments`. */
@@ -4279,7 +3903,7 @@ export type SharedTokenCount = number;
 /** Id of a tool call. What the model server called the tool call: a string in the Messages API, missing or of another type from some gateways. Claude Code passes it on as it came. */
 export type SharedToolUseId = string;
 
-/** Token usage of a turn. What a `result` tells of its turn: here Claude Code has filled in what the Messages API left out. Releases as old as 2.1.139 lack `output_tokens_details`, and 2.1.257 `fallback_credit`. */
+/** Token usage of a turn. What a `result` tells of its turn: here Claude Code has filled in what the Messages API left out, more of it with later releases. */
 export type SharedTurnUsage = {
   input_tokens: number;
   output_tokens: number;
@@ -4292,11 +3916,11 @@ export type SharedTurnUsage = {
   service_tier: "standard" | "priority" | "batch" | (string & {});
   server_tool_use: {
     web_search_requests: number;
-    web_fetch_requests: number;
+    web_fetch_requests?: number;
   };
-  inference_geo: string;
-  iterations: Array<SharedUsageIteration>;
-  speed: "standard" | "fast" | (string & {});
+  inference_geo?: string;
+  iterations?: Array<SharedUsageIteration>;
+  speed?: "standard" | "fast" | (string & {});
   output_tokens_details?: {
     thinking_tokens: number;
   };
@@ -4316,7 +3940,7 @@ export type SharedUsage = {
   service_tier?: "standard" | "priority" | "batch" | (string & {}) | null;
   server_tool_use?: {
     web_search_requests: number;
-    web_fetch_requests: number;
+    web_fetch_requests?: number;
   } | null;
   inference_geo?: string | null;
   iterations?: Array<SharedUsageIteration> | null;
@@ -4609,13 +4233,13 @@ export type SystemHookProgress = SharedIds & {
 export type SystemHookResponse = SharedIds & {
   type: "system";
   subtype: "hook_response";
-  hook_id: string;
+  hook_id?: string;
   hook_name: string;
   hook_event: HooksEventName;
-  output: string;
+  output?: string;
   stdout: string;
   stderr: string;
-  outcome: "success" | "error" | "cancelled" | (string & {});
+  outcome?: "success" | "error" | "cancelled" | (string & {});
   exit_code?: number;
 };
 
@@ -4651,7 +4275,7 @@ export type SystemInit = SharedIds & {
   type: "system";
   subtype: "init";
   apiKeySource: "ANTHROPIC_API_KEY" | "apiKeyHelper" | "/login managed key" | "none" | "user" | "project" | "org" | "temporary" | "oauth" | (string & {});
-  claude_code_version: string;
+  claude_code_version?: string;
   cwd: string;
   tools: Array<string>;
   mcp_servers: Array<{
@@ -4663,8 +4287,8 @@ export type SystemInit = SharedIds & {
   permissionMode: "default" | "acceptEdits" | "bypassPermissions" | "plan" | "dontAsk" | "auto" | (string & {});
   slash_commands: Array<string>;
   output_style: string;
-  skills: Array<string>;
-  plugins: Array<{
+  skills?: Array<string>;
+  plugins?: Array<{
     name: string;
     path: string;
     version?: string;

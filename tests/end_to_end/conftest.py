@@ -52,6 +52,19 @@ def wrapped(tmp_path: Path, claude: Path) -> Wrapped:
 
 
 @pytest.fixture
+def guarded(api: MessagesApi, tmp_path: Path, claude: Path) -> Stage:
+    """A stage whose command is wrapped by one that holds back invalid messages."""
+    wrapped = Wrapped(tmp_path, claude, ["--validation", "enforce"])
+    return Stage(api, wrapped.command, Surroundings(tmp_path / "home"))
+
+
+@pytest.fixture
+def bare(api: MessagesApi, tmp_path: Path, claude: Path) -> Stage:
+    """A stage whose command is Claude Code itself."""
+    return Stage(api, claude, Surroundings(tmp_path / "home"))
+
+
+@pytest.fixture
 def stage(api: MessagesApi, wrapped: Wrapped, tmp_path: Path) -> Stage:
     """A stage whose command is wrapped."""
     return Stage(api, wrapped.command, Surroundings(tmp_path / "home"))

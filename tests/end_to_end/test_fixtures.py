@@ -52,7 +52,7 @@ def test_recorded_lines_are_valid(folder: Path) -> None:
     """Real traffic is valid, line by line, apart from what was sent to be turned down."""
     found = []
     for stream, judge in (("stdin", Judge("stdin")), ("stdout", Judge("stdout"))):
-        for line in (folder / f"{stream}.jsonl").read_bytes().split(b"\n")[:-1]:
+        for line in filter(bytes.strip, (folder / f"{stream}.jsonl").read_bytes().split(b"\n")):
             judgement = judge.judge(line)
             if judgement.verdict != "valid":
                 found.append((stream, judgement.verdict, line[:200], judgement.errors))

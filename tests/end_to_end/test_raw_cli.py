@@ -14,7 +14,10 @@ import anyio
 import anyio.to_thread
 import pytest
 
+from proxy.events import Interpreter, Session
+from proxy.sessions.reader import Entry, read_log
 from tests.end_to_end.checks import assert_faithful, assert_log_is_whole, assert_nothing_changed
+from tests.protocol.test_judge import NULL_FOR_ABSENT, NULL_REFUSED
 from tests.rig.answers import Gate, says, uses
 from tests.rig.environment import Surroundings
 from tests.rig.raw_client import STREAMING, open_raw_client
@@ -26,10 +29,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.rig.messages_api import MessagesApi
+    from tests.rig.stage import Stage
 
 pytestmark = pytest.mark.anyio
 
 RUN_WAIT_S = 60
+QUESTION = b'{"type":"user","message":{"role":"user","content":"A question?"}}'
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,8 +171,17 @@ async def test_sessions_side_by_side(caller: Caller, claude: Path, tmp_path: Pat
         b'{"type":"user"}',
         b'{"type":"user","message":{"role":"assistant","content":"x"}}',
         b'{"type":"control_request","request_id":"1"}',
+        b"\xef\xbb\xbf\xef\xbb\xbf" + QUESTION,
+        b" \xef\xbb\xbf" + QUESTION,
+        QUESTION + b"\r" + QUESTION,
+        QUESTION.replace(b"?", b"\x01?"),
+        QUESTION[:-1] + b',"x":NaN}',
     ],
-    ids=["no JSON", "cut JSON", "no message", "wrong role", "no request"],
+    ids=[
+        *("no JSON", "cut JSON", "no message", "wrong role", "no request"),
+        *("two byte order marks", "a byte order mark after a space", "a lone carriage return"),
+        *("a control character", "NaN"),
+    ],
 )
 async def test_wrong_lines_end_the_command_as_without_the_wrapper(
     line: bytes, caller: Caller, claude: Path, wrapped: Wrapped
@@ -184,6 +198,76 @@ async def test_wrong_lines_end_the_command_as_without_the_wrapper(
     assert [record.line for record in log.lines("stdin")] == [line]
     assert log.lines("stdin")[0].verdict in ("invalid", "malformed")
     assert b"\n".join(record.line for record in log.lines("stderr")) + b"\n" == done.stderr
+
+
+TAKEN = {
+    "byte order mark": (b"\xef\xbb\xbf" + QUESTION, "valid"),
+    "carriage returns": (b"\xef\xbb\xbf" + QUESTION + b"\r\r", "valid"),
+    "not UTF-8": (QUESTION.replace(b"?", b"\xff?"), "malformed"),
+    "nested deep": (QUESTION[:-1] + b',"x":' + b"[" * 5000 + b"]" * 5000 + b"}", "invalid"),
+    "long integer": (QUESTION[:-1] + b',"x":' + b"9" * 5000 + b"}", "invalid"),
+}
+BLANK = [b"", b"  ", b"\r", b"\v\f", b"\xef\xbb\xbf", "\u00a0\u2028\u3000".encode()]
+
+
+async def test_what_claude_code_takes_is_interpreted(stage: Stage, wrapped: Wrapped) -> None:
+    """Input that is not quite JSON, but is taken, has its verdict and starts a turn; blank lines are nothing at all."""
+    stage.answer({"question": [says("An answer.")]})
+    async with stage.raw() as client:
+        await client.send_bytes(b"\n".join((*BLANK, b"")))
+        for line, _ in TAKEN.values():
+            await client.send_bytes(line + b"\n")
+            assert (await client.result())["result"] == "An answer."
+        await client.send_bytes(b"\n".join((*BLANK, b"")))
+
+    assert_faithful(wrapped)
+    (log,) = wrapped.logs()
+    verdicts = [record.verdict for record in log.lines("stdin")]
+    assert verdicts == [None] * len(BLANK) + [verdict for _, verdict in TAKEN.values()] + [None] * len(BLANK)
+    interpreter = Interpreter(Session(log.path.stem))
+    entries = read_log(str(log.path))
+    events = [
+        event for entry in entries if isinstance(entry, Entry) for event in interpreter.take(entry.record)
+    ]
+    commands = [event.data["command"] for event in events if event.data["event"] == "command_received"]
+    assert [command["action"] for command in commands] == ["prompt"] * len(TAKEN)
+    prompts = [command["prompt"] for command in commands]
+    assert prompts == ["A question?"] * 2 + ["A question\ufffd?"] + ["A question?"] * 2
+    assert [event.data["event"] for event in events].count("run_completed") == len(TAKEN)
+
+
+async def test_null_for_an_absent_field_is_taken(guarded: Stage) -> None:
+    """What we call valid Claude Code takes, also where invalid messages are held back."""
+    guarded.answer({"hello": [says("An answer.")]})
+    async with guarded.raw() as client:
+        for message in NULL_FOR_ABSENT:
+            if "sdk" in repr(message):
+                continue  # a turn waits for the servers that its client is to have
+            await client.send(message)
+            if message["type"] == "user":
+                assert (await client.result())["result"] == "An answer."
+            elif message["type"] == "control_request":
+                answer = await client.answer_to("1")
+                assert answer["subtype"] == "success"
+                errors = answer.get("response", {}).get("errors", {})
+                # Without arguments, null or not, and without anybody who listens, the servers here do not start.
+                assert all("Spread syntax" in error or "ECONNREFUSED" in error for error in errors.values())
+        assert (await client.turn("hello again"))["result"] == "An answer."
+
+
+async def test_null_that_we_refuse_is_refused(bare: Stage) -> None:
+    """What we call invalid Claude Code answers with an error, or takes without the part that holds it."""
+    async with bare.raw() as client:
+        for message in NULL_REFUSED:
+            if message["type"] == "user" or message["request"] is None:
+                continue  # it dies of it: see above
+            await client.send(message)
+            answer = await client.answer_to("1")
+            response = answer.get("response", {})
+            if message["request"].get("agents"):
+                assert "a" not in [agent["name"] for agent in response["agents"]]
+            elif answer["subtype"] == "success":
+                assert "is not a function" in response["errors"]["a"]
 
 
 @pytest.mark.parametrize(

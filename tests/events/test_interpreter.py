@@ -478,6 +478,27 @@ def test_blank_lines_are_counted_nowhere() -> None:
     assert session.counts == {"stdin": {"unknown": 1}}
 
 
+@pytest.mark.parametrize(
+    ("line", "verdict", "prompt"),
+    [
+        (b"\xef\xbb\xbf%b", "valid", "hi"),
+        (b"%b", "malformed", "hi \ufffd"),
+        (b'%b,"x":' + b"9" * 5000 + b"}", "invalid", "hi"),
+        (b'%b,"x":' + b"[" * 5000 + b"]" * 5000 + b"}", "invalid", "hi"),
+    ],
+)
+def test_what_claude_code_takes_has_happened(line: bytes, verdict: str, prompt: str) -> None:
+    """Regression: a prompt behind a byte order mark was lost to all readers; the verdict does not decide on that."""
+    user = json.dumps(USER).encode().replace(b"hi", b"hi \xff" if "\ufffd" in prompt else b"hi")
+    made = LogMaker()
+    whole = line % (user[:-1] if line.endswith(b"}") else user)
+    command = ("claude", "--input-format", "stream-json")
+    events, session = interpreted(made.started(command) + made.lines("stdin", whole))
+    (started,) = [event.data for event in events if event.event_type == "run_started"]
+    assert started["prompt"] == prompt
+    assert session.counts == {"stdin": {verdict: 1}}
+
+
 def test_clients_own_events_pass_as_they_are() -> None:
     """An event that a client posted is given back with its own data, at the moment of its record."""
     line = b'{"seq":0,"ts":"2026-01-02T03:04:05.000007Z","session_id":"s","stream":"api","event":%s}\n'

@@ -1,9 +1,10 @@
 """Messages to try a judge on: recorded ones, made-up ones, broken ones; and a second opinion about each."""
 
 import functools
+import itertools
 import json
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
 import jsonschema
@@ -84,20 +85,19 @@ def second_reference(name: str) -> jsonschema_rs.Validator:
 
 
 def places(stream: Stream, message: Any) -> tuple[set[str], set[str]]:
-    """Return JSON pointers to what the reference implementation finds wrong, and all that it considers on the way."""
-    wrong: set[str] = set()
-    considered: set[str] = set()
-    errors = list(reference(f"{stream}.json").iter_errors(message))
+    """Return JSON pointers to what the second reference finds wrong, and to all that it considers on the way."""
+    errors = list(second_reference(f"{stream}.json").iter_errors(message))
     wrong = {_pointer(error) for error in errors}
+    considered: set[str] = set()
     while errors:
         error = errors.pop()
         considered.add(_pointer(error))
-        errors += error.context
+        errors += itertools.chain.from_iterable(getattr(error.kind, "context", ()))
     return wrong, considered
 
 
-def _pointer(error: jsonschema.ValidationError) -> str:
-    return "".join("/" + str(key).replace("~", "~0").replace("/", "~1") for key in error.absolute_path)
+def _pointer(error: jsonschema_rs.ValidationError) -> str:
+    return "".join("/" + str(key).replace("~", "~0").replace("/", "~1") for key in error.instance_path)
 
 
 def kinds(stream: Stream) -> dict[tuple[str, str | None], None]:
@@ -129,14 +129,18 @@ def is_known(stream: Stream, message: Any) -> bool:
     return tag is None or (type_, tag) in kinds(stream)
 
 
-def second_opinion(stream: Stream, line: bytes) -> str:
-    """Return the verdict on a line of JSON as the reference implementation of JSON Schema has it."""
+def second_opinion(
+    stream: Stream,
+    line: bytes,
+    validator: Callable[[str], jsonschema.Draft202012Validator | jsonschema_rs.Validator] = reference,
+) -> str:
+    """Return the verdict on a line of JSON as an implementation of JSON Schema has it, by default the reference."""
     message = json.loads(line)
     if not isinstance(message, dict) or not isinstance(message.get("type"), str):
         return "invalid"
     if not is_known(stream, message):
         return "unknown"
-    return "valid" if reference(f"{stream}.json").is_valid(message) else "invalid"
+    return "valid" if validator(f"{stream}.json").is_valid(message) else "invalid"
 
 
 def without_one_required(stream: Stream, message: Any) -> Iterator[Any]:

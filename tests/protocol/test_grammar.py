@@ -13,6 +13,7 @@ from proxy.protocol import Judge, is_json_object, is_message
 from proxy.protocol.grammar import (
     MAX_DEPTH,
     MAX_DIGITS,
+    as_taken,
     fault,
     is_blank,
     is_deeper_than,
@@ -221,6 +222,67 @@ def test_blank_is_what_claude_code_passes_over() -> None:
     trimmed += "\u2028\u2029\u202f\u205f\u3000\ufeff"
     for character in [*map(chr, range(0xD800)), *map(chr, range(0xE000, 0x10000))]:
         assert is_blank(f" {character}\t".encode()) == (character in trimmed)
+
+
+MARK = b"\xef\xbb\xbf"
+
+
+@pytest.mark.parametrize(
+    "rest", [b'{"type":"keep_alive"}', b' {"type":"keep_alive"}\r', b'{"type":"x"}', b"{}", b"{"]
+)
+def test_a_byte_order_mark_before_a_line_of_input_is_passed_over(rest: bytes) -> None:
+    """Claude Code takes one, on any line, and what follows is judged. A second one, or a later one, it refuses."""
+    for lines in ([MARK + rest], [rest, MARK + rest, rest, MARK + rest]):
+        one_by_one, together = Judge("stdin"), Judge("stdin")
+        expected = [Judge("stdin").judge(rest)] * len(lines)
+        assert [one_by_one.judge(line) for line in lines] == expected
+        assert together.judge_lines(lines) == expected
+    assert is_message(MARK + rest) == is_message(rest)
+    assert Judge("stdout").judge(MARK + rest).verdict == "malformed"
+    for refused in (MARK + MARK + rest, b" " + MARK + rest):
+        assert Judge("stdin").judge(refused).verdict == "malformed"
+        assert not is_message(refused)
+
+
+@pytest.mark.parametrize(
+    ("value", "taken"),
+    [
+        (b'"\xff\xed\xa0\x80"', "\ufffd" * 4),
+        (b'"\\ud800"', "\ufffd"),
+        (b"9" * 5000, float("inf")),
+        (b"1e999", float("inf")),
+        (b"[" * 9000 + b'"["' + b"]" * 9000, None),
+        (b'{"[":' * 9000 + b'"]"' + b"}" * 9000, None),
+    ],
+)
+def test_what_claude_code_takes_is_read(value: bytes, taken: Any) -> None:
+    """Whatever our own verdict: bytes that are no UTF-8, numbers of any length, nesting of any depth."""
+    for line in (inside(value), MARK + b" " + inside(value) + b"\r"):
+        message = as_taken(line)
+        assert message["type"] == "keep_alive"
+        inner = message["x"]
+        levels = 1
+        while isinstance(inner, list | dict) and inner:
+            inner = inner[0] if isinstance(inner, list) else inner["["]
+            levels += 1
+        assert inner == taken
+        assert levels in (1, MAX_DEPTH)
+
+
+@pytest.mark.parametrize(
+    "line", [line for line in MALFORMED if b"\xff" not in line and not line.startswith(MARK)]
+)
+def test_what_claude_code_refuses_is_not_read(line: bytes) -> None:
+    """It ends with a syntax error, and so nothing has happened."""
+    surrogates = (b"\xed\xa0\x80", b"\xc0\xaf")  # it decodes these with U+FFFD
+    assert (as_taken(line) is not None) == any(one in line for one in surrogates)
+
+
+@hypothesis.given(st.binary(max_size=60))
+def test_no_bytes_break_the_reading(noise: bytes) -> None:
+    """Whatever comes is read, or nothing is."""
+    as_taken(noise)
+    as_taken(inside(b'"' + noise + b'"'))
 
 
 def test_utf8_is_checked_across_pieces() -> None:

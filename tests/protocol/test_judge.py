@@ -68,6 +68,76 @@ def test_drift_further_in_leaves_a_message_valid(message: Any) -> None:
     assert verdict("stdin", message) == "valid"
 
 
+SERVER = {"command": "true"}
+REMOTE = {"type": "http", "url": "http://127.0.0.1:9/"}
+AGENT = {"description": "d", "prompt": "p"}
+
+
+def request(subtype: str, **fields: Any) -> dict[str, Any]:
+    """Return a control request."""
+    return {"type": "control_request", "request_id": "1", "request": {"subtype": subtype, **fields}}
+
+
+def nulls(names: str) -> dict[str, None]:
+    """Return fields of those names that are null."""
+    return dict.fromkeys(names.split())
+
+
+# Held against Claude Code itself in `tests/end_to_end/test_raw_cli.py`.
+NULL_FOR_ABSENT: list[Any] = [
+    {
+        **USER,
+        **nulls("uuid session_id parent_tool_use_id isSynthetic tool_use_result priority origin shouldQuery"),
+    },
+    {**USER, **nulls("timestamp client_composed pasted_content inline_pastes agent_id subagent_type")},
+    {**USER, **nulls("task_description file_attachments isReplay")},
+    {
+        **USER,
+        "origin": {"kind": "peer", "from": "x", **nulls("fromMode name fromSession body verifiedPeerPid")},
+    },
+    {**USER, "origin": {"kind": "task-notification", **nulls("subkind fireReason runId producer")}},
+    {"type": "keep_alive", "startup_mark": None},
+    {"type": "update_environment_variables", "variables": {}, "request_id": None},
+    request(
+        "initialize", **nulls("hooks sdkMcpServers sdkMcpServerConfigs jsonSchema systemPrompt agents title")
+    ),
+    request("initialize", **nulls("toolAliases plugins mcpServers promptSuggestions supportedDialogKinds")),
+    request("initialize", hooks={"Stop": [{"hookCallbackIds": ["h"], **nulls("matcher timeout onFailure")}]}),
+    request("initialize", sdkMcpServers=["a"], sdkMcpServerConfigs={"a": nulls("timeout tools")}),
+    request("mcp_set_servers", servers={"a": {**SERVER, **nulls("args env timeout alwaysLoad")}}),
+    request("mcp_set_servers", servers={"a": {**REMOTE, **nulls("headers timeout alwaysLoad tools")}}),
+    request("mcp_set_servers", servers={"a": {"type": "sdk", "name": "a", **nulls("timeout tools")}}),
+    request("set_model", model=None),
+    request("reload_plugins", **nulls("hold_on_cache_impact add_plugins refuse_if_busy")),
+]
+NULL_REFUSED: list[Any] = [
+    {"type": "user", "message": None},
+    {"type": "user", "message": {"role": None, "content": "x"}},
+    {"type": "control_request", "request_id": "1", "request": None},
+    request("initialize", skills=None),
+    request("initialize", hooks={"Stop": None}),
+    *(request("initialize", agents={"a": {**AGENT, name: None}}) for name in ("tools", "model", "maxTurns")),
+    request("mcp_set_servers", servers=None),
+    request("mcp_set_servers", servers={"a": None}),
+    request("mcp_set_servers", servers={"a": {**SERVER, "type": None}}),
+    request("mcp_call", tool="t", check_permissions=None),
+    request("rename_session", title="t", session_id=None),
+    request("reload_plugins", add_plugins=[{"type": "local", "path": "/", "skipMcpDiscovery": None}]),
+]
+
+
+@pytest.mark.parametrize("message", NULL_FOR_ABSENT)
+def test_null_stands_for_an_absent_field(message: Any) -> None:
+    """Wherever Claude Code takes it so: clients with typed models send what they have not set as null."""
+    assert verdict("stdin", message) == "valid"
+
+
+@pytest.mark.parametrize("message", NULL_REFUSED)
+def test_null_that_claude_code_refuses_is_invalid(message: Any) -> None:
+    """It ends, answers with an error, or leaves out the server or agent that has it."""
+    assert verdict("stdin", message) == "invalid"
+
+
 USAGES: list[Any] = [
     *({}, None, [], 7, "none", {"prompt_tokens": 5}, {"input_tokens": "120", "output_tokens": None}),
     {"input_tokens": 0.5, "output_tokens": True, "cache_creation": 7, "iterations": [{}], "speed": []},

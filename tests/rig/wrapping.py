@@ -7,6 +7,7 @@ The log is read here by a reader of our own, not by the project's: it is checked
 
 from __future__ import annotations
 
+import base64
 import shutil
 import sys
 from dataclasses import dataclass
@@ -39,6 +40,7 @@ class Record(msgspec.Struct):
     truncated: bool = False
     forwarded: bool = True
     eol: str | None = None
+    bom: bool = False
     source: str | None = None
     event: dict[str, Any] | None = None
 
@@ -46,9 +48,17 @@ class Record(msgspec.Struct):
     def line(self) -> bytes:
         """The line as it passed, without its end."""
         if self.message:
-            return bytes(self.message)
-        assert self.raw is not None, "these tests have no lines that are not UTF-8"
+            start, end = b"\xef\xbb\xbf" if self.bom else b"", (self.eol or "\n").encode()[:-1]
+            return start + bytes(self.message) + end
+        if self.raw_base64 is not None:
+            return base64.b64decode(self.raw_base64)
+        assert self.raw is not None
         return self.raw.encode()
+
+    @property
+    def is_blank(self) -> bool:
+        """Whether the line is one that Claude Code passes over."""
+        return not self.line.decode(errors="replace").replace("\ufeff", "").strip()
 
 
 @dataclass(frozen=True, slots=True)

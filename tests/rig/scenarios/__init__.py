@@ -18,10 +18,7 @@ from tests.rig.scenarios import (
 from tests.rig.scenarios.registry import Scenario, all_scenarios
 
 # Lines that no specification can call valid, sent on purpose: stream and the verdict that they deserve.
-DESERVED = {
-    "control_errors": [("stdin", "unknown")],
-    "lines_ignored": [("stdin", "malformed")],
-}
+DESERVED = {"control_errors": [("stdin", "unknown")]}
 
 # What is drift by intention, sent to be turned down or to be passed on: stream and kind.
 _ODD_ANSWERS = [("stdout", "field"), ("stdout", "value")]
