@@ -26,7 +26,8 @@ MAX_ERRORS = 20
 KEYWORDS = fastpath.ANNOTATIONS | {
     *("$ref", "type", "const", "enum", "anyOf", "allOf", "if", "then"),
     *("properties", "required", "additionalProperties", "items", "minItems", "maxItems"),
-    *("minimum", "maximum", "exclusiveMinimum", "minLength", "pattern", "format"),
+    *("minimum", "maximum", "exclusiveMinimum", "minLength", "maxLength"),
+    *("pattern", "format"),
 }
 """What a schema may say. A test holds the files to it."""
 
@@ -206,7 +207,7 @@ def _decoders(container: Any, schema: Schema, name: str) -> Iterator[msgspec.jso
 
 
 def _of_string(schema: Schema, value: memoryview, path: Path) -> _Faults:
-    wanted = [keyword for keyword in ("minLength", "pattern", "format") if keyword in schema]
+    wanted = [keyword for keyword in ("minLength", "maxLength", "pattern", "format") if keyword in schema]
     text = _scalar(value) if wanted else ""
     for keyword in wanted:
         if not _MEETS[keyword](text, schema[keyword]):
@@ -232,6 +233,7 @@ def _is_date_time(text: str, _: str) -> bool:
 
 _MEETS: dict[str, Callable[[Any, Any], bool]] = {
     "minLength": lambda text, length: len(text) >= length,
+    "maxLength": lambda text, length: len(text) <= length,
     # In Python `$` also matches before a newline at the end.
     "pattern": lambda text, pattern: re.search(re.sub(r"\$$", r"\\Z", pattern), text) is not None,
     "format": _is_date_time,

@@ -11,6 +11,13 @@ Path = tuple[str | int, ...]
 
 _LONGEST_QUOTE = 60
 _FORMATS = {"date-time": "a time as in RFC 3339, with a zone"}
+_BOUNDS = {
+    "minLength": "at least {} characters",
+    "maxLength": "at most {} characters",
+    "minimum": "at least {}",
+    "maximum": "at most {}",
+    "exclusiveMinimum": "greater than {}",
+}
 _NAMES = {
     "string": "a string",
     "integer": "an integer",
@@ -58,12 +65,10 @@ def _sentence(fault: Fault) -> str:
             expected = json.dumps(asked)
         case "enum":
             expected = _listed([json.dumps(one) for one in asked])
-        case "minLength":
-            expected = "a string that is not empty" if asked == 1 else f"at least {asked} characters"
-        case "minimum" | "maximum":
-            expected = f"at {'least' if fault.keyword == 'minimum' else 'most'} {asked}"
-        case "exclusiveMinimum":
-            expected = f"greater than {asked}"
+        case "minLength" if asked == 1:
+            expected = "a string that is not empty"
+        case keyword if keyword in _BOUNDS:
+            expected = _BOUNDS[keyword].format(asked)
         case "format":
             expected = _FORMATS[asked]
         case _:

@@ -48,6 +48,12 @@ def user(content: Any) -> dict[str, Any]:
         (USER, {**user("x"), "uuid": ["x" * 99]}, "/uuid", "`uuid` must be a string or null, not an array."),
         ("commands.json", {"action": "x" * 99}, "/action", "a long string"),
         ("commands.json", {"action": "prompt", "prompt": ""}, "/prompt", "a string that is not empty"),
+        (
+            "config.json",
+            {"api": {"host": "x" * 999}},
+            "/api/host",
+            "must be at most 253 characters",
+        ),
         ("config.json", {"api": {"prot": 1}}, "/api", "`api` has no place for `prot`."),
         (
             "api/anomaly.json",
