@@ -14,9 +14,10 @@ from typing import Any, Literal
 from proxy.events.timestamps import format_timestamp
 from proxy.protocol import Judge
 from proxy.redaction import Redactor
+from proxy.relay.framing import Batch
 from proxy.relay.recording import StreamRecorder, TextRecorder
 from proxy.sessions.reader import Record, parse
-from proxy.sessions.record import Alike, Body, lifecycle
+from proxy.sessions.record import Body, lifecycle
 
 SCENARIOS = Path(__file__).parent.parent / "fixtures" / "scenarios"
 NAMES = sorted(folder.name for folder in SCENARIOS.iterdir() if folder.is_dir())
@@ -40,8 +41,9 @@ class LogMaker:
     def lines(self, stream: str, *messages: object) -> bytes:
         """Return the records of messages (or of lines, given as bytes) that passed on a stream."""
         lines = [m if isinstance(m, bytes) else json.dumps(m).encode() for m in messages]
-        bodies: Sequence[Body] | Alike = self._recorders[stream].bodies(lines, b"\n".join(lines))
-        return b"".join(self._spelled(body) for body in bodies)
+        batch = Batch(b"\n".join(lines), lines)
+        self._recorders[stream].record(batch)
+        return b"".join(self._spelled(body) for body in batch.records)
 
     def life(self, event_type: str, **data: object) -> bytes:
         """Return a lifecycle record."""

@@ -32,6 +32,16 @@ MAX_DIGITS = 4300
 # Shorter lines cannot break a limit: a level of nesting takes two bytes.
 SHORT = 2 * MAX_DEPTH
 
+LONG = 1 << 16
+"""A longer line is judged without the inside of its long strings."""
+# What is kept of a string that is longer than four times that: more than a schema knows or a sentence quotes.
+_KEPT = 1 << 10
+# No more strings than one in so many bytes are looked at: the search would cost more than to decode them.
+_BYTES_A_STRING = 1 << 9
+# An escape, or two that are one character, is no longer than this.
+_LONGEST_ESCAPE = 12
+_END_OF_VALUE = re.compile(r"trailing characters \(byte (\d+)\)")
+
 _CHUNK = 1 << 16
 _LONG = 1 << 20
 # A decoded value takes this many bytes and more.
@@ -57,6 +67,7 @@ _BLANK = re.compile(
 _STRING_OR_BRACKET = re.compile(rb'"(?:[^"\\]|\\.)*+"|[{}\[\]]', re.DOTALL)
 
 _any_json: msgspec.json.Decoder[msgspec.Raw] = msgspec.json.Decoder(msgspec.Raw)
+_string = msgspec.json.Decoder(str)
 
 
 class _Typed(msgspec.Struct):
@@ -136,6 +147,55 @@ def is_utf8(line: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return True
+
+
+def shortened(line: bytes) -> bytes:
+    """Return a long line with its long strings cut to their beginnings; the line itself where that is not possible.
+
+    Wherever a schema asks no more of a string than that it is one, or one of a few, the shorter line has the same
+    verdict, but for UTF-8: what is left out was found to be well-formed, and not decoded, which is what a text of 10 MB
+    costs by far the most, in time and in memory: a decoded character takes up to four bytes.
+    """
+    view = memoryview(line)
+    pieces: list[bytes] = []
+    done = at = 0
+    for _ in range(len(line) // _BYTES_A_STRING):
+        start = line.find(b'"', at)
+        if start < 0:
+            break
+        at = _end_of_string(line, view, start)
+        if at < 0:
+            return line
+        if at - start > 4 * _KEPT:
+            pieces += (line[done:start], _beginning(line, start))
+            done = at
+    return b"".join((*pieces, line[done:])) if pieces else line
+
+
+def _end_of_string(line: bytes, view: memoryview, start: int) -> int:
+    """Return where the string ends that begins there, -1 for one that is not well-formed or ends the line."""
+    end = line.find(b'"', start + 1) + 1
+    if end and end - start <= 4 * _KEPT and line[end - 2] != ord("\\"):
+        return end
+    try:
+        _any_json.decode(view[start:])
+    except msgspec.DecodeError as error:
+        # It has read one string, and says which byte it did not expect behind it, counted from 1.
+        found = _END_OF_VALUE.search(str(error))
+        return start + int(found[1]) - 1 if found else -1
+    return -1
+
+
+def _beginning(line: bytes, start: int) -> bytes:
+    """Return the beginning of a long string as a string, with no character or escape cut in two."""
+    for end in range(start + _KEPT, start + _KEPT - _LONGEST_ESCAPE, -1):
+        beginning = line[start:end] + b'"'
+        try:
+            _string.decode(beginning)
+        except REFUSALS:
+            continue
+        return beginning
+    return b'""'  # it is not UTF-8
 
 
 def is_crowded(line: bytes) -> bool:
@@ -278,9 +338,10 @@ def examine(line: bytes) -> Judgement | bytes:
         return _too_deep()
     except msgspec.DecodeError as error:
         return malformed(_why(line, error))
-    if len(line) > SHORT and is_deeper_than(MAX_DEPTH, line):
+    text = shortened(line) if len(line) > LONG else line
+    if len(text) > SHORT and is_deeper_than(MAX_DEPTH, text):
         return _too_deep()
-    if len(line) > SHORT and _has_long_integer(line):
+    if len(text) > SHORT and _has_long_integer(text):
         return invalid(
             "", f"An integer has more than {MAX_DIGITS} digits, too many to read.", "digits", spliceable=False
         )

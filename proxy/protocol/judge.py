@@ -35,6 +35,7 @@ _OPENINGS = (b'{"type":"', b'{"type": "')
 _AFTER_OPENING = 10
 _LONGEST_HEAD = 40
 _MOST_HEADS = 100
+_MOST_AT_ONCE = 2 * grammar.LONG  # a read, and what was left of the one before
 
 _Decode = Callable[[bytes], Any]
 
@@ -95,7 +96,19 @@ class Judge:
 
     def judge(self, line: bytes) -> Judgement:
         """Return the judgement on a line, which is given without its newline."""
+        if len(line) > grammar.LONG:
+            return self._judge_long(line)
         return VALID if self.accepts(line) else self._judge_refused(line)
+
+    def _judge_long(self, line: bytes) -> Judgement:
+        """Judge a line by what is left of it without the inside of its long strings; decode no more."""
+        text = grammar.shortened(line)
+        if text is not line and (line.isascii() or grammar.is_utf8(line)):
+            judgement = VALID if self.accepts(text) else self._judge_refused(text)
+            if judgement.verdict != "malformed":
+                return judgement
+        # This looks at the grammar first, and says where in the line it is broken.
+        return self._judge_refused(line)
 
     def accepts(self, line: bytes) -> bool:
         """Tell whether a line is valid, by no more than one decode. False says nothing: some need more."""
@@ -120,7 +133,10 @@ class Judge:
                 judgements += self._judge_run(run_head, run)
                 run = []
                 run_head = head
-            run.append(line)
+            if len(line) > grammar.LONG:
+                judgements.append(self._judge_long(line))
+            else:
+                run.append(line)
         judgements += self._judge_run(run_head, run)
         return judgements
 
@@ -133,6 +149,7 @@ class Judge:
         decoder = self._decoders.get(head)
         return (
             decoder is not None
+            and len(data) <= _MOST_AT_ONCE
             # The decoder takes a value for a line, wherever it ends. No value goes on past a `}` at a line's end when
             # the next line begins with `{`, and then as many values as lines are one on each.
             and len(data) == sum(map(len, lines)) + len(lines)

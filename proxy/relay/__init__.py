@@ -4,10 +4,13 @@
 ``supervisor``  the process that the caller knows: starts the command, passes on signals, mirrors the exit
 ``relay``       the process beside it: owns the streams and the log, outlives the supervisor when it must
 ``pump``        one direction of one stream: read, log, pass on
-``delivery``    when all that the command wrote is with the caller
+``writing``     a thread that logs and passes on large reads while the next is judged
+``injection``   a pump that also takes lines of our own between those of its stream
+``delivery``    when all that the command wrote is with the caller, and what nobody takes
 ``framing``     bytes in, lines out (does no I/O)
 ``recording``   lines in, verdicts and log records out (does no I/O)
-``gate``        what ``--validation enforce`` answers for a message that it holds back (does no I/O)
+``enforcement`` what ``--validation enforce`` holds back (does no I/O)
+``gate``        what is answered for a message that is held back (does no I/O)
 
 Two processes, because one cannot do all three: exit with the command's status at once, go on passing what the
 command's descendants still write, and see to it that nothing is left behind when the wrapper is killed.

@@ -9,31 +9,52 @@ Rules:
   back until it is whole, so that it can be recorded before its first byte is passed on. Anything else unfinished
   is text that somebody may be waiting for: it is released at once, and recorded when it is whole.
 * A line is kept in the chunks that it came in and joined once: linear also for a line of 100 MB.
+* A long line that comes by itself is not copied to take its newline off: it is a view of the bytes to pass on.
 """
 
 from __future__ import annotations
 
 TYPE_CHECKING = False  # `typing` takes long to import, and a session waits for its streams
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Literal
+
+    from proxy.sessions.record import Bodies
 
     Hold = Literal["nothing", "messages", "everything"]
     """Which unfinished lines are held back until they are whole: none, those that begin like a JSON object, or all."""
 
 MAX_LINE_BYTES = 256 * 1024 * 1024
 """A line longer than this passes whole and is recorded by its beginning (the promise of the log format)."""
-
-
-_COPIED_BYTES = 1024 * 1024
 BEFORE_JSON = b" \t\r\xef\xbb\xbf"
 """What may stand before a JSON object: white space, and the bytes of the byte order mark, which Claude Code takes."""
+_COPIED_BYTES = 1024 * 1024  # copying more costs more than all else that is done with a line
 
-Cut = tuple[list[bytes], bytes, bytes | None]
-"""What one read completed: the lines without their newlines; the bytes to pass on once the lines are recorded; and the
-beginning of a line longer than the limit, to be recorded before those, or None.
+Line = bytes | memoryview
+"""A line without its newline."""
 
-A single line of more than a megabyte is not copied to take its newline off: then it is the very bytes to pass on,
-newline and all."""
+
+def with_newline(line: Line) -> bytes:
+    """Return a line as bytes that hold it as JSON: of a view its newline comes along, which is white space there."""
+    return line if isinstance(line, bytes) else line.obj  # type: ignore[return-value] # all of it, see `LineFramer`
+
+
+class Batch:
+    """What one read has completed of a stream: lines, their records, and what passes once those are written."""
+
+    __slots__ = ("data", "lines", "overlong", "records", "replies")
+
+    def __init__(self, data: bytes = b"", lines: Sequence[Line] = (), overlong: bytes | None = None) -> None:
+        """``data`` is what the read has released: the lines' bytes that did not pass before, and what may pass early.
+
+        ``overlong`` is the beginning of a line longer than the limit, which comes before ``lines``.
+        """
+        self.data = data
+        self.lines = lines
+        self.overlong = overlong
+        self.records: Bodies = ()
+        self.replies: Sequence[bytes] = ()
+        """Lines, without newlines, that are to be put into the stream of the other direction."""
 
 
 class LineFramer:
@@ -48,19 +69,19 @@ class LineFramer:
         self._first = b""  # its first byte that is not white space
         self._skipping = False  # in the rest of an overlong line, which is recorded already
 
-    def feed(self, chunk: bytes) -> Cut:
+    def feed(self, chunk: bytes) -> Batch:
         """Take one read: not empty, and no longer than the limit of a line."""
         if not self._line and not self._skipping and chunk[-1] == 10:  # whole lines: the usual read
             lines = chunk.split(b"\n")
             del lines[-1]
-            return lines, chunk, None
+            return Batch(chunk, lines)
         end = chunk.rfind(b"\n") + 1
         if not end:
             return self._feed_unfinished(chunk)
-        cut = self._feed_end(chunk, end)
+        batch = self._feed_end(chunk, end)
         if end < len(chunk):
             self._add(chunk[end:])
-        return cut
+        return batch
 
     def is_one_line(self, chunk: bytes) -> bool:
         """Tell whether a read is one whole line, so that nothing needs to be cut or kept."""
@@ -80,33 +101,32 @@ class LineFramer:
         """End of stream: return the last, unfinished line and the bytes of it that were not released yet."""
         return self._take_line(), self._take_held()
 
-    def _feed_end(self, chunk: bytes, end: int) -> Cut:
+    def _feed_end(self, chunk: bytes, end: int) -> Batch:
         """Take the part of a read up to its last newline, which ends at ``end``."""
         first = chunk.find(b"\n") + 1
         if self._skipping:
             self._skipping = False
-            rest = chunk[first:end]
-            return rest.split(b"\n")[:-1], chunk[:end], None
+            return Batch(chunk[:end], chunk[first:end].split(b"\n")[:-1])
         if self._size + first - 1 > self._max:
             overlong = (self._take_line() + chunk[: first - 1])[: self._max]
-            return chunk[first:end].split(b"\n")[:-1], self._take_held(chunk[:end]), overlong
+            return Batch(self._take_held(chunk[:end]), chunk[first:end].split(b"\n")[:-1], overlong)
         nothing_released = len(self._held) == len(self._line)
-        release = self._take_held(chunk[:end])
+        data = self._take_held(chunk[:end])
         if nothing_released:  # one copy serves both: this is how long messages come
             self._forget_line()
-            if first == end and len(release) > _COPIED_BYTES:
-                return [release], release, None
-            return release.split(b"\n")[:-1], release, None
-        return [self._take_line(chunk[: first - 1]), *chunk[first:end].split(b"\n")[:-1]], release, None
+            if first == end and len(data) > _COPIED_BYTES:
+                return Batch(data, [memoryview(data)[:-1]])
+            return Batch(data, data.split(b"\n")[:-1])
+        return Batch(data, [self._take_line(chunk[: first - 1]), *chunk[first:end].split(b"\n")[:-1]])
 
-    def _feed_unfinished(self, chunk: bytes) -> Cut:
+    def _feed_unfinished(self, chunk: bytes) -> Batch:
         if self._skipping:
-            return [], chunk, None
+            return Batch(chunk)
         self._add(chunk)
         if self._size <= self._max:
-            return [], b"", None
+            return Batch()
         self._skipping = True
-        return [], self._take_held(), self._take_line()[: self._max]
+        return Batch(self._take_held(), (), self._take_line()[: self._max])
 
     def _add(self, piece: bytes) -> None:
         self._line.append(piece)

@@ -11,13 +11,38 @@ import ctypes
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8  # malloc.h of the GNU C library
 _libc = ctypes.CDLL(None)
 
+_LONG_BYTES = 1024 * 1024  # what shorter lines took is taken again by the next ones
+_HUGE_BYTES = 32 * 1024 * 1024  # the largest that `M_MMAP_THRESHOLD` can be: longer blocks are never reused
+_QUIET_MS = 1000  # long enough not to give back what the next message of a turn takes again
+
 
 def reuse_large_blocks() -> None:
     """Let blocks of up to 32 MB be reused, out of one heap for all threads. Without the GNU C library: nothing."""
     if mallopt := getattr(_libc, "mallopt", None):
         mallopt(_M_ARENA_MAX, 1)
-        mallopt(_M_MMAP_THRESHOLD, 32 * 1024 * 1024)
-        mallopt(_M_TRIM_THRESHOLD, 64 * 1024 * 1024)
+        mallopt(_M_MMAP_THRESHOLD, _HUGE_BYTES)
+        mallopt(_M_TRIM_THRESHOLD, 64 * 1024 * 1024)  # twice that, as the GNU C library has it by itself
+
+
+class LongLines:
+    """Gives back the memory that the long lines of one stream took."""
+
+    def __init__(self) -> None:
+        self.patience_ms: int | None = None
+        """After how long a quiet it is to be given back; None: there is nothing to give back."""
+
+    def add(self, size: int) -> None:
+        """Take note of a line of so many bytes, which has been joined from its pieces."""
+        if size > _LONG_BYTES:
+            self.patience_ms = _QUIET_MS
+            if size > _HUGE_BYTES:
+                give_back()  # the pieces, before as much again is taken for its record
+
+    def give_back(self) -> None:
+        """Give back what the lines took, now that they are delivered."""
+        if self.patience_ms is not None:
+            self.patience_ms = None
+            give_back()
 
 
 def give_back() -> None:

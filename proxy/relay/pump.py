@@ -14,26 +14,22 @@ import select
 import signal
 import threading
 
-from proxy.relay.framing import LineFramer
-from proxy.relay.handover import Handover
-from proxy.relay.memory import give_back
+from proxy.relay.framing import Batch, LineFramer
+from proxy.relay.memory import LongLines
 from proxy.relay.recording import truncated
+from proxy.relay.writing import WriterThread
 
 TYPE_CHECKING = False  # `typing` takes long to import, and a session waits for its streams
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
-    from proxy.relay.framing import Hold
     from proxy.relay.recording import Recorder
-    from proxy.sessions.record import Alike, Body
     from proxy.sessions.writer import SessionLog
 
 READ_BYTES = 64 * 1024
 """What a pipe holds: a larger read would not get more."""
-_HAND_OVER_BYTES = 32 * 1024
-"""A read of this size takes longer to write than to change threads for."""
-_LONG_BYTES = 1024 * 1024
-_HUGE_BYTES = 32 * 1024 * 1024
+_LARGE_BYTES = 32 * 1024
+"""A batch of this size takes longer to write than to change threads for."""
 WAKE = signal.SIGURG
 """What gets a thread out of a write that nobody takes: one that programs ignore unless they ask for it.
 
@@ -79,16 +75,16 @@ class Pump(threading.Thread):
         self._on_idle = on_idle
         self._on_fault = on_fault
         self._log = log
-        self._framer = LineFramer(self.hold())
+        self._framer = LineFramer(recorder.hold)
         self._waiting = False
-        self._handover = Handover(f"{name}-writer", on_idle)
+        self._writer = WriterThread(f"{name}-writer", self._deliver_behind, on_idle)
         self._reader_gone = False
-        self._was_long = False
+        self._long_lines = LongLines()
         self._ending = threading.Lock()  # held while the ends are closed, or the sink is replaced
 
     def run(self) -> None:
         """Pump until the source ends or the reader is gone; then close both ends."""
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {WAKE})  # the thread of the handover inherits it
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {WAKE})  # the writer's thread inherits it
         try:
             self._pump()
         except ReaderGoneError:
@@ -97,10 +93,11 @@ class Pump(threading.Thread):
         except Exception as error:
             self._on_fault(self.name, error)
         finally:
-            self._handover.finish()  # after a fault; else it is done already
+            self._writer.finish()  # after a fault; else it is done already
             with self._ending:
                 self.close_ends()
                 self.ended = True
+            self._long_lines.give_back()
             self._on_idle()
 
     def give_up(self) -> None:
@@ -126,12 +123,12 @@ class Pump(threading.Thread):
 
     def threads(self) -> list[threading.Thread]:
         """Return the threads that may be writing."""
-        return [self, self._handover.thread]
+        return [self, self._writer.thread]
 
     @property
     def is_idle(self) -> bool:
         """Whether all that was read has been delivered and the pump waits for more."""
-        return self._waiting and not self._handover.is_busy
+        return self._waiting and not self._writer.is_busy
 
     @property
     def counts(self) -> Mapping[str, int]:
@@ -153,62 +150,25 @@ class Pump(threading.Thread):
                 return
             data = memoryview(data)[written:]
 
-    def record(self, bodies: Sequence[Body] | Alike) -> None:
-        """Put records into the log; on return they are there, or counted as lost."""
-        self._log.append(bodies)
-
     def close_ends(self) -> None:
         """Close both descriptors: whoever is on the far side of either sees it."""
         os.close(self.source)
         os.close(self.sink)
 
-    def take_lines(self, lines: list[bytes], data: bytes) -> tuple[Sequence[Body] | Alike, bytes]:
-        """Return the records of complete lines, and what of ``data``, which ends with them, is to be passed on.
-
-        A fault of ours costs the lines their verdicts, and the session nothing.
-        """
-        try:
-            return self.recorder.bodies(lines, data), data
-        except Exception as error:
-            self._on_fault(self.name, error)
-            return self.recorder.raw(lines), data
-
-    def unfinished(self, line: bytes) -> Body:
-        """Return the record of the last line, which has no newline; of a fault of ours, as in `take_lines`."""
-        try:
-            return self.recorder.unfinished(line)
-        except Exception as error:
-            self._on_fault(self.name, error)
-            return truncated(self.recorder.raw([line])[0])
-
-    def deliver(self, bodies: Sequence[Body] | Alike, lines: list[bytes], data: bytes) -> None:
-        """Log first, pass on second: large reads by the thread for them, others at once."""
-        if self._reader_gone:  # as the handover found
-            self._handover.finish()  # what is under way comes first in the log
-            self.record(bodies)
-            raise ReaderGoneError
-        if len(data) >= _HAND_OVER_BYTES or self._handover.is_busy:
-            self._handover.give(lambda: self._deliver_elsewhere(bodies, lines, data))
-            return
-        self._log.append(bodies)
-        self.pass_on(lines, data)
-
-    def pass_on(self, lines: list[bytes], data: bytes) -> None:
-        """Pass on bytes whose complete ``lines`` are on record."""
-        self.write(data)
+    def deliver(self, batch: Batch) -> None:
+        """Log first, pass on second: to be overridden by who does more in between."""
+        if batch.records:
+            self._log.append(batch.records)
+        self.write(batch.data)
 
     def prefix(self, line: bytes) -> bytes | None:
         """Return what is before a line in its record; None if more is to be done for it than to record and write it."""
-        if self._handover.is_busy or self._reader_gone or len(line) >= _HAND_OVER_BYTES:
+        if self._writer.is_busy or self._reader_gone or len(line) >= _LARGE_BYTES:
             return None
         try:
             return self.recorder.prefix(line)
         except Exception:
             return None  # a fault of ours, which the long way meets again, and reports
-
-    def hold(self) -> Hold:
-        """Tell which unfinished lines must not pass, now that the recorder knows as much as it does."""
-        return "messages" if self.recorder.kind == "messages" else "nothing"
 
     def _pump(self) -> None:
         source, sink = self.source, self.sink
@@ -218,7 +178,12 @@ class Pump(threading.Thread):
         while True:
             self._waiting = True
             self._on_idle()
-            for fd, events in poller.poll() if not self._was_long else self._poll_after_long_line(poller):
+            ready = poller.poll(self._long_lines.patience_ms)
+            if not ready:
+                if not self._writer.is_busy:
+                    self._long_lines.give_back()
+                continue
+            for fd, events in ready:
                 if fd == sink and events & _GONE:
                     raise ReaderGoneError
             self._waiting = False
@@ -229,7 +194,7 @@ class Pump(threading.Thread):
             except OSError:  # a socket or terminal that broke down: the end, as the command would see it
                 chunk = b""
             if not chunk:
-                self._handover.finish()
+                self._writer.finish()
                 self._finish()
                 return
             self.taken += len(chunk)
@@ -242,55 +207,68 @@ class Pump(threading.Thread):
             self._log.append_line(prefix, chunk)
             self.write(chunk)
             return
-        lines, data, overlong = framer.feed(chunk)
-        if lines and len(lines[0]) > _HUGE_BYTES:
-            give_back()  # the pieces that the line came in
-        if overlong is not None:
-            self.deliver([self.recorder.unfinished(overlong, cut=True)], [], b"")
-        bodies: Sequence[Body] | Alike = ()
-        if lines:
-            bodies, data = self.take_lines(lines, data)
-            framer.hold = self.hold()
-        if early := framer.early():
-            data += early
-        if data or bodies:
-            self._was_long = self._was_long or len(data) > _LONG_BYTES
-            self.deliver(bodies, lines, data)
+        batch = framer.feed(chunk)
+        self._record(batch)
+        batch.data += framer.early()
+        if batch.data or batch.records:
+            self._deliver(batch)
 
-    def _deliver_elsewhere(self, bodies: Sequence[Body] | Alike, lines: list[bytes], data: bytes) -> None:
-        """Deliver in the thread of the handover, which must go on recording when nobody reads any more."""
+    def _record(self, batch: Batch) -> None:
+        """Make the records of a batch. A fault of ours costs its lines their verdicts, and the session nothing."""
+        before = [] if batch.overlong is None else [self.recorder.beginning(batch.overlong)]
+        if batch.lines:
+            self._long_lines.add(len(batch.lines[0]))  # any further ones came in one read
+            try:
+                self.recorder.record(batch)
+            except Exception as error:
+                self._on_fault(self.name, error)
+                self.recorder.record_unjudged(batch)
+            self._framer.hold = self.recorder.hold
+        if before:
+            batch.records = [*before, *batch.records]
+
+    def _deliver(self, batch: Batch) -> None:
+        """Deliver a batch: a large one by the thread for them, any other at once, and all in order."""
+        if self._reader_gone:  # as the writer's thread found
+            self._writer.finish()  # what is under way comes first in the log
+            self._log.append(batch.records)
+            raise ReaderGoneError
+        if len(batch.data) >= _LARGE_BYTES or self._writer.is_busy:
+            self._writer.give(batch)
+        else:
+            self.deliver(batch)
+
+    def _deliver_behind(self, batch: Batch) -> None:
+        """Deliver in the writer's thread, which must go on recording when nobody reads any more."""
         try:
-            self.record(bodies)
-            if not self._reader_gone:
-                self.pass_on(lines, data)
+            if self._reader_gone:
+                self._log.append(batch.records)
+            else:
+                self.deliver(batch)
         except ReaderGoneError:
             self._reader_gone = True  # the pump itself learns it from its next poll, or its next delivery
         except Exception as error:
             self._on_fault(self.name, error)
             self._reader_gone = True  # what was not passed on must not be missing in the middle of the stream
 
-    def _poll_after_long_line(self, poller: select.poll) -> list[tuple[int, int]]:
-        """Wait as ever; if nothing comes for a second after its delivery, give back the memory that the line took."""
-        while not (ready := poller.poll(1000)):
-            if not self._handover.is_busy:
-                break
-        if ready:
-            return ready
-        self._was_long = False
-        give_back()
-        return poller.poll()
-
     def _finish(self) -> None:
         """The source has ended: what is left is a line without a newline."""
         line, rest = self._framer.finish()
-        if line:
-            self.record([self.unfinished(line)])
-        if rest:
-            self.pass_on([], rest)
+        if not line:
+            return
+        batch = Batch(rest)
+        try:
+            self.recorder.record_last(batch, line)
+        except Exception as error:  # as in `_record`
+            self._on_fault(self.name, error)
+            batch.lines = [line]
+            self.recorder.record_unjudged(batch)
+            batch.records = [truncated(body) for body in batch.records]
+        self.deliver(batch)
 
     def _record_undelivered(self) -> None:
         """The reader is gone: what the command has written by then is on record all the same."""
-        self._handover.finish()
+        self._writer.finish()
         poller = select.poll()
         poller.register(self.source, select.POLLIN)
         with contextlib.suppress(ReaderGoneError):
@@ -301,9 +279,9 @@ class Pump(threading.Thread):
                     break
                 left -= len(chunk)
                 self.taken += len(chunk)
-                lines, data, _ = self._framer.feed(chunk)
-                if lines:
-                    self.record(self.take_lines(lines, data)[0])
+                batch = self._framer.feed(chunk)
+                self._record(batch)
+                self._log.append(batch.records)
             self._finish()
 
 

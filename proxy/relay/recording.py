@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from proxy.relay.framing import BEFORE_JSON
+from proxy.relay.framing import BEFORE_JSON, with_newline
 from proxy.sessions.record import END, Alike, StreamRecords
 
 TYPE_CHECKING = False  # `typing` takes long to import, and a session waits for its streams
@@ -18,9 +18,13 @@ if TYPE_CHECKING:
 
     from proxy.protocol import Judge, Judgement, Violation
     from proxy.redaction import Redactor
+    from proxy.relay.framing import Batch, Hold, Line
     from proxy.sessions.record import Body
 
     Kind = Literal["undecided", "messages", "text"]
+
+
+_TAIL = 64  # white space at the end of a line is shorter than this, or looked at more closely
 
 
 class StreamRecorder:
@@ -49,22 +53,51 @@ class StreamRecorder:
         self._redactor = redactor
         self._judge: Judge | None = None
 
-    def bodies(self, lines: Sequence[bytes], data: bytes) -> Sequence[Body] | Alike:
-        """Return the record bodies for complete lines (without newlines), in order; ``data`` is the read they end."""
-        if lines[0][-1:] == b"\n":  # see `framing.Cut`
-            return self._long(data)
-        if self.kind == "undecided":
-            return self._begin(lines, data)
-        if self.kind == "text":
-            self.counts["text"] += len(lines)
-            return [self._plain(line, "text") for line in lines]
-        if not self._judged:
+    @property
+    def hold(self) -> Hold:
+        """Which unfinished lines must not pass before they are recorded."""
+        return "messages" if self.kind == "messages" else "nothing"
+
+    def record(self, batch: Batch) -> None:
+        """Make the records of the batch's complete lines, in order."""
+        lines = batch.lines
+        blank = self._decide(lines) if self.kind == "undecided" else 0
+        if self.kind != "messages":
+            self.counts["text"] += len(lines) - blank
+            records = [self._records.text(line, None) for line in lines[:blank]]
+            batch.records = records + [self._plain(line, "text") for line in lines[blank:]]
+        elif not self._judged:
             self.counts["unjudged"] += sum(not _is_blank(line) for line in lines)
-            return [self._plain(line, None) for line in lines]
-        if len(lines) > 1 and self._are_alike(lines, data):
+            batch.records = [self._plain(line, None) for line in lines]
+        elif len(lines) > 1 and self._are_alike(lines, batch.data):
             self.counts["valid"] += len(lines)
-            return Alike(self._records.valid, lines, len(data))
-        return self.judged(lines, self.judge(lines), data)
+            batch.records = Alike(self._records.valid, lines, len(batch.data))
+        else:
+            self._record_judged(batch, self._judge_lines(lines))
+
+    def record_last(self, batch: Batch, line: bytes) -> None:
+        """Make the record of the stream's last line, which has no newline. Whole JSON keeps its place as a message."""
+        blank = self.kind == "undecided" and self._decide([line])
+        if blank or (self.kind == "messages" and _is_blank(line)):
+            batch.records = [self._records.text(line, None, truncated=True)]
+        elif self.kind == "messages" and self._judged:
+            batch.lines = [line]
+            self._record_judged(batch, self._judge_lines([line]))
+            record, *more = batch.records
+            batch.records = [truncated(record), *more]
+        else:
+            batch.records = [self.beginning(line)]
+
+    def record_unjudged(self, batch: Batch) -> None:
+        """Make the records of lines that a fault of ours kept from being judged."""
+        self.counts["unjudged"] += len(batch.lines)
+        batch.records = [_text(self._records, self._redactor, line, None) for line in batch.lines]
+
+    def beginning(self, line: bytes) -> Body:
+        """Return the record body for the beginning of a line that is too long to be recorded whole."""
+        verdict = "malformed" if self.kind == "messages" and self._judged else "text"
+        self.counts[verdict] += 1
+        return _text(self._records, self._redactor, line, verdict, truncated=True)
 
     def prefix(self, line: bytes) -> bytes | None:
         """Count a line, given with its newline, whose record is a prefix and the line as it is; return the prefix.
@@ -82,177 +115,133 @@ class StreamRecorder:
         self.counts["valid"] += 1
         return self._records.valid
 
-    def judged(
-        self, lines: Sequence[bytes], judgements: Sequence[Judgement], data: bytes
-    ) -> Sequence[Body] | Alike:
-        """Return the record bodies for lines that `judge` has judged; ``data`` is the read they end."""
-        if self._are_ordinary(lines, judgements, data):
-            self.counts["valid"] += len(lines)
-            return Alike(self._records.valid, lines, len(data))
-        return [self.body(line, judgement) for line, judgement in zip(lines, judgements, strict=True)]
+    def own_words(self, line: bytes) -> Body:
+        """Return the body for a message that claude-proxy itself puts into the stream; it is not counted."""
+        return self._records.message(line, "valid", from_proxy=True)
 
-    def _long(self, data: bytes) -> Sequence[Body]:
-        """Return the body for one long line with its newline: as `bodies` does, without a copy if it is valid."""
-        self.decide([data])
-        if self.kind == "messages" and self._judged:
-            judgements = self.judge([data])  # white space around JSON is no part of it
-            if data[-2] != 13 and self._are_ordinary([data], judgements, data):
-                self.counts["valid"] += 1
-                return [(self._records.valid, memoryview(data)[:-1], END)]
-        return list(self.bodies([data[:-1]], data))
+    def _decide(self, lines: Sequence[Line]) -> int:
+        """Settle what kind of stream this is by its first line that is not blank; return how many come before it."""
+        for blank, line in enumerate(lines):
+            if not _is_blank(line):
+                self.kind = "messages" if _is_message(with_newline(line)) else "text"
+                return blank
+        return len(lines)
 
-    def _begin(self, lines: Sequence[bytes], data: bytes) -> Sequence[Body]:
-        """Return the record bodies for the first lines of a stream: blank ones do not tell yet what it carries."""
-        self.decide(lines)
-        blank = 0
-        while blank < len(lines) and _is_blank(lines[blank]):
-            blank += 1
-        bodies = [self._records.text(line, None) for line in lines[:blank]]
-        return bodies + list(self.bodies(lines[blank:], data)) if blank < len(lines) else bodies
-
-    def judge(self, lines: Sequence[bytes]) -> list[Judgement]:
-        """Return the verdict on each line of a stream of messages."""
+    def _judge_lines(self, lines: Sequence[Line]) -> list[Judgement]:
         if self._judge is None:
             from proxy.protocol import Judge  # noqa: PLC0415 - see the module's docstring
 
             self._judge = Judge(self._stream)
         if len(lines) == 1:
-            return [self._judge.judge(lines[0])]
-        return self._judge.judge_lines(lines)
+            return [self._judge.judge(with_newline(lines[0]))]
+        return self._judge.judge_lines(lines)  # type: ignore[arg-type] # a view comes by itself
 
-    def body(self, line: bytes, judgement: Judgement, *, held_back: bool = False) -> Body:
+    def _record_judged(self, batch: Batch, judgements: Sequence[Judgement]) -> None:
+        """Make the records of lines of a stream of messages, each with its verdict."""
+        if self._are_ordinary(batch.lines, judgements, batch.data):
+            self.counts["valid"] += len(batch.lines)
+            batch.records = Alike(self._records.valid, batch.lines, len(batch.data))
+        else:
+            batch.records = [self._body(*judged) for judged in zip(batch.lines, judgements, strict=True)]
+
+    def _body(self, line: Line, judgement: Judgement, *, held_back: bool = False) -> Body:
         """Return the record body for one judged line."""
         verdict = judgement.verdict
         if verdict == "malformed" and _is_blank(line):
             return self._records.text(line, None)
         self.counts[verdict] += 1
         if not judgement.spliceable:  # not JSON, or such that a record which holds it could not be read
-            return self._text(line, verdict, judgement.errors, held_back=held_back)
-        redacted: Sequence[str] = ()
-        if self._redactor.may_change(line):
-            line, redacted = self._redactor.message(line)
+            return _text(self._records, self._redactor, line, verdict, judgement.errors, held_back=held_back)
+        line, redacted = self._without_credentials(line)
         errors = (
             [_without_value(error, redacted) for error in judgement.errors] if redacted else judgement.errors
         )
         return self._records.message(line, verdict, errors, redacted, held_back=held_back)
 
-    def raw(self, lines: Sequence[bytes]) -> Sequence[Body]:
-        """Return the bodies for lines that a fault of ours kept from being judged."""
-        self.counts["unjudged"] += len(lines)
-        return [self._text(line.removesuffix(b"\n"), None) for line in lines]
-
-    def own_words(self, line: bytes) -> Body:
-        """Return the body for a message that claude-proxy itself puts into the stream; it is not counted."""
-        return self._records.message(line, "valid", from_proxy=True)
-
-    def unfinished(self, line: bytes, *, cut: bool = False) -> Body:
-        """Return the body for a line without a newline: the stream's last one, or the beginning of one too long.
-
-        A last line that is whole JSON keeps its place as a message; ``cut`` says that it can not be.
-        """
-        verdict = "text"
-        if not cut:
-            self.decide([line])
-            if self.kind != "text" and _is_blank(line):
-                return self._records.text(line, None, truncated=True)
-        if self.kind == "messages" and self._judged:
-            if not cut:
-                judgement = self.judge([line])[0]
-                if judgement.verdict != "malformed":
-                    return truncated(self.body(line, judgement))
-            verdict = "malformed"
-        self.counts[verdict] += 1
-        return self._text(line, verdict, truncated=True)
-
-    def decide(self, lines: Sequence[bytes]) -> None:
-        """Settle what kind of stream this is by its first line that is not blank, if it is not settled yet."""
-        if self.kind != "undecided":
-            return
-        for line in lines:
-            if not _is_blank(line):
-                self.kind = (
-                    "messages" if line.lstrip(BEFORE_JSON)[:1] == b"{" and _is_message(line) else "text"
-                )
-                return
-
-    def _plain(self, line: bytes, verdict: str | None) -> Body:
+    def _plain(self, line: Line, verdict: str | None) -> Body:
         """A line that is not judged: a message where it is a JSON object, else text."""
-        if line[:1] == b"{" and line.rstrip()[-1:] == b"}":
-            from proxy.protocol import is_json_object  # noqa: PLC0415
+        if line[:1] == b"{" and bytes(line[-_TAIL:]).rstrip()[-1:] in (b"}", b""):
+            from proxy.protocol import is_json_object  # noqa: PLC0415 - most lines of text never need it
 
-            if is_json_object(line):
-                redacted: Sequence[str] = ()
-                if self._redactor.may_change(line):
-                    line, redacted = self._redactor.message(line)
+            if is_json_object(with_newline(line)):
+                line, redacted = self._without_credentials(line)
                 return self._records.message(line, verdict, redacted=redacted)
-        return self._text(line, verdict)
+        return _text(self._records, self._redactor, line, verdict)
 
-    def _text(
-        self,
-        line: bytes,
-        verdict: str | None,
-        errors: Sequence[Violation] = (),
-        *,
-        truncated: bool = False,
-        held_back: bool = False,
-    ) -> Body:
-        clean = self._redactor.text(line) if self._redactor.may_change(line) else line
-        redacted = clean != line
-        return self._records.text(
-            clean, verdict, errors, truncated=truncated, held_back=held_back, redacted=redacted
-        )
-
-    def _are_alike(self, lines: Sequence[bytes], data: bytes) -> bool:
+    def _are_alike(self, lines: Sequence[Line], data: bytes) -> bool:
         """Whether all lines are valid and of one type, and their records hold them as they are."""
         return (
             self._judge is not None
-            and self._judge.accepts_all(lines, data)
+            and self._judge.accepts_all(lines, data)  # type: ignore[arg-type] # a view comes by itself
             and not self._redactor.may_change(data)
         )
 
-    def _are_ordinary(self, lines: Sequence[bytes], judgements: Sequence[Judgement], data: bytes) -> bool:
+    def _are_ordinary(self, lines: Sequence[Line], judgements: Sequence[Judgement], data: bytes) -> bool:
         """Whether all lines are valid, and their records hold them as they are."""
         for line, judgement in zip(lines, judgements, strict=True):
             if judgement.verdict != "valid" or not _is_bare(line):
                 return False
         return not self._redactor.may_change(data)
 
+    def _without_credentials(self, line: Line) -> tuple[Line, Sequence[str]]:
+        whole = with_newline(line)
+        if not self._redactor.may_change(whole):
+            return line, ()
+        clean, pointers = self._redactor.message(whole)
+        return (clean.removesuffix(b"\n"), pointers) if pointers else (line, ())
+
 
 class TextRecorder:
     """Turns the lines of stderr into record bodies; they carry no verdict."""
 
-    kind: Kind = "text"
+    hold: Hold = "nothing"
 
     def __init__(self, session_id: str, redactor: Redactor) -> None:
-        self._redactor = redactor
         self.counts: Counter[str] = Counter()
+        self._redactor = redactor
         self._records = StreamRecords(session_id, "stderr")
 
     def prefix(self, line: bytes) -> None:
         """Text is never held as it is: it becomes a JSON string."""
 
-    def bodies(self, lines: Sequence[bytes], data: bytes) -> Sequence[Body]:
-        """Return the record bodies for complete lines (without newlines), in order."""
-        if lines[0][-1:] == b"\n":  # see `framing.Cut`
-            lines = [data[:-1]]
-        self.counts["text"] += len(lines)
-        return [self._text(line) for line in lines]
+    def record(self, batch: Batch) -> None:
+        """Make the records of the batch's complete lines, in order."""
+        self.counts["text"] += len(batch.lines)
+        self.record_unjudged(batch)
 
-    def raw(self, lines: Sequence[bytes]) -> Sequence[Body]:
-        """Return the bodies for lines that a fault of ours kept from being recorded."""
-        return [self._text(line.removesuffix(b"\n")) for line in lines]
+    def record_last(self, batch: Batch, line: bytes) -> None:
+        """Make the record of the stream's last line, which has no newline."""
+        batch.records = [self.beginning(line)]
 
-    def unfinished(self, line: bytes, *, cut: bool = False) -> Body:
-        """Return the body for a line without a newline."""
+    def record_unjudged(self, batch: Batch) -> None:
+        """Make the records without counting lines: also of those that a fault of ours kept from being recorded."""
+        batch.records = [_text(self._records, self._redactor, line, None) for line in batch.lines]
+
+    def beginning(self, line: bytes) -> Body:
+        """Return the record body for the beginning of a line that is too long to be recorded whole."""
         self.counts["text"] += 1
-        return self._text(line, truncated=True)
-
-    def _text(self, line: bytes, *, truncated: bool = False) -> Body:
-        clean = self._redactor.text(line) if self._redactor.may_change(line) else line
-        return self._records.text(clean, None, truncated=truncated, redacted=clean != line)
+        return _text(self._records, self._redactor, line, None, truncated=True)
 
 
 Recorder = StreamRecorder | TextRecorder
+
+
+def _text(
+    records: StreamRecords,
+    redactor: Redactor,
+    line: Line,
+    verdict: str | None,
+    errors: Sequence[Violation] = (),
+    *,
+    truncated: bool = False,
+    held_back: bool = False,
+) -> Body:
+    """Return the body for a line that is not JSON, without credentials."""
+    whole = with_newline(line)
+    redacted = False
+    if redactor.may_change(whole) and (clean := redactor.text(whole)) != whole:
+        line, redacted = clean.removesuffix(b"\n"), True
+    return records.text(line, verdict, errors, truncated=truncated, held_back=held_back, redacted=redacted)
 
 
 def _without_value(error: Violation, redacted: Sequence[str]) -> Violation:
@@ -266,21 +255,23 @@ def _without_value(error: Violation, redacted: Sequence[str]) -> Violation:
     )
 
 
-def _is_bare(line: bytes) -> bool:
+def _is_bare(line: Line) -> bool:
     """Whether a line of JSON has neither a carriage return at its end nor a byte order mark at its beginning."""
     return line[-1] != 13 and line[0] != 0xEF
 
 
-def _is_blank(line: bytes) -> bool:
-    visible = line.strip()
+def _is_blank(line: Line) -> bool:
+    visible = with_newline(line).strip()
     if not visible or visible[0] < 128:  # nearly always: only streams that need `protocol` import it
         return not visible
     from proxy.protocol.grammar import is_blank  # noqa: PLC0415
 
-    return is_blank(line)
+    return is_blank(visible)
 
 
 def _is_message(line: bytes) -> bool:
+    if line.lstrip(BEFORE_JSON)[:1] != b"{":
+        return False
     from proxy.protocol import is_message  # noqa: PLC0415 - only streams that look like messages pay for it
 
     return is_message(line)
@@ -288,5 +279,5 @@ def _is_message(line: bytes) -> bool:
 
 def truncated(body: Body) -> Body:
     """Return the body with the mark of a line that had no newline."""
-    prefix, text, suffix = body
-    return prefix, text, suffix.removesuffix(END) + b',"truncated":true' + END
+    *parts, suffix = body
+    return *parts, bytes(suffix).removesuffix(END) + b',"truncated":true' + END

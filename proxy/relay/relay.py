@@ -31,7 +31,7 @@ _STALLS_MS = 1000
 
 TYPE_CHECKING = False  # `typing` takes long to import, and a session waits for its streams
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any, NoReturn
 
     from proxy.relay.recording import Recorder
@@ -144,17 +144,18 @@ class Relay:
         self._report()
 
     def _make_pumps(self) -> list[Pump]:
-        kinds: dict[str, type[Pump]] = {}
+        kind: type[Pump] = Pump
+        recorders: Mapping[str, Callable[..., StreamRecorder]] = {}
         if self._settings.validation == "enforce":
-            from proxy.relay.enforcement import AnsweringPump, GuardedPump, guard  # noqa: PLC0415
+            from proxy.relay import enforcement, injection  # noqa: PLC0415 - few sessions need them
 
-            kinds = {"stdin": GuardedPump, "stdout": AnsweringPump}
-        pumps = {
-            name: kinds.get(name, Pump)(
+            kind, recorders = injection.InjectingPump, enforcement.recorders()
+        pumps = [
+            (kind if name in recorders else Pump)(
                 name,
                 stream.source,
                 stream.sink,
-                self._recorder(name),
+                self._recorder(name, recorders.get(name, StreamRecorder)),
                 self._log,
                 source_is_ours=name != "stdin",
                 on_idle=self._on_idle,
@@ -162,16 +163,16 @@ class Relay:
             )
             for name, stream in self._session.streams.items()
             if stream.relayed
-        }
-        if kinds:
-            guard(pumps)
-        return list(pumps.values())
+        ]
+        if recorders:
+            injection.join(pumps)
+        return pumps
 
-    def _recorder(self, name: str) -> Recorder:
+    def _recorder(self, name: str, make: Callable[..., StreamRecorder]) -> Recorder:
         settings, plan = self._settings, self._session.plan
         if name == "stderr":
             return TextRecorder(settings.session_id, self._redactor)
-        return StreamRecorder(
+        return make(
             settings.session_id,
             "stdin" if name == "stdin" else "stdout",
             declared=plan.stdin_messages if name == "stdin" else plan.stdout_messages,

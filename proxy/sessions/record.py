@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 FORMAT = 1
 """Version of the format, in the ``session_started`` record."""
 
-Body = tuple[bytes, "bytes | memoryview", bytes]
-"""What follows a record's head: prefix, line, suffix. In parts, so that a long line is never copied to be framed."""
+Body = tuple["bytes | memoryview", ...]
+"""What follows a record's head: prefix, the line in one or more parts, suffix. So a long line is never copied."""
 
 
 class Alike:
@@ -33,7 +33,7 @@ class Alike:
 
     __slots__ = ("lines", "prefix", "size")
 
-    def __init__(self, prefix: bytes, lines: Sequence[bytes], size: int) -> None:
+    def __init__(self, prefix: bytes, lines: Sequence[bytes | memoryview], size: int) -> None:
         """``size``: the bytes of all lines together."""
         self.prefix = prefix
         self.lines = lines
@@ -46,7 +46,11 @@ class Alike:
         return ((self.prefix, line, END) for line in self.lines)
 
 
+if TYPE_CHECKING:
+    Bodies = Sequence[Body] | Alike
+
 END = b"}\n"
+_PIECE = 64 * 1024
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
@@ -60,7 +64,7 @@ class StreamRecords:
 
     def message(
         self,
-        line: bytes,
+        line: bytes | memoryview,
         verdict: str | None,
         errors: Sequence[Violation] = (),
         redacted: Sequence[str] = (),
@@ -80,13 +84,15 @@ class StreamRecords:
         goes to the field ``bom``.
         """
         suffix = b""
-        if line.startswith(_BYTE_ORDER_MARK):
+        if line[:3] == _BYTE_ORDER_MARK:
             suffix = b',"bom":true'
-            line = line.removeprefix(_BYTE_ORDER_MARK)
-        if line.endswith(b"\r"):
-            kept = line.rstrip(b"\r")
-            suffix += b',"eol":' + _json(line[len(kept) :].decode() + "\n")
-            line = kept
+            line = line[3:]
+        if line[-1:] == b"\r":
+            end = len(line)
+            while line[end - 1 : end] == b"\r":
+                end -= 1
+            suffix += b',"eol":' + _json("\r" * (len(line) - end) + "\n")
+            line = line[:end]
         if errors:
             suffix += b',"errors":' + _json([_error(error) for error in errors])
         if redacted:
@@ -99,7 +105,7 @@ class StreamRecords:
 
     def text(
         self,
-        line: bytes,
+        line: bytes | memoryview,
         verdict: str | None,
         errors: Sequence[Violation] = (),
         *,
@@ -112,13 +118,12 @@ class StreamRecords:
 
         ``truncated``: it had no newline, or was cut. ``redacted``: something in it was replaced.
         """
-        field, quote = "raw", b""
+        field = "raw"
         try:
-            text = encode_basestring(line.decode()).encode()
+            parts = _encoded(line)
         except UnicodeDecodeError:
-            field, quote = "raw_base64", b'"'
-            text = b2a_base64(line, newline=False)
-        suffix = quote
+            field, parts = "raw_base64", [b2a_base64(line, newline=False)]
+        suffix = b'"'
         if errors:
             suffix += b',"errors":' + _json([_error(error) for error in errors])
         if redacted:
@@ -127,7 +132,7 @@ class StreamRecords:
             suffix += b',"truncated":true'
         if held_back:
             suffix += b',"forwarded":false'
-        return b'%b"%b":%b' % (self._judged(verdict, source), field.encode(), quote), text, suffix + END
+        return b'%b"%b":"' % (self._judged(verdict, source), field.encode()), *parts, suffix + END
 
     def _judged(self, verdict: str | None, source: tuple[str, int, int] | None) -> bytes:
         head = self._head if verdict is None else b'%b"verdict":"%b",' % (self._head, verdict.encode())
@@ -176,13 +181,10 @@ class Clock:
         now = max(time.time_ns() // 1000, self.last_us + 1)
         second, micro = divmod(now, 1_000_000)
         if micro + count > 1_000_000:  # across the turn of a second: one by one
-            return b"".join(
-                head + prefix + line + suffix
-                for head, (prefix, line, suffix) in zip(self.heads(count), bodies, strict=True)
-            )
+            return b"".join(self.head() + b"".join(body) for body in bodies)
         self.last_us = now + count - 1
         seq, self.seq = self.seq, self.seq + count
-        values: list[int | bytes] = [0] * (3 * count)
+        values: list[int | bytes | memoryview] = [0] * (3 * count)
         values[0::3] = range(seq, seq + count)
         values[1::3] = range(micro, micro + count)
         values[2::3] = bodies.lines
@@ -208,6 +210,19 @@ def rfc3339(now_ns: int) -> str:
 
 def _error(error: Violation) -> dict[str, str]:
     return {"path": error.path, "message": error.message, "keyword": error.keyword}
+
+
+def _encoded(line: bytes | memoryview) -> list[bytes]:
+    """Return what stands between the quotation marks of a line of UTF-8 as a JSON string.
+
+    Of a long line in pieces, as a decoded character takes up to four bytes.
+    """
+    if len(line) <= _PIECE:
+        return [encode_basestring(str(line, "utf-8")).encode()[1:-1]]
+    from codecs import iterdecode  # noqa: PLC0415 - long lines of text are rare
+
+    chunks = (bytes(line[at : at + _PIECE]) for at in range(0, len(line), _PIECE))
+    return [encode_basestring(text).encode()[1:-1] for text in iterdecode(chunks, "utf-8")]
 
 
 def _json(value: object) -> bytes:

@@ -29,9 +29,7 @@ from proxy.sessions.record import END, Alike, Clock, lifecycle, rfc3339
 
 TYPE_CHECKING = False  # `typing` takes long to import, and a session waits for its log
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from proxy.sessions.record import Body
+    from proxy.sessions.record import Bodies, Body
 
 _JOIN_LIMIT = 256 * 1024
 """Up to this many bytes a batch is joined and written at once; beyond, the copy costs more than ``writev`` saves."""
@@ -75,7 +73,7 @@ class SessionLog:
         """What the disk said when writing failed last; empty while writing works."""
         return self._lost_why
 
-    def append(self, bodies: Sequence[Body] | Alike) -> bool:
+    def append(self, bodies: Bodies) -> bool:
         """Write one record for each body, in order and together. Return whether they are in the log.
 
         Never raises: a disk that fails is the log's trouble, not the session's.
@@ -88,7 +86,7 @@ class SessionLog:
                 return False
             return True
 
-    def try_append(self, bodies: Sequence[Body]) -> bool:
+    def try_append(self, bodies: Bodies) -> bool:
         """As `append`, for a caller that has the bodies still and tries again: what cannot be written is not lost."""
         with self._lock:
             try:
@@ -98,7 +96,7 @@ class SessionLog:
                 return False
             return True
 
-    def _append(self, bodies: Sequence[Body] | Alike) -> None:
+    def _append(self, bodies: Bodies) -> None:
         if self._lost_why or self._unready or not self._begun or self._was_deleted():
             self._make_ready()
         self._write(bodies)
@@ -214,7 +212,7 @@ class SessionLog:
 
     # -- writing ---------------------------------------------------------------------------------------------
 
-    def _write(self, bodies: Sequence[Body] | Alike) -> None:
+    def _write(self, bodies: Bodies) -> None:
         """Write all of the bodies' records or, on `OSError`, none of them."""
         try:
             if isinstance(bodies, Alike) and bodies.size <= _JOIN_LIMIT:
@@ -265,12 +263,12 @@ class SessionLog:
 
     # -- failing ---------------------------------------------------------------------------------------------
 
-    def _count_lost(self, bodies: Sequence[Body] | Alike, error: OSError) -> None:
+    def _count_lost(self, bodies: Bodies, error: OSError) -> None:
         if not self._lost_records:
             self._lost_since = rfc3339(time.time_ns())
         self._lost_why = errno.errorcode.get(error.errno or 0, "") + ": " + (error.strerror or str(error))
         self._lost_records += len(bodies)
-        self._lost_bytes += sum(len(line) for _, line, _ in bodies)
+        self._lost_bytes += sum(len(part) for body in bodies for part in body[1:-1])
 
     def _gap(self) -> Body:
         data = {

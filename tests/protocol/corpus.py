@@ -129,6 +129,24 @@ def is_known(stream: Stream, message: Any) -> bool:
     return tag is None or (type_, tag) in kinds(stream)
 
 
+def keywords(name: str) -> set[str]:
+    """Return every keyword that a schema file uses, or another that it refers to."""
+    found: set[str] = set()
+    waiting, seen = [(library.load(name), name)], set()
+    while waiting:
+        schema, name = waiting.pop()
+        if id(schema) in seen:
+            continue
+        seen.add(id(schema))
+        found |= schema.keys()
+        inner = [schema[key] for key in ("items", "additionalProperties", "if", "then") if key in schema]
+        inner += [*schema.get("properties", {}).values(), *schema.get("allOf", ()), *schema.get("anyOf", ())]
+        waiting += [(one, name) for one in inner if isinstance(one, dict)]
+        if "$ref" in schema:
+            waiting.append(library.follow(schema, name))
+    return found
+
+
 def second_opinion(
     stream: Stream,
     line: bytes,
@@ -193,6 +211,13 @@ def mistyped(message: Any) -> Iterator[Any]:
     for path in _paths(message, ()):
         value = functools.reduce(lambda inner, key: inner[key], path, message)
         yield _changed(message, path, "wrong" if isinstance(value, dict | list) else {"wrong": 1})
+
+
+def lengthened(message: Any, text: str) -> Iterator[Any]:
+    """Yield the message with one of its strings replaced by a text."""
+    for path in _paths(message, ()):
+        if isinstance(functools.reduce(lambda inner, key: inner[key], path, message), str):
+            yield _changed(message, path, text)
 
 
 def _paths(value: Any, path: tuple[str | int, ...]) -> Iterator[tuple[str | int, ...]]:

@@ -209,7 +209,7 @@ def test_a_changed_line_is_malformed_exactly_when_it_is_no_json(noise: bytes, da
     changed = line[:at] + noise + line[at + length :]
     judgement = Judge("stdin").judge(changed)
     try:
-        strictly(changed)
+        strictly(changed.removeprefix(b"\xef\xbb\xbf"))  # which Claude Code passes over
     except ValueError:
         assert judgement.verdict == "malformed"
         return

@@ -9,7 +9,7 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
-from proxy.protocol import Judge, Judgement
+from proxy.protocol import Judge, Judgement, grammar
 from proxy.protocol.drift import Finder
 from tests.protocol import corpus
 from tests.protocol.corpus import STREAMS, Stream
@@ -382,3 +382,64 @@ def test_many_lines_are_judged_as_each_by_itself(pieces: list[bytes]) -> None:
     assert judge.judge_lines(lines) == [judge.judge(line) for line in lines]
     if judge.accepts_all(lines, b"\n".join((*lines, b""))):
         assert {judge.judge(line).verdict for line in lines} == {"valid"}
+
+
+LONG_TEXTS = [
+    "x" * 70_000,
+    '     1\u2192line \\ "quoted"\t\n' * 3_000,
+    "\u0430\u4e00\U0001f600" * 10_000,
+    "{[,:]}" * 12_000,
+    "9" * 70_000,
+]
+
+
+@pytest.mark.parametrize("text", LONG_TEXTS)
+@pytest.mark.parametrize("stream", STREAMS)
+def test_a_long_line_is_judged_like_a_short_one(
+    stream: Stream, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With any string of a message long, in whatever script, the verdict and its reasons are as if all were decoded."""
+    lines = [
+        json.dumps(message, ensure_ascii=number % 2 == 0).encode()
+        for line in corpus.by_kind(stream).values()
+        for number, message in enumerate(corpus.lengthened(json.loads(line), text))
+    ]
+    shortened = [Judge(stream), Judge(stream)]
+    found = [shortened[0].judge(line) for line in lines]
+    assert shortened[1].judge_lines(lines) == found
+    monkeypatch.setattr(grammar, "LONG", 1 << 40)
+    whole = Judge(stream)
+    assert found == [whole.judge(line) for line in lines]
+
+
+@pytest.mark.parametrize(
+    "flaw",
+    [
+        b"\x01",
+        b"\\x",
+        b"\\u12",
+        b"\xff",
+        b"\xed\xa0\x80",
+        b"\\ud800",
+        b'"',
+        b'\\"',
+        b"\\\\",
+        b"\xe4\xb8",
+        b"\\",
+    ],
+)
+@pytest.mark.parametrize("at", [0, 1_020, 1_023, 30_000, 69_999, 70_000])
+def test_what_is_wrong_inside_a_long_string_is_found(
+    flaw: bytes, at: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bytes that no string may have, wherever they are, have the verdict and the reason of a line decoded whole."""
+    line = b'{"type":"keep_alive","x":"' + b"." * at + flaw + b"." * (70_000 - at) + b'","y":[]}'
+    found = Judge("stdout").judge(line)
+    monkeypatch.setattr(grammar, "LONG", 1 << 40)
+    assert found == Judge("stdout").judge(line)
+
+
+def test_schemas_ask_no_more_of_strings_than_can_be_told_from_their_beginnings() -> None:
+    """Patterns, formats and greatest lengths would need the whole of a string, which long lines are judged without."""
+    for stream in STREAMS:
+        assert not {"pattern", "format", "maxLength"} & corpus.keywords(f"{stream}.json")

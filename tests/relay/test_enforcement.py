@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 import subprocess
-import termios
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from proxy.redaction import Redactor
-from proxy.relay.enforcement import AnsweringPump
-from proxy.relay.gate import Gate
-from proxy.relay.recording import StreamRecorder
-from proxy.sessions.record import lifecycle
-from proxy.sessions.writer import SessionLog
 from tests.relay.wrapper import (
     BOUND_S,
     CHILDREN,
@@ -271,36 +262,3 @@ def test_a_caller_that_does_not_read_its_answers(wrapper: Wrapper, claude: Path)
         assert read_line(running.stderr.fileno()) == encoded(REQUEST)
         assert read_all(running.reader).count(b'"bad"') == 3
         assert running.wait(BOUND_S) == 0
-
-
-def test_an_answer_never_splits_a_line(tmp_path: Path) -> None:
-    """Text that is passed on in parts, by another thread, stays in one piece although an answer is waiting."""
-    log = SessionLog(str(tmp_path), "s", lifecycle("s", "session_started", {}))
-    source, writer = os.pipe()
-    reader, sink = os.pipe()
-    pump = AnsweringPump(
-        "stdout",
-        source,
-        sink,
-        StreamRecorder("s", "stdout", declared=True, judged=True, redactor=Redactor()),
-        log,
-        source_is_ours=True,
-        on_idle=lambda: None,
-        on_fault=lambda *_: None,
-    )
-    pump.guard(Gate())
-    pump.start()
-    part = b"x" * 65536  # as much as a pipe holds
-    text, answer = part + part + b"end\n", b'{"type":"keep_alive"}\n'
-    for _ in range(10):
-        for data in (part, part, b"end\n"):  # the second waits for the reader, the third for the second
-            assert os.write(writer, data) == len(data)
-            while fcntl.ioctl(source, termios.FIONREAD, b"\0" * 4) != b"\0" * 4:
-                os.sched_yield()
-        pump.answer(answer[:-1])
-        assert read_exactly(reader, len(text) + len(answer)) in (text + answer, answer + text)
-    os.close(writer)
-    assert read_all(reader) == b""
-    os.close(reader)
-    pump.join(BOUND_S)
-    log.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -79,14 +80,38 @@ def test_memory_is_small_and_does_not_grow(wrapper: Wrapper, claude: Path) -> No
         running.end()
 
 
+LINE = '{:6}→    a line of what Read shows, with a \\"quote\\"\\n'
+READ = "".join(LINE.format(number) for number in range(1000)).encode()
+
+
 def message(size: int) -> bytes:
     """Return a message of ASCII."""
     return MESSAGE % (b"." * size)
 
 
+def message_as_read_shows_it(size: int) -> bytes:
+    """Return a message whose text has an arrow in each line, which takes two bytes a character when it is decoded."""
+    return MESSAGE % (READ * (size // len(READ)))
+
+
+def message_with_an_emoji(size: int) -> bytes:
+    """Return a message whose text takes four bytes a character when it is decoded."""
+    return MESSAGE % ("\U0001f600".encode() + READ * (size // len(READ)))
+
+
 def message_in_other_letters(size: int) -> bytes:
-    """Return a message whose text takes more room when it is decoded."""
+    """Return a message of letters outside ASCII."""
     return MESSAGE % ("\u4e00\U0001f600".encode() * (size // 7))
+
+
+def invalid_message(size: int) -> bytes:
+    """Return a message that the specification refuses."""
+    return b'{"type":"user","message":7,"text":"' + READ * (size // len(READ)) + b'"}\n'
+
+
+def malformed_message(size: int) -> bytes:
+    """Return a line that is JSON up to its end."""
+    return message_with_an_emoji(size)[:-2] + b"\n"
 
 
 def escapes(size: int) -> bytes:
@@ -104,33 +129,68 @@ def text(size: int) -> bytes:
     return b"text " * (size // 5) + b"\n"
 
 
+def text_with_an_emoji(size: int) -> bytes:
+    """Return a line that is no message, and takes four bytes a character when it is decoded."""
+    return "\U0001f600".encode() + b"text " * (size // 5) + b"\n"
+
+
 def noise(size: int) -> bytes:
     """Return a line that is not UTF-8."""
     return b"\xff." * (size // 2) + b"\n"
 
 
-@pytest.mark.parametrize("make", [message, message_in_other_letters, escapes, brackets, text, noise])
-def test_a_long_line_costs_four_times_its_size(
-    wrapper: Wrapper, claude: Path, make: Callable[[int], bytes]
+KINDS = [
+    message,
+    message_as_read_shows_it,
+    message_with_an_emoji,
+    message_in_other_letters,
+    invalid_message,
+    malformed_message,
+    escapes,
+    brackets,
+    text,
+    text_with_an_emoji,
+    noise,
+]
+
+
+@pytest.mark.parametrize(
+    ("way", "make"),
+    [
+        *(("--output-format", make) for make in KINDS),
+        *(("--input-format", make) for make in (message_as_read_shows_it, malformed_message, text)),
+    ],
+)
+def test_a_long_line_costs_three_times_its_size(
+    wrapper: Wrapper, claude: Path, way: str, make: Callable[[int], bytes]
 ) -> None:
-    """A line of 100 MB passes unchanged and is recorded whole, for at most four times its size."""
+    """A line of 100 MB passes unchanged and is recorded whole, for at most three times its size, all given back."""
     line = make(100 * MB)
     source = wrapper.data_dir.with_name("source")
     source.write_bytes(line)
-    command = [str(claude), "-c", f"cat {source}; exec cat", "claude", "--output-format", "stream-json"]
+    command = [str(claude), "-c", f"cat {source}; exec cat >/dev/null", "claude", way, "stream-json"]
+    if way == "--input-format":
+        command[2] = "exec cat >/dev/null"
     with wrapper.start(*command) as running:
-        assert read_exactly_in_chunks(running.reader, line)
+        if way == "--input-format":
+            write_all(running.writer, line)
+        else:
+            assert read_exactly_in_chunks(running.reader, line)
         (path,) = wrapper.paths()
         with path.open("rb") as log:
-            relay_pid = json.loads(log.readline())["event"]["data"]["relay_pid"]
-        held = peak(relay_pid)
+            started = json.loads(log.readline())["event"]["data"]
+        # Until it has been quiet for as long as it takes to give all back; the test's own time is the bound.
+        while path.stat().st_size < len(line) or (left := pss(started["relay_pid"])) > 20 * MB:
+            time.sleep(0.1)
+        held = peak(started["relay_pid"])
         assert running.end() == 0
     content = path.read_bytes()
-    if make not in (noise, text):
-        assert content.count(line[:-1] + b"}\n") == 1
+    if make not in (noise, text, text_with_an_emoji, malformed_message):
+        assert content.count(line[:-1] + b"}\n") + content.count(line[:-1] + b',"errors":') == 1
     path.unlink()
     source.unlink()
-    assert held <= 4 * len(line) + 20 * MB
+    assert held <= 3 * len(line) + 20 * MB
+    assert left <= 20 * MB
 
 
 def read_exactly_in_chunks(fd: int, expected: bytes) -> bool:

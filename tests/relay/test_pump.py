@@ -19,8 +19,9 @@ from hypothesis import strategies as st
 
 from proxy.protocol import Judge
 from proxy.redaction import Redactor
-from proxy.relay.enforcement import AnsweringPump, GuardedPump
-from proxy.relay.gate import Gate
+from proxy.relay import enforcement
+from proxy.relay.framing import Batch
+from proxy.relay.injection import InjectingPump
 from proxy.relay.pump import READ_BYTES, WAKE, Pump, ReaderGoneError, capacity
 from proxy.relay.recording import StreamRecorder
 from proxy.sessions.record import lifecycle
@@ -70,9 +71,10 @@ class Line:
         declared: bool = True,
         source_is_ours: bool = True,
         pump: Callable[..., Pump] = Pump,
+        recorder: Callable[..., StreamRecorder] = StreamRecorder,
     ) -> None:
         self.log = WatchedLog(data_dir)
-        self.recorder = StreamRecorder("s", "stdout", declared=declared, judged=True, redactor=Redactor())
+        self.recorder = recorder("s", "stdout", declared=declared, judged=True, redactor=Redactor())
         source, self.writer = os.pipe()
         self.reader, sink = os.pipe()
         self.faults: list[str] = []
@@ -189,9 +191,9 @@ def test_a_command_that_writes_on_to_a_closed_reader(tmp_path: Path) -> None:
                 os.write(line.writer, MESSAGE % 1)
 
     class Refilled(StreamRecorder):
-        def bodies(self, lines: Any, data: bytes) -> Any:
+        def record(self, batch: Batch) -> None:
             fill()
-            return super().bodies(lines, data)
+            super().record(batch)
 
     line.pump.recorder = Refilled("s", "stdout", declared=True, judged=True, redactor=Redactor())
     fill()
@@ -205,21 +207,19 @@ def test_a_command_that_writes_on_to_a_closed_reader(tmp_path: Path) -> None:
     os.close(line.writer)
 
 
-def guarded(*arguments: Any, **options: Any) -> Pump:
-    """Return a pump that holds back what is invalid."""
-    pump = GuardedPump(*arguments, **options)
-    pump.guard(Gate(), None)
-    return pump
+PLAIN: dict[str, Any] = {}
+ANSWERING: dict[str, Any] = {"pump": InjectingPump, "recorder": enforcement.recorders()["stdout"]}
+GUARDED: dict[str, Any] = {"pump": InjectingPump, "recorder": enforcement.recorders()["stdin"]}
 
 
-@pytest.mark.parametrize("pump", [Pump, guarded], ids=["observe", "enforce"])
+@pytest.mark.parametrize("kind", [PLAIN, GUARDED], ids=["observe", "enforce"])
 @pytest.mark.parametrize("message", [MESSAGE, LONG], ids=["short", "long"])
 def test_a_fault_of_ours_in_judging_costs_nothing_but_the_verdict(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, message: bytes, pump: Callable[..., Pump]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, message: bytes, kind: dict[str, Any]
 ) -> None:
     """Lines that could not be judged pass as ever and are recorded as they are, and the fault is told."""
-    line = Line(tmp_path, pump=pump)
-    monkeypatch.setattr(line.recorder, "judge", lambda _lines: 1 / 0)
+    line = Line(tmp_path, **kind)
+    monkeypatch.setattr(line.recorder, "_judge_lines", lambda _lines: 1 / 0)
     line.start()
     write_all(line.writer, message % 1)
     assert read_line(line.reader) == message % 1
@@ -231,13 +231,13 @@ def test_a_fault_of_ours_in_judging_costs_nothing_but_the_verdict(
     os.close(line.reader)
 
 
-@pytest.mark.parametrize("pump", [Pump, guarded], ids=["observe", "enforce"])
+@pytest.mark.parametrize("kind", [PLAIN, GUARDED], ids=["observe", "enforce"])
 def test_a_fault_of_ours_in_judging_the_last_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pump: Callable[..., Pump]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: dict[str, Any]
 ) -> None:
     """A last line without a newline passes and is recorded too, when it could not be judged."""
-    line = Line(tmp_path, pump=pump)
-    monkeypatch.setattr(line.recorder, "judge", lambda _lines: 1 / 0)
+    line = Line(tmp_path, **kind)
+    monkeypatch.setattr(line.recorder, "_judge_lines", lambda _lines: 1 / 0)
     line.start()
     write_all(line.writer, MESSAGE[:-1] % 1)
     os.close(line.writer)
@@ -296,7 +296,7 @@ def test_order_of_short_and_long(line: Line) -> None:
 
 
 class LateLog(SessionLog):
-    """A log in which the thread of the handover writes one read, and the next when it is told to."""
+    """A log in which the writer's thread writes one read, and the next when it is told to."""
 
     def __init__(self, data_dir: Path) -> None:
         super().__init__(str(data_dir), "s", lifecycle("s", "session_started", {}))
@@ -329,19 +329,22 @@ def test_order_when_the_reader_goes_while_reads_are_under_way(
         on_fault=lambda *_: None,
     )
     lines = [LONG[:-1] % number for number in range(3)]
-    for line in lines[:2]:
-        pump.deliver(recorder.bodies([line], line + b"\n"), [line], line + b"\n")
+    batches = [Batch(line + b"\n", [line]) for line in lines]
+    for batch in batches:
+        recorder.record(batch)
+    for batch in batches[:2]:
+        pump._deliver(batch)
     assert done.acquire(timeout=BOUND_S)  # the first has found that the reader is gone
-    finish = pump._handover.finish
+    finish = pump._writer.finish
 
     def finish_with_the_second() -> None:
         log.turn.release()
         finish()
 
-    monkeypatch.setattr(pump._handover, "finish", finish_with_the_second)
+    monkeypatch.setattr(pump._writer, "finish", finish_with_the_second)
     with pytest.raises(ReaderGoneError):
-        pump.deliver(recorder.bodies(lines[2:], lines[2] + b"\n"), lines[2:], lines[2] + b"\n")
-    pump._handover.finish()
+        pump._deliver(batches[2])
+    pump._writer.finish()
     os.close(sink)
     log.close()
     assert read_log(Path(log.path)).lines("stdout") == lines
@@ -364,20 +367,13 @@ def waking() -> Iterator[None]:
     signal.signal(WAKE, before)
 
 
-def answering(*arguments: Any, **options: Any) -> Pump:
-    """Return a pump of a command's output that may have to answer for the command."""
-    pump = AnsweringPump(*arguments, **options)
-    pump.guard(Gate())
-    return pump
-
-
-@pytest.mark.parametrize("pump", [Pump, answering], ids=["observe", "enforce"])
+@pytest.mark.parametrize("kind", [PLAIN, ANSWERING], ids=["observe", "enforce"])
 @pytest.mark.parametrize("message", [MESSAGE, VALID, LONG], ids=["short", "valid", "long"])
 def test_a_reader_that_is_given_up(
-    tmp_path: Path, waking: None, message: bytes, pump: Callable[..., Pump]
+    tmp_path: Path, waking: None, message: bytes, kind: dict[str, Any]
 ) -> None:
     """A pump that is blocked in a write ends, with all on record that it has read and that its source held."""
-    line = Line(tmp_path, pump=pump).start()
+    line = Line(tmp_path, **kind).start()
     written = fill(line, message)
     assert not line.pump.is_idle
     line.pump.give_up()
@@ -476,8 +472,8 @@ def test_any_bytes_and_any_cuts_with_enforcement(data: bytes, places: list[int])
     """What comes out is what came in without the invalid lines, and the log has those too."""
     with tempfile.TemporaryDirectory() as folder:
         log = SessionLog(folder, "s", lifecycle("s", "session_started", {}))
-        recorder = StreamRecorder("s", "stdin", declared=True, judged=True, redactor=Redactor())
-        pump = GuardedPump(
+        recorder = GUARDED["recorder"]("s", "stdin", declared=True, judged=True, redactor=Redactor())
+        pump = InjectingPump(
             "stdin",
             -1,
             -1,
@@ -487,7 +483,6 @@ def test_any_bytes_and_any_cuts_with_enforcement(data: bytes, places: list[int])
             on_idle=lambda: None,
             on_fault=lambda *_: None,
         )
-        pump.guard(Gate(), None)
         lines = whole_lines(data)
         invalid = [judgement.verdict == "invalid" for judgement in Judge("stdin").judge_lines(lines)]
         ends = [b"\n"] * data.count(b"\n") + [b""]

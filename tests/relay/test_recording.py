@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.redaction import Redactor
+from proxy.relay.framing import Batch
 from proxy.relay.recording import StreamRecorder, TextRecorder
 from proxy.sessions.record import END, Alike, Clock
 from tests.sessions.logs import Log, read_log_bytes
@@ -17,7 +18,9 @@ from tests.sessions.logs import Log, read_log_bytes
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from proxy.relay.framing import Line
     from proxy.relay.recording import Recorder
+    from proxy.sessions.record import Bodies
 
 KEEP_ALIVE = b'{"type":"keep_alive"}'
 USER = b'{"type":"user","message":{"role":"user","content":"hi"},"parent_tool_use_id":null,"session_id":""}'
@@ -48,7 +51,22 @@ def recorder(declared: bool = True, judged: bool = True, redact: str = "on") -> 
     return StreamRecorder("s", "stdin", declared=declared, judged=judged, redactor=Redactor(redact))
 
 
-def log_of(*recorded: Any) -> Log:
+def recorded_in(recorder: Recorder, *lines: Line, data: bytes | None = None) -> Bodies:
+    """Return the records of lines that came in one read."""
+    batch = Batch(b"".join(bytes(line) + b"\n" for line in lines) if data is None else data, lines)
+    recorder.record(batch)
+    return batch.records
+
+
+def last_of(recorder: Recorder, line: bytes) -> Bodies:
+    """Return the record of a stream's last line, which has no newline."""
+    batch = Batch(line)
+    recorder.record_last(batch, line)
+    assert batch.data == line
+    return batch.records
+
+
+def log_of(*recorded: Bodies) -> Log:
     """Return the log that holds these batches of bodies."""
     clock = Clock()
     content = b""
@@ -63,7 +81,7 @@ def log_of(*recorded: Any) -> Log:
 
 def recorded(recorder: Recorder, *lines: bytes) -> Log:
     """Return the log of lines that came in one read."""
-    return log_of(recorder.bodies(list(lines), b"".join(line + b"\n" for line in lines)))
+    return log_of(recorded_in(recorder, *lines))
 
 
 def verdicts(log: Log) -> list[str | None]:
@@ -88,7 +106,7 @@ def test_each_line_gets_its_verdict_and_keeps_its_bytes(line: bytes, verdict: st
 def as_short_as_may_be(recorder: StreamRecorder, line: bytes) -> Any:
     """Return the body of a line that came alone."""
     prefix = recorder.prefix(line + b"\n")
-    return [(prefix, line, END)] if prefix else recorder.bodies([line], line + b"\n")
+    return [(prefix, line, END)] if prefix else recorded_in(recorder, line)
 
 
 def test_an_ordinary_line_goes_the_short_way() -> None:
@@ -96,7 +114,7 @@ def test_an_ordinary_line_goes_the_short_way() -> None:
     one = recorder()
     assert one.prefix(KEEP_ALIVE + b"\n") is None
     for line in (KEEP_ALIVE, USER, SECRET):
-        one.bodies([line], line + b"\n")
+        recorded_in(one, line)
     found = {line: one.prefix(line + b"\n") for line in (USER, SECRET, USER + b"\r", b'{"type":"user"}')}
     assert [line for line, prefix in found.items() if prefix] == [USER]
 
@@ -108,7 +126,7 @@ def test_any_mixture_is_recorded_in_order(lines: list[bytes]) -> None:
     """Many lines in one read or one by one, by the short way or the long one: the same records, and all counted."""
     together, single, short = recorder(), recorder(), recorder()
     log = recorded(together, *lines)
-    one_by_one = log_of(*[single.bodies([line], line + b"\n") for line in lines])
+    one_by_one = log_of(*[recorded_in(single, line) for line in lines])
     assert [(record.verdict, record.line) for record in log.records] == [
         (record.verdict, record.line) for record in one_by_one.records
     ]
@@ -160,7 +178,7 @@ def test_blank_lines_are_no_messages(blank: bytes, judged: bool) -> None:
                 assert record.verdict == ("valid" if judged and (line != blank) else None)
             assert sum(one.counts.values()) == lines.count(KEEP_ALIVE)
     last = recorder(judged=judged)
-    record = log_of([last.unfinished(blank)]).records[0]
+    record = log_of(last_of(last, blank)).records[0]
     assert (record.line, record.verdict, record.fields["truncated"]) == (blank, None, True)
     assert sum(last.counts.values()) == 0
 
@@ -177,7 +195,7 @@ def test_blank_lines_of_text_are_text() -> None:
     together, single = recorder(declared=False), recorder(declared=False)
     log = recorded(together, *lines)
     assert verdicts(log) == [None, "text", "text", "text"]
-    one_by_one = log_of(*[single.bodies([line], line + b"\n") for line in lines])
+    one_by_one = log_of(*[recorded_in(single, line) for line in lines])
     assert verdicts(one_by_one) == verdicts(log)
     assert together.counts == single.counts == {"text": 3}
 
@@ -200,10 +218,10 @@ def test_blank_lines_of_text_are_text() -> None:
 def test_the_first_line_decides(lines: Sequence[bytes], kind: str) -> None:
     """An undeclared stream carries messages when its first line that is not blank is one."""
     undecided = recorder(declared=False)
-    undecided.decide(lines)
+    recorded_in(undecided, *lines)
     assert undecided.kind == kind
     declared = recorder()
-    declared.decide(lines)
+    recorded_in(declared, *lines)
     assert declared.kind == "messages"
 
 
@@ -238,12 +256,16 @@ def test_credentials_are_taken_out(count: int, declared: bool, judged: bool) -> 
 @pytest.mark.parametrize("cut", [False, True])
 def test_lines_without_a_newline_say_so(cut: bool) -> None:
     """The last line of a stream, and the beginning of one too long, are marked; whole messages stay messages."""
-    log = log_of([recorder().unfinished(KEEP_ALIVE, cut=cut)], [recorder().unfinished(b'{"type":', cut=cut)])
+
+    def ended(recorder: StreamRecorder, line: bytes) -> Bodies:
+        return [recorder.beginning(line)] if cut else last_of(recorder, line)
+
+    log = log_of(ended(recorder(), KEEP_ALIVE), ended(recorder(), b'{"type":'))
     whole, begun = log.records
     assert whole.fields["truncated"] is begun.fields["truncated"] is True
     assert (whole.verdict, begun.verdict) == ("malformed" if cut else "valid", "malformed")
     assert ("message" in whole.fields) is not cut
-    text = log_of([recorder(declared=False).unfinished(b"prompt", cut=cut)]).records[0]
+    text = log_of(ended(recorder(declared=False), b"prompt")).records[0]
     assert (text.verdict, text.line) == ("text", b"prompt")
 
 
@@ -268,7 +290,8 @@ def test_long_lines_with_their_newline(line: bytes, end: bytes) -> None:
         lambda: TextRecorder("s", Redactor()),
     ):
         whole, bare = make(), make()
-        log, expected = log_of(whole.bodies([data], data)), log_of(bare.bodies([line], data))
+        log = log_of(recorded_in(whole, memoryview(data)[:-1], data=data))
+        expected = log_of(recorded_in(bare, line))
         assert [record.fields for record in strip(log)] == [record.fields for record in strip(expected)]
         assert whole.counts == bare.counts
 
@@ -283,7 +306,7 @@ def strip(log: Log) -> list[Any]:
 def test_stderr_is_text_without_verdict() -> None:
     """Lines of standard error are never judged."""
     errors = TextRecorder("s", Redactor())
-    log = log_of(errors.bodies([KEEP_ALIVE, b"\xff"], b""), [errors.unfinished(b"last")])
+    log = log_of(recorded_in(errors, KEEP_ALIVE, b"\xff"), last_of(errors, b"last"))
     assert verdicts(log) == [None] * 3
     assert log.lines("stderr") == [KEEP_ALIVE, b"\xff", b"last"]
     assert log.records[2].fields["truncated"] is True

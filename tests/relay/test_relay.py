@@ -217,7 +217,7 @@ def test_a_caller_that_takes_nothing_gets_the_status(wrapper: Wrapper) -> None:
 
 def test_a_caller_that_does_not_take_what_descendants_write(wrapper: Wrapper) -> None:
     """With its status, a caller that keeps a pipe it does not read keeps no relay, and the descendant is told."""
-    with wrapper.start("sh", "-c", "yes & echo $!; exit 3") as running:
+    with wrapper.start("sh", "-c", "sh -c 'echo $$; exec yes' & exit 3") as running:
         descendant = int(read_line(running.reader))
         assert running.wait(BOUND_S) == 3
         ends(wrapper.started()["relay_pid"])

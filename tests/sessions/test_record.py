@@ -83,6 +83,17 @@ def test_a_byte_order_mark_is_kept_apart() -> None:
     assert log.records[0].line == b'\xef\xbb\xbf{"a":1}\r'
 
 
+@given(st.text(max_size=12), st.integers(0, 12), st.booleans())
+def test_a_long_line_of_text_survives(text: str, at: int, is_broken: bool) -> None:
+    """A line of any script is the same text where it is encoded piece by piece, and bytes where it is not UTF-8."""
+    line = (b"." * (64 * 1024 - at) + text.encode() + b"." * 64 * 1024 + b"\xf0\x9f" * is_broken).replace(
+        b"\n", b""
+    )
+    log = read_log_bytes(written(RECORDS.text(line, "text")))
+    assert log.records[0].line == line
+    assert ("raw" in log.records[0].fields) is not is_broken
+
+
 @given(st.binary())
 def test_any_line_survives_as_text(line: bytes) -> None:
     """A line that is no JSON comes back from its record exactly, be it UTF-8 or not."""

@@ -1,0 +1,111 @@
+"""A pump that also writes lines of our own into its stream, between two lines of it.
+
+Whatever is put in is recorded before it is written, like all that passes; and record and write are one turn, so that
+the log has the order of the wire. A thread of its own writes such lines, so that a reader who does not read holds up
+what is put in and nothing else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from collections import Counter
+from queue import SimpleQueue
+
+from proxy.relay.pump import WAKE, Pump, ReaderGoneError
+
+TYPE_CHECKING = False  # `typing` takes long to import, and a session waits for its streams
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from typing import Any
+
+    from proxy.relay.framing import Batch
+    from proxy.relay.recording import StreamRecorder
+
+
+class InjectingPump(Pump):
+    """Moves one stream of messages, and takes lines of our own into it."""
+
+    recorder: StreamRecorder
+    opposite: InjectingPump | None = None
+    """Where the replies to this stream go; None: nobody could hear them. Set before `start`."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._turn = threading.Condition()  # held by who records and writes
+        self._within_line = False  # where the bytes written so far end
+        self._over = False
+        self._injected: Counter[str] = Counter()
+        self._lines: SimpleQueue[bytes | None] = SimpleQueue()
+        self._injector = threading.Thread(name=f"{self.name}-injector", target=self._inject, daemon=True)
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """Lines recorded so far, by verdict, those of our own among them."""
+        return self.recorder.counts + self._injected
+
+    def inject(self, line: bytes) -> None:
+        """Write ``line``, a valid message, when the stream is between two lines; return at once."""
+        self._lines.put(line)
+
+    def start(self) -> None:
+        """Start both threads."""
+        self._injector.start()
+        super().start()
+
+    def prefix(self, line: bytes) -> None:
+        """No line takes the short way, which knows nothing of turns."""
+
+    def deliver(self, batch: Batch) -> None:
+        """Record and pass on the stream's own lines in one turn, and hand over what is to be said about them."""
+        with self._turn:
+            if batch.records:
+                self._log.append(batch.records)
+            if self.opposite is not None:
+                for line in batch.replies:
+                    self.opposite.inject(line)
+            self.write(batch.data)
+            if batch.data:
+                self._within_line = not batch.data.endswith(b"\n")
+            self._turn.notify()
+
+    def threads(self) -> list[threading.Thread]:
+        """Return the threads that may be writing."""
+        return [*super().threads(), self._injector]
+
+    def close_ends(self) -> None:
+        """Close both ends, with no line of our own under way."""
+        with self._turn:
+            self._over = True
+            super().close_ends()
+
+    def _finish(self) -> None:
+        """The stream has ended: what is left to put in is written before the reader sees the end."""
+        super()._finish()
+        with self._turn:
+            self._within_line = False
+            self._turn.notify()
+        if self._injector.is_alive():
+            self._lines.put(None)
+            self._injector.join()
+
+    def _inject(self) -> None:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {WAKE})
+        with contextlib.suppress(ReaderGoneError):
+            while (line := self._lines.get()) is not None:
+                with self._turn:
+                    self._turn.wait_for(lambda: not self._within_line)
+                    if self._over:
+                        return
+                    self._injected["valid"] += 1
+                    self._log.append([self.recorder.own_words(line)])
+                    self.write(line + b"\n")
+                    self.delivered -= len(line) + 1  # none of it was taken from the source
+
+
+def join(pumps: Iterable[Pump]) -> None:
+    """Let two streams of one session reply to each other, where both can take lines of our own."""
+    joined = [pump for pump in pumps if isinstance(pump, InjectingPump)]
+    if len(joined) == 2:
+        joined[0].opposite, joined[1].opposite = joined[1], joined[0]
