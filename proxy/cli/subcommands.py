@@ -30,6 +30,7 @@ GROUPS = {
         "token": ("token", "make, list and revoke tokens for the server"),
         "alert": ("alert", "try out the webhook that alerts are posted to"),
         "redact": ("redact", "write a copy of a session's log without credentials"),
+        "export": ("export", "send a session's traces to OpenTelemetry"),
         "prune": ("upkeep", "remove sessions that have expired"),
         "backup": ("upkeep", "make a verified copy of all sessions"),
         "restore": ("upkeep", "unpack a backup into an empty data directory"),

@@ -16,7 +16,7 @@ import msgspec
 
 from proxy.events import outcome, stdin, stdout
 from proxy.events.emitter import Emitter, Event
-from proxy.events.fields import Message, integer, number, present, text
+from proxy.events.fields import Message, integer, number, present, text, texts
 from proxy.events.figures import duration_ms
 from proxy.events.session import Evidence, Prompt, Session, Standing
 from proxy.protocol import grammar
@@ -155,6 +155,7 @@ class Interpreter:
         if session.kind == "monitoring":
             emitter.change_state("idle", "session_started")
         about = present(data, "name", "cwd", "pid", "age_ms", "versions", "validation", "capture_options")
+        about |= texts(data, "traceparent")
         emitter.emit("session_started", command=session.command, kind=session.kind, **about)
         if session.one_prompt:
             prompt = _prompt_of(session.command)

@@ -10,6 +10,7 @@ from proxy.events.session import Question, Tool
 from proxy.events.spending import TOKENS, Usage
 
 _CALLS = frozenset(("tool_use", "server_tool_use", "mcp_tool_use"))
+_USAGE = ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
 _STATED = ("inputTokens", "outputTokens", "cacheReadInputTokens", "cacheCreationInputTokens")
 _FIGURES = {**dict(zip(TOKENS, _STATED, strict=True)), "cost_usd": "costUSD"}
 """What a model's usage is made of, and what Claude Code calls it in `modelUsage`."""
@@ -34,20 +35,20 @@ def _assistant(emitter: Emitter, message: Message) -> None:
     blocks = list(items(answer, "content"))
     said = [text(block, "text") or "" for block in blocks if block.get("type") == "text"]
     thought = [text(block, "thinking") or "" for block in blocks if block.get("type") == "thinking"]
+    call = _model_call(answer)
     if said or thought:
         fields: dict[str, Any] = {
             "text": "".join(said),
             "parent_tool_use_id": parent,
             **emitter.depth(parent),
+            **call,
         }
         if thought:
             fields["thinking"] = "".join(thought)
-        if message_id := text(answer, "id"):
-            fields["message_id"] = message_id
         emitter.emit("assistant_message", model=text(answer, "model"), **fields)
     for block in blocks:
         if block.get("type") in _CALLS:
-            _tool_call(emitter, block, parent)
+            _tool_call(emitter, block, parent, {**call, **texts(answer, "model")})
         elif text(block, "tool_use_id"):
             _tool_result(emitter, block, {})
     if error := text(message, "error"):
@@ -63,7 +64,22 @@ def _user(emitter: Emitter, message: Message) -> None:
             _tool_result(emitter, block, meta.get(text(block, "tool_use_id"), {}))
 
 
-def _tool_call(emitter: Emitter, block: Message, parent: str | None) -> None:
+def _model_call(answer: Message) -> Message:
+    """Return what an answer says of the call of the model that it comes from.
+
+    Claude Code passes on what the API says when an answer begins: what goes in is known then, what comes out is not.
+    """
+    usage = answer.get("usage")
+    found: Message = dict(texts(answer, "id"))
+    call = {"message_id": found["id"]} if found else {}
+    if isinstance(usage, dict):
+        is_whole = answer.get("stop_reason") is not None
+        names = [name for name in _USAGE if is_whole or name != "output_tokens"]
+        call["usage"] = {name: usage[name] for name in names if integer(usage, name) is not None}
+    return call
+
+
+def _tool_call(emitter: Emitter, block: Message, parent: str | None, call: Message) -> None:
     name, tool_use_id = text(block, "name") or "unknown", text(block, "id")
     tools = emitter.session.tools
     if tool_use_id is None or tool_use_id in tools:
@@ -78,6 +94,7 @@ def _tool_call(emitter: Emitter, block: Message, parent: str | None) -> None:
         input=block.get("input"),
         parent_tool_use_id=parent,
         **depth,
+        **call,
         **emitter.subagent(parent),
     )
 

@@ -121,7 +121,7 @@ EVENTS: Final[dict[Name, EventKind]] = {
     "session_started": EventKind(
         "the first record",
         "Session started",
-        _fields("command kind name cwd pid age_ms versions validation capture_options"),
+        _fields("command kind name cwd pid age_ms versions validation capture_options traceparent"),
     ),
     "session_ended": EventKind(
         "the command's exit",
@@ -154,12 +154,12 @@ EVENTS: Final[dict[Name, EventKind]] = {
         _RUN_END,
     ),
     "assistant_message": EventKind(
-        "`assistant`", "Answer", _fields("text thinking model message_id parent_tool_use_id depth")
+        "`assistant`", "Answer", _fields("text thinking model message_id usage parent_tool_use_id depth")
     ),
     "tool_started": EventKind(
         "a `tool_use` block",
         "Tool started",
-        _fields("tool tool_use_id input new_subagent parent_tool_use_id depth"),
+        _fields("tool tool_use_id input model message_id usage new_subagent parent_tool_use_id depth"),
     ),
     "tool_progress": EventKind(
         "`tool_progress`",
@@ -373,11 +373,19 @@ FIELDS: Final[dict[str, dict[str, Any]]] = {
     "tool_use_id": {**_TEXT, "description": "The call of the tool."},
     "tools": {"type": "array", "description": "Tools, as Claude Code names them."},
     "total_cost_usd": {**_AMOUNT, "description": "US dollars of all turns of the session so far."},
+    "traceparent": {
+        **_TEXT,
+        "description": "The caller's `TRACEPARENT`: the span that the session belongs to.",
+    },
     "trigger": {"description": "What caused it."},
     "turns": {**_COUNT, "description": "Of a turn: calls of the model. Of a session: results."},
     "type": {"description": "The `type` of the message."},
     "unprompted": {"type": "boolean", "description": "Claude Code began the turn by itself."},
-    "usage": {"type": ["object", "null"], "description": "What the turn's main agent, or a task, took."},
+    "usage": {
+        "type": ["object", "null"],
+        "description": "Tokens that the turn's main agent, a task, or one call of the model took; of"
+        " a call, `output_tokens` only where they are known.",
+    },
     "validation": {"description": "How lines are judged: `observe`, `enforce` or `off`."},
     "verdict": {"enum": ["valid", "invalid", "unknown", "malformed", "text"]},
     "versions": {"description": "Versions of claude-proxy and Python."},

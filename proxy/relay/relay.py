@@ -311,6 +311,7 @@ def _started(
         "relay_pid": os.getpid(),
         "validation": settings.validation,
         "redact": settings.redact,
+        **_traced(),
         "versions": {"claude_proxy": __version__, "python": sys.version.split()[0]},
         "streams": {
             name: _described(stream, messages)
@@ -322,6 +323,12 @@ def _started(
         },
     }
     return data, redacted
+
+
+def _traced() -> dict[str, str]:
+    """Return the span of the caller's that the session belongs to (W3C Trace Context), where there is one."""
+    caller = os.environ.get("TRACEPARENT", "")
+    return {"traceparent": caller} if 55 <= len(caller) <= 512 and caller.isascii() else {}
 
 
 def _working_directory() -> str | None:

@@ -2766,6 +2766,8 @@ export type Events = {
   tools?: Array<unknown>;
   /** US dollars of all turns of the session so far. */
   total_cost_usd?: number | null;
+  /** The caller's `TRACEPARENT`: the span that the session belongs to. */
+  traceparent?: string;
   /** What caused it. */
   trigger?: unknown;
   /** Of a turn: calls of the model. Of a session: results. */
@@ -2774,7 +2776,7 @@ export type Events = {
   type?: unknown;
   /** Claude Code began the turn by itself. */
   unprompted?: boolean;
-  /** What the turn's main agent, or a task, took. */
+  /** Tokens that the turn's main agent, a task, or one call of the model took; of a call, `output_tokens` only where they are known. */
   usage?: { [key: string]: unknown } | null;
   /** How lines are judged: `observe`, `enforce` or `off`. */
   validation?: unknown;

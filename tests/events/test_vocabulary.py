@@ -46,6 +46,7 @@ def emitted() -> list[Event]:
     """Return what the interpreter makes of all recorded sessions, and of messages that none of them has."""
     made = LogMaker()
     about = {"age_ms": 250, "versions": {"claude_proxy": "1"}, "capture_options": {"capture_events": True}}
+    about["traceparent"] = f"00-{'1' * 32}-{'2' * 16}-01"
     log = made.started(["claude", "--input-format", "stream-json"], **about)
     log += made.lines(
         "stdin", {"type": "user", "message": {"role": "user", "content": "hi"}}, {"type": "unheard_of"}

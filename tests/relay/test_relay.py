@@ -38,6 +38,9 @@ USER = {
 }
 
 
+TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+
 def encoded(message: object) -> bytes:
     """Return a message as a line without its newline."""
     return json.dumps(message).encode()
@@ -81,6 +84,15 @@ def test_the_first_record_tells_of_the_session(wrapper: Wrapper, tmp_path: Path)
         "stdout": "pipe",
         "stderr": "null",
     }
+
+
+@pytest.mark.parametrize(
+    ("given", "is_told"), [(TRACEPARENT, True), ("nonsense", False), (TRACEPARENT + "x" * 1000, False)]
+)
+def test_the_callers_trace_is_on_record(wrapper: Wrapper, given: str, is_told: bool) -> None:
+    """Whose span a session belongs to is in its first record, where the caller says it; what is no span is not."""
+    wrapper.run("true", env={**os.environ, "TRACEPARENT": given})
+    assert wrapper.log().event("session_started").get("traceparent") == (given if is_told else None)
 
 
 def test_the_last_record_sums_up(wrapper: Wrapper, claude: Path) -> None:
