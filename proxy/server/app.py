@@ -10,6 +10,7 @@ from proxy.config import Settings
 from proxy.custom_schemas import CustomSchemas
 from proxy.server.analyses import Analyses
 from proxy.server.checks import Checks
+from proxy.server.connections import request_middleware
 from proxy.server.description import DESCRIPTION, Description
 from proxy.server.drifts import Drifts
 from proxy.server.errors import error_middleware, expect
@@ -46,7 +47,7 @@ def create_app(data_dir: str, settings: Settings | None = None) -> web.Applicati
     settings = settings or Settings()
     custom = CustomSchemas.read(settings.schemas.directory)
     app = web.Application(
-        middlewares=[metrics_middleware, error_middleware, security_middleware],
+        middlewares=[request_middleware, metrics_middleware, error_middleware, security_middleware],
         client_max_size=settings.api.max_request_size,
     )
     app[ACCESS] = {}

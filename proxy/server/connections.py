@@ -14,7 +14,6 @@ import resource
 import socket
 import ssl
 from http import HTTPStatus
-from typing import Any
 
 from aiohttp import web
 from aiohttp.http_exceptions import LineTooLong
@@ -23,52 +22,58 @@ from proxy.config import Api
 from proxy.server.errors import failure, spelled
 from proxy.server.journal import journal
 
-__all__ = ["KEEP_ALIVE_S", "Connection", "listen"]
+__all__ = ["KEEP_ALIVE_S", "Connection", "listen", "request_middleware"]
 
 KEEP_ALIVE_S = 75.0
 """How long a connection is kept that asks nothing. Load balancers let go after 60 s: it should be them who do."""
 
 _AT_ONCE = 16
+"""Connections that are accepted in a row, before those that are there are served; asyncio itself takes 100."""
 _LINGER_S = 1.0
-"""How long a body that nobody wants is still read, so that the client gets to see why."""
+"""How long a body that nobody wants is still read, so that the client gets to see why. nginx gives 5 s, to clients all
+over the world."""
 _COMPLAIN_S = 10.0
-"""Least time between two lines in the log that there are too many."""
+"""Least time between two lines in the log that there are too many: a megabyte a day at most, whatever comes."""
 BACKLOG = 1024
-"""Connections that wait to be accepted; the kernel may allow fewer (``net.core.somaxconn``)."""
+"""Connections that wait to be accepted. The kernel may allow fewer (``net.core.somaxconn``, 4096 since Linux 5.4)."""
 
 
 class Connection(web.RequestHandler):
-    """One client's connection."""
+    """One client's connection.
 
-    complained_at = -math.inf
-    """When it was last said that there are too many."""
+    Derived from aiohttp's, by what that calls without an underscore: the callbacks of a protocol, `handle_error` and
+    `finish_response`. When a request begins, `request_middleware` says.
+    """
 
-    __slots__ = ("_has_begun", "_head_timer", "_most", "_stall_timer", "_wait_s")
+    __slots__ = ("_has_begun", "_head_timer", "_is_serving", "_open", "_stall_timer", "_wait_s")
 
-    def __init__(self, server: web.Server, *, wait_s: float, most: int, **options: Any) -> None:
+    def __init__(self, server: web.Server, connections: "_Connections", wait_s: float) -> None:
         super().__init__(
-            server, keepalive_timeout=max(KEEP_ALIVE_S, wait_s), lingering_time=_LINGER_S, **options
+            server,
+            loop=asyncio.get_running_loop(),
+            keepalive_timeout=max(KEEP_ALIVE_S, wait_s),
+            lingering_time=_LINGER_S,
         )
+        self._open = connections
         self._wait_s = wait_s
-        self._most = most
         self._has_begun = False
+        """Whether the client has sent anything."""
+        self._is_serving = False
+        """Whether a request is being answered: what comes meanwhile is its body, or may wait as it does."""
         self._head_timer: asyncio.TimerHandle | None = None
         self._stall_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin to wait for a first request, unless there are too many of us."""
+        """Begin to wait for a first request, unless there are too many connections."""
         super().connection_made(transport)
-        assert self._manager is not None
-        if len(self._manager._connections) > self._most:
-            if self._loop.time() - Connection.complained_at > _COMPLAIN_S:
-                Connection.complained_at = self._loop.time()
-                journal.warning("connection.refused", most=self._most)
-            self._say_and_close(503, "Too many connections; see api.max_connections.", "Retry-After: 1\r\n")
+        if self._open.add(self):
+            self._await_head()
         else:
-            self._head_timer = self._loop.call_later(self._wait_s, self._no_head)
+            self._say_and_close(503, "Too many connections; see api.max_connections.", "Retry-After: 1\r\n")
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Wait for nothing any more."""
+        self._open.remove(self)
         self._stop_timers()
         super().connection_lost(exc)
 
@@ -76,17 +81,20 @@ class Connection(web.RequestHandler):
         """Take what came, and wait for the rest of a head that began."""
         self._has_begun = True
         super().data_received(data)
-        if self._messages or self._current_request is not None or self._payload_parser is not None:
-            if self._head_timer is not None:
-                self._head_timer.cancel()
-                self._head_timer = None
-        elif self._head_timer is None and self.transport is not None and not self._upgraded:
-            self._head_timer = self._loop.call_later(self._wait_s, self._no_head)
+        if not self._is_serving and self._head_timer is None and self.transport is not None:
+            self._await_head()
+
+    def begin_request(self) -> None:
+        """Learn that a head has arrived."""
+        self._is_serving = True
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
 
     def pause_writing(self) -> None:
         """Begin to wait for the client to take something."""
         super().pause_writing()
-        self._stall_timer = self._loop.call_later(self._wait_s, self._taken_nothing)
+        self._stall_timer = asyncio.get_running_loop().call_later(self._wait_s, self._taken_nothing)
 
     def resume_writing(self) -> None:
         """It did."""
@@ -123,7 +131,14 @@ class Connection(web.RequestHandler):
         """Give what failed before any of our own code ran the one shape as well."""
         if isinstance(resp, web.HTTPException) and resp.status >= 400:
             resp = failure(resp.status, resp.text or resp.reason)
-        return await super().finish_response(request, resp, start_time)
+        self.begin_request()  # for what is no request and has passed no middleware
+        try:
+            return await super().finish_response(request, resp, start_time)
+        finally:
+            self._is_serving = False
+
+    def _await_head(self) -> None:
+        self._head_timer = asyncio.get_running_loop().call_later(self._wait_s, self._no_head)
 
     def _no_head(self) -> None:
         self._head_timer = None
@@ -154,20 +169,51 @@ class Connection(web.RequestHandler):
         self._head_timer = self._stall_timer = None
 
 
+class _Connections:
+    """Those that are open, of one server."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._open: set[Connection] = set()
+        self._complained_at = -math.inf
+
+    def add(self, connection: Connection) -> bool:
+        """Count a connection; return whether there are not too many of them."""
+        self._open.add(connection)
+        if len(self._open) <= self._most:
+            return True
+        now = asyncio.get_running_loop().time()
+        if now - self._complained_at > _COMPLAIN_S:
+            self._complained_at = now
+            journal.warning("connection.refused", most=self._most)
+        return False
+
+    def remove(self, connection: Connection) -> None:
+        """Count it no more."""
+        self._open.discard(connection)
+
+
+@web.middleware
+async def request_middleware(request: web.Request, handler: "web.Handler") -> web.StreamResponse:  # type: ignore[name-defined]
+    """Let a connection know that a request has begun. To be the first one."""
+    if isinstance(request.protocol, Connection):
+        request.protocol.begin_request()
+    return await handler(request)  # type: ignore[no-any-return]
+
+
 async def listen(
     runner: web.AppRunner, listening: socket.socket, api: Api, context: ssl.SSLContext | None = None
 ) -> asyncio.Server:
     """Serve a runner's application on a socket; close what is returned before the runner is cleaned up."""
     server = runner.server
     assert isinstance(server, web.Server)
-    loop = asyncio.get_running_loop()
     files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     # Whoever connects must not keep us from opening what we need: logs, the index, the tokens.
     most = api.max_connections if files == resource.RLIM_INFINITY else min(api.max_connections, files // 2)
-
-    def connection() -> Connection:
-        return Connection(server, loop=loop, wait_s=api.timeout, most=most)
-
-    served = await loop.create_server(connection, sock=listening, ssl=context, backlog=_AT_ONCE)
+    connections = _Connections(most)
+    loop = asyncio.get_running_loop()
+    served = await loop.create_server(
+        lambda: Connection(server, connections, api.timeout), sock=listening, ssl=context, backlog=_AT_ONCE
+    )
     listening.listen(BACKLOG)  # what may wait; the number above is what one process takes of it at once
     return served
