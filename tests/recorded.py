@@ -17,9 +17,12 @@ from proxy.redaction import Redactor
 from proxy.relay.framing import Batch
 from proxy.relay.recording import StreamRecorder, TextRecorder
 from proxy.sessions.reader import Record, parse
-from proxy.sessions.record import Body, lifecycle
+from proxy.sessions.record import Body, StreamRecords, lifecycle
 
-SCENARIOS = Path(__file__).parent.parent / "fixtures" / "scenarios"
+FIXTURES = Path(__file__).parent.parent / "fixtures"
+SCENARIOS = FIXTURES / "scenarios"
+INTERACTIVE = FIXTURES / "interactive" / "log.jsonl"
+"""The log of an interactive session, as its recorder wrote it."""
 NAMES = sorted(folder.name for folder in SCENARIOS.iterdir() if folder.is_dir())
 _STREAMS: tuple[Literal["stdin"], Literal["stdout"]] = ("stdin", "stdout")
 START_US = 1_767_323_045_000_000  # 2026-01-02T03:04:05Z
@@ -44,6 +47,12 @@ class LogMaker:
         batch = Batch(b"\n".join(lines), lines)
         self._recorders[stream].record(batch)
         return b"".join(self._spelled(body) for body in batch.records)
+
+    def transcript(self, *messages: dict[str, Any], file: str = "main.jsonl") -> bytes:
+        """Return the records of lines of a transcript."""
+        spelled = StreamRecords(self.session_id, "transcript")
+        lines = [json.dumps(message).encode() for message in messages]
+        return b"".join(self._spelled(spelled.message(line, None, source=(file, 0, 1))) for line in lines)
 
     def life(self, event_type: str, **data: object) -> bytes:
         """Return a lifecycle record."""

@@ -6,7 +6,8 @@
     python -m tools.check_release --pip 0.2.187            the one that a release of the Agent SDK carries
     python -m tools.check_release --record                 and keep what passed as fixtures/scenarios
 
-Every scenario of `tests/rig/scenarios` is played with that Claude Code and a stand-in for the Messages API; no
+Every scenario of `tests/rig/scenarios` is played with that Claude Code and a stand-in for the Messages API, and one
+conversation is held at a terminal (`interactive`, see `tools.check_interactive`); no
 key is needed and nothing leaves the machine. Each line that passes is judged, and searched for what the
 specification does not have (drift). The exit status is 1 when a line is invalid or unknown that should not be,
 when there is drift, or when a scenario did not run its course.
@@ -37,6 +38,7 @@ from tests.rig.messages_api import MessagesApi
 from tests.rig.recording import Recording, recorded, recordings
 from tests.rig.scenarios import DESERVED, DESERVED_DRIFT, Scenario, all_scenarios
 from tests.rig.stage import Stage
+from tools.check_interactive import NAME, Interactive, check_interactive, sentence
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -86,11 +88,15 @@ class Report(msgspec.Struct):
 
     claude_code: str
     played: list[Played]
+    interactive: Interactive | None = None
+    """What came of the conversation at a terminal; None: there was none."""
 
     @property
     def is_clean(self) -> bool:
         """Whether every scenario ran its course and every line is what it should be."""
-        return not any(one.findings or one.drift or one.failure for one in self.played)
+        return not any(one.findings or one.drift or one.failure for one in self.played) and (
+            self.interactive is None or self.interactive.is_clean
+        )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -113,6 +119,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             for scenario in chosen:
                 report.played.append(check(scenario, claude, api, Path(folder), record=options.record))
                 print(_sentence(report.played[-1]), file=sys.stderr)
+            if not options.scenario or NAME in options.scenario:
+                with home_of_its_own(Path(folder) / "homes" / NAME, neutral=options.record) as home:
+                    report.interactive = check_interactive(claude, api, home, record=options.record)
+                print(sentence(report.interactive), file=sys.stderr)
     print(_summary(report), file=sys.stderr)
     if options.record:
         write_index()
@@ -126,9 +136,9 @@ def _chosen(names: Sequence[str] | None) -> list[Scenario]:
     if not names:
         return all_scenarios()
     by_name = {one.name: one for one in all_scenarios()}
-    if unknown := [name for name in names if name not in by_name]:
+    if unknown := [name for name in names if name not in by_name and name != NAME]:
         sys.exit(f"no scenario is named {', '.join(unknown)}: see tests/rig/scenarios")
-    return [by_name[name] for name in names]
+    return [by_name[name] for name in names if name != NAME]
 
 
 def check(scenario: Scenario, claude: Path, api: MessagesApi, folder: Path, *, record: bool) -> Played:
@@ -292,6 +302,10 @@ def _summary(report: Report) -> str:
         ),
         "scenarios that did not run their course": sum(one.failure is not None for one in report.played),
     }
+    if report.interactive is not None:
+        changes = [*report.interactive.new, *report.interactive.gone, *report.interactive.events]
+        counts["changes of interactive sessions"] = len(changes)
+        counts["scenarios that did not run their course"] += report.interactive.failure is not None
     return f"{what}: " + ", ".join(f"{count} {name}" for name, count in counts.items() if count) + "."
 
 

@@ -116,11 +116,19 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     name: str | None = None
     prompt: str | None = None
     kind: str = "wrapped"
+    mode: Literal["relayed", "followed"] = "relayed"
+    """`followed`: an interactive session, which is recorded beside and not relayed."""
+    recording: dict[str, Any] = {}
+    """`state`: `recorded`, `not recorded` or `states alone`; `why`: a sentence."""
+    background: bool = False
+    """A shell runs in the background of an idle interactive session."""
+    suspended: bool = False
+    """The command is stopped, as by Ctrl-Z."""
     state_since: str | None = None
     state_for_ms: float | None = None
     evidence: dict[str, Any] = {}
     outcome: Literal["ok", "failed", "limited", "blocked", "interrupted", "crashed"] | None = None
-    """What became of it; None while it is not over."""
+    """What became of it; None while it is not over, and where nothing was recorded that tells."""
     outcome_reason: str | None = None
     """A sentence that says why, unless it is `ok`."""
     waits_for: list[dict[str, Any]] = []
@@ -148,6 +156,8 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     tool_denials: int = 0
     subagents: int = 0
     cost: float | None = None
+    cost_reason: str | None = None
+    """A sentence that says why the cost of an interactive session is not known, or not all of it."""
     tokens: dict[str, Any] = {}
     counts: dict[str, dict[str, int]] = {}
     partial_messages: int = 0

@@ -1,10 +1,11 @@
 """Makes events for the handlers of messages: what all of them share, and the changes of state and run."""
 
+import contextlib
 from typing import Any, Final, NamedTuple
 
 from proxy.events.outcome import Outcome
 from proxy.events.session import Evidence, Prompt, Question, Run, Session, Standing
-from proxy.events.timestamps import TimestampCodec
+from proxy.events.timestamps import TimestampCodec, parse_timestamp
 from proxy.events.vocabulary import STATES, Name, State
 
 _LONGEST_TITLE = 200
@@ -31,14 +32,24 @@ class Emitter:
         self.session = session
         self.events: list[Event] = []
         self.timestamp_us = session.last_record_us
+        """When what the record tells happened: durations go by it."""
+        self.source = ""
+        """What tells it, of a followed session."""
         self.seq = session.last_seq
+        self._record_us = session.last_record_us
         self.codec = TimestampCodec()
 
     def begin(self, seq: int, timestamp_us: int) -> None:
         """Turn to a record."""
         self.events = []
-        self.seq = seq
-        self.timestamp_us = timestamp_us
+        self.seq, self.source = seq, ""
+        self.timestamp_us = self._record_us = timestamp_us
+
+    def happened(self, timestamp: str | None, source: str) -> None:
+        """Say when it happened, where that is said: before it was recorded; and what says it."""
+        self.source = source
+        with contextlib.suppress(ValueError):
+            self.timestamp_us = min(parse_timestamp(timestamp or ""), self._record_us)
 
     def depth(self, parent: str | None) -> dict[str, int]:
         """Return how many subagents deep somebody is whom a call has called; nothing for the main agent."""
@@ -82,9 +93,11 @@ class Emitter:
         depth = {"depth": tool.depth} if tool is not None and tool.depth else {}
         self.emit("permission_requested", request_id=request_id, **fields, **question.about_tool(), **depth)
 
-    def resolve_permission(self, request_id: str, question: Question, /, **answer: Any) -> None:
+    def resolve_permission(
+        self, request_id: str, question: Question, /, until_us: int | None = None, **answer: Any
+    ) -> None:
         """Add the event of what came of a question for permission. The tool did not run meanwhile."""
-        waited_us = self.timestamp_us - question.since_us
+        waited_us = max(0, (self.timestamp_us if until_us is None else until_us) - question.since_us)
         tool = self.session.tools.get(question.tool_use_id or "")
         depth = {}
         if tool is not None:
@@ -102,7 +115,7 @@ class Emitter:
 
     def _next_timestamp(self) -> int:
         session = self.session
-        session.last_event_us = max(self.timestamp_us, session.last_event_us + 1)
+        session.last_event_us = max(self._record_us, session.last_event_us + 1)
         return session.last_event_us
 
     # -- states ------------------------------------------------------------------------------------------------
@@ -112,14 +125,18 @@ class Emitter:
         session, standing = self.session, self.session.standing
         if standing.state == state:
             if stated and not standing.evidence.stated:
-                evidence = Evidence(self.seq, message, stated=True)
+                evidence = Evidence(self.seq, message, stated=True, source=self.source)
                 session.standing = Standing(state, standing.since_us, evidence)
         elif state in STATES[standing.state].next:
-            session.standing = Standing(state, self.timestamp_us, Evidence(self.seq, message, stated))
+            session.standing = Standing(
+                state, self.timestamp_us, Evidence(self.seq, message, stated, self.source)
+            )
 
     def infer_state(self, message: str) -> None:
-        """Infer the state from what is open: a question, a run, or nothing."""
+        """Infer the state from what is open: a question, a run, or nothing. Not where the registry tells it."""
         session = self.session
+        if session.followed is not None and session.followed.states_are_told:
+            return
         if session.asked:
             self.change_state("waiting", message)
         else:
@@ -161,10 +178,12 @@ class Emitter:
             waiting, run = run, Run(self._next_run_id(), run.seq, run.since_us, interrupted=run.interrupted)
             self.emit("run_started", run, unprompted=True, origin=origin, ahead_of=waiting.run_id)
             waiting.since_us, waiting.heard, waiting.interrupted = self.timestamp_us, False, False
-        fields.setdefault("duration_ms", (self.timestamp_us - run.since_us) / 1000)
+        fields.setdefault("duration_ms", max(0, self.timestamp_us - run.since_us) / 1000)
         session.run = waiting
         session.tools = {key: tool for key, tool in session.tools.items() if tool.background}
         self.infer_state(message)
+        if session.followed is not None and not run.prompted:
+            fields["unprompted"] = True
         told = {"outcome": outcome.kind, "outcome_reason": outcome.reason or None, **fields}
         if origin is not None:
             told["origin"] = origin

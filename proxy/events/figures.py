@@ -2,13 +2,15 @@
 
 ==================  =================================================================================================
 ``events``          what happened: events of the interpreter, and those that clients post
-``turns``           results of Claude Code; a turn without one, as it goes on or was cut off, is not counted
+``turns``           results of Claude Code; a turn without one, as it goes on or was cut off, is not counted. Of an
+                    interactive session: turns of its prompts that were neither interrupted nor cut off
 ``tool_calls``      calls of tools, by the main agent and by subagents, whatever became of them
 ``tool_failures``   calls that ended in an error, without those that were denied or interrupted
 ``tool_denials``    calls that never ran because somebody, a hook or a rule refused them
 ``subagents``       subagents that Claude Code announces, and those that are seen to call tools
 ``cost_usd``        what all turns cost. Claude Code states a total of its process, which begins anew after ``/clear``:
-                    a total that falls starts a new base
+                    a total that falls starts a new base. Of an interactive session: of the conversations that
+                    have ended, without what they took before it
 ``models``          the same rule for the tokens and the cost of each model
 ``duration_ms``     how long the command ran, as the record of its exit says; until there is one, from the first
                     record to now, or to the last record where the wrapper died
@@ -68,7 +70,10 @@ class Figures(msgspec.Struct, omit_defaults=True):
                 self.tool_failures += outcome == "failed"
                 self.tool_denials += outcome == "denied"
             case "run_completed" | "run_failed" | "run_interrupted" if "subtype" in data:
-                self.turns += 1
+                # Of an interactive session: the turns of its prompts.
+                self.turns += data.get("unprompted") is not True
+                self._pay(dict(data))
+            case "cost_updated":
                 self._pay(dict(data))
 
     def _pay(self, data: dict[str, Any]) -> None:

@@ -14,11 +14,12 @@ from typing import Any
 
 import msgspec
 
-from proxy.events import outcome, stdin, stdout
+from proxy.events import outcome, registry, stdin, stdout, transcript
 from proxy.events.emitter import Emitter, Event
 from proxy.events.fields import Message, integer, number, present, text, texts
 from proxy.events.figures import duration_ms
-from proxy.events.session import Evidence, Prompt, Session, Standing
+from proxy.events.session import Evidence, Followed, Prompt, Session, Standing
+from proxy.events.vocabulary import OVER
 from proxy.protocol import grammar
 from proxy.sessions.reader import Record
 
@@ -58,6 +59,9 @@ class Interpreter:
             case "stderr":
                 session.last_output_us = timestamp_us
                 self._count(record)
+            case "transcript":
+                session.last_output_us = timestamp_us
+                self._transcript(record)
             case "proxy":
                 self._lifecycle(record)
             case "api" if record.event is not None:
@@ -84,6 +88,12 @@ class Interpreter:
             return
         (stdin if record.stream == "stdin" else stdout).take(self._emitter, message)
         self._end()
+
+    def _transcript(self, record: Record) -> None:
+        self._count(record)
+        message, followed = _decoded(record), self.session.followed
+        if followed is not None and record.source is not None and isinstance(message, dict):
+            transcript.take(self._emitter, followed, record.source.file, message)
 
     def _count(self, record: Record) -> None:
         verdict = record.verdict or ("text" if record.stream == "stderr" else "unjudged")
@@ -123,13 +133,16 @@ class Interpreter:
                 self._exited(data)
                 session.complete = True
                 self._cut_off()
-                emitter.change_state("ended", "session_ended", stated=True)
+                is_killed = session.followed is not None and ("signal" in data or data.get("clean") is False)
+                emitter.change_state("failed" if is_killed else "ended", "session_ended", stated=True)
                 self._end()
             case "recording_gap":
                 session.lost_records += integer(data, "lost_records") or 0
                 emitter.emit("recording_gap", **present(data, "lost_records", "lost_bytes", "reason"))
             case "wrapper_error":
                 emitter.emit("error", source="claude-proxy", **present(data, "where", "error"))
+            case event_type if session.followed is not None:
+                registry.take(emitter, session.followed, event_type, data)
             case _:
                 pass  # a lifecycle record of a later version
 
@@ -152,9 +165,13 @@ class Interpreter:
             if isinstance(stream, dict)
         }
         session.one_prompt = declared.get("stdout", False) and not declared.get("stdin", False)
+        if data.get("mode") == "followed":
+            session.followed = Followed(content=text(data, "interactive") != "status")
         if session.kind == "monitoring":
             emitter.change_state("idle", "session_started")
-        about = present(data, "name", "cwd", "pid", "age_ms", "versions", "validation", "capture_options")
+        about = present(
+            data, "name", "cwd", "pid", "age_ms", "versions", "validation", "mode", "capture_options"
+        )
         about |= texts(data, "traceparent")
         emitter.emit("session_started", command=session.command, kind=session.kind, **about)
         if session.one_prompt:
@@ -166,7 +183,7 @@ class Interpreter:
 
     def _exited(self, data: Message) -> None:
         session = self.session
-        session.exit |= present(data, "exit_code", "signal", "reason")
+        session.exit |= present(data, "exit_code", "signal", "reason", "clean")
         session.ran_ms = number(data, "duration_ms") if "duration_ms" in data else session.ran_ms
         session.questions.clear()
         session.requests.clear()
@@ -187,15 +204,13 @@ class Interpreter:
         last record says that none will.
         """
         session, emitter = self.session, self._emitter
-        if session.standing.state != "ended" or session.run is not None or session.end_told:
+        if session.standing.state not in OVER or session.run is not None or session.end_told:
             return
         session.end_told = True
         code = session.exit.get("exit_code")
-        became = outcome.of_session(session) or outcome.OK
         emitter.emit(
             "session_ended",
-            outcome=became.kind,
-            outcome_reason=became.reason or None,
+            **outcome.described(session),
             exit_code=code if isinstance(code, int) else None,
             signal=text(session.exit, "signal"),
             duration_ms=duration_ms(session, emitter.timestamp_us),

@@ -10,9 +10,16 @@ import msgspec
 
 from proxy.events.figures import Figures
 from proxy.events.outcome import OK, Outcome
-from proxy.events.spending import Spending
+from proxy.events.spending import Spending, Usage
 from proxy.events.vocabulary import OVER, State
 
+NOT_RECORDED: Final = {
+    "child_session": "It was begun within Claude Code, which keeps no transcript of such a session.",
+    "no_registry": "Claude Code has not registered it: it still waits to be set up, or this release does not.",
+    "no_transcript": "Claude Code writes no transcript of it.",
+    "background": "Claude Code has moved it to a process in the background.",
+}
+"""Why nothing is recorded of an interactive session, in a sentence."""
 CRASHED: Final = "the log is not held by its writer and does not end"
 """The evidence of a crash: no message, but what the lock and the end of the log show."""
 
@@ -23,6 +30,8 @@ class Evidence(msgspec.Struct, frozen=True, omit_defaults=True):
     seq: int = 0
     message: str = ""
     stated: bool = False
+    source: str = ""
+    """Of a followed session: ``registry`` or ``transcript``."""
 
 
 class Standing(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -91,6 +100,11 @@ class Question(msgspec.Struct, omit_defaults=True):
     method: str | None = None
 
     @property
+    def is_menu(self) -> bool:
+        """Whether it is a dialog that the user has opened."""
+        return self.kind == "dialog open"
+
+    @property
     def is_work(self) -> bool:
         """Whether the caller is working for Claude Code, in an MCP server of its own: no question to anybody."""
         return self.kind == "mcp_message"
@@ -115,6 +129,64 @@ class Task(msgspec.Struct, omit_defaults=True):
     description: str
     seq: int
     since_us: int
+    tool_use_id: str | None = None
+    """The call that began it, of a task that ends with that call's result."""
+
+
+class PermissionPrompt(msgspec.Struct, omit_defaults=True):
+    """A prompt of an interactive session at which the user decides on a tool."""
+
+    kind: str
+    seq: int
+    since_us: int
+    until_us: int = 0
+    tool_use_id: str | None = None
+    """What it asks for, as soon as that is known."""
+
+
+class Counted(msgspec.Struct, omit_defaults=True):
+    """What was counted of an answer that comes in several lines, each of which says what all of them took."""
+
+    message_id: str
+    model: str
+    usage: Usage
+
+
+class Followed(msgspec.Struct, omit_defaults=True):
+    """What is known of a session besides that it is followed and not relayed."""
+
+    content: bool = True
+    """Whether its transcripts are recorded, and not its states alone."""
+    status: str | None = None
+    """What Claude Code's registry says that it does."""
+    states_are_told: bool = False
+    """Whether the registry says so at all; else the transcript tells states."""
+    background: bool = False
+    """A shell runs in the background."""
+    not_recorded: str | None = None
+    """Why nothing is recorded."""
+    is_shared: bool = False
+    """Another process has the conversation open, too."""
+    cost_is_mixed: bool = False
+    """Claude Code's totals hold what others took, and nobody knows how much."""
+    agents: dict[str, str | None] = {}
+    """The transcripts of subagents: the call of each."""
+    finished: list[str] = []
+    """Calls of subagents that have returned."""
+    prompts: list[PermissionPrompt] = []
+    decided_us: int = 0
+    """When the user decided on a tool last."""
+    usage: dict[str, Usage] = {}
+    """Tokens of each model since Claude Code stated totals last."""
+    counted: dict[str, Counted] = {}
+    """The last answer of each agent."""
+    is_answered: bool = False
+    """Whether the model's last answer ends its turn."""
+
+    @property
+    def why_not_recorded(self) -> str:
+        """A sentence that says why nothing is recorded, empty where something is."""
+        return "" if self.not_recorded is None else NOT_RECORDED.get(self.not_recorded, self.not_recorded)
 
 
 class Session(msgspec.Struct, omit_defaults=True):
@@ -171,6 +243,8 @@ class Session(msgspec.Struct, omit_defaults=True):
     questions: dict[str, Question] = {}
     requests: dict[str, Request] = {}
     tasks: dict[str, Task] = {}
+    followed: Followed | None = None
+    """Of an interactive session."""
     exit: dict[str, Any] = {}
     cut_off: bool = False
     """The command ended in the middle of a turn."""

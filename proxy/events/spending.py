@@ -8,10 +8,14 @@ from collections.abc import Mapping
 
 import msgspec
 
-__all__ = ["COST", "TOKENS", "Spending", "Usage"]
+from proxy.events.fields import Message, number
+
+__all__ = ["COST", "TOKENS", "Spending", "Usage", "stated_usage", "sum_of"]
 
 TOKENS = ("input", "output", "cache_read", "cache_creation")
 COST = "cost_usd"
+_STATED = ("inputTokens", "outputTokens", "cacheReadInputTokens", "cacheCreationInputTokens", "costUSD")
+"""What Claude Code calls them in `modelUsage`."""
 _MOST_MODELS = 50
 """Models that are told apart, as a log may name any number; Claude Code itself knows about 20."""
 _DIGITS = 12
@@ -41,7 +45,14 @@ class Spending(msgspec.Struct, omit_defaults=True):
     @property
     def models(self) -> dict[str, Usage]:
         """What each model took in all its turns."""
-        return _sum(self.base_models, self.stated_models) if self.base_models else self.stated_models
+        return sum_of(self.base_models, self.stated_models) if self.base_models else self.stated_models
+
+    def begin_conversation(self, before_usd: float, before_models: Mapping[str, Usage]) -> None:
+        """Turn to a conversation whose totals begin with what it took in sessions before this one."""
+        self.base_usd = round(self.base_usd + (self.stated_usd or 0.0) - before_usd, _DIGITS)
+        less = {name: {key: -value for key, value in usage.items()} for name, usage in before_models.items()}
+        self.base_models = sum_of(self.models, less)
+        self.stated_usd, self.stated_models = None, {}
 
     def take(self, total_usd: float | None, models: Mapping[str, Usage] | None) -> float | None:
         """Take the totals of a turn's result, None for what it does not state. Return what the turn cost, or None."""
@@ -51,7 +62,7 @@ class Spending(msgspec.Struct, omit_defaults=True):
             self.base_usd, before = round(self.base_usd + before, _DIGITS), 0.0
         if models is not None:
             if falls or _begin_anew(self.stated_models, models):
-                self.base_models = _sum(self.base_models, self.stated_models)
+                self.base_models = sum_of(self.base_models, self.stated_models)
             self.stated_models = {name: dict(models[name]) for name in list(models)[:_MOST_MODELS]}
         if total_usd is None:
             return None
@@ -59,6 +70,19 @@ class Spending(msgspec.Struct, omit_defaults=True):
             total_usd
         )  # and no integer: kept as JSON and read again, it is to be the same
         return round(total_usd - before, _DIGITS)
+
+
+def stated_usage(message: Message) -> dict[str, Usage] | None:
+    """Return what each model took since the totals began, as a message states it; None: it does not."""
+    stated = message.get("modelUsage")
+    if not isinstance(stated, dict):
+        return None
+    names = dict(zip((*TOKENS, COST), _STATED, strict=True))
+    return {
+        name: {ours: value for ours, theirs in names.items() if (value := number(model, theirs)) is not None}
+        for name, model in stated.items()
+        if isinstance(model, dict)
+    }
 
 
 def _begin_anew(before: Mapping[str, Usage], now: Mapping[str, Usage]) -> bool:
@@ -70,7 +94,8 @@ def _begin_anew(before: Mapping[str, Usage], now: Mapping[str, Usage]) -> bool:
     )
 
 
-def _sum(one: Mapping[str, Usage], other: Mapping[str, Usage]) -> dict[str, Usage]:
+def sum_of(one: Mapping[str, Usage], other: Mapping[str, Usage]) -> dict[str, Usage]:
+    """Return what each model took in both."""
     found = {name: dict(usage) for name, usage in one.items()}
     for name, usage in other.items():
         if name not in found and len(found) >= _MOST_MODELS:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from proxy.events.figures import duration_ms
-from proxy.events.outcome import of_session
+from proxy.events.outcome import described
 from proxy.events.session import Session
 from proxy.events.timestamps import format_timestamp
 
@@ -26,21 +26,23 @@ NO_EXIT_S = 10
 
 def describe(session: Session, now_us: int) -> dict[str, Any]:
     """Return the object that ``/status`` gives for a session."""
-    over, became = session.over, of_session(session)
+    over, followed = session.over, session.followed
     return {
         "session_id": session.session_id,
         "name": session.name,
         "prompt": session.prompt,
         "kind": session.kind,
+        "mode": "relayed" if followed is None else "followed",
+        "recording": _recording(session),
         "state": session.state,
-        "outcome": None if became is None else became.kind,
-        "outcome_reason": None if became is None else became.reason or None,
+        "background": followed is not None and followed.background and not over,
+        **described(session),
         "state_since": _timestamp(session.state_since_us),
         "state_for_ms": None if over or not session.state_since_us else _ms(session.state_since_us, now_us),
         "evidence": {
             "seq": session.evidence.seq,
             "message": session.evidence.message,
-            "source": "stated" if session.evidence.stated else "inferred",
+            "source": session.evidence.source or ("stated" if session.evidence.stated else "inferred"),
         },
         "waits_for": [] if over else waits_for(session, now_us),
         "warnings": [{"kind": kind, "message": sentence} for kind, sentence in warnings(session, now_us)],
@@ -66,12 +68,35 @@ def describe(session: Session, now_us: int) -> dict[str, Any]:
         "tool_denials": session.figures.tool_denials,
         "subagents": session.figures.subagents,
         "cost": session.figures.cost_usd,
+        "cost_reason": _cost_reason(session),
         "tokens": session.figures.tokens,
         "counts": session.counts,
         "partial_messages": session.partials,
         "lost_records": session.lost_records,
         "events": session.figures.events,
     }
+
+
+def _recording(session: Session) -> dict[str, str | None]:
+    """Return whether a session is recorded, and if not, why."""
+    followed = session.followed
+    if followed is None or (followed.content and followed.not_recorded is None):
+        return {"state": "recorded", "why": None}
+    if not followed.content:
+        return {"state": "states alone", "why": "With --interactive status no content is recorded."}
+    return {"state": "not recorded", "why": followed.why_not_recorded}
+
+
+def _cost_reason(session: Session) -> str | None:
+    """Return why it is not known, or not all, what an interactive session has cost; None where it is known."""
+    followed = session.followed
+    if followed is None or not (followed.usage or followed.cost_is_mixed):
+        return None
+    if followed.cost_is_mixed:
+        return "Claude Code's total holds what others took of the same conversation."
+    if session.over:
+        return "Claude Code ended before it wrote what the conversation cost."
+    return "Claude Code writes what a conversation cost when that ends."
 
 
 def waits_for(session: Session, now_us: int) -> list[dict[str, Any]]:
@@ -108,7 +133,7 @@ def waits_for(session: Session, now_us: int) -> list[dict[str, Any]]:
         | _since(task.since_us, task.seq, now_us)
         for key, task in session.tasks.items()
     ]
-    if not found and session.run is not None:
+    if not found and session.run is not None and session.state != "idle":
         since = max(session.run.since_us, session.last_output_us)
         found.append({"what": "model"} | _since(since, session.last_seq, now_us))
     found += [
@@ -127,7 +152,7 @@ def warnings(session: Session, now_us: int) -> list[tuple[str, str]]:
 
 
 def _of_the_turn(session: Session, now_us: int) -> Iterator[tuple[str, str]]:
-    run = session.run
+    run = session.run if session.followed is None else None  # while the model works, nothing is written
     if run is not None and not run.heard and (age := _s(run.since_us, now_us)) >= NO_INIT_S:
         yield "no_init", f"Claude Code has said nothing for {age} s since the prompt."
     elif run is not None and not session.tools and not session.questions:
@@ -148,17 +173,22 @@ def _of_the_turn(session: Session, now_us: int) -> Iterator[tuple[str, str]]:
 
 def _of_requests(session: Session, now_us: int) -> Iterator[tuple[str, str]]:
     for key, question in session.asked.items():
+        if question.is_menu:
+            continue
         if (age := _s(question.since_us, now_us)) >= UNANSWERED_S:
             kind = "permission_unanswered" if question.kind == "can_use_tool" else "request_unanswered"
-            yield kind, f"The caller has not answered {question.kind} ({key}) for {age} s."
+            who = "The caller" if session.followed is None else "The user"
+            yield kind, f"{who} has not answered {question.kind} ({key}) for {age} s."
     for key, request in session.requests.items():
         if (age := _s(request.since_us, now_us)) >= UNANSWERED_S:
             yield "claude_unanswered", f"Claude Code has not answered {request.subtype} ({key}) for {age} s."
 
 
 def _after_the_end(session: Session) -> list[tuple[str, str]]:
-    if session.state == "failed":
+    if session.crash is not None:
         return [("crashed", "The log does not end and nobody holds it: the wrapper was killed.")]
+    if session.state == "failed":
+        return [("killed", "Claude Code did not end by itself: it was killed, or the machine went down.")]
     if session.ended_in_turn:
         return [("exit_without_result", "The command ended in the middle of a turn, without a result.")]
     return []

@@ -7,13 +7,10 @@ from proxy.events import outcome, system
 from proxy.events.emitter import Emitter
 from proxy.events.fields import Message, inner, integer, items, number, present, text, texts
 from proxy.events.session import Question, Tool
-from proxy.events.spending import TOKENS, Usage
+from proxy.events.spending import stated_usage
 
 _CALLS = frozenset(("tool_use", "server_tool_use", "mcp_tool_use"))
 _USAGE = ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
-_STATED = ("inputTokens", "outputTokens", "cacheReadInputTokens", "cacheCreationInputTokens")
-_FIGURES = {**dict(zip(TOKENS, _STATED, strict=True)), "cost_usd": "costUSD"}
-"""What a model's usage is made of, and what Claude Code calls it in `modelUsage`."""
 
 
 def take(emitter: Emitter, message: Message) -> None:
@@ -29,7 +26,8 @@ def take(emitter: Emitter, message: Message) -> None:
 # -- the conversation ------------------------------------------------------------------------------------------
 
 
-def _assistant(emitter: Emitter, message: Message) -> None:
+def take_answer(emitter: Emitter, message: Message) -> None:
+    """Take a part of the model's answer: what it says and thinks, and the tools that it calls."""
     answer = inner(message, "message")
     parent = text(message, "parent_tool_use_id")
     blocks = list(items(answer, "content"))
@@ -50,7 +48,7 @@ def _assistant(emitter: Emitter, message: Message) -> None:
         if block.get("type") in _CALLS:
             _tool_call(emitter, block, parent, {**call, **texts(answer, "model")})
         elif text(block, "tool_use_id"):
-            _tool_result(emitter, block, {})
+            tool_result(emitter, block, {})
     if error := text(message, "error"):
         emitter.emit("error", source="assistant", error=error, **present(message, "api_error_status"))
 
@@ -61,7 +59,7 @@ def _user(emitter: Emitter, message: Message) -> None:
     meta = {text(one, "id"): one for one in items(message, "tool_result_meta")}
     for block in items(inner(message, "message"), "content"):
         if block.get("type") == "tool_result":
-            _tool_result(emitter, block, meta.get(text(block, "tool_use_id"), {}))
+            tool_result(emitter, block, meta.get(text(block, "tool_use_id"), {}))
 
 
 def _model_call(answer: Message) -> Message:
@@ -99,7 +97,8 @@ def _tool_call(emitter: Emitter, block: Message, parent: str | None, call: Messa
     )
 
 
-def _tool_result(emitter: Emitter, block: Message, meta: Message) -> None:
+def tool_result(emitter: Emitter, block: Message, meta: Message) -> None:
+    """Take the result of a tool's call; ``meta``: what Claude Code says beside it."""
     tool_use_id = text(block, "tool_use_id")
     if tool_use_id is None:
         return
@@ -111,7 +110,7 @@ def _tool_result(emitter: Emitter, block: Message, meta: Message) -> None:
     session = emitter.session
     tool = session.tools.pop(tool_use_id, None)
     if tool is not None:
-        fields |= {"tool": tool.name, "duration_ms": (emitter.timestamp_us - tool.since_us) / 1000}
+        fields |= {"tool": tool.name, "duration_ms": max(0, emitter.timestamp_us - tool.since_us) / 1000}
         if tool.parent is not None:
             fields |= {"parent_tool_use_id": tool.parent, "depth": tool.depth}
     if failed and (
@@ -138,7 +137,7 @@ def _result(emitter: Emitter, message: Message) -> None:
     if session.run is None:
         # A turn that nobody asked for and that did not even begin, such as after a session to resume that is not there.
         emitter.start_unprompted_run("result", origin)
-    cost = session.spending.take(number(message, "total_cost_usd"), _model_usage(message))
+    cost = session.spending.take(number(message, "total_cost_usd"), stated_usage(message))
     run = session.run
     became = outcome.of_result(
         message,
@@ -175,20 +174,6 @@ def _errors(message: Message, became: outcome.Outcome) -> list[Any]:
         return errors
     said = message.get("result") if message.get("is_error") is True else None
     return [said or became.reason]
-
-
-def _model_usage(message: Message) -> dict[str, Usage] | None:
-    """Return what each model took since the totals began, under the names that totals have here."""
-    stated = message.get("modelUsage")
-    if not isinstance(stated, dict):
-        return None
-    return {
-        name: {
-            ours: value for ours, theirs in _FIGURES.items() if (value := number(model, theirs)) is not None
-        }
-        for name, model in stated.items()
-        if isinstance(model, dict)
-    }
 
 
 def _command_lifecycle(emitter: Emitter, message: Message) -> None:
@@ -266,7 +251,7 @@ def _conversation_reset(emitter: Emitter, message: Message) -> None:
 
 
 _HANDLERS: dict[str, Callable[[Emitter, Message], None]] = {
-    "assistant": _assistant,
+    "assistant": take_answer,
     "user": _user,
     "result": _result,
     "system": system.take,

@@ -15,7 +15,7 @@ _TASK_EVENTS: dict[str, Name] = {
     "task_progress": "task_progress",
     "task_updated": "task_updated",
 }
-_TASK_ENDS: dict[str, Name] = {
+TASK_ENDS: dict[str, Name] = {
     "completed": "task_completed",
     "failed": "task_failed",
     "stopped": "task_stopped",
@@ -166,7 +166,7 @@ def _task(emitter: Emitter, message: Message) -> None:
         fields["patch"] = inner(message, "patch")
     elif subtype == "task_notification":
         emitter.session.tasks.pop(task_id, None)
-        event = _TASK_ENDS.get(text(message, "status") or "", "task_updated")
+        event = TASK_ENDS.get(text(message, "status") or "", "task_updated")
     emitter.emit(event, **fields)
 
 

@@ -24,7 +24,7 @@ State = Literal["starting", "idle", "executing", "waiting", "compacting", "ended
 
 OVER: Final[frozenset[State]] = frozenset(("ended", "failed"))
 """States of a session that is over."""
-_LIVE: Final[frozenset[State]] = frozenset(("idle", "executing", "waiting", "compacting", "ended"))
+_LIVE: Final[frozenset[State]] = frozenset(("idle", "executing", "waiting", "compacting", "ended", "failed"))
 
 
 class StateKind(NamedTuple):
@@ -44,12 +44,12 @@ STATES: Final[dict[State, StateKind]] = {
     "compacting": StateKind("the conversation is being compacted", _LIVE - {"compacting"}),
     "ended": StateKind("the command has exited"),
     "failed": StateKind(
-        "the wrapper died: its log does not end, and nobody holds it; told by the lock, so no event has it"
+        "the wrapper died: its log does not end, and nobody holds it; or an interactive `claude` did not end by itself"
     ),
 }
-"""Records lead from one state to the next. Nothing leads back to `starting`, and nothing out of `ended`.
+"""Records lead from one state to the next. Nothing leads back to `starting`, and nothing out of `ended` and `failed`.
 
-`failed` is no state of a log but of its lock (see `Session.mark_crashed`), so no record leads there.
+Of a relayed session `failed` is no state of its log but of its lock (see `Session.mark_crashed`).
 """
 
 Name = Literal[
@@ -80,6 +80,7 @@ Name = Literal[
     "api_retry",
     "rate_limited",
     "compaction",
+    "cost_updated",
     "status_changed",
     "validation_failed",
     "protocol_drift",
@@ -110,6 +111,7 @@ _TOOL_RESULT: Final = _fields(
 _RUN_END: Final = _fields(
     "outcome outcome_reason duration_ms claude_duration_ms turns result structured_output errors subtype"
     " terminal_reason stop_reason permission_denials usage cost_usd total_cost_usd model_usage origin"
+    " unprompted"
 )
 _TASK: Final = _fields(
     "task_id tool_use_id description task_type subagent_type status summary usage last_tool_name patch"
@@ -121,7 +123,7 @@ EVENTS: Final[dict[Name, EventKind]] = {
     "session_started": EventKind(
         "the first record",
         "Session started",
-        _fields("command kind name cwd pid age_ms versions validation capture_options traceparent"),
+        _fields("command kind mode name cwd pid age_ms versions validation capture_options traceparent"),
     ),
     "session_ended": EventKind(
         "the command's exit",
@@ -208,10 +210,16 @@ EVENTS: Final[dict[Name, EventKind]] = {
         "Conversation compacted",
         _fields("trigger pre_tokens post_tokens duration_ms"),
     ),
+    "cost_updated": EventKind(
+        "`cost-state` of a transcript, which Claude Code writes when a conversation ends",
+        "Cost",
+        _fields("total_cost_usd model_usage"),
+        is_shown=False,
+    ),
     "status_changed": EventKind(
-        "`system/status`, `session_state_changed`, `conversation_reset`",
+        "`system/status`, `session_state_changed`, `conversation_reset`; Claude Code's registry",
         "Status changed",
-        _fields("status source permissionMode compact_result compact_error trigger"),
+        _fields("status source waiting_for permissionMode compact_result compact_error trigger"),
         is_shown=False,
     ),
     "validation_failed": EventKind(
@@ -305,6 +313,7 @@ FIELDS: Final[dict[str, dict[str, Any]]] = {
     "max_retries": {"description": "How often the API is asked again at most."},
     "mcp_servers": {"description": "MCP servers and their status, as Claude Code tells them."},
     "message_id": {**_TEXT, "description": "The answer that a message is a part of."},
+    "mode": {"description": "`followed`: an interactive session, which is recorded beside and not relayed."},
     "model": {"type": ["string", "null"]},
     "model_usage": {
         "type": "object",
@@ -318,9 +327,10 @@ FIELDS: Final[dict[str, dict[str, Any]]] = {
     },
     "original_model": {"description": "The model that was to be used."},
     "outcome": {
-        "type": "string",
-        "description": "Of a turn or session: `ok`, `failed`, `limited`, `blocked`, `interrupted` or `crashed`. Of a"
-        " hook: as Claude Code says it. Of a permission without an answer: `cancelled`.",
+        "type": ["string", "null"],
+        "description": "Of a turn or session: `ok`, `failed`, `limited`, `blocked`, `interrupted` or `crashed`; null"
+        " where nothing was recorded that tells. Of a hook: as Claude Code says it. Of a permission without an answer:"
+        " `cancelled`.",
     },
     "outcome_reason": {
         "type": ["string", "null"],
@@ -389,6 +399,7 @@ FIELDS: Final[dict[str, dict[str, Any]]] = {
     "validation": {"description": "How lines are judged: `observe`, `enforce` or `off`."},
     "verdict": {"enum": ["valid", "invalid", "unknown", "malformed", "text"]},
     "versions": {"description": "Versions of claude-proxy and Python."},
+    "waiting_for": {"description": "What Claude Code waits for, as its registry says it."},
     "waiting_ms": {"type": "number", "minimum": 0, "description": "How long the caller took to answer."},
     "where": {"description": "The part of claude-proxy that failed."},
 }

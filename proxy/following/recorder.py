@@ -364,6 +364,7 @@ def _started(
         "cwd": command.cwd,
         "name": settings.name,
         "pid": command.identity.pid,
+        "age_ms": (process.boot_ns() - command.started_boot_ns) // 1_000_000,
         "proc_start": command.identity.start,
         "boot_id": command.identity.boot,
         "follower_pid": os.getpid(),

@@ -546,8 +546,20 @@ export type ApiSession = {
   name?: string | null;
   /** The beginning of the first prompt. */
   prompt?: string | null;
+  /** `followed`: an interactive session, which is recorded beside and not relayed. */
+  mode?: "relayed" | "followed";
+  /** Whether what is said in the session is recorded. */
+  recording?: {
+    state: "recorded" | "not recorded" | "states alone";
+    /** A sentence that says why it is not, or not all. */
+    why: string | null;
+  };
+  /** A shell runs in the background of an idle interactive session. */
+  background?: boolean;
+  /** The command is stopped, as by Ctrl-Z. */
+  suspended?: boolean;
   state: "starting" | "idle" | "executing" | "waiting" | "compacting" | "ended" | "failed";
-  /** What became of it; null while it is not over. */
+  /** What became of it; null while it is not over, and where nothing was recorded that tells. */
   outcome?: "ok" | "failed" | "limited" | "blocked" | "interrupted" | "crashed" | null;
   /** A sentence that says why, unless the outcome is `ok`. */
   outcome_reason?: string | null;
@@ -580,7 +592,7 @@ export type ApiSession = {
   problems?: Array<string>;
   /** How long the command ran, so far if it goes on. */
   duration_ms?: number;
-  /** Results of Claude Code. */
+  /** Results of Claude Code; of an interactive session turns of its prompts that were not interrupted. */
   turns?: number;
   /** Calls of tools, whatever became of them. */
   tool_calls?: number;
@@ -591,6 +603,8 @@ export type ApiSession = {
   subagents?: number;
   /** What all turns cost, in US dollars; null until a result states it. */
   cost?: number | null;
+  /** A sentence that says why the cost of an interactive session is not known, or not all of it. */
+  cost_reason?: string | null;
   /** By stream and verdict. */
   counts?: { [key: string]: unknown };
   /** The session is over, and its log is not read to the end yet: all figures are of what is read. */
@@ -2570,7 +2584,7 @@ export type ControlResponsesUpdateSettings = { [key: string]: unknown };
 /** Event. What happened in a session, in the stable vocabulary of this project, as derived from the wire. The vocabulary is closed, extra fields are allowed. */
 export type Events = {
   /** What happened. */
-  event: "session_started" | "session_ended" | "session_initialized" | "run_started" | "run_completed" | "run_failed" | "run_interrupted" | "assistant_message" | "tool_started" | "tool_progress" | "tool_completed" | "tool_failed" | "permission_requested" | "permission_resolved" | "command_received" | "task_started" | "task_progress" | "task_updated" | "task_completed" | "task_failed" | "task_stopped" | "hook_started" | "hook_completed" | "notification" | "api_retry" | "rate_limited" | "compaction" | "status_changed" | "validation_failed" | "protocol_drift" | "recording_gap" | "error";
+  event: "session_started" | "session_ended" | "session_initialized" | "run_started" | "run_completed" | "run_failed" | "run_interrupted" | "assistant_message" | "tool_started" | "tool_progress" | "tool_completed" | "tool_failed" | "permission_requested" | "permission_resolved" | "command_received" | "task_started" | "task_progress" | "task_updated" | "task_completed" | "task_failed" | "task_stopped" | "hook_started" | "hook_completed" | "notification" | "api_retry" | "rate_limited" | "compaction" | "cost_updated" | "status_changed" | "validation_failed" | "protocol_drift" | "recording_gap" | "error";
   /** RFC 3339, with a zone. */
   timestamp: string;
   /** The session's state after the event. */
@@ -2673,6 +2687,8 @@ export type Events = {
   mcp_servers?: unknown;
   /** The answer that a message is a part of. */
   message_id?: string;
+  /** `followed`: an interactive session, which is recorded beside and not relayed. */
+  mode?: unknown;
   model?: string | null;
   /** What each model took in the session so far: tokens by kind, and `cost_usd`. */
   model_usage?: { [key: string]: unknown };
@@ -2684,8 +2700,8 @@ export type Events = {
   origin?: string;
   /** The model that was to be used. */
   original_model?: unknown;
-  /** Of a turn or session: `ok`, `failed`, `limited`, `blocked`, `interrupted` or `crashed`. Of a hook: as Claude Code says it. Of a permission without an answer: `cancelled`. */
-  outcome?: string;
+  /** Of a turn or session: `ok`, `failed`, `limited`, `blocked`, `interrupted` or `crashed`; null where nothing was recorded that tells. Of a hook: as Claude Code says it. Of a permission without an answer: `cancelled`. */
+  outcome?: string | null;
   /** A sentence that says why, unless it is `ok`. */
   outcome_reason?: string | null;
   /** What a hook printed. */
@@ -2783,6 +2799,8 @@ export type Events = {
   verdict?: "valid" | "invalid" | "unknown" | "malformed" | "text";
   /** Versions of claude-proxy and Python. */
   versions?: unknown;
+  /** What Claude Code waits for, as its registry says it. */
+  waiting_for?: unknown;
   /** How long the caller took to answer. */
   waiting_ms?: number;
   /** The part of claude-proxy that failed. */

@@ -204,8 +204,8 @@ async def test_models_are_the_apis_own(model: type[msgspec.Struct], name: str) -
 
 async def test_a_session_has_all_that_the_server_says() -> None:
     """No figure of a session is lost on the way to a program."""
-    # Whether it has read the whole log, a server says beside what the log says.
-    assert {*describe(Session("x"), 0), "catching_up"} == set(models.Session.__struct_fields__)
+    # Whether it has read the whole log, and whether the command is stopped, a server says beside what the log says.
+    assert {*describe(Session("x"), 0), "catching_up", "suspended"} == set(models.Session.__struct_fields__)
 
 
 def test_every_name_is_documented() -> None:

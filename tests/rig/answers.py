@@ -51,6 +51,11 @@ class Gate:
         self._reached.set()
         self._open.wait(GATE_WAIT_S)
 
+    def wait_until_reached(self) -> None:
+        """Wait, in a thread, until a stream has come this far; TimeoutError when none does within the limit."""
+        if not self._reached.wait(GATE_WAIT_S):
+            raise TimeoutError("no answer came as far as the gate")
+
     async def reached(self) -> None:
         """Return when a stream stands at the gate.
 

@@ -1,0 +1,214 @@
+"""What the recorder of an interactive session says besides lines: Claude Code's registry, and how recording stands.
+
+The registry says what Claude Code does, and often before the line is written that tells why. So states come from here,
+and events of a permission from whichever of the two tells the rest: see `match_prompts` and `decided`.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from proxy.events.emitter import Emitter
+from proxy.events.fields import Message, inner, number, text
+from proxy.events.session import Followed, PermissionPrompt, Question, Task, Tool
+from proxy.events.spending import stated_usage
+from proxy.events.vocabulary import State
+
+__all__ = ["decided", "match_prompts", "take"]
+
+_STATES: Final[dict[str, State]] = {
+    "idle": "idle",
+    "shell": "idle",
+    "busy": "executing",
+    "waiting": "waiting",
+}
+"""What the registry's words mean; ``shell`` is idle while a shell runs in the background."""
+PERMISSION: Final = "permission prompt"
+INPUT: Final = "input needed"
+ASKED: Final = "AskUserQuestion"
+"""The tool that asks the user; what it waits for is the answer, and no permission."""
+_REGISTRY: Final = "registry"
+"""The key of the question that the registry tells of: there is one at a time."""
+_MOST_PROMPTS = 20
+"""Permission prompts that no line has told of yet; more are not open at a time."""
+
+
+def take(emitter: Emitter, followed: Followed, event_type: str, data: Message) -> None:
+    """Take one lifecycle record of a followed session; one of another kind says nothing here."""
+    handler = _HANDLERS.get(event_type)
+    if handler is not None:
+        handler(emitter, followed, data)
+
+
+# -- what Claude Code does -------------------------------------------------------------------------------------
+
+
+def _status(emitter: Emitter, followed: Followed, data: Message) -> None:
+    emitter.happened(text(data, "since"), _REGISTRY)
+    status, waiting_for = text(data, "status"), text(data, "waiting_for")
+    if data.get("gone") is True:
+        status = None
+    else:
+        _initialized(emitter, data)
+    _close_prompt(emitter, followed)
+    followed.status, followed.background = status, status == "shell"
+    followed.states_are_told = followed.states_are_told or status is not None
+    if status == "waiting":
+        _open_prompt(emitter, followed, waiting_for or "an answer")
+    if status in _STATES:
+        emitter.change_state(_STATES[status], f"claude_status/{status}", stated=True)
+    if status is not None:
+        more = {} if waiting_for is None else {"waiting_for": waiting_for}
+        emitter.emit("status_changed", status=status, source=_REGISTRY, **more)
+    match_prompts(emitter, followed)
+
+
+def _initialized(emitter: Emitter, data: Message) -> None:
+    session, conversation = emitter.session, text(data, "claude_session_id")
+    if conversation is None or conversation == session.claude_session_id:
+        return
+    session.claude_session_id = conversation
+    session.claude_code_version = text(data, "version") or session.claude_code_version
+    session.initialized = True
+    emitter.emit(
+        "session_initialized",
+        claude_session_id=conversation,
+        claude_code_version=text(data, "version"),
+        changed=True,
+    )
+
+
+# -- permissions -----------------------------------------------------------------------------------------------
+
+
+def _open_prompt(emitter: Emitter, followed: Followed, waiting_for: str) -> None:
+    kind = "can_use_tool" if waiting_for == PERMISSION else waiting_for
+    emitter.session.questions[_REGISTRY] = Question(kind, emitter.seq, emitter.timestamp_us)
+    if waiting_for in (PERMISSION, INPUT) and emitter.timestamp_us > followed.decided_us:
+        asked = PermissionPrompt(waiting_for, emitter.seq, emitter.timestamp_us)
+        followed.prompts = [*followed.prompts[-_MOST_PROMPTS:], asked]
+
+
+def _close_prompt(emitter: Emitter, followed: Followed) -> None:
+    if emitter.session.questions.pop(_REGISTRY, None) is not None and followed.prompts:
+        last = followed.prompts[-1]
+        last.until_us = last.until_us or emitter.timestamp_us
+
+
+def match_prompts(emitter: Emitter, followed: Followed) -> None:
+    """Say which tool an open prompt asks for, as soon as that is known: the first that was called and has no answer.
+
+    Claude Code asks for one tool after the other, in the order in which the model has called them.
+    """
+    question = emitter.session.questions.get(_REGISTRY)
+    prompt = followed.prompts[-1] if followed.prompts else None
+    if question is None or prompt is None or prompt.until_us or prompt.tool_use_id is not None:
+        return
+    taken = {one.tool_use_id for one in followed.prompts}
+    for tool_use_id, tool in emitter.session.tools.items():
+        is_question = tool.name == ASKED
+        if (
+            tool_use_id not in taken
+            and tool.since_us <= prompt.since_us
+            and is_question == (prompt.kind == INPUT)
+            and not tool.is_agent
+        ):
+            question.tool, question.tool_use_id = tool.name, tool_use_id
+            _ask(emitter, prompt, tool_use_id, tool)
+            return
+
+
+def _ask(emitter: Emitter, prompt: PermissionPrompt, tool_use_id: str, tool: Tool) -> None:
+    prompt.tool_use_id = tool_use_id
+    question = Question("can_use_tool", prompt.seq, prompt.since_us, tool.name, tool_use_id)
+    emitter.ask_permission(_request_id(tool_use_id), question)
+
+
+def decided(emitter: Emitter, followed: Followed, tool_use_id: str, decision: str | None) -> None:
+    """Take the end of a tool's call: what the user decided on it, None where nobody asked.
+
+    Each tool that was asked for gets its answer, and each that was decided on its question: the registry may have been
+    too quick to be seen.
+    """
+    tool = emitter.session.tools.get(tool_use_id)
+    if tool is None:
+        return
+    if decision is not None:
+        followed.decided_us = max(followed.decided_us, emitter.timestamp_us)
+    prompt = next((one for one in followed.prompts if one.tool_use_id == tool_use_id), None)
+    if prompt is None and decision is None:
+        return
+    if prompt is None:
+        prompt = _unmatched(followed, emitter.timestamp_us) or PermissionPrompt(
+            PERMISSION, emitter.seq, emitter.timestamp_us
+        )
+        _ask(emitter, prompt, tool_use_id, tool)
+    question = Question("can_use_tool", prompt.seq, prompt.since_us, tool.name, tool_use_id)
+    until_us = min(prompt.until_us or emitter.timestamp_us, emitter.timestamp_us)
+    answer: dict[str, Any] = {"outcome": "cancelled"} if decision is None else {"decision": decision}
+    emitter.resolve_permission(_request_id(tool_use_id), question, until_us=until_us, **answer)
+    followed.prompts = [one for one in followed.prompts if one is not prompt]
+
+
+def _unmatched(followed: Followed, decided_us: int) -> PermissionPrompt | None:
+    """Return the prompt that was answered then, and of which nobody knows yet what it asked for."""
+    fitting = (one for one in followed.prompts if one.tool_use_id is None and one.since_us <= decided_us)
+    return next(fitting, None)
+
+
+def _request_id(tool_use_id: str) -> str:
+    return f"prompt-{tool_use_id}"
+
+
+# -- how recording stands --------------------------------------------------------------------------------------
+
+
+def _opened(emitter: Emitter, followed: Followed, data: Message) -> None:
+    if text(data, "why") == "subagent":
+        _subagent(emitter, followed, data)
+        return
+    session = emitter.session
+    before = inner(data, "cost_before")
+    session.spending.begin_conversation(number(before, "totalCostUSD") or 0.0, stated_usage(before) or {})
+    followed.usage.clear()
+    followed.cost_is_mixed = followed.cost_is_mixed or ("cost_before" in data and data["cost_before"] is None)
+
+
+def _subagent(emitter: Emitter, followed: Followed, data: Message) -> None:
+    file, parent = text(data, "file") or "", text(data, "parent_tool_use_id")
+    agent_id = file.rpartition("/")[2].removesuffix(".jsonl").removeprefix("agent-")
+    followed.agents[file] = parent
+    call = emitter.session.tools.get(parent or "")
+    fields: dict[str, Any] = {"task_id": agent_id, "description": text(data, "description") or ""}
+    if parent is not None:
+        fields["tool_use_id"] = parent
+    if (kind := text(data, "agent_type")) is not None:
+        fields["subagent_type"] = kind
+    if call is not None:  # it has not returned, so whoever made it waits for the task
+        fields |= {"foreground": True, **({"depth": call.depth} if call.depth else {})}
+        fields |= emitter.subagent(parent)
+    elif parent not in followed.finished:
+        fields["new_subagent"] = True
+    if parent not in followed.finished:
+        emitter.session.tasks[agent_id] = Task(
+            fields["description"], emitter.seq, emitter.timestamp_us, parent
+        )
+    emitter.emit("task_started", **fields)
+
+
+def _shared(_emitter: Emitter, followed: Followed, data: Message) -> None:
+    followed.is_shared = data.get("over") is not True
+    followed.cost_is_mixed = True
+
+
+def _not_recorded(emitter: Emitter, followed: Followed, data: Message) -> None:
+    followed.not_recorded = None if data.get("over") is True else text(data, "why") or "unknown"
+    if followed.not_recorded is not None:
+        emitter.emit("notification", text=followed.why_not_recorded, kind="not_recorded")
+
+
+_HANDLERS: dict[str, Callable[[Emitter, Followed, Message], None]] = {
+    "claude_status": _status,
+    "transcript_opened": _opened,
+    "transcript_shared": _shared,
+    "not_recorded": _not_recorded,
+}
