@@ -5,7 +5,8 @@ of two object shapes): what is refused is judged by the schema itself. A schema 
 is an error, never ignored, so that a schema cannot say something that the fast path does not see.
 """
 
-from typing import Any, Literal, Union, get_args, get_origin
+import re
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import msgspec
 
@@ -16,6 +17,20 @@ ANNOTATIONS = frozenset(
 )
 # By its name on the wire, the type of a field and whether it is required.
 _Fields = dict[str, tuple[Any, bool]]
+# What msgspec holds a scalar of a type to, by the keyword of JSON Schema.
+_OF_STRINGS = {
+    "minLength": "min_length",
+    "maxLength": "max_length",
+    "pattern": "pattern",
+    "format": "pattern",
+}
+_OF_NUMBERS = {"minimum": "ge", "maximum": "le", "exclusiveMinimum": "gt"}
+_LIMITS = {"string": _OF_STRINGS, "integer": _OF_NUMBERS, "number": _OF_NUMBERS}
+DATE_TIME = (
+    r"^(?!0000)[0-9]{4}-(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31)"
+    r"[Tt](?:[01][0-9]|2[0-3]):[0-5][0-9]:(?:[0-5][0-9]|60)(?:\.[0-9]+)?(?:[Zz]|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])\Z"
+)
+"""A time as in RFC 3339, with a zone, on a day that every year has."""
 _SCALARS: dict[str, Any] = {"string": str, "integer": int, "number": float, "boolean": bool, "null": None}
 
 
@@ -120,9 +135,12 @@ class Compiler:
         if kind == "array":
             _allow(schema, "type", "items")
             return list[self._type(schema.get("items", {}), name)]  # type: ignore[misc]
-        # What is said of objects and arrays does not concern scalars.
-        _allow(schema, "type", "properties", "required", "items", "additionalProperties")
-        return _SCALARS[kind]
+        # What is said of other types does not concern this one.
+        concerned = ("type", "properties", "required", "items", "additionalProperties")
+        _allow(schema, *concerned, *_OF_STRINGS, *_OF_NUMBERS)
+        known = _LIMITS.get(kind, {})
+        limits = {known[key]: _limit(key, value) for key, value in schema.items() if key in known}
+        return Annotated[_SCALARS[kind], msgspec.Meta(**limits)] if limits else _SCALARS[kind]
 
     def _object(self, schema: Schema, name: str) -> Any:
         choice = table(schema)
@@ -153,7 +171,11 @@ class Compiler:
         if self._any_tag or choice.default is not None:
             return self._picked(common, name, choice)
         common.pop(tag)
-        wanted = self._only.get(name, choice.rows.keys()) & choice.rows.keys()
+        # Of a closed vocabulary also the tags that have nothing of their own.
+        tags = choice.rows.keys() | set(schema["properties"][tag].get("enum", ()))
+        if not all(isinstance(value, str) for value in tags):
+            raise UnsupportedError(f"{name} is told apart by something else than a string")
+        wanted = self._only.get(name, tags) & tags
         return self._of_tags(tag, {value: self._row(common, name, choice, value) for value in wanted})
 
     def _of_tags(self, tag: str, rows: dict[str, _Fields]) -> Any:
@@ -181,9 +203,17 @@ class Compiler:
 
     def _row(self, common: _Fields, name: str, choice: Table, value: str) -> _Fields:
         """Return the fields of objects with that tag, but for the tag itself."""
+        if value not in choice.rows:
+            return common
         row, row_name = follow(choice.rows[value], name)
         own = self._fields(row, row_name)
         own.pop(choice.tag, None)
+        for key, (kind, _) in own.items():
+            if (
+                kind is self._anything and key in common
+            ):  # the row says no more of it than that it must be there
+                own[key] = (common[key][0], True)
+                common = {**common, key: own[key]}
         if any(own[key] != common[key] for key in own.keys() & common.keys()):
             raise UnsupportedError(f"{row_name} defines otherwise what {name} defines")
         return common | own
@@ -235,6 +265,20 @@ class Compiler:
         return Union[tuple(kept.values())]  # noqa: UP007 - made at run time
 
 
+def python_pattern(pattern: str) -> str:
+    """Return a pattern of a schema as Python has it, where `$` also matches before a newline at the end."""
+    return re.sub(r"\$$", r"\\Z", pattern)
+
+
+def _limit(keyword: str, value: Any) -> Any:
+    match keyword:
+        case "pattern":
+            return python_pattern(value)
+        case "format":
+            return {"date-time": DATE_TIME}[value]
+    return value
+
+
 def _allow(schema: Schema, *keywords: str) -> None:
     unknown = schema.keys() - ANNOTATIONS - set(keywords)
     if unknown:
@@ -249,6 +293,8 @@ def _parts(member: Any) -> tuple[Any, ...]:
 
 def _group(member: Any) -> str:
     """Name what msgspec would see first: two members of one group cannot be in one union."""
+    if get_origin(member) is Annotated:
+        member = get_args(member)[0]
     if member is None or member is type(None):
         return "null"
     if member is bool:

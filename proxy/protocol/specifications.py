@@ -5,15 +5,16 @@ schema alone, and is `valid`, `invalid` or `malformed`.
 """
 
 import difflib
+import functools
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
 
-from proxy.protocol import full, grammar, library
+from proxy.protocol import fastpath, full, grammar, library
 from proxy.protocol.judge import Judge
-from proxy.protocol.verdict import Judgement
+from proxy.protocol.verdict import VALID, Judgement
 
 _TYPES = {
     "api": "api",
@@ -107,10 +108,22 @@ class SchemaJudge:
 
     def __init__(self, name: str) -> None:
         self._file = _file(name)
+        self._decode = _decode(self._file)
 
     def judge(self, line: bytes) -> Judgement:
         """Return the judgement on a line: `valid`, `invalid` or `malformed`."""
-        return grammar.fault(line) or full.judgement(self._file, line)
+        return VALID if self._accepts(line) else grammar.fault(line) or full.judgement(self._file, line)
+
+    def _accepts(self, line: bytes) -> bool:
+        """Tell whether a line is valid, by no more than one decode. False says nothing."""
+        is_long = len(line) > grammar.SHORT
+        if self._decode is None or (is_long and grammar.is_crowded(line)):
+            return False
+        try:
+            self._decode(line)
+        except grammar.REFUSALS:
+            return False
+        return (line.isascii() or grammar.is_utf8(line)) and (not is_long or grammar.is_within_limits(line))
 
     def judge_lines(self, lines: Sequence[bytes]) -> list[Judgement]:
         """Return the judgement on each line."""
@@ -129,6 +142,16 @@ def forget() -> None:
     """Read and compile every schema again when it is next asked for."""
     library.forget()
     full.forget()
+    _decode.cache_clear()
+
+
+@functools.cache
+def _decode(file: str) -> Callable[[bytes], Any] | None:
+    """Return the typed decode made from a schema; None for one that says what a type cannot."""
+    try:
+        return fastpath.decoder(fastpath.Compiler().compile(file)).decode
+    except fastpath.UnsupportedError:
+        return None
 
 
 def _file(name: str) -> str:

@@ -679,6 +679,13 @@ export type Commands = {
   prompt?: string;
   /** The prompt's content blocks, when it is more than text. */
   content?: Array<unknown>;
+  /** How it is to be done. The same may stand beside the prompt. */
+  options?: {
+    /** How long it may take, in milliseconds. */
+    timeout?: number;
+    /** Who answers; null for the default. */
+    model?: string | null;
+  };
   /** How long it may take, in milliseconds. */
   timeout?: number;
   /** RFC 3339, with a zone. */

@@ -13,6 +13,7 @@ from proxy.protocol import Judge, full, library
 from proxy.protocol.drift import Finder
 from proxy.protocol.fastpath import Compiler, decoder
 from proxy.protocol.grammar import REFUSALS
+from proxy.protocol.specifications import judge_for
 from tests.protocol import corpus
 from tests.protocol.corpus import STREAMS, Stream
 
@@ -178,3 +179,31 @@ def test_every_kind_of_message_has_a_fast_path(stream: Stream, type_: str, tag: 
     assert choice is not None
     _, name = library.follow(choice.rows[type_], f"{stream}.json")
     assert Compiler().compile(name) is not None
+
+
+VOCABULARY: list[tuple[str, Any]] = [
+    ("commands", {"action": "prompt", "prompt": "x", "options": {"timeout": 1, "model": "m"}, "model": None}),
+    ("commands", {"action": "interrupt", "timeout": 0.5, "session_id": "a-1", "variables": ["A"]}),
+    ("commands", {"action": "respond", "outcome": "success", "decision": "deny", "max_thinking_tokens": 7}),
+    (
+        "events",
+        {"event": "error", "timestamp": "2026-11-22T10:00:00Z", "state": "idle", "seq": 0, "usage": {}},
+    ),
+    ("events", {"event": "run_completed", "timestamp": "2026-11-22T10:00:00Z", "duration_ms": 0, "turns": 1}),
+]
+
+
+@pytest.mark.parametrize(("name", "value"), VOCABULARY)
+def test_every_judge_has_the_same_verdict_on_the_vocabularies(name: str, value: Any) -> None:
+    """Limits of numbers and strings, and what only some actions need, hold on the fast path as in the schema."""
+    judge = judge_for(name)
+    assert judge.judge(json.dumps(value).encode()).verdict == "valid"
+    limits = [
+        {**value, key: limit} for key in value for limit in ("", "x\n", "-", 0, -1, -0.5, 1e300, 10**30)
+    ]
+    for changed in [*limits, *(changed for _, changed in corpus.broken(value))]:
+        line = json.dumps(changed).encode()
+        verdict = judge.judge(line).verdict
+        assert verdict == full.judgement(f"{name}.json", line).verdict
+        # The other reference knows no times without a further library.
+        assert corpus.second_reference(f"{name}.json").is_valid(changed) == (verdict == "valid"), changed

@@ -46,6 +46,15 @@ DEFAULTED: dict[str, Any] = {
         TABLE["allOf"][1],
     ],
 }
+# A closed list of tags, of which one needs more than the others.
+VOCABULARY: dict[str, Any] = {
+    "type": "object",
+    "required": ["do"],
+    "properties": {"do": {"enum": ["say", "stop"]}, "what": {"type": "string"}},
+    "allOf": [
+        {"if": {"required": ["do"], "properties": {"do": {"const": "say"}}}, "then": {"required": ["what"]}}
+    ],
+}
 TAGLESS = [b"[]", b"7", b"null", b'{"type":null,"x":1}', b'{"type":7}', b'{"type":["x"],"x":1}']
 
 
@@ -69,6 +78,33 @@ TAGLESS = [b"[]", b"7", b"null", b'{"type":null,"x":1}', b'{"type":7}', b'{"type
             [b'{"from":1}'],
         ),
         (KNOWN, [b'"a"', b'"c"', b"null"], [b"1"]),
+        (
+            {"type": "string", "minLength": 1, "maxLength": 2},
+            ['"é"'.encode(), b'"ab"'],
+            [b'""', b'"abc"', b"1"],
+        ),
+        ({"type": "string", "pattern": "^a$"}, [b'"a"'], [b'"b"', b'"a\\n"', b'"ba"']),
+        ({"type": "number", "exclusiveMinimum": 0}, [b"0.1", b"1"], [b"0", b"-1", b'"1"', b"true"]),
+        (
+            {"type": ["integer", "null"], "minimum": 0, "maximum": 2},
+            [b"0", b"2", b"null"],
+            [b"-1", b"3", b"1.5"],
+        ),
+        (
+            {"type": "string", "format": "date-time"},
+            [b'"2026-11-22T10:00:00Z"', b'"2028-02-28t23:59:60.123+14:00"'],
+            [
+                b'"2026-02-29T10:00:00Z"',
+                b'"2026-11-31T10:00:00Z"',
+                b'"2026-11-22T10:00:00"',
+                b'"0000-01-01T00:00:00Z"',
+            ],
+        ),
+        (
+            VOCABULARY,
+            [b'{"do":"say","what":"x"}', b'{"do":"stop"}', b'{"what":"x","do":"stop"}'],
+            [b'{"do":"say"}', b'{"do":"dance"}', b'{"what":"x"}', b'{"do":"stop","what":1}'],
+        ),
         (
             TABLE,
             [b'{"type":"x","x":1}', b'{"y":1,"type":"y"}'],
@@ -145,8 +181,7 @@ def test_a_type_may_take_tags_of_no_row(
 @pytest.mark.parametrize(
     "schema",
     [
-        {"type": "string", "minLength": 1},
-        {"type": "number", "minimum": 0},
+        {"type": "number", "multipleOf": 2},
         {"type": "object", "minProperties": 1},
         {"type": "array", "maxItems": 1},
         {"not": {"type": "string"}},

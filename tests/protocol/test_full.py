@@ -8,6 +8,7 @@ import pytest
 
 from proxy.protocol import full, library
 from proxy.protocol.sentences import Fault
+from proxy.protocol.specifications import judge_for
 from tests.protocol import corpus
 
 USER = "messages/user_input.json"
@@ -157,8 +158,9 @@ def test_values_in_poor_taste_are_judged_all_the_same(value: str) -> None:
 )
 def test_a_time_is_one_that_exists(text: str, is_time: bool) -> None:
     """RFC 3339, with a zone, on a day of the calendar."""
-    found = sentences("commands.json", {"action": "interrupt", "timestamp": text})
-    assert bool(found) == (not is_time)
+    command = {"action": "interrupt", "timestamp": text}
+    assert bool(sentences("commands.json", command)) == (not is_time)
+    assert (judge_for("commands").judge(json.dumps(command).encode()).verdict == "valid") == is_time
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,12 @@ from typing import Any
 import jsonschema
 import pytest
 
-from proxy.protocol import library, specifications
+from proxy.protocol import full, library, specifications
 from tests.protocol import corpus
 
 NAMES = specifications.names()
 DAY = "2026-11-22T10:00:00"
+PROMPT = {"action": "prompt", "prompt": "hello"}
 EVENT = {
     "event": "run_started",
     "timestamp": f"{DAY}Z",
@@ -87,6 +88,18 @@ def test_an_unknown_name_is_met_with_the_nearest_one() -> None:
     [
         ("commands", {"action": "prompt", "prompt": "hello", "timeout": 0.5, "extra": 1}, None),
         ("commands", {"action": "interrupt", "timestamp": f"{DAY}.5+02:00"}, None),
+        ("commands", {**PROMPT, "options": {"timeout": 0.5, "model": None, "extra": 1}}, None),
+        ("commands", {**PROMPT, "options": {"timeout": -5}}, "/options/timeout"),
+        ("commands", {**PROMPT, "options": {"timeout": "30000"}}, "/options/timeout"),
+        ("commands", {**PROMPT, "options": {"model": 5}}, "/options/model"),
+        ("commands", {**PROMPT, "options": []}, "/options"),
+        ("commands", {**PROMPT, "options": None}, "/options"),
+        ("commands", {**PROMPT, "timeout": "30000"}, "/timeout"),
+        ("commands", {**PROMPT, "timeout": True}, "/timeout"),
+        ("commands", {**PROMPT, "timeout": -0.5}, "/timeout"),
+        ("commands", {**PROMPT, "model": 5}, "/model"),
+        ("commands", {**PROMPT, "prompt": None}, "/prompt"),
+        ("commands", {"action": "interrupt", "options": {"timeout": 0}}, "/options/timeout"),
         ("commands", {"action": "prompt"}, ""),
         ("commands", {"action": "prompt", "prompt": ""}, "/prompt"),
         ("commands", {"action": "dance"}, "/action"),
@@ -119,6 +132,23 @@ def test_the_vocabularies_and_bodies_take_what_they_promise(name: str, value: An
     judgement = specifications.judge_for(name).judge(json.dumps(value).encode())
     assert judgement.verdict == ("valid" if path is None else "invalid")
     assert path is None or path in [error.path for error in judgement.errors]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        (
+            "commands",
+            {**PROMPT, "options": {"timeout": 30000}, "timestamp": f"{DAY}+02:00", "session_id": "a-1"},
+        ),
+        ("commands", {"action": "keep_alive"}),
+        ("events", {**EVENT, "duration_ms": 1.5, "turns": None, "seq": 7}),
+    ],
+)
+def test_the_vocabularies_take_the_fast_path(name: str, value: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A batch of small objects costs no more than one of messages: one typed decode for each."""
+    monkeypatch.setattr(full, "judgement", lambda *_: pytest.fail("the fast path refused it"))
+    assert specifications.judge_for(name).judge(json.dumps(value).encode()).verdict == "valid"
 
 
 def test_what_is_no_json_is_malformed_for_every_schema() -> None:
