@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from proxy.config import KEYS, SECTIONS, InvalidSettingsError, Key, Settings, settings_of
+from proxy.nearest import nearest
 from proxy.options import OPTIONS, PREFIX, VARIABLES
 
 if TYPE_CHECKING:
@@ -207,11 +208,9 @@ def _unknown(name: str, known: Iterable[str], what: str = "key ", hint: str = ""
 
 def _near(name: str, known: Iterable[str], cutoff: float = 0.5) -> str | None:
     """Return the known name that is most like one, if any is like it."""
-    import difflib  # noqa: PLC0415 - only for what is wrong
-
     tails = {_tail(one): one for one in known}
-    near = difflib.get_close_matches(_tail(name), tails, n=1, cutoff=cutoff)
-    return tails[near[0]] if near else None
+    near = nearest(_tail(name), tails, cutoff)
+    return tails[near] if near else None
 
 
 def _tail(name: str) -> str:

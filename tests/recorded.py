@@ -63,7 +63,7 @@ class LogMaker:
         stdin = {"kind": "pipe", "relayed": True, "declared_messages": "--input-format" in command}
         streams = {"stdin": stdin, "stdout": {**stdin, "declared_messages": True}}
         about = {"format": 1, "command": list(command), "cwd": "/home/dev/project", "pid": 7, "name": None}
-        return self.life("session_started", **about, streams=streams, validation="observe", **data)
+        return self.life("session_started", **{**about, "streams": streams, "validation": "observe", **data})
 
     def ended(self, **data: object) -> bytes:
         """Return the last record."""

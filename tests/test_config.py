@@ -199,6 +199,7 @@ EFFECTS = {
     "security.tokens": "server/test_security.py::test_others_need_a_token",
     "security.tls_certificate": "server/test_tls.py::test_a_server_speaks_https",
     "security.tls_key": "server/test_tls.py::test_a_server_speaks_https",
+    "schemas.directory": "server/test_custom_schemas.py::test_they_are_specifications_like_ours",
     "storage.data_directory": "cli/test_settings.py::test_a_session_takes_its_keys_from_variables",
     "storage.max_total_size": "server/test_upkeep.py::test_what_may_not_go_is_said_when_all_is_too_large",
     "storage.min_free_space": "server/test_health.py::test_the_least_room_is_a_setting",

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from proxy import __version__
-from proxy.cli.subcommands import SUBCOMMANDS
 from proxy.config import KEYS, Key
 from proxy.options import OPTIONS, Option
 from proxy.sessions.reader import Record
@@ -28,12 +27,6 @@ def test_each_option_is_in_the_readme_as_it_is(option: Option) -> None:
     assert row in README
     if option.default:
         assert f"{row}`{option.default}` | " in README
-
-
-@pytest.mark.parametrize("name", sorted(SUBCOMMANDS))
-def test_each_subcommand_is_in_the_readme(name: str) -> None:
-    """A subcommand that nobody can find does not exist."""
-    assert f"claude-proxy {name}" in README
 
 
 @pytest.mark.parametrize("field", Record.__struct_fields__)

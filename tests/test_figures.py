@@ -1,6 +1,5 @@
 """The figures of sessions are the same wherever they are shown: terminal, shared page, API, metrics."""
 
-import argparse
 import json
 import re
 from collections.abc import AsyncIterator
@@ -9,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from proxy.cli import analyze, overview, reading
 from proxy.events.formatting import format_dollars, format_duration, quantity
+from tests.command_line import claude_proxy
 from tests.recorded import NAMES, START_US, LogMaker, scenario
 from tests.server.conftest import Rig, serving
 
@@ -44,10 +43,11 @@ async def rig(data_dir: Path) -> AsyncIterator[Rig]:
         yield rig
 
 
-def printed(capsys: pytest.CaptureFixture[str], run: Any, **options: Any) -> str:
+def printed(data_dir: Path, *words: str) -> str:
     """Return what a subcommand prints."""
-    assert run(argparse.Namespace(**options)) == 0
-    return capsys.readouterr().out
+    ran = claude_proxy("--data-dir", str(data_dir), *words)
+    assert ran.status == 0
+    return ran.stdout
 
 
 def told(one: dict[str, Any]) -> dict[str, Any]:
@@ -61,15 +61,13 @@ def told(one: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-async def test_every_surface_says_the_same_of_a_session(
-    rig: Rig, data_dir: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_every_surface_says_the_same_of_a_session(rig: Rig, data_dir: Path) -> None:
     """The API, `sessions`, `analyze`, `show` and the shared page agree on every recorded session."""
     listed = {one["session_id"]: one for one in (await rig.get("/api/v1/monitoring/sessions"))["sessions"]}
     assert sorted(listed) == NAMES
-    said = json.loads(printed(capsys, overview.print_sessions, data_dir=str(data_dir), n=0, json=True))
+    said = json.loads(printed(data_dir, "sessions", "-n", "0", "--json"))
     said = {one["session_id"]: one for one in said["sessions"]}
-    found = json.loads(printed(capsys, analyze.run, data_dir=str(data_dir), sessions=NAMES, json=True))
+    found = json.loads(printed(data_dir, "analyze", *NAMES, "--json"))
     analysed = {one["session_id"]: one for one in found["sessions"]}
     for name in NAMES:
         expected = told(analysed[name])
@@ -77,19 +75,16 @@ async def test_every_surface_says_the_same_of_a_session(
         assert told(asked) == expected, name
         for one in (listed[name], said[name]):
             assert {key: one[key] for key in expected} == expected, name
-        await _pages_agree(capsys, data_dir, name, listed[name])
+        await _pages_agree(data_dir, name, listed[name])
 
 
-async def _pages_agree(
-    capsys: pytest.CaptureFixture[str], data_dir: Path, name: str, one: dict[str, Any]
-) -> None:
+async def _pages_agree(data_dir: Path, name: str, one: dict[str, Any]) -> None:
     cost = [] if one["cost"] is None else [format_dollars(one["cost"])]
     turns = [quantity(one["turns"], "turn")] if one["turns"] else []
     after = ", ".join([f"after {format_duration(one['duration_ms'])}", *turns, *cost])
-    options = {"data_dir": str(data_dir), "session": name, "json": False}
-    shown = printed(capsys, reading.run_show, html=None, **options)
+    shown = printed(data_dir, "show", name)
     assert f"{after}\n" in shown.rpartition(" ended  ")[2], name
-    page = printed(capsys, reading.run_show, html="-", **options)
+    page = printed(data_dir, "show", name, "--html", "-")
     facts = dict(re.findall(r"<dt>([^<]*)</dt><dd><bdi>([^<]*)</bdi>", page))
     assert facts["duration"] == format_duration(one["duration_ms"]), name
     assert facts["turns"] == str(one["turns"]), name

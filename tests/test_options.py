@@ -29,5 +29,13 @@ print(sorted(set(sys.modules) - before))
 """
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
     assert set(found.strip("[]\n").replace("'", "").split(", ")) <= {
-        *("__future__", "_signal", "proxy", "proxy.cli", "proxy.cli.subcommands", "proxy.options")
+        *(
+            "__future__",
+            "_signal",
+            "proxy",
+            "proxy.cli",
+            "proxy.cli.subcommands",
+            "proxy.nearest",
+            "proxy.options",
+        )
     }

@@ -10,6 +10,7 @@ import os
 import sys
 
 from proxy.cli.subcommands import SUBCOMMANDS
+from proxy.nearest import nearest
 from proxy.options import OPTIONS, PREFIX, VARIABLES
 
 TYPE_CHECKING = False  # `typing` and `signal` (for its `enum`) take long to import, and the command waits
@@ -100,7 +101,9 @@ def split_options(arguments: Sequence[str]) -> tuple[dict[str, str], list[str], 
             options["help" if word != "--version" else "version"] = ""
             continue
         if not word.startswith("--") or name not in OPTIONS:
-            raise UsageError(f"unknown option {word}; {USAGE}")
+            near = nearest(word, [*(f"--{known}" for known in OPTIONS), "--help", "--version"])
+            hint = f"did you mean {near}?" if near else USAGE
+            raise UsageError(f"unknown option {word}; {hint}")
         if not given:
             if index == len(arguments):
                 raise UsageError(f"option --{name} needs a value")
@@ -255,10 +258,8 @@ def _reserve(data_dir: str, session_id: str) -> bool:
 
 
 def _meant(word: str) -> str:
-    import difflib  # noqa: PLC0415 - only for what failed
-
-    near = difflib.get_close_matches(word, SUBCOMMANDS, n=1, cutoff=0.7)
-    return f"; did you mean the subcommand {near[0]}?" if near else ""
+    near = nearest(word, SUBCOMMANDS, cutoff=0.7)  # else any short command is like a subcommand
+    return f"; did you mean the subcommand {near}?" if near else ""
 
 
 def resolve(options: Mapping[str, str]) -> dict[str, str]:

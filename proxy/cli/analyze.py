@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from proxy.analysis import SessionAnalysis
-from proxy.cli import complain
+from proxy.cli.arguments import examples
 from proxy.cli.terminal import one_line, open_console, read_visibly
 from proxy.events import Interpreter, Session
 from proxy.events.formatting import format_dollars, format_duration, quantity
@@ -44,16 +43,14 @@ def analyze_options(parser: argparse.ArgumentParser) -> None:
         help="an id, the beginning of one, `latest`, or the path of a log (default: latest)",
     )
     parser.add_argument("--json", action="store_true", help="print JSON, as the API gives it")
+    parser.epilog = examples("analyze latest", "analyze 20261122 --json | jq '.anomalies[]'")
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Analyze the sessions and return the exit status."""
-    try:
-        found = [catalogue.find(arguments.data_dir, word) for word in arguments.sessions or ["latest"]]
-        reports = [_analysis(info) for info in found]
-    except (catalogue.SessionLookupError, OSError) as error:
-        return complain(error, 2, sys.stderr)
+    found = [catalogue.find(arguments.data_dir, word) for word in arguments.sessions or ["latest"]]
+    reports = [_analysis(info) for info in found]
     if arguments.json:
         values = [msgspec.to_builtins(report) for report, _ in reports]
         print(json.dumps(values[0] if len(values) == 1 else {"sessions": values}, indent=2))

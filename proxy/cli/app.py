@@ -2,38 +2,20 @@
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import gc
-import importlib
 import io
 import os
 import sys
-from typing import TYPE_CHECKING, NoReturn, TextIO
+from typing import TYPE_CHECKING, TextIO
 
-from proxy import __version__
-from proxy.cli import USAGE, UsageError, complain, listed, resolve
-from proxy.cli.subcommands import GROUPS, SUBCOMMANDS
+from proxy.cli import UsageError, complain, listed, resolve
+from proxy.cli.arguments import parser_of
 from proxy.options import LISTS, OPTIONS
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Iterator, Mapping, Sequence
-
-_DESCRIPTION = """\
-Stands in place of a command, usually `claude`: relays its streams unchanged, judges each message, and records the
-session. Everything after COMMAND belongs to COMMAND.
-"""
-_WIDTH = 110
-_INDENT = 24
-_MORE = "Options of every command, such as --data-dir and --config: claude-proxy --help"
-
-
-class Parser(argparse.ArgumentParser):
-    """Reads the words of a subcommand; what is wrong with them is a UsageError, as everywhere."""
-
-    def error(self, message: str) -> NoReturn:
-        """Raise what is wrong."""
-        raise UsageError(f"{message}; {self.prog} --help says more")
 
 
 def run(
@@ -59,6 +41,12 @@ def run(
                 with contextlib.suppress(OSError):
                     stream.close()
             return 141
+        except LookupError as error:
+            from proxy.sessions.catalogue import SessionLookupError  # noqa: PLC0415 - as below
+
+            if not isinstance(error, SessionLookupError):
+                raise
+            return complain(error, 2, sys.stderr)
         except OSError as error:
             from proxy.events.formatting import error_message  # noqa: PLC0415 - most commands end well
 
@@ -68,17 +56,17 @@ def run(
 
 
 def _run(options: Mapping[str, str], words: Sequence[str]) -> int:
-    if "version" in options:
-        print(f"claude-proxy {__version__}")
-        return 0
-    if "help" in options or not words:
-        (sys.stdout if "help" in options else sys.stderr).write(help_text())
-        return 0 if "help" in options else 2
+    if not words and not options.keys() & {"help", "version"}:
+        from proxy.cli.manual import help_text  # noqa: PLC0415 - for whoever asked for nothing
+
+        sys.stderr.write(help_text())
+        return 2
+    words = ["version"] if "version" in options else ["help", *words] if "help" in options else words
     # Imports and a short run leave nothing to collect: looking for it would take a tenth of the processor time.
     gc.set_threshold(100_000, 50, 100)
     parser = parser_of(words[0])
     ours, words, behind = _split(words[1:], takes_arguments=parser.get_default("arguments") is not None)
-    arguments = parser.parse_args(words)
+    arguments = parser.parse_words(words)
     arguments.arguments = behind
     arguments.options = {**options, **ours}
     if arguments.resolves:
@@ -86,21 +74,6 @@ def _run(options: Mapping[str, str], words: Sequence[str]) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # whatever a terminal's encoding cannot show
     return int(arguments.run(arguments))
-
-
-def parser_of(name: str) -> argparse.ArgumentParser:
-    """Return the parser of a subcommand, which its module sets up.
-
-    Besides ``run`` the module may set as defaults ``arguments``: it takes words behind ``--``; and ``resolves=False``:
-    it reads the wrapper's options itself.
-    """
-    module, summary = SUBCOMMANDS[name]
-    parser = Parser(
-        prog=f"claude-proxy {name}", description=f"{summary[0].upper()}{summary[1:]}.", epilog=_MORE
-    )
-    parser.set_defaults(resolves=True, arguments=None)
-    getattr(importlib.import_module(f"proxy.cli.{module}"), f"{name}_options")(parser)
-    return parser
 
 
 def resolve_into(arguments: argparse.Namespace) -> None:
@@ -113,26 +86,6 @@ def resolve_into(arguments: argparse.Namespace) -> None:
     arguments.redact = chosen["redact"]
     arguments.patterns, arguments.fields = (listed(chosen, key) for key in LISTS)
     arguments.host, arguments.port = chosen["host"], int(chosen["port"])
-
-
-def help_text() -> str:
-    """Return the help of the whole program."""
-    import textwrap  # noqa: PLC0415 - only for this
-
-    def row(left: str, right: str) -> str:
-        lines = textwrap.wrap(right, _WIDTH - _INDENT)
-        head = f"  {left:{_INDENT - 2}}" if len(left) < _INDENT - 2 else f"  {left}\n{'':{_INDENT}}"
-        return head + f"\n{'':{_INDENT}}".join(lines) + "\n"
-
-    text = f"{USAGE.partition('  (')[0]}\n\n{_DESCRIPTION}"
-    for title, group in GROUPS.items():
-        text += f"\n{title}:\n" + "".join(row(name, summary) for name, (_, summary) in group.items())
-    text += (
-        "\nOptions, before COMMAND, before or after SUBCOMMAND (or in the environment, as CLAUDE_PROXY_DATA_DIR"
-        " and so on):\n"
-    )
-    text += "".join(row(f"--{option.name} {option.takes}", option.help) for option in OPTIONS.values())
-    return text + row("--version, --help", "print the version, or this")
 
 
 @contextlib.contextmanager

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from proxy.cli import complain
+from proxy.cli.arguments import examples
 from proxy.compliance import scenario
 from proxy.compliance.processes import Orphans
 from proxy.compliance.runner import DEFAULT_JOBS, DEFAULT_PATIENCE_S, DEFAULT_THRESHOLD, CancelledError, Check
@@ -94,6 +95,7 @@ def check_options(parser: argparse.ArgumentParser) -> None:
         default=DEFAULT_JOBS,
         help=f"scenarios at a time (default: {DEFAULT_JOBS})",
     )
+    parser.epilog = examples("check ./my-wrapper", "check ./my-wrapper --junit report.xml --threshold 95")
     parser.set_defaults(run=run, arguments=[])
 
 

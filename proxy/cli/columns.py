@@ -23,16 +23,19 @@ if TYPE_CHECKING:
 __all__ = ["Column", "table"]
 
 _GAP = 2
-_LEAST_LAST = 12
 _LONGEST_FIRST = 28
 
 
 class Column(NamedTuple):
-    """A column; of two that do not fit the one with the smaller ``weight`` gives way."""
+    """A column; of two that do not fit the one with the smaller ``weight`` gives way.
+
+    ``least``: cells that the last column has at least, if it needs them.
+    """
 
     heading: str
     weight: int = 9
     right: bool = True
+    least: int = 12
 
 
 def table(columns: Sequence[Column], rows: Sequence[Sequence[str | Text]], width: int) -> list[Text]:
@@ -47,7 +50,7 @@ def table(columns: Sequence[Column], rows: Sequence[Sequence[str | Text]], width
         wide[0] = min(wide[0], _LONGEST_FIRST)
     need = max((row[last].cell_len for row in cells), default=0)
     # A last column of figures must be whole, one of text may be cut.
-    room = need if columns[last].right else min(need, _LEAST_LAST)
+    room = need if columns[last].right else min(need, columns[last].least)
     room = max(room, len(columns[last].heading))
     while wide and sum(wide.values()) + _GAP * len(wide) + room > width:
         least = min((at for at in wide if at), key=lambda at: (columns[at].weight, -at), default=0)

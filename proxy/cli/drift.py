@@ -3,11 +3,13 @@
 import argparse
 import json
 import sys
+from collections.abc import Callable
 
 import msgspec
 
 from proxy.cli import complain
-from proxy.cli.terminal import printable
+from proxy.cli.arguments import examples
+from proxy.cli.terminal import printable, progress
 from proxy.escaping import escape_controls
 from proxy.events.formatting import quantity
 from proxy.sessions import catalogue
@@ -29,6 +31,7 @@ def drift_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--fail", action="store_true", help="exit with status 1 if there is any")
+    parser.epilog = examples("drift", "drift latest --json --fail")
     parser.set_defaults(run=run)
 
 
@@ -36,15 +39,14 @@ def run(args: argparse.Namespace) -> int:
     """Look through the sessions, print what was found and return the exit status."""
     wanted = args.sessions or catalogue.list_logs(args.data_dir)[::-1]
     found = Sightings(_MOST)
-    for text in wanted:
-        try:
-            looked_at, skipped = look_through(catalogue.find(args.data_dir, text).path, found)
-        except (catalogue.SessionLookupError, OSError) as error:
-            return complain(error, 2, sys.stderr)
-        if skipped and not looked_at:  # nothing was looked at: "no drift" would be untrue
-            return complain(catalogue.NoRecordsError(text), 2, sys.stderr)
-        if skipped:
-            complain(f"{text}: {skipped} lines are no records", 0, sys.stderr)
+    infos = [catalogue.find(args.data_dir, text) for text in wanted]
+    with progress("looking through", sum(info.size for info in infos)) as advance:
+        for text, info in zip(wanted, infos, strict=True):
+            looked_at, skipped = look_through(info.path, found, advance)
+            if skipped and not looked_at:  # nothing was looked at: "no drift" would be untrue
+                raise catalogue.NoRecordsError(text)
+            if skipped:
+                complain(f"{text}: {skipped} lines are no records", 0, sys.stderr)
     drift = found.listed()
     if args.json:
         print(json.dumps({"drift": msgspec.to_builtins(drift)}, indent=2))
@@ -53,21 +55,24 @@ def run(args: argparse.Namespace) -> int:
         if wanted:
             what = quantity(len(drift), "thing") if drift else "nothing"
             where = quantity(len(wanted), "session")
-            sys.stderr.write(f"{what} in {where} that the specification does not have\n")
+            print(f"{what} in {where} that the specification does not have")
         else:
-            sys.stderr.write(
-                f"No sessions in {escape_controls(args.data_dir)} yet: there is nothing to look at.\n"
-            )
+            print(f"No sessions in {escape_controls(args.data_dir)} yet: there is nothing to look at.")
     if found.unlisted:
         complain(f"there is more; only the first {_MOST} things are listed", 0, sys.stderr)
     return 1 if drift and args.fail else 0
 
 
-def look_through(path: str, found: Sightings) -> tuple[int, int]:
-    """Add a session's drift to what was found; return how many lines of its log are records, and how many not."""
+def look_through(path: str, found: Sightings, advance: Callable[[int], None]) -> tuple[int, int]:
+    """Add a session's drift to what was found; return how many lines of its log are records, and how many not.
+
+    ``advance`` is told how many bytes were looked at.
+    """
     search = Search(found)
-    looked_at = skipped = 0
+    looked_at = skipped = end = 0
     for item in read_log(path):
+        advance(item.end - end)
+        end = item.end
         if isinstance(item, Skipped):
             skipped += 1
         else:

@@ -21,34 +21,63 @@ _STYLES = {"ended": "dim", "failed": "bold red", "executing": "bold green", "wai
 _COLUMNS = (
     Column("session", right=False),
     Column("state", right=False),
-    Column("", 1, right=False),
+    Column("", 5, right=False),
     Column("duration", 4),
-    Column("turns", 2),
-    Column("cost", 3),
-    Column("about", right=False),
+    Column("turns", 3),
+    Column("cost", 6),
+    Column("model", 1, right=False),
+    Column("folder", 2, right=False),
+    Column("about", right=False, least=24),  # else a prompt says nothing
 )
+_LONGEST_FOLDER = 28
 
 
-def print_table(console: Console, described: list[dict[str, Any]], ids: list[str]) -> None:
-    """Print a line for each session; ``ids``: of all, of which these are the newest."""
+def print_table(console: Console, described: list[dict[str, Any]], ids: list[str], left: int) -> None:
+    """Print a line for each session; ``ids``: of all there are. ``left``: as many older ones are not listed."""
     now, costs = datetime.now(UTC), [one["cost"] or 0.0 for one in described]
     short = _shortest(ids)
     rows = [
         (
             short[one["session_id"]],
-            Text(one["state"], style=_STYLES.get(one["state"], "")),
+            _state(one),
             Text(_ago(one["started_at"], now), style="dim"),
             format_duration(one["duration_ms"]),
             str(one["turns"]),
             format_dollars(one["cost"], costs) if one["cost"] else "",
+            Text(_model(one["model"] or ""), style="dim"),
+            Text(_folder(one["cwd"] or ""), style="dim"),
             Text.assemble((_problems(one), "red"), _about(one)),
         )
         for one in described
     ]
     for line in table(_COLUMNS, rows, console.width):
         console.print(line)
-    if len(ids) > len(rows):
-        console.print(Text(f"{quantity(len(ids) - len(rows), 'older session')}; -n 0 lists all", style="dim"))
+    if left:
+        console.print(Text(f"{quantity(left, 'older session')}; -n 0 lists all", style="dim"))
+
+
+def _state(one: dict[str, Any]) -> Text:
+    """Return what a session does, or what became of it."""
+    if one["outcome"] is None:
+        return Text(one["state"], style=_STYLES.get(one["state"], ""))
+    return Text(one["outcome"], style="dim" if one["outcome"] == "ok" else "bold red")
+
+
+def _model(name: str) -> str:
+    """Return a model's name without what all have in common, and the date of its release."""
+    name, _, date = printable(name).removeprefix("claude-").rpartition("-")
+    return name if len(date) == 8 and date.isdecimal() else f"{name}-{date}".strip("-")
+
+
+def _folder(path: str) -> str:
+    """Return a folder, with ~ for the home, and of a long one the end."""
+    home = os.path.expanduser("~")
+    if path == home or path.startswith(home + os.sep):
+        path = "~" + path[len(home) :]
+    path = printable(path)
+    while len(path) > _LONGEST_FOLDER and os.sep in path.removeprefix("…/"):
+        path = "…/" + path.removeprefix("…/").partition(os.sep)[2]
+    return path
 
 
 def print_running(console: Console, running: list[dict[str, Any]], ids: list[str]) -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import itertools
 import json
 import os
 import time
 from typing import TYPE_CHECKING, Any
 
+from proxy.cli.arguments import examples
+from proxy.cli.selection import Selection, add_options, selection_from
 from proxy.cli.terminal import open_console, read_visibly, whole_number
 from proxy.escaping import escape_controls
 from proxy.events.formatting import error_message, quantity
@@ -26,6 +29,12 @@ from proxy.store.remembered import remembered
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterator
+
+    from proxy.sessions.catalogue import SessionInfo
+
+_AT_ONCE = 50
+"""Logs that are read together while sessions are looked for that fit: more would read in vain."""
 
 _UNRECORDED_US = 86_400_000_000
 """How long `status` tells of commands that ran unrecorded: a day, after which whoever cares has looked."""
@@ -36,7 +45,13 @@ def sessions_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-n", type=whole_number, default=20, metavar="COUNT", help="at most so many (default: 20; 0: all)"
     )
+    add_options(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.epilog = examples(
+        "sessions --outcome failed,crashed --since 2d",
+        "sessions --state waiting",
+        "sessions --cwd . -n 0",
+    )
     parser.set_defaults(run=print_sessions)
 
 
@@ -49,18 +64,23 @@ def status_options(parser: argparse.ArgumentParser) -> None:
 def print_sessions(arguments: argparse.Namespace) -> int:
     """List recorded sessions; return the exit status."""
     ids = catalogue.list_logs(arguments.data_dir)
-    described = _described(arguments.data_dir, ids[: arguments.n] if arguments.n > 0 else ids)
+    selection = selection_from(arguments)
+    described = _selected(arguments.data_dir, ids, selection, arguments.n or len(ids))
     if arguments.json:
         print(json.dumps({"sessions": described}, indent=2))
         return 0
-    if not described:
+    if not ids:
         print(
             f"No sessions in {escape_controls(arguments.data_dir)} yet. Record one: claude-proxy -- claude -p 'hello'"
         )
         return 0
     from proxy.cli.listing import print_table  # noqa: PLC0415 - most of what `--json` would wait for
 
-    print_table(open_console(), described, ids)
+    if not described:
+        print(f"None of {quantity(len(ids), 'session')} fits.")
+        return 0
+    is_all = selection == Selection()
+    print_table(open_console(), described, ids, left=len(ids) - len(described) if is_all else 0)
     return 0
 
 
@@ -68,11 +88,9 @@ def print_status(arguments: argparse.Namespace) -> int:
     """Say what is running; return the exit status."""
     server = server_address(arguments.data_dir)
     ids = catalogue.list_logs(arguments.data_dir)
-    running = _described(
-        arguments.data_dir,
-        [one for one in ids if _is_running(log_path(arguments.data_dir, one))],
-        while_running=True,
-    )
+    live = [one for one in ids if _is_running(log_path(arguments.data_dir, one))]
+    infos = [info for info in _inspected(arguments.data_dir, live) if info.state == "running"]
+    running = _described(arguments.data_dir, infos)
     trouble = _trouble(arguments.data_dir)
     if arguments.json:
         told = {"server": server, "active_sessions": len(running), "sessions": running, "trouble": trouble}
@@ -107,15 +125,28 @@ def _trouble(data_dir: str) -> list[str]:
     return found
 
 
-def _described(data_dir: str, ids: list[str], *, while_running: bool = False) -> list[dict[str, Any]]:
-    """Return what ``/status`` says of sessions; those that are gone are left out.
+def _selected(data_dir: str, ids: list[str], selection: Selection, count: int) -> list[dict[str, Any]]:
+    """Return what is known of the newest sessions that fit, so many at most."""
+    fitting = (info for info in _inspected(data_dir, ids) if selection.may_fit(info))
+    if not selection.is_deep:
+        return _described(data_dir, list(itertools.islice(fitting, count)))
+    found: list[dict[str, Any]] = []
+    while len(found) < count and (some := list(itertools.islice(fitting, _AT_ONCE))):
+        found += [one for one in _described(data_dir, some) if selection.fits(one)]
+    return found[:count]
+
+
+def _inspected(data_dir: str, ids: list[str]) -> Iterator[SessionInfo]:
+    for session_id in ids:
+        with contextlib.suppress(OSError):  # removed meanwhile
+            yield catalogue.inspect(log_path(data_dir, session_id))
+
+
+def _described(data_dir: str, infos: list[SessionInfo]) -> list[dict[str, Any]]:
+    """Return what ``/status`` says of sessions.
 
     What the index of the server knows of a log is taken from there, and only what has come since is interpreted.
     """
-    infos = []
-    for session_id in ids:
-        with contextlib.suppress(OSError):  # removed meanwhile
-            infos.append(catalogue.inspect(log_path(data_dir, session_id)))
     known = remembered(data_dir, infos)
     interpreters = {
         info.path: Interpreter(known[info.path].session if info.path in known else Session(info.session_id))
@@ -125,15 +156,11 @@ def _described(data_dir: str, ids: list[str], *, while_running: bool = False) ->
     for path, item in read_visibly(sizes, {path: one.offset for path, one in known.items()}):
         if isinstance(item, Entry):
             interpreters[path].take(item.record)
-    described = []
+    now_us = time.time_ns() // 1000
     for info in infos:
-        interpreter = interpreters[info.path]
         if info.state == "crashed":
-            interpreter.session.mark_crashed()
-        one = describe(interpreter.session, time.time_ns() // 1000)
-        if not while_running or info.state == "running":
-            described.append(one)
-    return described
+            interpreters[info.path].session.mark_crashed()
+    return [describe(interpreters[info.path].session, now_us) for info in infos]
 
 
 def _is_running(path: str) -> bool:

@@ -9,6 +9,8 @@ from collections import deque
 from typing import TYPE_CHECKING, Protocol
 
 from proxy.cli import complain
+from proxy.cli.arguments import examples
+from proxy.cli.pager import paged
 from proxy.cli.terminal import whole_number
 from proxy.escaping import escape_controls
 from proxy.sessions import catalogue
@@ -45,6 +47,7 @@ def show_options(parser: argparse.ArgumentParser) -> None:
     form.add_argument(
         "--html", metavar="FILE", help="write one page that needs nothing else, to share (-: print it)"
     )
+    parser.epilog = examples("show latest", "show 20261122T0945 --json | jq 'select(.verdict==\"invalid\")'")
     parser.set_defaults(run=run_show)
 
 
@@ -65,6 +68,7 @@ def tail_options(parser: argparse.ArgumentParser) -> None:
         help="how many of the last things (with --json: records; default: 20)",
     )
     parser.add_argument("--json", action="store_true", help="print records, one JSON object a line")
+    parser.epilog = examples("tail -f", "tail latest -n 5")
     parser.set_defaults(run=run_tail)
 
 
@@ -72,16 +76,17 @@ def run_show(arguments: argparse.Namespace) -> int:
     """Print a whole session, or write its page; return the exit status."""
     if arguments.html is not None:
         return _share(arguments)
-    return _read(arguments, count=None, follow=False)
+    if arguments.json:
+        return _read(arguments, count=None, follow=False)
+    with paged():  # which whoever has seen enough leaves before the end
+        _read(arguments, count=None, follow=False)
+    return 0
 
 
 def _share(arguments: argparse.Namespace) -> int:
     from proxy.cli.sharing import write_page  # noqa: PLC0415 - events, which the other forms do without
 
-    try:
-        return write_page(catalogue.find(arguments.data_dir, arguments.session), arguments.html)
-    except catalogue.SessionLookupError as error:
-        return complain(error, 2, sys.stderr)
+    return write_page(catalogue.find(arguments.data_dir, arguments.session), arguments.html)
 
 
 def run_tail(arguments: argparse.Namespace) -> int:
@@ -90,17 +95,14 @@ def run_tail(arguments: argparse.Namespace) -> int:
 
 
 def _read(arguments: argparse.Namespace, *, count: int | None, follow: bool) -> int:
-    try:
-        path = catalogue.find(arguments.data_dir, arguments.session).path
-        _print(path, arguments, count, follow=follow)
-        while follow and arguments.session == "latest":
-            newest = catalogue.find(arguments.data_dir, "latest").path
-            if os.path.realpath(newest) == os.path.realpath(path):
-                break
-            path = newest
-            _print(path, arguments, None, follow=True)
-    except catalogue.SessionLookupError as error:
-        return complain(error, 2, sys.stderr)
+    path = catalogue.find(arguments.data_dir, arguments.session).path
+    _print(path, arguments, count, follow=follow)
+    while follow and arguments.session == "latest":
+        newest = catalogue.find(arguments.data_dir, "latest").path
+        if os.path.realpath(newest) == os.path.realpath(path):
+            break
+        path = newest
+        _print(path, arguments, None, follow=True)
     return 0
 
 

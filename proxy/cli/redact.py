@@ -6,7 +6,8 @@ import os
 import sys
 from typing import BinaryIO
 
-from proxy.cli import UsageError
+from proxy.cli import UsageError, complain
+from proxy.cli.terminal import progress
 from proxy.events.formatting import quantity
 from proxy.redaction import Redactor
 from proxy.redaction.recorded import without_credentials
@@ -35,16 +36,17 @@ def run(args: argparse.Namespace) -> int:
     """Write the copy; return the exit status."""
     if args.redact == "off":
         raise UsageError("--redact off replaces nothing; it takes on or strict here")
-    try:
-        found = catalogue.find(args.data_dir, args.session)
-    except catalogue.SessionLookupError as error:
-        sys.stderr.write(f"claude-proxy: {error}\n")
-        return 2
+    found = catalogue.find(args.data_dir, args.session)
     output = args.output or f"{found.session_id}.redacted.jsonl"
     redactor = Redactor(args.redact, patterns=args.patterns, fields=args.fields)
     replaced = left_out = 0
-    with open(found.path, "rb") as log, _opened(output) as copy:
+    with (
+        open(found.path, "rb") as log,
+        _opened(output) as copy,
+        progress("redacting", found.size) as advance,
+    ):
         for line in log:
+            advance(len(line))
             try:
                 clean, count = without_credentials(line.removesuffix(b"\n"), redactor)
             except ValueError:  # torn, or no record: there is no telling what is in it
@@ -53,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
             copy.write(clean + b"\n")
             replaced += count
     if left_out:
-        sys.stderr.write(f"claude-proxy: {quantity(left_out, 'line')} that are no records were left out\n")
+        complain(f"{quantity(left_out, 'line')} that are no records were left out", 0, sys.stderr)
     if output != "-":
         sys.stderr.write(f"{output}: {quantity(replaced, 'value')} replaced\n")
     return 0

@@ -7,6 +7,7 @@ import os
 import sys
 
 from proxy.cli import UsageError, complain, resolve
+from proxy.cli.arguments import examples
 
 TYPE_CHECKING = False  # `typing` takes long to import, and whoever started the stand-in waits
 if TYPE_CHECKING:
@@ -31,6 +32,9 @@ def replay_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--script", metavar="FILE", help="what to do instead, in YAML or JSON")
     add_options(parser)
     parser.add_argument("--journal", metavar="FILE", help="note there what happens, one JSON object a line")
+    parser.epilog = examples(
+        "replay latest -- -p hello", "replay --script scenario.yaml --journal seen.jsonl"
+    )
     parser.set_defaults(run=run, arguments=[], resolves=False)
 
 

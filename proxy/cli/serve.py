@@ -6,6 +6,7 @@ import os
 import sys
 
 from proxy.cli import complain
+from proxy.cli.arguments import examples
 
 
 def serve_options(parser: argparse.ArgumentParser) -> None:
@@ -14,6 +15,7 @@ def serve_options(parser: argparse.ArgumentParser) -> None:
         "Serve live status, events, validation and monitoring of the data directory's sessions over "
         "HTTP, until interrupted. The address is --host and --port."
     )
+    parser.epilog = examples("serve", "serve --host 0.0.0.0 --port 8443 --config server.yaml")
     parser.set_defaults(run=run)
 
 

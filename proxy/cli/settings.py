@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from proxy.cli import complain, resolve
+from proxy.cli.arguments import examples
 from proxy.cli.terminal import printable
 from proxy.config import KEYS
 from proxy.sessions.identity import default_data_dir
@@ -24,6 +25,7 @@ _NO_END = 100_000
 def config_options(parser: argparse.ArgumentParser) -> None:
     """Say what the subcommand takes."""
     parser.description = "Read options, environment and the file of --config as every other command does."
+    parser.epilog = examples("config check --config server.yaml", "config show --json")
     verbs = parser.add_subparsers(metavar="check|show", required=True)
     check = verbs.add_parser("check", help="say everything that is wrong; exit status 2 if anything is")
     check.set_defaults(run=_check, resolves=False)

@@ -30,7 +30,17 @@ main({claude!r})
 
 def shim_options(parser: argparse.ArgumentParser) -> None:
     """Say what the subcommand takes."""
-    parser.description = "Write DIR/claude, an executable for tools that take one path and no arguments."
+    parser.description = (
+        "Write DIR/claude, an executable that records, for tools that take one path and no arguments. Exit status 1"
+        " where there is no claude that it could wrap."
+    )
+    from proxy.cli.arguments import examples  # noqa: PLC0415 - starting a shim does without
+
+    parser.epilog = examples(
+        "shim ~/.claude-proxy/bin",
+        "shim ~/.claude-proxy/bin --claude ~/.local/bin/claude",
+        "shim fake --replay latest                  # a claude that plays a recorded session",
+    )
     parser.add_argument("dir", metavar="DIR", help="folder to write to; made if it does not exist")
     parser.add_argument(
         "--claude",
@@ -63,15 +73,51 @@ def write(arguments: argparse.Namespace) -> int:
     claude = arguments.claude and os.path.abspath(arguments.claude)
     target = os.path.join(os.path.abspath(arguments.dir), "claude")
     try:
-        if wrong := _what_is_wrong(claude, target, stand_in=bool(arguments.script or arguments.replay)):
+        plays = bool(arguments.script or arguments.replay)
+        if wrong := _what_is_wrong(claude, target, stand_in=plays):
             return complain(wrong, 2, sys.stderr)
+        wraps = None if plays else _wrapped(claude)
         _write(target, claude, arguments)
+    except FileNotFoundError as error:
+        if error.errno is not None:  # of the file system
+            return complain(f"cannot write {target}: {error.strerror}", 1, sys.stderr)
+        return complain(f"{error}{_carried(arguments.dir)}", 1, sys.stderr)
     except (LookupError, ScriptError) as error:
         return complain(error, 2, sys.stderr)
     except OSError as error:
         return complain(f"cannot write {target}: {error.strerror}", 1, sys.stderr)
-    print(escape_controls(target) if sys.stdout.isatty() else target)
+    print(escape_controls(target) if sys.stdout.isatty() else target, flush=True)
+    if wraps is not None:
+        sys.stderr.write(f"It wraps {escape_controls(wraps)}.\n")
     return 0
+
+
+def _wrapped(claude: str | None) -> str:
+    """Return what the shim wraps, and why that. FileNotFoundError: there is nothing."""
+    if claude is not None:
+        return claude
+    found = find_claude(os.environ)
+    if "CLAUDE_PROXY_CLAUDE" not in os.environ:
+        return f"{found}, at each start the first claude on PATH that is no shim"
+    if not (os.path.isfile(found) and os.access(found, os.X_OK)):
+        raise FileNotFoundError(
+            f"CLAUDE_PROXY_CLAUDE is {found}, which is no program; set it to the real claude"
+        )
+    return f"{found}, which CLAUDE_PROXY_CLAUDE names"
+
+
+def _carried(folder: str) -> str:
+    """Return how to wrap the Claude Code that an installed Agent SDK carries, if there is one."""
+    import shlex  # noqa: PLC0415 - only where nothing else is found
+
+    from proxy.cli.agent_sdk import bundled  # noqa: PLC0415
+
+    carried = bundled(os.getcwd())
+    if carried is None:
+        return ""
+    return (
+        f". An Agent SDK carries one: claude-proxy shim {shlex.quote(folder)} --claude {shlex.quote(carried)}"
+    )
 
 
 def _what_is_wrong(claude: str | None, target: str, *, stand_in: bool) -> str | None:

@@ -11,6 +11,7 @@ GROUPS = {
         "show": ("reading", "print one session for reading"),
         "tail": ("reading", "print the end of a session, and follow it"),
         "status": ("overview", "what is running now, and what it waits for"),
+        "open": ("opening", "open the page of all sessions, or of one, in a browser"),
         "analyze": ("analyze", "what a session did, where time and money went, what went wrong"),
         "policy": (
             "policy",
@@ -34,6 +35,11 @@ GROUPS = {
         "prune": ("upkeep", "remove sessions that have expired"),
         "backup": ("upkeep", "make a verified copy of all sessions"),
         "restore": ("upkeep", "unpack a backup into an empty data directory"),
+    },
+    "Get help": {
+        "help": ("manual", "print this, or how a subcommand is used"),
+        "version": ("manual", "print the version"),
+        "completion": ("completion", "print what lets a shell complete words: bash, zsh or fish"),
     },
 }
 """The subcommands by what they are for: each with the module of `proxy.cli` that has it, and what it does."""

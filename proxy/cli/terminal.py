@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from proxy.sessions.reader import Entry, Skipped
 
-PATIENCE_S = 1.0
+PATIENCE_S = 2.0
 """After so long without an answer people want to know whether there is going to be one."""
 PIPED_WIDTH = 160
 """Where nobody says how wide: tables are whole then."""
@@ -89,7 +89,7 @@ def read_visibly(
 def progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
     """Show how far something is that may take long; what is yielded is told each step, of ``total`` in all.
 
-    Shown on standard error where that is a terminal, and from the second second on.
+    Shown on standard error where that is a terminal, when it has taken `PATIENCE_S`.
     """
     if not sys.stderr.isatty():
         yield lambda step: None
@@ -99,6 +99,39 @@ def progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
         yield bar.advance
     finally:
         bar.close()
+
+
+@contextlib.contextmanager
+def waiting(what: str) -> Iterator[None]:
+    """Show what is being done, for how long, while something is done that does not say how far it is.
+
+    Shown as `progress` is.
+    """
+    if not sys.stderr.isatty():
+        yield
+        return
+    import threading  # noqa: PLC0415 - as below
+
+    done = threading.Event()
+
+    def show() -> None:
+        if done.wait(PATIENCE_S):
+            return
+        from rich.console import Console  # noqa: PLC0415 - only for what takes long
+        from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn  # noqa: PLC0415
+
+        columns = SpinnerColumn(), TextColumn(what), TimeElapsedColumn()
+        with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
+            shown.add_task("", total=None)
+            done.wait()
+
+    showing = threading.Thread(target=show, daemon=True)
+    showing.start()
+    try:
+        yield
+    finally:
+        done.set()
+        showing.join()
 
 
 class _Bar:

@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from proxy.cli import complain
+from proxy.cli.arguments import examples
 from proxy.server.tokens import SCOPES, TokenError, TokenFile
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ def token_options(parser: argparse.ArgumentParser) -> None:
         "A request that does not come from this machine and user needs a token: "
         "`Authorization: Bearer TOKEN`. Tokens hold for the data directory, at once and without a restart."
     )
+    parser.epilog = examples("token create ci --scope read", "token revoke ci")
     verbs = parser.add_subparsers(metavar="create|list|revoke", required=True)
     create = verbs.add_parser("create", help="make a token, and print it once")
     create.add_argument("name", metavar="NAME", help="who it is for")

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 from proxy import config, sources
 from proxy.cli import UsageError, complain
+from proxy.cli.arguments import examples
+from proxy.cli.terminal import waiting
 from proxy.escaping import escape_controls
 from proxy.events.formatting import error_message
 
@@ -33,6 +35,7 @@ def prune_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max-size", metavar="SIZE", help="instead of storage.max_total_size, such as 20GB")
     parser.add_argument("--dry-run", action="store_true", help="say what would go, and remove nothing")
     parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.epilog = examples("prune --days 90 --dry-run", "prune --max-size 20GB")
     parser.set_defaults(run=run_prune)
 
 
@@ -51,6 +54,7 @@ def restore_options(parser: argparse.ArgumentParser) -> None:
     parser.description = "Check ARCHIVE and unpack it into the data directory, which must hold no sessions."
     parser.add_argument("archive", metavar="ARCHIVE", help="a file that `claude-proxy backup` has made")
     parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.epilog = examples("restore backups/20261122T094512Z.tar.gz --data-dir ~/restored")
     parser.set_defaults(run=run_restore)
 
 
@@ -69,8 +73,9 @@ def run_prune(arguments: argparse.Namespace) -> int:
     rules = _rules(arguments)
     if not os.path.isdir(arguments.data_dir):
         return _complain(f"there is no data directory {arguments.data_dir}")
-    pruned = prune(arguments.data_dir, rules, time.time(), dry_run=arguments.dry_run)
-    index_error = None if arguments.dry_run else _bring_index_up_to_date(arguments)
+    with waiting("looking for what has expired"):
+        pruned = prune(arguments.data_dir, rules, time.time(), dry_run=arguments.dry_run)
+        index_error = None if arguments.dry_run else _bring_index_up_to_date(arguments)
     if arguments.json:
         print(json.dumps(_as_json(pruned, dry_run=arguments.dry_run), indent=2))
     else:
@@ -90,12 +95,13 @@ def run_backup(arguments: argparse.Namespace) -> int:
     if not os.path.isdir(arguments.data_dir):
         return _complain(f"there is no data directory {arguments.data_dir}")
     try:
-        made = make_backup(
-            arguments.data_dir,
-            datetime.now(UTC),
-            keep=storage.backups_kept,
-            min_free_bytes=storage.min_free_space,
-        )
+        with waiting("copying, and reading the copy back"):
+            made = make_backup(
+                arguments.data_dir,
+                datetime.now(UTC),
+                keep=storage.backups_kept,
+                min_free_bytes=storage.min_free_space,
+            )
     except BackupError as error:
         return _complain(str(error))
     if arguments.json:
@@ -118,7 +124,8 @@ def run_restore(arguments: argparse.Namespace) -> int:
     if lock is None:
         return _complain(f"a server for {arguments.data_dir} runs; stop it first (`claude-proxy status`)")
     try:
-        restored = restore(arguments.archive, arguments.data_dir)
+        with waiting("checking the archive, and unpacking it"):
+            restored = restore(arguments.archive, arguments.data_dir)
     except BackupError as error:
         with contextlib.suppress(OSError):  # something else has come into it
             for path in missing[:1]:

@@ -6,10 +6,12 @@ import json
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, BinaryIO
 
 from proxy.cli import UsageError, complain
+from proxy.cli.arguments import examples
+from proxy.cli.terminal import progress
 from proxy.custom_schemas import PREFIX, CustomSchemas, TimeLimitError, UnusableSchemaError
 from proxy.protocol.specifications import UnknownSpecificationError, judge_for
 from proxy.sessions import catalogue
@@ -45,6 +47,7 @@ def validate_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "files", metavar="FILE", nargs="*", help="JSON lines, not a session (default: standard input)"
     )
+    parser.epilog = examples("validate --schema stdin messages.jsonl", "validate < output.jsonl")
     parser.set_defaults(run=run)
 
 
@@ -54,6 +57,14 @@ def run(args: argparse.Namespace) -> int:
         judge = _judge(args)
     except (UnknownSpecificationError, UnusableSchemaError) as error:
         return complain(error, 2, sys.stderr)
+    with progress("judging", sum(map(_size, args.files))) as advance:
+        return _judge_files(args, judge, advance)
+
+
+def _judge_files(
+    args: argparse.Namespace, judge: "Judge | SchemaJudge | CustomJudge", advance: Callable[[int], None]
+) -> int:
+    """Judge all lines and return the exit status; ``advance`` is told how many bytes were judged."""
     counts: Counter[str] = Counter()
     for name in args.files or ["-"]:
         try:
@@ -66,6 +77,7 @@ def run(args: argparse.Namespace) -> int:
                     counts.update(judgement.verdict for judgement in judgements)
                     _print(name if len(args.files) > 1 else None, zip(numbers, judgements, strict=True))
                     number += len(lines)
+                    advance(sum(map(len, lines)) + len(lines))
         except BrokenPipeError:
             raise  # no fault of the file: whoever reads our answers has seen enough
         except TimeLimitError as error:
@@ -117,6 +129,13 @@ def batches(file: BinaryIO) -> Iterator[list[bytes]]:
     last = b"".join(pieces)
     if last:
         yield [last]
+
+
+def _size(name: str) -> int:
+    try:
+        return os.path.getsize(name)
+    except OSError:  # which is told when its turn comes
+        return 0
 
 
 def _opened(name: str) -> "contextlib.AbstractContextManager[BinaryIO]":

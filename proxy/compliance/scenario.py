@@ -4,7 +4,6 @@ A file holds one scenario or a list of them; `docs/compliance.md` describes ever
 """
 
 import base64
-import difflib
 import fnmatch
 import os
 import signal
@@ -14,6 +13,7 @@ from typing import Any, Literal
 import msgspec
 import yaml
 
+from proxy.nearest import nearest
 from proxy.replay import script
 
 __all__ = [
@@ -216,10 +216,8 @@ def choose(scenarios: Sequence[Scenario], patterns: Sequence[str]) -> list[Scena
     for pattern in patterns:
         if not any(_fits(scenario, pattern) for scenario in scenarios):
             names = [scenario.name for scenario in scenarios]
-            near = difflib.get_close_matches(
-                pattern, [*names, *(name.partition("/")[2] for name in names)], n=1
-            )
-            meant = next((name for name in names if near and name.endswith(near[0])), None)
+            near = nearest(pattern, [*names, *(name.partition("/")[2] for name in names)])
+            meant = next((name for name in names if near and name.endswith(near)), None)
             hint = f"did you mean {meant}?" if meant else "`claude-proxy check --list` lists them"
             raise ScenarioError(f"no scenario is named {pattern!r}; {hint}")
     return [scenario for scenario in scenarios if any(_fits(scenario, pattern) for pattern in patterns)]

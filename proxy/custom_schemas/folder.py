@@ -1,12 +1,12 @@
 """The schemas of a folder: their names and contents."""
 
-import difflib
 import os
 import re
 from collections.abc import Iterator
 
 import msgspec
 
+from proxy.nearest import nearest
 from proxy.protocol.specifications import Specification
 
 __all__ = ["PREFIX", "CustomSchemas", "TimeLimitError", "UnusableSchemaError"]
@@ -65,8 +65,8 @@ class CustomSchemas(msgspec.Struct, frozen=True):
         """Return a schema as it is in its file. KeyError: there is none of that name; says what there is."""
         content = dict(self.files).get(name.removeprefix(PREFIX))
         if content is None:
-            near = difflib.get_close_matches(name, self.names(), 1)
-            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(self.names()) or 'none'}"
+            near = nearest(name, self.names())
+            hint = f"did you mean {near!r}?" if near else f"there are {', '.join(self.names()) or 'none'}"
             raise KeyError(f"no schema is named {name!r}; {hint}")
         return content
 

@@ -4,7 +4,6 @@
 schema alone, and is `valid`, `invalid` or `malformed`.
 """
 
-import difflib
 import functools
 import os
 from collections.abc import Callable, Sequence
@@ -12,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from proxy.nearest import nearest
 from proxy.protocol import fastpath, full, grammar, library
 from proxy.protocol.judge import Judge
 from proxy.protocol.verdict import VALID, Judgement
@@ -39,7 +39,7 @@ class UnknownSpecificationError(LookupError):
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.nearest = next(iter(difflib.get_close_matches(name, names(), 1)), None)
+        self.nearest = nearest(name, names())
 
     def __str__(self) -> str:
         hint = (

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 
+from proxy.nearest import nearest
 from proxy.replay.messages import SMALLEST, VERSION
 
 TYPE_CHECKING = False  # `typing` and `signal` (for its `enum`) take long to import
@@ -135,10 +136,8 @@ def _by_hand(steps: list[Step]) -> Iterator[str]:
 
 
 def _meant(word: Any, known: Any) -> str:
-    import difflib  # noqa: PLC0415 - only for what failed
-
-    near = difflib.get_close_matches(str(word), list(known), n=1, cutoff=0.6)
-    return f"; did you mean {near[0]}?" if near and near[0] != word else ""
+    near = nearest(str(word), known)
+    return f"; did you mean {near}?" if near and near != word else ""
 
 
 # -- what the arguments of the steps may be: each returns the argument as `acting` takes it -------------------

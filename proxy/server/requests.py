@@ -5,7 +5,6 @@ twice, is an error, because whoever sent it expects an effect.
 """
 
 import asyncio
-import difflib
 import re
 from collections.abc import Awaitable, Callable, Collection
 from datetime import UTC, datetime
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from aiohttp import web
 
 from proxy.events.timestamps import parse_timestamp
+from proxy.nearest import nearest
 from proxy.server.decoding import decoded
 from proxy.server.errors import TOO_LARGE, BadRequestError, TooLargeError, TooSlowError, UnprocessableError
 from proxy.server.shared import of
@@ -150,6 +150,6 @@ def event_types(request: web.Request) -> tuple[str, ...] | None:
 
 
 def _hint(name: str, known: Collection[str]) -> str:
-    if near := difflib.get_close_matches(name, known, n=1):
-        return f"did you mean {near[0]}?"
+    if near := nearest(name, known):
+        return f"did you mean {near}?"
     return f"it takes {', '.join(known) or 'none'}."

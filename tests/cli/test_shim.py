@@ -6,14 +6,13 @@ import json
 import os
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
+from proxy.cli import agent_sdk
 from proxy.cli.shim import MARK, find_claude
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from tests.command_line import Finished, claude_proxy
 
 PROXY = [sys.executable, "-m", "proxy"]
 
@@ -26,10 +25,11 @@ def program(path: Path, text: str = '#!/bin/sh\necho "claude $0 $*"\n') -> Path:
     return path
 
 
-def make_shim(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    """Run the subcommand."""
+def make_shim(folder: Path, *options: str, path: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """Run the subcommand, with a PATH that begins with a folder."""
+    env = os.environ if path is None else {**os.environ, "PATH": f"{path}{os.pathsep}{os.environ['PATH']}"}
     return subprocess.run(
-        [*PROXY, "shim", str(folder), *options], capture_output=True, text=True, check=False
+        [*PROXY, "shim", str(folder), *options], capture_output=True, text=True, check=False, env=env
     )
 
 
@@ -83,9 +83,10 @@ def test_a_shim_steps_aside_for_what_is_no_session(tmp_path: Path, name: str) ->
 
 def test_without_a_path_the_first_on_path_that_is_no_shim_is_taken(tmp_path: Path) -> None:
     """Shims on PATH are passed over, however many; CLAUDE_PROXY_CLAUDE comes first."""
-    make_shim(tmp_path / "one")
-    make_shim(tmp_path / "two")
     claude = program(tmp_path / "real" / "claude")
+    made = make_shim(tmp_path / "one", path=claude.parent)
+    assert made.stderr == f"It wraps {claude}, at each start the first claude on PATH that is no shim.\n"
+    make_shim(tmp_path / "two", path=claude.parent)
     path = os.pathsep.join(str(tmp_path / name) for name in ("one", "two", "missing", "real"))
     assert find_claude({"PATH": path}) == str(claude)
     assert find_claude({"PATH": path, "CLAUDE_PROXY_CLAUDE": "/other"}) == "/other"
@@ -101,7 +102,7 @@ def test_without_a_path_the_first_on_path_that_is_no_shim_is_taken(tmp_path: Pat
 
 def test_a_shim_that_finds_no_claude_says_so(tmp_path: Path) -> None:
     """Status 127, as a shell gives, and one line that says what to set."""
-    make_shim(tmp_path / "bin")
+    make_shim(tmp_path / "bin", path=program(tmp_path / "real" / "claude").parent)
     ran = run(tmp_path / "bin" / "claude", "-p", "x", PATH=str(tmp_path / "bin"))
     assert ran.returncode == 127
     assert (
@@ -115,7 +116,7 @@ def test_a_shim_that_finds_no_claude_says_so(tmp_path: Path) -> None:
 def test_nothing_but_a_shim_is_overwritten(tmp_path: Path) -> None:
     """A second call replaces the shim; a real claude in the folder is left alone."""
     claude = program(tmp_path / "real" / "claude")
-    assert make_shim(tmp_path / "bin").returncode == 0
+    assert make_shim(tmp_path / "bin", path=claude.parent).returncode == 0
     assert make_shim(tmp_path / "bin", "--claude", str(claude)).returncode == 0
     assert str(claude).encode() in (tmp_path / "bin" / "claude").read_bytes()
     refused = make_shim(tmp_path / "real")
@@ -127,7 +128,7 @@ def test_nothing_but_a_shim_is_overwritten(tmp_path: Path) -> None:
 
 def test_a_shim_is_never_given_a_shim(tmp_path: Path) -> None:
     """A shim around itself would start itself for ever."""
-    make_shim(tmp_path / "bin")
+    make_shim(tmp_path / "bin", path=program(tmp_path / "real" / "claude").parent)
     refused = make_shim(tmp_path / "bin", "--claude", str(tmp_path / "bin" / "claude"))
     assert (refused.returncode, "is a shim itself" in refused.stderr) == (2, True)
     assert make_shim(tmp_path / "bin", "--claude", str(tmp_path)).returncode == 2
@@ -141,3 +142,55 @@ def test_a_stand_in_needs_a_script_that_can_be_played(tmp_path: Path) -> None:
         assert ran.returncode == 2
         assert said in ran.stderr
         assert not (tmp_path / "fake").exists()
+
+
+def test_a_shim_that_has_nothing_to_wrap_is_not_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is said at once, with the command that wraps what an Agent SDK carries; not when a program starts the shim."""
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("VIRTUAL_ENV", raising=False)
+    monkeypatch.setattr(agent_sdk, "find_spec", lambda _: None)
+    told = "claude-proxy: no claude on PATH but shims; install it, or set CLAUDE_PROXY_CLAUDE to its path"
+    assert claude_proxy("shim", "bin") == Finished(1, "", f"{told}\n")
+    monkeypatch.setenv("CLAUDE_PROXY_CLAUDE", "/no/such/claude")
+    assert "which is no program" in claude_proxy("shim", "bin").stderr
+    monkeypatch.delenv("CLAUDE_PROXY_CLAUDE")
+    carried = program(tmp_path / ".venv/lib/python3.11/site-packages/claude_agent_sdk/_bundled/claude")
+    told += f". An Agent SDK carries one: claude-proxy shim bin --claude {carried}\n"
+    assert claude_proxy("shim", "bin") == Finished(1, "", told)
+    assert not (tmp_path / "bin").exists()
+    assert claude_proxy("shim", "bin", "--claude", str(carried)).status == 0
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "node_modules/@anthropic-ai/claude-agent-sdk-linux-x64/claude",
+        "venv/lib/python3.13/site-packages/claude_agent_sdk/_bundled/claude",
+    ],
+)
+def test_what_an_agent_sdk_carries_is_found_from_below(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    """A project's packages serve all its folders, as for `node` and `python`; that of an active environment too."""
+    monkeypatch.setattr(agent_sdk, "find_spec", lambda _: None)
+    monkeypatch.delenv("VIRTUAL_ENV", raising=False)
+    carried = program(tmp_path / "[a] project" / place)
+    below = tmp_path / "[a] project/src/deep"
+    below.mkdir(parents=True)
+    assert agent_sdk.bundled(str(below)) == str(carried)
+    assert agent_sdk.bundled(str(tmp_path)) is None
+    if place.startswith("venv"):
+        monkeypatch.setenv("VIRTUAL_ENV", str(tmp_path / "[a] project/venv"))
+        assert agent_sdk.bundled(str(tmp_path)) == str(carried)
+    carried.chmod(0o644)
+    assert agent_sdk.bundled(str(below)) is None
+
+
+def test_the_installed_agent_sdk_is_found() -> None:
+    """What the SDK of this environment carries is where it is looked for."""
+    sdk = pytest.importorskip("claude_agent_sdk")
+    carried = Path(sdk.__file__).with_name("_bundled") / "claude"
+    assert agent_sdk.bundled("/") == (str(carried) if carried.exists() else None)

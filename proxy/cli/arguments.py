@@ -1,0 +1,94 @@
+"""The words of a subcommand: how they are read, what is said of wrong ones, and its help."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import shutil
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from proxy.cli import UsageError
+from proxy.cli.subcommands import SUBCOMMANDS
+from proxy.nearest import nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+__all__ = ["Parser", "examples", "help_width", "parser_of"]
+
+_WIDEST = 110
+"""Columns of help: longer lines are hard to read."""
+_MORE = "Options of every subcommand, such as --data-dir and --config: claude-proxy --help"
+
+
+class Parser(argparse.ArgumentParser):
+    """Reads words; what is wrong with them is one UsageError, with the nearest word that is right."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options, formatter_class=_Formatter)
+
+    def parse_words(self, words: Sequence[str]) -> argparse.Namespace:
+        """Return what the words say. UsageError: it is wrong."""
+        arguments, strange = self.parse_known_args(words)
+        if strange:
+            is_option = strange[0].startswith("-")
+            what = "unknown option" if is_option else "there is no place for"
+            self.error(f"{what} {strange[0]}{_meant(strange[0], self._option_string_actions)}")
+        return arguments
+
+    def error(self, message: str) -> NoReturn:
+        """Raise what is wrong."""
+        program, _, name = self.prog.partition(" ")
+        where = f"{name}: " if name else ""
+        raise UsageError(f"{where}{message.removeprefix('argument ')} ({program} {name} --help)")
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is not None and value not in action.choices:
+            known = [str(choice) for choice in action.choices]
+            hint = _meant(str(value), known) or f"; it takes {', '.join(known)}"
+            raise argparse.ArgumentError(action, f"{value!r} is unknown{hint}")
+
+
+class _Formatter(argparse.HelpFormatter):
+    """Fills texts as argparse does, and leaves indented lines, such as examples, as they are."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=26, width=help_width())
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        parts = [
+            part
+            if part.startswith(" ") or "\n " in part
+            else super(_Formatter, self)._fill_text(part, width, indent)
+            for part in text.split("\n\n")
+        ]
+        return "\n\n".join(parts)
+
+
+def help_width() -> int:
+    """Return how wide help may be."""
+    return min(_WIDEST, shutil.get_terminal_size().columns - 1)
+
+
+def examples(*lines: str) -> str:
+    """Return the end of a subcommand's help, with examples of its use."""
+    return "examples:\n" + "\n".join(f"  claude-proxy {line}" for line in lines)
+
+
+def parser_of(name: str) -> Parser:
+    """Return the parser of a subcommand, which its module sets up.
+
+    Besides ``run`` the module may set as defaults ``arguments``: it takes words behind ``--``; and ``resolves=False``:
+    it reads the wrapper's options itself.
+    """
+    module, summary = SUBCOMMANDS[name]
+    parser = Parser(prog=f"claude-proxy {name}", description=f"{summary[0].upper()}{summary[1:]}.")
+    parser.set_defaults(resolves=True, arguments=None)
+    getattr(importlib.import_module(f"proxy.cli.{module}"), f"{name}_options")(parser)
+    parser.epilog = "\n\n".join(filter(None, (parser.epilog, _MORE)))
+    return parser
+
+
+def _meant(word: str, known: Iterable[str]) -> str:
+    near = nearest(word, known)
+    return f"; did you mean {near}?" if near else ""

@@ -1,0 +1,76 @@
+"""``claude-proxy completion SHELL``: what lets a shell complete subcommands, options, sessions and files.
+
+The script is made by `shtab` from the same parsers that read the words, so that it knows all of them and nothing else.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from proxy.cli.arguments import Parser, examples, parser_of
+from proxy.cli.subcommands import SUBCOMMANDS
+from proxy.options import OPTIONS
+from proxy.sessions import catalogue
+
+if TYPE_CHECKING:
+    import argparse
+
+_SHELLS = ("bash", "zsh", "fish")
+_SESSIONS = "sessions"
+"""In place of a shell: print what SESSION may be, which is what the script asks for."""
+_FILES = ("FILE", "PATH", "ARCHIVE", "WRAPPER")
+_MOST = 200
+"""Sessions that are offered, the newest: a list that nobody can look through helps nobody."""
+
+
+def completion_options(parser: argparse.ArgumentParser) -> None:
+    """Say what the subcommand takes."""
+    parser.description = "Print a script that lets a shell complete the words of claude-proxy."
+    parser.epilog = examples(
+        "completion bash > ~/.local/share/bash-completion/completions/claude-proxy",
+        "completion zsh > ~/.zfunc/_claude-proxy       # a folder of $fpath, before compinit",
+        "completion fish > ~/.config/fish/completions/claude-proxy.fish",
+    )
+    parser.add_argument("shell", metavar="bash|zsh|fish", choices=(*_SHELLS, _SESSIONS), help="the shell")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the script, or the sessions; return the exit status."""
+    if arguments.shell == _SESSIONS:
+        print("\n".join(["latest", *catalogue.list_logs(arguments.data_dir)[:_MOST]]))
+        return 0
+    import shtab  # noqa: PLC0415 - which a completion of sessions does without
+
+    print(shtab.complete(_whole(), arguments.shell))
+    return 0
+
+
+def _whole() -> Parser:
+    """Return a parser of everything: `app` makes one for the subcommand alone that is called."""
+    parser = Parser(prog="claude-proxy")
+    parser.add_argument("--version", action="version", help="print the version")
+    for option in OPTIONS.values():
+        choices = option.choices or None
+        _complete(
+            parser.add_argument(f"--{option.name}", metavar=option.takes, choices=choices, help=option.help)
+        )
+    subparsers = parser.add_subparsers(metavar="SUBCOMMAND")
+    for name, (_, summary) in SUBCOMMANDS.items():
+        one = parser_of(name)
+        subparsers.add_parser(name, parents=[one], add_help=False, help=summary)
+        for action in one._actions:
+            _complete(action)
+    return parser
+
+
+def _complete(action: Any) -> None:
+    """Say what the word of an argument may be, by what help calls it."""
+    import shtab  # noqa: PLC0415 - as above
+
+    if action.metavar == "SESSION":
+        action.complete = shtab.cmd("claude-proxy completion sessions 2>/dev/null")
+    elif action.metavar in _FILES:
+        action.complete = shtab.FILE
+    elif action.metavar == "DIR":
+        action.complete = shtab.DIRECTORY

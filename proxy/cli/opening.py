@@ -1,0 +1,87 @@
+"""``claude-proxy open``: the page of all sessions, or of one, in a browser."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+import webbrowser
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from proxy.cli import complain
+from proxy.cli.arguments import examples
+from proxy.cli.terminal import waiting
+from proxy.server.background import LOG, ensure_server, server_address
+from proxy.sessions import catalogue
+from proxy.sessions.identity import sessions_dir
+from proxy.sessions.private import check_data_dir, make_private_dir
+
+if TYPE_CHECKING:
+    import argparse
+
+_GIVE_UP_S = 30.0
+"""A server is there within a second; on a machine that is busy with everything else it takes ten times as long."""
+_LOOK_S = 0.05
+
+
+def open_options(parser: argparse.ArgumentParser) -> None:
+    """Say what the subcommand takes."""
+    parser.description = (
+        "Make sure that a server for the data directory runs, print the address of its page, and open it"
+        " in a browser where there is one."
+    )
+    parser.epilog = examples("open", "open latest")
+    parser.add_argument(
+        "session",
+        metavar="SESSION",
+        nargs="?",
+        help="an id, the beginning of one, or `latest` (default: all sessions)",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Open the page; return the exit status."""
+    place = ""
+    if arguments.session is not None:
+        info = catalogue.find(arguments.data_dir, arguments.session)
+        if not os.path.samefile(
+            os.path.dirname(os.path.realpath(info.path)), sessions_dir(arguments.data_dir)
+        ):
+            sentence = f"{info.path} is not in {arguments.data_dir}, whose sessions its server shows"
+            return complain(f"{sentence}; give the log's own folder with --data-dir", 2, sys.stderr)
+        place = f"#/session/{quote(info.session_id)}/conversation"
+    url = _address(arguments)
+    if url is None:
+        log = os.path.join(arguments.data_dir, LOG)
+        return complain(f"no server came up within {_GIVE_UP_S:g} s; {log} says why", 1, sys.stderr)
+    print(f"{url}/{place}", flush=True)
+    if _has_browser():
+        webbrowser.open(f"{url}/{place}")
+    return 0
+
+
+def _address(arguments: argparse.Namespace) -> str | None:
+    """Return the address of the data directory's server, which is started if need be; None: it does not come up."""
+    make_private_dir(arguments.data_dir)
+    check_data_dir(arguments.data_dir)
+    ensure_server(arguments.data_dir, arguments.host, arguments.port, arguments.config)
+    until = time.monotonic() + _GIVE_UP_S
+    with waiting("starting a server"):
+        while (said := server_address(arguments.data_dir)) is None and time.monotonic() < until:
+            time.sleep(_LOOK_S)
+    return None if said is None else str(said["url"]).rstrip("/")
+
+
+def _has_browser() -> bool:
+    """Whether a browser for pages can be opened from here: over SSH, say, there are browsers for text at most."""
+    if sys.platform != "darwin" and not any(
+        os.environ.get(name) for name in ("BROWSER", "DISPLAY", "WAYLAND_DISPLAY")
+    ):
+        return False
+    try:
+        webbrowser.get()
+    except webbrowser.Error:
+        return False
+    return True

@@ -1,0 +1,141 @@
+"""Which sessions are listed: by state, outcome, time, name and folder, the cheap questions first.
+
+What a session is called, where and when it ran stands at the two ends of its log; its state and outcome follow from
+all of it. So logs are read whole only when they fit otherwise, and no more of them than are to be listed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fnmatch
+import os
+import re
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args
+
+from proxy.events.outcome import OUTCOMES
+from proxy.events.timestamps import parse_timestamp
+from proxy.events.vocabulary import OVER, State
+from proxy.nearest import nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from proxy.sessions.catalogue import SessionInfo
+
+__all__ = ["Selection", "add_options", "selection_from"]
+
+STATES = (*get_args(State), "running", "over")
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+
+
+class Selection(NamedTuple):
+    """What sessions must be like; None and nothing: whatever they are."""
+
+    states: frozenset[str] = frozenset()
+    outcomes: frozenset[str] = frozenset()
+    since_us: int | None = None
+    name: str | None = None
+    cwd: str | None = None
+
+    @property
+    def is_deep(self) -> bool:
+        """Whether it needs more than the ends of a log."""
+        return bool(self.states or self.outcomes)
+
+    def may_fit(self, info: SessionInfo) -> bool:
+        """Tell whether a session fits by what its log's ends say."""
+        if self.since_us is not None and (
+            info.started_at is None or parse_timestamp(info.started_at) < self.since_us
+        ):
+            return False
+        if self.name is not None and not _fits(info.name or "", self.name):
+            return False
+        if self.cwd is not None and not _is_in(info.cwd, self.cwd):
+            return False
+        # Whose log nobody holds is over; of the others not all go on: what they started may hold their streams.
+        return not self.states or info.state == "running" or not self.states.isdisjoint({*OVER, "over"})
+
+    def fits(self, described: dict[str, Any]) -> bool:
+        """Tell whether a session of which all is known fits."""
+        state = described["state"]
+        if self.states and not self.states & {state, "over" if state in OVER else "running"}:
+            return False
+        return not self.outcomes or described["outcome"] in self.outcomes
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that select."""
+    parser.add_argument(
+        "--state",
+        metavar="STATE,...",
+        type=_some_of(STATES),
+        default=frozenset(),
+        help=f"only in one of these: {', '.join(STATES)}",
+    )
+    parser.add_argument(
+        "--outcome",
+        metavar="OUTCOME,...",
+        type=_some_of(OUTCOMES),
+        default=frozenset(),
+        help=f"only those that are over with one of these: {', '.join(OUTCOMES)}",
+    )
+    parser.add_argument(
+        "--since",
+        metavar="TIME",
+        type=_since,
+        help="only those that began later: 2h, 3d, a date, or a time as in records (UTC)",
+    )
+    parser.add_argument(
+        "--name", metavar="NAME", help="only those whose name holds it; * and ? stand for others"
+    )
+    parser.add_argument("--cwd", metavar="DIR", help="only those that ran in this folder, or below it")
+
+
+def selection_from(arguments: argparse.Namespace) -> Selection:
+    """Return what those options say."""
+    return Selection(
+        arguments.state,
+        arguments.outcome,
+        arguments.since,
+        arguments.name,
+        None if arguments.cwd is None else os.path.realpath(arguments.cwd),
+    )
+
+
+def _some_of(known: Iterable[str]) -> Callable[[str], frozenset[str]]:
+    """Return what reads words of a set from a text with commas, for argparse."""
+    words = list(known)
+
+    def read(text: str) -> frozenset[str]:
+        given = frozenset(filter(None, (word.strip() for word in text.split(","))))
+        for word in sorted(given - set(words)):
+            near = nearest(word, words)
+            hint = f"did you mean {near}?" if near else f"it takes {', '.join(words)}"
+            raise argparse.ArgumentTypeError(f"{word!r} is unknown; {hint}")
+        return given
+
+    return read
+
+
+def _since(text: str) -> int:
+    """Return a time in microseconds since 1970: so long ago, or a date or time, for argparse."""
+    now = datetime.now(UTC)
+    if match := re.fullmatch(r"(\d{1,6})\s*([smhdw])", text):
+        return int((now - timedelta(seconds=int(match[1]) * _UNITS[match[2]])).timestamp() * 1_000_000)
+    try:
+        given = datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r}; it takes a time such as 30m, 2h, 3d, 2026-11-22 or 2026-11-22T09:45Z"
+        ) from None
+    return int((given if given.tzinfo else given.replace(tzinfo=UTC)).timestamp() * 1_000_000)
+
+
+def _fits(name: str, wanted: str) -> bool:
+    pattern = wanted if set("*?[") & set(wanted) else f"*{wanted}*"
+    return fnmatch.fnmatchcase(name.lower(), pattern.lower())
+
+
+def _is_in(folder: str | None, wanted: str) -> bool:
+    return folder is not None and (folder == wanted or folder.startswith(wanted.rstrip(os.sep) + os.sep))

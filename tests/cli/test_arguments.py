@@ -1,0 +1,39 @@
+"""What is said of wrong words: one line, with the nearest word that is right and where help is."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.command_line import claude_proxy
+
+WRONG = {
+    ("--dta-dir", "x"): "unknown option --dta-dir; did you mean --data-dir?",
+    (
+        "sessions",
+        "--jsn",
+    ): "sessions: unknown option --jsn; did you mean --json? (claude-proxy sessions --help)",
+    ("sessions", "--state", "wating"): (
+        "sessions: --state: 'wating' is unknown; did you mean waiting? (claude-proxy sessions --help)"
+    ),
+    (
+        "config",
+        "chekc",
+    ): "config: check|show: 'chekc' is unknown; did you mean check? (claude-proxy config --help)",
+    ("config",): "config: the following arguments are required: check|show (claude-proxy config --help)",
+    ("token", "create", "x", "--scope", "all"): (
+        "token create: --scope: 'all' is unknown; it takes read, write (claude-proxy token create --help)"
+    ),
+    ("show", "a", "b"): "show: there is no place for b (claude-proxy show --help)",
+    ("help", "shwo"): "help: SUBCOMMAND: 'shwo' is unknown; did you mean show? (claude-proxy help --help)",
+    ("tail", "-n", "-1"): "tail: -n: '-1'; it takes a whole number from 0 (claude-proxy tail --help)",
+    ("completion", "csh"): "completion: bash|zsh|fish: 'csh' is unknown; did you mean zsh?",
+}
+
+
+@pytest.mark.parametrize("words", WRONG, ids=" ".join)
+def test_wrong_words(words: tuple[str, ...]) -> None:
+    """Status 2, nothing on standard output, and one line in one style."""
+    ran = claude_proxy(*words)
+    assert (ran.status, ran.stdout) == (2, "")
+    assert ran.stderr.startswith(f"claude-proxy: {WRONG[words]}")
+    assert ran.stderr.count("\n") == 1

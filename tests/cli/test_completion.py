@@ -1,0 +1,80 @@
+"""``claude-proxy completion``: what the shells make of it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from proxy.cli.subcommands import SUBCOMMANDS
+from tests.command_line import Finished, claude_proxy
+from tests.recorded import LogMaker
+
+BIN = Path(sys.executable).parent
+ASK_BASH = """
+source "$1"
+function="$(complete -p claude-proxy | sed 's/.*-F \\([^ ]*\\).*/\\1/')"
+shift
+COMP_WORDS=("$@"); COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
+$function
+printf '%s\\n' "${COMPREPLY[@]}"
+"""
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A data directory with a session, which the environment names."""
+    (tmp_path / "sessions").mkdir()
+    (tmp_path / "sessions/20260102T030405.000000Z-aa.jsonl").write_bytes(LogMaker("x").started())
+    monkeypatch.setenv("CLAUDE_PROXY_DATA_DIR", str(tmp_path))
+    return tmp_path
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_script_is_one_that_the_shell_takes(shell: str, tmp_path: Path) -> None:
+    """It names every subcommand, and nothing in it is a mistake to the shell."""
+    made = claude_proxy("completion", shell)
+    assert (made.status, made.stderr) == (0, "")
+    assert all(name in made.stdout for name in SUBCOMMANDS)
+    if shutil.which(shell) is None:
+        pytest.skip(f"{shell} is not on this machine")
+    script = tmp_path / "script"
+    script.write_text(made.stdout)
+    subprocess.run([shell, "-n", script], check=True)
+
+
+def completed_by_bash(folder: Path, *words: str) -> list[str]:
+    """Return what bash offers for the last of some words."""
+    script = folder / "completion.bash"
+    script.write_text(claude_proxy("completion", "bash").stdout)
+    env = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
+    said = subprocess.run(
+        ["bash", "-c", ASK_BASH, "bash", script, "claude-proxy", *words],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=env,
+    )
+    return said.stdout.split()
+
+
+@pytest.mark.skipif(
+    not (BIN / "claude-proxy").exists(), reason="the package is not installed beside this interpreter"
+)
+def test_bash_completes_all_kinds_of_words(data_dir: Path) -> None:
+    """Subcommands, options, their values, and sessions as they are recorded."""
+    assert completed_by_bash(data_dir, "ses") == ["sessions"]
+    assert completed_by_bash(data_dir, "--validation", "") == ["observe", "enforce", "off"]
+    assert completed_by_bash(data_dir, "sessions", "--out") == ["--outcome"]
+    assert completed_by_bash(data_dir, "show", "") == ["latest", "20260102T030405.000000Z-aa"]
+    assert completed_by_bash(data_dir, "token", "re") == ["revoke"]
+
+
+def test_sessions_for_a_script(data_dir: Path) -> None:
+    """What the script asks for is quick to say, and is no error where nothing was recorded."""
+    assert claude_proxy("completion", "sessions") == Finished(0, "latest\n20260102T030405.000000Z-aa\n", "")
+    assert claude_proxy("completion", "sessions", "--data-dir", str(data_dir / "none")).stdout == "latest\n"
