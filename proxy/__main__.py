@@ -2,4 +2,5 @@
 
 from proxy.cli import main
 
-main()
+if __name__ == "__main__":  # processes of the server's pool import this file under another name
+    main()

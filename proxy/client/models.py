@@ -163,6 +163,8 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     partial_messages: int = 0
     lost_records: int = 0
     events: int = 0
+    log: str | None = None
+    """Where its log is, on the server's machine."""
     catching_up: bool = False
     """The session is over, and the server has not read its log to the end yet: all figures are of what it has read."""
 
@@ -267,6 +269,8 @@ class MonitoringStatus(msgspec.Struct, frozen=True, kw_only=True):
     total_events: int
     subscribers: int
     uptime_seconds: float
+    serve_command: str = ""
+    """What starts a server for the same data directory again, for a shell."""
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):

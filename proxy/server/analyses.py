@@ -1,6 +1,7 @@
 """Analyses of sessions that are kept, so that asking again about a live one costs what is new in it."""
 
 import asyncio
+import math
 import pickle
 from collections.abc import Sequence
 from functools import partial
@@ -39,12 +40,14 @@ class Analyses:
         self._pool = pool
         self._kept = Kept(_Analyzed, MOST_KEPT)
 
-    async def answer(self, session: Session, now_us: int) -> bytes | None:
+    async def answer(self, session: Session, now_us: int, within_s: float = math.inf) -> bytes | None:
         """Return the analysis of a session as JSON, None when the index does not have it (any more).
 
+        ``within_s``: after so long the answer is of what was read by then; asked again, it goes on from there.
         sqlite3.Error when the index cannot be read.
         """
         session_id = session.session_id
+        until = asyncio.get_running_loop().time() + within_s
         kept = self._kept.of(session_id)
         async with kept.turn:
             while True:
@@ -57,12 +60,13 @@ class Analyses:
                     if not is_from_start:
                         continue
                 go_on = partial(analyze, session_id, kept.state, piece.events)
-                if piece.is_last:
-                    go_on = partial(go_on, now_us=now_us, session=session)
+                is_wanted = piece.is_last or asyncio.get_running_loop().time() >= until
+                if is_wanted:
+                    go_on = partial(go_on, now_us=now_us, session=session, is_all=piece.is_last)
                 kept.state, report = await self._pool.run(go_on)
                 if piece.events:
                     kept.last_us = piece.events[-1][1]
-                if piece.is_last:
+                if is_wanted:
                     return report
 
 
@@ -73,11 +77,12 @@ def analyze(
     *,
     now_us: int | None = None,
     session: Session | None = None,
+    is_all: bool = True,
 ) -> tuple[bytes, bytes]:
     """Go on with an analysis: return how it stands, and its report as JSON if it is wanted.
 
     ``state``: what was returned before, empty at the beginning. ``now_us`` and ``session``: for a report, when it is
-    and what is known of the session otherwise.
+    and what is known of the session otherwise. ``is_all``: with these events all that the index has were taken.
     """
     analysis: SessionAnalysis = pickle.loads(state) if state else SessionAnalysis(session_id)
     for event_type, timestamp_us, data in events:
@@ -85,6 +90,8 @@ def analyze(
     kept = pickle.dumps(analysis, pickle.HIGHEST_PROTOCOL)
     if now_us is None or session is None:
         return kept, b""
-    if session.over:
+    if not is_all:
+        now_us = None
+    elif session.over:
         analysis.mark_over(session.state)  # if no event says so; not kept, as the log may go on
     return kept, msgspec.json.encode(analysis.report(now_us, expected=session.figures.events))

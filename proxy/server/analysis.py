@@ -1,6 +1,7 @@
 """What sessions did: of one, over a period, and at a glance; and what of it the specification does not have."""
 
 import asyncio
+import math
 from contextlib import closing
 from typing import Any
 
@@ -10,11 +11,13 @@ from proxy.analysis import period as over_time
 from proxy.events.timestamps import format_timestamp
 from proxy.server.errors import NotFoundError, answer, raw_answer
 from proxy.server.records import from_log
-from proxy.server.requests import period
+from proxy.server.requests import period, whole
 from proxy.server.shared import now_us, of
 from proxy.store.history import History
 
-__all__ = ["drift", "metrics", "overview", "session"]
+__all__ = ["LONGEST_S", "drift", "metrics", "overview", "session"]
+
+LONGEST_S = 60
 
 _DAY_US = 86_400_000_000
 _NEWEST = 20
@@ -23,10 +26,13 @@ _NEWEST = 20
 async def session(request: web.Request) -> web.Response:
     """Give the analysis of one session."""
     shared, session_id = of(request), request.match_info["session_id"]
+    within_s = whole(request, "within", None, 1, LONGEST_S)
     await shared.ready()
     await shared.known(session_id)
     known = await asyncio.to_thread(shared.queries.session, session_id)
-    found = None if known is None else await shared.analyses.answer(known, now_us())
+    found = None
+    if known is not None:
+        found = await shared.analyses.answer(known, now_us(), math.inf if within_s is None else within_s)
     if found is None:
         raise NotFoundError(f"The session {session_id!r} was removed.")
     return raw_answer(found)

@@ -1,6 +1,7 @@
 """What the sessions do."""
 
 import asyncio
+import shlex
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -58,9 +59,16 @@ async def monitoring_status(request: web.Request) -> web.Response:
             "total_sessions": totals["sessions"],
             "total_events": totals["events"],
             "subscribers": shared.hub.subscribers,
+            "serve_command": _serve_command(request, shared.data_dir),
             "uptime_seconds": (now_us() - shared.started_us) / 1_000_000,
         }
     )
+
+
+def _serve_command(request: web.Request, data_dir: str) -> str:
+    """Return what starts a server for the same data directory at the same port, for a shell."""
+    port = request.transport.get_extra_info("sockname")[1] if request.transport is not None else 8000
+    return shlex.join(["claude-proxy", "--data-dir", data_dir, "--port", str(port), "serve"])
 
 
 def _described(shared: Shared, find: Callable[[], list[Session]]) -> list[dict[str, Any]]:

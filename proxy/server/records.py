@@ -13,6 +13,7 @@ from proxy.server.shared import of
 from proxy.sessions.reader import parse
 from proxy.store.records import NO_RECORD, RecordQuery, Row
 from proxy.store.spelling import as_json
+from proxy.telling.preview import preview
 from proxy.telling.shortening import shorten_value
 
 __all__ = [
@@ -109,7 +110,7 @@ def _described(row: Row, longest: int) -> dict[str, Any]:
         text, cut = shorten_value(row.line.decode(errors="replace"), longest)
         reason = parsed if isinstance(parsed, str) else "The line is of a newer format."
         skipped = {"seq": None, "stream": NO_RECORD, "raw": text, "skipped": reason}
-        return {**skipped, **about, "shortened": cut}
+        return {**skipped, **about, "shortened": cut, "preview": f"{reason} {text}"[:_PLAIN_TEXT]}
     fields = {
         "seq": parsed.seq,
         "ts": parsed.ts,
@@ -130,7 +131,7 @@ def _described(row: Row, longest: int) -> dict[str, Any]:
     if not parsed.forwarded:
         fields["forwarded"] = False
     fields, cut = shorten_value(fields, longest)
-    return {**fields, **about, "shortened": cut}
+    return {**fields, **about, "shortened": cut, "preview": preview(parsed)}
 
 
 def _value(decode: Any) -> Any:

@@ -3,7 +3,9 @@
 from proxy.server import (
     analysis,
     compliance,
+    conversation,
     description,
+    export,
     health,
     metrics,
     monitoring,
@@ -14,6 +16,7 @@ from proxy.server import (
     streams,
 )
 from proxy.server.route import Parameter, Route
+from proxy.telling.filters import FILTERS
 
 __all__ = ["ROUTES"]
 
@@ -71,6 +74,25 @@ _RECORDS = (
     Parameter("limit", "Records of a page (default 100).", _number(1, records.MOST_RECORDS)),
     Parameter("offset", "Records to pass over.", _number(0, records.FARTHEST)),
     _MAX_TEXT,
+)
+
+_CONVERSATION = (
+    _ID,
+    Parameter(
+        "filter",
+        f"Only these, separated by commas: {', '.join(f'`{name}`' for name in FILTERS)}.",
+        {"type": "array", "items": {"enum": list(FILTERS)}},
+    ),
+    Parameter(
+        "from_seq", "Begin with what this record, or a later one, says.", _number(0, conversation.FARTHEST)
+    ),
+    Parameter("limit", "Entries of a page (default 100).", _number(1, conversation.MOST_ENTRIES)),
+    Parameter("offset", "Entries to pass over.", _number(0, conversation.FARTHEST)),
+    Parameter(
+        "max_text",
+        "Longest text that is given whole (default 4000); of a longer one both ends are.",
+        _number(conversation.LEAST_TEXT, conversation.LONGEST_TEXT),
+    ),
 )
 
 ROUTES = (
@@ -202,6 +224,33 @@ ROUTES = (
         failures=(404, 422),
     ),
     Route(
+        "GET",
+        "/api/v1/monitoring/sessions/{session_id}/conversation",
+        conversation.conversation,
+        "A session as people read it: who says what, which tools run, what it takes",
+        _CONVERSATION,
+        answer="api/conversation_answer",
+        failures=(404, 422),
+    ),
+    Route(
+        "GET",
+        "/api/v1/monitoring/sessions/{session_id}/log",
+        export.log,
+        "A session's log, byte for byte",
+        (_ID,),
+        media_type="application/x-ndjson",
+        failures=(404,),
+    ),
+    Route(
+        "GET",
+        "/api/v1/monitoring/sessions/{session_id}/page",
+        export.shared_page,
+        "A session as one page to share, as `show --html` writes it",
+        (_ID,),
+        media_type="text/html",
+        failures=(404, 503),
+    ),
+    Route(
         "POST",
         "/api/v1/monitoring/sessions/{session_id}/stop",
         monitoring.stop,
@@ -215,7 +264,14 @@ ROUTES = (
         "/api/v1/monitoring/sessions/{session_id}/analysis",
         analysis.session,
         "What a session did, where its time and money went, what stands out",
-        (_ID,),
+        (
+            _ID,
+            Parameter(
+                "within",
+                "Seconds after which the answer is of what was read by then; asked again, it goes on from there.",
+                _number(1, analysis.LONGEST_S),
+            ),
+        ),
         answer="api/analysis",
         failures=(404, 503),
     ),

@@ -1,6 +1,7 @@
 """What requests share: one object, made when the server starts."""
 
 import asyncio
+import os
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -87,7 +88,19 @@ class Shared:
         catching_up = not session.over and not self._is_written(session)
         # Of what is over and not read to its end, all is as it was where reading has come to.
         until_us = session.last_record_us if catching_up else moment_us
-        return describe(session, until_us) | {"catching_up": catching_up}
+        return describe(session, until_us) | {
+            "catching_up": catching_up,
+            "log": log_path(self.data_dir, session.session_id),
+            **({"read_share": self._read_share(session.session_id)} if catching_up else {}),
+        }
+
+    def _read_share(self, session_id: str) -> float:
+        """Return how much of a log is in the index."""
+        try:
+            size = os.path.getsize(log_path(self.data_dir, session_id))
+        except OSError:
+            return 1.0
+        return min(1.0, (self.queries.offset(session_id) or 0) / size) if size else 1.0
 
     async def known(self, session_id: str) -> None:
         """Make sure that there is such a session. NotFoundError when there is none."""

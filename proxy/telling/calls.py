@@ -164,6 +164,10 @@ def _write(given: Input) -> _Apart:
     return _code(given.get("content"), _language(given.get("file_path"))), ("content", "file_path")
 
 
+def _read(given: Input) -> _Apart:
+    return {"language": _language(given.get("file_path"))}, ("file_path",)
+
+
 def _edit(given: Input) -> _Apart:
     return _changes(given, [given]), ("old_string", "new_string", "file_path")
 
@@ -208,6 +212,7 @@ def _questions(given: Input) -> _Apart:
 
 _APART: Final[dict[str, Callable[[Input], _Apart]]] = {
     "Bash": _command,
+    "Read": _read,
     "Write": _write,
     "Edit": _edit,
     "MultiEdit": _edits,

@@ -38,7 +38,8 @@ def tell(event: Event, longest: int = LONGEST) -> Entry:
         parts = [] if view is None else list(view(data))
     else:
         parts = [Part("client", "client", event.event_type, fields=data, tone="faint")]
-    return _entry(parts, longest, event.event_type, data if is_ours else {})
+    about = data if is_ours else {"timestamp": format_timestamp(event.timestamp_us)}
+    return _entry(parts, longest, event.event_type, about)
 
 
 def tell_line(record: Record, longest: int = LONGEST) -> Entry | None:

@@ -1,16 +1,24 @@
 """A session as one page that needs nothing else, to be shared and read anywhere."""
 
-from collections.abc import Iterable, Iterator
-from typing import Any
+import os
+from collections.abc import Callable, Iterator
+from typing import Any, Literal
 
 from proxy import __version__
+from proxy.analysis import SessionAnalysis
 from proxy.analysis.report import Analysis, Anomaly
+from proxy.events import Event, Interpreter, Session, describe
 from proxy.events.formatting import format_dollars, format_duration
+from proxy.events.outcome import of_session
+from proxy.sessions import reader
 from proxy.telling.entry import Entry
+from proxy.telling.events import tell, tell_crash, tell_line
 from proxy.telling.markup import element, escaped
 
-__all__ = ["LONGEST", "page"]
+__all__ = ["LONGEST", "STYLE", "page_of_log"]
 
+STYLE = os.path.join(os.path.dirname(__file__), "page.css")
+"""The file of the page's rules of layout."""
 LONGEST = 20_000
 """Characters of a text on such a page."""
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
@@ -18,15 +26,55 @@ _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 _MOST_CRITICAL = 10
 
 
-def page(about: dict[str, Any], analysis: Analysis, entries: Iterable[Entry], style: str) -> Iterator[str]:
+Read = Callable[[], Iterator[reader.Entry | reader.Skipped]]
+"""Reads a log from its beginning."""
+State = Literal["running", "ended", "crashed"]
+"""Of a log: written, ended, or without an end and held by nobody."""
+
+
+def page_of_log(session_id: str, state: State, read: Read, now_us: int, style: str) -> Iterator[str]:
     """Yield the page of a session in pieces.
 
-    ``about``: what the status says of it; ``style``: rules of layout. Entries become elements one by one, so that a
-    long session needs no memory.
+    ``state``: what is known of its log otherwise. The log is read twice, and entries become elements one by one, so
+    that a long session needs no memory.
     """
+    session, analysis = Session(session_id), SessionAnalysis(session_id)
+    for _, events in _interpreted(read, session):
+        for event in events:
+            analysis.take(event)
+    if state == "crashed":
+        session.mark_crashed()
+    if session.over:
+        analysis.mark_over(session.state)
+    report = analysis.report(now_us if state == "running" else None)
+    yield _head(describe(session, now_us), report, style)
+    yield from map(element, _entries(read, session))
+    yield f"</main>\n<footer>Recorded by claude-proxy {__version__}</footer></body></html>\n"
+
+
+def _entries(read: Read, session: Session) -> Iterator[Entry]:
+    for record, events in _interpreted(read, Session(session.session_id)):
+        yield from (tell(event, LONGEST) for event in events)
+        line = None if events else tell_line(record, LONGEST)
+        if line is not None:
+            yield line
+    became = of_session(session)
+    if became is not None and became.kind == "crashed":
+        yield tell_crash(session)
+
+
+def _interpreted(read: Read, session: Session) -> Iterator[tuple[reader.Record, list[Event]]]:
+    """Yield the records of a log with the events that they make."""
+    interpreter = Interpreter(session)
+    for item in read():
+        if isinstance(item, reader.Entry):
+            yield item.record, interpreter.take(item.record)
+
+
+def _head(about: dict[str, Any], analysis: Analysis, style: str) -> str:
     called = about["name"] or about["prompt"] or " ".join(about["command"]) or about["session_id"]
     title = escaped(" ".join(called.split()), 200)
-    yield (
+    return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>\n'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -34,8 +82,6 @@ def page(about: dict[str, Any], analysis: Analysis, entries: Iterable[Entry], st
         f'<header><h1 dir="auto">{title}</h1><dl>{"".join(_facts(about))}</dl>'
         f"<ul>{''.join(_found(analysis))}</ul></header>\n<main>\n"
     )
-    yield from map(element, entries)
-    yield f"</main>\n<footer>Recorded by claude-proxy {__version__}</footer></body></html>\n"
 
 
 def _facts(about: dict[str, Any]) -> Iterator[str]:

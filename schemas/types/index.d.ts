@@ -316,6 +316,49 @@ export type ApiComplianceRequest = {
   threshold?: number;
 };
 
+/** Answer: conversation. A page of what a session says to people. What was recorded may hold anything: escape it. */
+export type ApiConversationAnswer = {
+  entries: Array<{
+    timestamp: string;
+    /** What is said; empty for an event that says nothing. */
+    parts: Array<{
+      /** What it is: `prompt`, `answer`, `thinking`, `call`, `result`, `permission`, `turn`, `task`, `session`, `client`, `note`, `problem` or `output`. */
+      kind: string;
+      /** Who says it, or what it is, in a word or two. */
+      label: string;
+      title?: string;
+      /** Of a tool call: what it does, in one line. */
+      summary?: string;
+      text?: string;
+      /** How the text is to be read (default: plain). */
+      form?: "plain" | "markdown" | "code";
+      /** Of code: its language, as a fence of Markdown names it. */
+      language?: string;
+      /** Of a change of a file: sign and text of each line; `@` where lines are left out. */
+      diff?: Array<Array<string>>;
+      /** Further values of a tool's input. */
+      fields?: { [key: string]: unknown };
+      /** Durations, costs and counts, as people read them. */
+      figures?: Array<string>;
+      tone?: "" | "good" | "warn" | "bad" | "faint";
+      /** How many lines of the text are worth showing before a reader asks for more; 0: all. */
+      lines?: number;
+    }>;
+    /** The kind of event. */
+    event?: string;
+    /** The record that it comes from. */
+    seq?: number | null;
+    /** How many subagents deep it happened. */
+    depth?: number;
+    tool_use_id?: string | null;
+    /** Whether something was taken from its texts and values. */
+    shortened?: boolean;
+  }>;
+  /** How many entries lie before the first of these. */
+  offset: number;
+  total: number;
+};
+
 /** Answer: drift. What passed in a session that the specification does not have: types, subtypes, fields, blocks and values. */
 export type ApiDriftAnswer = {
   /** Each thing once, in the order in which they were first seen. Long names and values are cut. */
@@ -515,6 +558,8 @@ export type ApiRecordsAnswer = {
     size: number;
     /** Whether long values were shortened. */
     shortened: boolean;
+    /** What it says, in one line. */
+    preview?: string;
     /** Why a line is no record. */
     skipped?: string;
     message?: unknown;
@@ -607,6 +652,10 @@ export type ApiSession = {
   cost_reason?: string | null;
   /** By stream and verdict. */
   counts?: { [key: string]: unknown };
+  /** Where the session's log is, on the server's machine. */
+  log?: string;
+  /** With `catching_up`: how much of the log is read. */
+  read_share?: number;
   /** The session is over, and its log is not read to the end yet: all figures are of what is read. */
   catching_up?: boolean;
 };

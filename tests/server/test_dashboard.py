@@ -104,7 +104,7 @@ async def test_a_live_session_appears_and_ends(rig: Rig, tab: Tab) -> None:
     await tab.sees("hi")
     log.append([lifecycle("live", "session_ended", {"exit_code": 3, "duration_ms": 5, "counts": {}})])
     log.close()
-    await tab.sees("Session ended", "exit status 3")
+    await tab.sees("ended", "exit status 3")
     await tab.press("u")
     await tab.sees("nothing is running")
     own = base(rig)
@@ -258,9 +258,13 @@ async def test_a_text_of_ten_megabytes_is_shown_on_demand(tmp_path: Path, tab: T
     written(tmp_path, "long", log + maker.ended())
     async with serving(tmp_path) as rig:
         await tab.open(f"{base(rig)}/#/session/long")
-        await tab.sees("the whole record 3")
+        await tab.sees("show all of it")
         assert await tab.value("document.body.textContent.length") < 20_000
-        await tab.click(".what > a.quiet")
+        await tab.click(".shortened button")
+        await tab.until("document.querySelector('.what .long-text')?.textContent.length > 10_000_000")
+        await tab.value("location.hash = '#/session/long/records'")
+        await tab.click(".record:nth-child(1)")
+        await tab.value("location.hash = '#/session/long/records?seq=3'")
         await tab.sees("Show all 10.6 MB")
         await tab.click(".shortened button")
         await tab.sees("all 10,560,000 characters")
@@ -319,16 +323,13 @@ async def test_charts_say_what_is_under_the_pointer(tmp_path: Path, tab: Tab) ->
     written(tmp_path, "today", log + maker.ended())
     async with serving(tmp_path) as rig:
         await tab.open(f"{base(rig)}/#/session/today/analysis")
-        await tab.hover(".chart .u-over")
-        assert (
-            await tab.until("document.querySelector('.tip:not([hidden])')?.textContent")
-            == "turn 2\n$0.20 cost"
-        )
+        await tab.hover(".chart .plot")
+        assert await tab.until("document.querySelector('.tip')?.textContent") == "turn 2\n$0.20 cost"
         about = await tab.value("document.querySelector('.chart').getAttribute('aria-label')")
         assert about == "cost over turns, at most $0.20"
         await tab.press("u")
-        await tab.hover(".chart .u-over")
-        shown = await tab.until("document.querySelector('.tip:not([hidden])')?.textContent")
+        await tab.hover(".chart .plot")
+        shown = await tab.until("document.querySelector('.tip')?.textContent")
         assert re.fullmatch(r"[A-Z][a-z]{2} \d+, \d\d:00 . \d\d:00\n0 events", shown)
 
 
@@ -375,12 +376,12 @@ async def test_a_session_that_is_still_being_read_begins_at_its_beginning(
         async with serving(tmp_path) as rig:
             try:
                 await tab.open(f"{base(rig)}/#/session/past")
-                await tab.sees("still reading", "word 0")
+                await tab.sees("The server has read", "word 0")
                 await tab.until("document.querySelector('.state')?.textContent === 'reading'")
             finally:
                 go_on.set()
             await tab.until("/20. entries/.test(document.querySelector('.foot').innerText)")
-            await tab.until("document.querySelector('.state')?.textContent === 'ended'")
+            await tab.until("document.querySelector('.state')?.textContent === 'failed'")
             assert await tab.value("document.querySelector('.list').scrollTop") == 0
 
 
@@ -400,7 +401,7 @@ async def test_a_session_that_goes_on_begins_at_its_end(rig: Rig, tab: Tab) -> N
     await tab.press("g")
     await tab.sees("word 0", "End, and follow")
     says(log, "and further")
-    await tab.until("document.querySelector('.foot').innerText.includes('206 events')")
+    await tab.until("document.querySelector('.foot').innerText.includes('206 entries')")
     assert await tab.value("document.querySelector('.list').scrollTop") == 0
     log.close()
 
@@ -416,9 +417,9 @@ async def test_a_hundred_thousand_events_stay_usable(tmp_path: Path, tab: Tab) -
     async with serving(tmp_path) as rig:
         await tab.open(f"{base(rig)}/#/session/long")
         await tab.sees("said 0")
-        await tab.until("/100,00. events/.test(document.querySelector('.foot').innerText)")
+        await tab.until("/100,00. entries/.test(document.querySelector('.foot').innerText)")
         await tab.press("G")
-        await tab.sees("Session ended")
+        await tab.sees("exit status 0")
         assert await tab.value("document.querySelectorAll('.list-row').length") < 80
         await tab.value("location.hash = '#/session/long/conversation?seq=50001'")
         await tab.sees("said 24999")

@@ -1,5 +1,6 @@
 """The page's files and the policy that they come under."""
 
+import gzip
 import re
 from pathlib import Path
 
@@ -27,6 +28,22 @@ async def test_every_file_is_served_under_the_policy(rig: Rig, name: str) -> Non
     assert response.headers["X-Content-Type-Options"] == "nosniff"
     types = {".js": "text/javascript", ".css": "text/css", ".html": "text/html", ".svg": "image/svg+xml"}
     assert response.content_type == types[name[name.rindex(".") :]]
+
+
+async def test_files_come_compressed_to_who_takes_it(rig: Rig) -> None:
+    """Who does not say so is given the file as it is."""
+    async with rig.client.get("/static/app.css", headers={"Accept-Encoding": "gzip"}) as response:
+        assert response.headers["Content-Encoding"] == "gzip"
+        assert await response.read() == BODIES["app.css"]
+    async with rig.client.get("/static/app.css", headers={"Accept-Encoding": "identity"}) as response:
+        assert "Content-Encoding" not in response.headers
+        assert await response.read() == BODIES["app.css"]
+
+
+def test_the_page_is_small() -> None:
+    """What the page asks for at first is less than 150 KB compressed; languages of code come when they are needed."""
+    first = {name for name in NAMES if "/languages/" not in name and name != "manual.css"}
+    assert sum(len(gzip.compress(BODIES[name], mtime=0)) for name in first) < 150_000
 
 
 async def test_a_file_that_is_known_is_not_sent_again(rig: Rig) -> None:

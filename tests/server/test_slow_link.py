@@ -89,9 +89,9 @@ async def test_an_older_answer_takes_nothing_of_a_list_away(rig: Rig, tab: Tab) 
     await link.held(1)
     await link.hold("^$")
     says(log, "and on")
-    await tab.sees("and on", "252 events")
+    await tab.sees("and on", "252 entries")
     await link.free()
-    await tab.sees("and on", "252 events")
+    await tab.sees("and on", "252 entries")
     assert await tab.value("document.querySelector('.placeholder')") is None
     log.close()
 
@@ -136,7 +136,7 @@ async def test_the_place_that_was_asked_for_last_is_the_one_that_is_shown(tmp_pa
     async with serving(tmp_path) as rig:
         link = await opened(tab, rig, "#/session/long")
         await tab.sees("word 0.")
-        await link.hold("limit=1&")
+        await link.hold("from_seq")
         await goes_to(tab, "#/session/long/conversation?seq=902")
         await link.held(1)
         await goes_to(tab, "#/session/long/conversation?seq=12")
@@ -155,7 +155,7 @@ async def test_keys_wait_for_the_conversation(tmp_path: Path, tab: Tab) -> None:
     async with serving(tmp_path) as rig:
         link = await opened(tab, rig, "#/")
         await tab.until("document.querySelector('a.past')")
-        await link.hold("events.*limit=200")
+        await link.hold("conversation.*limit=200")
         await goes_to(tab, "#/session/long")
         await tab.sees("Reading the conversation")
         for key in "Gkk":
@@ -163,7 +163,7 @@ async def test_keys_wait_for_the_conversation(tmp_path: Path, tab: Tab) -> None:
         await link.free()
         await tab.until(f"{CHOSEN}.includes('word 499.')")
         # Also where the event is not there yet.
-        await link.hold("events.*limit=200")
+        await link.hold("conversation.*limit=200")
         await goes_to(tab, "#/")
         await goes_to(tab, "#/session/long")
         await link.held(1)
@@ -187,7 +187,7 @@ async def test_the_whole_of_one_record_is_not_shown_as_another(tmp_path: Path, t
         await link.held(1)
         await tab.press("j")
         await link.held(2)
-        await tab.until("document.querySelector('.detail[aria-busy=true] h3').innerText === '#2'")
+        await tab.until("document.querySelector('.detail[aria-busy=true] h2').innerText === '#2'")
         await link.free(1)
         await tab.until(f"{body}.includes('short')")
         await link.free()
@@ -229,7 +229,7 @@ async def test_what_happens_while_a_question_is_answered_is_asked_for(rig: Rig, 
     await link.held(1)
     assert await tab.value("document.querySelector('.severity-error')") is None
     log.close()  # without its last record: it has crashed
-    await tab.until("document.querySelector('.state').textContent === 'failed'")
+    await tab.until("document.querySelector('.state').textContent === 'crashed'")
     await link.free()
     await tab.until("document.querySelector('.analysis').innerText.includes('failed')")
 
@@ -252,7 +252,7 @@ async def test_half_an_answer_is_none(rig: Rig, tab: Tab) -> None:
     """An answer of which the end was lost breaks nothing: it is asked for again."""
     log = rig.live()
     await opened(tab, rig, "#/session/live")
-    await tab.sees("Session started")
+    await tab.until("document.querySelector('.event-session')")
     await tab.value("link.lose = /./")
     says(log, "hello")
     await tab.until("link.lost > 2")
@@ -278,7 +278,7 @@ async def test_a_page_that_could_not_be_had_is_asked_for_again(tmp_path: Path, t
         await tab.press("G")
         await tab.until("link.lost > 0 && document.querySelector('.placeholder')")
         await tab.value("link.lose = /^$/")
-        await tab.sees("Session ended")
+        await tab.sees("exit status 0")
         await tab.until("!document.querySelector('.placeholder')")
 
 

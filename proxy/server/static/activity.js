@@ -1,9 +1,10 @@
 // How much went on when, over all sessions: events, cost, tools.
 import { html, useCallback, useMemo, useState } from "./ui.js";
-import { cost, count, duration, exact, visible } from "./format.js";
+import { cost, count, dollars, duration, exact, visible } from "./format.js";
 import { metrics } from "./api.js";
 import { useAnswer } from "./answers.js";
 import { Chart } from "./charts.js";
+import { home } from "./router.js";
 
 const HOUR = 3600000;
 const RANGES = [["24 hours", 24], ["7 days", 168], ["30 days", 720]];
@@ -37,10 +38,10 @@ export function Activity() {
   const longest = Math.max(1, ...tools.map((one) => one.duration.p95 ?? 0));
   return html`<section class="activity" aria-labelledby="activity" aria-busy=${found.hours === hours ? "false" : "true"}><div class="section-head"><h2 id="activity">Activity</h2>
       <span class="chips" role="group" aria-label="Period">${RANGES.map(([name, length]) => html`<button class="chip" aria-pressed=${hours === length ? "true" : "false"} onClick=${() => setHours(length)}>${name}</button>`)}</span>
-      <span class="faint num">${exact(found.runs.total)} turns${found.runs.failed ? html`, <span class="bad-text">${exact(found.runs.failed)} failed</span>` : ""} · ${exact(found.tools.total)} tool calls, ${exact(found.tools.failed)} failed${found.tools.denied ? `, ${exact(found.tools.denied)} denied` : ""} · ${cost(found.cost.total_usd)}</span></div>
+      <span class="faint num">${exact(found.runs.total)} turns${found.runs.failed ? html`, <a class="bad-text" href=${home({ show: "failed-turns" })}>${exact(found.runs.failed)} failed</a>` : ""} · ${exact(found.tools.total)} tool calls${found.tools.failed ? html`, <a class="bad-text" href=${home({ show: "failed-tools" })}>${exact(found.tools.failed)} failed</a>` : ""}${found.tools.denied ? html`, <a href=${home({ show: "denied" })}>${exact(found.tools.denied)} denied</a>` : ""} · ${cost(found.cost.total_usd)}</span></div>
     <div class="grid-cards three">
-      <section class="panel"><h2>Events<span class="faint num">${exact(found.events.total)}</span></h2><${Chart} times=${times} axis=${(value) => (Number.isInteger(value) ? count(value) : "")} series=${[{ label: "events", colour: "--info", values: events, format: exact }]} /></section>
-      <section class="panel"><h2>Cost<span class="faint num">${cost(found.cost.total_usd)}</span></h2><${Chart} times=${costTimes} axis=${cost} series=${[{ label: "cost", colour: "--accent", values: costs, format: cost }]} /></section>
-      <section class="panel"><h2>Tools<span class="faint">p95 duration</span></h2>${tools.length ? html`<table><tbody>${tools.map((one) => html`<tr><td><bdi class="mono">${visible(one.tool)}</bdi></td><td class="num faint">${exact(one.calls)}×</td><td class=${`num ${one.failed ? "bad-text" : "faint"}`}>${one.failed ? `${exact(one.failed)} failed` : ""}</td><td class="meter"><span class="kind-tool" style=${{ width: `${((one.duration.p95 ?? 0) / longest) * 100}%` }}></span></td><td class="num">${duration(one.duration.p95)}</td></tr>`)}</tbody></table>` : html`<p class="faint">No tool was called.</p>`}</section>
+      <section class="panel"><h2>Events<span class="faint num">${exact(found.events.total)}</span></h2><${Chart} times=${times} values=${events} label="events" colour="--info" format=${exact} axis=${(value) => (Number.isInteger(value) ? count(value) : "")} /></section>
+      <section class="panel"><h2>Cost<span class="faint num">${cost(found.cost.total_usd)}</span></h2><${Chart} times=${costTimes} values=${costs} label="cost" colour="--accent" format=${cost} axis=${dollars} /></section>
+      <section class="panel"><h2>Tools<span class="faint">p95 duration</span></h2>${tools.length ? html`<table><thead class="hidden"><tr><th scope="col">tool</th><th scope="col">calls</th><th scope="col">failed</th><th scope="col">p95 duration</th><td></td></tr></thead><tbody>${tools.map((one) => html`<tr><td><bdi class="mono">${visible(one.tool)}</bdi></td><td class="num faint">${exact(one.calls)}×</td><td class=${`num ${one.failed ? "bad-text" : "faint"}`}>${one.failed ? `${exact(one.failed)} failed` : ""}</td><td class="meter"><span class="kind-tool" style=${{ width: `${((one.duration.p95 ?? 0) / longest) * 100}%` }}></span></td><td class="num">${duration(one.duration.p95)}</td></tr>`)}</tbody></table>` : html`<p class="faint">No tool was called.</p>`}</section>
     </div></section>`;
 }

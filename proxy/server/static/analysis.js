@@ -1,8 +1,7 @@
 // What a session did, where time and money went, and what stands out, each with the record that shows it.
-import { html, Empty, Failure, Text } from "./ui.js";
-import { clock, cost, count, duration, exact, oneLine, percent, visible } from "./format.js";
-import { Sentence } from "./prose.js";
-import { useAnalysis, useDrift } from "./answers.js";
+import { html, Empty, Failure, Sentence, Text } from "./ui.js";
+import { clock, cost, count, dollars, duration, exact, oneLine, percent, visible } from "./format.js";
+import { Partial, useAnalysis, useDrift } from "./answers.js";
 import { Chart } from "./charts.js";
 import { href } from "./router.js";
 
@@ -40,7 +39,7 @@ function Drift({ session }) {
   const more = (found?.drift.length ?? 0) - shown.length;
   return html`<${Panel} title="Drift" about=${shown.length ? exact(found.drift.length) : ""} wide>
     ${!found && error && html`<${Failure} error=${error.message} retry=${look} />`}
-    ${shown.length > 0 && html`<table class="drift"><thead><tr><th>kind</th><th>stream</th><th>where</th><th>value</th><th class="num">times</th></tr></thead><tbody>
+    ${shown.length > 0 && html`<table class="drift"><thead><tr><th scope="col">kind</th><th scope="col">stream</th><th scope="col">where</th><th scope="col">value</th><th scope="col" class="num">times</th></tr></thead><tbody>
       ${shown.map((one) => html`<tr><td>${one.kind}</td><td class="faint">${one.stream}</td><td><${Seq} session=${session} seq=${one.seq}><${Text} class="mono" value=${oneLine([one.type, one.subtype].filter(Boolean).join("/"), 120)} /> <${Text} class="mono" value=${oneLine(one.path, 120)} /><//></td>
         <td><${Text} class="mono" value=${oneLine(one.value)} /></td><td class="num">${exact(one.count)}</td></tr>`)}</tbody></table>`}
     ${found?.complete && !shown.length && html`<p class="faint">Nothing passed that the specification does not have.</p>`}
@@ -50,9 +49,10 @@ function Drift({ session }) {
 
 function Tools({ tools, totals }) {
   const most = Math.max(1, ...tools.map((one) => one.duration.p95 ?? 0));
+  const isDenied = totals.tool_denials > 0;
   return html`<${Panel} title="Tools" about=${`${exact(totals.tool_calls)} calls`}>
-    ${tools.length ? html`<table><thead><tr><th>tool</th><th class="num">calls</th><th class="num">failed</th><th class="num">median</th><th class="num">p95</th><th></th></tr></thead><tbody>
-      ${tools.slice(0, 30).map((one) => html`<tr><td><bdi class="mono">${visible(one.tool)}</bdi></td><td class="num">${exact(one.calls)}</td><td class=${`num ${one.failed ? "bad-text" : "faint"}`}>${exact(one.failed)}${one.denied ? html` <span class="faint">+${one.denied} denied</span>` : ""}</td>
+    ${tools.length ? html`<table><thead><tr><th scope="col">tool</th><th scope="col" class="num">calls</th><th scope="col" class="num">failed</th>${isDenied && html`<th scope="col" class="num">denied</th>`}<th scope="col" class="num">median</th><th scope="col" class="num">p95</th><td></td></tr></thead><tbody>
+      ${tools.slice(0, 30).map((one) => html`<tr><td class="tool-name"><bdi class="mono">${visible(one.tool)}</bdi></td><td class="num">${exact(one.calls)}</td><td class=${`num ${one.failed ? "bad-text" : "faint"}`}>${exact(one.failed)}</td>${isDenied && html`<td class="num faint">${exact(one.denied)}</td>`}
         <td class="num">${duration(one.duration.median)}</td><td class="num">${duration(one.duration.p95)}</td><td class="meter"><span class="kind-tool" style=${{ width: `${((one.duration.p95 ?? 0) / most) * 100}%` }}></span></td></tr>`)}
     </tbody></table>` : html`<p class="faint">No tool was called.</p>`}<//>`;
 }
@@ -62,8 +62,8 @@ function Costs({ found }) {
   const costs = turns.map((turn) => turn.cost_usd ?? 0);
   const figures = found.cost;
   return html`<${Panel} title="Cost" about=${cost(figures.total_usd)}>
-    ${turns.length > 1 && html`<${Chart} times=${turns.map((_, index) => index + 1)} x="turn" axis=${(value) => cost(value)} series=${[{ label: "cost", colour: "--accent", values: costs, format: cost }]} height=${140} />`}
-    <table><thead><tr><th>model</th><th class="num">cost</th><th class="num">in</th><th class="num">from cache</th><th class="num">out</th></tr></thead><tbody>
+    ${turns.length > 1 && html`<${Chart} times=${turns.map((_, index) => index + 1)} values=${costs} x="turn" label="cost" colour="--accent" format=${cost} axis=${dollars} />`}
+    <table><thead><tr><th scope="col">model</th><th scope="col" class="num">cost</th><th scope="col" class="num">in</th><th scope="col" class="num">from cache</th><th scope="col" class="num">out</th></tr></thead><tbody>
       ${(figures.by_model ?? []).map((one) => html`<tr><td><bdi>${visible(one.model)}</bdi></td><td class="num">${cost(one.cost_usd)}</td><td class="num">${count((one.tokens.input ?? 0) + (one.tokens.cache_creation ?? 0))}</td><td class="num">${count(one.tokens.cache_read ?? 0)}</td><td class="num">${count(one.tokens.output ?? 0)}</td></tr>`)}
     </tbody></table><//>`;
 }
@@ -71,7 +71,7 @@ function Costs({ found }) {
 function Turns({ session, turns }) {
   const recent = turns.slice(-100).reverse();
   return html`<${Panel} title="Turns" wide>
-    <table><thead><tr><th>started</th><th>prompt</th><th>outcome</th><th class="num">duration</th><th class="num">model</th><th class="num">tools</th><th class="num">calls</th><th class="num">cost</th></tr></thead><tbody>
+    <table><thead><tr><th scope="col">started</th><th scope="col">prompt</th><th scope="col">outcome</th><th scope="col" class="num">duration</th><th scope="col" class="num">model</th><th scope="col" class="num">tools</th><th scope="col" class="num">calls</th><th scope="col" class="num">cost</th></tr></thead><tbody>
     ${recent.map((turn) => html`<tr><td class="when"><a href=${href({ session: session.session_id, tab: "conversation", seq: turn.seq })}>${clock(turn.started_at, 0)}</a></td><td><${Text} value=${oneLine(turn.prompt, 140)} /></td><td class=${turn.outcome === "completed" ? "faint" : "bad-text"}>${visible(turn.outcome)}</td>
       <td class="num">${duration(turn.duration_ms)}</td><td class="num">${duration(turn.activities?.model)}</td><td class="num">${duration(turn.activities?.tools)}</td><td class="num">${exact(turn.tool_calls)}</td><td class="num">${cost(turn.cost_usd)}</td></tr>`)}
     </tbody></table>${turns.length > recent.length && html`<p class="faint">The newest ${recent.length}.</p>`}<//>`;
@@ -85,21 +85,21 @@ function Figures({ name, figures }) {
 }
 
 export function Analysis({ session }) {
-  const [found, error, look] = useAnalysis(session.session_id);
+  const [found, error, look] = useAnalysis(session);
   if (!found) return error ? html`<${Failure} error=${error.message} retry=${look} />` : html`<div class="loading" aria-busy="true">Reading the session…</div>`;
   if (!found.events) return html`<${Empty} title="Nothing to analyse yet">Figures appear here as the session goes on.<//>`;
   const patterns = [...(found.sequence.tool_patterns ?? [])];
-  return html`<section class="analysis"><div class="grid-cards">
+  return html`<section class="analysis"><${Partial} found=${found} session=${session} /><div class="grid-cards">
     ${found.summary?.length ? html`<${Panel} title="In short" wide>${found.summary.map((sentence) => html`<p><${Sentence} value=${sentence} /></p>`)}<//>` : null}
     <${Anomalies} session=${session} found=${found} />
     <${Drift} session=${session} />
     <div class="columns"><${Panel} title="Where the time went" about=${duration(found.duration_ms)}><${Shares} parts=${found.time.activities.map((one) => ({ name: one.activity, ms: one.ms, share: one.share }))} />
-      <table><thead><tr><th></th><th class="num">stretches</th><th class="num">median</th><th class="num">p95</th><th class="num">longest</th></tr></thead><tbody><${Figures} name="turns" figures=${found.time.turns} />${found.time.activities.map((one) => html`<${Figures} name=${one.activity} figures=${one.spans} />`)}</tbody></table><//>
+      <table><thead><tr><td></td><th scope="col" class="num">stretches</th><th scope="col" class="num">median</th><th scope="col" class="num">p95</th><th scope="col" class="num">longest</th></tr></thead><tbody><${Figures} name="turns" figures=${found.time.turns} />${found.time.activities.map((one) => html`<${Figures} name=${one.activity} figures=${one.spans} />`)}</tbody></table><//>
     <${Panel} title="States"><${Shares} parts=${found.states.time.map((one) => ({ name: one.state, ms: one.ms, share: one.share }))} />
-      <table><thead><tr><th>from</th><th>to</th><th class="num">times</th><th class="num">share</th></tr></thead><tbody>${found.states.transitions.slice(0, 12).map((one) => html`<tr><td>${one.from}</td><td>${one.to}</td><td class="num">${exact(one.count)}</td><td class="num faint">${percent(one.share)}</td></tr>`)}</tbody></table><//>
+      <table><thead><tr><th scope="col">from</th><th scope="col">to</th><th scope="col" class="num">times</th><th scope="col" class="num">share</th></tr></thead><tbody>${found.states.transitions.slice(0, 12).map((one) => html`<tr><td>${one.from}</td><td>${one.to}</td><td class="num">${exact(one.count)}</td><td class="num faint">${percent(one.share)}</td></tr>`)}</tbody></table><//>
     <${Tools} tools=${found.tools} totals=${found.totals} />
     <${Costs} found=${found} />
-    ${found.subagents.length > 0 && html`<${Panel} title="Subagents" about=${exact(found.totals.subagents)}><table><thead><tr><th>task</th><th>outcome</th><th class="num">duration</th><th class="num">calls</th><th class="num">tokens</th></tr></thead><tbody>
+    ${found.subagents.length > 0 && html`<${Panel} title="Subagents" about=${exact(found.totals.subagents)}><table><thead><tr><th scope="col">task</th><th scope="col">outcome</th><th scope="col" class="num">duration</th><th scope="col" class="num">calls</th><th scope="col" class="num">tokens</th></tr></thead><tbody>
       ${found.subagents.slice(0, 50).map((one) => html`<tr><td><${Seq} session=${session} seq=${one.seq}><bdi>${visible(oneLine(one.description || one.kind || one.id, 80))}</bdi><//></td><td>${visible(one.outcome)}</td><td class="num">${duration(one.duration_ms)}</td><td class="num">${exact(one.tool_calls)}</td><td class="num">${count(one.total_tokens)}</td></tr>`)}</tbody></table><//>`}
     ${found.permissions.requested > 0 && html`<${Panel} title="Permissions"><div class="figure-row"><span>${exact(found.permissions.requested)} asked</span><span>${exact(found.permissions.allowed)} allowed</span><span class=${found.permissions.denied ? "warn-text" : ""}>${exact(found.permissions.denied)} denied</span><span class=${found.permissions.unanswered ? "bad-text" : ""}>${exact(found.permissions.unanswered)} unanswered</span><span>median wait ${duration(found.permissions.waiting?.median)}</span></div><//>`}
     ${found.commands.length > 0 && html`<${Panel} title="What the client asked for"><table><tbody>${found.commands.map((one) => html`<tr><td>${visible(one.action)}</td><td class="num">${exact(one.count)}</td><td class="faint">${Object.entries(one.outcomes).map(([name, number]) => `${number} ${name}`).join(", ")}</td></tr>`)}</tbody></table><//>`}

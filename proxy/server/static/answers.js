@@ -1,5 +1,6 @@
 // What the server says, kept up with what happens.
-import { useCallback, useEffect, useRef, useState } from "./ui.js";
+import { html, useCallback, useEffect, useRef, useState } from "./ui.js";
+import { exact } from "./format.js";
 import { Question, analysis, drift, isFinal, live } from "./api.js";
 
 const LEAST_MS = 1500;
@@ -44,8 +45,18 @@ export function useAnswer(ask, { hears, wait, beat, first = null } = {}) {
 /** Asks about a session, not all the time. */
 const useLooked = (look, id) => useAnswer(useCallback((signal) => look(id, signal), [id]), { hears: (event) => event.session_id === id, wait: (took) => Math.max(LEAST_MS, took * 4) });
 
-/** Returns [analysis, error, again]. */
-export const useAnalysis = (id) => useLooked(analysis, id);
+/** Returns [analysis, error, again]: of a long session in pieces, until all of it was looked at. */
+export function useAnalysis({ session_id: id, state }) {
+  const [found, error, again] = useLooked(analysis, id);
+  useEffect(() => { if (found) again(); }, [state]); // a crash is no event
+  const before = useRef(-1);
+  useEffect(() => {
+    const goesOn = found && !found.complete && found.events !== before.current; // else the index holds no more of it
+    before.current = found?.events ?? -1;
+    if (goesOn) again();
+  }, [found]);
+  return [found, error, again];
+}
 
 /** Returns [drift, error, again]: of a long log in pieces, until all of it was looked through. */
 export function useDrift(id) {
@@ -53,3 +64,6 @@ export function useDrift(id) {
   useEffect(() => { if (found && !found.complete) again(); }, [found]);
   return [found, error, again];
 }
+
+/** How far an analysis of a long session is, while it is of a part of it. */
+export const Partial = ({ found, session }) => !found.complete && found.events < session.events && html`<div class="progress" role="status"><progress value=${found.events} max=${session.events} aria-label="Analysed"></progress><span class="faint num">${exact(found.events)} of ${exact(session.events)} events; figures are of these.</span></div>`;

@@ -43,13 +43,16 @@ function listed(found) {
 export const status = async (signal) => listed(await ask("/status", {}, signal));
 export const sessions = async (offset, limit, signal) => listed(await ask(SESSIONS, { offset, limit }, signal));
 export const session = (id, signal) => ask(path(id), {}, signal);
-export const analysis = (id, signal) => ask(`${path(id)}/analysis`, {}, signal);
+export const analysis = (id, signal) => ask(`${path(id)}/analysis`, { within: 1 }, signal);
 export const drift = (id, signal) => ask(`${path(id)}/drift`, {}, signal);
 export const metrics = (start_time, signal) => ask("/api/v1/monitoring/metrics", { start_time }, signal);
-export const events = (id, query, signal) => ask("/api/v1/monitoring/events", { session_id: id, order: "asc", ...query }, signal);
+export const conversation = (id, query, signal) => ask(`${path(id)}/conversation`, query, signal);
+export const server = (signal) => ask("/api/v1/monitoring/status", {}, signal);
 export const records = (id, query, signal) => ask(`${path(id)}/records`, query, signal);
 export const record = (id, seq, query, signal) => ask(`${path(id)}/records/${seq}`, query, signal);
 export const recordPath = (id, seq) => `${path(id)}/records/${seq}`;
+export const logPath = (id) => `${path(id)}/log`;
+export const pagePath = (id) => `${path(id)}/page`;
 
 /** Whether asking again gives the same. */
 export const isFinal = (error) => error.status >= 400 && error.status < 500 && error.status !== 429;

@@ -1,6 +1,6 @@
 // The page: what is shown follows the address; what is new comes over one connection.
-import { html, render, useEffect, useKeys, useLayoutEffect, useRedraw, useState, Failure } from "./ui.js";
-import { live } from "./api.js";
+import { html, render, Copy, useEffect, useKeys, useLayoutEffect, useRedraw, useState, Failure } from "./ui.js";
+import { live, server } from "./api.js";
 import { go, href, place } from "./router.js";
 import { Home } from "./home.js";
 import { Session } from "./session.js";
@@ -8,7 +8,7 @@ import { Session } from "./session.js";
 const THEMES = ["auto", "light", "dark"];
 const KEYS = [
   ["j  k", "next, previous"], ["Enter", "open"], ["/", "search"], ["g  G", "beginning, end"], ["1 – 4", "conversation, timeline, records, analysis"],
-  ["r", "record of the chosen event"], ["+  −  0", "timeline: nearer, farther, all"], ["←  →", "timeline: earlier, later"], ["Esc", "close"], ["u", "all sessions"], ["t", "light or dark"], ["?", "these keys"],
+  ["r", "record of the chosen entry"], ["e", "expand or fold all"], ["o", "outline"], ["+  −  0", "timeline: nearer, farther, all"], ["←  →", "timeline: earlier, later"], ["Esc", "close"], ["u", "all sessions"], ["t", "light or dark"], ["?", "these keys"],
 ];
 
 function stored(name) {
@@ -40,8 +40,20 @@ function Help({ close }) {
     <form method="dialog"><button autofocus>Close</button></form></dialog>`;
 }
 
+/** What starts the server again, as long as it has said so: where it is gone there is nobody to ask. */
+function useServeCommand() {
+  const [command, setCommand] = useState("claude-proxy serve");
+  useEffect(() => {
+    const asking = new AbortController();
+    server(asking.signal).then((found) => found.serve_command && setCommand(found.serve_command), () => {});
+    return () => asking.abort();
+  }, [live.state === "open"]);
+  return command;
+}
+
 function App() {
   const redraw = useRedraw();
+  const serveCommand = useServeCommand();
   const [theme, nextTheme] = useTheme();
   const [help, setHelp] = useState(false);
   const [crash, setCrash] = useState(null);

@@ -1,4 +1,4 @@
-// All sessions: what runs now and what it waits for, what was, and how much went on when.
+// All sessions: a board of those that run, by what they need; how much went on; and a list of those that are over.
 import { html, useCallback, useKeys, useNow, useTitle, useRef, useState, Cost, Empty, Failure, State, Text, Time } from "./ui.js";
 import { command, cost, count, duration, elapsed, exact, isOver, milliseconds, oneLine, visible } from "./format.js";
 import { sessions, status } from "./api.js";
@@ -9,9 +9,14 @@ import { Activity } from "./activity.js";
 
 const AT_ONCE = 1000;
 const BAD = ["invalid", "malformed", "unknown"];
+const COLUMNS = [["Needs you", (one) => one.state === "waiting"], ["Working", (one) => one.state !== "waiting" && one.state !== "idle"], ["Idle", (one) => one.state === "idle"]];
+const OUTCOMES = ["ok", "failed", "limited", "blocked", "interrupted", "crashed"];
 
 /** What a session is called: its name, its first prompt, or its command. */
 export const title = (one) => one.name || (one.prompt && oneLine(one.prompt, 120)) || (one.command?.length ? oneLine(command(one.command), 120) : one.session_id);
+
+/** The folder that a session works in. */
+export const project = (one) => one.cwd?.split("/").filter(Boolean).pop() ?? "";
 
 /** What is wrong with a session's record: {invalid: 2, ...} */
 export function problems(one) {
@@ -27,6 +32,7 @@ export function problems(one) {
 export function waits(one) {
   switch (one.what) {
     case "answer": return one.kind === "can_use_tool" ? `permission for ${one.tool ?? "a tool"}` : `an answer to ${one.kind}`;
+    case "claude": return `Claude Code to answer ${one.request ?? "a request"}`;
     case "tool": return `the tool ${one.tool}`;
     case "task": return `the task ${one.description || one.task_id}`;
     case "model": return "the model";
@@ -34,17 +40,62 @@ export function waits(one) {
   }
 }
 
+/** What is waited for, without the tools whose permission is: they do not run. */
+export function waitsNow(one) {
+  const asked = (one.waits_for ?? []).filter((wait) => wait.what === "answer").map((wait) => wait.tool);
+  return (one.waits_for ?? []).filter((wait) => wait.what !== "tool" || !asked.includes(wait.tool));
+}
+
 /** How long a session's command ran, so far if it goes on. */
 export const length = (one, now) => (isOver(one) ? one.duration_ms : Math.max(one.duration_ms, now - milliseconds(one.started_at)));
 
+// -- which are shown, and in which order -------------------------------------------------------------------------
+
+const SHOWN = {
+  "failed-turns": ["with a failed turn", (one) => one.outcome === "failed" || one.outcome === "limited" || one.outcome === "blocked"],
+  "failed-tools": ["with failed tool calls", (one) => one.tool_failures > 0],
+  denied: ["with denied tool calls", (one) => one.tool_denials > 0],
+  problems: ["with problems in the record", (one) => Object.keys(problems(one)).length > 0],
+};
+const SORTS = {
+  started: (one) => one.started_at ?? "", name: (one) => title(one).toLowerCase(), project, model: (one) => one.model ?? "",
+  turns: (one) => one.turns, tools: (one) => one.tool_calls, failed: (one) => one.tool_failures, duration: (one) => one.duration_ms, cost: (one) => one.cost ?? 0,
+};
+
+function fits(one, { text, outcome, in: where, show }) {
+  if (outcome && !outcome.split(",").includes(one.outcome)) return false;
+  if (where && project(one) !== where) return false;
+  if (show && SHOWN[show] && !SHOWN[show][1](one)) return false;
+  if (!text) return true;
+  const said = `${one.session_id} ${one.name ?? ""} ${one.prompt ?? ""} ${one.command?.join(" ") ?? ""} ${one.model ?? ""} ${one.state} ${one.outcome ?? ""} ${one.cwd ?? ""} ${Object.keys(problems(one)).join(" ")}`.toLowerCase();
+  return text.toLowerCase().split(/\s+/).every((word) => said.includes(word));
+}
+
+function sorted(list, by) {
+  const name = by?.replace(/^-/, "");
+  const key = SORTS[name];
+  if (!key) return list; // newest first, as they come
+  const sign = by.startsWith("-") ? -1 : 1;
+  return [...list].sort((one, other) => (key(one) < key(other) ? -sign : key(one) > key(other) ? sign : 0));
+}
+
+/** How many there are of each. */
+function tally(list, key) {
+  const found = new Map();
+  for (const one of list) found.set(key(one), (found.get(key(one)) ?? 0) + 1);
+  return found;
+}
+
+// -- one session -------------------------------------------------------------------------------------------------
+
 function Card({ one, now, chosen }) {
-  const waiting = one.waits_for ?? [];
+  const waiting = waitsNow(one);
   return html`<a class=${`card card-${one.state} ${chosen ? "chosen" : ""}`} href=${href({ session: one.session_id })}>
-    <div class="card-head"><${State} one=${one} /><span class="num faint" title="since the session began">${elapsed(length(one, now))}</span></div>
+    <div class="card-head"><${State} one=${one} /><span class="faint"><bdi>${visible(project(one))}</bdi></span><span class="grow"></span><span class="num faint" title="since the session began">${elapsed(length(one, now))}</span></div>
     <h3><bdi dir="auto">${visible(title(one))}</bdi></h3>
     <ul class="waits">${waiting.slice(0, 3).map((wait) => html`<li class=${`wait-${wait.what}`}><span>waits for <bdi>${visible(waits(wait))}</bdi></span> <span class="num">${elapsed(now - milliseconds(wait.since))}</span></li>`)}${waiting.length > 3 && html`<li>and ${waiting.length - 3} more</li>`}</ul>
     ${one.warnings?.map((warning) => html`<p class="warning"><${Text} value=${warning.message} /></p>`)}
-    <div class="card-foot"><span>${one.turns} ${one.turns === 1 ? "turn" : "turns"}</span><${Cost} usd=${one.cost} /><span class="faint"><bdi>${visible(one.model ?? "")}</bdi></span></div>
+    <div class="card-foot"><span>${one.turns} ${one.turns === 1 ? "turn" : "turns"}</span>${one.tool_calls > 0 && html`<span>${exact(one.tool_calls)} ${one.tool_calls === 1 ? "call" : "calls"}${one.tool_failures > 0 && html`, <span class="bad-text">${exact(one.tool_failures)} failed</span>`}</span>`}<${Cost} usd=${one.cost} /><span class="grow"></span><span class="faint"><bdi>${visible((one.model ?? "").replace(/^claude-/, ""))}</bdi></span></div>
   </a>`;
 }
 
@@ -52,11 +103,32 @@ function Line({ one, chosen }) {
   const wrong = Object.entries(problems(one));
   return html`<a class=${`past ${chosen ? "chosen" : ""}`} href=${href({ session: one.session_id })}>
     <${State} one=${one} /><span class="name"><bdi dir="auto">${visible(title(one))}</bdi></span>
-    <span class="wrong">${wrong.map(([name, number]) => html`<span class=${`badge bad-${name}`}>${number} ${name}</span>`)}${one.warnings?.some((warning) => warning.kind === "exit_without_result") && html`<span class="badge">no result</span>`}</span>
-    <span class="model"><bdi>${visible((one.model ?? "").replace(/^claude-/, ""))}</bdi></span>
-    <span class="num">${count(one.turns)}</span><span class="num">${duration(length(one, NaN))}</span><${Cost} usd=${one.cost} /><span class="started"><${Time} value=${one.started_at} /></span>
+    <span class="wrong">${wrong.map(([name, number]) => html`<span class=${`badge bad-${name}`}>${number} ${name}</span>`)}</span>
+    <span class="project"><bdi>${visible(project(one))}</bdi></span><span class="model"><bdi>${visible((one.model ?? "").replace(/^claude-/, ""))}</bdi></span>
+    <span class="num">${count(one.turns)}</span><span class="num calls">${one.tool_calls ? count(one.tool_calls) : ""}</span><span class="num bad-text failed">${one.tool_failures ? count(one.tool_failures) : ""}</span><span class="num">${duration(length(one, NaN))}</span><${Cost} usd=${one.cost} /><span class="started"><${Time} value=${one.started_at} /></span>
   </a>`;
 }
+
+const HEADS = [["", "outcome"], ["name", "name or prompt"], ["", ""], ["project", "project"], ["model", "model"], ["turns", "turns", "num"], ["tools", "calls", "num calls"], ["failed", "failed", "num failed"], ["duration", "duration", "num"], ["cost", "cost", "num"], ["started", "started", "started"]];
+
+/** The headings of the list: by each it can be sorted, the largest first, or the other way round. */
+const Heads = ({ sort, set }) => html`<div class="past past-head">${HEADS.map(([key, name, kind = key]) => {
+  const way = sort === key ? "ascending" : sort === `-${key}` ? "descending" : undefined;
+  const next = way === "descending" ? key : way === "ascending" ? undefined : `-${key}`;
+  return key ? html`<button class=${`quiet ${kind}`} aria-label=${`Sort by ${name}${way ? `, now ${way}` : ""}`} onClick=${() => set({ sort: next })}>${name}${way ? (way === "descending" ? " ▾" : " ▴") : ""}</button>` : html`<span>${name}</span>`;
+})}</div>`;
+
+function Choices({ list, query, set }) {
+  const outcomes = tally(list, (one) => one.outcome);
+  const projects = [...tally(list, project)].filter(([name]) => name).sort((one, other) => other[1] - one[1]);
+  const chosen = (query.outcome ?? "").split(",").filter(Boolean);
+  const toggle = (name) => set({ outcome: (chosen.includes(name) ? chosen.filter((one) => one !== name) : [...chosen, name]).join(",") });
+  return html`<div class="chips" role="group" aria-label="Outcome">${OUTCOMES.filter((name) => outcomes.has(name) || chosen.includes(name)).map((name) => html`<button class=${`chip outcome-${name}`} aria-pressed=${chosen.includes(name) ? "true" : "false"} onClick=${() => toggle(name)}>${name} <span class="num faint">${count(outcomes.get(name) ?? 0)}</span></button>`)}</div>
+    <select aria-label="Project" value=${query.in ?? ""} onChange=${(event) => set({ in: event.target.value })}><option value="">all projects</option>${projects.map(([name, number]) => html`<option value=${name} selected=${name === query.in}>${visible(name)} (${number})</option>`)}</select>
+    ${query.show && SHOWN[query.show] && html`<button class="chip" aria-pressed="true" onClick=${() => set({ show: undefined })}>${SHOWN[query.show][0]} ✕</button>`}`;
+}
+
+// -- the page ----------------------------------------------------------------------------------------------------
 
 /** All sessions, newest first, in as many questions as it takes; of more than one gives, what is new to those `known`. */
 async function everything(known, signal) {
@@ -74,11 +146,6 @@ async function everything(known, signal) {
   return [...all.values()];
 }
 
-function fits(one, wanted) {
-  const text = `${one.session_id} ${one.name ?? ""} ${one.prompt ?? ""} ${one.command?.join(" ") ?? ""} ${one.model ?? ""} ${one.state} ${one.cwd ?? ""} ${Object.keys(problems(one)).join(" ")}`.toLowerCase();
-  return wanted.toLowerCase().split(/\s+/).every((word) => text.includes(word));
-}
-
 /** What is running and what was. The long list of all is asked for only when it is another. */
 function useSessions() {
   const held = useRef({ all: [], mark: null }).current;
@@ -92,17 +159,26 @@ function useSessions() {
   return useAnswer(ask, { hears: () => true, wait: () => 300, beat: 5000 });
 }
 
+function Board({ columns, chosen, now }) {
+  let at = 0;
+  return html`<div class="board">${columns.map(([name, list]) => html`<section class=${`column column-${name.toLowerCase().replace(" ", "-")}`} aria-label=${name}><h3>${name} <span class="num faint">${list.length}</span></h3>
+    ${list.map((one) => html`<${Card} key=${one.session_id} one=${one} now=${now} chosen=${at++ === chosen} />`)}
+    ${!list.length && html`<p class="faint none">none</p>`}</section>`)}</div>`;
+}
+
 export function Home({ query }) {
   const [found, error, again] = useSessions();
   const { running, all } = found ?? { running: [], all: [] };
   const now = useNow(running.length > 0);
-  const [wanted, setWanted] = useState("");
   const [chosenId, choose] = useState(null); // which it is, also when others come before it
   const search = useRef(null);
   const handle = useRef(null);
+  const set = (changes) => { choose(null); go({ ...query, ...changes }, true); };
+  const columns = COLUMNS.map(([name, isOf]) => [name, running.filter(isOf)]);
   const live = new Set(running.map((one) => one.session_id));
-  const past = all.filter((one) => !live.has(one.session_id) && (!wanted || fits(one, wanted)));
-  const listed = [...running, ...past];
+  const over = all.filter((one) => !live.has(one.session_id));
+  const past = sorted(over.filter((one) => fits(one, query)), query.sort);
+  const listed = [...columns.flatMap(([, list]) => list), ...past];
   const chosen = listed.findIndex((one) => one.session_id === chosenId);
   useKeys((key) => {
     const step = { j: 1, k: -1, ArrowDown: 1, ArrowUp: -1 }[key];
@@ -116,24 +192,26 @@ export function Home({ query }) {
     if (key === "/") return search.current?.focus(), true;
     return false;
   }, found !== null);
-  const waiting = running.filter((one) => one.state === "waiting").length;
+  const waiting = columns[0][1].length;
   useTitle(waiting ? `${waiting} waiting · claude-proxy` : "claude-proxy");
   if (!found) return html`<main class="home">${error ? html`<${Failure} error=${error.message} retry=${again} />` : html`<div class="loading" aria-busy="true">Reading sessions…</div>`}</main>`;
   if (!all.length && !running.length) {
-    return html`<main class="home"><${Empty} title="No sessions yet">Put <code>claude-proxy</code> in front of <code>claude</code>, and the session appears here: <code>claude-proxy -- claude -p "hello"</code><//></main>`;
+    return html`<main class="home"><h1 class="hidden">Sessions</h1><${Empty} title="No sessions yet">Put <code>claude-proxy</code> in front of <code>claude</code>, and the session appears here: <code>claude-proxy -- claude -p "hello"</code><//></main>`;
   }
-  const spent = all.reduce((sum, one) => sum + (one.cost ?? 0), 0);
-  return html`<main class="home">
+  const spent = past.reduce((sum, one) => sum + (one.cost ?? 0), 0);
+  const narrowed = ["text", "outcome", "in", "show"].some((name) => query[name]);
+  return html`<main class="home"><h1 class="hidden">Sessions</h1>
     <section aria-labelledby="now"><div class="section-head"><h2 id="now">Now</h2><span class="faint">${running.length ? html`${running.length} running${waiting ? html`, <strong class="warn-text">${waiting} waiting for an answer</strong>` : ""}` : "nothing is running"}</span></div>
-      ${running.length > 0 && html`<div class="cards">${running.map((one, index) => html`<${Card} key=${one.session_id} one=${one} now=${now} chosen=${index === chosen} />`)}</div>`}
+      ${running.length > 0 && html`<${Board} columns=${columns} chosen=${chosen} now=${now} />`}
     </section>
     <${Activity} />
-    <section class="past-sessions" aria-labelledby="past"><div class="section-head"><h2 id="past">Past</h2><span class="faint num">${exact(all.length - running.length)} ${all.length - running.length === 1 ? "session" : "sessions"} · ${cost(spent)} in all</span>
-      <input ref=${search} type="search" placeholder="Filter sessions  ( / )" aria-label="Filter sessions" value=${wanted} onInput=${(event) => { setWanted(event.target.value); choose(null); }}
-        onKeyDown=${(event) => { if (event.key === "Escape") { setWanted(""); event.target.blur(); } if (event.key === "Enter") event.target.blur(), choose(past[0]?.session_id); }} /></div>
-      ${past.length ? html`<div class="past past-head" aria-hidden="true"><span>state</span><span>name or prompt</span><span></span><span class="model">model</span><span class="num">turns</span><span class="num">duration</span><span class="num">cost</span><span class="started">started</span></div>
-        <${List} class="past-list" count=${past.length} estimate=${36} fixed handle=${handle} label="Past sessions" row=${(index) => html`<${Line} one=${past[index]} chosen=${index + running.length === chosen} />`} />`
-        : html`<${Empty} title=${wanted ? "No session fits" : "None has ended yet"}>${wanted && html`<button onClick=${() => setWanted("")}>Show all</button>`}<//>`}
+    <section class="past-sessions" aria-labelledby="past"><div class="section-head"><h2 id="past">Over</h2><span class="faint num" role="status">${narrowed ? `${exact(past.length)} of ${exact(over.length)}` : exact(over.length)} ${over.length === 1 ? "session" : "sessions"} · ${cost(spent)} in all</span>
+      <${Choices} list=${over} query=${query} set=${set} /><span class="grow"></span>
+      <input ref=${search} type="search" placeholder="Filter sessions  ( / )" aria-label="Filter sessions" value=${query.text ?? ""} onInput=${(event) => set({ text: event.target.value })}
+        onKeyDown=${(event) => { if (event.key === "Escape") { set({ text: undefined }); event.target.blur(); } if (event.key === "Enter") event.target.blur(), choose(past[0]?.session_id); }} /></div>
+      ${past.length ? html`<div class="past-table"><${Heads} sort=${query.sort} set=${set} />
+        <${List} class="past-list" count=${past.length} estimate=${36} fixed handle=${handle} label="Sessions that are over" row=${(index) => html`<${Line} one=${past[index]} chosen=${index + running.length === chosen} />`} /></div>`
+        : html`<${Empty} title=${narrowed ? "No session fits" : "None has ended yet"}>${narrowed && html`<button onClick=${() => set({ text: undefined, outcome: undefined, in: undefined, show: undefined })}>Show all</button>`}<//>`}
     </section>
   </main>`;
 }

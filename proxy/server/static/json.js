@@ -9,7 +9,7 @@ const PIECE = 20000;
 const kind = (value) => (value === null ? "null" : Array.isArray(value) ? "array" : typeof value);
 
 /** A long text, in pieces of which the browser lays out those in view. */
-function LongText({ value }) {
+export function LongText({ value }) {
   const pieces = [];
   for (let at = 0; at < value.length; ) {
     let end = Math.min(value.length, at + PIECE);

@@ -6,52 +6,12 @@ import { useAnswer } from "./answers.js";
 import { place } from "./router.js";
 import { List, MOST_ROWS, afterwards } from "./virtual.js";
 import { Tree } from "./json.js";
-import { plain, summary } from "./conversation.js";
 
 const ROW = 28;
 const FIRST_TEXT = 20000;
 const VERDICTS = ["valid", "invalid", "malformed", "unknown", "text"];
 const STREAMS = ["stdin", "stdout", "stderr", "proxy", "api", "log"];
 const ARROWS = { stdin: "→", stdout: "←", stderr: "⇠", proxy: "·", api: "+", log: "!" };
-
-function block(one) {
-  if (typeof one === "string") return one;
-  switch (one?.type) {
-    case "text": return one.text;
-    case "thinking": return `(thinking) ${one.thinking}`;
-    case "tool_use": return `${one.name}: ${summary(one.name, one.input)}`;
-    case "tool_result": return `= ${plain(one.content)}`;
-    default: return `[${one?.type ?? "block"}]`;
-  }
-}
-
-/** What a record says, in a line. */
-function preview(one) {
-  if (one.skipped) return `${one.skipped} ${one.raw ?? ""}`;
-  if (one.errors?.length) return one.errors.map((error) => (error.path ? `${error.path}: ${error.message}` : error.message)).join("; ");
-  const message = one.message;
-  if (one.event) return JSON.stringify(one.event.data);
-  if (message === undefined) return one.raw ?? one.raw_base64 ?? "";
-  if (message === null || typeof message !== "object") return JSON.stringify(message);
-  const content = message.message?.content;
-  switch (message.type) {
-    case "user":
-    case "assistant":
-      return typeof content === "string" ? content : Array.isArray(content) ? content.map(block).join("  ") : JSON.stringify(message);
-    case "result":
-      return message.result ?? message.errors?.join("; ") ?? message.subtype ?? "";
-    case "stream_event":
-      return message.event?.delta?.text ?? message.event?.delta?.thinking ?? message.event?.delta?.partial_json ?? message.event?.type ?? "";
-    case "control_request":
-      return [message.request?.tool_name, message.request?.input && summary(message.request.tool_name, message.request.input)].filter(Boolean).join(": ") || JSON.stringify(message.request ?? {});
-    case "control_response":
-      return JSON.stringify(message.response?.response ?? message.response ?? {});
-    default: {
-      const { type, subtype, session_id, uuid, ...rest } = message;
-      return JSON.stringify(rest);
-    }
-  }
-}
 
 function Line({ one, chosen, choose }) {
   const number = one.seq ?? "";
@@ -60,7 +20,7 @@ function Line({ one, chosen, choose }) {
     <span class=${`stream stream-${one.stream}`} title=${one.stream}><span aria-hidden="true">${ARROWS[one.stream] ?? "?"}</span> <span class="name">${one.stream}</span></span>
     <span class="verdict">${one.skipped ? "no record" : one.verdict === "valid" ? "" : one.verdict ?? ""}${one.forwarded === false ? " held back" : ""}</span>
     <bdi class="type" dir="auto">${visible(one.type)}</bdi>
-    <bdi class="preview" dir="auto">${visible(oneLine(preview(one), 260))}</bdi>
+    <bdi class="preview" dir="auto">${visible(oneLine(one.preview, 260))}</bdi>
     <span class="num size">${bytes(one.size)}</span>
   </button>`;
 }
@@ -77,7 +37,7 @@ function Detail({ session, seq, close, step }) {
   }, [session.session_id, seq, whole]);
   const [shown, error, again] = useAnswer(ask);
   const isOther = shown?.of !== seq; // the one before, until this one is there
-  const head = (about) => html`<header><h3><span class="num">#${seq}</span> ${about && html`<bdi>${visible(about.type || about.stream)}</bdi>`}</h3>
+  const head = (about) => html`<header><h2><span class="num">#${seq}</span> ${about && html`<bdi>${visible(about.type || about.stream)}</bdi>`}</h2>
     <button class="quiet" onClick=${() => step(-1)} aria-label="Record before">↑</button><button class="quiet" onClick=${() => step(1)} aria-label="Next record">↓</button>
     <a class="quiet" href=${recordPath(session.session_id, seq)} download=${`${session.session_id}-${seq}.json`}>Save</a>
     <button class="quiet" onClick=${close} aria-label="Close">✕</button></header>`;

@@ -2,9 +2,9 @@
 
 /** Returns {session, tab, query} of the address. */
 export function place() {
-  const [path, words = ""] = location.hash.replace(/^#\/?/, "").split("?");
+  const [path, said = ""] = location.hash.replace(/^#\/?/, "").split("?");
   const [what, id, tab = "conversation"] = path.split("/").map(safely);
-  const query = Object.fromEntries(new URLSearchParams(words));
+  const query = Object.fromEntries(new URLSearchParams(said));
   return what === "session" && id ? { session: id, tab, query } : { session: null, tab: null, query };
 }
 
@@ -16,11 +16,18 @@ function safely(part) {
   }
 }
 
+function words(query) {
+  const found = new URLSearchParams(Object.entries(query).filter(([, value]) => value !== undefined && value !== null && value !== ""));
+  return found.size ? `?${found}` : "";
+}
+
+/** The address of all sessions, of those that the words choose. */
+export const home = (query = {}) => `#/${words(query)}`;
+
 /** The address of a place. */
 export function href({ session, tab = "conversation", ...query }) {
-  if (!session) return "#/";
-  const words = new URLSearchParams(Object.entries(query).filter(([, value]) => value !== undefined && value !== null && value !== ""));
-  return `#/session/${encodeURIComponent(session)}/${tab}${words.size ? `?${words}` : ""}`;
+  if (!session) return home(query);
+  return `#/session/${encodeURIComponent(session)}/${tab}${words(query)}`;
 }
 
 /** Goes to a place; with `replace`, without a step to go back. */

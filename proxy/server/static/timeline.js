@@ -1,7 +1,7 @@
 // A session on an axis of time: turns, the model, tools, subagents, and what was waited for.
 import { html, useEffect, useKeys, useLayoutEffect, useMemo, useRef, useState, Empty, Failure } from "./ui.js";
 import { clock, day, duration, exact, milliseconds, oneLine, visible } from "./format.js";
-import { useAnalysis } from "./answers.js";
+import { Partial, useAnalysis } from "./answers.js";
 import { href } from "./router.js";
 
 const LANES = [
@@ -13,7 +13,6 @@ const LEGEND = [["model", "model"], ["tool", "tool"], ["failed", "failed"], ["ta
 const MOST_LINES = 8;
 const MOST_LONGEST = 8;
 const LINE = 20;
-const GOOD = new Set(["", "completed", "allowed", "allow", "running", "open", "success", "ended"]);
 
 /** Puts the bars of a lane on lines, so that bars of one time are under each other. */
 function stacked(bars) {
@@ -41,14 +40,17 @@ function ticks(from, to, width) {
   return found;
 }
 
-const isBad = (bar) => bar.failed > 0 || (bar.outcome && !GOOD.has(bar.outcome) && /fail|error|denied|crash/.test(bar.outcome));
+/** The share of what a bar stands for that failed: by it the bar is shaded, as one failure in a thousand is no failure. */
+const badness = (bar) => (bar.count > 1 ? bar.failed / bar.count : /fail|error|crash/.test(bar.outcome) ? 1 : 0);
 
-const shade = (bar) => (isBad(bar) ? "failed" : COLOURS[bar.kind] ?? "other");
+const shade = (bar) => (bar.count === 1 && bar.outcome === "denied" ? "answer" : COLOURS[bar.kind] ?? "other");
+
+const tint = (bar) => ({ "--bad-share": `${Math.round(badness(bar) * 100)}%` });
 
 function Bar({ bar, left, width, pixels, top, chosen, choose }) {
   const text = `${bar.label}${bar.count > 1 ? ` ×${bar.count}` : ""}`;
   return html`<button class=${`bar kind-${shade(bar)} ${chosen ? "chosen" : ""} ${bar.end === null ? "open" : ""}`} onClick=${choose} onFocus=${choose}
-    style=${{ left: `${left}%`, width: `${width}%`, top: `${top}px` }} title=${`${visible(oneLine(text, 200))}\n${duration(bar.to - bar.from)}${bar.outcome ? `, ${bar.outcome}` : ""}`}
+    style=${{ left: `${left}%`, width: `${width}%`, top: `${top}px`, ...tint(bar) }} title=${`${visible(oneLine(text, 200))}\n${duration(bar.to - bar.from)}${bar.count > 1 ? (bar.failed ? `, ${exact(bar.failed)} failed` : "") : bar.outcome ? `, ${bar.outcome}` : ""}`}
     aria-label=${`${bar.kind} ${visible(oneLine(text, 100))}, ${duration(bar.to - bar.from)}`}>${pixels > 34 && html`<bdi>${visible(oneLine(text, 80))}</bdi>`}</button>`;
 }
 
@@ -57,7 +59,7 @@ function Chosen({ bar, session }) {
   return html`<div class="chosen-bar" role="status"><strong>${bar.kind}</strong> <bdi dir="auto">${visible(oneLine(bar.label, 200))}</bdi>
     <span class="num faint">${clock(bar.from)} – ${bar.end === null ? "now" : clock(bar.to)}</span><span class="num">${duration(bar.to - bar.from)}</span>
     ${bar.count > 1 && html`<span class="num">${exact(bar.count)} together, busy ${duration(bar.busy_ms)}${bar.failed ? `, ${bar.failed} failed` : ""}</span>`}
-    ${bar.outcome && html`<span class=${isBad(bar) ? "bad-text" : "faint"}>${visible(bar.outcome)}</span>`}
+    ${bar.count === 1 && bar.outcome && html`<span class=${badness(bar) ? "bad-text" : "faint"}>${visible(bar.outcome)}</span>`}
     ${bar.seq !== null && bar.seq !== undefined && html`<a href=${href({ session: session.session_id, tab: "conversation", seq: bar.seq })}>in the conversation</a><a href=${href({ session: session.session_id, tab: "records", seq: bar.seq })}>record ${bar.seq}</a>`}</div>`;
 }
 
@@ -68,11 +70,11 @@ function Longest({ bars, shown, chosen, choose }) {
   if (!found.length) return null;
   const most = inView(found[0]);
   return html`<div class="longest"><h2>Longest in view</h2>${found.map((bar) => html`<button class=${bar.id === chosen ? "chosen" : ""} onClick=${() => choose(bar.id)}>
-    <span class="num faint">${clock(bar.from, 0)}</span><span class=${`meter kind-${shade(bar)}`}><span style=${{ width: `${(inView(bar) / most) * 100}%` }}></span></span><span class="num">${duration(bar.to - bar.from)}</span><bdi dir="auto">${visible(oneLine(bar.label, 160))}</bdi></button>`)}</div>`;
+    <span class="num faint">${clock(bar.from, 0)}</span><span class=${`meter kind-${shade(bar)}`}><span style=${{ width: `${(inView(bar) / most) * 100}%`, ...tint(bar) }}></span></span><span class="num">${duration(bar.to - bar.from)}</span><bdi dir="auto">${visible(oneLine(bar.label, 160))}</bdi></button>`)}</div>`;
 }
 
 export function Timeline({ session }) {
-  const [found, error, look] = useAnalysis(session.session_id);
+  const [found, error, look] = useAnalysis(session);
   const [view, setView] = useState(null);
   const [chosen, setChosen] = useState(null);
   const [width, setWidth] = useState(1000);
@@ -160,7 +162,7 @@ export function Timeline({ session }) {
   const span = shown.to - shown.from;
   const percent = (at) => ((at - shown.from) / span) * 100;
   const all = lanes.flatMap((lane) => lane.bars);
-  return html`<section class="timeline">
+  return html`<section class="timeline"><${Partial} found=${found} session=${session} />
     <div class="tools"><button onClick=${() => zoom(1.6)} aria-label="Nearer">+</button><button onClick=${() => zoom(1 / 1.6)} aria-label="Farther">−</button>
       <button onClick=${() => pan(-0.4)} disabled=${!view} aria-label="Earlier">←</button><button onClick=${() => pan(0.4)} disabled=${!view} aria-label="Later">→</button>
       <button onClick=${() => setView(null)} disabled=${!view}>All</button><span class="num">${duration(span)}</span>

@@ -3,7 +3,7 @@ import { h, render } from "./vendor/preact.js";
 import htm from "./vendor/htm.js";
 import { cost, dateTime, visible } from "./format.js";
 export { useCallback, useEffect, useLayoutEffect, useMemo, useReducer, useRef, useState } from "./vendor/hooks.js";
-import { useEffect, useLayoutEffect, useReducer, useRef } from "./vendor/hooks.js";
+import { useEffect, useLayoutEffect, useReducer, useRef, useState } from "./vendor/hooks.js";
 
 export const html = htm.bind(h);
 export { render };
@@ -31,10 +31,43 @@ export function useTitle(title) {
 export const Text = ({ value, class: name = "" }) =>
   html`<bdi dir="auto" class=${`text ${name}`}>${visible(value)}</bdi>`;
 
-/** The state of a session; of one of which the server has not read the end yet, that it reads. */
+/** A button that copies a text. */
+export function Copy({ text, label = "Copy", what = "" }) {
+  const [done, setDone] = useState(false);
+  const copy = async (event) => {
+    event.stopPropagation();
+    if (!(await copied(text))) return;
+    setDone(true);
+    setTimeout(() => setDone(false), 1500);
+  };
+  return html`<button class="quiet copy" onClick=${copy} aria-label=${what ? `${label} ${what}` : undefined}>${done ? "Copied" : label}</button>`;
+}
+
+/** Puts a text on the clipboard; a page that came without encryption from another machine has none but the old way. */
+async function copied(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    const area = document.createElement("textarea");
+    area.value = text;
+    document.body.append(area);
+    area.select();
+    const done = document.execCommand("copy");
+    area.remove();
+    return done;
+  }
+}
+
+/** A sentence in which names stand between backticks. */
+export const Sentence = ({ value }) =>
+  html`<bdi dir="auto" class="text">${visible(value).split(/`([^`\n]+)`/).map((piece, index) => (index % 2 ? html`<code>${piece}</code>` : piece))}</bdi>`;
+
+/** The state of a session; of one that is over, what became of it; of one whose log the server still reads, that it does. */
 export const State = ({ one }) => {
-  const state = one.catching_up ? "reading" : one.state;
-  return html`<span class=${`state state-${state}`} title=${one.catching_up ? "The server is still reading the log of this session" : undefined}>${state}</span>`;
+  const over = one.state === "ended" || one.state === "failed";
+  const state = one.catching_up ? "reading" : over ? one.outcome ?? one.state : one.state;
+  return html`<span class=${`state state-${state}`} title=${one.catching_up ? "The server is still reading the log of this session" : one.outcome_reason ?? undefined}>${state}</span>`;
 };
 
 export const Time = ({ value }) =>

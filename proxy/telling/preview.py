@@ -1,0 +1,79 @@
+"""What a record of a log says, in one line."""
+
+from typing import Any
+
+from proxy.events.fields import inner, text
+from proxy.sessions.reader import Record
+from proxy.telling.calls import call, content_text, one_line
+
+__all__ = ["preview"]
+
+_LONGEST = 300
+_HEAD = ("type", "subtype", "session_id", "uuid")
+"""What a row shows beside the preview, or never."""
+
+
+def preview(record: Record) -> str:
+    """Return the beginning of what a record says, in one line."""
+    if record.errors:
+        return one_line("; ".join(_reason(error) for error in record.errors), _LONGEST)
+    if record.event is not None:
+        return one_line(record.event.data, _LONGEST)
+    if not record.has_message:
+        return one_line(record.raw or record.raw_base64 or "", _LONGEST)
+    try:
+        message = record.value()
+    except (ValueError, RecursionError):
+        return one_line(bytes(record.message)[: 4 * _LONGEST].decode(errors="replace"), _LONGEST)
+    return one_line(_message(message) if isinstance(message, dict) else message, _LONGEST)
+
+
+def _reason(error: dict[str, Any]) -> str:
+    return f"{error.get('path') or ''}: {error.get('message') or ''}".lstrip(": ")
+
+
+def _message(message: dict[str, Any]) -> Any:
+    rest = {name: value for name, value in message.items() if name not in _HEAD}
+    match message.get("type"):
+        case "user" | "assistant":
+            content = inner(message, "message").get("content")
+            return content if isinstance(content, str) else _blocks(content) or rest
+        case "result":
+            return text(message, "result") or message.get("errors") or message.get("subtype") or rest
+        case "stream_event":
+            delta = inner(inner(message, "event"), "delta")
+            said = (text(delta, name) for name in ("text", "thinking", "partial_json"))
+            return next(filter(None, said), None) or text(inner(message, "event"), "type") or rest
+        case "control_request":
+            request = inner(message, "request")
+            tool = text(request, "tool_name")
+            return _call(tool, request.get("input")) if tool else message.get("request") or rest
+        case "control_response":
+            response = inner(message, "response")
+            return response.get("response") or response or rest
+        case _:
+            return rest
+
+
+def _blocks(content: object) -> str:
+    return "  ".join(map(_block, content)) if isinstance(content, list) else ""
+
+
+def _block(block: object) -> str:
+    if not isinstance(block, dict):
+        return one_line(block, _LONGEST)
+    match block.get("type"):
+        case "thinking":
+            return f"(thinking) {text(block, 'thinking') or ''}"
+        case "tool_use":
+            return _call(text(block, "name") or "", block.get("input"))
+        case "tool_result":
+            return f"= {content_text(block.get('content'))}"
+        case _:
+            return content_text([block])
+
+
+def _call(tool: str, given: object) -> str:
+    part = call(tool, given)
+    said = part.summary or (one_line(part.fields) if part.fields else "")
+    return f"{tool}: {said}" if said else tool
