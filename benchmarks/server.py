@@ -227,8 +227,8 @@ async def index(folder: str) -> None:
     data_dir, records = f"{folder}/index", 1_100_000
     write_logs(data_dir, 10, records)
     code = (
-        "import sys, time\nfrom proxy.store.indexer import Indexer\nbegan = time.perf_counter()\n"
-        "indexer = Indexer(sys.argv[1])\nindexer.look()\nwhile indexer.pending: indexer.step(quiet=True)\n"
+        "import sys, time\nfrom proxy.store.embedded.indexer import Indexer\nbegan = time.perf_counter()\n"
+        "indexer = Indexer(sys.argv[1])\nindexer.look()\nwhile indexer.is_behind: indexer.step(quiet=True)\n"
         "print(time.perf_counter() - began, time.process_time())"
     )
     for what in ("index", "warm start"):

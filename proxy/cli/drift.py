@@ -2,8 +2,10 @@
 
 import argparse
 import json
+import os
 import sys
-from collections.abc import Callable
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import msgspec
 
@@ -13,11 +15,17 @@ from proxy.cli.terminal import printable, progress
 from proxy.escaping import escape_controls
 from proxy.events.formatting import quantity
 from proxy.sessions import catalogue
-from proxy.sessions.drift import Search, Sighting, Sightings
+from proxy.sessions.catalogue import SessionInfo
+from proxy.sessions.drift import Search, SearchState, Sighting, Sightings
 from proxy.sessions.reader import Skipped, read_log
+from proxy.store.embedded.known import known_sessions
 
 _MOST = 10_000
 """As many different things are told apart."""
+_LONG_BYTES = 8 << 20
+"""With more to read than this, a second or so, other processes help."""
+_AT_ONCE = 16
+"""Logs that one process is given together."""
 
 
 def drift_options(parser: argparse.ArgumentParser) -> None:
@@ -35,50 +43,93 @@ def drift_options(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=run)
 
 
+class Work(NamedTuple):
+    """A log to be looked through, from where on, and what was found before."""
+
+    path: str
+    offset: int
+    state: SearchState
+
+
+class Looked(NamedTuple):
+    """What was found in a log, how many of its lines are records and how many are not, or why it cannot be read."""
+
+    found: SearchState
+    records: int = 0
+    skipped: int = 0
+    error: str | None = None
+
+
 def run(args: argparse.Namespace) -> int:
     """Look through the sessions, print what was found and return the exit status."""
-    wanted = args.sessions or catalogue.list_logs(args.data_dir)[::-1]
+    named, status = list(args.sessions), 0
+    wanted: dict[str, SessionInfo] = {}
+    for text in named or catalogue.list_logs(args.data_dir)[::-1]:
+        try:
+            info = catalogue.find(args.data_dir, text)
+            wanted.setdefault(os.path.realpath(info.path), info)  # `latest.jsonl` is one of the others
+        except catalogue.SessionLookupError as error:
+            status = complain(error, 2, sys.stderr)
     found = Sightings(_MOST)
-    infos = [catalogue.find(args.data_dir, text) for text in wanted]
-    with progress("looking through", sum(info.size for info in infos)) as advance:
-        for text, info in zip(wanted, infos, strict=True):
-            looked_at, skipped = look_through(info.path, found, advance)
-            if skipped and not looked_at:  # nothing was looked at: "no drift" would be untrue
-                raise catalogue.NoRecordsError(text)
-            if skipped:
-                complain(f"{text}: {skipped} lines are no records", 0, sys.stderr)
+    for info, looked in zip(wanted.values(), _look(args.data_dir, list(wanted.values())), strict=True):
+        found.merge(Sightings(_MOST, looked.found.listed, looked.found.unlisted))
+        if looked.error is not None:
+            status = complain(f"{info.path} cannot be read: {looked.error}", 2, sys.stderr)
+        elif looked.skipped and not looked.records:
+            said = complain(catalogue.NoRecordsError(info.path), 2, sys.stderr)
+            status = said if named else status
+        elif looked.skipped:
+            complain(f"{info.session_id}: {looked.skipped} lines are no records", 0, sys.stderr)
     drift = found.listed()
     if args.json:
         print(json.dumps({"drift": msgspec.to_builtins(drift)}, indent=2))
     else:
         _tell(drift)
-        if wanted:
-            what = quantity(len(drift), "thing") if drift else "nothing"
-            where = quantity(len(wanted), "session")
-            print(f"{what} in {where} that the specification does not have")
-        else:
-            print(f"No sessions in {escape_controls(args.data_dir)} yet: there is nothing to look at.")
+        if wanted or not named:
+            _tell_how_many(args.data_dir, len(drift), len(wanted))
     if found.unlisted:
         complain(f"there is more; only the first {_MOST} things are listed", 0, sys.stderr)
-    return 1 if drift and args.fail else 0
+    return status or (1 if drift and args.fail else 0)
 
 
-def look_through(path: str, found: Sightings, advance: Callable[[int], None]) -> tuple[int, int]:
-    """Add a session's drift to what was found; return how many lines of its log are records, and how many not.
+def look_through(work: Work) -> Looked:
+    """Return what is in a log; on a log that cannot be read, why."""
+    search = Search(work.state)
+    records = skipped = 0
+    try:
+        for item in read_log(work.path, work.offset):
+            if isinstance(item, Skipped):
+                skipped += 1
+            else:
+                records += 1
+                search.look_at(item.record)
+    except OSError as error:
+        return Looked(search.state(), error=error.strerror or str(error))
+    return Looked(search.state(), records + bool(work.offset), skipped)
 
-    ``advance`` is told how many bytes were looked at.
-    """
-    search = Search(found)
-    looked_at = skipped = end = 0
-    for item in read_log(path):
-        advance(item.end - end)
-        end = item.end
-        if isinstance(item, Skipped):
-            skipped += 1
-        else:
-            looked_at += 1
-            search.look_at(item.record)
-    return looked_at, skipped
+
+def _look(data_dir: str, infos: Sequence[SessionInfo]) -> Iterator[Looked]:
+    """Look through logs, as many at a time as there are processors; what the index knows is not read again."""
+    known = known_sessions(data_dir, infos)
+    work = [
+        Work(info.path, one.offset, one.drift)
+        if (one := known.get(info.path))
+        else Work(info.path, 0, SearchState())
+        for info in infos
+    ]
+    sizes = [info.size - one.offset for info, one in zip(infos, work, strict=True)]
+    if sum(sizes) < _LONG_BYTES:
+        yield from map(look_through, work)
+        return
+    from concurrent.futures import ProcessPoolExecutor  # noqa: PLC0415 - for those who have much to read
+
+    with ProcessPoolExecutor(os.cpu_count()) as pool:
+        # All processes are forked here, before the bar has a thread of its own.
+        found = pool.map(look_through, work, chunksize=_AT_ONCE)
+        with progress("reading", sum(sizes)) as advance:
+            for looked, size in zip(found, sizes, strict=True):
+                advance(size)
+                yield looked
 
 
 def _tell(drift: list[Sighting]) -> None:
@@ -90,3 +141,11 @@ def _tell(drift: list[Sighting]) -> None:
         times = "once" if one.count == 1 else f"{one.count} times"
         seen = f"{times}, first {one.first_seen} in {one.session_id}{version}"
         print(printable(f"{one.kind:7} {one.stream:6} {where} {one.path}{value}  ({seen})"))
+
+
+def _tell_how_many(data_dir: str, things: int, sessions: int) -> None:
+    if sessions:
+        what = quantity(things, "thing") if things else "nothing"
+        print(f"{what} in {quantity(sessions, 'session')} that the specification does not have")
+    else:
+        print(f"No sessions in {escape_controls(data_dir)} yet: there is nothing to look at.")

@@ -42,7 +42,7 @@ def print_table(console: Console, described: list[dict[str, Any]], ids: list[str
             _state(one),
             Text(_ago(one["started_at"], now), style="dim"),
             format_duration(one["duration_ms"]),
-            str(one["turns"]),
+            "…" if one["turns"] is None else str(one["turns"]),
             format_dollars(one["cost"], costs) if one["cost"] else "",
             Text(_model(one["model"] or ""), style="dim"),
             Text(_folder(one["cwd"] or ""), style="dim"),
@@ -93,7 +93,7 @@ def _tell_running(console: Console, session_id: str, one: dict[str, Any]) -> Non
     facts = [
         f"for {format_duration(one['state_for_ms'])}" if one["state_for_ms"] is not None else "",
         f"running for {format_duration(one['duration_ms'])}",
-        quantity(one["turns"], "turn"),
+        "" if one["turns"] is None else quantity(one["turns"], "turn"),
         format_dollars(one["cost"]) if one["cost"] else "",
         str(one["model"] or ""),
         f"pid {one['pid']}" if one["pid"] else "",

@@ -23,9 +23,9 @@ from proxy.server.background import server_address
 from proxy.sessions import catalogue
 from proxy.sessions.identity import log_path
 from proxy.sessions.private import check_data_dir
-from proxy.sessions.reader import Entry
+from proxy.sessions.reader import Entry, LogReader
 from proxy.sessions.unrecorded import unrecorded
-from proxy.store.remembered import remembered
+from proxy.store.embedded.known import known_sessions
 
 if TYPE_CHECKING:
     import argparse
@@ -38,6 +38,10 @@ _AT_ONCE = 50
 
 _UNRECORDED_US = 86_400_000_000
 """How long `status` tells of commands that ran unrecorded: a day, after which whoever cares has looked."""
+_READ_BYTES = 64 << 20
+"""Of all logs together that are read to their end: that takes some seconds."""
+_END_BYTES = 1 << 18
+"""Of a longer log, at each end."""
 
 
 def sessions_options(parser: argparse.ArgumentParser) -> None:
@@ -145,22 +149,62 @@ def _inspected(data_dir: str, ids: list[str]) -> Iterator[SessionInfo]:
 def _described(data_dir: str, infos: list[SessionInfo]) -> list[dict[str, Any]]:
     """Return what ``/status`` says of sessions.
 
-    What the index of the server knows of a log is taken from there, and only what has come since is interpreted.
+    What the index of the server knows of a log is taken from there, and only what has come since is interpreted. Of
+    logs of which there is more than somebody would wait for, it is what their two ends say (``complete`` is False).
     """
-    known = remembered(data_dir, infos)
+    known = known_sessions(data_dir, infos)
+    offsets = {path: one.offset for path, one in known.items()}
     interpreters = {
         info.path: Interpreter(known[info.path].session if info.path in known else Session(info.session_id))
         for info in infos
     }
-    sizes = {info.path: info.size for info in infos}
-    for path, item in read_visibly(sizes, {path: one.offset for path, one in known.items()}):
+    whole = _not_too_long(infos, offsets)
+    for path, item in read_visibly(whole, offsets):
         if isinstance(item, Entry):
             interpreters[path].take(item.record)
     now_us = time.time_ns() // 1000
     for info in infos:
+        if info.path not in whole:
+            _read_ends(info, offsets.get(info.path, 0), interpreters[info.path])
         if info.state == "crashed":
             interpreters[info.path].session.mark_crashed()
-    return [describe(interpreters[info.path].session, now_us) for info in infos]
+    unknown: dict[str, Any] = {"complete": False, "turns": None, "cost": None, "tokens": {}, "counts": {}}
+    return [
+        describe(interpreters[info.path].session, now_us) | ({} if info.path in whole else unknown)
+        for info in infos
+    ]
+
+
+def _not_too_long(infos: list[SessionInfo], offsets: dict[str, int]) -> dict[str, int]:
+    """Return size by path of the logs to be read to their end: as many as can be while somebody waits."""
+    left = _READ_BYTES
+    found = {}
+    for info in sorted(infos, key=lambda info: info.size - offsets.get(info.path, 0)):
+        left -= info.size - offsets.get(info.path, 0)
+        if left >= 0:
+            found[info.path] = info.size
+    return found
+
+
+def _read_ends(info: SessionInfo, offset: int, interpreter: Interpreter) -> None:
+    """Interpret the beginning of a log, unless that is known, and its end."""
+    with contextlib.suppress(OSError):  # removed meanwhile
+        places = [offset] if offset else [0]
+        if (end := _line_behind(info.path, info.size - _END_BYTES)) > _END_BYTES:
+            places.append(end)
+        for place in places:
+            with LogReader(info.path, place) as reader:
+                for item in reader.read(max_bytes=_END_BYTES):
+                    if isinstance(item, Entry):
+                        interpreter.take(item.record)
+
+
+def _line_behind(path: str, offset: int) -> int:
+    """Return where the next line begins behind an offset."""
+    with open(path, "rb") as log:
+        log.seek(max(0, offset))
+        log.readline()
+        return log.tell()
 
 
 def _is_running(path: str) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import sqlite3
 import sys
 import time
 from dataclasses import asdict
@@ -22,7 +21,7 @@ from proxy.events.formatting import error_message
 if TYPE_CHECKING:
     import argparse
 
-    from proxy.store.retention import Pruned, Rules
+    from proxy.upkeep.retention import Pruned, Rules
 
 
 def prune_options(parser: argparse.ArgumentParser) -> None:
@@ -42,7 +41,7 @@ def prune_options(parser: argparse.ArgumentParser) -> None:
 def backup_options(parser: argparse.ArgumentParser) -> None:
     """Say what the subcommand takes."""
     parser.description = (
-        "Copy all logs and the index to DATA_DIR/backups/TIME.tar.gz, read the copy back, and drop the "
+        "Copy all logs to DATA_DIR/backups/TIME.tar.gz, read the copy back, and drop the "
         "oldest ones beyond storage.backups_kept. Sessions and server may run meanwhile."
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
@@ -68,7 +67,7 @@ def settings_of(arguments: argparse.Namespace) -> config.Settings:
 
 def run_prune(arguments: argparse.Namespace) -> int:
     """Remove what has expired; return the exit status."""
-    from proxy.store.retention import prune  # noqa: PLC0415 - each path imports no more than it needs
+    from proxy.upkeep.retention import prune  # noqa: PLC0415 - each path imports no more than it needs
 
     rules = _rules(arguments)
     if not os.path.isdir(arguments.data_dir):
@@ -89,7 +88,7 @@ def run_prune(arguments: argparse.Namespace) -> int:
 
 def run_backup(arguments: argparse.Namespace) -> int:
     """Make a copy; return the exit status."""
-    from proxy.store.backup import BackupError, make_backup  # noqa: PLC0415
+    from proxy.upkeep.backup import BackupError, make_backup  # noqa: PLC0415
 
     storage = settings_of(arguments).storage
     if not os.path.isdir(arguments.data_dir):
@@ -114,8 +113,8 @@ def run_backup(arguments: argparse.Namespace) -> int:
 def run_restore(arguments: argparse.Namespace) -> int:
     """Unpack a copy; return the exit status."""
     from proxy.server.background import LOCK, take_lock  # noqa: PLC0415
-    from proxy.store.backup import BackupError  # noqa: PLC0415
-    from proxy.store.restore import restore  # noqa: PLC0415
+    from proxy.upkeep.backup import BackupError  # noqa: PLC0415
+    from proxy.upkeep.restore import restore  # noqa: PLC0415
 
     if not os.path.exists(arguments.archive):
         return _complain(f"there is no archive {arguments.archive}")
@@ -158,7 +157,7 @@ def _complain(sentence: str) -> int:
 
 
 def _rules(arguments: argparse.Namespace) -> Rules:
-    from proxy.store.retention import Rules  # noqa: PLC0415
+    from proxy.upkeep.retention import Rules  # noqa: PLC0415
 
     settings = settings_of(arguments)
     days, max_bytes = settings.monitoring.retention_days, settings.storage.max_total_size
@@ -184,7 +183,8 @@ def _bring_index_up_to_date(arguments: argparse.Namespace) -> str | None:
     """Take removed sessions out of the index, unless a server does it; return what went wrong."""
     from proxy.server.__main__ import any_session_runs  # noqa: PLC0415
     from proxy.server.background import ensure_server, is_served, take_lock  # noqa: PLC0415
-    from proxy.store.retention import forget_in_index  # noqa: PLC0415
+    from proxy.store import StoreError  # noqa: PLC0415
+    from proxy.upkeep.retention import forget_in_index  # noqa: PLC0415
 
     try:
         if is_served(arguments.data_dir) or (lock := take_lock(arguments.data_dir)) is None:
@@ -193,7 +193,7 @@ def _bring_index_up_to_date(arguments: argparse.Namespace) -> str | None:
         return error_message(error)
     try:
         forget_in_index(arguments.data_dir)
-    except (OSError, sqlite3.Error) as error:
+    except (OSError, StoreError) as error:
         return error_message(error)
     finally:
         os.close(lock)

@@ -65,10 +65,17 @@ class Gap(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EventPage(msgspec.Struct, frozen=True, kw_only=True):
-    """A page of events, and how many there are in all."""
+    """A page of events."""
 
     events: list[Event]
-    total: int
+    total: int | None = None
+    """How many events fit the query in all; None with ``after``."""
+    after: str = ""
+    """What goes on behind what was there when this was answered or, with ``after``, behind these events."""
+    settled_until: str | None = None
+    """With ``start_time``, across sessions: up to there nothing earlier will come."""
+    gap: str | None = None
+    """With ``after``: why events before these may be missing."""
 
 
 class ValidationRequest(msgspec.Struct, frozen=True, kw_only=True):

@@ -47,9 +47,10 @@ class Drift(msgspec.Struct, frozen=True):
 class Finder:
     """Finds drift in the messages of one session. Messages are given in order: a reply is known by its request."""
 
-    def __init__(self) -> None:
-        # By the stream that the reply will come on, what was asked for by whichever id.
-        self._asked: dict[tuple[str, str], str] = {}
+    def __init__(self, asked: dict[tuple[Stream, str], str] | None = None) -> None:
+        """``asked``: what an earlier one had in `asked`, to go on from there."""
+        self.asked = asked or {}
+        """Requests without a reply: by the stream that it will come on and their id, what was asked for."""
 
     def find(self, stream: Stream, message: bytes) -> list[Drift]:
         """Return the drift in a message; nothing for a line that is no message."""
@@ -57,17 +58,26 @@ class Finder:
             type_ = _typed.decode(message).type
             if type_ == "control_request":
                 self._note_request(_OTHER[stream], message)
-            if type_ != "control_response":
-                _closed(stream).decoder(type_).decode(message)
-                return []
+            _closed(stream).decoder(type_).decode(message)
+            if type_ == "control_response":
+                self._pass_over_reply(stream, message)
+            return []
         except grammar.REFUSALS:
             pass
         return self._look_into(stream, message)
 
     def _note_request(self, reply_on: Stream, message: bytes) -> None:
         request = _request.decode(message)
-        if len(self._asked) < _MOST_ASKED:
-            self._asked[reply_on, request.request_id] = request.request.subtype
+        if len(self.asked) < _MOST_ASKED:
+            self.asked[reply_on, request.request_id] = request.request.subtype
+
+    def _pass_over_reply(self, stream: Stream, message: bytes) -> None:
+        """Check that a reply has nothing but what is known of it. One of `grammar.REFUSALS` where it has."""
+        reply = _reply.decode(message).response
+        asked = self.asked.get((stream, reply.request_id))
+        if asked is not None and (decoder := _payload(asked)) is not None:
+            decoder.decode(reply.response)
+        self.asked.pop((stream, reply.request_id), None)
 
     def _look_into(self, stream: Stream, message: bytes) -> list[Drift]:
         try:
@@ -90,9 +100,9 @@ class Finder:
         return found
 
     def _look_into_reply(self, stream: Stream, message: Any) -> Iterator[Drift]:
-        asked = self._asked.pop((stream, str(_at(message, ("response", "request_id")))), None)
-        name = f"control/responses/{asked}.json"
-        if asked is not None and "/" not in asked and library.exists(name):
+        asked = self.asked.pop((stream, str(_at(message, ("response", "request_id")))), None)
+        name = None if asked is None else _payload_file(asked)
+        if name is not None:
             payload = _at(message, ("response", "response"))
             yield from _Walk("control_response", asked, "").value(
                 payload, library.load(name), name, "/response/response"
@@ -119,6 +129,19 @@ class _Stream:
             whole = self._compiler.compile(library.follow(row, self._index)[1])
             decoder = self._decoders[type_] = fastpath.decoder(whole)
         return decoder
+
+
+def _payload_file(asked: str) -> str | None:
+    """Return the schema of what answers a request of that subtype, None where there is none."""
+    name = f"control/responses/{asked}.json"
+    return name if "/" not in asked and library.exists(name) else None
+
+
+@functools.lru_cache(maxsize=256)  # subtypes may be made up
+def _payload(asked: str) -> "msgspec.json.Decoder[Any] | None":
+    """Return the decoder that takes what answers a request of that subtype, if there is nothing new in it."""
+    name = _payload_file(asked)
+    return None if name is None else fastpath.decoder(fastpath.Compiler(closed=True).compile(name))
 
 
 @functools.cache
@@ -224,12 +247,26 @@ class _Request(msgspec.Struct):
     request: _Asked
 
 
+class _ReplyBody(msgspec.Struct):
+    """What a reply is known by, and what it says."""
+
+    request_id: str
+    response: msgspec.Raw = msgspec.Raw(b"null")
+
+
+class _Reply(msgspec.Struct):
+    """A reply, as far as its payload."""
+
+    response: _ReplyBody
+
+
 class _Nothing(msgspec.Struct, forbid_unknown_fields=True):
     """What no message is like."""
 
 
 _typed = msgspec.json.Decoder(_Typed)
 _request = msgspec.json.Decoder(_Request)
+_reply = msgspec.json.Decoder(_Reply)
 _none = msgspec.json.Decoder(_Nothing)
 
 

@@ -10,9 +10,10 @@ import msgspec
 
 from proxy.analysis import SessionAnalysis
 from proxy.events import Event, Session
-from proxy.server.kept import Kept
+from proxy.server.lru import LruCache
 from proxy.server.pool import Pool
-from proxy.store.history import History, RawEvent
+from proxy.store import Store
+from proxy.store.model import RawEvent
 
 __all__ = ["Analyses"]
 
@@ -35,23 +36,23 @@ class _Analyzed:
 class Analyses:
     """Brings analyses up to date, each by one request at a time. For the event loop's thread."""
 
-    def __init__(self, history: History, pool: Pool) -> None:
-        self.history = history
+    def __init__(self, store: Store, pool: Pool) -> None:
+        self._store = store
         self._pool = pool
-        self._kept = Kept(_Analyzed, MOST_KEPT)
+        self._kept = LruCache(_Analyzed, MOST_KEPT)
 
     async def answer(self, session: Session, now_us: int, within_s: float = math.inf) -> bytes | None:
         """Return the analysis of a session as JSON, None when the index does not have it (any more).
 
         ``within_s``: after so long the answer is of what was read by then; asked again, it goes on from there.
-        sqlite3.Error when the index cannot be read.
+        StoreError when the store cannot be used.
         """
         session_id = session.session_id
         until = asyncio.get_running_loop().time() + within_s
         kept = self._kept.of(session_id)
         async with kept.turn:
             while True:
-                piece = await asyncio.to_thread(self.history.events_of, session_id, kept.last_us)
+                piece = await asyncio.to_thread(self._store.events_of, session_id, kept.last_us)
                 if piece is None:
                     return None
                 if piece.filling != kept.filling:

@@ -10,10 +10,11 @@ from aiohttp import web
 from proxy.analysis import period as over_time
 from proxy.events.timestamps import format_timestamp
 from proxy.server.errors import NotFoundError, answer, raw_answer
-from proxy.server.records import from_log
+from proxy.server.records import CATCH_UP_S
 from proxy.server.requests import period, whole
-from proxy.server.shared import now_us, of
-from proxy.store.history import History
+from proxy.server.shared import Shared, now_us, of
+from proxy.sessions.drift import Sightings
+from proxy.store import Store
 
 __all__ = ["LONGEST_S", "drift", "metrics", "overview", "session"]
 
@@ -29,7 +30,7 @@ async def session(request: web.Request) -> web.Response:
     within_s = whole(request, "within", None, 1, LONGEST_S)
     await shared.ready()
     await shared.known(session_id)
-    known = await asyncio.to_thread(shared.queries.session, session_id)
+    known = await asyncio.to_thread(shared.store.session, session_id)
     found = None
     if known is not None:
         found = await shared.analyses.answer(known, now_us(), math.inf if within_s is None else within_s)
@@ -42,7 +43,18 @@ async def drift(request: web.Request) -> web.Response:
     """Give what passed in one session that the specification does not have."""
     shared, session_id = of(request), request.match_info["session_id"]
     await shared.known(session_id)
-    return raw_answer(await from_log(session_id, lambda: shared.drifts.answer(session_id)))
+    found, complete = await _drift(shared, session_id)
+    if not complete:
+        await asyncio.to_thread(shared.store.catch_up, CATCH_UP_S, session_id)
+        found, complete = await _drift(shared, session_id)
+    return answer({"drift": found.listed(), "unlisted": found.unlisted, "complete": complete})
+
+
+async def _drift(shared: Shared, session_id: str) -> tuple[Sightings, bool]:
+    try:
+        return await asyncio.to_thread(shared.store.drift, session_id)
+    except (KeyError, OSError):
+        raise NotFoundError(f"The session {session_id!r} was removed.") from None
 
 
 async def metrics(request: web.Request) -> web.Response:
@@ -50,7 +62,7 @@ async def metrics(request: web.Request) -> web.Response:
     shared = of(request)
     after_us, until_us = period(request)
     await shared.ready()
-    found = await asyncio.to_thread(_metrics, shared.analyses.history, after_us, until_us)
+    found = await asyncio.to_thread(_metrics, shared.store, after_us, until_us)
     return answer(found)
 
 
@@ -60,23 +72,23 @@ async def overview(request: web.Request) -> web.Response:
     await shared.ready()
     now = now_us()
     live = await asyncio.to_thread(shared.running)
-    newest = await asyncio.to_thread(shared.queries.sessions, limit=_NEWEST)
-    totals = await asyncio.to_thread(shared.queries.totals)
+    newest = await asyncio.to_thread(shared.store.sessions, limit=_NEWEST)
     found: dict[str, Any] = {
         "generated_at": format_timestamp(now),
         "active_sessions": len(live),
-        "total_sessions": totals["sessions"],
-        "total_events": totals["events"],
-        "last_24_hours": await asyncio.to_thread(_metrics, shared.analyses.history, now - _DAY_US, now),
+        "total_sessions": await asyncio.to_thread(shared.store.count_sessions),
+        "total_events": await asyncio.to_thread(shared.store.count_events),
+        "last_24_hours": await asyncio.to_thread(_metrics, shared.store, now - _DAY_US, now),
         "sessions": await asyncio.to_thread(lambda: [shared.described(one, now) for one in newest]),
     }
     return answer(found)
 
 
-def _metrics(history: History, after_us: int | None, until_us: int | None) -> over_time.Metrics:
-    counts = history.counts(after_us, until_us, over_time.HOUR_US)
+def _metrics(store: Store, after_us: int | None, until_us: int | None) -> over_time.Metrics:
+    counts = store.event_counts(after_us, until_us)
     with (
-        closing(history.data_of(over_time.READ_TYPES, after_us, until_us)) as ended,
-        closing(history.all_sessions()) as sessions,
+        closing(store.events_between(over_time.READ_TYPES, after_us, until_us)) as ended,
+        closing(store.all_sessions()) as sessions,
     ):
-        return over_time.metrics(after_us, until_us, counts, ended, sessions)
+        ends = ((timestamp_us, kind, data) for kind, timestamp_us, data in ended)
+        return over_time.metrics(after_us, until_us, counts, ends, sessions)

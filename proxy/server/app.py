@@ -1,7 +1,7 @@
 """The application: made by a factory, so that tests and the command line run the same one."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -12,7 +12,6 @@ from proxy.server.analyses import Analyses
 from proxy.server.checks import Checks
 from proxy.server.connections import request_middleware
 from proxy.server.description import DESCRIPTION, Description
-from proxy.server.drifts import Drifts
 from proxy.server.errors import error_middleware, expect
 from proxy.server.journal import journal
 from proxy.server.live import Hub
@@ -21,14 +20,12 @@ from proxy.server.pool import Pool
 from proxy.server.recording import Recordings
 from proxy.server.requests import knowing
 from proxy.server.routes import ROUTES
+from proxy.server.searches import Searches
 from proxy.server.security import ACCESS, add_headers, default_access, security_middleware
 from proxy.server.shared import SHARED, Shared
 from proxy.server.tokens import TokenFile, of_configuration
-from proxy.store.follower import Follower
-from proxy.store.history import History
-from proxy.store.indexer import Arrival, Indexer
-from proxy.store.queries import Queries
-from proxy.store.records import Records
+from proxy.store.embedded.store import EmbeddedStore
+from proxy.store.model import Arrival
 
 if TYPE_CHECKING:
     from proxy.server.limits import Limit
@@ -79,21 +76,40 @@ def create_app(data_dir: str, settings: Settings | None = None) -> web.Applicati
     return app
 
 
+class _Listener:
+    """Brings what the store tells, in threads of its own, to the event loop."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self._loop = asyncio.get_running_loop()
+
+    def on_arrivals(self, arrivals: list[Arrival]) -> None:
+        """Hand on what is new."""
+        self._loop.call_soon_threadsafe(self._hub.publish, arrivals)
+
+    def on_epoch(self, reason: str) -> None:
+        """Let all listeners come back: their places mean nothing any more."""
+        journal.warning("index.begun_anew", reason=reason)
+        self._loop.call_soon_threadsafe(self._hub.begin_anew)
+
+    def on_fault(self, sentence: str) -> None:
+        """Say why the index does not follow."""
+        journal.warning("index.cannot_follow", error=sentence)
+
+
 async def _started(data_dir: str, settings: Settings, custom: CustomSchemas) -> Shared:
-    loop = asyncio.get_running_loop()
-    queries, hub, pool = Queries(data_dir), Hub(), Pool(settings.api.workers)
-
-    def on_arrivals(arrivals: list[Arrival]) -> None:
-        loop.call_soon_threadsafe(hub.publish, arrivals)
-
-    indexer, follower = await _following(data_dir, settings, on_arrivals)
+    store = await asyncio.to_thread(
+        EmbeddedStore,
+        data_dir,
+        most_events=settings.monitoring.max_events_per_session,
+        min_free_bytes=settings.storage.min_free_space,
+    )
+    hub, pool = Hub(), Pool(settings.api.workers)
+    store.start(_Listener(hub))
     return Shared(
         data_dir,
         settings,
-        indexer,
-        follower,
-        queries,
-        Records(data_dir),
+        store,
         hub,
         Recordings(data_dir),
         _limit(settings.security.rate_limit),
@@ -103,28 +119,10 @@ async def _started(data_dir: str, settings: Settings, custom: CustomSchemas) -> 
         Pool(1, _CUSTOM_S),
         TokenFile(data_dir),
         of_configuration(settings.security.tokens),
-        Analyses(History(queries.reading), pool),
-        Drifts(data_dir),
+        Analyses(store, pool),
+        Searches(store, pool),
         Checks(settings.compliance.concurrent_runs) if settings.compliance.enabled else None,
     )
-
-
-async def _following(
-    data_dir: str, settings: Settings, on_arrivals: Callable[[list[Arrival]], None]
-) -> tuple[Indexer, Follower]:
-    indexer = await asyncio.to_thread(
-        Indexer,
-        data_dir,
-        max_events_per_session=settings.monitoring.max_events_per_session,
-        min_free_bytes=settings.storage.min_free_space,
-    )
-
-    def on_fault(sentence: str) -> None:
-        journal.warning("index.cannot_follow", error=sentence)
-
-    follower = Follower(indexer, on_arrivals, on_fault)
-    follower.start()
-    return indexer, follower
 
 
 def _limit(rate: str | None) -> "Limit | None":
@@ -137,6 +135,4 @@ def _limit(rate: str | None) -> "Limit | None":
 
 def _stopped(shared: Shared) -> None:
     shared.recordings.stop_all("server_stopped")
-    shared.follower.catch_up(2.0)
-    shared.follower.stop()
-    shared.records.close()
+    shared.store.close()

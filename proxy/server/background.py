@@ -16,7 +16,7 @@ from proxy.sessions import detached
 from proxy.sessions.private import check_data_dir, make_private_dir, open_private
 from proxy.sessions.serving import LOCK, is_served, server_address
 
-__all__ = ["LOCK", "announce", "ensure_server", "is_served", "server_address", "take_lock"]
+__all__ = ["LOCK", "announce", "ensure_server", "holds_lock", "is_served", "server_address", "take_lock"]
 
 LOG = "server.log"
 LOG_LIMIT = 5_000_000
@@ -59,6 +59,18 @@ def take_lock(data_dir: str, wait_s: float = 0.5) -> int | None:
         else:
             os.ftruncate(fd, 0)  # what a server that was killed has said is not true any more
             return fd
+
+
+def holds_lock(lock: int, data_dir: str) -> bool:
+    """Tell whether a lock that was taken is still the data directory's: not if that was removed or replaced."""
+    mine = os.fstat(lock)
+    try:
+        there = os.stat(os.path.join(data_dir, LOCK))
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True  # nobody can tell now
+    return (there.st_dev, there.st_ino) == (mine.st_dev, mine.st_ino)
 
 
 def announce(lock: int, url: str, version: str) -> None:

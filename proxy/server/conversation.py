@@ -11,8 +11,8 @@ from proxy.events.timestamps import parse_timestamp
 from proxy.server.errors import raw_answer
 from proxy.server.requests import whole, words
 from proxy.server.shared import Shared, of
-from proxy.store.queries import EventQuery
-from proxy.store.spelling import as_json
+from proxy.store.encoding import as_json
+from proxy.store.model import EventQuery
 from proxy.telling import Entry, tell
 from proxy.telling.events import LONGEST
 from proxy.telling.filters import FILTERS, event_types
@@ -63,22 +63,21 @@ class _Asked:
     """A conversation of which pages are asked for."""
 
     def __init__(self, shared: Shared, session_id: str, names: tuple[str, ...]) -> None:
-        self._queries, self._session_id = shared.queries, session_id
-        session = shared.queries.session(session_id)
+        self._store, self._session_id = shared.store, session_id
+        session = shared.store.session(session_id)
         # Events of a client's own have any names.
         is_client = session is not None and session.kind == "monitoring" and not names
         self._types = None if is_client else event_types(names)
 
     def page(self, offset: int, limit: int, longest: int) -> tuple[list[Entry], int]:
         """Return some entries, and how many there are in all."""
-        found = self._queries.events(
+        found = self._store.events(
             EventQuery(
                 session_id=self._session_id,
                 event_types=self._types,
                 limit=limit,
                 offset=offset,
                 order="asc",
-                settled_only=True,
             )
         )
         return [_told(event, longest) for event in found.events], found.total

@@ -1,6 +1,5 @@
 """The one shape of an answer, and of a failure."""
 
-import sqlite3
 from collections.abc import Mapping
 from types import MappingProxyType
 
@@ -20,6 +19,7 @@ from proxy.server.refusals import (
     UnavailableError,
     UnprocessableError,
 )
+from proxy.store import StoreError
 
 __all__ = [
     "TOO_LARGE",
@@ -90,7 +90,7 @@ async def error_middleware(request: web.Request, handler: "web.Handler") -> web.
         if error.status < 400:
             raise
         return failure(error.status, _sentence(request, error), _kept(error))
-    except sqlite3.Error as error:
+    except StoreError as error:
         journal.warning("request.index_unreadable", path=request.path, error=str(error))
         return failure(503, "The index cannot be read now; see /health.", {"Retry-After": "1"})
     except Exception:

@@ -7,7 +7,6 @@ or nothing can be answered; only this is a 503.
 import asyncio
 import errno
 import os
-import sqlite3
 from typing import Any, Literal
 
 from aiohttp import web
@@ -15,8 +14,9 @@ from aiohttp import web
 from proxy import __version__
 from proxy.server.errors import answer
 from proxy.server.shared import Shared, of
-from proxy.sessions.identity import log_path, sessions_dir
-from proxy.store.room import free_bytes
+from proxy.sessions.identity import sessions_dir
+from proxy.store import StoreDamagedError, StoreError
+from proxy.store.space import free_bytes
 
 __all__ = ["checks", "health", "live", "ready"]
 
@@ -62,7 +62,7 @@ def checks(shared: Shared) -> dict[str, Check]:
 def _unready(shared: Shared) -> str | None:
     if shared.hub.closing:
         return "The server stops."
-    if not shared.follower.caught_up.is_set():
+    if not shared.store.wait_filled(0):
         return "The index is being filled from the logs."
     bad = (check["message"] for check in checks(shared).values() if check["status"] == "unhealthy")
     return next(bad, None)
@@ -114,28 +114,23 @@ def _disk(shared: Shared) -> Check:
 
 def _index(shared: Shared) -> Check:
     try:
-        behind = behind_bytes(shared)
-        sessions = shared.queries.totals()["sessions"]
-    except sqlite3.Error as error:
+        stands = shared.store.health()
+    except StoreDamagedError as error:
+        return {
+            "status": "degraded",
+            "message": f"The index is damaged, and will be made again from the logs: {error}.",
+        }
+    except StoreError as error:
         return {"status": "unhealthy", "message": f"The index cannot be read: {error}."}
-    found: Check = {"status": "healthy", "sessions": sessions, "behind_bytes": behind}
-    trouble = shared.follower.trouble
-    if trouble is not None:
-        return found | {"status": "degraded", "message": f"The index does not follow the logs: {trouble}."}
-    if aside := sorted(shared.indexer.set_aside):
-        sentence = f"Not followed any more for a fault of ours: {', '.join(aside)}."
+    found: Check = {"status": "healthy", "sessions": stands.sessions, "behind_bytes": stands.behind_bytes}
+    if stands.trouble is not None:
+        return found | {
+            "status": "degraded",
+            "message": f"The index does not follow the logs: {stands.trouble}.",
+        }
+    if stands.set_aside:
+        sentence = f"Not followed any more for a fault of ours: {', '.join(stands.set_aside)}."
         return found | {"status": "degraded", "message": sentence}
-    if not shared.follower.caught_up.is_set():
+    if not stands.is_filled:
         return found | {"status": "degraded", "message": "The index is being filled from the logs."}
     return found
-
-
-def behind_bytes(shared: Shared) -> int:
-    """Return how much of the live logs is not indexed yet. sqlite3.Error when the index cannot be read."""
-    behind = 0
-    for session_id, offset in shared.queries.offsets():
-        try:
-            behind += max(0, os.stat(log_path(shared.data_dir, session_id)).st_size - offset)
-        except OSError:
-            continue  # removed just now
-    return behind

@@ -11,16 +11,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from proxy.store.indexer import Arrival
-from proxy.store.queries import Queries
+from proxy.store import Store
+from proxy.store.arrivals import BEGUN_ANEW, REMOVED
+from proxy.store.model import Arrival
 
 __all__ = ["Gap", "Hub", "Subscriber"]
 
 _BUFFER_BYTES = 16 << 20
 _AT_ONCE = 500
 _AT_ONCE_BYTES = 1 << 20
-_BEGUN_ANEW = "The server's index was begun anew: what is in no log any more is missing."
-_REMOVED = "Sessions were removed: events of theirs that were not given yet are missing."
 
 
 class Gap(NamedTuple):
@@ -40,16 +39,26 @@ class Hub:
         self.subscribers = 0
         """Who listens now. As long as anybody does, the server is needed."""
         self.closing = False
-        self._buffer: deque[Arrival] = deque()
-        self._bytes = 0
-        self._floor = 0
+        self.begun = 0
+        """How often the store was begun anew: places of before mean nothing."""
+        self._clear()
         self._news = asyncio.Event()
+
+    def begin_anew(self) -> None:
+        """Let everybody come back: the store was begun anew."""
+        self.begun += 1
+        self.newest_id = 0
+        self._clear()
+        self._wake()
+
+    def _clear(self) -> None:
+        self._buffer: deque[Arrival] = deque()
+        self._bytes = self._floor = 0
 
     def publish(self, arrivals: Sequence[Arrival]) -> None:
         """Take in what is new and wake everybody who waits for it."""
         if self._buffer and arrivals[0].id != self.newest_id + 1:  # some were removed before they came here
-            self._buffer.clear()
-            self._bytes = 0
+            self._clear()
         if not self._buffer:
             self._floor = arrivals[0].id - 1
         self._buffer.extend(arrivals)
@@ -81,8 +90,9 @@ class Hub:
             self.subscribers -= 1
 
     async def wait(self, after_id: int) -> None:
-        """Wait until something came behind that event, or the server stops."""
-        while self.newest_id <= after_id and not self.closing:
+        """Wait until something came behind that event, the store was begun anew, or the server stops."""
+        begun = self.begun
+        while self.newest_id <= after_id and not self.closing and self.begun == begun:
             await self._news.wait()
 
     def behind(self, after_id: int) -> list[Arrival] | None:
@@ -108,7 +118,7 @@ class Subscriber:
     def __init__(
         self,
         hub: Hub,
-        queries: Queries,
+        store: Store,
         *,
         after_id: int,
         session_id: str | None = None,
@@ -117,11 +127,12 @@ class Subscriber:
     ) -> None:
         """``is_other_index``: the place is in an index that was begun anew since the listener was here."""
         self._hub = hub
-        self._queries = queries
+        self._store = store
         self._after_id = after_id
         self._session_id = session_id
         self._event_types = None if event_types is None else frozenset(event_types)
         self._is_other_index = is_other_index
+        self._begun = hub.begun
         self._told = 0
         """The newest removal that is known."""
 
@@ -131,36 +142,37 @@ class Subscriber:
         return self._after_id
 
     async def next(self) -> list[Arrival | Gap]:
-        """Return the next events that are wanted, behind a gap if there is one; nothing when the server stops."""
+        """Return the next events that are wanted, behind a gap if there is one; nothing when it is to come back."""
         if self._is_other_index:
             self._is_other_index = False
-            return [Gap(self._after_id, _BEGUN_ANEW)]
-        while not self._hub.closing:
+            return [Gap(self._after_id, BEGUN_ANEW)]
+        while True:
             await self._hub.wait(self._after_id)
+            if self._hub.closing or self._hub.begun != self._begun:
+                return []
             # Before the index is asked: what comes meanwhile is not passed over.
             newest, wanted = self._hub.newest_id, list[Arrival | Gap]()
             held = self._hub.behind(self._after_id)
             found, is_missing = (held, False) if held is not None else await asyncio.to_thread(self._read)
             if is_missing:
-                wanted.append(Gap(found[0].id - 1 if found else newest, _REMOVED))
+                wanted.append(Gap(found[0].id - 1 if found else newest, REMOVED))
             found = _piece(found)
             self._after_id = found[-1].id if found else max(self._after_id, newest)
             wanted.extend(arrival for arrival in found if self._wants(arrival))
             if wanted:
                 return wanted
-        return []
 
     def _read(self) -> tuple[list[Arrival], bool]:
         """Return what came behind the place, and whether something that is wanted was removed there."""
-        arrivals, missing = self._queries.behind(
+        found = self._store.arrivals(
             self._after_id,
             _AT_ONCE,
             told=self._told,
             session_id=self._session_id,
             event_types=self._event_types,
         )
-        self._told = missing.removal
-        return arrivals, missing.any
+        self._told = found.removal
+        return found.events, found.is_missing
 
     def _wants(self, arrival: Arrival) -> bool:
         if self._session_id is not None and arrival.session_id != self._session_id:

@@ -23,10 +23,8 @@ from prometheus_client.registry import Collector
 from proxy import __version__
 from proxy.events.vocabulary import STATES
 from proxy.server.figures import processes
-from proxy.server.health import behind_bytes
 from proxy.server.shared import of
-from proxy.store.amounts import Counted
-from proxy.store.backup import backups_dir, list_backups
+from proxy.upkeep.backup import backups_dir, list_backups
 
 if TYPE_CHECKING:
     from proxy.server.shared import Shared
@@ -76,7 +74,6 @@ class Metrics:
             "Alerts that wait to be sent.",
             registry=self.registry,
         )
-        self._counted = Counted()
         self._turn = threading.Lock()
         for kind in ("sse", "websocket"):
             self.subscribers.labels(kind)
@@ -92,7 +89,7 @@ class Metrics:
 
     def exposed(self, shared: "Shared", accept: str) -> tuple[bytes, str]:
         """Return everything in the form that is accepted, and the name of that form."""
-        recorded = _Recorded(shared, self._counted)
+        recorded = _Recorded(shared)
         encode, form = choose_encoder(accept)
         with self._turn:
             self.registry.register(recorded)
@@ -139,8 +136,8 @@ def listening(request: web.Request, kind: str) -> Iterator[None]:
 class _Recorded(Collector):
     """What the index, the disk and the system know."""
 
-    def __init__(self, shared: "Shared", counted: Counted) -> None:
-        self._shared, self._counted = shared, counted
+    def __init__(self, shared: "Shared") -> None:
+        self._shared = shared
 
     def collect(self) -> Iterable[Metric]:
         """Yield each figure."""
@@ -169,18 +166,18 @@ class _Recorded(Collector):
         yield info
 
     def _sessions(self) -> Iterable[Metric]:
-        amounts = self._shared.queries.amounts(self._counted)
+        totals = self._shared.store.totals()
         states = GaugeMetricFamily(
             "claude_proxy_sessions", "Sessions that are kept, by state.", labels=["state"]
         )
         for state in STATES:
-            states.add_metric([state], amounts["state", state])
+            states.add_metric([state], totals["state", state])
         yield states
         messages = CounterMetricFamily(
             "claude_proxy_messages", "Lines that passed, by verdict.", labels=["stream", "verdict"]
         )
         tokens = CounterMetricFamily("claude_proxy_tokens", "Tokens that results report.", labels=["kind"])
-        for key, count in sorted(amounts.items()):
+        for key, count in sorted(totals.items()):
             if key[0] == "messages":
                 messages.add_metric(key[1:], count)
             elif key[0] == "tokens":
@@ -194,16 +191,16 @@ class _Recorded(Collector):
             ("lost_records", "Records that could not be written: the gaps in logs."),
         ):
             key = ("sessions",) if name == "sessions_recorded" else (name,)
-            yield _counter(f"claude_proxy_{name}", text, amounts[key])
+            yield _counter(f"claude_proxy_{name}", text, totals[key])
         yield _counter(
             "claude_proxy_cost_dollars",
             "Costs that results report, in US dollars.",
-            amounts["microdollars",] / 1e6,
+            totals["microdollars",] / 1e6,
         )
         yield _gauge(
             "claude_proxy_index_behind_bytes",
             "What live logs hold that is not indexed yet.",
-            behind_bytes(self._shared),
+            self._shared.store.health().behind_bytes,
         )
 
     def _disk(self) -> Iterable[Metric]:

@@ -2,17 +2,21 @@
 
 import asyncio
 import contextlib
+from collections.abc import AsyncIterator
+from functools import partial
 
 import msgspec
 from aiohttp import web
 
+from proxy.events.timestamps import format_timestamp
 from proxy.server.errors import UnavailableError, UnprocessableError, answer, raw_answer
 from proxy.server.recording import CannotRecordError
 from proxy.server.records import LEAST_TEXT, LONGEST_TEXT
-from proxy.server.requests import EVENT_TYPE, body, choice, event_types, period, whole
-from proxy.server.shared import Shared, of
+from proxy.server.requests import EVENT_TYPE, body, choice, event_types, period, place, whole
+from proxy.server.shared import Shared, now_us, of
 from proxy.server.shortening import shortened_event
-from proxy.store.queries import EventQuery, Page
+from proxy.store.arrivals import arrivals_behind
+from proxy.store.model import EventQuery, Page
 
 __all__ = ["events", "post_event", "start", "stop"]
 
@@ -43,7 +47,12 @@ _event = msgspec.json.Decoder(_Event)
 
 
 async def events(request: web.Request) -> web.Response:
-    """Give a page of events; with `wait`, seconds to wait for the first one when there is none yet."""
+    """Give a page of events; with `wait`, seconds to wait for the first one when there is none yet.
+
+    With `after` it goes on behind a place, in the order of arrival.
+    """
+    if (after := request.query.get("after")) is not None:
+        return await _arrivals(request, after)
     shared = of(request)
     after_us, until_us = period(request)
     query = EventQuery(
@@ -54,7 +63,6 @@ async def events(request: web.Request) -> web.Response:
         limit=whole(request, "limit", 100, 1, _MOST_EVENTS) or 0,
         offset=whole(request, "offset", None, 0, _FARTHEST),
         order=choice(request, "order", ("asc", "desc")),
-        settled_only=True,
     )
     wait_s = whole(request, "wait", 0, 0, _LONGEST_WAIT_S) or 0
     longest = whole(request, "max_text", None, LEAST_TEXT, LONGEST_TEXT)
@@ -66,23 +74,59 @@ async def events(request: web.Request) -> web.Response:
     found = page.events
     if longest is not None:
         found = await asyncio.to_thread(lambda: [shortened_event(event, longest) for event in page.events])
-    return raw_answer(b'{"events":[%b],"total":%d}' % (b",".join(found), page.total))
+    settled = b""
+    if query.after_us is not None and query.session_id is None:
+        settled = b',"settled_until":"%b"' % format_timestamp(min(page.settled_us, now_us())).encode()
+    where = (b",".join(found), page.total, str(page.cursor).encode(), settled)
+    return raw_answer(b'{"events":[%b],"total":%d,"after":"%b"%b}' % where)
 
 
 async def _page(shared: Shared, query: EventQuery, wait_s: int) -> Page:
+    page = await asyncio.to_thread(shared.store.events, query)
+    async for _ in _while_waiting(shared, wait_s):
+        if page.events:
+            break
+        page = await asyncio.to_thread(shared.store.events, query)
+    return page
+
+
+async def _while_waiting(shared: Shared, wait_s: int) -> AsyncIterator[None]:
+    """Yield whenever it is time to look again, until so many seconds are over."""
     until = asyncio.get_running_loop().time() + wait_s
-    while True:
+    while not shared.hub.closing and (left := until - asyncio.get_running_loop().time()) > 0:
         seen = shared.hub.newest_id
-        page = await asyncio.to_thread(shared.queries.events, query)
-        left = until - asyncio.get_running_loop().time()
-        if page.events or left <= 0 or shared.hub.closing:
-            return page
-        try:
-            # What came may be held back for a moment (see the index's horizon): look again before long.
+        # What came may be held back for a moment (see the store's watermark): look again before long.
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(min(left, 0.5)):
                 await shared.hub.wait(seen)
-        except TimeoutError:
-            pass
+        yield
+
+
+async def _arrivals(request: web.Request, after: str) -> web.Response:
+    """Give the events behind a place, in the order of arrival."""
+    for name in ("start_time", "end_time", "offset", "order"):
+        if name in request.query:
+            raise UnprocessableError(f"{name} does not go with after, which goes on in the order of arrival.")
+    begins = place(after)
+    if begins is None:
+        raise UnprocessableError("after is empty; it takes the `after` of an answer, or the id of an event.")
+    shared, session_id = of(request), request.query.get("session_id")
+    wanted, limit = event_types(request), whole(request, "limit", 100, 1, _MOST_EVENTS) or 0
+    wait_s = whole(request, "wait", 0, 0, _LONGEST_WAIT_S) or 0
+    longest = whole(request, "max_text", None, LEAST_TEXT, LONGEST_TEXT)
+    await shared.ready()
+    if session_id is not None:
+        await shared.known(session_id)
+    look = partial(arrivals_behind, shared.store, limit=limit, session_id=session_id, event_types=wanted)
+    with shared.hub.listening() if wait_s else contextlib.nullcontext():
+        found = await asyncio.to_thread(look, begins)
+        async for _ in _while_waiting(shared, wait_s):
+            if found.events or found.gap:
+                break
+            found = await asyncio.to_thread(look, found.after)
+    events = await asyncio.to_thread(lambda: [shortened_event(one.json, longest) for one in found.events])
+    gap = b"" if found.gap is None else b',"gap":%b' % msgspec.json.encode(found.gap)
+    return raw_answer(b'{"events":[%b],"after":"%b"%b}' % (b",".join(events), str(found.after).encode(), gap))
 
 
 async def start(request: web.Request) -> web.Response:

@@ -31,9 +31,9 @@ async def sessions(request: web.Request) -> web.Response:
     shared = of(request)
     limit, offset = whole(request, "limit", 1000, 1, _MOST_SESSIONS), whole(request, "offset", 0, 0, 10**12)
     await shared.ready()
-    find = partial(shared.queries.sessions, limit=limit or 0, offset=offset or 0)
+    find = partial(shared.store.sessions, limit=limit or 0, offset=offset or 0)
     found = await asyncio.to_thread(_described, shared, find)
-    total = (await asyncio.to_thread(shared.queries.totals))["sessions"]
+    total = await asyncio.to_thread(shared.store.count_sessions)
     return answer({"sessions": found, "total": total})
 
 
@@ -41,7 +41,7 @@ async def session(request: web.Request) -> web.Response:
     """Give one session."""
     shared, session_id = of(request), request.match_info["session_id"]
     await shared.known(session_id)
-    found = await asyncio.to_thread(shared.queries.session, session_id)
+    found = await asyncio.to_thread(shared.store.session, session_id)
     if found is None:
         raise NotFoundError(f"The session {session_id!r} was removed.")
     return answer(await asyncio.to_thread(shared.described, found, now_us()))
@@ -52,12 +52,11 @@ async def monitoring_status(request: web.Request) -> web.Response:
     shared = of(request)
     await shared.ready()
     live = await asyncio.to_thread(shared.running)
-    totals = await asyncio.to_thread(shared.queries.totals)
     return answer(
         {
             "active_sessions": len(live),
-            "total_sessions": totals["sessions"],
-            "total_events": totals["events"],
+            "total_sessions": await asyncio.to_thread(shared.store.count_sessions),
+            "total_events": await asyncio.to_thread(shared.store.count_events),
             "subscribers": shared.hub.subscribers,
             "serve_command": _serve_command(request, shared.data_dir),
             "uptime_seconds": (now_us() - shared.started_us) / 1_000_000,

@@ -39,12 +39,21 @@ class Options:
     """Leave when nobody has needed the server for ``api.linger`` seconds; move to a free port when ours is taken."""
 
 
-def serve_on(options: Options, listening: socket.socket, on_start: Callable[[], None]) -> bool:
-    """Serve on a socket; return whether nobody needs the server. Errors as by `serve` in ``run``."""
-    return asyncio.run(_serve(options, listening, on_start))
+def serve_on(
+    options: Options, listening: socket.socket, on_start: Callable[[], None], has_lock: Callable[[], bool]
+) -> bool:
+    """Serve on a socket; return whether nobody needs the server.
+
+    ``has_lock``: whether the data directory is still the one that is locked for this server.
+
+    Errors as by `serve` in ``run``.
+    """
+    return asyncio.run(_serve(options, listening, on_start, has_lock))
 
 
-async def _serve(options: Options, listening: socket.socket, on_start: Callable[[], None]) -> bool:
+async def _serve(
+    options: Options, listening: socket.socket, on_start: Callable[[], None], has_lock: Callable[[], bool]
+) -> bool:
     stopped, server = asyncio.Event(), None
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -59,7 +68,7 @@ async def _serve(options: Options, listening: socket.socket, on_start: Callable[
         on_start()
         async with asyncio.TaskGroup() as group:
             jobs = group.create_task(run_jobs(app[SHARED], app[METRICS]))
-            left = await _until_done(app[SHARED], stopped, options, certificate)
+            left = await _until_done(app[SHARED], stopped, options, certificate, has_lock)
             jobs.cancel()
         return left
     except ExceptionGroup as group:
@@ -71,9 +80,16 @@ async def _serve(options: Options, listening: socket.socket, on_start: Callable[
 
 
 async def _until_done(
-    shared: Shared, stopped: asyncio.Event, options: Options, certificate: Certificate | None
+    shared: Shared,
+    stopped: asyncio.Event,
+    options: Options,
+    certificate: Certificate | None,
+    has_lock: Callable[[], bool],
 ) -> bool:
-    """Wait until the server is told to stop or, in the background, has not been needed for long enough (True)."""
+    """Wait until the server is told to stop or, in the background, has not been needed for long enough (True).
+
+    CannotServeError: the data directory was removed, or is another one now, whose server is somebody else.
+    """
     loop = asyncio.get_running_loop()
     needed_at = loop.time()
     while True:
@@ -83,9 +99,10 @@ async def _until_done(
                 return False
         except TimeoutError:
             pass
+        if not await asyncio.to_thread(has_lock):
+            raise CannotServeError(f"the data directory {options.data_dir} was removed or replaced")
         if certificate is not None:
             await asyncio.to_thread(_renew, certificate)
-        await asyncio.to_thread(shared.records.let_go_of_removed)
         await asyncio.to_thread(shared.recordings.stop_idle, shared.settings.monitoring.session_timeout)
         if _is_needed(shared):
             needed_at = loop.time()
@@ -97,8 +114,8 @@ async def _until_done(
 def _is_needed(shared: Shared) -> bool:
     """Tell whether a session lives, somebody listens, or work is under way."""
     checking = shared.checks is not None and shared.checks.busy
-    filling = not shared.follower.caught_up.is_set()
-    return bool(shared.indexer.live or shared.hub.subscribers or checking or filling)
+    filling = not shared.store.wait_filled(0)
+    return bool(shared.store.live() or shared.hub.subscribers or checking or filling)
 
 
 def certificate_of(options: Options) -> Certificate | None:

@@ -23,7 +23,7 @@ from proxy.protocol import library
 from proxy.sessions.identity import new_session_id
 from proxy.sessions.record import END, FORMAT, Body, lifecycle
 from proxy.sessions.writer import SessionLog
-from proxy.store.spelling import as_json
+from proxy.store.encoding import as_json
 
 __all__ = ["CannotRecordError", "Recordings"]
 

@@ -1,6 +1,9 @@
 """The raw records of a session, in pages, with filters and search, and one by one."""
 
 import asyncio
+import contextlib
+from collections.abc import Iterator
+from functools import partial
 from typing import Any, get_args
 
 import msgspec
@@ -9,21 +12,22 @@ from aiohttp import web
 from proxy.protocol import Verdict, library
 from proxy.server.errors import NotFoundError, UnprocessableError, answer, raw_answer
 from proxy.server.requests import whole, words
-from proxy.server.shared import of
-from proxy.sessions.reader import parse
-from proxy.store.records import NO_RECORD, RecordQuery, Row
-from proxy.store.spelling import as_json
+from proxy.server.shared import Shared, of
+from proxy.sessions.reader import LARGEST_SEQ, parse
+from proxy.store.encoding import as_json
+from proxy.store.pieces import NO_RECORD, Pieces, Row
+from proxy.store.records import RecordQuery, find_record, page_of_records
 from proxy.telling.preview import preview
 from proxy.telling.shortening import shorten_value
 
 __all__ = [
+    "CATCH_UP_S",
     "FARTHEST",
     "LEAST_TEXT",
     "LONGEST_TEXT",
     "MOST_RECORDS",
     "STREAMS",
     "VERDICTS",
-    "from_log",
     "record",
     "records",
 ]
@@ -36,8 +40,10 @@ MOST_RECORDS = 1000
 """Of one page."""
 LEAST_TEXT, LONGEST_TEXT = 200, 1_000_000
 """Ids and moments are shorter and never cut."""
-FARTHEST = 10**15 - 1
+FARTHEST = LARGEST_SEQ
 _LONGEST_SEARCH = 1000
+CATCH_UP_S = 0.5
+"""A page of what is indexed comes about so soon, whatever the index is busy with."""
 _PLAIN_TEXT = 300
 """Characters of a text in a page, unless something else is asked for."""
 
@@ -58,25 +64,28 @@ async def records(request: web.Request) -> web.Response:
     if from_seq is not None and to_seq is not None and to_seq < from_seq:
         raise UnprocessableError("to_seq is before from_seq; exchange them.")
     longest = whole(request, "max_text", _PLAIN_TEXT, LEAST_TEXT, LONGEST_TEXT) or 0
-    await shared.known(session_id)
+    bounds: dict[str, Any] = {"limit": limit, "offset": offset, "from_seq": from_seq, "to_seq": to_seq}
+    pieces = await _pieces(shared, session_id)
+    with _of_log(session_id):
+        if query.text:
+            page = await shared.searches.page(session_id, pieces, query, **bounds)
+        else:
+            page = await asyncio.to_thread(partial(page_of_records, pieces, query, **bounds))
+    kinds = [{**kind._asdict(), "count": count} for kind, count in page.kinds.items()]
 
-    def found() -> bytes:
-        page = shared.records.page(
-            session_id, query, limit=limit, offset=offset, from_seq=from_seq, to_seq=to_seq
-        )
-        kinds = [{**kind._asdict(), "count": count} for kind, count in page.kinds.items()]
+    def encoded() -> bytes:
         return as_json(
             {
                 "records": [_described(row, longest) for row in page.rows],
                 "position": page.position,
                 "total": page.total,
                 "searched": page.searched,
-                "complete": page.complete,
+                "complete": page.is_complete,
                 "kinds": kinds,
             }
         )
 
-    return raw_answer(await from_log(session_id, found))
+    return raw_answer(await asyncio.to_thread(encoded))
 
 
 async def record(request: web.Request) -> web.Response:
@@ -86,8 +95,9 @@ async def record(request: web.Request) -> web.Response:
     if not (number.isascii() and number.isdecimal() and len(number) <= 15):
         raise UnprocessableError(f"{number!r} is no number of a record; it takes a whole number from 0.")
     longest = whole(request, "max_text", None, LEAST_TEXT, LONGEST_TEXT)
-    await shared.known(session_id)
-    row = await from_log(session_id, lambda: shared.records.one(session_id, int(number)))
+    pieces = await _pieces(shared, session_id)
+    with _of_log(session_id):
+        row = await asyncio.to_thread(find_record, pieces, int(number))
     if row is None:
         raise NotFoundError(f"The session {session_id!r} has no record {number}.")
     if longest is not None:
@@ -95,10 +105,24 @@ async def record(request: web.Request) -> web.Response:
     return raw_answer(row.line)
 
 
-async def from_log(session_id: str, ask: Any) -> Any:
-    """Ask something of a session's log, beside the event loop. NotFoundError when it cannot be read."""
+async def _pieces(shared: Shared, session_id: str) -> Pieces:
+    """Return the records of a session: those that there are now, if the index has them soon enough."""
+    await shared.known(session_id)
+    with _of_log(session_id):
+        pieces = await asyncio.to_thread(shared.store.pieces, session_id)
+        if not pieces.is_complete:
+            await asyncio.to_thread(shared.store.catch_up, CATCH_UP_S, session_id)
+            pieces = await asyncio.to_thread(shared.store.pieces, session_id)
+        return pieces
+
+
+@contextlib.contextmanager
+def _of_log(session_id: str) -> Iterator[None]:
+    """Read a session's log. NotFoundError when it cannot be read."""
     try:
-        return await asyncio.to_thread(ask)
+        yield
+    except KeyError:
+        raise NotFoundError(f"The session {session_id!r} was removed.") from None
     except OSError as error:
         raise NotFoundError(f"The log of {session_id!r} cannot be read: {error.strerror}.") from None
 

@@ -17,6 +17,7 @@ from proxy.nearest import nearest
 from proxy.server.decoding import decoded
 from proxy.server.errors import TOO_LARGE, BadRequestError, TooLargeError, TooSlowError, UnprocessableError
 from proxy.server.shared import of
+from proxy.store.model import Cursor
 
 if TYPE_CHECKING:
     import msgspec
@@ -29,6 +30,7 @@ __all__ = [
     "knowing",
     "moment",
     "period",
+    "place",
     "raw_body",
     "whole",
     "words",
@@ -119,6 +121,19 @@ def moment(request: web.Request, name: str) -> int | None:
         raise UnprocessableError(f"{name} is {text!r}; it takes a time, as in {example}.") from None
     # At the ends of time a zone leads beyond what can be spelled in UTC; nothing is stamped there.
     return max(_FIRST_US, min(found_us, _LAST_US))
+
+
+def place(text: str | None) -> Cursor | None:
+    """Return the place that an id names, None for none.
+
+    UnprocessableError: it is no id of ours. To go on anywhere else would pass over events without a word.
+    """
+    if not text:
+        return None
+    found = Cursor.parse(text)
+    if found is None:
+        raise UnprocessableError(f"{text!r} is no id of an event; give the last one that came, or none.")
+    return found
 
 
 def choice(request: web.Request, name: str, allowed: tuple[str, ...]) -> Any:

@@ -57,6 +57,12 @@ _PAGE = (
     *_PERIOD,
     Parameter("limit", "Events of a page (default 100).", _number(1, 10_000)),
     Parameter("offset", "Events to pass over, in the order of the answer.", _number(0, 10**15)),
+    Parameter(
+        "after",
+        "Go on behind this place, in the order of arrival: the `after` of an answer, or the id of an event. Without"
+        " `start_time`, `end_time`, `offset` and `order`.",
+        {"type": "string"},
+    ),
     Parameter("order", "Oldest or newest first.", {"enum": ["asc", "desc"]}),
     Parameter("wait", "Seconds to wait for a first event when there is none yet.", _number(0, 60)),
     _MAX_TEXT,

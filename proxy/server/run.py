@@ -6,20 +6,21 @@ import ipaddress
 import os
 import resource
 import socket
-import sqlite3
 from dataclasses import replace
+from functools import partial
 
 from msgspec import structs
 
 from proxy import __version__
 from proxy.custom_schemas import UnusableSchemaError
 from proxy.events.formatting import error_message
-from proxy.server.background import announce
+from proxy.server.background import announce, holds_lock
 from proxy.server.connections import BACKLOG
 from proxy.server.journal import configure, journal
 from proxy.server.process import CannotServeError, Options, certificate_of, serve_on
 from proxy.server.tokens import TokenError, TokenFile
 from proxy.sources import ConfigurationError
+from proxy.store import StoreError
 
 __all__ = ["CannotServeError", "Options", "serve"]
 
@@ -52,12 +53,12 @@ def serve(options: Options, lock: int) -> bool:
             _warn_of_nobody(options)
 
         try:
-            return serve_on(options, listening, announced)
+            return serve_on(options, listening, announced, partial(holds_lock, lock, options.data_dir))
         finally:
             journal.info("server.stopped", pid=os.getpid())
     except UnusableSchemaError as error:
         raise ConfigurationError(str(error)) from None
-    except (OSError, sqlite3.Error) as error:
+    except (OSError, StoreError) as error:
         sentence = f"the data directory {options.data_dir} cannot be served: {error_message(error)}"
         raise CannotServeError(sentence) from None
     finally:

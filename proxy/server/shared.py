@@ -1,7 +1,6 @@
 """What requests share: one object, made when the server starts."""
 
 import asyncio
-import os
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -13,18 +12,15 @@ from proxy.custom_schemas import CustomSchemas
 from proxy.events import Session, describe
 from proxy.server.analyses import Analyses
 from proxy.server.checks import Checks
-from proxy.server.drifts import Drifts
 from proxy.server.errors import NotFoundError
 from proxy.server.live import Hub
 from proxy.server.pool import Pool
 from proxy.server.recording import Recordings
+from proxy.server.searches import Searches
 from proxy.server.tokens import Token, TokenFile
-from proxy.sessions.catalogue import is_running, is_session_id
+from proxy.sessions.catalogue import is_session_id
 from proxy.sessions.identity import log_path
-from proxy.store.follower import Follower
-from proxy.store.indexer import Indexer
-from proxy.store.queries import Queries
-from proxy.store.records import Records
+from proxy.store import Store
 
 if TYPE_CHECKING:
     from proxy.server.limits import Limit
@@ -45,10 +41,7 @@ class Shared:
 
     data_dir: str
     settings: Settings
-    indexer: Indexer
-    follower: Follower
-    queries: Queries
-    records: Records
+    store: Store
     hub: Hub
     recordings: Recordings
     limit: "Limit | None"
@@ -63,62 +56,47 @@ class Shared:
     tokens: list[Token]
     """Those of the configuration."""
     analyses: Analyses
-    drifts: Drifts
+    searches: Searches
     checks: Checks | None
     """None: clients may not ask for them."""
     started_us: int = field(default_factory=now_us)
 
     async def ready(self) -> None:
         """Wait, but not for ever, until what is in the logs is in the index for the first time."""
-        if not self.follower.caught_up.is_set():
-            await asyncio.to_thread(self.follower.caught_up.wait, _CATCH_UP_S)
+        if not self.store.wait_filled(0):
+            await asyncio.to_thread(self.store.wait_filled, _CATCH_UP_S)
 
     async def catch_up(self, session_id: str | None = None) -> None:
         """Wait, but not for ever, until what is in the logs now, or in one, is in the index."""
-        await asyncio.to_thread(self.follower.catch_up, _CATCH_UP_S, session_id)
+        await asyncio.to_thread(self.store.catch_up, _CATCH_UP_S, session_id)
 
     def running(self) -> list[Session]:
         """Return the sessions that go on: not those of which the index merely has not read the end yet."""
-        return [
-            one for one in self.queries.sessions(live_only=True) if not one.over and self._is_written(one)
-        ]
+        live = self.store.sessions(live_only=True)
+        return [one for one in live if not one.over and self.store.is_written(one.session_id)]
 
     def described(self, session: Session, moment_us: int) -> dict[str, Any]:
         """Return what the API gives of a session."""
-        catching_up = not session.over and not self._is_written(session)
+        catching_up = not session.over and not self.store.is_written(session.session_id)
         # Of what is over and not read to its end, all is as it was where reading has come to.
         until_us = session.last_record_us if catching_up else moment_us
         return describe(session, until_us) | {
             "catching_up": catching_up,
             "log": log_path(self.data_dir, session.session_id),
-            **({"read_share": self._read_share(session.session_id)} if catching_up else {}),
+            **({"read_share": self.store.read_share(session.session_id)} if catching_up else {}),
         }
-
-    def _read_share(self, session_id: str) -> float:
-        """Return how much of a log is in the index."""
-        try:
-            size = os.path.getsize(log_path(self.data_dir, session_id))
-        except OSError:
-            return 1.0
-        return min(1.0, (self.queries.offset(session_id) or 0) / size) if size else 1.0
 
     async def known(self, session_id: str) -> None:
         """Make sure that there is such a session. NotFoundError when there is none."""
         if is_session_id(session_id):
             for look_again in (True, False):
-                if await asyncio.to_thread(self.queries.session, session_id) is not None:
+                if await asyncio.to_thread(self.store.session, session_id) is not None:
                     return
                 if look_again:  # it may have begun just now
                     await self.catch_up(session_id)
         raise NotFoundError(
             f"There is no session {session_id!r}; GET /api/v1/monitoring/sessions lists them."
         )
-
-    def _is_written(self, session: Session) -> bool:
-        try:
-            return is_running(log_path(self.data_dir, session.session_id))
-        except OSError:
-            return False  # removed, or not ours to read
 
 
 SHARED = web.AppKey("SHARED", Shared)

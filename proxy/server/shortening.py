@@ -2,7 +2,7 @@
 
 import msgspec
 
-from proxy.store.spelling import as_json
+from proxy.store.encoding import as_json
 from proxy.telling.shortening import shorten_value
 
 __all__ = ["shortened_event"]

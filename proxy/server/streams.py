@@ -8,16 +8,15 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 from aiohttp import WSCloseCode, web
 
-from proxy.server.errors import BadRequestError, UnprocessableError
+from proxy.server.errors import BadRequestError
 from proxy.server.live import Gap, Subscriber
 from proxy.server.metrics import listening
 from proxy.server.records import LEAST_TEXT, LONGEST_TEXT
-from proxy.server.requests import event_types, whole
+from proxy.server.requests import event_types, place, whole
 from proxy.server.security import still_may_listen
-from proxy.server.shared import Shared, now_us, of
+from proxy.server.shared import Shared, of
 from proxy.server.shortening import shortened_event
-from proxy.store.indexer import Arrival
-from proxy.store.queries import Cursor
+from proxy.store.model import Arrival, Cursor
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -38,16 +37,15 @@ async def stream(request: web.Request) -> web.StreamResponse:
     it was given anything goes on there. Where events may be missing there is an event of the kind `gap`.
     """
     shared, longest = of(request), _longest(request)
-    cursor = _cursor(request.headers.get("Last-Event-ID"))
-    subscriber = await _subscriber(request, cursor)
-    begins = _place(shared, subscriber, cursor)
+    cursor = place(request.headers.get("Last-Event-ID"))
+    subscriber, begins = await _subscriber(request, cursor)
     response = web.StreamResponse(
         headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     )
     await response.prepare(request)
     if request.method == "HEAD":
         return response
-    await response.write(b": listening\nid: %b\n\n" % _name(begins).encode())
+    await response.write(b": listening\nid: %b\n\n" % str(begins).encode())
     batches = _batches(request, subscriber, _Places(begins, cursor), longest)
     with (
         shared.hub.listening(),
@@ -69,11 +67,10 @@ async def socket(request: web.Request) -> web.WebSocketResponse:
     """
     shared, longest = of(request), _longest(request)
     named = request.query.get("last_event_id")
-    cursor = _cursor(named)
-    subscriber = await _subscriber(request, cursor)
+    cursor = place(named)
+    subscriber, begins = await _subscriber(request, cursor)
     if request.headers.get("Upgrade", "").lower() != "websocket":
         raise BadRequestError("This is a WebSocket: ask with a client for one (ws://...), or GET /events.")
-    begins = _place(shared, subscriber, cursor)
     response = web.WebSocketResponse(heartbeat=20.0, compress=False, max_msg_size=1 << 16)
     await response.prepare(request)
     with listening(request, "websocket"):
@@ -94,7 +91,7 @@ async def _send(
 ) -> None:
     with shared.hub.listening(), contextlib.suppress(ConnectionError):
         if begins is not None:
-            await response.send_str(f'{{"type":"listening","id":"{_name(begins)}"}}')
+            await response.send_str(f'{{"type":"listening","id":"{begins}"}}')
         async for batch in batches:
             try:
                 async with asyncio.timeout(_STALLED_S):
@@ -106,23 +103,27 @@ async def _send(
         await response.close(code=WSCloseCode.GOING_AWAY, message=b"the server stops")
 
 
-async def _subscriber(request: web.Request, cursor: Cursor | None) -> Subscriber:
+async def _subscriber(request: web.Request, cursor: Cursor | None) -> tuple[Subscriber, Cursor]:
+    """Return a listener, and where it begins."""
     shared = of(request)
     wanted, session_id = event_types(request), request.query.get("session_id")
     await shared.ready()
     if session_id is not None:
         await shared.known(session_id)
-    newest = await asyncio.to_thread(shared.queries.place_of, None)
-    shared.hub.pass_over(newest)
-    after_id = newest if cursor is None else await asyncio.to_thread(shared.queries.place_of, cursor)
-    return Subscriber(
+    newest = await asyncio.to_thread(shared.store.cursor)
+    shared.hub.pass_over(newest.id)
+    after_id = newest.id if cursor is None else await asyncio.to_thread(shared.store.locate, cursor)
+    subscriber = Subscriber(
         shared.hub,
-        shared.queries,
+        shared.store,
         after_id=after_id,
         session_id=session_id,
         event_types=wanted,
-        is_other_index=cursor is not None and cursor.generation != shared.indexer.generation,
+        is_other_index=cursor is not None and cursor.epoch != newest.epoch,
     )
+    # Up to the watermark everything has come: behind it nothing is missed.
+    timestamp_us = newest.timestamp_us if cursor is None else cursor.timestamp_us
+    return subscriber, Cursor(newest.epoch, after_id, timestamp_us)
 
 
 def _longest(request: web.Request) -> int | None:
@@ -151,15 +152,6 @@ async def _batches(
         yield [places.told(one, longest) for one in batch]
 
 
-def _place(shared: Shared, subscriber: Subscriber, cursor: Cursor | None) -> Cursor:
-    """Return where a listener begins. Up to the horizon everything has come: behind it nothing is missed."""
-    if cursor is not None:
-        moment_us = cursor.moment_us
-    else:
-        moment_us = now_us() if shared.indexer.horizon_us is None else shared.indexer.horizon_us
-    return Cursor(shared.indexer.generation, subscriber.after_id, moment_us)
-
-
 class _Told(NamedTuple):
     """Something that a listener is told, and the name of the place where it is then."""
 
@@ -174,18 +166,18 @@ class _Places:
 
     def __init__(self, begins: Cursor, cursor: Cursor | None) -> None:
         """``cursor``: the place that the listener has named, in this index or in an earlier one."""
-        self._generation = begins.generation
+        self._epoch = begins.epoch
         self._last = cursor or begins
 
     def told(self, one: Arrival | Gap, longest: int | None) -> _Told:
         """Go on behind an event or a gap."""
         before = self._last
         if isinstance(one, Gap):
-            self._last = Cursor(self._generation, one.upto_id, before.moment_us)
-            notice = {"after": _name(before), "reason": one.reason}
-            return _Told(_name(self._last), msgspec.json.encode(notice), is_gap=True)
-        self._last = Cursor(self._generation, one.id, one.moment_us)
-        return _Told(_name(self._last), shortened_event(one.json, longest), is_gap=False)
+            self._last = Cursor(self._epoch, one.upto_id, before.timestamp_us)
+            notice = {"after": str(before), "reason": one.reason}
+            return _Told(str(self._last), msgspec.json.encode(notice), is_gap=True)
+        self._last = Cursor(self._epoch, one.id, one.timestamp_us)
+        return _Told(str(self._last), shortened_event(one.json, longest), is_gap=False)
 
 
 def _frame(one: _Told, *, with_id: bool) -> str:
@@ -197,20 +189,3 @@ def _frame(one: _Told, *, with_id: bool) -> str:
 
 def _block(one: _Told) -> bytes:
     return b"%bid: %b\ndata: %b\n\n" % (b"event: gap\n" if one.is_gap else b"", one.id.encode(), one.json)
-
-
-def _name(place: Cursor) -> str:
-    return f"{place.generation}-{place.id}-{place.moment_us}"
-
-
-def _cursor(text: str | None) -> Cursor | None:
-    """Return the place that an id names, None for none: then what is new is given.
-
-    UnprocessableError: it is no id of ours. To go on anywhere else would pass over events without a word.
-    """
-    if not text:
-        return None
-    match = _ID.fullmatch(text)
-    if match is None:
-        raise UnprocessableError(f"{text!r} is no id of an event; give the last one that came, or none.")
-    return Cursor(match[1], int(match[2]), int(match[3]))

@@ -18,8 +18,8 @@ from proxy.server.metrics import Metrics
 from proxy.server.shared import Shared
 from proxy.server.watchman import Watchman
 from proxy.sessions import catalogue
-from proxy.store.backup import AnotherIsMadeError, BackupError, backups_dir, list_backups, make_backup
-from proxy.store.retention import Rules, prune
+from proxy.upkeep.backup import AnotherIsMadeError, BackupError, backups_dir, list_backups, make_backup
+from proxy.upkeep.retention import Rules, prune
 
 __all__ = ["Copies", "Expiry", "run_jobs"]
 
@@ -154,7 +154,6 @@ class Copies:
             path=made.path,
             bytes=made.bytes,
             sessions=made.sessions,
-            has_index=made.has_index,
             dropped=len(made.dropped),
             seconds=round(time.monotonic() - began, 1),
         )

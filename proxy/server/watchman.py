@@ -13,7 +13,6 @@ Rules it lives by:
 import asyncio
 import contextlib
 import os
-import sqlite3
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from typing import TYPE_CHECKING
@@ -26,8 +25,9 @@ from proxy.server.alerts import Alert, alerts_of
 from proxy.server.journal import journal
 from proxy.server.webhook import NotTakenError, RefusedError, Webhook
 from proxy.sessions.private import open_private
-from proxy.store.queries import Watched
-from proxy.store.room import free_bytes
+from proxy.store import StoreError
+from proxy.store.model import Watched
+from proxy.store.space import free_bytes
 
 if TYPE_CHECKING:
     from proxy.server.metrics import Metrics
@@ -54,7 +54,7 @@ class _Told(msgspec.Struct):
 class _Memory(msgspec.Struct):
     """What outlives a restart."""
 
-    generation: str = ""
+    epoch: str = ""
     newest_row: int = -1
     watched: list[str] = []
     told: dict[str, _Told] = {}
@@ -112,13 +112,15 @@ class Watchman:
 
     async def look(self) -> None:
         """Find out what is to be told now, and put it into the queue."""
-        if not self._shared.follower.caught_up.is_set():
+        if not self._shared.store.wait_filled(0):
             return
         memory = self._memory
         try:
-            seen = await asyncio.to_thread(self._shared.queries.watched, memory.newest_row, memory.watched)
-        except sqlite3.Error:
-            return  # the index's trouble is told by its follower
+            seen = await asyncio.to_thread(self._shared.store.watched, memory.newest_row, memory.watched)
+            trouble = (await asyncio.to_thread(self._shared.store.health)).trouble
+        except StoreError:
+            return  # said by the health
+        self.note_trouble("index", trouble and f"The server's index does not follow the logs: {trouble}.")
         free = await asyncio.to_thread(self._free_bytes)
         before = msgspec.json.encode(memory)
         now_us = self._clock_us()
@@ -165,7 +167,7 @@ class Watchman:
 
     def _of_sessions(self, seen: Watched, now_us: int) -> Iterator[Alert]:
         memory = self._memory
-        is_history = memory.newest_row < 0 or seen.generation != memory.generation
+        is_history = memory.newest_row < 0 or seen.epoch != memory.epoch
         for session in seen.sessions:
             if not is_history or session.session_id in seen.live or session.session_id in memory.watched:
                 yield from alerts_of(session, now_us, self._settings)
@@ -176,7 +178,7 @@ class Watchman:
         over = {session.session_id for session in seen.sessions} - set(seen.live)
         for key in [key for key in memory.told if key.partition(":")[2] in over]:
             del memory.told[key]
-        memory.generation, memory.newest_row, memory.watched = seen.generation, seen.newest_row, seen.live
+        memory.epoch, memory.newest_row, memory.watched = seen.epoch, seen.newest_row, seen.live
 
     def _of_the_server(self) -> list[Alert]:
         noted, self._noted = self._noted, []
@@ -190,8 +192,6 @@ class Watchman:
                     " its log says more."
                 )
                 noted.append(Alert("server_error", route, sentence, comes_again=True))
-        trouble = self._shared.follower.trouble
-        self.note_trouble("index", trouble and f"The server's index does not follow the logs: {trouble}.")
         for job, said in self._troubles.items():
             if said is None:
                 self._memory.told.pop(f"server_error:{job}", None)

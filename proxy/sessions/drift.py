@@ -1,6 +1,7 @@
 """What passed in recorded sessions that the specification does not have: each thing once, with its first record."""
 
 import contextlib
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -8,7 +9,12 @@ import msgspec
 from proxy.protocol.drift import Drift, Finder, Kind, Stream
 from proxy.sessions.reader import Record
 
-__all__ = ["Search", "Sighting", "Sightings"]
+__all__ = ["MOST_LISTED", "Search", "SearchState", "Sighting", "Sightings"]
+
+MOST_LISTED = 1000
+"""Different things of one session: a stream of made-up names must not fill the memory."""
+
+_Key = tuple[Stream, Kind, str, str | None, str, str | None]
 
 
 class Sighting(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -27,76 +33,117 @@ class Sighting(msgspec.Struct, kw_only=True, omit_defaults=True):
     claude_code_version: str | None
     count: int
 
+    @property
+    def key(self) -> _Key:
+        """What tells it from every other thing."""
+        return self.stream, self.kind, self.type, self.subtype, self.path, self.value
+
 
 class Sightings:
-    """All that was found, in one session or several: a stream of made-up names must not fill the memory."""
+    """All that was found, in one session or several, in the order in which it was."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, listed: Iterable[Sighting] = (), unlisted: int = 0) -> None:
         """``most``: as many different things are told apart."""
-        self.unlisted = 0
+        self.unlisted = unlisted
         """How often something was seen beyond those."""
         self._most = most
-        self._found: dict[tuple[Stream, Drift], Sighting] = {}
+        self._found = {one.key: one for one in listed}
 
     def listed(self) -> list[Sighting]:
         """Return what was found, in the order in which it was."""
         return list(self._found.values())
 
-    def note(self, stream: Stream, one: Drift, record: Record, version: str | None) -> Sighting | None:
-        """Count what was seen in a record; return it when it is seen for the first time."""
-        sighting = self._found.get((stream, one))
-        if sighting is not None:
-            sighting.count += 1
-            return None
+    def add(self, one: Sighting) -> bool:
+        """Take in what was seen, as often as it was; return whether it was not known."""
+        known = self._found.get(one.key)
+        if known is not None:
+            known.count += one.count
+            return False
         if len(self._found) >= self._most:
-            self.unlisted += 1
-            return None
-        sighting = self._found[stream, one] = Sighting(
-            **msgspec.structs.asdict(one),
-            stream=stream,
-            first_seen=record.ts,
-            session_id=record.session_id,
-            seq=record.seq,
-            claude_code_version=version,
-            count=1,
-        )
-        return sighting
+            self.unlisted += one.count
+            return False
+        self._found[one.key] = one
+        return True
+
+    def merge(self, others: "Sightings") -> None:
+        """Take in what was seen later."""
+        for one in others.listed():
+            self.add(msgspec.structs.replace(one))
+        self.unlisted += others.unlisted
+
+
+class SearchState(msgspec.Struct, omit_defaults=True):
+    """All that a search remembers: it goes on from it as if it had never stopped."""
+
+    listed: list[Sighting] = []
+    unlisted: int = 0
+    asked: list[tuple[Stream, str, str]] = []
+    """Control requests without an answer yet: the stream of the answer, their ids and what they ask for."""
+    version: str | None = None
+    unversioned: list[int] = []
+    """Places in `listed` of what was found before the version was told, which it is after the first messages."""
 
 
 class Search:
     """Looks through the records of one session, given in order."""
 
-    def __init__(self, found: Sightings) -> None:
-        self._found = found
-        self._finder = Finder()
-        self._version: str | None = None
-        self._before: list[Sighting] = []
-        """What was found before the version was told, which it is after the first messages."""
+    def __init__(self, state: SearchState | None = None) -> None:
+        """``state``: where to go on."""
+        state = state or SearchState()
+        self.found = Sightings(MOST_LISTED, state.listed, state.unlisted)
+        self.has_changed = False
+        """Whether there is something new since `state` was asked for last."""
+        self._finder = Finder({(stream, request): asked for stream, request, asked in state.asked})
+        self._version = state.version
+        self._unversioned = [state.listed[place] for place in state.unversioned]
+
+    def state(self) -> SearchState:
+        """Return what is remembered now."""
+        self.has_changed = False
+        listed = self.found.listed()
+        places = [listed.index(one) for one in self._unversioned]
+        asked = [(stream, request, asked) for (stream, request), asked in self._finder.asked.items()]
+        return SearchState(listed, self.found.unlisted, asked, self._version, places)
 
     def look_at(self, record: Record) -> None:
         """Note what a record has of it: messages that passed, not those that the wrapper wrote itself."""
         match record.stream:
-            case "stdin" | "stdout" if record.has_message and record.origin is None:
-                self._look_into(record.stream, record)
+            case "stdin" | "stdout" if record.origin is None:
+                if message := bytes(record.message):
+                    self._look_into(record.stream, record, message)
             case _:
                 pass
 
-    def _look_into(self, stream: Stream, record: Record) -> None:
-        message = bytes(record.message)
+    def _look_into(self, stream: Stream, record: Record, message: bytes) -> None:
         if self._version is None and stream == "stdout" and b'"claude_code_version"' in message:
             with contextlib.suppress(ValueError, RecursionError):  # what no reader here can hold
                 self._learn(_version(record.value()))
-        for one in self._finder.find(stream, message):
-            new = self._found.note(stream, one, record, self._version)
-            if new is not None and self._version is None:
-                self._before.append(new)
+        asked = len(self._finder.asked)
+        drift = self._finder.find(stream, message)
+        if drift or len(self._finder.asked) != asked:
+            self.has_changed = True
+        for one in drift:
+            self._note(stream, one, record)
+
+    def _note(self, stream: Stream, one: Drift, record: Record) -> None:
+        sighting = Sighting(
+            **msgspec.structs.asdict(one),
+            stream=stream,
+            first_seen=record.ts,
+            session_id=record.session_id,
+            seq=record.seq,
+            claude_code_version=self._version,
+            count=1,
+        )
+        if self.found.add(sighting) and self._version is None:
+            self._unversioned.append(sighting)
 
     def _learn(self, version: str | None) -> None:
         if version is not None:
-            self._version = version
-            for sighting in self._before:
+            self._version, self.has_changed = version, True
+            for sighting in self._unversioned:
                 sighting.claude_code_version = version
-            self._before.clear()
+            self._unversioned.clear()
 
 
 def _version(message: Any) -> str | None:

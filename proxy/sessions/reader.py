@@ -14,7 +14,7 @@ import base64
 import json
 import os
 from collections.abc import Iterator
-from typing import Any, Literal, NamedTuple, Self
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
 import msgspec
 
@@ -22,6 +22,7 @@ from proxy.protocol import grammar
 from proxy.sessions.record import FORMAT
 
 __all__ = [
+    "LARGEST_SEQ",
     "MAX_LINE",
     "Entry",
     "LogReader",
@@ -36,6 +37,8 @@ __all__ = [
 
 MAX_LINE = 1 << 30
 """Longest line that is taken for a record, in bytes: the longest recorded line (256 MiB) with room for escapes."""
+LARGEST_SEQ = 10**15 - 1
+"""Largest number of a record that is taken for one: no session comes near it, and every database can hold it."""
 _CHUNK = 1 << 18
 
 Reason = Literal["torn", "foreign", "future"]
@@ -61,7 +64,7 @@ class Source(msgspec.Struct, frozen=True):
 class Record(msgspec.Struct, frozen=True):
     """One record of a log; what the fields mean is said where the format is (``record``)."""
 
-    seq: int
+    seq: Annotated[int, msgspec.Meta(ge=0, le=LARGEST_SEQ)]
     ts: str
     session_id: str
     stream: str
@@ -144,6 +147,11 @@ class LogReader:
     def fileno(self) -> int:
         """Return the descriptor of the file, which stays ours."""
         return self._fd
+
+    @property
+    def is_future(self) -> bool:
+        """Whether the log, as far as it was read, is of a newer format than this reader knows."""
+        return self._future
 
     def close(self) -> None:
         """Let go of the file."""

@@ -1,16 +1,15 @@
-"""The index of a data directory: derived from its logs, and thrown away without loss.
+"""What is known of all sessions, derived from their records: a `Store`, and the engines behind it.
 
-``database``  the tables, and how the file is opened or begun anew
-``ranks``     how many events lie before a moment: pages are found by it, never by counting through
-``indexer``   logs in, events and states out into the tables, in one transaction with how far it has read
-``spelling``  events as JSON
-``queries``   pages of events, and sessions
-``history``   what an analysis asks: a session's events, a period's counts
-``remembered`` what is known of sessions already, for who reads logs without a server
-``records``   a log's records by number, kind and text, from the log itself
-``amounts``   what all sessions add up to, removed ones included
-``retention`` removes what has expired
-``backup``    copies a data directory, ``restore`` unpacks a copy
-``watch``     learns which logs have changed
-``follower``  the thread that keeps the index up with the logs, and hands on what is new
+``protocol``   the questions that a store answers, and its errors
+``model``      what is asked and answered
+``derivation`` records in, what follows from them out: the same for every engine
+``ranks``      finds pages by counts of events
+``pieces``     a session's records in pieces, ``records`` pages of them
+``totals``     what sessions add up to
+``encoding``   events as JSON
+``embedded``   the store of one machine, on SQLite
 """
+
+from proxy.store.protocol import Listener, Store, StoreDamagedError, StoreError
+
+__all__ = ["Listener", "Store", "StoreDamagedError", "StoreError"]

@@ -1,188 +1,133 @@
-"""How many events lie before a moment, and which event is the n-th: without counting through.
+"""How many events lie before a timestamp, and which event is the n-th: without counting through.
 
-Time is cut into chunks of some thousand events, for all sessions together (scope 0) and for each session (its
-number); the table ``chunks`` holds how many events of each type are in each. The rank of a moment is the sum of the
-chunks before its own and a count within that one; the n-th event is found the same way. So a page costs the same
-wherever it is.
+Time is cut into spans, and those into shorter ones; how many events of each type each holds is known (see `SpanTree`).
+The rank of a timestamp is the sum of the spans before it and a count within the shortest one, and the n-th event is
+found the same way: so a page costs the same wherever it is, and however many events there are.
 """
 
-import sqlite3
-from bisect import bisect_right
-from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
 
-CHUNK = 4096
-"""Events after which a chunk is closed; one that others are inserted into is cut when it is twice that long."""
+from proxy.store.model import EventQuery
+
+__all__ = ["FOREVER", "Slice", "Span", "SpanTree", "bounds", "page_of", "rank", "slices"]
 
 FOREVER = 1 << 62
-
-Chunks = list[tuple[int, int]]
-"""Start and number of events of each chunk, in order."""
-
-
-class Tally:
-    """Keeps the chunks of one scope while events are added. Owns no transaction."""
-
-    def __init__(self, connection: sqlite3.Connection, scope: int) -> None:
-        self._connection = connection
-        self._scope = scope
-        rows = connection.execute(
-            "SELECT start, sum(count) FROM chunks WHERE scope = ? GROUP BY start ORDER BY start", (scope,)
-        ).fetchall()
-        self._starts: list[int] = [start for start, _ in rows] or [0]
-        self._sizes: list[int] = [size for _, size in rows] or [0]
-        self._last = self._newest()
-        self._added: Counter[tuple[int, int]] = Counter()
-
-    def add(self, moment: int, type_id: int) -> None:
-        """Count one event."""
-        starts, sizes = self._starts, self._sizes
-        if moment > self._last:
-            # Only behind every other event: what lies at a chunk's start or later must all be in it.
-            if sizes[-1] >= CHUNK:
-                starts.append(moment)
-                sizes.append(0)
-            self._last = moment
-            index = -1
-        else:
-            index = bisect_right(starts, moment) - 1
-        sizes[index] += 1
-        self._added[starts[index], type_id] += 1
-
-    def remove(self, moment: int, type_id: int) -> None:
-        """Count one event less."""
-        index = bisect_right(self._starts, moment) - 1
-        self._sizes[index] -= 1
-        self._added[self._starts[index], type_id] -= 1
-
-    def flush(self) -> None:
-        """Write what was counted into the table; the events must be there already."""
-        self._connection.executemany(
-            "INSERT INTO chunks VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET count = count + excluded.count",
-            [
-                (self._scope, start, type_id, count)
-                for (start, type_id), count in self._added.items()
-                if count
-            ],
-        )
-        self._added.clear()
-        for index in reversed(range(len(self._sizes))):
-            if self._sizes[index] > 2 * CHUNK:
-                self._cut(index)
-
-    def _newest(self) -> int:
-        where, arguments = _scoped(self._scope)
-        found = self._connection.execute(f"SELECT max(ts) FROM events WHERE {where}", arguments).fetchone()[0]
-        return -1 if found is None else int(found)
-
-    def _cut(self, index: int) -> None:
-        """Divide a chunk that has grown too long, at moments where no other event lies on both sides."""
-        start, end = self._starts[index], ([*self._starts, FOREVER])[index + 1]
-        where, arguments = _scoped(self._scope)
-        rows = self._connection.execute(
-            f"SELECT ts, type FROM events WHERE {where} AND ts >= ? AND ts < ? ORDER BY ts",
-            (*arguments, start, end),
-        ).fetchall()
-        pieces: list[tuple[int, Counter[int]]] = [(start, Counter())]
-        before = -1
-        for moment, type_id in rows:
-            if pieces[-1][1].total() >= CHUNK and moment > before:
-                pieces.append((moment, Counter()))
-            pieces[-1][1][type_id] += 1
-            before = moment
-        self._connection.execute("DELETE FROM chunks WHERE scope = ? AND start = ?", (self._scope, start))
-        self._connection.executemany(
-            "INSERT INTO chunks VALUES (?, ?, ?, ?)",
-            [(self._scope, at, type_id, count) for at, types in pieces for type_id, count in types.items()],
-        )
-        self._starts[index : index + 1] = [at for at, _ in pieces]
-        self._sizes[index : index + 1] = [types.total() for _, types in pieces]
+SCANNED = 4096
+"""Events that are looked through rather than cut again: about a millisecond."""
 
 
-def chunks(connection: sqlite3.Connection, scope: int, types: Sequence[int] | None) -> Chunks:
-    """Return the chunks of a scope with how many events of the types (None: of any) each holds."""
-    where, arguments = _typed(types)
-    rows = connection.execute(
-        f"SELECT start, sum(count) FROM chunks WHERE scope = ? {where} GROUP BY start ORDER BY start",
-        (scope, *arguments),
-    )
-    return rows.fetchall()
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of time, its end not included, and how many events are in it."""
+
+    start_us: int
+    stop_us: int
+    wanted: int
+    """Those of the types that are wanted."""
+    total: int
+    level: int
+    """0: not to be cut any further."""
 
 
-def rank(
-    connection: sqlite3.Connection, scope: int, types: Sequence[int] | None, known: Chunks, moment: int
-) -> int:
-    """Return how many events lie at the moment or before it. ``known``: what `chunks` gives for the same."""
-    before, last = 0, None
-    for start, count in known:
-        if start > moment:
-            break
-        before, last = before + count, (start, count)
-    if last is None:
-        return 0
-    where, arguments = _scoped(scope)
-    typed, type_arguments = _typed(types)
-    # The chunk may begin before `start` of a later one that holds none of these types: those count as nothing.
-    within = connection.execute(
-        f"SELECT count(*) FROM events WHERE {where} AND ts >= ? AND ts <= ? {typed}",
-        (*arguments, last[0], moment, *type_arguments),
-    ).fetchone()[0]
-    return before - last[1] + int(within)
+class SpanTree(Protocol):
+    """Spans of some events, by their types. Those that hold nothing may be left out."""
+
+    def top(self) -> Sequence[Span]:
+        """Return the longest spans, in order."""
+
+    def within(self, span: Span) -> Sequence[Span]:
+        """Return the spans that one consists of, in order."""
+
+    def count(self, start_us: int, stop_us: int) -> int:
+        """Count the wanted events from a timestamp up to before another, one by one."""
 
 
-def rows_between(
-    connection: sqlite3.Connection,
-    scope: int,
-    types: Sequence[int] | None,
-    known: Chunks,
-    *,
-    first: int,
-    end: int,
-) -> list[tuple[int, int, int, bytes]]:
-    """Return moment, session, type and data of the events with ranks from ``first`` up to ``end``, oldest first."""
-    found: list[tuple[int, int, int, bytes]] = []
-    where, arguments = _scoped(scope)
-    typed, type_arguments = _typed(types)
+class Slice(NamedTuple):
+    """Some events of a stretch of time: so many, behind as many others."""
+
+    start_us: int
+    stop_us: int
+    skip: int
+    take: int
+
+
+def rank(tree: SpanTree, timestamp_us: int) -> int:
+    """Return how many wanted events lie at a timestamp or before it."""
+    before, spans = 0, tree.top()
+    while True:
+        last = None
+        for span in spans:
+            if span.start_us > timestamp_us:
+                break
+            before, last = before + span.wanted, span
+        if last is None or last.stop_us <= timestamp_us + 1:
+            return before
+        before -= last.wanted
+        if last.level == 0 or last.total <= SCANNED:
+            return before + tree.count(last.start_us, timestamp_us + 1)
+        spans = tree.within(last)
+
+
+def slices(tree: SpanTree, first: int, end: int) -> list[Slice]:
+    """Return where the wanted events with ranks from ``first`` up to before ``end`` are, in order."""
+    found: list[tuple[Slice, int]] = []  # with how many events are to be looked through for it
     before = 0
-    for start, stop, count in _spans(known, merged=types is None, first=first, end=end):
-        skip, take = max(0, first - before), min(end - before, count) - max(0, first - before)
-        before += count
-        if take > 0:
-            found += connection.execute(
-                f"SELECT ts, session, type, data FROM events WHERE {where} AND ts >= ? AND ts < ? {typed}"
-                " ORDER BY ts, session LIMIT ? OFFSET ?",
-                (*arguments, start, stop, *type_arguments, take, skip),
-            )
-    return found
+
+    def visit(spans: Sequence[Span]) -> None:
+        nonlocal before
+        for span in spans:
+            if before >= end:
+                return
+            skip, stop = max(0, first - before), min(span.wanted, end - before)
+            is_whole = skip == 0 and stop == span.wanted == span.total
+            if stop <= skip:
+                before += span.wanted
+            elif is_whole or span.level == 0 or span.total <= SCANNED:
+                before += span.wanted
+                _add(
+                    found,
+                    Slice(span.start_us, span.stop_us, skip, stop - skip),
+                    0 if is_whole else span.total,
+                )
+            else:
+                visit(tree.within(span))
+
+    visit(tree.top())
+    return [one for one, _ in found]
 
 
-def _spans(known: Chunks, *, merged: bool, first: int, end: int) -> list[tuple[int, int, int]]:
-    """Return start, end and count of the chunks; with ``merged``, those that hold the ranks as a single one."""
-    stops = [start for start, _ in known[1:]] + [FOREVER]
-    spans = [(start, stop, count) for (start, count), stop in zip(known, stops, strict=False)]
-    if not merged:
-        return spans
-    before = 0
-    lead, rest = 0, len(spans)
-    for index, (_, _, count) in enumerate(spans):
-        if before + count <= first:
-            lead = index + 1
-        if before >= end:
-            rest = index
-            break
-        before += count
-    middle = spans[lead:rest]
-    if not middle:
-        return spans
-    whole = (middle[0][0], middle[-1][1], sum(count for _, _, count in middle))
-    return [*spans[:lead], whole, *spans[rest:]]
+def _add(found: list[tuple[Slice, int]], new: Slice, scanned: int) -> None:
+    """Add a slice, or lengthen the last one by it: one question to the database in place of two."""
+    if found:
+        last, so_far = found[-1]
+        if last.stop_us == new.start_us and so_far + scanned <= SCANNED:
+            joined = Slice(last.start_us, new.stop_us, last.skip, last.take + new.take)
+            found[-1] = (joined, so_far + scanned)
+            return
+    found.append((new, scanned))
 
 
-def _scoped(scope: int) -> tuple[str, tuple[int, ...]]:
-    return ("session = ?", (scope,)) if scope else ("1", ())
+def bounds(tree: SpanTree, query: EventQuery, settled_us: int) -> tuple[int, int]:
+    """Return the ranks between which the events lie that a query asks for."""
+    low = 0 if query.after_us is None else rank(tree, query.after_us)
+    until_us = query.until_us
+    if query.session_id is None and query.after_us is not None:
+        until_us = settled_us if until_us is None else min(until_us, settled_us)
+    high = rank(tree, FOREVER if until_us is None else until_us)
+    return low, max(low, high)
 
 
-def _typed(types: Sequence[int] | None) -> tuple[str, tuple[int, ...]]:
-    if types is None:
-        return "", ()
-    return f"AND type IN ({', '.join('?' * len(types))})", tuple(types)
+def page_of(query: EventQuery, low: int, high: int) -> tuple[int, int, bool]:
+    """Return the ranks of a page, from which up to before which, and whether it is shown oldest first."""
+    order = query.order or ("asc" if query.session_id is not None or query.after_us is not None else "desc")
+    is_ascending = order == "asc"
+    if query.offset is None and query.after_us is None:
+        return max(low, high - query.limit), high, is_ascending
+    offset = query.offset or 0
+    if is_ascending:
+        first = min(high, low + offset)
+        return first, min(high, first + query.limit), True
+    end = max(low, high - offset)
+    return max(low, end - query.limit), end, False

@@ -1,54 +1,22 @@
-"""The records of logs, found by their place, number, kind and text: for reading a log in pages, however long it is.
+"""Pages of a session's records: by number, kind and text.
 
-Where each record begins and of what kind it is is learned by one reading, kept in memory (20 bytes a record) and
-gone on with as the log grows. Everything else is read from the log itself.
-
-Rules it lives by:
-
-* Nobody is kept waiting for a whole log: each question takes a bounded time, says how far it has come, and going on
-  from there is asking it again.
-* A line that is no record is counted and given like one, with the reason: what is wrong with a log can be seen.
+By number and kind a page is found by a binary search over the session's pieces. A text is looked for piece by piece,
+as far as the time goes that whoever asks has; what was found is kept, and gone on with (see `Search`).
 """
 
 import json
-import os
 import re
-import threading
-import time
 from array import array
 from bisect import bisect_left
-from collections import Counter, OrderedDict
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import msgspec
+from proxy.store.pieces import NO_RECORD, Body, Kind, Kinds, Piece, Pieces, Row, rows_of
 
-from proxy.sessions.identity import log_path
-from proxy.sessions.reader import Entry, LogReader, Record, Skipped
+__all__ = ["RecordPage", "RecordQuery", "Search", "find_record", "matching_lines", "page_of_records"]
 
-__all__ = ["NO_RECORD", "Kind", "RecordPage", "RecordQuery", "Records", "Row"]
-
-NO_RECORD = "log"
-"""What is given for the stream of a line that is no record; its type is the reason."""
-
-_BUDGET_S = 0.5
-"""A question takes about so long, and is then answered with what was found."""
-_PIECE_BYTES = 1 << 20
-_LOOK = 256
-"""Records between two looks at the clock."""
-_MOST_TABLES, _MOST_SELECTIONS, _MOST_KINDS = 16, 8, 2000
-_LONGEST_TYPE = 100
 _CONTENT = re.compile(rb'"(?:message|raw|raw_base64|event)":')
-
-
-class Kind(NamedTuple):
-    """What a record can be asked for by."""
-
-    stream: str
-    verdict: str
-    """Empty where there is none."""
-    type: str
-    """Of a message with its subtype (``system/init``), or of an event; empty for text."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,14 +38,9 @@ class RecordQuery:
             and (not self.types or kind.type in self.types or kind.type.partition("/")[0] in self.types)
         )
 
-
-class Row(NamedTuple):
-    """One record as it is in the log."""
-
-    seq: int
-    kind: Kind
-    line: bytes
-    """Without its newline."""
+    def count(self, kinds: Kinds) -> int:
+        """Return how many of the lines are of a kind that is wanted."""
+        return sum(count for kind, count in kinds.items() if self.takes(kind))
 
 
 class RecordPage(NamedTuple):
@@ -90,225 +53,184 @@ class RecordPage(NamedTuple):
     """Records that fit the query: of those that were looked at."""
     searched: int
     """Records of the log that were looked at."""
-    complete: bool
+    is_complete: bool
     """Whether those were all that there are now."""
-    kinds: dict[Kind, int]
-    """How many records of each kind were looked at."""
+    kinds: Kinds
+    """How many records of each kind there are."""
 
 
-class Records:
-    """The records of a data directory's logs. Safe to use from several threads."""
+class _Reader:
+    """Reads pieces of a session, each once."""
 
-    def __init__(self, data_dir: str, budget_s: float = _BUDGET_S) -> None:
-        self._data_dir = data_dir
-        self._budget_s = budget_s
-        self._lock = threading.Lock()
-        self._tables: OrderedDict[str, _Table] = OrderedDict()
+    def __init__(self, pieces: Pieces) -> None:
+        self.pieces = pieces
+        self._known: dict[int, Piece] = {}
+        self._rows: tuple[int, list[Row]] = (-1, [])
+
+    def at(self, number: int) -> Piece:
+        if number not in self._known:
+            self._known[number] = self.pieces.at(number)
+        return self._known[number]
+
+    def rows(self, piece: Piece) -> list[Row]:
+        if self._rows[0] != piece.number:
+            self._rows = piece.number, list(rows_of(piece, self.pieces.body(piece)))
+        return self._rows[1]
+
+    def last_before(self, value: int, key: Callable[[Piece], int]) -> Piece:
+        """Return the last piece whose key is not above a value; the first one where there is none."""
+        low, high = 0, self.pieces.count
+        while high - low > 1:
+            middle = (low + high) // 2
+            if key(self.at(middle)) <= value:
+                low = middle
+            else:
+                high = middle
+        return self.at(low)
+
+
+def page_of_records(
+    pieces: Pieces,
+    query: RecordQuery,
+    *,
+    limit: int,
+    offset: int = 0,
+    from_seq: int | None = None,
+    to_seq: int | None = None,
+) -> RecordPage:
+    """Return a page of the records of some kinds, oldest first: behind ``offset`` others that fit, within numbers.
+
+    OSError when the log cannot be read, StoreError when the store cannot be used.
+    """
+    if not pieces.count:
+        return RecordPage([], 0, 0, 0, pieces.is_complete, Kinds())
+    reader = _Reader(pieces)
+    last = reader.at(pieces.count - 1)
+    kinds = last.kinds_before + last.kinds
+    low = 0 if from_seq is None else _rank(reader, query, from_seq)
+    high = query.count(kinds) if to_seq is None else _rank(reader, query, to_seq + 1)
+    first = min(low + offset, max(low, high))
+    rows: list[Row] = []
+    end = min(high, first + limit)
+    while first + len(rows) < end:
+        place = first + len(rows)
+        piece = reader.last_before(place, lambda one: query.count(one.kinds_before))
+        fitting = [row for row in reader.rows(piece) if query.takes(row.kind)]
+        before = query.count(piece.kinds_before)
+        if place >= before + len(fitting):
+            raise OSError(0, "The log is not what it was when it was read first.")
+        rows += fitting[place - before : end - before]
+    return RecordPage(rows, first, max(0, high - low), kinds.total(), pieces.is_complete, kinds)
+
+
+def find_record(pieces: Pieces, seq: int) -> Row | None:
+    """Return the record of that number, None where there is none. Errors as by `page_of_records`."""
+    if not pieces.count:
+        return None
+    reader = _Reader(pieces)
+    # Of several records with one number the first is meant: it may be in an earlier piece.
+    piece = reader.last_before(seq - 1, lambda one: one.seq)
+    while True:
+        for row in reader.rows(piece):
+            if row.seq == seq and row.kind.stream != NO_RECORD:
+                return row
+            if row.seq > seq:
+                return None
+        if piece.number + 1 >= pieces.count:
+            return None
+        piece = reader.at(piece.number + 1)
+
+
+def _rank(reader: _Reader, query: RecordQuery, seq: int) -> int:
+    """Return how many of the wanted records have a lower number."""
+    piece = reader.last_before(seq - 1, lambda one: one.seq)
+    if piece.seq >= seq:
+        return query.count(piece.kinds_before)
+    if piece.last_seq < seq:
+        return query.count(piece.kinds_before) + query.count(piece.kinds)
+    within = sum(row.seq < seq and query.takes(row.kind) for row in reader.rows(piece))
+    return query.count(piece.kinds_before) + within
+
+
+class Search:
+    """Which lines of a session hold a text, as far as they were looked through."""
+
+    def __init__(self) -> None:
+        self.pieces = 0
+        """Full pieces that were looked through."""
+        self.searched = 0
+        """Lines that were looked through, of the last piece too."""
+        self._lines, self._seqs = array("Q"), array("Q")
+        self._of_full = 0
+
+    def add(self, piece: Piece, found: Sequence[tuple[int, int]]) -> None:
+        """Take in the next piece: which of its lines hold the text, and the number of each one's record."""
+        del self._lines[self._of_full :], self._seqs[self._of_full :]
+        for line, seq in found:
+            self._lines.append(piece.line + line)
+            self._seqs.append(seq)
+        self.searched = piece.line + piece.lines
+        if piece.is_full:
+            self.pieces, self._of_full = piece.number + 1, len(self._lines)
 
     def page(
         self,
-        session_id: str,
-        query: RecordQuery,
+        pieces: Pieces,
         *,
         limit: int,
         offset: int = 0,
         from_seq: int | None = None,
         to_seq: int | None = None,
     ) -> RecordPage:
-        """Return a page of records, oldest first: behind ``offset`` others that fit, from a number up to another.
-
-        OSError when the log cannot be read.
-        """
-        table = self._table(session_id)
-        with table.lock:
-            table.read_on(time.monotonic() + self._budget_s)
-            chosen = table.choose(query, time.monotonic() + self._budget_s)
-            low = 0 if from_seq is None else bisect_left(chosen.rows, table.place(from_seq))
-            high = len(chosen.rows) if to_seq is None else bisect_left(chosen.rows, table.place(to_seq + 1))
-            first = min(low + offset, max(low, high))
-            rows = [table.row(place) for place in chosen.rows[first : max(first, min(first + limit, high))]]
-            complete = not table.behind and chosen.upto == len(table)
-            return RecordPage(rows, first, max(0, high - low), chosen.upto, complete, dict(table.counts))
-
-    def one(self, session_id: str, seq: int) -> Row | None:
-        """Return the record of that number, None where there is none. OSError when the log cannot be read."""
-        table = self._table(session_id)
-        with table.lock:
-            while True:
-                table.read_on(time.monotonic() + self._budget_s)
-                place = table.place(seq)
-                if place < len(table) or not table.behind:
-                    break
-            while place < len(table):
-                row = table.row(place)
-                if row.seq != seq or row.kind.stream != NO_RECORD:
-                    return row if row.seq == seq else None
-                place += 1
-            return None
-
-    def close(self) -> None:
-        """Let go of all logs."""
-        with self._lock:
-            for table in self._tables.values():
-                table.reader.close()
-            self._tables.clear()
-
-    def let_go_of_removed(self) -> None:
-        """Hold no log that was removed or replaced: as long as it is open, the disk has not its room back."""
-        with self._lock:
-            for session_id, table in list(self._tables.items()):
-                if table.reader.standing() != "same":
-                    del self._tables[session_id]
-
-    def _table(self, session_id: str) -> "_Table":
-        with self._lock:
-            table = self._tables.pop(session_id, None)
-            if table is not None and table.reader.standing() != "same":
-                table = None  # whoever still uses the old one closes it
-            if table is None:
-                table = _Table(log_path(self._data_dir, session_id))
-            self._tables[session_id] = table
-            if len(self._tables) > _MOST_TABLES:
-                self._tables.popitem(last=False)
-            return table
+        """Return a page of what was found so far; as `page_of_records`."""
+        reader = _Reader(pieces)
+        low = 0 if from_seq is None else bisect_left(self._seqs, from_seq)
+        high = len(self._seqs) if to_seq is None else bisect_left(self._seqs, to_seq + 1)
+        first = min(low + offset, max(low, high))
+        rows = []
+        for line in self._lines[first : max(first, min(first + limit, high))]:
+            piece = reader.last_before(line, lambda one: one.line)
+            rows.append(reader.rows(piece)[line - piece.line])
+        last = reader.at(pieces.count - 1) if pieces.count else Piece(0, 0)
+        kinds = last.kinds_before + last.kinds
+        is_complete = pieces.is_complete and self.searched >= kinds.total()
+        return RecordPage(rows, first, max(0, high - low), self.searched, is_complete, kinds)
 
 
-class _Selection:
-    """The places of the records that fit a query, up to a place."""
+def matching_lines(work: Sequence[tuple[Piece, Body]], query: RecordQuery) -> list[list[tuple[int, int]]]:
+    """Return, for each piece, which of its lines hold the query's text, and the number of each one's record.
 
-    def __init__(self) -> None:
-        self.rows = array("Q")
-        self.upto = 0
-
-
-class _Reader(LogReader):
-    """Closes its file when nobody uses it any more."""
-
-    def __del__(self) -> None:
-        self.close()
-
-
-class _Table:
-    """Where the records of one log lie, and of what kind they are."""
-
-    def __init__(self, path: str) -> None:
-        self.lock = threading.Lock()
-        self.reader = _Reader(path)
-        self.behind = True
-        self.counts: Counter[Kind] = Counter()
-        self._starts, self._seqs, self._kinds = array("Q"), array("Q"), array("I")
-        self._numbers: dict[Kind, int] = {}
-        self._names: list[Kind] = []
-        self._selections: OrderedDict[RecordQuery, _Selection] = OrderedDict()
-
-    def __len__(self) -> int:
-        return len(self._starts)
-
-    def read_on(self, until: float) -> None:
-        """Take in what is in the log now, or as much as can be until then."""
-        while True:
-            before = self.reader.offset
-            for item in self.reader.read(max_bytes=_PIECE_BYTES):
-                self._add(item)
-            self.behind = self.reader.offset - before >= _PIECE_BYTES
-            if not self.behind or time.monotonic() >= until:
-                return
-
-    def choose(self, query: RecordQuery, until: float) -> _Selection:
-        """Return the records that fit, looked for until then."""
-        chosen = self._selections.pop(query, None) or _Selection()
-        self._selections[query] = chosen
-        if len(self._selections) > _MOST_SELECTIONS:
-            self._selections.popitem(last=False)
-        needles = _needles(query.text)
-        taken = [query.takes(kind) for kind in self._names]
-        for place in range(chosen.upto, len(self)):
-            if taken[self._kinds[place]] and (not needles or self._holds(place, needles)):
-                chosen.rows.append(place)
-            chosen.upto = place + 1
-            if needles and place % _LOOK == 0 and time.monotonic() >= until:
-                break
-        return chosen
-
-    def place(self, seq: int) -> int:
-        """Return where the first record of that number or a later one is."""
-        return bisect_left(self._seqs, seq)
-
-    def row(self, place: int) -> Row:
-        """Return a record."""
-        return Row(self._seqs[place], self._names[self._kinds[place]], self._line(place))
-
-    def _line(self, place: int) -> bytes:
-        start = self._starts[place]
-        end = self._starts[place + 1] if place + 1 < len(self) else self.reader.offset
-        return os.pread(self.reader.fileno(), end - start - 1, start)
-
-    def _holds(self, place: int, needles: list[bytes]) -> bool:
-        line = self._line(place)
-        content = _CONTENT.search(line)
-        start = content.end() if content else 0
-        lower = line.lower()
-        return any(lower.find(needle, start) >= 0 for needle in needles)
-
-    def _add(self, item: Entry | Skipped) -> None:
-        if isinstance(item, Skipped):
-            seq, kind = self._seqs[-1] if self._seqs else 0, Kind(NO_RECORD, "", item.reason)
-        else:
-            # Numbers only grow; in a log that somebody has made they may not, and pages go by the larger one.
-            seq = max(item.record.seq, self._seqs[-1] if self._seqs else 0)
-            kind = _kind(item.record)
-        self._starts.append(item.offset)
-        self._seqs.append(seq)
-        number = self._numbers.get(kind)
-        if number is None:
-            if len(self._names) >= _MOST_KINDS:
-                kind = kind._replace(type="")
-            number = self._numbers.setdefault(kind, len(self._names))
-            if number == len(self._names):
-                self._names.append(kind)
-        self._kinds.append(number)
-        self.counts[kind] += 1
+    OSError when a log cannot be read.
+    """
+    needles = _needles(query.text)
+    found: list[list[tuple[int, int]]] = []
+    for piece, body in work:
+        if not query.count(piece.kinds) or not _may_hold(body, needles):
+            found.append([])
+            continue
+        found.append(
+            [
+                (line, row.seq)
+                for line, row in enumerate(rows_of(piece, body))
+                if query.takes(row.kind) and _holds(row.line, needles)
+            ]
+        )
+    return found
 
 
-class _Request(msgspec.Struct):
-    subtype: Any = None
+def _may_hold(body: Body, needles: Sequence[bytes]) -> bool:
+    whole = b"\n".join(body.lines()).lower()
+    return any(needle in whole for needle in needles)
 
 
-class _Tags(msgspec.Struct):
-    type: Any = None
-    subtype: Any = None
-    request: msgspec.Raw = msgspec.Raw()
-
-
-_tags = msgspec.json.Decoder(_Tags)
-_request = msgspec.json.Decoder(_Request)
-
-
-def _kind(record: Record) -> Kind:
-    name = ""
-    if record.event is not None:
-        name = record.event.event_type
-    elif record.has_message and record.verdict != "text":
-        name = _name(bytes(record.message))
-    return Kind(record.stream, record.verdict or "", name[:_LONGEST_TYPE])
-
-
-def _name(message: bytes) -> str:
-    try:
-        tags = _tags.decode(message)
-        subtype = tags.subtype
-        if tags.type == "control_request":
-            subtype = _request.decode(bytes(tags.request)).subtype
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return ""
-    if not isinstance(tags.type, str):
-        return ""
-    return f"{tags.type}/{subtype}" if isinstance(subtype, str) and subtype else tags.type
+def _holds(line: bytes, needles: Sequence[bytes]) -> bool:
+    content = _CONTENT.search(line)
+    start = content.end() if content else 0
+    lower = line.lower()
+    return any(lower.find(needle, start) >= 0 for needle in needles)
 
 
 def _needles(text: str) -> list[bytes]:
-    """Return what to look for in a log's bytes: the text as JSON may spell it, in small letters."""
-    if not text:
-        return []
-    spelled = {json.dumps(text, ensure_ascii=plain)[1:-1] for plain in (True, False)}
-    return [one.encode(errors="surrogatepass").lower() for one in spelled]
+    """Return what to look for in a log's bytes: the text as JSON may have it, in small letters."""
+    encoded = {json.dumps(text, ensure_ascii=plain)[1:-1] for plain in (True, False)}
+    return [one.encode(errors="surrogatepass").lower() for one in encoded]

@@ -1,5 +1,6 @@
 """``claude-proxy drift`` over recorded sessions."""
 
+import contextlib
 import json
 import pathlib
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import pytest
 
 from proxy.cli import drift
+from proxy.store.embedded.indexer import Indexer
 from tests.command_line import Finished, claude_proxy
 
 FIRST, SECOND = "20261122T100000-aaaa", "20261122T110000-bbbb"
@@ -128,3 +130,45 @@ def test_the_sum_says_what_was_looked_at(tmp_path: pathlib.Path) -> None:
     ran = run(tmp_path)
     assert ran.stdout.splitlines()[1:] == ["1 thing in 2 sessions that the specification does not have"]
     assert ran.stderr == ""
+
+
+def test_a_log_without_records_silences_no_other(tmp_path: pathlib.Path) -> None:
+    """Regression: one such log among all gave status 2 and nothing on standard output."""
+    record(tmp_path, FIRST, NEW)
+    (tmp_path / "sessions" / f"{SECOND}.jsonl").write_text("no record\n")
+    ran = run(tmp_path, "--json")
+    assert (ran.status, len(json.loads(ran.stdout)["drift"])) == (0, 1)
+    assert "holds no records" in ran.stderr
+    ran = run(tmp_path, "--json", FIRST, SECOND)
+    assert (ran.status, len(json.loads(ran.stdout)["drift"])) == (2, 1)
+
+
+def test_a_session_counts_once(tmp_path: pathlib.Path) -> None:
+    """Regression: `drift sessions/*.jsonl` counted the newest one twice, as `latest.jsonl` leads to it."""
+    record(tmp_path, FIRST, NEW)
+    record(tmp_path, SECOND, NEW)
+    (tmp_path / "sessions" / "latest.jsonl").symlink_to(f"{SECOND}.jsonl")
+    ran = run(tmp_path, "--json", *map(str, (tmp_path / "sessions").glob("*.jsonl")), "latest", FIRST)
+    assert [one["count"] for one in json.loads(ran.stdout)["drift"]] == [2]
+
+
+@pytest.mark.parametrize("indexed", [0, 1, 3])
+def test_whoever_looks_finds_the_same(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, indexed: int
+) -> None:
+    """What the index knows, and what several processes find in the other logs, is what one would find in all."""
+    for number in range(5):
+        record(tmp_path, f"{FIRST}{number}", *[NEW, INIT, {"type": f"t{number % 3}"}] * 2)
+    expected = json.loads(run(tmp_path, "--json").stdout)
+    assert len(expected["drift"]) == 4
+    for path in sorted((tmp_path / "sessions").iterdir())[indexed:]:
+        path.rename(tmp_path / path.name)
+    with contextlib.closing(Indexer(str(tmp_path))) as indexer:
+        indexer.look()
+        while indexer.is_behind:
+            indexer.step()
+    for path in tmp_path.glob("*.jsonl"):
+        path.rename(tmp_path / "sessions" / path.name)
+    monkeypatch.setattr(drift, "_LONG_BYTES", 0)
+    monkeypatch.setattr(drift, "_AT_ONCE", 1)
+    assert json.loads(run(tmp_path, "--json").stdout) == expected

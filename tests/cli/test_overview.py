@@ -10,12 +10,17 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
-from proxy.store.database import index_path
-from proxy.store.indexer import Indexer
+from proxy.cli import overview
+from proxy.store.embedded.database import index_path
+from proxy.store.embedded.indexer import Indexer
+from proxy.store.embedded.rows import read_sessions
+from tests.command_line import claude_proxy
 from tests.recorded import NAMES, LogMaker, scenario
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import pytest
 
 
 def proxy(data_dir: Path, *words: str) -> str:
@@ -90,13 +95,15 @@ def test_what_the_index_knows_is_not_read_again(tmp_path: Path) -> None:
     expected = sessions(tmp_path, "-n", "0")
     indexer = Indexer(str(tmp_path))
     indexer.look()
-    while indexer.behind:
+    while indexer.is_behind:
         indexer.step()
     indexer.close()
     assert sessions(tmp_path, "-n", "0") == expected
     with contextlib.closing(sqlite3.connect(index_path(str(tmp_path)))) as connection, connection:
+        (row,) = read_sessions(connection, "WHERE session_id = 'simple'")
+        row = row._replace(state=row.state.replace(b'"turns":2', b'"turns":77'))
         connection.execute(
-            "UPDATE sessions SET state = replace(CAST(state AS TEXT), '\"turns\":2', '\"turns\":77')"
+            "UPDATE sessions SET state = ?, sum = ? WHERE id = ?", (row.state, row.sum, row.id)
         )
     told = {one["session_id"]: one["turns"] for one in sessions(tmp_path, "-n", "0")}
     assert told["simple"] == 77
@@ -104,6 +111,33 @@ def test_what_the_index_knows_is_not_read_again(tmp_path: Path) -> None:
         log.write(scenario("simple"))
     told = {one["session_id"]: one["turns"] for one in sessions(tmp_path, "-n", "0")}
     assert told["simple"] == 79
+
+
+def test_a_log_that_takes_long_to_read_is_told_by_its_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Regression: `sessions` took minutes while the index was filled. What needs the whole log is left open."""
+    maker = LogMaker("long")
+    parts = scenario("simple", maker).splitlines(keepends=True)
+    padding = maker.lines("stdout", *[{"type": "keep_alive", "x": "x" * 1000}] * 200)
+    (tmp_path / "sessions").mkdir()
+    (tmp_path / "sessions" / "long.jsonl").write_bytes(b"".join([*parts[:-1], padding, parts[-1]]))
+    (tmp_path / "sessions" / "short.jsonl").write_bytes(scenario("simple", LogMaker("short")))
+    monkeypatch.setattr(overview, "_READ_BYTES", 100_000)
+    monkeypatch.setattr(overview, "_END_BYTES", 10_000)
+
+    def told(data_dir: Path) -> list[dict[str, Any]]:
+        ran = claude_proxy("sessions", "--json", "--data-dir", str(data_dir))
+        found: list[dict[str, Any]] = json.loads(ran.stdout)["sessions"]
+        return found
+
+    long, short = sorted(told(tmp_path), key=lambda one: one["session_id"])
+    assert (long["complete"], long["turns"], long["cost"]) == (False, None, None)
+    for key in ("state", "prompt", "model", "outcome"):
+        assert long[key] == short[key] is not None
+    assert "complete" not in short
+    table = claude_proxy("sessions", "--data-dir", str(tmp_path)).stdout
+    assert "…" in next(line for line in table.splitlines() if line.startswith("long"))
 
 
 def test_sessions_are_called_by_their_prompt_and_found_by_what_is_shown(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from proxy.server.upkeep import Expiry
 from proxy.sessions.catalogue import list_logs
 from proxy.sessions.record import StreamRecords
 from proxy.sessions.writer import SessionLog
-from proxy.store.database import index_path
+from proxy.store.embedded.database import index_path
 from tests.client.conftest import Live, end, say, serving
 
 pytestmark = pytest.mark.anyio

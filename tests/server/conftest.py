@@ -20,7 +20,8 @@ from proxy.server.shared import SHARED, Shared
 from proxy.sessions import reader
 from proxy.sessions.record import lifecycle
 from proxy.sessions.writer import SessionLog
-from proxy.store import indexer
+from proxy.store.embedded import indexer
+from proxy.store.model import Arrival
 from tests.recorded import START_US, LogMaker, scenario
 from tests.server.chromium import Tab, browser
 
@@ -105,7 +106,7 @@ def reading_slowly(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]
     go_on = threading.Event()
     step = indexer.Indexer.step
 
-    def step_once(self: indexer.Indexer, *, quiet: bool = False) -> list[indexer.Arrival]:
+    def step_once(self: indexer.Indexer, *, quiet: bool = False) -> list[Arrival]:
         arrivals = step(self, quiet=quiet)
         go_on.wait(60)
         return arrivals

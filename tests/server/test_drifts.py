@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from proxy.server import drifts
+from proxy.sessions import drift
 from tests.command_line import claude_proxy
 from tests.recorded import LogMaker
 from tests.server.conftest import Rig, serving
@@ -64,29 +64,13 @@ async def test_what_comes_later_is_added(tmp_path: Path) -> None:
         await rig.get(DRIFT, status=404)
 
 
-async def test_a_long_log_takes_several_questions(tmp_path: Path) -> None:
-    """An answer takes a bounded time, says that it is not all, and asked again goes on where it was."""
-    maker = LogMaker("past")
-    log = maker.started() + maker.lines("stdout", *[{**NEW, "padding": "x" * 50_000}] * 20)
-    written(tmp_path, log)
-    found = drifts.Drifts(str(tmp_path), budget_s=0)
-    answers = [json.loads(found.answer("past"))]
-    while not answers[-1]["complete"]:
-        answers.append(json.loads(found.answer("past")))
-    counts = [one["drift"][0]["count"] for one in answers]
-    assert len(counts) > 2
-    assert counts == sorted(counts)
-    assert counts[-1] == 20
-    assert json.loads(found.answer("past")) == answers[-1]
-
-
 async def test_different_things_have_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A stream of made-up names, of any length, does not fill the memory: what is left out is counted."""
-    monkeypatch.setattr(drifts, "MOST_LISTED", 3)
+    """A stream of made-up names, of any length, does not fill the store: what is left out is counted."""
+    monkeypatch.setattr(drift, "MOST_LISTED", 3)
     maker = LogMaker("past")
     long = [{"type": f"{number}" + "t" * 9000} for number in range(5)]
     written(tmp_path, maker.started() + maker.lines("stdout", *long, long[0]))
-    answer = drifts.Drifts(str(tmp_path)).answer("past")
-    found = json.loads(answer)
+    async with serving(tmp_path) as rig:
+        found = await rig.get(DRIFT)
     assert ([one["count"] for one in found["drift"]], found["unlisted"]) == ([2, 1, 1], 2)
-    assert len(answer) < 2000
+    assert len(json.dumps(found)) < 2000

@@ -1,17 +1,19 @@
 """Whether the server is well: each check with its figure, and the three states told apart."""
 
-import copy
+import asyncio
+import contextlib
 import errno
 import os
-import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from proxy.server import health
-from proxy.store.follower import Follower
-from proxy.store.indexer import Indexer
+from proxy.store import StoreError
+from proxy.store.embedded import readers
+from proxy.store.embedded.database import TABLES, connect, index_path
+from proxy.store.embedded.indexer import Indexer
 from tests.server.conftest import Rig, serving
 
 pytestmark = pytest.mark.anyio
@@ -82,42 +84,60 @@ async def test_trying_to_write_leaves_nothing_behind(rig: Rig) -> None:
     assert sorted(path.name for path in rig.data_dir.rglob("*")) == before
 
 
-async def test_what_is_not_indexed_yet_is_counted(rig: Rig) -> None:
+async def test_what_is_not_indexed_yet_is_counted(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     """The index's backlog is what live logs hold beyond it."""
     log = rig.live()
     await rig.shared.catch_up("live")
-    rig.shared.follower.stop()
+
+    def full(*_: object, **__: object) -> None:
+        raise StoreError("no room")
+
+    monkeypatch.setattr(Indexer, "step", full)
     os.truncate(log.path, os.stat(log.path).st_size + 100)
-    assert health.behind_bytes(rig.shared) == 100
-    assert isinstance(rig.shared.indexer, Indexer)
-    rig.shared.follower = Follower(rig.shared.indexer, lambda _: None, lambda _: None)
-    rig.shared.indexer._open()
-    rig.shared.follower.start()
+    checks = (await asked(rig))[1]["checks"]
+    assert checks["index"]["behind_bytes"] == 100
+    log.close()
 
 
-async def test_ready_is_not_while_the_index_is_filled_nor_at_the_end(rig: Rig) -> None:
+async def test_ready_is_not_while_the_index_is_filled_nor_at_the_end(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A load balancer sends nothing before the index is filled, and nothing once the server stops."""
     assert await asked(rig, "/health/ready") == (200, {"status": "ready"})
-    follower = rig.shared.follower
-    rig.shared.follower = copy.copy(follower)
-    rig.shared.follower.caught_up = threading.Event()  # as at the start
-    assert await asked(rig, "/health/ready") == (
-        503,
-        {"status": "not_ready", "message": "The index is being filled from the logs."},
-    )
-    assert (await asked(rig))[1]["status"] == "degraded"
-    rig.shared.follower = follower
+    stands = rig.shared.store.health()._replace(is_filled=False)
+    with monkeypatch.context() as patch:
+        patch.setattr(rig.shared.store, "wait_filled", lambda _: False)
+        patch.setattr(rig.shared.store, "health", lambda: stands)
+        assert await asked(rig, "/health/ready") == (
+            503,
+            {"status": "not_ready", "message": "The index is being filled from the logs."},
+        )
+        assert (await asked(rig))[1]["status"] == "degraded"
     rig.shared.hub.closing = True
     assert (await asked(rig, "/health/ready"))[0] == 503
     assert (await asked(rig, "/health/live"))[0] == 200
 
 
-async def test_an_index_that_cannot_be_read_is_unhealthy(rig: Rig) -> None:
+async def test_an_index_that_cannot_be_read_is_unhealthy(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without its index the server can answer nothing."""
-    for path in rig.data_dir.glob("index.sqlite3*"):
-        path.rename(path.with_name("away" + path.name))
-    rig.shared.queries = type(rig.shared.queries)(str(rig.data_dir))
+
+    away = str(rig.data_dir / "away" / "index.sqlite3")
+    monkeypatch.setattr(readers, "connect", lambda _, **options: connect(away, **options))
+    rig.shared.store._readers.forget()  # type: ignore[attr-defined]
     status, said = await asked(rig)
-    for path in rig.data_dir.glob("awayindex.sqlite3*"):
-        path.rename(path.with_name(path.name.removeprefix("away")))
     assert (status, said["checks"]["index"]["status"]) == (503, "unhealthy")
+    assert (await rig.client.get("/status")).status == 503
+
+
+@pytest.mark.parametrize("table", TABLES)
+async def test_a_missing_table_is_never_healthy(rig: Rig, table: str) -> None:
+    """Regression: the health asked two tables, and was well while every page was answered with 503. It heals, too."""
+    with contextlib.closing(connect(index_path(str(rig.data_dir)))) as connection:
+        connection.execute(f"DROP TABLE {table}")
+    status, said = await asked(rig)
+    assert (status, said["status"]) == (200, "degraded")
+    assert said["checks"]["index"]["status"] == "degraded"
+    async with asyncio.timeout(30):
+        while (await asked(rig))[1]["status"] != "healthy":
+            pass
+    assert (await rig.get("/api/v1/monitoring/status"))["total_sessions"] == 3

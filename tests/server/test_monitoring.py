@@ -167,7 +167,7 @@ async def test_what_is_not_read_to_its_end_is_not_running(
                     assert (await rig.get(path))["active_sessions"] == 0
             finally:
                 go_on.set()
-            while not await asyncio.to_thread(rig.shared.follower.catch_up, 30, "past"):
+            while not await asyncio.to_thread(rig.shared.store.catch_up, 30, "past"):
                 pass
             whole = await rig.get(f"{SESSIONS}/past")
             assert (whole["state"], whole["catching_up"]) == ("ended", False)
@@ -184,6 +184,58 @@ async def test_polling_over_all_sessions_skips_nothing(rig: Rig) -> None:
     log.close()
     after = await rig.get(EVENTS, params={"start_time": "2026-02-01T00:00:00Z", "wait": "20"})
     assert types(after) == ["session_started", "session_ended"]
+
+
+async def test_going_on_in_the_order_of_arrival(rig: Rig) -> None:
+    """With the `after` of the answer before, each event comes once, also those that are stamped earlier than others."""
+    page = await rig.get(f"{EVENTS}?limit=1", schema="api/events_answer")
+    early = LogMaker("early", 1_000_000_000_000_000)
+    (rig.data_dir / "sessions" / "early.jsonl").write_bytes(scenario("simple", early))
+    await rig.shared.catch_up()
+    after, seen = page["after"], []
+    while True:
+        page = await rig.get(f"{EVENTS}?after={after}&limit=3", schema="api/events_answer")
+        assert "gap" not in page
+        if not page["events"]:
+            break
+        after = page["after"]
+        seen += page["events"]
+    assert seen == (await rig.get(f"{EVENTS}?session_id=early&offset=0"))["events"]
+    only = await rig.get(f"{EVENTS}?after={after[:9]}0-0&session_id=past1&event_types=run_started&limit=9")
+    assert types(only) == ["run_started"] * len(only["events"]) != []
+    (rig.data_dir / "sessions" / "early.jsonl").unlink()
+    await rig.shared.catch_up()
+    page = await rig.get(f"{EVENTS}?after={after[:9]}0-0&limit=1000", schema="api/events_answer")
+    assert "removed" in page["gap"]
+    assert "gap" not in await rig.get(f"{EVENTS}?after={page['after']}")
+    for wrong in (
+        "after=",
+        "after=x",
+        f"after={after}&start_time=2026-01-01T00:00:00Z",
+        f"after={after}&offset=1",
+    ):
+        await rig.get(f"{EVENTS}?{wrong}", status=422)
+
+
+async def test_waiting_for_what_arrives(rig: Rig) -> None:
+    """With `wait` a question for what comes behind a place is answered when it does."""
+    after = (await rig.get(EVENTS))["after"]
+    asked = asyncio.create_task(rig.get(f"{EVENTS}?after={after}&wait=30"))
+    log = rig.live()
+    assert types(await asked) == ["session_started"]
+    log.close()
+
+
+async def test_up_to_where_polling_is_whole(rig: Rig) -> None:
+    """Across sessions, with a start, an answer says up to where nothing earlier will come; nobody else needs it."""
+    log = rig.live()
+    await rig.shared.catch_up()
+    page = await rig.get(EVENTS, params={"start_time": "2026-02-01"}, schema="api/events_answer")
+    newest = (await rig.get(f"{EVENTS}?session_id=live"))["events"][-1]["timestamp"]
+    assert page["settled_until"] < newest
+    assert "settled_until" not in await rig.get(EVENTS)
+    assert "settled_until" not in await rig.get(f"{EVENTS}?session_id=live&start_time=2026-02-01")
+    log.close()
 
 
 async def test_long_polling_ends_with_the_first_event(rig: Rig) -> None:
@@ -216,7 +268,9 @@ async def test_sessions_end_with_the_server(tmp_path: Any) -> None:
 async def test_polling_after_a_restart(tmp_path: Any) -> None:
     """Regression: a server that starts over an index which is up to date answers polling over all sessions."""
     async with serving(tmp_path) as rig:
-        rig.live().close()
+        log = rig.live()
+        log.append([lifecycle("live", "session_ended", {"exit_code": 0})])
+        log.close()
     async with serving(tmp_path) as rig:
         page = await rig.get(EVENTS, params={"start_time": "2026-02-01T00:00:00Z"})
         assert types(page) == ["session_started", "session_ended"]

@@ -9,7 +9,6 @@ from pathlib import Path
 import psutil
 import pytest
 
-from proxy.server import pool as pool_module
 from proxy.server import specifications
 from proxy.server.errors import UnavailableError
 from proxy.server.pool import Pool
@@ -106,7 +105,7 @@ async def test_as_many_processes_as_wanted(tmp_path: Path) -> None:
         assert said.read_text() == "begin end " * 4
 
 
-async def test_a_process_that_dies(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_process_that_dies() -> None:
     """Who waits for one that dies, or does not end, is told to ask again; the next one is answered."""
     pool = Pool(1)
     async with asyncio.timeout(60):
@@ -116,8 +115,6 @@ async def test_a_process_that_dies(monkeypatch: pytest.MonkeyPatch) -> None:
         assert await pool.run(len, "abc") == 3
         with pytest.raises(ValueError, match="so it is"):
             await pool.run(failing)
-        monkeypatch.setattr(pool_module, "_LONGEST_S", 0.2)
         with pytest.raises(UnavailableError, match=r"0\.2 s"):
-            await pool.run(endless)
-        monkeypatch.undo()
+            await Pool(1, 0.2).run(endless)
         assert await pool.run(len, "abc") == 3

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import subprocess
 import sys
 import urllib.request
@@ -65,3 +66,16 @@ async def test_is_needed_while_a_session_lives(rig: Rig) -> None:
     log.close()
     await rig.shared.catch_up()
     assert not process._is_needed(rig.shared)
+
+
+def test_a_data_directory_that_is_removed_ends_its_server(tmp_path: Path) -> None:
+    """Regression: a server whose data directory was removed stayed, and `status` said that none was running."""
+    data_dir = tmp_path / "data"
+    command = [sys.executable, "-m", "proxy", "--data-dir", str(data_dir), "--port", "0", "serve"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server:
+        until(lambda: background.server_address(str(data_dir)))
+        os.rename(data_dir, tmp_path / "away")
+        _, said = server.communicate(timeout=60)
+    assert server.returncode == 1
+    assert said.splitlines()[-1] == f"claude-proxy: the data directory {data_dir} was removed or replaced"
+    assert background.server_address(str(data_dir)) is None

@@ -1,7 +1,7 @@
 """An event that is long is given shortened, and says so."""
 
 from proxy.server.shortening import shortened_event
-from proxy.store.spelling import as_json
+from proxy.store.encoding import as_json
 
 
 def test_an_event_that_was_shortened_says_so() -> None:

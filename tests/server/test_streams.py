@@ -14,8 +14,8 @@ from proxy.server import live
 from proxy.server.shared import now_us
 from proxy.sessions.record import StreamRecords, lifecycle
 from proxy.sessions.writer import SessionLog
-from proxy.store.indexer import Arrival
-from proxy.store.retention import Rules, prune
+from proxy.store.model import Arrival
+from proxy.upkeep.retention import Rules, prune
 from tests.server.conftest import Rig, event, serving
 
 pytestmark = pytest.mark.anyio
@@ -273,10 +273,10 @@ async def test_a_slow_listener_is_told_of_what_was_removed(rig: Rig, small_buffe
     """Who is so far behind that events are in the index only, and are removed there, is told so; of its session too."""
     going = rig.live("going")
     await rig.shared.catch_up()
-    place = await asyncio.to_thread(rig.shared.queries.place_of, None)
-    everything = live.Subscriber(rig.shared.hub, rig.shared.queries, after_id=place)
-    one = live.Subscriber(rig.shared.hub, rig.shared.queries, after_id=place, session_id="going")
-    other = live.Subscriber(rig.shared.hub, rig.shared.queries, after_id=place, session_id="staying")
+    place = (await asyncio.to_thread(rig.shared.store.cursor)).id
+    everything = live.Subscriber(rig.shared.hub, rig.shared.store, after_id=place)
+    one = live.Subscriber(rig.shared.hub, rig.shared.store, after_id=place, session_id="going")
+    other = live.Subscriber(rig.shared.hub, rig.shared.store, after_id=place, session_id="staying")
     say(going, 100)
     end(going)
     await rig.shared.catch_up()

@@ -16,9 +16,9 @@ from proxy.server import upkeep
 from proxy.server.metrics import Metrics
 from proxy.server.upkeep import Copies, Expiry, run_jobs
 from proxy.sessions import catalogue
-from proxy.store.backup import list_backups
+from proxy.upkeep.backup import list_backups
 from tests.server.conftest import Rig, serving
-from tests.store.test_index import fill
+from tests.store.embedded.test_indexer import fill
 
 DAY_S = 86_400.0
 NOW_S = 2_000_000_000.0

@@ -17,7 +17,7 @@ from proxy.server.webhook import Webhook
 from tests.recorded import START_US, LogMaker, scenario
 from tests.server.conftest import Rig, serving
 from tests.server.test_webhook import Receiver, receiving
-from tests.store.test_index import fill
+from tests.store.embedded.test_indexer import fill
 
 pytestmark = pytest.mark.anyio
 
@@ -223,7 +223,7 @@ async def test_a_fault_of_the_server_is_told_and_again_after_a_while(
         def broken(*_: object, **__: object) -> None:
             raise RuntimeError("boom")
 
-        monkeypatch.setattr(watch.rig.shared.queries, "totals", broken)
+        monkeypatch.setattr(watch.rig.shared.store, "count_sessions", broken)
         for _ in range(3):
             await watch.rig.client.get("/api/v1/monitoring/status")
         assert await watch.look() == ["server_error"]
@@ -235,16 +235,16 @@ async def test_a_fault_of_the_server_is_told_and_again_after_a_while(
         assert await watch.look() == ["server_error"] * 2
 
 
-async def test_a_failed_job_and_a_stuck_index_are_told(tmp_path: Path) -> None:
+async def test_a_failed_job_and_a_stuck_index_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What goes wrong beside the requests is told too; an index in trouble once, until it is well again."""
     async with watching(tmp_path) as watch:
         watch.man.note("backup")
         assert await watch.look() == ["server_error"]
-        follower = watch.rig.shared.follower
-        await watch.rig.shared.catch_up()
-        follower.trouble = "no space"
+        stands = watch.rig.shared.store.health()._replace(trouble="no space")
+        monkeypatch.setattr(watch.rig.shared.store, "health", lambda: stands)
         await watch.man.look()
-        follower.trouble = "no space"
         watch.clock.now_us += 10**4 * S
         await watch.man.look()
         texts = [alert.text for alert in watch.man._memory.waiting]

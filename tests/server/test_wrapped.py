@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,7 +13,9 @@ from typing import Any
 import pytest
 
 from proxy.events import interpreter
-from proxy.store import indexer
+from proxy.store import StoreError
+from proxy.store.embedded import indexer
+from proxy.store.model import Arrival
 from tests.recorded import SCENARIOS, START_US, LogMaker, scenario
 from tests.server.conftest import Rig, event, serving
 from tests.server.test_streams import STREAM, say
@@ -138,11 +139,8 @@ async def test_full_disk(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     """While the index cannot be written the server answers with what it has and says so; then it catches up."""
     step = indexer.Indexer.step
 
-    def full(self: indexer.Indexer, *, quiet: bool = False) -> list[indexer.Arrival]:
-        self._connection.execute("BEGIN IMMEDIATE")
-        self.close()
-        self._open()
-        raise sqlite3.OperationalError("database or disk is full")
+    def full(self: indexer.Indexer, *, quiet: bool = False) -> list[Arrival]:
+        raise StoreError("database or disk is full")
 
     monkeypatch.setattr(indexer.Indexer, "step", full)
     log = rig.live()

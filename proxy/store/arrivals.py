@@ -1,0 +1,58 @@
+"""Pages in the order of arrival: nothing missed and nothing twice, whatever clocks do."""
+
+from collections.abc import Collection
+from typing import NamedTuple
+
+from proxy.store.model import Arrival, Cursor
+from proxy.store.protocol import Store
+
+__all__ = ["BEGUN_ANEW", "REMOVED", "ArrivalPage", "arrivals_behind"]
+
+BEGUN_ANEW = "The server's index was begun anew: what is in no log any more is missing."
+REMOVED = "Sessions were removed: events of theirs that were not given yet are missing."
+_AT_ONCE = 1000
+_MOST_PASSED_OVER = 50_000
+"""Events that nobody wants are passed over for so long; whoever asks again goes on behind them."""
+
+
+class ArrivalPage(NamedTuple):
+    """Some events behind a place."""
+
+    events: list[Arrival]
+    after: Cursor
+    """Where to go on."""
+    gap: str | None
+    """Why events before these may be missing."""
+
+
+def arrivals_behind(
+    store: Store,
+    place: Cursor,
+    *,
+    limit: int,
+    session_id: str | None = None,
+    event_types: Collection[str] | None = None,
+) -> ArrivalPage:
+    """Return the next events behind a place, of a session and of some types where they are given."""
+    newest = store.cursor()
+    gap = BEGUN_ANEW if place.epoch != newest.epoch else None
+    after_id, timestamp_us = store.locate(place), place.timestamp_us
+    found: list[Arrival] = []
+    first_id = after_id
+    while len(found) < limit and after_id - first_id < _MOST_PASSED_OVER:
+        batch = store.arrivals(after_id, _AT_ONCE, session_id=session_id, event_types=event_types)
+        if batch.is_missing and gap is None:
+            gap = REMOVED
+        if not batch.events:
+            # Behind what was removed there, too: so a gap is told once.
+            after_id = max(after_id, newest.id)
+            break
+        for one in batch.events:
+            if len(found) == limit:
+                break
+            after_id, timestamp_us = one.id, max(timestamp_us, one.timestamp_us)
+            if session_id in (None, one.session_id) and (
+                event_types is None or one.event_type in event_types
+            ):
+                found.append(one)
+    return ArrivalPage(found, Cursor(newest.epoch, after_id, timestamp_us), gap)

@@ -1,0 +1,43 @@
+"""What follows from the records of one session, by whichever store they are kept: events, pieces, drift, its state."""
+
+from proxy.events import Interpreter, Session
+from proxy.sessions.drift import Search, SearchState
+from proxy.sessions.reader import Entry, Skipped
+from proxy.store.encoding import as_json
+from proxy.store.model import RawEvent
+from proxy.store.pieces import Cutter, Piece
+
+__all__ = ["Derivation"]
+
+
+class Derivation:
+    """Takes the lines of one session, in order. It can be gone on with from what a store keeps of it."""
+
+    def __init__(
+        self,
+        session: Session,
+        *,
+        last_piece: Piece | None = None,
+        drift: SearchState | None = None,
+        most_events: int | None = None,
+    ) -> None:
+        """``most_events`` bounds what is given of a session, never what is known of its state."""
+        self.session = session
+        self.cutter = Cutter(last_piece)
+        self.drift = Search(drift)
+        self._interpreter = Interpreter(session)
+        self._most_events = most_events
+
+    def take(self, item: Entry | Skipped) -> list[RawEvent]:
+        """Take the next line, and return the events that it makes."""
+        self.cutter.add(item)
+        if isinstance(item, Skipped):
+            return []
+        self.drift.look_at(item.record)
+        events = self._interpreter.take(item.record)
+        if not events:
+            return []
+        if self._most_events is not None:
+            before = self.session.figures.events - len(events)
+            events = events[: max(0, self._most_events - before)]
+        return [(event_type, timestamp_us, as_json(data)) for event_type, timestamp_us, data in events]

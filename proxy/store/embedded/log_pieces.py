@@ -1,0 +1,74 @@
+"""The pieces of a log: what the index knows of them, and the lines from the log itself."""
+
+import os
+from dataclasses import dataclass
+
+from proxy.sessions.reader import LogReader
+from proxy.store.embedded.event_queries import find_session
+from proxy.store.embedded.readers import Readers
+from proxy.store.embedded.rows import SessionRow, read_pieces, read_sessions
+from proxy.store.pieces import Piece
+from proxy.store.protocol import StoreDamagedError
+
+__all__ = ["LogBody", "LogPieces"]
+
+
+@dataclass(frozen=True, slots=True)
+class LogBody:
+    """Some lines of a log."""
+
+    path: str
+    inode: int
+    offset: int
+    end: int
+    is_future: bool
+
+    def lines(self) -> list[bytes]:
+        """Return the lines. OSError when the log cannot be read, or is another one now."""
+        with open(self.path, "rb", buffering=0) as log:
+            if os.fstat(log.fileno()).st_ino != self.inode:
+                raise OSError(0, "another log has taken its place just now")
+            parts, place = [], self.offset
+            while place < self.end and (part := os.pread(log.fileno(), self.end - place, place)):
+                parts.append(part)
+                place += len(part)
+        return b"".join(parts).split(b"\n")[:-1]
+
+
+class LogPieces:
+    """The pieces of one session's log, as far as they are indexed."""
+
+    def __init__(self, readers: Readers, path: str, row: SessionRow, count: int) -> None:
+        self.filling: object = (row.id, row.inode)
+        self.count = count
+        self._readers, self._path, self._row = readers, path, row
+        with LogReader(path, row.offset) as reader:
+            is_mine = os.fstat(reader.fileno()).st_ino == row.inode and reader.standing() == "same"
+            self.is_complete = is_mine and next(reader.read(), None) is None
+            self._is_future = reader.is_future
+
+    @classmethod
+    def of(cls, readers: Readers, path: str, session_id: str) -> "LogPieces":
+        """Return the pieces of a session. KeyError when the index does not have it, OSError without its log."""
+        with readers.reading() as connection:
+            rows = list(read_sessions(connection, "WHERE session_id = ?", (session_id,)))
+            if not rows:
+                raise KeyError(session_id)
+            query = "SELECT coalesce(max(number) + 1, 0) FROM pieces WHERE session = ?"
+            count = connection.execute(query, (rows[0].id,)).fetchone()[0]
+        return cls(readers, path, rows[0], int(count))
+
+    def at(self, number: int) -> Piece:
+        """Return a piece."""
+        with self._readers.reading() as connection:
+            if find_session(connection, self._row.session_id) != self._row.id:
+                raise KeyError(self._row.session_id)
+            where = "WHERE session = ? AND number = ?"
+            found = list(read_pieces(connection, where, (self._row.id, number)))
+            if not found:
+                raise StoreDamagedError("a piece of a log is missing")
+            return found[0]
+
+    def body(self, piece: Piece) -> LogBody:
+        """Return where the lines of a piece are."""
+        return LogBody(self._path, self._row.inode, piece.offset, piece.end, self._is_future)

@@ -1,0 +1,83 @@
+"""Questions about sessions to the index, each asked on a connection that sees one moment of it."""
+
+import sqlite3
+from collections.abc import Collection, Iterator
+
+from proxy.events import Session
+from proxy.store.embedded.database import TABLES
+from proxy.store.embedded.rows import read_meta, read_newest, read_sessions
+from proxy.store.model import Totals, Watched
+from proxy.store.totals import decode_totals
+
+__all__ = [
+    "behind",
+    "check_tables",
+    "count_events",
+    "count_sessions",
+    "session",
+    "sessions",
+    "totals",
+    "watched",
+]
+
+
+def sessions(
+    connection: sqlite3.Connection, *, live_only: bool = False, limit: int = -1, offset: int = 0
+) -> Iterator[Session]:
+    """Yield sessions, newest first."""
+    where = "INDEXED BY live WHERE over = 0 AND" if live_only else "WHERE"
+    query = f"{where} state != x'' ORDER BY started DESC, session_id DESC LIMIT ? OFFSET ?"
+    for row in read_sessions(connection, query, (limit, offset)):
+        if (session := row.session()) is not None:
+            yield session
+
+
+def session(connection: sqlite3.Connection, session_id: str) -> Session | None:
+    """Return a session, None when the index does not have it."""
+    rows = list(read_sessions(connection, "WHERE session_id = ?", (session_id,)))
+    return rows[0].session() if rows else None
+
+
+def watched(connection: sqlite3.Connection, after_row: int, session_ids: Collection[str]) -> Watched:
+    """Return the sessions that are live, those named, and those that came behind a row."""
+    newest = connection.execute("SELECT coalesce(max(id), 0) FROM sessions").fetchone()[0]
+    rows = list(read_sessions(connection, "INDEXED BY live WHERE over = 0"))
+    live = [row.session_id for row in rows]
+    if after_row >= 0:
+        rows += read_sessions(connection, "WHERE id > ?", (after_row,))
+    for session_id in session_ids:
+        rows += read_sessions(connection, "WHERE session_id = ?", (session_id,))
+    found = {row.session_id: session for row in rows if (session := row.session()) is not None}
+    return Watched(read_newest(connection)[0], int(newest), live, list(found.values()))
+
+
+def totals(connection: sqlite3.Connection) -> Totals:
+    """Return what all sessions add up to, those included that were removed."""
+    return decode_totals(str(read_meta(connection, "totals")))
+
+
+def count_events(connection: sqlite3.Connection) -> int:
+    """Return how many events there are."""
+    counted = "SELECT coalesce(sum(count), 0) FROM counts WHERE level = (SELECT max(level) FROM counts)"
+    return int(connection.execute(counted).fetchone()[0])
+
+
+def count_sessions(connection: sqlite3.Connection) -> int:
+    """Return how many sessions there are."""
+    return int(connection.execute("SELECT count(*) FROM sessions").fetchone()[0])
+
+
+def behind(connection: sqlite3.Connection) -> list[tuple[str, int]]:
+    """Return up to where the logs of sessions that are not over are indexed."""
+    return [
+        (row.session_id, row.offset) for row in read_sessions(connection, "INDEXED BY live WHERE over = 0")
+    ]
+
+
+def check_tables(connection: sqlite3.Connection) -> None:
+    """Ask every table something. StoreDamagedError when one cannot answer."""
+    for table in TABLES:
+        connection.execute(f"SELECT * FROM {table} LIMIT 1").fetchone()
+    for _ in sessions(connection, limit=1):
+        pass
+    totals(connection)

@@ -1,0 +1,68 @@
+"""One log that the index follows, and how far it has."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from proxy.events import Session
+from proxy.sessions.reader import LogReader
+from proxy.store.derivation import Derivation
+from proxy.store.embedded.rows import SessionRow
+from proxy.store.encoding import as_json
+from proxy.store.model import Totals
+
+__all__ = ["Tally", "TrackedLog"]
+
+
+@dataclass(slots=True)
+class Tally:
+    """How many events of a session are in the index, and of which types: what its marks are made of."""
+
+    number: int = 0
+    types: Counter[int] = field(default_factory=Counter)
+
+
+@dataclass(slots=True)
+class TrackedLog:
+    """One log, and how far it is indexed."""
+
+    id: int
+    session_id: str
+    path: str
+    inode: int = 0
+    offset: int = 0
+    mark_at: int = 0
+    mark: bytes = b""
+    over: bool = False
+    session: Session | None = None
+    """Known while the log is read, and as long as the session is live."""
+    derivation: Derivation | None = None
+    tally: Tally = field(default_factory=Tally)
+    totals: Totals = field(default_factory=Totals)
+    """What the session has added to the sums over all."""
+    reader: LogReader | None = None
+    behind: bool = True
+    """Whether there may be more in the log than was read."""
+
+    def row(self) -> SessionRow:
+        """Return how the log stands, for the index."""
+        state = b"" if self.session is None else as_json(self.session)
+        started_us = 0 if self.session is None else self.session.started_us
+        place = (self.inode, self.offset, self.mark_at, self.mark)
+        return SessionRow(self.id, self.session_id, started_us, *place, int(self.over), state)
+
+    def begin_anew(self) -> None:
+        """Forget all that was read: it is another log."""
+        self.id = self.inode = self.offset = self.mark_at = 0
+        self.mark, self.over, self.session, self.derivation = b"", False, None, None
+        self.tally, self.totals = Tally(), Totals()
+
+    def let_go(self) -> None:
+        """Forget what can be had again from the index."""
+        self.close()
+        self.derivation = None
+
+    def close(self) -> None:
+        """Close the file; it is opened again when there is more to read."""
+        if self.reader is not None:
+            self.reader.close()
+        self.reader = None

@@ -1,0 +1,134 @@
+"""What a store is asked, and what it answers: plain values, whatever engine holds them.
+
+Timestamps are microseconds since 1970.
+"""
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, Self
+
+from proxy.events import Session
+
+__all__ = [
+    "Arrival",
+    "Arrivals",
+    "Cursor",
+    "EventBatch",
+    "EventQuery",
+    "Health",
+    "Page",
+    "RawEvent",
+    "Totals",
+    "Watched",
+]
+
+_CURSOR = re.compile(r"([0-9a-zA-Z]{1,64})-([0-9]{1,18})-([0-9]{1,18})", re.ASCII)
+
+Totals = Counter[tuple[str, ...]]
+"""Sums over all sessions, such as that of ``("messages", "stdout", "valid")``: see `totals`."""
+
+RawEvent = tuple[str, int, bytes]
+"""Type, timestamp and data, as JSON, of an event."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventQuery:
+    """Which events are wanted.
+
+    With a session or a start the oldest come first, else the newest; without an offset and a start a page holds the
+    newest events, with either it goes forward from there.
+    """
+
+    session_id: str | None = None
+    event_types: tuple[str, ...] | None = None
+    after_us: int | None = None
+    """Exclusive. Across sessions the page ends at the watermark then: behind it, earlier events may still come."""
+    until_us: int | None = None
+    """Inclusive."""
+    limit: int = 100
+    offset: int | None = None
+    order: Literal["asc", "desc"] | None = None
+
+
+class Cursor(NamedTuple):
+    """A place in the order of arrival: of which epoch, behind which event, and that event's timestamp."""
+
+    epoch: str
+    """Tells a filling of the store from all others: ids of one mean nothing in another."""
+    id: int
+    timestamp_us: int
+
+    def __str__(self) -> str:
+        return f"{self.epoch}-{self.id}-{self.timestamp_us}"
+
+    @classmethod
+    def parse(cls, text: str) -> Self | None:
+        """Return the place that a text names, None if it is no name of one."""
+        match = _CURSOR.fullmatch(text)
+        return None if match is None else cls(match[1], int(match[2]), int(match[3]))
+
+
+class Page(NamedTuple):
+    """Events as the API gives them, each as JSON, and what there is beside them at the same moment."""
+
+    events: list[bytes]
+    total: int
+    cursor: Cursor
+    """The newest place: what comes behind it is not in this page."""
+    settled_us: int
+    """Nothing with an earlier timestamp will come any more."""
+
+
+class Arrival(NamedTuple):
+    """An event that has come into the store."""
+
+    id: int
+    """Ids grow in the order of arrival, and are never used again within an epoch."""
+    session_id: str
+    event_type: str
+    timestamp_us: int
+    json: bytes
+    """The event as the API gives it."""
+
+
+class Arrivals(NamedTuple):
+    """What came behind a place: events, and whether others were there that are wanted and have been removed."""
+
+    events: list[Arrival]
+    is_missing: bool
+    removal: int
+    """The newest removal that was looked at."""
+
+
+class EventBatch(NamedTuple):
+    """Some events of a session, in order."""
+
+    filling: tuple[str, int]
+    """Another one when the session was interpreted anew: what was read before is to be forgotten then."""
+    events: list[RawEvent]
+    is_last: bool
+    """Whether there are no more now."""
+
+
+class Watched(NamedTuple):
+    """Sessions that somebody watches, at one moment of the store."""
+
+    epoch: str
+    newest_row: int
+    live: list[str]
+    sessions: list[Session]
+
+
+class Health(NamedTuple):
+    """How a store stands, after each of its tables was asked."""
+
+    sessions: int
+    behind_bytes: int
+    """What live sessions have recorded that is not in the store yet."""
+    trouble: str | None
+    """Why it does not go on, if it does not."""
+    set_aside: list[str]
+    """Sessions that have shown a fault of ours, and are not gone on with."""
+    is_filled: bool
+    """Whether everything that had been recorded when it was opened is in it."""

@@ -1,0 +1,46 @@
+"""What sessions add up to: sums that only grow.
+
+Each is a number under a key, such as ``("messages", "stdout", "valid")``. A store keeps what a removed session has
+added in the same transaction that takes it out, so a sum never falls for that.
+"""
+
+import json
+
+from proxy.events import Session
+from proxy.store.model import Totals
+
+__all__ = ["decode_totals", "encode_totals", "totals_of"]
+
+_VERDICTS = frozenset(["valid", "invalid", "unknown", "malformed", "text", "unjudged"])
+_STREAMS = frozenset(["stdin", "stdout", "stderr", "api", "proxy"])
+_TOKENS = frozenset(["input", "output", "cache_read", "cache_creation"])
+
+
+def totals_of(session: Session) -> Totals:
+    """Return what one session adds. Names that a log may have made up are ``other``: there are few keys, ever."""
+    found: Totals = Totals({("sessions",): 1, ("state", session.state): 1})
+    found["turns",] = session.figures.turns
+    found["events",] = session.figures.events
+    found["lost_records",] = session.lost_records
+    found["microdollars",] = round((session.figures.cost_usd or 0) * 1_000_000)
+    for stream, verdicts in session.counts.items():
+        for verdict, count in verdicts.items():
+            key = (
+                stream if stream in _STREAMS else "other",
+                verdict if verdict in _VERDICTS else "other",
+            )
+            found["messages", *key] += count
+    for name, count in session.figures.tokens.items():
+        if name in _TOKENS:
+            found["tokens", name] += count
+    return found
+
+
+def encode_totals(totals: Totals) -> str:
+    """Return sums as JSON."""
+    return json.dumps([[*key, count] for key, count in totals.items() if count])
+
+
+def decode_totals(text: str) -> Totals:
+    """Return sums from JSON."""
+    return Totals({tuple(key): count for *key, count in json.loads(text)})

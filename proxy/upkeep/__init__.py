@@ -1,0 +1,1 @@
+"""Looks after a data directory: ``retention`` removes what expires, ``backup`` copies, ``restore`` unpacks a copy."""

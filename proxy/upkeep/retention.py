@@ -1,0 +1,170 @@
+"""Removes recorded sessions that have expired: past their days, or the oldest ones while all are too large together.
+
+Rules it lives by:
+
+* Nothing goes unless somebody has said what: without a rule, everything is kept for ever.
+* A session that runs never goes: its writer holds the log with ``flock``, and a log is begun only once. One without
+  an end that was written to within the hour stays too: a file system may have no locks.
+* A log is removed whole, at once, by its name; the index follows its logs and takes out the rows in one transaction.
+  Whatever kills us in between, the next look of the index finds what is missing.
+* A moment in the future, as after a clock that was set back, is no age: such a session stays.
+"""
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from proxy.sessions import catalogue
+from proxy.sessions.identity import LATEST, LOG_SUFFIX, log_path, sessions_dir
+from proxy.store.embedded.database import index_path
+from proxy.store.embedded.indexer import Indexer
+
+__all__ = ["Expired", "Kept", "Pruned", "Rules", "forget_in_index", "prune"]
+
+_DAY_S = 86_400
+_SETTLED_S = 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What expires; None: nothing of that kind does."""
+
+    days: float | None = None
+    """Days since a session was last written to."""
+    max_bytes: int | None = None
+    """What all logs may take together, those of running sessions included."""
+
+
+class Expired(NamedTuple):
+    """A session that goes, or went."""
+
+    session_id: str
+    bytes: int
+    last_written_s: float
+    """Seconds since 1970."""
+    reason: Literal["days", "size"]
+
+
+class Kept(NamedTuple):
+    """A session that should have gone and could not, and why."""
+
+    session_id: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """What went, what could not, and what is left."""
+
+    removed: list[Expired]
+    failed: list[Kept]
+    left_sessions: int
+    left_bytes: int
+
+
+class _Log(NamedTuple):
+    session_id: str
+    size: int
+    written_s: float
+
+
+def prune(
+    data_dir: str,
+    rules: Rules,
+    now_s: float,
+    *,
+    dry_run: bool = False,
+    is_stopping: Callable[[], bool] = lambda: False,
+) -> Pruned:
+    """Remove what has expired by now; with ``dry_run`` only say what would go. Never raises for a single log.
+
+    ``is_stopping`` is asked before each removal: when it says so, the rest is left for another time.
+    """
+    logs = _logs(data_dir)
+    removed: list[Expired] = []
+    failed: list[Kept] = []
+    for expired in _expired(data_dir, logs, rules, now_s):
+        if is_stopping():
+            break
+        try:
+            if not dry_run:
+                os.unlink(log_path(data_dir, expired.session_id))
+        except FileNotFoundError:
+            pass  # somebody else has removed it
+        except OSError as error:
+            failed.append(Kept(expired.session_id, error.strerror or str(error)))
+            continue
+        removed.append(expired)
+    if not dry_run:
+        _mend_latest(data_dir)
+    size = sum(log.size for log in logs) - sum(expired.bytes for expired in removed)
+    return Pruned(removed, failed, len(logs) - len(removed), size)
+
+
+def forget_in_index(data_dir: str) -> None:
+    """Take the sessions whose logs are gone out of the index, where no server does it.
+
+    Raises:
+        StoreError, OSError: the index cannot be written; the next server to start will do it.
+    """
+    if not os.path.exists(index_path(data_dir)):
+        return
+    with contextlib.closing(Indexer(data_dir)) as indexer:
+        indexer.forget_removed()
+
+
+def _logs(data_dir: str) -> list[_Log]:
+    """Return all logs, oldest first."""
+    found = []
+    for session_id in catalogue.list_logs(data_dir):
+        with contextlib.suppress(OSError):
+            status = os.stat(log_path(data_dir, session_id))
+            found.append(_Log(session_id, status.st_size, status.st_mtime))
+    return sorted(found, key=lambda log: (log.written_s, log.session_id))
+
+
+def _expired(data_dir: str, logs: list[_Log], rules: Rules, now_s: float) -> list[Expired]:
+    """Return what goes, oldest first."""
+    found = []
+    total = sum(log.size for log in logs)
+    for log in logs:
+        is_old = rules.days is not None and now_s - log.written_s > rules.days * _DAY_S
+        is_too_much = rules.max_bytes is not None and total > rules.max_bytes
+        if (is_old or is_too_much) and not _is_live(log_path(data_dir, log.session_id), log, now_s):
+            found.append(Expired(log.session_id, log.size, log.written_s, "days" if is_old else "size"))
+            total -= log.size
+    return found
+
+
+def _is_live(path: str, log: _Log, now_s: float) -> bool:
+    try:
+        if catalogue.is_running(path):
+            return True
+        return now_s - log.written_s < _SETTLED_S and catalogue.inspect(path).state != "ended"
+    except OSError:
+        return False  # it cannot be read; whether it can be removed is seen when it is tried
+
+
+def _mend_latest(data_dir: str) -> None:
+    """Lead ``latest.jsonl`` to the newest log that is left, if the one that it led to has gone."""
+    folder = sessions_dir(data_dir)
+    link = os.path.join(folder, LATEST)
+    with contextlib.suppress(OSError):
+        guard = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(guard, fcntl.LOCK_EX)  # as sessions do that begin just now
+            if os.path.lexists(link) and not os.path.exists(link):
+                left = catalogue.list_logs(data_dir)
+                if not left:
+                    os.unlink(link)
+                    return
+                fresh = f"{link}.mended"
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(fresh)  # of somebody who was killed here
+                os.symlink(left[0] + LOG_SUFFIX, fresh)
+                os.rename(fresh, link)
+        finally:
+            os.close(guard)
