@@ -1,4 +1,4 @@
-"""Analyses of sessions that are kept, so that asking again about a live one costs what is new in it."""
+"""Analyses of sessions that are cached, so that asking again about a live one costs what is new in it."""
 
 import asyncio
 import math
@@ -17,7 +17,7 @@ from proxy.store.model import RawEvent
 
 __all__ = ["Analyses"]
 
-MOST_KEPT = 16
+MOST_CACHED = 16
 """Each takes a megabyte at most, once a session has a hundred thousand events."""
 
 
@@ -39,7 +39,7 @@ class Analyses:
     def __init__(self, store: Store, pool: Pool) -> None:
         self._store = store
         self._pool = pool
-        self._kept = LruCache(_Analyzed, MOST_KEPT)
+        self._cache = LruCache(_Analyzed, MOST_CACHED)
 
     async def answer(self, session: Session, now_us: int, within_s: float = math.inf) -> bytes | None:
         """Return the analysis of a session as JSON, None when the index does not have it (any more).
@@ -49,24 +49,24 @@ class Analyses:
         """
         session_id = session.session_id
         until = asyncio.get_running_loop().time() + within_s
-        kept = self._kept.of(session_id)
-        async with kept.turn:
+        cached = self._cache.of(session_id)
+        async with cached.turn:
             while True:
-                piece = await asyncio.to_thread(self._store.events_of, session_id, kept.last_us)
+                piece = await asyncio.to_thread(self._store.events_of, session_id, cached.last_us)
                 if piece is None:
                     return None
-                if piece.filling != kept.filling:
-                    is_from_start = kept.last_us == 0
-                    kept.begin_anew(piece.filling)
+                if piece.filling != cached.filling:
+                    is_from_start = cached.last_us == 0
+                    cached.begin_anew(piece.filling)
                     if not is_from_start:
                         continue
-                go_on = partial(analyze, session_id, kept.state, piece.events)
+                go_on = partial(analyze, session_id, cached.state, piece.events)
                 is_wanted = piece.is_last or asyncio.get_running_loop().time() >= until
                 if is_wanted:
                     go_on = partial(go_on, now_us=now_us, session=session, is_all=piece.is_last)
-                kept.state, report = await self._pool.run(go_on)
+                cached.state, report = await self._pool.run(go_on)
                 if piece.events:
-                    kept.last_us = piece.events[-1][1]
+                    cached.last_us = piece.events[-1][1]
                 if is_wanted:
                     return report
 

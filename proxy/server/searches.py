@@ -1,4 +1,4 @@
-"""Texts in the records of sessions: looked for by the pool, and what was found is kept for the next question.
+"""Texts in the records of sessions: looked for by the pool, and what was found is cached for the next question.
 
 Nobody is kept waiting for a whole log: each question takes a bounded time, says how far it has come, and going on from
 there is asking it again.
@@ -19,11 +19,11 @@ _BUDGET_S = 0.5
 """A question takes about so long, and is then answered with what was found."""
 _AT_ONCE = 16
 """Pieces that are given to the pool together: some megabytes, some ten milliseconds."""
-_MOST_KEPT = 64
+_MOST_CACHED = 64
 """Each takes 16 bytes for a record that was found."""
 
 
-class _Kept:
+class _Cached:
     """One search, as far as it has come."""
 
     def __init__(self) -> None:
@@ -37,7 +37,7 @@ class Searches:
 
     def __init__(self, store: Store, pool: Pool, budget_s: float = _BUDGET_S) -> None:
         self._store, self._pool, self._budget_s = store, pool, budget_s
-        self._kept = LruCache(_Kept, _MOST_KEPT)
+        self._cache = LruCache(_Cached, _MOST_CACHED)
 
     async def page(self, session_id: str, pieces: Pieces, query: RecordQuery, **bounds: Any) -> RecordPage:
         """Return a page of the records that hold the query's text, of those that were looked through by now.
@@ -45,22 +45,22 @@ class Searches:
         ``bounds``: those of `Search.page`. OSError when the log cannot be read, StoreError when the store cannot be
         used.
         """
-        kept = self._kept.of((session_id, query))
-        async with kept.turn:
-            if kept.filling != pieces.filling:  # another log has taken its place
-                kept.filling, kept.search = pieces.filling, Search()
+        cached = self._cache.of((session_id, query))
+        async with cached.turn:
+            if cached.filling != pieces.filling:  # another log has taken its place
+                cached.filling, cached.search = pieces.filling, Search()
             loop = asyncio.get_running_loop()
             until = loop.time() + self._budget_s
-            place = kept.search.pieces
+            place = cached.search.pieces
             while place < pieces.count:
                 work = await asyncio.to_thread(_work, pieces, place)
                 found = await self._pool.run(matching_lines, work, query)
                 for (piece, _), lines in zip(work, found, strict=True):
-                    kept.search.add(piece, lines)
+                    cached.search.add(piece, lines)
                 place += len(work)
                 if loop.time() >= until:
                     break
-            return await asyncio.to_thread(lambda: kept.search.page(pieces, **bounds))
+            return await asyncio.to_thread(lambda: cached.search.page(pieces, **bounds))
 
 
 def _work(pieces: Pieces, first: int) -> list[tuple[Piece, Body]]:

@@ -3,6 +3,7 @@
 ``protocol``   the questions that a store answers, and its errors
 ``model``      what is asked and answered
 ``derivation`` records in, what follows from them out: the same for every engine
+``version``    tells whether it was derived by this very code
 ``ranks``      finds pages by counts of events
 ``pieces``     a session's records in pieces, ``records`` pages of them
 ``totals``     what sessions add up to

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 
 from proxy.sessions.private import open_private
 from proxy.store.protocol import StoreDamagedError, StoreError
+from proxy.store.version import derivation_version
 
 __all__ = [
     "FILES",
@@ -27,9 +28,6 @@ __all__ = [
     "open_index",
     "translated_errors",
 ]
-
-VERSION = 6
-"""Of tables and of what the interpreter makes of a record: another number begins the index anew."""
 
 FILES = ("", "-wal", "-shm")
 """What SQLite keeps beside the index, and the index itself: their endings."""
@@ -181,7 +179,7 @@ def create_index(data_dir: str) -> sqlite3.Connection:
     with translated_errors():
         connection = connect(path)
         try:
-            connection.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version={VERSION}; COMMIT;")
+            connection.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version={derivation_version()}; COMMIT;")
             epoch = os.urandom(4).hex()
             rows: list[tuple[str, int | str]]
             rows = [("epoch", epoch), ("next_id", 1), ("totals", "[]"), ("watermark", 0)]
@@ -219,7 +217,7 @@ def _existing(path: str) -> sqlite3.Connection | None:
     with translated_errors():
         connection = connect(path)
         try:
-            if connection.execute("PRAGMA user_version").fetchone()[0] == VERSION:
+            if connection.execute("PRAGMA user_version").fetchone()[0] == derivation_version():
                 for table in TABLES:
                     connection.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchone()
                 return connection

@@ -18,9 +18,10 @@ import msgspec
 from proxy.events import Session
 from proxy.sessions.catalogue import SessionInfo
 from proxy.sessions.drift import SearchState
-from proxy.store.embedded.database import VERSION, connect, index_path, translated_errors
+from proxy.store.embedded.database import connect, index_path, translated_errors
 from proxy.store.embedded.rows import SessionRow, read_drift, read_sessions
 from proxy.store.protocol import StoreError
+from proxy.store.version import derivation_version
 
 __all__ = ["Known", "known_sessions"]
 
@@ -61,7 +62,7 @@ def _opened(path: str) -> Iterator[sqlite3.Connection]:
     # to make one, and is to be the same file when all is read.
     with contextlib.closing(connect(path, read_only=True, immutable=before is not None)) as connection:
         connection.execute(f"PRAGMA busy_timeout={_PATIENCE_MS}")
-        if connection.execute("PRAGMA user_version").fetchone()[0] != VERSION:
+        if connection.execute("PRAGMA user_version").fetchone()[0] != derivation_version():
             raise sqlite3.DatabaseError("the index is of another version")
         yield connection
         if before is not None and _shape(path) != before:
