@@ -3,7 +3,8 @@
     python -m benchmarks.relay [--runs N] [start] [throughput] [latency] [memory]
 
 Both sides of each ratio are run in turn, so that a machine whose speed drifts does so for both. Printed are
-medians, with minimum and maximum. `tee` stands for recording without judging: `tee log | cmd | tee log`.
+medians, with minimum and maximum. `tee` stands for recording without judging: `tee log | cmd | tee log`. The bare loop
+(`benchmarks.bare_loop`) stands for the least that a Python program does that judges and records.
 """
 
 from __future__ import annotations
@@ -28,11 +29,14 @@ PROXY = [str(Path(sys.executable).with_name("claude-proxy"))]
 # `cat` that looks like a session of messages: the arguments belong to the shell, which ignores them.
 ECHO = ["sh", "-c", "exec cat", "claude", "--input-format", "stream-json", "--output-format", "stream-json"]
 RECORDED = Path(__file__).parents[1] / "fixtures/scenarios"
-SIZES = {"250 B": (250, 400_000), "900 B": (900, 120_000), "10 MB": (10_000_000, 12)}
+# As the tool Read shows a file to the model: an arrow behind each line's number.
+READ = "".join(
+    f'{number:6}\u2192    a line of what Read shows, with a "quote"\n' for number in range(180_000)
+)
 
 
-def message(size: int) -> bytes:
-    """Return a message that is valid in both directions, as one line of ``size`` bytes."""
+def message(size: int, text: str = "") -> bytes:
+    """Return a message that is valid in both directions, as one line of about ``size`` bytes, with that text in it."""
     block = {"type": "text", "text": ""}
     whole = {
         "type": "user",
@@ -41,8 +45,16 @@ def message(size: int) -> bytes:
         "parent_tool_use_id": None,
         "uuid": "8ce2e052-26a2-4b19-80f9-056e3680480b",
     }
-    block["text"] = "x" * (size - 1 - len(json.dumps(whole, separators=(",", ":"))))
-    return json.dumps(whole, separators=(",", ":")).encode() + b"\n"
+    block["text"] = text or "x" * (size - 1 - len(json.dumps(whole, separators=(",", ":"))))
+    return json.dumps(whole, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+
+
+LINES = {
+    "250 B": (message(250), 400_000),
+    "900 B": (message(900), 120_000),
+    "10 MB": (message(10_000_000), 12),
+    "10 MB as Read shows it": (message(10_000_000, READ), 12),
+}
 
 
 class Bench:
@@ -53,6 +65,7 @@ class Bench:
         self.runs = runs
         self.data_dir = folder / "data"
         self.env = {**os.environ, "CLAUDE_PROXY_SERVER": "off", "CLAUDE_PROXY_DATA_DIR": str(self.data_dir)}
+        self.env["PYTHONPATH"] = str(Path(__file__).parents[1])  # for the bare loop
         self.env.pop("PYTHONDONTWRITEBYTECODE", None)  # an installation is compiled
 
     def start(self) -> None:
@@ -70,15 +83,14 @@ class Bench:
             )
             whole.append(self._seconds([*PROXY, "--", "true"]))
         _say("python3 -c pass", bare, 1000, "ms")
-        _say("  command started", _ratios(until, bare), 1, "x (at most 2.5)")
+        _say("  command started", _ratios(until, bare), 1, "x (at most 1.6)")
         _say("  claude --version, added", _ratios(version, bare), 1, "x (at most 2)")
-        _say("  `true`, from start to end", _ratios(whole, bare), 1, "x")
+        _say("  `true`, from start to end", _ratios(whole, bare), 1, "x (at most 2.5)")
 
     def throughput(self) -> None:
         """Measure lines relayed both ways, judged and logged, beside `tee`."""
-        for name, (size, count) in SIZES.items():
+        for name, (line, count) in LINES.items():
             source = self.folder / "source"
-            line = message(size)
             with source.open("wb") as file:
                 for _ in range(count):
                     file.write(line)
@@ -87,7 +99,7 @@ class Bench:
                 tee = self._seconds("tee log1 | cat | tee log2", stdin=source)
                 ours = self._seconds([*PROXY, "--", *ECHO], stdin=source)
                 ratios.append(tee / ours)
-                rates.append(size * count / ours / 1e6)
+                rates.append(len(line) * count / ours / 1e6)
                 shutil.rmtree(self.data_dir, ignore_errors=True)
             _say(
                 f"throughput, lines of {name}",
@@ -98,18 +110,26 @@ class Bench:
             source.unlink()
 
     def latency(self) -> None:
-        """Measure what a round trip of a 1 KB message takes longer than through bare `cat`, beside `tee`."""
+        """Measure what a round trip of a 1 KB message takes longer than through bare `cat`."""
         line = message(1024)
-        p50, p99 = [], []
+        added: dict[str, list[float]] = {}
         for _ in range(self.runs):
-            bare = self._round_trips(["cat"], line)
-            tee = self._round_trips("tee log1 | cat | tee log2", line)
+            cat = self._round_trips(["cat"], line)
             ours = self._round_trips([*PROXY, "--", *ECHO], line)
-            p50.append((ours[0] - bare[0]) / (tee[0] - bare[0]))
-            p99.append((ours[1] - bare[1]) / (tee[1] - bare[1]))
+            others = {
+                "the bare loop's": [sys.executable, "-m", "benchmarks.bare_loop", "log", "cat"],
+                "tee's": "tee log1 | cat | tee log2",
+            }
+            for name, command in others.items():
+                theirs = self._round_trips(command, line)
+                for which, percentile in enumerate(("p50", "p99")):
+                    ratio = (ours[which] - cat[which]) / (theirs[which] - cat[which])
+                    added.setdefault(f"{percentile} {name}", []).append(ratio)
             shutil.rmtree(self.data_dir, ignore_errors=True)
-        _say("added round trip, p50", p50, 1, "of tee's (at most 2)")
-        _say("added round trip, p99", p99, 1, "of tee's (at most 5)")
+        for name, ratios in added.items():
+            percentile, _, whose = name.partition(" ")
+            limit = " (at most 1.3)" if name == "p50 the bare loop's" else ""
+            _say(f"added round trip, {percentile}", ratios, 1, f"of {whose}{limit}")
 
     def memory(self) -> None:
         """Measure the memory of both processes (PSS), after a start, a million messages, and in a 100 MB line."""
@@ -127,11 +147,13 @@ class Bench:
             for _ in range(1000):
                 echo.exchange(line * 1000)
             print(f"memory after a million messages      {_pss(wrapper.pid):8.1f} MB PSS")
-            peak = _Peak(wrapper.pid)
-            echo.exchange(message(100_000_000))
-            print(
-                f"peak with a line of 100 MB           {peak.stop():8.1f} MB PSS (at most 400 and the above)"
-            )
+            for name, text in (("100 MB", "x" * 100_000_000), ("the same as Read shows it", READ * 11)):
+                line = message(0, text)
+                peak = _Peak(wrapper.pid)
+                echo.exchange(line)
+                print(
+                    f"peak for a line of {name:17} {peak.stop() * 1e6 / len(line):8.2f} times its size (at most 3)"
+                )
             wrapper.stdin.close()
         shutil.rmtree(self.data_dir, ignore_errors=True)
         self._memory_of_all_kinds()
