@@ -105,7 +105,9 @@ class Victim:
             assert line == sent or (truncated[number] and sent.startswith(line))
 
 
-@pytest.mark.parametrize("group", range(GROUPS))
+@pytest.mark.parametrize(
+    "group", [0, *(pytest.param(group, marks=pytest.mark.slow) for group in range(1, GROUPS))]
+)
 def test_whatever_is_killed_the_log_has_what_was_received(tmp_path: Path, claude: Path, group: int) -> None:
     """Each whole line that the caller or the command got is in the log, which ends whole or in one torn line."""
     for seed in range(group, KILLS, GROUPS):
@@ -119,7 +121,10 @@ def test_whatever_is_killed_the_log_has_what_was_received(tmp_path: Path, claude
             victim.check(whom)
 
 
-@pytest.mark.parametrize("steps", range(0, 40, 4))
+@pytest.mark.parametrize(
+    "steps",
+    [0, 8, 16, *(pytest.param(steps, marks=pytest.mark.slow) for steps in range(4, 40, 4) if steps % 8)],
+)
 def test_killed_while_it_starts(tmp_path: Path, claude: Path, steps: int) -> None:
     """At any moment of its start the wrapper can be killed, and leaves neither a command nor half a truth."""
     victim = Victim(Wrapper(tmp_path / "data"), claude, random.Random(steps))

@@ -141,7 +141,6 @@ def noise(size: int) -> bytes:
 
 KINDS = [
     message,
-    message_as_read_shows_it,
     message_with_an_emoji,
     message_in_other_letters,
     invalid_message,
@@ -157,8 +156,12 @@ KINDS = [
 @pytest.mark.parametrize(
     ("way", "make"),
     [
-        *(("--output-format", make) for make in KINDS),
-        *(("--input-format", make) for make in (message_as_read_shows_it, malformed_message, text)),
+        ("--output-format", message_as_read_shows_it),
+        *(pytest.param("--output-format", make, marks=pytest.mark.slow) for make in KINDS),
+        *(
+            pytest.param("--input-format", make, marks=pytest.mark.slow)
+            for make in (message_as_read_shows_it, malformed_message, text)
+        ),
     ],
 )
 def test_a_long_line_costs_three_times_its_size(

@@ -227,6 +227,7 @@ def test_a_caller_that_takes_nothing_gets_the_status(wrapper: Wrapper) -> None:
     assert wrapper.finished_log().lines("stdout") == [data]
 
 
+@pytest.mark.slow  # it waits for as long as the wrapper is patient
 def test_a_caller_that_does_not_take_what_descendants_write(wrapper: Wrapper) -> None:
     """With its status, a caller that keeps a pipe it does not read keeps no relay, and the descendant is told."""
     with wrapper.start("sh", "-c", "sh -c 'echo $$; exec yes' & exit 3") as running:
