@@ -16,11 +16,11 @@ decided here.
 
 import array
 import codecs
+import functools
 import itertools
-import json
 import re
 from collections.abc import Iterator
-from typing import Any, NoReturn
+from typing import Any, AnyStr, NoReturn
 
 import msgspec
 
@@ -40,7 +40,7 @@ _KEPT = 1 << 10
 _BYTES_A_STRING = 1 << 9
 # An escape, or two that are one character, is no longer than this.
 _LONGEST_ESCAPE = 12
-_END_OF_VALUE = re.compile(r"trailing characters \(byte (\d+)\)")
+_END_OF_VALUE = r"trailing characters \(byte (\d+)\)"
 
 _CHUNK = 1 << 16
 _LONG = 1 << 20
@@ -51,20 +51,18 @@ _BRACES_ONLY = bytes.maketrans(b"[]", b"{}")
 _STEPS = bytes.maketrans(b"{}", b"\x01\xff")  # one up, one down, as signed bytes
 _BLOCK = 128
 _DIGITS = b"0123456789"
-_RUN_OF_DIGITS = re.compile(rb"[0-9]++")
-_BEFORE_DECIMALS = re.compile(rb"(?:\.|[eE][+-]?)\Z")
+_RUN_OF_DIGITS = rb"[0-9]++"
+_BEFORE_DECIMALS = rb"(?:\.|[eE][+-]?)\Z"
 _HIGH = rb"\\u[dD][89abAB][0-9a-fA-F]{2}"
 _LOW = rb"\\u[dD][c-fC-F][0-9a-fA-F]{2}"
-_PAIR = re.compile(_HIGH + _LOW)
-_LONE_SURROGATE = re.compile(rb"%b(?!%b)|(?<!%b)%b" % (_HIGH, _LOW, _HIGH, _LOW))
+_PAIR = _HIGH + _LOW
+_LONE_SURROGATE = rb"%b(?!%b)|(?<!%b)%b" % (_HIGH, _LOW, _HIGH, _LOW)
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 # What `String.prototype.trim` of ECMAScript takes off: white space of Unicode, ends of lines, the byte order mark.
-_BLANK = re.compile(
-    rb"(?:[\t-\r ]|\xc2\xa0|\xe1\x9a\x80|\xe2\x80[\x80-\x8a\xa8\xa9\xaf]|\xe2\x81\x9f|\xe3\x80\x80|\xef\xbb\xbf)*+"
-)
+_BLANK = rb"(?:[\t-\r ]|\xc2\xa0|\xe1\x9a\x80|\xe2\x80[\x80-\x8a\xa8\xa9\xaf]|\xe2\x81\x9f|\xe3\x80\x80|\xef\xbb\xbf)*+"
 
-_STRING_OR_BRACKET = re.compile(rb'"(?:[^"\\]|\\.)*+"|[{}\[\]]', re.DOTALL)
+_STRING_OR_BRACKET = rb'(?s)"(?:[^"\\]|\\.)*+"|[{}\[\]]'
 
 _any_json: msgspec.json.Decoder[msgspec.Raw] = msgspec.json.Decoder(msgspec.Raw)
 _string = msgspec.json.Decoder(str)
@@ -84,9 +82,15 @@ REFUSALS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _ABSENT = msgspec.Raw()
 
 
+@functools.cache
+def _compiled(expression: AnyStr) -> re.Pattern[AnyStr]:
+    """Compile an expression when it is first needed: most sessions need none, and together they take 2 ms."""
+    return re.compile(expression)
+
+
 def is_blank(line: bytes) -> bool:
     """Tell whether there is nothing in a line that Claude Code would read: it passes over such lines."""
-    return _BLANK.fullmatch(line) is not None
+    return _compiled(_BLANK).fullmatch(line) is not None
 
 
 def as_taken(line: bytes) -> Any:
@@ -99,6 +103,8 @@ def as_taken(line: bytes) -> Any:
     text = without_lone_surrogates(line.removeprefix(BYTE_ORDER_MARK).decode(errors="replace").encode())
     if len(text) <= _LONG and is_deeper_than(MAX_DEPTH, text):
         text = _cut_below(MAX_DEPTH, text)
+    import json  # noqa: PLC0415 - no session needs it
+
     try:
         return json.loads(text.decode(), parse_int=_whole, parse_constant=_refuse)
     except (ValueError, RecursionError):
@@ -117,7 +123,7 @@ def _cut_below(levels: int, text: bytes) -> bytes:
     """Return JSON with null in place of arrays and objects that are nested deeper than so many levels."""
     kept: list[bytes] = []
     depth = at = 0
-    for found in _STRING_OR_BRACKET.finditer(text):
+    for found in _compiled(_STRING_OR_BRACKET).finditer(text):
         match found[0]:
             case b"{" | b"[":
                 depth += 1
@@ -181,7 +187,7 @@ def _end_of_string(line: bytes, view: memoryview, start: int) -> int:
         _any_json.decode(view[start:])
     except msgspec.DecodeError as error:
         # It has read one string, and says which byte it did not expect behind it, counted from 1.
-        found = _END_OF_VALUE.search(str(error))
+        found = _compiled(_END_OF_VALUE).search(str(error))
         return start + int(found[1]) - 1 if found else -1
     return -1
 
@@ -276,7 +282,7 @@ def _has_long_integer(line: bytes) -> bool:
         end = at
         if line[at : at + 32].isdigit():
             start = at - step + len(line[at - step : at].rstrip(_DIGITS))
-            run = _RUN_OF_DIGITS.match(line, at)
+            run = _compiled(_RUN_OF_DIGITS).match(line, at)
             end = run.end() if run else at
             if end - start > MAX_DIGITS and not _is_fraction(line, start, end):
                 for window in _windows(line, looked_at, start):
@@ -292,7 +298,7 @@ def _is_fraction(line: bytes, start: int, end: int) -> bool:
     """Tell whether the digits there are only a part of a number that is no integer."""
     return (
         line[end : end + 1] in (b".", b"e", b"E")
-        or _BEFORE_DECIMALS.search(line, start - 2, start) is not None
+        or _compiled(_BEFORE_DECIMALS).search(line, start - 2, start) is not None
     )
 
 
@@ -308,7 +314,9 @@ def without_lone_surrogates(line: bytes) -> bytes:
         escapes
     ):  # a substitution keeps what it finds until its end, so it is given a piece at a time
         end = _end_of_piece(escapes, at + _CHUNK)
-        pieces.append(_LONE_SURROGATE.sub(rb"\\ufffd", escapes[at:end]).replace(b"\xff\xff", b"\\\\"))
+        pieces.append(
+            _compiled(_LONE_SURROGATE).sub(rb"\\ufffd", escapes[at:end]).replace(b"\xff\xff", b"\\\\")
+        )
         at = end
     return b"".join(pieces)
 
@@ -316,7 +324,7 @@ def without_lone_surrogates(line: bytes) -> bytes:
 def _end_of_piece(escapes: bytes, at: int) -> int:
     """Return an offset from there on that does not part an escape, or two that are one character; or the end."""
     at = escapes.find(b"\\", at)
-    if _PAIR.match(escapes, at - 6):
+    if _compiled(_PAIR).match(escapes, at - 6):
         at = escapes.find(b"\\", at + 1)
     return len(escapes) if at < 0 else at
 

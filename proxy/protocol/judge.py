@@ -12,7 +12,7 @@ On standard input one byte order mark before a line is passed over, as Claude Co
 before it is not). Clients read none on standard output: there it is malformed.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -29,6 +29,20 @@ TAG_PATHS: dict[str, tuple[str, ...]] = {
     "control_response": ("response", "subtype"),
     "stream_event": ("event", "type"),
 }
+
+# What nearly every session has, or, of the tool results, every other one: as recorded in `fixtures/`.
+_USUAL: dict[str, dict[str, tuple[str | None, ...]]] = {
+    "stdin": {"user": (None,), "control_request": ("initialize",)},
+    "stdout": {
+        "control_response": ("success",),
+        "system": ("init", "session_state_changed"),
+        "assistant": (None,),
+        "user": (None,),
+        "result": ("success",),
+    },
+}
+_TOGETHER = "stream_event"
+"""A type whose messages come with all of its tags or not at all."""
 
 # The first bytes of a message as JavaScript and as Python's json write it.
 _OPENINGS = (b'{"type":"', b'{"type": "')
@@ -57,11 +71,11 @@ class _Kind:
             rows, self.table = _tag_table(schema, TAG_PATHS[type_])
             self.tags = frozenset(rows)
 
-    def learn(self, tag: str | None) -> bool:
-        """Extend the decoder to messages with that tag; False if it takes them already."""
-        if tag in self._seen:
+    def learn(self, *tags: str | None) -> bool:
+        """Extend the decoder to messages with those tags; False if it takes them already."""
+        if self._seen.issuperset(tags):
             return False
-        self._seen.add(tag)
+        self._seen.update(tags)
         only = {self.table: {seen for seen in self._seen if seen is not None}}
         self.decoder = decoder(self._compiler.compile(self.schema, only))
         return True
@@ -82,6 +96,7 @@ class Judge:
     """Judges the lines of one stream of a session. Not for use by two threads at once."""
 
     def __init__(self, stream: Literal["stdin", "stdout"]) -> None:
+        self._stream = stream
         self._passed_over = grammar.BYTE_ORDER_MARK if stream == "stdin" else b""
         index = f"{stream}.json"
         choice = library.table(library.load(index))
@@ -93,6 +108,11 @@ class Judge:
         # By the first bytes of a line, as far as they were seen.
         self._decoders: dict[bytes, msgspec.json.Decoder[Any]] = {}
         self._decode: dict[bytes, _Decode] = {}
+
+    def prepare(self) -> None:
+        """Make the decoders for the usual messages: the first of them would wait for theirs, up to 4 ms each."""
+        for type_, tags in _USUAL[self._stream].items():
+            self._learn(type_, self._kind(type_), tags)
 
     def judge(self, line: bytes) -> Judgement:
         """Return the judgement on a line, which is given without its newline."""
@@ -187,9 +207,7 @@ class Judge:
 
     def _judge_typed(self, line: bytes, type_: str, header: dict[str, Any]) -> Judgement:
         """Judge a line of JSON whose type is known."""
-        kind = self._kinds.get(type_)
-        if kind is None:
-            kind = self._kinds[type_] = _Kind(type_, self._schemas[type_], self._compiler)
+        kind = self._kind(type_)
         tag = None
         if kind.tags is not None:
             tag = _tag(header, TAG_PATHS[type_])
@@ -207,9 +225,7 @@ class Judge:
 
     def _accepts(self, type_: str, kind: _Kind, tag: str | None, line: bytes) -> bool:
         """Tell whether the typed decode takes the line, for which it is first extended if need be."""
-        if kind.learn(tag):
-            for opening in _OPENINGS:
-                self._expect(opening + type_.encode(), kind.decoder)
+        self._learn(type_, kind, kind.tags or () if type_ == _TOGETHER else (tag,))
         try:
             kind.decoder.decode(line)
         except grammar.REFUSALS:
@@ -219,6 +235,16 @@ class Judge:
         if len(head) <= _LONGEST_HEAD and len(self._decode) < _MOST_HEADS:
             self._expect(head, kind.decoder)
         return True
+
+    def _kind(self, type_: str) -> _Kind:
+        if type_ not in self._kinds:
+            self._kinds[type_] = _Kind(type_, self._schemas[type_], self._compiler)
+        return self._kinds[type_]
+
+    def _learn(self, type_: str, kind: _Kind, tags: Iterable[str | None]) -> None:
+        if kind.learn(*tags):
+            for opening in _OPENINGS:
+                self._expect(opening + type_.encode(), kind.decoder)
 
     def _expect(self, head: bytes, decoder: msgspec.json.Decoder[Any]) -> None:
         self._decoders[head] = decoder

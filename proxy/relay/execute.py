@@ -7,7 +7,7 @@ import os
 TYPE_CHECKING = False  # `typing` and `signal` (for its `enum`) take long to import, and the command waits
 if TYPE_CHECKING:
     import signal
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from typing import NoReturn
 else:
     import _signal as signal
@@ -38,9 +38,24 @@ def execute(command: Sequence[str], environment: Mapping[bytes, bytes]) -> NoRet
     """Replace this process by the command, with signals as the caller left them; raise `CannotRunError`."""
     for number in _CHANGED_BY_PYTHON:
         signal.signal(number, signal.SIG_DFL)
-    try:
-        os.execvpe(command[0], list(command), dict(environment))
-    except OSError as error:
-        raise CannotRunError(command[0], error.errno or 0) from None
-    except ValueError:  # an empty name, as the only thing that Python refuses by itself
-        raise CannotRunError(command[0], _ENOENT) from None
+    words, variables = list(command), dict(environment)
+    errno = 0
+    for program in _candidates(os.fsencode(command[0]), environment):
+        try:
+            os.execve(program, words, variables)
+        except OSError as error:
+            # As `execvp` of the C library: one that is there and cannot be run is what the caller is told of.
+            if errno in (0, _ENOENT, _ENOTDIR):
+                errno = error.errno or 0
+        except ValueError:  # an empty name, as the only thing that Python refuses by itself
+            errno = _ENOENT
+    raise CannotRunError(command[0], errno) from None
+
+
+def _candidates(program: bytes, environment: Mapping[bytes, bytes]) -> Iterator[bytes]:
+    """Yield where a program may be. `os.execvpe` does so too, and imports `warnings` first, for which commands wait."""
+    if b"/" in program:
+        yield program
+        return
+    for folder in environment.get(b"PATH", os.defpath.encode()).split(b":"):
+        yield os.path.join(folder, program)

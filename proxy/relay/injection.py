@@ -8,26 +8,29 @@ what is put in and nothing else.
 from __future__ import annotations
 
 import contextlib
-import signal
 import threading
+from _queue import SimpleQueue
 from collections import Counter
-from queue import SimpleQueue
 
 from proxy.relay.pump import WAKE, Pump, ReaderGoneError
 
-TYPE_CHECKING = False  # `typing` takes long to import, and a session waits for its streams
+TYPE_CHECKING = False  # `typing` and `signal` (for its `enum`) take long to import, and a session waits
 if TYPE_CHECKING:
+    import signal
     from collections.abc import Iterable, Mapping
     from typing import Any
 
     from proxy.relay.framing import Batch
     from proxy.relay.recording import StreamRecorder
+else:
+    import _signal as signal
 
 
 class InjectingPump(Pump):
     """Moves one stream of messages, and takes lines of our own into it."""
 
     recorder: StreamRecorder
+    has_short_way = False  # it knows nothing of turns
     opposite: InjectingPump | None = None
     """Where the replies to this stream go; None: nobody could hear them. Set before `start`."""
 
@@ -53,9 +56,6 @@ class InjectingPump(Pump):
         """Start both threads."""
         self._injector.start()
         super().start()
-
-    def prefix(self, line: bytes) -> None:
-        """No line takes the short way, which knows nothing of turns."""
 
     def deliver(self, batch: Batch) -> None:
         """Record and pass on the stream's own lines in one turn, and hand over what is to be said about them."""

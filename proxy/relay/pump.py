@@ -11,7 +11,6 @@ import contextlib
 import fcntl
 import os
 import select
-import signal
 import threading
 
 from proxy.relay.framing import Batch, LineFramer
@@ -19,12 +18,15 @@ from proxy.relay.memory import LongLines
 from proxy.relay.recording import truncated
 from proxy.relay.writing import WriterThread
 
-TYPE_CHECKING = False  # `typing` takes long to import, and a session waits for its streams
+TYPE_CHECKING = False  # `typing` and `signal` (for its `enum`) take long to import, and a session waits
 if TYPE_CHECKING:
+    import signal
     from collections.abc import Callable, Mapping
 
     from proxy.relay.recording import Recorder
     from proxy.sessions.writer import SessionLog
+else:
+    import _signal as signal
 
 READ_BYTES = 64 * 1024
 """What a pipe holds: a larger read would not get more."""
@@ -46,6 +48,9 @@ class ReaderGoneError(Exception):
 
 class Pump(threading.Thread):
     """Moves one stream from ``source`` to ``sink`` (descriptors, closed at the end), recording it on the way."""
+
+    has_short_way = True
+    """Whether a valid line that comes alone is logged and written without a `Batch`, by the pump's own thread."""
 
     def __init__(
         self,
@@ -85,6 +90,10 @@ class Pump(threading.Thread):
     def run(self) -> None:
         """Pump until the source ends or the reader is gone; then close both ends."""
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {WAKE})  # the writer's thread inherits it
+        with contextlib.suppress(
+            Exception
+        ):  # a fault of ours, which the first message meets again, and reports
+            self.recorder.prepare()  # while the command boots
         try:
             self._pump()
         except ReaderGoneError:
@@ -161,15 +170,6 @@ class Pump(threading.Thread):
             self._log.append(batch.records)
         self.write(batch.data)
 
-    def prefix(self, line: bytes) -> bytes | None:
-        """Return what is before a line in its record; None if more is to be done for it than to record and write it."""
-        if self._writer.is_busy or self._reader_gone or len(line) >= _LARGE_BYTES:
-            return None
-        try:
-            return self.recorder.prefix(line)
-        except Exception:
-            return None  # a fault of ours, which the long way meets again, and reports
-
     def _pump(self) -> None:
         source, sink = self.source, self.sink
         poller = select.poll()
@@ -201,15 +201,25 @@ class Pump(threading.Thread):
             self._take(chunk)
 
     def _take(self, chunk: bytes) -> None:
-        framer = self._framer
         # Somebody waits for a line that comes alone: it goes a short way, if it may.
-        if framer.is_one_line(chunk) and (prefix := self.prefix(chunk)):
-            self._log.append_line(prefix, chunk)
-            self.write(chunk)
-            return
-        batch = framer.feed(chunk)
+        if (
+            self.has_short_way
+            and len(chunk) < _LARGE_BYTES
+            and self._framer.is_one_line(chunk)
+            and not self._writer.is_busy
+            and not self._reader_gone
+        ):
+            try:
+                prefix = self.recorder.prefix(chunk)
+            except Exception:
+                prefix = None  # a fault of ours, which the long way meets again, and reports
+            if prefix is not None:
+                self._log.append_line(prefix, chunk)
+                self.write(chunk)
+                return
+        batch = self._framer.feed(chunk)
         self._record(batch)
-        batch.data += framer.early()
+        batch.data += self._framer.early()
         if batch.data or batch.records:
             self._deliver(batch)
 

@@ -53,6 +53,11 @@ class StreamRecorder:
         self._redactor = redactor
         self._judge: Judge | None = None
 
+    def prepare(self) -> None:
+        """Get ready for the first message, if the stream is known to carry messages."""
+        if self.kind == "messages" and self._judged:
+            self._ready_judge().prepare()
+
     @property
     def hold(self) -> Hold:
         """Which unfinished lines must not pass before they are recorded."""
@@ -127,14 +132,18 @@ class StreamRecorder:
                 return blank
         return len(lines)
 
-    def _judge_lines(self, lines: Sequence[Line]) -> list[Judgement]:
+    def _ready_judge(self) -> Judge:
         if self._judge is None:
             from proxy.protocol import Judge  # noqa: PLC0415 - see the module's docstring
 
             self._judge = Judge(self._stream)
+        return self._judge
+
+    def _judge_lines(self, lines: Sequence[Line]) -> list[Judgement]:
+        judge = self._ready_judge()
         if len(lines) == 1:
-            return [self._judge.judge(with_newline(lines[0]))]
-        return self._judge.judge_lines(lines)  # type: ignore[arg-type] # a view comes by itself
+            return [judge.judge(with_newline(lines[0]))]
+        return judge.judge_lines(lines)  # type: ignore[arg-type] # a view comes by itself
 
     def _record_judged(self, batch: Batch, judgements: Sequence[Judgement]) -> None:
         """Make the records of lines of a stream of messages, each with its verdict."""
@@ -200,6 +209,9 @@ class TextRecorder:
         self.counts: Counter[str] = Counter()
         self._redactor = redactor
         self._records = StreamRecords(session_id, "stderr")
+
+    def prepare(self) -> None:
+        """Text needs nothing."""
 
     def prefix(self, line: bytes) -> None:
         """Text is never held as it is: it becomes a JSON string."""

@@ -9,10 +9,8 @@ that it does is to write the ``session_ended`` record.
 from __future__ import annotations
 
 import contextlib
-import gc
 import os
 import select
-import signal
 import sys
 
 from proxy import __version__
@@ -29,13 +27,16 @@ from proxy.sessions.writer import SessionLog
 _STALLS_MS = 1000
 """How often it is looked for streams that nobody takes, while descendants of the command hold them."""
 
-TYPE_CHECKING = False  # `typing` takes long to import, and a session waits for its streams
+TYPE_CHECKING = False  # `typing` and `signal` (for its `enum`) take long to import, and a session waits
 if TYPE_CHECKING:
+    import signal
     from collections.abc import Callable, Mapping, Sequence
     from typing import Any, NoReturn
 
     from proxy.relay.recording import Recorder
     from proxy.relay.supervisor import Session, Stream
+else:
+    import _signal as signal
 
 
 class Settings:
@@ -90,8 +91,6 @@ def run(
     try:
         signal.signal(WAKE, lambda _number, _frame: None)  # ends a system call, and does no more
         reuse_large_blocks()
-        # A session makes no reference cycles to speak of: look for them rarely.
-        gc.set_threshold(100_000, 50, 100)
         relay = Relay(settings, session, news, done)
         if on_recorded is not None:
             on_recorded()
@@ -133,10 +132,13 @@ class Relay:
             raise
 
     def _run(self) -> None:
+        with contextlib.suppress(
+            Exception
+        ):  # a fault of ours, which the first message meets again, and reports
+            for pump in self._pumps:
+                pump.recorder.prepare()  # while the command boots
         for pump in self._pumps:
             pump.start()
-        if self._session.plan.stdout_messages or self._session.plan.stdin_messages:
-            import proxy.protocol  # noqa: F401, PLC0415 - the first message will need it, and the command is booting
         self._log.point_latest_here()
         self._wait()
         self._log.append([lifecycle(self._settings.session_id, "session_ended", self._ended())])

@@ -7,7 +7,7 @@ way, so that a caller who does not read is felt by the command as without a wrap
 from __future__ import annotations
 
 import threading
-from queue import SimpleQueue
+from _queue import SimpleQueue  # `queue` has it from there, and imports more for its other queues
 
 TYPE_CHECKING = False  # `typing` takes long to import, and a session waits for its streams
 if TYPE_CHECKING:

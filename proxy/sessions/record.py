@@ -11,9 +11,10 @@ decoded and encoded again, so that a log is evidence.
 from __future__ import annotations
 
 import time
+
+# What `json` is made of: with the rest of it come its reader and `re`, for which a session would wait.
+from _json import encode_basestring, make_encoder
 from binascii import b2a_base64
-from json import dumps
-from json.encoder import encode_basestring
 
 TYPE_CHECKING = False  # `typing` takes long to import, and a session waits for its log
 if TYPE_CHECKING:
@@ -226,5 +227,13 @@ def _encoded(line: bytes | memoryview) -> list[bytes]:
 
 
 def _json(value: object) -> bytes:
-    # surrogatepass is never needed for what was decoded from a line, but argv may hold surrogate escapes.
-    return dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "backslashreplace")
+    # Nothing in a record needs `surrogatepass`, but argv may hold surrogate escapes.
+    return "".join(_encode(value, 0)).encode("utf-8", "backslashreplace")
+
+
+def _refuse(value: object) -> object:
+    raise TypeError(f"{type(value).__name__} is nothing that a record holds")
+
+
+# As by `json.dumps(value, ensure_ascii=False, separators=(",", ":"), check_circular=False)`.
+_encode = make_encoder(None, _refuse, encode_basestring, None, ":", ",", False, False, True)

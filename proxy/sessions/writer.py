@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 _JOIN_LIMIT = 256 * 1024
 """Up to this many bytes a batch is joined and written at once; beyond, the copy costs more than ``writev`` saves."""
+_LOOK_NS = 100_000_000  # at once for who deletes a log, and no cost for a message
 _IOV_LIMIT = 512
 """Buffers handed to one ``writev``; Linux takes up to 1024 (``IOV_MAX``)."""
 
@@ -143,12 +144,12 @@ class SessionLog:
     # -- opening ---------------------------------------------------------------------------------------------
 
     def _was_deleted(self) -> bool:
-        """Whether the log has no name any more; looked up once a millisecond.
+        """Whether the log has no name any more; looked up ten times a second.
 
         What is written within it into a file just deleted is as if the deletion had come a little later.
         """
         now = time.monotonic_ns()
-        if now - self._looked_ns < 1_000_000:
+        if now - self._looked_ns < _LOOK_NS:
             return False
         self._looked_ns = now
         return os.fstat(self._fd).st_nlink == 0

@@ -75,6 +75,16 @@ def test_crlf_is_told_by_a_field() -> None:
     assert log.lines("stdout") == [b'{"type":"x"}\r', b"plain\r"]
 
 
+@given(json_values)
+def test_what_is_said_is_json_as_python_writes_it(value: object) -> None:
+    """Whatever a lifecycle record tells is encoded as by the standard library, and anything else is refused."""
+    text = b"".join(lifecycle("s", "x", value)[1:2])
+    expected = json.dumps({"event_type": "x", "data": value}, ensure_ascii=False, separators=(",", ":"))
+    assert text == expected.encode("utf-8", "backslashreplace")
+    with pytest.raises(TypeError):
+        lifecycle("s", "x", {"value": {1}})
+
+
 def test_a_byte_order_mark_is_kept_apart() -> None:
     """A line that began with one says so, and the message of its record is JSON."""
     log = read_log_bytes(written(RECORDS.message(b'\xef\xbb\xbf{"a":1}\r', "valid")))
