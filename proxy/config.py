@@ -124,7 +124,6 @@ class Security(Section, frozen=True):
     ] = ()
     allowed_hosts: Annotated[
         HostNames,
-        Interactive,
         "Names that requests may have in `Host`, besides addresses, `localhost` and `api.host`.",
     ] = ()
     local_access: Annotated[Flag, "Whether the same user on this machine needs no token."] = True
@@ -228,6 +227,23 @@ class InteractiveUse(Section, frozen=True):
     mode: Annotated[Interactive, "As `--interactive`."] = "off"
 
 
+class Acting(Section, frozen=True):
+    """What others may do to a session."""
+
+    grant: Annotated[Literal["off", "restrain", "full"], "As `--act`."] = "off"
+
+
+class PolicyInForce(Section, frozen=True):
+    """Permission rules that are in force for a session."""
+
+    file: Annotated[Path | None, "As `--policy`."] = None
+    on_failure: Annotated[
+        Literal["stop", "tell"],
+        "What becomes of a session in which the policy cannot be put in force: it is stopped before its first"
+        " prompt, or its log says so.",
+    ] = "stop"
+
+
 class Settings(Section, frozen=True):
     """A whole configuration."""
 
@@ -237,6 +253,8 @@ class Settings(Section, frozen=True):
     schemas: Schemas = Schemas()
     redaction: Redaction = Redaction()
     interactive: InteractiveUse = InteractiveUse()
+    acting: Acting = Acting()
+    policy: PolicyInForce = PolicyInForce()
     security: Security = Security()
     storage: Storage = Storage()
     logging: Logging = Logging()

@@ -73,6 +73,20 @@ OPTIONS = {
             choices=("record", "status", "off"),
             key="interactive.mode",
         ),
+        Option(
+            "act",
+            "off|restrain|full",
+            "what others may do to the session: nothing (default), stop it and say no for it, or all",
+            default="off",
+            choices=("off", "restrain", "full"),
+            key="acting.grant",
+        ),
+        Option(
+            "policy",
+            "FILE",
+            "permission rules in force for the session, see docs/policy.md",
+            key="policy.file",
+        ),
         Option("session-name", "NAME", "a label for the session"),
         # Without a variable: a wrapper would give its own session's id to whatever its command wraps.
         Option(
@@ -104,6 +118,8 @@ OPTIONS = {
 
 LISTS = ("redaction.patterns", "redaction.fields")
 """Keys of the configuration that a wrapped session needs and that are no options: lists of texts."""
+TEXTS = ("policy.on_failure",)
+"""The same: single ones."""
 
 VARIABLES = frozenset(
     [

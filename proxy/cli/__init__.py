@@ -159,12 +159,16 @@ class _Session:
         """Run the command behind the wrapper; raise `CannotRunError`, or UsageError for an id that is taken."""
         from proxy.relay.supervisor import supervise  # noqa: PLC0415
 
+        chosen = self._chosen
+        policy = self._policy(decided) if "policy" in chosen else None
         self._begin(environment)
 
         def prepare() -> Callable[[supervisor.Session, int, int], NoReturn]:
             from proxy.relay import relay  # noqa: PLC0415 - after the command has started
 
-            settings = relay.Settings(**self._settings(), validation=self._chosen["validation"])
+            settings = relay.Settings(
+                **self._settings(), validation=chosen["validation"], act=chosen["act"], policy=policy
+            )
             return lambda session, news, done: relay.run(settings, session, news, done, self._ensure_server)
 
         supervise(self._command, decided, environment, prepare, self._on_unrecorded)
@@ -199,6 +203,18 @@ class _Session:
         self._is_reserved = "session-id" in chosen and _reserve(chosen["data-dir"], chosen["session-id"])
         self._id = chosen.get("session-id") or new_session_id()
         environment[b"CLAUDE_PROXY_SESSION_ID"] = self._id.encode()
+
+    def _policy(self, decided: Plan) -> dict[str, Any]:
+        """Return the policy for the session. UsageError: it cannot be used, or not in such a session."""
+        from proxy.cli.configuration import policy_from  # noqa: PLC0415 - few sessions have one
+
+        policy = policy_from(self._chosen["policy"])
+        if not (decided.stdin_messages and decided.stdout_messages) and not policy["shadow"]:
+            raise UsageError(
+                "a policy can be put in force only in a session with --input-format stream-json and"
+                " --output-format stream-json; with `shadow: true` it is only reported"
+            )
+        return {**policy, "on_failure": self._chosen.get("policy.on_failure", "stop")}
 
     def _settings(self) -> dict[str, Any]:
         chosen = self._chosen

@@ -42,7 +42,7 @@ def with_newline(line: Line) -> bytes:
 class Batch:
     """What one read has completed of a stream: lines, their records, and what passes once those are written."""
 
-    __slots__ = ("data", "lines", "overlong", "records", "replies")
+    __slots__ = ("data", "follow_ups", "held_bytes", "lines", "overlong", "records", "replies")
 
     def __init__(self, data: bytes = b"", lines: Sequence[Line] = (), overlong: bytes | None = None) -> None:
         """``data`` is what the read has released: the lines' bytes that did not pass before, and what may pass early.
@@ -55,6 +55,10 @@ class Batch:
         self.records: Bodies = ()
         self.replies: Sequence[bytes] = ()
         """Lines, without newlines, that are to be put into the stream of the other direction."""
+        self.follow_ups: Sequence[bytes] = ()
+        """Lines, without newlines, that are to be put into this stream behind the batch."""
+        self.held_bytes = 0
+        """Bytes of lines that are not to be passed on."""
 
 
 class LineFramer:

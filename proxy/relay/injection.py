@@ -17,13 +17,43 @@ from proxy.relay.pump import WAKE, Pump, ReaderGoneError
 TYPE_CHECKING = False  # `typing` and `signal` (for its `enum`) take long to import, and a session waits
 if TYPE_CHECKING:
     import signal
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import Any
 
     from proxy.relay.framing import Batch
     from proxy.relay.recording import StreamRecorder
+    from proxy.sessions.record import Body
 else:
     import _signal as signal
+
+
+class Injection:
+    """A line of our own, and what is recorded with it.
+
+    ``done`` is called with the number of the first record when the line is written, with None if it could not be
+    recorded, and was not written for it.
+    """
+
+    __slots__ = ("before", "done", "is_recorded", "line", "tag")
+
+    def __init__(
+        self,
+        line: bytes,
+        *,
+        before: Sequence[Body] = (),
+        tag: str | None = None,
+        is_recorded: bool = False,
+        done: Callable[[int | None], None] | None = None,
+    ) -> None:
+        """``before``: records that stand before the line's. ``tag``: the action that it belongs to.
+
+        ``is_recorded``: the line is on record already, as one that was held back.
+        """
+        self.line = line
+        self.before = before
+        self.tag = tag
+        self.is_recorded = is_recorded
+        self.done = done
 
 
 class InjectingPump(Pump):
@@ -40,7 +70,7 @@ class InjectingPump(Pump):
         self._within_line = False  # where the bytes written so far end
         self._over = False
         self._injected: Counter[str] = Counter()
-        self._lines: SimpleQueue[bytes | None] = SimpleQueue()
+        self._lines: SimpleQueue[Injection | None] = SimpleQueue()
         self._injector = threading.Thread(name=f"{self.name}-injector", target=self._inject, daemon=True)
 
     @property
@@ -48,13 +78,18 @@ class InjectingPump(Pump):
         """Lines recorded so far, by verdict, those of our own among them."""
         return self.recorder.counts + self._injected
 
-    def inject(self, line: bytes) -> None:
-        """Write ``line``, a valid message, when the stream is between two lines; return at once."""
-        self._lines.put(line)
+    def inject(self, line: bytes | Injection) -> None:
+        """Write a line, a valid message, when the stream is between two lines; return at once."""
+        self._lines.put(line if isinstance(line, Injection) else Injection(line))
+
+    def start_injecting(self) -> None:
+        """Start the thread for lines of our own, before the stream's own are read."""
+        self._injector.start()
 
     def start(self) -> None:
-        """Start both threads."""
-        self._injector.start()
+        """Start what is not started."""
+        if self._injector.ident is None:
+            self.start_injecting()
         super().start()
 
     def deliver(self, batch: Batch) -> None:
@@ -66,8 +101,11 @@ class InjectingPump(Pump):
                 for line in batch.replies:
                     self.opposite.inject(line)
             self.write(batch.data)
+            self.delivered += batch.held_bytes  # nobody is to have them
             if batch.data:
                 self._within_line = not batch.data.endswith(b"\n")
+            for line in batch.follow_ups:
+                self.inject(line)
             self._turn.notify()
 
     def threads(self) -> list[threading.Thread]:
@@ -93,15 +131,24 @@ class InjectingPump(Pump):
     def _inject(self) -> None:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {WAKE})
         with contextlib.suppress(ReaderGoneError):
-            while (line := self._lines.get()) is not None:
+            while (injection := self._lines.get()) is not None:
                 with self._turn:
                     self._turn.wait_for(lambda: not self._within_line)
                     if self._over:
                         return
-                    self._injected["valid"] += 1
-                    self._log.append([self.recorder.own_words(line)])
-                    self.write(line + b"\n")
-                    self.delivered -= len(line) + 1  # none of it was taken from the source
+                    self._put_in(injection)
+
+    def _put_in(self, injection: Injection) -> None:
+        records = list(injection.before)
+        if not injection.is_recorded:
+            records.append(self.recorder.own_words(injection.line, injection.tag))
+        seq = self._log.append_numbered(records)
+        if seq is not None or injection.done is None:  # an action that is not on record is none
+            self._injected["valid"] += not injection.is_recorded
+            self.write(injection.line + b"\n")
+            self.delivered -= len(injection.line) + 1  # none of it was taken from the source
+        if injection.done is not None:
+            injection.done(seq)
 
 
 def join(pumps: Iterable[Pump]) -> None:

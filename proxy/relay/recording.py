@@ -8,20 +8,22 @@ from __future__ import annotations
 
 from collections import Counter
 
-from proxy.relay.framing import BEFORE_JSON, with_newline
+from proxy.relay.framing import BEFORE_JSON, Batch, with_newline
 from proxy.sessions.record import END, Alike, StreamRecords
 
 TYPE_CHECKING = False  # `typing` takes long to import, and a session waits for its streams
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from typing import Literal
 
     from proxy.protocol import Judge, Judgement, Violation
     from proxy.redaction import Redactor
-    from proxy.relay.framing import Batch, Hold, Line
+    from proxy.relay.framing import Hold, Line
     from proxy.sessions.record import Body
 
     Kind = Literal["undecided", "messages", "text"]
+    Filter = Callable[[bytes], tuple[bool, Sequence[bytes]]]
+    """Takes a line, as bytes that hold it as JSON; returns whether it is held back, and what is to follow it."""
 
 
 _TAIL = 64  # white space at the end of a line is shorter than this, or looked at more closely
@@ -43,8 +45,12 @@ class StreamRecorder:
         declared: bool,
         judged: bool,
         redactor: Redactor,
+        filter: Filter | None = None,  # noqa: A002 - the word for it
     ) -> None:
-        """``judged``: whether lines get verdicts; ``redactor``: keeps credentials out of the record."""
+        """``judged``: whether lines get verdicts; ``redactor``: keeps credentials out of the record.
+
+        ``filter``: sees each line of a stream of messages, and may hold it back.
+        """
         self.kind: Kind = "messages" if declared else "undecided"
         self.counts: Counter[str] = Counter()
         self._records = StreamRecords(session_id, stream)
@@ -52,6 +58,7 @@ class StreamRecorder:
         self._judged = judged
         self._redactor = redactor
         self._judge: Judge | None = None
+        self._filter = filter
 
     def prepare(self) -> None:
         """Get ready for the first message, if the stream is known to carry messages."""
@@ -60,11 +67,35 @@ class StreamRecorder:
 
     @property
     def hold(self) -> Hold:
-        """Which unfinished lines must not pass before they are recorded."""
-        return "messages" if self.kind == "messages" else "nothing"
+        """Which unfinished lines must not pass: what is not recorded, and what may be held back when it is whole."""
+        if self.kind != "messages":
+            return "nothing"
+        return "messages" if self._filter is None else "everything"
 
     def record(self, batch: Batch) -> None:
         """Make the records of the batch's complete lines, in order."""
+        if self._filter is None or self.kind != "messages" or not self._filtered(batch, self._filter):
+            self._record(batch)
+
+    def _filtered(self, batch: Batch, look: Filter) -> bool:
+        """Make the records of a batch with lines that are held back, or followed; return whether it has any."""
+        rulings = [look(with_newline(line)) for line in batch.lines]
+        if not any(is_held or frames for is_held, frames in rulings):
+            return False
+        records: list[Body] = []
+        passing: list[bytes] = []
+        for line, (is_held, frames) in zip(batch.lines, rulings, strict=True):
+            one = Batch(with_newline(line).removesuffix(b"\n") + b"\n", [line])
+            self._record(one)
+            records += map(held_back, one.records) if is_held else one.records
+            passing += [] if is_held else [one.data]
+            batch.held_bytes += len(one.data) if is_held else 0
+            batch.replies = [*batch.replies, *one.replies]
+            batch.follow_ups = [*batch.follow_ups, *frames]
+        batch.records, batch.data = records, b"".join(passing)
+        return True
+
+    def _record(self, batch: Batch) -> None:
         lines = batch.lines
         blank = self._decide(lines) if self.kind == "undecided" else 0
         if self.kind != "messages":
@@ -120,9 +151,10 @@ class StreamRecorder:
         self.counts["valid"] += 1
         return self._records.valid
 
-    def own_words(self, line: bytes) -> Body:
+    def own_words(self, line: bytes, action_id: str | None = None) -> Body:
         """Return the body for a message that claude-proxy itself puts into the stream; it is not counted."""
-        return self._records.message(line, "valid", from_proxy=True)
+        clean, redacted = self._without_credentials(line)
+        return self._records.message(clean, "valid", (), redacted, from_proxy=True, action_id=action_id)
 
     def _decide(self, lines: Sequence[Line]) -> int:
         """Settle what kind of stream this is by its first line that is not blank; return how many come before it."""
@@ -291,5 +323,14 @@ def _is_message(line: bytes) -> bool:
 
 def truncated(body: Body) -> Body:
     """Return the body with the mark of a line that had no newline."""
+    return _marked(body, b',"truncated":true')
+
+
+def held_back(body: Body) -> Body:
+    """Return the body with the mark of a line that was not passed on."""
+    return _marked(body, b',"forwarded":false')
+
+
+def _marked(body: Body, mark: bytes) -> Body:
     *parts, suffix = body
-    return *parts, bytes(suffix).removesuffix(END) + b',"truncated":true' + END
+    return *parts, bytes(suffix).removesuffix(END) + mark + END

@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import Any, NoReturn
 
-    from proxy.relay.recording import Recorder
+    from proxy.relay.acting import Acting
+    from proxy.relay.recording import Filter, Recorder
     from proxy.relay.supervisor import Session, Stream
 else:
     import _signal as signal
@@ -43,11 +44,13 @@ class Settings:
     """What the user chose for the session."""
 
     __slots__ = (
+        "act",
         "data_dir",
         "fields",
         "is_reserved",
         "name",
         "patterns",
+        "policy",
         "redact",
         "session_id",
         "validation",
@@ -64,11 +67,15 @@ class Settings:
         patterns: Sequence[str] = (),
         fields: Sequence[str] = (),
         is_reserved: bool = False,
+        act: str = "off",
+        policy: Mapping[str, Any] | None = None,
     ) -> None:
         """``validation`` is ``observe``, ``enforce`` or ``off``, ``redact`` is ``on``, ``strict`` or ``off``.
 
         ``patterns`` and ``fields`` add to what is kept out of the record, see `Redactor`.
-        ``is_reserved``: the log is there, and empty.
+        ``is_reserved``: the log is there, and empty. ``act`` is ``off``, ``restrain`` or ``full``.
+        ``policy``: the ``permissions`` that are to be in force, and the ``sha256`` of their file; whether they are only
+        to be reported (``shadow``), and what becomes of the session if they cannot be put in force (``on_failure``).
         """
         self.session_id = session_id
         self.data_dir = data_dir
@@ -77,6 +84,8 @@ class Settings:
         self.redact = redact
         self.patterns = patterns
         self.fields = fields
+        self.act = act
+        self.policy = policy
         self.is_reserved = is_reserved
 
 
@@ -116,11 +125,19 @@ class Relay:
         self._wake_read, self._wake_write = os.pipe()
         self._redactor = Redactor(settings.redact, patterns=settings.patterns, fields=settings.fields)
         data, redacted = _started(settings, session, self._redactor)
+        grant = settings.act if _takes_messages(session) else "off"
+        if settings.act != "off":
+            data["acting"] = (
+                {"grant": grant} if grant != "off" else {"grant": "off", "why": "stdin carries text"}
+            )
+        if settings.policy is not None:
+            data["policy"] = dict(settings.policy)
         started = lifecycle(settings.session_id, "session_started", data, redacted)
         self._log = SessionLog(
             settings.data_dir, settings.session_id, started, is_reserved=settings.is_reserved
         )
         self._log.append([])
+        self._acting = self._make_acting(grant)
         self._pumps = self._make_pumps()
 
     def run(self) -> None:
@@ -137,27 +154,57 @@ class Relay:
         ):  # a fault of ours, which the first message meets again, and reports
             for pump in self._pumps:
                 pump.recorder.prepare()  # while the command boots
-        for pump in self._pumps:
-            pump.start()
+        self._start_pumps()
         self._log.point_latest_here()
         self._wait()
+        if self._acting is not None:
+            self._acting.end()
         self._log.append([lifecycle(self._settings.session_id, "session_ended", self._ended())])
         self._log.close()
         self._report()
 
+    def _make_acting(self, grant: str) -> Acting | None:
+        settings, policy = self._settings, self._settings.policy
+        rules = None if policy is None or policy["shadow"] else policy["permissions"]
+        if grant == "off" and rules is None:
+            return None
+        from proxy.relay import acting  # noqa: PLC0415 - few sessions need it
+
+        return acting.make(
+            grant,
+            rules,
+            settings.data_dir,
+            self._log,
+            self._session,
+            signal_command=self._signal_command,
+        )
+
+    def _start_pumps(self) -> None:
+        pumps = {pump.name: pump for pump in self._pumps}
+        if self._acting is None:
+            for pump in self._pumps:
+                pump.start()
+        else:
+            self._acting.start(pumps, self._settings.policy)
+
     def _make_pumps(self) -> list[Pump]:
         kind: type[Pump] = Pump
         recorders: Mapping[str, Callable[..., StreamRecorder]] = {}
+        filters = {} if self._acting is None else self._acting.filters()
         if self._settings.validation == "enforce":
-            from proxy.relay import enforcement, injection  # noqa: PLC0415 - few sessions need them
+            from proxy.relay import enforcement  # noqa: PLC0415 - few sessions need it
 
-            kind, recorders = injection.InjectingPump, enforcement.recorders()
+            recorders = enforcement.recorders()
+        if recorders or filters:
+            from proxy.relay import injection  # noqa: PLC0415 - as above
+
+            kind = injection.InjectingPump
         pumps = [
-            (kind if name in recorders else Pump)(
+            (kind if name in recorders or name in filters else Pump)(
                 name,
                 stream.source,
                 stream.sink,
-                self._recorder(name, recorders.get(name, StreamRecorder)),
+                self._recorder(name, recorders.get(name, StreamRecorder), filters.get(name)),
                 self._log,
                 source_is_ours=name != "stdin",
                 on_idle=self._on_idle,
@@ -170,7 +217,7 @@ class Relay:
             injection.join(pumps)
         return pumps
 
-    def _recorder(self, name: str, make: Callable[..., StreamRecorder]) -> Recorder:
+    def _recorder(self, name: str, make: Callable[..., StreamRecorder], filter_: Filter | None) -> Recorder:
         settings, plan = self._settings, self._session.plan
         if name == "stderr":
             return TextRecorder(settings.session_id, self._redactor)
@@ -180,6 +227,7 @@ class Relay:
             declared=plan.stdin_messages if name == "stdin" else plan.stdout_messages,
             judged=settings.validation != "off",
             redactor=self._redactor,
+            filter=filter_,
         )
 
     # -- waiting ---------------------------------------------------------------------------------------------
@@ -232,15 +280,20 @@ class Relay:
             elif what in {b"stopped", b"continued"}:
                 self._stopped = what == b"stopped"
             else:
-                self._exit = described_exit(int(number)) | {"duration_ms": self._age_ms()}
+                self._exited(described_exit(int(number)))
         if not news and self._exit is None:
             # The supervisor was killed. The kernel has killed the command with it, unless it changed its user.
             self._kill_command()
-            self._exit = {"signal": "SIGKILL", "reason": "wrapper_killed", "duration_ms": self._age_ms()}
+            self._exited({"signal": "SIGKILL", "reason": "wrapper_killed"})
             self._reported = True
             self._stopped = False
             self._stalls = Stalls(self._pumps, KILLED_S, from_descendants=False)
         return bool(news)
+
+    def _exited(self, how: dict[str, Any]) -> None:
+        self._exit = how | {"duration_ms": self._age_ms()}
+        if self._acting is not None:
+            self._acting.command_exited()
 
     def _continue_supervisor(self) -> None:
         """Continue the supervisor if it is stopped though the command is not, at two looks in a row.
@@ -254,8 +307,11 @@ class Relay:
             os.kill(supervisor, signal.SIGCONT)
 
     def _kill_command(self) -> None:
+        self._signal_command(signal.SIGKILL)
+
+    def _signal_command(self, number: int) -> None:
         with contextlib.suppress(OSError):
-            signal.pidfd_send_signal(self._session.pidfd, signal.SIGKILL)
+            signal.pidfd_send_signal(self._session.pidfd, number)
 
     def _on_idle(self) -> None:
         """Called by the pumps: after the command's exit each of their steps counts."""
@@ -293,6 +349,17 @@ class Relay:
 
         data = {"where": pump, "error": "".join(traceback.format_exception(error))}
         self._log.append([lifecycle(self._settings.session_id, "wrapper_error", data)])
+
+
+def _takes_messages(session: Session) -> bool:
+    """Whether the caller speaks messages with the command, so that lines of ours are messages to it and no prompt."""
+    streams, plan = session.streams, session.plan
+    return (
+        plan.stdin_messages
+        and plan.stdout_messages
+        and streams["stdin"].relayed
+        and streams["stdout"].relayed
+    )
 
 
 def _started(

@@ -72,6 +72,7 @@ class StreamRecords:
         *,
         held_back: bool = False,
         from_proxy: bool = False,
+        action_id: str | None = None,
         source: tuple[str, int, int] | None = None,
     ) -> Body:
         r"""Return the body for a line that is JSON.
@@ -102,6 +103,8 @@ class StreamRecords:
             suffix += b',"forwarded":false'
         if from_proxy:
             suffix += b',"origin":"claude-proxy"'
+        if action_id:
+            suffix += b',"action_id":' + _json(action_id)
         return self._judged(verdict, source) + b'"message":', line, suffix + END
 
     def text(

@@ -87,6 +87,16 @@ class SessionLog:
                 return False
             return True
 
+    def append_numbered(self, bodies: Bodies) -> int | None:
+        """As `append`; return the number of the first record, None if they are not in the log."""
+        with self._lock:
+            try:
+                self._append(bodies)
+            except OSError as error:
+                self._count_lost(bodies, error)
+                return None
+            return self._clock.seq - len(bodies)
+
     def try_append(self, bodies: Bodies) -> bool:
         """As `append`, for a caller that has the bodies still and tries again: what cannot be written is not lost."""
         with self._lock:

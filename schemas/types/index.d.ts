@@ -826,6 +826,18 @@ export type Config = {
     /** As `--interactive`. */
     mode?: "off" | "record" | "status" | false;
   } | null;
+  /** What others may do to a session. */
+  acting?: {
+    /** As `--act`. */
+    grant?: "full" | "off" | "restrain";
+  } | null;
+  /** Permission rules that are in force for a session. */
+  policy?: {
+    /** As `--policy`. */
+    file?: string | null;
+    /** What becomes of a session in which the policy cannot be put in force: it is stopped before its first prompt, or its log says so. */
+    on_failure?: "stop" | "tell";
+  } | null;
   /** Who may ask the server, and how often. */
   security?: {
     /** Requests of one client (a token, or an address without one), counted from the first request of each stretch of time; none: no limit. */

@@ -1,0 +1,116 @@
+"""The actions: what they take, who may do them, and why one is refused.
+
+A grant is given at the start of a session and never raised. ``restrain`` has the actions that can only make the agent
+do less; ``full`` has all, and those that ``restrain`` has not need a token that existed when the session began: a
+wrapped agent runs as the same user as its wrapper, so that user alone is nobody to be asked.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+__all__ = ["GRANTS", "STATUS", "VERBS", "ActionError", "Verb", "checked_arguments"]
+
+RESTRAIN: Final = ("interrupt", "deny", "pause", "stop")
+FULL: Final = (*RESTRAIN, "allow", "resume", "mode", "model")
+GRANTS: Final[Mapping[str, tuple[str, ...]]] = {"off": (), "restrain": RESTRAIN, "full": FULL}
+"""What a session with a grant takes."""
+
+STATUS: Final[Mapping[str, int]] = {
+    "token_needed": 401,
+    "acting_off": 403,
+    "not_granted": 403,
+    "token_too_new": 403,
+    "unknown_session": 404,
+    "unknown_question": 404,
+    "unknown_action": 404,
+    "already_answered": 409,
+    "cannot_pause": 409,
+    "not_paused": 409,
+    "stdin_closed": 409,
+    "ended": 409,
+    "too_large": 413,
+    "bad_arguments": 422,
+    "too_many": 429,
+    "not_recorded": 503,
+    "busy": 503,
+    "relay_unreachable": 503,
+    "unconfirmed": 504,
+}
+"""The HTTP status of each reason for a refusal."""
+
+LONGEST_TEXT: Final = 64 * 1024
+"""Bytes of a message to the model, or of an input: what Claude Code itself prints of a tool's input is far less."""
+HOW_TO_STOP: Final = ("end", "drain", "term")
+
+
+class ActionError(Exception):
+    """An action is refused: ``code`` is one of `STATUS`; ``facts`` are told with it, such as who was first."""
+
+    def __init__(self, code: str, sentence: str, **facts: Any) -> None:
+        super().__init__(f"{code}: {sentence}")
+        self.code = code
+        self.sentence = sentence
+        self.facts = facts
+
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+        return STATUS[self.code]
+
+
+class Verb:
+    """One action: what it takes (the type of each argument; those in ``needs`` are required)."""
+
+    __slots__ = ("help", "needs", "takes")
+
+    def __init__(self, help: str, needs: tuple[str, ...] = (), **takes: type) -> None:  # noqa: A002 - as argparse
+        self.help = help
+        self.needs = needs
+        self.takes = takes
+
+
+VERBS: Final[Mapping[str, Verb]] = {
+    "interrupt": Verb("interrupt the turn; the session goes on"),
+    "deny": Verb(
+        "answer a question with no",
+        ("request_id",),
+        request_id=str,
+        message=str,
+        stop_turn=bool,
+    ),
+    "allow": Verb(
+        "answer a question with yes", ("request_id",), request_id=str, updated_input=dict, remember=bool
+    ),
+    "pause": Verb("let no further tool start, and hold its question back from the caller"),
+    "resume": Verb("let tools start again, and pass on the questions that were held back"),
+    "mode": Verb("set the permission mode", ("value",), value=str),
+    "model": Verb("set the model", ("value",), value=str),
+    "stop": Verb("end the session, and its tools with it", how=str),
+}
+
+
+def checked_arguments(action: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments of an action, without those that are None. ActionError: they are not what it takes."""
+    verb = VERBS.get(action)
+    if verb is None:
+        raise ActionError("bad_arguments", f"there is no action {action!r}; there are {', '.join(VERBS)}")
+    given = {name: value for name, value in arguments.items() if value is not None}
+    for name, value in given.items():
+        if name not in verb.takes:
+            takes = ", ".join(verb.takes) or "nothing"
+            raise ActionError("bad_arguments", f"{action} takes {takes}, and no {name}")
+        if not isinstance(value, verb.takes[name]) or value == "":
+            raise ActionError("bad_arguments", f"{name} of {action} is no {_WORDS[verb.takes[name]]}")
+    for name in verb.needs:
+        if name not in given:
+            raise ActionError("bad_arguments", f"{action} needs {name}")
+    if action == "stop" and given.get("how", "end") not in HOW_TO_STOP:
+        raise ActionError(
+            "bad_arguments", f"how of stop is {given['how']!r}; it takes {', '.join(HOW_TO_STOP)}"
+        )
+    if any(len(str(value)) > LONGEST_TEXT for value in given.values()):
+        raise ActionError("too_large", f"an argument is longer than {LONGEST_TEXT} characters")
+    return given
+
+
+_WORDS: Final = {str: "text", bool: "true or false", dict: "object"}

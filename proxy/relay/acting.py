@@ -1,0 +1,382 @@
+"""The relay's side of acting on a live session: the socket, what is put into the streams, and the ladder of a stop.
+
+Rules it lives by:
+
+* A session without a grant and without a policy has none of this: no socket, no thread, no filter.
+* An action is on record with its author before its frame is sent. What cannot be recorded is not done.
+* Whoever uses the socket holds up nobody: it has a thread of its own, a size and a time for each request.
+* A stop goes on until the command is gone, and leaves no tool process behind.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import signal
+import threading
+import time
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from proxy.acting import address
+from proxy.acting.mediator import Answer, Mediator, Request
+from proxy.acting.verbs import ActionError
+from proxy.relay.injection import InjectingPump, Injection
+from proxy.sessions.private import open_private
+from proxy.sessions.record import lifecycle
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable, Mapping, Sequence
+
+    import psutil
+
+    from proxy.acting.mediator import Frames
+    from proxy.relay.pump import Pump
+    from proxy.relay.supervisor import Session
+    from proxy.sessions.writer import SessionLog
+
+_MOST_BYTES = 256 * 1024
+"""Of a request: four times the longest argument, for JSON may escape each character."""
+_SOCKET_S = 2.0
+"""For a request to come and its answer to be taken: the other end is a program on this machine, which has it ready."""
+_WRITE_S = 5.0
+"""For a frame to be written: a command that reads nothing for so long, or whose line is half written, is busy."""
+_STEP_S = 10.0
+"""Between the steps of a stop: Claude Code 2.1.330 ends in 0.3 s, and in 2 s while Bash runs."""
+_DRAIN_S = 300.0
+"""For the turn to come to its end after its input was closed."""
+_POLICY_S = 120.0
+"""For Claude Code to answer at its start, which took 20 s on a machine with five times as much to do as it could."""
+_REFUSALS_S = 1.0
+"""Between two records of refusals: whoever tries much fills no disk."""
+
+
+class _Asked(msgspec.Struct):
+    """A request as it comes through the socket."""
+
+    action_id: str = ""
+    action: str = ""
+    args: dict[str, Any] = {}
+    token: str | None = None
+    by: dict[str, Any] = {}
+
+
+_decode = msgspec.json.Decoder(_Asked).decode
+
+
+class Acting:
+    """Lets others act on a session, or puts a policy in force in it."""
+
+    def __init__(
+        self,
+        mediator: Mediator,
+        log: SessionLog,
+        data_dir: str,
+        pid: int,
+        *,
+        signal_command: Callable[[int], None],
+    ) -> None:
+        """``pid``: of the command; ``signal_command`` sends it a signal, and no other process."""
+        self._mediator = mediator
+        self._data_dir = data_dir
+        self._session_id = log.session_id
+        self._log = log
+        self._pid = pid
+        self._signal_command = signal_command
+        self._exited = threading.Event()
+        self._listening: socket.socket | None = None
+        self._stopping = threading.Lock()
+        self._climber: threading.Thread | None = None
+        self._refused_at = 0.0
+        self._refused = 0
+        self._stdin: InjectingPump | None = None
+        self._stdout: InjectingPump | None = None
+
+    def filters(self) -> dict[str, Callable[[bytes], tuple[bool, Sequence[bytes]]]]:
+        """Return what sees the lines of each stream."""
+        return {
+            "stdin": self._mediator.from_caller,
+            "stdout": lambda line: (self._mediator.from_command(line), ()),
+        }
+
+    def start(self, pumps: Mapping[str, Pump], policy: Mapping[str, Any] | None) -> None:
+        """Start the pumps of the session, and take actions from now on.
+
+        With a policy, no line of the caller is read before Claude Code has confirmed it.
+        """
+        stdin, stdout = pumps["stdin"], pumps["stdout"]
+        assert isinstance(stdin, InjectingPump)
+        assert isinstance(stdout, InjectingPump)
+        self._stdin, self._stdout = stdin, stdout
+        if self._mediator.grant != "off":
+            self._take_actions()
+        for pump in pumps.values():
+            if pump is not stdin or policy is None or policy["shadow"]:
+                pump.start()
+        if policy is not None and not policy["shadow"]:
+            stdin.start_injecting()
+            threading.Thread(target=self._begin_with, args=(policy,), name="policy", daemon=True).start()
+
+    def _take_actions(self) -> None:
+        try:
+            self._listening = address.listen(self._data_dir, self._session_id)
+        except OSError:  # a data directory that cannot be used: nobody can act, and all else goes on
+            return
+        threading.Thread(target=self._listen, args=(self._listening,), name="acting", daemon=True).start()
+
+    def command_exited(self) -> None:
+        """The command is gone: nothing is left to act on."""
+        self._exited.set()
+
+    def end(self) -> None:
+        """Take no more actions, and leave nothing of a stop undone."""
+        self._exited.set()
+        if self._climber is not None:
+            self._climber.join()
+        if self._listening is not None:
+            address.remove(self._data_dir, self._session_id)
+
+    # -- a policy --------------------------------------------------------------------------------------------
+
+    def _begin_with(self, policy: Mapping[str, Any]) -> None:
+        """Put a policy in force, and let the caller's lines pass; or stop the session before its first prompt."""
+        assert self._stdin is not None
+        if not self._put_in_force(policy["permissions"], policy["sha256"]) and policy["on_failure"] == "stop":
+            self._climb("end", None, "the policy could not be put in force")
+            self._stdin.give_up()
+        self._stdin.start()
+
+    def _put_in_force(self, rules: Mapping[str, Any], sha256: str) -> bool:
+        """Put rules in force; return whether Claude Code confirms each of them."""
+        assert self._stdin is not None
+        in_force = self._mediator.policy or {}
+        wanted = {
+            (behavior, rule) for behavior in ("deny", "ask", "allow") for rule in in_force.get(behavior, ())
+        }
+        set_, listed = Answer(), Answer()
+        about: dict[str, Any] = {"sha256": sha256, "rules": len(wanted)}
+        if dropped := len(rules.get("ask", ())) - len(in_force.get("ask", ())):
+            about["dropped_ask_rules"] = dropped  # nobody would be asked, so Claude Code would deny
+        self._stdin.inject(
+            Injection(self._mediator.rules_frame(set_), before=[self._record("policy_sent", about)])
+        )
+        self._stdin.inject(self._mediator.request_frame("list_permission_rules", listed))
+        why = self._unconfirmed(wanted, set_, listed)
+        about |= {"why": why} if why else {}
+        self._log.append([self._record("policy_failed" if why else "policy_applied", about)])
+        return not why
+
+    def _unconfirmed(self, wanted: set[tuple[str, str]], set_: Answer, listed: Answer) -> str | None:
+        """Return why it is not certain that all rules are in force, None if it is."""
+        until = time.monotonic() + _POLICY_S
+        for answer in (set_, listed):
+            while not answer.wait(0.5):
+                if self._exited.is_set() or time.monotonic() > until:
+                    return "Claude Code did not answer"
+            if answer.error is not None:
+                return f"Claude Code refused: {answer.error}"
+        try:
+            in_force = {(one["behavior"], one["rule"]) for one in listed.content["state"]["rules"]}
+        except (LookupError, TypeError):
+            return "Claude Code's list of rules is of another make-up"
+        missing = [f"{behavior} {rule}" for behavior, rule in sorted(wanted - in_force)]
+        return f"not in force: {', '.join(missing)}" if missing else None
+
+    # -- the socket ------------------------------------------------------------------------------------------
+
+    def _listen(self, listening: socket.socket) -> None:
+        while not self._exited.is_set():
+            try:
+                connection, _ = listening.accept()
+            except OSError:
+                return
+            with connection, contextlib.suppress(OSError):
+                connection.settimeout(_SOCKET_S)
+                if asked := _received(connection):
+                    connection.sendall(self._answer(asked) + b"\n")
+
+    def _answer(self, data: bytes) -> bytes:
+        asked = _Asked()
+        try:
+            try:
+                asked = _decode(data)
+            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+                raise ActionError("bad_arguments", f"the request cannot be read: {error}") from error
+            return msgspec.json.encode({"ok": True, "seq": self._act(asked)})
+        except ActionError as error:
+            self._note_refusal(asked, error)
+            about = {"error": error.code, "message": error.sentence, **error.facts}
+            return msgspec.json.encode({"ok": False, **about})
+
+    def _act(self, asked: _Asked) -> int:
+        """Do an action; return the number of its record."""
+        request = Request(asked.action_id, asked.action, asked.args, asked.token)
+        arguments = self._mediator.check(request)
+        if self._exited.is_set():
+            raise ActionError("ended", "the command has exited")
+        assert self._stdin is not None
+        if asked.action == "stop":
+            return self._stop(asked, arguments)
+        if self._stdin.ended:
+            raise ActionError("stdin_closed", "the caller has closed the command's input")
+        frames = self._mediator.frames(request, arguments)
+        try:
+            return self._send(asked, arguments, frames)
+        except ActionError:
+            frames.undo()
+            raise
+
+    def _send(self, asked: _Asked, arguments: Mapping[str, Any], frames: Frames) -> int:
+        assert self._stdin is not None
+        assert self._stdout is not None
+        action = self._record("action", _about(asked, arguments))
+        came: SimpleQueue[int | None] = SimpleQueue()
+        first, *more = frames.to_command
+        self._stdin.inject(Injection(first, before=[action], tag=asked.action_id, done=came.put))
+        for line in more:
+            self._stdin.inject(Injection(line, tag=asked.action_id))
+        try:
+            seq = came.get(timeout=_WRITE_S)
+        except Empty:
+            raise ActionError("busy", "the command does not read, or a line to it is half written") from None
+        if seq is None:
+            raise ActionError("not_recorded", "the action could not be recorded, so it was not done")
+        for line in frames.to_caller:
+            self._stdout.inject(Injection(line, tag=asked.action_id))
+        for line in frames.held:
+            delivered = self._record("delivered", {"action_id": asked.action_id})
+            self._stdout.inject(Injection(line, before=[delivered], is_recorded=True))
+        return seq
+
+    def _note_refusal(self, asked: _Asked, error: ActionError) -> None:
+        """Put a refusal on record: one a second, with a count of those that were not."""
+        now = time.monotonic()
+        self._refused += 1
+        if now - self._refused_at >= _REFUSALS_S:
+            about = {**_about(asked, {}), "error": error.code, **error.facts, "refusals": self._refused}
+            self._log.append([self._record("action_refused", about)])
+            self._refused_at, self._refused = now, 0
+
+    # -- a stop ----------------------------------------------------------------------------------------------
+
+    def _stop(self, asked: _Asked, arguments: Mapping[str, Any]) -> int:
+        if not self._stopping.acquire(blocking=False):
+            raise ActionError("already_answered", "the session is being stopped", by="api")
+        how = arguments.get("how", "end")
+        seq = self._log.append_numbered([self._record("action", _about(asked, arguments))])
+        if seq is None:
+            self._stopping.release()
+            raise ActionError("not_recorded", "the action could not be recorded, so it was not done")
+        self._climber = threading.Thread(
+            target=self._climb, args=(how, asked.action_id), name="stop", daemon=True
+        )
+        self._climber.start()
+        return seq
+
+    def _climb(self, how: str, action_id: str | None, reason: str = "stopped") -> None:
+        """Take one step after the other until the command is gone, and none of its tools is left."""
+        import psutil  # noqa: PLC0415 - few sessions come to this
+
+        steps: list[tuple[str, Callable[[], None], float]] = [
+            ("end_session", lambda: self._end_session(reason, action_id), _STEP_S),
+            ("SIGTERM", lambda: self._signal_command(signal.SIGTERM), _STEP_S),
+            ("SIGKILL", lambda: self._signal_command(signal.SIGKILL), _STEP_S),
+        ]
+        if how == "drain":
+            steps[0] = ("close_stdin", self._close_stdin, _DRAIN_S)
+        tools: set[psutil.Process] = set()
+        for step, take, patience_s in steps[1:] if how == "term" else steps:
+            if self._exited.is_set():
+                break
+            # Tools lead sessions of their own, and would live on: who they are is known only while their parent lives.
+            tools |= _descendants(self._pid)
+            self._log.append([self._record("action_step", {"action_id": action_id, "step": step})])
+            take()
+            self._exited.wait(patience_s)
+        for tool in tools:
+            with contextlib.suppress(psutil.Error):  # it is gone, as most are
+                tool.kill()
+
+    def _end_session(self, reason: str, action_id: str | None) -> None:
+        if self._stdin is not None and not self._stdin.ended:
+            frame = self._mediator.request_frame("end_session", reason=reason)
+            self._stdin.inject(Injection(frame, tag=action_id))
+
+    def _close_stdin(self) -> None:
+        if self._stdin is not None:
+            self._stdin.give_up()
+
+    def _record(self, event_type: str, data: Mapping[str, Any]) -> Any:
+        return lifecycle(self._session_id, event_type, dict(data))
+
+
+def make(
+    grant: str,
+    rules: Mapping[str, Any] | None,
+    data_dir: str,
+    log: SessionLog,
+    session: Session,
+    *,
+    signal_command: Callable[[int], None],
+) -> Acting:
+    """Return what lets others act on a session with a grant, or puts rules in force in it."""
+    asks = _has_option(session.command, "--permission-prompt-tool", "stdio")
+    if rules is not None and not asks:  # nobody would be asked, and Claude Code denies then
+        rules = {name: value for name, value in rules.items() if name != "ask"}
+    tokens = may_act(data_dir) if grant == "full" else frozenset()
+    mediator = Mediator(grant, tokens, asks=asks, policy=None if rules is None else dict(rules))
+    return Acting(mediator, log, data_dir, session.pid, signal_command=signal_command)
+
+
+def _has_option(command: Sequence[str], option: str, value: str) -> bool:
+    return f"{option}={value}" in command or any(
+        pair == (option, value) for pair in itertools.pairwise(command)
+    )
+
+
+def _about(asked: _Asked, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    return {"action_id": asked.action_id, "action": asked.action, "args": dict(arguments), "by": asked.by}
+
+
+def _descendants(pid: int) -> set[psutil.Process]:
+    import psutil  # noqa: PLC0415 - as above
+
+    try:
+        return set(psutil.Process(pid).children(recursive=True))
+    except psutil.Error:
+        return set()
+
+
+def may_act(data_dir: str) -> frozenset[str]:
+    """Return the SHA-256 of each token with the scope `act`, as they are now: none that is made later counts."""
+    try:
+        with open(open_private(os.path.join(data_dir, "tokens.json"), os.O_RDONLY), "rb") as file:
+            tokens = msgspec.json.decode(file.read(), type=_Tokens).tokens
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+        return frozenset()
+    return frozenset(token.sha256 for token in tokens if "act" in token.scopes)
+
+
+class _Token(msgspec.Struct):
+    sha256: str
+    scopes: list[str]
+
+
+class _Tokens(msgspec.Struct):
+    tokens: list[_Token]
+
+
+def _received(connection: socket.socket) -> bytes:
+    """Return one line, nothing where there is none within the limits."""
+    data = bytearray()
+    until = time.monotonic() + _SOCKET_S
+    while b"\n" not in data:
+        chunk = connection.recv(65536)
+        if not chunk or len(data) > _MOST_BYTES or time.monotonic() > until:
+            return b""
+        data += chunk
+    return bytes(data.partition(b"\n")[0])

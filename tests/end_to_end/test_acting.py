@@ -1,0 +1,206 @@
+"""Acting on the real Claude Code, with both kinds of clients that its users have."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any
+
+import anyio.to_thread
+import pytest
+
+from proxy.acting.address import connect
+from tests.rig.answers import Gate, Reply, says, text, tool, uses
+from tests.rig.environment import Surroundings
+from tests.rig.stage import Stage
+from tests.rig.wrapping import Wrapped
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from claude_agent_sdk import PermissionResultAllow
+
+    from tests.rig.messages_api import MessagesApi
+
+pytestmark = pytest.mark.anyio
+TOKEN = "cp_token"
+ASKS = ("--permission-prompt-tool", "stdio")
+
+
+class Acted:
+    """A stage whose sessions others act on."""
+
+    def __init__(self, api: MessagesApi, claude: Path, folder: Path, *options: str) -> None:
+        self.wrapped = Wrapped(folder, claude, options)
+        self.stage = Stage(api, self.wrapped.command, Surroundings(folder / "home"))
+        self.wrapped.data_dir.mkdir(mode=0o700)
+        token = {"name": "phone", "scopes": ["act"], "sha256": hashlib.sha256(TOKEN.encode()).hexdigest()}
+        tokens = self.wrapped.data_dir / "tokens.json"
+        tokens.write_text(json.dumps({"version": 1, "tokens": [token]}))
+        tokens.chmod(0o600)
+
+    async def act(self, action: str, **arguments: Any) -> Any:
+        """Do an action on the only session."""
+        return await anyio.to_thread.run_sync(self._act, action, arguments)
+
+    def _act(self, action: str, arguments: dict[str, Any]) -> Any:
+        (log,) = [
+            path for path in (self.wrapped.data_dir / "sessions").glob("*.jsonl") if not path.is_symlink()
+        ]
+        asked = {"action_id": f"a-{action}", "action": action, "args": arguments, "token": TOKEN}
+        with connect(str(self.wrapped.data_dir), log.stem, 60) as connection:
+            connection.sendall(json.dumps(asked).encode() + b"\n")
+            return json.loads(connection.makefile().readline())
+
+
+@pytest.fixture
+def acted(api: MessagesApi, claude: Path, tmp_path: Path) -> Acted:
+    """A stage with the whole grant."""
+    return Acted(api, claude, tmp_path, "--act", "full")
+
+
+async def test_a_question_is_answered_from_elsewhere(acted: Acted) -> None:
+    """The tool runs, the caller's dialog is withdrawn, and the next question is the caller's own."""
+    stage = acted.stage
+    first, second = stage.project / "a", stage.project / "b"
+    stage.answer(
+        {
+            "one": [uses("Write", file_path=str(first), content="x"), says("One.")],
+            "two": [uses("Write", file_path=str(second), content="x"), says("Two.")],
+        }
+    )
+    answers = {
+        "can_use_tool": lambda request: (
+            None if "a" in request["input"]["file_path"][-1] else {"behavior": "allow"}
+        )
+    }
+    async with stage.raw(*ASKS, answers=answers) as client:
+        await client.say("one")
+        question = await client.until(lambda message: message["type"] == "control_request")
+        assert (await acted.act("allow", request_id=question["request_id"]))["ok"]
+        withdrawn = await client.until(lambda message: message["type"] == "control_cancel_request")
+        assert withdrawn["request_id"] == question["request_id"]
+        await client.result()
+        assert first.exists()
+        await client.turn("two")
+        assert second.exists()
+
+
+async def test_the_python_sdk_hears_that_it_need_not_answer(acted: Acted) -> None:
+    """Its callback is cancelled, and its next turns are its own."""
+    stage = acted.stage
+    stage.answer(
+        {
+            "one": [uses("Write", file_path=str(stage.project / "a"), content="x"), says("One.")],
+            "two": [says("Two.")],
+        }
+    )
+    asked, cancelled = anyio.Event(), anyio.Event()
+
+    async def never(*_: Any) -> PermissionResultAllow:
+        asked.set()
+        try:
+            await anyio.sleep_forever()
+        finally:
+            cancelled.set()
+        raise AssertionError
+
+    async with stage.sdk(can_use_tool=never) as actor, anyio.create_task_group() as tasks:
+        await actor.client.query("one")
+        tasks.start_soon(actor.result)
+        await asked.wait()
+        (log,) = acted.wrapped.logs()
+        lines = [json.loads(record.line) for record in log.lines("stdout")]
+        (question,) = [
+            one["request_id"] for one in lines if one.get("request", {}).get("subtype") == "can_use_tool"
+        ]
+        assert (await acted.act("deny", request_id=question, message="not now"))["ok"]
+        with anyio.fail_after(60):
+            await cancelled.wait()
+    assert not (stage.project / "a").exists()
+
+
+async def test_a_pause_lets_no_tool_start_and_loses_nothing(acted: Acted) -> None:
+    """In the mode that asks nobody; afterwards the same turn goes on."""
+    stage = acted.stage
+    gate = Gate()
+    path = stage.project / "a"
+    calls = Reply((text("I write."), tool("Write", file_path=str(path), content="x")), "tool_use", gate=gate)
+    stage.answer({"go": [calls, says("Done.")]})
+    bypass = (*ASKS, "--permission-mode", "bypassPermissions")
+    async with stage.raw(
+        *bypass, env={"IS_SANDBOX": "1"}, answers={"can_use_tool": lambda _: {"behavior": "allow"}}
+    ) as client:
+        await client.say("go")
+        await gate.reached()
+        assert (await acted.act("pause"))["ok"]
+        gate.open()
+        while not [one for one in acted.wrapped.logs()[0].lines("stdout") if b'"can_use_tool"' in one.line]:
+            await anyio.lowlevel.checkpoint()
+        assert not path.exists()
+        assert (await acted.act("resume"))["ok"]
+        result = await client.result()
+    assert (result["num_turns"], path.exists()) == (2, True)
+
+
+async def test_a_turn_is_interrupted_and_the_session_goes_on(acted: Acted) -> None:
+    """As by the caller's own interrupt."""
+    stage = acted.stage
+    gate = Gate()
+    stage.answer(
+        {"one": [Reply((text("Once upon a time there was a story."),), gate=gate)], "two": [says("Two.")]}
+    )
+    async with stage.raw() as client:
+        await client.say("one")
+        await gate.reached()
+        assert (await acted.act("interrupt"))["ok"]
+        result = await client.result()
+        gate.open()
+        assert result["subtype"] == "error_during_execution"
+        assert (await client.turn("two"))["result"] == "Two."
+
+
+async def test_a_stop_ends_a_running_tool(acted: Acted) -> None:
+    """With all that it has started."""
+    stage = acted.stage
+    marker = stage.project / "started"
+    stage.answer({"go": [uses("Bash", command=f"touch {marker}; sleep 600"), says("Done.")]})
+    async with stage.raw("--permission-mode", "bypassPermissions", env={"IS_SANDBOX": "1"}) as client:
+        await client.say("go")
+        while not marker.exists():
+            await anyio.lowlevel.checkpoint()
+        assert (await acted.act("stop"))["ok"]
+        while await client.read() is not None:
+            pass
+    import psutil  # noqa: PLC0415
+
+    assert not [
+        one for one in psutil.process_iter(["cmdline"]) if str(marker) in " ".join(one.info["cmdline"] or [])
+    ]
+
+
+async def test_a_policy_binds_in_every_mode(api: MessagesApi, claude: Path, tmp_path: Path) -> None:
+    """Past bypassPermissions and allowed tools, in subagents, and after the caller's own rules."""
+    policy = tmp_path / "policy.yaml"
+    policy.write_text("permissions: {deny: ['Bash(touch *)']}")
+    acted = Acted(api, claude, tmp_path, "--policy", str(policy))
+    stage = acted.stage
+    path = stage.project / "touched"
+    agent = uses("Agent", description="touch", prompt="sub touches", subagent_type="general-purpose")
+    stage.answer(
+        {
+            "main touches": [uses("Bash", command=f"touch {path}"), says("Done.")],
+            "delegate": [agent, says("Done.")],
+            "sub touches": [uses("Bash", command=f"touch {path}"), says("Done.")],
+        }
+    )
+    bypass = ("--permission-mode", "bypassPermissions", "--allowedTools", "Bash")
+    async with stage.raw(*bypass, env={"IS_SANDBOX": "1"}) as client:
+        await client.turn("main touches")
+        await client.turn("delegate")
+        await client.control("apply_flag_settings", settings={"permissions": {"deny": ["WebFetch"]}})
+        await client.turn("main touches")
+        listed = await client.control("list_permission_rules")
+    rules = {rule["rule"] for rule in listed["response"]["state"]["rules"] if rule["behavior"] == "deny"}
+    assert rules >= {"Bash(touch *)", "WebFetch"}
+    assert not path.exists()

@@ -1,0 +1,331 @@
+"""The relay's side of acting: the socket, what is put into the streams, the ladder of a stop, a policy."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+import socket
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from proxy.acting.address import connect
+from tests.relay.wrapper import BOUND_S, Running, Wrapper, ends, read_all, read_line, write_all
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+STREAM_JSON = ("-p", "--input-format", "stream-json", "--output-format", "stream-json")
+TOKEN = "cp_token"
+STAND_IN = f"""\
+#!{sys.executable} -IS
+import json, os, signal, subprocess, sys
+mode = os.environ.get("MODE", "")
+if "deaf" in mode:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+null = subprocess.DEVNULL
+tool = subprocess.Popen(["sleep", "1000"], start_new_session=True, stdin=null, stdout=null, stderr=null)
+print(json.dumps({{"type": "keep_alive", "tool": tool.pid}}), flush=True)
+rules = {{}}
+for line in sys.stdin:
+    message = json.loads(line)
+    print(json.dumps({{"type": "keep_alive", "got": message}}), flush=True)
+    request = message.get("request", {{}})
+    if message["type"] != "control_request":
+        continue
+    answer = {{"subtype": "success", "request_id": message["request_id"]}}
+    if request["subtype"] == "apply_flag_settings":
+        if "refuses" in mode:
+            answer = {{**answer, "subtype": "error", "error": "unsupported_request"}}
+        elif "loses" not in mode:
+            rules = request["settings"]["permissions"] or {{}}
+    if request["subtype"] == "list_permission_rules":
+        listed = [{{"behavior": b, "rule": r}} for b in ("deny", "ask", "allow") for r in rules.get(b, [])]
+        answer["response"] = {{"state": {{"rules": listed}}}}
+    print(json.dumps({{"type": "control_response", "response": answer}}), flush=True)
+    if request["subtype"] == "end_session" and "deaf" not in mode:
+        os.kill(tool.pid, signal.SIGKILL)
+        sys.exit(0)
+    if request["subtype"] == "interrupt":
+        question = {{"subtype": "can_use_tool", "tool_name": "Write", "input": {{}}}}
+        print(json.dumps({{"type": "control_request", "request_id": "q", "request": question}}), flush=True)
+while "deaf" in mode:
+    signal.pause()
+tool.kill()
+"""
+
+
+@pytest.fixture
+def stand_in(tmp_path: Path) -> Path:
+    """A program by the name of ``claude`` that says what it got, and has a tool that leads a session of its own."""
+    program = tmp_path / "bin" / "claude"
+    program.parent.mkdir()
+    program.write_text(STAND_IN)
+    program.chmod(0o755)
+    return program
+
+
+class Acted:
+    """A session that others act on."""
+
+    def __init__(self, wrapper: Wrapper, running: Running) -> None:
+        self.wrapper = wrapper
+        self.running = running
+
+    def line(self) -> Any:
+        """Return the next line that the caller gets."""
+        return json.loads(read_line(self.running.reader))
+
+    def got(self) -> Any:
+        """Return the next line that the command got, as it says."""
+        return self.line()["got"]
+
+    def say(self, message: dict[str, Any]) -> None:
+        """Send a line of the caller."""
+        write_all(self.running.writer, json.dumps(message).encode() + b"\n")
+
+    def act(self, action: str, token: str | None = None, **arguments: Any) -> Any:
+        """Ask for an action."""
+        (path,) = self.wrapper.paths()
+        asked = {
+            "action_id": f"a-{action}",
+            "action": action,
+            "args": arguments,
+            "token": token,
+            "by": {"name": "me"},
+        }
+        with connect(str(self.wrapper.data_dir), path.stem, BOUND_S) as connection:
+            connection.sendall(json.dumps(asked).encode() + b"\n")
+            return json.loads(connection.makefile().readline())
+
+
+def start(
+    wrapper: Wrapper, stand_in: Path, *options: str, mode: str = "", arguments: Sequence[str] = STREAM_JSON
+) -> Acted:
+    """Start a session."""
+    wrapper.data_dir.mkdir(mode=0o700, exist_ok=True)
+    token = {"name": "phone", "scopes": ["act"], "sha256": hashlib.sha256(TOKEN.encode()).hexdigest()}
+    tokens = wrapper.data_dir / "tokens.json"
+    tokens.write_text(json.dumps({"version": 1, "tokens": [token]}))
+    tokens.chmod(0o600)
+    env = {**os.environ, "MODE": mode}
+    return Acted(wrapper, wrapper.start(stand_in, *arguments, options=options, env=env))
+
+
+def test_without_a_grant_nobody_acts(wrapper: Wrapper, stand_in: Path) -> None:
+    """No socket, no thread, no record."""
+    session = start(wrapper, stand_in)
+    with session.running:
+        session.line()
+        assert not (wrapper.data_dir / "acting").exists()
+        with pytest.raises(FileNotFoundError):
+            session.act("interrupt")
+        session.running.end()
+    assert "acting" not in wrapper.started()
+
+
+def test_text_takes_no_frames(wrapper: Wrapper, stand_in: Path) -> None:
+    """What reads text would take a frame for a part of the prompt: nobody acts there, and the log says why."""
+    session = start(wrapper, stand_in, "--act", "full", arguments=("-p", "--output-format", "json"))
+    with session.running:
+        session.line()
+        assert wrapper.started()["acting"] == {"grant": "off", "why": "stdin carries text"}
+        with pytest.raises(FileNotFoundError):
+            session.act("interrupt")
+        session.running.end()
+
+
+def test_an_action_is_on_record_before_its_frame(wrapper: Wrapper, stand_in: Path) -> None:
+    """With its author; the frame says whose it is, and Claude Code's answer stays here."""
+    session = start(wrapper, stand_in, "--act", "restrain")
+    with session.running:
+        session.line()
+        answer = session.act("interrupt")
+        assert session.got()["request"] == {"subtype": "interrupt"}
+        assert session.line()["request_id"] == "q"  # and not the response
+        session.running.end()
+    log = wrapper.finished_log()
+    action, frame, *_ = (record for record in log.records if record.fields["seq"] >= answer["seq"])
+    assert action.fields["event"]["event_type"] == "action"
+    about = {"action_id": "a-interrupt", "action": "interrupt", "args": {}, "by": {"name": "me"}}
+    assert action.fields["event"]["data"] == about
+    assert (frame.fields["origin"], frame.fields["action_id"]) == ("claude-proxy", "a-interrupt")
+    held = [record.fields for record in log.records if record.fields.get("forwarded") is False]
+    assert [record["message"]["type"] for record in held] == ["control_response"]
+    assert "undelivered" not in log.event("session_ended")
+
+
+def test_a_question_has_one_answer(wrapper: Wrapper, stand_in: Path) -> None:
+    """The caller is told what was answered for it, and its late answer never arrives."""
+    session = start(wrapper, stand_in, "--act", "full")
+    with session.running:
+        session.line()
+        session.act("interrupt")
+        session.got()
+        session.line()
+        assert session.act("allow", request_id="q")["error"] == "token_needed"
+        assert session.act("allow", TOKEN, request_id="q")["ok"]
+        told = {session.line().get("type"), session.line().get("type")}
+        assert told == {"control_cancel_request", "keep_alive"}
+        late = {"subtype": "success", "request_id": "q", "response": {"behavior": "deny", "message": "late"}}
+        session.say({"type": "control_response", "response": late})
+        session.say({"type": "keep_alive"})
+        assert session.got() == {"type": "keep_alive"}
+        assert session.act("deny", request_id="q")["by"] == "api"
+        session.running.end()
+    refusals = [
+        r.fields["event"]["data"] for r in wrapper.finished_log().records if "action_refused" in str(r.fields)
+    ]
+    assert refusals[0]["error"] == "token_needed"
+
+
+@pytest.mark.parametrize("mode", ["", "deaf"])
+def test_a_stop_leaves_no_tool_behind(wrapper: Wrapper, stand_in: Path, mode: str) -> None:
+    """Whatever it takes: a request, then signals, and in the end the tools one by one."""
+    session = start(wrapper, stand_in, "--act", "restrain", mode=mode)
+    with session.running:
+        tool = session.line()["tool"]
+        assert session.act("stop")["ok"]
+        assert session.act("stop")["error"] in ("already_answered", "ended")
+        read_all(session.running.reader)
+        assert session.running.wait(BOUND_S) == (-9 if mode else 0)
+    ends(tool)
+    events = [record.fields.get("event", {}) for record in wrapper.finished_log().records]
+    steps = [event["data"]["step"] for event in events if event.get("event_type") == "action_step"]
+    assert steps == (["end_session", "SIGTERM", "SIGKILL"] if mode else ["end_session"])
+    assert os.listdir(wrapper.data_dir / "acting") == []
+
+
+def test_a_drain_ends_the_input(wrapper: Wrapper, stand_in: Path) -> None:
+    """The command finishes what it does; the caller's next line finds nobody."""
+    session = start(wrapper, stand_in, "--act", "restrain")
+    with session.running:
+        tool = session.line()["tool"]
+        assert session.act("stop", how="drain")["ok"]
+        read_all(session.running.reader)
+        assert session.running.wait(BOUND_S) == 0
+    ends(tool)
+
+
+def test_a_closed_input_takes_no_frames(wrapper: Wrapper, stand_in: Path) -> None:
+    """What the caller has closed stays closed."""
+    session = start(wrapper, stand_in, "--act", "restrain", mode="deaf")
+    with session.running:
+        tool = session.line()["tool"]
+        assert session.running.stdin is not None
+        session.running.stdin.close()
+        while session.act("interrupt").get("error") != "stdin_closed":
+            pass  # until the relay has seen it
+        session.running.kill()
+    os.kill(tool, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("data", [b"", b"x" * 400_000, b"[]\n", b"\xff\n", b'{"action":"interrupt"'])
+def test_whoever_writes_nonsense_harms_nobody(wrapper: Wrapper, stand_in: Path, data: bytes) -> None:
+    """Garbage, too much, too little; the next one is answered."""
+    session = start(wrapper, stand_in, "--act", "restrain")
+    with session.running:
+        session.line()
+        (path,) = wrapper.paths()
+        with connect(str(wrapper.data_dir), path.stem, BOUND_S) as connection:
+            try:
+                connection.sendall(data)
+                connection.shutdown(socket.SHUT_WR)
+                connection.recv(4096)
+            except OSError:
+                pass  # it was cut off
+        assert session.act("interrupt")["ok"]
+        session.got()
+        session.line()
+        session.running.end()
+
+
+POLICY = "permissions: {deny: ['Bash(rm *)'], ask: [WebFetch]}"
+
+
+def policy(tmp_path: Path, text: str = POLICY) -> tuple[str, str]:
+    """Return the option for a policy."""
+    path = tmp_path / "policy.yaml"
+    path.write_text(text)
+    return "--policy", str(path)
+
+
+def test_a_policy_is_in_force_before_the_first_line(wrapper: Wrapper, stand_in: Path, tmp_path: Path) -> None:
+    """Sent, listed, confirmed; then the caller's lines pass. Where nobody can be asked, no rule asks."""
+    session = start(wrapper, stand_in, *policy(tmp_path))
+    with session.running:
+        session.say({"type": "keep_alive"})
+        session.line()
+        permissions = {"deny": ["Bash(rm *)"]}
+        assert session.got()["request"]["settings"] == {"permissions": permissions}
+        assert session.got()["request"] == {"subtype": "list_permission_rules"}
+        assert session.got() == {"type": "keep_alive"}
+        session.running.end()
+    log = wrapper.finished_log()
+    assert log.event("policy_applied")["dropped_ask_rules"] == 1
+    assert log.event("session_started")["policy"]["permissions"]["ask"] == ["WebFetch"]
+
+
+@pytest.mark.parametrize("mode", ["refuses", "loses"])
+def test_a_policy_that_is_not_in_force_stops_the_session(
+    wrapper: Wrapper, stand_in: Path, tmp_path: Path, mode: str
+) -> None:
+    """Refused, or taken and not kept: the caller's first line never arrives."""
+    session = start(wrapper, stand_in, *policy(tmp_path), mode=mode)
+    with session.running:
+        session.say({"type": "keep_alive"})
+        lines = [json.loads(line) for line in read_all(session.running.reader).splitlines()]
+        assert session.running.wait(BOUND_S) == 0
+    got = [line["got"]["request"]["subtype"] for line in lines if "got" in line]
+    assert got == ["apply_flag_settings", "list_permission_rules", "end_session"]
+    why = {"refuses": "Claude Code refused: unsupported_request", "loses": "not in force: deny Bash(rm *)"}
+    assert wrapper.finished_log().event("policy_failed")["why"] == why[mode]
+
+
+def test_a_shadow_policy_sends_nothing(wrapper: Wrapper, stand_in: Path, tmp_path: Path) -> None:
+    """It is on record, for who reads it."""
+    session = start(wrapper, stand_in, *policy(tmp_path, f"{POLICY}\nshadow: true"))
+    with session.running:
+        session.say({"type": "keep_alive"})
+        session.line()
+        assert session.got() == {"type": "keep_alive"}
+        session.running.end()
+    assert wrapper.started()["policy"]["shadow"] is True
+
+
+def test_a_policy_that_cannot_be_used_stops_everything(wrapper: Wrapper, tmp_path: Path) -> None:
+    """One line and status 2, before anything starts: a wrong file, a session of text."""
+    for text, arguments, said in (
+        ("permissions: {}", STREAM_JSON, "it has no rule"),
+        (POLICY, ("-p", "hello"), "--input-format stream-json"),
+    ):
+        ran = wrapper.run("claude", *arguments, options=policy(tmp_path, text))
+        assert (ran.status, ran.stdout, len(ran.stderr.splitlines())) == (2, b"", 1)
+        assert said in ran.stderr.decode()
+    assert not wrapper.data_dir.exists()
+
+
+def test_a_grant_and_a_policy_come_from_the_configuration(
+    wrapper: Wrapper, stand_in: Path, tmp_path: Path
+) -> None:
+    """As by the options; a policy that cannot be put in force is only told where that is wanted."""
+    path = tmp_path / "config.yaml"
+    path.write_text(f"acting: {{grant: restrain}}\npolicy: {{file: {policy(tmp_path)[1]}, on_failure: tell}}")
+    session = start(wrapper, stand_in, "--config", str(path), mode="refuses")
+    with session.running:
+        session.say({"type": "keep_alive"})
+        session.line()
+        assert [session.got()["request"]["subtype"] for _ in range(2)] == [
+            "apply_flag_settings",
+            "list_permission_rules",
+        ]
+        assert session.got() == {"type": "keep_alive"}
+        assert session.act("interrupt")["ok"]
+        session.got()
+        session.line()
+        session.running.end()
+    assert wrapper.finished_log().event("policy_failed")["why"]
