@@ -2,24 +2,42 @@
 
     python -m tools.generate_schemas
 
-Run it after a change of ``proxy/events/vocabulary.py``; tests hold what it writes current.
+Run it after a change of ``proxy/events/vocabulary.py`` or of a model that ``proxy/api/published.py`` names; tests hold
+what it writes current.
 """
 
 import json
 import runpy
 from pathlib import Path
+from typing import Any
 
+from proxy.api.published import PUBLISHED
 from proxy.events import vocabulary
+from tools.model_schemas import schema_of
 
-__all__ = ["main"]
+__all__ = ["main", "texts"]
 
 SCHEMAS = Path(__file__).parents[1] / "schemas"
 
 
+def texts() -> dict[str, str]:
+    """Return the text of each schema that is made, by its path below ``schemas``."""
+    files = {model: f"{name}.json" for name, (_, model) in PUBLISHED.items()}
+    made: dict[str, Any] = {"events.json": vocabulary.schema()}
+    for name, (title, model) in PUBLISHED.items():
+        head = {
+            "$schema": "https://json-schema.org/draft/2020-12/schema",
+            "$id": f"/api/{name}.json",
+            "title": title,
+        }
+        made[f"api/{name}.json"] = head | schema_of(model, files)
+    return {path: json.dumps(schema, indent=2) + "\n" for path, schema in made.items()}
+
+
 def main() -> None:
     """Write the files."""
-    events = json.dumps(vocabulary.schema(), indent=2)
-    (SCHEMAS / "events.json").write_text(f"{events}\n", encoding="utf-8")
+    for path, text in texts().items():
+        (SCHEMAS / path).write_text(text, encoding="utf-8")
     runpy.run_path(str(SCHEMAS / "generate_types.py"), run_name="__main__")
 
 

@@ -7,11 +7,11 @@ import msgspec
 from proxy.analysis.cost import turn_tokens
 from proxy.analysis.counts import named
 from proxy.analysis.distribution import Distribution
-from proxy.analysis.report import Statistics
+from proxy.analysis.report import Share, Statistics
 from proxy.events import Session
 from proxy.events.fields import number
 from proxy.events.figures import call_outcome, duration_ms
-from proxy.events.timestamps import format_timestamp
+from proxy.events.timestamps import Timestamp, format_timestamp
 from proxy.events.vocabulary import OVER
 
 __all__ = ["HOUR_US", "READ_TYPES", "EventFigures", "Metrics", "metrics"]
@@ -38,7 +38,8 @@ class EventFigures(msgspec.Struct):
 class Hour(msgspec.Struct, frozen=True):
     """The events of one hour."""
 
-    hour: str
+    hour: Timestamp
+    """Its beginning."""
     total: int
     by_type: dict[str, int]
 
@@ -49,16 +50,20 @@ class EventCounts(msgspec.Struct, frozen=True):
     total: int
     by_type: dict[str, int]
     by_hour: list[Hour]
+    """Hours without events are left out."""
 
 
 class SessionCounts(msgspec.Struct, frozen=True):
     """The sessions that had something to do with the period."""
 
     total: int
+    """That had events in the period."""
     started: int
     ended: int
     failed: int
+    """Whose wrapper was killed."""
     active: int
+    """Not over now."""
     duration: Statistics
 
 
@@ -66,11 +71,14 @@ class RunCounts(msgspec.Struct, frozen=True):
     """The turns that ended, with a result but for those that are ``unfinished``: they are not in the total."""
 
     total: int
+    """Turns whose result came in the period."""
     completed: int
     failed: int
     interrupted: int
     unfinished: int
-    error_rate: float
+    """Cut off without a result; not in the total."""
+    error_rate: Share
+    """Failed turns of all that ended."""
     duration: Statistics
 
 
@@ -81,7 +89,7 @@ class ToolTimes(msgspec.Struct, frozen=True):
     calls: int
     failed: int
     denied: int
-    failure_rate: float
+    failure_rate: Share
     duration: Statistics
 
 
@@ -89,9 +97,11 @@ class AllTools(msgspec.Struct, frozen=True):
     """The tool calls that were made."""
 
     total: int
+    """Calls that were made in the period."""
     failed: int
     denied: int
-    error_rate: float
+    """Never ran; not failed."""
+    error_rate: Share
     by_tool: list[ToolTimes]
 
 
@@ -99,14 +109,16 @@ class Errors(msgspec.Struct, frozen=True):
     """The events that say that something went wrong."""
 
     total: int
+    """Events that say that something went wrong."""
     by_type: dict[str, int]
-    rate: float
+    rate: Share
+    """Of all events."""
 
 
 class HourCost(msgspec.Struct, frozen=True):
     """What the turns cost that ended in an hour."""
 
-    hour: str
+    hour: Timestamp
     cost_usd: float
     turns: int
 
@@ -117,14 +129,17 @@ class PeriodCost(msgspec.Struct, frozen=True):
     total_usd: float
     per_turn: Statistics
     tokens: dict[str, int]
+    """`input`, `output`, `cache_read`, `cache_creation`."""
     by_hour: list[HourCost]
 
 
 class Metrics(msgspec.Struct, frozen=True):
-    """What happened in a period; as in ``schemas/api/metrics.json``."""
+    """What happened in a period, over all sessions."""
 
-    start_time: str | None
-    end_time: str | None
+    start_time: Timestamp | None
+    """As asked for."""
+    end_time: Timestamp | None
+    """As asked for."""
     events: EventCounts
     sessions: SessionCounts
     runs: RunCounts

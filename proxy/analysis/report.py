@@ -4,9 +4,12 @@ Durations are milliseconds, moments are spelled as in records, shares are betwee
 something comes from; None for events of a client's own. Lists that could grow without end are cut, and say so.
 """
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
+
+from proxy.events.timestamps import Timestamp
+from proxy.events.vocabulary import State
 
 __all__ = [
     "Activity",
@@ -24,6 +27,8 @@ __all__ = [
     "Permissions",
     "Sequence",
     "Severity",
+    "Share",
+    "SpanOutcome",
     "StateTime",
     "States",
     "Statistics",
@@ -36,6 +41,18 @@ __all__ = [
     "Turn",
 ]
 
+Share = Annotated[float, msgspec.Meta(extra_json_schema={"maximum": 1})]
+SpanOutcome = Annotated[
+    str,
+    msgspec.Meta(
+        extra_json_schema={
+            "enum": [
+                *("open", "completed", "failed", "limited", "blocked", "denied", "interrupted"),
+                *("stopped", "allowed", "cancelled", "unfinished"),
+            ]
+        }
+    ),
+]
 Severity = Literal["info", "warning", "critical"]
 Activity = Literal[
     "model", "tools", "subagents", "permission", "user", "background", "compacting", "starting"
@@ -51,27 +68,29 @@ class Bucket(msgspec.Struct, frozen=True):
 
 
 class Statistics(msgspec.Struct, frozen=True):
-    """What a set of values looks like. All but the counts are None when there are none."""
+    """What a set of values looks like. All but `count`, `total` and `distribution` are None when there is none."""
 
     count: int = 0
     total: float = 0.0
     mean: float | None = None
     median: float | None = None
     p95: float | None = None
+    """The 95th percentile."""
     min: float | None = None
     max: float | None = None
     deviation: float | None = None
     """The standard deviation of the values themselves, not of a larger set that they would be a sample of."""
     distribution: list[Bucket] = []
+    """How many values lie above the bucket before and not above `up_to`; empty buckets are left out."""
 
 
 class Pattern(msgspec.Struct, frozen=True):
-    """Steps that repeat."""
+    """Two to five steps that repeat in a sequence."""
 
     steps: list[str]
     count: int
     """Occurrences that do not overlap."""
-    share: float
+    share: Share
     """Of the whole sequence."""
 
 
@@ -80,17 +99,19 @@ class Sequence(msgspec.Struct, frozen=True):
 
     length: int
     kinds: dict[str, int]
+    """Events by type."""
     patterns: list[Pattern]
     tool_patterns: list[Pattern]
-    """The same for the sequence of tools that were called."""
+    """The same for the tools that were called."""
 
 
 class ActivityTime(msgspec.Struct, frozen=True):
     """The time that went into one activity."""
 
     activity: Activity
+    """What the session waited for."""
     ms: float
-    share: float
+    share: Share
     spans: Statistics
     """How long each stretch of it was."""
 
@@ -112,7 +133,7 @@ class Transition(msgspec.Struct, frozen=True, rename={"source": "from", "target"
     source: str
     target: str
     count: int
-    share: float
+    share: Share
     """Of the changes that leave the same state."""
 
 
@@ -122,7 +143,7 @@ class StateTime(msgspec.Struct, frozen=True):
     state: str
     entered: int
     ms: float
-    share: float
+    share: Share
 
 
 class States(msgspec.Struct, frozen=True):
@@ -148,15 +169,17 @@ class Tool(msgspec.Struct, frozen=True):
     completed: int
     failed: int
     denied: int
-    """Never ran, because somebody, a hook or a rule refused them."""
+    """Never ran, because somebody, a hook or a rule refused them; not failed."""
     interrupted: int
+    """Cut off by an interrupt; not failed."""
     unfinished: int
     """Without a result, so far or for ever."""
-    failure_rate: float
+    failure_rate: Share
     """Failed calls of all."""
     duration: Statistics
     """From the call to its result, without the time that its permission took."""
     permission_ms: float
+    """Time that permissions took; not part of the durations."""
 
 
 class Permissions(msgspec.Struct, frozen=True):
@@ -174,12 +197,15 @@ class Subagent(msgspec.Struct, frozen=True):
     """One subagent."""
 
     id: str
+    """The id of its bar."""
     kind: str | None
     description: str
-    outcome: str
+    outcome: SpanOutcome
+    """How it ended; `unfinished` when what it was a part of ended before it."""
     seq: int | None
-    started_at: str
-    ended_at: str | None
+    """The record in the session's log; None for events of a client's own."""
+    started_at: Timestamp
+    ended_at: Timestamp | None
     duration_ms: float
     tool_calls: int
     tool_failures: int
@@ -192,13 +218,18 @@ class Turn(msgspec.Struct, frozen=True):
 
     run_id: str
     seq: int | None
+    """The record in the session's log; None for events of a client's own."""
     end_seq: int | None
+    """The record in the session's log; None for events of a client's own."""
     prompt: str
-    outcome: str
-    started_at: str
-    ended_at: str | None
+    """Its beginning."""
+    outcome: SpanOutcome
+    """How it ended; `unfinished` when what it was a part of ended before it."""
+    started_at: Timestamp
+    ended_at: Timestamp | None
     duration_ms: float
     activities: dict[str, float]
+    """Milliseconds by activity."""
     tool_calls: int
     tool_failures: int
     cost_usd: float | None
@@ -213,13 +244,16 @@ class ModelCost(msgspec.Struct, frozen=True):
     model: str
     cost_usd: float | None
     tokens: dict[str, int]
+    """`input`, `output`, `cache_read`, `cache_creation`."""
 
 
 class AgentTokens(msgspec.Struct, frozen=True):
     """What the main agent took, and all others together (subagents and helpers of Claude Code's own)."""
 
     agent: Literal["main", "others"]
+    """`others`: subagents and helpers of Claude Code's own."""
     tokens: dict[str, int]
+    """`input`, `output`, `cache_read`, `cache_creation`."""
 
 
 class Cost(msgspec.Struct, frozen=True):
@@ -227,6 +261,7 @@ class Cost(msgspec.Struct, frozen=True):
 
     total_usd: float | None
     tokens: dict[str, int]
+    """`input`, `output`, `cache_read`, `cache_creation`."""
     per_turn: Statistics
     by_model: list[ModelCost]
     by_agent: list[AgentTokens]
@@ -236,74 +271,89 @@ class Evidence(msgspec.Struct, frozen=True):
     """What shows an anomaly: the records, and the figures that the sentence rests on."""
 
     records: list[int]
+    """The records that show it, `seq` first, at most 20."""
     facts: dict[str, Any]
+    """The figures that the sentence rests on."""
 
 
 class Anomaly(msgspec.Struct, frozen=True):
-    """Something that stands out."""
+    """Something that stands out in a session."""
 
     kind: str
+    """Which kind; the analysis page of the documentation has all of them with their thresholds."""
     severity: Severity
     seq: int | None
-    time: str
+    """The record in the session's log; None for events of a client's own."""
+    time: Timestamp
     sentence: str
+    """What a person needs to know."""
     evidence: Evidence
 
 
 class Bar(msgspec.Struct, frozen=True):
-    """One bar of a timeline. ``end`` is None while it goes on."""
+    """One bar of a session's timeline."""
 
     id: str
     kind: Literal[
         "turn", "tool", "subagent", "task", "permission", "model", "user", "background", "compacting"
     ]
-    start: str
-    end: str | None
+    start: Timestamp
+    end: Timestamp | None
+    """None while it goes on."""
     label: str
+    """From the session: may hold anything."""
     seq: int | None
+    """The record that it begins with; None for events of a client's own."""
     parent: str | None
-    """The bar that it is a part of: a turn or a subagent."""
-    outcome: str
+    """The id of the bar that it is a part of: a turn or a subagent."""
+    outcome: SpanOutcome
+    """How it ended; `unfinished` when what it was a part of ended before it."""
     count: int
     """How many bars this one stands for; more than 1 where they were too small to be shown."""
     failed: int
     """How many of them failed."""
     busy_ms: float
-    """How long they were together."""
+    """How long they lasted, added up."""
 
 
 class Timeline(msgspec.Struct, frozen=True):
     """Bars on an axis of time, by their start."""
 
-    start: str | None
-    end: str | None
+    start: Timestamp | None
+    end: Timestamp | None
     """The last moment that is known; of a session that goes on, this moment."""
     bars: list[Bar]
+    """By their start, at most 2000."""
     resolution_ms: float
     """Bars that are shorter were put together with their neighbours; 0: none was."""
 
 
 class Totals(msgspec.Struct, frozen=True):
-    """Counts of the whole session, as the status shows them: `proxy.events.figures` says what each means."""
+    """Counts of the whole session, as the status shows them."""
 
     turns: int
+    """Results of Claude Code."""
     tool_calls: int
+    """Calls of tools, whatever became of them."""
     tool_failures: int
+    """Calls that ended in an error, without those that were denied or interrupted."""
     tool_denials: int
+    """Calls that never ran, because somebody, a hook or a rule refused them."""
     subagents: int
 
 
 class Analysis(msgspec.Struct, frozen=True):
-    """Everything that is said about one session."""
+    """What a session did, where its time and money went, and what stands out."""
 
     session_id: str
     name: str | None
-    state: str
+    state: State
     model: str | None
     claude_code_version: str | None
-    started_at: str | None
-    ended_at: str | None
+    started_at: Timestamp | None
+    ended_at: Timestamp | None
     duration_ms: float
+    """How long the command ran, so far if it goes on."""
     events: int
     """Events that were analysed."""
     totals: Totals
@@ -318,6 +368,7 @@ class Analysis(msgspec.Struct, frozen=True):
     tools: list[Tool]
     permissions: Permissions
     subagents: list[Subagent]
+    """The newest 500."""
     turns: list[Turn]
     """The newest 500."""
     turn_outcomes: dict[str, int]

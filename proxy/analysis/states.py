@@ -1,7 +1,7 @@
 """Which states a session was in, for how long, and what it changed to from there."""
 
 from proxy.analysis.report import States, StateTime, Transition
-from proxy.events.vocabulary import OVER, STATES
+from proxy.events.vocabulary import OVER, STATES, State
 
 __all__ = ["StateTimes"]
 
@@ -10,7 +10,7 @@ class StateTimes:
     """Takes the state after each event."""
 
     def __init__(self) -> None:
-        self.state: str | None = None
+        self.state: State | None = None
         self._since_us = 0
         self._us: dict[str, int] = {}
         self._entered: dict[str, int] = {}

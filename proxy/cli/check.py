@@ -13,7 +13,8 @@ from proxy.cli import complain
 from proxy.cli.arguments import examples
 from proxy.compliance import scenario
 from proxy.compliance.processes import Orphans
-from proxy.compliance.runner import DEFAULT_JOBS, DEFAULT_PATIENCE_S, DEFAULT_THRESHOLD, CancelledError, Check
+from proxy.compliance.request import DEFAULT_THRESHOLD
+from proxy.compliance.runner import DEFAULT_JOBS, DEFAULT_PATIENCE_S, CancelledError, Check
 from proxy.compliance.target import Target, TargetError, found
 
 if TYPE_CHECKING:

@@ -60,6 +60,19 @@ class RecordQuery(TypedDict, total=False):
     """Characters from which on a text is shortened."""
 
 
+class ConversationQuery(TypedDict, total=False):
+    """What a page of a conversation is asked for by. What is left out is not asked for."""
+
+    filter: str | None
+    """Groups of entries, separated by commas; the API's description names them."""
+    from_seq: int | None
+    """Begin with what this record, or a later one, says."""
+    limit: int | None
+    offset: int | None
+    max_text: int | None
+    """Characters from which on a text is shortened."""
+
+
 class Calls:
     """The calls, made over one transport."""
 
@@ -176,8 +189,12 @@ class Calls:
         query = {"start_time": start_time, "end_time": end_time}
         return await self._transport.call("GET", f"{_API}/monitoring/metrics", models.Metrics, query=query)
 
-    async def analysis(self, session_id: str) -> models.Analysis:
+    async def analysis(self, session_id: str, *, within: int | None = None) -> models.Analysis:
         """Return what a session did, where its time and money went, and what stands out.
+
+        Args:
+            session_id: whose.
+            within: seconds after which the answer is of what was read by then; asked again, it goes on from there.
 
         Raises:
             NotFoundError: there is no such session.
@@ -186,7 +203,8 @@ class Calls:
             for sentence in (await client.analysis(session_id)).summary:
                 print(sentence)
         """
-        return await self._transport.call("GET", f"{_session(session_id)}/analysis", models.Analysis)
+        path = f"{_session(session_id)}/analysis"
+        return await self._transport.call("GET", path, models.Analysis, query={"within": within})
 
     async def drift(self, session_id: str) -> models.Drift:
         """Return what passed in a session that the specification does not have.
@@ -201,6 +219,53 @@ class Calls:
                 print(sighting.kind, sighting.path)
         """
         return await self._transport.call("GET", f"{_session(session_id)}/drift", models.Drift)
+
+    async def conversation(
+        self, session_id: str, **query: Unpack[ConversationQuery]
+    ) -> models.ConversationPage:
+        """Return a page of what a session says to people: prompts, answers, tool calls, and what became of them.
+
+        Args:
+            session_id: whose.
+            query: which; see `ConversationQuery`.
+
+        Raises:
+            NotFoundError: there is no such session.
+
+        Example:
+            for entry in (await client.conversation(session_id)).entries:
+                print(entry.timestamp, *(part.text for part in entry.parts))
+        """
+        path = f"{_session(session_id)}/conversation"
+        return await self._transport.call("GET", path, models.ConversationPage, query=query)
+
+    async def log(self, session_id: str) -> bytes:
+        """Return a session's log as it is now, byte for byte: JSON Lines, all of it in memory.
+
+        Args:
+            session_id: whose.
+
+        Raises:
+            NotFoundError: there is no such session.
+
+        Example:
+            print(len((await client.log(session_id)).splitlines()), "records")
+        """
+        return await self._transport.document(f"{_session(session_id)}/log", bytes)
+
+    async def page(self, session_id: str) -> str:
+        """Return a session as one HTML page to share, as `claude-proxy show --html` writes it.
+
+        Args:
+            session_id: whose.
+
+        Raises:
+            NotFoundError: there is no such session.
+
+        Example:
+            print(len(await client.page(session_id)), "characters")
+        """
+        return await self._transport.document(f"{_session(session_id)}/page", bytes.decode)
 
     async def records(self, session_id: str, **query: Unpack[RecordQuery]) -> models.RecordPage:
         """Return a page of a session's records, long values shortened.

@@ -15,7 +15,7 @@ import anyio.to_thread
 import msgspec
 
 from proxy.client.errors import RefusedError, RequestError, ServerFaultError, UnreachableError
-from proxy.client.models import ValidationAnswer, ValidationError, ValidationRequest
+from proxy.client.models import ValidationAnswer, ValidationRequest
 from proxy.client.retries import Absence
 from proxy.client.transport import Transport
 from proxy.protocol.judge import Judge
@@ -181,19 +181,7 @@ def judged_here(one: _Encoded) -> ValidationAnswer:
     """Judge a value by the schemas that are installed here. RequestError: none has that name."""
     schema_type, data, request_id = one
     judgement = _judge(schema_type).judge(data)
-    return ValidationAnswer(
-        valid=judgement.verdict != "invalid",
-        verdict=judgement.verdict,
-        validation_errors=[
-            f"{error.path}: {error.message}" if error.path else error.message for error in judgement.errors
-        ],
-        errors=[
-            ValidationError(path=error.path, message=error.message, keyword=error.keyword)
-            for error in judgement.errors
-        ],
-        request_id=request_id,
-        validation_source="local",
-    )
+    return msgspec.structs.replace(ValidationAnswer.of(judgement, request_id), validation_source="local")
 
 
 def _judge(name: str) -> Judge | SchemaJudge:

@@ -12,19 +12,9 @@ import msgspec
 
 from proxy.compliance import scenario
 from proxy.compliance.processes import Orphans
-from proxy.compliance.runner import DEFAULT_THRESHOLD, CancelledError, Check
+from proxy.compliance.request import CheckRequest
+from proxy.compliance.runner import CancelledError, Check
 from proxy.compliance.target import Target, TargetError, found
-
-
-class Request(msgspec.Struct, forbid_unknown_fields=True):
-    """What to check, as `claude-proxy check` takes it."""
-
-    wrapper: str
-    arguments: list[str] = []
-    scenarios: list[str] = []
-    as_argument: bool | None = None
-    variables: list[str] = []
-    threshold: float = DEFAULT_THRESHOLD
 
 
 def main() -> None:
@@ -35,7 +25,7 @@ def main() -> None:
         with lock:
             os.write(1, msgspec.json.encode(told) + b"\n")
 
-    request = msgspec.json.decode(sys.stdin.buffer.readline(), type=Request)
+    request = msgspec.json.decode(sys.stdin.buffer.readline(), type=CheckRequest)
     try:
         scenarios = scenario.choose(scenario.shipped(), request.scenarios)
         command = found([request.wrapper, *request.arguments])

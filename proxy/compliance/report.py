@@ -6,7 +6,9 @@ from typing import Literal
 
 import msgspec
 
+from proxy.compliance.request import Percent
 from proxy.compliance.scenario import GROUPS, Group
+from proxy.events.timestamps import Timestamp
 
 __all__ = [
     "WEIGHTS",
@@ -36,20 +38,25 @@ class Measured(msgspec.Struct, frozen=True):
     """Two medians and their ratio."""
 
     bare: float
+    """The median without the wrapper."""
     wrapped: float
+    """The median with it."""
     unit: str
     ratio: float
     limit: float
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """How a scenario ended."""
+    """How one scenario of a check ended: what was expected, what came, and why it matters."""
 
     name: str
+    """With its group, as in `behaviour/exit-status`."""
     group: Group
     title: str
     why: str
+    """Why it matters."""
     weight: int
+    """Its points."""
     verdict: Verdict
     """`skipped` counts for nothing: it cannot be asked of the real `claude`."""
     duration_ms: int = 0
@@ -62,6 +69,7 @@ class GroupScore(msgspec.Struct, frozen=True):
 
     group: Group
     weight: int
+    """What it counts for in the overall score."""
     score: float | None
     """Per cent of the points; None where no scenario was run."""
     points: int
@@ -72,18 +80,20 @@ class GroupScore(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, frozen=True):
-    """A whole check."""
+    """A whole check of a program that stands in for `claude`, as `claude-proxy check --json` gives it."""
 
     wrapper: str
     """Its command line; empty for the bare stand-in."""
     as_argument: bool
+    """Whether claude is its first argument."""
     claude: str | None
     """The real `claude` that was used, None for the stand-in."""
     version: str
-    started_at: str
+    """Of claude-proxy."""
+    started_at: Timestamp
     duration_ms: int
-    threshold: float
-    score: float
+    threshold: Percent
+    score: Percent
     passed: bool
     groups: tuple[GroupScore, ...]
     scenarios: tuple[Outcome, ...]

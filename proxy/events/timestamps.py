@@ -1,6 +1,12 @@
 """Timestamps as records have them (RFC 3339), and as whole microseconds since 1970, which can be compared."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+import msgspec
+
+Timestamp = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"})]
+"""A timestamp as text, in models of what is published."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)

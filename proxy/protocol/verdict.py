@@ -8,15 +8,14 @@ Verdict = Literal["valid", "invalid", "unknown", "malformed", "text"]
 
 
 class Violation(msgspec.Struct, frozen=True):
-    """One reason why a line is invalid or malformed.
-
-    `path` is a JSON pointer into the message, empty for the whole of it; `message` is a sentence for a
-    person; `keyword` is the JSON Schema keyword that was not met, or the rule of `grammar` that was broken.
-    """
+    """One reason why a message is invalid or malformed."""
 
     path: str
+    """JSON pointer into the message, empty for the whole of it."""
     message: str
+    """A sentence for a person."""
     keyword: str
+    """The JSON Schema keyword, or the rule, that was not met."""
 
 
 class Judgement(msgspec.Struct, frozen=True):

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import msgspec
 
-from proxy.compliance.__main__ import Request
+from proxy.compliance.request import CheckRequest
 from proxy.server.errors import NotFoundError, TooManyError
 from proxy.server.journal import journal
 
@@ -32,7 +32,7 @@ class Run:
     """One check, from the request to the report."""
 
     run_id: str
-    request: Request
+    request: CheckRequest
     state: Literal["waiting", "running", "completed", "failed", "cancelled"] = "waiting"
     total: int | None = None
     outcomes: list[Any] = field(default_factory=list)
@@ -70,7 +70,7 @@ class Checks:
         """Whether a check runs or waits."""
         return any(not run.has_ended for run in self._runs.values())
 
-    def start(self, request: Request) -> Run:
+    def start(self, request: CheckRequest) -> Run:
         """Begin a check, or let it wait for its turn. TooManyError when too many wait."""
         if sum(run.state == "waiting" for run in self._runs.values()) >= _MOST_WAITING:
             raise TooManyError("Too many checks wait for their turn; ask again later.", 10)

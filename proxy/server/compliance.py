@@ -7,7 +7,7 @@ import msgspec
 from aiohttp import web
 
 from proxy.compliance import scenario
-from proxy.compliance.__main__ import Request
+from proxy.compliance.request import CheckRequest
 from proxy.server.checks import GRACE_S, Checks
 from proxy.server.errors import NotAllowedError, UnprocessableError, answer
 from proxy.server.requests import body, whole
@@ -16,7 +16,7 @@ from proxy.server.shared import of
 __all__ = ["cancel", "run", "start"]
 
 _LONGEST_WAIT_S = 60
-_request = msgspec.json.Decoder(Request)
+_request = msgspec.json.Decoder(CheckRequest)
 
 
 async def start(request: web.Request) -> web.Response:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Sequence
 from functools import cached_property
+from types import GenericAlias
 from typing import Any
 
 import msgspec
@@ -13,7 +14,7 @@ from proxy.protocol import library
 from proxy.protocol.specifications import names
 from proxy.server.manual import manual
 from proxy.server.page import POLICY
-from proxy.server.route import Parameter, Route, plain
+from proxy.server.route import Parameter, Route, plain, schema_name
 from proxy.server.security import default_access
 
 __all__ = ["DESCRIPTION", "Description", "docs", "openapi"]
@@ -105,7 +106,7 @@ def _operation(route: Route, components: dict[str, Any]) -> dict[str, Any]:
     if route.parameters:
         operation["parameters"] = [_parameter(one) for one in route.parameters]
     if route.request is not None:
-        content = {"application/json": {"schema": _component(f"{route.request}.json", components)}}
+        content = {"application/json": {"schema": _model(route.request, components)}}
         operation["requestBody"] = {"required": True, "content": content}
     return operation
 
@@ -150,12 +151,16 @@ def _responses(route: Route, components: dict[str, Any]) -> dict[str, Any]:
     return responses
 
 
-def _data(name: str, components: dict[str, Any]) -> dict[str, Any]:
-    if not name:
+def _data(model: type | GenericAlias, components: dict[str, Any]) -> dict[str, Any]:
+    if model is dict:
         return {"type": "object"}
-    if name.startswith("["):
-        return {"type": "array", "items": _component(f"{name.strip('[]')}.json", components)}
-    return _component(f"{name}.json", components)
+    if isinstance(model, GenericAlias):
+        return {"type": "array", "items": _model(model.__args__[0], components)}
+    return _model(model, components)
+
+
+def _model(model: type, components: dict[str, Any]) -> dict[str, Any]:
+    return _component(f"{schema_name(model)}.json", components)
 
 
 def _component(name: str, components: dict[str, Any]) -> dict[str, Any]:

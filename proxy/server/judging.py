@@ -1,10 +1,11 @@
 """Judges what clients send by the published specifications: in the server itself, or in a process of its pool."""
 
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
+from proxy.api.validation import ValidationAnswer, ValidationBatchRequest, ValidationRequest
 from proxy.custom_schemas import PREFIX, CustomSchemas, TimeLimitError
 from proxy.protocol.specifications import SchemaJudge, UnknownSpecificationError, forget, judge_for
 from proxy.server.decoding import decoded
@@ -21,13 +22,13 @@ class CustomSchemaError(Exception):
     """A schema is one that users bring, by which only a process is to judge for which nobody else waits."""
 
 
-class _Request(msgspec.Struct, forbid_unknown_fields=True):
-    schema_type: str
+class _Request(ValidationRequest, frozen=True, kw_only=True):
+    """The same, with the message as it was sent: what is judged is its text."""
+
     data: msgspec.Raw
-    request_id: Any = None
 
 
-class _Batch(msgspec.Struct, forbid_unknown_fields=True):
+class _Batch(ValidationBatchRequest, frozen=True, kw_only=True):
     requests: list[_Request]
 
 
@@ -66,15 +67,7 @@ def _answer(wanted: _Request, most_bytes: int, custom: CustomSchemas | None) -> 
         judgement = _judge(wanted.schema_type, custom).judge(data)
     except TimeLimitError as error:
         raise UnprocessableError(f"schema_type {wanted.schema_type!r}: {error}; make it simpler.") from None
-    return msgspec.json.encode(
-        {
-            "valid": judgement.verdict != "invalid",
-            "verdict": judgement.verdict,
-            "validation_errors": [_sentence(error.path, error.message) for error in judgement.errors],
-            "errors": judgement.errors,
-            "request_id": wanted.request_id,
-        }
-    )
+    return msgspec.json.encode(ValidationAnswer.of(judgement, wanted.request_id))
 
 
 def _judge(name: str, custom: CustomSchemas | None) -> "Judge | SchemaJudge | CustomJudge":
@@ -100,7 +93,3 @@ def _custom_judge(name: str, custom: CustomSchemas | None) -> "CustomJudge":
         return CustomJudge(custom, name)
     except KeyError as error:
         raise UnprocessableError(f"schema_type: {error.args[0]}") from None
-
-
-def _sentence(path: str, message: str) -> str:
-    return f"{path}: {message}" if path else message

@@ -3,10 +3,11 @@
 import html
 import re
 from collections.abc import Iterable, Sequence
+from types import GenericAlias
 
 from proxy import __version__
 from proxy.events.vocabulary import EVENTS, STATES
-from proxy.server.route import Parameter, Route, plain
+from proxy.server.route import Parameter, Route, plain, schema_name
 from proxy.server.security import default_access
 
 __all__ = ["manual"]
@@ -55,7 +56,8 @@ def _chapter(name: str, group: Sequence[Route]) -> str:
 
 def _section(route: Route) -> str:
     access = route.access or default_access(route.method, route.path)
-    facts = [("access", "open to everybody" if access == "open" else f"a token needs the scope `{access}`")]
+    needed = "open to everybody" if access == "open" else f"a token needs the scope `{access}`"
+    facts = [("access", _marked(needed))]
     parts = [
         f'<section id="{_anchor(route)}">',
         f'<h3><b class="{route.method.lower()}">{route.method}</b> <code>{_escaped(plain(route.path))}</code></h3>',
@@ -64,10 +66,8 @@ def _section(route: Route) -> str:
     if route.parameters:
         parts.append(_table(("parameter", "in", "is"), (_parameter(one) for one in route.parameters)))
     links = [("body", route.request), ("answer", route.answer)]
-    facts += [(what, name) for what, name in links if name]
-    for what, told in facts:
-        value = _marked(told) if what == "access" else _schema(told)
-        parts.append(f'<p class="fact"><span>{what}</span> {value}</p>')
+    facts += [(what, _schema(model)) for what, model in links if model not in (None, dict)]
+    parts += [f'<p class="fact"><span>{what}</span> {told}</p>' for what, told in facts]
     return "".join(parts) + "</section>"
 
 
@@ -75,11 +75,11 @@ def _parameter(one: Parameter) -> tuple[str, str, str]:
     return f"`{one.name}`", one.place, one.text
 
 
-def _schema(name: str) -> str:
-    """Return a link to a schema; ``[name]`` is a list of it."""
-    one = name.strip("[]")
-    link = f'<a href="{_SPECIFICATIONS}/{_escaped(one)}"><code>{_escaped(one)}</code></a>'
-    return f"a list of {link}" if name.startswith("[") else link
+def _schema(model: type | GenericAlias) -> str:
+    """Return a link to the schema of a model, or of a list of it."""
+    name = schema_name(model.__args__[0] if isinstance(model, GenericAlias) else model)
+    link = f'<a href="{_SPECIFICATIONS}/{_escaped(name)}"><code>{_escaped(name)}</code></a>'
+    return f"a list of {link}" if isinstance(model, GenericAlias) else link
 
 
 def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -8,6 +8,7 @@ from functools import partial
 import msgspec
 from aiohttp import web
 
+from proxy.api.events import EventRequest, MonitoringSession, Recorded, SessionRequest, Stopped
 from proxy.events.timestamps import format_timestamp
 from proxy.server.errors import UnavailableError, UnprocessableError, answer, raw_answer
 from proxy.server.recording import CannotRecordError
@@ -25,25 +26,8 @@ _FARTHEST = 10**15
 _LONGEST_WAIT_S = 60
 
 
-class _Options(msgspec.Struct, forbid_unknown_fields=True):
-    capture_commands: bool = True
-    capture_events: bool = True
-    capture_states: bool = True
-
-
-class _Start(msgspec.Struct, forbid_unknown_fields=True):
-    session_name: str | None = None
-    capture_options: _Options = msgspec.field(default_factory=_Options)
-
-
-class _Event(msgspec.Struct, forbid_unknown_fields=True):
-    event_type: str
-    data: dict[str, object]
-    session_id: str
-
-
-_start = msgspec.json.Decoder(_Start)
-_event = msgspec.json.Decoder(_Event)
+_start = msgspec.json.Decoder(SessionRequest)
+_event = msgspec.json.Decoder(EventRequest)
 
 
 async def events(request: web.Request) -> web.Response:
@@ -133,13 +117,17 @@ async def start(request: web.Request) -> web.Response:
     """Start a session for events of a client's own."""
     shared = of(request)
     wanted = await body(request, _start)
-    options = {name: getattr(wanted.capture_options, name) for name in _Options.__struct_fields__}
+    options = wanted.capture_options
     try:
-        session_id = await asyncio.to_thread(shared.recordings.start, wanted.session_name, options)
+        session_id = await asyncio.to_thread(
+            shared.recordings.start, wanted.session_name, msgspec.structs.asdict(options)
+        )
     except CannotRecordError as error:
         raise UnavailableError(str(error)) from None
     await shared.catch_up(session_id)
-    return answer({"session_id": session_id, "session_name": wanted.session_name, "capture_options": options})
+    return answer(
+        MonitoringSession(session_id=session_id, session_name=wanted.session_name, capture_options=options)
+    )
 
 
 async def post_event(request: web.Request) -> web.Response:
@@ -162,7 +150,7 @@ async def post_event(request: web.Request) -> web.Response:
     except CannotRecordError as error:
         raise UnavailableError(str(error)) from None
     await shared.catch_up(posted.session_id)
-    return answer({"session_id": posted.session_id, "event_type": posted.event_type, "recorded": recorded})
+    return answer(Recorded(session_id=posted.session_id, event_type=posted.event_type, recorded=recorded))
 
 
 async def stop(request: web.Request) -> web.Response:
@@ -174,7 +162,7 @@ async def stop(request: web.Request) -> web.Response:
         await shared.known(session_id)
         raise UnprocessableError(_NOT_OURS) from None
     await shared.catch_up(session_id)
-    return answer({"session_id": session_id, "stopped": True})
+    return answer(Stopped(session_id=session_id, stopped=True))
 
 
 _NOT_OURS = (

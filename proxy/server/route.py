@@ -3,11 +3,16 @@
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from types import GenericAlias
 from typing import Literal
 
 from aiohttp import web
 
-__all__ = ["Parameter", "Route", "plain"]
+from proxy.api.published import PUBLISHED
+
+__all__ = ["Parameter", "Route", "plain", "schema_name"]
+
+_NAMES: dict[type, str] = {model: f"api/{name}" for name, (_, model) in PUBLISHED.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +34,10 @@ class Route:
     handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     summary: str
     parameters: tuple[Parameter, ...] = ()
-    request: str | None = None
-    """The schema of its body."""
-    answer: str | None = None
-    """The schema of its answer's `data`; None: described by its media type alone."""
+    request: type | None = None
+    """The model of its body."""
+    answer: type | GenericAlias | None = None
+    """The model of its answer's `data`, or ``list`` of one, ``dict``: any object; None: its media type says it all."""
     media_type: str = "application/json"
     failures: tuple[int, ...] = ()
     access: Literal["open", "read", "write"] | None = None
@@ -47,6 +52,11 @@ class Route:
     def is_strict(self) -> bool:
         """Whether it refuses parameters that it does not know: not the pages, whose links others decorate."""
         return self.media_type not in ("text/html", "text/javascript")
+
+
+def schema_name(model: type) -> str:
+    """Return the name of the published schema of a model of the API."""
+    return _NAMES[model]
 
 
 def plain(path: str) -> str:

@@ -1,5 +1,15 @@
 """The table of all routes: they are registered from it, and described from it, so the description is true."""
 
+from proxy.analysis.period import Metrics
+from proxy.analysis.report import Analysis
+from proxy.api.checks import Check
+from proxy.api.conversation import ConversationPage
+from proxy.api.events import EventPage, EventRequest, MonitoringSession, Recorded, SessionRequest, Stopped
+from proxy.api.records import Drift, RecordPage
+from proxy.api.service import Health, Liveness, MonitoringStatus, Overview, Readiness
+from proxy.api.sessions import Session, SessionPage, Status
+from proxy.api.validation import Specifications, ValidationAnswer, ValidationBatchRequest, ValidationRequest
+from proxy.compliance.request import CheckRequest
 from proxy.server import (
     analysis,
     compliance,
@@ -117,20 +127,20 @@ ROUTES = (
         "/health",
         health.health,
         "Whether the server is well",
-        answer="api/health_answer",
+        answer=Health,
         failures=(503,),
     ),
-    Route("GET", "/health/live", health.live, "Whether this process answers", answer=""),
+    Route("GET", "/health/live", health.live, "Whether this process answers", answer=Liveness),
     Route(
         "GET",
         "/health/ready",
         health.ready,
         "Whether requests should be sent here",
-        answer="",
+        answer=Readiness,
         failures=(503,),
     ),
     Route("GET", "/metrics", metrics.metrics, "Figures for Prometheus", media_type="text/plain"),
-    Route("GET", "/status", overview.status, "What every running session does", answer="api/status_answer"),
+    Route("GET", "/status", overview.status, "What every running session does", answer=Status),
     Route(
         "GET",
         "/events",
@@ -150,7 +160,7 @@ ROUTES = (
         "/api/v1/specifications",
         specifications.list_all,
         "The published specifications",
-        answer="api/specifications_answer",
+        answer=Specifications,
     ),
     Route(
         "GET",
@@ -158,7 +168,7 @@ ROUTES = (
         specifications.one,
         "One JSON Schema",
         (Parameter("name", "Its name, such as `stdin` or `messages/user`.", {"type": "string"}, "path"),),
-        answer="",
+        answer=dict,
         failures=(404,),
     ),
     Route(
@@ -166,8 +176,8 @@ ROUTES = (
         "/api/v1/validation/validate",
         specifications.validate,
         "Judge one message",
-        request="api/validation_request",
-        answer="api/validation_answer",
+        request=ValidationRequest,
+        answer=ValidationAnswer,
         failures=_BODY,
         access="read",
     ),
@@ -176,8 +186,8 @@ ROUTES = (
         "/api/v1/validation/batch",
         specifications.batch,
         "Judge many messages",
-        request="api/validation_batch_request",
-        answer="[api/validation_answer]",
+        request=ValidationBatchRequest,
+        answer=list[ValidationAnswer],
         failures=_BODY,
         access="read",
     ),
@@ -186,8 +196,8 @@ ROUTES = (
         "/api/v1/monitoring/sessions",
         monitoring.start,
         "Start a session for events of your own",
-        request="api/session_request",
-        answer="",
+        request=SessionRequest,
+        answer=MonitoringSession,
         failures=(*_BODY, 503),
     ),
     Route(
@@ -199,7 +209,7 @@ ROUTES = (
             Parameter("limit", "Sessions of a page (default 1000).", _number(1, 10_000)),
             Parameter("offset", "Sessions to pass over.", _number(0, 10**12)),
         ),
-        answer="",
+        answer=SessionPage,
         failures=(422,),
     ),
     Route(
@@ -208,7 +218,7 @@ ROUTES = (
         overview.session,
         "One session",
         (_ID,),
-        answer="api/session",
+        answer=Session,
         failures=(404,),
     ),
     Route(
@@ -217,7 +227,7 @@ ROUTES = (
         records.records,
         "A page of a session's records, long values shortened",
         _RECORDS,
-        answer="api/records_answer",
+        answer=RecordPage,
         failures=(404, 422),
     ),
     Route(
@@ -226,7 +236,7 @@ ROUTES = (
         records.record,
         "One record, as it is in the log; with `max_text` as in a page",
         (_ID, Parameter("seq", "Its number.", _number(0, records.FARTHEST), "path"), _MAX_TEXT),
-        answer="",
+        answer=dict,
         failures=(404, 422),
     ),
     Route(
@@ -235,7 +245,7 @@ ROUTES = (
         conversation.conversation,
         "A session as people read it: who says what, which tools run, what it takes",
         _CONVERSATION,
-        answer="api/conversation_answer",
+        answer=ConversationPage,
         failures=(404, 422),
     ),
     Route(
@@ -262,7 +272,7 @@ ROUTES = (
         monitoring.stop,
         "Stop a session that was started here",
         (_ID,),
-        answer="",
+        answer=Stopped,
         failures=(404, 422),
     ),
     Route(
@@ -278,7 +288,7 @@ ROUTES = (
                 _number(1, analysis.LONGEST_S),
             ),
         ),
-        answer="api/analysis",
+        answer=Analysis,
         failures=(404, 503),
     ),
     Route(
@@ -287,7 +297,7 @@ ROUTES = (
         analysis.drift,
         "What passed in a session that the specification does not have, each with its first record",
         (_ID,),
-        answer="api/drift_answer",
+        answer=Drift,
         failures=(404,),
     ),
     Route(
@@ -296,7 +306,7 @@ ROUTES = (
         analysis.metrics,
         "What happened in a period, over all sessions",
         _PERIOD,
-        answer="api/metrics",
+        answer=Metrics,
         failures=(422, 503),
     ),
     Route(
@@ -304,7 +314,7 @@ ROUTES = (
         "/api/v1/monitoring/overview",
         analysis.overview,
         "What there is, and what happened in the last 24 hours",
-        answer="api/overview",
+        answer=Overview,
         failures=(503,),
     ),
     Route(
@@ -313,7 +323,7 @@ ROUTES = (
         monitoring.events,
         "A page of events",
         _PAGE,
-        answer="api/events_answer",
+        answer=EventPage,
         failures=(404, 422),
     ),
     Route(
@@ -321,11 +331,17 @@ ROUTES = (
         "/api/v1/monitoring/events",
         monitoring.post_event,
         "Record an event of your own",
-        request="api/event_request",
-        answer="",
+        request=EventRequest,
+        answer=Recorded,
         failures=(*_BODY, 404, 503),
     ),
-    Route("GET", "/api/v1/monitoring/status", overview.monitoring_status, "Counts and uptime", answer=""),
+    Route(
+        "GET",
+        "/api/v1/monitoring/status",
+        overview.monitoring_status,
+        "Counts and uptime",
+        answer=MonitoringStatus,
+    ),
     Route(
         "GET",
         "/api/v1/monitoring/stream",
@@ -349,8 +365,8 @@ ROUTES = (
         "/api/v1/compliance/runs",
         compliance.start,
         "Check a program that stands in for claude (off unless `compliance.enabled`)",
-        request="api/compliance_request",
-        answer="api/compliance_answer",
+        request=CheckRequest,
+        answer=Check,
         failures=_BODY,
     ),
     Route(
@@ -365,7 +381,7 @@ ROUTES = (
                 "seen", "Scenarios that the client has seen: `wait` is for more.", _number(0, 1_000_000)
             ),
         ),
-        answer="api/compliance_answer",
+        answer=Check,
         failures=(404, 422),
     ),
     Route(
@@ -374,7 +390,7 @@ ROUTES = (
         compliance.cancel,
         "Stop a check",
         (_RUN,),
-        answer="api/compliance_answer",
+        answer=Check,
         failures=(404,),
     ),
     Route(

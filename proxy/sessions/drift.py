@@ -18,20 +18,25 @@ _Key = tuple[Stream, Kind, str, str | None, str, str | None]
 
 
 class Sighting(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """One thing that the specification does not have (see `Drift`), where it was seen first, and how often."""
+    """One thing that the specification does not have, where it was seen first, and how often."""
 
     kind: Kind
     stream: Stream
     type: str
+    """Of the message."""
     subtype: str | None
+    """Of the message, or, in a reply, what was asked for."""
     path: str
+    """A JSON pointer into the message, with `*` for list positions and for keys that are data."""
     value: str | None = None
+    """The unknown type, tag or value; a field has none."""
     first_seen: str
     session_id: str
     seq: int
     """The first record that has it."""
     claude_code_version: str | None
     count: int
+    """How often it was seen."""
 
     @property
     def key(self) -> _Key:

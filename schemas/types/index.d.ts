@@ -7,11 +7,11 @@ export declare function schema(name: string): object;
 /** All schemas, to be given to a validator that follows references. */
 export declare function schemas(): object[];
 
-/** Answer: analysis. What a session did, where its time and money went, and what stands out. Durations are milliseconds, shares between 0 and 1. */
+/** Answer: analysis. What a session did, where its time and money went, and what stands out. */
 export type ApiAnalysis = {
   session_id: string;
   name: string | null;
-  state: "starting" | "idle" | "executing" | "waiting" | "compacting" | "ended" | "failed";
+  state: "compacting" | "ended" | "executing" | "failed" | "idle" | "starting" | "waiting";
   model: string | null;
   claude_code_version: string | null;
   started_at: string | null;
@@ -32,10 +32,11 @@ export type ApiAnalysis = {
     tool_denials: number;
     subagents: number;
   };
-  /** False when the index holds fewer events than the session has. */
+  /** False: the session has more events than these; `monitoring.max_events_per_session` bounds the index. */
   complete: boolean;
   /** What it did, where time and money went, what went wrong and where it waited: a sentence each. */
   summary: Array<string>;
+  /** In which order things happened. */
   sequence: {
     length: number;
     /** Events by type. */
@@ -44,19 +45,23 @@ export type ApiAnalysis = {
     /** The same for the tools that were called. */
     tool_patterns: Array<ApiPattern>;
   };
+  /** Where the time went. */
   time: {
     total_ms: number;
-    /** The longest first; they add up to the whole. */
+    /** Largest first. They add up to the whole. */
     activities: Array<{
       /** What the session waited for. */
-      activity: "model" | "tools" | "subagents" | "permission" | "user" | "background" | "compacting" | "starting";
+      activity: "background" | "compacting" | "model" | "permission" | "starting" | "subagents" | "tools" | "user";
       ms: number;
       share: number;
+      /** How long each stretch of it was. */
       spans: ApiFigures;
     }>;
     turns: ApiFigures;
+    /** Between one event and the next. */
     gaps: ApiFigures;
   };
+  /** What states the session was in. */
   states: {
     transitions: Array<{
       from: string;
@@ -90,10 +95,12 @@ export type ApiAnalysis = {
     unfinished: number;
     /** Failed calls of all. */
     failure_rate: number;
+    /** From the call to its result, without the time that its permission took. */
     duration: ApiFigures;
     /** Time that permissions took; not part of the durations. */
     permission_ms: number;
   }>;
+  /** What the caller was asked about tools. */
   permissions: {
     requested: number;
     allowed: number;
@@ -102,7 +109,7 @@ export type ApiAnalysis = {
     unanswered: number;
     waiting: ApiFigures;
   };
-  /** The newest. */
+  /** The newest 500. */
   subagents: Array<{
     /** The id of its bar. */
     id: string;
@@ -117,10 +124,10 @@ export type ApiAnalysis = {
     duration_ms: number;
     tool_calls: number;
     tool_failures: number;
-    /** As Claude Code states it. */
+    /** As Claude Code states it; null when it says nothing. */
     total_tokens: number | null;
   }>;
-  /** The newest. */
+  /** The newest 500. */
   turns: Array<{
     run_id: string;
     /** The record in the session's log; null for events of a client's own. */
@@ -143,8 +150,9 @@ export type ApiAnalysis = {
     tokens: { [key: string]: number };
     errors: Array<string>;
   }>;
-  /** Of all turns. */
+  /** Of all. */
   turn_outcomes: { [key: string]: number };
+  /** What it cost, as Claude Code states it. */
   cost: {
     total_usd: number | null;
     /** `input`, `output`, `cache_read`, `cache_creation`. */
@@ -163,17 +171,18 @@ export type ApiAnalysis = {
       tokens: { [key: string]: number };
     }>;
   };
-  /** In order of time; of more than 200 the most severe. */
+  /** At most 200, in order of time; of more, the most severe and then the first. */
   anomalies: Array<ApiAnomaly>;
   /** Of all, by kind. */
   anomaly_counts: { [key: string]: number };
+  /** Bars on an axis of time, by their start. */
   timeline: {
     start: string | null;
-    /** The last moment that is known; this moment for a session that goes on. */
+    /** The last moment that is known; of a session that goes on, this moment. */
     end: string | null;
-    /** By their start. */
+    /** By their start, at most 2000. */
     bars: Array<ApiBar>;
-    /** Shorter bars were put together with their neighbours; 0: none was. */
+    /** Bars that are shorter were put together with their neighbours; 0: none was. */
     resolution_ms: number;
   };
 };
@@ -182,14 +191,15 @@ export type ApiAnalysis = {
 export type ApiAnomaly = {
   /** Which kind; the analysis page of the documentation has all of them with their thresholds. */
   kind: string;
-  severity: "info" | "warning" | "critical";
+  severity: "critical" | "info" | "warning";
   /** The record in the session's log; null for events of a client's own. */
   seq: number | null;
   time: string;
   /** What a person needs to know. */
   sentence: string;
+  /** What shows an anomaly: the records, and the figures that the sentence rests on. */
   evidence: {
-    /** The records that show it, `seq` first. */
+    /** The records that show it, `seq` first, at most 20. */
     records: Array<number>;
     /** The figures that the sentence rests on. */
     facts: { [key: string]: unknown };
@@ -206,7 +216,7 @@ export type ApiAnswer = {
 /** Bar. One bar of a session's timeline. */
 export type ApiBar = {
   id: string;
-  kind: "turn" | "tool" | "subagent" | "task" | "permission" | "model" | "user" | "background" | "compacting";
+  kind: "background" | "compacting" | "model" | "permission" | "subagent" | "task" | "tool" | "turn" | "user";
   start: string;
   /** Null while it goes on. */
   end: string | null;
@@ -218,7 +228,7 @@ export type ApiBar = {
   parent: string | null;
   /** How it ended; `unfinished` when what it was a part of ended before it. */
   outcome: "open" | "completed" | "failed" | "limited" | "blocked" | "denied" | "interrupted" | "stopped" | "allowed" | "cancelled" | "unfinished";
-  /** How many bars this one stands for: more than 1 where they were too small to be shown. */
+  /** How many bars this one stands for; more than 1 where they were too small to be shown. */
   count: number;
   /** How many of them failed. */
   failed: number;
@@ -229,7 +239,7 @@ export type ApiBar = {
 /** Answer: check of a wrapper. A check as it is now: its progress, and in the end its report or the reason why there is none. */
 export type ApiComplianceAnswer = {
   run_id: string;
-  state: "waiting" | "running" | "completed" | "failed" | "cancelled";
+  state: "cancelled" | "completed" | "failed" | "running" | "waiting";
   /** As it was asked for. */
   wrapper: string;
   /** Scenarios in all; null until it runs. */
@@ -247,19 +257,20 @@ export type ApiComplianceAnswer = {
 export type ApiComplianceOutcome = {
   /** With its group, as in `behaviour/exit-status`. */
   name: string;
-  group: "schema" | "behaviour" | "performance";
+  group: "behaviour" | "performance" | "schema";
   title: string;
   /** Why it matters. */
   why: string;
   /** Its points. */
   weight: number;
   /** `skipped` counts for nothing: it cannot be asked of the real `claude`. */
-  verdict: "passed" | "failed" | "skipped";
+  verdict: "failed" | "passed" | "skipped";
   duration_ms: number;
   problems: Array<{
     expected: string;
     came: string;
   }>;
+  /** Two medians and their ratio. */
   measured: {
     /** The median without the wrapper. */
     bare: number;
@@ -273,11 +284,11 @@ export type ApiComplianceOutcome = {
 
 /** Report of a check. A whole check of a program that stands in for `claude`, as `claude-proxy check --json` gives it. */
 export type ApiComplianceReport = {
-  /** Its command line. */
+  /** Its command line; empty for the bare stand-in. */
   wrapper: string;
   /** Whether claude is its first argument. */
   as_argument: boolean;
-  /** The real `claude` that was used; null: the stand-in. */
+  /** The real `claude` that was used, null for the stand-in. */
   claude: string | null;
   /** Of claude-proxy. */
   version: string;
@@ -287,7 +298,7 @@ export type ApiComplianceReport = {
   score: number;
   passed: boolean;
   groups: Array<{
-    group: "schema" | "behaviour" | "performance";
+    group: "behaviour" | "performance" | "schema";
     /** What it counts for in the overall score. */
     weight: number;
     /** Per cent of the points; null where no scenario was run. */
@@ -313,6 +324,7 @@ export type ApiComplianceRequest = {
   as_argument?: boolean | null;
   /** Further variables in which it looks for claude. */
   variables?: Array<string>;
+  /** The score that it is to reach. */
   threshold?: number;
 };
 
@@ -320,38 +332,35 @@ export type ApiComplianceRequest = {
 export type ApiConversationAnswer = {
   entries: Array<{
     timestamp: string;
-    /** What is said; empty for an event that says nothing. */
     parts: Array<{
-      /** What it is: `prompt`, `answer`, `thinking`, `call`, `result`, `permission`, `turn`, `task`, `session`, `client`, `note`, `problem` or `output`. */
-      kind: string;
-      /** Who says it, or what it is, in a word or two. */
+      kind: "answer" | "call" | "client" | "note" | "output" | "permission" | "problem" | "prompt" | "result" | "session" | "task" | "thinking" | "turn";
+      /** Who says it, or what it is, in a word or two: `user`, `claude`, `tool`, `turn ended`. */
       label: string;
+      /** What it is about, in a few words: the name of a tool, how a turn ended. */
       title?: string;
       /** Of a tool call: what it does, in one line. */
       summary?: string;
       text?: string;
-      /** How the text is to be read (default: plain). */
-      form?: "plain" | "markdown" | "code";
+      form?: "code" | "markdown" | "plain";
       /** Of code: its language, as a fence of Markdown names it. */
       language?: string;
-      /** Of a change of a file: sign and text of each line; `@` where lines are left out. */
+      /** Of a change of a file: lines, each behind `-`, `+`, a blank, or `@` where lines are left out. */
       diff?: Array<Array<string>>;
-      /** Further values of a tool's input. */
+      /** Further values of a tool's input or of an event that is not known here. */
       fields?: { [key: string]: unknown };
       /** Durations, costs and counts, as people read them. */
       figures?: Array<string>;
-      tone?: "" | "good" | "warn" | "bad" | "faint";
+      tone?: "" | "bad" | "faint" | "good" | "warn";
       /** How many lines of the text are worth showing before a reader asks for more; 0: all. */
       lines?: number;
     }>;
-    /** The kind of event. */
+    /** The kind of event; empty for a line. */
     event?: string;
-    /** The record that it comes from. */
     seq?: number | null;
     /** How many subagents deep it happened. */
     depth?: number;
     tool_use_id?: string | null;
-    /** Whether something was taken from its texts and values. */
+    /** Whether something was taken from its texts and values; the record has it whole. */
     shortened?: boolean;
   }>;
   /** How many entries lie before the first of these. */
@@ -361,9 +370,9 @@ export type ApiConversationAnswer = {
 
 /** Answer: drift. What passed in a session that the specification does not have: types, subtypes, fields, blocks and values. */
 export type ApiDriftAnswer = {
-  /** Each thing once, in the order in which they were first seen. Long names and values are cut. */
+  /** Each thing once, in the order in which they were first seen, at most 1000. Long names and values are cut. */
   drift: Array<{
-    kind: "type" | "subtype" | "field" | "block" | "value";
+    kind: "block" | "field" | "subtype" | "type" | "value";
     stream: "stdin" | "stdout";
     /** Of the message. */
     type: string;
@@ -372,7 +381,7 @@ export type ApiDriftAnswer = {
     /** A JSON pointer into the message, with `*` for list positions and for keys that are data. */
     path: string;
     /** The unknown type, tag or value; a field has none. */
-    value?: string;
+    value?: string | null;
     first_seen: string;
     session_id: string;
     /** The first record that has it. */
@@ -398,6 +407,14 @@ export type ApiEvent = {
   data: { [key: string]: unknown };
 };
 
+/** Answer: event. What became of a posted event. */
+export type ApiEventAnswer = {
+  session_id: string;
+  event_type: string;
+  /** False where the session's capture options leave it out. */
+  recorded: boolean;
+};
+
 /** Request: event. Body of `POST /api/v1/monitoring/events`: records one event of a client's own. */
 export type ApiEventRequest = {
   /** Letters, digits, `_`, `-` and dots, at most 128. */
@@ -407,13 +424,20 @@ export type ApiEventRequest = {
   session_id: string;
 };
 
-/** Answer: events. A page of events, and how many there are in all. */
+/** Answer: events. A page of events. */
 export type ApiEventsAnswer = {
   events: Array<ApiEvent>;
-  total: number;
+  /** How many events fit the query in all; not with `after`. */
+  total?: number | null;
+  /** To be given as `after`: it goes on behind what was there when this was answered, or, with `after`, behind these events. */
+  after: string;
+  /** With `start_time`, across sessions: up to there nothing earlier will come. */
+  settled_until?: string | null;
+  /** With `after`: why events before these may be missing. */
+  gap?: string | null;
 };
 
-/** Figures. What a set of values looks like. All but `count`, `total` and `distribution` are null when there are no values. */
+/** Figures. What a set of values looks like. All but `count`, `total` and `distribution` are null when there is none. */
 export type ApiFigures = {
   count: number;
   total: number;
@@ -423,7 +447,7 @@ export type ApiFigures = {
   p95: number | null;
   min: number | null;
   max: number | null;
-  /** The standard deviation. */
+  /** The standard deviation of the values themselves, not of a larger set that they would be a sample of. */
   deviation: number | null;
   /** How many values lie above the bucket before and not above `up_to`; empty buckets are left out. */
   distribution: Array<{
@@ -432,7 +456,7 @@ export type ApiFigures = {
   }>;
 };
 
-/** Gap in a stream. A notice in a live stream: here events are missing. Over the WebSocket the same fields are in a frame with the `type` `gap`. */
+/** Gap in a stream. A notice in a live stream: here events may be missing. Over the WebSocket the same fields are in a frame with the `type` `gap`. */
 export type ApiGap = {
   /** The `id` of the last event, or of the place, before it. */
   after: string;
@@ -442,7 +466,16 @@ export type ApiGap = {
 
 /** Answer: health. Whether the server is well. */
 export type ApiHealthAnswer = {
-  status: "healthy" | "degraded" | "unhealthy";
+  /** The worst of the checks. */
+  status: "degraded" | "healthy" | "unhealthy";
+  version: string;
+  /** One for each thing that the server needs: `status`, figures, and a `message` where it is not healthy. */
+  checks: { [key: string]: { [key: string]: unknown } };
+};
+
+/** Answer: liveness. This process answers. */
+export type ApiLiveAnswer = {
+  status: "alive";
   version: string;
 };
 
@@ -452,6 +485,7 @@ export type ApiMetrics = {
   start_time: string | null;
   /** As asked for. */
   end_time: string | null;
+  /** All events. */
   events: {
     total: number;
     by_type: { [key: string]: number };
@@ -463,6 +497,7 @@ export type ApiMetrics = {
       by_type: { [key: string]: number };
     }>;
   };
+  /** The sessions that had something to do with the period. */
   sessions: {
     /** That had events in the period. */
     total: number;
@@ -474,6 +509,7 @@ export type ApiMetrics = {
     active: number;
     duration: ApiFigures;
   };
+  /** The turns that ended, with a result but for those that are `unfinished`: they are not in the total. */
   runs: {
     /** Turns whose result came in the period. */
     total: number;
@@ -486,6 +522,7 @@ export type ApiMetrics = {
     error_rate: number;
     duration: ApiFigures;
   };
+  /** The tool calls that were made. */
   tools: {
     /** Calls that were made in the period. */
     total: number;
@@ -502,6 +539,7 @@ export type ApiMetrics = {
       duration: ApiFigures;
     }>;
   };
+  /** The events that say that something went wrong. */
   errors: {
     /** Events that say that something went wrong. */
     total: number;
@@ -509,6 +547,7 @@ export type ApiMetrics = {
     /** Of all events. */
     rate: number;
   };
+  /** What the turns cost that ended in the period. */
   cost: {
     total_usd: number;
     per_turn: ApiFigures;
@@ -522,6 +561,18 @@ export type ApiMetrics = {
   };
 };
 
+/** Answer: monitoring status. Counts, and how long the server has been running. */
+export type ApiMonitoringStatusAnswer = {
+  active_sessions: number;
+  total_sessions: number;
+  total_events: number;
+  /** Who listens to live events now. */
+  subscribers: number;
+  uptime_seconds: number;
+  /** What starts a server for the same data directory again, for a shell. */
+  serve_command: string;
+};
+
 /** Answer: overview. What there is, and what happened in the last 24 hours. */
 export type ApiOverview = {
   generated_at: string;
@@ -529,11 +580,11 @@ export type ApiOverview = {
   total_sessions: number;
   total_events: number;
   last_24_hours: ApiMetrics;
-  /** The newest. */
+  /** The newest 20. */
   sessions: Array<ApiSession>;
 };
 
-/** Pattern. Steps that repeat in a sequence. */
+/** Pattern. Two to five steps that repeat in a sequence. */
 export type ApiPattern = {
   steps: Array<string>;
   /** Occurrences that do not overlap. */
@@ -542,30 +593,45 @@ export type ApiPattern = {
   share: number;
 };
 
+/** Answer: readiness. Whether requests should be sent to the server now. */
+export type ApiReadyAnswer = {
+  status: "not_ready" | "ready";
+  /** Why not. */
+  message?: string | null;
+};
+
 /** Answer: records. A page of a session's records, and how many there are in all. */
 export type ApiRecordsAnswer = {
   /** As in the log, with long values shortened. */
   records: Array<{
-    /** Null for a line that is no record. */
-    seq: number | null;
-    ts?: string;
-    /** `log` for a line that is no record. */
-    stream: string;
-    verdict?: string;
-    /** Type and subtype of a message, or the type of an event. */
-    type: string;
-    /** Bytes of the record in the log. */
-    size: number;
-    /** Whether long values were shortened. */
-    shortened: boolean;
+    bom?: boolean;
+    eol?: string;
+    errors?: Array<unknown>;
+    event?: { [key: string]: unknown };
+    forwarded?: boolean;
+    message?: unknown;
+    origin?: unknown;
     /** What it says, in one line. */
     preview?: string;
+    raw?: string;
+    raw_base64?: string;
+    redacted?: unknown;
+    /** Null for a line that is no record. */
+    seq: number | null;
+    session_id?: string;
+    /** Whether long values were shortened. */
+    shortened: boolean;
+    /** Bytes of the record in the log. */
+    size: number;
     /** Why a line is no record. */
     skipped?: string;
-    message?: unknown;
-    raw?: string;
-    event?: { [key: string]: unknown };
-    errors?: Array<unknown>;
+    /** `log` for a line that is no record. */
+    stream: string;
+    truncated?: boolean;
+    ts?: string;
+    /** Type and subtype of a message, or the type of an event. */
+    type: string;
+    verdict?: string;
   }>;
   /** How many records that fit the query lie before the first of these. */
   position: number;
@@ -577,10 +643,10 @@ export type ApiRecordsAnswer = {
   complete: boolean;
   /** How many records of each kind the log holds, as far as it was looked at. */
   kinds: Array<{
-    stream: string;
-    verdict: string;
-    type: string;
     count: number;
+    stream: string;
+    type: string;
+    verdict: string;
   }>;
 };
 
@@ -588,81 +654,134 @@ export type ApiRecordsAnswer = {
 export type ApiSession = {
   /** The session, as this proxy names it. */
   session_id: string;
-  name?: string | null;
+  name: string | null;
   /** The beginning of the first prompt. */
-  prompt?: string | null;
+  prompt: string | null;
+  /** `wrapped` for a command, `monitoring` for events of a client's own. */
+  kind: string;
   /** `followed`: an interactive session, which is recorded beside and not relayed. */
-  mode?: "relayed" | "followed";
+  mode: "followed" | "relayed";
   /** Whether what is said in the session is recorded. */
-  recording?: {
-    state: "recorded" | "not recorded" | "states alone";
+  recording: {
+    state: "not recorded" | "recorded" | "states alone";
     /** A sentence that says why it is not, or not all. */
     why: string | null;
   };
+  state: "compacting" | "ended" | "executing" | "failed" | "idle" | "starting" | "waiting";
   /** A shell runs in the background of an idle interactive session. */
-  background?: boolean;
+  background: boolean;
   /** The command is stopped, as by Ctrl-Z. */
-  suspended?: boolean;
-  state: "starting" | "idle" | "executing" | "waiting" | "compacting" | "ended" | "failed";
+  suspended: boolean;
   /** What became of it; null while it is not over, and where nothing was recorded that tells. */
-  outcome?: "ok" | "failed" | "limited" | "blocked" | "interrupted" | "crashed" | null;
+  outcome: "blocked" | "crashed" | "failed" | "interrupted" | "limited" | "ok" | null;
   /** A sentence that says why, unless the outcome is `ok`. */
-  outcome_reason?: string | null;
-  waits_for?: Array<{
-    /** An answer of the caller, a tool, the caller's own MCP server, a task, the model; or Claude Code, for its answer to a request of the caller. */
-    what: "answer" | "tool" | "client" | "task" | "model" | "claude";
-    since: string | null;
-    for_ms: number;
-    /** The record since which it is waited for. */
+  outcome_reason: string | null;
+  state_since: string | null;
+  /** Null once it is over. */
+  state_for_ms: number | null;
+  /** From what the state is known. */
+  evidence: {
+    /** The message in it, as in `system/init`. */
+    message: string;
+    /** The record. */
     seq: number;
+    /** Whether Claude Code stated it or it had to be inferred; of an interactive session, where it was read. */
+    source: "inferred" | "registry" | "stated" | "transcript";
+  };
+  waits_for: Array<{
+    description?: string;
+    for_ms: number;
     /** Of an answer: what Claude Code asks. */
     kind?: string;
+    method?: string | null;
     /** Of Claude Code: what the caller asks. */
     request?: string;
     request_id?: string;
-    tool?: string | null;
-    tool_use_id?: string;
     /** Of a tool: `client` when it is one of the caller's own. */
     runs_in?: "claude" | "client";
+    /** The record since which it is waited for. */
+    seq: number;
     server?: string | null;
-    method?: string | null;
+    since: string | null;
     task_id?: string;
-    description?: string;
+    tool?: string | null;
+    tool_use_id?: string;
+    /** An answer of the caller, a tool, the caller's own MCP server, a task, the model; or Claude Code, for its answer to a request of the caller. */
+    what: "answer" | "claude" | "client" | "model" | "task" | "tool";
   }>;
-  pid?: number | null;
-  started_at?: string | null;
-  last_event_at?: string | null;
-  model?: string | null;
+  /** Known ways to hang that it shows; hints, not verdicts. */
+  warnings: Array<{
+    kind: string;
+    message: string;
+  }>;
+  pid: number | null;
+  command: Array<string>;
+  cwd: string | null;
+  started_at: string | null;
+  last_event_at: string | null;
+  last_record_at: string | null;
+  ended_at: string | null;
+  exit_code: number | null;
+  /** The signal that ended it, as in `SIGTERM`. */
+  signal: string | null;
+  model: string | null;
+  claude_code_version: string | null;
+  /** The session, as Claude Code names it. */
+  claude_session_id: string | null;
+  permission_mode: string | null;
   /** What failed at the start, such as an MCP server: a sentence each. */
-  problems?: Array<string>;
+  problems: Array<string>;
+  /** The turn that goes on. */
+  run_id: string | null;
   /** How long the command ran, so far if it goes on. */
-  duration_ms?: number;
+  duration_ms: number;
   /** Results of Claude Code; of an interactive session turns of its prompts that were not interrupted. */
-  turns?: number;
+  turns: number;
   /** Calls of tools, whatever became of them. */
-  tool_calls?: number;
+  tool_calls: number;
   /** Calls that ended in an error, without those that were denied or interrupted. */
-  tool_failures?: number;
+  tool_failures: number;
   /** Calls that never ran, because somebody, a hook or a rule refused them. */
-  tool_denials?: number;
-  subagents?: number;
+  tool_denials: number;
+  subagents: number;
   /** What all turns cost, in US dollars; null until a result states it. */
-  cost?: number | null;
+  cost: number | null;
   /** A sentence that says why the cost of an interactive session is not known, or not all of it. */
-  cost_reason?: string | null;
-  /** By stream and verdict. */
-  counts?: { [key: string]: unknown };
-  /** Where the session's log is, on the server's machine. */
-  log?: string;
-  /** With `catching_up`: how much of the log is read. */
-  read_share?: number;
+  cost_reason: string | null;
+  /** Of all models, by kind; empty until a result states them. */
+  tokens: { [key: string]: number };
+  /** Messages by stream and verdict. */
+  counts: { [key: string]: { [key: string]: number } };
+  /** Pieces of messages that Claude Code streams; they are counted and not recorded. */
+  partial_messages: number;
+  /** Records that could not be written. */
+  lost_records: number;
+  events: number;
+  /** Where its log is, on the server's machine. */
+  log: string | null;
+  /** How much of the log is read. */
+  read_share: number;
   /** The session is over, and its log is not read to the end yet: all figures are of what is read. */
-  catching_up?: boolean;
+  catching_up: boolean;
+};
+
+/** Answer: session. A session for events of a client's own, just started. */
+export type ApiSessionAnswer = {
+  /** The session, as this proxy names it. */
+  session_id: string;
+  session_name: string | null;
+  /** What a session for events of a client's own is to record. */
+  capture_options: {
+    capture_commands?: boolean;
+    capture_events?: boolean;
+    capture_states?: boolean;
+  };
 };
 
 /** Request: session. Body of `POST /api/v1/monitoring/sessions`: starts a session for events of a client's own. */
 export type ApiSessionRequest = {
   session_name?: string | null;
+  /** What a session for events of a client's own is to record. */
   capture_options?: {
     capture_commands?: boolean;
     capture_events?: boolean;
@@ -670,7 +789,14 @@ export type ApiSessionRequest = {
   };
 };
 
-/** Answer: specifications. What schemas are published. */
+/** Answer: sessions. A page of sessions, newest first. */
+export type ApiSessionsAnswer = {
+  sessions: Array<ApiSession>;
+  /** How many there are in all. */
+  total: number;
+};
+
+/** Answer: specifications. What schemas there are. */
 export type ApiSpecificationsAnswer = {
   count: number;
   specifications: Array<{
@@ -687,11 +813,17 @@ export type ApiStatusAnswer = {
   sessions: Array<ApiSession>;
 };
 
+/** Answer: stop. A session for events of a client's own that was stopped. */
+export type ApiStopAnswer = {
+  session_id: string;
+  stopped: boolean;
+};
+
 /** Answer: validation. The judgement on one message. */
 export type ApiValidationAnswer = {
   /** False only for `invalid` data. */
   valid: boolean;
-  verdict: "valid" | "invalid" | "unknown" | "malformed" | "text";
+  verdict: "invalid" | "malformed" | "text" | "unknown" | "valid";
   /** Sentences. */
   validation_errors: Array<string>;
   errors: Array<{
@@ -703,7 +835,7 @@ export type ApiValidationAnswer = {
     keyword: string;
   }>;
   /** As it came with the request. */
-  request_id?: unknown;
+  request_id: unknown;
 };
 
 /** Request: validation of many. Body of `POST /api/v1/validation/batch`; the answers come in the same order. */
@@ -713,7 +845,7 @@ export type ApiValidationBatchRequest = {
 
 /** Request: validation. Body of `POST /api/v1/validation/validate`: one message, and the schema to judge it by. */
 export type ApiValidationRequest = {
-  /** `commands`, `events`, `stdin`, `stdout`, or the name of any other published schema. */
+  /** `commands`, `events`, `stdin`, `stdout`, or the name of any other schema. */
   schema_type: string;
   data: unknown;
   /** Comes back in the answer, as it is. */

@@ -346,7 +346,7 @@ async def test_what_is_read_stays_where_it_is(rig: Rig, tab: Tab) -> None:
     asked = {"subtype": "can_use_tool", "tool_name": "Bash", "input": {"command": "ls"}, "tool_use_id": "t"}
     line = json.dumps({"type": "control_request", "request_id": "r", "request": asked}).encode()
     log.append([StreamRecords("live", "stdout").message(line, "valid")])
-    await tab.sees("waits for permission to use Bash")
+    await tab.sees("waits for permission for Bash")
     assert await tab.value(place) == before
     await tab.until("document.title.startsWith('waiting: mine')")
     await tab.press("u")

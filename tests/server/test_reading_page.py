@@ -287,6 +287,6 @@ async def test_the_board_says_what_needs_somebody(rig: Rig, tab: Tab) -> None:
     line = json.dumps({"type": "control_request", "request_id": "r", "request": asked}).encode()
     log.append([StreamRecords("live", "stdout").message(line, "valid")])
     await tab.until(
-        "document.querySelector('.column-needs-you .card')?.innerText.includes('permission to use Bash')"
+        "document.querySelector('.column-needs-you .card')?.innerText.includes('permission for Bash')"
     )
     log.close()

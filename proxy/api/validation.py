@@ -1,0 +1,66 @@
+"""Judging messages by the published schemas."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Self
+
+import msgspec
+
+from proxy.protocol.specifications import Specification
+from proxy.protocol.verdict import Judgement, Verdict, Violation
+
+__all__ = [
+    "Specifications",
+    "ValidationAnswer",
+    "ValidationBatchRequest",
+    "ValidationRequest",
+]
+
+
+class ValidationRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Body of `POST /api/v1/validation/validate`: one message, and the schema to judge it by."""
+
+    schema_type: Annotated[str, msgspec.Meta(extra_json_schema={"minLength": 1})]
+    """`commands`, `events`, `stdin`, `stdout`, or the name of any other schema."""
+    data: Any
+    request_id: Any = None
+    """Comes back in the answer, as it is."""
+
+
+class ValidationBatchRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Body of `POST /api/v1/validation/batch`; the answers come in the same order."""
+
+    requests: Sequence[ValidationRequest]
+
+
+class ValidationAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """The judgement on one message."""
+
+    valid: bool
+    """False only for `invalid` data."""
+    verdict: Verdict
+    validation_errors: list[str]
+    """Sentences."""
+    errors: list[Violation]
+    request_id: Any = None
+    """As it came with the request."""
+
+    @classmethod
+    def of(cls, judgement: Judgement, request_id: object) -> Self:
+        """Return the answer that a judgement makes."""
+        return cls(
+            valid=judgement.verdict != "invalid",
+            verdict=judgement.verdict,
+            validation_errors=[
+                f"{error.path}: {error.message}" if error.path else error.message
+                for error in judgement.errors
+            ],
+            errors=list(judgement.errors),
+            request_id=request_id,
+        )
+
+
+class Specifications(msgspec.Struct, frozen=True, kw_only=True):
+    """What schemas there are."""
+
+    count: int
+    specifications: list[Specification]
