@@ -40,6 +40,8 @@ _TYPES = Parameter(
 _ID = Parameter("session_id", "A session.", {"type": "string"}, "path")
 _RUN = Parameter("run_id", "A check.", {"type": "string"}, "path")
 _TIME: dict[str, object] = {"type": "string", "format": "date-time"}
+_PLACE: dict[str, object] = {"type": "string", "pattern": "^[0-9a-zA-Z]{1,64}-[0-9]{1,18}-[0-9]{1,18}$"}
+_PLACE_OR_NONE: dict[str, object] = {**_PLACE, "pattern": f"^$|{_PLACE['pattern']}"}
 _WORDS: dict[str, object] = {"type": "array", "items": {"type": "string", "pattern": "^[^,]*$"}}
 _BODY = (400, 408, 413, 422)
 
@@ -71,7 +73,7 @@ _PAGE = (
         "after",
         "Go on behind this place, in the order of arrival: the `after` of an answer, or the id of an event. Without"
         " `start_time`, `end_time`, `offset` and `order`.",
-        {"type": "string"},
+        _PLACE,
     ),
     Parameter("order", "Oldest or newest first.", {"enum": ["asc", "desc"]}),
     Parameter("wait", "Seconds to wait for a first event when there is none yet.", _number(0, 60)),
@@ -149,7 +151,7 @@ ROUTES = (
         (
             _SESSION,
             _TYPES,
-            Parameter("Last-Event-ID", "Go on behind this event.", {"type": "string"}, "header"),
+            Parameter("Last-Event-ID", "Go on behind this event.", _PLACE_OR_NONE, "header"),
             _MAX_TEXT,
         ),
         media_type="text/event-stream",
@@ -353,7 +355,7 @@ ROUTES = (
             Parameter(
                 "last_event_id",
                 "Go on behind this event; empty: from now on. Frames then carry their event's `id`.",
-                {"type": "string"},
+                _PLACE_OR_NONE,
             ),
             _MAX_TEXT,
         ),
