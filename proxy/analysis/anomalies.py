@@ -11,7 +11,7 @@ from proxy.analysis.cost import Costs
 from proxy.analysis.counts import ToolCounts
 from proxy.analysis.delays import Delays
 from proxy.analysis.failures import Failures
-from proxy.analysis.findings import Findings, Seen, Tops
+from proxy.analysis.findings import EventContext, Findings, Largest
 from proxy.analysis.loops import Loops
 from proxy.analysis.mismatches import Mismatches
 from proxy.analysis.outputs import Outputs
@@ -70,7 +70,7 @@ class Anomalies:
     def __init__(self) -> None:
         self._delays, self._loops = Delays(), Loops()
         self._failures, self._mismatches, self._outputs = Failures(), Mismatches(), Outputs()
-        self._costs: Tops[Span] = Tops()
+        self._costs: Largest[Span] = Largest()
 
     def wait(self, activity: Activity | None, gap_us: int, us: int, seq: int | None) -> None:
         """Take the gap before an event, and what went on in it."""
@@ -80,13 +80,13 @@ class Anomalies:
         """Take an event: what it ends, and what is open after it."""
         if not closed and event.event_type not in _TYPES:
             return
-        seen = Seen(event, seq, closed, spans)
-        self._failures.take(seen)
-        self._mismatches.take(seen)
-        self._outputs.take(seen)
+        context = EventContext(event, seq, closed, spans)
+        self._failures.take(context)
+        self._mismatches.take(context)
+        self._outputs.take(context)
         if closed:
-            self._delays.take(seen)
-            self._loops.take(seen)
+            self._delays.take(context)
+            self._loops.take(context)
             for span in closed:
                 if span.kind == "turn" and (cost := number(span.data, "cost_usd")):
                     self._costs.add(cost, span)

@@ -34,7 +34,7 @@ class ToolCounts:
 
     def add(self, span: Span) -> None:
         """Take a call."""
-        tool = named(self._tools, span.name, _Tool)
+        tool = bounded(self._tools, span.name, _Tool)
         tool.outcomes[span.outcome] = tool.outcomes.get(span.outcome, 0) + 1
         tool.asked_us += span.asked_us
         if span.outcome in ("completed", "failed"):
@@ -164,11 +164,11 @@ class Commands:
         self._count(action, after, 1)
 
     def _count(self, action: str, outcome: str, by: int) -> None:
-        outcomes = named(self._outcomes, action, dict[str, int])
+        outcomes = bounded(self._outcomes, action, dict[str, int])
         outcomes[outcome] = outcomes.get(outcome, 0) + by
 
 
-def named(things: dict[str, _T], name: str, make: Callable[[], _T]) -> _T:
+def bounded(things: dict[str, _T], name: str, make: Callable[[], _T]) -> _T:
     """Return the thing of that name, made if it is new; beyond so many names all further ones share one."""
     found = things.get(name)
     if found is None and len(things) >= _MOST_NAMES:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from proxy.analysis.counts import ToolCounts
 from proxy.analysis.distribution import Distribution
-from proxy.analysis.findings import Findings, Seen, Tops
+from proxy.analysis.findings import EventContext, Findings, Largest
 from proxy.analysis.report import Activity
 from proxy.analysis.spans import Span, Spans
 from proxy.events.formatting import format_duration
@@ -47,10 +47,10 @@ class Delays:
 
     def __init__(self) -> None:
         self._gaps: dict[str, Distribution] = {name: Distribution() for name in _SILENT}
-        self._longest: Tops[_Gap] = Tops()
-        self._slowest: Tops[Span] = Tops()
-        self._late: Tops[Span] = Tops(50)
-        self._unanswered: Tops[Span] = Tops(50)
+        self._longest: Largest[_Gap] = Largest()
+        self._slowest: Largest[Span] = Largest()
+        self._late: Largest[Span] = Largest(50)
+        self._unanswered: Largest[Span] = Largest(50)
         self._last_seq: int | None = None
 
     def wait(self, activity: Activity | None, gap_us: int, us: int, seq: int | None) -> None:
@@ -62,11 +62,11 @@ class Delays:
                 self._longest.add(gap_ms, _Gap(activity, self._last_seq, us - gap_us, seq))
         self._last_seq = seq
 
-    def take(self, seen: Seen) -> None:
+    def take(self, context: EventContext) -> None:
         """Take an event that ends something."""
-        for span in seen.closed:
+        for span in context.closed:
             if span.kind == "tool" and not span.is_agent and span.outcome in ("completed", "failed"):
-                self._slowest.add(span.ran_us(seen.event.timestamp_us) / 1000, span)
+                self._slowest.add(span.ran_us(context.event.timestamp_us) / 1000, span)
             elif span.kind == "permission" and span.outcome in ("allowed", "denied", "cancelled"):
                 self._late.add(span.us(0) / 1000, span)
             elif span.kind == "permission" and span.outcome == "unfinished":

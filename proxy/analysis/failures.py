@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from proxy.analysis.findings import MOST_OF_A_KIND, Findings, Seen
+from proxy.analysis.findings import MOST_OF_A_KIND, EventContext, Findings
 from proxy.analysis.spans import Span, shortened
 from proxy.analysis.turns import errors_of
 from proxy.events.fields import inner, integer, number, text
@@ -60,19 +60,19 @@ class Failures:
         self._has_failed = False
         self._problems: set[str] = set()
 
-    def take(self, seen: Seen) -> None:
+    def take(self, context: EventContext) -> None:
         """Take an event that ends something, or is of one of the `TYPES`."""
-        at = (seen.seq, seen.event.timestamp_us)
-        for span in seen.closed:
+        at = (context.seq, context.event.timestamp_us)
+        for span in context.closed:
             if span.kind == "tool" and span.outcome in ("completed", "failed") and not self._interrupted:
                 self._result(span)
             elif span.kind == "turn":
-                self._turn(seen, span)
+                self._turn(context, span)
             elif span.kind == "subagent" and span.outcome == "failed":
                 said = f"A subagent failed: {span.label}."
                 self._over.add("failed_subagent", "warning", at, said, span.seq, subagent=span.id)
-        if (handler := _HANDLERS.get(seen.event.event_type)) is not None:
-            handler(self, seen)
+        if (handler := _HANDLERS.get(context.event.event_type)) is not None:
+            handler(self, context)
 
     def find(self, findings: Findings) -> None:
         """Write down what was found, and what is going on."""
@@ -100,48 +100,48 @@ class Failures:
             _tell_burst(self._over, self._burst)
             self._burst = None
 
-    def _command(self, seen: Seen) -> None:
-        if inner(seen.event.data, "command").get("action") == "interrupt":
+    def _command(self, context: EventContext) -> None:
+        if inner(context.event.data, "command").get("action") == "interrupt":
             self._interrupted = True
 
-    def _gap(self, seen: Seen) -> None:
-        data, at = seen.event.data, (seen.seq, seen.event.timestamp_us)
+    def _gap(self, context: EventContext) -> None:
+        data, at = context.event.data, (context.seq, context.event.timestamp_us)
         lost = integer(data, "lost_records") or 0
         said = f"{lost} lines could not be recorded: {shortened(str(data.get('reason')))}."
         self._over.add("recording_gap", "critical", at, said, lost_records=lost)
 
-    def _retry(self, seen: Seen) -> None:
-        data = seen.event.data
+    def _retry(self, context: EventContext) -> None:
+        data = context.event.data
         if self._retries is None:
-            self._retries = _Retries((seen.seq, seen.event.timestamp_us))
+            self._retries = _Retries((context.seq, context.event.timestamp_us))
         self._retries.count += 1
         if len(self._retries.records) < 2 * WINDOW:
-            self._retries.records.append(seen.seq)
+            self._retries.records.append(context.seq)
         self._retries.delay_ms += number(data, "retry_delay_ms") or 0.0
         cause = shortened(str(data.get("error_status") or text(data, "error") or "unknown"), 40)
         if cause in self._retries.causes or len(self._retries.causes) < WINDOW:
             self._retries.causes[cause] = self._retries.causes.get(cause, 0) + 1
 
-    def _end_retries(self, _: Seen | None = None) -> None:
+    def _end_retries(self, _: EventContext | None = None) -> None:
         if self._retries is not None:
             _tell_retries(self._over, self._retries)
             self._retries = None
 
-    def _rate_limit(self, seen: Seen) -> None:
-        limit = inner(seen.event.data, "limit")
+    def _rate_limit(self, context: EventContext) -> None:
+        limit = inner(context.event.data, "limit")
         was, self._limited = self._limited, text(limit, "status") == "rejected"
         if self._limited and not was:
             which = shortened(text(limit, "rateLimitType") or "usage")
-            at = (seen.seq, seen.event.timestamp_us)
+            at = (context.seq, context.event.timestamp_us)
             self._over.add("rate_limited", "warning", at, f"The {which} limit was reached.", limit=which)
 
     # -- turns and the session ---------------------------------------------------------------------------------
 
-    def _turn(self, seen: Seen, turn: Span) -> None:
+    def _turn(self, context: EventContext, turn: Span) -> None:
         self._end_retries()
         self._interrupted = False
-        data = seen.event.data
-        at = (seen.seq, seen.event.timestamp_us)
+        data = context.event.data
+        at = (context.seq, context.event.timestamp_us)
         if turn.outcome == "completed":
             return
         self._has_failed = True
@@ -161,9 +161,9 @@ class Failures:
                 f"{turn.outcome}_turn", severity, at, said, turn.seq, run_id=turn.id, errors=errors
             )
 
-    def _session(self, seen: Seen) -> None:
-        data = seen.event.data
-        at = (seen.seq, seen.event.timestamp_us)
+    def _session(self, context: EventContext) -> None:
+        data = context.event.data
+        at = (context.seq, context.event.timestamp_us)
         signal, code = text(data, "signal"), integer(data, "exit_code")
         if text(data, "state") == "failed":
             said = (
@@ -178,18 +178,18 @@ class Failures:
             said = f"The command ended with exit status {code}, and no turn says why."
             self._over.add("abnormal_exit", "warning", at, said, exit_code=code)
 
-    def _start(self, seen: Seen) -> None:
+    def _start(self, context: EventContext) -> None:
         """Take what failed at the start; every turn tells it again."""
-        problems = seen.event.data.get("problems")
+        problems = context.event.data.get("problems")
         for problem in map(str, problems if isinstance(problems, list) else []):
             if problem not in self._problems and len(self._problems) < MOST_OF_A_KIND:
                 self._problems.add(problem)
-                at = (seen.seq, seen.event.timestamp_us)
+                at = (context.seq, context.event.timestamp_us)
                 self._over.add("start_problem", "warning", at, shortened(problem, 300))
 
-    def _error(self, seen: Seen) -> None:
-        data = seen.event.data
-        at = (seen.seq, seen.event.timestamp_us)
+    def _error(self, context: EventContext) -> None:
+        data = context.event.data
+        at = (context.seq, context.event.timestamp_us)
         said = shortened(str(data.get("error") or "no reason given"), 300)
         match text(data, "source"):
             case "control_response":
@@ -203,16 +203,16 @@ class Failures:
             case "session_writes_lost" | "mirror_error":
                 self._over.add("claude_code_error", "warning", at, f"Claude Code reports: {said}")
 
-    def _notification(self, seen: Seen) -> None:
-        data = seen.event.data
+    def _notification(self, context: EventContext) -> None:
+        data = context.event.data
         kind = text(data, "kind") or ""
         if kind.startswith("model_"):
             said = shortened(text(data, "text") or kind, 300)
-            at = (seen.seq, seen.event.timestamp_us)
+            at = (context.seq, context.event.timestamp_us)
             self._over.add("model_fallback", "warning", at, said, notification=kind)
 
 
-_HANDLERS: Final[dict[str, Callable[[Failures, Seen], None]]] = {
+_HANDLERS: Final[dict[str, Callable[[Failures, EventContext], None]]] = {
     "command_received": Failures._command,
     "api_retry": Failures._retry,
     "assistant_message": Failures._end_retries,

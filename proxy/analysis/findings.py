@@ -10,7 +10,7 @@ from proxy.analysis.spans import Span, Spans
 from proxy.events import Event
 from proxy.events.timestamps import format_timestamp
 
-__all__ = ["Findings", "Seen", "Tops"]
+__all__ = ["EventContext", "Findings", "Largest"]
 
 MOST_OF_A_KIND = 50
 MOST_RECORDS = 20
@@ -18,7 +18,7 @@ _T = TypeVar("_T")
 
 
 @dataclass(slots=True)
-class Seen:
+class EventContext:
     """An event with what surrounds it."""
 
     event: Event
@@ -62,7 +62,7 @@ class Findings:
             self.counts[kind] = self.counts.get(kind, 0) + count
 
 
-class Tops(Generic[_T]):
+class Largest(Generic[_T]):
     """Keeps the things with the largest values."""
 
     def __init__(self, most: int = 20) -> None:

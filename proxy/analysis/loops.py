@@ -8,7 +8,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from proxy.analysis.findings import Findings, Seen
+from proxy.analysis.findings import EventContext, Findings
 from proxy.analysis.spans import Span
 
 if TYPE_CHECKING:
@@ -56,9 +56,9 @@ class Loops:
         self._agents: dict[str, _Agent] = {}
         self._over = Findings()
 
-    def take(self, seen: Seen) -> None:
+    def take(self, context: EventContext) -> None:
         """Take an event."""
-        for span in seen.closed:
+        for span in context.closed:
             if (
                 span.kind == "tool"
                 and span.outcome in ("completed", "failed")

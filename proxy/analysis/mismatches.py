@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from proxy.analysis.findings import MOST_RECORDS, Findings, Seen
+from proxy.analysis.findings import MOST_RECORDS, EventContext, Findings
 from proxy.analysis.report import Severity
 from proxy.analysis.spans import shortened
 from proxy.events.fields import text
@@ -34,11 +34,11 @@ class Mismatches:
         self._groups: dict[tuple[str, ...], _Group] = {}
         self._results = 0
 
-    def take(self, seen: Seen) -> None:
+    def take(self, context: EventContext) -> None:
         """Take an event that ends something, or is of one of the `TYPES`."""
-        at = (seen.seq, seen.event.timestamp_us)
-        ended, data = seen.event.event_type, seen.event.data
-        for span in seen.closed:
+        at = (context.seq, context.event.timestamp_us)
+        ended, data = context.event.event_type, context.event.data
+        for span in context.closed:
             if span.outcome != "unfinished":
                 continue
             if span.kind == "tool" and ended in ("run_completed", "task_completed"):
@@ -46,21 +46,21 @@ class Mismatches:
                 if ended == "task_completed":
                     said = f"A tool call has no result, though its subagent is done: {span.label}."
                 began = (span.seq, span.start_us)
-                self._over.add("unmatched_tool_call", "warning", began, said, seen.seq, tool=span.name)
+                self._over.add("unmatched_tool_call", "warning", began, said, context.seq, tool=span.name)
             elif span.kind in ("subagent", "task"):
                 what = "subagent" if span.kind == "subagent" else "background task"
                 said = f"A {what} was still running when the session ended: {span.label}."
                 self._over.add(
-                    "cut_off_task", "info", (span.seq, span.start_us), said, seen.seq, task=span.id
+                    "cut_off_task", "info", (span.seq, span.start_us), said, context.seq, task=span.id
                 )
-        if seen.spans.unmatched_results > self._results:
-            self._results = seen.spans.unmatched_results
+        if context.spans.unmatched_results > self._results:
+            self._results = context.spans.unmatched_results
             self._group(("unmatched_tool_result",), at)
         elif ended == "protocol_drift":
             about = {name: text(data, name) for name in ("stream", "type", "subtype")}
             self._group(("drift", *(one or "" for one in about.values())), at, **about)
         elif ended == "validation_failed":
-            self._invalid(seen, at)
+            self._invalid(context, at)
 
     def find(self, findings: Findings) -> None:
         """Write down what was found."""
@@ -69,8 +69,8 @@ class Mismatches:
             severity, said = _SAID[kind](group)
             findings.add(kind, severity, group.at, said, *group.records, count=group.count, **group.about)
 
-    def _invalid(self, seen: Seen, at: tuple[int | None, int]) -> None:
-        data = seen.event.data
+    def _invalid(self, context: EventContext, at: tuple[int | None, int]) -> None:
+        data = context.event.data
         errors = data.get("errors")
         first = errors[0] if isinstance(errors, list) and errors and isinstance(errors[0], dict) else {}
         about: dict[str, object] = {

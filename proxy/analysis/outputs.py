@@ -8,7 +8,7 @@ import json
 from itertools import pairwise
 from typing import Any
 
-from proxy.analysis.findings import Findings, Seen
+from proxy.analysis.findings import EventContext, Findings
 from proxy.analysis.spans import Span
 from proxy.custom_schemas import TimeLimitError, UnusableSchemaError
 from proxy.events.fields import inner, integer, text
@@ -30,26 +30,26 @@ class Outputs:
         self._over = Findings()
         self._schema: dict[str, Any] | None = None
 
-    def take(self, seen: Seen) -> None:
+    def take(self, context: EventContext) -> None:
         """Take an event that ends something, or is of one of the `TYPES`."""
-        data = seen.event.data
-        if seen.event.event_type == "session_started":
+        data = context.event.data
+        if context.event.event_type == "session_started":
             self._schema = _of_command(data.get("command"))
-        elif seen.event.event_type == "command_received":
+        elif context.event.event_type == "command_received":
             self._schema = inner(inner(data, "command"), "json_schema") or self._schema
         elif self._schema is not None:
-            for span in seen.closed:
+            for span in context.closed:
                 if span.kind == "turn" and text(data, "subtype") == "success":
-                    self._judge(seen, span, self._schema)
+                    self._judge(context, span, self._schema)
 
     def find(self, findings: Findings) -> None:
         """Write down what was found."""
         findings.take(self._over)
 
-    def _judge(self, seen: Seen, turn: Span, schema: dict[str, Any]) -> None:
+    def _judge(self, context: EventContext, turn: Span, schema: dict[str, Any]) -> None:
         from proxy.custom_schemas.judge import violations  # noqa: PLC0415 - few sessions ask for a structure
 
-        data, at = seen.event.data, (seen.seq, seen.event.timestamp_us)
+        data, at = context.event.data, (context.seq, context.event.timestamp_us)
         if "structured_output" not in data:
             if integer(data, "turns"):  # else it was a command of Claude Code's own, such as /clear
                 said = f"A turn has no structured output, and its caller asked for one: {turn.label}."

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import msgspec
 
 from proxy.analysis.cost import turn_tokens
-from proxy.analysis.counts import named
+from proxy.analysis.counts import bounded
 from proxy.analysis.distribution import Distribution
 from proxy.analysis.report import Share, Statistics
 from proxy.events import Session
@@ -216,7 +216,7 @@ def _fold(read: Iterable[tuple[int, str, bytes]]) -> tuple[RunCounts, AllTools, 
         took = _amount(one.duration_ms)
         if kind not in _RUNS:
             if isinstance(one.tool, str):  # else it is the result of no call
-                _take_tool(named(tools, one.tool, _Tool), kind, one, took)
+                _take_tool(bounded(tools, one.tool, _Tool), kind, one, took)
             continue
         outcomes[kind if one.subtype is not None else "unfinished"] += 1
         if took is not None:

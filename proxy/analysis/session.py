@@ -7,6 +7,7 @@ Rules it lives by:
 * Reports change nothing: a live session is reported again and again while it goes on.
 """
 
+from proxy.analysis.activities import Activities
 from proxy.analysis.anomalies import Anomalies
 from proxy.analysis.cost import Costs
 from proxy.analysis.counts import Commands, PermissionCounts, ToolCounts
@@ -18,7 +19,6 @@ from proxy.analysis.states import StateTimes
 from proxy.analysis.summary import summarised
 from proxy.analysis.timeline import Bars
 from proxy.analysis.turns import Turns
-from proxy.analysis.waits import Waits
 from proxy.events import Event
 from proxy.events.fields import Message, number, text
 from proxy.events.figures import Figures
@@ -45,7 +45,7 @@ class SessionAnalysis:
         self._kinds: dict[str, int] = {}
         self._gaps = Distribution()
         self._patterns, self._tool_patterns = Patterns(), Patterns()
-        self._spans, self._waits, self._states = Spans(), Waits(), StateTimes()
+        self._spans, self._activities, self._states = Spans(), Activities(), StateTimes()
         self._tools, self._permissions, self._commands = ToolCounts(), PermissionCounts(), Commands()
         self._turns, self._costs, self._bars = Turns(), Costs(), Bars()
         self._anomalies = Anomalies()
@@ -59,7 +59,7 @@ class SessionAnalysis:
             self._gaps.add(gap_us / 1000)
         else:
             self._begin(us, data)
-        activity = self._waits.activity
+        activity = self._activities.activity
         if activity is not None and self._spans.turn is not None:
             self._turns.wait(activity, gap_us / 1000)
         self.figures.take(event.event_type, data)
@@ -104,7 +104,7 @@ class SessionAnalysis:
         duration_ms = total_ms if self._ran_ms is None else self._ran_ms
         figures, subagents = self.figures, [one for one in still_open if one.kind == "subagent"]
         anomalies, counts = self._anomalies.report(self._spans, self._costs, self._tools, until_us)
-        current = self._waits.current(until_us)
+        current = self._activities.current(until_us)
         analysis = Analysis(
             session_id=self.session_id,
             name=self._about.get("name"),
@@ -127,7 +127,7 @@ class SessionAnalysis:
             sequence=self._sequence(),
             time=Time(
                 total_ms,
-                self._waits.times(until_us, total_ms),
+                self._activities.times(until_us, total_ms),
                 self._turns.durations.statistics(),
                 self._gaps.statistics(),
             ),
@@ -190,7 +190,7 @@ class SessionAnalysis:
 
     def _follow(self, us: int, seq: int | None) -> None:
         turn = self._spans.turn
-        ended = self._waits.turn_to(self._spans.activity(), us, seq, None if turn is None else turn.id)
+        ended = self._activities.turn_to(self._spans.activity(), us, seq, None if turn is None else turn.id)
         if ended is not None:
             self._bars.add(ended)
 

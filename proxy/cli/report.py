@@ -6,7 +6,7 @@ there are. ``analyze --json`` has them all.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from rich.text import Text
 
@@ -15,10 +15,11 @@ from proxy.analysis.summary import ACTIVITIES
 from proxy.cli.columns import Column, table
 from proxy.cli.terminal import PIPED_WIDTH, one_line, printable
 from proxy.events.formatting import format_dollars, format_duration, quantity
+from proxy.events.outcome import of_session
 from proxy.events.vocabulary import OVER
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from rich.console import Console
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["anomaly_line", "print_one", "put"]
 
+_T = TypeVar("_T")
 _MARKS: Final = {"critical": ("!!", "bold red"), "warning": ("! ", "yellow"), "info": ("- ", "dim")}
 _OF_A_KIND = 3
 _ROWS = 12
@@ -52,8 +54,11 @@ def print_one(console: Console, report: Analysis, session: Session) -> None:
     """Print the analysis of one session."""
     about = report.name or session.prompt or " ".join(session.command) or report.session_id
     put(console, Text(one_line(about), style="bold"), most=2)
-    facts = [report.state, report.model or "", _period(report), report.session_id]
-    put(console, Text(printable(" · ".join(filter(None, facts))), style="dim"))
+    became = of_session(session)
+    facts = [report.state if became is None else became.kind, report.model or "", _period(report)]
+    put(console, Text(printable(" · ".join(filter(None, [*facts, report.session_id]))), style="dim"))
+    if became is not None and became.reason:
+        put(console, Text(printable(became.reason), style="bold red"))
     console.print()
     for sentence in report.summary:
         put(console, Text(printable(sentence)))
@@ -140,68 +145,65 @@ def anomaly_line(one: Anomaly, started_at: str | None) -> tuple[int, Text]:
     return 3, head + Text(printable(one.sentence))
 
 
+def _table(
+    items: Iterable[_T], width: int, *columns: tuple[Column, Callable[[_T], str | Text]]
+) -> list[Text]:
+    """Return a table of some things, by columns and what of a thing stands in each; nothing where there are none."""
+    rows: list[list[str | Text]] = [[cell(one) for _, cell in columns] for one in items]
+    return table([column for column, _ in columns], rows, width) if rows else []
+
+
+def _count(number: int | None) -> str:
+    return f"{number:,}" if number else ""
+
+
+def _lasted(ms: float | None) -> str:
+    return "" if ms is None else format_duration(ms)
+
+
 def _time(report: Analysis, width: int) -> list[Text]:
-    columns = (
-        _NAME,
-        Column("share", 8),
-        Column("time"),
-        Column("stretches", 2),
-        Column("median", 4),
-        Column("p95", 3),
-        Column("longest", 5),
-        Column("", 1, right=False),
+    return _table(
+        [one for one in report.time.activities if one.share >= _LEAST_SHARE],
+        width,
+        (_NAME, lambda one: ACTIVITIES[one.activity]),
+        (Column("share", 8), lambda one: f"{one.share:.1%}"),
+        (Column("time"), lambda one: format_duration(one.ms)),
+        (Column("stretches", 2), lambda one: _count(one.spans.count)),
+        (Column("median", 4), lambda one: _lasted(one.spans.median)),
+        (Column("p95", 3), lambda one: _lasted(one.spans.p95)),
+        (Column("longest", 5), lambda one: _lasted(one.spans.max)),
+        (Column("", 1, right=False), lambda one: Text("█" * round(one.share * _BAR), style="cyan")),
     )
-    rows: list[list[str | Text]] = [
-        [
-            ACTIVITIES[one.activity],
-            f"{one.share:.1%}",
-            format_duration(one.ms),
-            str(one.spans.count),
-            *_durations(one.spans),
-            Text("█" * round(one.share * _BAR), style="cyan"),
-        ]
-        for one in report.time.activities
-        if one.share >= _LEAST_SHARE
-    ]
-    return table(columns, rows, width) if rows else []
 
 
 def _turns(report: Analysis, width: int) -> _Lines:
     dear = sorted(report.turns, key=lambda one: (-(one.cost_usd or 0.0), -one.duration_ms))[:_ROWS]
-    if not dear:
-        return []
-    columns = (
-        Column("turn", 6, right=False),
-        Column("outcome", 7, right=False),
-        Column("time", 8),
-        Column("cost", 9),
-        Column("calls", 3),
-        Column("failed", 2),
-        Column("record", 4),
-        Column("prompt", right=False),
-    )
     costs = [one.cost_usd or 0.0 for one in dear]
-    rows: list[list[str | Text]] = [
-        [
-            one.run_id.removeprefix("run-"),
-            one.outcome,
-            format_duration(one.duration_ms),
-            "" if one.cost_usd is None else format_dollars(one.cost_usd, costs),
-            str(one.tool_calls or ""),
-            str(one.tool_failures or ""),
-            "" if one.seq is None else str(one.seq),
-            one_line(one.prompt),
-        ]
-        for one in sorted(dear, key=lambda one: one.started_at)
+    lines: _Lines = [
+        *_table(
+            sorted(dear, key=lambda one: one.started_at),
+            width,
+            (Column("turn", 6, right=False), lambda one: one.run_id.removeprefix("run-")),
+            (Column("outcome", 7, right=False), lambda one: one.outcome),
+            (Column("time", 8), lambda one: format_duration(one.duration_ms)),
+            (Column("cost", 9), lambda one: _dollars(one.cost_usd, costs)),
+            (Column("calls", 3), lambda one: _count(one.tool_calls)),
+            (Column("failed", 2), lambda one: _count(one.tool_failures)),
+            (Column("record", 4), lambda one: "" if one.seq is None else str(one.seq)),
+            (Column("prompt", right=False), lambda one: one_line(one.prompt)),
+        )
     ]
-    lines: _Lines = [*table(columns, rows, width)]
     total = sum(report.turn_outcomes.values())
-    if total > len(dear):
+    if total > len(dear) > 0:
         kept = "" if total == len(report.turns) else f" of the last {len(report.turns)}"
         lines.append(Text(f"the {len(dear)} dearest{kept}, of {total:,} in all", style="dim"))
     if report.time.turns.count > 1:
         lines += [Text(said, style="dim") for said in _spread(report.time.turns)]
     return lines
+
+
+def _dollars(cost: float | None, beside: Iterable[float]) -> str:
+    return "" if cost is None else format_dollars(cost, beside)
 
 
 def _spread(figures: Statistics) -> list[str]:
@@ -217,32 +219,26 @@ def _spread(figures: Statistics) -> list[str]:
 
 
 def _tools(report: Analysis, width: int) -> _Lines:
-    columns = (
-        Column("tool", right=False),
-        Column("calls"),
-        Column("failed", 7),
-        Column("denied", 1),
-        Column("total", 8),
-        Column("mean", 2),
-        Column("median", 4),
-        Column("p95", 5),
-        Column("longest", 6),
-    )
-    rows: list[list[str | Text]] = [
-        [
-            one_line(one.tool),
-            str(one.calls),
-            Text(str(one.failed or ""), "red"),
-            str(one.denied or ""),
-            format_duration(one.duration.total),
-            "" if one.duration.mean is None else format_duration(one.duration.mean),
-            *_durations(one.duration),
-        ]
-        for one in report.tools[:_ROWS]
+    return [
+        *_table(
+            report.tools[:_ROWS],
+            width,
+            (Column("tool", right=False), lambda one: one_line(one.tool)),
+            (Column("calls"), lambda one: _count(one.calls)),
+            (Column("failed", 7), lambda one: Text(_count(one.failed), "red")),
+            (Column("denied", 1), lambda one: _count(one.denied)),
+            (Column("total", 8), lambda one: format_duration(one.duration.total)),
+            (Column("mean", 2), lambda one: _lasted(one.duration.mean)),
+            (Column("median", 4), lambda one: _lasted(one.duration.median)),
+            (Column("p95", 5), lambda one: _lasted(one.duration.p95)),
+            (Column("longest", 6), lambda one: _lasted(one.duration.max)),
+        ),
+        *_left(len(report.tools) - _ROWS, "more tool"),
     ]
-    left = len(report.tools) - _ROWS
-    more = [Text(f"and {quantity(left, 'more tool')}", style="dim")] if left > 0 else []
-    return [*table(columns, rows, width), *more] if rows else []
+
+
+def _left(count: int, what: str) -> list[Text]:
+    return [Text(f"and {quantity(count, what)}", style="dim")] if count > 0 else []
 
 
 def _permissions(report: Analysis) -> _Lines:
@@ -265,100 +261,77 @@ def _permissions(report: Analysis) -> _Lines:
 
 
 def _subagents(report: Analysis, width: int) -> _Lines:
-    columns = (
-        Column("kind", 7, right=False),
-        Column("outcome", 8, right=False),
-        Column("time"),
-        Column("calls", 3),
-        Column("failed", 2),
-        Column("tokens", 6),
-        Column("record", 4),
-        Column("about", right=False),
-    )
     longest = sorted(report.subagents, key=lambda one: -one.duration_ms)[:_ROWS]
-    rows: list[list[str | Text]] = [
-        [
-            one_line(one.kind or "subagent"),
-            one.outcome,
-            format_duration(one.duration_ms),
-            str(one.tool_calls or ""),
-            str(one.tool_failures or ""),
-            "" if one.total_tokens is None else f"{one.total_tokens:,}",
-            "" if one.seq is None else str(one.seq),
-            one_line(one.description),
-        ]
-        for one in sorted(longest, key=lambda one: one.started_at)
+    return [
+        *_table(
+            sorted(longest, key=lambda one: one.started_at),
+            width,
+            (Column("kind", 7, right=False), lambda one: one_line(one.kind or "subagent")),
+            (Column("outcome", 8, right=False), lambda one: one.outcome),
+            (Column("time"), lambda one: format_duration(one.duration_ms)),
+            (Column("calls", 3), lambda one: _count(one.tool_calls)),
+            (Column("failed", 2), lambda one: _count(one.tool_failures)),
+            (Column("tokens", 6), lambda one: _count(one.total_tokens)),
+            (Column("record", 4), lambda one: "" if one.seq is None else str(one.seq)),
+            (Column("about", right=False), lambda one: one_line(one.description)),
+        ),
+        *_left(len(report.subagents) - len(longest), "shorter one"),
     ]
-    left = len(report.subagents) - len(longest)
-    more = [Text(f"and {left} that took less", style="dim")] if left > 0 else []
-    return [*table(columns, rows, width), *more] if rows else []
 
 
 def _cost(report: Analysis, width: int) -> list[Text]:
-    kinds = ("input", "output", "cache_read", "cache_creation")
-    headings = ("input", "output", "cache read", "cache written")
-    columns = (
-        _NAME,
-        Column("cost"),
-        *(Column(heading, weight) for heading, weight in zip(headings, (5, 6, 4, 3), strict=True)),
-    )
     rows = [(one.model, one.cost_usd, one.tokens) for one in report.cost.by_model]
     rows += [
         (f"{one.agent} agent" if one.agent == "main" else one.agent, None, one.tokens)
         for one in report.cost.by_agent
     ]
     costs = [cost or 0.0 for _, cost, _ in rows]
-    cells: list[list[str | Text]] = [
-        [
-            one_line(name),
-            "" if cost is None else format_dollars(cost, costs),
-            *(f"{tokens.get(kind, 0):,}" if tokens.get(kind) else "" for kind in kinds),
-        ]
-        for name, cost, tokens in rows
-        if cost or any(tokens.values())
-    ]
-    return table(columns, cells, width) if cells else []
+    return _table(
+        [row for row in rows if row[1] or any(row[2].values())],
+        width,
+        (_NAME, lambda row: one_line(row[0])),
+        (Column("cost"), lambda row: _dollars(row[1], costs)),
+        (Column("input", 5), lambda row: _count(row[2].get("input"))),
+        (Column("output", 6), lambda row: _count(row[2].get("output"))),
+        (Column("cache read", 4), lambda row: _count(row[2].get("cache_read"))),
+        (Column("cache written", 3), lambda row: _count(row[2].get("cache_creation"))),
+    )
 
 
 def _commands(report: Analysis, width: int) -> list[Text]:
-    columns = (Column("command", right=False), Column("count"), Column("outcomes", right=False))
-    rows: list[list[str | Text]] = [
-        [
-            one_line(one.action),
-            str(one.count),
-            ", ".join(f"{name} {count}" for name, count in one.outcomes.items()),
-        ]
-        for one in report.commands[:_ROWS]
-    ]
-    return table(columns, rows, width) if rows else []
+    return _table(
+        report.commands[:_ROWS],
+        width,
+        (Column("command", right=False), lambda one: one_line(one.action)),
+        (Column("count"), lambda one: _count(one.count)),
+        (
+            Column("outcomes", right=False),
+            lambda one: ", ".join(f"{name} {count}" for name, count in one.outcomes.items()),
+        ),
+    )
 
 
 def _states(report: Analysis, width: int) -> list[Text]:
-    columns = (
-        Column("state", right=False),
-        Column("entered", 5),
-        Column("time"),
-        Column("share", 7),
-        Column("then", right=False),
+    def then(state: str) -> str:
+        after = [change for change in report.states.transitions if change.source == state]
+        return ", ".join(f"{change.target} {change.count} ({change.share:.0%})" for change in after)
+
+    return _table(
+        [one for one in report.states.time if one.ms or one.state not in OVER],  # where every session ends
+        width,
+        (Column("state", right=False), lambda one: one.state),
+        (Column("entered", 5), lambda one: _count(one.entered)),
+        (Column("time"), lambda one: format_duration(one.ms)),
+        (Column("share", 7), lambda one: f"{one.share:.1%}"),
+        (Column("then", right=False), lambda one: then(one.state)),
     )
-    rows: list[list[str | Text]] = []
-    for one in report.states.time:
-        if one.state in OVER and not one.ms:
-            continue  # where every session ends
-        after = [change for change in report.states.transitions if change.source == one.state]
-        then = ", ".join(f"{change.target} {change.count} ({change.share:.0%})" for change in after)
-        rows.append([one.state, str(one.entered), format_duration(one.ms), f"{one.share:.1%}", then])
-    return table(columns, rows, width) if rows else []
 
 
 def _patterns(patterns: Iterable[Pattern], width: int) -> list[Text]:
-    columns = (Column("times"), Column("share", 8), Column("steps", right=False))
-    rows: list[list[str | Text]] = [
-        [f"{one.count:,}", f"{one.share:.0%}", one_line(" → ".join(one.steps))] for one in list(patterns)[:5]
-    ]
-    return table(columns, rows, width) if rows else []
-
-
-def _durations(figures: Statistics) -> list[str]:
-    values = (figures.median, figures.p95, figures.max)
-    return ["" if value is None else format_duration(value) for value in values]
+    return _table(
+        list(patterns)[:5],
+        width,
+        (Column("times"), lambda one: _count(one.count)),
+        (Column("share", 8), lambda one: f"{one.share:.0%}"),
+        (Column("steps", right=False), lambda one: one_line(" → ".join(one.steps))),
+    )

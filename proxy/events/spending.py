@@ -62,8 +62,12 @@ class Spending(msgspec.Struct, omit_defaults=True):
             self.base_usd, before = round(self.base_usd + before, _DIGITS), 0.0
         if models is not None:
             if falls or _begin_anew(self.stated_models, models):
-                self.base_models = sum_of(self.base_models, self.stated_models)
-            self.stated_models = {name: dict(models[name]) for name in list(models)[:_MOST_MODELS]}
+                self.base_models, self.stated_models = sum_of(self.base_models, self.stated_models), {}
+            # A gateway may state one number of a model and not the next time: what was stated holds.
+            stated = self.stated_models
+            self.stated_models = {
+                name: stated.get(name, {}) | models[name] for name in list(models)[:_MOST_MODELS]
+            }
         if total_usd is None:
             return None
         self.stated_usd = float(
@@ -86,11 +90,10 @@ def stated_usage(message: Message) -> dict[str, Usage] | None:
 
 
 def _begin_anew(before: Mapping[str, Usage], now: Mapping[str, Usage]) -> bool:
-    """Whether a total of some model is lower than it was, or gone."""
+    """Whether a model is gone, or a total of one is lower than it was."""
     return any(
-        now.get(name, {}).get(key, 0) < value
+        name not in now or any(now[name].get(key, value) < value for key, value in usage.items())
         for name, usage in before.items()
-        for key, value in usage.items()
     )
 
 

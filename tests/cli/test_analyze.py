@@ -42,7 +42,7 @@ def data_dir(tmp_path: Path) -> Path:
 
 def test_the_first_lines_answer_what_a_user_asks(data_dir: Path) -> None:
     """What it did, where time and money went, what went wrong with its record, where it waited."""
-    first = "\n".join(analyze(data_dir, "2026-api").stdout.splitlines()[:10])
+    first = "\n".join(analyze(data_dir, "2026-api").stdout.splitlines()[:12])
     for words in (
         "5 turns in",
         "Time went into the model",

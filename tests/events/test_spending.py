@@ -34,6 +34,14 @@ def test_models_follow_the_same_rule() -> None:
     assert spending.cost_usd == 1.4
 
 
+def test_a_number_that_is_not_stated_is_no_fall() -> None:
+    """Regression: a gateway that gave a count as a text once made the model count twice."""
+    spending = Spending()
+    spending.take(0.5, {"m": {"input": 10, "output": 5, "cost_usd": 0.5}})
+    spending.take(0.75, {"m": {"input": 15, "cost_usd": 0.75}})
+    assert spending.models == {"m": {"input": 15, "output": 5, "cost_usd": 0.75}}
+
+
 @given(st.lists(st.lists(st.integers(0, 1000), min_size=1, max_size=5), min_size=1, max_size=5))
 def test_the_sum_is_what_the_turns_cost(processes: list[list[int]]) -> None:
     """However often the totals begin anew: the cost of the session is the sum of its turns, model by model too."""

@@ -7,7 +7,7 @@ from proxy.analysis.distribution import Distribution
 from proxy.analysis.report import Activity, ActivityTime
 from proxy.analysis.spans import Kind, Span
 
-__all__ = ["Waits"]
+__all__ = ["Activities"]
 
 _DRAWN: Final[dict[Activity, Kind]] = {
     "model": "model",
@@ -18,7 +18,7 @@ _DRAWN: Final[dict[Activity, Kind]] = {
 """Activities that are bars of their own; the others show as the bars of what is waited for."""
 
 
-class Waits:
+class Activities:
     """Follows one activity after the other."""
 
     def __init__(self) -> None:
