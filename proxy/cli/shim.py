@@ -23,8 +23,8 @@ _SCRIPT = """\
 # {mark}: runs the real `claude` behind claude-proxy. Written by `claude-proxy shim`; delete it to undo.
 import sys
 sys.path[:0] = {path!r}
-from proxy.cli.shim import main
-main({claude!r})
+from claude_proxy import shim
+shim({claude!r})
 """
 
 
