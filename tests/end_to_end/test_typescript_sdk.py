@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import subprocess
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
@@ -17,6 +15,7 @@ from proxy.replay.launcher import write_stand_in
 from tests.end_to_end.checks import assert_faithful, unexpected_verdicts
 from tests.rig.answers import Failure, Gate, says, uses
 from tests.rig.environment import Surroundings
+from tests.rig.npm import installed
 from tests.rig.sameness import differences, shape
 from tests.rig.wrapping import Wrapped, claude_proxy
 
@@ -27,7 +26,6 @@ pytestmark = pytest.mark.anyio
 
 SDK = "@anthropic-ai/claude-agent-sdk@0.3.330"
 CLIENT = Path(__file__).with_name("typescript_client.mjs")
-INSTALL_WAIT_S = 200
 CLIENT_WAIT_S = 100
 
 SCENARIOS = (
@@ -53,38 +51,8 @@ CALLED_BACK = ("asked", "hook")
 
 @pytest.fixture(scope="session")
 def sdk() -> Path:
-    """A folder with the TypeScript Agent SDK in it, kept between test runs outside the project."""
-    if shutil.which("node") is None or shutil.which("npm") is None:
-        pytest.skip("the TypeScript Agent SDK needs node and npm")
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = cache / "claude-proxy-tests" / SDK.rpartition("/")[2]
-    if (folder / "complete").exists():
-        return folder
-    folder.mkdir(parents=True, exist_ok=True)
-    # Without the optional packages: they carry another copy of Claude Code, which is not what is tested.
-    options = (
-        "--no-save",
-        "--no-package-lock",
-        "--omit=optional",
-        "--ignore-scripts",
-        "--no-audit",
-        "--no-fund",
-    )
-    try:
-        done = subprocess.run(
-            ["npm", "install", "--prefix", folder, *options, SDK],
-            capture_output=True,
-            text=True,
-            timeout=INSTALL_WAIT_S,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        pytest.skip(f"npm did not install {SDK} within {INSTALL_WAIT_S} s")
-    if done.returncode != 0:
-        pytest.skip(f"npm cannot install {SDK}: {done.stderr.strip()[-500:]}")
-    (folder / "package.json").write_text("{}\n", encoding="ascii")
-    (folder / "complete").touch()
-    return folder
+    """A folder with the TypeScript Agent SDK in it."""
+    return installed(SDK)
 
 
 def script(project: Path) -> Script:
