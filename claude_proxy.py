@@ -109,7 +109,7 @@ def _why() -> str:
     where = imported if imported != _INIT else _PACKAGE
     return (
         f"{_owner()} has its own package `proxy` in place of claude-proxy's ({where}): install claude-proxy"
-        " in an environment of its own, as by `pipx install claude-proxy`"
+        " in an environment of its own, as pipx and `uv tool` do"
     )
 
 

@@ -2,31 +2,57 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shlex
 from pathlib import Path
 
 import pytest
+import yaml
 
 from proxy import __version__
+from proxy.cli import app
+from proxy.cli.arguments import parser_of
+from proxy.cli.subcommands import SUBCOMMANDS
 from proxy.config import KEYS, Key
-from proxy.options import OPTIONS, Option
 from proxy.sessions.reader import Record
 
 ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text()
+PAGES = sorted(ROOT.glob("*.md")) + sorted(ROOT.glob("docs/*.md"))
 LOG_FORMAT = (ROOT / "docs" / "log-format.md").read_text()
 CONFIGURATION = (ROOT / "docs" / "configuration.md").read_text()
 
 
-@pytest.mark.parametrize("option", OPTIONS.values(), ids=lambda option: option.name)
-def test_each_option_is_in_the_readme_as_it_is(option: Option) -> None:
-    """README says of each option what the table of options says: what it takes, and its variable."""
-    variable = f"`{option.variable}`" if option.variable else "none"
-    takes = option.takes.replace("|", "\\|")
-    row = f"| `--{option.name} {takes}` | {variable} | "
-    assert row in README
-    if option.default:
-        assert f"{row}`{option.default}` | " in README
+def commands() -> list[tuple[str, str]]:
+    """Return every command line of a subcommand that the documentation shows, with its page."""
+    found = []
+    for page in PAGES:
+        for block in re.findall(
+            r"```\w*\n(.*?)```|((?:^ {4}.*\n)+)", page.read_text(), re.DOTALL | re.MULTILINE
+        ):
+            lines = re.findall(r"(?:^|[ $(|])claude-proxy( .*)$", "".join(block), re.MULTILINE)
+            found += [(page.name, line.strip()) for line in lines]
+    return [one for one in found if one[1].partition(" ")[0] in SUBCOMMANDS]
+
+
+@pytest.mark.parametrize(("page", "line"), commands())
+def test_a_command_line_can_be_typed(page: str, line: str) -> None:
+    """What the documentation shows is what the program takes."""
+    line = re.split(r"\s[|>]\s|\)$", line.replace("$(", ""))[0].replace("...", "")
+    words = shlex.split(re.sub(r"\[[^]]*\]", "", line), comments=True)
+    parser = parser_of(words[0])
+    takes = parser.get_default("arguments") is not None
+    _, rest, _ = app._split(words[1:], takes_arguments=takes)
+    parser.parse_words(rest)
+
+
+@pytest.mark.parametrize("page", ["clients.md", "configuration.md"])
+def test_a_settings_file_can_be_pasted(page: str) -> None:
+    """Blocks of JSON and YAML are that."""
+    for language, text in re.findall(
+        r"```(json|yaml)\n(.*?)```", (ROOT / "docs" / page).read_text(), re.DOTALL
+    ):
+        assert json.loads(text) if language == "json" else yaml.safe_load(text)
 
 
 @pytest.mark.parametrize("field", Record.__struct_fields__)
@@ -50,9 +76,7 @@ def test_no_setting_is_documented_that_does_not_exist() -> None:
     assert re.findall(r"^\| `([a-z_]+\.[a-z_]+)` \|", CONFIGURATION, re.MULTILINE) == list(KEYS)
 
 
-@pytest.mark.parametrize(
-    "page", sorted(ROOT.glob("*.md")) + sorted(ROOT.glob("docs/*.md")), ids=lambda page: page.name
-)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_lead_somewhere(page: Path) -> None:
     """A link within the repository names a file that is there."""
     for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text()):

@@ -8,6 +8,7 @@ set_up() { # what to install, as pip takes it
     "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
         { say "Python 3.11 or newer is needed; $python is $("$python" --version)"; exit 1; }
     if [ ! -x .venv/bin/pip ]; then
+        say "Making a virtual environment in .venv, with $python"
         if ! "$python" -m venv .venv >/dev/null 2>&1; then
             # Debian keeps the venv module in a package of its own.
             [ "$(id -u)" = 0 ] || { say "first: sudo apt-get install python3-venv"; exit 1; }
@@ -16,5 +17,17 @@ set_up() { # what to install, as pip takes it
             "$python" -m venv .venv
         fi
     fi
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check --editable "$1"
+    say "Installing claude-proxy and what it needs into .venv; the first time this takes half a minute or so"
+    waiting .venv/bin/python -m pip install --quiet --disable-pip-version-check --editable "$1"
+}
+
+waiting() { # a command, with a dot a second at a terminal
+    if [ ! -t 2 ]; then "$@"; return; fi
+    (while sleep 1 && kill -0 $$ 2>/dev/null; do printf . >&2; done) & # until this script is gone, Ctrl-C or not
+    local dots=$! status=0
+    "$@" || status=$?
+    kill "$dots"
+    wait "$dots" 2>/dev/null || true
+    echo >&2
+    return "$status"
 }
