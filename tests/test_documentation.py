@@ -16,6 +16,7 @@ from proxy.cli.arguments import parser_of
 from proxy.cli.subcommands import SUBCOMMANDS
 from proxy.config import KEYS, Key
 from proxy.sessions.reader import Record
+from tools import command_reference
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted(ROOT.glob("*.md")) + sorted(ROOT.glob("docs/*.md"))
@@ -44,6 +45,11 @@ def test_a_command_line_can_be_typed(page: str, line: str) -> None:
     takes = parser.get_default("arguments") is not None
     _, rest, _ = app._split(words[1:], takes_arguments=takes)
     parser.parse_words(rest)
+
+
+def test_the_command_reference_is_made_from_the_program() -> None:
+    """Whoever changes what a subcommand takes runs ``python -m tools.command_reference``."""
+    assert command_reference.TARGET.read_text() == command_reference.reference()
 
 
 @pytest.mark.parametrize("page", ["clients.md", "configuration.md"])

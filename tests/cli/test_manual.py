@@ -1,4 +1,4 @@
-"""``claude-proxy help`` and ``version``, and the page that is made from the same source."""
+"""``claude-proxy help`` and ``version``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from proxy.cli.manual import docs_folder
 from proxy.cli.subcommands import GROUPS, SUBCOMMANDS
 from proxy.options import OPTIONS
 from tests.command_line import Finished, claude_proxy
-from tools import command_reference
 
 
 def test_the_programs_help_names_everything() -> None:
@@ -64,8 +63,3 @@ def test_the_documentation_is_where_it_is_said_to_be() -> None:
     folder = docs_folder()
     assert folder is not None
     assert (Path(folder) / "commands.md").exists()
-
-
-def test_the_reference_is_made_from_the_program() -> None:
-    """Whoever changes what a subcommand takes runs ``python -m tools.command_reference``."""
-    assert command_reference.TARGET.read_text() == command_reference.reference()
