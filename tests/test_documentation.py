@@ -42,9 +42,7 @@ def test_a_command_line_can_be_typed(page: str, line: str) -> None:
     line = re.split(r"\s[|>]\s|\)$", line.replace("$(", ""))[0].replace("...", "")
     words = shlex.split(re.sub(r"\[[^]]*\]", "", line), comments=True)
     parser = parser_of(words[0])
-    takes = parser.get_default("arguments") is not None
-    _, rest, _ = app._split(words[1:], takes_arguments=takes)
-    parser.parse_words(rest)
+    parser.parse_words(app.split(words[1:], parser)[1])
 
 
 def test_the_command_reference_is_made_from_the_program() -> None:

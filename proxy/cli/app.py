@@ -10,7 +10,7 @@ import sys
 from typing import TYPE_CHECKING, TextIO
 
 from proxy.cli import UsageError, complain, listed, resolve
-from proxy.cli.arguments import parser_of
+from proxy.cli.arguments import Parser, parser_of
 from proxy.options import LISTS, OPTIONS
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def _run(options: Mapping[str, str], words: Sequence[str]) -> int:
     # Imports and a short run leave nothing to collect: looking for it would take a tenth of the processor time.
     gc.set_threshold(100_000, 50, 100)
     parser = parser_of(words[0])
-    ours, words, behind = _split(words[1:], takes_arguments=parser.get_default("arguments") is not None)
+    ours, words, behind = split(words[1:], parser)
     arguments = parser.parse_words(words)
     arguments.arguments = behind
     arguments.options = {**options, **ours}
@@ -100,11 +100,14 @@ def _streams(stdin: TextIO | None, stdout: TextIO | None, stderr: TextIO | None)
             sys.stdin, sys.stdout, sys.stderr = before
 
 
-def _split(words: Sequence[str], *, takes_arguments: bool) -> tuple[dict[str, str], list[str], list[str]]:
+def split(words: Sequence[str], parser: Parser) -> tuple[dict[str, str], list[str], list[str]]:
     """Return the wrapper's options that stand behind the subcommand, the other words, and those behind ``--``.
 
-    These are another program's; for a subcommand that takes none, they are words like the others.
+    These are another program's; for a subcommand that takes none, they are words like the others. An option of the
+    subcommand's own is no option of the wrapper, though it has the same name.
     """
+    takes_arguments = parser.get_default("arguments") is not None
+    own = parser.option_names()
     options: dict[str, str] = {}
     rest: list[str] = []
     left = iter(words)
@@ -112,7 +115,7 @@ def _split(words: Sequence[str], *, takes_arguments: bool) -> tuple[dict[str, st
         if word == "--":
             return options, rest if takes_arguments else [*rest, word, *left], list(left)
         name, given, value = word.removeprefix("--").partition("=")
-        if not word.startswith("--") or name not in OPTIONS:
+        if not word.startswith("--") or name not in OPTIONS or f"--{name}" in own:
             rest.append(word)
             continue
         options[name] = value if given else next(left, "")

@@ -36,6 +36,14 @@ class Parser(argparse.ArgumentParser):
             self.error(f"{what} {strange[0]}{_meant(strange[0], self._option_string_actions)}")
         return arguments
 
+    def option_names(self) -> set[str]:
+        """Return the options that it takes, those of its verbs included."""
+        names = set(self._option_string_actions)
+        for action in self._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                names |= {name for verb in action.choices.values() for name in verb.option_names()}
+        return names
+
     def error(self, message: str) -> NoReturn:
         """Raise what is wrong."""
         program, _, name = self.prog.partition(" ")

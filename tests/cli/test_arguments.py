@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from proxy.cli.app import split
+from proxy.cli.arguments import parser_of
+from proxy.options import OPTIONS
 from tests.command_line import claude_proxy
 
 WRONG = {
@@ -37,3 +40,14 @@ def test_wrong_words(words: tuple[str, ...]) -> None:
     assert (ran.status, ran.stdout) == (2, "")
     assert ran.stderr.startswith(f"claude-proxy: {WRONG[words]}")
     assert ran.stderr.count("\n") == 1
+
+
+def test_an_option_of_the_subcommands_own_is_its_own() -> None:
+    """Regression: `policy check --policy FILE` lost its option to the wrapper's of the same name."""
+    parser = parser_of("policy")
+    assert "policy" in OPTIONS
+    ours, words, behind = split(
+        ["check", "latest", "--policy", "p.yaml", "--data-dir", "d", "--", "x"], parser
+    )
+    assert (ours, behind) == ({"data-dir": "d"}, [])
+    assert words == ["check", "latest", "--policy", "p.yaml", "--", "x"]
