@@ -30,6 +30,8 @@ class Waiting(TypedDict):
     what: Literal["answer", "tool", "client", "task", "model", "claude"]
     """An answer of the caller, a tool, the caller's own MCP server, a task, the model; or Claude Code, for its answer
     to a request of the caller."""
+    label: str
+    """The same in words, for people."""
     since: Timestamp | None
     for_ms: float
     seq: int

@@ -105,34 +105,14 @@ def _tell_running(console: Console, session_id: str, one: dict[str, Any]) -> Non
     )
     lines = [head, Text.assemble("  ", (_problems(one), "red"), _about(one))]
     lines += [
-        Text(f"  waits for {_waited_for(waiting)}, for {format_duration(waiting['for_ms'])} now")
-        for waiting in _told_once(one["waits_for"])
+        Text(f"  waits for {one_line(wait['label'], 100)}, for {format_duration(wait['for_ms'])} now")
+        for wait in one["waits_for"]
     ]
     lines += [Text(printable(f"  {warning['message']}"), style="yellow") for warning in one["warnings"]]
     for line in lines:
         for at, piece in enumerate(line.wrap(console, max(20, console.width - 4), overflow="fold")):
             piece.rstrip()
             console.print(Text("    ") + piece if at else piece)
-
-
-def _told_once(waits: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return what is waited for, without the calls whose permission is: they do not run."""
-    asked = [one["tool"] for one in waits if one["what"] == "answer"]
-    return [one for one in waits if one["what"] != "tool" or one["tool"] not in asked]
-
-
-def _waited_for(waiting: dict[str, Any]) -> str:
-    match waiting["what"]:
-        case "answer" if waiting["kind"] == "can_use_tool":
-            return one_line(f"a permission to use {waiting['tool']}")
-        case "answer":
-            return one_line(f"an answer to {waiting['kind']}")
-        case "tool":
-            return one_line(f"the tool {waiting['tool']}")
-        case "task":
-            return one_line(f"a background task, {waiting['description']}", 100)
-        case what:
-            return f"the {what}"
 
 
 def _shortest(ids: list[str]) -> dict[str, str]:

@@ -105,11 +105,31 @@ def _cost_reason(session: Session) -> str | None:
 
 
 def waits_for(session: Session, now_us: int) -> list[dict[str, Any]]:
-    """Return what a session waits for.
+    """Return what a session waits for, each with a ``label`` for people.
 
     Answers of the caller, its own work in an MCP server of its, tools, tasks, or else the model; and Claude Code, for
-    answers to the caller's requests.
+    answers to the caller's requests. A tool whose permission is asked for does not run, so nobody waits for it.
     """
+    return [wait | {"label": _label(wait)} for wait in _waits(session, now_us)]
+
+
+def _label(wait: dict[str, Any]) -> str:
+    what = wait["what"]
+    labels = {
+        "answer": f"an answer to {wait.get('kind')}",
+        "tool": f"the tool {wait.get('tool')}",
+        "client": f"the caller's MCP server {wait.get('server') or ''}".rstrip(),
+        "task": f"a background task, {wait.get('description') or wait.get('task_id')}",
+        "claude": f"Claude Code to answer {wait.get('request')}",
+    }
+    if wait.get("kind") == "can_use_tool":
+        return f"permission to use {wait['tool'] or 'a tool'}"
+    runs_there = ", which the caller runs" if wait.get("runs_in") == "client" else ""
+    return labels.get(what, f"the {what}") + runs_there
+
+
+def _waits(session: Session, now_us: int) -> list[dict[str, Any]]:
+    asked = {question.tool_use_id for question in session.asked.values()}
     working = {question.tool_use_id for question in session.questions.values() if question.is_work}
     found: list[dict[str, Any]] = [
         {"what": "answer", "kind": question.kind, "request_id": key, "tool": question.tool}
@@ -125,6 +145,7 @@ def waits_for(session: Session, now_us: int) -> list[dict[str, Any]]:
         }
         | _since(tool.since_us, tool.seq, now_us)
         for key, tool in session.tools.items()
+        if key not in asked
     ]
     found += [
         {"what": "client", "kind": question.kind, "request_id": key, "server": question.server}

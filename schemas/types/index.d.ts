@@ -507,8 +507,6 @@ export type ApiMetrics = {
     failed: number;
     /** Not over now. */
     active: number;
-    /** What became of those that ended in the period. */
-    outcomes: { [key: string]: number };
     duration: ApiFigures;
   };
   /** The turns that ended, with a result but for those that are `unfinished`: they are not in the total. */
@@ -517,8 +515,6 @@ export type ApiMetrics = {
     total: number;
     completed: number;
     failed: number;
-    limited: number;
-    blocked: number;
     interrupted: number;
     /** Cut off without a result; not in the total. */
     unfinished: number;
@@ -697,6 +693,8 @@ export type ApiSession = {
     for_ms: number;
     /** Of an answer: what Claude Code asks. */
     kind?: string;
+    /** The same in words, for people. */
+    label: string;
     method?: string | null;
     /** Of Claude Code: what the caller asks. */
     request?: string;

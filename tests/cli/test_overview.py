@@ -172,7 +172,7 @@ def test_status_says_what_a_session_waits_for(tmp_path: Path) -> None:
         shown = proxy(tmp_path, "status")
     assert "20260102T030405  waiting for " in shown
     assert "\n  Please write it.\n" in shown
-    assert "\n  waits for a permission to use Write, for " in shown
+    assert "\n  waits for permission to use Write, for " in shown
     assert "has not answered" in shown
 
 

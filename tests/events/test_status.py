@@ -90,6 +90,21 @@ def test_what_it_waits_for_and_how_long() -> None:
     assert tool[0]["for_ms"] == 4998.0
 
 
+def test_each_wait_is_told_in_words() -> None:
+    """The same words in every view; a tool whose permission is asked for does not run, so nobody waits for it."""
+    made = LogMaker()
+    call = assistant({"type": "tool_use", "id": "t1", "name": "Bash", "input": {}})
+    initialize = {**REQUEST, "request": {"subtype": "initialize"}}
+    log = made.started(STREAM) + made.lines("stdin", initialize, USER)
+    log += made.lines("stdout", call)
+    waits = seen(log, 5)["waits_for"]
+    assert isinstance(waits, list)
+    assert [one["label"] for one in waits] == ["the tool Bash", "Claude Code to answer initialize"]
+    waits = seen(log + made.lines("stdout", permission()), 5)["waits_for"]
+    assert isinstance(waits, list)
+    assert [one["label"] for one in waits] == ["permission to use Bash", "Claude Code to answer initialize"]
+
+
 def test_what_claude_code_never_answered() -> None:
     """Regression: an `initialize` without an answer was nowhere; withdrawn or answered, it is waited for no more."""
     made = LogMaker()

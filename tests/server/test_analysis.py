@@ -1,10 +1,15 @@
 """The calls that tell what sessions did."""
 
+import asyncio
+import json
+from pathlib import Path
+
 import pytest
 
 from proxy.events.timestamps import parse_timestamp
+from proxy.server.shared import now_us
 from tests.recorded import LogMaker, scenario
-from tests.server.conftest import Rig
+from tests.server.conftest import Rig, serving
 
 pytestmark = pytest.mark.anyio
 BASE = "/api/v1/monitoring"
@@ -20,6 +25,33 @@ async def test_a_session_is_analysed(rig: Rig) -> None:
     assert found["cost"]["total_usd"] == pytest.approx(one["cost"])
     assert {tool["tool"] for tool in found["tools"]} == {"Agent", "Bash"}
     assert await rig.get(f"{BASE}/sessions/past1/analysis") == found
+
+
+async def test_a_long_session_is_analysed_in_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who does not wait is told what was read by then, and in the end the same as who waits."""
+    monkeypatch.setattr("proxy.store.embedded.event_queries._BATCH_ROWS", 2000)
+    maker = LogMaker("long")
+    block = {"type": "text", "text": "word"}
+    message = {"type": "assistant", "message": {"content": [block]}, "parent_tool_use_id": None}
+    log = maker.started(["claude", "--input-format", "x"]) + maker.lines("stdout", *[message] * 5000)
+    (tmp_path / "sessions").mkdir()
+    for name in ("long", "other"):
+        whole = (log + maker.ended()).replace(b'"session_id":"long"', b'"session_id":"%b"' % name.encode())
+        (tmp_path / "sessions" / f"{name}.jsonl").write_bytes(whole)
+    async with serving(tmp_path) as rig:
+        await rig.shared.catch_up()
+        session = await asyncio.to_thread(rig.shared.store.session, "long")
+        assert session is not None
+        counts: list[int] = []
+        while not counts or counts[-1] < session.figures.events:
+            found = json.loads(await rig.shared.analyses.answer(session, now_us(), 0) or b"")
+            assert found["complete"] is (found["events"] == session.figures.events)
+            counts.append(found["events"])
+        assert len(counts) > 2
+        assert counts == sorted(counts)
+        at_once = await rig.get(f"{BASE}/sessions/other/analysis")
+        assert found["sequence"] == at_once["sequence"]
+        assert found["state"] == at_once["state"] == "ended"
 
 
 async def test_an_unknown_session_is_not_found(rig: Rig) -> None:

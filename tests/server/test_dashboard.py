@@ -346,7 +346,7 @@ async def test_what_is_read_stays_where_it_is(rig: Rig, tab: Tab) -> None:
     asked = {"subtype": "can_use_tool", "tool_name": "Bash", "input": {"command": "ls"}, "tool_use_id": "t"}
     line = json.dumps({"type": "control_request", "request_id": "r", "request": asked}).encode()
     log.append([StreamRecords("live", "stdout").message(line, "valid")])
-    await tab.sees("waits for permission for Bash")
+    await tab.sees("waits for permission to use Bash")
     assert await tab.value(place) == before
     await tab.until("document.title.startsWith('waiting: mine')")
     await tab.press("u")
@@ -450,8 +450,12 @@ async def test_the_page_goes_on_when_the_server_comes_back(tmp_path: Path) -> No
             await tab.open(f"http://127.0.0.1:{port}/#/session/past")
             await tab.sees("first words", "live")
             await tab.until(f"{SETTLED} && document.querySelector('.prompt')")
+            await tab.until(
+                "performance.getEntriesByType('resource').some((one) => /monitoring.status$/.test(one.name))"
+            )
             before = await tab.value(place)
-        await tab.sees("reconnecting", "The server does not answer")
+        restart = f"claude-proxy --data-dir {tmp_path} --port {port} serve"
+        await tab.sees("reconnecting", "The server does not answer", restart)
         assert await tab.value(place) == before
         written(
             tmp_path,

@@ -232,6 +232,26 @@ async def test_figures_are_spelled_as_a_terminal_spells_them(rig: Rig, tab: Tab)
         assert shown == [spell(value) for value in values], name
 
 
+async def test_one_failure_among_many_is_not_a_failed_bar(tmp_path: Path, tab: Tab) -> None:
+    """Regression: a bar that stood for a thousand calls was red for one of them. The share that failed shades it."""
+    maker = LogMaker("long")
+    messages: list[object] = []
+    for number in range(4000):
+        done = failed if number == 2000 else result
+        messages += [call(number, "Read", {"file_path": f"{number}"}), done(number, "x")]
+    log = maker.started(COMMAND) + maker.lines("stdin", prompt("go")) + maker.lines("stdout", *messages)
+    (tmp_path / "sessions").mkdir(exist_ok=True)
+    written(tmp_path, "long", log + maker.ended())
+    async with serving(tmp_path) as rig:
+        await opened(rig, tab, "session/long/timeline")
+        await tab.until("document.querySelector('.bar.kind-tool')")
+        bars, share = "[...document.querySelectorAll('.bar.kind-tool')]", "--bad-share"
+        shares = await tab.value(f"{bars}.map((one) => parseInt(one.style.getPropertyValue('{share}')))")
+        assert 0 < max(shares) < 60
+        found = await rig.get("/api/v1/monitoring/sessions/long/analysis")
+        assert sum(bar["failed"] for bar in found["timeline"]["bars"] if bar["kind"] == "tool") == 1
+
+
 def over(folder: Path, name: str, cwd: str, cost: float, **end: Any) -> None:
     """Put a session into a data directory."""
     maker = LogMaker(name)
@@ -287,6 +307,6 @@ async def test_the_board_says_what_needs_somebody(rig: Rig, tab: Tab) -> None:
     line = json.dumps({"type": "control_request", "request_id": "r", "request": asked}).encode()
     log.append([StreamRecords("live", "stdout").message(line, "valid")])
     await tab.until(
-        "document.querySelector('.column-needs-you .card')?.innerText.includes('permission for Bash')"
+        "document.querySelector('.column-needs-you .card')?.innerText.includes('permission to use Bash')"
     )
     log.close()

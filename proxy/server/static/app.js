@@ -44,9 +44,7 @@ function Help({ close }) {
 function useServeCommand() {
   const [command, setCommand] = useState("claude-proxy serve");
   useEffect(() => {
-    const asking = new AbortController();
-    server(asking.signal).then((found) => found.serve_command && setCommand(found.serve_command), () => {});
-    return () => asking.abort();
+    if (live.state === "open") server().then((found) => setCommand(found.serve_command), () => {});
   }, [live.state === "open"]);
   return command;
 }
@@ -80,7 +78,7 @@ function App() {
       <button class="quiet" onClick=${nextTheme} title="Light or dark (t)" aria-label=${`Colours: ${theme}`}>${{ auto: "◐", light: "☀", dark: "☾" }[theme]}</button>
       <button class="quiet" onClick=${() => setHelp(true)} title="Keys (?)" aria-label="Keys">?</button>
       <a class="quiet" href="/docs">API</a></header>
-    ${live.state === "lost" && html`<div class="lost" role="alert">The server does not answer: <code>claude-proxy serve</code> starts it again. What is shown may be old; this page goes on as soon as it is back.</div>`}
+    ${live.state === "lost" && html`<div class="lost" role="alert">The server does not answer: <code>${serveCommand}</code> starts it again <${Copy} text=${serveCommand} what="the command" />. What is shown may be old; this page goes on as soon as it is back.</div>`}
     ${crash && html`<${Failure} error=${`A fault of this page: ${crash}`} retry=${() => location.reload()} />`}
     ${at.session ? html`<${Session} key=${at.session} id=${at.session} tab=${at.tab} query=${at.query} />` : html`<${Home} query=${at.query} />`}
     ${help && html`<${Help} close=${() => setHelp(false)} />`}`;

@@ -28,24 +28,6 @@ export function problems(one) {
   return found;
 }
 
-/** What a session waits for, in words. */
-export function waits(one) {
-  switch (one.what) {
-    case "answer": return one.kind === "can_use_tool" ? `permission for ${one.tool ?? "a tool"}` : `an answer to ${one.kind}`;
-    case "claude": return `Claude Code to answer ${one.request ?? "a request"}`;
-    case "tool": return `the tool ${one.tool}`;
-    case "task": return `the task ${one.description || one.task_id}`;
-    case "model": return "the model";
-    default: return one.what;
-  }
-}
-
-/** What is waited for, without the tools whose permission is: they do not run. */
-export function waitsNow(one) {
-  const asked = (one.waits_for ?? []).filter((wait) => wait.what === "answer").map((wait) => wait.tool);
-  return (one.waits_for ?? []).filter((wait) => wait.what !== "tool" || !asked.includes(wait.tool));
-}
-
 /** How long a session's command ran, so far if it goes on. */
 export const length = (one, now) => (isOver(one) ? one.duration_ms : Math.max(one.duration_ms, now - milliseconds(one.started_at)));
 
@@ -89,11 +71,11 @@ function tally(list, key) {
 // -- one session -------------------------------------------------------------------------------------------------
 
 function Card({ one, now, chosen }) {
-  const waiting = waitsNow(one);
+  const waiting = one.waits_for ?? [];
   return html`<a class=${`card card-${one.state} ${chosen ? "chosen" : ""}`} href=${href({ session: one.session_id })}>
     <div class="card-head"><${State} one=${one} /><span class="faint"><bdi>${visible(project(one))}</bdi></span><span class="grow"></span><span class="num faint" title="since the session began">${elapsed(length(one, now))}</span></div>
     <h3><bdi dir="auto">${visible(title(one))}</bdi></h3>
-    <ul class="waits">${waiting.slice(0, 3).map((wait) => html`<li class=${`wait-${wait.what}`}><span>waits for <bdi>${visible(waits(wait))}</bdi></span> <span class="num">${elapsed(now - milliseconds(wait.since))}</span></li>`)}${waiting.length > 3 && html`<li>and ${waiting.length - 3} more</li>`}</ul>
+    <ul class="waits">${waiting.slice(0, 3).map((wait) => html`<li class=${`wait-${wait.what}`}><span>waits for <bdi>${visible(wait.label)}</bdi></span> <span class="num">${elapsed(now - milliseconds(wait.since))}</span></li>`)}${waiting.length > 3 && html`<li>and ${waiting.length - 3} more</li>`}</ul>
     ${one.warnings?.map((warning) => html`<p class="warning"><${Text} value=${warning.message} /></p>`)}
     <div class="card-foot"><span>${one.turns} ${one.turns === 1 ? "turn" : "turns"}</span>${one.tool_calls > 0 && html`<span>${exact(one.tool_calls)} ${one.tool_calls === 1 ? "call" : "calls"}${one.tool_failures > 0 && html`, <span class="bad-text">${exact(one.tool_failures)} failed</span>`}</span>`}<${Cost} usd=${one.cost} /><span class="grow"></span><span class="faint"><bdi>${visible((one.model ?? "").replace(/^claude-/, ""))}</bdi></span></div>
   </a>`;
@@ -103,7 +85,7 @@ function Line({ one, chosen }) {
   const wrong = Object.entries(problems(one));
   return html`<a class=${`past ${chosen ? "chosen" : ""}`} href=${href({ session: one.session_id })}>
     <${State} one=${one} /><span class="name"><bdi dir="auto">${visible(title(one))}</bdi></span>
-    <span class="wrong">${wrong.map(([name, number]) => html`<span class=${`badge bad-${name}`}>${number} ${name}</span>`)}</span>
+    <span class="wrong">${one.recording && one.recording.state !== "recorded" && html`<span class="badge" title=${one.recording.why}>${one.recording.state}</span>`}${wrong.map(([name, number]) => html`<span class=${`badge bad-${name}`}>${number} ${name}</span>`)}</span>
     <span class="project"><bdi>${visible(project(one))}</bdi></span><span class="model"><bdi>${visible((one.model ?? "").replace(/^claude-/, ""))}</bdi></span>
     <span class="num">${count(one.turns)}</span><span class="num calls">${one.tool_calls ? count(one.tool_calls) : ""}</span><span class="num bad-text failed">${one.tool_failures ? count(one.tool_failures) : ""}</span><span class="num">${duration(length(one, NaN))}</span><${Cost} usd=${one.cost} /><span class="started"><${Time} value=${one.started_at} /></span>
   </a>`;

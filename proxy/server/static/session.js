@@ -4,7 +4,7 @@ import { count, duration, elapsed, exact, isOver, milliseconds, percent, visible
 import { logPath, pagePath, said, session as fetchSession } from "./api.js";
 import { useAnswer } from "./answers.js";
 import { go as goTo, home, href } from "./router.js";
-import { length, problems, project, title, waits, waitsNow } from "./home.js";
+import { length, problems, project, title } from "./home.js";
 import { Conversation } from "./conversation.js";
 import { Timeline } from "./timeline.js";
 import { Records } from "./records.js";
@@ -43,14 +43,15 @@ function Head({ one, now }) {
   const read = (tokens.input ?? 0) + (tokens.cache_read ?? 0) + (tokens.cache_creation ?? 0);
   const wrong = Object.entries(problems(one));
   const over = isOver(one);
-  const waiting = waitsNow(one);
+  const waiting = one.waits_for ?? [];
   return html`<div class="session-head">
     <div class="session-title"><${State} one=${one} /><h1><bdi dir="auto">${visible(title(one))}</bdi></h1></div>
     ${over && !one.catching_up && one.outcome && one.outcome !== "ok" && html`<p class=${`outcome outcome-${one.outcome}`}><${Text} value=${one.outcome_reason ?? one.outcome} /></p>`}
+    ${one.recording && one.recording.state !== "recorded" && html`<p class="warning">${one.recording.state}: <${Text} value=${one.recording.why} /></p>`}
     ${one.problems?.map((problem) => html`<p class="warning"><${Text} value=${problem} /></p>`)}
     <div class="head-facts">
       <${Fact} name="duration"><span class="num">${(over ? duration : elapsed)(length(one, now)) || "–"}</span><//>
-      <${Fact} name="cost">${one.cost === null || one.cost === undefined ? html`<span class="faint" title="Claude Code says what a turn cost when it is over">–</span>` : html`<${Cost} usd=${one.cost} />`}<//>
+      <${Fact} name="cost">${one.cost === null || one.cost === undefined ? html`<span class="faint" title=${one.cost_reason ?? "Claude Code says what a turn cost when it is over"}>–</span>` : html`<${Cost} usd=${one.cost} />`}<//>
       <${Fact} name="turns"><span class="num">${exact(one.turns)}</span><//>
       <${Calls} one=${one} />
       <${Fact} name="tokens">${read + (tokens.output ?? 0) === 0 ? html`<span class="faint">–</span>` : html`<span class="num" title=${`${exact(read)} in, of which ${exact(tokens.cache_read ?? 0)} from the cache; ${exact(tokens.output ?? 0)} out`}>${count(read)} in · ${count(tokens.output ?? 0)} out</span>`}<//>
@@ -61,7 +62,7 @@ function Head({ one, now }) {
       <${More} one=${one} />
     </div>
     ${one.catching_up && html`<div class="progress" role="status"><progress value=${one.read_share ?? 0} max="1" aria-label="Read of the log"></progress><span class="faint">The server has read ${percent(one.read_share ?? 0)} of this session's log; figures are of that.</span></div>`}
-    ${!over && html`<div class="waits-row">${!waiting.length && one.kind !== "monitoring" && html`<p class="waiting">waits for the next prompt</p>`}${waiting.map((wait) => html`<p class=${`waiting wait-${wait.what}`}>waits for <bdi>${visible(waits(wait))}</bdi> for <span class="num">${elapsed(now - milliseconds(wait.since))}</span> · <a href=${href({ session: one.session_id, tab: "records", seq: wait.seq })}>record ${wait.seq}</a></p>`)}</div>`}
+    ${!over && html`<div class="waits-row">${!waiting.length && one.kind !== "monitoring" && html`<p class="waiting">waits for the next prompt</p>`}${waiting.map((wait) => html`<p class=${`waiting wait-${wait.what}`}>waits for <bdi>${visible(wait.label)}</bdi> for <span class="num">${elapsed(now - milliseconds(wait.since))}</span> · <a href=${href({ session: one.session_id, tab: "records", seq: wait.seq })}>record ${wait.seq}</a></p>`)}</div>`}
     ${!over && one.warnings?.map((warning) => html`<p class="warning"><${Text} value=${warning.message} /></p>`)}
     ${wrong.length > 0 && html`<p class="wrong">${wrong.map(([name, number]) => html`<a class=${`badge bad-${name}`} href=${href({ session: one.session_id, tab: "records", ...(name === "lost" ? { type: "recording_gap" } : { verdict: name }) })}>${exact(number)} ${name}</a>`)}</p>`}
   </div>`;
