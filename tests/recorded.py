@@ -24,6 +24,8 @@ SCENARIOS = FIXTURES / "scenarios"
 INTERACTIVE = FIXTURES / "interactive" / "log.jsonl"
 """The log of an interactive session, as its recorder wrote it."""
 NAMES = sorted(folder.name for folder in SCENARIOS.iterdir() if folder.is_dir())
+RELEASES = sorted(f"../{path.parent.relative_to(FIXTURES)}" for path in FIXTURES.glob("releases/*/*/argv"))
+"""Recordings of other releases, by their place beside the scenarios."""
 _STREAMS: tuple[Literal["stdin"], Literal["stdout"]] = ("stdin", "stdout")
 START_US = 1_767_323_045_000_000  # 2026-01-02T03:04:05Z
 

@@ -8,6 +8,7 @@ release that was recorded last: no page documents either, and states and events 
 from __future__ import annotations
 
 import json
+import re
 import sys
 import traceback
 from pathlib import Path
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from tests.rig.messages_api import MessagesApi
 
-__all__ = ["NAME", "Interactive", "check_interactive", "sentence"]
+__all__ = ["NAME", "Interactive", "check_interactive", "recorded_release", "sentence"]
 
 NAME = "interactive"
 """What the conversation is called among the scenarios."""
@@ -59,6 +60,13 @@ class Interactive(msgspec.Struct):
     def is_clean(self) -> bool:
         """Whether the conversation went as it should, and nothing has changed."""
         return not (self.new or self.gone or self.events or self.failure)
+
+
+def recorded_release() -> str:
+    """Return the release that the conversation was recorded with: older ones write less, and are not compared."""
+    told = re.search(rb'"version":"([\d.]+)"', (FIXTURES / LOG).read_bytes())
+    assert told is not None
+    return told[1].decode()
 
 
 def check_interactive(claude: Path, api: MessagesApi, home: Path, *, record: bool) -> Interactive:

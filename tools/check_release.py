@@ -2,9 +2,10 @@
 
     python -m tools.check_release                          the one that the installed Agent SDK carries
     python -m tools.check_release --claude PATH            any other
-    python -m tools.check_release --npm 2.1.330            a release, installed for the check alone
+    python -m tools.check_release --npm 1.0.128            a release, old or new, installed for the check alone
     python -m tools.check_release --pip 0.2.187            the one that a release of the Agent SDK carries
     python -m tools.check_release --record                 and keep what passed as fixtures/scenarios
+    python -m tools.check_release --npm 1.0.128 --record   and keep a few scenarios as fixtures/releases/1.0.128
 
 Every scenario of `tests/rig/scenarios` is played with that Claude Code and a stand-in for the Messages API, and one
 conversation is held at a terminal (`interactive`, see `tools.check_interactive`); no
@@ -37,13 +38,14 @@ from tests.rig.environment import Surroundings, find_claude, release_of, surroun
 from tests.rig.messages_api import MessagesApi
 from tests.rig.recording import Recording, recorded, recordings
 from tests.rig.scenarios import DESERVED, DESERVED_DRIFT, Scenario, all_scenarios
+from tests.rig.scenarios.registry import is_since
 from tests.rig.stage import Stage
-from tools.check_interactive import NAME, Interactive, check_interactive, sentence
+from tools.check_interactive import NAME, Interactive, check_interactive, recorded_release, sentence
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-FIXTURES = Path(__file__).parents[1] / "fixtures/scenarios"
+FIXTURES = Path(__file__).parents[1] / "fixtures"
 # Recordings are made in a home that is nobody's, so that nothing in them has to be replaced afterwards.
 NEUTRAL_HOME = Path("/home/dev")
 SCENARIO_WAIT_S = 120
@@ -102,7 +104,8 @@ class Report(msgspec.Struct):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit status."""
     options = _parser().parse_args(arguments)
-    wanted = _chosen(options.scenario)
+    is_installed = not (options.claude or options.npm or options.pip)
+    wanted = [one for one in _chosen(options.scenario) if is_installed or one.across or not options.record]
     with tempfile.TemporaryDirectory(prefix="check-release-") as folder, surroundings_unset():
         claude = _claude(options, Path(folder))
         release = release_of(claude)
@@ -115,20 +118,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
                     file=sys.stderr,
                 )
         report = Report(release, [])
+        place = FIXTURES / ("scenarios" if is_installed else f"releases/{release}")
         with MessagesApi() as api:
             for scenario in chosen:
-                report.played.append(check(scenario, claude, api, Path(folder), record=options.record))
+                keep_in = place if options.record else None
+                report.played.append(check(scenario, claude, api, Path(folder), keep_in=keep_in))
                 print(_sentence(report.played[-1]), file=sys.stderr)
-            if not options.scenario or NAME in options.scenario:
+            if NAME in (options.scenario or ()) or _is_compared(release, options, is_installed=is_installed):
                 with home_of_its_own(Path(folder) / "homes" / NAME, neutral=options.record) as home:
                     report.interactive = check_interactive(claude, api, home, record=options.record)
                 print(sentence(report.interactive), file=sys.stderr)
     print(_summary(report), file=sys.stderr)
-    if options.record:
+    if options.record and is_installed:
         write_index()
     if options.json:
         print(msgspec.json.encode(report).decode())
     return 0 if report.is_clean else 1
+
+
+def _is_compared(release: str, options: argparse.Namespace, *, is_installed: bool) -> bool:
+    """Tell whether the interactive conversation is part of a check in which it is not named."""
+    if options.scenario or (options.record and not is_installed):
+        return False
+    oldest = recorded_release()
+    if not is_since(release, oldest):
+        print(f"skipped  {NAME}: it is compared for Claude Code {oldest} and later", file=sys.stderr)
+    return is_since(release, oldest)
 
 
 def _chosen(names: Sequence[str] | None) -> list[Scenario]:
@@ -141,12 +156,14 @@ def _chosen(names: Sequence[str] | None) -> list[Scenario]:
     return [by_name[name] for name in names if name != NAME]
 
 
-def check(scenario: Scenario, claude: Path, api: MessagesApi, folder: Path, *, record: bool) -> Played:
-    """Play one scenario, judge every line, and keep the recording where that is asked for."""
+def check(
+    scenario: Scenario, claude: Path, api: MessagesApi, folder: Path, *, keep_in: Path | None
+) -> Played:
+    """Play one scenario, judge every line, and keep the recording where a folder for it is given."""
     recording_folder = folder / "recordings" / scenario.name
     command = recorded(folder / "launchers" / scenario.name / "claude", recording_folder, [str(claude)])
     failure = None
-    with home_of_its_own(folder / "homes" / scenario.name, neutral=record) as home:
+    with home_of_its_own(folder / "homes" / scenario.name, neutral=keep_in is not None) as home:
         stage = Stage(api, command, Surroundings(home))
         stage.surroundings.build()
         try:
@@ -156,8 +173,8 @@ def check(scenario: Scenario, claude: Path, api: MessagesApi, folder: Path, *, r
     runs = recordings(recording_folder)
     findings = [finding for run in runs for finding in judge(scenario.name, run)]
     drift = find_drift(scenario.name, runs)
-    if record and scenario.fixture and failure is None:
-        keep(scenario.name, recording_folder)
+    if keep_in is not None and scenario.fixture and failure is None:
+        keep(scenario.name, recording_folder, keep_in)
     lines = sum(run.stdin.count(b"\n") + run.stdout.count(b"\n") for run in runs)
     return Played(scenario.name, lines, findings, drift, failure)
 
@@ -203,11 +220,11 @@ def find_drift(scenario: str, runs: Sequence[Recording]) -> list[Sighting]:
     return list(seen.values())
 
 
-def keep(name: str, recording_folder: Path) -> None:
+def keep(name: str, recording_folder: Path, place: Path) -> None:
     """Write a scenario's recording to the fixtures: its last run by its name, earlier ones as NAME-1, NAME-2, ..."""
     runs = sorted(recording_folder.iterdir(), key=lambda run: int(run.name))
     for number, run in enumerate(runs, 1):
-        target = FIXTURES / (name if number == len(runs) else f"{name}-{number}")
+        target = place / (name if number == len(runs) else f"{name}-{number}")
         shutil.rmtree(target, ignore_errors=True)
         shutil.copytree(run, target)
 
@@ -222,12 +239,14 @@ def write_index() -> None:
     table = "\n".join(["| scenario | what happens | Claude Code |", "| --- | --- | --- |", *rows])
     note = "A folder NAME-1 holds an earlier process of the scenario NAME.\n"
     head = "Recorded by `python -m tools.check_release --record`.\n"
-    (FIXTURES / "INDEX.md").write_text(f"# Scenarios\n\n{head}\n{table}\n\n{note}", encoding="utf-8")
+    (FIXTURES / "scenarios/INDEX.md").write_text(
+        f"# Scenarios\n\n{head}\n{table}\n\n{note}", encoding="utf-8"
+    )
 
 
 def _recorded_with(name: str) -> str:
     """Return the release that a recording was made with, as its own lines tell; nothing where none does."""
-    told = _TELLS_RELEASE.search((FIXTURES / name / "stdout.jsonl").read_bytes())
+    told = _TELLS_RELEASE.search((FIXTURES / "scenarios" / name / "stdout.jsonl").read_bytes())
     return told[1].decode() if told else ""
 
 
@@ -336,7 +355,11 @@ def _parser() -> argparse.ArgumentParser:
     source.add_argument("--npm", metavar="VERSION", help="install this release of @anthropic-ai/claude-code")
     source.add_argument("--pip", metavar="VERSION", help="install this release of claude-agent-sdk")
     parser.add_argument("--scenario", metavar="NAME", action="append", help="only this one; may be repeated")
-    parser.add_argument("--record", action="store_true", help="rewrite fixtures/scenarios")
+    parser.add_argument(
+        "--record",
+        action="store_true",
+        help="rewrite fixtures/scenarios, or for another release than the installed one fixtures/releases/VERSION",
+    )
     parser.add_argument("--json", action="store_true", help="print the report as JSON on standard output")
     return parser
 

@@ -12,8 +12,17 @@ from proxy.protocol import Judge
 from tests.rig.scenarios import DESERVED, all_scenarios
 from tests.rig.scenarios.hooks import KINDS, NEWER_KINDS
 
-SCENARIOS = Path(__file__).parents[2] / "fixtures/scenarios"
-FOLDERS = sorted(path for path in SCENARIOS.iterdir() if path.is_dir())
+FIXTURES = Path(__file__).parents[2] / "fixtures"
+FOLDERS = sorted(path.parent for path in FIXTURES.glob("scenarios/*/argv"))
+RELEASES = sorted(path for path in (FIXTURES / "releases").iterdir())
+ALL = [*FOLDERS, *(path for release in RELEASES for path in sorted(release.iterdir()))]
+
+
+def name_of(folder: Path) -> str:
+    """Return what a recording is called: its place in the fixtures."""
+    return str(folder.relative_to(FIXTURES))
+
+
 FILES = {"argv", "stdin.jsonl", "stdout.jsonl", "exit"}
 
 # Places that a recording may name: those of its own neutral home, of the system, and of Claude Code itself.
@@ -29,7 +38,21 @@ def test_every_scenario_is_recorded() -> None:
     assert len(recorded) >= 40
 
 
-@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_releases_are_recorded_from_the_oldest_supported_one_on() -> None:
+    """Of the release that `schemas/README.md` names, and of several since, each scenario that is kept for all."""
+    oldest = re.search(
+        r"oldest supported release is ([\d.]+)\.\s", (FIXTURES.parent / "schemas/README.md").read_text()
+    )
+    assert oldest is not None
+    assert oldest[1] in {release.name for release in RELEASES}
+    assert len(RELEASES) >= 4
+    across = [scenario for scenario in all_scenarios() if scenario.across]
+    for release in RELEASES:
+        kept = {folder.name for folder in release.iterdir()}
+        assert kept == {scenario.name for scenario in across if scenario.is_for(release.name)}, release.name
+
+
+@pytest.mark.parametrize("folder", ALL, ids=name_of)
 def test_recording_is_whole(folder: Path) -> None:
     """A recording has all its files, whole lines in each, and an exit status."""
     assert {path.name for path in folder.iterdir()} == FILES
@@ -39,7 +62,7 @@ def test_recording_is_whole(folder: Path) -> None:
     int((folder / "exit").read_text())
 
 
-@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+@pytest.mark.parametrize("folder", ALL, ids=name_of)
 def test_recording_names_no_machine(folder: Path) -> None:
     """A recording holds no path but neutral ones: whoever made it cannot be told from it."""
     for name in FILES:
@@ -47,7 +70,7 @@ def test_recording_names_no_machine(folder: Path) -> None:
             assert NEUTRAL.match(place), f"{name} names {place!r}"
 
 
-@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+@pytest.mark.parametrize("folder", ALL, ids=name_of)
 def test_recorded_lines_are_valid(folder: Path) -> None:
     """Real traffic is valid, line by line, apart from what was sent to be turned down."""
     found = []

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from proxy.events import Event, Interpreter, Session
 from proxy.events.session import CRASHED
 from proxy.protocol import full
-from tests.recorded import NAMES, SCENARIOS, START_US, LogMaker, records, scenario
+from tests.recorded import NAMES, RELEASES, SCENARIOS, START_US, LogMaker, records, scenario
 
 USER = {"type": "user", "message": {"role": "user", "content": "hi"}}
 IDS = {"uuid": "u", "session_id": "c"}
@@ -45,9 +45,14 @@ def result(cost: float, **more: Any) -> dict[str, Any]:
     return {"type": "result", "subtype": "success", "is_error": False, "total_cost_usd": cost, **IDS, **more}
 
 
+def lines(name: str, stream: str) -> list[bytes]:
+    """Return the lines of one stream of a recorded session."""
+    return (SCENARIOS / name / f"{stream}.jsonl").read_bytes().split(b"\n")[:-1]
+
+
 def results(name: str) -> list[dict[str, Any]]:
     """Return the result messages of a recorded session."""
-    messages = map(json.loads, (SCENARIOS / name / "stdout.jsonl").read_text().split("\n")[:-1])
+    messages = map(json.loads, lines(name, "stdout"))
     return [message for message in messages if message["type"] == "result"]
 
 
@@ -121,6 +126,16 @@ def test_what_happened(name: str, ends: list[str], others: dict[str, int]) -> No
     costs = [data["cost_usd"] for data in run_ends(events)]
     assert sum(costs) == pytest.approx(totals[-1])
     assert {kind: sum(event.event_type == kind for event in events) for kind in others} == others
+
+
+@pytest.mark.parametrize("name", RELEASES)
+def test_older_releases(name: str) -> None:
+    """What older releases write makes the same runs: one for each prompt, each with its result."""
+    events, session = interpreted(scenario(name))
+    prompts = sum(b'"type": "user"' in line or b'"type":"user"' in line for line in lines(name, "stdin"))
+    assert session.state == "ended"
+    assert names(events).count("run_started") == prompts == session.figures.turns
+    assert names(events)[1::2] == [name for name in names(events) if name != "run_started"]
 
 
 @pytest.mark.parametrize("name", ["background_agent", "background_shell"])

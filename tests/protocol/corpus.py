@@ -18,7 +18,8 @@ from proxy.protocol.judge import TAG_PATHS
 
 Stream = Literal["stdin", "stdout"]
 STREAMS: tuple[Stream, Stream] = ("stdin", "stdout")
-SCENARIOS = pathlib.Path(__file__).parents[2] / "fixtures" / "scenarios"
+_FIXTURES = pathlib.Path(__file__).parents[2] / "fixtures"
+SCENARIOS = _FIXTURES / "scenarios"
 
 
 def schema_files() -> list[str]:
@@ -29,25 +30,30 @@ def schema_files() -> list[str]:
     return sorted(str(path) for path in found if path.parts[0] not in outside)
 
 
+def recordings() -> list[pathlib.Path]:
+    """Return the folder of every recording, those of other releases too."""
+    return sorted(path.parent for path in (*SCENARIOS.glob("*/argv"), *_FIXTURES.glob("releases/*/*/argv")))
+
+
 @functools.cache
-def recorded(stream: Stream, *, gateways: bool = True) -> tuple[bytes, ...]:
+def recorded(stream: Stream, *, ordinary: bool = False) -> tuple[bytes, ...]:
     """Return every line of real traffic of that stream, except what was sent to see it refused.
 
-    `gateways`: also what Claude Code made of the answers of model servers that are not Anthropic's.
+    `ordinary`: of the release that the specification is held to alone, with the Messages API as the model server.
     """
-    files = [
-        file
-        for file in sorted(SCENARIOS.glob(f"*/{stream}.jsonl"))
-        if gateways or not file.parent.name.startswith("gateway_")
+    folders = [
+        folder
+        for folder in recordings()
+        if not ordinary or (folder.parent == SCENARIOS and not folder.name.startswith("gateway_"))
     ]
-    lines = (line for file in files for line in file.read_bytes().split(b"\n"))
+    lines = (line for folder in folders for line in (folder / f"{stream}.jsonl").read_bytes().split(b"\n"))
     return tuple(line for line in lines if line.strip() and b'"no_such_request"' not in line)
 
 
 def by_kind(stream: Stream) -> dict[tuple[str, str | None], bytes]:
-    """Return the shortest recorded line of each kind, with the Messages API as the model server."""
+    """Return the shortest ordinary line of each kind."""
     found: dict[tuple[str, str | None], bytes] = {}
-    for line in sorted(recorded(stream, gateways=False), key=len, reverse=True):
+    for line in sorted(recorded(stream, ordinary=True), key=len, reverse=True):
         found[kind_of(json.loads(line))] = line
     return found
 

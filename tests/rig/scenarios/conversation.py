@@ -51,7 +51,7 @@ async def simple(stage: Stage) -> None:
         await actor.turn("And a second question?")
 
 
-@scenario()
+@scenario(across=True)
 async def partial(stage: Stage) -> None:
     """One turn with partial messages."""
     stage.answer({"tell a story": [says("Once upon a time there was a protocol, and it grew and grew.")]})
@@ -59,7 +59,7 @@ async def partial(stage: Stage) -> None:
         await actor.turn("Please tell a story.")
 
 
-@scenario()
+@scenario(across=True)
 async def raw_simple(stage: Stage) -> None:
     """Two turns of a client that sends no initialize, no ids and no parent_tool_use_id."""
     stage.answer({"question": [says("An answer.")]})
@@ -188,7 +188,7 @@ async def session_states(stage: Stage) -> None:
         await client.until(lambda m: m.get("subtype") == "session_state_changed" and m["state"] == "idle")
 
 
-@scenario(ordered=False)
+@scenario(ordered=False, across=True)
 async def interrupt(stage: Stage) -> None:
     """An interrupt in mid-stream, then another turn."""
     gate = Gate()

@@ -15,7 +15,7 @@ BUSY = Failure(429, "rate_limit_error", "Too many", {"retry-after": "0"})
 BROKEN = Failure(500, "api_error", "Internal error", {"retry-after": "0"})
 
 
-@scenario()
+@scenario(across=True)
 async def api_error(stage: Stage) -> None:
     """The API answers 400."""
     stage.answer({"question": [Failure(400, "invalid_request_error", "no such thing")]})
@@ -109,7 +109,7 @@ async def max_tokens(stage: Stage) -> None:
         await client.turn("A question?")
 
 
-@scenario()
+@scenario(across=True)
 async def budget(stage: Stage) -> None:
     """Turns that stay within --max-turns 1, and one that does not."""
     stage.answer(
@@ -144,7 +144,7 @@ async def structured_output_fails(stage: Stage) -> None:
         await actor.turn("What is the largest city?")
 
 
-@scenario()
+@scenario(across=True)
 async def tool_fails(stage: Stage) -> None:
     """Tools that fail: a command, a missing file, wrong arguments, a tool that does not exist."""
     calls = [

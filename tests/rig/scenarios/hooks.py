@@ -159,7 +159,29 @@ async def hook_adds(stage: Stage) -> None:
         await client.turn("Please write it.")
 
 
-@scenario()
+@scenario(ordered=False, across=True)
+async def hooks_of_every_release(stage: Stage) -> None:
+    """Hooks that every release knows: of a tool, a subagent called by its old name, a compaction."""
+    task = uses("Task", description="count", prompt="count to one", subagent_type="general-purpose")
+    answers = [uses("Bash", command="echo one"), task, says("All of it.")]
+    stage.answer({"several things": answers, "count to one": [says("One.")]})
+    kinds = (
+        "PreToolUse",
+        "PostToolUse",
+        "UserPromptSubmit",
+        "SessionEnd",
+        "Stop",
+        "SubagentStop",
+        "PreCompact",
+    )
+    env = {"CLAUDE_CODE_DISABLE_BACKGROUND_TASKS": "1"}  # later releases start subagents there
+    async with stage.raw("--allowedTools", "Bash,Task", env=env) as client:
+        await client.control("initialize", hooks={kind: [{"hookCallbackIds": [kind]}] for kind in kinds})
+        await client.turn("Please do several things.")
+        await client.turn("/compact")
+
+
+@scenario(across=True)
 async def hook_rejects_prompt(stage: Stage) -> None:
     """A UserPromptSubmit hook that turns the prompt away; the next one passes."""
     stage.answer({"question": [says("An answer.")]})

@@ -56,7 +56,7 @@ def mcp_config(stage: Stage) -> tuple[str, ...]:
     return ("--mcp-config", json.dumps(servers), "--allowedTools", "mcp__sums")
 
 
-@scenario(ordered=False)
+@scenario(ordered=False, across=True)
 async def sdk_mcp(stage: Stage) -> None:
     """An in-process MCP server, reached through the client."""
     stage.answer({"add them": [uses("mcp__calc__add", a=2, b=3), says("Five.")]})

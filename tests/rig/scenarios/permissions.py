@@ -22,7 +22,7 @@ def write_file(stage: Stage, name: str = "a.txt") -> Any:
     return uses("Write", file_path=str(stage.project / name), content="hello\n")
 
 
-@scenario()
+@scenario(across=True)
 async def tool_allow(stage: Stage) -> None:
     """A tool that the client is asked about and allows."""
     stage.answer({"write it": [write_file(stage), says("Written.")]})
@@ -37,7 +37,7 @@ async def tool_allow(stage: Stage) -> None:
         actor.keep("asked", asked)
 
 
-@scenario()
+@scenario(across=True)
 async def tool_deny(stage: Stage) -> None:
     """A tool that the client is asked about and denies."""
     stage.answer({"write it": [write_file(stage), says("Not written.")]})

@@ -68,7 +68,7 @@ async def resume_unknown(stage: Stage) -> None:
         await client.close()
 
 
-@scenario()
+@scenario(across=True)
 async def compact(stage: Stage) -> None:
     """A conversation is compacted, and goes on."""
     stage.answer(ANSWERS)

@@ -61,7 +61,7 @@ async def todo(stage: Stage) -> None:
         await actor.turn("Please make a list.")
 
 
-@scenario(ordered=False)
+@scenario(ordered=False, across=True)
 async def subagent(stage: Stage) -> None:
     """A subagent does a part of the work in the foreground, with a tool of its own."""
     agent = uses(
