@@ -17,6 +17,7 @@ from proxy.protocol import library
 from proxy.protocol.judge import TAG_PATHS
 
 Stream = Literal["stdin", "stdout"]
+Validator = jsonschema.Draft202012Validator | jsonschema_rs.Validator
 STREAMS: tuple[Stream, Stream] = ("stdin", "stdout")
 _FIXTURES = pathlib.Path(__file__).parents[2] / "fixtures"
 SCENARIOS = _FIXTURES / "scenarios"
@@ -156,7 +157,7 @@ def keywords(name: str) -> set[str]:
 def second_opinion(
     stream: Stream,
     line: bytes,
-    validator: Callable[[str], jsonschema.Draft202012Validator | jsonschema_rs.Validator] = reference,
+    validator: Callable[[str], Validator] = reference,
 ) -> str:
     """Return the verdict on a line of JSON as an implementation of JSON Schema has it, by default the reference."""
     message = json.loads(line)
