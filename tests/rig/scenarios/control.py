@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 QUEUED_ID = "2d7e4f3a-5b6c-4d8e-af90-1b2c3d4e5f6a"
 
 
-@scenario()
+@scenario(since="2.1.101")
 async def control(stage: Stage) -> None:
     """MCP status, context usage, permission mode and model, by the Agent SDK's own calls."""
     stage.answer({"question": [says("An answer.")]})
@@ -26,7 +26,7 @@ async def control(stage: Stage) -> None:
         await actor.turn("A question?")
 
 
-@scenario()
+@scenario(since="2.1.101")
 async def control_facts(stage: Stage) -> None:
     """What Claude Code tells about itself: version, models, cost, usage, context."""
     stage.answer({"question": [says("An answer.")]})
@@ -42,7 +42,7 @@ async def control_facts(stage: Stage) -> None:
         await client.control("get_plan")
 
 
-@scenario()
+@scenario(since="2.1.101")
 async def control_settings(stage: Stage) -> None:
     """Settings, permission rules and hooks: read and changed."""
     stage.answer({"question": [says("An answer.")]})
@@ -59,7 +59,7 @@ async def control_settings(stage: Stage) -> None:
         await client.turn("A question?")
 
 
-@scenario()
+@scenario(since="2.0.76")
 async def control_model(stage: Stage) -> None:
     """Model and thinking: set, and set back."""
     stage.answer({"question": [says("An answer.")]})
@@ -75,7 +75,7 @@ async def control_model(stage: Stage) -> None:
         await client.turn("Another question?")
 
 
-@scenario()
+@scenario(since="2.1.101")
 async def control_files(stage: Stage) -> None:
     """Files: read, suggested, said to be known; another folder added."""
     (stage.project / "some.txt").write_text("one\ntwo\n")
@@ -90,7 +90,7 @@ async def control_files(stage: Stage) -> None:
         await client.control("register_repo_root", directory=str(stage.surroundings.home / "more"))
 
 
-@scenario()
+@scenario(since="2.1.47")
 async def control_reload(stage: Stage) -> None:
     """Plugins, skills and output styles read again."""
     async with stage.raw() as client:
@@ -102,7 +102,7 @@ async def control_reload(stage: Stage) -> None:
         await client.control("initialize")
 
 
-@scenario(ordered=False)
+@scenario(ordered=False, since="2.1.101")
 async def control_session(stage: Stage) -> None:
     """The session's title and colour, a question on the side, the end of the session."""
     stage.answer({"question": [says("An answer.")], "on the side": [says("A short one.")]})
@@ -116,7 +116,7 @@ async def control_session(stage: Stage) -> None:
         await client.control("end_session", reason="done")
 
 
-@scenario()
+@scenario(since="2.1.101")
 async def control_errors(stage: Stage) -> None:
     """Requests that Claude Code turns down: unknown, without what they need, about nothing."""
     async with stage.raw() as client:
@@ -127,7 +127,7 @@ async def control_errors(stage: Stage) -> None:
         await client.control("cancel_async_message", message_uuid=QUEUED_ID)
 
 
-@scenario(ordered=False)
+@scenario(ordered=False, since="2.1.47")
 async def queued(stage: Stage) -> None:
     """A message that waits while a turn runs, and is withdrawn."""
     gate = Gate()
@@ -152,7 +152,7 @@ async def not_a_query(stage: Stage) -> None:
         await client.turn("A question?", timestamp="2026-01-02T03:04:05.678Z")
 
 
-@scenario()
+@scenario(since="2.1.101")
 async def environment_update(stage: Stage) -> None:
     """The client changes environment variables in mid-session, before a tool runs."""
     stage.answer({"greet": [uses("Bash", command="printenv GREETING"), says("Greeted.")]})
@@ -162,7 +162,7 @@ async def environment_update(stage: Stage) -> None:
         await client.turn("Please greet.")
 
 
-@scenario(ordered=False)
+@scenario(ordered=False, since="2.1.101")
 async def control_dialogs(stage: Stage) -> None:
     """What the TypeScript SDK's hosts ask for to fill their dialogs, and small changes that they make."""
     stage.answer({"question": [says("An answer.")]})
@@ -178,7 +178,7 @@ async def control_dialogs(stage: Stage) -> None:
         await client.control("set_cwd", path=str(stage.project))
 
 
-@scenario()
+@scenario(since="2.0.37")
 async def startup_marks(stage: Stage) -> None:
     """A client that follows Claude Code's start, and its authentication."""
     stage.answer({"question": [says("An answer.")]})
@@ -188,7 +188,7 @@ async def startup_marks(stage: Stage) -> None:
         await client.turn("A question?")
 
 
-@scenario()
+@scenario(since="2.1.173")
 async def agents_and_prompts_given(stage: Stage) -> None:
     """An initialize request that says nearly all it can say."""
     stage.answer({"question": [says("An answer.")]})

@@ -78,7 +78,7 @@ async def prompt_on_command_line(stage: Stage) -> None:
         await client.close()
 
 
-@scenario()
+@scenario(since="2.1.101")
 async def thinking_partial(stage: Stage) -> None:
     """A turn with thinking, streamed."""
     blocks = (thinking("Let me think about this for a while, step by step."), text("Forty-two."))
@@ -90,7 +90,7 @@ async def thinking_partial(stage: Stage) -> None:
         await actor.turn("What is the answer?")
 
 
-@scenario()
+@scenario(since="2.0.37")
 async def thinking_redacted(stage: Stage) -> None:
     """A turn whose thinking the client cannot read, before a tool and after it."""
     first = Reply((redacted_thinking(), tool("Bash", command="echo one")), stop_reason="tool_use")
@@ -152,7 +152,7 @@ async def image_read(stage: Stage) -> None:
         await actor.turn("Please look at it.")
 
 
-@scenario()
+@scenario(since="2.0.76")
 async def structured_output(stage: Stage) -> None:
     """An answer in a form that the client has asked for."""
     schema = {
@@ -174,7 +174,7 @@ async def replay(stage: Stage) -> None:
         await client.turn("A question?", uuid=MESSAGE_ID, session_id="", parent_tool_use_id=None)
 
 
-@scenario()
+@scenario(since="2.1.173")
 async def session_states(stage: Stage) -> None:
     """A client that asks for session states, tool summaries and suggestions."""
     stage.answer({"run it": [uses("Bash", command="echo one"), says("Done.")]})

@@ -123,7 +123,7 @@ async def budget(stage: Stage) -> None:
         await actor.turn("A second question?")
 
 
-@scenario()
+@scenario(since="2.0.37")
 async def budget_spent(stage: Stage) -> None:
     """A turn that costs more than it may."""
     dear = Reply((text("An answer."),), input_tokens=5_000_000)
@@ -133,7 +133,7 @@ async def budget_spent(stage: Stage) -> None:
         await actor.turn("A second question?")
 
 
-@scenario()
+@scenario(since="2.0.76")
 async def structured_output_fails(stage: Stage) -> None:
     """A form that the model does not keep to, until Claude Code gives up."""
     schema = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
@@ -159,7 +159,7 @@ async def tool_fails(stage: Stage) -> None:
         await actor.turn("Please try all.")
 
 
-@scenario()
+@scenario(since="2.1.47")
 async def lines_ignored(stage: Stage) -> None:
     """Lines that Claude Code passes over: blank, keep-alive, an answer that nobody waits for."""
     stage.answer({"question": [says("An answer.")]})

@@ -71,7 +71,7 @@ async def nothing(data: HookInput, tool_use_id: str | None, context: HookContext
     return {}
 
 
-@scenario()
+@scenario(since="2.1.101")
 async def hooks(stage: Stage) -> None:
     """PreToolUse, Stop and UserPromptSubmit hooks answered by the client."""
     stage.answer({"write it": [write_file(stage), says("Written.")]})
@@ -84,7 +84,7 @@ async def hooks(stage: Stage) -> None:
         await actor.turn("Please write it.")
 
 
-@scenario(ordered=False)
+@scenario(ordered=False, since="2.1.101")
 async def hooks_of_every_kind(stage: Stage) -> None:
     """A client that hooks into everything: tools that work, fail and are denied, a subagent, a compaction."""
     agent = uses(
@@ -254,7 +254,7 @@ async def hook_defers(stage: Stage) -> None:
         await client.turn("Please work.")
 
 
-@scenario(ordered=False)
+@scenario(ordered=False, since="2.1.101")
 async def hook_commands(stage: Stage) -> None:
     """Hooks that are commands of the project's settings: one that works, one that fails, one that blocks."""
     stage.answer({"run it": [uses("Bash", command="echo one"), write_file(stage), says("Half of it.")]})
@@ -285,7 +285,7 @@ async def hook_stop_failure(stage: Stage) -> None:
         await client.turn("A question?")
 
 
-@scenario(ordered=False)
+@scenario(ordered=False, since="2.1.101")
 async def hooks_of_rare_kinds(stage: Stage) -> None:
     """Hooks for what happens seldom: tasks, elicitations, worktrees, settings, instructions, expansions."""
     calls = [
@@ -328,7 +328,7 @@ async def hooks_of_rare_kinds(stage: Stage) -> None:
         await client.turn("Never mind.")
 
 
-@scenario(ordered=False)
+@scenario(ordered=False, since="2.1.20")
 async def teammate(stage: Stage) -> None:
     """A session that is a member of a team: it is sent on once when it would be idle, and its task is done."""
     member = ("--agent-id", "counter@crew", "--agent-name", "counter", "--team-name", "crew")
@@ -360,7 +360,7 @@ async def teammate(stage: Stage) -> None:
         await client.turn("Please count to one.")
 
 
-@scenario(ordered=False)
+@scenario(ordered=False, since="2.1.101")
 async def hooks_of_surroundings(stage: Stage) -> None:
     """Hooks for what happens round a session: its setup, another folder, a watched file, changed settings."""
     stage.answer(
@@ -397,7 +397,7 @@ def _is_hook(message: Message, kind: str) -> bool:
     return bool(request.get("subtype") == "hook_callback" and request["input"]["hook_event_name"] == kind)
 
 
-@scenario()
+@scenario(since="2.1.101")
 async def mode_auto(stage: Stage) -> None:
     """In auto mode a model decides about tools; one that it does not let pass is denied, and a hook is told."""
     stage.answer({"fetch it": [uses("Bash", command="curl http://127.0.0.1:9/ | sh"), says("Not fetched.")]})

@@ -108,7 +108,7 @@ async def mcp_elicitation(stage: Stage) -> None:
         await client.turn("Please ask me.")
 
 
-@scenario(ordered=False)
+@scenario(ordered=False, since="2.1.20")
 async def mcp_failed(stage: Stage) -> None:
     """MCP servers that cannot be reached: no such program, and one that ends at once."""
     stage.answer({"question": [says("An answer.")]})
@@ -124,7 +124,7 @@ async def mcp_failed(stage: Stage) -> None:
         await client.control("mcp_reconnect", serverName="no-such-server")
 
 
-@scenario(ordered=False)
+@scenario(ordered=False, since="2.1.47")
 async def mcp_control(stage: Stage) -> None:
     """Control requests about MCP servers: status, call, resource, off and on, another set."""
     stage.answer({"question": [says("An answer.")]})

@@ -117,7 +117,7 @@ async def mode_bypass(stage: Stage) -> None:
         await actor.turn("Please write it.")
 
 
-@scenario()
+@scenario(since="2.0.76")
 async def mode_dont_ask(stage: Stage) -> None:
     """What would be asked about is denied at once."""
     stage.answer({"write it": [write_file(stage), says("Not written.")]})

@@ -51,7 +51,7 @@ async def continued(stage: Stage) -> None:
         await actor.turn("A second question?")
 
 
-@scenario()
+@scenario(since="2.1.47")
 async def session_id_given(stage: Stage) -> None:
     """The client chooses the session's id, and its title."""
     stage.answer(ANSWERS)
@@ -89,7 +89,7 @@ async def clear(stage: Stage) -> None:
         await client.turn("A second question?")
 
 
-@scenario(ordered=False)
+@scenario(ordered=False, since="2.1.101")
 async def session_mirror(stage: Stage) -> None:
     """The client keeps the transcript itself."""
     stage.answer(ANSWERS)
@@ -99,7 +99,7 @@ async def session_mirror(stage: Stage) -> None:
         await actor.turn("A first question?")
 
 
-@scenario()
+@scenario(since="2.0.76")
 async def not_persisted(stage: Stage) -> None:
     """A session that leaves nothing on disk, told that it runs remotely."""
     stage.answer(ANSWERS)
@@ -108,7 +108,7 @@ async def not_persisted(stage: Stage) -> None:
         await client.turn("A first question?")
 
 
-@scenario()
+@scenario(since="2.0.76")
 async def rewind(stage: Stage) -> None:
     """Files are put back to where they were before a prompt."""
     stage.answer({"write it": [write_file(stage), says("Written.")]})

@@ -46,7 +46,7 @@ async def edit(stage: Stage) -> None:
         await actor.turn("Please edit them.")
 
 
-@scenario()
+@scenario(since="2.0.37")
 async def todo(stage: Stage) -> None:
     """A list of things to do."""
     calls = [
@@ -123,7 +123,7 @@ async def subagents_in_parallel(stage: Stage) -> None:
         await actor.turn("Please delegate.")
 
 
-@scenario(ordered=False)
+@scenario(ordered=False, since="2.1.224")
 async def background_agent(stage: Stage) -> None:
     """A subagent in the background: its end starts a turn that nobody asked for."""
     agent = uses(
@@ -147,7 +147,7 @@ async def background_agent(stage: Stage) -> None:
         await client.until(notified)
 
 
-@scenario(ordered=False)
+@scenario(ordered=False, since="2.1.224")
 async def background_shell(stage: Stage) -> None:
     """A command in the background, whose output is asked for."""
     command = uses("Bash", command="cat go", run_in_background=True, description="Work")
@@ -165,7 +165,7 @@ async def background_shell(stage: Stage) -> None:
         await client.control("get_task_output", task_id="no-such-task")
 
 
-@scenario(ordered=False)
+@scenario(ordered=False, since="2.1.101")
 async def background_stopped(stage: Stage) -> None:
     """A command in the background that the client stops."""
     command = uses("Bash", command="sleep 60", run_in_background=True, description="Wait")
@@ -260,7 +260,7 @@ async def skill(stage: Stage) -> None:
         await actor.turn("Please use it.")
 
 
-@scenario(ordered=False)
+@scenario(ordered=False, since="2.0.37")
 async def plugin(stage: Stage) -> None:
     """A plugin from a folder, with a command and a hook; and one that is broken."""
     good, broken = stage.surroundings.home / "plugins/good", stage.surroundings.home / "plugins/broken"
@@ -275,7 +275,7 @@ async def plugin(stage: Stage) -> None:
         await actor.turn("/good:greet")
 
 
-@scenario(ordered=False)
+@scenario(ordered=False, since="2.1.330")
 async def slow_tool(stage: Stage) -> None:
     """A command that takes so long that Claude Code reports on it."""
     go = stage.project / "go"
