@@ -57,12 +57,6 @@ def user(content: Any) -> dict[str, Any]:
         ),
         ("config.json", {"api": {"prot": 1}}, "/api", "`api` has no place for `prot`."),
         (
-            "api/anomaly.json",
-            {"evidence": {"records": [1] * 21}},
-            "/evidence/records",
-            "`evidence.records` has more than 20 items.",
-        ),
-        (
             "messages/update_environment_variables.json",
             {"type": "update_environment_variables", "variables": {"7": 1, "a/b": ""}},
             "/variables/7",
@@ -74,6 +68,15 @@ def test_an_error_says_what_must_be_where(schema: str, value: Any, path: str, se
     """The path leads to the value, and the sentence names it, what it must be and what it is."""
     found = sentences(schema, value)
     assert sentence in found[path]
+
+
+@pytest.mark.parametrize(
+    ("items", "what"), [([], "fewer than 1"), ([1, 2, 3], "more than 2"), ([1, 2], None)]
+)
+def test_items_are_counted(items: list[int], what: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No message has such a limit; bodies of the API have."""
+    monkeypatch.setitem(library._loaded, "test.json", {"type": "array", "minItems": 1, "maxItems": 2})
+    assert sentences("test.json", items) == ({"": f"The message has {what} items."} if what else {})
 
 
 def test_errors_have_a_limit() -> None:

@@ -105,7 +105,16 @@ CASES: dict[str, tuple[bytes, str]] = {
 }
 
 
-@pytest.mark.parametrize("case", CASES)
+# One of each kind: text, keys, nesting, many values, many objects, one value, and what is no JSON.
+TYPICAL = (
+    *("a text", "variables, one of them wrong", "towers", "numbers", "blocks", "blocks of unknown kinds"),
+    *("digits", "NaN at the end"),
+)
+
+
+@pytest.mark.parametrize(
+    "case", [case if case in TYPICAL else pytest.param(case, marks=pytest.mark.slow) for case in CASES]
+)
 def test_a_hostile_line_gets_its_verdict_for_little_memory(case: str) -> None:
     """Four times its size is enough, beside the line itself; few errors are told, and the first is in its place."""
     line, expected = CASES[case]
