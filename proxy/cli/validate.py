@@ -13,6 +13,7 @@ from proxy.cli import UsageError, complain
 from proxy.cli.arguments import examples
 from proxy.cli.terminal import progress
 from proxy.custom_schemas import PREFIX, CustomSchemas, TimeLimitError, UnusableSchemaError
+from proxy.protocol.grammar import is_blank
 from proxy.protocol.specifications import UnknownSpecificationError, judge_for
 from proxy.sessions import catalogue
 from proxy.sessions.reader import parse
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from proxy.protocol.specifications import SchemaJudge
 
 _READ_BYTES = 1 << 18
-_BLANK = b" \t\r"
 _OF_SESSION = (
     "is a session, whose records have the verdicts: `claude-proxy show {0}`. To judge its messages anew: "
     "claude-proxy show {0} --json | jq -c 'select(.stream==\"stdout\").message // empty' | claude-proxy validate"
@@ -72,10 +72,10 @@ def _judge_files(
                 number, is_log = 0, False
                 for lines in batches(file):
                     is_log = is_log or (number == 0 and not isinstance(parse(lines[0]), str))
-                    numbers = [number + at for at, line in enumerate(lines, 1) if line.strip(_BLANK)]
-                    judgements = judge.judge_lines([line for line in lines if line.strip(_BLANK)])
+                    messages = {number + at: line for at, line in enumerate(lines, 1) if not is_blank(line)}
+                    judgements = judge.judge_lines(list(messages.values()))
                     counts.update(judgement.verdict for judgement in judgements)
-                    _print(name if len(args.files) > 1 else None, zip(numbers, judgements, strict=True))
+                    _print(name if len(args.files) > 1 else None, zip(messages, judgements, strict=True))
                     number += len(lines)
                     advance(sum(map(len, lines)) + len(lines))
         except BrokenPipeError:

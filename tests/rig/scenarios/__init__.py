@@ -27,7 +27,7 @@ DESERVED_DRIFT = {
     "gateway_fields": _ODD_ANSWERS,
     "gateway_tools": _ODD_ANSWERS,
     "gateway_usage": _ODD_ANSWERS,
-    "permission_modes": [("stdin", "value")],
+    "permission_modes": [("stdin", "value"), ("stdout", "value")],  # old releases say the mode back
 }
 
 __all__ = [

@@ -196,7 +196,7 @@ async def _killed_in_the_background(stage: Stage) -> str:
     return session_id
 
 
-@scenario()
+@scenario(since="2.1.224")
 async def background_killed(stage: Stage) -> None:
     """Claude Code is killed with a command in the background; resumed, it takes that notice before the prompt."""
     session_id = await _killed_in_the_background(stage)
@@ -206,7 +206,7 @@ async def background_killed(stage: Stage) -> None:
         await client.result()
 
 
-@scenario()
+@scenario(since="2.1.224")
 async def background_killed_prompted(stage: Stage) -> None:
     """The same with the prompt on the command line."""
     session_id = await _killed_in_the_background(stage)

@@ -31,7 +31,7 @@ print("2 passed")
 RUN_CHECK = "python3 check_sizes.py"
 
 
-@scenario(fixture=False, ordered=False)
+@scenario(fixture=False, ordered=False, since="2.0.76")
 async def first_look(stage: Stage) -> None:
     """A failing check is looked into and mended: a subagent, permissions that are given and one that is not."""
     (stage.project / "sizes.py").write_text(SIZES)
