@@ -1,6 +1,7 @@
 """What happened in a period, over all sessions: folded from what the index gives."""
 
 from collections.abc import Iterable
+from typing import get_args
 
 import msgspec
 
@@ -10,7 +11,8 @@ from proxy.analysis.distribution import Distribution
 from proxy.analysis.report import Share, Statistics
 from proxy.events import Session
 from proxy.events.fields import number
-from proxy.events.figures import call_outcome, duration_ms
+from proxy.events.figures import RunOutcome, call_outcome, duration_ms, run_outcome
+from proxy.events.outcome import of_session
 from proxy.events.timestamps import Timestamp, format_timestamp
 from proxy.events.vocabulary import OVER
 
@@ -28,6 +30,7 @@ class EventFigures(msgspec.Struct):
 
     tool: object = None
     subtype: object = None
+    outcome: object = None
     denied: object = None
     interrupted: object = None
     duration_ms: object = None
@@ -64,6 +67,8 @@ class SessionCounts(msgspec.Struct, frozen=True):
     """Whose wrapper was killed."""
     active: int
     """Not over now."""
+    outcomes: dict[str, int]
+    """What became of those that ended in the period."""
     duration: Statistics
 
 
@@ -74,6 +79,8 @@ class RunCounts(msgspec.Struct, frozen=True):
     """Turns whose result came in the period."""
     completed: int
     failed: int
+    limited: int
+    blocked: int
     interrupted: int
     unfinished: int
     """Cut off without a result; not in the total."""
@@ -203,7 +210,7 @@ _decode = msgspec.json.Decoder(EventFigures).decode
 
 
 def _fold(read: Iterable[tuple[int, str, bytes]]) -> tuple[RunCounts, AllTools, PeriodCost]:
-    outcomes = dict.fromkeys((*_RUNS, "unfinished"), 0)
+    outcomes: dict[RunOutcome, int] = dict.fromkeys(get_args(RunOutcome), 0)
     durations, costs = Distribution(), Distribution()
     tools: dict[str, _Tool] = {}
     tokens: dict[str, int] = {}
@@ -218,7 +225,7 @@ def _fold(read: Iterable[tuple[int, str, bytes]]) -> tuple[RunCounts, AllTools, 
             if isinstance(one.tool, str):  # else it is the result of no call
                 _take_tool(bounded(tools, one.tool, _Tool), kind, one, took)
             continue
-        outcomes[kind if one.subtype is not None else "unfinished"] += 1
+        outcomes[run_outcome(kind, {"subtype": one.subtype, "outcome": one.outcome})] += 1
         if took is not None:
             durations.add(took)
         paid = _amount(one.cost_usd)
@@ -244,11 +251,10 @@ def _take_tool(tool: _Tool, kind: str, one: EventFigures, took: float | None) ->
         tool.duration.add(took)
 
 
-def _runs(outcomes: dict[str, int], durations: Distribution) -> RunCounts:
-    completed, failed, interrupted = (outcomes[kind] for kind in _RUNS)
-    total = completed + failed + interrupted
-    unfinished, rate = outcomes["unfinished"], _share(failed, total)
-    return RunCounts(total, completed, failed, interrupted, unfinished, rate, durations.statistics())
+def _runs(outcomes: dict[RunOutcome, int], durations: Distribution) -> RunCounts:
+    total = sum(outcomes.values()) - outcomes["unfinished"]
+    rate = _share(total - outcomes["completed"] - outcomes["interrupted"], total)
+    return RunCounts(total=total, error_rate=rate, duration=durations.statistics(), **outcomes)
 
 
 def _tools(tools: dict[str, _Tool]) -> AllTools:
@@ -281,6 +287,7 @@ def _sessions(after_us: int | None, until_us: int | None, sessions: Iterable[Ses
     low, high = -1 if after_us is None else after_us, 1 << 62 if until_us is None else until_us
     total = started = ended = failed = active = 0
     durations = Distribution()
+    outcomes: dict[str, int] = {}
     for one in sessions:
         if one.last_record_us <= low or one.started_us > high or one.last_seq < 0:
             continue
@@ -292,7 +299,9 @@ def _sessions(after_us: int | None, until_us: int | None, sessions: Iterable[Ses
             ended += one.state == "ended"
             failed += one.state == "failed"
             durations.add(duration_ms(one, one.ended_us))
-    return SessionCounts(total, started, ended, failed, active, durations.statistics())
+            if (became := of_session(one)) is not None:
+                outcomes[became.kind] = outcomes.get(became.kind, 0) + 1
+    return SessionCounts(total, started, ended, failed, active, outcomes, durations.statistics())
 
 
 def _amount(value: object) -> float | None:

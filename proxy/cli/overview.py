@@ -94,7 +94,7 @@ def print_status(arguments: argparse.Namespace) -> int:
     ids = catalogue.list_logs(arguments.data_dir)
     live = [one for one in ids if _is_running(log_path(arguments.data_dir, one))]
     infos = [info for info in _inspected(arguments.data_dir, live) if info.state == "running"]
-    running = _described(arguments.data_dir, infos)
+    running = [one for one in _described(arguments.data_dir, infos) if one["outcome"] is None]
     trouble = _trouble(arguments.data_dir)
     if arguments.json:
         told = {"server": server, "active_sessions": len(running), "sessions": running, "trouble": trouble}

@@ -141,18 +141,21 @@ class Calls:
         """
         return await self._transport.call("GET", f"{_API}/monitoring/status", models.MonitoringStatus)
 
-    async def sessions(self, *, limit: int | None = None, offset: int | None = None) -> models.SessionPage:
+    async def sessions(
+        self, *, limit: int | None = None, offset: int | None = None, outcome: str | None = None
+    ) -> models.SessionPage:
         """Return a page of sessions, live and past, newest first.
 
         Args:
             limit: how many at most; the server's default is 100.
             offset: how many of the newest to leave out.
+            outcome: only sessions that are over and of these outcomes, separated by commas: `failed,crashed`.
 
         Example:
             page = await client.sessions(limit=10)
             print(page.total, [session.cost for session in page.sessions])
         """
-        query = {"limit": limit, "offset": offset}
+        query = {"limit": limit, "offset": offset, "outcome": outcome}
         return await self._transport.call("GET", _SESSIONS, models.SessionPage, query=query)
 
     async def session(self, session_id: str) -> models.Session:

@@ -30,7 +30,7 @@ from proxy.client.models import CaptureOptions, Event, ValidationAnswer, Validat
 from proxy.client.paging import Question, every, patiently
 from proxy.client.process import Claude, Messages
 from proxy.client.retries import Absence, Patience
-from proxy.client.turns import Turns
+from proxy.client.turns import Answer, Turns
 from proxy.client.validation import as_json, encoded, judged_here
 
 __all__ = ["Run", "Step", "to_the_end"]
@@ -223,16 +223,15 @@ class Run:
         try:
             if messages is None:
                 async with self.command(process.command(prompt)) as step:
-                    answer = None
+                    answer = Answer()
                     async with contextlib.aclosing(self._followed(process, prompt, ())) as events:
                         async for event in events:
-                            if event.event_type == "run_completed":
-                                answer = event.data.get("result")
+                            answer.take(event)
                             yield event
                     step.result = {
                         "session_id": process.session_id,
                         "exit_code": process.exit_status,
-                        "result": answer,
+                        **answer.told,
                     }
             else:
                 turns = Turns(self.event, self._numbers)

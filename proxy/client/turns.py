@@ -8,7 +8,9 @@ from typing import Any, TypeAlias
 
 from proxy.client.models import Event
 
-__all__ = ["Record", "Turns"]
+__all__ = ["Answer", "Record", "Turns"]
+
+_ENDS = frozenset(("run_completed", "run_failed", "run_interrupted"))
 
 Record: TypeAlias = Callable[[str, Mapping[str, Any]], Awaitable[bool]]
 """Records an event in the run, and never fails."""
@@ -32,10 +34,12 @@ class Turns:
                 self._open[run_id] = about
                 await self._record("command_started", about)
             case "run_completed" if about := self._open.pop(run_id, {}):
-                await self._record("command_completed", {**about, **_of(data, "duration_ms", "result")})
+                told = _of(data, "duration_ms", "result", "outcome")
+                await self._record("command_completed", {**about, **told})
             case "run_failed" | "run_interrupted" if about := self._open.pop(run_id, {}):
                 error = {"type": event.event_type, "message": "; ".join(map(str, data.get("errors") or ()))}
-                await self._record("command_failed", {**about, **_of(data, "duration_ms"), "error": error})
+                told = _of(data, "duration_ms", "outcome", "outcome_reason")
+                await self._record("command_failed", {**about, **told, "error": error})
 
     async def leave(self, error: BaseException) -> None:
         """Record as failed what is not waited for any more."""
@@ -43,6 +47,23 @@ class Turns:
         for about in self._open.values():
             await self._record("command_failed", {**about, "error": told})
         self._open.clear()
+
+
+class Answer:
+    """What became of the only prompt of a process, among the turns that Claude Code begins by itself."""
+
+    def __init__(self) -> None:
+        self.told: dict[str, Any] = {"result": None}
+        """The answer, and the outcome of its turn."""
+        self._unprompted: set[Any] = set()
+
+    def take(self, event: Event) -> None:
+        """Take the next event of the process's session."""
+        data, run_id = event.data, event.data.get("run_id")
+        if event.event_type == "run_started" and data.get("unprompted") is True:
+            self._unprompted.add(run_id)
+        elif event.event_type in _ENDS and run_id not in self._unprompted:
+            self.told = {"result": data.get("result"), **_of(data, "outcome", "outcome_reason")}
 
 
 def _of(data: Mapping[str, Any], *names: str) -> dict[str, Any]:

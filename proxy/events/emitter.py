@@ -185,7 +185,7 @@ class Emitter:
         if session.followed is not None and not run.prompted:
             fields["unprompted"] = True
         told = {"outcome": outcome.kind, "outcome_reason": outcome.reason or None, **fields}
-        if origin is not None:
+        if origin not in _OF_THE_CALLER:
             told["origin"] = origin
         self.emit(_ENDS.get(outcome.kind, "run_failed"), run, **told)
 

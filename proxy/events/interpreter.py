@@ -214,7 +214,7 @@ class Interpreter:
             exit_code=code if isinstance(code, int) else None,
             signal=text(session.exit, "signal"),
             duration_ms=duration_ms(session, emitter.timestamp_us),
-            counts=session.counts,
+            counts={stream: dict(verdicts) for stream, verdicts in session.counts.items()},
             turns=session.figures.turns,
             cost_usd=session.figures.cost_usd,
             tokens=session.figures.tokens,

@@ -21,6 +21,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from proxy import __version__
+from proxy.events.outcome import OUTCOMES
 from proxy.events.vocabulary import STATES
 from proxy.server.figures import processes
 from proxy.server.shared import of
@@ -173,6 +174,14 @@ class _Recorded(Collector):
         for state in STATES:
             states.add_metric([state], totals["state", state])
         yield states
+        outcomes = CounterMetricFamily(
+            "claude_proxy_sessions_over",
+            "Sessions that are over, by what became of them, those that were removed included.",
+            labels=["outcome"],
+        )
+        for outcome in OUTCOMES:
+            outcomes.add_metric([outcome], totals["outcome", outcome])
+        yield outcomes
         messages = CounterMetricFamily(
             "claude_proxy_messages", "Lines that passed, by verdict.", labels=["stream", "verdict"]
         )

@@ -9,8 +9,9 @@ from typing import Any
 from aiohttp import web
 
 from proxy.events import Session
+from proxy.events.outcome import OUTCOMES
 from proxy.server.errors import NotFoundError, answer
-from proxy.server.requests import whole
+from proxy.server.requests import whole, words
 from proxy.server.shared import Shared, now_us, of
 
 __all__ = ["monitoring_status", "session", "sessions", "status"]
@@ -30,10 +31,11 @@ async def sessions(request: web.Request) -> web.Response:
     """List sessions, live and past, newest first."""
     shared = of(request)
     limit, offset = whole(request, "limit", 1000, 1, _MOST_SESSIONS), whole(request, "offset", 0, 0, 10**12)
+    outcomes = words(request, "outcome", OUTCOMES)
     await shared.ready()
-    find = partial(shared.store.sessions, limit=limit or 0, offset=offset or 0)
+    find = partial(shared.store.sessions, outcomes=outcomes, limit=limit or 0, offset=offset or 0)
     found = await asyncio.to_thread(_described, shared, find)
-    total = await asyncio.to_thread(shared.store.count_sessions)
+    total = await asyncio.to_thread(shared.store.count_sessions, outcomes)
     return answer({"sessions": found, "total": total})
 
 

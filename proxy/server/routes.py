@@ -10,6 +10,7 @@ from proxy.api.service import Health, Liveness, MonitoringStatus, Overview, Read
 from proxy.api.sessions import Session, SessionPage, Status
 from proxy.api.validation import Specifications, ValidationAnswer, ValidationBatchRequest, ValidationRequest
 from proxy.compliance.request import CheckRequest
+from proxy.events.outcome import OUTCOMES
 from proxy.server import (
     analysis,
     compliance,
@@ -210,6 +211,11 @@ ROUTES = (
         (
             Parameter("limit", "Sessions of a page (default 1000).", _number(1, 10_000)),
             Parameter("offset", "Sessions to pass over.", _number(0, 10**12)),
+            Parameter(
+                "outcome",
+                "Only these, separated by commas: sessions that are over.",
+                _some_of(tuple(OUTCOMES)),
+            ),
         ),
         answer=SessionPage,
         failures=(422,),

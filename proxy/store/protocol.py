@@ -99,14 +99,21 @@ class Store(Protocol):
     def session(self, session_id: str) -> Session | None:
         """Return a session, None when there is none of that id."""
 
-    def sessions(self, *, live_only: bool = False, limit: int = 1000, offset: int = 0) -> list[Session]:
-        """Return sessions, newest first."""
+    def sessions(
+        self,
+        *,
+        live_only: bool = False,
+        outcomes: Collection[str] = (),
+        limit: int = 1000,
+        offset: int = 0,
+    ) -> list[Session]:
+        """Return sessions, newest first: those that are live, those that are over and of some outcomes, or all."""
 
     def all_sessions(self) -> Generator[Session]:
         """Yield every session, newest first."""
 
-    def count_sessions(self) -> int:
-        """Return how many sessions there are."""
+    def count_sessions(self, outcomes: Collection[str] = ()) -> int:
+        """Return how many sessions there are, or how many of some outcomes."""
 
     def count_events(self) -> int:
         """Return how many events there are."""

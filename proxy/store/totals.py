@@ -7,6 +7,7 @@ added in the same transaction that takes it out, so a sum never falls for that.
 import json
 
 from proxy.events import Session
+from proxy.events.outcome import of_session
 from proxy.store.model import Totals
 
 __all__ = ["decode_totals", "encode_totals", "totals_of"]
@@ -19,6 +20,8 @@ _TOKENS = frozenset(["input", "output", "cache_read", "cache_creation"])
 def totals_of(session: Session) -> Totals:
     """Return what one session adds. Names that a log may have made up are ``other``: there are few keys, ever."""
     found: Totals = Totals({("sessions",): 1, ("state", session.state): 1})
+    if (became := of_session(session)) is not None:
+        found["outcome", became.kind] = 1
     found["turns",] = session.figures.turns
     found["events",] = session.figures.events
     found["lost_records",] = session.lost_records

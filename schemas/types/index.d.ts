@@ -507,6 +507,8 @@ export type ApiMetrics = {
     failed: number;
     /** Not over now. */
     active: number;
+    /** What became of those that ended in the period. */
+    outcomes: { [key: string]: number };
     duration: ApiFigures;
   };
   /** The turns that ended, with a result but for those that are `unfinished`: they are not in the total. */
@@ -515,6 +517,8 @@ export type ApiMetrics = {
     total: number;
     completed: number;
     failed: number;
+    limited: number;
+    blocked: number;
     interrupted: number;
     /** Cut off without a result; not in the total. */
     unfinished: number;

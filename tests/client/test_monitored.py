@@ -121,9 +121,16 @@ sys.exit({status})
 """
 
 
-def fake(folder: Path, status: int = 0, *, reads: str = "sys.stdin.read()", lines: int = 1000) -> str:
+def fake(
+    folder: Path,
+    status: int = 0,
+    *,
+    reads: str = "sys.stdin.read()",
+    lines: int = 1000,
+    scenario: str = "raw_simple",
+) -> str:
     """Return the path of a program that stands for claude: it reads, says so many lines, and exits."""
-    output = SCENARIOS / "raw_simple" / "stdout.jsonl"
+    output = SCENARIOS / scenario / "stdout.jsonl"
     path = folder / "claude"
     path.write_text(
         FAKE.format(python=sys.executable, output=str(output), status=status, reads=reads, lines=lines)
@@ -193,6 +200,22 @@ async def test_messages_are_commands_too(client: AsyncClient, tmp_path: Path) ->
     assert events[3][1]["error"]["type"] == "run_failed"
     names = {one.name for one in (await client.sessions()).sessions}
     assert names == {"talk"}
+
+
+async def test_the_answer_is_the_prompts(client: AsyncClient, tmp_path: Path) -> None:
+    """Regression: the empty result of a notice that Claude Code took first was recorded as the prompt's answer."""
+    program = fake(tmp_path, scenario="background_killed")
+    async with asyncio.timeout(60), client.monitored() as run:
+        async for _ in run.claude(STREAMED, messages=[USER], claude=program):
+            pass
+        async for _ in run.claude(ARGUMENTS, prompt="say hello", claude=program):
+            pass
+        async for _ in run.claude(ARGUMENTS, prompt="x", claude=fake(tmp_path, scenario="hook_stops_tool")):
+            pass
+    told = [data for kind, data in await recorded(client, run) if kind == "command_completed"]
+    assert (told[0]["result"], told[0]["outcome"]) == ("42", "ok")
+    assert (told[1]["result"]["result"], told[1]["result"]["outcome"]) == ("42", "ok")
+    assert (told[2]["result"]["result"], told[2]["result"]["outcome"]) == ("", "blocked")
 
 
 async def test_a_conversation_that_is_left(client: AsyncClient, tmp_path: Path) -> None:

@@ -258,6 +258,24 @@ async def test_sessions_are_listed_newest_first(rig: Rig) -> None:
     assert (status["total_sessions"], status["active_sessions"]) == (3, 0)
 
 
+async def test_sessions_are_asked_for_by_outcome(tmp_path: Any) -> None:
+    """Only those of the wanted outcomes are given, page by page, and counted; an unknown one is refused."""
+    (tmp_path / "sessions").mkdir()
+    for name in ("api_error", "budget", "simple"):
+        (tmp_path / "sessions" / f"{name}.jsonl").write_bytes(scenario(name, LogMaker(name)))
+    async with serving(tmp_path) as rig:
+        await rig.shared.catch_up()
+        path = "/api/v1/monitoring/sessions?outcome=failed,limited"
+        found = await rig.get(path)
+        assert [one["session_id"] for one in found["sessions"]] == ["budget", "api_error"]
+        assert found["total"] == 2
+        assert [one["session_id"] for one in (await rig.get(f"{path}&limit=1&offset=1"))["sessions"]] == [
+            "api_error"
+        ]
+        refused = await rig.ask("GET", "/api/v1/monitoring/sessions?outcome=fail", status=422)
+        assert refused == "outcome has 'fail'; did you mean failed?"
+
+
 async def test_sessions_end_with_the_server(tmp_path: Any) -> None:
     """A server that stops ends the sessions that were started with it."""
     async with serving(tmp_path) as rig:

@@ -85,6 +85,56 @@ async def test_from_start_to_end(tmp_path: Path, wrapped: "subprocess.Popen[byte
         assert kinds == [*["run_started", "run_completed"] * 2, "session_ended"]
 
 
+@pytest.fixture
+def outlived(tmp_path: Path) -> Iterator["subprocess.Popen[bytes]"]:
+    """A wrapped command that takes a prompt and exits in mid-turn, while a descendant goes on holding its streams."""
+    gate, claude = tmp_path / "gate", tmp_path / "claude"
+    os.mkfifo(gate)
+    claude.write_text(f"#!/bin/sh\nread -r prompt; read -r line <{gate} & exit 3\n")
+    claude.chmod(0o755)
+    command = [
+        sys.executable,
+        "-m",
+        "proxy",
+        "--data-dir",
+        str(tmp_path),
+        "--server",
+        "off",
+        "--",
+        str(claude),
+        "-p",
+    ]
+    command += ["--input-format", "stream-json", "--output-format", "stream-json", "--verbose"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        process.stdin.write(PROMPT)
+        process.stdin.close()
+        yield process
+        os.close(os.open(gate, os.O_RDWR))  # lets the descendant go
+
+
+async def test_a_command_that_a_descendant_outlives(
+    tmp_path: Path, outlived: "subprocess.Popen[bytes]"
+) -> None:
+    """Regression: it went on waiting for the model, with a dead process. Nor does the end of its relay undo the end."""
+    async with serving(tmp_path) as rig:
+        session = await when(rig, "ended", turns=0)
+        assert await asyncio.to_thread(outlived.wait, 30) == 3
+        assert (session["evidence"]["message"], session["waits_for"]) == ("command_exited", [])
+        assert (session["exit_code"], session["outcome"]) == (3, "failed")
+        assert session["outcome_reason"] == "The command exited with status 3 in the middle of a turn."
+        assert (await rig.get("/status"))["sessions"] == []
+        log = (tmp_path / "sessions" / f"{session['session_id']}.jsonl").read_bytes()
+        os.kill(json.loads(log.split(b"\n")[0])["event"]["data"]["relay_pid"], signal.SIGKILL)
+        async with asyncio.timeout(30):
+            while rig.shared.store.live():
+                await rig.shared.catch_up()
+        later = await when(rig, "ended", turns=0)
+        assert (later["outcome"], later["evidence"]) == ("failed", session["evidence"])
+        analysis = await rig.get(f"/api/v1/monitoring/sessions/{session['session_id']}/analysis")
+        assert (analysis["state"], analysis["turn_outcomes"]) == ("ended", {"unfinished": 1})
+
+
 async def test_killed_wrapper(tmp_path: Path, wrapped: "subprocess.Popen[bytes]") -> None:
     """A session whose wrapper is killed has ended or failed, and is not seen as running any more."""
     async with serving(tmp_path) as rig:

@@ -46,11 +46,13 @@ CREATE TABLE sessions (
     mark_at INTEGER NOT NULL,       -- where its last record begins
     mark BLOB NOT NULL,             -- and how: tells whether the file was rewritten
     over INTEGER NOT NULL,          -- whether nothing more is expected
+    outcome TEXT NOT NULL,          -- what became of it, empty while it is not over
     state BLOB NOT NULL,            -- events.Session, as JSON
     sum INTEGER NOT NULL            -- the checksum of the row
 );
 CREATE INDEX by_start ON sessions (started, session_id);
 CREATE INDEX live ON sessions (over) WHERE over = 0;
+CREATE INDEX by_outcome ON sessions (outcome, started, session_id);
 CREATE TABLE types (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, sum INTEGER NOT NULL);
 CREATE TABLE events (
     id INTEGER PRIMARY KEY,         -- the order of arrival

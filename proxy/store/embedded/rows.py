@@ -28,7 +28,7 @@ __all__ = [
     "write_meta",
 ]
 
-SESSION_COLUMNS = "id, session_id, started, inode, offset, mark_at, mark, over, state, sum"
+SESSION_COLUMNS = "id, session_id, started, inode, offset, mark_at, mark, over, outcome, state, sum"
 EVENT_COLUMNS = "id, ts, session, type, data, sum"
 PIECE_COLUMNS = "session, number, offset, line, seq, end, last_seq, kinds_before, kinds, sum"
 
@@ -44,6 +44,7 @@ class SessionRow(NamedTuple):
     mark_at: int
     mark: bytes
     over: int
+    outcome: str
     state: bytes
 
     @property

@@ -22,12 +22,18 @@ __all__ = [
 
 
 def sessions(
-    connection: sqlite3.Connection, *, live_only: bool = False, limit: int = -1, offset: int = 0
+    connection: sqlite3.Connection,
+    *,
+    live_only: bool = False,
+    outcomes: Collection[str] = (),
+    limit: int = -1,
+    offset: int = 0,
 ) -> Iterator[Session]:
-    """Yield sessions, newest first."""
+    """Yield sessions, newest first: those that are live, those of some outcomes, or all."""
     where = "INDEXED BY live WHERE over = 0 AND" if live_only else "WHERE"
+    where += f" outcome IN ({_marks(outcomes)}) AND" if outcomes else ""
     query = f"{where} state != x'' ORDER BY started DESC, session_id DESC LIMIT ? OFFSET ?"
-    for row in read_sessions(connection, query, (limit, offset)):
+    for row in read_sessions(connection, query, (*outcomes, limit, offset)):
         if (session := row.session()) is not None:
             yield session
 
@@ -62,9 +68,10 @@ def count_events(connection: sqlite3.Connection) -> int:
     return int(connection.execute(counted).fetchone()[0])
 
 
-def count_sessions(connection: sqlite3.Connection) -> int:
-    """Return how many sessions there are."""
-    return int(connection.execute("SELECT count(*) FROM sessions").fetchone()[0])
+def count_sessions(connection: sqlite3.Connection, outcomes: Collection[str] = ()) -> int:
+    """Return how many sessions there are, or how many of some outcomes."""
+    where = f" WHERE outcome IN ({_marks(outcomes)})" if outcomes else ""
+    return int(connection.execute(f"SELECT count(*) FROM sessions{where}", tuple(outcomes)).fetchone()[0])
 
 
 def behind(connection: sqlite3.Connection) -> list[tuple[str, int]]:
@@ -81,3 +88,8 @@ def check_tables(connection: sqlite3.Connection) -> None:
     for _ in sessions(connection, limit=1):
         pass
     totals(connection)
+
+
+def _marks(values: Collection[str]) -> str:
+    """Return the parameters of a list in SQL."""
+    return ", ".join("?" * len(values))

@@ -156,20 +156,30 @@ class EmbeddedStore:
         with self._readers.reading() as connection:
             return session_queries.session(connection, session_id)
 
-    def sessions(self, *, live_only: bool = False, limit: int = 1000, offset: int = 0) -> list[Session]:
+    def sessions(
+        self,
+        *,
+        live_only: bool = False,
+        outcomes: Collection[str] = (),
+        limit: int = 1000,
+        offset: int = 0,
+    ) -> list[Session]:
         """Return sessions, newest first."""
         with self._readers.reading() as connection:
-            return list(session_queries.sessions(connection, live_only=live_only, limit=limit, offset=offset))
+            found = session_queries.sessions(
+                connection, live_only=live_only, outcomes=outcomes, limit=limit, offset=offset
+            )
+            return list(found)
 
     def all_sessions(self) -> Generator[Session]:
         """Yield every session, newest first."""
         with self._readers.reading() as connection:
             yield from session_queries.sessions(connection)
 
-    def count_sessions(self) -> int:
-        """Return how many sessions there are."""
+    def count_sessions(self, outcomes: Collection[str] = ()) -> int:
+        """Return how many sessions there are, or how many of some outcomes."""
         with self._readers.reading() as connection:
-            return session_queries.count_sessions(connection)
+            return session_queries.count_sessions(connection, outcomes)
 
     def count_events(self) -> int:
         """Return how many events there are."""

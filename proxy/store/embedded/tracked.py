@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from proxy.events import Session
+from proxy.events.outcome import of_session
 from proxy.sessions.reader import LogReader
 from proxy.store.derivation import Derivation
 from proxy.store.embedded.rows import SessionRow
@@ -47,8 +48,10 @@ class TrackedLog:
         """Return how the log stands, for the index."""
         state = b"" if self.session is None else as_json(self.session)
         started_us = 0 if self.session is None else self.session.started_us
+        became = None if self.session is None else of_session(self.session)
+        outcome = "" if became is None else became.kind
         place = (self.inode, self.offset, self.mark_at, self.mark)
-        return SessionRow(self.id, self.session_id, started_us, *place, int(self.over), state)
+        return SessionRow(self.id, self.session_id, started_us, *place, int(self.over), outcome, state)
 
     def begin_anew(self) -> None:
         """Forget all that was read: it is another log."""

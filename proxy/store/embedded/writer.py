@@ -66,7 +66,7 @@ class Writer:
         if not log.id:
             log.session = Session(log.session_id)
             added = self._connection.execute(
-                "INSERT INTO sessions VALUES (NULL, ?, 0, 0, 0, 0, x'', 0, x'', 0)", (log.session_id,)
+                "INSERT INTO sessions VALUES (NULL, ?, 0, 0, 0, 0, x'', 0, '', x'', 0)", (log.session_id,)
             )
             log.id = added.lastrowid or 0
         elif log.session is None:
@@ -140,8 +140,8 @@ class Writer:
         row = log.row()
         columns = row[2:]
         self._connection.execute(
-            "UPDATE sessions SET started = ?, inode = ?, offset = ?, mark_at = ?, mark = ?, over = ?, state = ?,"
-            " sum = ? WHERE id = ?",
+            "UPDATE sessions SET started = ?, inode = ?, offset = ?, mark_at = ?, mark = ?, over = ?,"
+            " outcome = ?, state = ?, sum = ? WHERE id = ?",
             (*columns, row.sum, log.id),
         )
         if log.session is not None:

@@ -95,6 +95,58 @@ def test_a_session_lives_as_long_as_its_writer(engine: Engine) -> None:
     assert session.state == "failed"
 
 
+@pytest.mark.parametrize("name", ["subagent", "interrupt", "background_agent"])
+def test_a_session_that_was_taken_for_dead_goes_on(engine: Engine, name: str) -> None:
+    """Regression: what a half log was taken for (a failed turn, an end) stayed when the rest of it came."""
+    for line in scenario(name, LogMaker("s")).splitlines(keepends=True):
+        engine.put("s", line)
+        engine.settle()
+        assert engine.store.live() == []
+    grown = content(engine)
+    engine.begin_anew()
+    assert content(engine) == grown
+
+
+def test_a_command_that_has_exited_while_others_hold_its_streams(engine: Engine) -> None:
+    """It is over, whoever is killed later, and what is recorded after that is taken in."""
+    maker = LogMaker("s")
+    engine.put(
+        "s", maker.started(["sh"]) + maker.life("command_exited", exit_code=3, duration_ms=9), live=True
+    )
+    engine.settle()
+    session = engine.store.session("s")
+    assert session is not None
+    assert (session.state, session.complete, engine.store.live()) == ("ended", False, ["s"])
+    engine.put("s", maker.lines("stdout", b"from a descendant"), live=True)
+    engine.end("s")
+    engine.settle()
+    session = engine.store.session("s")
+    assert session is not None
+    assert (session.state, session.crash, engine.store.live()) == ("ended", None, [])
+    assert session.counts == {"stdout": {"malformed": 1}}
+
+
+def test_sessions_by_outcome(engine: Engine) -> None:
+    """Only sessions of the wanted outcomes, page by page, and how many there are; one that goes on has none."""
+    fill(engine, ["simple", "budget", "api_error", "hook_stops"])
+    engine.put("live", LogMaker("live").started(), live=True)
+    engine.put("dead", LogMaker("dead").started(["claude", "--input-format", "stream-json"]))
+    engine.settle()
+    store = engine.store
+
+    def of(*outcomes: str) -> list[str]:
+        found = [one.session_id for one in store.sessions(outcomes=outcomes)]
+        assert store.count_sessions(outcomes) == len(found)
+        assert [one.session_id for one in store.sessions(outcomes=outcomes, limit=9, offset=1)] == found[1:]
+        return found
+
+    assert (of("ok"), of("limited", "blocked"), of("failed")) == (["s0"], ["s3", "s1"], ["s2"])
+    assert (of("crashed"), of("interrupted"), store.count_sessions()) == (["dead"], [], 6)
+    engine.put("dead", LogMaker("dead").ended())
+    engine.settle()
+    assert (of("crashed"), of("ok")) == ([], ["s0", "dead"])
+
+
 def test_most_events_of_a_session(engine: Engine) -> None:
     """A bound on events bounds what is kept of a session; its state is known to the end."""
     engine.reopen(most_events=5)
