@@ -13,7 +13,7 @@ Rules it lives by:
 import base64
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
 import msgspec
@@ -31,7 +31,9 @@ __all__ = [
     "Skipped",
     "Source",
     "Standing",
+    "is_future",
     "parse",
+    "read_items",
     "read_log",
 ]
 
@@ -239,6 +241,21 @@ def parse(line: bytes) -> Record | str:
         return _decoder.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return _decoded_with_care(line)
+
+
+def read_items(lines: Sequence[bytes], offset: int = 0) -> Iterator[Entry | Skipped]:
+    """Yield what lines are, each given with its newline; ``offset``: where the first of them begins in its log."""
+    for line in lines:
+        record, end = parse(line[:-1]), offset + len(line)
+        yield (
+            Skipped("foreign", offset, end, record) if isinstance(record, str) else Entry(record, offset, end)
+        )
+        offset = end
+
+
+def is_future(record: Record) -> bool:
+    """Tell whether a record begins a log of a newer format than this reader knows."""
+    return (_format(record) or 0) > FORMAT
 
 
 def read_log(path: str, offset: int = 0) -> Iterator[Entry | Skipped]:

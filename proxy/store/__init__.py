@@ -4,7 +4,7 @@
 ``model``      what is asked and answered
 ``derivation`` records in, what follows from them out: the same for every engine
 ``version``    tells whether it was derived by this very code
-``ranks``      finds pages by counts of events
+``counting``   how many events lie in each stretch of time, ``ranks`` finds pages by it
 ``pieces``     a session's records in pieces, ``records`` pages of them
 ``totals``     what sessions add up to
 ``encoding``   events as JSON

@@ -144,6 +144,11 @@ class Cutter:
         self._known = set(self._last.kinds_before) | set(self._last.kinds)
         self._changed: dict[int, Piece] = {}
 
+    @property
+    def number(self) -> int:
+        """The piece that the newest line is in."""
+        return self._last.number
+
     def add(self, item: Entry | Skipped) -> None:
         """Take the next line."""
         piece = self._last

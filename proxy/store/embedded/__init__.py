@@ -1,7 +1,7 @@
 """The store of one machine: an SQLite file beside the logs, derived from them and thrown away without loss.
 
 ``database``    the tables, and how the file is opened or begun anew
-``counts``      how many events lie in each stretch of time: pages are found by it, never by counting through
+``counts``      how many events lie in each stretch of time
 ``writer``      puts rows in, in one transaction with how far each log was read
 ``inventory``   which logs there are, ``tracked`` how far one is indexed, ``watermark`` what can still come
 ``indexer``     logs in, rows out: step by step

@@ -64,7 +64,7 @@ CREATE TABLE events (
 );
 CREATE INDEX by_time ON events (ts, session, type);
 CREATE INDEX by_session ON events (session, ts, type);
-CREATE TABLE counts (               -- of all sessions together: see counts.py
+CREATE TABLE counts (               -- of all sessions together: see proxy.store.counting
     level INTEGER NOT NULL,
     slot INTEGER NOT NULL,
     type INTEGER NOT NULL,

@@ -4,8 +4,9 @@ import sqlite3
 from collections.abc import Collection, Iterator, Sequence
 
 from proxy.events.timestamps import TimestampCodec
+from proxy.store.counting import HOUR, LEVELS_US
 from proxy.store.embedded import tombstones
-from proxy.store.embedded.counts import HOUR, LEVELS_US, AllEvents, SessionEvents
+from proxy.store.embedded.counts import all_events, session_events
 from proxy.store.embedded.rows import (
     EventRow,
     name_of,
@@ -46,7 +47,7 @@ def page(connection: sqlite3.Connection, query: EventQuery, now_us: int) -> Page
     if types == [] or (query.session_id is not None and session is None):
         return Page([], 0, newest, settled_us)
     tree: SpanTree = (
-        AllEvents(connection, types) if session is None else SessionEvents(connection, session, types)
+        all_events(connection, types) if session is None else session_events(connection, session, types)
     )
     low, high = bounds(tree, query, settled_us)
     first, end, is_ascending = page_of(query, low, high)

@@ -9,7 +9,8 @@ import threading
 from collections.abc import Callable
 from itertools import pairwise
 
-from proxy.store.embedded.counts import LEVELS_US, read_marks
+from proxy.store.counting import LEVELS_US
+from proxy.store.embedded.counts import read_marks
 from proxy.store.embedded.database import connect, translated_errors
 from proxy.store.embedded.rows import read_drift, read_pieces, read_sessions
 from proxy.store.embedded.session_queries import check_tables

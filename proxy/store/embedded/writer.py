@@ -10,8 +10,9 @@ from collections.abc import Iterable, Sequence
 
 from proxy.events import Session
 from proxy.events.timestamps import TimestampCodec
+from proxy.store.counting import LEVELS_US, MARK_EVERY, EventCounts, Mark
 from proxy.store.derivation import Derivation
-from proxy.store.embedded.counts import LEVELS_US, MARK_EVERY, EventCounts, mark_row, read_marks, write_counts
+from proxy.store.embedded.counts import mark_row, read_marks, write_counts
 from proxy.store.embedded.database import checksum
 from proxy.store.embedded.rows import (
     EventRow,
@@ -89,7 +90,7 @@ class Writer:
             type_id = self._types.get(event_type) or self._add_type(event_type)
             tally = log.tally
             if tally.number and tally.number % MARK_EVERY == 0:
-                self._marks.append(mark_row(log.id, tally.number, timestamp_us, tally.types))
+                self._marks.append(mark_row(log.id, Mark(tally.number, timestamp_us, tally.types)))
             tally.number += 1
             tally.types[type_id] += 1
             row = EventRow(self._next_id, timestamp_us, log.id, type_id, data)
@@ -167,7 +168,7 @@ class Writer:
 
     def _tally_of(self, session: int) -> Tally:
         marks = read_marks(self._connection, session, last_only=True)
-        number, since_us, types = marks[0] if marks else (0, -FOREVER, Counter[int]())
+        number, since_us, types = marks[0] if marks else Mark(0, -FOREVER, Counter())
         rows = self._connection.execute(
             "SELECT type, count(*) FROM events INDEXED BY by_session WHERE session = ? AND ts >= ? GROUP BY type",
             (session, since_us),

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
+import pytest
+
 from proxy.sessions.identity import log_path
 from proxy.store import Store
 from proxy.store.embedded.store import EmbeddedStore
@@ -145,4 +147,16 @@ def embedded(folder: Path) -> Iterator[Engine]:
         engine.close()
 
 
-ENGINES = {"embedded": embedded}
+@contextmanager
+def postgres(folder: Path) -> Iterator[Engine]:
+    """Give the store of a centre, where there is a PostgreSQL for it."""
+    pytest.importorskip("psycopg")
+    from tests.store.postgres import cluster, engine  # noqa: PLC0415 - its library is an extra
+
+    if cluster.binaries() is None:
+        pytest.skip("PostgreSQL is not installed")
+    with engine.postgres(folder) as made:
+        yield made
+
+
+ENGINES = {"embedded": embedded, "postgres": postgres}

@@ -1,0 +1,116 @@
+"""How many events there are in each stretch of time, of all sessions and of long ones: what every engine keeps alike.
+
+Of all sessions together it is counted by second, minute, hour, day and thirty days: a timestamp's rank is at most
+sixty rows of each, however many events there are. A session's events come in order, so one event in some thousand is a
+mark that knows what is before it.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+import msgspec
+
+from proxy.store.ranks import FOREVER, Span
+
+__all__ = ["HOUR", "LEVELS_US", "MARK_EVERY", "EventCounts", "LevelTree", "Mark", "MarkTree", "by_level"]
+
+LEVELS_US = (1_000_000, 60_000_000, 3_600_000_000, 86_400_000_000, 2_592_000_000_000)
+"""How long the spans of each level are. Each divides the next, as `LevelTree` needs it."""
+HOUR = 2
+MARK_EVERY = 4096
+"""Events between two marks of a session."""
+
+EventCounts = Counter[tuple[int, int]]
+"""How many events there are by second and type: what is counted before it is written."""
+
+ReadSpans = Callable[[int, int, int], Sequence[tuple[int, int, int]]]
+"""Given a level and two slots, returns each slot from one up to before the other, with its wanted events and all."""
+CountEvents = Callable[[int, int], int]
+"""Counts the wanted events from a timestamp up to before another, one by one."""
+
+
+def by_level(counted: EventCounts) -> Iterator[tuple[int, int, int, int]]:
+    """Yield level, slot, type and number of what was counted, on every level.
+
+    Sorted: of two who write into one database, none waits for the other crosswise.
+    """
+    for level, length_us in enumerate(LEVELS_US):
+        seconds = length_us // LEVELS_US[0]
+        slots: Counter[tuple[int, int]] = Counter()
+        for (second, type_id), count in counted.items():
+            slots[second // seconds, type_id] += count
+        for (slot, type_id), count in sorted(slots.items()):
+            if count:
+                yield level, slot, type_id, count
+
+
+class LevelTree:
+    """The events of all sessions, as a `SpanTree`."""
+
+    def __init__(self, read_spans: ReadSpans, count: CountEvents) -> None:
+        self._read_spans = read_spans
+        self.count = count
+
+    def top(self) -> list[Span]:
+        """Return the longest spans."""
+        return self._spans(len(LEVELS_US) - 1, -FOREVER, FOREVER)
+
+    def within(self, span: Span) -> list[Span]:
+        """Return the spans that one consists of."""
+        length_us = LEVELS_US[span.level - 1]
+        return self._spans(span.level - 1, span.start_us // length_us, span.stop_us // length_us)
+
+    def _spans(self, level: int, first: int, end: int) -> list[Span]:
+        length_us = LEVELS_US[level]
+        return [
+            Span(slot * length_us, (slot + 1) * length_us, wanted, total, level)
+            for slot, wanted, total in self._read_spans(level, first, end)
+        ]
+
+
+class Mark(NamedTuple):
+    """An event of a session that knows how many of which types are before it."""
+
+    number: int
+    """Its place in its session."""
+    timestamp_us: int
+    types: Counter[int]
+
+    def encoded_types(self) -> bytes:
+        """Return the counts as JSON."""
+        return msgspec.json.encode({str(one): count for one, count in self.types.items()})
+
+    @staticmethod
+    def decoded_types(text: bytes) -> Counter[int]:
+        """Return counts from JSON."""
+        return Counter({int(one): count for one, count in msgspec.json.decode(text).items()})
+
+
+class MarkTree:
+    """The events of one session, as a `SpanTree`: each span goes from one mark to the next."""
+
+    def __init__(self, marks: Sequence[Mark], types: Sequence[int] | None, count: CountEvents) -> None:
+        self._marks = marks
+        self._types = types
+        self.count = count
+
+    def top(self) -> list[Span]:
+        """Return all spans."""
+        marks = [Mark(0, -FOREVER, Counter()), *self._marks]
+        found = []
+        for one, following in pairwise(marks):
+            total = following.number - one.number
+            wanted = total
+            if self._types is not None:
+                wanted = sum(following.types[type_id] - one.types[type_id] for type_id in self._types)
+            found.append(Span(one.timestamp_us, following.timestamp_us, wanted, total, 0))
+        last_us = marks[-1].timestamp_us
+        if rest := self.count(last_us, FOREVER):
+            found.append(Span(last_us, FOREVER, rest, rest, 0))
+        return found
+
+    def within(self, span: Span) -> list[Span]:
+        """Return the span: it is not cut."""
+        return [span]

@@ -1,0 +1,84 @@
+"""The lines of pieces, compressed: appended as they come, and put together once the piece is full.
+
+A frame holds a megabyte of text at most, so that one long line is never whole in the memory of the database.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import NamedTuple
+
+import zstandard
+
+from proxy.store.postgres.connections import Connection, execute
+
+__all__ = ["CompressedBody", "Place", "append", "put_together", "read_frames"]
+
+_FRAME_BYTES = 1 << 20
+_LEVEL = 3
+"""Of zstd: a higher one costs more time than it saves room."""
+
+
+_WHERE = "WHERE week = %s AND session = %s AND piece = %s"
+
+
+class Place(NamedTuple):
+    """Which piece: of which session, which lies in that week's partition."""
+
+    week: date
+    session: int
+    piece: int
+
+
+@dataclass(frozen=True, slots=True)
+class CompressedBody:
+    """The first lines of a piece, as the database has them."""
+
+    frames: tuple[bytes, ...]
+    count: int
+    """How many lines are meant: more may have been appended since."""
+
+    @property
+    def is_future(self) -> bool:
+        """Whether the log is of a newer format: such a one is not taken."""
+        return False
+
+    def lines(self) -> list[bytes]:
+        """Return the lines."""
+        return decompressed(self.frames).split(b"\n")[: self.count]
+
+
+def append(connection: Connection, piece: Place, text: bytes, *, parts: int = 0) -> int:
+    """Append lines to a piece that has so many frames; return how many it has then."""
+    frames = compressed(text)
+    rows = [(*piece, parts + place, frame) for place, frame in enumerate(frames)]
+    with connection.cursor() as cursor:
+        cursor.executemany("INSERT INTO bodies VALUES (%s, %s, %s, %s, %s)", rows)
+    return parts + len(frames)
+
+
+def put_together(connection: Connection, piece: Place) -> None:
+    """Compress a full piece as a whole: what came in many small frames takes a third of the room then."""
+    text = decompressed(read_frames(connection, piece))
+    execute(connection, f"DELETE FROM bodies {_WHERE}", piece)
+    append(connection, piece, text)
+
+
+def read_frames(connection: Connection, piece: Place) -> tuple[bytes, ...]:
+    """Return the frames of a piece."""
+    query = f"SELECT body FROM bodies {_WHERE} ORDER BY part"
+    return tuple(body for (body,) in execute(connection, query, piece))
+
+
+def compressed(text: bytes) -> list[bytes]:
+    """Return the frames of a text."""
+    compressor = zstandard.ZstdCompressor(level=_LEVEL)
+    return [
+        compressor.compress(text[place : place + _FRAME_BYTES]) for place in range(0, len(text), _FRAME_BYTES)
+    ]
+
+
+def decompressed(frames: Sequence[bytes]) -> bytes:
+    """Return the text of frames."""
+    decompressor = zstandard.ZstdDecompressor()
+    return b"".join(decompressor.decompress(frame) for frame in frames)

@@ -1,0 +1,88 @@
+"""Connections to the database of a centre."""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import psycopg
+from psycopg import IsolationLevel
+from psycopg_pool import ConnectionPool, PoolTimeout
+
+from proxy.store.protocol import StoreError
+
+__all__ = ["SCHEMA", "Connection", "Connections", "Row", "connect", "execute", "translated_errors", "writing"]
+
+SCHEMA = "claude_proxy"
+Row = tuple[Any, ...]
+Connection = psycopg.Connection[Row]
+_READERS = 6
+"""With one for writing, one that listens and one of the leader, fewer than ten a server."""
+_WAIT_S = 10
+"""For a connection of the pool, and for a database that does not answer."""
+
+
+@contextlib.contextmanager
+def translated_errors() -> Iterator[None]:
+    """Let the driver's errors be those of a store."""
+    try:
+        yield
+    except (psycopg.Error, PoolTimeout) as error:
+        raise StoreError(str(error).strip() or type(error).__name__) from error
+
+
+def connect(url: str, *, is_pooled: bool = False) -> Connection:
+    """Return a connection. psycopg.Error when there is none to be had.
+
+    ``is_pooled``: a pooler in transaction mode is between, so nothing is prepared.
+    """
+    return psycopg.connect(url, connect_timeout=_WAIT_S, prepare_threshold=None if is_pooled else 5)
+
+
+def execute(connection: Connection, query: str, values: Sequence[object] = ()) -> "psycopg.Cursor[Row]":
+    """Execute a query that is put together of our own texts, with values of anybody's."""
+    return connection.execute(query.encode(), values or None)
+
+
+class Connections:
+    """Gives connections for reading, each of which sees one moment of the database."""
+
+    def __init__(self, url: str, *, is_pooled: bool = False) -> None:
+        self._pool = ConnectionPool(
+            url,
+            min_size=0,
+            max_size=_READERS,
+            open=True,
+            timeout=_WAIT_S,
+            kwargs={"connect_timeout": _WAIT_S, "prepare_threshold": None if is_pooled else 5},
+            configure=_configure,
+            check=ConnectionPool.check_connection,  # after the database was away none of them is any good
+        )
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Give a connection in a transaction. StoreError when the database cannot be asked, also in the middle."""
+        with translated_errors(), self._pool.connection() as connection:
+            _use_schema(connection)
+            yield connection
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._pool.close()
+
+
+@contextlib.contextmanager
+def writing(connection: Connection) -> Iterator[None]:
+    """Begin a transaction that writes, and end it."""
+    with translated_errors(), connection.transaction():
+        _use_schema(connection)
+        yield
+
+
+def _use_schema(connection: Connection) -> None:
+    # In each transaction: behind a pooler the next one may be on another connection.
+    execute(connection, f"SET LOCAL search_path TO {SCHEMA}")
+
+
+def _configure(connection: Connection) -> None:
+    connection.isolation_level = IsolationLevel.REPEATABLE_READ
+    connection.read_only = True

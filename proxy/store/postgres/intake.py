@@ -1,0 +1,372 @@
+"""Takes in what hosts push: many pushes in one transaction, each kept once, whatever is sent again.
+
+Rules it lives by:
+
+* A session's lines come in order, and are known by their place in its log. What is there already is not taken again;
+  what would leave a gap is refused with where to go on.
+* What a push was answered with is in the database, on disk: there is no queue behind an answer.
+* Locks are taken in one order (sessions, counts, sums, and the numbers of events last), so that no two servers wait for
+  each other. Events are numbered in the order of commits: whoever goes on behind the newest number misses none.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import Enum
+from typing import NamedTuple
+
+from proxy.events.outcome import of_session
+from proxy.sessions.reader import Entry, is_future, read_items
+from proxy.store.counting import LEVELS_US, MARK_EVERY, EventCounts, Mark
+from proxy.store.derivation import Derivation
+from proxy.store.encoding import as_json
+from proxy.store.model import Totals
+from proxy.store.pieces import Piece, encode_kinds
+from proxy.store.postgres.bodies import Place, append, decompressed, put_together, read_frames
+from proxy.store.postgres.connections import Connection, connect, execute, translated_errors, writing
+from proxy.store.postgres.tables import (
+    SessionRow,
+    Types,
+    add_counts,
+    add_totals,
+    ensure_partitions,
+    read_marks,
+    read_pieces,
+    read_sessions,
+    take_numbers,
+    week_of,
+)
+from proxy.store.ranks import FOREVER
+from proxy.store.totals import totals_of
+from proxy.store.version import derivation_version
+
+__all__ = ["NEWS", "Answer", "Host", "Intake", "Outcome", "Push"]
+
+NEWS = "claude_proxy_news"
+"""The channel on which it is told that there are new events."""
+_MOST_CACHED = 2000
+"""Sessions whose interpreters are cached between pushes: some ten kilobytes each."""
+
+
+class Host(NamedTuple):
+    """Who pushes: its number in the database, and its team's."""
+
+    id: int
+    team: int
+
+
+class Push(NamedTuple):
+    """Some lines of a session's log."""
+
+    host: Host
+    session_id: str
+    from_line: int
+    """The place of the first of them in the log."""
+    text: bytes
+    """Whole lines, each with its newline; none of them: only a claim."""
+    running: bool = True
+    """Whether the host says that the session's writer lives. When not, and the log has no end, it has crashed."""
+
+
+class Outcome(Enum):
+    """What became of a push."""
+
+    STORED = "stored"
+    GAP = "gap"
+    """There are fewer lines than the push goes on from; nothing was taken."""
+    FORGOTTEN = "forgotten"
+    """The session was erased, and is not taken again."""
+    FOREIGN = "foreign"
+    """The session is another host's, and these are other lines."""
+    FUTURE = "future"
+    """The log is of a newer format than this program knows."""
+
+
+class Answer(NamedTuple):
+    """What became of a push, and at which line of the log to go on."""
+
+    outcome: Outcome
+    next_line: int
+
+
+@dataclass(slots=True)
+class _Tracked:
+    """A session as it is when what was taken is written."""
+
+    row: SessionRow
+    derivation: Derivation
+    totals: Totals
+    tally: Counter[int]
+    parts: int
+    """Frames that the last piece has in the database."""
+    last_piece: int
+    events: list[tuple[str, int, bytes]] = field(default_factory=list)
+    text: list[tuple[int, bytes]] = field(default_factory=list)
+    """Lines that are not written yet, each with its piece."""
+    has_changed: bool = False
+
+
+class Intake:
+    """Writes what is pushed. For one thread at a time."""
+
+    def __init__(self, url: str, *, is_pooled: bool = False, most_events: int | None = None) -> None:
+        """``most_events`` bounds what is kept of a session's events, never what is known of its state."""
+        self._url, self._is_pooled, self._most_events = url, is_pooled, most_events
+        self._connection: Connection | None = None
+        self._types = Types()
+        self._cache: dict[str, _Tracked] = {}
+
+    def close(self) -> None:
+        """Let go of the database."""
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = None
+
+    def take(self, pushes: Sequence[Push]) -> list[Answer]:
+        """Store what is pushed, all of it together. StoreError: nothing was stored, and all can be sent again."""
+        with translated_errors():
+            connection = self._connected()
+        try:
+            with writing(connection):
+                answers = self.take_within(connection, pushes)
+        except BaseException:
+            # What is in memory is ahead of the database now.
+            self._types.forget()
+            for push in pushes:
+                self._cache.pop(push.session_id, None)
+            if connection.broken:
+                self.close()
+            raise
+        while len(self._cache) > _MOST_CACHED:
+            del self._cache[next(iter(self._cache))]
+        return answers
+
+    def _connected(self) -> Connection:
+        if self._connection is None or self._connection.closed:
+            self._connection = connect(self._url, is_pooled=self._is_pooled)
+            self._connection.autocommit = True
+        return self._connection
+
+    def take_within(self, connection: Connection, pushes: Sequence[Push]) -> list[Answer]:
+        """Store what is pushed in a transaction of somebody else's, who gives this up if it fails."""
+        tracked = self._locked(connection, pushes)
+        answers = [self._take_one(connection, tracked.get(push.session_id), push) for push in pushes]
+        self._write(connection, [one for one in tracked.values() if one.has_changed])
+        return answers
+
+    # -- sessions ----------------------------------------------------------------------------------------------
+
+    def _locked(self, connection: Connection, pushes: Sequence[Push]) -> dict[str, _Tracked]:
+        """Return the sessions, held for this transaction, without those that were forgotten."""
+        hosts = {push.session_id: push.host for push in pushes}
+        query = "SELECT session_id FROM forgotten WHERE session_id = ANY(%s)"
+        for (name,) in execute(connection, query, (list(hosts),)).fetchall():
+            del hosts[name]
+        names = sorted(hosts)
+        query = "SELECT session_id FROM sessions WHERE session_id = ANY(%s)"
+        there = {name for (name,) in execute(connection, query, (names,))}
+        if new := [name for name in names if name not in there]:
+            self._begin(connection, new, hosts)
+        found = {}
+        for row in list(
+            read_sessions(connection, "WHERE session_id = ANY(%s) ORDER BY id FOR UPDATE", (names,))
+        ):
+            cached = self._cache.pop(row.session_id, None)
+            if cached is None or cached.row[:-2] != row[:-2]:  # another server has taken something
+                cached = self._load(connection, row)
+            found[row.session_id] = self._cache[row.session_id] = cached
+        return found
+
+    def _begin(self, connection: Connection, names: Sequence[str], hosts: dict[str, Host]) -> None:
+        week = week_of(datetime.now(UTC).date())
+        ensure_partitions(connection, week)
+        with connection.cursor() as cursor:
+            cursor.executemany(
+                "INSERT INTO sessions (session_id, host, team, week, started, lines, size, rewritten, over, running,"
+                " outcome, version, state, drift) VALUES (%s, %s, %s, %s, 0, 0, 0, 0, false, true, '', %s, '', '')"
+                " ON CONFLICT DO NOTHING",
+                [(name, *hosts[name], week, derivation_version()) for name in names],
+            )
+
+    def _load(self, connection: Connection, row: SessionRow) -> _Tracked:
+        session = row.session()
+        where = "WHERE week = %s AND session = %s ORDER BY number DESC LIMIT 1"
+        pieces = list(read_pieces(connection, where, (row.week, row.id)))
+        last = pieces[0] if pieces else Piece(0, 0)
+        marks = read_marks(connection, row.id, last_only=True)
+        mark = marks[0] if marks else Mark(0, -FOREVER, Counter())
+        counted = (
+            "SELECT type, count(*) FROM events WHERE week = %s AND session = %s AND ts >= %s GROUP BY type"
+        )
+        tally = Counter(mark.types)
+        tally.update(dict(execute(connection, counted, (row.week, row.id, mark.timestamp_us)).fetchall()))
+        parts = "SELECT count(*) FROM bodies WHERE week = %s AND session = %s AND piece = %s"
+        found = execute(connection, parts, (row.week, row.id, last.number)).fetchone()
+        return _Tracked(
+            row,
+            Derivation(session, last_piece=last, drift=row.search(), most_events=self._most_events),
+            totals_of(session) if row.state else Totals(),
+            tally,
+            parts=int(found[0]) if found else 0,
+            last_piece=last.number,
+        )
+
+    # -- one push ----------------------------------------------------------------------------------------------
+
+    def _take_one(self, connection: Connection, tracked: _Tracked | None, push: Push) -> Answer:
+        if tracked is None:
+            return Answer(Outcome.FORGOTTEN, 0)
+        lines = _lines(push.text)
+        here = tracked.row.lines
+        if push.from_line > here:
+            return Answer(Outcome.GAP, here)
+        again, new = lines[: here - push.from_line], lines[here - push.from_line :]
+        rewritten = self._others(connection, tracked, push.from_line, again) if again else 0
+        if tracked.row.host != push.host.id:
+            is_same = bool(again) and not rewritten and not new
+            return Answer(Outcome.STORED if is_same else Outcome.FOREIGN, here)
+        items = list(read_items(new, tracked.row.size))
+        if any(isinstance(item, Entry) and is_future(item.record) for item in items):
+            return Answer(Outcome.FUTURE, here)
+        derivation = tracked.derivation
+        for item, line in zip(items, new, strict=True):
+            tracked.events += derivation.take(item)
+            tracked.text.append((derivation.cutter.number, line))
+        session = derivation.session
+        if push.running:
+            session.crash = None
+        elif not session.complete:
+            session.mark_crashed()
+        row = tracked.row._replace(
+            started_us=session.started_us,
+            lines=here + len(new),
+            size=tracked.row.size + sum(map(len, new)),
+            rewritten=tracked.row.rewritten + rewritten,
+            over=session.complete or not push.running,
+            running=push.running,
+            outcome="" if (became := of_session(session)) is None else became.kind,
+        )
+        tracked.has_changed |= row != tracked.row
+        tracked.row = row
+        return Answer(Outcome.STORED, row.lines)
+
+    def _others(
+        self, connection: Connection, tracked: _Tracked, from_line: int, again: Sequence[bytes]
+    ) -> int:
+        """Return how many lines that came again are not those that are here."""
+        row, differing, place = tracked.row, 0, 0
+        where = "WHERE week = %s AND session = %s AND line < %s ORDER BY number"
+        pending = b"".join(line for _, line in tracked.text)
+        known: list[bytes] = []
+        for piece in read_pieces(connection, where, (row.week, row.id, from_line + len(again))):
+            if piece.line + piece.lines <= from_line:
+                continue
+            text = decompressed(read_frames(connection, Place(row.week, row.id, piece.number)))
+            known += _lines(text)[max(0, from_line - piece.line) :]
+        known += _lines(pending)
+        for place, line in enumerate(again):
+            differing += place >= len(known) or known[place] != line
+        return differing
+
+    # -- together ----------------------------------------------------------------------------------------------
+
+    def _write(self, connection: Connection, changed: Sequence[_Tracked]) -> None:
+        types = self._types.numbers(connection, (name for one in changed for name, _, _ in one.events))
+        counted: dict[int, EventCounts] = {}
+        totals: dict[int, Totals] = {}
+        for one in changed:
+            row = one.row
+            self._write_pieces(connection, one)
+            self._write_marks(connection, one, types)
+            counts = counted.setdefault(row.team, Counter())
+            for name, timestamp_us, _ in one.events:
+                counts[timestamp_us // LEVELS_US[0], types[name]] += 1
+            team = totals.setdefault(row.team, Totals())
+            team.subtract(one.totals)
+            one.totals = totals_of(one.derivation.session)
+            team.update(one.totals)
+        add_counts(connection, counted)
+        add_totals(connection, totals)
+        self._write_sessions(connection, changed)
+        if count := sum(len(one.events) for one in changed):
+            number = take_numbers(connection, count)
+            with connection.cursor() as cursor, cursor.copy("COPY events FROM STDIN") as copy:
+                for one in changed:
+                    for name, timestamp_us, data in one.events:
+                        copy.write_row(
+                            (one.row.week, number, timestamp_us, one.row.id, one.row.team, types[name], data)
+                        )
+                        number += 1
+                    one.events = []
+            execute(connection, f"NOTIFY {NEWS}")
+
+    def _write_pieces(self, connection: Connection, one: _Tracked) -> None:
+        row = one.row
+        changed = one.derivation.cutter.take_changed()
+        texts: dict[int, list[bytes]] = {}
+        for piece_number, line in one.text:
+            texts.setdefault(piece_number, []).append(line)
+        one.text = []
+        with connection.cursor() as cursor:
+            cursor.executemany(
+                "INSERT INTO pieces VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+                " ON CONFLICT (week, session, number) DO UPDATE SET seq = excluded.seq, stop = excluded.stop,"
+                " last_seq = excluded.last_seq, kinds = excluded.kinds",
+                [
+                    (
+                        *(row.week, row.id, piece.number, piece.offset, piece.line, piece.seq, piece.end),
+                        *(piece.last_seq, encode_kinds(piece.kinds_before), encode_kinds(piece.kinds)),
+                    )
+                    for piece in changed
+                ],
+            )
+        last = one.derivation.cutter.number
+        for piece_number, lines in sorted(texts.items()):
+            place = Place(row.week, row.id, piece_number)
+            before = one.parts if piece_number == one.last_piece else 0
+            parts = append(connection, place, b"".join(lines), parts=before)
+            if piece_number == last:
+                one.parts = parts
+            elif before:
+                put_together(connection, place)
+        if one.last_piece not in texts and one.last_piece != last:
+            put_together(connection, Place(row.week, row.id, one.last_piece))
+        one.last_piece = last
+
+    def _write_marks(self, connection: Connection, one: _Tracked, types: dict[str, int]) -> None:
+        marks = []
+        number = one.tally.total()
+        for name, timestamp_us, _ in one.events:
+            if number and number % MARK_EVERY == 0:
+                mark = Mark(number, timestamp_us, one.tally)
+                marks.append((one.row.id, number, timestamp_us, mark.encoded_types()))
+            one.tally[types[name]] += 1
+            number += 1
+        with connection.cursor() as cursor:
+            cursor.executemany("INSERT INTO marks VALUES (%s, %s, %s, %s)", marks)
+
+    def _write_sessions(self, connection: Connection, changed: Sequence[_Tracked]) -> None:
+        for one in changed:
+            drift = one.row.drift
+            if one.derivation.drift.has_changed:
+                drift = as_json(one.derivation.drift.state())
+            one.row = one.row._replace(state=as_json(one.derivation.session), drift=drift)
+            one.has_changed = False
+        with connection.cursor() as cursor:
+            cursor.executemany(
+                "UPDATE sessions SET started = %s, lines = %s, size = %s, rewritten = %s, over = %s, running = %s,"
+                " outcome = %s, state = %s, drift = %s WHERE id = %s",
+                [
+                    (
+                        *(row.started_us, row.lines, row.size, row.rewritten, row.over, row.running),
+                        *(row.outcome, row.state, row.drift, row.id),
+                    )
+                    for row in (one.row for one in changed)
+                ],
+            )
+
+
+def _lines(text: bytes) -> list[bytes]:
+    """Return lines, each with its newline: nothing else ends one."""
+    return [line + b"\n" for line in text.split(b"\n")[:-1]]

@@ -1,0 +1,104 @@
+"""Hears of new events of a centre, whichever of its servers has taken them, and hands them on.
+
+What is new is what is numbered behind the newest event that was handed on: numbers are given in the order of commits,
+so none is missed. The database's notice is a bell that saves waiting; without it (a pooler is between, the connection
+broke) it is looked every second.
+"""
+
+import contextlib
+import threading
+from collections.abc import Callable
+
+import psycopg
+
+from proxy.store.model import Arrivals, Cursor
+from proxy.store.postgres.connections import Connection, connect, translated_errors
+from proxy.store.postgres.intake import NEWS
+from proxy.store.protocol import Listener, StoreError
+
+__all__ = ["News"]
+
+_POLL_S = 1.0
+_RETRY_S = 1.0
+_AT_ONCE = 500
+
+
+class News:
+    """A thread that listens."""
+
+    def __init__(
+        self,
+        url: str,
+        read: Callable[[int, int], Arrivals],
+        read_cursor: Callable[[], Cursor],
+        listener: Listener,
+        *,
+        is_pooled: bool,
+    ) -> None:
+        """``read`` returns so many events behind one, ``read_cursor`` the newest place."""
+        self.trouble: str | None = None
+        self._url, self._is_pooled = url, is_pooled
+        self._read, self._read_cursor, self._listener = read, read_cursor, listener
+        self._stopping = threading.Event()
+        self._bell: Connection | None = None
+        self._place: Cursor | None = None
+        self._thread = threading.Thread(target=self._run, name="news", daemon=True)
+
+    def start(self) -> None:
+        """Begin to listen: what is there now is history."""
+        with contextlib.suppress(StoreError):  # tried again by the thread
+            self._place = self._read_cursor()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread."""
+        self._stopping.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                with translated_errors():
+                    self._hear()
+                self.trouble = None
+            except StoreError as error:
+                if self.trouble is None:
+                    self._listener.on_fault(str(error))
+                self.trouble = str(error)
+                self._hang_up()
+                self._stopping.wait(_RETRY_S)
+        self._hang_up()
+
+    def _hear(self) -> None:
+        """Hand on what is new, and wait for more."""
+        if self._bell is None and not self._is_pooled:
+            self._bell = connect(self._url)
+            self._bell.autocommit = True
+            self._bell.execute(f"LISTEN {NEWS}".encode())
+        self._hand_on()
+        if self._bell is None:
+            self._stopping.wait(_POLL_S)
+            return
+        for _ in self._bell.notifies(timeout=_POLL_S, stop_after=1):
+            pass
+
+    def _hand_on(self) -> None:
+        newest = self._read_cursor()
+        if self._place is not None and (newest.epoch != self._place.epoch or newest.id < self._place.id):
+            self._place = newest
+            self._listener.on_epoch("the database was begun anew, or restored to an older state")
+        if self._place is None:
+            self._place = newest
+        while self._place.id < newest.id and not self._stopping.is_set():
+            events = self._read(self._place.id, _AT_ONCE).events
+            if not events:  # removed meanwhile
+                self._place = newest
+                break
+            self._listener.on_arrivals(events)
+            self._place = self._place._replace(id=events[-1].id)
+
+    def _hang_up(self) -> None:
+        if self._bell is not None:
+            with contextlib.suppress(psycopg.Error):
+                self._bell.close()
+        self._bell = None

@@ -1,0 +1,88 @@
+"""Derives anew what a centre tells of sessions, from their lines: for another version of the code that derives."""
+
+from collections.abc import Iterator
+
+from proxy.store.counting import LEVELS_US, EventCounts
+from proxy.store.model import Totals
+from proxy.store.postgres.bodies import Place, decompressed, read_frames
+from proxy.store.postgres.connections import Connection, connect, execute, translated_errors, writing
+from proxy.store.postgres.intake import Host, Intake, Push
+from proxy.store.postgres.tables import SessionRow, add_counts, add_totals, read_pieces, read_sessions
+from proxy.store.totals import totals_of
+from proxy.store.version import derivation_version
+
+__all__ = ["rebuild"]
+
+_AT_ONCE_BYTES = 4 << 20
+
+
+def rebuild(url: str, *, everything: bool = False, most_events: int | None = None) -> Iterator[str]:
+    """Derive anew what was derived by another version; yield each session that was.
+
+    Each is a transaction; servers may run meanwhile. Events get new numbers, so all listeners are told to come back.
+
+    Raises:
+        StoreError: the database cannot be used; what was done stays done.
+    """
+    intake = Intake(url, most_events=most_events)
+    with translated_errors(), connect(url) as connection:
+        connection.autocommit = True
+        where = "true" if everything else "version != %s"
+        values = () if everything else (derivation_version(),)
+        with writing(connection):
+            rows = list(read_sessions(connection, f"WHERE {where} ORDER BY id", values))
+            if rows:
+                query = "UPDATE meta SET epoch = substr(md5(random()::text || clock_timestamp()::text), 1, 8)"
+                execute(connection, query)
+        for row in rows:
+            with writing(connection):
+                for locked in list(read_sessions(connection, "WHERE id = %s FOR UPDATE", (row.id,))):
+                    texts = list(_texts(connection, locked))
+                    _empty(connection, locked)
+                    line = 0
+                    for text in texts:
+                        push = Push(
+                            Host(locked.host, locked.team), locked.session_id, line, text, locked.running
+                        )
+                        line = intake.take_within(connection, [push])[0].next_line
+            yield row.session_id
+
+
+def _texts(connection: Connection, row: SessionRow) -> Iterator[bytes]:
+    """Yield the lines of a session, some megabytes at a time."""
+    where = "WHERE week = %s AND session = %s ORDER BY number"
+    parts: list[bytes] = []
+    size = 0
+    for piece in list(read_pieces(connection, where, (row.week, row.id))):
+        parts.append(decompressed(read_frames(connection, Place(row.week, row.id, piece.number))))
+        size += len(parts[-1])
+        if size > _AT_ONCE_BYTES:
+            yield b"".join(parts)
+            parts, size = [], 0
+    yield b"".join(parts)
+
+
+def _empty(connection: Connection, row: SessionRow) -> None:
+    """Take out all that was derived of a session, and its lines."""
+    counts = EventCounts()
+    found = execute(
+        connection,
+        "SELECT floor(ts / %s::numeric)::bigint, type, count(*) FROM events WHERE week = %s AND session = %s"
+        " GROUP BY 1, 2",
+        (LEVELS_US[0], row.week, row.id),
+    )
+    for second, type_id, count in found:
+        counts[second, type_id] = -count
+    add_counts(connection, {row.team: counts})
+    if row.state:
+        added = Totals()
+        added.subtract(totals_of(row.session()))
+        add_totals(connection, {row.team: added})
+    for table in ("events", "pieces", "bodies"):
+        execute(connection, f"DELETE FROM {table} WHERE week = %s AND session = %s", (row.week, row.id))
+    execute(connection, "DELETE FROM marks WHERE session = %s", (row.id,))
+    execute(
+        connection,
+        "UPDATE sessions SET lines = 0, size = 0, state = '', drift = '', version = %s WHERE id = %s",
+        (derivation_version(), row.id),
+    )

@@ -1,0 +1,106 @@
+"""Questions about sessions to a centre, each asked on a connection that sees one moment of it."""
+
+from collections.abc import Collection, Iterator
+
+from proxy.events import Session
+from proxy.store.model import Totals, Watched
+from proxy.store.postgres.connections import Connection, execute
+from proxy.store.postgres.event_queries import Teams
+from proxy.store.postgres.tables import read_sessions
+
+__all__ = ["check_tables", "count_events", "count_sessions", "live", "sessions", "totals", "watched"]
+
+_TABLES = (
+    "meta",
+    "teams",
+    "types",
+    "hosts",
+    "sessions",
+    "events",
+    "pieces",
+    "bodies",
+    "counts",
+    "marks",
+    "totals",
+)
+
+
+def sessions(
+    connection: Connection,
+    teams: Teams,
+    *,
+    live_only: bool = False,
+    outcomes: Collection[str] = (),
+    limit: int | None = None,
+    offset: int = 0,
+) -> Iterator[Session]:
+    """Yield sessions, newest first: those that are live, those of some outcomes, or all."""
+    where, values = _of(teams, outcomes)
+    if live_only:
+        where += " AND NOT over"
+    query = f"WHERE {where} AND state != '' ORDER BY started DESC, session_id DESC LIMIT %s OFFSET %s"
+    for row in read_sessions(connection, query, (*values, limit, offset)):
+        yield row.session()
+
+
+def live(connection: Connection, teams: Teams) -> list[str]:
+    """Return the sessions that are not over."""
+    where, values = _of(teams)
+    query = f"SELECT session_id FROM sessions WHERE NOT over AND {where} ORDER BY id"
+    return [name for (name,) in execute(connection, query, values)]
+
+
+def watched(connection: Connection, teams: Teams, after_row: int, session_ids: Collection[str]) -> Watched:
+    """Return the sessions that are live, those named, and those that came behind a row."""
+    meta = execute(
+        connection, "SELECT epoch, (SELECT coalesce(max(id), 0) FROM sessions) FROM meta"
+    ).fetchone()
+    assert meta is not None
+    where, values = _of(teams)
+    rows = list(read_sessions(connection, f"WHERE NOT over AND {where}", values))
+    names = [row.session_id for row in rows]
+    if after_row >= 0:
+        rows += read_sessions(connection, f"WHERE id > %s AND {where}", (after_row, *values))
+    rows += read_sessions(connection, f"WHERE session_id = ANY(%s) AND {where}", (list(session_ids), *values))
+    return Watched(
+        meta[0], int(meta[1]), names, list({row.id: row.session() for row in rows if row.state}.values())
+    )
+
+
+def totals(connection: Connection, teams: Teams) -> Totals:
+    """Return what all sessions add up to, those included that were removed."""
+    where, values = _of(teams)
+    rows = execute(
+        connection, f"SELECT key, sum(value)::bigint FROM totals WHERE {where} GROUP BY key", values
+    )
+    return Totals({tuple(key.split("/")): value for key, value in rows})
+
+
+def count_events(connection: Connection, teams: Teams) -> int:
+    """Return how many events there are."""
+    where, values = _of(teams)
+    query = f"SELECT coalesce(sum(count), 0)::bigint FROM counts WHERE level = 4 AND {where}"
+    row = execute(connection, query, values).fetchone()
+    return 0 if row is None else int(row[0])
+
+
+def count_sessions(connection: Connection, teams: Teams, outcomes: Collection[str] = ()) -> int:
+    """Return how many sessions there are, or how many of some outcomes."""
+    where, values = _of(teams, outcomes)
+    row = execute(connection, f"SELECT count(*) FROM sessions WHERE {where}", values).fetchone()
+    return 0 if row is None else int(row[0])
+
+
+def check_tables(connection: Connection) -> None:
+    """Ask every table something."""
+    for table in _TABLES:
+        execute(connection, f"SELECT * FROM {table} LIMIT 1").fetchone()
+
+
+def _of(teams: Teams, outcomes: Collection[str] = ()) -> tuple[str, list[object]]:
+    where, values = "true", list[object]()
+    if teams is not None:
+        where, values = "team = ANY(%s)", [teams]
+    if outcomes:
+        return f"{where} AND outcome = ANY(%s)", [*values, list(outcomes)]
+    return where, values

@@ -1,0 +1,227 @@
+"""A centre's database as a `Store`: filled by what hosts push, by any number of servers."""
+
+import time
+from collections.abc import Collection, Generator
+
+from proxy.events import Session
+from proxy.sessions.drift import MOST_LISTED, Sightings
+from proxy.store.model import (
+    Arrivals,
+    Cursor,
+    EventBatch,
+    EventQuery,
+    Health,
+    Page,
+    RawEvent,
+    Totals,
+    Watched,
+)
+from proxy.store.pieces import Pieces
+from proxy.store.postgres import event_queries, session_queries
+from proxy.store.postgres.connections import Connections, connect, execute, translated_errors
+from proxy.store.postgres.event_queries import Teams, find_session
+from proxy.store.postgres.migrations import check_schema
+from proxy.store.postgres.news import News
+from proxy.store.postgres.stored_pieces import StoredPieces
+from proxy.store.protocol import Listener
+
+__all__ = ["PostgresStore"]
+
+
+class PostgresStore:
+    """The store of a centre."""
+
+    def __init__(self, url: str, *, is_pooled: bool = False) -> None:
+        """``is_pooled``: a pooler in transaction mode is between, so nothing is prepared and no notice is heard.
+
+        Raises:
+            OldSchemaError: the tables are of another version; the sentence says what to do.
+            StoreError: the database cannot be asked.
+        """
+        self._url, self._is_pooled = url, is_pooled
+        with translated_errors(), connect(url, is_pooled=is_pooled) as connection:
+            check_schema(connection)
+        self._connections = Connections(url, is_pooled=is_pooled)
+        self._teams: Teams = None
+        self._news: News | None = None
+
+    def for_teams(self, teams: Teams) -> "PostgresStore":
+        """Return the same store, as those see it who may see these teams alone."""
+        view = object.__new__(PostgresStore)
+        view.__dict__.update(self.__dict__, _teams=teams)
+        return view
+
+    def start(self, listener: Listener) -> None:
+        """Begin to tell what is new."""
+        self._news = News(
+            self._url,
+            self.arrivals,
+            self.cursor,
+            listener,
+            is_pooled=self._is_pooled,
+        )
+        self._news.start()
+
+    def close(self) -> None:
+        """End, and let go of the database."""
+        if self._news is not None:
+            self._news.stop()
+        self._connections.close()
+
+    def wait_filled(self, timeout_s: float) -> bool:
+        """Return at once: what hosts have sent is here."""
+        return True
+
+    def catch_up(self, timeout_s: float, session_id: str | None = None) -> bool:
+        """Return at once: what hosts have sent is here."""
+        return True
+
+    def health(self) -> Health:
+        """Ask every table."""
+        with self._connections.reading() as connection:
+            session_queries.check_tables(connection)
+            count = session_queries.count_sessions(connection, self._teams)
+        return Health(count, 0, None if self._news is None else self._news.trouble, [], is_filled=True)
+
+    # -- events ------------------------------------------------------------------------------------------------
+
+    def events(self, query: EventQuery) -> Page:
+        """Return one page of events."""
+        with self._connections.reading() as connection:
+            return event_queries.page(connection, query, self._teams, _now_us())
+
+    def cursor(self) -> Cursor:
+        """Return the newest place."""
+        with self._connections.reading() as connection:
+            return event_queries.cursor(connection, _now_us())
+
+    def locate(self, cursor: Cursor) -> int:
+        """Return the id behind which to go on from a place."""
+        with self._connections.reading() as connection:
+            return event_queries.locate(connection, cursor)
+
+    def arrivals(
+        self,
+        after_id: int,
+        limit: int,
+        *,
+        told: int = 0,
+        session_id: str | None = None,
+        event_types: Collection[str] | None = None,
+    ) -> Arrivals:
+        """Return what came behind an event, in the order of arrival."""
+        with self._connections.reading() as connection:
+            return event_queries.arrivals(
+                connection,
+                after_id,
+                limit,
+                told=told,
+                session_id=session_id,
+                event_types=event_types,
+                teams=self._teams,
+            )
+
+    def events_of(self, session_id: str, after_us: int) -> EventBatch | None:
+        """Return the next events of a session behind a timestamp."""
+        with self._connections.reading() as connection:
+            return event_queries.events_of(connection, session_id, self._teams, after_us)
+
+    def event_counts(self, after_us: int | None, until_us: int | None) -> list[tuple[int, str, int]]:
+        """Return hour, type and number of events of each hour of a period."""
+        with self._connections.reading() as connection:
+            return event_queries.event_counts(connection, self._teams, after_us, until_us)
+
+    def events_between(
+        self, event_types: Collection[str], after_us: int | None, until_us: int | None
+    ) -> Generator[RawEvent]:
+        """Yield the events of some types in a period."""
+        with self._connections.reading() as connection:
+            yield from event_queries.events_between(connection, event_types, self._teams, after_us, until_us)
+
+    # -- sessions ----------------------------------------------------------------------------------------------
+
+    def session(self, session_id: str) -> Session | None:
+        """Return a session."""
+        with self._connections.reading() as connection:
+            row = find_session(connection, session_id, self._teams)
+        return None if row is None else row.session()
+
+    def sessions(
+        self,
+        *,
+        live_only: bool = False,
+        outcomes: Collection[str] = (),
+        limit: int = 1000,
+        offset: int = 0,
+    ) -> list[Session]:
+        """Return sessions, newest first: those that are live, those of some outcomes, or all."""
+        with self._connections.reading() as connection:
+            found = session_queries.sessions(
+                connection, self._teams, live_only=live_only, outcomes=outcomes, limit=limit, offset=offset
+            )
+            return list(found)
+
+    def all_sessions(self) -> Generator[Session]:
+        """Yield every session, newest first."""
+        with self._connections.reading() as connection:
+            yield from session_queries.sessions(connection, self._teams)
+
+    def count_sessions(self, outcomes: Collection[str] = ()) -> int:
+        """Return how many sessions there are, or how many of some outcomes."""
+        with self._connections.reading() as connection:
+            return session_queries.count_sessions(connection, self._teams, outcomes)
+
+    def count_events(self) -> int:
+        """Return how many events there are."""
+        with self._connections.reading() as connection:
+            return session_queries.count_events(connection, self._teams)
+
+    def live(self) -> list[str]:
+        """Return the sessions that are not over."""
+        with self._connections.reading() as connection:
+            return session_queries.live(connection, self._teams)
+
+    def is_written(self, session_id: str) -> bool:
+        """Tell whether its host says that the session's writer lives."""
+        with self._connections.reading() as connection:
+            row = find_session(connection, session_id, self._teams)
+        return row is not None and row.running
+
+    def read_share(self, session_id: str) -> float:
+        """Return 1.0: what its host has sent of a session is here."""
+        return 1.0
+
+    def watched(self, after_row: int, session_ids: Collection[str]) -> Watched:
+        """Return the sessions that are live, those named, and those that came behind a row."""
+        with self._connections.reading() as connection:
+            return session_queries.watched(connection, self._teams, after_row, session_ids)
+
+    def totals(self) -> Totals:
+        """Return what all sessions add up to, those included that were removed."""
+        with self._connections.reading() as connection:
+            return session_queries.totals(connection, self._teams)
+
+    # -- records -----------------------------------------------------------------------------------------------
+
+    def pieces(self, session_id: str) -> Pieces:
+        """Return the records of a session."""
+        with self._connections.reading() as connection:
+            row = find_session(connection, session_id, self._teams)
+            if row is None:
+                raise KeyError(session_id)
+            counted = "SELECT count(*) FROM pieces WHERE week = %s AND session = %s"
+            found = execute(connection, counted, (row.week, row.id)).fetchone()
+        return StoredPieces(self._connections, row, 0 if found is None else int(found[0]))
+
+    def drift(self, session_id: str) -> tuple[Sightings, bool]:
+        """Return what the specification does not have of a session; all that is here was looked at."""
+        with self._connections.reading() as connection:
+            row = find_session(connection, session_id, self._teams)
+        if row is None:
+            raise KeyError(session_id)
+        state = row.search()
+        return Sightings(MOST_LISTED, state.listed, state.unlisted), True
+
+
+def _now_us() -> int:
+    return time.time_ns() // 1000

@@ -1,0 +1,181 @@
+"""Rows of a centre's tables: read as what they are, and those that all sessions share written in one order."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date, timedelta
+from typing import NamedTuple
+
+import msgspec
+
+from proxy.events import Session
+from proxy.sessions.drift import SearchState
+from proxy.store.counting import EventCounts, Mark, by_level
+from proxy.store.model import Totals
+from proxy.store.pieces import Piece, decode_kinds
+from proxy.store.postgres.connections import Connection, execute
+
+__all__ = [
+    "SESSION_COLUMNS",
+    "EventRow",
+    "SessionRow",
+    "Types",
+    "add_counts",
+    "add_totals",
+    "ensure_partitions",
+    "read_marks",
+    "read_pieces",
+    "read_sessions",
+    "take_numbers",
+    "week_of",
+]
+
+_PARTITIONED = ("events", "pieces", "bodies")
+_PARTITION_LOCK = 0x636C_7001
+"""An advisory lock: a number that no other program is likely to take."""
+SESSION_COLUMNS = (
+    "id, session_id, host, team, week, started, lines, size, rewritten, over, running, outcome, version, state,"
+    " drift"
+)
+PIECE_COLUMNS = "number, start, line, seq, stop, last_seq, kinds_before, kinds"
+
+
+class SessionRow(NamedTuple):
+    """What is kept of a session."""
+
+    id: int
+    session_id: str
+    host: int
+    team: int
+    week: date
+    started_us: int
+    lines: int
+    size: int
+    rewritten: int
+    over: bool
+    running: bool
+    outcome: str
+    version: int
+    state: bytes
+    drift: bytes
+
+    def session(self) -> Session:
+        """Return the session as it stands."""
+        return msgspec.json.decode(self.state, type=Session) if self.state else Session(self.session_id)
+
+    def search(self) -> SearchState:
+        """Return what the search for drift remembers."""
+        return msgspec.json.decode(self.drift, type=SearchState) if self.drift else SearchState()
+
+
+class EventRow(NamedTuple):
+    """One event, and of which session it is."""
+
+    id: int
+    timestamp_us: int
+    session_id: str
+    type: int
+    data: bytes
+
+
+def read_sessions(connection: Connection, where: str, values: Sequence[object] = ()) -> Iterator[SessionRow]:
+    """Yield rows of sessions: ``where`` is what follows the table's name."""
+    for row in execute(connection, f"SELECT {SESSION_COLUMNS} FROM sessions {where}", values):
+        yield SessionRow(*row)
+
+
+def read_pieces(connection: Connection, where: str, values: Sequence[object] = ()) -> Iterator[Piece]:
+    """Yield pieces: ``where`` is what follows the table's name."""
+    for *numbers, before, kinds in execute(connection, f"SELECT {PIECE_COLUMNS} FROM pieces {where}", values):
+        number, start, line, seq, stop, last_seq = numbers
+        yield Piece(number, start, line, seq, stop, last_seq, decode_kinds(before), decode_kinds(kinds))
+
+
+def read_marks(connection: Connection, session: int, *, last_only: bool = False) -> list[Mark]:
+    """Return the marked events of a session."""
+    order = "ORDER BY number DESC LIMIT 1" if last_only else "ORDER BY number"
+    rows = execute(connection, f"SELECT number, ts, types FROM marks WHERE session = %s {order}", (session,))
+    return [Mark(number, timestamp_us, Mark.decoded_types(types)) for number, timestamp_us, types in rows]
+
+
+class Types:
+    """Numbers of event types, learned as they are needed. They never change."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, int] = {}
+
+    def numbers(self, connection: Connection, names: Iterable[str]) -> dict[str, int]:
+        """Return the numbers of types, made for those that are new."""
+        missing = sorted(set(names) - self._numbers.keys())
+        if missing:
+            values = "SELECT unnest(%s::text[]) ON CONFLICT DO NOTHING"
+            execute(connection, f"INSERT INTO types (name) {values}", (missing,))
+            found = execute(connection, "SELECT name, id FROM types WHERE name = ANY(%s)", (missing,))
+            self._numbers.update(dict(found.fetchall()))
+        return self._numbers
+
+    def forget(self) -> None:
+        """Learn them anew: a transaction that made some was given up."""
+        self._numbers = {}
+
+
+def add_counts(connection: Connection, counted: Mapping[int, EventCounts]) -> None:
+    """Add what was counted, by team, to every level."""
+    rows = [(team, *row) for team, counts in sorted(counted.items()) for row in by_level(counts)]
+    if not rows:
+        return
+    columns = [list(column) for column in zip(*rows, strict=True)]
+    arrays = "%s::smallint[], %s::smallint[], %s::bigint[], %s::smallint[], %s::bigint[]"
+    execute(
+        connection,
+        f"INSERT INTO counts SELECT * FROM unnest({arrays})"
+        " ON CONFLICT (team, level, slot, type) DO UPDATE SET count = counts.count + excluded.count",
+        columns,
+    )
+    if any(row[-1] < 0 for row in rows):
+        execute(connection, "DELETE FROM counts WHERE count <= 0")
+
+
+def add_totals(connection: Connection, added: Mapping[int, Totals]) -> None:
+    """Add to what sessions add up to, by team."""
+    rows = [
+        (team, "/".join(key), value)
+        for team, totals in sorted(added.items())
+        for key, value in sorted(totals.items())
+        if value
+    ]
+    if rows:
+        columns = [list(column) for column in zip(*rows, strict=True)]
+        execute(
+            connection,
+            "INSERT INTO totals SELECT * FROM unnest(%s::smallint[], %s::text[], %s::bigint[])"
+            " ON CONFLICT (team, key) DO UPDATE SET value = totals.value + excluded.value",
+            columns,
+        )
+
+
+def take_numbers(connection: Connection, count: int) -> int:
+    """Return the first of so many numbers for events. Whoever else wants some waits until this transaction is over."""
+    row = execute(connection, "UPDATE meta SET next_id = next_id + %s RETURNING next_id", (count,)).fetchone()
+    assert row is not None
+    return int(row[0]) - count
+
+
+def week_of(day: date) -> date:
+    """Return the Monday of a day's week."""
+    return day - timedelta(days=day.weekday())
+
+
+def ensure_partitions(connection: Connection, week: date) -> None:
+    """Make the partitions of a week, if they are not there."""
+    name = f"{week:%Y%m%d}"
+    query = "SELECT to_regclass(%s) IS NOT NULL"
+    found = execute(connection, query, (f"{_PARTITIONED[-1]}_{name}",)).fetchone()
+    if found == (True,):
+        return
+    # IF NOT EXISTS alone fails where two make the same table at once.
+    execute(connection, "SELECT pg_advisory_xact_lock(%s)", (_PARTITION_LOCK,))
+    for table in _PARTITIONED:
+        execute(
+            connection,
+            f"CREATE TABLE IF NOT EXISTS {table}_{name} PARTITION OF {table}"
+            f" FOR VALUES FROM ('{week}') TO ('{week + timedelta(days=7)}')",
+        )

@@ -1,0 +1,98 @@
+"""The store of a centre for the contract: a host in this process pushes what is recorded."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from proxy.store.postgres.connections import connect, writing
+from proxy.store.postgres.hosts import hear
+from proxy.store.postgres.intake import Host, Intake, Outcome, Push
+from proxy.store.postgres.rebuild import rebuild
+from proxy.store.postgres.removal import remove_sessions
+from proxy.store.postgres.store import PostgresStore
+from proxy.store.postgres.tables import read_sessions
+from tests.store.contract.engines import Ear, Engine
+from tests.store.postgres.cluster import shared_cluster
+
+if TYPE_CHECKING:
+    from proxy.store import Store
+
+
+class Centre:
+    """A centre's store, and one host."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._lines: dict[str, int] = {}
+        self._rest: dict[str, bytes] = {}
+        self._most_events: int | None = None
+        self._open()
+
+    def _open(self) -> None:
+        self.ear = Ear()
+        self.intake = Intake(self.url, most_events=self._most_events)
+        self.store: Store = PostgresStore(self.url)
+        self.store.start(self.ear)
+
+    def host(self) -> Host:
+        """Let the host be heard."""
+        with connect(self.url) as connection:
+            connection.autocommit = True
+            with writing(connection):
+                return hear(connection, "host-1", "laptop", "everybody")
+
+    def put(self, session_id: str, records: bytes, *, live: bool = False) -> None:
+        """Push whole lines."""
+        whole, newline, rest = (self._rest.pop(session_id, b"") + records).rpartition(b"\n")
+        self._rest[session_id] = rest
+        self._push(session_id, whole + newline, running=live)
+
+    def end(self, session_id: str) -> None:
+        """Claim that the writer is gone."""
+        self._push(session_id, b"", running=False)
+
+    def remove(self, session_id: str) -> None:
+        """Remove a session, as retention does."""
+        with connect(self.url) as connection:
+            connection.autocommit = True
+            with writing(connection):
+                rows = list(read_sessions(connection, "WHERE session_id = %s FOR UPDATE", (session_id,)))
+                remove_sessions(connection, rows)
+        self._lines.pop(session_id, None)
+
+    def settle(self) -> None:
+        """Everything is there once it was pushed."""
+
+    def reopen(self, **options: Any) -> None:
+        """Close the store and open it again."""
+        self.close()
+        self._most_events = options.get("most_events", self._most_events)
+        self._open()
+
+    def begin_anew(self) -> None:
+        """Derive everything anew."""
+        list(rebuild(self.url, everything=True, most_events=self._most_events))
+        assert self.ear.has_begun_anew()
+
+    def close(self) -> None:
+        """Close everything."""
+        self.store.close()
+        self.intake.close()
+
+    def _push(self, session_id: str, text: bytes, *, running: bool) -> None:
+        push = Push(self.host(), session_id, self._lines.get(session_id, 0), text, running)
+        (answer,) = self.intake.take([push])
+        assert answer.outcome is Outcome.STORED
+        self._lines[session_id] = answer.next_line
+
+
+@contextmanager
+def postgres(_: Path) -> Iterator[Engine]:
+    """Give the store of a centre, in a database of its own."""
+    with shared_cluster().database() as url:
+        engine = Centre(url)
+        try:
+            yield engine
+        finally:
+            engine.close()
