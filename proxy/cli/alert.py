@@ -44,8 +44,8 @@ def run_test(arguments: argparse.Namespace) -> int:
 
 async def _post(url: str, data_dir: str) -> str | None:
     from proxy.events.timestamps import format_timestamp  # noqa: PLC0415 - only this needs the HTTP library
-    from proxy.server.alerts import Alert  # noqa: PLC0415
-    from proxy.server.webhook import NotTakenError, Webhook  # noqa: PLC0415
+    from proxy.server.watch.alerts import Alert  # noqa: PLC0415
+    from proxy.server.watch.webhook import NotTakenError, Webhook  # noqa: PLC0415
 
     text = f"This is a test: alerts of claude-proxy for {data_dir} arrive here."
     try:

@@ -34,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
             f"a server for {args.data_dir} runs already: `claude-proxy status` says where", 1, sys.stderr
         )
     from proxy import sources  # noqa: PLC0415
-    from proxy.server.run import CannotServeError, Options, serve  # noqa: PLC0415 - 300 ms that only this one needs
+    from proxy.server.process.run import CannotServeError, Options, serve  # noqa: PLC0415 - 300 ms that only this one needs
 
     gc.set_threshold(700, 10, 10)  # Python's own, which suits a process that stays
     try:

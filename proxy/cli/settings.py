@@ -95,7 +95,7 @@ def _read(arguments: argparse.Namespace) -> Configuration | None:
 
 def _read_certificate(security: Security) -> None:
     """Read the certificate and its key as a server does. ConfigurationError: they cannot be used."""
-    from proxy.server.tls import CannotUseCertificateError, Certificate  # noqa: PLC0415 - TLS takes long to import
+    from proxy.server.process.tls import CannotUseCertificateError, Certificate  # noqa: PLC0415 - TLS takes long to import
 
     try:
         Certificate.of(security)

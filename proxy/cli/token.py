@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from proxy.cli import complain
 from proxy.cli.arguments import examples
-from proxy.server.tokens import SCOPES, TokenError, TokenFile
+from proxy.server.access.tokens import SCOPES, TokenError, TokenFile
 
 if TYPE_CHECKING:
     import argparse

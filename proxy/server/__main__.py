@@ -30,7 +30,7 @@ def main() -> int:
         return 0
     settle()
     from proxy import sources  # noqa: PLC0415 - see the module's docstring
-    from proxy.server.run import CannotServeError, Options, serve  # noqa: PLC0415
+    from proxy.server.process.run import CannotServeError, Options, serve  # noqa: PLC0415
 
     try:
         settings = sources.read(args.config, os.environ).settings

@@ -3,27 +3,23 @@
 import asyncio
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from aiohttp import web
 
 from proxy.config import Settings
 from proxy.custom_schemas import CustomSchemas
 from proxy.events import Session, describe
-from proxy.server.analyses import Analyses
-from proxy.server.checks import Checks
-from proxy.server.errors import NotFoundError
-from proxy.server.live import Hub
-from proxy.server.pool import Pool
-from proxy.server.recording import Recordings
-from proxy.server.searches import Searches
-from proxy.server.tokens import Token, TokenFile
+from proxy.server.base.answers import NotFoundError
+from proxy.server.live.hub import Hub
+from proxy.server.live.recordings import Recordings
+from proxy.server.work.analyses import Analyses
+from proxy.server.work.checks import Checks
+from proxy.server.work.pool import Pool
+from proxy.server.work.searches import Searches
 from proxy.sessions.catalogue import is_session_id
 from proxy.sessions.identity import log_path
 from proxy.store import Store
-
-if TYPE_CHECKING:
-    from proxy.server.limits import Limit
 
 __all__ = ["SHARED", "Shared", "now_us", "of"]
 
@@ -44,7 +40,6 @@ class Shared:
     store: Store
     hub: Hub
     recordings: Recordings
-    limit: "Limit | None"
     validating: asyncio.Semaphore
     """Bounds the validations that are given to the pool."""
     pool: Pool
@@ -52,9 +47,6 @@ class Shared:
     """Schemas that users bring."""
     custom_pool: Pool
     """Where those judge: nothing else waits for it."""
-    token_file: TokenFile
-    tokens: list[Token]
-    """Those of the configuration."""
     analyses: Analyses
     searches: Searches
     checks: Checks | None

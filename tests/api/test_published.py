@@ -14,7 +14,7 @@ from proxy.client import models
 from proxy.compliance.request import CheckRequest
 from proxy.events import Interpreter, Session, describe
 from proxy.protocol.verdict import Judgement, Violation
-from proxy.server.checks import Run
+from proxy.server.work.checks import Run
 from tests.recorded import INTERACTIVE, NAMES, records, scenario
 from tools.generate_schemas import SCHEMAS, texts
 from tools.model_schemas import schema_of

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from proxy.server.tokens import TokenFile, hashed
+from proxy.server.access.tokens import TokenFile, hashed
 
 
 def run(data_dir: Path, *words: str) -> subprocess.CompletedProcess[str]:

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from proxy.client import AsyncClient
 from proxy.config import settings_of
-from proxy.server.app import create_app
+from proxy.server.process.app import create_app
 from proxy.server.shared import SHARED, Shared
 from proxy.sessions.record import StreamRecords, lifecycle
 from proxy.sessions.writer import SessionLog

@@ -12,7 +12,7 @@ from aiohttp import WSMsgType, web
 
 from proxy.client import AsyncClient, Event, Gap, NotFoundError, ServerFaultError, UnreachableError, retries
 from proxy.config import settings_of
-from proxy.server.upkeep import Expiry
+from proxy.server.watch.jobs import Expiry
 from proxy.sessions.catalogue import list_logs
 from proxy.sessions.record import StreamRecords
 from proxy.sessions.writer import SessionLog

@@ -221,7 +221,7 @@ async def test_the_server_comes_back(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 async def test_tokens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The token goes with every call; a server that is not given one refuses."""
-    monkeypatch.setattr("proxy.server.security.is_same_user", lambda request: False)
+    monkeypatch.setattr("proxy.server.access.guard.is_same_user", lambda request: False)
     live = Live(tmp_path, security={"tokens": ["secret"]})
     await live.start()
     async with AsyncClient(live.url, token="secret") as client:

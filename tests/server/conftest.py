@@ -15,7 +15,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from proxy.config import settings_of
 from proxy.protocol import full
 from proxy.server import shared
-from proxy.server.app import create_app
+from proxy.server.process.app import create_app
 from proxy.server.shared import SHARED, Shared
 from proxy.sessions import reader
 from proxy.sessions.record import lifecycle

@@ -1,0 +1,270 @@
+"""Who may ask, and what: the same user on this machine everything, whoever has a token what its scopes allow.
+
+A page in a browser runs on this machine too. So a request's ``Host`` must be an address, ``localhost`` or a name
+that the server is configured with (a foreign name that resolves to us is how pages reach local servers), and what
+changes something, or listens, must not come from a page of another origin. A request that was handed on by a
+reverse proxy comes from wherever the proxy had it from, whoever runs the proxy.
+"""
+
+import asyncio
+import base64
+import ipaddress
+import math
+from typing import TYPE_CHECKING, Literal, NamedTuple
+from urllib.parse import urlsplit
+
+from aiohttp import HttpVersion11, web
+
+from proxy.config import Settings
+from proxy.server.access.peers import is_same_user
+from proxy.server.access.tokens import SCOPES, Token, TokenError, TokenFile, hashed, of_configuration
+from proxy.server.base.answers import NotAllowedError, TooManyError, UnauthorizedError, UnavailableError
+
+if TYPE_CHECKING:
+    from proxy.server.access.rates import Limit
+
+__all__ = [
+    "GUARD",
+    "Access",
+    "Guard",
+    "add_headers",
+    "default_access",
+    "security_middleware",
+    "still_may_listen",
+]
+
+Access = Literal["open", "read", "write"]
+"""What a call needs: nothing, or a scope."""
+
+_FORWARDED = frozenset(
+    [
+        *("forwarded", "forwarded-for", "via", "cdn-loop", "x-scheme", "front-end-https"),
+        *("x-real-ip", "x-client-ip", "x-cluster-client-ip", "true-client-ip", "client-ip"),
+        *("proxy-client-ip", "wl-proxy-client-ip", "do-connecting-ip", "x-nf-client-connection-ip"),
+        *("x-appgw-trace-id", "x-cloud-trace-context", "remote-user"),
+    ]
+)
+_FORWARDED_FAMILIES = (
+    *("x-forwarded", "x-original-", "x-envoy-", "x-amzn-", "x-azure-", "x-arr-", "x-vercel-", "x-appengine-"),
+    *("x-auth-request-", "x-goog-authenticated-", "x-remote-", "x-ms-client-principal"),
+    *("cf-", "cloudfront-", "fastly-", "fly-", "tailscale-"),
+)
+"""Headers that only reverse proxies, load balancers and tunnels add, and the beginnings of whole families of them."""
+_HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+"""What every answer has that has not its own."""
+
+
+class Guard:
+    """What decides about requests."""
+
+    def __init__(self, data_dir: str, settings: Settings) -> None:
+        self.settings = settings.security
+        self.host = settings.api.host.lower()
+        self.needs: dict[str, Access] = {}
+        """What each route needs, by method and path as they are registered."""
+        self.token_file = TokenFile(data_dir)
+        self.tokens = of_configuration(settings.security.tokens)
+        self.limit = None if settings.security.rate_limit is None else _limit(settings.security.rate_limit)
+
+
+GUARD = web.AppKey("GUARD", Guard)
+
+
+class _Client(NamedTuple):
+    """Who asks: a name to count by, and what it may do."""
+
+    name: str
+    scopes: tuple[str, ...]
+
+
+def default_access(method: str, path: str) -> Access:
+    """Return what a call needs unless its route says otherwise: whether the server is well may always be asked."""
+    if path == "/health" or path.startswith("/health/"):
+        return "open"
+    return "read" if method in ("GET", "HEAD") else "write"
+
+
+@web.middleware
+async def security_middleware(request: web.Request, handler: "web.Handler") -> web.StreamResponse:  # type: ignore[name-defined]
+    """Refuse what must not be answered."""
+    guard = request.app[GUARD]
+    _check_host(request, (guard.host, *guard.settings.allowed_hosts))
+    _check_origin(request, guard.settings.cors_origins)
+    if _asks_beforehand(request) and _cors_origin(request):
+        return web.Response(status=204, headers={"Access-Control-Max-Age": "600"})
+    access = _access(request)
+    if access != "open":
+        client = await _client(request)
+        await _check_rate(request, client.name)
+        if not client.scopes:
+            raise _unauthorized(request)
+        if access not in client.scopes:
+            raise NotAllowedError(
+                f"This token may not {access}; `claude-proxy token create NAME --scope read --scope write`"
+                " makes one that may read and write."
+            )
+    return await handler(request)  # type: ignore[no-any-return]
+
+
+async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
+    """Say to browsers what they may do with an answer; let pages of allowed origins read it where that is wanted."""
+    for name, value in _HEADERS.items():
+        response.headers.setdefault(name, value)
+    response.headers["Server"] = "claude-proxy"
+    if request.app[GUARD].settings.enable_cors:
+        response.headers["Vary"] = "Origin"
+    if origin := _cors_origin(request):
+        response.headers["Access-Control-Allow-Origin"] = origin
+        response.headers["Access-Control-Allow-Methods"] = "GET, POST"
+        response.headers["Access-Control-Allow-Headers"] = "Authorization, Content-Type, Last-Event-ID"
+        response.headers["Access-Control-Expose-Headers"] = "Retry-After"
+        response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
+
+
+async def still_may_listen(request: web.Request) -> bool:
+    """Tell whether who listens may go on: a token may have been revoked since."""
+    return "read" in (await _client(request)).scopes
+
+
+def _unauthorized(request: web.Request) -> UnauthorizedError:
+    wrong = (
+        "The token is none of this server's, or has been revoked" if _given(request) else "A token is needed"
+    )
+    error = UnauthorizedError(
+        f"{wrong}: send `Authorization: Bearer TOKEN`; `claude-proxy token create NAME` makes one."
+    )
+    if "text/html" in request.headers.get("Accept", ""):
+        # A browser asks for a name, which does not matter, and a password: the token.
+        error.headers = {"WWW-Authenticate": 'Basic realm="claude-proxy: any name, and a token for password"'}
+    return error
+
+
+def _access(request: web.Request) -> Access:
+    resource = request.match_info.route.resource
+    method = "GET" if request.method == "HEAD" else request.method
+    path = request.path if resource is None else resource.canonical
+    return request.app[GUARD].needs.get(f"{method} {path}") or default_access(request.method, path)
+
+
+# -- where it comes from ---------------------------------------------------------------------------------------
+
+
+def _asks_beforehand(request: web.Request) -> bool:
+    return request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers
+
+
+def _cors_origin(request: web.Request) -> str | None:
+    origin = request.headers.get("Origin", "").lower()
+    return origin if origin in request.app[GUARD].settings.cors_origins else None
+
+
+def _check_host(request: web.Request, names: tuple[str, ...]) -> None:
+    if "Host" not in request.headers and request.version < HttpVersion11:
+        return  # no browser: a load balancer that asks how we are
+    try:
+        name = urlsplit(f"//{request.headers.get('Host', '')}").hostname or ""
+    except ValueError:
+        name = ""
+    if name == "localhost" or name in names or _is_address(name):
+        return
+    raise NotAllowedError(f"This server does not answer to the host {name!r}; see security.allowed_hosts.")
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+def _check_origin(request: web.Request, allowed: tuple[str, ...]) -> None:
+    origin = request.headers.get("Origin")
+    listens = request.headers.get("Upgrade", "").lower() == "websocket"
+    if origin is None or (request.method in ("GET", "HEAD", "OPTIONS") and not listens):
+        return
+    # By host and port: in front of a proxy that speaks HTTPS, the scheme that we see is not the page's.
+    scheme, _, place = origin.lower().partition("://")
+    is_own = scheme in ("http", "https") and place == request.headers.get("Host", "").lower()
+    if not is_own and origin.lower() not in allowed:
+        raise NotAllowedError(
+            f"Pages of {origin} may not do this; security.enable_cors with security.allowed_origins lets them."
+        )
+
+
+# -- whose it is -----------------------------------------------------------------------------------------------
+
+
+async def _client(request: web.Request) -> _Client:
+    guard = request.app[GUARD]
+    if (given := _given(request)) and (token := await _token(guard, given)):
+        return _Client(f"token {token.name}", token.scopes)
+    address = f"address {_network(request.remote or '')}"
+    if guard.settings.local_access and not _was_forwarded(request) and is_same_user(request):
+        return _Client(address, SCOPES)
+    return _Client(address, ())
+
+
+def _given(request: web.Request) -> str | None:
+    """Return the token that a request brings: as such, or as the password that a browser has asked somebody for."""
+    scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+    match scheme.lower():
+        case "bearer":
+            return given.strip()
+        case "basic":
+            try:
+                return base64.b64decode(given, validate=True).decode().partition(":")[2]
+            except ValueError:
+                return None
+    return None
+
+
+async def _token(guard: Guard, secret: str) -> Token | None:
+    sha256 = hashed(secret)
+    for token in guard.tokens:
+        if token.sha256 == sha256:
+            return token
+    try:
+        return (await asyncio.to_thread(guard.token_file.tokens)).get(sha256)
+    except TokenError as error:
+        raise UnavailableError(f"No token can be checked: {error}.") from None
+
+
+def _was_forwarded(request: web.Request) -> bool:
+    names = (name.lower() for name in request.headers)
+    return any(name in _FORWARDED or name.startswith(_FORWARDED_FAMILIES) for name in names)
+
+
+def _network(address: str) -> str:
+    """Return what stands for one client: an IPv4 address, or the network that one has in IPv6."""
+    try:
+        ip = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if isinstance(ip, ipaddress.IPv6Address):
+        if ip.ipv4_mapped is not None:
+            return str(ip.ipv4_mapped)
+        return str(ipaddress.ip_network((ip, 64), strict=False))
+    return str(ip)
+
+
+async def _check_rate(request: web.Request, client: str) -> None:
+    guard = request.app[GUARD]
+    if guard.limit is None or not (wait_s := await guard.limit.wait_s(client)):
+        return
+    sentence = f"security.rate_limit allows {guard.settings.rate_limit}; ask again later."
+    raise TooManyError(sentence, math.ceil(wait_s))
+
+
+def _limit(rate: str) -> "Limit":
+    from proxy.server.access.rates import Limit  # noqa: PLC0415 - its library is for those who have a limit
+
+    return Limit(rate)

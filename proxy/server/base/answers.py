@@ -1,0 +1,113 @@
+"""The one shape of an answer, and of a failure."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import msgspec
+from aiohttp import web
+
+from proxy.server.base.journal import journal
+from proxy.server.base.refusals import (
+    BadRequestError,
+    NotAllowedError,
+    NotFoundError,
+    RequestError,
+    TooLargeError,
+    TooManyError,
+    TooSlowError,
+    UnauthorizedError,
+    UnavailableError,
+    UnprocessableError,
+)
+from proxy.store import StoreError
+
+__all__ = [
+    "TOO_LARGE",
+    "BadRequestError",
+    "NotAllowedError",
+    "NotFoundError",
+    "RequestError",
+    "TooLargeError",
+    "TooManyError",
+    "TooSlowError",
+    "UnauthorizedError",
+    "UnavailableError",
+    "UnprocessableError",
+    "answer",
+    "error_middleware",
+    "expect",
+    "failure",
+    "spelled",
+]
+
+
+def answer(data: object) -> web.Response:
+    """Return a successful answer."""
+    return raw_answer(msgspec.json.encode(data))
+
+
+def raw_answer(data: bytes) -> web.Response:
+    """Return a successful answer whose `data` is JSON already."""
+    return web.Response(body=b'{"success":true,"data":%b}' % data, content_type="application/json")
+
+
+def failure(status: int, sentence: str, headers: Mapping[str, str] = MappingProxyType({})) -> web.Response:
+    """Return an answer that says what is wrong."""
+    return web.Response(
+        status=status, body=spelled(sentence), content_type="application/json", headers=headers
+    )
+
+
+def spelled(sentence: str) -> bytes:
+    """Return the body of an answer that says what is wrong."""
+    return msgspec.json.encode({"success": False, "error": sentence})
+
+
+async def expect(request: web.Request) -> web.StreamResponse | None:
+    """Tell a client that waits for it that it may send its body, or that this will not be taken."""
+    if request.headers.get("Expect", "").lower() != "100-continue":
+        return failure(417, "The only expectation that can be met is 100-continue.")
+    if (request.content_length or 0) > request.client_max_size:
+        response = failure(413, TOO_LARGE)
+        response.force_close()
+        return response
+    await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+    request.writer.output_size = 0  # as aiohttp's own handler: the answer itself has not begun
+    return None
+
+
+TOO_LARGE = "The body is too large; send less at once, or raise api.max_request_size."
+
+
+@web.middleware
+async def error_middleware(request: web.Request, handler: "web.Handler") -> web.StreamResponse:  # type: ignore[name-defined]
+    """Give every failure the one shape."""
+    try:
+        return await handler(request)  # type: ignore[no-any-return]
+    except RequestError as error:
+        return failure(error.status, str(error), error.headers)
+    except web.HTTPException as error:
+        if error.status < 400:
+            raise
+        return failure(error.status, _sentence(request, error), _kept(error))
+    except StoreError as error:
+        journal.warning("request.index_unreadable", path=request.path, error=str(error))
+        return failure(503, "The index cannot be read now; see /health.", {"Retry-After": "1"})
+    except Exception:
+        # A fault of ours: whoever asked learns that it is, the log learns which one.
+        journal.exception("request.failed", method=request.method, path=request.path)
+        return failure(500, "This is a fault of claude-proxy; its server log says more.", {})
+
+
+def _sentence(request: web.Request, error: web.HTTPException) -> str:
+    if isinstance(error, web.HTTPNotFound):
+        return f"There is nothing at {request.path}; see /docs."
+    if isinstance(error, web.HTTPMethodNotAllowed):
+        return f"{request.path} takes {', '.join(sorted(error.allowed_methods))}, not {request.method}."
+    if isinstance(error, web.HTTPRequestEntityTooLarge):
+        return TOO_LARGE
+    return error.text or error.reason
+
+
+def _kept(error: web.HTTPException) -> dict[str, str]:
+    return {name: error.headers[name] for name in ("Allow", "Retry-After") if name in error.headers}

@@ -1,0 +1,122 @@
+"""The application: made by a factory, so that tests and the command line run the same one."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from aiohttp import web
+
+from proxy.config import Settings
+from proxy.custom_schemas import CustomSchemas
+from proxy.server.access.guard import GUARD, Guard, add_headers, default_access, security_middleware
+from proxy.server.base.answers import error_middleware, expect
+from proxy.server.base.journal import journal
+from proxy.server.live.hub import Hub
+from proxy.server.live.recordings import Recordings
+from proxy.server.process.connections import request_middleware
+from proxy.server.routes.description import DESCRIPTION, Description
+from proxy.server.routes.requests import knowing
+from proxy.server.routes.table import ROUTES
+from proxy.server.shared import SHARED, Shared
+from proxy.server.watch.metrics import METRICS, Metrics, metrics_middleware
+from proxy.server.work.analyses import Analyses
+from proxy.server.work.checks import Checks
+from proxy.server.work.pool import Pool
+from proxy.server.work.searches import Searches
+from proxy.store.embedded.store import EmbeddedStore
+from proxy.store.model import Arrival
+
+__all__ = ["create_app"]
+
+_CUSTOM_S = 10.0
+"""For a batch of validations by schemas that users bring; one value has two seconds (see `CustomJudge`)."""
+
+
+def create_app(data_dir: str, settings: Settings | None = None) -> web.Application:
+    """Return the application for a data directory. It follows the logs as long as it runs.
+
+    UnusableSchemaError: a file of ``schemas.directory`` is no schema that can be used.
+    """
+    settings = settings or Settings()
+    custom = CustomSchemas.read(settings.schemas.directory)
+    app = web.Application(
+        middlewares=[request_middleware, metrics_middleware, error_middleware, security_middleware],
+        client_max_size=settings.api.max_request_size,
+    )
+    app[GUARD] = guard = Guard(data_dir, settings)
+    app[METRICS] = Metrics()
+    app[DESCRIPTION] = Description(ROUTES, custom.names())
+    for route in ROUTES:
+        handler = knowing(route.handler, route.query) if route.is_strict else route.handler
+        registered = app.router.add_route(route.method, route.path, handler, expect_handler=expect)
+        if route.method == "GET" and route.media_type != "websocket":  # aiohttp leaves the body out
+            app.router.add_route("HEAD", route.path, handler, expect_handler=expect)
+        if registered.resource is not None:
+            path = registered.resource.canonical
+            guard.needs[f"{route.method} {path}"] = route.access or default_access(route.method, path)
+
+    async def lifetime(app: web.Application) -> AsyncIterator[None]:
+        shared = await _started(data_dir, settings, custom)
+        app[SHARED] = shared
+        yield
+        if shared.checks is not None:
+            await shared.checks.close()
+        await asyncio.to_thread(_stopped, shared)
+
+    async def let_go(app: web.Application) -> None:
+        app[SHARED].hub.close()
+
+    app.cleanup_ctx.append(lifetime)
+    app.on_shutdown.append(let_go)
+    app.on_response_prepare.append(add_headers)
+    return app
+
+
+class _Listener:
+    """Brings what the store tells, in threads of its own, to the event loop."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self._loop = asyncio.get_running_loop()
+
+    def on_arrivals(self, arrivals: list[Arrival]) -> None:
+        """Hand on what is new."""
+        self._loop.call_soon_threadsafe(self._hub.publish, arrivals)
+
+    def on_epoch(self, reason: str) -> None:
+        """Let all listeners come back: their places mean nothing any more."""
+        journal.warning("index.begun_anew", reason=reason)
+        self._loop.call_soon_threadsafe(self._hub.begin_anew)
+
+    def on_fault(self, sentence: str) -> None:
+        """Say why the index does not follow."""
+        journal.warning("index.cannot_follow", error=sentence)
+
+
+async def _started(data_dir: str, settings: Settings, custom: CustomSchemas) -> Shared:
+    store = await asyncio.to_thread(
+        EmbeddedStore,
+        data_dir,
+        most_events=settings.monitoring.max_events_per_session,
+        min_free_bytes=settings.storage.min_free_space,
+    )
+    hub, pool = Hub(), Pool(settings.api.workers)
+    store.start(_Listener(hub))
+    return Shared(
+        data_dir,
+        settings,
+        store,
+        hub,
+        Recordings(data_dir),
+        asyncio.Semaphore(settings.validation.concurrent_validations),
+        pool,
+        custom,
+        Pool(1, _CUSTOM_S),
+        Analyses(store, pool),
+        Searches(store, pool),
+        Checks(settings.compliance.concurrent_runs) if settings.compliance.enabled else None,
+    )
+
+
+def _stopped(shared: Shared) -> None:
+    shared.recordings.stop_all("server_stopped")
+    shared.store.close()

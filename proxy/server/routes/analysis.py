@@ -1,0 +1,94 @@
+"""What sessions did: of one, over a period, and at a glance; and what of it the specification does not have."""
+
+import asyncio
+import math
+from contextlib import closing
+from typing import Any
+
+from aiohttp import web
+
+from proxy.analysis import period as over_time
+from proxy.events.timestamps import format_timestamp
+from proxy.server.base.answers import NotFoundError, answer, raw_answer
+from proxy.server.routes.records import CATCH_UP_S
+from proxy.server.routes.requests import period, whole
+from proxy.server.shared import Shared, now_us, of
+from proxy.sessions.drift import Sightings
+from proxy.store import Store
+
+__all__ = ["LONGEST_S", "drift", "metrics", "overview", "session"]
+
+LONGEST_S = 60
+
+_DAY_US = 86_400_000_000
+_NEWEST = 20
+
+
+async def session(request: web.Request) -> web.Response:
+    """Give the analysis of one session."""
+    shared, session_id = of(request), request.match_info["session_id"]
+    within_s = whole(request, "within", None, 1, LONGEST_S)
+    await shared.ready()
+    await shared.known(session_id)
+    known = await asyncio.to_thread(shared.store.session, session_id)
+    found = None
+    if known is not None:
+        found = await shared.analyses.answer(known, now_us(), math.inf if within_s is None else within_s)
+    if found is None:
+        raise NotFoundError(f"The session {session_id!r} was removed.")
+    return raw_answer(found)
+
+
+async def drift(request: web.Request) -> web.Response:
+    """Give what passed in one session that the specification does not have."""
+    shared, session_id = of(request), request.match_info["session_id"]
+    await shared.known(session_id)
+    found, complete = await _drift(shared, session_id)
+    if not complete:
+        await asyncio.to_thread(shared.store.catch_up, CATCH_UP_S, session_id)
+        found, complete = await _drift(shared, session_id)
+    return answer({"drift": found.listed(), "unlisted": found.unlisted, "complete": complete})
+
+
+async def _drift(shared: Shared, session_id: str) -> tuple[Sightings, bool]:
+    try:
+        return await asyncio.to_thread(shared.store.drift, session_id)
+    except (KeyError, OSError):
+        raise NotFoundError(f"The session {session_id!r} was removed.") from None
+
+
+async def metrics(request: web.Request) -> web.Response:
+    """Give the metrics of a period."""
+    shared = of(request)
+    after_us, until_us = period(request)
+    await shared.ready()
+    found = await asyncio.to_thread(_metrics, shared.store, after_us, until_us)
+    return answer(found)
+
+
+async def overview(request: web.Request) -> web.Response:
+    """Give what there is, and the metrics of the last 24 hours."""
+    shared = of(request)
+    await shared.ready()
+    now = now_us()
+    live = await asyncio.to_thread(shared.running)
+    newest = await asyncio.to_thread(shared.store.sessions, limit=_NEWEST)
+    found: dict[str, Any] = {
+        "generated_at": format_timestamp(now),
+        "active_sessions": len(live),
+        "total_sessions": await asyncio.to_thread(shared.store.count_sessions),
+        "total_events": await asyncio.to_thread(shared.store.count_events),
+        "last_24_hours": await asyncio.to_thread(_metrics, shared.store, now - _DAY_US, now),
+        "sessions": await asyncio.to_thread(lambda: [shared.described(one, now) for one in newest]),
+    }
+    return answer(found)
+
+
+def _metrics(store: Store, after_us: int | None, until_us: int | None) -> over_time.Metrics:
+    counts = store.event_counts(after_us, until_us)
+    with (
+        closing(store.events_between(over_time.READ_TYPES, after_us, until_us)) as ended,
+        closing(store.all_sessions()) as sessions,
+    ):
+        ends = ((timestamp_us, kind, data) for kind, timestamp_us, data in ended)
+        return over_time.metrics(after_us, until_us, counts, ends, sessions)

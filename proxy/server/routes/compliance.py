@@ -1,0 +1,70 @@
+"""Checks of wrappers over HTTP: begun, followed and stopped by clients, where the configuration lets them."""
+
+import asyncio
+import contextlib
+
+import msgspec
+from aiohttp import web
+
+from proxy.compliance import scenario
+from proxy.compliance.request import CheckRequest
+from proxy.server.base.answers import NotAllowedError, UnprocessableError, answer
+from proxy.server.routes.requests import body, whole
+from proxy.server.shared import of
+from proxy.server.work.checks import GRACE_S, Checks
+
+__all__ = ["cancel", "run", "start"]
+
+_LONGEST_WAIT_S = 60
+_request = msgspec.json.Decoder(CheckRequest)
+
+
+async def start(request: web.Request) -> web.Response:
+    """Begin a check."""
+    checks = _checks(request)
+    asked = await body(request, _request)
+    if not asked.wrapper.strip() or "\0" in "".join((asked.wrapper, *asked.arguments)):
+        raise UnprocessableError("wrapper is the path of a program, or a name on PATH.")
+    if not 0 <= asked.threshold <= 100:
+        raise UnprocessableError(f"threshold is {asked.threshold:g}; it takes a number from 0 to 100.")
+    if asked.scenarios:
+        await asyncio.to_thread(_make_sure_of, asked.scenarios)
+    return answer(checks.start(asked).told())
+
+
+async def run(request: web.Request) -> web.Response:
+    """Give a check as it is now or, with `wait`, as soon as more than `seen` scenarios have ended."""
+    found = _checks(request).find(request.match_info["run_id"])
+    wait_s = whole(request, "wait", 0, 0, _LONGEST_WAIT_S) or 0
+    seen = whole(request, "seen", 0, 0, 1_000_000) or 0
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(wait_s):
+            while not found.has_ended and len(found.outcomes) <= seen:
+                await found.news.wait()
+    return answer(found.told())
+
+
+async def cancel(request: web.Request) -> web.Response:
+    """Stop a check, and wait until its processes are gone."""
+    found = _checks(request).find(request.match_info["run_id"])
+    if found.task is not None and not found.task.done():
+        found.task.cancel()
+        await asyncio.wait([found.task], timeout=2 * GRACE_S)
+    return answer(found.told())
+
+
+def _make_sure_of(patterns: list[str]) -> None:
+    """Make sure that each names a scenario."""
+    try:
+        scenario.choose(scenario.shipped(), patterns)
+    except scenario.ScenarioError as error:
+        raise UnprocessableError(f"scenarios: {error}") from None
+
+
+def _checks(request: web.Request) -> Checks:
+    checks = of(request).checks
+    if checks is None:
+        raise NotAllowedError(
+            "Checks run programs, so they are off; compliance.enabled: true lets clients ask for them."
+        )
+    return checks

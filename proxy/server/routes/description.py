@@ -1,0 +1,185 @@
+"""The API's own description, made from the table of routes and the published schemas."""
+
+import os
+from collections.abc import Sequence
+from functools import cached_property
+from types import GenericAlias
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from proxy import __version__
+from proxy.protocol import library
+from proxy.protocol.specifications import names
+from proxy.server.access.guard import default_access
+from proxy.server.routes.manual import manual
+from proxy.server.routes.page import POLICY
+from proxy.server.routes.route import Parameter, Route, plain, schema_name
+
+__all__ = ["DESCRIPTION", "Description", "docs", "openapi"]
+
+_FAILURES = {
+    400: "The body is not JSON, or has another content type.",
+    404: "There is no such session or specification.",
+    408: "The body came too slowly.",
+    413: "The body is too large.",
+    422: "A value is unknown, of the wrong kind or out of range.",
+    503: "Not possible now: the disk is full, or the index in trouble.",
+}
+_EVERYWHERE = {
+    401: "A token is needed.",
+    403: "A foreign `Host` or `Origin`, or a token without the scope.",
+    429: "Asked too often; see `Retry-After`.",
+    431: "The head of the request is too large.",
+}
+
+
+class Description:
+    """What some routes are, in both forms, each made when it is first asked for."""
+
+    def __init__(self, routes: Sequence[Route], custom_names: Sequence[str] = ()) -> None:
+        """``custom_names``: those of schemas that users bring."""
+        self._routes = routes
+        self._schema_names = [*names(), *custom_names]
+
+    @cached_property
+    def document(self) -> bytes:
+        """The OpenAPI description."""
+        return _openapi(self._routes, self._schema_names)
+
+    @cached_property
+    def page(self) -> str:
+        """The same for people."""
+        return manual(self._routes)
+
+
+DESCRIPTION: web.AppKey[Description] = web.AppKey("DESCRIPTION", Description)
+
+
+async def openapi(request: web.Request) -> web.Response:
+    """Give the OpenAPI description."""
+    return web.Response(body=request.app[DESCRIPTION].document, content_type="application/json")
+
+
+async def docs(request: web.Request) -> web.Response:
+    """Give the description as a page."""
+    page = request.app[DESCRIPTION].page
+    return web.Response(text=page, content_type="text/html", headers={"Content-Security-Policy": POLICY})
+
+
+def _openapi(routes: Sequence[Route], schema_names: Sequence[str]) -> bytes:
+    components: dict[str, Any] = {}
+    paths: dict[str, dict[str, Any]] = {}
+    for route in routes:
+        paths.setdefault(plain(route.path), {})[route.method.lower()] = _operation(route, components)
+    # Which schemas there are, a schema cannot know.
+    components["api.validation_request"]["properties"]["schema_type"]["enum"] = schema_names
+    about = {
+        "title": "claude-proxy",
+        "version": __version__,
+        "description": (
+            "Live status, events and validation of wrapped Claude Code sessions."
+            " HEAD is answered as GET is, without the body; the WebSocket takes GET alone."
+        ),
+    }
+    described = {
+        "openapi": "3.1.0",
+        "info": about,
+        "paths": paths,
+        "components": {
+            "schemas": components,
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+        },
+    }
+    return msgspec.json.encode(described)
+
+
+def _operation(route: Route, components: dict[str, Any]) -> dict[str, Any]:
+    access = route.access or default_access(route.method, route.path)
+    operation: dict[str, Any] = {
+        "summary": route.summary,
+        "operationId": f"{route.handler.__module__.rpartition('.')[2]}_{route.handler.__name__}",
+        "responses": _responses(route, components),
+        "security": [{}] if access == "open" else [{}, {"token": [access]}],
+    }
+    if route.parameters:
+        operation["parameters"] = [_parameter(one) for one in route.parameters]
+    if route.request is not None:
+        content = {"application/json": {"schema": _model(route.request, components)}}
+        operation["requestBody"] = {"required": True, "content": content}
+    return operation
+
+
+def _parameter(one: Parameter) -> dict[str, Any]:
+    described = {
+        "name": one.name,
+        "in": one.place,
+        "description": one.text,
+        "required": one.place == "path",
+        "schema": one.schema,
+    }
+    # A list is one text with commas.
+    return (
+        {**described, "style": "form", "explode": False} if one.schema.get("type") == "array" else described
+    )
+
+
+def _responses(route: Route, components: dict[str, Any]) -> dict[str, Any]:
+    if route.media_type == "websocket":
+        responses: dict[str, Any] = {"101": {"description": "The WebSocket is open."}}
+    elif route.answer is None:
+        kind = "object" if route.media_type == "application/json" else "string"
+        content = {route.media_type: {"schema": {"type": kind}}}
+        responses = {"200": {"description": "As it says.", "content": content}}
+    else:
+        data = _data(route.answer, components)
+        whole = {
+            "type": "object",
+            "required": ["success", "data"],
+            "properties": {"success": {"const": True}, "data": data},
+        }
+        responses = {
+            "200": {"description": "As it says.", "content": {"application/json": {"schema": whole}}}
+        }
+    failure = {"application/json": {"schema": _component("api/answer.json", components)}}
+    told = _EVERYWHERE | {status: _FAILURES[status] for status in route.failures}
+    if route.is_strict:
+        told[422] = _FAILURES[422]
+    for status, text in sorted(told.items()):
+        responses[str(status)] = {"description": text, "content": failure}
+    return responses
+
+
+def _data(model: type | GenericAlias, components: dict[str, Any]) -> dict[str, Any]:
+    if model is dict:
+        return {"type": "object"}
+    if isinstance(model, GenericAlias):
+        return {"type": "array", "items": _model(model.__args__[0], components)}
+    return _model(model, components)
+
+
+def _model(model: type, components: dict[str, Any]) -> dict[str, Any]:
+    return _component(f"{schema_name(model)}.json", components)
+
+
+def _component(name: str, components: dict[str, Any]) -> dict[str, Any]:
+    """Put a schema file and all that it refers to among the components; return a reference to it."""
+    key = name.removesuffix(".json").replace("/", ".")
+    if key not in components:
+        components[key] = {}
+        schema = {k: v for k, v in library.load(name).items() if k not in ("$schema", "$id")}
+        components[key] = _rewritten(schema, name, components)
+    return {"$ref": f"#/components/schemas/{key}"}
+
+
+def _rewritten(value: Any, name: str, components: dict[str, Any]) -> Any:
+    if isinstance(value, list):
+        return [_rewritten(item, name, components) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if isinstance(reference := value.get("$ref"), str):
+        path, _, fragment = reference.partition("#")
+        target = os.path.normpath(os.path.join(os.path.dirname(name), path)) if path else name
+        return {"$ref": _component(target, components)["$ref"] + fragment}
+    return {key: _rewritten(item, name, components) for key, item in value.items()}

@@ -1,0 +1,171 @@
+"""Events: pages of them, and those of clients' own sessions."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from functools import partial
+
+import msgspec
+from aiohttp import web
+
+from proxy.api.events import EventRequest, MonitoringSession, Recorded, SessionRequest, Stopped
+from proxy.events.timestamps import format_timestamp
+from proxy.server.base.answers import UnavailableError, UnprocessableError, answer, raw_answer
+from proxy.server.live.recordings import CannotRecordError
+from proxy.server.routes.records import LEAST_TEXT, LONGEST_TEXT
+from proxy.server.routes.requests import EVENT_TYPE, body, choice, event_types, period, place, whole
+from proxy.server.routes.shortening import shortened_event
+from proxy.server.shared import Shared, now_us, of
+from proxy.store.arrivals import arrivals_behind
+from proxy.store.model import EventQuery, Page
+
+__all__ = ["events", "post_event", "start", "stop"]
+
+_MOST_EVENTS = 10_000
+_FARTHEST = 10**15
+_LONGEST_WAIT_S = 60
+
+
+_start = msgspec.json.Decoder(SessionRequest)
+_event = msgspec.json.Decoder(EventRequest)
+
+
+async def events(request: web.Request) -> web.Response:
+    """Give a page of events; with `wait`, seconds to wait for the first one when there is none yet.
+
+    With `after` it goes on behind a place, in the order of arrival.
+    """
+    if (after := request.query.get("after")) is not None:
+        return await _arrivals(request, after)
+    shared = of(request)
+    after_us, until_us = period(request)
+    query = EventQuery(
+        session_id=request.query.get("session_id"),
+        event_types=event_types(request),
+        after_us=after_us,
+        until_us=until_us,
+        limit=whole(request, "limit", 100, 1, _MOST_EVENTS) or 0,
+        offset=whole(request, "offset", None, 0, _FARTHEST),
+        order=choice(request, "order", ("asc", "desc")),
+    )
+    wait_s = whole(request, "wait", 0, 0, _LONGEST_WAIT_S) or 0
+    longest = whole(request, "max_text", None, LEAST_TEXT, LONGEST_TEXT)
+    await shared.ready()
+    if query.session_id is not None:
+        await shared.known(query.session_id)
+    with shared.hub.listening() if wait_s else contextlib.nullcontext():
+        page = await _page(shared, query, wait_s)
+    found = page.events
+    if longest is not None:
+        found = await asyncio.to_thread(lambda: [shortened_event(event, longest) for event in page.events])
+    settled = b""
+    if query.after_us is not None and query.session_id is None:
+        settled = b',"settled_until":"%b"' % format_timestamp(min(page.settled_us, now_us())).encode()
+    where = (b",".join(found), page.total, str(page.cursor).encode(), settled)
+    return raw_answer(b'{"events":[%b],"total":%d,"after":"%b"%b}' % where)
+
+
+async def _page(shared: Shared, query: EventQuery, wait_s: int) -> Page:
+    page = await asyncio.to_thread(shared.store.events, query)
+    async for _ in _while_waiting(shared, wait_s):
+        if page.events:
+            break
+        page = await asyncio.to_thread(shared.store.events, query)
+    return page
+
+
+async def _while_waiting(shared: Shared, wait_s: int) -> AsyncIterator[None]:
+    """Yield whenever it is time to look again, until so many seconds are over."""
+    until = asyncio.get_running_loop().time() + wait_s
+    while not shared.hub.closing and (left := until - asyncio.get_running_loop().time()) > 0:
+        seen = shared.hub.newest_id
+        # What came may be held back for a moment (see the store's watermark): look again before long.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(min(left, 0.5)):
+                await shared.hub.wait(seen)
+        yield
+
+
+async def _arrivals(request: web.Request, after: str) -> web.Response:
+    """Give the events behind a place, in the order of arrival."""
+    for name in ("start_time", "end_time", "offset", "order"):
+        if name in request.query:
+            raise UnprocessableError(f"{name} does not go with after, which goes on in the order of arrival.")
+    begins = place(after)
+    if begins is None:
+        raise UnprocessableError("after is empty; it takes the `after` of an answer, or the id of an event.")
+    shared, session_id = of(request), request.query.get("session_id")
+    wanted, limit = event_types(request), whole(request, "limit", 100, 1, _MOST_EVENTS) or 0
+    wait_s = whole(request, "wait", 0, 0, _LONGEST_WAIT_S) or 0
+    longest = whole(request, "max_text", None, LEAST_TEXT, LONGEST_TEXT)
+    await shared.ready()
+    if session_id is not None:
+        await shared.known(session_id)
+    look = partial(arrivals_behind, shared.store, limit=limit, session_id=session_id, event_types=wanted)
+    with shared.hub.listening() if wait_s else contextlib.nullcontext():
+        found = await asyncio.to_thread(look, begins)
+        async for _ in _while_waiting(shared, wait_s):
+            if found.events or found.gap:
+                break
+            found = await asyncio.to_thread(look, found.after)
+    events = await asyncio.to_thread(lambda: [shortened_event(one.json, longest) for one in found.events])
+    gap = b"" if found.gap is None else b',"gap":%b' % msgspec.json.encode(found.gap)
+    return raw_answer(b'{"events":[%b],"after":"%b"%b}' % (b",".join(events), str(found.after).encode(), gap))
+
+
+async def start(request: web.Request) -> web.Response:
+    """Start a session for events of a client's own."""
+    shared = of(request)
+    wanted = await body(request, _start)
+    options = wanted.capture_options
+    try:
+        session_id = await asyncio.to_thread(
+            shared.recordings.start, wanted.session_name, msgspec.structs.asdict(options)
+        )
+    except CannotRecordError as error:
+        raise UnavailableError(str(error)) from None
+    await shared.catch_up(session_id)
+    return answer(
+        MonitoringSession(session_id=session_id, session_name=wanted.session_name, capture_options=options)
+    )
+
+
+async def post_event(request: web.Request) -> web.Response:
+    """Record one event of a client's own."""
+    shared = of(request)
+    posted = await body(request, _event)
+    if not EVENT_TYPE.fullmatch(posted.event_type):
+        raise UnprocessableError("event_type takes letters, digits, `_`, `-` and dots, at most 128.")
+    most = shared.settings.monitoring.max_events_per_session
+    try:
+        recorded = await asyncio.to_thread(
+            shared.recordings.post, posted.session_id, posted.event_type, posted.data, most
+        )
+    except KeyError:
+        await shared.known(posted.session_id)
+        raise UnprocessableError(_NOT_OURS) from None
+    except OverflowError:
+        sentence = f"The session holds {most} events, and monitoring.max_events_per_session allows no more."
+        raise UnprocessableError(sentence) from None
+    except CannotRecordError as error:
+        raise UnavailableError(str(error)) from None
+    await shared.catch_up(posted.session_id)
+    return answer(Recorded(session_id=posted.session_id, event_type=posted.event_type, recorded=recorded))
+
+
+async def stop(request: web.Request) -> web.Response:
+    """Stop a session that was started here."""
+    shared, session_id = of(request), request.match_info["session_id"]
+    try:
+        await asyncio.to_thread(shared.recordings.stop, session_id, "stopped")
+    except KeyError:
+        await shared.known(session_id)
+        raise UnprocessableError(_NOT_OURS) from None
+    await shared.catch_up(session_id)
+    return answer(Stopped(session_id=session_id, stopped=True))
+
+
+_NOT_OURS = (
+    "This session is a wrapped one or has been stopped;"
+    " start one with POST /api/v1/monitoring/sessions and use its id."
+)

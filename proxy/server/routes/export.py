@@ -1,0 +1,79 @@
+"""A session to be taken along: its log as it is, and one page that needs nothing else."""
+
+import asyncio
+import os
+import tempfile
+import time
+from typing import BinaryIO
+
+from aiohttp import web
+
+from proxy.server.base.answers import NotFoundError
+from proxy.server.shared import of
+from proxy.sessions import catalogue
+from proxy.sessions.identity import log_path
+from proxy.sessions.reader import read_log
+from proxy.telling.page import STYLE, page_of_log
+
+__all__ = ["log", "shared_page"]
+
+_PIECE = 1 << 20
+"""Bytes that are read at once: enough for a disk, and little for a server that sends many pages."""
+
+
+async def log(request: web.Request) -> web.StreamResponse:
+    """Give a session's log, byte for byte."""
+    shared, session_id = of(request), request.match_info["session_id"]
+    await shared.known(session_id)
+    path = log_path(shared.data_dir, session_id)
+    if not await asyncio.to_thread(os.path.isfile, path):
+        raise NotFoundError(f"The log of {session_id!r} was removed.")
+    headers = _attached(f"{session_id}.jsonl", "application/x-ndjson")
+    return web.FileResponse(path, headers=headers)
+
+
+async def shared_page(request: web.Request) -> web.StreamResponse:
+    """Give a session as a page to share, as `show --html` writes it."""
+    shared, session_id = of(request), request.match_info["session_id"]
+    await shared.known(session_id)
+    try:
+        path = await shared.pool.run(_written, log_path(shared.data_dir, session_id))
+    except OSError as error:
+        raise NotFoundError(f"The log of {session_id!r} cannot be read: {error.strerror}.") from None
+    with await asyncio.to_thread(_taken, path) as page:
+        response = web.StreamResponse(headers=_attached(f"{session_id}.html", "text/html"))
+        response.content_length = os.fstat(page.fileno()).st_size
+        await response.prepare(request)
+        while request.method != "HEAD" and (piece := await asyncio.to_thread(page.read, _PIECE)):
+            await response.write(piece)
+    return response
+
+
+def _taken(path: str) -> BinaryIO:
+    """Open a file, which is gone once it is closed."""
+    file = open(path, "rb")  # noqa: SIM115 - the caller closes it
+    os.unlink(path)
+    return file
+
+
+def _attached(name: str, content_type: str) -> dict[str, str]:
+    # It holds what the session holds: to be saved, never to be shown as a page of this server.
+    return {
+        "Content-Disposition": f'attachment; filename="{name}"',
+        "Content-Type": f"{content_type}; charset=utf-8",
+    }
+
+
+def _written(path: str) -> str:
+    """Write the page of a log to a file, which the caller removes; return where."""
+    info = catalogue.inspect(path)
+    with open(STYLE, encoding="utf-8") as style:
+        rules = style.read()
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8", suffix=".html", delete=False) as file:
+        try:
+            now_us = time.time_ns() // 1000
+            file.writelines(page_of_log(info.session_id, info.state, lambda: read_log(path), now_us, rules))
+        except BaseException:
+            os.unlink(file.name)
+            raise
+    return file.name

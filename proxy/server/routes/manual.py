@@ -1,0 +1,140 @@
+"""The API's description as a page for people: every call, every event, every state."""
+
+import html
+import re
+from collections.abc import Iterable, Sequence
+from types import GenericAlias
+
+from proxy import __version__
+from proxy.events.vocabulary import EVENTS, STATES
+from proxy.server.access.guard import default_access
+from proxy.server.routes.route import Parameter, Route, plain, schema_name
+
+__all__ = ["manual"]
+
+_SPECIFICATIONS = "/api/v1/specifications"
+
+
+def manual(routes: Sequence[Route]) -> str:
+    """Return the page; its style is `static/manual.css`."""
+    groups: dict[str, list[Route]] = {}
+    for route in routes:
+        groups.setdefault(_group(route.path), []).append(route)
+    chapters = [_chapter(name, group) for name, group in groups.items()]
+    index = "".join(_index(name, group) for name, group in groups.items())
+    index += '<h2>meanings</h2><a href="#streams">streams</a><a href="#events">events</a><a href="#states">states</a>'
+    return _PAGE.format(
+        version=__version__,
+        index=index,
+        chapters="\n".join(chapters),
+        events=_table(
+            ("event", "is", "comes from", "carries"),
+            ((f"`{name}`", kind.title, kind.source, ", ".join(kind.fields)) for name, kind in EVENTS.items()),
+        ),
+        states=_table(("state", "is"), ((f"`{name}`", kind.meaning) for name, kind in STATES.items())),
+    )
+
+
+def _group(path: str) -> str:
+    """Return what the calls of a path are about, as the page's headings have it."""
+    if path.startswith("/api/v1/"):
+        return path.split("/")[3]
+    return "server" if path not in ("/", "/docs", "/openapi.json", "/static/{name:.+}") else "pages"
+
+
+def _index(name: str, group: Sequence[Route]) -> str:
+    links = "".join(
+        f'<a href="#{_anchor(route)}"><b>{route.method}</b> {_escaped(_shortened(route.path))}</a>'
+        for route in group
+    )
+    return f"<h2>{name}</h2>{links}"
+
+
+def _chapter(name: str, group: Sequence[Route]) -> str:
+    return f"<h2>{name}</h2>" + "".join(_section(route) for route in group)
+
+
+def _section(route: Route) -> str:
+    access = route.access or default_access(route.method, route.path)
+    needed = "open to everybody" if access == "open" else f"a token needs the scope `{access}`"
+    facts = [("access", _marked(needed))]
+    parts = [
+        f'<section id="{_anchor(route)}">',
+        f'<h3><b class="{route.method.lower()}">{route.method}</b> <code>{_escaped(plain(route.path))}</code></h3>',
+        f"<p>{_marked(route.summary)}.</p>",
+    ]
+    if route.parameters:
+        parts.append(_table(("parameter", "in", "is"), (_parameter(one) for one in route.parameters)))
+    links = [("body", route.request), ("answer", route.answer)]
+    facts += [(what, _schema(model)) for what, model in links if model not in (None, dict)]
+    parts += [f'<p class="fact"><span>{what}</span> {told}</p>' for what, told in facts]
+    return "".join(parts) + "</section>"
+
+
+def _parameter(one: Parameter) -> tuple[str, str, str]:
+    return f"`{one.name}`", one.place, one.text
+
+
+def _schema(model: type | GenericAlias) -> str:
+    """Return a link to the schema of a model, or of a list of it."""
+    name = schema_name(model.__args__[0] if isinstance(model, GenericAlias) else model)
+    link = f'<a href="{_SPECIFICATIONS}/{_escaped(name)}"><code>{_escaped(name)}</code></a>'
+    return f"a list of {link}" if isinstance(model, GenericAlias) else link
+
+
+def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    head = "".join(f"<th>{name}</th>" for name in heads)
+    body = "".join("<tr>" + "".join(f"<td>{_marked(cell)}</td>" for cell in row) + "</tr>" for row in rows)
+    return f'<div class="wide"><table><tr>{head}</tr>{body}</table></div>'
+
+
+def _anchor(route: Route) -> str:
+    return re.sub(r"\W+", "-", f"{route.method} {plain(route.path)}").strip("-").lower()
+
+
+def _shortened(path: str) -> str:
+    return re.sub(r"^/api/v1/\w+", "…", plain(path)) or path
+
+
+def _escaped(text: str) -> str:
+    return html.escape(text)
+
+
+def _marked(text: str) -> str:
+    """Return a text as markup, its words in backticks as code."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(text))
+
+
+_PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>claude-proxy API</title><link rel="icon" href="data:,"><link rel="stylesheet" href="/static/manual.css"></head>
+<body><nav><a class="home" href="/">claude-proxy</a>{index}</nav>
+<main><h1>claude-proxy API <small>{version}</small></h1>
+<p>Every JSON answer is <code>{{"success": true, "data": ...}}</code> or
+<code>{{"success": false, "error": "..."}}</code>; what is said of answers here is their <code>data</code>.
+<a href="/openapi.json">/openapi.json</a> says the same for programs. HEAD is answered as GET is, without the body; the
+WebSocket takes GET alone. From this machine and the same user no token is needed; others send
+<code>Authorization: Bearer TOKEN</code>.</p>
+{chapters}
+<h2 id="streams">streams</h2>
+<p>Live events come over the WebSocket <code>/api/v1/monitoring/stream</code> or as server-sent events of
+<code>/events</code>. Each has an <code>id</code> (over the WebSocket, if it was asked for with
+<code>last_event_id</code>, which may be empty; then a first frame <code>{{"type": "listening", "id": ...}}</code> says
+where the listening begins). Whoever comes back with the last id that it was given, as <code>last_event_id</code> or
+<code>Last-Event-ID</code>, goes on behind it, also after a restart of the server; nobody is given less for being slow.
+Where events are missing all the same, because sessions were removed before theirs were given or because the index was
+begun anew, the stream says so: <code>{{"type": "gap", "id": ..., "after": ..., "reason": ...}}</code> over the
+WebSocket, an event of the kind <code>gap</code> with <a href="/api/v1/specifications/api/gap"><code>after</code> and
+<code>reason</code></a> as server-sent. Only sessions and types that are listened to are spoken of. A session
+that is removed altogether is a 404 for who comes back to it.</p>
+<h2 id="events">events</h2>
+<p>An event is <code>event_type</code>, <code>timestamp</code>, <code>session_id</code> and <code>data</code>. The
+data of those that are derived from a session's messages is valid under the specification
+<a href="/api/v1/specifications/events"><code>events</code></a>: besides what is listed here it has <code>event</code>,
+<code>timestamp</code>, <code>state</code> (after the event), <code>session_id</code>, <code>seq</code> of its record,
+and <code>run_id</code> where a run is open.</p>
+{events}
+<h2 id="states">states</h2>
+{states}
+</main></body></html>
+"""

@@ -1,0 +1,172 @@
+"""The raw records of a session, in pages, with filters and search, and one by one."""
+
+import asyncio
+import contextlib
+from collections.abc import Iterator
+from functools import partial
+from typing import Any, get_args
+
+import msgspec
+from aiohttp import web
+
+from proxy.protocol import Verdict, library
+from proxy.server.base.answers import NotFoundError, UnprocessableError, answer, raw_answer
+from proxy.server.routes.requests import whole, words
+from proxy.server.shared import Shared, of
+from proxy.sessions.reader import LARGEST_SEQ, parse
+from proxy.store.encoding import as_json
+from proxy.store.pieces import NO_RECORD, Pieces, Row
+from proxy.store.records import RecordQuery, find_record, page_of_records
+from proxy.telling.preview import preview
+from proxy.telling.shortening import shorten_value
+
+__all__ = [
+    "CATCH_UP_S",
+    "FARTHEST",
+    "LEAST_TEXT",
+    "LONGEST_TEXT",
+    "MOST_RECORDS",
+    "STREAMS",
+    "VERDICTS",
+    "record",
+    "records",
+]
+
+STREAMS = (*library.load("record.json")["properties"]["stream"]["enum"], NO_RECORD)
+VERDICTS = get_args(Verdict)
+"""What records can be asked for by."""
+
+MOST_RECORDS = 1000
+"""Of one page."""
+LEAST_TEXT, LONGEST_TEXT = 200, 1_000_000
+"""Ids and moments are shorter and never cut."""
+FARTHEST = LARGEST_SEQ
+_LONGEST_SEARCH = 1000
+CATCH_UP_S = 0.5
+"""A page of what is indexed comes about so soon, whatever the index is busy with."""
+_PLAIN_TEXT = 300
+"""Characters of a text in a page, unless something else is asked for."""
+
+
+async def records(request: web.Request) -> web.Response:
+    """Give a page of records, long values shortened."""
+    shared, session_id = of(request), request.match_info["session_id"]
+    query = RecordQuery(
+        streams=words(request, "stream", STREAMS),
+        verdicts=words(request, "verdict", VERDICTS),
+        types=words(request, "type"),
+        text=_text(request),
+    )
+    limit = whole(request, "limit", 100, 1, MOST_RECORDS) or 0
+    offset = whole(request, "offset", 0, 0, FARTHEST) or 0
+    from_seq = whole(request, "from_seq", None, 0, FARTHEST)
+    to_seq = whole(request, "to_seq", None, 0, FARTHEST)
+    if from_seq is not None and to_seq is not None and to_seq < from_seq:
+        raise UnprocessableError("to_seq is before from_seq; exchange them.")
+    longest = whole(request, "max_text", _PLAIN_TEXT, LEAST_TEXT, LONGEST_TEXT) or 0
+    bounds: dict[str, Any] = {"limit": limit, "offset": offset, "from_seq": from_seq, "to_seq": to_seq}
+    pieces = await _pieces(shared, session_id)
+    with _of_log(session_id):
+        if query.text:
+            page = await shared.searches.page(session_id, pieces, query, **bounds)
+        else:
+            page = await asyncio.to_thread(partial(page_of_records, pieces, query, **bounds))
+    kinds = [{**kind._asdict(), "count": count} for kind, count in page.kinds.items()]
+
+    def encoded() -> bytes:
+        return as_json(
+            {
+                "records": [_described(row, longest) for row in page.rows],
+                "position": page.position,
+                "total": page.total,
+                "searched": page.searched,
+                "complete": page.is_complete,
+                "kinds": kinds,
+            }
+        )
+
+    return raw_answer(await asyncio.to_thread(encoded))
+
+
+async def record(request: web.Request) -> web.Response:
+    """Give one record: whole, or with long values shortened."""
+    shared, session_id = of(request), request.match_info["session_id"]
+    number = request.match_info["seq"]
+    if not (number.isascii() and number.isdecimal() and len(number) <= 15):
+        raise UnprocessableError(f"{number!r} is no number of a record; it takes a whole number from 0.")
+    longest = whole(request, "max_text", None, LEAST_TEXT, LONGEST_TEXT)
+    pieces = await _pieces(shared, session_id)
+    with _of_log(session_id):
+        row = await asyncio.to_thread(find_record, pieces, int(number))
+    if row is None:
+        raise NotFoundError(f"The session {session_id!r} has no record {number}.")
+    if longest is not None:
+        return answer(msgspec.Raw(await asyncio.to_thread(lambda: as_json(_described(row, longest)))))
+    return raw_answer(row.line)
+
+
+async def _pieces(shared: Shared, session_id: str) -> Pieces:
+    """Return the records of a session: those that there are now, if the index has them soon enough."""
+    await shared.known(session_id)
+    with _of_log(session_id):
+        pieces = await asyncio.to_thread(shared.store.pieces, session_id)
+        if not pieces.is_complete:
+            await asyncio.to_thread(shared.store.catch_up, CATCH_UP_S, session_id)
+            pieces = await asyncio.to_thread(shared.store.pieces, session_id)
+        return pieces
+
+
+@contextlib.contextmanager
+def _of_log(session_id: str) -> Iterator[None]:
+    """Read a session's log. NotFoundError when it cannot be read."""
+    try:
+        yield
+    except KeyError:
+        raise NotFoundError(f"The session {session_id!r} was removed.") from None
+    except OSError as error:
+        raise NotFoundError(f"The log of {session_id!r} cannot be read: {error.strerror}.") from None
+
+
+def _described(row: Row, longest: int) -> dict[str, Any]:
+    about: dict[str, Any] = {"type": row.kind.type, "size": len(row.line)}
+    parsed = parse(row.line)
+    if row.kind.stream == NO_RECORD or isinstance(parsed, str):
+        text, cut = shorten_value(row.line.decode(errors="replace"), longest)
+        reason = parsed if isinstance(parsed, str) else "The line is of a newer format."
+        skipped = {"seq": None, "stream": NO_RECORD, "raw": text, "skipped": reason}
+        return {**skipped, **about, "shortened": cut, "preview": f"{reason} {text}"[:_PLAIN_TEXT]}
+    fields = {
+        "seq": parsed.seq,
+        "ts": parsed.ts,
+        "session_id": parsed.session_id,
+        "stream": parsed.stream,
+    }
+    for name in ("verdict", "raw", "raw_base64", "origin", "eol", "event"):
+        if (value := getattr(parsed, name)) is not None:
+            fields[name] = msgspec.to_builtins(value)
+    if parsed.has_message:
+        fields["message"] = _value(parsed.value)
+    for name in ("errors", "redacted"):
+        if value := getattr(parsed, name):
+            fields[name] = value
+    for name in ("bom", "truncated"):
+        if getattr(parsed, name):
+            fields[name] = True
+    if not parsed.forwarded:
+        fields["forwarded"] = False
+    fields, cut = shorten_value(fields, longest)
+    return {**fields, **about, "shortened": cut, "preview": preview(parsed)}
+
+
+def _value(decode: Any) -> Any:
+    try:
+        return decode()
+    except (ValueError, RecursionError):
+        return None  # no reader here can hold it; the whole record has it as it is
+
+
+def _text(request: web.Request) -> str:
+    text = request.query.get("text", "")
+    if len(text) > _LONGEST_SEARCH:
+        raise UnprocessableError(f"text has {len(text)} characters; it takes up to {_LONGEST_SEARCH}.")
+    return text

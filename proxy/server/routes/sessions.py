@@ -1,0 +1,77 @@
+"""What the sessions do."""
+
+import asyncio
+import shlex
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from aiohttp import web
+
+from proxy.events import Session
+from proxy.events.outcome import OUTCOMES
+from proxy.server.base.answers import NotFoundError, answer
+from proxy.server.routes.requests import whole, words
+from proxy.server.shared import Shared, now_us, of
+
+__all__ = ["monitoring_status", "session", "sessions", "status"]
+
+_MOST_SESSIONS = 10_000
+
+
+async def status(request: web.Request) -> web.Response:
+    """Say what every running session does, since when, and what it waits for."""
+    shared = of(request)
+    await shared.ready()
+    live = await asyncio.to_thread(_described, shared, shared.running)
+    return answer({"active_sessions": len(live), "sessions": live})
+
+
+async def sessions(request: web.Request) -> web.Response:
+    """List sessions, live and past, newest first."""
+    shared = of(request)
+    limit, offset = whole(request, "limit", 1000, 1, _MOST_SESSIONS), whole(request, "offset", 0, 0, 10**12)
+    outcomes = words(request, "outcome", OUTCOMES)
+    await shared.ready()
+    find = partial(shared.store.sessions, outcomes=outcomes, limit=limit or 0, offset=offset or 0)
+    found = await asyncio.to_thread(_described, shared, find)
+    total = await asyncio.to_thread(shared.store.count_sessions, outcomes)
+    return answer({"sessions": found, "total": total})
+
+
+async def session(request: web.Request) -> web.Response:
+    """Give one session."""
+    shared, session_id = of(request), request.match_info["session_id"]
+    await shared.known(session_id)
+    found = await asyncio.to_thread(shared.store.session, session_id)
+    if found is None:
+        raise NotFoundError(f"The session {session_id!r} was removed.")
+    return answer(await asyncio.to_thread(shared.described, found, now_us()))
+
+
+async def monitoring_status(request: web.Request) -> web.Response:
+    """Count what there is."""
+    shared = of(request)
+    await shared.ready()
+    live = await asyncio.to_thread(shared.running)
+    return answer(
+        {
+            "active_sessions": len(live),
+            "total_sessions": await asyncio.to_thread(shared.store.count_sessions),
+            "total_events": await asyncio.to_thread(shared.store.count_events),
+            "subscribers": shared.hub.subscribers,
+            "serve_command": _serve_command(request, shared.data_dir),
+            "uptime_seconds": (now_us() - shared.started_us) / 1_000_000,
+        }
+    )
+
+
+def _serve_command(request: web.Request, data_dir: str) -> str:
+    """Return what starts a server for the same data directory at the same port, for a shell."""
+    port = request.transport.get_extra_info("sockname")[1] if request.transport is not None else 8000
+    return shlex.join(["claude-proxy", "--data-dir", data_dir, "--port", str(port), "serve"])
+
+
+def _described(shared: Shared, find: Callable[[], list[Session]]) -> list[dict[str, Any]]:
+    moment = now_us()
+    return [shared.described(one, moment) for one in find()]

@@ -1,0 +1,96 @@
+"""The published specifications, and judging messages by them."""
+
+from functools import cache, partial
+
+import msgspec
+from aiohttp import web
+
+from proxy.custom_schemas import PREFIX, CustomSchemas, UnusableSchemaError
+from proxy.protocol.specifications import (
+    UnknownSpecificationError,
+    forget,
+    specification,
+    specifications,
+)
+from proxy.server.base.answers import NotFoundError, UnavailableError, raw_answer
+from proxy.server.routes.requests import raw_body
+from proxy.server.shared import Shared, of
+from proxy.server.work.judging import CustomSchemaError, judged
+
+__all__ = ["batch", "list_all", "one", "validate"]
+
+_AT_ONCE_BYTES = 1 << 16
+"""A larger body is given to the pool: this much, of small messages, takes some 20 ms."""
+
+
+async def list_all(request: web.Request) -> web.Response:
+    """List what is published."""
+    shared = of(request)
+    _forget_unless_kept(shared)
+    return raw_answer(_list(shared.custom))
+
+
+async def one(request: web.Request) -> web.Response:
+    """Give one JSON Schema, with all that it refers to inside; one that users bring as it is in its file."""
+    shared, name = of(request), request.match_info["name"]
+    _forget_unless_kept(shared)
+    try:
+        return raw_answer(shared.custom.content(name) if name.startswith(PREFIX) else _schema(name))
+    except (UnknownSpecificationError, KeyError) as error:
+        said = str(error.args[0] if isinstance(error, KeyError) else error)
+        end = " " if said.endswith("?") else "; "
+        sentence = f"{said[0].upper()}{said[1:]}{end}GET /api/v1/specifications lists them."
+        raise NotFoundError(sentence) from None
+
+
+async def validate(request: web.Request) -> web.Response:
+    """Judge one message by a schema."""
+    return raw_answer(await _judged(request, is_batch=False))
+
+
+async def batch(request: web.Request) -> web.Response:
+    """Judge many messages; the answers come in the same order."""
+    return raw_answer(await _judged(request, is_batch=True))
+
+
+@cache
+def _list(custom: CustomSchemas) -> bytes:
+    found = [*specifications(), *custom.specifications()]
+    return msgspec.json.encode({"count": len(found), "specifications": found})
+
+
+@cache
+def _schema(name: str) -> bytes:
+    return msgspec.json.encode(specification(name))
+
+
+def _forget_unless_kept(shared: Shared) -> None:
+    """Where the configuration says so, begin with the schema files as they are now."""
+    if not shared.settings.validation.cache_schemas:
+        forget()
+        _list.cache_clear()
+        _schema.cache_clear()
+        try:
+            shared.custom = CustomSchemas.read(shared.settings.schemas.directory)
+        except UnusableSchemaError as error:
+            raise UnavailableError(f"{error}.") from None
+
+
+async def _judged(request: web.Request, *, is_batch: bool) -> bytes:
+    shared, raw = of(request), await raw_body(request)
+    validation = shared.settings.validation
+    judge = partial(
+        judged,
+        raw,
+        is_batch=is_batch,
+        most_bytes=validation.max_validation_size,
+        keep=validation.cache_schemas,
+    )
+    try:
+        if len(raw) <= _AT_ONCE_BYTES:
+            return judge()
+        async with shared.validating:
+            return await shared.pool.run(judge)
+    except CustomSchemaError:
+        _forget_unless_kept(shared)
+        return await shared.custom_pool.run(partial(judge, custom=shared.custom))

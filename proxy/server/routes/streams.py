@@ -1,0 +1,191 @@
+"""Events as they happen: server-sent events and WebSocket."""
+
+import asyncio
+import contextlib
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+from aiohttp import WSCloseCode, web
+
+from proxy.server.access.guard import still_may_listen
+from proxy.server.base.answers import BadRequestError
+from proxy.server.live.hub import Gap, Subscriber
+from proxy.server.routes.records import LEAST_TEXT, LONGEST_TEXT
+from proxy.server.routes.requests import event_types, place, whole
+from proxy.server.routes.shortening import shortened_event
+from proxy.server.shared import Shared, of
+from proxy.server.watch.metrics import listening
+from proxy.store.model import Arrival, Cursor
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+__all__ = ["socket", "stream"]
+
+_QUIET_S = 15.0
+"""After so long without an event a comment is sent: proxies between cut silent connections."""
+_STALLED_S = 60.0
+"""A listener that takes nothing for so long is let go; it can come back and go on where it was."""
+_ID = re.compile(r"([^-]+)-([0-9]{1,18})-([0-9]{1,18})", re.ASCII)
+
+
+async def stream(request: web.Request) -> web.StreamResponse:
+    """Give everything live as server-sent events; `Last-Event-ID` goes on behind that event.
+
+    Before the first event there is an `id` alone, where the listening begins: a client whose connection breaks before
+    it was given anything goes on there. Where events may be missing there is an event of the kind `gap`.
+    """
+    shared, longest = of(request), _longest(request)
+    cursor = place(request.headers.get("Last-Event-ID"))
+    subscriber, begins = await _subscriber(request, cursor)
+    response = web.StreamResponse(
+        headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    )
+    await response.prepare(request)
+    if request.method == "HEAD":
+        return response
+    await response.write(b": listening\nid: %b\n\n" % str(begins).encode())
+    batches = _batches(request, subscriber, _Places(begins, cursor), longest)
+    with (
+        shared.hub.listening(),
+        listening(request, "sse"),
+        contextlib.suppress(ConnectionError, TimeoutError),
+    ):
+        async for batch in batches:
+            async with asyncio.timeout(_STALLED_S):
+                await response.write(b"".join(_block(one) for one in batch) or b": quiet\n\n")
+    return response
+
+
+async def socket(request: web.Request) -> web.WebSocketResponse:
+    """Give everything live over a WebSocket, one frame an event.
+
+    With `last_event_id`, which may be empty, frames carry the `id` of their event, and the first frame says where the
+    listening begins: a client that comes back with the last id it was given goes on behind it. Where events may be
+    missing there is a frame of the type `gap`.
+    """
+    shared, longest = of(request), _longest(request)
+    named = request.query.get("last_event_id")
+    cursor = place(named)
+    subscriber, begins = await _subscriber(request, cursor)
+    if request.headers.get("Upgrade", "").lower() != "websocket":
+        raise BadRequestError("This is a WebSocket: ask with a client for one (ws://...), or GET /events.")
+    response = web.WebSocketResponse(heartbeat=20.0, compress=False, max_msg_size=1 << 16)
+    await response.prepare(request)
+    with listening(request, "websocket"):
+        async with asyncio.TaskGroup() as group:
+            batches = _batches(request, subscriber, _Places(begins, cursor), longest)
+            sending = group.create_task(_send(shared, response, batches, None if named is None else begins))
+            async for _ in response:
+                pass  # what clients say is not listened to; pings and the end are handled below us
+            sending.cancel()
+    return response
+
+
+async def _send(
+    shared: Shared,
+    response: web.WebSocketResponse,
+    batches: "AsyncIterator[list[_Told]]",
+    begins: Cursor | None,
+) -> None:
+    with shared.hub.listening(), contextlib.suppress(ConnectionError):
+        if begins is not None:
+            await response.send_str(f'{{"type":"listening","id":"{begins}"}}')
+        async for batch in batches:
+            try:
+                async with asyncio.timeout(_STALLED_S):
+                    for one in batch:
+                        await response.send_str(_frame(one, with_id=begins is not None))
+            except TimeoutError:
+                await response.close(code=WSCloseCode.TRY_AGAIN_LATER, message=b"taking nothing for too long")
+                return
+        await response.close(code=WSCloseCode.GOING_AWAY, message=b"the server stops")
+
+
+async def _subscriber(request: web.Request, cursor: Cursor | None) -> tuple[Subscriber, Cursor]:
+    """Return a listener, and where it begins."""
+    shared = of(request)
+    wanted, session_id = event_types(request), request.query.get("session_id")
+    await shared.ready()
+    if session_id is not None:
+        await shared.known(session_id)
+    newest = await asyncio.to_thread(shared.store.cursor)
+    shared.hub.pass_over(newest.id)
+    after_id = newest.id if cursor is None else await asyncio.to_thread(shared.store.locate, cursor)
+    subscriber = Subscriber(
+        shared.hub,
+        shared.store,
+        after_id=after_id,
+        session_id=session_id,
+        event_types=wanted,
+        is_other_index=cursor is not None and cursor.epoch != newest.epoch,
+    )
+    # Up to the watermark everything has come: behind it nothing is missed.
+    timestamp_us = newest.timestamp_us if cursor is None else cursor.timestamp_us
+    return subscriber, Cursor(newest.epoch, after_id, timestamp_us)
+
+
+def _longest(request: web.Request) -> int | None:
+    return whole(request, "max_text", None, LEAST_TEXT, LONGEST_TEXT)
+
+
+async def _batches(
+    request: web.Request, subscriber: Subscriber, places: "_Places", longest: int | None
+) -> "AsyncIterator[list[_Told]]":
+    """Yield the next events and gaps, none after a time of quiet, until the server stops or they may not be given."""
+    loop = asyncio.get_running_loop()
+    asked_at = loop.time()
+    while True:
+        if loop.time() - asked_at >= _QUIET_S:
+            if not await still_may_listen(request):
+                return
+            asked_at = loop.time()
+        try:
+            async with asyncio.timeout(_QUIET_S):
+                batch = await subscriber.next()
+        except TimeoutError:
+            yield []
+            continue
+        if not batch:
+            return
+        yield [places.told(one, longest) for one in batch]
+
+
+class _Told(NamedTuple):
+    """Something that a listener is told, and the name of the place where it is then."""
+
+    id: str
+    json: bytes
+    """An event, or a notice of a gap."""
+    is_gap: bool
+
+
+class _Places:
+    """Where a listener is, one thing that it is told after the other."""
+
+    def __init__(self, begins: Cursor, cursor: Cursor | None) -> None:
+        """``cursor``: the place that the listener has named, in this index or in an earlier one."""
+        self._epoch = begins.epoch
+        self._last = cursor or begins
+
+    def told(self, one: Arrival | Gap, longest: int | None) -> _Told:
+        """Go on behind an event or a gap."""
+        before = self._last
+        if isinstance(one, Gap):
+            self._last = Cursor(self._epoch, one.upto_id, before.timestamp_us)
+            notice = {"after": str(before), "reason": one.reason}
+            return _Told(str(self._last), msgspec.json.encode(notice), is_gap=True)
+        self._last = Cursor(self._epoch, one.id, one.timestamp_us)
+        return _Told(str(self._last), shortened_event(one.json, longest), is_gap=False)
+
+
+def _frame(one: _Told, *, with_id: bool) -> str:
+    name = f'"id":"{one.id}",' if with_id else ""
+    if one.is_gap:
+        return f'{{"type":"gap",{name}{one.json.decode().removeprefix("{")}'
+    return f'{{"type":"event",{name}"data":{one.json.decode()}}}'
+
+
+def _block(one: _Told) -> bytes:
+    return b"%bid: %b\ndata: %b\n\n" % (b"event: gap\n" if one.is_gap else b"", one.id.encode(), one.json)

@@ -1,0 +1,233 @@
+"""What is measured, for Prometheus.
+
+Two kinds of figures: what the index knows is read from it when asked; requests, listeners and alerts are counted here.
+
+Labels are closed sets: routes, not paths; nothing that a client or a log may make up.
+"""
+
+import asyncio
+import os
+import shutil
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.registry import Collector
+
+from proxy import __version__
+from proxy.events.outcome import OUTCOMES
+from proxy.events.vocabulary import STATES
+from proxy.server.shared import of
+from proxy.server.watch.machine import processes
+from proxy.upkeep.backup import backups_dir, list_backups
+
+if TYPE_CHECKING:
+    from proxy.server.shared import Shared
+
+__all__ = [
+    "METRICS",
+    "Metrics",
+    "listening",
+    "metrics",
+    "metrics_middleware",
+]
+
+_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0)
+_METHODS = frozenset(["GET", "HEAD", "POST", "OPTIONS"])
+_STREAMING = frozenset(["/events", "/api/v1/monitoring/stream"])
+"""Answers that last as long as somebody listens."""
+_GONE = "499"
+"""The status of requests whose client left before the answer, as other servers have it."""
+
+
+class Metrics:
+    """What this process counts."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.requests = Histogram(
+            "claude_proxy_http_request_duration_seconds",
+            "Time to answer requests; those that stream or wait for events are not in it.",
+            ["method", "route", "status"],
+            buckets=_BUCKETS,
+            registry=self.registry,
+        )
+        self.subscribers = Gauge(
+            "claude_proxy_subscribers",
+            "Listeners to live events.",
+            ["kind"],
+            registry=self.registry,
+        )
+        self.alerts = Counter(
+            "claude_proxy_alerts",
+            "Alerts by what became of them.",
+            ["kind", "outcome"],
+            registry=self.registry,
+        )
+        self.alert_queue = Gauge(
+            "claude_proxy_alert_queue_length",
+            "Alerts that wait to be sent.",
+            registry=self.registry,
+        )
+        self._turn = threading.Lock()
+        for kind in ("sse", "websocket"):
+            self.subscribers.labels(kind)
+
+    def failures(self) -> dict[str, float]:
+        """Return how many requests were answered with 500, by method and route."""
+        return {
+            f"{sample.labels['method']} {sample.labels['route']}": sample.value
+            for family in self.requests.collect()
+            for sample in family.samples
+            if sample.name.endswith("request_duration_seconds_count") and sample.labels["status"] == "500"
+        }
+
+    def exposed(self, shared: "Shared", accept: str) -> tuple[bytes, str]:
+        """Return everything in the form that is accepted, and the name of that form."""
+        recorded = _Recorded(shared)
+        encode, form = choose_encoder(accept)
+        with self._turn:
+            self.registry.register(recorded)
+            try:
+                return encode(self.registry), form
+            finally:
+                self.registry.unregister(recorded)
+
+
+METRICS = web.AppKey("METRICS", Metrics)
+
+
+async def metrics(request: web.Request) -> web.Response:
+    """Give all figures in Prometheus' form."""
+    mine, accept = request.app[METRICS], request.headers.get("Accept", "")
+    body, form = await asyncio.to_thread(mine.exposed, of(request), accept)
+    return web.Response(body=body, headers={"Content-Type": form})
+
+
+@web.middleware
+async def metrics_middleware(request: web.Request, handler: "web.Handler") -> web.StreamResponse:  # type: ignore[name-defined]
+    """Measure how long answers take."""
+    began, status = time.perf_counter(), _GONE
+    try:
+        response: web.StreamResponse = await handler(request)
+        status = str(response.status)
+        return response
+    finally:
+        resource = request.match_info.route.resource
+        route = "other" if resource is None else resource.canonical
+        if route not in _STREAMING and "wait" not in request.query:
+            method = request.method if request.method in _METHODS else "other"
+            took = time.perf_counter() - began
+            request.app[METRICS].requests.labels(method, route, status).observe(took)
+
+
+@contextmanager
+def listening(request: web.Request, kind: str) -> Iterator[None]:
+    """Count a listener as long as it listens."""
+    with request.app[METRICS].subscribers.labels(kind).track_inprogress():
+        yield
+
+
+class _Recorded(Collector):
+    """What the index, the disk and the system know."""
+
+    def __init__(self, shared: "Shared") -> None:
+        self._shared = shared
+
+    def collect(self) -> Iterable[Metric]:
+        """Yield each figure."""
+        yield from self._sessions()
+        yield from self._disk()
+        figures = processes()
+        for name, text in (
+            ("processes", "Processes of the server."),
+            ("memory_bytes", "Memory of the server's processes."),
+            ("open_files", "Files that the server's processes hold open."),
+            ("threads", "Threads of the server's processes."),
+        ):
+            yield _gauge(f"claude_proxy_server_{name}", text, figures[f"server_{name}"])
+        yield _counter(
+            "claude_proxy_server_cpu_seconds",
+            "Processor time of the server's processes.",
+            figures["server_cpu_seconds"],
+        )
+        yield _gauge(
+            "claude_proxy_server_start_time_seconds",
+            "When the server was started.",
+            self._shared.started_us / 1e6,
+        )
+        info = GaugeMetricFamily("claude_proxy_build", "The version that answers.", labels=["version"])
+        info.add_metric([__version__], 1)
+        yield info
+
+    def _sessions(self) -> Iterable[Metric]:
+        totals = self._shared.store.totals()
+        states = GaugeMetricFamily(
+            "claude_proxy_sessions", "Sessions that are kept, by state.", labels=["state"]
+        )
+        for state in STATES:
+            states.add_metric([state], totals["state", state])
+        yield states
+        outcomes = CounterMetricFamily(
+            "claude_proxy_sessions_over",
+            "Sessions that are over, by what became of them, those that were removed included.",
+            labels=["outcome"],
+        )
+        for outcome in OUTCOMES:
+            outcomes.add_metric([outcome], totals["outcome", outcome])
+        yield outcomes
+        messages = CounterMetricFamily(
+            "claude_proxy_messages", "Lines that passed, by verdict.", labels=["stream", "verdict"]
+        )
+        tokens = CounterMetricFamily("claude_proxy_tokens", "Tokens that results report.", labels=["kind"])
+        for key, count in sorted(totals.items()):
+            if key[0] == "messages":
+                messages.add_metric(key[1:], count)
+            elif key[0] == "tokens":
+                tokens.add_metric(key[1:], count)
+        yield messages
+        yield tokens
+        for name, text in (
+            ("sessions_recorded", "Sessions, those that were removed included."),
+            ("turns", "Results of Claude Code."),
+            ("events", "Events of sessions."),
+            ("lost_records", "Records that could not be written: the gaps in logs."),
+        ):
+            key = ("sessions",) if name == "sessions_recorded" else (name,)
+            yield _counter(f"claude_proxy_{name}", text, totals[key])
+        yield _counter(
+            "claude_proxy_cost_dollars",
+            "Costs that results report, in US dollars.",
+            totals["microdollars",] / 1e6,
+        )
+        yield _gauge(
+            "claude_proxy_index_behind_bytes",
+            "What live logs hold that is not indexed yet.",
+            self._shared.store.health().behind_bytes,
+        )
+
+    def _disk(self) -> Iterable[Metric]:
+        folder = self._shared.data_dir
+        with suppress(OSError):
+            disk = shutil.disk_usage(folder)
+            yield _gauge("claude_proxy_disk_free_bytes", "Room on the data directory's disk.", disk.free)
+            yield _gauge("claude_proxy_disk_size_bytes", "Size of the data directory's disk.", disk.total)
+        there = list_backups(folder)
+        yield _gauge("claude_proxy_backups", "Copies that there are.", len(there))
+        with suppress(OSError, IndexError):
+            made = os.stat(os.path.join(backups_dir(folder), there[-1])).st_mtime
+            yield _gauge("claude_proxy_backup_time_seconds", "When the newest copy was made.", made)
+
+
+def _gauge(name: str, text: str, value: float) -> Metric:
+    return GaugeMetricFamily(name, text, value)
+
+
+def _counter(name: str, text: str, value: float) -> Metric:
+    return CounterMetricFamily(name, text, value)

@@ -1,0 +1,95 @@
+"""Judges what clients send by the published specifications: in the server itself, or in a process of its pool."""
+
+import threading
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from proxy.api.validation import ValidationAnswer, ValidationBatchRequest, ValidationRequest
+from proxy.custom_schemas import PREFIX, CustomSchemas, TimeLimitError
+from proxy.protocol.specifications import SchemaJudge, UnknownSpecificationError, forget, judge_for
+from proxy.server.base.decoding import decoded
+from proxy.server.base.refusals import TooLargeError, UnprocessableError
+
+if TYPE_CHECKING:
+    from proxy.custom_schemas.judge import CustomJudge
+    from proxy.protocol.judge import Judge
+
+__all__ = ["CustomSchemaError", "judged"]
+
+
+class CustomSchemaError(Exception):
+    """A schema is one that users bring, by which only a process is to judge for which nobody else waits."""
+
+
+class _Request(ValidationRequest, frozen=True, kw_only=True):
+    """The same, with the message as it was sent: what is judged is its text."""
+
+    data: msgspec.Raw
+
+
+class _Batch(ValidationBatchRequest, frozen=True, kw_only=True):
+    requests: list[_Request]
+
+
+_one = msgspec.json.Decoder(_Request)
+_many = msgspec.json.Decoder(_Batch)
+_judges = threading.local()
+
+
+def judged(
+    body: bytes, *, is_batch: bool, most_bytes: int, keep: bool, custom: CustomSchemas | None = None
+) -> bytes:
+    """Return the answer to a request, or to a batch of them, as JSON.
+
+    ``most_bytes``: of one message; ``keep``: whether compiled schemas are kept for the next time; ``custom``: those
+    that users bring.
+
+    Raises:
+        CustomSchemaError: such a schema is named, and ``custom`` is None.
+        BadRequestError, UnprocessableError: the body is not what it should be, or names an unknown schema.
+        TooLargeError: a message is too large.
+    """
+    if not keep:
+        _judges.__dict__.clear()
+        forget()
+    if not is_batch:
+        return _answer(decoded(body, _one), most_bytes, custom)
+    requests = decoded(body, _many).requests
+    return b"[%b]" % b",".join([_answer(wanted, most_bytes, custom) for wanted in requests])
+
+
+def _answer(wanted: _Request, most_bytes: int, custom: CustomSchemas | None) -> bytes:
+    data = bytes(wanted.data)
+    if len(data) > most_bytes:
+        raise TooLargeError(f"`data` has {len(data)} bytes; validation.max_validation_size is {most_bytes}.")
+    try:
+        judgement = _judge(wanted.schema_type, custom).judge(data)
+    except TimeLimitError as error:
+        raise UnprocessableError(f"schema_type {wanted.schema_type!r}: {error}; make it simpler.") from None
+    return msgspec.json.encode(ValidationAnswer.of(judgement, wanted.request_id))
+
+
+def _judge(name: str, custom: CustomSchemas | None) -> "Judge | SchemaJudge | CustomJudge":
+    """Return this thread's judge for a schema: a judge learns as it goes, and is not to be shared."""
+    if name.startswith(PREFIX):
+        return _custom_judge(name, custom)
+    known: dict[str, Judge | SchemaJudge] = _judges.__dict__.setdefault("by_name", {})
+    judge = known.get(name)
+    if judge is None:
+        try:
+            judge = known[name] = judge_for(name)
+        except UnknownSpecificationError as error:
+            raise UnprocessableError(f"schema_type: {error}") from None
+    return judge
+
+
+def _custom_judge(name: str, custom: CustomSchemas | None) -> "CustomJudge":
+    if custom is None:
+        raise CustomSchemaError
+    from proxy.custom_schemas.judge import CustomJudge  # noqa: PLC0415 - only where there are any
+
+    try:
+        return CustomJudge(custom, name)
+    except KeyError as error:
+        raise UnprocessableError(f"schema_type: {error.args[0]}") from None
