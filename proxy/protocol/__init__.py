@@ -1,8 +1,8 @@
 """The specification at work: is this line a message, and is it a right one?
 
-`Judge` gives each line of a stream its `Judgement`; `is_message` tells whether a stream carries messages
-at all. Shapes are defined in `schemas/` and
-nowhere else. Nothing here does I/O, apart from reading those files when a kind of message is first seen.
+`Judge` gives each line of a stream its `Judgement`; `is_message` tells whether a stream carries messages at all.
+What a message looks like is defined in `schemas/` and nowhere else. Nothing here does I/O, apart from reading those
+files when a kind of message is first seen.
 """
 
 import sys

@@ -20,10 +20,13 @@ Kind = Literal["type", "subtype", "field", "block", "value"]
 Stream = Literal["stdin", "stdout"]
 
 LONGEST_VALUE = 100
+"""Characters: more than any name or known value of the protocol has (45, in Claude Code 2.1.332)."""
 LONGEST_PATH = 1000
+"""Characters: names that a client made up may be of any length, and a path consists of them."""
 
 _KINDS = {str: "string", dict: "object", list: "array", bool: "boolean", type(None): "null"}
 _OTHER: dict[Stream, Stream] = {"stdin": "stdout", "stdout": "stdin"}
+# Requests without a reply that are remembered: a session has a handful, so more of them are somebody's mistake.
 _MOST_ASKED = 10_000
 
 

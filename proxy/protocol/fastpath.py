@@ -42,10 +42,10 @@ class _AnyObject(msgspec.Struct, gc=False):
     """Any object: all its fields are skipped."""
 
 
-class _Picked:
-    """An object that may lack its tag, or have one of no row, which msgspec has no union for.
+class _Discriminated:
+    """An object whose tag may be missing, or one that no row lists: msgspec has no tagged union for these.
 
-    It is checked once it is decoded, against the struct that its tag picks.
+    msgspec decodes it as `Any` and calls `_checked`, which converts it to the struct of its tag.
     """
 
     tag: str
@@ -54,16 +54,16 @@ class _Picked:
     other: Any
 
 
-# Types by what they are made of: many objects of the protocol are alike, and a type takes 5 KB.
-_made: dict[object, Any] = {}
+# All types so far, by what they consist of: many objects of the protocol have the same fields, and a type takes 5 KB.
+_types: dict[object, Any] = {}
 
 
-def _checked(kind: type[_Picked], value: Any) -> _Picked:
-    """Return an instance of one of those types for an object that is right. ValidationError: it is not."""
+def _checked(kind: type[_Discriminated], value: Any) -> _Discriminated:
+    """Return an instance of the type for a value that it takes. Raise ValidationError or ValueError for any other."""
     picked = kind.rows.get(value.get(kind.tag, kind.default), kind.other) if isinstance(value, dict) else None
     if picked is None:
         raise ValueError("no row for this")
-    # A struct, for which msgspec keeps what it knows of it. Of a union it would find that out each time.
+    # msgspec caches what it knows of a struct. For a union it would find that out again with each call.
     msgspec.convert(value, picked, dec_hook=_checked)
     return kind()
 
@@ -74,22 +74,22 @@ def decoder(kind: Any) -> msgspec.json.Decoder[Any]:
 
 
 class Compiler:
-    """Compiles schemas. Types of files are kept, so that what many messages share is made once.
+    """Compiles schemas. The type of a schema file is cached, so that messages which share a part share its type.
 
-    `closed` makes types that take only what the schema names: no further fields, and of strings with known values
-    only those. They tell messages without drift from those that are worth a closer look.
+    `closed`: the types take only what the schema names, no further fields, and of strings with known values only
+    those. A message that such a type takes has no drift; the others get a closer look.
 
-    `any_tag` makes types that take objects with tags of no row as well, for more time and memory: what they are made
-    for is decoded whole.
+    `any_tag`: the types also take objects with a tag that no row lists. They need more time and memory, as such
+    an object is decoded completely.
     """
 
     def __init__(self, *, closed: bool = False, any_tag: bool = False) -> None:
         self._closed = closed
         self._any_tag = any_tag
-        # An object that is decoded whole has no raw parts.
+        # An object that is decoded completely has no raw parts.
         self._anything: Any = Any if any_tag else msgspec.Raw
         self._only: dict[str, set[str]] = {}
-        self._kept: dict[str, Any] = {}
+        self._of_files: dict[str, Any] = {}
 
     def compile(self, name: str, only: dict[str, set[str]] | None = None) -> Any:
         """Return the type for the schema file of that name.
@@ -107,9 +107,9 @@ class Compiler:
     def _file(self, name: str) -> Any:
         if name in self._only:
             return self._type(load(name), name)
-        if name not in self._kept:
-            self._kept[name] = self._type(load(name), name)
-        return self._kept[name]
+        if name not in self._of_files:
+            self._of_files[name] = self._type(load(name), name)
+        return self._of_files[name]
 
     def _type(self, schema: Schema, name: str) -> Any:
         if "$ref" in schema:
@@ -169,7 +169,7 @@ class Compiler:
         tag = choice.tag
         common = self._fields({**schema, "allOf": [s for s in schema["allOf"] if "if" not in s]}, name)
         if self._any_tag or choice.default is not None:
-            return self._picked(common, name, choice)
+            return self._discriminated(common, name, choice)
         common.pop(tag)
         # Of a closed vocabulary also the tags that have nothing of their own.
         tags = choice.rows.keys() | set(schema["properties"][tag].get("enum", ()))
@@ -187,7 +187,7 @@ class Compiler:
             tuple(self._struct(rows[value], tag_field=tag, tag=value) for value in sorted(rows))
         ]
 
-    def _picked(self, common: _Fields, name: str, choice: Table) -> Any:
+    def _discriminated(self, common: _Fields, name: str, choice: Table) -> Any:
         tag = choice.tag
         rest = {key: field for key, field in common.items() if key != tag}
         rows = {}
@@ -196,10 +196,10 @@ class Compiler:
             rows[value] = self._struct({**fields, tag: (type(value), value != choice.default)})
         other = None if self._closed else self._struct(common)
         parts = (tag, choice.default, frozenset(rows.items()), other)
-        if parts not in _made:
+        if parts not in _types:
             attributes = {"tag": tag, "default": choice.default, "rows": rows, "other": other}
-            _made[parts] = type("Picked", (_Picked,), attributes)
-        return _made[parts]
+            _types[parts] = type("Discriminated", (_Discriminated,), attributes)
+        return _types[parts]
 
     def _row(self, common: _Fields, name: str, choice: Table, value: str) -> _Fields:
         """Return the fields of objects with that tag, but for the tag itself."""
@@ -209,9 +209,8 @@ class Compiler:
         own = self._fields(row, row_name)
         own.pop(choice.tag, None)
         for key, (kind, _) in own.items():
-            if (
-                kind is self._anything and key in common
-            ):  # the row says no more of it than that it must be there
+            # A row that requires a field and does not define it.
+            if kind is self._anything and key in common:
                 own[key] = (common[key][0], True)
                 common = {**common, key: own[key]}
         if any(own[key] != common[key] for key in own.keys() & common.keys()):
@@ -238,8 +237,8 @@ class Compiler:
     def _struct(self, fields: _Fields, **tags: Any) -> Any:
         """Make a struct. Its attributes are numbered: names on the wire need not be Python's."""
         parts = (self._closed, frozenset(fields.items()), frozenset(tags.items()))
-        if parts in _made:
-            return _made[parts]
+        if parts in _types:
+            return _types[parts]
         ordered = sorted(fields, key=lambda key: not fields[key][1])
         attributes = {key: f"f{number}" for number, key in enumerate(ordered)}
         specs = [
@@ -247,10 +246,10 @@ class Compiler:
             for key in ordered
         ]
         rename = {attribute: key for key, attribute in attributes.items()}
-        _made[parts] = msgspec.defstruct(
+        _types[parts] = msgspec.defstruct(
             "Message", specs, gc=False, rename=rename, forbid_unknown_fields=self._closed, **tags
         )
-        return _made[parts]
+        return _types[parts]
 
     def _union(self, members: list[Any]) -> Any:
         """Return the union of the members, less those that msgspec cannot tell apart from an earlier one."""

@@ -23,6 +23,7 @@ from proxy.protocol.sentences import Fault, Path, violation
 from proxy.protocol.verdict import VALID, Judgement, Violation
 
 MAX_ERRORS = 20
+"""Of one message. A person mends a few and looks again; with a thousand a record would be longer than its line."""
 
 KEYWORDS = fastpath.ANNOTATIONS | {
     *("$ref", "type", "const", "enum", "anyOf", "allOf", "if", "then"),
@@ -33,6 +34,7 @@ KEYWORDS = fastpath.ANNOTATIONS | {
 """What a schema may say. A test holds the files to it."""
 
 _KINDS = {b'"': "string", b"{": "object", b"[": "array", b"t": "boolean", b"f": "boolean", b"n": "null"}
+# Bytes of a value that may be one of a few known ones: of at most 45 characters, for each of which an escape takes six.
 _LONGEST_OPTION = 1 << 10
 
 _Faults = Iterator[Fault]

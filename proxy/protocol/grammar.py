@@ -42,13 +42,15 @@ _BYTES_A_STRING = 1 << 9
 _LONGEST_ESCAPE = 12
 _END_OF_VALUE = r"trailing characters \(byte (\d+)\)"
 
+# Bytes of a line that are looked at together, so that there is never a second copy of a long one.
 _CHUNK = 1 << 16
+# Bytes from which on it matters how many values a line holds: a Python object takes `_ROOMY` bytes and more.
 _LONG = 1 << 20
-# A decoded value takes this many bytes and more.
 _ROOMY = 32
 _NOT_A_BRACKET = bytes(set(range(256)) - set(b'{}[]"'))
 _BRACES_ONLY = bytes.maketrans(b"[]", b"{}")
 _STEPS = bytes.maketrans(b"{}", b"\x01\xff")  # one up, one down, as signed bytes
+# Brackets that are counted together. On deeply nested lines 128 and 256 take half as long as 64, an eighth of 1024.
 _BLOCK = 128
 _DIGITS = b"0123456789"
 _RUN_OF_DIGITS = rb"[0-9]++"

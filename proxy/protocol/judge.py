@@ -46,7 +46,10 @@ _TOGETHER = "stream_event"
 
 # The first bytes of a message as JavaScript and as Python's json write it.
 _OPENINGS = (b'{"type":"', b'{"type": "')
+# The type's quotation mark is behind these bytes, in both ways of writing; before it stands the head of a line.
 _AFTER_OPENING = 10
+# Bytes and number of the heads that are learned: real ones have at most 38 bytes, those of the longest type, and there
+# are as many as types and first fields.
 _LONGEST_HEAD = 40
 _MOST_HEADS = 100
 _MOST_AT_ONCE = 2 * grammar.LONG  # a read, and what was left of the one before

@@ -20,7 +20,7 @@ _REST_OF_STRING = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 _SQUARE = bytes.maketrans(b"{}", b"[]")
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]"))
 _STEPS = bytes.maketrans(b"[]", b"\x01\xff")  # one up, one down, as signed bytes
-_BLOCK = 128
+_BLOCK = 128  # see `grammar`
 
 
 def is_dense(text: bytes | memoryview) -> bool:

@@ -9,7 +9,7 @@ from proxy.protocol.verdict import Violation
 
 Path = tuple[str | int, ...]
 
-_LONGEST_QUOTE = 60
+_LONGEST_QUOTE = 60  # bytes: a sentence with it fits on a line of 120
 _FORMATS = {"date-time": "a time as in RFC 3339, with a zone"}
 _BOUNDS = {
     "minLength": "at least {} characters",
