@@ -9,7 +9,7 @@ from proxy.events.timestamps import TimestampCodec, parse_timestamp
 from proxy.events.vocabulary import STATES, Name, State
 
 _LONGEST_TITLE = 200
-_OF_THE_CALLER: Final = frozenset((None, "human", "unclassified"))
+OF_THE_CALLER: Final = frozenset((None, "human", "unclassified"))
 """Origins of results that belong to whoever asked last; older releases name none."""
 
 
@@ -166,15 +166,15 @@ class Emitter:
 
         What it left open is over with it, but for what works in the background.
 
-        A result whose origin is not that of the open run's prompt belongs to a turn that Claude Code took before it:
-        what has come since the prompt was that turn's, and the prompt's own begins now.
+        Of a result of another turn (see `is_of_another_turn`), what has come since the prompt was that turn's, and the
+        prompt's own begins now.
         """
         session = self.session
         run = session.run
         if run is None:
             return
         waiting = None
-        if run.prompted and origin not in _OF_THE_CALLER and origin != run.origin:
+        if self.is_of_another_turn(origin):
             waiting, run = run, Run(self._next_run_id(), run.seq, run.since_us, interrupted=run.interrupted)
             self.emit("run_started", run, unprompted=True, origin=origin, ahead_of=waiting.run_id)
             waiting.since_us, waiting.heard, waiting.interrupted = self.timestamp_us, False, False
@@ -185,9 +185,14 @@ class Emitter:
         if session.followed is not None and not run.prompted:
             fields["unprompted"] = True
         told = {"outcome": outcome.kind, "outcome_reason": outcome.reason or None, **fields}
-        if origin not in _OF_THE_CALLER:
+        if origin not in OF_THE_CALLER:
             told["origin"] = origin
         self.emit(_ENDS.get(outcome.kind, "run_failed"), run, **told)
+
+    def is_of_another_turn(self, origin: str | None) -> bool:
+        """Whether a result of that origin belongs to a turn that Claude Code took before the open run's prompt."""
+        run = self.session.run
+        return run is not None and run.prompted and origin not in OF_THE_CALLER and origin != run.origin
 
     def _open_run(
         self, message: str, *, prompted: bool = False, origin: str | None = None, is_command: bool = False

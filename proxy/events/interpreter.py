@@ -10,6 +10,7 @@ Rules it lives by:
 * Messages that most of a session's traffic consists of, and that make no events, are counted without being decoded.
 """
 
+import contextlib
 from typing import Any
 
 import msgspec
@@ -40,13 +41,10 @@ class Interpreter:
     def take(self, record: Record) -> list[Event]:
         """Return the events that a record makes, oldest first."""
         session, emitter = self.session, self._emitter
-        try:
-            # In a log of somebody else's writing time may run back: nothing there takes less than no time.
-            timestamp_us = max(emitter.codec.parse(record.ts), session.last_record_us)
-        except ValueError:
-            timestamp_us = (
-                session.last_record_us
-            )  # written by somebody else: the record before tells the time
+        # A log that others write may tell no time, or one that runs back: nothing in it takes less than no time.
+        timestamp_us = session.last_record_us
+        with contextlib.suppress(ValueError):
+            timestamp_us = max(timestamp_us, emitter.codec.parse(record.ts))
         emitter.begin(record.seq, timestamp_us)
         session.last_seq, session.last_record_us = record.seq, timestamp_us
         session.crash = None  # the log goes on, so nobody died

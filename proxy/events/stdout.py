@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from proxy.events import outcome, system
-from proxy.events.emitter import Emitter
+from proxy.events.emitter import OF_THE_CALLER, Emitter
 from proxy.events.fields import Message, inner, integer, items, number, present, text, texts
 from proxy.events.session import Question, Tool
 from proxy.events.spending import stated_usage
@@ -135,20 +135,21 @@ def _result(emitter: Emitter, message: Message) -> None:
     session = emitter.session
     origin = text(inner(message, "origin"), "kind")
     if session.run is None:
-        # A turn that nobody asked for and that did not even begin, such as after a session to resume that is not there.
-        emitter.start_unprompted_run("result", origin)
+        if session.queued and origin in OF_THE_CALLER:
+            emitter.start_run(session.queued.pop(0), "result")
+        else:
+            # One that nobody asked for and that did not even begin, as after a session to resume that is not there.
+            emitter.start_unprompted_run("result", origin)
     cost = session.spending.take(number(message, "total_cost_usd"), stated_usage(message))
     run = session.run
     became = outcome.of_result(
         message,
         interrupted=run is not None and run.interrupted,
-        blocked=None if run is None else run.blocked,
+        blocked=None if run is None or emitter.is_of_another_turn(origin) else run.blocked,
         is_command=run is not None and run.is_command,
     )
     turns = integer(message, "num_turns")
-    if (
-        turns != 0 or became.kind != "ok"
-    ):  # else it was a local command or a notice: nothing that could go wrong
+    if turns != 0 or became.kind != "ok":  # else it was a local command or a notice, which changes nothing
         session.last_turn = became
     fields = {
         "turns": turns,

@@ -23,9 +23,8 @@ def parse_timestamp(text: str) -> int:
 def format_timestamp(timestamp_us: int) -> str:
     """Return the timestamp as records have it: UTC, six digits of a second, ``Z``."""
     local = (_EPOCH + timestamp_us * _MICROSECOND).replace(tzinfo=None)
-    return (
-        local.isoformat(timespec="microseconds") + "Z"
-    )  # `strftime` would write the year 524 without its zero
+    # And not `strftime`, which writes the year 524 without its zero.
+    return local.isoformat(timespec="microseconds") + "Z"
 
 
 class TimestampCodec:

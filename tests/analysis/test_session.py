@@ -19,6 +19,24 @@ def test_recorded_sessions_are_analysed(name: str) -> None:
     assert len(report.summary) >= 2
 
 
+def test_a_turn_that_was_taken_before_the_prompt() -> None:
+    """What was done before its result came is that turn's; the prompt's own has its own tools, time and cost."""
+    made = Made().begin(0, "what is it?").call(10, "a").answer(20, "a").call(30, "b").answer(40, "b")
+    made.at(50, "run_started", run_id="run-2", unprompted=True, origin="peer", ahead_of="run-1")
+    made.at(50, "run_completed", run_id="run-2", subtype="success", outcome="ok", cost_usd=0.25)
+    made.call(60, "c").answer(70, "c").end(90, cost_usd=0.5, outcome="ok")
+    first, second = made.over(100).report().turns
+    assert (first.run_id, first.prompt) == ("run-2", "(begun by Claude Code: peer)")
+    assert (first.tool_calls, first.duration_ms, first.cost_usd, first.outcome) == (2, 50, 0.25, "completed")
+    assert (second.run_id, second.prompt) == ("run-1", "what is it?")
+    assert (second.tool_calls, second.duration_ms, second.cost_usd, second.outcome) == (
+        1,
+        40,
+        0.5,
+        "completed",
+    )
+
+
 def test_time_goes_into_exactly_one_thing() -> None:
     """Waiting for the model, for tools, for a permission and for the user are told apart, and nothing counts twice."""
     made = Made().begin(10).call(110, "a").ask(120, "a").decide(620, "a").answer(1620, "a")

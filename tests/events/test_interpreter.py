@@ -225,6 +225,27 @@ def test_a_result_that_is_the_prompts(origin: dict[str, str] | None) -> None:
     assert session.run is None
 
 
+def test_queued_prompts_without_an_init_take_their_results() -> None:
+    """A result without anything before it is that of the prompt that waits, unless it is of another origin."""
+    made = LogMaker()
+    later = {**USER, "message": {"role": "user", "content": "later"}}
+    log = made.started(["claude", "--input-format", "x"]) + made.lines("stdin", USER, later)
+    notice = result(0.1, num_turns=0, result="", origin={"kind": "task-notification"})
+    log += made.lines("stdout", result(0.1, result="a"), notice, result(0.2, result="b"))
+    events, session = interpreted(log)
+    prompts = {
+        event.data["run_id"]: event.data.get("prompt")
+        for event in events
+        if event.event_type == "run_started"
+    }
+    assert [(prompts[data["run_id"]], data["result"]) for data in run_ends(events)] == [
+        ("hi", "a"),
+        (None, ""),
+        ("later", "b"),
+    ]
+    assert session.queued == []
+
+
 def test_an_interrupt_hits_the_turn_that_is_taken_first() -> None:
     """An interrupt during another turn does not count against the prompt that waits."""
     made = LogMaker()

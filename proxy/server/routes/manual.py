@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from types import GenericAlias
 
 from proxy import __version__
+from proxy.events.outcome import OUTCOMES
 from proxy.events.vocabulary import EVENTS, STATES
 from proxy.server.access.guard import default_access
 from proxy.server.routes.route import Parameter, Route, plain, schema_name
@@ -22,7 +23,8 @@ def manual(routes: Sequence[Route]) -> str:
         groups.setdefault(_group(route.path), []).append(route)
     chapters = [_chapter(name, group) for name, group in groups.items()]
     index = "".join(_index(name, group) for name, group in groups.items())
-    index += '<h2>meanings</h2><a href="#streams">streams</a><a href="#events">events</a><a href="#states">states</a>'
+    meanings = ("streams", "events", "states", "outcomes")
+    index += "<h2>meanings</h2>" + "".join(f'<a href="#{name}">{name}</a>' for name in meanings)
     return _PAGE.format(
         version=__version__,
         index=index,
@@ -31,6 +33,7 @@ def manual(routes: Sequence[Route]) -> str:
             ("event", "is", "comes from", "carries"),
             ((f"`{name}`", kind.title, kind.source, ", ".join(kind.fields)) for name, kind in EVENTS.items()),
         ),
+        outcomes=_table(("outcome", "means"), ((f"`{name}`", text) for name, text in OUTCOMES.items())),
         states=_table(("state", "is"), ((f"`{name}`", kind.meaning) for name, kind in STATES.items())),
     )
 
@@ -136,5 +139,9 @@ and <code>run_id</code> where a run is open.</p>
 {events}
 <h2 id="states">states</h2>
 {states}
+<h2 id="outcomes">outcomes</h2>
+<p>What became of a session that is over (<code>outcome</code>, with a sentence in <code>outcome_reason</code>), and in
+the events that end it, of a turn.</p>
+{outcomes}
 </main></body></html>
 """

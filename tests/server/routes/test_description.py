@@ -7,6 +7,7 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
+from proxy.events.outcome import OUTCOMES
 from proxy.events.vocabulary import EVENTS, STATES
 from proxy.server.routes.route import plain
 from proxy.server.routes.table import ROUTES
@@ -87,7 +88,7 @@ async def test_docs_name_every_route(rig: Rig) -> None:
     assert response.content_type == "text/html"
     for route in ROUTES:
         assert plain(route.path) in page
-    for name in (*EVENTS, *STATES):
+    for name in (*EVENTS, *STATES, *OUTCOMES):
         assert f"<code>{name}</code>" in page
 
 
