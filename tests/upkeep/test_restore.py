@@ -84,13 +84,9 @@ async def test_all_answers_are_the_same(source: Path, archive: str, tmp_path: Pa
             for answer in answers[-1].values():
                 answer.pop("after", None)  # a place in this index
                 for one in (answer, *answer.get("sessions", [])):
-                    one.pop("log", None)
+                    one.pop("log", None)  # a path, which is another one
             counts = await rig.get("/api/v1/monitoring/status")
             answers[-1]["counts"] = {name: counts[name] for name in ("total_sessions", "total_events")}
-            for session in answers[-1]["/api/v1/monitoring/sessions"]["sessions"]:
-                del session["log"]  # a path, which is another one
-            for number in range(len(NAMES)):
-                del answers[-1][f"/api/v1/monitoring/sessions/s{number}"]["log"]
     assert answers[0] == answers[1]
     assert len(answers[0][pages]["events"]) > 50
 
