@@ -165,7 +165,9 @@ class Failures:
         data = context.event.data
         at = (context.seq, context.event.timestamp_us)
         signal, code = text(data, "signal"), integer(data, "exit_code")
-        if text(data, "state") == "failed":
+        if text(data, "state") == "failed" and "outcome" in data:
+            self._over.add("abnormal_exit", "critical", at, str(data.get("outcome_reason")), signal=signal)
+        elif text(data, "state") == "failed":
             said = (
                 "The log does not end and nobody writes it: the wrapper was killed, or the machine stopped."
             )

@@ -147,7 +147,7 @@ class SessionAnalysis:
                 until_us,
             ),
         )
-        return summarised(analysis)
+        return summarised(analysis, figures.results)
 
     def _begin(self, us: int, data: Message) -> None:
         """Begin with the first event; the command has been starting for a while by then."""

@@ -22,6 +22,7 @@ from proxy.events import Event
 from proxy.events.fields import Message, inner, integer, text
 from proxy.events.figures import call_outcome, run_outcome
 from proxy.events.formatting import SUMMARY_FIELDS
+from proxy.events.timestamps import parse_timestamp
 from proxy.events.vocabulary import OVER
 
 __all__ = ["AGENT_TOOLS", "MOST_OPEN", "Kind", "Span", "Spans", "seq_of", "shortened"]
@@ -100,7 +101,7 @@ class Spans:
     def take(self, event: Event) -> list[Span]:
         """Return the spans that end with an event, inner ones first."""
         self._closed = []
-        data, us, kind = event.data, event.timestamp_us, event.event_type
+        data, us, kind = event.data, _happened_us(event), event.event_type
         self._state = text(data, "state") or self._state
         match kind:
             case "run_started":
@@ -324,6 +325,14 @@ class Spans:
     def _close(self, span: Span, outcome: str, data: Message, us: int) -> None:
         span.end_us, span.end_seq, span.outcome = max(us, span.start_us), seq_of(data), outcome
         self._closed.append(span)
+
+
+def _happened_us(event: Event) -> int:
+    """Return when something happened: in an interactive session it is heard of later."""
+    try:
+        return parse_timestamp(text(event.data, "at") or "")
+    except ValueError:
+        return event.timestamp_us
 
 
 def seq_of(data: Message) -> int | None:

@@ -23,17 +23,23 @@ ACTIVITIES: Final[dict[Activity, str]] = {
 """What a session waits for, in words."""
 
 
-def summarised(analysis: Analysis) -> Analysis:
-    """Return the analysis with its sentences."""
+def summarised(analysis: Analysis, results: int) -> Analysis:
+    """Return the analysis with its sentences; ``results``: turns of which the end is on record."""
     if not analysis.events:
         return msgspec.structs.replace(analysis, summary=["Nothing is known of this session yet."])
-    sentences = [_did(analysis), _time(analysis), _money(analysis.cost), _wrong(analysis), _waited(analysis)]
+    sentences = [
+        _did(analysis, results),
+        _time(analysis),
+        _money(analysis.cost),
+        _wrong(analysis),
+        _waited(analysis),
+    ]
     return msgspec.structs.replace(analysis, summary=[one for one in sentences if one])
 
 
-def _did(analysis: Analysis) -> str:
+def _did(analysis: Analysis, results: int) -> str:
     totals = analysis.totals
-    without_result = sum(analysis.turn_outcomes.values()) - totals.turns
+    without_result = sum(analysis.turn_outcomes.values()) - results
     parts = [quantity(totals.turns, "turn") if totals.turns or not without_result else ""]
     if without_result > 0:
         parts.append(f"{quantity(without_result, 'turn')} without a result")
@@ -43,7 +49,10 @@ def _did(analysis: Analysis) -> str:
         parts.append(f"{quantity(totals.tool_calls, 'tool call')} ({most}{more})")
     if totals.subagents:
         parts.append(quantity(totals.subagents, "subagent"))
-    return f"{', '.join(filter(None, parts))} in {format_duration(analysis.duration_ms)}; {_STATES[analysis.state]}."
+    state = _STATES[analysis.state]
+    if analysis.state == "failed" and all(one.kind != "crashed" for one in analysis.anomalies):
+        state = "Claude Code was killed"
+    return f"{', '.join(filter(None, parts))} in {format_duration(analysis.duration_ms)}; {state}."
 
 
 _STATES = {

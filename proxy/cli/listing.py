@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["print_running", "print_table"]
 
 _STYLES = {"ended": "dim", "failed": "bold red", "executing": "bold green", "waiting": "bold yellow"}
+_MORE = {"suspended": "suspended", "background": "a shell runs in the background"}
 _COLUMNS = (
     Column("session", right=False),
     Column("state", right=False),
@@ -98,7 +99,9 @@ def _tell_running(console: Console, session_id: str, one: dict[str, Any]) -> Non
         str(one["model"] or ""),
         f"pid {one['pid']}" if one["pid"] else "",
     ]
-    state, *facts = [f"{one['state']} {facts[0]}".rstrip(), *filter(None, facts[1:])]
+    more = [name for name in ("suspended", "background") if one.get(name)]
+    called = f"{one['state']} ({', '.join(_MORE[name] for name in more)})" if more else one["state"]
+    state, *facts = [f"{called} {facts[0]}".rstrip(), *filter(None, facts[1:])]
     style = _STYLES.get(one["state"], "bold")
     head = Text.assemble(
         (session_id, "bold"), "  ", (state, style), printable("".join(f", {fact}" for fact in facts))

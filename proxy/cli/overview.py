@@ -23,6 +23,7 @@ from proxy.server.background import server_address
 from proxy.sessions import catalogue
 from proxy.sessions.identity import log_path
 from proxy.sessions.private import check_data_dir
+from proxy.sessions.process import is_stopped
 from proxy.sessions.reader import Entry, LogReader
 from proxy.sessions.unrecorded import unrecorded
 from proxy.store.embedded.known import known_sessions
@@ -170,9 +171,15 @@ def _described(data_dir: str, infos: list[SessionInfo]) -> list[dict[str, Any]]:
             interpreters[info.path].session.mark_crashed()
     unknown: dict[str, Any] = {"complete": False, "turns": None, "cost": None, "tokens": {}, "counts": {}}
     return [
-        describe(interpreters[info.path].session, now_us) | ({} if info.path in whole else unknown)
+        describe(interpreters[info.path].session, now_us)
+        | {"suspended": _is_suspended(info)}
+        | ({} if info.path in whole else unknown)
         for info in infos
     ]
+
+
+def _is_suspended(info: SessionInfo) -> bool:
+    return info.state == "running" and info.pid is not None and is_stopped(info.pid)
 
 
 def _not_too_long(infos: list[SessionInfo], offsets: dict[str, int]) -> dict[str, int]:

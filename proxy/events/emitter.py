@@ -80,6 +80,8 @@ class Emitter:
         }
         if (run := run or session.run) is not None:
             head["run_id"] = run.run_id
+        if self.timestamp_us != self._record_us:
+            head["at"] = self.codec.format(self.timestamp_us)
         self.events.append(Event(event, timestamp_us, {**head, **fields, **head}))
 
     def emit_posted(self, event_type: str, data: dict[str, Any]) -> None:
@@ -96,8 +98,12 @@ class Emitter:
     def resolve_permission(
         self, request_id: str, question: Question, /, until_us: int | None = None, **answer: Any
     ) -> None:
-        """Add the event of what came of a question for permission. The tool did not run meanwhile."""
-        waited_us = max(0, (self.timestamp_us if until_us is None else until_us) - question.since_us)
+        """Add the event of what came of a question for permission. The tool did not run meanwhile.
+
+        ``until_us``: when it was answered, if that was before what the record tells.
+        """
+        told_us, self.timestamp_us = self.timestamp_us, self.timestamp_us if until_us is None else until_us
+        waited_us = max(0, self.timestamp_us - question.since_us)
         tool = self.session.tools.get(question.tool_use_id or "")
         depth = {}
         if tool is not None:
@@ -112,6 +118,7 @@ class Emitter:
             **question.about_tool(),
             **depth,
         )
+        self.timestamp_us = told_us
 
     def _next_timestamp(self) -> int:
         session = self.session

@@ -4,6 +4,7 @@
 ``events``          what happened: events of the interpreter, and those that clients post
 ``turns``           results of Claude Code; a turn without one, as it goes on or was cut off, is not counted. Of an
                     interactive session: turns of its prompts that were neither interrupted nor cut off
+``results``         turns of which the end is on record, whatever they count for
 ``tool_calls``      calls of tools, by the main agent and by subagents, whatever became of them
 ``tool_failures``   calls that ended in an error, without those that were denied or interrupted
 ``tool_denials``    calls that never ran because somebody, a hook or a rule refused them
@@ -39,6 +40,7 @@ class Figures(msgspec.Struct, omit_defaults=True):
 
     events: int = 0
     turns: int = 0
+    results: int = 0
     tool_calls: int = 0
     tool_failures: int = 0
     tool_denials: int = 0
@@ -70,8 +72,9 @@ class Figures(msgspec.Struct, omit_defaults=True):
                 self.tool_failures += outcome == "failed"
                 self.tool_denials += outcome == "denied"
             case "run_completed" | "run_failed" | "run_interrupted" if "subtype" in data:
-                # Of an interactive session: the turns of its prompts.
-                self.turns += data.get("unprompted") is not True
+                self.results += 1
+                # Of an interactive session only turns of its prompts count that were not interrupted.
+                self.turns += data.get("unprompted") is not True and data.get("subtype") != "interrupted"
                 self._pay(dict(data))
             case "cost_updated":
                 self._pay(dict(data))

@@ -122,8 +122,13 @@ def _label(wait: dict[str, Any]) -> str:
         "task": f"a background task, {wait.get('description') or wait.get('task_id')}",
         "claude": f"Claude Code to answer {wait.get('request')}",
     }
-    if wait.get("kind") == "can_use_tool":
-        return f"permission to use {wait['tool'] or 'a tool'}"
+    match wait.get("kind"):
+        case "can_use_tool":
+            return f"permission to use {wait['tool'] or 'a tool'}"
+        case "input needed":
+            return "input at its terminal"
+        case "dialog open":
+            return "a dialog at its terminal"
     runs_there = ", which the caller runs" if wait.get("runs_in") == "client" else ""
     return labels.get(what, f"the {what}") + runs_there
 
@@ -173,8 +178,14 @@ def _waits(session: Session, now_us: int) -> list[dict[str, Any]]:
 def warnings(session: Session, now_us: int) -> list[tuple[str, str]]:
     """Return the known ways to hang that a session shows: a name and a sentence each."""
     if session.over:
-        return _after_the_end(session)
-    return [*_of_the_turn(session, now_us), *_of_requests(session, now_us)]
+        return [*_of_recording(session), *_after_the_end(session)]
+    return [*_of_recording(session), *_of_the_turn(session, now_us), *_of_requests(session, now_us)]
+
+
+def _of_recording(session: Session) -> Iterator[tuple[str, str]]:
+    if session.followed is not None and session.followed.not_recorded is not None:
+        which = "Not recorded" if session.over else "Running, not recorded"
+        yield "not_recorded", f"{which}: {session.followed.why_not_recorded}"
 
 
 def _of_the_turn(session: Session, now_us: int) -> Iterator[tuple[str, str]]:

@@ -39,6 +39,8 @@ _TOKENS: Final = dict(
 )
 _MOST_FINISHED = 200
 """Calls of subagents that are remembered as returned, for transcripts that come later than their results."""
+_SUBTYPES: Final = {"ok": "success", "interrupted": "interrupted"}
+"""What a turn's end has in place of a result's subtype, by outcome; all others are errors."""
 _SYNTHETIC: Final = "<synthetic>"
 """The model of answers that Claude Code writes itself."""
 
@@ -120,8 +122,7 @@ class _Line:
     def _interrupted(self) -> None:
         if self.session.run is not None:
             self.session.run.interrupted = True
-            self.emitter.end_run("user/interrupted", Outcome("interrupted", "The turn was interrupted."))
-            self.session.last_turn = Outcome("interrupted", "The turn was interrupted.")
+            self._end_run("user/interrupted", Outcome("interrupted", "The turn was interrupted."))
 
     def _began_by_itself(self, message: Message, words: str) -> None:
         self._notified(words)
@@ -286,8 +287,7 @@ class _Line:
         if run is None:
             return
         self.session.last_turn = outcome
-        if outcome.kind != "interrupted":
-            fields["subtype"] = "success" if outcome == OK else "error"
+        fields["subtype"] = _SUBTYPES.get(outcome.kind, "error")
         models = sum_of(self.session.spending.models, self.followed.usage)
         self.emitter.end_run(line, outcome, model_usage=models, **fields)
         if not self.followed.states_are_told:

@@ -408,6 +408,11 @@ FIELDS: Final[dict[str, dict[str, Any]]] = {
 _HEAD: Final[dict[str, dict[str, Any]]] = {
     "event": {"enum": list(EVENTS), "description": "What happened."},
     "timestamp": {"type": "string", "format": "date-time", "description": "RFC 3339, with a zone."},
+    "at": {
+        "type": "string",
+        "format": "date-time",
+        "description": "When it happened, where the record says so: it is recorded later, in an interactive session.",
+    },
     "state": {"enum": list(STATES), "description": "The session's state after the event."},
     "session_id": {
         "type": "string",

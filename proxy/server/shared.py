@@ -19,6 +19,7 @@ from proxy.server.work.pool import Pool
 from proxy.server.work.searches import Searches
 from proxy.sessions.catalogue import is_session_id
 from proxy.sessions.identity import log_path
+from proxy.sessions.process import is_stopped
 from proxy.store import Store
 
 __all__ = ["SHARED", "Shared", "now_us", "of"]
@@ -74,6 +75,7 @@ class Shared:
         until_us = session.last_record_us if catching_up else moment_us
         return describe(session, until_us) | {
             "catching_up": catching_up,
+            "suspended": not session.over and session.pid is not None and is_stopped(session.pid),
             "log": log_path(self.data_dir, session.session_id),
             **({"read_share": self.store.read_share(session.session_id)} if catching_up else {}),
         }

@@ -13,7 +13,7 @@ from proxy.store.model import Totals
 __all__ = ["decode_totals", "encode_totals", "totals_of"]
 
 _VERDICTS = frozenset(["valid", "invalid", "unknown", "malformed", "text", "unjudged"])
-_STREAMS = frozenset(["stdin", "stdout", "stderr", "api", "proxy"])
+_STREAMS = frozenset(["stdin", "stdout", "stderr", "transcript", "api", "proxy"])
 _TOKENS = frozenset(["input", "output", "cache_read", "cache_creation"])
 
 

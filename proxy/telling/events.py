@@ -44,7 +44,7 @@ def tell(event: Event, longest: int = LONGEST) -> Entry:
 
 def tell_line(record: Record, longest: int = LONGEST) -> Entry | None:
     """Return what a line says that makes no event: of stderr, or of a program that speaks no messages; else None."""
-    is_line = record.stream in ("stdin", "stdout", "stderr")
+    is_line = record.stream in ("stdin", "stdout", "stderr", "transcript")
     if not is_line or record.verdict == "malformed" or not _is_text(record):
         return None
     said = record.line()[: 4 * longest].decode(errors="replace").strip("\r\n")
@@ -76,7 +76,7 @@ def _entry(parts: list[Part], longest: int, event: str, about: Data) -> Entry:
             part, shortened = msgspec.structs.replace(part, text=said, fields=fields), True  # noqa: PLW2901
         told.append(part)
     return Entry(
-        timestamp=text(about, "timestamp") or "",
+        timestamp=text(about, "at") or text(about, "timestamp") or "",
         parts=told,
         event=event,
         seq=integer(about, "seq"),
@@ -100,8 +100,8 @@ def _started(data: Data) -> Iterator[Part]:
 def _initialized(data: Data) -> Iterator[Part]:
     if data.get("changed") is not True:
         return  # every turn begins with one
-    version = f"Claude Code {data.get('claude_code_version')}"
-    told = [data.get("model"), version, data.get("permission_mode")]
+    version = text(data, "claude_code_version")
+    told = [data.get("model"), version and f"Claude Code {version}", data.get("permission_mode")]
     yield Part("session", "init", ", ".join(str(one) for one in told if one), tone="faint")
     problems = data.get("problems")
     for problem in problems if isinstance(problems, list) else []:
@@ -114,7 +114,7 @@ def _ended(data: Data) -> Iterator[Part]:
     title = f"{how or 'no exit status'} after {format_duration(number(data, 'duration_ms') or 0)}"
     figures = [quantity(turns, "turn")] if (turns := integer(data, "turns")) else []
     figures += [] if (cost := number(data, "cost_usd")) is None else [format_dollars(cost)]
-    outcome = text(data, "outcome") or "ok"
+    outcome = text(data, "outcome") or ("unknown" if data.get("outcome_reason") else "ok")
     why = "" if outcome == "ok" else f"{outcome}: {data.get('outcome_reason')}"
     tone: Tone = "" if outcome == "ok" else "bad"
     yield Part("session", "ended", title, text=why, figures=figures, tone=tone)

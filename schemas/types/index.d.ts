@@ -2793,6 +2793,8 @@ export type Events = {
   event: "session_started" | "session_ended" | "session_initialized" | "run_started" | "run_completed" | "run_failed" | "run_interrupted" | "assistant_message" | "tool_started" | "tool_progress" | "tool_completed" | "tool_failed" | "permission_requested" | "permission_resolved" | "command_received" | "task_started" | "task_progress" | "task_updated" | "task_completed" | "task_failed" | "task_stopped" | "hook_started" | "hook_completed" | "notification" | "api_retry" | "rate_limited" | "compaction" | "cost_updated" | "status_changed" | "validation_failed" | "protocol_drift" | "recording_gap" | "error";
   /** RFC 3339, with a zone. */
   timestamp: string;
+  /** When it happened, where the record says so: it is recorded later, in an interactive session. */
+  at?: string;
   /** The session's state after the event. */
   state?: "starting" | "idle" | "executing" | "waiting" | "compacting" | "ended" | "failed";
   /** The session, as this proxy names it. */

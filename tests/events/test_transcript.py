@@ -102,7 +102,7 @@ def test_kept_and_taken_up_again() -> None:
 
 def essence(events: list[Event]) -> Counter[str]:
     """Return what happened, without what depends on when it was heard of."""
-    passing = {"seq", "timestamp", "state", "run_id", "prompt_seq", "waiting_ms", "duration_ms"}
+    passing = {"seq", "timestamp", "at", "state", "run_id", "prompt_seq", "waiting_ms", "duration_ms"}
     return Counter(
         json.dumps(
             [event.event_type, {key: one for key, one in event.data.items() if key not in passing}],

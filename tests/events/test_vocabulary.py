@@ -96,7 +96,7 @@ def _events_of(log: bytes) -> list[Event]:
 def test_the_interpreter_makes_every_event_of_the_table_and_no_other() -> None:
     """Each event of the table comes up, no other does, and none carries a field that the table does not have."""
     assert {event.event_type for event in emitted()} == set(EVENTS)
-    head = {"event", "timestamp", "state", "session_id", "run_id", "seq"}
+    head = {"event", "timestamp", "at", "state", "session_id", "run_id", "seq"}
     for event in emitted():
         assert set(event.data) - head <= set(EVENTS[event.event_type].fields), event  # type: ignore[index]
 

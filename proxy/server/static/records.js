@@ -10,8 +10,8 @@ import { Tree } from "./json.js";
 const ROW = 28;
 const FIRST_TEXT = 20000;
 const VERDICTS = ["valid", "invalid", "malformed", "unknown", "text"];
-const STREAMS = ["stdin", "stdout", "stderr", "proxy", "api", "log"];
-const ARROWS = { stdin: "→", stdout: "←", stderr: "⇠", proxy: "·", api: "+", log: "!" };
+const STREAMS = ["stdin", "stdout", "stderr", "transcript", "proxy", "api", "log"];
+const ARROWS = { stdin: "→", stdout: "←", stderr: "⇠", transcript: "≡", proxy: "·", api: "+", log: "!" };
 
 function Line({ one, chosen, choose }) {
   const number = one.seq ?? "";

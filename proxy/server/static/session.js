@@ -51,7 +51,7 @@ function Head({ one, now }) {
     ${one.problems?.map((problem) => html`<p class="warning"><${Text} value=${problem} /></p>`)}
     <div class="head-facts">
       <${Fact} name="duration"><span class="num">${(over ? duration : elapsed)(length(one, now)) || "–"}</span><//>
-      <${Fact} name="cost">${one.cost === null || one.cost === undefined ? html`<span class="faint" title=${one.cost_reason ?? "Claude Code says what a turn cost when it is over"}>–</span>` : html`<${Cost} usd=${one.cost} />`}<//>
+      <${Fact} name="cost">${one.cost === null || one.cost === undefined ? html`<span class="faint" title=${one.cost_reason ?? "Claude Code says what a turn cost when it is over"}>–</span>` : html`<span title=${one.cost_reason ?? ""}><${Cost} usd=${one.cost} /></span>`}<//>
       <${Fact} name="turns"><span class="num">${exact(one.turns)}</span><//>
       <${Calls} one=${one} />
       <${Fact} name="tokens">${read + (tokens.output ?? 0) === 0 ? html`<span class="faint">–</span>` : html`<span class="num" title=${`${exact(read)} in, of which ${exact(tokens.cache_read ?? 0)} from the cache; ${exact(tokens.output ?? 0)} out`}>${count(read)} in · ${count(tokens.output ?? 0)} out</span>`}<//>
@@ -61,6 +61,8 @@ function Head({ one, now }) {
       ${over && !one.catching_up && html`<${Fact} name="exit"><span class=${one.exit_code ? "bad-text" : ""}>${one.signal ?? one.exit_code ?? "none"}</span><//>`}
       <${More} one=${one} />
     </div>
+    ${one.suspended && html`<p class="faint">The command is suspended.</p>`}
+    ${one.background && html`<p class="faint">A shell runs in the background.</p>`}
     ${one.catching_up && html`<div class="progress" role="status"><progress value=${one.read_share ?? 0} max="1" aria-label="Read of the log"></progress><span class="faint">The server has read ${percent(one.read_share ?? 0)} of this session's log; figures are of that.</span></div>`}
     ${!over && html`<div class="waits-row">${!waiting.length && one.kind !== "monitoring" && html`<p class="waiting">waits for the next prompt</p>`}${waiting.map((wait) => html`<p class=${`waiting wait-${wait.what}`}>waits for <bdi>${visible(wait.label)}</bdi> for <span class="num">${elapsed(now - milliseconds(wait.since))}</span> · <a href=${href({ session: one.session_id, tab: "records", seq: wait.seq })}>record ${wait.seq}</a></p>`)}</div>`}
     ${!over && one.warnings?.map((warning) => html`<p class="warning"><${Text} value=${warning.message} /></p>`)}

@@ -60,12 +60,14 @@ def alerts_of(session: Session, now_us: int, settings: config.Alerts) -> list[Al
 def _of_the_end(session: Session, settings: config.Alerts) -> Iterator[tuple[str, str, str]]:
     if not settings.session_failed:
         return
-    if session.state == "failed":
+    if session.crash is not None:
         yield (
             "session_failed",
             "died",
             "failed; its log does not end and nobody writes it, the wrapper was killed.",
         )
+    elif session.state == "failed":
+        yield "session_failed", "killed", "failed; Claude Code was killed, or the machine went down."
     elif session.ended_in_turn and session.exit.get("signal") not in _BY_THE_CALLER:
         how = session.exit.get("signal") or f"exit status {session.exit.get('exit_code')}"
         yield "session_failed", "in a turn", f"failed; its command ended in the middle of a turn ({how})."
@@ -73,6 +75,8 @@ def _of_the_end(session: Session, settings: config.Alerts) -> Iterator[tuple[str
 
 def _of_waits(session: Session, now_us: int, settings: config.Alerts) -> Iterator[tuple[str, str, str]]:
     for key, question in session.asked.items():
+        if question.is_menu:  # the user's own
+            continue
         if (waited := _waited(question.since_us, now_us, settings.permission_wait)) is not None:
             what = f"a permission for {question.tool}" if question.tool else f"an answer ({question.kind})"
             yield "permission_wait", key, f"has been waiting for {what} for {waited} s."
@@ -81,12 +85,12 @@ def _of_waits(session: Session, now_us: int, settings: config.Alerts) -> Iterato
     for key, tool in session.tools.items():
         if (waited := _waited(tool.since_us, now_us, settings.tool_wait)) is not None:
             yield "tool_wait", key, f"the tool {tool.name} has been running for {waited} s."
-    run = session.run
+    run = session.run if session.followed is None else None  # while the model works, nothing is written
     if run is not None and not session.tools:
         since = max(run.since_us, session.last_output_us)
         if (waited := _waited(since, now_us, settings.model_wait)) is not None:
             yield "model_wait", str(since), f"nothing has come from Claude Code for {waited} s in a turn."
-    if run is None and session.one_prompt and session.figures.turns:
+    if session.run is None and session.one_prompt and session.figures.turns:
         since = max(session.state_since_us, session.last_output_us)
         if (waited := _waited(since, now_us, settings.exit_wait)) is not None:
             yield "exit_wait", "once", f"its result came {waited} s ago and the command has not exited."
