@@ -11,11 +11,15 @@ from typing import TYPE_CHECKING, TextIO
 
 from proxy.cli import UsageError, complain, listed, resolve
 from proxy.cli.arguments import Parser, parser_of
+from proxy.cli.subcommands import READING
 from proxy.options import LISTS, OPTIONS
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator, Mapping, Sequence
+
+_READ_S = 10.0
+"""As long a command waits for what is left in a transcript; that is more than a hundred megabytes take."""
 
 
 def run(
@@ -64,16 +68,31 @@ def _run(options: Mapping[str, str], words: Sequence[str]) -> int:
     words = ["version"] if "version" in options else ["help", *words] if "help" in options else words
     # Imports and a short run leave nothing to collect: looking for it would take a tenth of the processor time.
     gc.set_threshold(100_000, 50, 100)
-    parser = parser_of(words[0])
+    name = words[0]
+    parser = parser_of(name)
     ours, words, behind = split(words[1:], parser)
     arguments = parser.parse_words(words)
     arguments.arguments = behind
     arguments.options = {**options, **ours}
     if arguments.resolves:
         resolve_into(arguments)
+        if name in READING:
+            _go_on_recording(arguments.data_dir)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # whatever a terminal's encoding cannot show
     return int(arguments.run(arguments))
+
+
+def _go_on_recording(data_dir: str) -> None:
+    """Have read, before it is shown, what recorders that were killed have left in transcripts."""
+    from proxy.sessions import catalogue  # noqa: PLC0415 - most of these commands need it anyway
+    from proxy.sessions.identity import log_path  # noqa: PLC0415
+
+    with contextlib.suppress(OSError):  # the command says what is wrong with the data directory
+        for session_id in catalogue.list_unattended(data_dir):
+            from proxy.following.resumption import resume  # noqa: PLC0415 - hardly ever
+
+            resume(log_path(data_dir, session_id), _READ_S)
 
 
 def resolve_into(arguments: argparse.Namespace) -> None:

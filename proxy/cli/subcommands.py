@@ -46,3 +46,6 @@ GROUPS = {
 
 SUBCOMMANDS = {name: about for group in GROUPS.values() for name, about in group.items()}
 """Every subcommand: a word that is not taken for a COMMAND unless ``--`` stands before it."""
+
+READING = frozenset([*GROUPS["Read what was recorded"], "redact", "export", "backup"])
+"""Those that read sessions: recorders that were killed are to be replaced before."""

@@ -141,11 +141,17 @@ class Recorder:
 
     def run(self) -> None:
         """Record until the command has ended."""
-        while not self.has_ended():
-            self.look()
-            self._watch.set_paths(self._watched())
-            self._watch.wait(self._timeout(), also=self._command.pidfd)
-        self._finish()
+        try:
+            while not self.has_ended():
+                self.look()
+                self._watch.set_paths(self._watched())
+                self._watch.wait(self._timeout(), also=self._command.pidfd)
+            self._finish()
+        except Exception:
+            import traceback  # noqa: PLC0415 - not for sessions without faults
+
+            self._say([self._fault(traceback.format_exc())])
+            raise
 
     def has_ended(self) -> bool:
         """Tell whether the command has ended."""

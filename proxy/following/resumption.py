@@ -17,22 +17,58 @@ from proxy.following.recorder import Recorder
 from proxy.following.session import FollowedSession
 from proxy.following.transcript import timestamp_us
 from proxy.redaction import Redactor
-from proxy.sessions import detached, process
+from proxy.sessions import catalogue, detached, process
+from proxy.sessions.identity import log_path
 from proxy.sessions.reader import Entry, LogReader
 from proxy.sessions.record import lifecycle
 from proxy.sessions.writer import SessionLog
 
 TYPE_CHECKING = False  # see `proxy.sessions.process`
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Any
 
     from proxy.following.transcript import Transcript
     from proxy.sessions.reader import Record
 
-__all__ = ["record_on", "resume"]
+__all__ = ["Attendant", "record_on", "resume"]
 
+_AGAIN_S = 60.0
+"""How often the newest logs are looked at, and how seldom at most one is tried that cannot be gone on with."""
 _LOCK_S = 0.5
 """Somebody who just looks holds a log's lock for microseconds."""
+
+
+class Attendant:
+    """Sees to it that the followed sessions of a data directory have a recorder."""
+
+    def __init__(self, data_dir: str) -> None:
+        self._data_dir = data_dir
+        self._seen: set[str] = set()
+        self._tried: dict[str, tuple[float, float]] = {}
+        """What could not be gone on with yet: when to try again, and how long to wait after that."""
+        self._looked_s: float | None = None
+
+    def look(self, live: Iterable[str]) -> None:
+        """Look whether these sessions have one, and now and then whether all of the newest have. Waits for nothing.
+
+        ``live``: sessions that are known to go on. One that was and is not any more is looked at once more.
+        """
+        now_s, live = time.monotonic(), set(live)
+        ids, self._seen = live | self._seen, live
+        if self._looked_s is None or now_s - self._looked_s >= _AGAIN_S:
+            self._looked_s = now_s
+            with contextlib.suppress(OSError):
+                ids |= set(catalogue.list_unattended(self._data_dir))
+        for session_id in ids:
+            path = log_path(self._data_dir, session_id)
+            if not catalogue.is_unattended(path):
+                self._tried.pop(session_id, None)
+                continue
+            due_s, wait_s = self._tried.get(session_id, (now_s, 1.0))
+            if now_s >= due_s:
+                self._tried[session_id] = (now_s + wait_s, min(2 * wait_s, _AGAIN_S))
+                resume(path)
 
 
 def resume(path: str, wait_s: float = 0.0) -> None:

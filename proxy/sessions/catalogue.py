@@ -32,6 +32,7 @@ __all__ = [
     "is_unattended",
     "list_logs",
     "list_sessions",
+    "list_unattended",
 ]
 
 State = Literal["running", "ended", "crashed"]
@@ -39,7 +40,9 @@ _T = TypeVar("_T")
 
 _TAIL = 1 << 16
 _LONGEST_FIRST = 1 << 24
-_END, _END_BYTES = b'"event":{"event_type":"session_ended"', 1 << 12
+_END, _FAULT = (b'"event":{"event_type":"%b"' % kind for kind in (b"session_ended", b"wrapper_error"))
+_TAIL_BYTES = 1 << 12
+_NEWEST = 200
 _FRESH_S = 10.0
 """A writer gets from creating its log to its lock within microseconds; a log this old and empty has lost its own."""
 
@@ -185,12 +188,25 @@ def is_running(path: str) -> bool:
 
 
 def is_unattended(path: str) -> bool:
-    """Tell whether a log is a followed session's that has no end and no writer. OSError when it cannot be read."""
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    """Tell whether a log is a followed session's that has no end and no writer, and that we could go on with."""
     try:
-        return not _is_locked(fd) and _followed_command(fd) is not None
+        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except OSError:
+        return False
+    try:
+        # A recorder that has failed at a log would fail again.
+        return not _is_locked(fd) and _followed_command(fd) is not None and not _tail_has(fd, _FAULT)
     finally:
         os.close(fd)
+
+
+def list_unattended(data_dir: str) -> list[str]:
+    """Return which of the newest sessions are unattended: older ones were looked at before, again and again.
+
+    OSError when the folder cannot be read.
+    """
+    newest = list_logs(data_dir)[:_NEWEST]
+    return [session_id for session_id in newest if is_unattended(log_path(data_dir, session_id))]
 
 
 def _ids(data_dir: str, text: str) -> list[str]:
@@ -232,10 +248,14 @@ def _is_locked(fd: int) -> bool:
 
 def _followed_command(fd: int) -> Identity | None:
     """Return the command of a followed session whose log has no end; None for every other log."""
-    size = os.fstat(fd).st_size
-    if _END in os.pread(fd, _END_BYTES, max(0, size - _END_BYTES)) or (first := _first(fd)) is None:
+    if _tail_has(fd, _END) or (first := _first(fd)) is None:
         return None
     return _followed(_data(first, "session_started") or {})
+
+
+def _tail_has(fd: int, what: bytes) -> bool:
+    size = os.fstat(fd).st_size
+    return what in os.pread(fd, _TAIL_BYTES, max(0, size - _TAIL_BYTES)).rpartition(b'"seq":')[2]
 
 
 def _followed(started: dict[str, Any]) -> Identity | None:

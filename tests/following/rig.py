@@ -88,6 +88,7 @@ class Interactive:
         self.project = folder / "project"
         self.data_dir = folder / "data"
         self.claude = ClaudeFolder(self.home / ".claude", self.project)
+        self.wrapper = str(Path(sys.executable).with_name("claude-proxy"))
         self.program = folder / "bin" / "claude"
         for made in (self.home, self.project, self.program.parent):
             made.mkdir(exist_ok=True)
@@ -97,9 +98,8 @@ class Interactive:
 
     def command(self, script: str = WAITS, options: Sequence[str] = ()) -> list[str]:
         """Return the command line that wraps the stand-in; ``options``: others than that it is recorded."""
-        wrapper = str(Path(sys.executable).with_name("claude-proxy"))
         own = ["--server", "off", "--data-dir", str(self.data_dir), *(options or ("--interactive", "record"))]
-        return [wrapper, *own, "--", str(self.program), "-c", script]
+        return [self.wrapper, *own, "--", str(self.program), "-c", script]
 
     def environment(self, **changes: str) -> dict[str, str]:
         """Return the environment of a session."""

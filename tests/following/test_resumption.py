@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -159,6 +161,52 @@ def test_states_alone_stay_alone(session: Interactive) -> None:
     log = resumed(session)
     assert statuses(log)[-1]["status"] == "idle"
     assert log.of("transcript") == []
+
+
+def test_a_command_that_reads_has_what_is_missing_read_first(session: Interactive, command: Running) -> None:
+    """Whoever looks next sees the whole session, and that it goes on."""
+    kill_recorder(session)
+    session.claude.say("second")
+    listed = [session.wrapper, "--data-dir", str(session.data_dir), "sessions", "--json"]
+    (shown,) = json.loads(subprocess.run(listed, capture_output=True, check=True).stdout)["sessions"]
+    assert (shown["state"], shown["prompt"], shown["recording"]["state"]) == (
+        "executing",
+        "first",
+        "recorded",
+    )
+    session.until_recorded("first", "second")
+    assert command.poll() is None
+
+
+def test_a_server_goes_on_with_what_nobody_records(session: Interactive, command: Running) -> None:
+    """While a server runs, a recorder that was killed is missed for moments."""
+    serving = [session.wrapper, "--data-dir", str(session.data_dir), "--port", "0", "serve"]
+    with Running(serving, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL):
+        kill_recorder(session)
+        session.claude.say("second")
+        session.until_recorded("first", "second")
+        kill_recorder(session)
+        command.kill()
+        command.wait(BOUND_S)
+        assert session.until_ended()["clean"] is False
+
+
+def test_a_log_at_which_a_recorder_has_failed_is_not_tried_for_ever(
+    session: Interactive, command: Running
+) -> None:
+    """A fault of ours at one log would come again."""
+    kill_recorder(session)
+    path = session.logs()[0]
+    last = read_log(path).records[-1].fields
+    fault = {"seq": last["seq"] + 1, "ts": "2099-01-01T00:00:00.000000Z", "session_id": last["session_id"]}
+    event = {"event_type": "wrapper_error", "data": {"where": "recorder", "error": "x"}}
+    with path.open("ab") as file:
+        file.write(
+            json.dumps({**fault, "stream": "proxy", "event": event}, separators=(",", ":")).encode() + b"\n"
+        )
+    assert not catalogue.is_unattended(str(path))
+    assert catalogue.is_running(str(path))
+    assert command.poll() is None
 
 
 @pytest.mark.parametrize(

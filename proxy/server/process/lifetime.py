@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from proxy.config import Settings
+from proxy.following.resumption import Attendant
 from proxy.server.base.journal import journal
 from proxy.server.process.app import create_app
 from proxy.server.process.connections import listen
@@ -92,6 +93,7 @@ async def _until_done(
     """
     loop = asyncio.get_running_loop()
     needed_at = loop.time()
+    attendant = Attendant(options.data_dir)
     while True:
         try:
             async with asyncio.timeout(_LOOK_S):
@@ -103,6 +105,7 @@ async def _until_done(
             raise CannotServeError(f"the data directory {options.data_dir} was removed or replaced")
         if certificate is not None:
             await asyncio.to_thread(_renew, certificate)
+        await asyncio.to_thread(attendant.look, shared.store.live())
         await asyncio.to_thread(shared.recordings.stop_idle, shared.settings.monitoring.session_timeout)
         if _is_needed(shared):
             needed_at = loop.time()
