@@ -98,8 +98,12 @@ class SessionLog:
             return self._clock.seq - len(bodies)
 
     def try_append(self, bodies: Bodies) -> bool:
-        """As `append`, for a caller that has the bodies still and tries again: what cannot be written is not lost."""
+        """As `append`, for a caller that has the bodies still and tries again: what cannot be written is not lost.
+
+        Nobody waits for this caller, so a log that was deleted is noticed at once.
+        """
         with self._lock:
+            self._looked_ns = 0
             try:
                 self._append(bodies)
             except OSError:

@@ -75,7 +75,15 @@ def test_descendants_are_found() -> None:
 
 def test_an_environment_is_that_of_the_program() -> None:
     """What a process was given, and nothing for one that is not there."""
-    with subprocess.Popen(["/bin/cat"], stdin=subprocess.PIPE, env={"A": "1", "B": "x=y"}) as child:
+    cat = subprocess.Popen(
+        ["/bin/cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={"A": "1", "B": "x=y"}
+    )
+    with cat as child:
+        assert child.stdin is not None
+        assert child.stdout is not None
+        child.stdin.write(b"there\n")
+        child.stdin.flush()
+        child.stdout.readline()  # it has begun
         assert process.environment(child.pid) == {b"A": b"1", b"B": b"x=y"}
     assert process.environment(child.pid) is None
 
