@@ -20,7 +20,7 @@ __all__ = ["HOUR_US", "READ_TYPES", "EventFigures", "Metrics", "metrics"]
 
 HOUR_US = 3_600_000_000
 _RUNS = ("run_completed", "run_failed", "run_interrupted")
-READ_TYPES = (*_RUNS, "tool_started", "tool_completed", "tool_failed")
+READ_TYPES = (*_RUNS, "tool_started", "tool_completed", "tool_failed", "tool_denied")
 """Events whose data is looked at; of all others the type is enough."""
 _ERRORS = ("run_failed", "tool_failed", "task_failed", "validation_failed", "recording_gap", "error")
 
@@ -31,7 +31,6 @@ class EventFigures(msgspec.Struct):
     tool: object = None
     subtype: object = None
     outcome: object = None
-    denied: object = None
     interrupted: object = None
     duration_ms: object = None
     cost_usd: object = None
@@ -185,7 +184,7 @@ def metrics(
     total = sum(by_type.values())
     runs, tools, cost = _fold(read)
     errors = {kind: by_type[kind] for kind in _ERRORS if kind in by_type}
-    if "tool_failed" in errors:  # the events of calls that were denied or interrupted among them
+    if "tool_failed" in errors:  # the events of calls that were interrupted among them
         errors["tool_failed"] = tools.failed
     return Metrics(
         start_time=None if after_us is None else format_timestamp(after_us),
@@ -244,7 +243,7 @@ def _take_tool(tool: _Tool, kind: str, one: EventFigures, took: float | None) ->
     if kind == "tool_started":
         tool.calls += 1
         return
-    outcome = call_outcome(kind, {"denied": one.denied, "interrupted": one.interrupted})
+    outcome = call_outcome(kind, {"interrupted": one.interrupted})
     tool.failed += outcome == "failed"
     tool.denied += outcome == "denied"
     if took is not None and outcome in ("completed", "failed"):

@@ -110,7 +110,7 @@ class Spans:
                 self._end_turn(run_outcome(kind, data), data, us)
             case "tool_started":
                 self._begin_tool(data, us)
-            case "tool_completed" | "tool_failed":
+            case "tool_completed" | "tool_failed" | "tool_denied":
                 self._end_tool(call_outcome(kind, data), data, us)
             case "permission_requested":
                 self._ask(data, us)

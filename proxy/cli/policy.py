@@ -9,20 +9,18 @@ import msgspec
 import yaml
 
 from proxy.cli import UsageError, complain
-from proxy.cli.terminal import printable, read_visibly
-from proxy.events import Interpreter, Session
+from proxy.cli.session_events import events_of
+from proxy.cli.terminal import printable
 from proxy.events.formatting import quantity
 from proxy.policy.check import KINDS, Finding, Kind, SessionCheck
 from proxy.policy.rules import Policy, PolicyError, load
 from proxy.policy.suggest import suggest
 from proxy.sessions import catalogue
-from proxy.sessions.reader import Entry
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
-    from proxy.events import Event
     from proxy.sessions.catalogue import SessionInfo
 
 
@@ -81,7 +79,7 @@ def _check(sessions: list[SessionInfo], policy: Policy, form: str, failing: froz
 
     checks = {info.session_id: SessionCheck(policy, info.session_id) for info in sessions}
     for info in sessions:
-        for event in _events(info):
+        for event in events_of(info):
             checks[info.session_id].take(event)
         checks[info.session_id].end()
     findings = [finding for check in checks.values() for finding in check.findings]
@@ -123,7 +121,7 @@ def _suggest(sessions: list[SessionInfo]) -> int:
     ran: list[Ran] = []
     for info in sessions:
         calls = Calls()
-        for event in _events(info):
+        for event in events_of(info):
             ran += calls.take(event)
         ran += calls.end()
     suggestion = suggest(one.call for one in ran)
@@ -133,10 +131,3 @@ def _suggest(sessions: list[SessionInfo]) -> int:
     for call in suggestion.uncovered:
         complain(f"no rule covers {call.tool}: {printable(shown(call.input))}", 0, sys.stderr)
     return 0
-
-
-def _events(info: SessionInfo) -> Iterable[Event]:
-    interpreter = Interpreter(Session(info.session_id))
-    for _, item in read_visibly({info.path: info.size}):
-        if isinstance(item, Entry):
-            yield from interpreter.take(item.record)

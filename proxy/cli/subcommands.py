@@ -13,6 +13,7 @@ GROUPS = {
         "status": ("overview", "what is running now, and what it waits for"),
         "open": ("opening", "open the page of all sessions, or of one, in a browser"),
         "analyze": ("analyze", "what a session did, where time and money went, what went wrong"),
+        "approvals": ("approvals", "who or what allowed or denied each tool call"),
         "policy": (
             "policy",
             "which recorded calls a policy forbids; the smallest policy that allows what ran",

@@ -4,7 +4,7 @@ import contextlib
 from typing import Any, Final, NamedTuple
 
 from proxy.events.outcome import Outcome
-from proxy.events.session import Evidence, Prompt, Question, Run, Session, Standing
+from proxy.events.session import Answer, Evidence, Prompt, Question, Run, Session, Standing
 from proxy.events.timestamps import TimestampCodec, parse_timestamp
 from proxy.events.vocabulary import STATES, Name, State
 
@@ -96,11 +96,18 @@ class Emitter:
         self.emit("permission_requested", request_id=request_id, **fields, **question.about_tool(), **depth)
 
     def resolve_permission(
-        self, request_id: str, question: Question, /, until_us: int | None = None, **answer: Any
+        self,
+        request_id: str,
+        question: Question,
+        /,
+        until_us: int | None = None,
+        given: Answer | None = None,
+        **answer: Any,
     ) -> None:
         """Add the event of what came of a question for permission. The tool did not run meanwhile.
 
-        ``until_us``: when it was answered, if that was before what the record tells.
+        ``until_us``: when it was answered, if that was before what the record tells. ``given``: the answer, as far as
+        it is known beyond its decision.
         """
         told_us, self.timestamp_us = self.timestamp_us, self.timestamp_us if until_us is None else until_us
         waited_us = max(0, self.timestamp_us - question.since_us)
@@ -108,7 +115,9 @@ class Emitter:
         depth = {}
         if tool is not None:
             tool.since_us += waited_us
-            tool.denied = tool.denied or answer.get("decision") == "deny"
+            given = given or Answer(answer.get("decision"), "caller", 0)
+            given.waited_ms, given.evidence = waited_us / 1000, [question.seq, self.seq]
+            tool.answer = given
             depth = {"depth": tool.depth} if tool.depth else {}
         self.emit(
             "permission_resolved",

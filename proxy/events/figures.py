@@ -67,7 +67,7 @@ class Figures(msgspec.Struct, omit_defaults=True):
                 self.subagents += data.get("new_subagent") is True
             case "task_started":
                 self.subagents += data.get("new_subagent") is True
-            case "tool_failed" if "tool" in data:  # else it is the result of no call
+            case "tool_failed" | "tool_denied" if "tool" in data:  # else it is the result of no call
                 outcome = call_outcome(event_type, data)
                 self.tool_failures += outcome == "failed"
                 self.tool_denials += outcome == "denied"
@@ -94,9 +94,7 @@ def _figures(usage: dict[str, Any]) -> Usage:
 def call_outcome(event_type: str, data: Mapping[str, Any]) -> CallOutcome:
     """Return what became of a tool call, from the event of its result."""
     if event_type != "tool_failed":
-        return "completed"
-    if data.get("denied") is True:
-        return "denied"
+        return "denied" if event_type == "tool_denied" else "completed"
     return "interrupted" if data.get("interrupted") is True else "failed"
 
 

@@ -15,9 +15,9 @@ from typing import Any
 
 import msgspec
 
-from proxy.events import outcome, registry, stdin, stdout, transcript
+from proxy.events import acting, outcome, registry, stdin, stdout, transcript
 from proxy.events.emitter import Emitter, Event
-from proxy.events.fields import Message, integer, number, present, text, texts
+from proxy.events.fields import Message, inner, integer, number, present, text, texts
 from proxy.events.figures import duration_ms
 from proxy.events.session import Evidence, Followed, Prompt, Session, Standing
 from proxy.events.vocabulary import OVER
@@ -82,10 +82,27 @@ class Interpreter:
             self._invalid(record, message)
         elif record.verdict == "unknown":
             self._drift(record, message)
-        if not isinstance(message, dict) or not record.forwarded or record.origin is not None:
+        if not isinstance(message, dict):
             return
-        (stdin if record.stream == "stdin" else stdout).take(self._emitter, message)
+        if record.origin is not None:
+            self._own(record, message)
+        elif not record.forwarded:
+            if record.stream == "stdout" and message.get("type") == "control_response":
+                acting.answered(self._emitter, message)
+            elif record.stream == "stdout":  # a question that is held back while the session is paused
+                stdout.take(self._emitter, message)
+        else:
+            (stdin if record.stream == "stdin" else stdout).take(self._emitter, message)
         self._end()
+
+    def _own(self, record: Record, message: Message) -> None:
+        """Take a line that claude-proxy itself has put into a stream."""
+        if record.stream != "stdin":
+            return
+        if message.get("type") == "control_response":
+            stdin.answer(self._emitter, message, "api")
+        elif record.action_id is not None:
+            acting.sent(self._emitter, record.action_id, message)
 
     def _transcript(self, record: Record) -> None:
         self._count(record)
@@ -125,11 +142,13 @@ class Interpreter:
                 self._started(data)
             case "command_exited":
                 self._exited(data)
+                acting.exited(emitter)
                 emitter.change_state("ended", "command_exited", stated=True)
                 self._end()
             case "session_ended":
                 self._exited(data)
                 session.complete = True
+                acting.exited(emitter)
                 self._cut_off()
                 is_killed = session.followed is not None and ("signal" in data or data.get("clean") is False)
                 emitter.change_state("failed" if is_killed else "ended", "session_ended", stated=True)
@@ -139,6 +158,8 @@ class Interpreter:
                 emitter.emit("recording_gap", **present(data, "lost_records", "lost_bytes", "reason"))
             case "wrapper_error":
                 emitter.emit("error", source="claude-proxy", **present(data, "where", "error"))
+            case event_type if event_type in acting.LIFECYCLE:
+                acting.take(emitter, event_type, data)
             case event_type if session.followed is not None:
                 registry.take(emitter, session.followed, event_type, data)
             case _:
@@ -162,6 +183,7 @@ class Interpreter:
             for name, stream in (streams if isinstance(streams, dict) else {}).items()
             if isinstance(stream, dict)
         }
+        session.grant = text(inner(data, "acting"), "grant") or "off"
         session.one_prompt = declared.get("stdout", False) and not declared.get("stdin", False)
         if data.get("mode") == "followed":
             session.followed = Followed(content=text(data, "interactive") != "status")

@@ -4,7 +4,7 @@ Everything that the interpreter remembers is in here and nowhere else, as plain 
 as JSON, and interpreting goes on from it as if it had never stopped.
 """
 
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -84,7 +84,22 @@ class Tool(msgspec.Struct, omit_defaults=True):
     """No turn waits for it: it belongs to a subagent whose own call has returned."""
     is_agent: bool = False
     """It is the call of a subagent."""
-    denied: bool = False
+    is_refused: bool = False
+    """Claude Code has remarked that it was denied."""
+    answer: "Answer | None" = None
+    """What was answered to the question whether it may run, if one was asked."""
+
+
+class Answer(msgspec.Struct, omit_defaults=True):
+    """What was answered to a question for permission; no decision: it was withdrawn."""
+
+    decision: Literal["allow", "deny"] | None
+    by: Literal["caller", "api"]
+    waited_ms: float
+    lasting: Literal["once", "session", "always"] = "once"
+    reason: str | None = None
+    evidence: list[int] = []
+    """The records of question and answer."""
 
 
 class Question(msgspec.Struct, omit_defaults=True):
@@ -98,6 +113,8 @@ class Question(msgspec.Struct, omit_defaults=True):
     server: str | None = None
     """Of a message to an MCP server that lives in the caller: the server, and the method that is called."""
     method: str | None = None
+    reason: str | None = None
+    """Why Claude Code asks."""
 
     @property
     def is_menu(self) -> bool:
@@ -121,6 +138,18 @@ class Request(msgspec.Struct, omit_defaults=True):
     subtype: str
     seq: int
     since_us: int
+
+
+class Action(msgspec.Struct, omit_defaults=True):
+    """Something that others have done to the session, until the wire shows what became of it."""
+
+    name: str
+    seq: int
+    since_us: int
+    tool_use_id: str | None = None
+    """The call that it answers for."""
+    frame: str | None = None
+    """The id of the request that was sent for it."""
 
 
 class Task(msgspec.Struct, omit_defaults=True):
@@ -243,9 +272,15 @@ class Session(msgspec.Struct, omit_defaults=True):
     questions: dict[str, Question] = {}
     requests: dict[str, Request] = {}
     tasks: dict[str, Task] = {}
+    actions: dict[str, Action] = {}
+    grant: str = "off"
+    """What others may do to the session."""
+    paused: bool = False
     followed: Followed | None = None
     """Of an interactive session."""
     exit: dict[str, Any] = {}
+    is_policy_alone: bool = False
+    """The rules that deny are those of the policy in force, and no others."""
     cut_off: bool = False
     """The command ended in the middle of a turn."""
     end_told: bool = False

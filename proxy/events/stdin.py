@@ -1,10 +1,11 @@
 """The client's messages: each is a command in the vocabulary of ``schemas/commands``, and some begin or end things."""
 
-from typing import Any
+from typing import Any, Literal
 
+from proxy.events.approvals import lasting_of
 from proxy.events.emitter import Emitter
 from proxy.events.fields import Message, inner, text, texts
-from proxy.events.session import Prompt, Request
+from proxy.events.session import Answer, Prompt, Request
 
 _ACTIONS = {
     "initialize": (),
@@ -98,16 +99,32 @@ def _plain(fields: dict[str, Any]) -> dict[str, Any]:
 
 def _response(emitter: Emitter, message: Message) -> None:
     response = inner(message, "response")
-    request_id = text(response, "request_id")
-    question = emitter.session.questions.pop(request_id, None) if request_id else None
     outcome = "error" if response.get("subtype") == "error" else "success"
     fields: dict[str, Any] = {**texts(response, "request_id"), "outcome": outcome}
-    behavior = inner(response, "response").get("behavior")
-    asked_for_permission = question is not None and question.kind == "can_use_tool"
-    if asked_for_permission:
-        fields["decision"] = "allow" if outcome == "success" and behavior == "allow" else "deny"
-    if question is not None:
-        emitter.infer_state("control_response")
+    question = emitter.session.questions.get(text(response, "request_id") or "")
+    if question is not None and question.kind == "can_use_tool":
+        fields["decision"] = _decision(response)
     _received(emitter, "respond", fields)
-    if request_id is not None and question is not None and asked_for_permission:
-        emitter.resolve_permission(request_id, question, decision=fields["decision"])
+    answer(emitter, message, "caller")
+
+
+def answer(emitter: Emitter, message: Message, by: Literal["caller", "api"]) -> None:
+    """Take the answer to a question of Claude Code; ``by``: who has given it."""
+    response = inner(message, "response")
+    request_id = text(response, "request_id")
+    question = emitter.session.questions.pop(request_id, None) if request_id else None
+    if request_id is None or question is None:
+        return
+    emitter.infer_state("control_response")
+    if question.kind == "can_use_tool":
+        said = inner(response, "response")
+        reason = text(said, "message") or text(response, "error") or question.reason
+        decision = _decision(response)
+        given = Answer(decision, by, 0, lasting_of(said), reason)
+        told: dict[str, Any] = {} if by == "caller" else {"by": by}
+        emitter.resolve_permission(request_id, question, given=given, decision=decision, **told)
+
+
+def _decision(response: Message) -> Literal["allow", "deny"]:
+    is_allowed = inner(response, "response").get("behavior") == "allow"
+    return "allow" if response.get("subtype") != "error" and is_allowed else "deny"

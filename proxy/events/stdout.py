@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from proxy.events import outcome, system
+from proxy.events import acting, outcome, system
+from proxy.events.approvals import approval_of
 from proxy.events.emitter import OF_THE_CALLER, Emitter
 from proxy.events.fields import Message, inner, integer, items, number, present, text, texts
 from proxy.events.session import Question, Tool
@@ -11,6 +12,8 @@ from proxy.events.spending import stated_usage
 
 _CALLS = frozenset(("tool_use", "server_tool_use", "mcp_tool_use"))
 _USAGE = ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
+_OF_THE_API = {"reason": "the API runs it"}
+"""What is said of a call of a tool that the API itself runs: nobody here is asked."""
 
 
 def take(emitter: Emitter, message: Message) -> None:
@@ -48,7 +51,7 @@ def take_answer(emitter: Emitter, message: Message) -> None:
         if block.get("type") in _CALLS:
             _tool_call(emitter, block, parent, {**call, **texts(answer, "model")})
         elif text(block, "tool_use_id"):
-            tool_result(emitter, block, {})
+            tool_result(emitter, block, _OF_THE_API)
     if error := text(message, "error"):
         emitter.emit("error", source="assistant", error=error, **present(message, "api_error_status"))
 
@@ -113,11 +116,21 @@ def tool_result(emitter: Emitter, block: Message, meta: Message) -> None:
         fields |= {"tool": tool.name, "duration_ms": max(0, emitter.timestamp_us - tool.since_us) / 1000}
         if tool.parent is not None:
             fields |= {"parent_tool_use_id": tool.parent, "depth": tool.depth}
-    if failed and (
-        text(inner(meta, "permission_decision"), "decision") == "reject" or (tool and tool.denied)
-    ):
-        fields["denied"] = True
-    elif failed and ("non_execution_kind" in meta or (session.run is not None and session.run.interrupted)):
+    approval = approval_of(
+        tool,
+        meta,
+        mode=session.permission_mode,
+        by_policy=session.is_policy_alone,
+        failed=failed,
+        seq=emitter.seq,
+    )
+    fields["approval"] = approval
+    if approval["by"] in ("api", "caller"):
+        acting.result(emitter, tool_use_id, approval["decision"])
+    if failed and approval["decision"] == "deny":
+        emitter.emit("tool_denied", **fields)
+        return
+    if failed and ("non_execution_kind" in meta or (session.run is not None and session.run.interrupted)):
         fields["interrupted"] = True
     emitter.emit("tool_failed" if failed else "tool_completed", **fields)
 
@@ -210,8 +223,8 @@ def _question(emitter: Emitter, request: Message) -> Question:
         called = inner(rpc, "params")
         method, tool = text(rpc, "method"), text(called, "name")
         tool_use_id = text(inner(called, "_meta"), "claudecode/toolUseId")
-    server = text(request, "server_name")
-    return Question(kind, emitter.seq, emitter.timestamp_us, tool, tool_use_id, server, method)
+    server, reason = text(request, "server_name"), text(request, "decision_reason")
+    return Question(kind, emitter.seq, emitter.timestamp_us, tool, tool_use_id, server, method, reason)
 
 
 def _response(emitter: Emitter, message: Message) -> None:

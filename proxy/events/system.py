@@ -184,7 +184,7 @@ def _remark(emitter: Emitter, message: Message) -> None:
         about["tool"] = tool
     call = emitter.session.tools.get(about.get("tool_use_id", ""))
     if kind == "permission_denied" and call is not None:
-        call.denied = True
+        call.is_refused = True
     emitter.emit("notification", text=said, kind=kind, **about)
 
 

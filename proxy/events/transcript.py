@@ -54,6 +54,16 @@ def take(emitter: Emitter, followed: Followed, file: str, message: Message) -> N
         handler(line, message)
 
 
+def _told(decision: Message, refusal: str | None) -> Message:
+    """Return what a transcript says of a decision, as a result on the wire says it."""
+    if decision:
+        return {"permission_decision": {**decision, "reason_type": text(decision, "reasonType")}}
+    if refusal is None:
+        return {}
+    source = "user_reject" if refusal == "user-rejected" else "config"
+    return {"permission_decision": {"decision": "reject", "source": source}}
+
+
 class _Line:
     """One line: whose it is, and what it changes."""
 
@@ -143,8 +153,14 @@ class _Line:
             answer = "allow" if by_user and text(decision, "decision") == "accept" else None
         decided(self.emitter, self.followed, tool_use_id, answer)
         self._task_of(message, tool_use_id)
-        meta = {} if refusal is None else {"permission_decision": {"decision": "reject"}}
-        stdout.tool_result(self.emitter, block, meta)
+        self._keep_scope(tool_use_id, text(decision, "grantScope"))
+        stdout.tool_result(self.emitter, block, _told(decision, refusal))
+
+    def _keep_scope(self, tool_use_id: str, scope: str | None) -> None:
+        """Keep how long an answer of the user holds: once, for the session, or longer."""
+        call = self.session.tools.get(tool_use_id)
+        if call is not None and call.answer is not None and scope is not None:
+            call.answer.lasting = "once" if scope == "once" else "session" if scope == "session" else "always"
 
     def _task_of(self, message: Message, tool_use_id: str) -> None:
         """Take what the result of a call says of a task: it goes on in the background, or is over with the call."""

@@ -65,6 +65,7 @@ Name = Literal[
     "tool_progress",
     "tool_completed",
     "tool_failed",
+    "tool_denied",
     "permission_requested",
     "permission_resolved",
     "command_received",
@@ -86,6 +87,12 @@ Name = Literal[
     "protocol_drift",
     "recording_gap",
     "error",
+    "action_requested",
+    "action_confirmed",
+    "action_failed",
+    "action_refused",
+    "policy_applied",
+    "policy_failed",
 ]
 
 
@@ -106,7 +113,7 @@ def _fields(names: str) -> tuple[str, ...]:
 
 
 _TOOL_RESULT: Final = _fields(
-    "tool tool_use_id result duration_ms denied interrupted parent_tool_use_id depth"
+    "tool tool_use_id result duration_ms approval interrupted parent_tool_use_id depth"
 )
 _RUN_END: Final = _fields(
     "outcome outcome_reason duration_ms claude_duration_ms turns result structured_output errors subtype"
@@ -173,6 +180,9 @@ EVENTS: Final[dict[Name, EventKind]] = {
     "tool_failed": EventKind(
         "a `tool_result` block with `is_error`", "Tool failed", _TOOL_RESULT, is_failure=True
     ),
+    "tool_denied": EventKind(
+        "a `tool_result` block of a call that was refused, so the tool never ran", "Tool denied", _TOOL_RESULT
+    ),
     "permission_requested": EventKind(
         "`can_use_tool`",
         "Permission requested",
@@ -181,7 +191,7 @@ EVENTS: Final[dict[Name, EventKind]] = {
     "permission_resolved": EventKind(
         "its answer, or its withdrawal",
         "Permission resolved",
-        _fields("request_id tool tool_use_id decision outcome waiting_ms depth"),
+        _fields("request_id tool tool_use_id decision by outcome waiting_ms depth"),
     ),
     "command_received": EventKind("every message of the client", "Command received", _fields("command")),
     "task_started": EventKind("`system/task_started`", "Task started", _TASK),
@@ -243,6 +253,36 @@ EVENTS: Final[dict[Name, EventKind]] = {
         _fields("source error where request request_id api_error_status"),
         is_failure=True,
     ),
+    "action_requested": EventKind(
+        "`action`, before its frame is sent", "Action", _fields("action_id action args by")
+    ),
+    "action_confirmed": EventKind(
+        "what shows on the wire that an action was done",
+        "Action confirmed",
+        _fields("action_id action duration_ms effect"),
+    ),
+    "action_failed": EventKind(
+        "what shows on the wire that an action was not done",
+        "Action failed",
+        _fields("action_id action duration_ms effect error"),
+        is_failure=True,
+    ),
+    "action_refused": EventKind(
+        "`action_refused`, at most once a second",
+        "Action refused",
+        _fields("action_id action args by error refusals"),
+    ),
+    "policy_applied": EventKind(
+        "Claude Code's list of the rules in force",
+        "Policy in force",
+        _fields("sha256 rules dropped_ask_rules"),
+    ),
+    "policy_failed": EventKind(
+        "what Claude Code says of a policy, or that it says nothing",
+        "Policy not in force",
+        _fields("sha256 rules why"),
+        is_failure=True,
+    ),
 }
 """Every kind of event, in the order in which they are documented."""
 
@@ -254,6 +294,8 @@ _COUNT: Final = {"type": ["integer", "null"], "minimum": 0}
 _AMOUNT: Final = {"type": ["number", "null"], "minimum": 0}
 
 FIELDS: Final[dict[str, dict[str, Any]]] = {
+    "action": {**_TEXT, "description": "What is done to the session, such as `interrupt`."},
+    "action_id": {**_TEXT, "description": "The action."},
     "age_ms": {**_AMOUNT, "description": "How long the command had been running before there was a log."},
     "agent_id": {"description": "The subagent that asks."},
     "agents": {"description": "Kinds of subagents, as Claude Code names them."},
@@ -262,8 +304,16 @@ FIELDS: Final[dict[str, dict[str, Any]]] = {
         "description": "The run of the prompt that waited: what came since its start belongs to this one.",
     },
     "api_error_status": {"description": "HTTP status of the API's error."},
+    "approval": {
+        "type": "object",
+        "description": "Who or what allowed or denied the call: `decision` (`allow`, `deny`, `none`), `by`, `lasting`"
+        " (`once`, `session`, `always` or null), `mode`, `waited_ms`, `reason`, `source` (what Claude Code says),"
+        " `evidence` (the numbers of the records).",
+    },
+    "args": {"type": "object", "description": "What an action takes."},
     "attempt": {"description": "Which attempt failed, from 1."},
     "blocked_path": {"description": "The path that needs the permission."},
+    "by": {"description": "Who has answered, if not the caller: `api`. Of an action: its author."},
     "capture_options": {"description": "What a monitoring session records."},
     "changed": {"type": "boolean", "description": "It is the first, or another one than before."},
     "claude_code_version": {"type": ["string", "null"]},
@@ -280,10 +330,11 @@ FIELDS: Final[dict[str, dict[str, Any]]] = {
     "cwd": {"description": "The working directory."},
     "decision": {"enum": ["allow", "deny"], "description": "How the caller answered."},
     "decision_reason": {"description": "Why Claude Code asks."},
-    "denied": {"type": "boolean", "description": "The call was refused, so the tool never ran."},
     "depth": {"type": "integer", "minimum": 1, "description": "How many subagents deep it is."},
     "description": {"description": "What a task does."},
+    "dropped_ask_rules": {"description": "Rules that ask and that were left out, as nobody could be asked."},
     "duration_ms": {**_AMOUNT, "description": "How long it took by the log's clock, in milliseconds."},
+    "effect": {"description": "What an action led to: `ran`, `did_not_run`, `nothing_running`, `exited`."},
     "elapsed_time_seconds": {"description": "How long a tool has been running, as Claude Code says it."},
     "error": {"description": "What went wrong."},
     "error_status": {"description": "HTTP status of the API's error."},
@@ -359,10 +410,13 @@ FIELDS: Final[dict[str, dict[str, Any]]] = {
     "prompt_seq": {"type": "integer", "minimum": 0, "description": "The record of the prompt."},
     "raw": {**_TEXT, "description": "The beginning of a line that is no JSON."},
     "reason": {"description": "Why a session ended, or lines were lost."},
+    "refusals": {"description": "Refusals since the last such event."},
     "request": {**_TEXT, "description": "The kind of the request that was refused."},
     "request_id": {"type": ["string", "null"], "description": "The control request."},
     "result": {"description": "Of a turn: the answer. Of a tool: its result."},
     "retry_delay_ms": {"description": "How long is waited until the API is asked again."},
+    "rules": {"description": "How many permission rules a policy has."},
+    "sha256": {"description": "Of the policy's file."},
     "signal": {"type": ["integer", "string", "null"]},
     "skills": {"description": "Skills, as Claude Code names them."},
     "source": {**_TEXT, "description": "What tells it."},
@@ -402,6 +456,7 @@ FIELDS: Final[dict[str, dict[str, Any]]] = {
     "waiting_for": {"description": "What Claude Code waits for, as its registry says it."},
     "waiting_ms": {"type": "number", "minimum": 0, "description": "How long the caller took to answer."},
     "where": {"description": "The part of claude-proxy that failed."},
+    "why": {"description": "Why a policy is not in force."},
 }
 """What each field is, as JSON Schema; what comes from a message as it is has no type."""
 

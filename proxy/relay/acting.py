@@ -165,13 +165,15 @@ class Acting:
             Injection(self._mediator.rules_frame(set_), before=[self._record("policy_sent", about)])
         )
         self._stdin.inject(self._mediator.request_frame("list_permission_rules", listed))
-        why = self._unconfirmed(wanted, set_, listed)
+        why = self._unconfirmed(wanted, set_, listed, about)
         about |= {"why": why} if why else {}
         self._log.append([self._record("policy_failed" if why else "policy_applied", about)])
         return not why
 
-    def _unconfirmed(self, wanted: set[tuple[str, str]], set_: Answer, listed: Answer) -> str | None:
-        """Return why it is not certain that all rules are in force, None if it is."""
+    def _unconfirmed(
+        self, wanted: set[tuple[str, str]], set_: Answer, listed: Answer, about: dict[str, Any]
+    ) -> str | None:
+        """Return why it is not certain that all rules are in force, None if it is; add to ``about`` what else is."""
         until = time.monotonic() + _POLICY_S
         for answer in (set_, listed):
             while not answer.wait(0.5):
@@ -183,6 +185,7 @@ class Acting:
             in_force = {(one["behavior"], one["rule"]) for one in listed.content["state"]["rules"]}
         except (LookupError, TypeError):
             return "Claude Code's list of rules is of another make-up"
+        about["other_deny_rules"] = sum(behavior == "deny" for behavior, _ in in_force - wanted)
         missing = [f"{behavior} {rule}" for behavior, rule in sorted(wanted - in_force)]
         return f"not in force: {', '.join(missing)}" if missing else None
 

@@ -79,6 +79,7 @@ class Record(msgspec.Struct, frozen=True):
     truncated: bool = False
     forwarded: bool = True
     origin: str | None = None
+    action_id: str | None = None
     eol: str | None = None
     bom: bool = False
     event: RecordedEvent | None = None

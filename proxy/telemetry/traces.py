@@ -137,7 +137,7 @@ class TraceBuilder:
                     self._since[text(data, "tool_use_id") or ""] = us
             case "task_started":
                 self._since.setdefault(text(data, "tool_use_id") or "", us)
-            case "tool_completed" | "tool_failed":
+            case "tool_completed" | "tool_failed" | "tool_denied":
                 # The answer may go on: tools of the API's own give their results in the middle of it.
                 self._since[agent] = us
         return ended if self._is_sampled else []

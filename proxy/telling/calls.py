@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
-from proxy.events.fields import items, number, text
+from proxy.events.fields import inner, items, number, text
 from proxy.events.figures import CallOutcome, call_outcome
 from proxy.events.formatting import format_duration
 from proxy.telling.diff import Lines, line_diff
@@ -104,6 +104,8 @@ def result(event_type: str, data: dict[str, Any]) -> Part:
     label = "result" if outcome == "completed" else outcome
     took = number(data, "duration_ms")
     figures = [] if took is None else [format_duration(took)]
+    if (by := text(inner(data, "approval"), "by")) not in (None, "harmless"):
+        figures.append(f"by {by}")
     said = content_text(data.get("result")).strip("\n")
     return Part(
         "result",

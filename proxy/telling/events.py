@@ -287,6 +287,28 @@ def _lost(data: Data) -> Iterator[Part]:
     yield _problem("gap", f"{lost} could not be recorded: {data.get('reason')}")
 
 
+def _acted(data: Data) -> Iterator[Part]:
+    by, given = inner(data, "by"), one_line(inner(data, "args"))
+    who = f" by {by['name']}" if by.get("name") else ""
+    yield Part("note", "action", f"{data.get('action')}{who}", given if given != "{}" else "", tone="warn")
+
+
+def _action_ended(data: Data) -> Iterator[Part]:
+    said = text(data, "effect") or text(data, "error") or "done"
+    is_done = data["event"] == "action_confirmed"
+    tone: Tone = "good" if is_done else "bad" if data["event"] == "action_failed" else "warn"
+    what = {"action_confirmed": "confirmed", "action_failed": "failed", "action_refused": "refused"}
+    yield Part("note", "action", f"{data.get('action')} {what[str(data['event'])]}: {said}", tone=tone)
+
+
+def _policy(data: Data) -> Iterator[Part]:
+    rules = quantity(integer(data, "rules") or 0, "rule")
+    if data["event"] == "policy_applied":
+        yield Part("note", "policy", f"in force: {rules}", tone="good")
+    else:
+        yield _problem("policy", f"not in force: {rules}: {data.get('why')}")
+
+
 def _wrong(data: Data) -> Iterator[Part]:
     if data.get("source") == "assistant":
         return  # its text has been said, and the turn's end says it again
@@ -306,7 +328,7 @@ _VIEWS: Final[dict[str, Callable[[Data], Iterator[Part]]]] = {
     "assistant_message": _said,
     "command_received": _commanded,
     "tool_started": _called,
-    **dict.fromkeys(("tool_completed", "tool_failed"), _answered),
+    **dict.fromkeys(("tool_completed", "tool_failed", "tool_denied"), _answered),
     "permission_requested": _asked,
     "permission_resolved": _decided,
     **dict.fromkeys(("run_completed", "run_failed", "run_interrupted"), _over),
@@ -319,6 +341,9 @@ _VIEWS: Final[dict[str, Callable[[Data], Iterator[Part]]]] = {
     **dict.fromkeys(("validation_failed", "protocol_drift"), _judged),
     "recording_gap": _lost,
     "error": _wrong,
+    "action_requested": _acted,
+    **dict.fromkeys(("action_confirmed", "action_failed", "action_refused"), _action_ended),
+    **dict.fromkeys(("policy_applied", "policy_failed"), _policy),
 }
 TOLD: Final = frozenset(_VIEWS)
 """Kinds of events that say something; others are of no consequence to a reader, and the log has them."""

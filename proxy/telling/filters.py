@@ -11,12 +11,15 @@ _PROBLEMS: Final[frozenset[Name]] = frozenset(("validation_failed", "protocol_dr
 FILTERS: Final[dict[str, frozenset[Name]]] = {
     "prompts": frozenset(("run_started",)),
     "answers": frozenset(("assistant_message",)),
-    "tools": frozenset(("tool_started", "tool_completed", "tool_failed")),
+    "tools": frozenset(("tool_started", "tool_completed", "tool_failed", "tool_denied")),
     "permissions": frozenset(("permission_requested", "permission_resolved")),
     "turns": frozenset(("run_completed", "run_failed", "run_interrupted")),
     "tasks": frozenset(("task_started", "task_completed", "task_failed", "task_stopped")),
     "session": frozenset(
-        ("session_started", "session_initialized", "session_ended", "command_received", "compaction")
+        (
+            *("session_started", "session_initialized", "session_ended", "command_received", "compaction"),
+            *("action_requested", "action_confirmed", "action_refused", "policy_applied"),
+        )
     ),
     "notes": frozenset(("notification", "hook_completed", "api_retry", "rate_limited")),
     "problems": _PROBLEMS,

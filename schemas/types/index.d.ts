@@ -2790,7 +2790,7 @@ export type ControlResponsesUpdateSettings = { [key: string]: unknown };
 /** Event. What happened in a session, in the stable vocabulary of this project, as derived from the wire. The vocabulary is closed, extra fields are allowed. */
 export type Events = {
   /** What happened. */
-  event: "session_started" | "session_ended" | "session_initialized" | "run_started" | "run_completed" | "run_failed" | "run_interrupted" | "assistant_message" | "tool_started" | "tool_progress" | "tool_completed" | "tool_failed" | "permission_requested" | "permission_resolved" | "command_received" | "task_started" | "task_progress" | "task_updated" | "task_completed" | "task_failed" | "task_stopped" | "hook_started" | "hook_completed" | "notification" | "api_retry" | "rate_limited" | "compaction" | "cost_updated" | "status_changed" | "validation_failed" | "protocol_drift" | "recording_gap" | "error";
+  event: "session_started" | "session_ended" | "session_initialized" | "run_started" | "run_completed" | "run_failed" | "run_interrupted" | "assistant_message" | "tool_started" | "tool_progress" | "tool_completed" | "tool_failed" | "tool_denied" | "permission_requested" | "permission_resolved" | "command_received" | "task_started" | "task_progress" | "task_updated" | "task_completed" | "task_failed" | "task_stopped" | "hook_started" | "hook_completed" | "notification" | "api_retry" | "rate_limited" | "compaction" | "cost_updated" | "status_changed" | "validation_failed" | "protocol_drift" | "recording_gap" | "error" | "action_requested" | "action_confirmed" | "action_failed" | "action_refused" | "policy_applied" | "policy_failed";
   /** RFC 3339, with a zone. */
   timestamp: string;
   /** When it happened, where the record says so: it is recorded later, in an interactive session. */
@@ -2803,6 +2803,10 @@ export type Events = {
   run_id?: string | null;
   /** The record in the session log that the event comes from. */
   seq?: number;
+  /** What is done to the session, such as `interrupt`. */
+  action?: string;
+  /** The action. */
+  action_id?: string;
   /** How long the command had been running before there was a log. */
   age_ms?: number | null;
   /** The subagent that asks. */
@@ -2813,10 +2817,16 @@ export type Events = {
   ahead_of?: string;
   /** HTTP status of the API's error. */
   api_error_status?: unknown;
+  /** Who or what allowed or denied the call: `decision` (`allow`, `deny`, `none`), `by`, `lasting` (`once`, `session`, `always` or null), `mode`, `waited_ms`, `reason`, `source` (what Claude Code says), `evidence` (the numbers of the records). */
+  approval?: { [key: string]: unknown };
+  /** What an action takes. */
+  args?: { [key: string]: unknown };
   /** Which attempt failed, from 1. */
   attempt?: unknown;
   /** The path that needs the permission. */
   blocked_path?: unknown;
+  /** Who has answered, if not the caller: `api`. Of an action: its author. */
+  by?: unknown;
   /** What a monitoring session records. */
   capture_options?: unknown;
   /** It is the first, or another one than before. */
@@ -2842,14 +2852,16 @@ export type Events = {
   decision?: "allow" | "deny";
   /** Why Claude Code asks. */
   decision_reason?: unknown;
-  /** The call was refused, so the tool never ran. */
-  denied?: boolean;
   /** How many subagents deep it is. */
   depth?: number;
   /** What a task does. */
   description?: unknown;
+  /** Rules that ask and that were left out, as nobody could be asked. */
+  dropped_ask_rules?: unknown;
   /** How long it took by the log's clock, in milliseconds. */
   duration_ms?: number | null;
+  /** What an action led to: `ran`, `did_not_run`, `nothing_running`, `exited`. */
+  effect?: unknown;
   /** How long a tool has been running, as Claude Code says it. */
   elapsed_time_seconds?: unknown;
   /** What went wrong. */
@@ -2943,6 +2955,8 @@ export type Events = {
   raw?: string;
   /** Why a session ended, or lines were lost. */
   reason?: unknown;
+  /** Refusals since the last such event. */
+  refusals?: unknown;
   /** The kind of the request that was refused. */
   request?: string;
   /** The control request. */
@@ -2951,6 +2965,10 @@ export type Events = {
   result?: unknown;
   /** How long is waited until the API is asked again. */
   retry_delay_ms?: unknown;
+  /** How many permission rules a policy has. */
+  rules?: unknown;
+  /** Of the policy's file. */
+  sha256?: unknown;
   signal?: number | string | null;
   /** Skills, as Claude Code names them. */
   skills?: unknown;
@@ -3013,6 +3031,8 @@ export type Events = {
   waiting_ms?: number;
   /** The part of claude-proxy that failed. */
   where?: unknown;
+  /** Why a policy is not in force. */
+  why?: unknown;
 };
 
 /** Hook input: base. What every hook is told: where it is called, and for whom. `agent_id` and `agent_type` are a subagent's. */

@@ -62,10 +62,17 @@ class Made:
         )
 
     def answer(
-        self, ms: float, key: str, result: Any = "ok", *, failed: bool = False, **fields: Any
+        self,
+        ms: float,
+        key: str,
+        result: Any = "ok",
+        *,
+        failed: bool = False,
+        denied: bool = False,
+        **fields: Any,
     ) -> "Made":
         """Give a tool's result."""
-        event = "tool_failed" if failed else "tool_completed"
+        event = "tool_denied" if denied else "tool_failed" if failed else "tool_completed"
         return self.at(ms, event, tool_use_id=key, result=result, tool="Bash", **fields)
 
     def ask(self, ms: float, key: str, tool: str = "Bash", request_id: str = "p") -> "Made":

@@ -47,8 +47,8 @@ def test_what_a_policy_forbids_fails_a_job(tmp_path: Path) -> None:
     ran = check(tmp_path, policy)
     assert ran.status == 1
     assert ran.stdout.splitlines() == [
-        "deny by Bash(rm -rf *): Bash rm -rf /tmp/x (20261122T100000-aa, record 4)",
-        "unknown by Bash(rm -rf *): Bash $X (20261122T100000-aa, record 6)",
+        "deny by Bash(rm -rf *): Bash rm -rf /tmp/x (20261122T100000-aa, record 4, allowed by unknown)",
+        "unknown by Bash(rm -rf *): Bash $X (20261122T100000-aa, record 6, allowed by unknown)",
     ]
     assert ran.stderr == "2 findings in 4 calls\n"
     assert check(tmp_path, "permissions: {deny: ['Bash(mv *)']}").status == 0

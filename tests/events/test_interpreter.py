@@ -108,7 +108,7 @@ def test_real_traffic(name: str) -> None:
         ("api_errors", ["failed"] * 5, {"error": 5}),
         ("api_retry", ["completed"], {"api_retry": 3}),
         ("compact", ["completed"] * 3, {"compaction": 1}),
-        ("tool_deny", ["completed"], {"permission_resolved": 1, "tool_failed": 1}),
+        ("tool_deny", ["completed"], {"permission_resolved": 1, "tool_denied": 1}),
         ("prompt_on_command_line", ["completed"], {}),
         ("background_killed-1", ["completed"], {"task_started": 1}),
         ("background_killed", ["completed", "completed"], {"task_stopped": 1}),

@@ -56,7 +56,7 @@ def test_a_recorded_session_comes_out_as_what_it_was() -> None:
     assert asked == [("Bash", "allow"), ("Bash", "deny"), ("AskUserQuestion", "allow")]
     assert len(of_kind(events, "permission_requested")) == len(asked)
     assert all(one["waiting_ms"] > 0 for one in of_kind(events, "permission_resolved"))
-    assert [one["denied"] for one in of_kind(events, "tool_failed")] == [True]
+    assert [one["approval"]["by"] for one in of_kind(events, "tool_denied")] == ["caller"]
     assert [one["parent_tool_use_id"] is not None for one in of_kind(events, "tool_started")].count(True) == 1
     assert [one["subagent_type"] for one in of_kind(events, "task_started") if "subagent_type" in one] == [
         "general-purpose"
@@ -103,13 +103,14 @@ def test_kept_and_taken_up_again() -> None:
 def essence(events: list[Event]) -> Counter[str]:
     """Return what happened, without what depends on when it was heard of."""
     passing = {"seq", "timestamp", "at", "state", "run_id", "prompt_seq", "waiting_ms", "duration_ms"}
-    return Counter(
-        json.dumps(
-            [event.event_type, {key: one for key, one in event.data.items() if key not in passing}],
-            sort_keys=True,
-        )
-        for event in events
-    )
+
+    def what(event: Event) -> dict[str, Any]:
+        data = {key: one for key, one in event.data.items() if key not in passing}
+        if "approval" in data:
+            data["approval"] = {**data["approval"], "waited_ms": None, "evidence": []}
+        return data
+
+    return Counter(json.dumps([event.event_type, what(event)], sort_keys=True) for event in events)
 
 
 @cache
@@ -315,9 +316,9 @@ def test_a_permission_prompt_is_told_with_its_tool(how: dict[str, Any], decision
     (resolved,) = of_kind(made.events, "permission_resolved")
     assert (resolved["decision"], resolved["request_id"]) == (decision, asked["request_id"])
     assert resolved["waiting_ms"] == pytest.approx(5000, abs=10)
-    (ran,) = of_kind(made.events, "tool_completed", "tool_failed")
+    (ran,) = of_kind(made.events, "tool_completed", "tool_denied")
     assert ran["duration_ms"] == pytest.approx(2000, abs=20)
-    assert ran.get("denied", False) is (decision == "deny")
+    assert (ran["approval"]["decision"], ran["approval"]["by"]) == (decision, "caller")
 
 
 def test_a_prompt_that_was_too_quick_to_be_seen_is_told_all_the_same() -> None:

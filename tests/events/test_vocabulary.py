@@ -55,6 +55,21 @@ def emitted() -> list[Event]:
     for subtype, fields in UNRECORDED:
         kind, _, rest = subtype.partition("/")
         log += made.lines("stdout", {"type": kind, "subtype": rest, "uuid": "u", "session_id": "c", **fields})
+    for action_id, name in (("a1", "allow"), ("a2", "interrupt"), ("a4", "stop")):
+        log += made.life(
+            "action", action_id=action_id, action=name, args={"request_id": "p"}, by={"name": "me"}
+        )
+    log += made.life(
+        "action_refused", action_id="a3", action="mode", args={}, by={}, error="not_granted", refusals=1
+    )
+    log += made.life("policy_applied", sha256="0", rules=1, dropped_ask_rules=1, other_deny_rules=0)
+    log += made.life("policy_failed", sha256="0", rules=1, why="refused")
+    log += _line({"stream": "stdin", "verdict": "valid", "origin": "claude-proxy", "message": ANSWER})
+    log += _line(
+        {**FRAME, "message": {"type": "control_request", "request_id": "claude-proxy-1", "request": {}}}
+    )
+    log += _line({"stream": "stdout", "verdict": "valid", "forwarded": False, "message": REFUSED})
+    log += made.lines("stdout", DENIED)
     log += made.life("recording_gap", lost_records=1, lost_bytes=2, since="x", reason="disk full")
     log += made.life("wrapper_error", where="relay", error="x") + made.ended(reason="wrapper_killed")
     held_back = {"stream": "stdin", "verdict": "invalid", "errors": [], "forwarded": False, "message": {}}
@@ -72,6 +87,17 @@ ASKED = {
     "agent_id": "a",
     "blocked_path": "/x",
     "decision_reason": "x",
+}
+ANSWER = {"type": "control_response", "response": {"subtype": "success", "request_id": "p", "response": {}}}
+REFUSED = {
+    "type": "control_response",
+    "response": {"subtype": "error", "request_id": "claude-proxy-1", "error": "x"},
+}
+FRAME = {"stream": "stdin", "verdict": "valid", "origin": "claude-proxy", "action_id": "a2"}
+DENIED = {
+    "type": "user",
+    "message": {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t", "is_error": True}]},
+    "tool_result_meta": [{"id": "t", "permission_decision": {"decision": "reject", "source": "user_reject"}}],
 }
 UNRECORDED: list[tuple[str, dict[str, object]]] = [
     ("rate_limit_event/", {"rate_limit_info": {"status": "rejected"}}),

@@ -108,7 +108,7 @@ def test_no_input_makes_it_fail(tool: str, given: Any) -> None:
     [
         ("tool_completed", {}, "result", "faint"),
         ("tool_failed", {}, "failed", "bad"),
-        ("tool_failed", {"denied": True}, "denied", "warn"),
+        ("tool_denied", {}, "denied", "warn"),
         ("tool_failed", {"interrupted": True}, "interrupted", "warn"),
     ],
 )

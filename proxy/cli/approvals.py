@@ -1,0 +1,94 @@
+"""``claude-proxy approvals``: who or what allowed or denied each call of a tool."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from proxy.cli import UsageError, complain
+from proxy.cli.session_events import events_of
+from proxy.cli.terminal import printable
+from proxy.events.approvals import BY
+from proxy.events.fields import inner
+from proxy.events.formatting import quantity
+from proxy.sessions import catalogue
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator
+
+    from proxy.sessions.catalogue import SessionInfo
+
+_ENDS = frozenset(("tool_completed", "tool_failed", "tool_denied"))
+_COLUMNS = (
+    "session_id",
+    "seq",
+    "tool",
+    "tool_use_id",
+    "decision",
+    "by",
+    "lasting",
+    "mode",
+    "waited_ms",
+    "reason",
+)
+
+
+def approvals_options(parser: argparse.ArgumentParser) -> None:
+    """Say what the subcommand takes."""
+    parser.description = (
+        "Tell of each tool call who or what allowed or denied it, as Claude Code says it;"
+        " see docs/approvals.md."
+    )
+    parser.add_argument("sessions", metavar="SESSION", nargs="*", help="as for `show` (default: latest)")
+    parser.add_argument("--by", metavar="WHO,...", help=f"only by these: {', '.join(BY)}")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print JSON")
+    form.add_argument("--csv", action="store_true", help="print comma-separated values with a head")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the approvals of sessions; return the exit status."""
+    wanted = None if arguments.by is None else [one.strip() for one in arguments.by.split(",") if one.strip()]
+    if wrong := [one for one in wanted or () if one not in BY]:
+        raise UsageError(f"--by is {wrong[0]!r}; it takes {', '.join(BY)}")
+    try:
+        found = [catalogue.find(arguments.data_dir, text) for text in arguments.sessions or ["latest"]]
+        rows = [
+            row for info in found for row in _rows(info) if wanted is None or row["approval"]["by"] in wanted
+        ]
+    except (catalogue.SessionLookupError, OSError) as error:
+        return complain(error, 2, sys.stderr)
+    if arguments.json:
+        sys.stdout.write(msgspec.json.format(msgspec.json.encode({"approvals": rows})).decode() + "\n")
+    elif arguments.csv:
+        writer = csv.DictWriter(sys.stdout, _COLUMNS, extrasaction="ignore", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows({**row, **row["approval"]} for row in rows)
+    else:
+        _tell(rows)
+    return 0
+
+
+def _rows(info: SessionInfo) -> Iterator[dict[str, Any]]:
+    for event in events_of(info):
+        if event.event_type in _ENDS and (approval := inner(event.data, "approval")):
+            about = {key: event.data.get(key) for key in ("tool_use_id", "tool", "seq")}
+            yield {"session_id": info.session_id, **about, "approval": approval}
+
+
+def _tell(rows: list[dict[str, Any]]) -> None:
+    for row in rows:
+        one = row["approval"]
+        said = {"allow": "allowed", "deny": "denied", "none": "undecided"}[one["decision"]]
+        reason = f": {one['reason']}" if one["reason"] else ""
+        line = f"{row['session_id']} {row['seq']:>6}  {row['tool'] or '?':20} {said} by {one['by']}{reason}"
+        sys.stdout.write(printable(line) + "\n")
+    counted = Counter((row["approval"]["decision"], row["approval"]["by"]) for row in rows)
+    told = ", ".join(f"{count} {decision} by {by}" for (decision, by), count in counted.most_common())
+    sys.stderr.write(f"{quantity(len(rows), 'call')}{': ' if told else ''}{told}\n")
