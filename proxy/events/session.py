@@ -4,7 +4,7 @@ Everything that the interpreter remembers is in here and nowhere else, as plain 
 as JSON, and interpreting goes on from it as if it had never stopped.
 """
 
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeVar
 
 import msgspec
 
@@ -12,6 +12,8 @@ from proxy.events.figures import Figures
 from proxy.events.outcome import OK, Outcome
 from proxy.events.spending import Spending, Usage
 from proxy.events.vocabulary import OVER, State
+
+T = TypeVar("T")
 
 NOT_RECORDED: Final = {
     "child_session": "It was begun within Claude Code, which keeps no transcript of such a session.",
@@ -22,6 +24,18 @@ NOT_RECORDED: Final = {
 """Why nothing is recorded of an interactive session, in a sentence."""
 CRASHED: Final = "the log is not held by its writer and does not end"
 """The evidence of a crash: no message, but what the lock and the end of the log show."""
+
+
+MOST_OPEN: Final = 1000
+"""So many calls, questions, requests, tasks and waiting prompts are held open, and of more the oldest gives way: a
+session has a handful at once, and all of them are written down with each step of the index."""
+
+
+def hold(held: dict[str, T], key: str, value: T) -> None:
+    """Add to what is open; of more than `MOST_OPEN` the oldest gives way."""
+    held[key] = value
+    if len(held) > MOST_OPEN:
+        del held[next(iter(held))]
 
 
 class Evidence(msgspec.Struct, frozen=True, omit_defaults=True):

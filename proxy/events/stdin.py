@@ -5,7 +5,7 @@ from typing import Any, Literal
 from proxy.events.approvals import lasting_of
 from proxy.events.emitter import Emitter
 from proxy.events.fields import Message, inner, text, texts
-from proxy.events.session import Answer, Prompt, Request
+from proxy.events.session import MOST_OPEN, Answer, Prompt, Request, hold
 
 _ACTIONS = {
     "initialize": (),
@@ -56,7 +56,7 @@ def _user(emitter: Emitter, message: Message) -> None:
     if message.get("shouldQuery") is False:
         fields["should_query"] = False
     if emitter.session.run is not None:
-        emitter.session.queued.append(prompt)
+        emitter.session.queued = [*emitter.session.queued[1 - MOST_OPEN :], prompt]
         _received(emitter, "prompt", {**fields, "queued": True})
         return
     _received(emitter, "prompt", fields)
@@ -79,7 +79,7 @@ def _request(emitter: Emitter, message: Message) -> None:
     subtype = text(request, "subtype") or "unknown"
     identified = {} if request_id is None else {"request_id": request_id}
     if request_id is not None:
-        emitter.session.requests[request_id] = Request(subtype, emitter.seq, emitter.timestamp_us)
+        hold(emitter.session.requests, request_id, Request(subtype, emitter.seq, emitter.timestamp_us))
     if subtype == "interrupt" and emitter.session.run is not None:
         emitter.session.run.interrupted = True
     if subtype in _ACTIONS:

@@ -7,7 +7,7 @@ from proxy.events import acting, outcome, system
 from proxy.events.approvals import approval_of
 from proxy.events.emitter import OF_THE_CALLER, Emitter
 from proxy.events.fields import Message, inner, integer, items, number, present, text, texts
-from proxy.events.session import Question, Tool
+from proxy.events.session import Question, Tool, hold
 from proxy.events.spending import stated_usage
 
 _CALLS = frozenset(("tool_use", "server_tool_use", "mcp_tool_use"))
@@ -85,7 +85,8 @@ def _tool_call(emitter: Emitter, block: Message, parent: str | None, call: Messa
     tools = emitter.session.tools
     if tool_use_id is None or tool_use_id in tools:
         return
-    tool = tools[tool_use_id] = Tool(name, emitter.seq, emitter.timestamp_us, parent)
+    tool = Tool(name, emitter.seq, emitter.timestamp_us, parent)
+    hold(tools, tool_use_id, tool)
     depth = emitter.depth(parent)
     tool.depth, tool.background = depth.get("depth", 0), parent is not None and parent not in tools
     emitter.emit(
@@ -205,7 +206,7 @@ def _request(emitter: Emitter, message: Message) -> None:
     if request_id is None:
         return
     question = _question(emitter, request)
-    emitter.session.questions[request_id] = question
+    hold(emitter.session.questions, request_id, question)
     if not question.is_work:
         emitter.change_state("waiting", f"control_request/{question.kind}")
     if question.kind == "can_use_tool":

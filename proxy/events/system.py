@@ -4,7 +4,7 @@ from typing import Any
 
 from proxy.events.emitter import Emitter
 from proxy.events.fields import Message, inner, items, number, present, text, texts
-from proxy.events.session import Task
+from proxy.events.session import Task, hold
 from proxy.events.vocabulary import Name, State
 
 _STATED: dict[str, State] = {"idle": "idle", "running": "executing", "requires_action": "waiting"}
@@ -161,7 +161,7 @@ def _task(emitter: Emitter, message: Message) -> None:
         if task_id not in emitter.session.tasks and _is_agent(message):
             fields |= emitter.subagent(tool_use_id) if call is not None else {"new_subagent": True}
         task = Task(text(message, "description") or "", emitter.seq, emitter.timestamp_us)
-        emitter.session.tasks.setdefault(task_id, task)
+        hold(emitter.session.tasks, task_id, emitter.session.tasks.get(task_id, task))
     elif subtype == "task_updated":
         fields["patch"] = inner(message, "patch")
     elif subtype == "task_notification":

@@ -1,6 +1,7 @@
 """The interpreter: records in, events and a state out, the same however they come."""
 
 import json
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from proxy.events import Event, Interpreter, Session
 from proxy.events.session import CRASHED
+from proxy.events.vocabulary import STATES
 from proxy.protocol import full
 from tests.recorded import NAMES, RELEASES, SCENARIOS, START_US, LogMaker, records, scenario
 
@@ -580,6 +582,83 @@ def test_no_message_can_break_it(messages: list[tuple[str, str, dict[str, Any], 
     events, _ = interpreted(log + made.ended(), crashed=True)
     for event in events:
         assert full.judgement("events.json", json.dumps(event.data).encode()).verdict == "valid", event
+
+
+LIFE = st.sampled_from(
+    ["command_exited", "session_ended", "recording_gap", "session_started", "wrapper_error"]
+)
+ORIGINS = st.sampled_from([None, "human", "peer", "task-notification"])
+STEPS = st.one_of(
+    st.tuples(st.just("prompt"), ORIGINS, st.booleans()),
+    st.tuples(
+        st.just("result"), ORIGINS, st.sampled_from(["completed", "hook_stopped", "aborted_tools", None])
+    ),
+    st.tuples(st.just("init"), st.none(), st.none()),
+    st.tuples(st.just("ask"), st.sampled_from(["a", "b"]), st.none()),
+    st.tuples(st.just("answer"), st.sampled_from(["a", "b"]), st.none()),
+    st.tuples(st.just("interrupt"), st.none(), st.none()),
+    st.tuples(st.just("life"), LIFE, st.integers(0, 200)),
+)
+
+
+def lines_of(made: LogMaker, step: tuple[str, Any, Any]) -> bytes:
+    """Return the records of a step."""
+    what, one, other = step
+    if what == "life":
+        return made.life(one, exit_code=other, lost_records=other)
+    origin = {} if one is None else {"origin": {"kind": one}}
+    interrupt = {"type": "control_request", "request_id": "i", "request": {"subtype": "interrupt"}}
+    messages = {
+        "prompt": ("stdin", {**USER, **origin, **({"uuid": "u"} if other else {})}),
+        "result": ("stdout", result(0.1, **origin, terminal_reason=other, result="x")),
+        "init": ("stdout", INIT),
+        "ask": ("stdout", permission(str(one))),
+        "answer": ("stdin", answer(str(one), behavior="allow")),
+        "interrupt": ("stdin", interrupt),
+    }
+    return made.lines(*messages[what])
+
+
+@given(st.lists(STEPS, max_size=12))
+def test_whatever_happens_events_are_a_function_of_the_log(steps: list[tuple[str, Any, Any]]) -> None:
+    """Kept as JSON and taken for dead after every record, a session makes the events of its whole log.
+
+    Each run begins once and ends at most once, each state may follow the one before, and the end is told once at most.
+    """
+    made = LogMaker()
+    log = made.started(["claude", "--input-format", "x"]) + b"".join(lines_of(made, step) for step in steps)
+    expected, at_the_end = interpreted(log)
+    session, events = Session("made"), list[Event]()
+    for record in records(log):
+        interpreter = Interpreter(session)
+        events += interpreter.take(record)
+        session = msgspec.json.decode(msgspec.json.encode(interpreter.session), type=Session)
+        session.mark_crashed()
+    session.crash = None
+    assert msgspec.json.encode(events) == msgspec.json.encode(expected)
+    assert msgspec.json.encode(session) == msgspec.json.encode(at_the_end)
+    begun = [event.data["run_id"] for event in events if event.event_type == "run_started"]
+    ended = [data["run_id"] for data in run_ends(events)]
+    assert len(begun) == len(set(begun))
+    assert len(ended) == len(set(ended))
+    assert set(begun) - set(ended) == ({session.run.run_id} if session.run else set())
+    assert len(names(events, "session_ended")) <= 1
+    states = [event.data["state"] for event in events]
+    assert all(one == two or two in STATES[one].next for one, two in pairwise(states))
+
+
+def test_what_is_open_is_bounded() -> None:
+    """However much is asked and never answered: the state of a session stays small, and the oldest gives way."""
+    made = LogMaker()
+    log = made.started(["claude", "--input-format", "x"])
+    calls = [assistant({"type": "tool_use", "id": f"t{n}", "name": "Bash", "input": {}}) for n in range(1100)]
+    request = {"type": "control_request", "request": {"subtype": "mcp_status"}}
+    log += made.lines("stdin", *[USER] * 1100, *({**request, "request_id": f"r{n}"} for n in range(1100)))
+    log += made.lines("stdout", *calls, *(permission(f"p{n}") for n in range(1100)))
+    session = interpreted(log)[1]
+    open_ = (session.queued, session.requests, session.tools, session.questions)
+    assert [len(one) for one in open_] == [1000] * 4
+    assert next(iter(session.requests)) == "r100"
 
 
 def test_the_schema_that_output_is_to_keep_is_told() -> None:
