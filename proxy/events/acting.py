@@ -8,13 +8,11 @@ from typing import Any
 
 from proxy.events.emitter import Emitter
 from proxy.events.fields import Message, inner, integer, present, text
-from proxy.events.session import Action
+from proxy.events.session import Action, hold
 
 __all__ = ["LIFECYCLE", "answered", "exited", "result", "sent", "take"]
 
 LIFECYCLE = frozenset(("action", "action_refused", "policy_applied", "policy_failed"))
-_MOST_OPEN = 1000
-"""Actions that are remembered until the wire shows what became of them."""
 
 
 def take(emitter: Emitter, event_type: str, data: Message) -> None:
@@ -80,8 +78,7 @@ def _requested(emitter: Emitter, data: Message) -> None:
     request_id = text(inner(data, "args"), "request_id")
     question = session.questions.get(request_id or "")
     tool_use_id = None if question is None or name not in ("allow", "deny") else question.tool_use_id
-    if len(session.actions) < _MOST_OPEN:
-        session.actions[action_id] = Action(name, emitter.seq, emitter.timestamp_us, tool_use_id)
+    hold(session.actions, action_id, Action(name, emitter.seq, emitter.timestamp_us, tool_use_id))
     if name in ("pause", "resume"):
         session.paused = name == "pause"
     emitter.emit("action_requested", **_about(data))

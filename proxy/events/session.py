@@ -27,8 +27,9 @@ CRASHED: Final = "the log is not held by its writer and does not end"
 
 
 MOST_OPEN: Final = 1000
-"""So many calls, questions, requests, tasks and waiting prompts are held open, and of more the oldest gives way: a
-session has a handful at once, and all of them are written down with each step of the index."""
+"""So many calls, questions, requests, actions, tasks and waiting prompts are held open; of more, the oldest gives way.
+
+A session has a handful at once, and all of them are written down with each step of the index."""
 
 
 def hold(held: dict[str, T], key: str, value: T) -> None:

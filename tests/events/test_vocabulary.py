@@ -13,8 +13,9 @@ import pytest
 from proxy.events import Event, Interpreter, Session
 from proxy.events.emitter import Emitter
 from proxy.events.outcome import OUTCOMES, Kind
+from proxy.events.schema import FIELDS, schema
 from proxy.events.session import Evidence, Standing
-from proxy.events.vocabulary import EVENTS, FIELDS, OVER, STATES, Name, State, schema
+from proxy.events.vocabulary import EVENTS, OVER, STATES, Name, State
 from proxy.protocol import library
 from proxy.sessions.reader import Record
 from tests.recorded import INTERACTIVE, LogMaker, records, scenario
