@@ -70,6 +70,7 @@ def main(runs: int, wanted: list[str]) -> None:
         messages = Path(folder, "messages.jsonl")
         messages.write_bytes(b'{"type":"keep_alive"}\n')
         env = {**os.environ, "CLAUDE_PROXY_DATA_DIR": str(sessions.parent), "CLAUDE_PROXY_SERVER": "off"}
+        env["CLAUDE_PROXY_CLAUDE"] = "/bin/true"  # for `shim`, which writes nothing where there is no claude
         env.pop("PYTHONDONTWRITEBYTECODE", None)  # an installation is compiled
         for subcommand in wanted or SUBCOMMANDS:
             places = {"FILE": str(messages), "DIR": str(Path(folder, "bin"))}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import shutil
+import os
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from proxy.cli import UsageError
@@ -74,8 +74,12 @@ class _Formatter(argparse.HelpFormatter):
 
 
 def help_width() -> int:
-    """Return how wide help may be."""
-    return min(_WIDEST, shutil.get_terminal_size().columns - 1)
+    """Return how wide help may be. (By hand: `shutil` takes long to import, and each option asks for this.)"""
+    try:
+        columns = int(os.environ.get("COLUMNS", "0")) or os.get_terminal_size(1).columns
+    except (OSError, ValueError):  # no terminal, or no number
+        columns = 80
+    return min(_WIDEST, columns - 1)
 
 
 def examples(*lines: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -42,20 +42,9 @@ def check_options(parser: argparse.ArgumentParser) -> None:
     add("--json", action="store_true", help="print the report as JSON")
     add("--junit", metavar="FILE", help="write it as JUnit XML as well; - for standard output alone")
     add("--sarif", metavar="FILE", help="write it as SARIF 2.1.0 as well; - for standard output alone")
-    add(
-        "--scenario",
-        metavar="NAME",
-        action="append",
-        default=[],
-        help="only this one, or those that fit a pattern",
-    )
-    add(
-        "--scenarios",
-        metavar="PATH",
-        action="append",
-        default=[],
-        help="add the scenarios of a file or folder",
-    )
+    several: dict[str, Any] = {"action": "append", "default": []}
+    add("--scenario", metavar="NAME", help="only this one, or those that fit a pattern", **several)
+    add("--scenarios", metavar="PATH", help="add the scenarios of a file or folder", **several)
     add("--list", action="store_true", help="list the scenarios and run none")
     add(
         "--threshold",
@@ -71,13 +60,7 @@ def check_options(parser: argparse.ArgumentParser) -> None:
     style.add_argument(
         "--no-argument", dest="as_argument", action="store_false", help="it is not (default: found out)"
     )
-    add(
-        "--variable",
-        metavar="NAME",
-        action="append",
-        default=[],
-        help="a variable in which WRAPPER looks for claude",
-    )
+    add("--variable", metavar="NAME", help="a variable in which WRAPPER looks for claude", **several)
     add(
         "--claude", metavar="PATH", help="a real claude in place of the stand-in, for what can be asked of it"
     )

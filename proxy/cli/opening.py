@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from proxy.cli import complain
 from proxy.cli.arguments import examples
-from proxy.cli.terminal import waiting
+from proxy.cli.terminal import progress
 from proxy.server.background import LOG, ensure_server, server_address
 from proxy.sessions import catalogue
 from proxy.sessions.identity import sessions_dir
@@ -68,7 +68,7 @@ def _address(arguments: argparse.Namespace) -> str | None:
     check_data_dir(arguments.data_dir)
     ensure_server(arguments.data_dir, arguments.host, arguments.port, arguments.config)
     until = time.monotonic() + _GIVE_UP_S
-    with waiting("starting a server"):
+    with progress("starting a server"):
         while (said := server_address(arguments.data_dir)) is None and time.monotonic() < until:
             time.sleep(_LOOK_S)
     return None if said is None else str(said["url"]).rstrip("/")

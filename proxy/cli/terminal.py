@@ -6,19 +6,20 @@ import argparse
 import contextlib
 import os
 import sys
-import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Callable, Iterator
 
     from rich.console import Console
-    from rich.progress import Progress
 
     from proxy.sessions.reader import Entry, Skipped
 
 PATIENCE_S = 2.0
 """After so long without an answer people want to know whether there is going to be one."""
+_REFRESH_S = 0.1
+"""As often as a person sees a bar move."""
 PIPED_WIDTH = 160
 """Where nobody says how wide: tables are whole then."""
 _UNSEEN = dict.fromkeys(map(ord, "\u00ad\u200c\u200d\u2060\ufe0e\ufe0f\ufeff"))
@@ -86,86 +87,66 @@ def read_visibly(
 
 
 @contextlib.contextmanager
-def progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
-    """Show how far something is that may take long; what is yielded is told each step, of ``total`` in all.
+def progress(what: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
+    """Show that something is being done, and how far it is, when it has taken `PATIENCE_S`.
 
-    Shown on standard error where that is a terminal, when it has taken `PATIENCE_S`.
+    What is yielded is told of each step, of ``total`` in all; without a total the time is shown that it has taken.
+    Shown on standard error, where that is a terminal.
     """
     if not sys.stderr.isatty():
         yield lambda step: None
         return
-    bar = _Bar(what, total)
-    try:
-        yield bar.advance
-    finally:
-        bar.close()
+    import threading  # noqa: PLC0415 - programs do without
 
-
-@contextlib.contextmanager
-def waiting(what: str) -> Iterator[None]:
-    """Show what is being done, for how long, while something is done that does not say how far it is.
-
-    Shown as `progress` is.
-    """
-    if not sys.stderr.isatty():
-        yield
-        return
-    import threading  # noqa: PLC0415 - as below
-
+    so_far = 0
     done = threading.Event()
 
-    def show() -> None:
-        if done.wait(PATIENCE_S):
-            return
-        from rich.console import Console  # noqa: PLC0415 - only for what takes long
-        from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn  # noqa: PLC0415
+    def advance(step: int) -> None:
+        nonlocal so_far
+        so_far += step
 
-        columns = SpinnerColumn(), TextColumn(what), TimeElapsedColumn()
-        with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
-            shown.add_task("", total=None)
-            done.wait()
+    def show() -> None:
+        if not done.wait(PATIENCE_S):
+            _show_progress(what, total, lambda: so_far, done)
 
     showing = threading.Thread(target=show, daemon=True)
     showing.start()
     try:
-        yield
+        yield advance
     finally:
         done.set()
         showing.join()
 
 
-class _Bar:
-    """A progress bar that nobody sees who does not wait."""
+def _show_progress(what: str, total: int | None, so_far: Callable[[], int], done: threading.Event) -> None:
+    from rich.console import Console  # noqa: PLC0415 - only for what takes long
+    from rich.progress import (  # noqa: PLC0415
+        BarColumn,
+        Progress,
+        SpinnerColumn,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
 
-    def __init__(self, what: str, total: int) -> None:
-        self._what = what
-        self._total = total
-        self._done = 0
-        self._next_look_s = time.monotonic() + PATIENCE_S
-        self._shown: Progress | None = None
-
-    def advance(self, step: int) -> None:
-        """Note that so much more is done."""
-        self._done += step
-        now_s = time.monotonic()
-        if now_s < self._next_look_s:
-            return
-        self._next_look_s = now_s + 0.1
-        if self._shown is None:
-            self._shown = self._open()
-        self._shown.update(self._shown.task_ids[0], completed=self._done)
-
-    def close(self) -> None:
-        """Take the bar away."""
-        if self._shown is not None:
-            self._shown.stop()
-
-    def _open(self) -> Progress:
-        from rich.console import Console  # noqa: PLC0415 - only for what takes long
-        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
-
-        columns = TextColumn(self._what), BarColumn(), TextColumn("{task.percentage:>3.0f} %")
-        shown = Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True)
-        shown.add_task("", total=self._total)
-        shown.start()
-        return shown
+    if total is None:
+        shown = Progress(
+            SpinnerColumn(),
+            TextColumn(what),
+            TimeElapsedColumn(),
+            console=Console(stderr=True),
+            transient=True,
+        )
+    else:
+        shown = Progress(
+            TextColumn(what),
+            BarColumn(),
+            TextColumn("{task.percentage:>3.0f} %"),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+            transient=True,
+        )
+    with shown:
+        task = shown.add_task("", total=total)
+        while not done.wait(_REFRESH_S):
+            shown.update(task, completed=so_far())

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from proxy import config, sources
 from proxy.cli import UsageError, complain
 from proxy.cli.arguments import examples
-from proxy.cli.terminal import waiting
+from proxy.cli.terminal import progress
 from proxy.escaping import escape_controls
 from proxy.events.formatting import error_message
 
@@ -72,7 +72,7 @@ def run_prune(arguments: argparse.Namespace) -> int:
     rules = _rules(arguments)
     if not os.path.isdir(arguments.data_dir):
         return _complain(f"there is no data directory {arguments.data_dir}")
-    with waiting("looking for what has expired"):
+    with progress("looking for what has expired"):
         pruned = prune(arguments.data_dir, rules, time.time(), dry_run=arguments.dry_run)
         index_error = None if arguments.dry_run else _bring_index_up_to_date(arguments)
     if arguments.json:
@@ -94,7 +94,7 @@ def run_backup(arguments: argparse.Namespace) -> int:
     if not os.path.isdir(arguments.data_dir):
         return _complain(f"there is no data directory {arguments.data_dir}")
     try:
-        with waiting("copying, and reading the copy back"):
+        with progress("copying, and reading the copy back"):
             made = make_backup(
                 arguments.data_dir,
                 datetime.now(UTC),
@@ -123,7 +123,7 @@ def run_restore(arguments: argparse.Namespace) -> int:
     if lock is None:
         return _complain(f"a server for {arguments.data_dir} runs; stop it first (`claude-proxy status`)")
     try:
-        with waiting("checking the archive, and unpacking it"):
+        with progress("checking the archive, and unpacking it"):
             restored = restore(arguments.archive, arguments.data_dir)
     except BackupError as error:
         with contextlib.suppress(OSError):  # something else has come into it

@@ -57,7 +57,9 @@ def run(args: argparse.Namespace) -> int:
         judge = _judge(args)
     except (UnknownSpecificationError, UnusableSchemaError) as error:
         return complain(error, 2, sys.stderr)
-    with progress("judging", sum(map(_size, args.files))) as advance:
+    if sys.stdout.isatty():  # whoever looks sees it go on
+        return _judge_files(args, judge, lambda step: None)
+    with progress("judging", sum(map(_size, args.files)) or None) as advance:
         return _judge_files(args, judge, advance)
 
 

@@ -7,9 +7,10 @@ from typing import Literal, Self
 
 from proxy.client import models
 from proxy.client.address import Address
-from proxy.client.calls import Calls, listed
+from proxy.client.calls import Calls
 from proxy.client.monitored import Run
 from proxy.client.paging import Question, every
+from proxy.client.queries import listed
 from proxy.client.streaming import Listening, Wanted
 from proxy.client.transport import Transport
 

@@ -216,7 +216,7 @@ class Run:
                 async for event in run.claude(arguments):
                     print(event.event_type)
         """
-        if prompt is not None and messages is not None:
+        if None not in (prompt, messages):
             raise ValueError("a prompt is text, and messages are not: give one of them")
         process = Claude(arguments, name=self.name, program=claude, cwd=cwd, env=env)
         self._processes.append(process)
@@ -228,11 +228,8 @@ class Run:
                         async for event in events:
                             answer.take(event)
                             yield event
-                    step.result = {
-                        "session_id": process.session_id,
-                        "exit_code": process.exit_status,
-                        **answer.told,
-                    }
+                    ended = {"session_id": process.session_id, "exit_code": process.exit_status}
+                    step.result = {**ended, **answer.told}
             else:
                 turns = Turns(self.event, self._numbers)
                 try:

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
 
-from proxy.client.calls import Calls, EventQuery
 from proxy.client.errors import ClientError
 from proxy.client.models import Event
+from proxy.client.queries import EventQuery, Queries
 from proxy.client.retries import Patience
 from proxy.events.timestamps import format_timestamp, parse_timestamp
 from proxy.events.vocabulary import OVER
@@ -77,7 +77,7 @@ class Question:
 
 
 async def every(
-    calls: Calls, question: Question, *, follow: bool, give_up_s: float
+    queries: Queries, question: Question, *, follow: bool, give_up_s: float
 ) -> AsyncGenerator[Event, None]:
     """Yield all events; with ``follow`` also those to come, until the session is over, or for ever."""
     was_over = False
@@ -87,7 +87,7 @@ async def every(
     longest_s = LOOK_S if question.session_id and question.event_types else WAIT_S
     while True:
         query = question.query(0 if was_over else wait_s)
-        page = await patiently(partial(calls.events_page, **query), patience)
+        page = await patiently(partial(queries.events_page, **query), patience)
         fresh = [event for event in page.events if question.is_new(event)]
         for event in fresh:
             yield event
@@ -100,7 +100,7 @@ async def every(
         # What came between this page and the session's end is in one more page.
         wait_s = longest_s
         if question.session_id is not None:
-            session = await patiently(partial(calls.session, question.session_id), patience)
+            session = await patiently(partial(queries.session, question.session_id), patience)
             was_over = session.state in OVER
 
 

@@ -1,5 +1,12 @@
 """What reaches a person's terminal."""
 
+import io
+import sys
+import threading
+
+import pytest
+
+from proxy.cli import terminal
 from proxy.cli.terminal import one_line, printable
 
 
@@ -21,3 +28,46 @@ def test_one_line_is_one_line() -> None:
 def test_what_is_wanted_is_kept() -> None:
     """Where a text may have several lines, new lines stay."""
     assert printable("a\nb\tc", keep="\n\t") == "a\nb\tc"
+
+
+class Terminal(io.StringIO):
+    """A standard error that is a terminal, and says when something has been shown on it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shown = threading.Event()
+
+    def isatty(self) -> bool:
+        return True
+
+    def write(self, text: str) -> int:
+        written = super().write(text)
+        if "reading" in self.getvalue():
+            self.shown.set()
+        return written
+
+
+@pytest.mark.parametrize(("total", "told"), [(200, "50 %"), (None, "0:00:00")])
+def test_what_takes_long_shows_it(monkeypatch: pytest.MonkeyPatch, total: int | None, told: str) -> None:
+    """How far it is, or how long it takes, though no step is told any more; and nothing of it is left behind."""
+    stderr = Terminal()
+    monkeypatch.setattr(sys, "stderr", stderr)
+    monkeypatch.setattr(terminal, "PATIENCE_S", 0.0)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "80")
+    with terminal.progress("reading", total) as advance:
+        advance(100)
+        assert stderr.shown.wait(30)
+        while told not in stderr.getvalue():
+            stderr.shown.clear()
+            assert stderr.shown.wait(30)
+    assert stderr.getvalue().endswith(("\x1b[?25h", "\x1b[2K"))
+
+
+def test_what_is_quick_shows_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody is told of what is over before they wonder; nor is a file."""
+    for stderr in (Terminal(), io.StringIO()):
+        monkeypatch.setattr(sys, "stderr", stderr)
+        with terminal.progress("reading", 10) as advance:
+            advance(10)
+        assert stderr.getvalue() == ""
