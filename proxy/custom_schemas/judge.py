@@ -23,6 +23,7 @@ from referencing.jsonschema import DRAFT7, DRAFT202012
 
 from proxy.custom_schemas.folder import PREFIX, CustomSchemas, TimeLimitError, UnusableSchemaError
 from proxy.protocol import Judgement, Violation, grammar
+from proxy.protocol.json_pointer import pointer
 
 __all__ = ["CustomJudge", "check", "violations"]
 
@@ -161,7 +162,7 @@ def _validator(schemas: CustomSchemas, name: str) -> Validator:
 
 def _violations(validator: Validator, value: Any) -> list[Violation]:
     return [
-        Violation(_pointer(error), _short(error.message), str(error.validator))
+        Violation(pointer(error.absolute_path), _short(error.message), str(error.validator))
         for error in islice(validator.iter_errors(value), _MOST_ERRORS)
     ]
 
@@ -170,17 +171,13 @@ def _reason(error: Exception) -> str:
     """Return in one line what is wrong with a schema."""
     match error:
         case SchemaError():
-            path = _pointer(error)
+            path = pointer(error.absolute_path)
             return _short(f"{path}: {error.message}" if path else error.message)
         case Unresolvable():
             return _short(f"it refers to {error.ref!r}, which is not there; nothing is fetched")
         case RecursionError():
             return "it is nested too deep, or refers to nothing but itself"
     return _short(str(error))
-
-
-def _pointer(error: ValidationError | SchemaError) -> str:
-    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in error.absolute_path)
 
 
 def _short(text: str) -> str:

@@ -13,6 +13,7 @@ from typing import Any, Literal
 import msgspec
 
 from proxy.protocol import fastpath, grammar, library
+from proxy.protocol.json_pointer import escaped
 from proxy.protocol.judge import TAG_PATHS
 
 Kind = Literal["type", "subtype", "field", "block", "value"]
@@ -219,12 +220,12 @@ class _Walk:
             elif is_open and not isinstance(chosen, str):  # nobody knows what its other fields are
                 value = {key: item for key, item in value.items() if key == choice.tag}
         for key in sorted(required - value.keys()) if is_open else ():
-            yield self._drift("field", f"{path}/{_escaped(key)}", "(missing)")
+            yield self._drift("field", f"{path}/{escaped(key)}", "(missing)")
         for key, item in value.items() if fields else ():
             if key in fields:
-                yield from self.value(item, *fields[key], f"{path}/{_escaped(key)}", is_open=is_open)
+                yield from self.value(item, *fields[key], f"{path}/{escaped(key)}", is_open=is_open)
             else:
-                yield self._drift("field", f"{path}/{_escaped(key)}", None)
+                yield self._drift("field", f"{path}/{escaped(key)}", None)
 
     def _drift(self, kind: Kind, path: str, value: str | None) -> Drift:
         cut = None if value is None else value[:LONGEST_VALUE]
@@ -334,7 +335,3 @@ def _at(value: Any, path: tuple[str, ...]) -> Any:
     for key in path:
         value = value.get(key) if isinstance(value, dict) else None
     return value
-
-
-def _escaped(key: str) -> str:
-    return key.replace("~", "~0").replace("/", "~1")

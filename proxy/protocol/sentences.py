@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from proxy.protocol.json_pointer import pointer
 from proxy.protocol.verdict import Violation
 
 Path = tuple[str | int, ...]
@@ -44,8 +45,7 @@ class Fault(msgspec.Struct):
 
 def violation(fault: Fault) -> Violation:
     """Return a fault as it is shown and recorded."""
-    pointer = "".join("/" + str(key).replace("~", "~0").replace("/", "~1") for key in fault.path)
-    return Violation(pointer, _sentence(fault), fault.keyword)
+    return Violation(pointer(fault.path), _sentence(fault), fault.keyword)
 
 
 def _sentence(fault: Fault) -> str:
