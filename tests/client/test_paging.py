@@ -53,16 +53,16 @@ async def test_while_events_arrive(live: Live, client: AsyncClient) -> None:
     say(log, 5)
     await live.shared.catch_up()
     seqs: list[int] = []
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(240):  # a hundred pages and more: seconds alone, minutes on a crowded machine
         async for event in client.events(session_id="live", follow=True, page_size=4):
             if event.event_type == "command_received":
                 seqs.append(event.data["seq"])
-                if len(seqs) < 400:
+                if len(seqs) < 200:
                     say(log, 3)
-                elif len(seqs) == 400:
+                elif len(seqs) == 200:
                     end(log)
     assert seqs == list(range(1, len(seqs) + 1))
-    assert len(seqs) >= 400
+    assert len(seqs) >= 200
 
 
 async def test_following_what_has_ended(live: Live, client: AsyncClient) -> None:
