@@ -95,7 +95,9 @@ def record(settings: Settings, command: Command, failed: int, on_recorded: Calla
             redactor = Redactor(settings.redact, patterns=settings.patterns, fields=settings.fields)
             started, redacted = _started(settings, command, config_dir, redactor)
             body = lifecycle(settings.session_id, "session_started", started, redacted)
-            log = SessionLog(settings.data_dir, settings.session_id, body, is_reserved=settings.is_reserved)
+            log = SessionLog(
+                settings.data_dir, settings.session_id, body, is_reserved=settings.is_reserved, look_s=0.0
+            )  # nobody waits for a record, and the next one may be an hour away
             log.try_append([])
             session = FollowedSession(
                 settings.session_id,

@@ -174,7 +174,7 @@ class _Log:
         assert self._last is not None
         started, session_id = self.started, self._first.session_id
         data_dir = os.path.dirname(os.path.dirname(os.path.abspath(self.path)))
-        log = SessionLog(data_dir, session_id, lifecycle(session_id, "session_started", started))
+        log = SessionLog(data_dir, session_id, lifecycle(session_id, "session_started", started), look_s=0.0)
         log.take_over(fd, self._last.seq, timestamp_us(self._last.ts) or 0)
         command = self._command(started, timestamp_us(self._first.ts) or 0)
         config_dir = self._status.get("config_dir") or started.get("config_dir") or "/nonexistent"

@@ -30,6 +30,7 @@ __all__ = [
     "is_running",
     "is_session_id",
     "is_unattended",
+    "last_record",
     "list_logs",
     "list_sessions",
     "list_unattended",
@@ -170,7 +171,7 @@ def inspect(path: str) -> SessionInfo:
         # Before the tail is read: a session that ends in between is seen as ended, never as crashed.
         held = _is_locked(fd)
         size = os.fstat(fd).st_size
-        first, last = _first(fd), _last(fd, size)
+        first, last = _first(fd), last_record(fd, size)
     finally:
         os.close(fd)
     name = os.path.basename(os.path.realpath(path)).removesuffix(LOG_SUFFIX)
@@ -277,7 +278,7 @@ def _first(fd: int) -> Record | None:
     return None
 
 
-def _last(fd: int, size: int) -> Record | None:
+def last_record(fd: int, size: int) -> Record | None:
     """Return the last record that can be read, from the end backwards; None when it is farther than 16 MiB."""
     span = _TAIL
     while span <= _LONGEST_FIRST:

@@ -10,7 +10,9 @@ Rules it lives by:
   failure begins with a ``recording_gap`` record that tells how much is missing and why. A record that was written
   in part is taken back, so that the log stays whole.
 * A log that was deleted under us is begun anew at the same place, with a ``recording_gap``; what the user
-  deleted stays deleted. What has been put there instead (by an editor, by ``sed -i``) is gone on with.
+  deleted stays deleted. What has been put there instead (by an editor, by ``sed -i``) is gone on with. The file is
+  looked for ten times a second at most, and once more when it is closed: the new log takes over what the deleted
+  file got since it was seen last, so nothing that came after the deletion is missing.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ import os
 import stat
 import threading
 import time
+from itertools import islice
 
 from proxy.sessions.identity import LATEST, log_path, make_sessions_dir, sessions_dir, start_of
 from proxy.sessions.private import open_private
@@ -29,11 +32,14 @@ from proxy.sessions.record import END, Alike, Clock, lifecycle, rfc3339
 
 TYPE_CHECKING = False  # `typing` takes long to import, and a session waits for its log
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from proxy.sessions.record import Bodies, Body
 
 _JOIN_LIMIT = 256 * 1024
 """Up to this many bytes a batch is joined and written at once; beyond, the copy costs more than ``writev`` saves."""
-_LOOK_NS = 100_000_000  # at once for who deletes a log, and no cost for a message
+_LOOK_S = 0.1
+"""How often to look whether the log was deleted: at once for whoever deletes it, and no cost for a message."""
 _IOV_LIMIT = 512
 """Buffers handed to one ``writev``; Linux takes up to 1024 (``IOV_MAX``)."""
 
@@ -41,8 +47,18 @@ _IOV_LIMIT = 512
 class SessionLog:
     """The log of one session, open for appending. Safe to use from several threads."""
 
-    def __init__(self, data_dir: str, session_id: str, started: Body, *, is_reserved: bool = False) -> None:
+    def __init__(
+        self,
+        data_dir: str,
+        session_id: str,
+        started: Body,
+        *,
+        is_reserved: bool = False,
+        look_s: float = _LOOK_S,
+    ) -> None:
         """``started`` becomes the first record of the file; ``is_reserved``: which is there already, and empty.
+
+        ``look_s``: how often to look whether the log was deleted.
 
         Nothing is opened yet: the first `append` does that, and tries again after a failure.
         """
@@ -58,7 +74,12 @@ class SessionLog:
         self._torn = 0  # bytes of records that are being written
         self._unended = False  # whether the file ends within a line that cannot be taken back
         self._unready = False  # whether something that the caller keeps could not be written
+        self._look_ns = int(look_s * 1e9)
         self._looked_ns = 0
+        self._seen = (0, 0, 0)
+        """How the file was when it was last seen to have a name: its size, the next number, the newest timestamp."""
+        self._deleted: tuple[int, tuple[int, int, int]] | None = None
+        """A file that was deleted and how it was seen last, until what it got after that is in the new one."""
         self._lost_records = 0
         self._lost_bytes = 0
         self._lost_since = ""
@@ -98,12 +119,8 @@ class SessionLog:
             return self._clock.seq - len(bodies)
 
     def try_append(self, bodies: Bodies) -> bool:
-        """As `append`, for a caller that has the bodies still and tries again: what cannot be written is not lost.
-
-        Nobody waits for this caller, so a log that was deleted is noticed at once.
-        """
+        """As `append`, for a caller that has the bodies still and tries again: what cannot be written is not lost."""
         with self._lock:
-            self._looked_ns = 0
             try:
                 self._append(bodies)
             except OSError:
@@ -123,6 +140,7 @@ class SessionLog:
         """
         self._fd, self._begun, self._may_exist = fd, True, True
         self._clock.seq, self._clock.last_us = seq + 1, last_us
+        self._note_size(os.fstat(fd).st_size)
 
     def append_line(self, prefix: bytes, line: bytes) -> bool:
         """Write one record: a prefix, and as its message a line that is given with its newline. Else as `append`.
@@ -149,43 +167,93 @@ class SessionLog:
             return True
 
     def close(self) -> None:
-        """Let go of the file; the lock goes with it."""
+        """Let go of the file; the lock goes with it. If it was deleted, what came after that is written first."""
         with self._lock:
+            with contextlib.suppress(OSError):
+                if self._fd >= 0 and self._is_deleted():
+                    self._leave_deleted()
+                if self._deleted:
+                    self._make_ready()
+            if self._deleted:
+                os.close(self._deleted[0])
             if self._fd >= 0:
                 os.close(self._fd)
-                self._fd = -1
+            self._fd, self._deleted = -1, None
 
     # -- opening ---------------------------------------------------------------------------------------------
 
     def _was_deleted(self) -> bool:
-        """Whether the log has no name any more; looked up ten times a second.
-
-        What is written within it into a file just deleted is as if the deletion had come a little later.
-        """
+        """Whether the log has no name any more, as far as it is time to look."""
         now = time.monotonic_ns()
-        if now - self._looked_ns < _LOOK_NS:
+        if now - self._looked_ns < self._look_ns:
             return False
         self._looked_ns = now
-        return os.fstat(self._fd).st_nlink == 0
+        return self._is_deleted()
+
+    def _is_deleted(self) -> bool:
+        status = os.fstat(self._fd)
+        if status.st_nlink == 0:
+            return True
+        self._note_size(status.st_size)
+        return False
+
+    def _note_size(self, size: int) -> None:
+        self._seen = (size, self._clock.seq, self._clock.last_us)
 
     def _make_ready(self) -> None:
         """Open the log, or begin again after a failure or a deletion with the record that says so."""
-        if self._fd >= 0 and os.fstat(self._fd).st_nlink == 0:
-            os.close(self._fd)
-            self._fd = -1
-            self._lost_why = self._lost_why or "the log was deleted"
+        if self._fd >= 0 and self._is_deleted():
+            self._leave_deleted()
         if self._fd < 0:
             self._open()
         if self._unended:
             self._end_line()
         if not self._begun:
-            self._write([self._started])
-            self._begun = True
+            self._begin()
+        if self._deleted:
+            self._take_from_deleted()
         self._unready = False
         if self._lost_why:
             self._write([self._gap()])
             self._lost_records = self._lost_bytes = 0
             self._lost_why = self._lost_since = ""
+        self._note_size(os.fstat(self._fd).st_size)
+
+    def _begin(self) -> None:
+        """Write the first record. Where older ones are to follow, it has the place of the one ahead of them."""
+        if self._deleted:
+            _, seq, last_us = self._deleted[1]
+            head = b'{"seq":%d,"ts":"%b",' % (seq - 1, rfc3339(last_us * 1000).encode())
+            self._write_whole([b"".join((head, *self._started))])
+        else:
+            self._write([self._started])
+        self._begun = True
+
+    def _leave_deleted(self) -> None:
+        """Let go of the file that was deleted, but for what it may have got after that."""
+        status = os.fstat(self._fd)
+        # Deleting a file sets its ctime, writing to it both times.
+        has_more = status.st_size > self._seen[0] and status.st_mtime_ns >= status.st_ctime_ns
+        if has_more and not self._deleted:
+            self._deleted = (self._fd, self._seen)
+        else:
+            os.close(self._fd)
+        self._fd = -1
+        self._lost_why = self._lost_why or "the log was deleted"
+
+    def _take_from_deleted(self) -> None:
+        """Write what the deleted file got since it was last seen with a name, but for what is in this one already."""
+        from proxy.sessions.catalogue import last_record  # noqa: PLC0415 - for who deletes logs of live sessions
+
+        assert self._deleted
+        fd, (size, seq, _) = self._deleted
+        last = last_record(self._fd, os.fstat(self._fd).st_size)
+        with open(fd, "rb", closefd=False) as deleted:
+            deleted.seek(size)
+            known = max(0, last.seq + 1 - seq) if last else 0
+            self._write_whole(line.rstrip(b"\n") + b"\n" for line in islice(deleted, known, None))
+        os.close(fd)
+        self._deleted = None
 
     def _open(self) -> None:
         make_sessions_dir(self._data_dir)
@@ -236,6 +304,16 @@ class SessionLog:
                 self._write_parts([part for body in bodies for part in (self._clock.head(), *body)])
         except OSError:
             self._take_back(len(bodies))
+            raise
+        self._torn = 0
+
+    def _write_whole(self, records: Iterable[bytes]) -> None:
+        """Write records that have their numbers; all of them or, on `OSError`, none."""
+        try:
+            for record in records:
+                self._write_all(record)
+        except OSError:
+            self._take_back(0)
             raise
         self._torn = 0
 

@@ -45,7 +45,7 @@ def exchange(running: Running, line: bytes = LINE) -> None:
 
 
 def test_a_disk_that_fills_up_and_is_freed(tmp_path: Path) -> None:
-    """The session goes on without a hitch, and when there is room again the gap tells exactly what is missing."""
+    """The session goes on without a hitch, and when there is room again it is told exactly what is missing."""
     with small_disk(tmp_path / "disk") as disk:
         wrapper = Wrapper(disk / "data")
         with wrapper.start("cat") as running:
@@ -61,11 +61,13 @@ def test_a_disk_that_fills_up_and_is_freed(tmp_path: Path) -> None:
             exchange(running)
             assert running.end() == 0
         log = wrapper.finished_log()
-    gap = log.event("recording_gap")
+    # More than one, where a gap fits on the full disk and a line does not.
+    gaps = [record.data for record in log.records if record.event_type == "recording_gap"]
+    lost = sum(gap["lost_records"] for gap in gaps)
     recorded = len(log.of("stdin")) + len(log.of("stdout"))
-    assert gap["lost_records"] == 2 * 52 - recorded > 0
-    assert gap["lost_bytes"] == gap["lost_records"] * (len(LINE) - 1)
-    assert gap["reason"].startswith("ENOSPC")
+    assert lost == 2 * 52 - recorded > 0
+    assert sum(gap["lost_bytes"] for gap in gaps) == lost * (len(LINE) - 1)
+    assert all(gap["reason"].startswith("ENOSPC") for gap in gaps)
     assert sum(log.ended["counts"]["stdin"].values()) == 52
 
 
@@ -95,7 +97,7 @@ def test_a_limit_on_the_size_of_files(wrapper: Wrapper) -> None:
 
 @pytest.mark.parametrize("missing", ["log", "folder"])
 def test_a_log_that_is_removed_in_mid_session(wrapper: Wrapper, missing: str) -> None:
-    """The record goes on in a new file at the old place, and says that something is missing."""
+    """The record goes on in a new file at the old place, and has all that came after."""
     with wrapper.start("cat") as running:
         exchange(running)
         (path,) = wrapper.paths()
@@ -103,13 +105,14 @@ def test_a_log_that_is_removed_in_mid_session(wrapper: Wrapper, missing: str) ->
             path.unlink()
         else:
             shutil.rmtree(wrapper.data_dir)
-        while not path.exists():  # a deletion is noticed within a millisecond
-            exchange(running)
-        exchange(running, b'{"type":"last"}\n')
+        lines = [b'{"type":"later","n":%d}\n' % number for number in range(3)]
+        for line in lines:
+            exchange(running, line)
         assert running.end() == 0
     log = wrapper.finished_log()
-    assert log.events() == ["session_started", "recording_gap", "session_ended"]
-    assert log.lines("stdout")[-1] == log.lines("stdin")[-1] == b'{"type":"last"}'
+    assert sorted(log.events()) == ["recording_gap", "session_ended", "session_started"]
+    later = [line.removesuffix(b"\n") for line in lines]
+    assert log.lines("stdout")[-3:] == log.lines("stdin")[-3:] == later
     assert wrapper.paths() == [path]
 
 
@@ -120,14 +123,16 @@ def test_a_folder_that_is_replaced_by_a_file_in_mid_session(wrapper: Wrapper) ->
         exchange(running)
         shutil.rmtree(sessions)
         sessions.touch()
-        for _ in range(20):  # a deletion is noticed within a millisecond
+        for _ in range(20):
             exchange(running)
         sessions.unlink()
         exchange(running)
         assert running.end() == 0
     log = wrapper.finished_log()
-    assert 0 < log.event("recording_gap")["lost_records"] <= 40
-    assert len(log.of("stdout")) == 1
+    recorded = len(log.of("stdin")) + len(log.of("stdout"))
+    missing = log.event("recording_gap")["lost_records"]
+    # What came right before the deletion may be there as well: one line each.
+    assert 2 * 21 <= recorded + missing <= 2 * 22
 
 
 def test_a_folder_that_becomes_read_only(wrapper: Wrapper) -> None:

@@ -397,6 +397,7 @@ def test_a_log_that_was_deleted_is_begun_anew(
     """What the user deletes stays deleted; the session is recorded from there on, and says so."""
     log.append([body(1)])
     path = path_of(log)
+    os.utime(path, ns=(0, 0))  # it was deleted some time later
     path.unlink()
     if missing != "log":
         path.parent.rmdir()
@@ -412,9 +413,86 @@ def test_a_log_that_was_deleted_is_begun_anew(
         fcntl.flock(other, fcntl.LOCK_SH | fcntl.LOCK_NB)
 
 
+def seldom_looking(tmp_path: Path) -> SessionLog:
+    """Return a log that does not look whether it was deleted, but when it is closed."""
+    started = lifecycle(SESSION, "session_started", {"format": 1})
+    log = SessionLog(str(tmp_path / "data"), SESSION, started, look_s=3600.0)
+    log.append([])
+    log.append([])
+    return log
+
+
+@pytest.mark.parametrize("way", ["short", "long"])
+def test_what_comes_after_a_deletion_is_in_the_new_log_at_the_latest_when_it_is_closed(
+    tmp_path: Path, way: str
+) -> None:
+    """A deletion that is noticed late costs nothing: numbers and times go on, and each record is there once."""
+    log = seldom_looking(tmp_path)
+    path = path_of(log)
+    path.unlink()
+    for number in range(3):
+        assert append(log, number, way)
+    assert not path.exists()
+    log.close()
+    found = content(log)
+    assert found.events() == ["session_started", "recording_gap"]
+    assert found.event("recording_gap")["lost_records"] == 0
+    assert found.lines("stdout") == [line(number) for number in range(3)]
+    assert [record.fields["seq"] for record in found.records] == [0, 1, 2, 3, 4]
+    stamps = [record.fields["ts"] for record in found.records]
+    assert stamps == sorted(set(stamps))
+
+
+def test_a_log_that_is_deleted_after_its_last_record_is_not_begun_anew(tmp_path: Path) -> None:
+    """What the user deletes stays deleted."""
+    log = seldom_looking(tmp_path)
+    log.append([body(1)])
+    os.utime(path_of(log), ns=(0, 0))  # it was deleted some time later
+    path_of(log).unlink()
+    log.close()
+    assert not path_of(log).exists()
+
+
+@pytest.mark.parametrize("copied", [0, 1, 2, 3])
+def test_what_is_put_in_the_logs_place_has_each_record_once(tmp_path: Path, copied: int) -> None:
+    """An editor saves what it has read; what came after that is not lost, and what it has is not there twice."""
+    log = seldom_looking(tmp_path)
+    path, edited = path_of(log), tmp_path / "edited"
+    for number in range(3):
+        log.append([body(number)])
+    lines = path.read_bytes().splitlines(keepends=True)
+    edited.write_bytes(b"".join(lines[: 1 + copied]))
+    edited.rename(path)
+    log.append([body(3)])
+    log.close()
+    assert content(log).lines("stdout") == [line(number) for number in range(4)]
+
+
+def test_what_a_deleted_log_got_is_kept_until_it_can_be_written(tmp_path: Path) -> None:
+    """A new log that cannot be made, or not be filled, is tried again, and nothing of the deleted one is missing."""
+    log = seldom_looking(tmp_path)
+    path = path_of(log)
+    path.unlink()
+    assert log.append([body(1, 1000)])
+    assert log.append([body(2, 1000)])
+    log._looked_ns = -(10**18)  # the time to look has come
+    path.mkdir()
+    assert not log.append([body(3)])
+    path.rmdir()
+    with files_end_at(1200):  # for the first of the two
+        assert not log.append([body(4)])
+        assert content(log).events() == ["session_started"]
+    assert log.append([body(5)])
+    found = content(log)
+    assert found.lines("stdout") == [line(1, 1000), line(2, 1000), line(5)]
+    assert found.event("recording_gap")["lost_records"] == 2
+    assert [record.fields["seq"] for record in found.records] == [0, 1, 2, 3, 4]
+
+
 def test_a_folder_that_is_replaced_by_a_file(log: SessionLog) -> None:
     """A place that cannot be written is tried again until it can."""
     log.append([body(1)])
+    os.utime(path_of(log), ns=(0, 0))  # it was deleted some time later
     folder = path_of(log).parent
     path_of(log).unlink()
     folder.rmdir()
