@@ -11,8 +11,8 @@ from proxy.analysis.distribution import Distribution
 from proxy.analysis.report import Share, Statistics
 from proxy.events import Session
 from proxy.events.fields import number
-from proxy.events.figures import RunOutcome, call_outcome, duration_ms, run_outcome
-from proxy.events.outcome import of_session
+from proxy.events.figures import RunOutcome, call_outcome, run_outcome
+from proxy.events.session_outcome import of_session
 from proxy.events.timestamps import Timestamp, format_timestamp
 from proxy.events.vocabulary import OVER
 
@@ -297,7 +297,7 @@ def _sessions(after_us: int | None, until_us: int | None, sessions: Iterable[Ses
         if over and low < one.ended_us <= high:
             ended += one.state == "ended"
             failed += one.state == "failed"
-            durations.add(duration_ms(one, one.ended_us))
+            durations.add(one.duration_ms(one.ended_us))
             if (became := of_session(one)) is not None:
                 outcomes[became.kind] = outcomes.get(became.kind, 0) + 1
     return SessionCounts(total, started, ended, failed, active, outcomes, durations.statistics())

@@ -17,7 +17,7 @@ from rich.text import Text
 from proxy.cli.terminal import one_line, printable
 from proxy.events import Interpreter, Session
 from proxy.events.formatting import quantity
-from proxy.events.outcome import of_session
+from proxy.events.session_outcome import of_session
 from proxy.sessions.reader import Skipped
 from proxy.telling import Entry, Part, tell, tell_crash, tell_line
 from proxy.telling.shortening import fold

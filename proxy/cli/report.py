@@ -15,7 +15,7 @@ from proxy.analysis.summary import ACTIVITIES
 from proxy.cli.columns import Column, table
 from proxy.cli.terminal import PIPED_WIDTH, one_line, printable
 from proxy.events.formatting import format_dollars, format_duration, quantity
-from proxy.events.outcome import of_session
+from proxy.events.session_outcome import of_session
 from proxy.events.vocabulary import OVER
 
 if TYPE_CHECKING:

@@ -14,22 +14,19 @@
                     have ended, without what they took before it
 ``models``          the same rule for the tokens and the cost of each model
 ``duration_ms``     how long the command ran, as the record of its exit says; until there is one, from the first
-                    record to now, or to the last record where the wrapper died
+                    record to now, or to the last record where the wrapper died (`Session.duration_ms`)
 ==================  =================================================================================================
 """
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import msgspec
 
 from proxy.events.fields import number
 from proxy.events.spending import COST, TOKENS, Usage
 
-if TYPE_CHECKING:
-    from proxy.events.session import Session
-
-__all__ = ["TOKENS", "CallOutcome", "Figures", "RunOutcome", "call_outcome", "duration_ms", "run_outcome"]
+__all__ = ["TOKENS", "CallOutcome", "Figures", "RunOutcome", "call_outcome", "run_outcome"]
 
 CallOutcome = Literal["completed", "failed", "denied", "interrupted"]
 RunOutcome = Literal["completed", "failed", "limited", "blocked", "interrupted", "unfinished"]
@@ -106,13 +103,3 @@ def run_outcome(event_type: str, data: Mapping[str, Any]) -> RunOutcome:
         return "unfinished"
     outcome = data.get("outcome")
     return outcome if outcome in ("limited", "blocked") else "failed"
-
-
-def duration_ms(session: "Session", now_us: int) -> float:
-    """Return how long a session's command ran, so far if it goes on. ``now_us``: microseconds since 1970."""
-    if not session.started_us:
-        return 0.0
-    if session.ran_ms is not None:
-        return session.ran_ms
-    until_us = session.ended_us or max(now_us, session.last_record_us)
-    return (until_us - session.started_us) / 1000

@@ -15,10 +15,9 @@ from typing import Any
 
 import msgspec
 
-from proxy.events import acting, outcome, registry, stdin, stdout, transcript
+from proxy.events import acting, registry, session_outcome, stdin, stdout, transcript
 from proxy.events.emitter import Emitter, Event
 from proxy.events.fields import Message, inner, integer, number, present, text, texts
-from proxy.events.figures import duration_ms
 from proxy.events.session import Evidence, Followed, Prompt, Session, Standing
 from proxy.events.vocabulary import OVER
 from proxy.protocol import grammar
@@ -214,7 +213,7 @@ class Interpreter:
         session = self.session
         if session.run is None:
             return
-        session.cut_off, session.last_turn = True, outcome.of_cut_off(session)
+        session.cut_off, session.last_turn = True, session_outcome.of_cut_off(session)
         self._emitter.end_run("session_ended", session.last_turn, errors=[session.last_turn.reason])
 
     def _end(self) -> None:
@@ -230,10 +229,10 @@ class Interpreter:
         code = session.exit.get("exit_code")
         emitter.emit(
             "session_ended",
-            **outcome.described(session),
+            **session_outcome.described(session),
             exit_code=code if isinstance(code, int) else None,
             signal=text(session.exit, "signal"),
-            duration_ms=duration_ms(session, emitter.timestamp_us),
+            duration_ms=session.duration_ms(emitter.timestamp_us),
             counts={stream: dict(verdicts) for stream, verdicts in session.counts.items()},
             turns=session.figures.turns,
             cost_usd=session.figures.cost_usd,

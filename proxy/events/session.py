@@ -343,3 +343,11 @@ class Session(msgspec.Struct, omit_defaults=True):
         """
         if not self.over:
             self.crash = Standing("failed", self.last_record_us, Evidence(max(0, self.last_seq), CRASHED))
+
+    def duration_ms(self, now_us: int) -> float:
+        """Return how long the command ran, so far if it goes on. ``now_us``: microseconds since 1970."""
+        if not self.started_us:
+            return 0.0
+        if self.ran_ms is not None:
+            return self.ran_ms
+        return ((self.ended_us or max(now_us, self.last_record_us)) - self.started_us) / 1000

@@ -7,9 +7,8 @@ take long, and a model may think for minutes.
 from collections.abc import Iterator
 from typing import Any
 
-from proxy.events.figures import duration_ms
-from proxy.events.outcome import described
 from proxy.events.session import Session
+from proxy.events.session_outcome import described
 from proxy.events.timestamps import format_timestamp
 
 NO_INIT_S = 30
@@ -61,7 +60,7 @@ def describe(session: Session, now_us: int) -> dict[str, Any]:
         "permission_mode": session.permission_mode,
         "problems": session.problems,
         "run_id": session.run.run_id if session.run and not over else None,
-        "duration_ms": duration_ms(session, now_us),
+        "duration_ms": session.duration_ms(now_us),
         "turns": session.figures.turns,
         "tool_calls": session.figures.tool_calls,
         "tool_failures": session.figures.tool_failures,

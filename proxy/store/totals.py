@@ -7,7 +7,7 @@ added in the same transaction that takes it out, so a sum never falls for that.
 import json
 
 from proxy.events import Session
-from proxy.events.outcome import of_session
+from proxy.events.session_outcome import of_session
 from proxy.store.model import Totals
 
 __all__ = ["decode_totals", "encode_totals", "totals_of"]

@@ -9,7 +9,7 @@ from proxy.analysis import SessionAnalysis
 from proxy.analysis.report import Analysis, Anomaly
 from proxy.events import Event, Interpreter, Session, describe
 from proxy.events.formatting import format_dollars, format_duration
-from proxy.events.outcome import of_session
+from proxy.events.session_outcome import of_session
 from proxy.sessions import reader
 from proxy.telling.entry import Entry
 from proxy.telling.events import tell, tell_crash, tell_line

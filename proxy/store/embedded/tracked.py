@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from proxy.events import Session
-from proxy.events.outcome import of_session
+from proxy.events.session_outcome import of_session
 from proxy.sessions.reader import LogReader
 from proxy.store.derivation import Derivation
 from proxy.store.embedded.rows import SessionRow

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from enum import Enum
 from typing import NamedTuple
 
-from proxy.events.outcome import of_session
+from proxy.events.session_outcome import of_session
 from proxy.sessions.reader import Entry, is_future, read_items
 from proxy.store.counting import LEVELS_US, MARK_EVERY, EventCounts, Mark
 from proxy.store.derivation import Derivation

@@ -1,0 +1,67 @@
+"""What became of a session, and of a turn that it cut off: by its last turn, the command's exit, and who stopped it."""
+
+from typing import Final
+
+from proxy.events.fields import integer, text
+from proxy.events.outcome import OK, Outcome
+from proxy.events.session import Session
+
+__all__ = ["described", "of_cut_off", "of_session"]
+
+_CRASHED: Final = Outcome("crashed", "The wrapper was killed: the log does not end, and nobody holds it.")
+_KILLED: Final = Outcome("failed", "The wrapper was killed, and the command with it.")
+_WELL: Final = "exited"
+_STOPPED_BY: Final = {128 + number: name for name, number in (("SIGHUP", 1), ("SIGINT", 2), ("SIGTERM", 15))}
+"""Exit statuses with which Claude Code, as a shell, says that it was asked to end."""
+
+
+def of_cut_off(session: Session) -> Outcome:
+    """Return what became of a turn that is open though the command has exited."""
+    how, stopped = _exit(session)
+    interrupted = stopped or (session.run is not None and session.run.interrupted)
+    return Outcome("interrupted" if interrupted else "failed", f"The command {how} in the middle of a turn.")
+
+
+def of_session(session: Session) -> Outcome | None:
+    """Return what became of a session; None while it is not over, and where nobody knows as nothing is recorded."""
+    if not session.over:
+        return None
+    if session.crash is not None or session.exit.get("reason") == "wrapper_killed":
+        return _KILLED if session.crash is None else _CRASHED
+    if session.run is not None:
+        return of_cut_off(session)
+    how, stopped = _exit(session)
+    killed = text(session.exit, "signal") is not None and not stopped
+    if session.last_turn.kind != "ok" and not killed:
+        return session.last_turn
+    if how == _WELL:
+        return _of_good_end(session)
+    return Outcome("interrupted" if stopped else "failed", f"The command {how}.")
+
+
+def _of_good_end(session: Session) -> Outcome | None:
+    """Return what became of a session that ended as if all was well: it may be that nobody has seen it end."""
+    if session.exit.get("clean") is False:
+        return Outcome(
+            "failed", "Claude Code did not end by itself: it was killed, or the machine went down."
+        )
+    return None if session.followed is not None and session.followed.not_recorded else OK
+
+
+def described(session: Session) -> dict[str, str | None]:
+    """Return what became of a session as the API says it: ``outcome`` and ``outcome_reason``."""
+    became = of_session(session)
+    reason = "" if became is None else became.reason
+    if became is None and session.over and session.followed is not None:
+        reason = f"Nothing of it was recorded. {session.followed.why_not_recorded}"
+    return {"outcome": None if became is None else became.kind, "outcome_reason": reason or None}
+
+
+def _exit(session: Session) -> tuple[str, bool]:
+    """Return how the command exited, and whether it was asked to."""
+    code, signal = integer(session.exit, "exit_code") or 0, text(session.exit, "signal")
+    if signal is not None:
+        return f"was ended by {signal}", signal in _STOPPED_BY.values()
+    if code in _STOPPED_BY:
+        return f"was ended by {_STOPPED_BY[code]} (exit status {code})", True
+    return f"exited with status {code}" if code else _WELL, False
