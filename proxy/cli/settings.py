@@ -7,8 +7,9 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
-from proxy.cli import complain, resolve
 from proxy.cli.arguments import examples
+from proxy.cli.errors import complain
+from proxy.cli.options import resolve
 from proxy.cli.terminal import printable
 from proxy.config import KEYS
 from proxy.sessions.identity import default_data_dir
@@ -105,9 +106,9 @@ def _read_certificate(security: Security) -> None:
 
 def _read_schemas(folder: str) -> None:
     """Read the schemas of a folder as a server does. ConfigurationError: one cannot be used."""
-    from proxy.custom_schemas import CustomSchemas, UnusableSchemaError  # noqa: PLC0415 - few have any
+    from proxy.custom_schemas import UnusableSchemaError, read_folder  # noqa: PLC0415 - few have any
 
     try:
-        CustomSchemas.read(folder)
+        read_folder(folder)
     except UnusableSchemaError as error:
         raise ConfigurationError(str(error)) from None

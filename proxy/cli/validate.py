@@ -9,10 +9,10 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, BinaryIO
 
-from proxy.cli import UsageError, complain
 from proxy.cli.arguments import examples
+from proxy.cli.errors import UsageError, complain
 from proxy.cli.terminal import progress
-from proxy.custom_schemas import PREFIX, CustomSchemas, TimeLimitError, UnusableSchemaError
+from proxy.custom_schemas import PREFIX, TimeLimitError, UnusableSchemaError, read_folder
 from proxy.protocol.grammar import is_blank
 from proxy.protocol.specifications import UnknownSpecificationError, judge_for
 from proxy.sessions import catalogue
@@ -102,7 +102,7 @@ def _judge(args: argparse.Namespace) -> "Judge | SchemaJudge | CustomJudge":
 
     try:
         folder = read(args.config, os.environ).settings.schemas.directory
-        return CustomJudge(CustomSchemas.read(folder), args.schema)
+        return CustomJudge(read_folder(folder), args.schema)
     except ConfigurationError as error:
         raise UsageError(str(error)) from None
     except KeyError as error:

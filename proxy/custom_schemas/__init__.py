@@ -7,6 +7,7 @@ Whoever wrote a schema may not have thought of the time that it takes: a pattern
 processor busy for years. So judging is bounded, and where others wait for the same process it is not done there.
 """
 
-from proxy.custom_schemas.folder import PREFIX, CustomSchemas, TimeLimitError, UnusableSchemaError
+from proxy.custom_schemas.folder import read_folder
+from proxy.custom_schemas.schemas import PREFIX, CustomSchemas, TimeLimitError, UnusableSchemaError
 
-__all__ = ["PREFIX", "CustomSchemas", "TimeLimitError", "UnusableSchemaError"]
+__all__ = ["PREFIX", "CustomSchemas", "TimeLimitError", "UnusableSchemaError", "read_folder"]

@@ -1,74 +1,30 @@
-"""The schemas of a folder: their names and contents."""
+"""The folder of schemas: which files in it are schemas, and whether they can be used."""
 
 import os
 import re
 from collections.abc import Iterator
 
-import msgspec
+from proxy.custom_schemas.schemas import CustomSchemas, UnusableSchemaError
 
-from proxy.nearest import nearest
-from proxy.protocol.specifications import Specification
+__all__ = ["read_folder"]
 
-__all__ = ["PREFIX", "CustomSchemas", "TimeLimitError", "UnusableSchemaError"]
-
-PREFIX = "user/"
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)*", re.ASCII)
 _LARGEST_BYTES, _MOST_FILES = 1_000_000, 1000
 """Schemas that people write have kilobytes. All of them are in memory, and go to the process that judges."""
 
 
-class UnusableSchemaError(Exception):
-    """A schema, or the folder, cannot be used; the sentence names the file."""
+def read_folder(folder: str | None) -> CustomSchemas:
+    """Return the schemas of a folder; of none there are none.
 
+    Raises:
+        UnusableSchemaError: the folder cannot be read, or a file in it is no schema that can be used.
+    """
+    schemas = CustomSchemas(() if folder is None else tuple(sorted(_files(folder))))
+    if schemas.files:
+        from proxy.custom_schemas.judge import check  # noqa: PLC0415 - see the package's docstring
 
-class TimeLimitError(Exception):
-    """Judging takes too long; the sentence says how long that is."""
-
-
-class CustomSchemas(msgspec.Struct, frozen=True):
-    """The schemas of a folder, as they were when it was read."""
-
-    files: tuple[tuple[str, bytes], ...] = ()
-    """By name, without the prefix, in order."""
-
-    @classmethod
-    def read(cls, folder: str | None) -> "CustomSchemas":
-        """Return the schemas of a folder; of none there are none.
-
-        Raises:
-            UnusableSchemaError: the folder cannot be read, or a file in it is no schema that can be used.
-        """
-        schemas = cls(() if folder is None else tuple(sorted(_files(folder))))
-        if schemas.files:
-            from proxy.custom_schemas.judge import check  # noqa: PLC0415 - see the package's docstring
-
-            check(schemas, folder or "")
-        return schemas
-
-    def names(self) -> list[str]:
-        """Return the names under which they are specifications."""
-        return [PREFIX + name for name, _ in self.files]
-
-    def specifications(self) -> list[Specification]:
-        """Return what is said of each in a list; its version changes when its content does."""
-        import hashlib  # noqa: PLC0415 - `validate` does without
-
-        found = []
-        for name, content in self.files:
-            schema = msgspec.json.decode(content)
-            title = schema.get("title") if isinstance(schema, dict) else None
-            version = hashlib.sha256(content).hexdigest()[:12]
-            found.append(Specification(PREFIX + name, "user", version, str(title or name)))
-        return found
-
-    def content(self, name: str) -> bytes:
-        """Return a schema as it is in its file. KeyError: there is none of that name; says what there is."""
-        content = dict(self.files).get(name.removeprefix(PREFIX))
-        if content is None:
-            near = nearest(name, self.names())
-            hint = f"did you mean {near!r}?" if near else f"there are {', '.join(self.names()) or 'none'}"
-            raise KeyError(f"no schema is named {name!r}; {hint}")
-        return content
+        check(schemas, folder or "")
+    return schemas
 
 
 def _files(folder: str) -> Iterator[tuple[str, bytes]]:

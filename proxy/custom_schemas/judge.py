@@ -21,7 +21,7 @@ from referencing import Registry, Resource, Specification
 from referencing.exceptions import Unresolvable
 from referencing.jsonschema import DRAFT7, DRAFT202012
 
-from proxy.custom_schemas.folder import PREFIX, CustomSchemas, TimeLimitError, UnusableSchemaError
+from proxy.custom_schemas.schemas import PREFIX, CustomSchemas, TimeLimitError, UnusableSchemaError
 from proxy.protocol import Judgement, Violation, grammar
 from proxy.protocol.json_pointer import pointer
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from proxy.custom_schemas import CustomSchemas, UnusableSchemaError
+from proxy.custom_schemas import CustomSchemas, UnusableSchemaError, read_folder
 from proxy.custom_schemas import folder as module
 
 ADDRESS = {"title": "Address", "type": "object", "required": ["city"]}
@@ -24,7 +24,7 @@ def test_files_are_specifications(tmp_path: Path) -> None:
     """Each JSON file is one, with the name of its path; what is no schema file is passed over."""
     (tmp_path / "README.md").write_text("# not a schema")
     (tmp_path / ".hidden.json").write_text("{")
-    found = CustomSchemas.read(written(tmp_path, address=ADDRESS, orders__v1=True))
+    found = read_folder(written(tmp_path, address=ADDRESS, orders__v1=True))
     assert found.names() == ["user/address", "user/orders/v1"]
     first, second = found.specifications()
     assert (first.name, first.type, first.title) == ("user/address", "user", "Address")
@@ -34,20 +34,20 @@ def test_files_are_specifications(tmp_path: Path) -> None:
 
 def test_no_folder_holds_none() -> None:
     """Without the setting there are none."""
-    assert CustomSchemas.read(None).names() == []
+    assert read_folder(None).names() == []
 
 
 def test_a_version_changes_with_the_content(tmp_path: Path) -> None:
     """What a client has kept of a schema can be told from what the schema is now."""
-    before = CustomSchemas.read(written(tmp_path, a=ADDRESS, b=True)).specifications()
-    after = CustomSchemas.read(written(tmp_path, a={}, b=True)).specifications()
+    before = read_folder(written(tmp_path, a=ADDRESS, b=True)).specifications()
+    after = read_folder(written(tmp_path, a={}, b=True)).specifications()
     assert before[0].version != after[0].version
     assert before[1].version == after[1].version
 
 
 def test_what_is_not_there_is_named(tmp_path: Path) -> None:
     """A wrong name is told with the nearest one, or with all that there are."""
-    found = CustomSchemas.read(written(tmp_path, address=ADDRESS))
+    found = read_folder(written(tmp_path, address=ADDRESS))
     with pytest.raises(KeyError, match="did you mean 'user/address'"):
         found.content("user/adress")
     with pytest.raises(KeyError, match="there are user/address"):
@@ -84,7 +84,7 @@ def test_what_cannot_be_used_is_named(tmp_path: Path, schema: object, said: str)
     """The sentence, of one line, names the file and what is wrong with it; a good file beside it is not blamed."""
     folder = written(tmp_path, aaa=ADDRESS, wrong=schema, zzz={"$ref": "aaa.json"})
     with pytest.raises(UnusableSchemaError) as raised:
-        CustomSchemas.read(folder)
+        read_folder(folder)
     assert str(raised.value).startswith(f"{tmp_path}/wrong.json cannot be used as a schema: ")
     assert said in str(raised.value)
     assert "\n" not in str(raised.value)
@@ -93,19 +93,19 @@ def test_what_cannot_be_used_is_named(tmp_path: Path, schema: object, said: str)
 def test_folders_and_files_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is missing, too large, too much or has a name that could be no path of the API is refused."""
     with pytest.raises(UnusableSchemaError, match=r"schemas.directory: .*nowhere cannot be read"):
-        CustomSchemas.read(str(tmp_path / "nowhere"))
+        read_folder(str(tmp_path / "nowhere"))
     (tmp_path / "link.json").symlink_to("nowhere")
     with pytest.raises(UnusableSchemaError, match=r"link.json cannot be read: No such file"):
-        CustomSchemas.read(str(tmp_path))
+        read_folder(str(tmp_path))
     (tmp_path / "link.json").unlink()
     (tmp_path / "a b.json").write_text("{}")
     with pytest.raises(UnusableSchemaError, match=r"a b.json needs a name of letters"):
-        CustomSchemas.read(str(tmp_path))
+        read_folder(str(tmp_path))
     (tmp_path / "a b.json").unlink()
     monkeypatch.setattr(module, "_LARGEST_BYTES", 20)
-    assert CustomSchemas.read(written(tmp_path, a=json.dumps({}).ljust(20))).names() == ["user/a"]
+    assert read_folder(written(tmp_path, a=json.dumps({}).ljust(20))).names() == ["user/a"]
     with pytest.raises(UnusableSchemaError, match=r"a.json is larger than 20 bytes"):
-        CustomSchemas.read(written(tmp_path, a=json.dumps({}).ljust(21)))
+        read_folder(written(tmp_path, a=json.dumps({}).ljust(21)))
     monkeypatch.setattr(module, "_MOST_FILES", 2)
     with pytest.raises(UnusableSchemaError, match="holds more than 2 schemas"):
-        CustomSchemas.read(written(tmp_path, a={}, b={}, c={}))
+        read_folder(written(tmp_path, a={}, b={}, c={}))

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.custom_schemas import CustomSchemas, TimeLimitError, UnusableSchemaError
+from proxy.custom_schemas import CustomSchemas, TimeLimitError, UnusableSchemaError, read_folder
 from proxy.custom_schemas import judge as module
 from proxy.custom_schemas.judge import CustomJudge, violations
 
@@ -25,7 +25,7 @@ ADDRESS = {
 SLOW = {"pattern": "^(a+)+$"}
 HOSTILE = json.dumps("a" * 60 + "b").encode()
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=10,
 )
@@ -44,7 +44,7 @@ def schemas(tmp_path_factory: pytest.TempPathFactory) -> CustomSchemas:
         "never": False,
     }.items():
         (folder / f"{name}.json").write_text(json.dumps(schema))
-    return CustomSchemas.read(str(folder))
+    return read_folder(str(folder))
 
 
 def judged(schemas: CustomSchemas, name: str, line: bytes) -> tuple[str, list[tuple[str, str]]]:

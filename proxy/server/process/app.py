@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from aiohttp import web
 
 from proxy.config import Settings
-from proxy.custom_schemas import CustomSchemas
+from proxy.custom_schemas import CustomSchemas, read_folder
 from proxy.server.access.guard import GUARD, Guard, add_headers, default_access, security_middleware
 from proxy.server.base.answers import error_middleware, expect
 from proxy.server.base.journal import journal
@@ -37,7 +37,7 @@ def create_app(data_dir: str, settings: Settings | None = None) -> web.Applicati
     UnusableSchemaError: a file of ``schemas.directory`` is no schema that can be used.
     """
     settings = settings or Settings()
-    custom = CustomSchemas.read(settings.schemas.directory)
+    custom = read_folder(settings.schemas.directory)
     app = web.Application(
         middlewares=[request_middleware, metrics_middleware, error_middleware, security_middleware],
         client_max_size=settings.api.max_request_size,

@@ -5,7 +5,7 @@ from functools import cache, partial
 import msgspec
 from aiohttp import web
 
-from proxy.custom_schemas import PREFIX, CustomSchemas, UnusableSchemaError
+from proxy.custom_schemas import PREFIX, CustomSchemas, UnusableSchemaError, read_folder
 from proxy.protocol.specifications import (
     UnknownSpecificationError,
     forget,
@@ -71,7 +71,7 @@ def _forget_unless_kept(shared: Shared) -> None:
         _list.cache_clear()
         _schema.cache_clear()
         try:
-            shared.custom = CustomSchemas.read(shared.settings.schemas.directory)
+            shared.custom = read_folder(shared.settings.schemas.directory)
         except UnusableSchemaError as error:
             raise UnavailableError(f"{error}.") from None
 
