@@ -34,6 +34,8 @@ print(sorted(set(sys.modules) - before))
             "_signal",
             "proxy",
             "proxy.cli",
+            "proxy.cli.errors",
+            "proxy.cli.options",
             "proxy.cli.subcommands",
             "proxy.nearest",
             "proxy.options",

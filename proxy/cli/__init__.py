@@ -1,7 +1,7 @@
 """The command line: ``claude-proxy [OPTIONS] [--] COMMAND ...`` and the subcommands.
 
-This module is what every wrapped command waits for, so it reads the few options of the wrapper by hand and
-imports nothing else for it; the subcommands have ``argparse`` (see ``app``).
+This module is what every wrapped command waits for, so the few options of the wrapper are read by hand; the
+subcommands have ``argparse`` (see ``app``).
 """
 
 from __future__ import annotations
@@ -9,9 +9,10 @@ from __future__ import annotations
 import os
 import sys
 
+from proxy.cli.errors import UsageError, complain
+from proxy.cli.options import USAGE, listed, resolve, split_options
 from proxy.cli.subcommands import SUBCOMMANDS
 from proxy.nearest import nearest
-from proxy.options import OPTIONS, PREFIX, VARIABLES
 
 TYPE_CHECKING = False  # `typing` and `signal` (for its `enum`) take long to import, and the command waits
 if TYPE_CHECKING:
@@ -24,14 +25,6 @@ if TYPE_CHECKING:
     from proxy.relay.command import Plan
 else:
     import _signal as signal
-
-USAGE = (
-    "usage: claude-proxy [OPTIONS] [--] COMMAND [ARG...] | claude-proxy SUBCOMMAND ...  (claude-proxy --help)"
-)
-
-
-class UsageError(Exception):
-    """The command line, the environment or the configuration cannot be used; says what to change."""
 
 
 def main() -> NoReturn:
@@ -59,58 +52,9 @@ def run(arguments: Sequence[str], stdin: TextIO | None, stdout: TextIO | None, s
         return complain(error, 2, stderr)
 
 
-def complain(why: object, status: int, stderr: TextIO | None) -> int:
-    """Say in one line why nothing is done, and return the exit status; where nobody can be told, it says it alone."""
-    if stderr is None:  # it is closed
-        return status
-    try:
-        from proxy.escaping import escape_controls  # noqa: PLC0415 - most commands have nothing to complain of
-
-        stderr.write(f"claude-proxy: {escape_controls(str(why))}\n")
-        stderr.flush()
-    except OSError:  # its disk is full, or its reader is gone
-        try:  # noqa: SIM105 - contextlib takes long to import
-            stderr.close()  # so that nothing is tried again at the end, and changes the status
-        except OSError:
-            pass
-    return status
-
-
 def refuse(why: object, status: int) -> NoReturn:
     """Say in one line why the command is not run, and end this process."""
     os._exit(complain(why, status, sys.stderr))
-
-
-def split_options(arguments: Sequence[str]) -> tuple[dict[str, str], list[str], bool]:
-    """Return the wrapper's options by name, the words that follow them, and whether ``--`` stood between.
-
-    Raises:
-        UsageError: an option is unknown, or has no value.
-    """
-    options: dict[str, str] = {}
-    index = 0
-    while index < len(arguments):
-        word = arguments[index]
-        index += 1
-        if word == "--":
-            return options, list(arguments[index:]), True
-        if not word.startswith("-") or word == "-":
-            return options, list(arguments[index - 1 :]), False
-        name, given, value = word.removeprefix("--").partition("=")
-        if word in ("-h", "--help", "--version"):
-            options["help" if word != "--version" else "version"] = ""
-            continue
-        if not word.startswith("--") or name not in OPTIONS:
-            near = nearest(word, [*(f"--{known}" for known in OPTIONS), "--help", "--version"])
-            hint = f"did you mean {near}?" if near else USAGE
-            raise UsageError(f"unknown option {word}; {hint}")
-        if not given:
-            if index == len(arguments):
-                raise UsageError(f"option --{name} needs a value")
-            value = arguments[index]
-            index += 1
-        options[name] = value
-    return options, [], False
 
 
 def wrap(
@@ -278,53 +222,6 @@ def _meant(word: str) -> str:
     return f"; did you mean the subcommand {near}?" if near else ""
 
 
-def resolve(options: Mapping[str, str]) -> dict[str, str]:
-    """Return each option's value by precedence: command line, environment, configuration file, default.
-
-    Raises:
-        UsageError: a value is not allowed, or the configuration cannot be used.
-    """
-    from proxy.sessions.identity import default_data_dir, is_session_id  # noqa: PLC0415
-
-    chosen = {name: option.default for name, option in OPTIONS.items() if option.default is not None}
-    for name, value in options.items():
-        if not value and name in OPTIONS and name != "session-name":
-            raise UsageError(f"option --{name} needs a value")
-    given = {
-        name: set_to
-        for name, option in OPTIONS.items()
-        if option.variable and (set_to := os.environ.get(option.variable))
-    }
-    given.update(options)
-    config = given.get("config")
-    if config or any(name.startswith(PREFIX) and name not in VARIABLES for name in os.environ):
-        from proxy.cli.configuration import options_from  # noqa: PLC0415
-
-        chosen.update(options_from(config))
-    chosen.update(given)
-    for name, option in OPTIONS.items():
-        if option.choices and chosen[name] not in option.choices:
-            raise UsageError(
-                f"{_origin(name, options)} is {chosen[name]!r}; it takes {', '.join(option.choices)}"
-            )
-    if "session-id" in chosen and not is_session_id(chosen["session-id"]):
-        raise UsageError(
-            f"--session-id is {chosen['session-id']!r}; it takes up to 128 of the characters A-Z a-z 0-9 . _ -, and"
-            " begins with a letter or digit (but is not `latest`)"
-        )
-    port = chosen["port"]
-    if not (port.isascii() and port.isdigit() and int(port) < 65536):
-        raise UsageError(
-            f"{_origin('port', options)} is {port!r}; it takes a number from 0 (any free port) to 65535"
-        )
-    chosen["data-dir"] = chosen.get("data-dir") or default_data_dir(os.environ)
-    try:  # noqa: SIM105 - contextlib takes long to import
-        chosen["data-dir"] = os.path.abspath(chosen["data-dir"])
-    except OSError:
-        pass  # relative to a directory that was removed: it cannot be used, and that disturbs nothing
-    return chosen
-
-
 def original_environment() -> dict[bytes, bytes]:
     """Return the environment as the caller gave it.
 
@@ -343,13 +240,3 @@ def original_environment() -> dict[bytes, bytes]:
         else:
             del environment[b"LC_CTYPE"]
     return environment
-
-
-def listed(chosen: Mapping[str, str], key: str) -> list[str]:
-    """Return a list among what was chosen, see `options.LISTS`."""
-    value = chosen.get(key)
-    return value.split("\0") if value else []
-
-
-def _origin(option: str, options: Mapping[str, str]) -> str:
-    return f"--{option}" if option in options else OPTIONS[option].variable

@@ -8,7 +8,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from proxy.cli import UsageError, complain
+from proxy.cli.errors import UsageError, complain
 from proxy.cli.upkeep import settings_of
 
 if TYPE_CHECKING:

@@ -9,8 +9,9 @@ import os
 import sys
 from typing import TYPE_CHECKING, TextIO
 
-from proxy.cli import UsageError, complain, listed, resolve
 from proxy.cli.arguments import Parser, parser_of
+from proxy.cli.errors import UsageError, complain
+from proxy.cli.options import listed, resolve
 from proxy.cli.subcommands import READING
 from proxy.options import LISTS, OPTIONS
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from proxy.cli import UsageError, complain
+from proxy.cli.errors import UsageError, complain
 from proxy.cli.session_events import events_of
 from proxy.cli.terminal import printable
 from proxy.events.approvals import BY

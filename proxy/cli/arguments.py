@@ -7,7 +7,7 @@ import importlib
 import os
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from proxy.cli import UsageError
+from proxy.cli.errors import UsageError
 from proxy.cli.subcommands import SUBCOMMANDS
 from proxy.nearest import nearest
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from proxy.cli import complain
 from proxy.cli.arguments import examples
+from proxy.cli.errors import complain
 from proxy.compliance import scenario
 from proxy.compliance.processes import Orphans
 from proxy.compliance.request import DEFAULT_THRESHOLD

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 
-from proxy.cli import UsageError
+from proxy.cli.errors import UsageError
 from proxy.options import LISTS, OPTIONS, TEXTS, VARIABLES
 
 TYPE_CHECKING = False  # `typing` takes long to import, and the command waits

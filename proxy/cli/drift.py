@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from proxy.cli import complain
 from proxy.cli.arguments import examples
+from proxy.cli.errors import complain
 from proxy.cli.terminal import printable, progress
 from proxy.escaping import escape_controls
 from proxy.events.formatting import quantity

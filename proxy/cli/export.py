@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from proxy.cli import UsageError, complain
+from proxy.cli.errors import UsageError, complain
 from proxy.cli.terminal import read_visibly
 from proxy.escaping import escape_controls
 from proxy.events import Interpreter, Session

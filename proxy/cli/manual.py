@@ -7,8 +7,8 @@ import textwrap
 from typing import TYPE_CHECKING
 
 import proxy
-from proxy.cli import USAGE
 from proxy.cli.arguments import help_width, parser_of
+from proxy.cli.options import USAGE
 from proxy.cli.subcommands import GROUPS, SUBCOMMANDS
 from proxy.options import OPTIONS
 

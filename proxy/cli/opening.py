@@ -9,8 +9,8 @@ import webbrowser
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from proxy.cli import complain
 from proxy.cli.arguments import examples
+from proxy.cli.errors import complain
 from proxy.cli.terminal import progress
 from proxy.server.background import LOG, ensure_server, server_address
 from proxy.sessions import catalogue

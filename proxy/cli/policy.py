@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 import msgspec
 import yaml
 
-from proxy.cli import UsageError, complain
+from proxy.cli.errors import UsageError, complain
 from proxy.cli.session_events import events_of
 from proxy.cli.terminal import printable
 from proxy.events.formatting import quantity

@@ -8,8 +8,8 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Protocol
 
-from proxy.cli import complain
 from proxy.cli.arguments import examples
+from proxy.cli.errors import complain
 from proxy.cli.pager import paged
 from proxy.cli.terminal import whole_number
 from proxy.escaping import escape_controls

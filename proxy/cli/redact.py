@@ -6,7 +6,7 @@ import os
 import sys
 from typing import BinaryIO
 
-from proxy.cli import UsageError, complain
+from proxy.cli.errors import UsageError, complain
 from proxy.cli.terminal import progress
 from proxy.events.formatting import quantity
 from proxy.redaction import Redactor

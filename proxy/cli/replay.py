@@ -6,8 +6,9 @@ import argparse
 import os
 import sys
 
-from proxy.cli import UsageError, complain, resolve
 from proxy.cli.arguments import examples
+from proxy.cli.errors import UsageError, complain
+from proxy.cli.options import resolve
 
 TYPE_CHECKING = False  # `typing` takes long to import, and whoever started the stand-in waits
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ import gc
 import os
 import sys
 
-from proxy.cli import complain
 from proxy.cli.arguments import examples
+from proxy.cli.errors import complain
 
 
 def serve_options(parser: argparse.ArgumentParser) -> None:

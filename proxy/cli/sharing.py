@@ -4,7 +4,7 @@ import sys
 import time
 from collections.abc import Iterator
 
-from proxy.cli import complain
+from proxy.cli.errors import complain
 from proxy.cli.terminal import read_visibly
 from proxy.sessions import catalogue
 from proxy.sessions.reader import Entry, Skipped

@@ -66,7 +66,7 @@ def shim_options(parser: argparse.ArgumentParser) -> None:
 
 def write(arguments: argparse.Namespace) -> int:
     """Write the shim; return the exit status."""
-    from proxy.cli import complain  # noqa: PLC0415 - starting a shim does without
+    from proxy.cli.errors import complain  # noqa: PLC0415 - starting a shim does without
     from proxy.escaping import escape_controls  # noqa: PLC0415
     from proxy.replay.script import ScriptError  # noqa: PLC0415 - starting a shim does without
 
@@ -159,7 +159,8 @@ def _write(target: str, claude: str | None, arguments: argparse.Namespace) -> No
 
 def main(claude: str | None) -> NoReturn:
     """Be the shim: wrap the real ``claude`` with the arguments of this process."""
-    from proxy.cli import UsageError, refuse, wrap  # noqa: PLC0415 - the subcommand does without
+    from proxy.cli import refuse, wrap  # noqa: PLC0415 - the subcommand does without
+    from proxy.cli.errors import UsageError  # noqa: PLC0415 - the subcommand does without
 
     try:
         wrap([claude or find_claude(os.environ), *sys.argv[1:]], {}, is_claude=True)

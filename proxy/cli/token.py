@@ -6,8 +6,8 @@ import json
 import sys
 from typing import TYPE_CHECKING
 
-from proxy.cli import complain
 from proxy.cli.arguments import examples
+from proxy.cli.errors import complain
 from proxy.server.access.tokens import SCOPES, TokenError, TokenFile
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from proxy import config, sources
-from proxy.cli import UsageError, complain
 from proxy.cli.arguments import examples
+from proxy.cli.errors import UsageError, complain
 from proxy.cli.terminal import progress
 from proxy.escaping import escape_controls
 from proxy.events.formatting import error_message

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from proxy.cli import UsageError, resolve, split_options
+from proxy.cli.errors import UsageError
+from proxy.cli.options import resolve, split_options
 from proxy.cli.subcommands import SUBCOMMANDS
 from tests.command_line import claude_proxy
 
