@@ -3,10 +3,11 @@
 import asyncio
 import time
 from dataclasses import dataclass, field
-from typing import Any
 
+import msgspec
 from aiohttp import web
 
+from proxy.api.sessions import Session as ShownSession
 from proxy.config import Settings
 from proxy.custom_schemas import CustomSchemas
 from proxy.events import Session, describe
@@ -68,17 +69,18 @@ class Shared:
         live = self.store.sessions(live_only=True)
         return [one for one in live if not one.over and self.store.is_written(one.session_id)]
 
-    def described(self, session: Session, moment_us: int) -> dict[str, Any]:
+    def described(self, session: Session, moment_us: int) -> ShownSession:
         """Return what the API gives of a session."""
         catching_up = not session.over and not self.store.is_written(session.session_id)
         # Of what is over and not read to its end, all is as it was where reading has come to.
         until_us = session.last_record_us if catching_up else moment_us
-        return describe(session, until_us) | {
+        told = describe(session, until_us) | {
             "catching_up": catching_up,
             "suspended": not session.over and session.pid is not None and is_stopped(session.pid),
             "log": log_path(self.data_dir, session.session_id),
             **({"read_share": self.store.read_share(session.session_id)} if catching_up else {}),
         }
+        return msgspec.convert(told, ShownSession)
 
     async def known(self, session_id: str) -> None:
         """Make sure that there is such a session. NotFoundError when there is none."""

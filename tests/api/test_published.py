@@ -6,7 +6,6 @@ import msgspec
 import pytest
 
 from proxy import api
-from proxy.api.checks import Check
 from proxy.api.events import EventRequest, SessionRequest
 from proxy.api.published import PUBLISHED
 from proxy.api.sessions import Session as ShownSession
@@ -14,7 +13,6 @@ from proxy.client import models
 from proxy.compliance.request import CheckRequest
 from proxy.events import Interpreter, Session, describe
 from proxy.protocol.verdict import Judgement, Violation
-from proxy.server.work.checks import Run
 from tests.recorded import INTERACTIVE, NAMES, records, scenario
 from tools.generate_schemas import SCHEMAS, texts
 from tools.model_schemas import schema_of
@@ -48,12 +46,6 @@ def test_a_session_is_as_its_model_says(name: str) -> None:
         list(interpreter.take(record))
         described = describe(interpreter.session, 10**15)
         assert msgspec.to_builtins(msgspec.convert(described, ShownSession)) == described
-
-
-def test_a_check_has_all_that_the_server_says() -> None:
-    """Nothing of a check is lost on the way to a program."""
-    told = Run("x", CheckRequest("w")).told()
-    assert msgspec.to_builtins(msgspec.convert(told, Check)) == told
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,12 @@
 import asyncio
 import math
 from contextlib import closing
-from typing import Any
 
 from aiohttp import web
 
 from proxy.analysis import period as over_time
+from proxy.api.records import Drift
+from proxy.api.service import Overview
 from proxy.events.timestamps import format_timestamp
 from proxy.server.base.answers import NotFoundError, answer, raw_answer
 from proxy.server.routes.records import CATCH_UP_S
@@ -47,7 +48,7 @@ async def drift(request: web.Request) -> web.Response:
     if not complete:
         await asyncio.to_thread(shared.store.catch_up, CATCH_UP_S, session_id)
         found, complete = await _drift(shared, session_id)
-    return answer({"drift": found.listed(), "unlisted": found.unlisted, "complete": complete})
+    return answer(Drift(drift=found.listed(), unlisted=found.unlisted, complete=complete))
 
 
 async def _drift(shared: Shared, session_id: str) -> tuple[Sightings, bool]:
@@ -73,15 +74,16 @@ async def overview(request: web.Request) -> web.Response:
     now = now_us()
     live = await asyncio.to_thread(shared.running)
     newest = await asyncio.to_thread(shared.store.sessions, limit=_NEWEST)
-    found: dict[str, Any] = {
-        "generated_at": format_timestamp(now),
-        "active_sessions": len(live),
-        "total_sessions": await asyncio.to_thread(shared.store.count_sessions),
-        "total_events": await asyncio.to_thread(shared.store.count_events),
-        "last_24_hours": await asyncio.to_thread(_metrics, shared.store, now - _DAY_US, now),
-        "sessions": await asyncio.to_thread(lambda: [shared.described(one, now) for one in newest]),
-    }
-    return answer(found)
+    return answer(
+        Overview(
+            generated_at=format_timestamp(now),
+            active_sessions=len(live),
+            total_sessions=await asyncio.to_thread(shared.store.count_sessions),
+            total_events=await asyncio.to_thread(shared.store.count_events),
+            last_24_hours=await asyncio.to_thread(_metrics, shared.store, now - _DAY_US, now),
+            sessions=await asyncio.to_thread(lambda: [shared.described(one, now) for one in newest]),
+        )
+    )
 
 
 def _metrics(store: Store, after_us: int | None, until_us: int | None) -> over_time.Metrics:

@@ -6,6 +6,7 @@ import itertools
 import msgspec
 from aiohttp import web
 
+from proxy.api.conversation import ConversationPage
 from proxy.events import Event
 from proxy.events.timestamps import parse_timestamp
 from proxy.server.base.answers import raw_answer
@@ -54,7 +55,7 @@ async def conversation(request: web.Request) -> web.Response:
         asked = _Asked(shared, session_id, names)
         start = offset if from_seq is None else asked.position(from_seq)
         entries, total = asked.page(start, limit, longest)
-        return as_json({"entries": entries, "offset": start, "total": total})
+        return as_json(ConversationPage(entries=entries, offset=start, total=total))
 
     return raw_answer(await asyncio.to_thread(found))
 

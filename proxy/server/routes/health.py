@@ -1,39 +1,23 @@
-"""Whether the server is well, for people and load balancers.
-
-``healthy``: everything works. ``degraded``: it works, and somebody should look. ``unhealthy``: nothing can be recorded,
-or nothing can be answered; only this is a 503.
-"""
+"""How the server is, for people and load balancers; only what is unhealthy is a 503."""
 
 import asyncio
-import errno
-import os
-from typing import Any, Literal
 
 from aiohttp import web
 
 from proxy import __version__
+from proxy.api.service import Health, Liveness, Readiness
 from proxy.server.base.answers import answer
-from proxy.server.shared import Shared, of
-from proxy.sessions.identity import sessions_dir
-from proxy.store import StoreDamagedError, StoreError
-from proxy.store.space import free_bytes
+from proxy.server.shared import of
+from proxy.server.watch.health import STATUSES, checks, unready
 
-__all__ = ["checks", "health", "live", "ready"]
-
-Status = Literal["healthy", "degraded", "unhealthy"]
-Check = dict[str, Any]
-
-_ORDER = ("healthy", "degraded", "unhealthy")
-_NONE_LEFT_BYTES = 20_000_000
-"""With less than this, or than the configuration's limit where that is lower, records are about to be lost."""
-_NO_TMPFILE = (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOENT)
+__all__ = ["health", "live", "ready"]
 
 
 async def health(request: web.Request) -> web.Response:
     """Say whether the server is well: one entry for each thing that it needs."""
     found = await asyncio.to_thread(checks, of(request))
-    worst = max((check["status"] for check in found.values()), key=_ORDER.index)
-    response = answer({"status": worst, "version": __version__, "checks": found})
+    worst = max((check["status"] for check in found.values()), key=STATUSES.index)
+    response = answer(Health(status=worst, version=__version__, checks=found))
     if worst == "unhealthy":
         response.set_status(503)
     return response
@@ -41,96 +25,14 @@ async def health(request: web.Request) -> web.Response:
 
 async def live(request: web.Request) -> web.Response:
     """Say that this process answers: whoever gets no answer should start it again."""
-    return answer({"status": "alive", "version": __version__})
+    return answer(Liveness(status="alive", version=__version__))
 
 
 async def ready(request: web.Request) -> web.Response:
     """Say whether requests should be sent here: not while the index is filled, nor when the server stops."""
     shared = of(request)
-    reason = await asyncio.to_thread(_unready, shared)
-    response = answer({"status": "not_ready", "message": reason} if reason else {"status": "ready"})
+    reason = await asyncio.to_thread(unready, shared)
+    response = answer(Readiness(status="not_ready" if reason else "ready", message=reason))
     if reason:
         response.set_status(503)
     return response
-
-
-def checks(shared: Shared) -> dict[str, Check]:
-    """Return what each thing that the server needs is like, with its figures."""
-    return {"data_directory": _store(shared), "disk": _disk(shared), "index": _index(shared)}
-
-
-def _unready(shared: Shared) -> str | None:
-    if shared.hub.closing:
-        return "The server stops."
-    if not shared.store.wait_filled(0):
-        return "The index is being filled from the logs."
-    bad = (check["message"] for check in checks(shared).values() if check["status"] == "unhealthy")
-    return next(bad, None)
-
-
-def _store(shared: Shared) -> Check:
-    folder = sessions_dir(shared.data_dir)
-    found: Check = {"status": "healthy", "path": shared.data_dir}
-    try:
-        _try_to_write(folder)
-    except OSError as error:
-        sentence = f"Nothing can be written in {folder}: {error.strerror}."
-        return found | {"status": "unhealthy", "message": sentence}
-    return found
-
-
-def _try_to_write(folder: str) -> None:
-    """Write into a file without a name, of which nothing is left whatever happens; OSError when it cannot be."""
-    try:
-        fd = os.open(folder, os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        if error.errno not in _NO_TMPFILE or not os.path.isdir(folder):
-            raise
-        if os.access(folder, os.W_OK | os.X_OK):  # a file system without such files
-            return
-        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES)) from None
-    try:
-        os.write(fd, b"\0" * 4096)
-    finally:
-        os.close(fd)
-
-
-def _disk(shared: Shared) -> Check:
-    least = shared.settings.storage.min_free_space
-    try:
-        free = free_bytes(shared.data_dir)
-    except OSError as error:
-        return {"status": "unhealthy", "message": f"The disk cannot be asked: {error.strerror}."}
-    found: Check = {"status": "healthy", "free_bytes": free, "least_bytes": least}
-    if free < min(_NONE_LEFT_BYTES, least):
-        return found | {"status": "unhealthy", "message": "The disk is full: nothing can be recorded."}
-    if free < least:
-        sentence = (
-            "The disk has less room than storage.min_free_space: remove something, or `claude-proxy prune`."
-        )
-        return found | {"status": "degraded", "message": sentence}
-    return found
-
-
-def _index(shared: Shared) -> Check:
-    try:
-        stands = shared.store.health()
-    except StoreDamagedError as error:
-        return {
-            "status": "degraded",
-            "message": f"The index is damaged, and will be made again from the logs: {error}.",
-        }
-    except StoreError as error:
-        return {"status": "unhealthy", "message": f"The index cannot be read: {error}."}
-    found: Check = {"status": "healthy", "sessions": stands.sessions, "behind_bytes": stands.behind_bytes}
-    if stands.trouble is not None:
-        return found | {
-            "status": "degraded",
-            "message": f"The index does not follow the logs: {stands.trouble}.",
-        }
-    if stands.set_aside:
-        sentence = f"Not followed any more for a fault of ours: {', '.join(stands.set_aside)}."
-        return found | {"status": "degraded", "message": sentence}
-    if not stands.is_filled:
-        return found | {"status": "degraded", "message": "The index is being filled from the logs."}
-    return found

@@ -4,11 +4,12 @@ import asyncio
 import contextlib
 from collections.abc import Iterator
 from functools import partial
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 import msgspec
 from aiohttp import web
 
+from proxy.api.records import RecordKind, RecordPage, ShownRecord
 from proxy.protocol import Verdict, library
 from proxy.server.base.answers import NotFoundError, UnprocessableError, answer, raw_answer
 from proxy.server.routes.requests import whole, words
@@ -71,18 +72,20 @@ async def records(request: web.Request) -> web.Response:
             page = await shared.searches.page(session_id, pieces, query, **bounds)
         else:
             page = await asyncio.to_thread(partial(page_of_records, pieces, query, **bounds))
-    kinds = [{**kind._asdict(), "count": count} for kind, count in page.kinds.items()]
 
     def encoded() -> bytes:
         return as_json(
-            {
-                "records": [_described(row, longest) for row in page.rows],
-                "position": page.position,
-                "total": page.total,
-                "searched": page.searched,
-                "complete": page.is_complete,
-                "kinds": kinds,
-            }
+            RecordPage(
+                records=[_described(row, longest) for row in page.rows],
+                position=page.position,
+                total=page.total,
+                searched=page.searched,
+                complete=page.is_complete,
+                kinds=[
+                    RecordKind(stream=kind.stream, verdict=kind.verdict, type=kind.type, count=count)
+                    for kind, count in page.kinds.items()
+                ],
+            )
         )
 
     return raw_answer(await asyncio.to_thread(encoded))
@@ -127,14 +130,15 @@ def _of_log(session_id: str) -> Iterator[None]:
         raise NotFoundError(f"The log of {session_id!r} cannot be read: {error.strerror}.") from None
 
 
-def _described(row: Row, longest: int) -> dict[str, Any]:
+def _described(row: Row, longest: int) -> ShownRecord:
     about: dict[str, Any] = {"type": row.kind.type, "size": len(row.line)}
     parsed = parse(row.line)
     if row.kind.stream == NO_RECORD or isinstance(parsed, str):
         text, cut = shorten_value(row.line.decode(errors="replace"), longest)
         reason = parsed if isinstance(parsed, str) else "The line is of a newer format."
         skipped = {"seq": None, "stream": NO_RECORD, "raw": text, "skipped": reason}
-        return {**skipped, **about, "shortened": cut, "preview": f"{reason} {text}"[:_PLAIN_TEXT]}
+        shown = {**skipped, **about, "shortened": cut, "preview": f"{reason} {text}"[:_PLAIN_TEXT]}
+        return cast("ShownRecord", shown)
     fields = {
         "seq": parsed.seq,
         "ts": parsed.ts,
@@ -155,7 +159,7 @@ def _described(row: Row, longest: int) -> dict[str, Any]:
     if not parsed.forwarded:
         fields["forwarded"] = False
     fields, cut = shorten_value(fields, longest)
-    return {**fields, **about, "shortened": cut, "preview": preview(parsed)}
+    return cast("ShownRecord", {**fields, **about, "shortened": cut, "preview": preview(parsed)})
 
 
 def _value(decode: Any) -> Any:

@@ -4,10 +4,12 @@ import asyncio
 import shlex
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 from aiohttp import web
 
+from proxy.api import sessions as sessions_of
+from proxy.api.service import MonitoringStatus
+from proxy.api.sessions import SessionPage, Status
 from proxy.events import Session
 from proxy.events.outcome import OUTCOMES
 from proxy.server.base.answers import NotFoundError, answer
@@ -24,7 +26,7 @@ async def status(request: web.Request) -> web.Response:
     shared = of(request)
     await shared.ready()
     live = await asyncio.to_thread(_described, shared, shared.running)
-    return answer({"active_sessions": len(live), "sessions": live})
+    return answer(Status(active_sessions=len(live), sessions=live))
 
 
 async def sessions(request: web.Request) -> web.Response:
@@ -36,7 +38,7 @@ async def sessions(request: web.Request) -> web.Response:
     find = partial(shared.store.sessions, outcomes=outcomes, limit=limit or 0, offset=offset or 0)
     found = await asyncio.to_thread(_described, shared, find)
     total = await asyncio.to_thread(shared.store.count_sessions, outcomes)
-    return answer({"sessions": found, "total": total})
+    return answer(SessionPage(sessions=found, total=total))
 
 
 async def session(request: web.Request) -> web.Response:
@@ -55,14 +57,14 @@ async def monitoring_status(request: web.Request) -> web.Response:
     await shared.ready()
     live = await asyncio.to_thread(shared.running)
     return answer(
-        {
-            "active_sessions": len(live),
-            "total_sessions": await asyncio.to_thread(shared.store.count_sessions),
-            "total_events": await asyncio.to_thread(shared.store.count_events),
-            "subscribers": shared.hub.subscribers,
-            "serve_command": _serve_command(request, shared.data_dir),
-            "uptime_seconds": (now_us() - shared.started_us) / 1_000_000,
-        }
+        MonitoringStatus(
+            active_sessions=len(live),
+            total_sessions=await asyncio.to_thread(shared.store.count_sessions),
+            total_events=await asyncio.to_thread(shared.store.count_events),
+            subscribers=shared.hub.subscribers,
+            uptime_seconds=(now_us() - shared.started_us) / 1_000_000,
+            serve_command=_serve_command(request, shared.data_dir),
+        )
     )
 
 
@@ -72,6 +74,6 @@ def _serve_command(request: web.Request, data_dir: str) -> str:
     return shlex.join(["claude-proxy", "--data-dir", data_dir, "--port", str(port), "serve"])
 
 
-def _described(shared: Shared, find: Callable[[], list[Session]]) -> list[dict[str, Any]]:
+def _described(shared: Shared, find: Callable[[], list[Session]]) -> list[sessions_of.Session]:
     moment = now_us()
     return [shared.described(one, moment) for one in find()]

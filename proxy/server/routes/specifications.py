@@ -5,6 +5,7 @@ from functools import cache, partial
 import msgspec
 from aiohttp import web
 
+from proxy.api.validation import Specifications
 from proxy.custom_schemas import PREFIX, CustomSchemas, UnusableSchemaError, read_folder
 from proxy.protocol.specifications import (
     UnknownSpecificationError,
@@ -56,7 +57,7 @@ async def batch(request: web.Request) -> web.Response:
 @cache
 def _list(custom: CustomSchemas) -> bytes:
     found = [*specifications(), *custom.specifications()]
-    return msgspec.json.encode({"count": len(found), "specifications": found})
+    return msgspec.json.encode(Specifications(count=len(found), specifications=found))
 
 
 @cache

@@ -10,6 +10,8 @@ from uuid import uuid4
 
 import msgspec
 
+import proxy
+from proxy.api.checks import Check
 from proxy.compliance.request import CheckRequest
 from proxy.server.base.answers import NotFoundError, TooManyError
 from proxy.server.base.journal import journal
@@ -23,7 +25,7 @@ GRACE_S = 5.0
 _LIMIT_S = 1800.0
 _LONGEST_LINE = 64 << 20
 # Isolated, as the server itself is: nothing may put something before our packages.
-_ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+_ROOT = os.path.dirname(os.path.dirname(os.path.abspath(proxy.__file__)))
 _START = f"import runpy, sys; sys.path.insert(0, {_ROOT!r}); runpy.run_module('proxy.compliance', run_name='__main__')"
 
 
@@ -46,11 +48,18 @@ class Run:
         """Whether nothing more will come."""
         return self.state in ("completed", "failed", "cancelled")
 
-    def told(self) -> dict[str, Any]:
+    def told(self) -> Check:
         """Return what a client is told."""
-        about = {"run_id": self.run_id, "state": self.state, "wrapper": self.request.wrapper}
-        progress = {"total": self.total, "completed": len(self.outcomes), "scenarios": self.outcomes}
-        return {**about, **progress, "report": self.report, "error": self.error}
+        return Check(
+            run_id=self.run_id,
+            state=self.state,
+            wrapper=self.request.wrapper,
+            total=self.total,
+            completed=len(self.outcomes),
+            scenarios=self.outcomes,
+            report=self.report,
+            error=self.error,
+        )
 
     def wake(self) -> None:
         """Tell everybody who waits that there is something new."""

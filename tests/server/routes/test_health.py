@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from proxy.server.routes import health
+from proxy.server.watch import health
 from proxy.store import StoreError
 from proxy.store.embedded import readers
 from proxy.store.embedded.database import TABLES, connect, index_path

@@ -3,8 +3,10 @@
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from proxy.api.records import ShownRecord
 from tests.recorded import LogMaker, scenario
 from tests.server.conftest import Rig, serving
 
@@ -24,6 +26,7 @@ async def test_a_page_of_records(rig: Rig) -> None:
             key: value for key, value in written.items() if key != "ts"
         }
         assert shown["size"] == len(line)
+        assert msgspec.convert(shown, ShownRecord) == shown  # nothing that the model does not know
     assert {"stream": "stdout", "verdict": "valid", "type": "system/init", "count": 1} in page["kinds"]
 
 

@@ -1,0 +1,107 @@
+"""Whether what the server needs is well.
+
+``healthy``: everything works. ``degraded``: it works, and somebody should look. ``unhealthy``: nothing can be recorded,
+or nothing can be answered.
+"""
+
+import errno
+import os
+from typing import Any
+
+from proxy.server.shared import Shared
+from proxy.sessions.identity import sessions_dir
+from proxy.store import StoreDamagedError, StoreError
+from proxy.store.space import free_bytes
+
+__all__ = ["STATUSES", "checks", "unready"]
+
+Check = dict[str, Any]
+
+STATUSES = ("healthy", "degraded", "unhealthy")
+"""From good to bad."""
+_NONE_LEFT_BYTES = 20_000_000
+"""With less than this, or than the configuration's limit where that is lower, records are about to be lost."""
+_NO_TMPFILE = (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOENT)
+
+
+def checks(shared: Shared) -> dict[str, Check]:
+    """Return what each thing that the server needs is like, with its figures."""
+    return {"data_directory": _store(shared), "disk": _disk(shared), "index": _index(shared)}
+
+
+def unready(shared: Shared) -> str | None:
+    """Return why requests should not be sent here, None if they should."""
+    if shared.hub.closing:
+        return "The server stops."
+    if not shared.store.wait_filled(0):
+        return "The index is being filled from the logs."
+    bad = (check["message"] for check in checks(shared).values() if check["status"] == "unhealthy")
+    return next(bad, None)
+
+
+def _store(shared: Shared) -> Check:
+    folder = sessions_dir(shared.data_dir)
+    found: Check = {"status": "healthy", "path": shared.data_dir}
+    try:
+        _try_to_write(folder)
+    except OSError as error:
+        sentence = f"Nothing can be written in {folder}: {error.strerror}."
+        return found | {"status": "unhealthy", "message": sentence}
+    return found
+
+
+def _try_to_write(folder: str) -> None:
+    """Write into a file without a name, of which nothing is left whatever happens; OSError when it cannot be."""
+    try:
+        fd = os.open(folder, os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        if error.errno not in _NO_TMPFILE or not os.path.isdir(folder):
+            raise
+        if os.access(folder, os.W_OK | os.X_OK):  # a file system without such files
+            return
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES)) from None
+    try:
+        os.write(fd, b"\0" * 4096)
+    finally:
+        os.close(fd)
+
+
+def _disk(shared: Shared) -> Check:
+    least = shared.settings.storage.min_free_space
+    try:
+        free = free_bytes(shared.data_dir)
+    except OSError as error:
+        return {"status": "unhealthy", "message": f"The disk cannot be asked: {error.strerror}."}
+    found: Check = {"status": "healthy", "free_bytes": free, "least_bytes": least}
+    if free < min(_NONE_LEFT_BYTES, least):
+        return found | {"status": "unhealthy", "message": "The disk is full: nothing can be recorded."}
+    if free < least:
+        sentence = (
+            "The disk has less room than storage.min_free_space: remove something, or `claude-proxy prune`."
+        )
+        return found | {"status": "degraded", "message": sentence}
+    return found
+
+
+def _index(shared: Shared) -> Check:
+    try:
+        stands = shared.store.health()
+    except StoreDamagedError as error:
+        return {
+            "status": "degraded",
+            "message": f"The index is damaged, and will be made again from the logs: {error}.",
+        }
+    except StoreError as error:
+        return {"status": "unhealthy", "message": f"The index cannot be read: {error}."}
+    found: Check = {"status": "healthy", "sessions": stands.sessions, "behind_bytes": stands.behind_bytes}
+    if stands.trouble is not None:
+        return found | {
+            "status": "degraded",
+            "message": f"The index does not follow the logs: {stands.trouble}.",
+        }
+    if stands.set_aside:
+        sentence = f"Not followed any more for a fault of ours: {', '.join(stands.set_aside)}."
+        return found | {"status": "degraded", "message": sentence}
+    if not stands.is_filled:
+        return found | {"status": "degraded", "message": "The index is being filled from the logs."}
+    return found
