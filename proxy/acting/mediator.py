@@ -18,7 +18,7 @@ import json
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -81,13 +81,12 @@ class Request:
 
 @dataclass(slots=True)
 class Frames:
-    """What an action sends, each a line without its newline. ``held``: the caller's own, which waited."""
+    """What an action sends, each a line without its newline."""
 
-    to_command: list[bytes] = field(default_factory=list)
-    to_caller: list[bytes] = field(default_factory=list)
-    held: list[bytes] = field(default_factory=list)
+    to_command: bytes
+    to_caller: bytes | None = None
     undo: Callable[[], None] = lambda: None
-    """Takes back what was taken for done, where the frames could not be sent."""
+    """Takes back what was taken for done, where the frames could not be recorded."""
 
 
 class Mediator:
@@ -103,11 +102,14 @@ class Mediator:
         """
         self.grant = grant
         self.paused = False
+        self.lock = threading.RLock()
+        """To be held where what an action decides and its record are to be one step."""
+        self.on_release: Callable[[str], None] = lambda request_id: None
+        """Called with each question that the caller waits for no longer in vain: `released` has its line."""
         self._tokens = tokens
         self._asks = asks
         self.policy = policy
         self._callers_rules: Rules | None = None
-        self._lock = threading.RLock()
         self._questions: dict[str, _Question] = {}
         self._answered: OrderedDict[str, str] = OrderedDict()
         self._ours: dict[str, Waiter] = {}
@@ -115,12 +117,11 @@ class Mediator:
         self._actions: Mapping[str, Callable[[Mapping[str, Any]], Frames]] = {
             "allow": lambda arguments: self._answer(arguments, _allowed),
             "deny": lambda arguments: self._answer(arguments, lambda _, given: _denied(given)),
-            "interrupt": lambda _: Frames([self.request_frame("interrupt")]),
-            "mode": lambda given: Frames([self.request_frame("set_permission_mode", mode=given["value"])]),
-            "model": lambda given: Frames([self.request_frame("set_model", model=given["value"])]),
+            "interrupt": lambda _: Frames(self.request_frame("interrupt")),
+            "mode": lambda given: Frames(self.request_frame("set_permission_mode", mode=given["value"])),
+            "model": lambda given: Frames(self.request_frame("set_model", model=given["value"])),
             "pause": lambda _: self._pause(),
             "resume": lambda _: self._resume(),
-            "stop": lambda _: Frames(),  # a ladder of the relay's
         }
 
     # -- the wire --------------------------------------------------------------------------------------------
@@ -130,7 +131,7 @@ class Mediator:
         message = _control(line)
         if message is None:
             return False
-        with self._lock:
+        with self.lock:
             match message.type:
                 case "control_response":
                     waiter = self._ours.pop(message.response.request_id, None)
@@ -149,7 +150,7 @@ class Mediator:
         message = _control(line)
         if message is None:
             return False, ()
-        with self._lock:
+        with self.lock:
             if message.type == "control_response":
                 request_id = message.response.request_id
                 if request_id in self._answered and self._answered[request_id] != "caller":
@@ -167,7 +168,7 @@ class Mediator:
             request.tool_name,
             input_ if len(input_) <= _LONGEST_INPUT else b"",
             request.permission_suggestions or [],
-            line if self.paused else None,
+            line.removesuffix(b"\n") if self.paused else None,
         )
         self._questions[message.request_id] = question
         return self.paused
@@ -203,13 +204,16 @@ class Mediator:
         return arguments
 
     def frames(self, request: Request, arguments: Mapping[str, Any]) -> Frames:
-        """Return what an action sends, and take it for done. ActionError: it cannot be, as things stand."""
-        with self._lock:
+        """Return what an action other than `stop` sends, and take it for done.
+
+        ActionError: it cannot be, as things stand.
+        """
+        with self.lock:
             return self._actions[request.action](arguments)
 
     def request_frame(self, subtype: str, waiter: "Waiter | None" = None, **fields: Any) -> bytes:
         """Return a control request of ours; its response is held back, and given to ``waiter``."""
-        with self._lock:
+        with self.lock:
             self._number += 1
             request_id = f"{PREFIX}{self._number}"
             self._ours[request_id] = waiter or Waiter()
@@ -219,7 +223,7 @@ class Mediator:
 
     def rules_frame(self, waiter: "Waiter | None" = None) -> bytes:
         """Return the request that puts all rules in force: the policy's, the caller's own, and those of a pause."""
-        with self._lock:
+        with self.lock:
             blocks = [block for block in (self.policy, self._callers_rules) if block]
             if self.paused:
                 blocks.append({"ask": ["*"]})
@@ -244,14 +248,16 @@ class Mediator:
         response = {"subtype": "success", "request_id": request_id, "response": make(question, arguments)}
 
         def undo() -> None:
-            with self._lock:
+            with self.lock:
                 self._answered.pop(request_id, None)
                 self._questions[request_id] = question
 
-        told = (
-            [] if question.held else [_encode({"type": "control_cancel_request", "request_id": request_id})]
+        told = _encode({"type": "control_cancel_request", "request_id": request_id})
+        return Frames(
+            _encode({"type": "control_response", "response": response}),
+            None if question.held else told,  # the caller never saw what is held
+            undo,
         )
-        return Frames([_encode({"type": "control_response", "response": response})], told, undo=undo)
 
     def _settle(self, request_id: str, by: str) -> None:
         self._answered[request_id] = by
@@ -264,22 +270,32 @@ class Mediator:
                 "cannot_pause",
                 "the session was started without --permission-prompt-tool stdio, so it asks nobody",
             )
-        self.paused = True
-        return Frames([self.rules_frame()], undo=self._unpause)
-
-    def _unpause(self) -> None:
-        self.paused = False
+        was_paused, self.paused = self.paused, True
+        return Frames(
+            self.rules_frame(_Refusable(self._unpause)), undo=lambda: None if was_paused else self._unpause()
+        )
 
     def _resume(self) -> Frames:
         if not self.paused:
             raise ActionError("not_paused", "the session is not paused")
-        self.paused = False
-        held = []
-        for question in self._questions.values():
-            if question.held is not None:
-                held.append(question.held)
-                question.held = None
-        return Frames([self.rules_frame()], held=held)
+        self._unpause()
+        return Frames(self.rules_frame(), undo=lambda: setattr(self, "paused", True))
+
+    def _unpause(self) -> None:
+        with self.lock:
+            self.paused = False
+            for request_id, question in self._questions.items():
+                if question.held is not None:
+                    self.on_release(request_id)
+
+    def released(self, request_id: str) -> bytes | None:
+        """Return the line of a question that was held back and is passed on now; None: it is not to be any more."""
+        with self.lock:
+            question = self._questions.get(request_id)
+            if question is None or self.paused:  # withdrawn, answered, or held back again
+                return None
+            line, question.held = question.held, None
+            return line
 
 
 class Waiter:
@@ -287,6 +303,18 @@ class Waiter:
 
     def answer(self, response: _Inner) -> None:
         """Take the answer."""
+
+
+class _Refusable(Waiter):
+    """Waits for a refusal, as of releases that do not know the request."""
+
+    def __init__(self, on_refusal: Callable[[], None]) -> None:
+        self._on_refusal = on_refusal
+
+    def answer(self, response: _Inner) -> None:
+        """Take the answer."""
+        if response.subtype != "success":
+            self._on_refusal()
 
 
 class Answer(Waiter):

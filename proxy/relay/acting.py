@@ -34,9 +34,9 @@ if TYPE_CHECKING:
 
     import psutil
 
-    from proxy.acting.mediator import Frames
     from proxy.relay.pump import Pump
     from proxy.relay.supervisor import Session
+    from proxy.sessions.record import Body
     from proxy.sessions.writer import SessionLog
 
 _MOST_BYTES = 256 * 1024
@@ -95,6 +95,7 @@ class Acting:
         self._refused = 0
         self._stdin: InjectingPump | None = None
         self._stdout: InjectingPump | None = None
+        mediator.on_release = self._release
 
     def filters(self) -> dict[str, Callable[[bytes], tuple[bool, Sequence[bytes]]]]:
         """Return what sees the lines of each stream."""
@@ -226,34 +227,19 @@ class Acting:
             return self._stop(asked, arguments)
         if self._stdin.ended:
             raise ActionError("stdin_closed", "the caller has closed the command's input")
-        frames = self._mediator.frames(request, arguments)
-        try:
-            return self._send(asked, arguments, frames)
-        except ActionError:
-            frames.undo()
-            raise
-
-    def _send(self, asked: _Asked, arguments: Mapping[str, Any], frames: Frames) -> int:
-        assert self._stdin is not None
-        assert self._stdout is not None
-        action = self._record("action", _about(asked, arguments))
-        came: SimpleQueue[int | None] = SimpleQueue()
-        first, *more = frames.to_command
-        self._stdin.inject(Injection(first, before=[action], tag=asked.action_id, done=came.put))
-        for line in more:
-            self._stdin.inject(Injection(line, tag=asked.action_id))
-        try:
-            seq = came.get(timeout=_WRITE_S)
-        except Empty:
-            raise ActionError("busy", "the command does not read, or a line to it is half written") from None
-        if seq is None:
-            raise ActionError("not_recorded", "the action could not be recorded, so it was not done")
-        for line in frames.to_caller:
-            self._stdout.inject(Injection(line, tag=asked.action_id))
-        for line in frames.held:
-            delivered = self._record("delivered", {"action_id": asked.action_id})
-            self._stdout.inject(Injection(line, before=[delivered], is_recorded=True))
+        action = _Action(self._mediator, request, arguments, self._record("action", _about(asked, arguments)))
+        self._stdin.inject(action)
+        seq, to_caller = action.outcome(_WRITE_S)
+        if to_caller is not None:
+            assert self._stdout is not None
+            self._stdout.inject(Injection(to_caller, tag=asked.action_id))
         return seq
+
+    def _release(self, request_id: str) -> None:
+        """Pass on a question that was held back, in its turn."""
+        assert self._stdout is not None
+        record = self._record("delivered", {"request_id": request_id})
+        self._stdout.inject(_Released(self._mediator, request_id, record))
 
     def _note_refusal(self, asked: _Asked, error: ActionError) -> None:
         """Put a refusal on record: one a second, with a count of those that were not."""
@@ -315,6 +301,66 @@ class Acting:
 
     def _record(self, event_type: str, data: Mapping[str, Any]) -> Any:
         return lifecycle(self._session_id, event_type, dict(data))
+
+
+class _Action(Injection):
+    """What an action sends to the command. It is decided when it is its turn, so that the first answer is the one."""
+
+    def __init__(
+        self, mediator: Mediator, request: Request, arguments: Mapping[str, Any], record: Body
+    ) -> None:
+        super().__init__(b"", before=[record], tag=request.action_id)
+        self._mediator = mediator
+        self._request = request
+        self._arguments = arguments
+        self._outcome: SimpleQueue[tuple[int, bytes | None] | ActionError] = SimpleQueue()
+
+    def settle(self, pump: InjectingPump) -> bytes | None:
+        """Decide and record in one step: whoever else answers comes before it, or after it."""
+        with self._mediator.lock:
+            try:
+                frames = self._mediator.frames(self._request, self._arguments)
+            except ActionError as error:
+                self._outcome.put(error)
+                return None
+            seq = pump.record([*self.before, pump.own_record(frames.to_command, self.tag)])
+            if seq is None:
+                frames.undo()
+                sentence = "the action could not be recorded, so it was not done"
+                self._outcome.put(ActionError("not_recorded", sentence))
+                return None
+        self._outcome.put((seq, frames.to_caller))
+        return frames.to_command
+
+    def outcome(self, patience_s: float) -> tuple[int, bytes | None]:
+        """Return the number of its record and what is said to the caller. ActionError: it was not done, nor will be."""
+        try:
+            outcome = self._outcome.get(timeout=patience_s)
+        except Empty:
+            if self.claim():
+                raise ActionError(
+                    "busy", "the command does not read, or a line to it is half written"
+                ) from None
+            outcome = self._outcome.get()  # it is being recorded
+        if isinstance(outcome, ActionError):
+            raise outcome
+        return outcome
+
+
+class _Released(Injection):
+    """A question that was held back from the caller: it is on record already."""
+
+    def __init__(self, mediator: Mediator, request_id: str, record: Body) -> None:
+        super().__init__(b"", before=[record])
+        self._mediator = mediator
+        self._request_id = request_id
+
+    def settle(self, pump: InjectingPump) -> bytes | None:
+        """Leave it out if it was withdrawn or answered meanwhile."""
+        line = self._mediator.released(self._request_id)
+        if line is not None:
+            pump.record(self.before)
+        return line
 
 
 def make(

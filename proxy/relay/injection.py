@@ -17,7 +17,7 @@ from proxy.relay.pump import WAKE, Pump, ReaderGoneError
 TYPE_CHECKING = False  # `typing` and `signal` (for its `enum`) take long to import, and a session waits
 if TYPE_CHECKING:
     import signal
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from typing import Any
 
     from proxy.relay.framing import Batch
@@ -28,32 +28,29 @@ else:
 
 
 class Injection:
-    """A line of our own, and what is recorded with it.
+    """A line of our own, a valid message without its newline.
 
-    ``done`` is called with the number of the first record when the line is written, with None if it could not be
-    recorded, and was not written for it.
+    It is claimed once: by the pump, right before it is recorded, or by who no longer wants it.
     """
 
-    __slots__ = ("before", "done", "is_recorded", "line", "tag")
-
-    def __init__(
-        self,
-        line: bytes,
-        *,
-        before: Sequence[Body] = (),
-        tag: str | None = None,
-        is_recorded: bool = False,
-        done: Callable[[int | None], None] | None = None,
-    ) -> None:
-        """``before``: records that stand before the line's. ``tag``: the action that it belongs to.
-
-        ``is_recorded``: the line is on record already, as one that was held back.
-        """
+    def __init__(self, line: bytes, *, before: Sequence[Body] = (), tag: str | None = None) -> None:
+        """``before``: records that stand before the line's. ``tag``: the action that it belongs to."""
         self.line = line
         self.before = before
         self.tag = tag
-        self.is_recorded = is_recorded
-        self.done = done
+        self._claim = threading.Lock()
+
+    def claim(self) -> bool:
+        """Return whether nobody has claimed it before."""
+        return self._claim.acquire(blocking=False)
+
+    def settle(self, pump: InjectingPump) -> bytes | None:
+        """Decide what is written, and record it; None: nothing.
+
+        Called by the pump's thread with the stream between two lines. What is returned is written at once.
+        """
+        pump.record([*self.before, pump.own_record(self.line, self.tag)])
+        return self.line
 
 
 class InjectingPump(Pump):
@@ -81,6 +78,15 @@ class InjectingPump(Pump):
     def inject(self, line: bytes | Injection) -> None:
         """Write a line, a valid message, when the stream is between two lines; return at once."""
         self._lines.put(line if isinstance(line, Injection) else Injection(line))
+
+    def own_record(self, line: bytes, tag: str | None) -> Body:
+        """Return the record of a line of our own, and count it."""
+        self._injected["valid"] += 1
+        return self.recorder.own_words(line, tag)
+
+    def record(self, records: Sequence[Body]) -> int | None:
+        """Record what is to be written; return the number of the first record, None if it could not be recorded."""
+        return self._log.append_numbered(records)
 
     def start_injecting(self) -> None:
         """Start the thread for lines of our own, before the stream's own are read."""
@@ -136,19 +142,14 @@ class InjectingPump(Pump):
                     self._turn.wait_for(lambda: not self._within_line)
                     if self._over:
                         return
-                    self._put_in(injection)
+                    if injection.claim():
+                        self._put_in(injection)
 
     def _put_in(self, injection: Injection) -> None:
-        records = list(injection.before)
-        if not injection.is_recorded:
-            records.append(self.recorder.own_words(injection.line, injection.tag))
-        seq = self._log.append_numbered(records)
-        if seq is not None or injection.done is None:  # an action that is not on record is none
-            self._injected["valid"] += not injection.is_recorded
-            self.write(injection.line + b"\n")
-            self.delivered -= len(injection.line) + 1  # none of it was taken from the source
-        if injection.done is not None:
-            injection.done(seq)
+        line = injection.settle(self)
+        if line is not None:
+            self.write(line + b"\n")
+            self.delivered -= len(line) + 1  # none of it was taken from the source
 
 
 def join(pumps: Iterable[Pump]) -> None:

@@ -54,19 +54,31 @@ def code(one: Mediator, action: str, token: str | None = TOKEN, **arguments: Any
     return raised.value.code
 
 
-def sent(frames: Frames) -> list[Any]:
+def sent(frames: Frames) -> Any:
     """Return what goes to the command."""
-    return [json.loads(line) for line in frames.to_command]
+    return json.loads(frames.to_command)
+
+
+def released(one: Mediator) -> list[Any]:
+    """Gather the questions that are passed on, as their turn comes."""
+    lines: list[Any] = []
+
+    def pass_on(request_id: str) -> None:
+        line = one.released(request_id)
+        lines.append(None if line is None else json.loads(line)["request_id"])
+
+    one.on_release = pass_on
+    return lines
 
 
 def test_a_grant_is_what_it_was_at_the_start() -> None:
     """Off takes nothing; restraining takes no token; enabling takes one that existed then."""
     assert code(mediator("off"), "interrupt") == "acting_off"
     assert code(mediator("restrain"), "mode", value="plan") == "not_granted"
-    assert sent(act(mediator("restrain"), "interrupt", None))[0]["request"] == {"subtype": "interrupt"}
+    assert sent(act(mediator("restrain"), "interrupt", None))["request"] == {"subtype": "interrupt"}
     assert code(mediator(), "mode", None, value="plan") == "token_needed"
     assert code(mediator(), "mode", "cp_newer", value="plan") == "token_too_new"
-    assert sent(act(mediator(), "mode", value="plan"))[0]["request"] == {
+    assert sent(act(mediator(), "mode", value="plan"))["request"] == {
         "subtype": "set_permission_mode",
         "mode": "plan",
     }
@@ -77,8 +89,8 @@ def test_what_is_answered_here_is_withdrawn_there() -> None:
     one = mediator()
     assert one.from_command(asked()) is False
     frames = act(one, "deny", None, request_id="q", message="no", stop_turn=True)
-    assert sent(frames)[0]["response"]["response"] == {"behavior": "deny", "message": "no", "interrupt": True}
-    assert json.loads(frames.to_caller[0]) == {"type": "control_cancel_request", "request_id": "q"}
+    assert sent(frames)["response"]["response"] == {"behavior": "deny", "message": "no", "interrupt": True}
+    assert json.loads(frames.to_caller or b"") == {"type": "control_cancel_request", "request_id": "q"}
     assert one.from_caller(answered()) == (True, ())
     assert code(one, "allow", request_id="q") == "already_answered"
 
@@ -130,7 +142,7 @@ def test_an_allowed_tool_gets_its_input_and_lasts_for_the_session() -> None:
     for number, (given_, answer) in enumerate(cases):
         one.from_command(asked(f"q{number}", permission_suggestions=[suggestion]))
         frames = act(one, "allow", request_id=f"q{number}", **given_)
-        assert sent(frames)[0]["response"]["response"] == {"behavior": "allow", **answer}
+        assert sent(frames)["response"]["response"] == {"behavior": "allow", **answer}
 
 
 def test_answers_to_our_own_requests_are_ours() -> None:
@@ -146,13 +158,14 @@ def test_answers_to_our_own_requests_are_ours() -> None:
 def test_a_pause_holds_questions_back_until_it_is_over() -> None:
     """Each tool asks, the caller hears of it at the end; what was withdrawn meanwhile it never hears of."""
     one = mediator()
+    passed_on = released(one)
     frames = act(one, "pause")
-    assert sent(frames)[0]["request"]["settings"] == {"permissions": {"ask": ["*"]}}
+    assert sent(frames)["request"]["settings"] == {"permissions": {"ask": ["*"]}}
     assert [one.from_command(asked(name)) for name in ("q1", "q2")] == [True, True]
     assert one.from_command(b'{"type":"control_cancel_request","request_id":"q2"}') is True
     frames = act(one, "resume")
-    assert sent(frames)[0]["request"]["settings"] == {"permissions": None}
-    assert [json.loads(line)["request_id"] for line in frames.held] == ["q1"]
+    assert sent(frames)["request"]["settings"] == {"permissions": None}
+    assert passed_on == ["q1"]
     assert one.from_caller(answered("q1")) == (False, ())
     assert code(one, "resume") == "not_paused"
     assert code(mediator(asks=False), "pause") == "cannot_pause"
@@ -163,9 +176,55 @@ def test_a_question_that_is_held_back_can_be_answered() -> None:
     one = mediator()
     act(one, "pause")
     one.from_command(asked())
-    frames = act(one, "deny", request_id="q")
-    assert (len(frames.to_command), frames.to_caller) == (1, [])
-    assert act(one, "resume").held == []
+    assert act(one, "deny", request_id="q").to_caller is None
+    passed_on = released(one)
+    act(one, "resume")
+    assert passed_on == []
+
+
+def test_a_question_that_waits_for_its_turn_can_be_withdrawn() -> None:
+    """Between the end of a pause and the question's turn in the stream: the caller hears of neither."""
+    one = mediator()
+    act(one, "pause")
+    one.from_command(asked())
+    act(one, "resume")
+    assert one.from_command(b'{"type":"control_cancel_request","request_id":"q"}') is True
+    assert one.released("q") is None
+
+
+def test_a_line_that_was_held_back_passes_as_it_came() -> None:
+    """Byte for byte, and its end once."""
+    one = mediator()
+    act(one, "pause")
+    one.from_command(b" " + asked() + b"\r\n")
+    act(one, "resume")
+    assert one.released("q") == b" " + asked() + b"\r"
+
+
+def test_a_pause_that_cannot_be_holds_nothing_back() -> None:
+    """Neither one that was not recorded, nor one that Claude Code refuses; an end that was not recorded is none."""
+    for refused in (True, False):
+        one = mediator()
+        passed_on = released(one)
+        frames = act(one, "pause")
+        one.from_command(asked())
+        if refused:
+            error = {
+                "subtype": "error",
+                "request_id": sent(frames)["request_id"],
+                "error": "unsupported_request",
+            }
+            one.from_command(json.dumps({"type": "control_response", "response": error}).encode())
+        else:
+            frames.undo()
+        assert (one.paused, passed_on) == (False, ["q"])
+    one = mediator()
+    act(one, "pause")
+    one.from_command(asked())
+    act(one, "resume").undo()
+    assert (one.paused, one.released("q")) == (True, None)
+    act(one, "pause").undo()
+    assert one.paused
 
 
 def test_rules_of_the_caller_are_added_to_and_never_lost() -> None:
@@ -180,9 +239,9 @@ def test_rules_of_the_caller_are_added_to_and_never_lost() -> None:
     assert not is_held
     union = {"deny": ["Bash(rm *)", "Read"], "allow": ["Edit"], "defaultMode": "plan"}
     assert json.loads(frame)["request"]["settings"]["permissions"] == union
-    paused = sent(act(one, "pause"))[0]["request"]["settings"]["permissions"]
+    paused = sent(act(one, "pause"))["request"]["settings"]["permissions"]
     assert paused == {**union, "ask": ["*"]}
-    assert sent(act(one, "resume"))[0]["request"]["settings"]["permissions"] == union
+    assert sent(act(one, "resume"))["request"]["settings"]["permissions"] == union
     other = {"subtype": "apply_flag_settings", "settings": {"model": "m"}}
     line = json.dumps({"type": "control_request", "request_id": "2", "request": other}).encode()
     assert one.from_caller(line) == (False, ())

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from typing import TYPE_CHECKING, Any
 
+import anyio
 import anyio.to_thread
 import pytest
 
@@ -16,6 +18,7 @@ from tests.rig.stage import Stage
 from tests.rig.wrapping import Wrapped
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from claude_agent_sdk import PermissionResultAllow
@@ -24,7 +27,22 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.anyio
 TOKEN = "cp_token"
+BOUND_S = 120.0
+"""Longer than anything takes: what meets it has failed."""
 ASKS = ("--permission-prompt-tool", "stdio")
+
+
+async def until(is_so: Callable[[], bool]) -> None:
+    """Return when something is so; TimeoutError: it has not come to be within the bound."""
+
+    def look() -> None:
+        limit = time.monotonic() + BOUND_S
+        while not is_so():
+            if time.monotonic() > limit:
+                raise TimeoutError
+            time.sleep(0.02)  # what is waited for needs the processor
+
+    await anyio.to_thread.run_sync(look)
 
 
 class Acted:
@@ -42,6 +60,15 @@ class Acted:
     async def act(self, action: str, **arguments: Any) -> Any:
         """Do an action on the only session."""
         return await anyio.to_thread.run_sync(self._act, action, arguments)
+
+    async def until(self, *parts: bytes) -> None:
+        """Return when a record that has these parts is in the log."""
+        (path,) = [
+            one for one in (self.wrapped.data_dir / "sessions").glob("*.jsonl") if not one.is_symlink()
+        ]
+        await until(
+            lambda: any(all(part in line for part in parts) for line in path.read_bytes().splitlines())
+        )
 
     def _act(self, action: str, arguments: dict[str, Any]) -> Any:
         (log,) = [
@@ -134,9 +161,9 @@ async def test_a_pause_lets_no_tool_start_and_loses_nothing(acted: Acted) -> Non
         await client.say("go")
         await gate.reached()
         assert (await acted.act("pause"))["ok"]
+        await acted.until(b'"forwarded":false', b'"control_response"')  # it was sent, now it is confirmed
         gate.open()
-        while not [one for one in acted.wrapped.logs()[0].lines("stdout") if b'"can_use_tool"' in one.line]:
-            await anyio.lowlevel.checkpoint()
+        await acted.until(b'"can_use_tool"', b'"forwarded":false')
         assert not path.exists()
         assert (await acted.act("resume"))["ok"]
         result = await client.result()
@@ -167,8 +194,7 @@ async def test_a_stop_ends_a_running_tool(acted: Acted) -> None:
     stage.answer({"go": [uses("Bash", command=f"touch {marker}; sleep 600"), says("Done.")]})
     async with stage.raw("--permission-mode", "bypassPermissions", env={"IS_SANDBOX": "1"}) as client:
         await client.say("go")
-        while not marker.exists():
-            await anyio.lowlevel.checkpoint()
+        await until(marker.exists)
         assert (await acted.act("stop"))["ok"]
         while await client.read() is not None:
             pass

@@ -163,12 +163,12 @@ class Follower:
         if not self._may_repair():
             raise StoreError(f"{reason}; it has been begun anew {MOST_REPAIRS} times within the hour")
         self._repairs.append(time.monotonic())
+        self.caught_up.clear()  # before there is an index that knows of no session
         if self._damage is not None:
             self._indexer.begin_anew()
         else:
             self._indexer.reopen()
         self._damage = None
-        self.caught_up.clear()
         self._on_begun_anew()
         self._listener.on_epoch(reason)
         return True

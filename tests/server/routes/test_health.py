@@ -131,12 +131,15 @@ async def test_an_index_that_cannot_be_read_is_unhealthy(rig: Rig, monkeypatch: 
 
 @pytest.mark.parametrize("table", TABLES)
 async def test_a_missing_table_is_never_healthy(rig: Rig, table: str) -> None:
-    """Regression: the health asked two tables, and was well while every page was answered with 503. It heals, too."""
+    """Regression: the health asked two tables, and was well while every page was answered with 503. It heals, too.
+
+    Degraded while the index is being made again, unhealthy at the moment at which there is none.
+    """
     with contextlib.closing(connect(index_path(str(rig.data_dir)))) as connection:
         connection.execute(f"DROP TABLE {table}")
     status, said = await asked(rig)
-    assert (status, said["status"]) == (200, "degraded")
-    assert said["checks"]["index"]["status"] == "degraded"
+    assert said["checks"]["index"]["status"] == said["status"], said
+    assert (status, said["status"]) in ((200, "degraded"), (503, "unhealthy"))
     async with asyncio.timeout(30):
         while (await asked(rig))[1]["status"] != "healthy":
             pass
