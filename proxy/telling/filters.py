@@ -12,7 +12,7 @@ FILTERS: Final[dict[str, frozenset[Name]]] = {
     "prompts": frozenset(("run_started",)),
     "answers": frozenset(("assistant_message",)),
     "tools": frozenset(("tool_started", "tool_completed", "tool_failed", "tool_denied")),
-    "permissions": frozenset(("permission_requested", "permission_resolved")),
+    "permissions": frozenset(("permission_requested", "permission_resolved", "tool_denied")),
     "turns": frozenset(("run_completed", "run_failed", "run_interrupted")),
     "tasks": frozenset(("task_started", "task_completed", "task_failed", "task_stopped")),
     "session": frozenset(

@@ -36,7 +36,7 @@ const More = ({ one }) => html`<details class="more"><summary>more</summary><div
   </dl></div></details>`;
 
 /** Calls of tools; those that failed lead to what failed. */
-const Calls = ({ one }) => html`<${Fact} name="tool calls"><span class="num">${exact(one.tool_calls)}</span>${one.tool_failures > 0 && html`, <a class="bad-text num" href=${href({ session: one.session_id, filter: "failures" })}>${exact(one.tool_failures)} failed</a>`}${one.tool_denials > 0 && html`, <a class="num" href=${href({ session: one.session_id, filter: "permissions,failures" })}>${exact(one.tool_denials)} denied</a>`}<//>`;
+const Calls = ({ one }) => html`<${Fact} name="tool calls"><span class="num">${exact(one.tool_calls)}</span>${one.tool_failures > 0 && html`, <a class="bad-text num" href=${href({ session: one.session_id, filter: "failures" })}>${exact(one.tool_failures)} failed</a>`}${one.tool_denials > 0 && html`, <a class="num" href=${href({ session: one.session_id, filter: "permissions" })}>${exact(one.tool_denials)} denied</a>`}<//>`;
 
 function Head({ one, now }) {
   const tokens = one.tokens ?? {};

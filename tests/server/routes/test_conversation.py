@@ -31,9 +31,10 @@ async def test_a_filter_leaves_what_was_chosen(rig: Rig) -> None:
     assert {entry["event"] for entry in calls["entries"]} == {"tool_started", "tool_completed"}
     several = await rig.get(PATH, params={"filter": ",".join(FILTERS)})
     assert several["entries"] == whole
-    failures = "/api/v1/monitoring/sessions/past2/conversation"
-    (failed,) = (await rig.get(failures, params={"filter": "failures"}))["entries"]
-    assert failed["parts"][0]["label"] == "denied"
+    refused = "/api/v1/monitoring/sessions/past2/conversation"
+    assert (await rig.get(refused, params={"filter": "failures"}))["entries"] == []  # as it was wanted
+    *_, denied = (await rig.get(refused, params={"filter": "permissions"}))["entries"]
+    assert denied["parts"][0]["label"] == "denied"
     assert "did you mean" in await rig.get(PATH, params={"filter": "tool"}, status=422)
 
 
