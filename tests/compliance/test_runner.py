@@ -13,6 +13,7 @@ from proxy.compliance.report import Report
 from proxy.compliance.runner import CancelledError, Check
 from proxy.compliance.target import Target
 from tests.compliance.wrappers import AMONG_OTHERS, EXACT, STUCK, imperfect
+from tests.tiers import in_short
 
 WATCHED = [one for one in scenario.shipped() if one.measure is None]
 MEASURED = [one for one in scenario.shipped() if one.measure is not None]
@@ -42,7 +43,7 @@ def chosen(*names: str, runs: int = 1) -> list[scenario.Scenario]:
     ]
 
 
-@pytest.mark.parametrize("fault", EXACT)
+@pytest.mark.parametrize("fault", in_short(EXACT, names={"none", "drops a line", "doubles signals"}))
 def test_each_fault_costs_exactly_its_points(fault: str) -> None:
     """Each broken wrapper fails what its fault breaks and nothing else, and a sound one nothing."""
     # What comes never is not waited for long, what comes late on a loaded machine is.
@@ -61,7 +62,7 @@ def test_each_fault_costs_exactly_its_points(fault: str) -> None:
     assert sum(group.of - group.points for group in behaviour) == lost
 
 
-@pytest.mark.parametrize("fault", AMONG_OTHERS)
+@pytest.mark.parametrize("fault", in_short(AMONG_OTHERS, names={"decodes text", "reorders the input"}))
 def test_further_faults_are_found(fault: str) -> None:
     """A fault that is not among the twelve is found by the scenarios that are there for it."""
     report = Check(

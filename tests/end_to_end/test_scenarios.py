@@ -12,6 +12,7 @@ from tests.rig.environment import Surroundings, release_of
 from tests.rig.sameness import differences, shape
 from tests.rig.scenarios import DESERVED, Scenario, all_scenarios
 from tests.rig.stage import Stage
+from tests.tiers import in_short
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,7 +33,16 @@ async def played(
     return shape(stage.seen, home), stage.exit_statuses
 
 
-@pytest.mark.parametrize("scenario", all_scenarios(), ids=lambda scenario: scenario.name)
+SHORT = {
+    *("simple", "raw_simple", "tool_allow", "hooks", "interrupt", "partial", "sdk_mcp", "resume", "subagent"),
+    *("background_shell", "control", "api_error", "prompt_on_command_line", "unusual_text"),
+}
+"""One or two of each kind."""
+
+
+@pytest.mark.parametrize(
+    "scenario", in_short(all_scenarios(), names=SHORT), ids=lambda scenario: scenario.name
+)
 async def test_client_sees_the_same_and_the_log_has_every_line(
     scenario: Scenario, api: MessagesApi, claude: Path, wrapped: Wrapped, tmp_path: Path
 ) -> None:

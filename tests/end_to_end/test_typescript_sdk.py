@@ -18,6 +18,7 @@ from tests.rig.environment import Surroundings
 from tests.rig.npm import installed
 from tests.rig.sameness import differences, shape
 from tests.rig.wrapping import Wrapped, claude_proxy
+from tests.tiers import in_short
 
 if TYPE_CHECKING:
     from tests.rig.messages_api import MessagesApi, Play, Script
@@ -97,7 +98,7 @@ async def played(name: str, sdk: Path, api: MessagesApi, command: Path, home: Pa
     return sorted(seen, key=lambda entry: entry["what"] in CALLED_BACK)
 
 
-@pytest.mark.parametrize("name", SCENARIOS)
+@pytest.mark.parametrize("name", in_short(SCENARIOS, names={"turns", "allow", "interrupt"}))
 async def test_client_sees_the_same_and_the_log_has_every_line(  # noqa: PLR0917 - fixtures
     name: str, sdk: Path, api: MessagesApi, claude: Path, wrapped: Wrapped, tmp_path: Path
 ) -> None:

@@ -15,6 +15,7 @@ from proxy.protocol import Judge, Judgement, grammar
 from proxy.protocol.drift import Finder
 from tests.protocol import corpus
 from tests.protocol.corpus import STREAMS, Stream
+from tests.tiers import in_short
 
 IDS = {"uuid": "u", "session_id": "s"}
 USER = {"type": "user", "message": {"role": "user", "content": "hello"}}
@@ -401,7 +402,7 @@ LONG_TEXTS = [
 ]
 
 
-@pytest.mark.parametrize("text", LONG_TEXTS)
+@pytest.mark.parametrize("text", in_short(LONG_TEXTS, names={LONG_TEXTS[1]}))
 @pytest.mark.parametrize("stream", STREAMS)
 def test_a_long_line_is_judged_like_a_short_one(
     stream: Stream, text: str, monkeypatch: pytest.MonkeyPatch

@@ -226,12 +226,13 @@ def test_a_full_disk_restores_nothing(archive: str, tmp_path: Path, limit: int) 
     assert is_untouched(tmp_path / "target")
 
 
-def test_killed_at_every_step(source: Path, archive: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("every", [85, pytest.param(5, marks=pytest.mark.slow)])
+def test_killed_at_every_step(source: Path, archive: str, tmp_path: Path, every: int) -> None:
     """Whatever line it is killed at: all sessions are there or none, and restoring again gives all."""
     target = tmp_path / "target"
     logs = {path.name: path.read_bytes() for path in (source / "sessions").glob("s*.jsonl")}
     deaths, before = 0, content(source)
-    for _ in killed_between_lines(lambda: restore(archive, str(target)), [restore_module], every=5):
+    for _ in killed_between_lines(lambda: restore(archive, str(target)), [restore_module], every=every):
         deaths += 1
         there = catalogue.list_logs(str(target))
         if there:
@@ -242,7 +243,7 @@ def test_killed_at_every_step(source: Path, archive: str, tmp_path: Path) -> Non
             index(target)
             assert content(target) == before
         shutil.rmtree(target)
-    assert deaths > 20
+    assert deaths > (20 if every == 5 else 1)
     index(target)
     assert content(target) == before
     assert not (target / ".restore.partial").exists()
