@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import html
 import os
 import sys
 import time
 import webbrowser
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -15,7 +17,7 @@ from proxy.cli.terminal import progress
 from proxy.server.background import LOG, ensure_server, server_address
 from proxy.sessions import catalogue
 from proxy.sessions.identity import sessions_dir
-from proxy.sessions.private import check_data_dir, make_private_dir
+from proxy.sessions.private import check_data_dir, make_private_dir, open_private
 
 if TYPE_CHECKING:
     import argparse
@@ -58,8 +60,23 @@ def run(arguments: argparse.Namespace) -> int:
         return complain(f"no server came up within {_GIVE_UP_S:g} s; {log} says why", 1, sys.stderr)
     print(f"{url}/{place}", flush=True)
     if _has_browser():
-        webbrowser.open(f"{url}/{place}")
+        token = (server_address(arguments.data_dir) or {}).get("token")
+        webbrowser.open(_signed_in(arguments.data_dir, url, place, token) if token else f"{url}/{place}")
     return 0
+
+
+def _signed_in(data_dir: str, url: str, place: str, token: str) -> str:
+    """Return the address of a page that leads to a server's page with the owner's token, where it asks for one.
+
+    A file that nobody else can read, as others see the command lines with which browsers are called.
+    """
+    path = os.path.join(data_dir, "open.html")
+    target = html.escape(f"{url.replace('://', f'://owner:{token}@', 1)}/sign-in{place}")
+    with open(open_private(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), "w", encoding="utf-8") as file:
+        file.write(
+            f'<!doctype html><meta charset="utf-8"><meta http-equiv="refresh" content="0; url={target}">\n'
+        )
+    return Path(path).absolute().as_uri()
 
 
 def _address(arguments: argparse.Namespace) -> str | None:

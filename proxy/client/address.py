@@ -28,15 +28,19 @@ class Address:
 
     def current(self) -> str:
         """Return the address. UnreachableError: no server runs for the data directory."""
+        return self.current_with_token()[0]
+
+    def current_with_token(self) -> tuple[str, str | None]:
+        """Return the address, and the token that a server found by its lock file has left there for its owner."""
         if self._given is not None:
-            return self._given
+            return self._given, None
         said = server_address(self._data_dir)
         if said is None or not isinstance(said.get("url"), str):
             raise UnreachableError(
                 f"No server runs for {self._data_dir}; start one with `claude-proxy serve`, or give base_url."
             )
         url: str = said["url"]
-        return url.rstrip("/")
+        return url.rstrip("/"), said.get("token")
 
 
 def _is_address(text: str) -> bool:

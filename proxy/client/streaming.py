@@ -109,8 +109,10 @@ class Listening:
         async with _handshaken(), transport.blamed():
             # Bounded by the transport's time limit: a server may take a connection and say nothing.
             with anyio.fail_after(transport.timeout_s):
+                url, headers = transport.place("/api/v1/monitoring/stream")
                 socket = await transport.session.ws_connect(
-                    f"{transport.address.current()}/api/v1/monitoring/stream",
+                    url,
+                    headers=headers,
                     params={**query, "last_event_id": self._place},
                     max_msg_size=0,
                     heartbeat=_HEARTBEAT_S,
@@ -126,12 +128,13 @@ class Listening:
     async def _server_sent(self) -> AsyncGenerator[_Frame, None]:
         query = given({"session_id": self._wanted.session_id, "event_types": self._wanted.event_types})
         transport = self._transport
+        url, headers = transport.place("/events", **({"Last-Event-ID": self._place} if self._place else {}))
         async with (
             transport.blamed(),
             transport.session.get(
-                f"{transport.address.current()}/events",
+                url,
                 params=query,
-                headers={"Last-Event-ID": self._place} if self._place else None,
+                headers=headers,
                 timeout=aiohttp.ClientTimeout(sock_connect=5.0, sock_read=_SILENCE_S),
                 allow_redirects=False,
             ) as response,

@@ -68,6 +68,13 @@ class Transport:
             )
         return self._session
 
+    def place(self, path: str, **headers: str) -> tuple[str, dict[str, str]]:
+        """Return the URL of a path, and the headers to ask there with. UnreachableError: no server runs."""
+        url, token = self.address.current_with_token()
+        if token and not self._headers:
+            headers["Authorization"] = f"Bearer {token}"
+        return url + path, headers
+
     async def close(self) -> None:
         """Close all connections."""
         self._closed = True
@@ -138,13 +145,13 @@ class Transport:
         timeout = aiohttp.ClientTimeout(
             total=self.timeout_s + wait_s, sock_connect=min(_CONNECT_S, self.timeout_s)
         )
-        headers = {"Content-Type": "application/json"} if method == "POST" else None
+        url, headers = self.place(path, **({"Content-Type": "application/json"} if method == "POST" else {}))
         async with (
             contextlib.nullcontext() if wait_s else self._turn,
             self.blamed(),
             self.session.request(
                 method,
-                self.address.current() + path,
+                url,
                 params=given(query),
                 data=None if body is None else io.BytesIO(body),  # a file is sent in pieces
                 headers=headers,

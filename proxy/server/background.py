@@ -73,11 +73,14 @@ def holds_lock(lock: int, data_dir: str) -> bool:
     return (there.st_dev, there.st_ino) == (mine.st_dev, mine.st_ino)
 
 
-def announce(lock: int, url: str, version: str) -> None:
-    """Say in the lock file who serves, and where."""
+def announce(lock: int, url: str, version: str, token: str | None = None) -> None:
+    """Say in the lock file who serves, and where; ``token``: what the owner is known by, where no kernel can tell."""
+    if token:
+        os.fchmod(lock, 0o600)  # an older file may be readable by others
     import json  # noqa: PLC0415
 
-    said = json.dumps({"pid": os.getpid(), "url": url, "version": version}).encode() + b"\n"
+    about = {"pid": os.getpid(), "url": url, "version": version} | ({"token": token} if token else {})
+    said = json.dumps(about).encode() + b"\n"
     os.ftruncate(lock, 0)
     os.pwrite(lock, said, 0)
 

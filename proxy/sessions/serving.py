@@ -1,7 +1,8 @@
 """Who serves a data directory, for whoever wants to ask it.
 
 ``DATA_DIR/server.lock`` is held with ``flock`` by the server as long as it lives, and says who it is (one line of
-JSON: ``pid``, ``url``, ``version``).
+JSON: ``pid``, ``url``, ``version``; ``token`` where the kernel cannot tell whose a connection is: who can read it is
+the owner).
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ def is_served(data_dir: str) -> bool:
 
 
 def server_address(data_dir: str) -> dict[str, Any] | None:
-    """Return what the running server says of itself (``pid``, ``url``, ``version``), None when none runs."""
+    """Return what the running server says of itself (see the module), None when none runs."""
     import json  # noqa: PLC0415 - only `status` asks
 
     if not is_served(data_dir):

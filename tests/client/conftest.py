@@ -2,8 +2,9 @@
 
 import asyncio
 import contextlib
+import os
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from aiohttp import web
 
 from proxy.client import AsyncClient
 from proxy.config import settings_of
+from proxy.server.background import announce, take_lock
 from proxy.server.process.app import create_app
 from proxy.server.shared import SHARED, Shared
 from proxy.sessions.record import StreamRecords, lifecycle
@@ -29,8 +31,11 @@ def anyio_backend() -> str:
 class Live:
     """A server over a data directory."""
 
-    def __init__(self, data_dir: Path, port: int = 0, **sections: dict[str, Any]) -> None:
+    def __init__(
+        self, data_dir: Path, port: int = 0, owner_token: str | None = None, **sections: dict[str, Any]
+    ) -> None:
         self.data_dir = data_dir
+        self._owner_token = owner_token
         self._settings = settings_of(sections)
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
@@ -41,7 +46,7 @@ class Live:
 
     async def start(self) -> None:
         """Serve."""
-        app = create_app(str(self.data_dir), self._settings)
+        app = create_app(str(self.data_dir), self._settings, owner_token=self._owner_token)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", self.port, reuse_address=True).start()
@@ -83,14 +88,26 @@ def end(log: SessionLog) -> None:
 
 
 @contextlib.asynccontextmanager
-async def serving(data_dir: Path, port: int = 0, **sections: dict[str, Any]) -> AsyncIterator[Live]:
+async def serving(
+    data_dir: Path, port: int = 0, owner_token: str | None = None, **sections: dict[str, Any]
+) -> AsyncIterator[Live]:
     """A server that runs, configured so."""
-    server = Live(data_dir, port, **sections)
+    server = Live(data_dir, port, owner_token, **sections)
     await server.start()
     try:
         yield server
     finally:
         await server.stop()
+
+
+@contextlib.contextmanager
+def announced(live: Live, token: str | None = None) -> Iterator[None]:
+    """Say in the data directory that this server serves it."""
+    lock = take_lock(str(live.data_dir))
+    assert lock is not None
+    announce(lock, live.url, "1", token)
+    yield
+    os.close(lock)
 
 
 @pytest.fixture

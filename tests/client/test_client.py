@@ -1,12 +1,10 @@
 """Every call, in both faces."""
 
 import asyncio
-import contextlib
 import inspect
 import os
 import re
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +24,10 @@ from proxy.client import (
 from proxy.client import __all__ as exported
 from proxy.server.background import announce, take_lock
 from proxy.sessions.writer import SessionLog
-from tests.client.conftest import Live, end, say, serving
+from tests.client.conftest import Live, announced, end, say, serving
 
 pytestmark = pytest.mark.anyio
-FOR_PEOPLE = {"/", "/docs", "/static/{name}"}
+FOR_PEOPLE = {"/", "/docs", "/sign-in", "/static/{name}"}
 """Pages, which programs have no use for."""
 
 
@@ -249,13 +247,3 @@ async def test_a_server_that_comes_back_elsewhere(tmp_path: Path) -> None:
                     assert (await client.session("live")).name == "mine"
                 assert elsewhere.port != live.port
     log.close()
-
-
-@contextlib.contextmanager
-def announced(live: Live) -> Iterator[None]:
-    """Say in the data directory that this server serves it."""
-    lock = take_lock(str(live.data_dir))
-    assert lock is not None
-    announce(lock, live.url, "1")
-    yield
-    os.close(lock)

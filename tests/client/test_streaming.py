@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import stat
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, Literal
@@ -10,14 +11,23 @@ from typing import Any, Literal
 import pytest
 from aiohttp import WSMsgType, web
 
-from proxy.client import AsyncClient, Event, Gap, NotFoundError, ServerFaultError, UnreachableError, retries
+from proxy.client import (
+    AsyncClient,
+    Event,
+    Gap,
+    NotFoundError,
+    RefusedError,
+    ServerFaultError,
+    UnreachableError,
+    retries,
+)
 from proxy.config import settings_of
 from proxy.server.watch.jobs import Expiry
 from proxy.sessions.catalogue import list_logs
 from proxy.sessions.record import StreamRecords
 from proxy.sessions.writer import SessionLog
 from proxy.store.embedded.database import index_path
-from tests.client.conftest import Live, end, say, serving
+from tests.client.conftest import Live, announced, end, say, serving
 
 pytestmark = pytest.mark.anyio
 BOTH = pytest.mark.parametrize("over", ["websocket", "sse"])
@@ -89,6 +99,29 @@ async def test_goes_on_in_another_run(live: Live, over: Over) -> None:
         await stream.aclose()
     assert missed == [3, 4, 5, 6]
     log.close()
+
+
+@BOTH
+async def test_the_owner_finds_a_token_where_the_address_is(
+    tmp_path: Path, over: Over, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where no kernel tells whose a connection is, calls and events have the token that the lock file holds."""
+    monkeypatch.setattr("proxy.server.access.guard.is_same_user", lambda _: False)
+    (tmp_path / "server.lock").touch(0o644)
+    async with serving(tmp_path, owner_token="secret") as live:
+        log = live.log()
+        with announced(live, "secret"):
+            assert stat.S_IMODE((tmp_path / "server.lock").stat().st_mode) == 0o600
+            async with AsyncClient(data_dir=str(tmp_path)) as client:
+                assert (await client.session("live")).name == "mine"
+                stream, first = await listening(client, live, over=over)
+                say(log)
+                assert (await first).session_id == "live"
+                await stream.aclose()
+            async with AsyncClient(live.url) as stranger:
+                with pytest.raises(RefusedError):
+                    await stranger.session("live")
+        log.close()
 
 
 @BOTH

@@ -72,9 +72,11 @@ class Rig:
 
 
 @contextlib.asynccontextmanager
-async def serving(data_dir: Path, **sections: dict[str, Any]) -> AsyncIterator[Rig]:
+async def serving(
+    data_dir: Path, owner_token: str | None = None, **sections: dict[str, Any]
+) -> AsyncIterator[Rig]:
     """Serve a data directory, with sections of a configuration."""
-    app = create_app(str(data_dir), settings_of(sections))
+    app = create_app(str(data_dir), settings_of(sections), owner_token=owner_token)
     async with TestClient(TestServer(app)) as client:
         await app[SHARED].ready()
         yield Rig(client, data_dir, app[SHARED])

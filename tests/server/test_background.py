@@ -54,9 +54,17 @@ def address(data_dir: Path) -> dict[str, Any]:
     return said
 
 
-def ask(said: dict[str, Any], path: str) -> Any:
+def request(said: dict[str, Any], path: str, body: bytes | None = None) -> urllib.request.Request:
+    """Return what its owner asks a server that says this of itself; ``body``: JSON to post."""
+    headers = {"Content-Type": "application/json"}
+    if "token" in said:
+        headers["Authorization"] = f"Bearer {said['token']}"
+    return urllib.request.Request(said["url"] + path, body, headers)
+
+
+def ask(said: dict[str, Any], path: str, body: bytes | None = None) -> Any:
     """Return the answer's data."""
-    with urllib.request.urlopen(said["url"] + path, timeout=120) as response:
+    with urllib.request.urlopen(request(said, path, body), timeout=120) as response:
         return json.load(response)["data"]
 
 

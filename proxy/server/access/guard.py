@@ -65,13 +65,15 @@ _HEADERS = {
 class Guard:
     """What decides about requests."""
 
-    def __init__(self, data_dir: str, settings: Settings) -> None:
+    def __init__(self, data_dir: str, settings: Settings, owner_token: str | None = None) -> None:
         self.settings = settings.security
         self.host = settings.api.host.lower()
         self.needs: dict[str, Access] = {}
         """What each route needs, by method and path as they are registered."""
         self.token_file = TokenFile(data_dir)
         self.tokens = of_configuration(settings.security.tokens)
+        if owner_token:
+            self.tokens.append(Token("owner", SCOPES, hashed(owner_token)))
         self.limit = None if settings.security.rate_limit is None else _limit(settings.security.rate_limit)
 
 

@@ -1,7 +1,8 @@
 """Whose socket is at the other end of a local connection, as the kernel says.
 
 It is asked for the one socket (``sock_diag``, which costs the same however many connections there are), and where
-that is not allowed, its table is read.
+that is not allowed, its table is read. Where neither can tell (macOS; a user namespace in which others look like us),
+nobody is the same user: see `can_tell`.
 """
 
 import contextlib
@@ -14,7 +15,7 @@ from weakref import WeakKeyDictionary
 
 from aiohttp import web
 
-__all__ = ["is_same_user"]
+__all__ = ["can_tell", "is_same_user"]
 
 _HEADER = struct.Struct("=IHHII")
 _QUESTION = struct.Struct("=BBBBI")
@@ -23,8 +24,31 @@ _ANSWER = struct.Struct("=BBBB")
 _OWNER = struct.Struct("=IIIII")
 _SOCK_DIAG, _REQUEST, _SOCK_DIAG_BY_FAMILY, _ANY_STATE, _LISTENS = 4, 1, 20, 0xFFFFFFFF, 10
 
+_ALL_USERS = ["0", "0", "4294967295"]
+"""What the map of a user namespace says in which every user is himself: the first one's."""
+_OVERFLOW = "/proc/sys/kernel/overflowuid"
+
 _known: "WeakKeyDictionary[object, bool]" = WeakKeyDictionary()
 """By connection: who is at the other end does not change while it lasts."""
+
+
+def can_tell() -> bool:
+    """Tell whether the kernel says whose a local connection is.
+
+    In a user namespace all users that it does not know appear as one, the overflow user (user_namespaces(7)): who is
+    that user himself cannot be told from them.
+    """
+    if not os.path.exists("/proc/net/tcp"):
+        return False
+    return _read("/proc/self/uid_map") == _ALL_USERS or str(os.geteuid()) != "".join(_read(_OVERFLOW))
+
+
+def _read(path: str) -> list[str]:
+    try:
+        with open(path, encoding="ascii") as file:
+            return file.read().split()
+    except OSError:
+        return []
 
 
 def is_same_user(request: web.Request) -> bool:
@@ -35,7 +59,7 @@ def is_same_user(request: web.Request) -> bool:
     known = _known.get(transport)
     if known is None:
         peer, own = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
-        known = bool(peer and own) and owner(peer[0], peer[1], own[0], own[1]) == os.geteuid()
+        known = bool(peer and own) and owner(peer[0], peer[1], own[0], own[1]) == os.geteuid() and can_tell()
         _known[transport] = known
     return known
 
@@ -45,10 +69,8 @@ def owner(address: str, port: int, own_address: str, own_port: int) -> int | Non
     peer, own = _ip(address), _ip(own_address)
     if not peer.is_loopback:
         return None
-    if not os.path.exists("/proc/net/tcp"):
-        return os.geteuid()  # no way to ask: whoever is on this machine
     for family in (socket.AF_INET, socket.AF_INET6) if peer.version == 4 else (socket.AF_INET6,):
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, AttributeError):  # no such way to ask here
             found = _asked(family, (peer, port), (own, own_port))
             if found is not None:
                 return found

@@ -31,8 +31,12 @@ _CUSTOM_S = 10.0
 """For a batch of validations by schemas that users bring; one value has two seconds (see `CustomJudge`)."""
 
 
-def create_app(data_dir: str, settings: Settings | None = None) -> web.Application:
+def create_app(
+    data_dir: str, settings: Settings | None = None, *, owner_token: str | None = None
+) -> web.Application:
     """Return the application for a data directory. It follows the logs as long as it runs.
+
+    ``owner_token``: a token that may do what the same user may.
 
     UnusableSchemaError: a file of ``schemas.directory`` is no schema that can be used.
     """
@@ -42,7 +46,7 @@ def create_app(data_dir: str, settings: Settings | None = None) -> web.Applicati
         middlewares=[request_middleware, metrics_middleware, error_middleware, security_middleware],
         client_max_size=settings.api.max_request_size,
     )
-    app[GUARD] = guard = Guard(data_dir, settings)
+    app[GUARD] = guard = Guard(data_dir, settings, owner_token)
     app[METRICS] = Metrics()
     app[DESCRIPTION] = Description(ROUTES, custom.names())
     for route in ROUTES:

@@ -36,6 +36,8 @@ class Options:
     host: str
     port: int
     settings: Settings
+    owner_token: str | None = None
+    """What those have who can read the lock file, where the kernel cannot tell who is on the other end."""
     background: bool = False
     """Leave when nobody has needed the server for ``api.linger`` seconds; move to a free port when ours is taken."""
 
@@ -60,7 +62,7 @@ async def _serve(
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopped.set)
     certificate = certificate_of(options)
-    app = create_app(options.data_dir, options.settings)
+    app = create_app(options.data_dir, options.settings, owner_token=options.owner_token)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0)
     try:
         await runner.setup()

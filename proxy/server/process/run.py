@@ -5,6 +5,7 @@ import errno
 import ipaddress
 import os
 import resource
+import secrets
 import socket
 from dataclasses import replace
 from functools import partial
@@ -14,6 +15,7 @@ from msgspec import structs
 from proxy import __version__
 from proxy.custom_schemas import UnusableSchemaError
 from proxy.events.formatting import error_message
+from proxy.server.access import peers
 from proxy.server.access.tokens import TokenError, TokenFile
 from proxy.server.background import announce, holds_lock
 from proxy.server.base.journal import configure, journal
@@ -47,8 +49,11 @@ def serve(options: Options, lock: int) -> bool:
         api = structs.replace(options.settings.api, host=host, port=port)
         options = replace(options, port=port, settings=structs.replace(options.settings, api=api))
 
+        if options.settings.security.local_access and not peers.can_tell():
+            options = replace(options, owner_token=secrets.token_urlsafe(32))
+
         def announced() -> None:
-            announce(lock, url, __version__)
+            announce(lock, url, __version__, options.owner_token)
             journal.info("server.started", url=url, data_dir=options.data_dir, pid=os.getpid())
             _warn_of_nobody(options)
 

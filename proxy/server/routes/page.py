@@ -15,7 +15,7 @@ from aiohttp import web
 
 from proxy.server.base.answers import NotFoundError
 
-__all__ = ["POLICY", "asset", "page"]
+__all__ = ["POLICY", "asset", "page", "sign_in"]
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self';"
@@ -35,6 +35,15 @@ class _File(NamedTuple):
 async def page(request: web.Request) -> web.Response:
     """Give the page."""
     return await _given(request, "index.html")
+
+
+async def sign_in(request: web.Request) -> web.Response:
+    """Lead to the page, by an address without the name and token that this one may have had.
+
+    A browser sends them on by itself from then on. A page whose own address has them may ask for nothing (Fetch
+    Standard, "includes credentials"), and a relative address would keep them.
+    """
+    return web.Response(status=303, headers={"Location": f"{request.scheme}://{request.host}/"})
 
 
 async def asset(request: web.Request) -> web.Response:

@@ -118,6 +118,13 @@ ROUTES = (
     Route("GET", "/", page.page, "The dashboard, for people", media_type="text/html"),
     Route(
         "GET",
+        "/sign-in",
+        page.sign_in,
+        "Leads a browser that brings a token as password to the dashboard",
+        media_type="text/html",
+    ),
+    Route(
+        "GET",
         "/static/{name:.+}",
         page.asset,
         "The files that the dashboard consists of",

@@ -21,6 +21,7 @@ STATUSES = ("healthy", "degraded", "unhealthy")
 """From good to bad."""
 _NONE_LEFT_BYTES = 20_000_000
 """With less than this, or than the configuration's limit where that is lower, records are about to be lost."""
+_TMPFILE = getattr(os, "O_TMPFILE", 0)  # without it (macOS) the folder is asked for, which is refused: EISDIR
 _NO_TMPFILE = (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOENT)
 
 
@@ -53,7 +54,7 @@ def _store(shared: Shared) -> Check:
 def _try_to_write(folder: str) -> None:
     """Write into a file without a name, of which nothing is left whatever happens; OSError when it cannot be."""
     try:
-        fd = os.open(folder, os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+        fd = os.open(folder, _TMPFILE | os.O_WRONLY | os.O_CLOEXEC, 0o600)
     except OSError as error:
         if error.errno not in _NO_TMPFILE or not os.path.isdir(folder):
             raise

@@ -18,6 +18,7 @@ from proxy.server.watch.machine import Processors, system_figures
 from proxy.server.watch.metrics import Metrics
 from proxy.server.watch.watchman import Watchman
 from proxy.sessions import catalogue
+from proxy.sessions.process import boot_ns
 from proxy.upkeep.backup import AnotherIsMadeError, BackupError, backups_dir, list_backups, make_backup
 from proxy.upkeep.retention import Rules, prune
 
@@ -86,7 +87,7 @@ class Expiry:
         data_dir: str,
         settings: Settings,
         clock: Callable[[], float] = time.time,
-        steady: Callable[[], float] = lambda: time.clock_gettime(time.CLOCK_BOOTTIME),
+        steady: Callable[[], float] = lambda: boot_ns() / 1e9,
     ) -> None:
         """``clock``: seconds since 1970; ``steady``: seconds that nobody sets, and that go on in a sleep."""
         self._data_dir, self._interval_s = data_dir, settings.monitoring.cleanup_interval

@@ -154,6 +154,7 @@ async def test_what_needs_a_token(rig: Rig) -> None:
     await rig.get("/nothing", status=401)
 
 
+@pytest.mark.linux("the kernel tells whose a connection is")
 async def test_another_user_on_this_machine(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     """The kernel says whose the other end is: another user's is not trusted."""
     monkeypatch.setattr(os, "geteuid", lambda: 12345)

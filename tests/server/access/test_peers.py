@@ -41,6 +41,7 @@ def accepted(listening: socket.socket) -> Iterator[tuple[str, int, str, int]]:
         yield peer[0], peer[1], own[0], own[1]
 
 
+@pytest.mark.linux("the kernel tells whose a connection is")
 @pytest.mark.usefixtures("way")
 @pytest.mark.parametrize(("host", "family", "target"), PLACES)
 def test_our_own_socket(host: str, family: socket.AddressFamily, target: str) -> None:
@@ -54,6 +55,7 @@ def test_our_own_socket(host: str, family: socket.AddressFamily, target: str) ->
         assert peers.owner(found[0], 1, found[2], found[3]) is None
 
 
+@pytest.mark.linux("the kernel tells whose a connection is")
 @pytest.mark.usefixtures("way")
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 def test_another_users_socket() -> None:
@@ -74,6 +76,33 @@ def test_another_users_socket() -> None:
         finally:
             os.close(tell)
             os.waitpid(pid, 0)
+
+
+@pytest.mark.parametrize(
+    ("user", "uid_map", "expected"),
+    [
+        (1000, "0 0 4294967295", True),
+        (65534, "0 0 4294967295", True),
+        (0, "0 1000 1", True),
+        (1000, "1000 1000 1", True),
+        (65534, "65534 1000 1", False),
+    ],
+)
+def test_where_others_look_like_us(
+    user: int, uid_map: str, expected: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a user namespace all that it does not know appear as the overflow user: who is that one cannot be told."""
+    told = {"/proc/self/uid_map": uid_map, "/proc/sys/kernel/overflowuid": "65534"}
+    monkeypatch.setattr(peers, "_read", lambda path: told[path].split())
+    monkeypatch.setattr(os.path, "exists", lambda _: True)
+    monkeypatch.setattr(os, "geteuid", lambda: user)
+    assert peers.can_tell() == expected
+
+
+def test_without_a_table_nobody_can_tell(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the kernel has no list of connections (macOS) nobody is taken for the owner."""
+    monkeypatch.setattr(os.path, "exists", lambda _: False)
+    assert not peers.can_tell()
 
 
 @pytest.mark.parametrize("address", ELSEWHERE)

@@ -1,11 +1,9 @@
 """A server that is run: what it does of its own accord while nobody asks."""
 
 import asyncio
-import json
 import os
 import subprocess
 import sys
-import urllib.request
 from pathlib import Path
 
 import pytest
@@ -13,7 +11,7 @@ import pytest
 from proxy.server import background
 from proxy.server.process import lifetime as process
 from tests.server.conftest import Rig
-from tests.server.test_background import until
+from tests.server.test_background import ask, until
 
 
 def test_idle_sessions_are_stopped(tmp_path: Path) -> None:
@@ -21,12 +19,8 @@ def test_idle_sessions_are_stopped(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text("monitoring: {session_timeout: 0.1}")
     options = ["--config", str(tmp_path / "config.yaml"), "--data-dir", str(tmp_path), "--port", "0"]
     with subprocess.Popen([sys.executable, "-m", "proxy", *options, "serve"]) as server:
-        url = until(lambda: background.server_address(str(tmp_path)))["url"]
-        asked = urllib.request.Request(
-            f"{url}/api/v1/monitoring/sessions", b"{}", {"Content-Type": "application/json"}
-        )
-        with urllib.request.urlopen(asked, timeout=60) as response:
-            session_id = json.load(response)["data"]["session_id"]
+        said = until(lambda: background.server_address(str(tmp_path)))
+        session_id = ask(said, "/api/v1/monitoring/sessions", b"{}")["session_id"]
         log = tmp_path / "sessions" / f"{session_id}.jsonl"
         until(lambda: '"reason":"idle"' in log.read_text())
         server.terminate()

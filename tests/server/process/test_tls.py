@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from proxy.server import background
 from proxy.server.process.tls import CannotUseCertificateError, Certificate
-from tests.server.test_background import until
+from tests.server.test_background import request, until
 
 
 def make(folder: Path, password: bytes | None = None) -> tuple[str, str]:
@@ -108,9 +108,9 @@ def test_a_server_speaks_https(tmp_path: Path) -> None:
     with subprocess.Popen([*command, "--port", "0", "serve"], stderr=subprocess.DEVNULL) as process:
         said = until(lambda: background.server_address(str(data_dir)))
         assert said["url"].startswith("https://127.0.0.1:")
-        url = said["url"].replace("127.0.0.1", "localhost")
+        said["url"] = said["url"].replace("127.0.0.1", "localhost")
         trusting = ssl.create_default_context(cafile=certificate)
-        with urllib.request.urlopen(url + "/status", timeout=120, context=trusting) as response:
+        with urllib.request.urlopen(request(said, "/status"), timeout=120, context=trusting) as response:
             assert response.status == 200
         process.terminate()
         assert process.wait(30) == 0
