@@ -64,15 +64,14 @@ class StandIn(str):
 
     def end(self) -> None:
         """Kill the runs that are left: a test is over."""
-        import signal  # noqa: PLC0415 - see the module's docstring
+        import psutil  # noqa: PLC0415 - see the module's docstring
 
         for pid in [note["pid"] for note in self.journal if note["event"] == "started"]:
             try:
-                with open(f"/proc/{pid}/cmdline", "rb") as file:
-                    is_it = os.fsencode(self) in file.read().split(b"\0")
-                if is_it:
-                    os.kill(pid, signal.SIGKILL)
-            except OSError:  # it has ended
+                process = psutil.Process(pid)
+                if os.fspath(self) in process.cmdline():
+                    process.kill()
+            except psutil.Error:  # it has ended
                 continue
 
     def _wait_for_end(self) -> bool:

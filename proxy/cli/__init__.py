@@ -230,13 +230,11 @@ def original_environment() -> dict[bytes, bytes]:
     # A name that is empty, which the kernel allows, cannot be passed on by Python.
     environment = {name: value for name, value in os.environb.items() if name}
     if environment.get(b"LC_CTYPE", b"").lower() in (b"c.utf-8", b"c.utf8", b"utf-8"):
-        try:
-            with open("/proc/self/environ", "rb") as given:
-                entries = [entry for entry in given.read().split(b"\0") if entry.startswith(b"LC_CTYPE=")]
-        except OSError:  # a sandbox without `/proc`: nobody can tell who set it
-            return environment
-        if entries:
-            environment[b"LC_CTYPE"] = entries[0].removeprefix(b"LC_CTYPE=")
-        else:
+        from proxy.sessions import process  # noqa: PLC0415 - only in the C locale
+
+        given = process.environment(os.getpid())
+        if given is not None and b"LC_CTYPE" in given:
+            environment[b"LC_CTYPE"] = given[b"LC_CTYPE"]
+        elif given is not None:  # else nobody can tell who set it
             del environment[b"LC_CTYPE"]
     return environment

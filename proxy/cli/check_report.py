@@ -37,6 +37,8 @@ def print_report(report: Report) -> None:
             )
         )
     )
+    for sentence in report.unseen:
+        console.print(Text(f"Not seen on this system: {sentence}", style="dim"))
     verdict = Text.assemble(
         (f"{report.score:g} %", "bold green" if report.passed else "bold red"),
         f", threshold {report.threshold:g} %: {'passed' if report.passed else 'failed'}",

@@ -11,6 +11,7 @@ import os
 import select
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -64,7 +65,7 @@ class Caller:
         self._patience_s = patience_s
         self._journal = journal
         self._cancelled = cancelled
-        self._handle = os.pidfd_open(self.process.pid)
+        self._exited = _exit_of(self.process)
         self._to_write = memoryview(b"")
         self._at = 0  # where the next awaited line begins
         self._asked: Any = None  # the id of the control request that was awaited last
@@ -106,7 +107,7 @@ class Caller:
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.kill()
         self.process.wait()
-        os.close(self._handle)
+        os.close(self._exited)
 
     @property
     def status(self) -> int | None:
@@ -267,7 +268,7 @@ class Caller:
         if self._to_write and not stdin.closed:
             poller.register(stdin.fileno(), select.POLLOUT)
         if self.process.returncode is None:
-            poller.register(self._handle, select.POLLIN)
+            poller.register(self._exited, select.POLLIN)
         elif not sources:
             self._to_write = memoryview(b"")
         moved = False
@@ -281,7 +282,7 @@ class Caller:
                 if not data:
                     stream.close()
                 moved = True
-            elif fd == self._handle:
+            elif fd == self._exited:
                 moved = self.process.poll() is not None
             else:
                 moved = self._write_some(fd) or moved
@@ -309,6 +310,18 @@ class Caller:
         if not lines:
             return "no line at all"
         return f"{len(lines)} lines, the last of them {excerpt(lines[-1])}"
+
+
+def _exit_of(process: subprocess.Popen[bytes]) -> int:
+    """Return a descriptor that can be read when a process has exited, on systems that have none for a process, too."""
+    read, write = os.pipe()
+
+    def tell() -> None:
+        process.wait()
+        os.close(write)
+
+    threading.Thread(target=tell, name="exit", daemon=True).start()
+    return read
 
 
 def entries(journal: str) -> Iterator[dict[str, Any]]:

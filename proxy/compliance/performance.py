@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import psutil
+
 from proxy.compliance import processes
 from proxy.compliance.caller import Caller, StuckError, user_message
 from proxy.compliance.place import Place
@@ -116,12 +118,12 @@ def _memory(caller: Caller, _: float, place: Place) -> float:
 
 
 def _held(process: processes.Found) -> float:
-    """Return the proportional memory of a process in bytes: what it shares with others counts by shares."""
+    """Return the memory of a process in bytes: what it shares with others counts by shares, where the system tells."""
     try:
-        with open(f"/proc/{process.pid}/smaps_rollup", "rb") as file:
-            return next(int(line.split()[1]) for line in file if line.startswith(b"Pss:")) * 1024
-    except (OSError, StopIteration):
+        memory = psutil.Process(process.pid).memory_full_info()
+    except psutil.Error:
         return 0
+    return int(getattr(memory, "pss", memory.uss))
 
 
 _FIGURES: Mapping[str, Callable[[Caller, float, Place], Any]] = {

@@ -10,11 +10,13 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from typing import NamedTuple
 
-__all__ = ["MARK", "Found", "Orphans", "end_all", "ended", "find", "gone", "starting"]
+import psutil
+
+__all__ = ["CAN_ADOPT", "MARK", "Found", "Orphans", "end_all", "ended", "find", "gone", "starting"]
 
 MARK = "CLAUDE_PROXY_CHECK"
 """A variable that all processes of a scenario inherit, with a value that no other scenario has."""
@@ -24,6 +26,8 @@ starting = threading.Lock()
 A process that is started meanwhile would hold the file open for writing until its own program runs, and whoever
 runs the file in that moment is told "Text file busy".
 """
+CAN_ADOPT = hasattr(ctypes.CDLL(None), "prctl")
+"""Whether this system lets a process adopt orphans, as Linux does."""
 _POLL_S = 0.01
 _KILLS = 200
 _SET_CHILD_SUBREAPER = 36
@@ -49,14 +53,13 @@ class Found:
 
 def find(mark: str, session: int) -> list[Found]:
     """Return the living processes that carry the mark, or belong to the session of a process that we started."""
-    wanted = f"{MARK}={mark}".encode()
     return [
         Found(pid, _command(pid), stat.group)
-        for pid in _pids()
+        for pid in psutil.pids()
         if pid != os.getpid()
         and (stat := _stat(pid))
         and not stat.dead
-        and (stat.session == session or wanted in _environment(pid))
+        and (stat.session == session or _mark_of(pid) == mark)
     ]
 
 
@@ -68,7 +71,8 @@ class Orphans:
     """
 
     def __init__(self) -> None:
-        ctypes.CDLL(None).prctl(_SET_CHILD_SUBREAPER, 1)
+        if CAN_ADOPT:
+            ctypes.CDLL(None).prctl(_SET_CHILD_SUBREAPER, 1)
         self._others = frozenset(_below(os.getpid()))  # an `exec` may have brought some
 
     def find(self, started: int | None = None) -> list[Found]:
@@ -122,13 +126,9 @@ def ended(pid: int, patience_s: float) -> None:
         time.sleep(_POLL_S)
 
 
-def _pids() -> Iterator[int]:
-    return (int(name) for name in os.listdir("/proc") if name.isdigit())
-
-
 def _below(root: int, besides: Container[int | None] = ()) -> dict[int, _Stat]:
     """Return the descendants of a process, the dead as well, without some and what is below those."""
-    stats = {pid: stat for pid in _pids() if (stat := _stat(pid))}
+    stats = {pid: stat for pid in psutil.pids() if (stat := _stat(pid))}
     found: dict[int, _Stat] = {}
     parents: Container[int] = (root,)
     while parents:
@@ -149,26 +149,21 @@ def _lives(group: int) -> bool:
 
 
 def _stat(pid: int) -> _Stat | None:
-    """Return what the kernel tells of a process."""
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            state, *numbers = file.read().rpartition(b")")[2].split()[:4]
-    except OSError:
-        return None
-    return _Stat(state in (b"Z", b"X"), *map(int, numbers))
+    """Return what the kernel tells of a process; None: it is gone."""
+    with contextlib.suppress(psutil.Error, OSError):
+        process = psutil.Process(pid)
+        dead = process.status() in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
+        return _Stat(dead, process.ppid(), os.getpgid(pid), os.getsid(pid))
+    return None
 
 
-def _environment(pid: int) -> list[bytes]:
-    try:
-        with open(f"/proc/{pid}/environ", "rb") as file:
-            return file.read().split(b"\0")
-    except OSError:  # it has ended, or is another user's
-        return []
+def _mark_of(pid: int) -> str | None:
+    with contextlib.suppress(psutil.Error, OSError):  # it has ended, or is another user's
+        return psutil.Process(pid).environ().get(MARK)
+    return None
 
 
 def _command(pid: int) -> str:
-    try:
-        with open(f"/proc/{pid}/cmdline", "rb") as file:
-            return file.read().replace(b"\0", b" ").decode(errors="replace").strip()[:200]
-    except OSError:
-        return ""
+    with contextlib.suppress(psutil.Error, OSError):
+        return " ".join(psutil.Process(pid).cmdline())[:200]
+    return ""

@@ -97,6 +97,8 @@ class Report(msgspec.Struct, frozen=True):
     passed: bool
     groups: tuple[GroupScore, ...]
     scenarios: tuple[Outcome, ...]
+    unseen: tuple[str, ...] = ()
+    """What this system did not let the check see: a sentence each."""
 
 
 def grouped(outcomes: Iterable[Outcome]) -> tuple[GroupScore, ...]:

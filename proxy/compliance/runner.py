@@ -41,6 +41,17 @@ class CancelledError(Exception):
     """The check was stopped before its end."""
 
 
+UNSEEN = (
+    ()
+    if processes.CAN_ADOPT
+    else (
+        "A process that has a session of its own and has emptied its environment: orphans cannot be adopted.",
+        "The memory that processes have in common: what each has for itself is counted.",
+    )
+)
+"""What this system does not let a check see."""
+
+
 class Check:
     """One check of one wrapper. `run` it once; `cancel` may be called from anywhere."""
 
@@ -108,6 +119,7 @@ class Check:
             passed=score >= self._threshold,
             groups=groups,
             scenarios=tuple(by_name[one.name] for one in self._scenarios),
+            unseen=UNSEEN,
         )
 
     def _all(self) -> list[Outcome]:

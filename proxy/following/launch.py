@@ -26,7 +26,7 @@ __all__ = ["Command", "leave_recorder"]
 class Command:
     """The process that is ``claude``, as only itself can tell: it may be gone before its recorder looks."""
 
-    __slots__ = ("cwd", "identity", "pidfd", "started_boot_ns", "started_ns", "words")
+    __slots__ = ("cwd", "identity", "pidfd", "seen_alive", "started_boot_ns", "started_ns", "words")
 
     def __init__(
         self,
@@ -37,8 +37,9 @@ class Command:
         started_ns: int,
         started_boot_ns: int,
         cwd: str | None,
+        seen_alive: bool = True,
     ) -> None:
-        """``pidfd``: of `process.open_process`.
+        """``pidfd``: of `process.open_process`; ``seen_alive``: whether who follows it found it alive.
 
         ``started_ns``: when it was started, since 1970; ``started_boot_ns``: the same by `process.boot_ns`.
         """
@@ -48,6 +49,7 @@ class Command:
         self.started_ns = started_ns
         self.started_boot_ns = started_boot_ns
         self.cwd = cwd
+        self.seen_alive = seen_alive
 
 
 def _this_process(words: Sequence[str]) -> Command:
@@ -123,4 +125,4 @@ def _wait_for(child: int) -> None:
     except ChildProcessError:
         pass  # the caller ignores SIGCHLD: it is gone all the same
     if signal.SIGCHLD in signal.sigpending():  # where the caller blocks it: this one is not the command's
-        signal.sigtimedwait((signal.SIGCHLD,), 0)
+        signal.sigwait((signal.SIGCHLD,))

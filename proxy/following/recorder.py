@@ -343,7 +343,7 @@ class Recorder:
         return {} if status is None else process.described_exit(status)
 
     def _duration_ms(self) -> int:
-        if self._command.pidfd >= 0:
+        if self._command.seen_alive:
             return (process.boot_ns() - self._command.started_boot_ns) // 1_000_000
         # It ended while nobody looked: its last words tell when, about.
         last_us = max((one.last_us for one in self._session.transcripts.values()), default=0)

@@ -79,7 +79,8 @@ def is_of(registration: Registration, process: Identity, started_ms: int) -> boo
     """
     if registration.pid != process.pid:
         return False
-    if registration.proc_start is not None and process.start is not None:
+    # With a boot (Linux) both count ticks since it; a process that is gone has no start any more.
+    if None not in (registration.proc_start, process.start, process.boot):
         return registration.proc_start == process.start
     return registration.started_ms is None or registration.started_ms >= started_ms - _CLOCKS_APART_MS
 

@@ -179,7 +179,7 @@ class _Log:
         command = self._command(started, timestamp_us(self._first.ts) or 0)
         config_dir = self._status.get("config_dir") or started.get("config_dir") or "/nonexistent"
         said = {
-            "command_alive": command.pidfd >= 0 or process.lives(command.identity),
+            "command_alive": command.seen_alive,
             "follower_pid": os.getpid(),
         }
         log.append([lifecycle(session_id, "recording_resumed", said)])
@@ -200,8 +200,9 @@ class _Log:
         identity = process.Identity(
             started.get("pid") or 0, started.get("proc_start"), started.get("boot_id")
         )
-        pidfd = process.open_process(identity.pid) if process.lives(identity) else -1
-        if pidfd >= 0 and not process.lives(identity):  # it ended meanwhile, and its number may be another's
+        pidfd = process.open_process(identity.pid)
+        lives = process.lives(identity)  # asked after that: the descriptor is its own then
+        if pidfd >= 0 and not lives:
             os.close(pidfd)
             pidfd = -1
         age_ns = time.time_ns() - started_us * 1000
@@ -212,6 +213,7 @@ class _Log:
             started_ns=started_us * 1000,
             started_boot_ns=process.started_boot_ns(identity) or process.boot_ns() - age_ns,
             cwd=started.get("cwd"),
+            seen_alive=lives,
         )
 
 

@@ -7,6 +7,7 @@
 ``writing``     a thread that logs and passes on large reads while the next is judged
 ``injection``   a pump that also takes lines of our own between those of its stream
 ``delivery``    when all that the command wrote is with the caller, and what nobody takes
+``polling``     whether a descriptor is ready, or its other side gone, devices of macOS included
 ``framing``     bytes in, lines out (does no I/O)
 ``recording``   lines in, verdicts and log records out (does no I/O)
 ``enforcement`` what ``--validation enforce`` holds back (does no I/O)

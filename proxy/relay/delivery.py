@@ -15,6 +15,7 @@ from __future__ import annotations
 import select
 import time
 
+from proxy.relay.polling import is_gone, is_ready
 from proxy.relay.pump import READ_BYTES, capacity
 
 TYPE_CHECKING = False  # `typing` takes long to import, and a session waits for its streams
@@ -61,20 +62,20 @@ class Delivery:
             self._quiet = 0
             return False
         self._quiet += 1
-        return self._quiet >= _PATIENCE or not any(_is_ready(pump.sink, select.POLLOUT) for pump in left)
+        return self._quiet >= _PATIENCE or not any(is_ready(pump.sink, select.POLLOUT) for pump in left)
 
     def _is_settled(self, pump: Pump) -> bool:
         """Whether the pump has ended, or has delivered all that the command wrote and is going on for others."""
         if pump.ended:
             return True
-        if _is_ready(pump.sink, 0):
+        if is_gone(pump.sink):
             return False  # nobody is there any more, so it will end at once
         if pump.name == "stdin":
             return True
         if pump.delivered >= self._marks[pump.name]:
             return True
         # In this order: nothing left to read means that it was read, and `is_idle` then means that it was delivered.
-        return not _is_ready(pump.source, select.POLLIN) and pump.is_idle
+        return not is_ready(pump.source, select.POLLIN) and pump.is_idle
 
 
 class Stalls:
@@ -112,20 +113,6 @@ class Stalls:
         return stalled
 
     def _is_held_up(self, pump: Pump) -> bool:
-        if pump.ended or pump.is_idle or _is_ready(pump.sink, select.POLLOUT):
+        if pump.ended or pump.is_idle or is_ready(pump.sink, select.POLLOUT):
             return False
-        return not (self._from_descendants and _is_hung_up(pump.source))
-
-
-def _is_hung_up(fd: int) -> bool:
-    """Whether nobody can write to the other side of a pipe any more, though there may be something left to read."""
-    poller = select.poll()
-    poller.register(fd, 0)
-    return bool(poller.poll(0))
-
-
-def _is_ready(fd: int, events: int) -> bool:
-    """Whether one of the events is there, or the other side is gone."""
-    poller = select.poll()
-    poller.register(fd, events)
-    return bool(poller.poll(0))
+        return not (self._from_descendants and is_gone(pump.source))

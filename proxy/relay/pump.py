@@ -15,6 +15,7 @@ import threading
 
 from proxy.relay.framing import Batch, LineFramer
 from proxy.relay.memory import LongLines
+from proxy.relay.polling import can_poll, wait_until_writable
 from proxy.relay.recording import truncated
 from proxy.relay.writing import WriterThread
 
@@ -39,7 +40,6 @@ All other signals are blocked in the relay process (see ``supervisor``); the thr
 and the relay gives it a handler that does nothing, so that the system call ends. The price: sent to the whole process
 group, it reaches the command twice.
 """
-_GONE = select.POLLERR | select.POLLHUP | select.POLLNVAL
 
 
 class ReaderGoneError(Exception):
@@ -150,7 +150,7 @@ class Pump(threading.Thread):
             try:
                 written = os.write(self.sink, data)
             except BlockingIOError:  # another program set O_NONBLOCK on the descriptor it shares with us
-                _wait_until_writable(self.sink)
+                wait_until_writable(self.sink)
                 continue
             except OSError as error:
                 raise ReaderGoneError from error
@@ -174,7 +174,8 @@ class Pump(threading.Thread):
         source, sink = self.source, self.sink
         poller = select.poll()
         poller.register(source, select.POLLIN)
-        poller.register(sink, 0)  # wakes up only when the reader is gone
+        if can_poll(sink):
+            poller.register(sink, 0)  # wakes up only when the reader is gone
         while True:
             self._waiting = True
             self._on_idle()
@@ -183,8 +184,8 @@ class Pump(threading.Thread):
                 if not self._writer.is_busy:
                     self._long_lines.give_back()
                 continue
-            for fd, events in ready:
-                if fd == sink and events & _GONE:
+            for fd, _ in ready:
+                if fd == sink:
                     raise ReaderGoneError
             self._waiting = False
             try:
@@ -296,14 +297,9 @@ class Pump(threading.Thread):
 
 
 def capacity(pipe: int) -> int:
-    """Return how many bytes a pipe holds, 0 for one that was closed."""
+    """Return how many bytes a pipe holds, at most 64 KiB where the system does not tell; 0 for one that was closed."""
     try:
-        return fcntl.fcntl(pipe, fcntl.F_GETPIPE_SZ)
+        os.fstat(pipe)
+        return fcntl.fcntl(pipe, fcntl.F_GETPIPE_SZ) if hasattr(fcntl, "F_GETPIPE_SZ") else READ_BYTES
     except OSError:
         return 0
-
-
-def _wait_until_writable(fd: int) -> None:
-    poller = select.poll()
-    poller.register(fd, select.POLLOUT)
-    poller.poll()

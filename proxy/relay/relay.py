@@ -19,8 +19,8 @@ from proxy.relay.delivery import KILLED_S, LEFT_S, STALLED_MS, Delivery, Stalls
 from proxy.relay.memory import reuse_large_blocks
 from proxy.relay.pump import WAKE, Pump
 from proxy.relay.recording import StreamRecorder, TextRecorder
-from proxy.relay.supervisor import now_ns
-from proxy.sessions.process import described_exit, is_stopped
+from proxy.relay.supervisor import DELIVERED, NO, YES, take
+from proxy.sessions.process import boot_ns, described_exit, is_stopped
 from proxy.sessions.record import FORMAT, lifecycle
 from proxy.sessions.writer import SessionLog
 
@@ -120,6 +120,7 @@ class Relay:
         self._reported = False
         self._stopped = False  # the supervisor, like the command
         self._sleeps_on = False
+        self._woke_supervisor = False  # since it was last asked
         self._exit: dict[str, Any] | None = None
         self._stalls: Stalls | None = None
         self._wake_read, self._wake_write = os.pipe()
@@ -275,8 +276,10 @@ class Relay:
         for line in news.splitlines():
             what, number = line.split()
             if what == b"signalled":
-                signal.sigtimedwait({int(number)}, 0)
-                self._tell_supervisor()
+                self._tell_supervisor(YES if take(int(number)) else NO)
+            elif what == b"woke":
+                self._tell_supervisor(YES if self._woke_supervisor else NO)
+                self._woke_supervisor = False
             elif what in {b"stopped", b"continued"}:
                 self._stopped = what == b"stopped"
             else:
@@ -304,6 +307,7 @@ class Relay:
         supervisor = self._session.supervisor_pid
         self._sleeps_on = is_stopped(supervisor) and not is_stopped(self._session.pid)
         if slept_on and self._sleeps_on:
+            self._woke_supervisor = True
             os.kill(supervisor, signal.SIGCONT)
 
     def _kill_command(self) -> None:
@@ -311,7 +315,10 @@ class Relay:
 
     def _signal_command(self, number: int) -> None:
         with contextlib.suppress(OSError):
-            signal.pidfd_send_signal(self._session.pidfd, number)
+            if self._session.pidfd >= 0:
+                signal.pidfd_send_signal(self._session.pidfd, number)
+            else:  # a moment ago it was still there
+                os.kill(self._session.pid, number)
 
     def _on_idle(self) -> None:
         """Called by the pumps: after the command's exit each of their steps counts."""
@@ -322,11 +329,11 @@ class Relay:
         """Let the supervisor exit."""
         if not self._reported:
             self._reported = True
-            self._tell_supervisor()
+            self._tell_supervisor(DELIVERED)
 
-    def _tell_supervisor(self) -> None:
+    def _tell_supervisor(self, what: bytes) -> None:
         with contextlib.suppress(BrokenPipeError):  # it was killed: nobody waits for this any more
-            os.write(self._done, b".")
+            os.write(self._done, what)
 
     def _outputs(self) -> list[Pump]:
         return [pump for pump in self._pumps if pump.name != "stdin"]
@@ -334,7 +341,7 @@ class Relay:
     # -- what is said in the log -----------------------------------------------------------------------------
 
     def _age_ms(self) -> int:
-        return (now_ns() - self._session.started_ns) // 1_000_000
+        return (boot_ns() - self._session.started_ns) // 1_000_000
 
     def _ended(self) -> dict[str, Any]:
         ended = {**(self._exit or {}), "counts": {pump.name: dict(pump.counts) for pump in self._pumps}}
@@ -375,7 +382,7 @@ def _started(
         "cwd": _working_directory(),
         "name": settings.name,
         "pid": session.pid,
-        "age_ms": (now_ns() - session.started_ns) // 1_000_000,
+        "age_ms": (boot_ns() - session.started_ns) // 1_000_000,
         "wrapper_pid": session.supervisor_pid,
         "relay_pid": os.getpid(),
         "validation": settings.validation,

@@ -24,9 +24,9 @@ import fcntl
 import gc
 import os
 import stat
-import time
 
 from proxy.relay.execute import CannotRunError, execute
+from proxy.sessions.process import boot_ns, descriptors, open_process
 
 TYPE_CHECKING = False  # `typing` and `signal` (for its `enum`) take long to import, and the command waits
 if TYPE_CHECKING:
@@ -40,6 +40,11 @@ else:
 
 _PR_SET_PDEATHSIG = 1
 _ENFILE, _EMFILE = 23, 24
+YES, NO, DELIVERED = b"y", b"n", b"."
+"""What the relay process says: to a question, and when all that the command wrote is delivered."""
+_ANSWER_MS = (
+    2000  # a machine under load needs up to a quarter of it; a disk that hangs keeps signals back for as long
+)
 # Of the process's own making; they can not be waited for.
 _FAULTS = {signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL}
 _WAITED = signal.valid_signals() - _FAULTS - {signal.SIGKILL, signal.SIGSTOP}
@@ -73,19 +78,25 @@ class Session:
     def __init__(
         self, command: Sequence[str], plan: Plan, pid: int, started_ns: int, streams: Mapping[str, Stream]
     ) -> None:
-        """``started_ns``: as told by `now_ns`."""
+        """``started_ns``: as told by `boot_ns`."""
         self.command = command
         self.plan = plan
         self.pid = pid
-        self.pidfd = _pidfd(pid)
+        self.pidfd = open_process(pid)
         self.started_ns = started_ns
         self.streams = streams
         self.supervisor_pid = os.getpid()
 
 
-def now_ns() -> int:
-    """Return the moment on a clock that nobody sets, and that goes on while the machine sleeps."""
-    return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+def take(number: int) -> bool:
+    """Take a blocked signal if it is pending; return whether it was.
+
+    By `sigpending` and `sigwait`, as macOS has no `sigtimedwait`. Nobody else takes signals in this process.
+    """
+    if number not in signal.sigpending():
+        return False
+    signal.sigwait({number})
+    return True
 
 
 def supervise(
@@ -101,11 +112,12 @@ def supervise(
 
     What ``prepare`` returns is run in a process of its own, with the session, a descriptor to read what happens
     (``exited STATUS``, the command; ``stopped`` and ``continued NUMBER``, both; end of file: the supervisor was killed)
-    or what it is to take from its pending signals (``signalled NUMBER``), and one to write a byte to when that is done:
-    the signal taken, or all that the command wrote delivered.
+    or what it is asked (``signalled NUMBER``: was that signal pending there, so that it went to the group, and is it
+    taken now; ``woke 0``: was it the one that has continued the supervisor), and one to write a byte to: `YES` or `NO`,
+    and `DELIVERED` when all that the command wrote is.
     """
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, _WAITED)
-    started_ns = now_ns()
+    started_ns = boot_ns()
     opened: list[int] = []
     try:
         streams, ends = _connect(opened)
@@ -197,7 +209,7 @@ def _kind(fd: int) -> str:
         return "file"
     if os.isatty(fd):
         return "terminal"
-    return "null" if status.st_rdev == os.makedev(1, 3) else "device"
+    return "null" if status.st_rdev == os.stat(os.devnull).st_rdev else "device"
 
 
 def _same_file(one: int, other: int) -> bool:
@@ -229,7 +241,7 @@ def _start(
 
     ``fork`` and not ``posix_spawn``, for the sake of `_PR_SET_PDEATHSIG`, which only the child itself can set.
     """
-    prctl = ctypes.CDLL(None).prctl
+    prctl = getattr(ctypes.CDLL(None), "prctl", None)  # which Linux alone has
     parent = os.getpid()
     failed_read, failed_write = os.pipe()
     # Where the caller ignores SIGCHLD the kernel would throw the command's exit status away.
@@ -237,7 +249,8 @@ def _start(
     pid = os.fork()
     if pid == 0:
         try:
-            prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+            if prctl is not None:
+                prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
             if os.getppid() != parent:
                 os._exit(1)  # killed before the kernel knew
             for fd, end in enumerate(ends):
@@ -263,14 +276,6 @@ def _start(
     return pid
 
 
-def _pidfd(pid: int) -> int:
-    """Return a descriptor for a child of ours, which stays its own when the number is reused; -1: there are none."""
-    try:
-        return os.pidfd_open(pid)
-    except OSError:  # Linux before 5.3
-        return -1
-
-
 def _close_all_but(kept: set[int], null: int) -> None:
     """Close every descriptor but ``kept``, and put ``null`` on the standard ones.
 
@@ -279,19 +284,12 @@ def _close_all_but(kept: set[int], null: int) -> None:
     """
     for fd in range(3):
         os.dup2(null, fd, inheritable=False)
-    for fd in _open_descriptors():
+    for fd in descriptors():
         if fd > 2 and fd not in kept:
             try:  # noqa: SIM105 - contextlib takes long to import
                 os.close(fd)
             except OSError:
                 pass  # the one that listed the folder: closed already
-
-
-def _open_descriptors() -> Sequence[int]:
-    try:
-        return [int(name) for name in os.listdir("/proc/self/fd")]
-    except OSError:  # a sandbox without `/proc`
-        return range(os.sysconf("SC_OPEN_MAX"))
 
 
 # -- waiting -------------------------------------------------------------------------------------------------
@@ -305,15 +303,16 @@ class _Supervisor:
         self._relay_pid = relay_pid
         self._news = news
         self._done = done
+        self._unanswered = 0  # questions whose answers are still to come
 
     def wait(self) -> NoReturn:
         """Wait for the command to end, and end like it."""
         while True:
-            arrived = signal.sigwaitinfo(_WAITED)
-            if arrived.si_signo == signal.SIGCHLD:
+            arrived = signal.sigwait(_WAITED)
+            if arrived == signal.SIGCHLD:
                 self._reap()
             else:
-                self._pass_on(arrived.si_signo)
+                self._pass_on(arrived)
 
     def _pass_on(self, number: int) -> None:
         """Send the command a signal that came to us, unless it went to the whole group and so to the command too."""
@@ -337,34 +336,36 @@ class _Supervisor:
             pass  # it has another user's rights by now (`sudo`): its caller could not have sent it either
 
     def _went_to_the_group(self, number: int) -> bool:
-        """Whether the signal is pending in the relay process too; if so, have it taken from there.
+        """Whether the signal is pending in the relay process too, which takes it then.
 
         A further one that comes meanwhile merges with it there, so it is dropped here: both went to the group.
         """
         found = False
-        while self._is_pending_in_relay(number):
+        while self._ask(b"signalled", number):
             found = True
-            self._tell(b"signalled", number)
-            if not os.read(self._done, 1):
-                break  # the relay process is gone, which is noticed soon
-            signal.sigtimedwait({number}, 0)
+            take(number)
         return found
+
+    def _ask(self, what: bytes, number: int = 0) -> bool:
+        """Ask the relay process, and return its answer; False where none comes: it is gone, or its disk hangs."""
+        import select  # noqa: PLC0415 - the command did not have to wait for it
+
+        self._tell(what, number)
+        poller = select.poll()
+        poller.register(self._done, select.POLLIN)
+        while poller.poll(_ANSWER_MS):
+            answer = os.read(self._done, 1)
+            if not answer or not self._unanswered:
+                return answer == YES
+            self._unanswered -= 1  # that one was late
+        self._unanswered += 1
+        return False
 
     def _tell(self, what: bytes, number: int) -> None:
         try:  # noqa: SIM105 - contextlib takes long to import
             os.write(self._news, b"%b %d\n" % (what, number))
         except BrokenPipeError:
             pass  # the relay process is gone, which is noticed soon
-
-    def _is_pending_in_relay(self, number: int) -> bool:
-        try:
-            with open(f"/proc/{self._relay_pid}/status", "rb") as status:
-                for line in status:
-                    if line.startswith(b"ShdPnd:"):
-                        return bool(int(line.split()[1], 16) >> (number - 1) & 1)
-        except OSError:
-            pass  # the relay process is gone, which is noticed soon
-        return False
 
     def _reap(self) -> None:
         while True:
@@ -390,7 +391,7 @@ class _Supervisor:
         if signal.SIGCONT in signal.sigpending():
             return  # stopping would discard it; it is passed on next, and the command goes on
         self._went_to_the_group(number)  # then it came to the other two as well: stopping once is enough
-        signal.sigtimedwait({number}, 0)
+        take(number)
         if number != signal.SIGSTOP:
             signal.signal(number, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})
@@ -398,9 +399,8 @@ class _Supervisor:
         os.kill(os.getpid(), number)
         signal.pthread_sigmask(signal.SIG_BLOCK, {number} & _WAITED)
         self._tell(b"continued", number)
-        woken = signal.sigtimedwait({signal.SIGCONT}, 0)
         # The relay's own is not the command's: that went on before, and may have been stopped again since.
-        if woken is not None and woken.si_pid != self._relay_pid:
+        if take(signal.SIGCONT) and not self._ask(b"woke"):
             self._pass_on(signal.SIGCONT)
 
     def _finish(self, status: int) -> NoReturn:
@@ -409,7 +409,9 @@ class _Supervisor:
         If that was killed, the command may have ended well only because its streams went away: the wrapper dies.
         """
         self._tell(b"exited", status)
-        _end_like(status if os.read(self._done, 1) else signal.SIGKILL)
+        while (said := os.read(self._done, 1)) in (YES, NO):
+            pass  # a late answer
+        _end_like(status if said else signal.SIGKILL)
 
 
 def _end_like(status: int) -> NoReturn:

@@ -1,9 +1,10 @@
 """Names and places: session ids, the data directory and the files in it.
 
-Imported before the wrapped command starts, so it leans on ``os`` and ``time`` alone.
+Imported before the wrapped command starts, so it leans on ``os``, ``sys`` and ``time`` alone.
 """
 
 import os
+import sys
 import time
 
 from proxy.sessions.private import make_private_dir, open_private
@@ -43,14 +44,21 @@ def start_of(path: str) -> str:
 
 
 def default_data_dir(environ: "os._Environ[str] | dict[str, str]") -> str:
-    """Return the platform's state directory for claude-proxy (XDG Base Directory Specification)."""
+    """Return the platform's directory for the state of programs, and in it ours.
+
+    On macOS as `platformdirs` has it, which takes longer to import than a command waits, unless ours is where the XDG
+    Base Directory Specification puts it, as everywhere else.
+    """
     state = environ.get("XDG_STATE_HOME", "")
     # The specification says that relative paths are to be ignored.
     home = os.path.expanduser("~") if environ.get("HOME", "~") else ""
     if not os.path.isabs(home):  # nobody knows it: nothing can be recorded, and that disturbs nothing
         home = "/nonexistent"
     base = state if os.path.isabs(state) else os.path.join(home, ".local", "state")
-    return os.path.join(base, "claude-proxy")
+    ours = os.path.join(base, "claude-proxy")
+    if sys.platform == "darwin" and not os.path.isabs(state) and not os.path.isdir(ours):
+        return os.path.join(home, "Library", "Application Support", "claude-proxy")
+    return ours
 
 
 def sessions_dir(data_dir: str) -> str:

@@ -3,7 +3,8 @@
 A process id alone says nothing later: it is given to another process one day. Together with the boot and the time of
 the process's start it names one process for ever.
 
-Linux tells all of it (proc(5), pidfd_open(2)); where a system does not tell something, it is None.
+Linux tells all of it (proc(5), pidfd_open(2)); where a system does not tell something, it is None. `psutil` would tell
+more on other systems, and takes longer to import than a command waits: it is asked where nothing else answers.
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ import time
 
 TYPE_CHECKING = False  # `typing` takes long to import, and a command waits
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from typing import Any
+    from collections.abc import Callable, Iterator, Sequence
+    from typing import Any, TypeVar
+
+    _T = TypeVar("_T")
 
 __all__ = [
     "Identity",
@@ -34,11 +37,16 @@ __all__ = [
 _PIDFD_GET_INFO = 0xC040FF0B  # _IOWR(0xFF, 11, struct pidfd_info) of linux/pidfd.h, which is 64 bytes long
 _PIDFD_INFO_EXIT = 8
 _EXIT_STATUS_AT = 60
+_MOST_DESCRIPTORS = 1 << 16
+"""More than programs have: where the limit is "unlimited" (macOS), or the 2**20 of some containers, it says nothing."""
 _START, _STATE, _PARENT = 19, 0, 1  # fields 22, 3 and 4 of proc_pid_stat(5), counted behind the name
 
 
 class Identity:
-    """One process: its id, its start (in ticks since the boot) and the boot."""
+    """One process: its id, its start and the boot.
+
+    On Linux the start is in ticks since the boot; elsewhere in seconds since 1970, which tells boots apart by itself.
+    """
 
     __slots__ = ("boot", "pid", "start")
 
@@ -50,14 +58,17 @@ class Identity:
 
 def identity(pid: int) -> Identity:
     """Return who a process is now; start and boot are None where the system does not tell, or it is gone."""
-    fields = _stat(pid)
-    return Identity(pid, fields[_START] if fields else None, _boot())
+    if fields := _stat(pid):
+        return Identity(pid, fields[_START], _boot())
+    return Identity(pid, _elsewhere(lambda psutil: repr(psutil.Process(pid).create_time())), _boot())
 
 
 def started_boot_ns(process: Identity) -> int | None:
     """Return when a process of this boot was started, on the clock of `boot_ns`, to a hundredth of a second or so."""
     if process.start is None or process.boot != _boot():
         return None
+    if process.boot is None:  # in seconds since 1970
+        return boot_ns() - int((time.time() - float(process.start)) * 1e9)
     return int(process.start) * 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 
 
@@ -65,24 +76,25 @@ def lives(process: Identity) -> bool:
     """Tell whether a process lives still. One that has exited and was not waited for does not."""
     if process.boot is not None and process.boot != _boot():
         return False
-    fields = _stat(process.pid)
-    if fields is not None:
+    if fields := _stat(process.pid):
         return fields[_STATE] not in ("Z", "X") and process.start in (None, fields[_START])
-    if os.path.exists("/proc/self/stat"):
+    if _has_proc():
         return False
-    try:
-        os.kill(process.pid, 0)
-    except PermissionError:
-        return True
-    except OSError:
-        return False
-    return True
+    return bool(
+        _elsewhere(
+            lambda psutil: (
+                (one := psutil.Process(process.pid)).status() != psutil.STATUS_ZOMBIE
+                and process.start in (None, repr(one.create_time()))
+            )
+        )
+    )
 
 
 def is_stopped(pid: int) -> bool:
     """Tell whether a process is stopped, by a signal or by who traces it."""
-    fields = _stat(pid)
-    return fields is not None and fields[_STATE] in ("T", "t")
+    if fields := _stat(pid):
+        return fields[_STATE] in ("T", "t")
+    return _elsewhere(lambda psutil: psutil.Process(pid).status() == psutil.STATUS_STOPPED) or False
 
 
 def descendants(pid: int) -> Iterator[int]:
@@ -95,24 +107,32 @@ def descendants(pid: int) -> Iterator[int]:
     for one in found:
         found += children.get(one, ())
     yield from found[1:]
+    yield from (
+        _elsewhere(lambda psutil: [child.pid for child in psutil.Process(pid).children(recursive=True)]) or ()
+    )
 
 
 def environment(pid: int) -> dict[bytes, bytes] | None:
-    """Return the environment that a process was given when its program was started."""
+    """Return the environment that a process was given when its program was started; of two of a name the first."""
     try:
         with open(f"/proc/{pid}/environ", "rb") as file:
             entries = [entry.partition(b"=") for entry in file.read().split(b"\0") if entry]
     except OSError:
-        return None
-    return {name: value for name, _, value in entries}
+        return _elsewhere(
+            lambda psutil: {
+                os.fsencode(name): os.fsencode(value) for name, value in psutil.Process(pid).environ().items()
+            }
+        )
+    return {name: value for name, _, value in reversed(entries)}
 
 
 def descriptors() -> Sequence[int]:
     """Return the descriptors that this process has open; where nobody tells, all that it may have."""
     try:
-        return [int(name) for name in os.listdir("/proc/self/fd")]
-    except OSError:
-        return range(os.sysconf("SC_OPEN_MAX"))
+        return [int(name) for name in os.listdir("/dev/fd")]  # on Linux a link to /proc/self/fd
+    except OSError:  # a sandbox without `/proc`
+        most = os.sysconf("SC_OPEN_MAX")
+        return range(most if 0 < most < _MOST_DESCRIPTORS else _MOST_DESCRIPTORS)
 
 
 def boot_ns() -> int:
@@ -162,6 +182,22 @@ def described_exit(status: int) -> dict[str, Any]:
         return {"signal": signal.Signals(number).name}
     except ValueError:
         return {"signal": f"SIGRT{number}"}
+
+
+def _elsewhere(ask: Callable[[Any], _T]) -> _T | None:
+    """Return what a library tells, on a system without `/proc`; None where that has the answer, or nobody has."""
+    if _has_proc():
+        return None
+    try:
+        import psutil  # noqa: PLC0415 - for other systems
+
+        return ask(psutil)
+    except Exception:  # whatever is not known there
+        return None
+
+
+def _has_proc() -> bool:
+    return os.path.exists("/proc/self/stat")
 
 
 def _stat(pid: int) -> list[str] | None:

@@ -1,4 +1,4 @@
-"""Learns which files have changed, from the kernel (inotify), or else by being asked to look at all.
+"""Learns which files have changed, from the kernel (inotify), or from a library, or else by being asked to look at all.
 
 What inotify is told of a change is told on one machine: of a change that another machine makes on a network file
 system nobody hears. Sessions and their readers are on one machine.
@@ -10,6 +10,7 @@ import errno
 import os
 import select
 import struct
+import threading
 from collections.abc import Iterable
 
 __all__ = ["Watch"]
@@ -20,15 +21,21 @@ _DELETE_SELF, _MOVE_SELF, _UNMOUNT, _OVERFLOW, _IGNORED = 0x400, 0x800, 0x2000, 
 _WANTED = _MODIFY | _CLOSE_WRITE | _MOVED | _CREATE | _DELETE | _DELETE_SELF | _MOVE_SELF
 _ANYTHING = _DELETE_SELF | _MOVE_SELF | _UNMOUNT | _OVERFLOW | _IGNORED
 _HEAD = struct.Struct("iIII")
+_WOKEN, _HEARD = b"w", b"h"  # why a wait ends: it was called for, or the library has heard of something
+_NOTICE_MS = (
+    20  # how often the library looks what it has heard: people see no difference, and it costs nearly nothing
+)
 
 
 class Watch:
     """A watch on files and folders. `wait` and `wake` may be called from different threads."""
 
-    def __init__(self, *paths: str, blind_s: float = 0.05) -> None:
+    def __init__(self, *paths: str, blind_s: float = 0.05, by_library: bool = False) -> None:
         """What is not there yet is watched as soon as it is.
 
-        ``blind_s``: where the kernel cannot tell (no inotify, or the user's limit of it is reached), how often to look.
+        ``blind_s``: where nobody can tell (no inotify, or the user's limit of it is reached), how often to look.
+        ``by_library``: where there is no inotify, ask a library for what is in ``paths``, folders that are there. It
+        costs a thread and more memory than a recorder has.
         """
         self._paths: tuple[str, ...] = paths
         self._blind_s = blind_s
@@ -36,6 +43,7 @@ class Watch:
         os.set_blocking(self._wake_read, False)
         os.set_blocking(self._wake_write, False)
         self._inotify = -1
+        self._notices = _Notices(paths, self._wake_write) if by_library and not _has_inotify() else None
         self._watched: dict[str, tuple[str, int]] = {}
         """For each path what is watched: itself or, as long as it is missing, a folder above it; and its number."""
         self._unseen = False  # whether something may have changed before its watch began
@@ -45,6 +53,8 @@ class Watch:
     def close(self) -> None:
         """End the watch."""
         self._forget()
+        if self._notices is not None:
+            self._notices.end()
         for fd in (self._wake_read, self._wake_write):
             os.close(fd)
 
@@ -59,8 +69,7 @@ class Watch:
 
     def wake(self) -> None:
         """Make `wait` return."""
-        with contextlib.suppress(BlockingIOError):
-            os.write(self._wake_write, b".")
+        _write(self._wake_write, _WOKEN)
 
     def wait(self, timeout_s: float | None, also: int = -1) -> set[str] | None:
         """Wait until something changes, or a descriptor (``also``) can be read.
@@ -72,6 +81,8 @@ class Watch:
         if self._unseen:
             self._unseen = False
             return None
+        if self._notices is not None and self._notices.is_alive():
+            return self._notices.wait(self._wake_read, timeout_s)
         blind = self._inotify < 0
         poller = select.poll()
         for fd in (self._wake_read, self._inotify, also):
@@ -104,9 +115,9 @@ class Watch:
         missing = [path for path in self._paths if self._watched.get(path, ("", -1))[0] != path]
         if not missing and self._inotify >= 0:
             return
-        libc = ctypes.CDLL(None, use_errno=True)
-        if not hasattr(libc, "inotify_init1"):
+        if not _has_inotify():
             return
+        libc = ctypes.CDLL(None, use_errno=True)
         try:
             if self._inotify < 0:
                 self._inotify = _checked(libc.inotify_init1(os.O_CLOEXEC | os.O_NONBLOCK))
@@ -134,6 +145,67 @@ class Watch:
             os.close(self._inotify)
         self._inotify = -1
         self._watched = {}
+
+
+class _Notices(threading.Thread):
+    """Hears of changes by a library, which has FSEvents on macOS; alive for as long as it does."""
+
+    def __init__(self, folders: Iterable[str], wake_write: int) -> None:
+        super().__init__(name="notices", daemon=True)
+        self._folders = tuple(folders)
+        self._wake_write = wake_write
+        self._names: set[str] = set()
+        self._turn = threading.Lock()
+        self._ended = threading.Event()
+        self.start()
+
+    def run(self) -> None:
+        """Gather the names of what changes until the end, or until the library can do no more."""
+        with contextlib.suppress(ImportError, OSError, RuntimeError):
+            from watchfiles import watch  # noqa: PLC0415 - for systems without inotify
+
+            changes = watch(
+                *self._folders,
+                watch_filter=None,
+                debounce=_NOTICE_MS,
+                step=_NOTICE_MS,
+                stop_event=self._ended,
+                recursive=False,
+                ignore_permission_denied=True,
+            )
+            for found in changes:
+                with self._turn:
+                    self._names |= {os.path.basename(path) for _, path in found}
+                _write(self._wake_write, _HEARD)
+        _write(self._wake_write, _WOKEN)
+
+    def wait(self, woken: int, timeout_s: float | None) -> set[str] | None:
+        """Return the names of what has changed since the last time, or wait for it, or to be woken.
+
+        Who is woken wants to know what is so now, and a notice comes a moment late: any file may have changed.
+        """
+        poller = select.poll()
+        poller.register(woken, select.POLLIN)
+        said = b""
+        if poller.poll(None if timeout_s is None else timeout_s * 1000):
+            said = os.read(woken, 4096)
+        with self._turn:
+            names, self._names = self._names, set()
+        return None if _WOKEN in said else names
+
+    def end(self) -> None:
+        """Stop listening."""
+        self._ended.set()
+        self.join()
+
+
+def _write(fd: int, said: bytes) -> None:
+    with contextlib.suppress(BlockingIOError):  # who is to read has enough to read
+        os.write(fd, said)
+
+
+def _has_inotify() -> bool:
+    return hasattr(ctypes.CDLL(None), "inotify_init1")
 
 
 def _checked(result: int) -> int:

@@ -310,6 +310,8 @@ export type ApiComplianceReport = {
     skipped: number;
   }>;
   scenarios: Array<ApiComplianceOutcome>;
+  /** What this system did not let the check see: a sentence each. */
+  unseen: Array<string>;
 };
 
 /** Request: check of a wrapper. Body of `POST /api/v1/compliance/runs`: what `claude-proxy check` takes on its command line. */

@@ -93,6 +93,7 @@ def test_what_was_written_until_both_died_is_read_back(session: Interactive, com
     assert not catalogue.is_unattended(str(path))
 
 
+@pytest.mark.linux("each boot has a name")
 def test_a_machine_that_was_started_anew_has_none_of_the_processes(
     session: Interactive, command: Running
 ) -> None:

@@ -199,7 +199,7 @@ def test_stopping_from_outside(wrapper: Wrapper) -> None:
             os.kill(running.pid, signal.SIGTSTP)
             _, status = os.waitpid(running.pid, os.WUNTRACED)
             assert os.WSTOPSIG(status) == signal.SIGTSTP
-            assert state_of(pid) == "T"
+            assert state_of(pid) == "stopped"
             os.kill(running.pid, signal.SIGCONT)
             write_all(running.writer, b"x\n")
             assert read_line(running.reader) == b"x\n"
@@ -216,7 +216,7 @@ def test_going_on_is_the_last_word(wrapper: Wrapper) -> None:
         stopped = os.pidfd_open(pid)
         signal.pidfd_send_signal(stopped, signal.SIGTSTP)
         os.close(stopped)
-        while state_of(pid) != "T":
+        while state_of(pid) != "stopped":
             os.sched_yield()
         os.kill(running.pid, signal.SIGCONT)
         write_all(running.writer, b"x\n")
@@ -302,6 +302,7 @@ def test_a_signal_that_may_not_be_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     supervisor._Supervisor(1, 1, -1, -1)._send(signal.SIGTERM)
 
 
+@pytest.mark.linux("the kernel kills a process when its parent dies: `PR_SET_PDEATHSIG`")
 def test_sigkill_of_the_wrapper_and_the_relay_together(wrapper: Wrapper) -> None:
     """With nobody left to do anything, the kernel sees to it that the command does not live on."""
     with wrapper.start("sh", "-c", "trap '' TERM INT HUP; echo ready; exec sleep 1000") as running:

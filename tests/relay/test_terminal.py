@@ -95,7 +95,7 @@ def test_ctrl_z_under_a_shell(wrapper: Wrapper, terminal: Terminal) -> None:
         terminal.press(b"\x1a")
         terminal.until(b"status 148")
         started = wrapper.started()
-        assert [state_of(started[who]) for who in ("pid", "wrapper_pid")] == ["T", "T"]
+        assert [state_of(started[who]) for who in ("pid", "wrapper_pid")] == ["stopped", "stopped"]
         terminal.press(b"go\n")
         terminal.until(b"continued")
         terminal.press(b"\x03")

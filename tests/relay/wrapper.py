@@ -11,9 +11,12 @@ import select
 import signal
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import psutil
 
 from tests.sessions.logs import Log, read_log
 
@@ -195,6 +198,10 @@ def write_all(fd: int, data: bytes) -> None:
 
 def ends(pid: int) -> None:
     """Wait until a process, of whomever, has ended."""
+    if sys.platform != "linux":
+        while state_of(pid):
+            time.sleep(0.01)  # until it is gone; the time of the test is the bound
+        return
     try:
         handle = os.pidfd_open(pid)
     except ProcessLookupError:
@@ -206,8 +213,9 @@ def ends(pid: int) -> None:
 
 
 def state_of(pid: int) -> str:
-    """Return the state of a process as one letter (``T``: stopped), or nothing when it is gone."""
+    """Return the state of a process, as psutil calls it (``stopped``), or nothing when it has ended."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except (FileNotFoundError, ProcessLookupError):
+        state = psutil.Process(pid).status()
+    except psutil.NoSuchProcess:
         return ""
+    return "" if state == psutil.STATUS_ZOMBIE else state

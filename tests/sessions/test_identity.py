@@ -1,10 +1,13 @@
 """Session ids and places."""
 
 import re
+import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from platformdirs.macos import MacOS
 
 from proxy.sessions import identity
 
@@ -39,6 +42,19 @@ def test_the_state_directory_follows_xdg(
     """The data directory is where the platform keeps state; a relative path is ignored, as XDG says."""
     monkeypatch.setenv("HOME", "/home/dev")
     assert identity.default_data_dir(environ) == expected
+
+
+def test_on_macos_the_state_directory_is_where_people_expect_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There it is where `platformdirs` has it, unless there is one already where older versions put it."""
+    monkeypatch.setattr(sys, "platform", "darwin")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert identity.default_data_dir({}) == MacOS("claude-proxy", appauthor=False).user_state_dir
+    assert identity.default_data_dir({"XDG_STATE_HOME": "/var/state"}) == "/var/state/claude-proxy"
+    existing = tmp_path / ".local/state/claude-proxy"
+    existing.mkdir(parents=True)
+    assert identity.default_data_dir({}) == str(existing)
 
 
 def test_a_log_is_named_after_its_session() -> None:

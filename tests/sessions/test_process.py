@@ -89,6 +89,7 @@ def test_an_environment_is_that_of_the_program() -> None:
 
 
 @pytest.mark.parametrize("ending", [0, 7, signal.SIGKILL])
+@pytest.mark.linux("how a process ended can be asked for by others than its parent")
 def test_how_a_process_ended_is_known_to_others_than_its_parent(ending: int) -> None:
     """Where the kernel tells it (Linux 6.15), somebody who is not the parent learns status or signal."""
     with subprocess.Popen(["/bin/sh", "-c", "read -r x; eval $x"], stdin=subprocess.PIPE) as child:
@@ -114,6 +115,7 @@ def test_an_unknown_signal_has_a_name_too() -> None:
     assert process.described_exit(40) == {"signal": "SIGRT40"}
 
 
+@pytest.mark.linux("starts are counted in ticks since the boot; elsewhere by the clock on the wall")
 def test_the_start_is_known_on_a_clock_that_nobody_sets() -> None:
     """A process that was just started has not lived longer than this test."""
     before = process.boot_ns()

@@ -33,6 +33,7 @@ def begin(watch: Watch, *paths: Path) -> None:
     watch.wait(0.0)
 
 
+@pytest.mark.linux("inotify names what has changed")
 def test_a_file_that_changes_is_named(watch: Watch, tmp_path: Path) -> None:
     """Of a watched folder the names of its files that were written are told."""
     begin(watch, tmp_path)
@@ -41,6 +42,7 @@ def test_a_file_that_changes_is_named(watch: Watch, tmp_path: Path) -> None:
     assert watch.wait(0.0) == set()
 
 
+@pytest.mark.linux("inotify names what has changed")
 def test_a_single_file_is_watched_without_its_neighbours(watch: Watch, tmp_path: Path) -> None:
     """A watched file wakes when it grows, and not when another one does."""
     (tmp_path / "a").touch()
@@ -51,6 +53,7 @@ def test_a_single_file_is_watched_without_its_neighbours(watch: Watch, tmp_path:
     assert watch.wait(BOUND_S) == {""}
 
 
+@pytest.mark.linux("inotify names what has changed")
 def test_what_is_missing_is_watched_as_soon_as_it_is_there(watch: Watch, tmp_path: Path) -> None:
     """Folders may be made one in the other after the watch began; what is in them already may be new as well."""
     begin(watch, tmp_path / "x" / "y")
@@ -60,6 +63,7 @@ def test_what_is_missing_is_watched_as_soon_as_it_is_there(watch: Watch, tmp_pat
     assert watch.wait(BOUND_S) == {"x", "a"}
 
 
+@pytest.mark.linux("inotify names what has changed")
 def test_a_folder_that_is_removed_and_made_again_is_watched_again(watch: Watch, tmp_path: Path) -> None:
     """That a watched folder goes may change anything, and what comes in its place is watched."""
     folder = tmp_path / "x"
@@ -74,6 +78,7 @@ def test_a_folder_that_is_removed_and_made_again_is_watched_again(watch: Watch, 
     assert watch.wait(BOUND_S) == {"a"}
 
 
+@pytest.mark.linux("inotify names what has changed")
 def test_what_is_watched_no_more_is_silent(watch: Watch, tmp_path: Path) -> None:
     """After the paths have changed only the new ones wake."""
     for name in ("x", "y"):
@@ -91,6 +96,7 @@ def test_a_change_before_the_watch_begins_is_not_missed(watch: Watch, tmp_path: 
     assert watch.wait(BOUND_S) is None
 
 
+@pytest.mark.linux("inotify names what has changed")
 def test_a_descriptor_and_a_call_end_the_wait(watch: Watch, tmp_path: Path) -> None:
     """A wait without a limit ends when a descriptor can be read, or another thread says so."""
     begin(watch, tmp_path)
@@ -118,3 +124,22 @@ def test_without_the_kernels_help_everything_may_have_changed(
     watch = Watch(str(tmp_path), blind_s=0.001)
     assert watch.wait(None) is None
     watch.close()
+
+
+def test_without_the_kernels_help_a_library_names_what_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who follows many logs hears which have changed, and does not have to look at all of them each time."""
+    monkeypatch.setattr("proxy.sessions.watch._has_inotify", lambda: False)
+    watch = Watch(str(tmp_path), by_library=True)
+    try:
+        heard: set[str] = set()
+        while "a" not in heard:  # it begins to listen a moment later; the test's own time is the bound
+            (tmp_path / "a").write_bytes(b"1")
+            heard |= watch.wait(0.05) or set()
+        assert heard == {"a"}
+        threading.Thread(target=watch.wake).start()
+        while watch.wait(None) is not None:  # of what came before
+            pass
+    finally:
+        watch.close()

@@ -54,7 +54,7 @@ class Follower:
         self._on_begun_anew = on_begun_anew
         self._on_touched = on_touched
         os.makedirs(sessions_dir(indexer.data_dir), mode=0o700, exist_ok=True)
-        self._watch = Watch(sessions_dir(indexer.data_dir))
+        self._watch = Watch(sessions_dir(indexer.data_dir), by_library=True)
         self._stopping = False
         self._damage: str | None = None
         self._repairs: deque[float] = deque(maxlen=MOST_REPAIRS)
