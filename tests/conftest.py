@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 
 import hypothesis
 import pytest
@@ -14,6 +15,28 @@ hypothesis.settings.load_profile("steady")
 for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
     if signal.getsignal(number) is signal.SIG_IGN:
         signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+
+
+ON_LINUX = sys.platform == "linux" and "XDG_CLAUDE_PROXY_WITHOUT_LINUX" not in os.environ
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave out, elsewhere than on Linux, the tests of what Linux alone gives."""
+    for item in items:
+        if (mark := item.get_closest_marker("linux")) and not ON_LINUX:
+            item.add_marker(pytest.mark.skip(reason=f"only on Linux: {mark.args[0]}"))
+
+
+@pytest.fixture(autouse=True)
+def the_same_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Elsewhere than on Linux, who asks a server within a test is taken to be its owner, as no kernel can tell.
+
+    Servers in processes of their own ask for a token there, which their clients find in the lock file.
+    """
+    if not ON_LINUX:
+        monkeypatch.setattr(
+            "proxy.server.access.guard.is_same_user", lambda request: request.remote == "127.0.0.1"
+        )
 
 
 @pytest.fixture(autouse=True)

@@ -2,19 +2,26 @@
 
 say() { if [ -t 2 ]; then printf "\n\033[1m%s\033[0m\n" "$*"; else printf "\n%s\n" "$*"; fi >&2; }
 
+find_python() { # prints the newest that will do
+    local python
+    for python in python3.13 python3.12 python3.11 python3; do
+        if "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+            echo "$python"
+            return
+        fi
+    done
+    return 1
+}
+
 set_up() { # what to install, as pip takes it
     local python
-    python=$(command -v python3.11 || command -v python3)
-    "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
-        { say "Python 3.11 or newer is needed; $python is $("$python" --version)"; exit 1; }
+    python=$(find_python) || { say "Python 3.11 or newer is needed, and is none of python3.13, python3.12, python3.11, python3"; exit 1; }
     if [ ! -x .venv/bin/pip ]; then
         say "Making a virtual environment in .venv, with $python"
         if ! "$python" -m venv .venv >/dev/null 2>&1; then
-            # Debian keeps the venv module in a package of its own.
-            [ "$(id -u)" = 0 ] || { say "first: sudo apt-get install python3-venv"; exit 1; }
-            (apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq python3-venv) >/dev/null
             rm -rf .venv
-            "$python" -m venv .venv
+            say "$python has no module venv, or no pip for it; on Debian and Ubuntu: sudo apt-get install python3-venv"
+            exit 1
         fi
     fi
     say "Installing claude-proxy and what it needs into .venv; the first time this takes half a minute or so"

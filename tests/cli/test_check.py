@@ -160,6 +160,7 @@ while time.monotonic() < end:
 """
 
 
+@pytest.mark.linux("orphans can be adopted")
 @pytest.mark.parametrize(
     "orphan", [["sleep", "100"], [sys.executable, "-ISc", FORKING]], ids=["sleeps", "goes on forking"]
 )
