@@ -11,6 +11,8 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from proxy.config import KEYS, SECTIONS, InvalidSettingsError, Key, Settings, settings_of
 from proxy.nearest import nearest
 from proxy.options import OPTIONS, PREFIX, VARIABLES
@@ -55,6 +57,8 @@ class Configuration:
     def value(self, name: str) -> Any:
         """Return a key's value."""
         section, _, key = name.partition(".")
+        if name not in KEYS:
+            return msgspec.to_builtins(self.settings.rules.named[key])
         return getattr(getattr(self.settings, section), key)
 
 
@@ -80,7 +84,7 @@ def read(
         if (key := _KEYS_OF_OPTIONS.get(name))
     }
     for name, one in list(given.items()):
-        if KEYS[name].is_path and isinstance(one.value, str):
+        if name in KEYS and KEYS[name].is_path and isinstance(one.value, str):
             given[name] = _with_whole_path(name, one, path, faults)
     settings = _validated(given, faults)
     if faults or settings is None:
@@ -120,7 +124,7 @@ def _from_file(path: str, faults: list[str]) -> dict[str, Given]:
         for key, value in keys.items():
             where = f"{path}, line {lines.get((section, key), lines.get((section,), 1))}"
             name = f"{section}.{key}"
-            if name in KEYS:
+            if name in KEYS or (section == "rules" and isinstance(value, dict)):
                 given[name] = Given(value, where)
             else:
                 faults.append(f"{where}: {_unknown_key(section, str(key))}")
@@ -176,8 +180,11 @@ def _sentence(name: str, given: Mapping[str, Given], message: str) -> str:
     if name in SECTIONS:  # some of its keys do not go together
         origins = sorted({one.origin for key, one in given.items() if key.startswith(f"{name}.")})
         return f"{name} ({', '.join(origins)}): {message}"
-    key, one = KEYS[name], given[name]
+    one = given[name]
     where = f" ({one.origin})" if one.origin else ""
+    if name not in KEYS:  # a rule
+        return f"{name}{where}: {message}"
+    key = KEYS[name]
     takes = f"it takes {_plain(key)}{'; null for none' if key.may_be_none else ''}"
     if one.value is None:
         return f"{name}{where} has no value: {takes}"
@@ -223,4 +230,4 @@ def _one_line(text: str) -> str:
 
 
 def _names(section: str) -> list[str]:
-    return list(SECTIONS[section].__struct_fields__)
+    return [key.key for key in KEYS.values() if key.section == section]

@@ -9,8 +9,9 @@ from typing import Any
 
 import msgspec
 
-from proxy.config import KEYS, SECTIONS, Key
+from proxy.config import KEYS, SECTIONS, Key, Rule
 
+(_RULE,), _DEFINITIONS = msgspec.json.schema_components([Rule], ref_template="#/$defs/{name}")
 TARGET = pathlib.Path(__file__).with_name("config.json")
 
 
@@ -28,11 +29,12 @@ def generate() -> str:
                 "type": ["object", "null"],  # a section may be empty: all its keys commented out
                 "description": model.__doc__,
                 "properties": {key.key: _of(key) for key in KEYS.values() if key.section == section},
-                "additionalProperties": False,
+                "additionalProperties": _RULE if section == "rules" else False,
             }
             for section, model in SECTIONS.items()
         },
         "additionalProperties": False,
+        "$defs": _DEFINITIONS,
     }
     return json.dumps(schema, indent=2) + "\n"
 

@@ -99,7 +99,8 @@ def test_keys_that_go_together(security: dict[str, object]) -> None:
 
 def test_every_key_has_all_that_the_documentation_needs() -> None:
     """A key says what it takes and means, its default is taken, and its variable is its own."""
-    assert set(KEYS) == {f"{one}.{key}" for one, model in SECTIONS.items() for key in model.__struct_fields__}
+    fields = {f"{one}.{key}" for one, model in SECTIONS.items() for key in model.__struct_fields__}
+    assert set(KEYS) == fields - {"rules.named"}
     assert len({key.variable for key in KEYS.values()}) == len(KEYS)
     for key in KEYS.values():
         assert key.takes
@@ -192,6 +193,8 @@ EFFECTS = {
     "redaction.fields": "cli/test_redact.py::test_a_session_is_redacted_as_the_configuration_says",
     "interactive.mode": "following/test_recorder.py::test_the_configuration_says_what_is_recorded",
     "acting.grant": "relay/test_acting.py::test_a_grant_and_a_policy_come_from_the_configuration",
+    "rules.mode": "server/rules/test_enforcement.py::test_a_rule_acts_once",
+    "rules.ask_every": "server/rules/test_enforcement.py::test_the_running_cost_is_asked_for",
     "policy.file": "relay/test_acting.py::test_a_grant_and_a_policy_come_from_the_configuration",
     "policy.on_failure": "relay/test_acting.py::test_a_grant_and_a_policy_come_from_the_configuration",
     "security.rate_limit": "server/access/test_guard.py::test_too_many_requests",
@@ -220,6 +223,7 @@ EFFECTS = {
             *("invalid_messages", "recording_gap", "session_budget"),
         )
     },
+    "alerts.rule": "server/watch/test_watchman.py::test_a_rule_that_fires_is_told",
     "alerts.disk_low": "server/watch/test_watchman.py::test_a_low_disk_is_told_again_after_relief_only",
     "compliance.enabled": "server/routes/test_compliance.py::test_checks_are_off_by_default",
     "compliance.concurrent_runs": "server/work/test_checks.py::test_few_run_at_once_and_few_wait",
@@ -235,6 +239,42 @@ def test_each_key_has_an_effect_that_a_test_shows() -> None:
         text = (Path(__file__).parent / path).read_text()
         assert f"def {test}(" in text, place
         assert name.partition(".")[2] in text.lower(), f"{path} does not set {name}"
+
+
+BUDGET = {"when": {"cost_usd": 5}, "do": "stop", "warn_at": 0.8, "match": {"name": "nightly-*"}}
+
+
+def test_rules_have_names_of_the_users_own() -> None:
+    """Each further key of `rules` is one, in the order of the file, and the published schema takes it."""
+    rules = settings_of({"rules": {"mode": "act", "b": BUDGET, "a": {"when": {"same_call": 10}}}}).rules
+    assert list(rules.named) == ["b", "a"]
+    assert rules.named["b"].when.condition == ("cost_usd", 5)
+    line = json.dumps({"rules": {"b": BUDGET}}).encode()
+    assert full.judgement("config.json", line).verdict == "valid"
+
+
+@pytest.mark.parametrize(
+    ("rule", "says"),
+    [
+        ({"when": {"cost": 5}}, "did you mean when.cost_usd"),
+        ({"wen": {"cost_usd": 5}}, "did you mean when"),
+        ({"when": {"cost_usd": 5, "same_call": 3}}, "takes one of"),
+        ({"when": {}}, "takes one of"),
+        ({"when": {"cost_usd": 0}}, "> 0"),
+        ({"when": {"same_call": 2}}, ">= 3"),
+        ({"when": {"cost_usd": 5}, "do": "deny"}, "question_minutes"),
+        ({"when": {"cost_usd": 5}, "do": "kill"}, "kill"),
+        ({"when": {"cost_usd": 5}, "warn_at": 1}, "< 1"),
+        ({"when": {"cost_usd": 5}, "match": {"nam": "x"}}, "nam"),
+        ({"do": "tell"}, "when"),
+        ("stop", "a rule takes"),
+    ],
+)
+def test_what_is_no_rule(rule: object, says: str) -> None:
+    """The sentence says what is wrong."""
+    with pytest.raises(InvalidSettingsError) as raised:
+        settings_of({"rules": {"mine": rule}})
+    assert says in raised.value.faults["rules.mine"]
 
 
 def test_the_published_schema_is_made_from_the_model() -> None:

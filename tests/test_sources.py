@@ -221,5 +221,6 @@ def test_any_variable_is_taken_or_refused(name: str, value: str) -> None:
 
 def test_what_is_shown_can_be_read_back(tmp_path: Path) -> None:
     """Every default, written into a file, is taken: the table of keys can be copied."""
-    content = yaml.safe_dump(to_builtins(Settings()))
-    assert load(written(tmp_path, content)) == Settings()
+    content = to_builtins(Settings())
+    del content["rules"]["named"]  # no key, but where the user's rules are
+    assert load(written(tmp_path, yaml.safe_dump(content))) == Settings()

@@ -8,12 +8,15 @@ wrapped agent runs as the same user as its wrapper, so that user alone is nobody
 from collections.abc import Mapping
 from typing import Any, Final
 
-__all__ = ["GRANTS", "STATUS", "VERBS", "ActionError", "Verb", "checked_arguments"]
+__all__ = ["GRANTS", "STATUS", "USAGE", "VERBS", "ActionError", "Verb", "checked_arguments"]
 
 RESTRAIN: Final = ("interrupt", "deny", "pause", "stop")
 FULL: Final = (*RESTRAIN, "allow", "resume", "mode", "model")
 GRANTS: Final[Mapping[str, tuple[str, ...]]] = {"off": (), "restrain": RESTRAIN, "full": FULL}
 """What a session with a grant takes."""
+
+USAGE: Final = "usage"
+"""No action: the relay is asked to have Claude Code state the running cost. It takes any grant."""
 
 STATUS: Final[Mapping[str, int]] = {
     "token_needed": 401,

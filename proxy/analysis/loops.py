@@ -5,6 +5,7 @@ each edit is no loop, because the edits differ. Tools whose purpose is to be ask
 """
 
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from proxy.analysis.spans import Span
 if TYPE_CHECKING:
     from proxy.analysis.report import Severity
 
-__all__ = ["ANY_ANSWER", "LONGEST_ROUND", "ROUNDS", "Loops"]
+__all__ = ["ANY_ANSWER", "LONGEST_ROUND", "ROUNDS", "Loops", "Series"]
 
 ROUNDS = 3
 """Times that the same calls are made in a row, with the same answers."""
@@ -30,7 +31,7 @@ _MOST_AGENTS = 500
 
 
 @dataclass(slots=True)
-class _Series:
+class Series:
     """Calls that repeat: rounds of so many, the last of which began the round anew so many times."""
 
     calls: list[Span]
@@ -45,7 +46,7 @@ class _Agent:
 
     recent: deque[Span] = field(default_factory=lambda: deque(maxlen=max(ROUNDS * LONGEST_ROUND, ANY_ANSWER)))
     matched: list[int] = field(default_factory=lambda: [0] * (LONGEST_ROUND + 1))
-    series: dict[int, _Series] = field(default_factory=dict)
+    series: dict[int, Series] = field(default_factory=dict)
     """By the length of their round; under 0 those whose answers differ."""
 
 
@@ -69,6 +70,13 @@ class Loops:
                 self._end("")
             elif span.kind == "subagent":
                 self._end(span.id.removeprefix("agent:"))
+
+    def repeated(self) -> Iterator[tuple[int, Series]]:
+        """Yield what goes on with the same answers: how many calls its round has, and the series."""
+        for agent in self._agents.values():
+            for period, series in agent.series.items():
+                if series.same_answers:
+                    yield period, series
 
     def find(self, findings: Findings) -> None:
         """Write down what was found, and what is going on."""
@@ -119,7 +127,7 @@ class Loops:
         elif times >= least and not agent.series:
             calls = list(agent.recent)[-times * length :]
             records = [one.seq for one in calls]
-            agent.series[period] = _Series(calls[:length], records, times, same_answers=period != _WHATEVER)
+            agent.series[period] = Series(calls[:length], records, times, same_answers=period != _WHATEVER)
 
     def _end(self, key: str) -> None:
         agent = self._agents.pop(key, None)
@@ -128,7 +136,7 @@ class Loops:
                 _tell(self._over, period, series)
 
 
-def _tell(findings: Findings, period: int, series: _Series) -> None:
+def _tell(findings: Findings, period: int, series: Series) -> None:
     first = series.calls[0]
     facts = {"tools": [call.name for call in series.calls], "times": series.times}
     failing = all(call.outcome == "failed" for call in series.calls)

@@ -48,7 +48,8 @@ def _check(arguments: argparse.Namespace) -> int:
 def _show(arguments: argparse.Namespace) -> int:
     if (found := _read(arguments)) is None:
         return 2
-    shown = {name: {"value": _value(found, name), "source": found.origin(name)} for name in KEYS}
+    names = [*KEYS, *(f"rules.{name}" for name in found.settings.rules.named)]
+    shown = {name: {"value": _value(found, name), "source": found.origin(name)} for name in names}
     if arguments.json:
         print(json.dumps(shown, indent=2))
         return 0
@@ -73,7 +74,7 @@ def _value(found: Configuration, name: str) -> Any:
     value = found.value(name)
     if name == "storage.data_directory" and value is None:
         return default_data_dir(os.environ)
-    if KEYS[name].is_secret and value:
+    if name in KEYS and KEYS[name].is_secret and value:
         return f"({len(value)} hidden)" if isinstance(value, tuple) else "(hidden)"
     return int(value) if isinstance(value, float) and value.is_integer() else value
 

@@ -6,9 +6,12 @@ result of the tool that was allowed or denied, the command's exit.
 
 from typing import Any
 
+import msgspec
+
 from proxy.events.emitter import Emitter
-from proxy.events.fields import Message, inner, integer, present, text
+from proxy.events.fields import Message, inner, integer, number, present, text
 from proxy.events.session import Action, hold
+from proxy.events.spending import Spending, stated_usage
 
 __all__ = ["LIFECYCLE", "answered", "exited", "result", "sent", "take"]
 
@@ -39,6 +42,7 @@ def sent(emitter: Emitter, action_id: str, message: Message) -> None:
 def answered(emitter: Emitter, message: Message) -> None:
     """Take Claude Code's answer to a frame of ours, which was held back from the caller."""
     response = inner(message, "response")
+    _usage(emitter, inner(inner(response, "response"), "session"))
     request_id = text(response, "request_id")
     for action_id, action in list(emitter.session.actions.items()):
         if request_id is not None and action.frame == request_id and action.name != "stop":
@@ -51,6 +55,16 @@ def answered(emitter: Emitter, message: Message) -> None:
                 _ended(
                     emitter, action_id, "action_confirmed", **({} if effect is None else {"effect": effect})
                 )
+
+
+def _usage(emitter: Emitter, stated: Message) -> None:
+    """Take the totals that Claude Code states in the middle of a turn (`get_usage`): its result states them again."""
+    total = number(stated, "total_cost_usd")
+    if total is None or emitter.session.run is None:
+        return
+    so_far = msgspec.convert(msgspec.to_builtins(emitter.session.spending), Spending)
+    so_far.take(total, stated_usage({"modelUsage": stated.get("model_usage")}))
+    emitter.emit("cost_updated", total_cost_usd=so_far.cost_usd, model_usage=so_far.models)
 
 
 def result(emitter: Emitter, tool_use_id: str, decision: str) -> None:

@@ -67,6 +67,13 @@ class Interpreter:
                 pass  # a stream of a later version
         return emitter.events
 
+    def fire(self, timestamp_us: int, fields: Message) -> list[Event]:
+        """Return the event that a rule has fired: what the server found lies beside the log."""
+        self._emitter.begin(self.session.last_seq, max(timestamp_us, self.session.last_event_us))
+        self.session.firings += 1
+        self._emitter.emit("rule_fired", **fields)
+        return self._emitter.events
+
     # -- lines -------------------------------------------------------------------------------------------------
 
     def _line(self, record: Record) -> None:

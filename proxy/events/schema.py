@@ -49,6 +49,7 @@ FIELDS: Final[dict[str, dict[str, Any]]] = {
     "decision_reason": {"description": "Why Claude Code asks."},
     "depth": {"type": "integer", "minimum": 1, "description": "How many subagents deep it is."},
     "description": {"description": "What a task does."},
+    "do": {**_TEXT, "description": "What a rule does: `tell`, `deny`, `pause`, `interrupt` or `stop`."},
     "dropped_ask_rules": {"description": "Rules that ask and that were left out, as nobody could be asked."},
     "duration_ms": {**_AMOUNT, "description": "How long it took by the log's clock, in milliseconds."},
     "effect": {"description": "What an action led to: `ran`, `did_not_run`, `nothing_running`, `exited`."},
@@ -56,6 +57,11 @@ FIELDS: Final[dict[str, dict[str, Any]]] = {
     "error": {"description": "What went wrong."},
     "error_status": {"description": "HTTP status of the API's error."},
     "errors": {"type": "array", "description": "What went wrong: sentences of a turn, objects of a verdict."},
+    "evidence": {
+        "type": "array",
+        "items": {"type": "integer"},
+        "description": "The numbers of the records that show it.",
+    },
     "exit_code": {"type": ["integer", "null"]},
     "fallback_model": {"description": "The model that is used instead."},
     "foreground": {
@@ -73,6 +79,7 @@ FIELDS: Final[dict[str, dict[str, Any]]] = {
         "type": "string",
         "description": "Of a session: `wrapped` or `monitoring`. Of a remark: what it is about.",
     },
+    "known": {**_TEXT, "description": "Why a value is not as good as it could be."},
     "last_tool_name": {"description": "The tool that a task used last."},
     "level": {"description": "How important a remark is."},
     "limit": {"type": "object", "description": "The limit, as Claude Code tells it."},
@@ -81,7 +88,10 @@ FIELDS: Final[dict[str, dict[str, Any]]] = {
     "max_retries": {"description": "How often the API is asked again at most."},
     "mcp_servers": {"description": "MCP servers and their status, as Claude Code tells them."},
     "message_id": {**_TEXT, "description": "The answer that a message is a part of."},
-    "mode": {"description": "`followed`: an interactive session, which is recorded beside and not relayed."},
+    "mode": {
+        "description": "`followed`: an interactive session, which is recorded beside and not relayed. Of a rule:"
+        " `dry_run` or `act`."
+    },
     "model": {"type": ["string", "null"]},
     "model_usage": {
         "type": "object",
@@ -128,11 +138,14 @@ FIELDS: Final[dict[str, dict[str, Any]]] = {
     "raw": {**_TEXT, "description": "The beginning of a line that is no JSON."},
     "reason": {"description": "Why a session ended, or lines were lost."},
     "refusals": {"description": "Refusals since the last such event."},
+    "refused": {**_TEXT, "description": "Why nothing is done: the session was started without a grant."},
     "request": {**_TEXT, "description": "The kind of the request that was refused."},
     "request_id": {"type": ["string", "null"], "description": "The control request."},
     "result": {"description": "Of a turn: the answer. Of a tool: its result."},
     "retry_delay_ms": {"description": "How long is waited until the API is asked again."},
     "rules": {"description": "How many permission rules a policy has."},
+    "rule": {**_TEXT, "description": "The rule of the configuration that has fired."},
+    "running": {"type": "array", "items": _TEXT, "description": "The tools that run."},
     "sha256": {"description": "Of the policy's file."},
     "signal": {"type": ["integer", "string", "null"]},
     "skills": {"description": "Skills, as Claude Code names them."},
@@ -168,10 +181,13 @@ FIELDS: Final[dict[str, dict[str, Any]]] = {
         " a call, `output_tokens` only where they are known.",
     },
     "validation": {"description": "How lines are judged: `observe`, `enforce` or `off`."},
+    "value": {"type": "number", "description": "What was reached of a rule's limit."},
     "verdict": {"enum": ["valid", "invalid", "unknown", "malformed", "text"]},
     "versions": {"description": "Versions of claude-proxy and Python."},
     "waiting_for": {"description": "What Claude Code waits for, as its registry says it."},
     "waiting_ms": {"type": "number", "minimum": 0, "description": "How long the caller took to answer."},
+    "warning": {"type": "boolean", "description": "The limit of a rule is near, and not reached."},
+    "when": {"type": "object", "description": "The condition of a rule, and its limit."},
     "where": {"description": "The part of claude-proxy that failed."},
     "why": {"description": "Why a policy is not in force."},
 }

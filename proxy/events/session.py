@@ -291,6 +291,8 @@ class Session(msgspec.Struct, omit_defaults=True):
     grant: str = "off"
     """What others may do to the session."""
     paused: bool = False
+    firings: int = 0
+    """How often rules have fired."""
     followed: Followed | None = None
     """Of an interactive session."""
     exit: dict[str, Any] = {}

@@ -89,6 +89,7 @@ Name = Literal[
     "action_confirmed",
     "action_failed",
     "action_refused",
+    "rule_fired",
     "policy_applied",
     "policy_failed",
 ]
@@ -219,7 +220,8 @@ EVENTS: Final[dict[Name, EventKind]] = {
         _fields("trigger pre_tokens post_tokens duration_ms"),
     ),
     "cost_updated": EventKind(
-        "`cost-state` of a transcript, which Claude Code writes when a conversation ends",
+        "`cost-state` of a transcript, which Claude Code writes when a conversation ends; its answer to `get_usage`,"
+        " which rules ask for in a turn",
         "Cost",
         _fields("total_cost_usd model_usage"),
         is_shown=False,
@@ -269,6 +271,11 @@ EVENTS: Final[dict[Name, EventKind]] = {
         "`action_refused`, at most once a second",
         "Action refused",
         _fields("action_id action args by error refusals"),
+    ),
+    "rule_fired": EventKind(
+        "what the server finds beside the log: a rule of the configuration applies",
+        "Rule",
+        _fields("rule when do mode value warning known refused action_id request_id running evidence"),
     ),
     "policy_applied": EventKind(
         "Claude Code's list of the rules in force",

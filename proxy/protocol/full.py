@@ -10,7 +10,7 @@ import itertools
 import json
 import operator
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -127,7 +127,7 @@ def _of_object(schema: Schema, name: str, value: memoryview, path: Path) -> _Fau
         if few := list(itertools.islice(unexpected, MAX_ERRORS)):
             yield Fault(path, "additionalProperties", few, value)
     elif "additionalProperties" in schema:
-        yield from _of_map(schema["additionalProperties"], name, value, path)
+        yield from _of_map(schema["additionalProperties"], name, value, path, properties)
 
 
 def _of_row(choice: Table, tag: memoryview | None, name: str, value: memoryview, path: Path) -> _Faults:
@@ -139,14 +139,19 @@ def _of_row(choice: Table, tag: memoryview | None, name: str, value: memoryview,
         yield from _faults(choice.rows[picked], name, value, path)
 
 
-def _of_map(schema: Schema, name: str, value: memoryview, path: Path) -> _Faults:
-    """Yield what is wrong with the values of an object whose keys are data. Of equal keys the last counts."""
+def _of_map(schema: Schema, name: str, value: memoryview, path: Path, known: Container[str] = ()) -> _Faults:
+    """Yield what is wrong with the values of an object whose keys are data, but for those that are known.
+
+    Of equal keys the last counts.
+    """
     found: dict[str, list[Fault]] = {}
     for piece in pieces(value):
         accepted = _accepted(dict, schema, name, piece)
         for key in found.keys() & accepted.keys() if accepted else ():
             del found[key]
         for key, item in _map.decode(piece).items() if accepted is None else ():
+            if key in known:
+                continue
             found.pop(key, None)
             faults = _faults(schema, name, memoryview(item), (*path, key))
             if some := list(itertools.islice(faults, MAX_ERRORS)):

@@ -23,7 +23,7 @@ import msgspec
 
 from proxy.acting import address
 from proxy.acting.mediator import Answer, Mediator, Request
-from proxy.acting.verbs import ActionError
+from proxy.acting.verbs import USAGE, ActionError
 from proxy.relay.injection import InjectingPump, Injection
 from proxy.sessions.private import open_private
 from proxy.sessions.record import lifecycle
@@ -51,6 +51,8 @@ _DRAIN_S = 300.0
 """For the turn to come to its end after its input was closed."""
 _POLICY_S = 120.0
 """For Claude Code to answer at its start, which took 20 s on a machine with five times as much to do as it could."""
+_USAGE_S = 1.0
+"""Between two questions for the running cost: whoever asks more often makes no more of them."""
 _REFUSALS_S = 1.0
 """Between two records of refusals: whoever tries much fills no disk."""
 
@@ -91,6 +93,7 @@ class Acting:
         self._listening: socket.socket | None = None
         self._stopping = threading.Lock()
         self._climber: threading.Thread | None = None
+        self._usage_at = -_USAGE_S
         self._refused_at = 0.0
         self._refused = 0
         self._stdin: InjectingPump | None = None
@@ -210,11 +213,24 @@ class Acting:
                 asked = _decode(data)
             except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
                 raise ActionError("bad_arguments", f"the request cannot be read: {error}") from error
+            if asked.action == USAGE:
+                self._ask_for_usage()
+                return msgspec.json.encode({"ok": True})
             return msgspec.json.encode({"ok": True, "seq": self._act(asked)})
         except ActionError as error:
             self._note_refusal(asked, error)
             about = {"error": error.code, "message": error.sentence, **error.facts}
             return msgspec.json.encode({"ok": False, **about})
+
+    def _ask_for_usage(self) -> None:
+        """Ask Claude Code what the session has cost so far; its answer is on record, and kept from the caller."""
+        assert self._stdin is not None
+        if self._exited.is_set() or self._stdin.ended:
+            raise ActionError("ended", "nobody is there to be asked")
+        now = time.monotonic()
+        if now - self._usage_at >= _USAGE_S:
+            self._usage_at = now
+            self._stdin.inject(self._mediator.request_frame("get_usage", skip_behaviors=True))
 
     def _act(self, asked: _Asked) -> int:
         """Do an action; return the number of its record."""

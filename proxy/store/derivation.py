@@ -1,7 +1,8 @@
 """What follows from the records of one session, by whichever store they are kept: events, pieces, drift, its state."""
 
-from proxy.events import Interpreter, Session
+from proxy.events import Event, Interpreter, Session
 from proxy.sessions.drift import Search, SearchState
+from proxy.sessions.firings import Firing
 from proxy.sessions.reader import Entry, Skipped
 from proxy.store.encoding import as_json
 from proxy.store.model import RawEvent
@@ -34,7 +35,13 @@ class Derivation:
         if isinstance(item, Skipped):
             return []
         self.drift.look_at(item.record)
-        events = self._interpreter.take(item.record)
+        return self._as_raw(self._interpreter.take(item.record))
+
+    def fire(self, firing: Firing) -> list[RawEvent]:
+        """Take that a rule has fired, and return the event of it."""
+        return self._as_raw(self._interpreter.fire(firing.timestamp_us, firing.fields()))
+
+    def _as_raw(self, events: list[Event]) -> list[RawEvent]:
         if not events:
             return []
         if self._most_events is not None:

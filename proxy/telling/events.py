@@ -309,6 +309,16 @@ def _policy(data: Data) -> Iterator[Part]:
         yield _problem("policy", f"not in force: {rules}: {data.get('why')}")
 
 
+def _ruled(data: Data) -> Iterator[Part]:
+    ((condition, limit),) = (data.get("when") or {"": None}).items()
+    reached = f"{data.get('rule')}: {condition} is {data.get('value')}, the limit {limit}"
+    does = "is near" if data.get("warning") else str(data.get("do"))
+    how = " (dry run)" if data.get("mode") == "dry_run" else ""
+    yield _problem(
+        "rule", reached, f"{does}{how}{': not possible without --act' if 'refused' in data else ''}"
+    )
+
+
 def _wrong(data: Data) -> Iterator[Part]:
     if data.get("source") == "assistant":
         return  # its text has been said, and the turn's end says it again
@@ -344,6 +354,7 @@ _VIEWS: Final[dict[str, Callable[[Data], Iterator[Part]]]] = {
     "action_requested": _acted,
     **dict.fromkeys(("action_confirmed", "action_failed", "action_refused"), _action_ended),
     **dict.fromkeys(("policy_applied", "policy_failed"), _policy),
+    "rule_fired": _ruled,
 }
 TOLD: Final = frozenset(_VIEWS)
 """Kinds of events that say something; others are of no consequence to a reader, and the log has them."""

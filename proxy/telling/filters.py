@@ -18,7 +18,7 @@ FILTERS: Final[dict[str, frozenset[Name]]] = {
     "session": frozenset(
         (
             *("session_started", "session_initialized", "session_ended", "command_received", "compaction"),
-            *("action_requested", "action_confirmed", "action_refused", "policy_applied"),
+            *("action_requested", "action_confirmed", "action_refused", "policy_applied", "rule_fired"),
         )
     ),
     "notes": frozenset(("notification", "hook_completed", "api_retry", "rate_limited")),

@@ -25,7 +25,7 @@ from typing import IO
 
 from proxy import __version__
 from proxy.events.formatting import error_message
-from proxy.sessions import catalogue
+from proxy.sessions import catalogue, firings
 from proxy.sessions.identity import LATEST, LOG_SUFFIX, log_path, sessions_dir
 from proxy.store.space import free_bytes
 
@@ -185,6 +185,9 @@ def _write(data_dir: str, partial: str, room: Room) -> int:
                 name = f"sessions/{session_id}{LOG_SUFFIX}"
                 with contextlib.suppress(FileNotFoundError):  # it has expired meanwhile
                     files[name] = _add(archive, name, log_path(data_dir, session_id), room)
+                name = f"sessions/{session_id}{firings.SUFFIX}"
+                with contextlib.suppress(FileNotFoundError):  # few sessions have that
+                    files[name] = _add(archive, name, firings.path_of(data_dir, session_id), room)
             _add_latest(archive, data_dir, files)
             _add_manifest(archive, files)
         file.flush()
@@ -192,7 +195,7 @@ def _write(data_dir: str, partial: str, room: Room) -> int:
         if hasattr(os, "posix_fadvise"):  # so that what follows reads what is on the disk
             os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
     _verify(partial, files, room)
-    return len(files)
+    return sum(name.endswith(LOG_SUFFIX) for name in files)
 
 
 def _add(archive: tarfile.TarFile, name: str, path: str, room: Room) -> tuple[int, str]:

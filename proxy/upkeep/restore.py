@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import IO, Any
 
 from proxy.events.formatting import error_message
-from proxy.sessions import catalogue
+from proxy.sessions import catalogue, firings
 from proxy.sessions.identity import LATEST, LOG_SUFFIX, sessions_dir
 from proxy.store.embedded.database import FILES, index_path
 from proxy.upkeep.backup import MANIFEST, BackupError, Room, read_to_end
@@ -62,7 +62,7 @@ def restore(archive: str, data_dir: str) -> Restored:
             shutil.rmtree(beside, ignore_errors=True)
     except OSError as error:
         raise BackupError(f"nothing was restored: {error_message(error)}") from error
-    logs = [size for name, (size, _) in sums.items() if name.startswith("sessions/")]
+    logs = [size for name, (size, _) in sums.items() if name.endswith(LOG_SUFFIX)]
     return Restored(len(logs), sum(logs))
 
 
@@ -103,11 +103,12 @@ def _is_allowed(member: tarfile.TarInfo) -> bool:
     if member.name == MANIFEST:
         return True
     folder, _, name = member.name.partition("/")
+    session_id, suffix = os.path.splitext(name)
     return (
         folder == "sessions"
-        and name.endswith(LOG_SUFFIX)
+        and suffix in (LOG_SUFFIX, firings.SUFFIX)
         and name != LATEST
-        and catalogue.is_session_id(name.removesuffix(LOG_SUFFIX))
+        and catalogue.is_session_id(session_id)
     )
 
 

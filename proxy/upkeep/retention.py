@@ -17,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from proxy.sessions import catalogue
+from proxy.sessions import catalogue, firings
 from proxy.sessions.identity import LATEST, LOG_SUFFIX, log_path, sessions_dir
 from proxy.store.embedded.database import index_path
 from proxy.store.embedded.indexer import Indexer
@@ -92,6 +92,7 @@ def prune(
         try:
             if not dry_run:
                 os.unlink(log_path(data_dir, expired.session_id))
+                firings.remove(data_dir, expired.session_id)
         except FileNotFoundError:
             pass  # somebody else has removed it
         except OSError as error:

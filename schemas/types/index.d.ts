@@ -971,6 +971,13 @@ export type Config = {
     /** As `--act`. */
     grant?: "full" | "off" | "restrain";
   } | null;
+  /** What is done about sessions that run away: each further key is a rule, under a name of your own. */
+  rules?: {
+    /** Whether rules do what they say, or only tell what they would do. */
+    mode?: "act" | "dry_run";
+    /** Time between two questions for the running cost of a turn, where a rule needs it. */
+    ask_every?: number;
+  } | null;
   /** Permission rules that are in force for a session. */
   policy?: {
     /** As `--policy`. */
@@ -1041,6 +1048,8 @@ export type Config = {
     recording_gap?: boolean;
     /** Cost of a session in US dollars beyond which it is told; none: never. */
     session_budget?: number | null;
+    /** Whether to tell that a rule of `rules` has fired. */
+    rule?: boolean;
     /** Whether to tell of a disk below `storage.min_free_space`. */
     disk_low?: boolean;
   } | null;
@@ -2792,7 +2801,7 @@ export type ControlResponsesUpdateSettings = { [key: string]: unknown };
 /** Event. What happened in a session, in the stable vocabulary of this project, as derived from the wire. The vocabulary is closed, extra fields are allowed. */
 export type Events = {
   /** What happened. */
-  event: "session_started" | "session_ended" | "session_initialized" | "run_started" | "run_completed" | "run_failed" | "run_interrupted" | "assistant_message" | "tool_started" | "tool_progress" | "tool_completed" | "tool_failed" | "tool_denied" | "permission_requested" | "permission_resolved" | "command_received" | "task_started" | "task_progress" | "task_updated" | "task_completed" | "task_failed" | "task_stopped" | "hook_started" | "hook_completed" | "notification" | "api_retry" | "rate_limited" | "compaction" | "cost_updated" | "status_changed" | "validation_failed" | "protocol_drift" | "recording_gap" | "error" | "action_requested" | "action_confirmed" | "action_failed" | "action_refused" | "policy_applied" | "policy_failed";
+  event: "session_started" | "session_ended" | "session_initialized" | "run_started" | "run_completed" | "run_failed" | "run_interrupted" | "assistant_message" | "tool_started" | "tool_progress" | "tool_completed" | "tool_failed" | "tool_denied" | "permission_requested" | "permission_resolved" | "command_received" | "task_started" | "task_progress" | "task_updated" | "task_completed" | "task_failed" | "task_stopped" | "hook_started" | "hook_completed" | "notification" | "api_retry" | "rate_limited" | "compaction" | "cost_updated" | "status_changed" | "validation_failed" | "protocol_drift" | "recording_gap" | "error" | "action_requested" | "action_confirmed" | "action_failed" | "action_refused" | "rule_fired" | "policy_applied" | "policy_failed";
   /** RFC 3339, with a zone. */
   timestamp: string;
   /** When it happened, where the record says so: it is recorded later, in an interactive session. */
@@ -2858,6 +2867,8 @@ export type Events = {
   depth?: number;
   /** What a task does. */
   description?: unknown;
+  /** What a rule does: `tell`, `deny`, `pause`, `interrupt` or `stop`. */
+  do?: string;
   /** Rules that ask and that were left out, as nobody could be asked. */
   dropped_ask_rules?: unknown;
   /** How long it took by the log's clock, in milliseconds. */
@@ -2872,6 +2883,8 @@ export type Events = {
   error_status?: unknown;
   /** What went wrong: sentences of a turn, objects of a verdict. */
   errors?: Array<unknown>;
+  /** The numbers of the records that show it. */
+  evidence?: Array<number>;
   exit_code?: number | null;
   /** The model that is used instead. */
   fallback_model?: unknown;
@@ -2893,6 +2906,8 @@ export type Events = {
   key?: unknown;
   /** Of a session: `wrapped` or `monitoring`. Of a remark: what it is about. */
   kind?: string;
+  /** Why a value is not as good as it could be. */
+  known?: string;
   /** The tool that a task used last. */
   last_tool_name?: unknown;
   /** How important a remark is. */
@@ -2909,7 +2924,7 @@ export type Events = {
   mcp_servers?: unknown;
   /** The answer that a message is a part of. */
   message_id?: string;
-  /** `followed`: an interactive session, which is recorded beside and not relayed. */
+  /** `followed`: an interactive session, which is recorded beside and not relayed. Of a rule: `dry_run` or `act`. */
   mode?: unknown;
   model?: string | null;
   /** What each model took in the session so far: tokens by kind, and `cost_usd`. */
@@ -2959,6 +2974,8 @@ export type Events = {
   reason?: unknown;
   /** Refusals since the last such event. */
   refusals?: unknown;
+  /** Why nothing is done: the session was started without a grant. */
+  refused?: string;
   /** The kind of the request that was refused. */
   request?: string;
   /** The control request. */
@@ -2969,6 +2986,10 @@ export type Events = {
   retry_delay_ms?: unknown;
   /** How many permission rules a policy has. */
   rules?: unknown;
+  /** The rule of the configuration that has fired. */
+  rule?: string;
+  /** The tools that run. */
+  running?: Array<string>;
   /** Of the policy's file. */
   sha256?: unknown;
   signal?: number | string | null;
@@ -3024,6 +3045,8 @@ export type Events = {
   usage?: { [key: string]: unknown } | null;
   /** How lines are judged: `observe`, `enforce` or `off`. */
   validation?: unknown;
+  /** What was reached of a rule's limit. */
+  value?: number;
   verdict?: "valid" | "invalid" | "unknown" | "malformed" | "text";
   /** Versions of claude-proxy and Python. */
   versions?: unknown;
@@ -3031,6 +3054,10 @@ export type Events = {
   waiting_for?: unknown;
   /** How long the caller took to answer. */
   waiting_ms?: number;
+  /** The limit of a rule is near, and not reached. */
+  warning?: boolean;
+  /** The condition of a rule, and its limit. */
+  when?: { [key: string]: unknown };
   /** The part of claude-proxy that failed. */
   where?: unknown;
   /** Why a policy is not in force. */

@@ -117,7 +117,12 @@ def _line(fields: Mapping[str, object]) -> bytes:
 
 def _events_of(log: bytes) -> list[Event]:
     interpreter = Interpreter(Session("made"))
-    return [event for record in records(log) for event in interpreter.take(record)]
+    events = [event for record in records(log) for event in interpreter.take(record)]
+    fired = dict.fromkeys(("when", "known", "refused", "action_id", "request_id", "running", "evidence"), "x")
+    return [
+        *events,
+        *interpreter.fire(0, {**fired, **dict.fromkeys(("rule", "do", "mode", "value", "warning"), 1)}),
+    ]
 
 
 def test_the_interpreter_makes_every_event_of_the_table_and_no_other() -> None:

@@ -23,6 +23,7 @@ KINDS = {
     "invalid_messages": "A session has had so many invalid or malformed messages.",
     "recording_gap": "A session has lines that could not be recorded.",
     "session_budget": "A session has cost more, in US dollars.",
+    "rule": "A rule about sessions that run away has fired.",
     "disk_low": "The disk has less room than storage.min_free_space.",
 }
 """Every kind; each is a key of the section ``alerts`` that switches it, or sets when it is told."""

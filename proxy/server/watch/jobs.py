@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 
 from proxy.config import Settings
 from proxy.server.base.journal import journal
+from proxy.server.rules.enforcement import Enforcement
 from proxy.server.shared import Shared
 from proxy.server.watch.machine import Processors, system_figures
 from proxy.server.watch.metrics import Metrics
@@ -41,6 +42,12 @@ async def run_jobs(shared: Shared, metrics: Metrics) -> None:
     expiry = Expiry(shared.data_dir, shared.settings)
     copies = Copies(shared.data_dir, shared.settings)
     watchman, processors = Watchman(shared, metrics), Processors()
+    loop = asyncio.get_running_loop()
+
+    def rule_fired(session_id: str, occasion: str, text: str) -> None:  # in the thread that looks
+        loop.call_soon_threadsafe(watchman.rule_fired, session_id, occasion, text)
+
+    enforcement = Enforcement(shared, rule_fired)
 
     async def expire() -> float:
         return await asyncio.to_thread(expiry.look, stopping.is_set)
@@ -57,7 +64,10 @@ async def run_jobs(shared: Shared, metrics: Metrics) -> None:
 
     try:
         async with asyncio.TaskGroup() as group:
-            for name, job in (("retention", expire), ("backup", copy), ("figures", log_figures)):
+            jobs = {"retention": expire, "backup": copy, "figures": log_figures}
+            if shared.settings.rules.named:
+                jobs["rules"] = enforcement.look
+            for name, job in jobs.items():
                 group.create_task(_again_and_again(name, job, watchman.note))
             group.create_task(watchman.run())
     finally:

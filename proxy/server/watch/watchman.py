@@ -97,6 +97,13 @@ class Watchman:
         sentence = f"The server's job {job} has failed for a fault of claude-proxy; its log says more."
         self._noted.append(Alert("server_error", f"job {job}", sentence, comes_again=True))
 
+    def rule_fired(self, session_id: str, occasion: str, text: str) -> None:
+        """Tell that a rule has fired, which happens once on each occasion."""
+        if self._settings.rule and self._settings.webhook_url is not None:
+            self._append(Alert("rule", occasion, text, session_id), self._clock_us())
+            self._remember()
+            self._announce()
+
     def note_trouble(self, job: str, sentence: str | None) -> None:
         """Learn what keeps a job from being done (None: nothing any more): it is told once, until that is over."""
         self._troubles[job] = sentence
@@ -222,6 +229,9 @@ class Watchman:
             return
         occasions = [*told.occasions, alert.occasion][-_MOST_OCCASIONS:]
         self._memory.told[alert.subject] = _Told([] if alert.comes_again else occasions, now_us)
+        self._append(alert, now_us)
+
+    def _append(self, alert: Alert, now_us: int) -> None:
         if len(self._memory.waiting) >= _MOST_WAITING:
             self._metrics.alerts.labels(alert.kind, "dropped").inc()
             journal.warning("alert.dropped", kind=alert.kind, session_id=alert.session_id)

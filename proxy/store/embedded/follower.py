@@ -12,6 +12,7 @@ import traceback
 from collections import deque
 from collections.abc import Callable
 
+from proxy.sessions import firings
 from proxy.sessions.identity import LATEST, LOG_SUFFIX, sessions_dir
 from proxy.sessions.watch import Watch
 from proxy.store.embedded.indexer import Indexer
@@ -193,9 +194,8 @@ class Follower:
             return None
         if not names and not indexer.is_behind:
             return set(indexer.live)
-        return {
-            name.removesuffix(LOG_SUFFIX) for name in names if name.endswith(LOG_SUFFIX) and name != LATEST
-        }
+        parts = (os.path.splitext(name) for name in names if name != LATEST)
+        return {session_id for session_id, suffix in parts if suffix in (LOG_SUFFIX, firings.SUFFIX)}
 
     def _is_settled(self) -> bool:
         """Whether another look at all would change nothing in what may be answered."""

@@ -112,6 +112,18 @@ async def test_a_session_that_fails_is_told_once(tmp_path: Path) -> None:
         assert await watch.look() == []
 
 
+async def test_a_rule_that_fires_is_told(tmp_path: Path) -> None:
+    """Each time it is said that one has; unless alerts.rule is off."""
+    async with watching(tmp_path) as watch:
+        watch.man.rule_fired("s", "budget 1", "one")
+        watch.man.rule_fired("s", "loop 1", "two")
+        bodies = await watch.told(2)
+        assert [(body["kind"], body["text"]) for body in bodies] == [("rule", "one"), ("rule", "two")]
+    async with watching(tmp_path, rule=False) as watch:
+        watch.man.rule_fired("s", "budget 2", "three")
+        assert await watch.look() == []
+
+
 async def test_a_restart_repeats_nothing_and_loses_nothing(tmp_path: Path) -> None:
     """What was told stays told; what waits is sent by the next server; what failed meanwhile is told then."""
     async with watching(tmp_path, exit_wait=None) as watch:

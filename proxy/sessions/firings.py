@@ -1,0 +1,91 @@
+"""What rules found of a session: ``SESSION.rules`` beside its log, one JSON object a line, written by the server.
+
+A session's log has one writer, its relay, and a session without a grant takes nothing from anybody. So this lies
+beside it. It is written before a rule acts, and is what the server knows over a restart.
+"""
+
+import contextlib
+import os
+from typing import Any
+
+import msgspec
+
+from proxy.sessions.identity import sessions_dir
+from proxy.sessions.private import open_private
+
+__all__ = ["SUFFIX", "Firing", "append", "path_of", "read", "remove"]
+
+SUFFIX = ".rules"
+
+
+class Firing(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """A rule has fired."""
+
+    timestamp_us: int
+    """Microseconds since 1970."""
+    rule: str
+    """The name that the user gave it."""
+    when: dict[str, float]
+    """The condition and its limit, as in the configuration."""
+    do: str
+    """What the rule does; ``tell`` of a warning."""
+    mode: str
+    """``dry_run`` or ``act``."""
+    value: float
+    """What was reached."""
+    occasion: str
+    """Tells one time that it applies from the next: on each it fires once."""
+    warning: bool = False
+    """The limit is near, and not reached."""
+    known: str | None = None
+    """Where the value is not as good as it could be: why."""
+    refused: str | None = None
+    """Why it is not done: the session takes no actions."""
+    action_id: str | None = None
+    request_id: str | None = None
+    """The question that is answered."""
+    running: list[str] = []
+    """The tools that run."""
+    evidence: list[int] = []
+    """The numbers of records in the session's log."""
+
+    def fields(self) -> dict[str, Any]:
+        """Return what an event of it carries."""
+        told: dict[str, Any] = msgspec.to_builtins(self)
+        del told["timestamp_us"], told["occasion"]
+        return told
+
+
+_decode = msgspec.json.Decoder(Firing).decode
+
+
+def path_of(data_dir: str, session_id: str) -> str:
+    """Return where the firings of a session are."""
+    return os.path.join(sessions_dir(data_dir), session_id + SUFFIX)
+
+
+def append(data_dir: str, session_id: str, firing: Firing) -> None:
+    """Write one down. OSError when that cannot be done."""
+    fd = open_private(path_of(data_dir, session_id), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    with open(fd, "ab", buffering=0) as file:
+        file.write(msgspec.json.encode(firing) + b"\n")
+
+
+def read(data_dir: str, session_id: str) -> list[Firing]:
+    """Return what was written of a session, in order; a line that is torn or foreign is passed over."""
+    found: list[Firing] = []
+    try:
+        with open(open_private(path_of(data_dir, session_id), os.O_RDONLY), "rb") as file:
+            lines = file.read().split(b"\n")[:-1]
+    except OSError:
+        return found
+    for line in lines:
+        with contextlib.suppress(msgspec.MsgspecError, UnicodeDecodeError):
+            found.append(_decode(line))
+    return found
+
+
+def remove(data_dir: str, session_id: str) -> None:
+    """Remove it with the session's log, if it is there."""
+    with contextlib.suppress(OSError):
+        os.unlink(path_of(data_dir, session_id))
