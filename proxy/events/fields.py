@@ -15,6 +15,12 @@ def text(source: Message, key: str) -> str | None:
     return value if isinstance(value, str) else None
 
 
+def identifier(source: Message, key: str) -> str:
+    """Return the id of a tool's call as text: a gateway may give a number, or none at all."""
+    value = source.get(key)
+    return str(value) if isinstance(value, str | int) else "[no id]"
+
+
 def number(source: Message, key: str) -> float | None:
     """Return a number that is not negative."""
     value = source.get(key)

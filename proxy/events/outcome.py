@@ -4,7 +4,7 @@ from typing import Final, Literal, NamedTuple
 
 from proxy.events.fields import Message, integer, text
 
-__all__ = ["OK", "OUTCOMES", "Kind", "Outcome", "of_result"]
+__all__ = ["OK", "OUTCOMES", "Kind", "Outcome", "blocked_by_hook", "of_result"]
 
 Kind = Literal["ok", "failed", "limited", "blocked", "interrupted", "crashed"]
 
@@ -82,9 +82,15 @@ def of_result(result: Message, *, interrupted: bool, blocked: str | None, is_com
         return Outcome(known.kind, _said(result) or known.reason) if failed else known
     if failed:
         return Outcome("failed", _said(result) or f"The turn ended with {subtype or 'an unknown result'}.")
-    if blocked is not None and not integer(result, "num_turns"):
+    # Releases before 2.0 count the turns of all prompts so far.
+    if blocked is not None and not (integer(result, "num_turns") and text(result, "result")):
         return Outcome("blocked", blocked)
     return _EMPTY if _is_empty(result, terminal, is_command=is_command) else OK
+
+
+def blocked_by_hook(reason: str | None) -> str:
+    """Return a sentence for a prompt that a hook kept from the model."""
+    return f"A hook kept the prompt from the model{f': {reason}' if reason else '.'}"
 
 
 def _is_empty(result: Message, terminal: str | None, *, is_command: bool) -> bool:

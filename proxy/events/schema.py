@@ -172,7 +172,10 @@ FIELDS: Final[dict[str, dict[str, Any]]] = {
         "description": "The caller's `TRACEPARENT`: the span that the session belongs to.",
     },
     "trigger": {"description": "What caused it."},
-    "turns": {**_COUNT, "description": "Of a turn: calls of the model. Of a session: results."},
+    "turns": {
+        **_COUNT,
+        "description": "Of a turn: `num_turns` as Claude Code counts them. Of a session: results.",
+    },
     "type": {"description": "The `type` of the message."},
     "unprompted": {"type": "boolean", "description": "Claude Code began the turn by itself."},
     "usage": {

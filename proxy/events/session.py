@@ -126,8 +126,9 @@ class Question(msgspec.Struct, omit_defaults=True):
     tool: str | None = None
     tool_use_id: str | None = None
     server: str | None = None
-    """Of a message to an MCP server that lives in the caller: the server, and the method that is called."""
+    """Of a message to an MCP server that lives in the caller: which one."""
     method: str | None = None
+    """The method of that server that is called; of a hook, what it is called for."""
     reason: str | None = None
     """Why Claude Code asks."""
 

@@ -5,6 +5,7 @@ from typing import Any, Literal
 from proxy.events.approvals import lasting_of
 from proxy.events.emitter import Emitter
 from proxy.events.fields import Message, inner, text, texts
+from proxy.events.outcome import blocked_by_hook
 from proxy.events.session import MOST_OPEN, Answer, Prompt, Request, hold
 
 _ACTIONS = {
@@ -116,6 +117,9 @@ def answer(emitter: Emitter, message: Message, by: Literal["caller", "api"]) -> 
     if request_id is None or question is None:
         return
     emitter.infer_state("control_response")
+    run = emitter.session.run
+    if run is not None and question.kind == "hook_callback" and question.method == "UserPromptSubmit":
+        run.blocked = _kept_from_the_model(inner(response, "response")) or run.blocked
     if question.kind == "can_use_tool":
         said = inner(response, "response")
         reason = text(said, "message") or text(response, "error") or question.reason
@@ -128,3 +132,13 @@ def answer(emitter: Emitter, message: Message, by: Literal["caller", "api"]) -> 
 def _decision(response: Message) -> Literal["allow", "deny"]:
     is_allowed = inner(response, "response").get("behavior") == "allow"
     return "allow" if response.get("subtype") != "error" and is_allowed else "deny"
+
+
+def _kept_from_the_model(answer: Message) -> str | None:
+    """Return why a hook keeps a prompt from the model; None if it does not.
+
+    Releases before 2.1.330 say nothing of it themselves but a result of no turns.
+    """
+    if answer.get("decision") != "block" and answer.get("continue") is not False:
+        return None
+    return blocked_by_hook(text(answer, "reason") or text(answer, "stopReason"))

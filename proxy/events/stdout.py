@@ -6,7 +6,7 @@ from typing import Any
 from proxy.events import acting, outcome, system
 from proxy.events.approvals import approval_of
 from proxy.events.emitter import OF_THE_CALLER, Emitter
-from proxy.events.fields import Message, inner, integer, items, number, present, text, texts
+from proxy.events.fields import Message, identifier, inner, integer, items, number, present, text, texts
 from proxy.events.session import Question, Tool, hold
 from proxy.events.spending import stated_usage
 
@@ -59,10 +59,10 @@ def take_answer(emitter: Emitter, message: Message) -> None:
 def _user(emitter: Emitter, message: Message) -> None:
     if message.get("isReplay") is True:
         return
-    meta = {text(one, "id"): one for one in items(message, "tool_result_meta")}
+    meta = {identifier(one, "id"): one for one in items(message, "tool_result_meta")}
     for block in items(inner(message, "message"), "content"):
         if block.get("type") == "tool_result":
-            tool_result(emitter, block, meta.get(text(block, "tool_use_id"), {}))
+            tool_result(emitter, block, meta.get(identifier(block, "tool_use_id"), {}))
 
 
 def _model_call(answer: Message) -> Message:
@@ -81,9 +81,9 @@ def _model_call(answer: Message) -> Message:
 
 
 def _tool_call(emitter: Emitter, block: Message, parent: str | None, call: Message) -> None:
-    name, tool_use_id = text(block, "name") or "unknown", text(block, "id")
+    name, tool_use_id = text(block, "name") or "unknown", identifier(block, "id")
     tools = emitter.session.tools
-    if tool_use_id is None or tool_use_id in tools:
+    if tool_use_id in tools:
         return
     tool = Tool(name, emitter.seq, emitter.timestamp_us, parent)
     hold(tools, tool_use_id, tool)
@@ -103,9 +103,7 @@ def _tool_call(emitter: Emitter, block: Message, parent: str | None, call: Messa
 
 def tool_result(emitter: Emitter, block: Message, meta: Message) -> None:
     """Take the result of a tool's call; ``meta``: what Claude Code says beside it."""
-    tool_use_id = text(block, "tool_use_id")
-    if tool_use_id is None:
-        return
+    tool_use_id = identifier(block, "tool_use_id")
     content = block.get("content")
     failed = block.get("is_error") is True
     if isinstance(content, dict) and str(content.get("type", "")).endswith("_error"):
@@ -219,6 +217,9 @@ def _question(emitter: Emitter, request: Message) -> Question:
     tool, tool_use_id, method = text(request, "tool_name"), text(request, "tool_use_id"), None
     if kind == "can_use_tool":
         tool = tool or "unknown"
+        tool_use_id = tool_use_id or _call_that_waits(emitter, tool)
+    elif kind == "hook_callback":
+        method = text(inner(request, "input"), "hook_event_name")
     elif kind == "mcp_message":
         rpc = inner(request, "message")
         called = inner(rpc, "params")
@@ -226,6 +227,14 @@ def _question(emitter: Emitter, request: Message) -> Question:
         tool_use_id = text(inner(called, "_meta"), "claudecode/toolUseId")
     server, reason = text(request, "server_name"), text(request, "decision_reason")
     return Question(kind, emitter.seq, emitter.timestamp_us, tool, tool_use_id, server, method, reason)
+
+
+def _call_that_waits(emitter: Emitter, tool: str) -> str | None:
+    """Return the call that a question of a release before 2.0 is about, which names none: the first not asked about."""
+    asked = {question.tool_use_id for question in emitter.session.questions.values()}
+    calls = emitter.session.tools.items()
+    waits = (key for key, call in calls if call.name == tool and call.answer is None and key not in asked)
+    return next(waits, None)
 
 
 def _response(emitter: Emitter, message: Message) -> None:

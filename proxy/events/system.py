@@ -4,6 +4,7 @@ from typing import Any
 
 from proxy.events.emitter import Emitter
 from proxy.events.fields import Message, inner, items, number, present, text, texts
+from proxy.events.outcome import blocked_by_hook
 from proxy.events.session import Task, hold
 from proxy.events.vocabulary import Name, State
 
@@ -108,10 +109,7 @@ def _blocked(emitter: Emitter, message: Message) -> None:
     """Take a remark that a prompt was not put to the model."""
     submitted = inner(message, "prompt_submit_outcome")
     if emitter.session.run is not None and text(submitted, "kind") == "blocked_by_hook":
-        reason = text(submitted, "reason")
-        emitter.session.run.blocked = (
-            f"A hook kept the prompt from the model{f': {reason}' if reason else '.'}"
-        )
+        emitter.session.run.blocked = blocked_by_hook(text(submitted, "reason"))
 
 
 def _state(emitter: Emitter, message: Message) -> None:

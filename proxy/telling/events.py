@@ -193,8 +193,6 @@ def _over(data: Data) -> Iterator[Part]:
     if (cost := number(data, "cost_usd")) is not None:
         paid, so_far = format_dollars(cost), format_dollars(number(data, "total_cost_usd") or cost)
         figures.append(paid if so_far == paid else f"{paid} ({so_far} so far)")
-    if (calls := integer(data, "turns")) is not None:
-        figures.append(quantity(calls, "call") + " of the model")
     if tokens := _tokens(inner(data, "usage")):
         figures.append(tokens)
     errors, reason = data.get("errors"), text(data, "outcome_reason") or ""

@@ -3035,7 +3035,7 @@ export type Events = {
   traceparent?: string;
   /** What caused it. */
   trigger?: unknown;
-  /** Of a turn: calls of the model. Of a session: results. */
+  /** Of a turn: `num_turns` as Claude Code counts them. Of a session: results. */
   turns?: number | null;
   /** The `type` of the message. */
   type?: unknown;

@@ -48,7 +48,6 @@ def test_show_reads_like_a_conversation(data_dir: Path) -> None:
         "result      Write in ",
         "claude      Written.\n",
         "turn ended  completed after ",
-        "2 calls of the model, ",
         "ended       exit status 0 after ",
     ):
         assert words in shown

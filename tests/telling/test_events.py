@@ -75,11 +75,11 @@ def test_a_task_in_the_background_is_told() -> None:
 
 
 def test_a_turn_says_why_it_failed() -> None:
-    """What went wrong stands with the turn's end, its cost and its calls."""
+    """What went wrong stands with the turn's end and its cost."""
     turns = [entry.parts[0] for entry in told(scenario("api_errors")) if entry.parts[0].kind == "turn"]
     assert [part.tone for part in turns] == ["bad"] * 4 + ["warn"]
     assert turns[3].text == "Credit balance is too low"
-    assert "1 call of the model" in turns[3].figures
+    assert turns[3].figures == ["$0.00"]
 
 
 def test_a_crash_is_told() -> None:
