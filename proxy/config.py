@@ -226,7 +226,7 @@ class Redaction(Section, frozen=True):
 class InteractiveUse(Section, frozen=True):
     """What is recorded of an interactive `claude`."""
 
-    mode: Annotated[Interactive, "As `--interactive`."] = "off"
+    mode: Annotated[Interactive, "As `--interactive`."] = "record"
 
 
 class Acting(Section, frozen=True):

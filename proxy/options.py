@@ -68,8 +68,8 @@ OPTIONS = {
         Option(
             "interactive",
             "record|status|off",
-            "of an interactive claude record what it writes of itself, its states alone, or nothing (default)",
-            default="off",
+            "of an interactive claude record what it writes of itself (default), its states alone, or nothing",
+            default="record",
             choices=("record", "status", "off"),
             key="interactive.mode",
         ),

@@ -102,11 +102,11 @@ def test_a_prompt_typed_with_the_answer_going_elsewhere_is_recorded(
     assert (stdin["kind"], stdin["relayed"]) == ("terminal", False)
 
 
-def test_interactive_use_is_left_alone(
+def test_interactive_use_is_left_alone_where_that_is_wanted(
     place: tuple[Path, dict[str, str]], claude: Path, tmp_path: Path
 ) -> None:
-    """Used interactively, the wrapper becomes Claude Code: the same process, and nothing recorded."""
-    wrapper = [*claude_proxy(), "--server", "off", "--data-dir", str(tmp_path / "data"), "--"]
+    """With `--interactive off` the wrapper becomes Claude Code: the same process, and nothing recorded."""
+    wrapper = [*claude_proxy(), "--interactive", "off", "--data-dir", str(tmp_path / "data"), "--"]
     terminal = Terminal([*wrapper, str(claude)], *place)
     try:
         assert terminal.read() != b""
