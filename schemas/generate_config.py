@@ -9,7 +9,8 @@ from typing import Any
 
 import msgspec
 
-from proxy.config import KEYS, SECTIONS, Key, Rule
+from proxy.config import KEYS, SECTIONS, Key
+from proxy.rule_settings import Rule
 
 (_RULE,), _DEFINITIONS = msgspec.json.schema_components([Rule], ref_template="#/$defs/{name}")
 TARGET = pathlib.Path(__file__).with_name("config.json")

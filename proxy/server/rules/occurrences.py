@@ -4,8 +4,9 @@ from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
-from proxy.config import Rule, Rules
+from proxy.config import Rules
 from proxy.events import Session
+from proxy.rule_settings import Rule
 from proxy.server.rules.progress import Progress
 
 __all__ = ["Occurrence", "Resumed", "needed", "occurrences", "rules_for"]

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from proxy.config import Rule, settings_of
+from proxy.config import settings_of
 from proxy.events import Session
 from proxy.events.figures import Figures
 from proxy.events.session import Question, Run, Tool
@@ -110,9 +110,7 @@ def test_the_first_rule_of_a_condition_that_matches_counts() -> None:
 def test_who_lifts_a_pause_lets_it_go_as_far_once_more() -> None:
     """Else the rule would pause the session again at once."""
     one = session(figures=Figures(cost_usd=5.5))
-    rules: dict[str, tuple[str, Rule]] = rules_for(
-        one, settings_of({"rules": {"mine": {"when": {"cost_usd": 5}}}}).rules
-    )
+    rules = rules_for(one, settings_of({"rules": {"mine": {"when": {"cost_usd": 5}}}}).rules)
     resumed = Resumed().again(one, rules, Progress(), NOW_US)
     assert found(one, {"cost_usd": 5}, resumed=resumed) == []
     one.figures.cost_usd = 10.5
