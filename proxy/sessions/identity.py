@@ -11,6 +11,8 @@ from proxy.sessions.private import make_private_dir, open_private
 
 LOG_SUFFIX = ".jsonl"
 LATEST = "latest" + LOG_SUFFIX
+SIGNATURE_SUFFIX = ".sig"
+"""Behind the name of a log: the signature of its line in ``seals.jsonl``."""
 _START_BYTES = 256
 """``seq`` and ``ts`` stand first in every record that is written here."""
 

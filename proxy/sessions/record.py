@@ -93,18 +93,18 @@ class StreamRecords:
             end = len(line)
             while line[end - 1 : end] == b"\r":
                 end -= 1
-            suffix += b',"eol":' + _json("\r" * (len(line) - end) + "\n")
+            suffix += b',"eol":' + encode_json("\r" * (len(line) - end) + "\n")
             line = line[:end]
         if errors:
-            suffix += b',"errors":' + _json([_error(error) for error in errors])
+            suffix += b',"errors":' + encode_json([_error(error) for error in errors])
         if redacted:
-            suffix += b',"redacted":' + _json([f"/message{pointer}" for pointer in redacted])
+            suffix += b',"redacted":' + encode_json([f"/message{pointer}" for pointer in redacted])
         if held_back:
             suffix += b',"forwarded":false'
         if from_proxy:
             suffix += b',"origin":"claude-proxy"'
         if action_id:
-            suffix += b',"action_id":' + _json(action_id)
+            suffix += b',"action_id":' + encode_json(action_id)
         return self._judged(verdict, source) + b'"message":', line, suffix + END
 
     def text(
@@ -129,7 +129,7 @@ class StreamRecords:
             field, parts = "raw_base64", [b2a_base64(line, newline=False)]
         suffix = b'"'
         if errors:
-            suffix += b',"errors":' + _json([_error(error) for error in errors])
+            suffix += b',"errors":' + encode_json([_error(error) for error in errors])
         if redacted:
             suffix += b',"redacted":["/%b"]' % field.encode()
         if truncated:
@@ -142,15 +142,18 @@ class StreamRecords:
         head = self._head if verdict is None else b'%b"verdict":"%b",' % (self._head, verdict.encode())
         if source is None:
             return head
-        return b'%b"source":%b,' % (head, _json(dict(zip(("file", "offset", "length"), source, strict=True))))
+        return b'%b"source":%b,' % (
+            head,
+            encode_json(dict(zip(("file", "offset", "length"), source, strict=True))),
+        )
 
 
 def lifecycle(session_id: str, event_type: str, data: object, redacted: Sequence[str] = ()) -> Body:
     """Return the body of a record about the session itself (``stream`` is ``proxy``)."""
     head = f'"session_id":"{session_id}","stream":"proxy","event":'.encode()
     pointers = [f"/event/data{pointer}" for pointer in redacted]
-    suffix = b',"redacted":' + _json(pointers) if pointers else b""
-    return head, _json({"event_type": event_type, "data": data}), suffix + END
+    suffix = b',"redacted":' + encode_json(pointers) if pointers else b""
+    return head, encode_json({"event_type": event_type, "data": data}), suffix + END
 
 
 class Clock:
@@ -229,7 +232,8 @@ def _encoded(line: bytes | memoryview) -> list[bytes]:
     return [encode_basestring(text).encode()[1:-1] for text in iterdecode(chunks, "utf-8")]
 
 
-def _json(value: object) -> bytes:
+def encode_json(value: object) -> bytes:
+    """Return a value as JSON, without spaces."""
     # Nothing in a record needs `surrogatepass`, but argv may hold surrogate escapes.
     return "".join(_encode(value, 0)).encode("utf-8", "backslashreplace")
 

@@ -32,7 +32,8 @@ from proxy.sessions.record import END, Alike, Clock, lifecycle, rfc3339
 
 TYPE_CHECKING = False  # `typing` takes long to import, and a session waits for its log
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
+    from typing import Any
 
     from proxy.sessions.record import Bodies, Body
 
@@ -166,6 +167,10 @@ class SessionLog:
                 return False
             return True
 
+    def append_end(self, data: dict[str, Any]) -> bool:
+        """Write the last record, ``session_ended``. Else as `append`."""
+        return self.append([lifecycle(self.session_id, "session_ended", data)])
+
     def close(self) -> None:
         """Let go of the file; the lock goes with it. If it was deleted, what came after that is written first."""
         with self._lock:
@@ -174,11 +179,14 @@ class SessionLog:
                     self._leave_deleted()
                 if self._deleted:
                     self._make_ready()
-            if self._deleted:
-                os.close(self._deleted[0])
-            if self._fd >= 0:
-                os.close(self._fd)
-            self._fd, self._deleted = -1, None
+            self._close_files()
+
+    def _close_files(self) -> None:
+        if self._deleted:
+            os.close(self._deleted[0])
+        if self._fd >= 0:
+            os.close(self._fd)
+        self._fd, self._deleted = -1, None
 
     # -- opening ---------------------------------------------------------------------------------------------
 
@@ -283,7 +291,7 @@ class SessionLog:
         with contextlib.suppress(OSError):
             guard = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             try:
-                _take_turn(guard)
+                take_turn(guard)
                 with contextlib.suppress(OSError):
                     if start_of(os.path.join(folder, os.readlink(link))) >= start_of(self.path):
                         return
@@ -295,17 +303,21 @@ class SessionLog:
 
     # -- writing ---------------------------------------------------------------------------------------------
 
-    def _write(self, bodies: Bodies) -> None:
-        """Write all of the bodies' records or, on `OSError`, none of them."""
+    def _write(self, bodies: Bodies) -> Sequence[bytes | memoryview]:
+        """Write all of the bodies' records or, on `OSError`, none of them; return what was written."""
         try:
+            parts: list[bytes | memoryview]
             if isinstance(bodies, Alike) and bodies.size <= _JOIN_LIMIT:
-                self._write_all(self._clock.records(bodies))
+                parts = [self._clock.records(bodies)]
+                self._write_all(parts[0])
             else:
-                self._write_parts([part for body in bodies for part in (self._clock.head(), *body)])
+                parts = [part for body in bodies for part in (self._clock.head(), *body)]
+                self._write_parts(parts)
         except OSError:
             self._take_back(len(bodies))
             raise
         self._torn = 0
+        return parts
 
     def _write_whole(self, records: Iterable[bytes]) -> None:
         """Write records that have their numbers; all of them or, on `OSError`, none."""
@@ -373,16 +385,17 @@ class SessionLog:
         return lifecycle(self.session_id, "recording_gap", data)
 
 
-def _take_turn(folder: int) -> None:
-    """Wait for the sessions that start at the same time, each of which is done in an instant.
+def take_turn(fd: int) -> bool:
+    """Wait for the lock of what sessions that start or end at the same time share; return whether it is ours.
 
-    Not for ever: a process that was stopped with the lock in its hands must not hold up this session's end. Without
-    it, the link may lead to another of the newest sessions.
+    Each of them is done in an instant. Not for ever: a process that was stopped with the lock in its hands must not
+    hold up this session's end. Without the lock, ``latest.jsonl`` may lead to another of the newest sessions.
     """
     for _ in range(200):
         try:
-            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             time.sleep(0.005)
         else:
-            return
+            return True
+    return False
