@@ -25,6 +25,7 @@ from proxy.setting_types import (
     Level,
     Mode,
     Number,
+    OnOff,
     Origins,
     Path,
     Patterns,
@@ -162,6 +163,18 @@ class Storage(Section, frozen=True):
     backup_enabled: Annotated[Flag, "Whether copies of the logs are made."] = False
     backup_interval: Annotated[Seconds, "Time between two copies."] = 86400
     backups_kept: Annotated[Whole, Meta(ge=1, le=100_000), "Copies that are kept: beyond, the oldest go."] = 7
+    seal: Annotated[OnOff, "As `--seal`."] = "off"
+
+
+class Seal(Section, frozen=True):
+    """Where the seals of sessions go besides `seals.jsonl`."""
+
+    send_to: Annotated[
+        Url | None,
+        "Where each line of `seals.jsonl` is posted, and the newest checkpoint of live sessions each minute; none:"
+        " nowhere.",
+    ] = None
+    journal: Annotated[Flag, "Whether the same goes to the journal of systemd."] = False
 
 
 class Logging(Section, frozen=True):
@@ -274,6 +287,7 @@ class Settings(Section, frozen=True):
     policy: PolicyInForce = PolicyInForce()
     security: Security = Security()
     storage: Storage = Storage()
+    seal: Seal = Seal()
     logging: Logging = Logging()
     alerts: Alerts = Alerts()
     compliance: Compliance = Compliance()

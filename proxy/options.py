@@ -87,6 +87,14 @@ OPTIONS = {
             "permission rules in force for the session, see docs/policy.md",
             key="policy.file",
         ),
+        Option(
+            "seal",
+            "on|off",
+            "on: checkpoints in the log that show later changes, see docs/seal.md (default: off)",
+            default="off",
+            choices=("on", "off"),
+            key="storage.seal",
+        ),
         Option("session-name", "NAME", "a label for the session"),
         # Without a variable: a wrapper would give its own session's id to whatever its command wraps.
         Option(

@@ -141,13 +141,12 @@ FieldNames = Annotated[
 NEVER = kind(parse=_never)
 Wait = Annotated[Seconds | None, NEVER]
 # YAML takes bare `on` and `off` for true and false.
-Redact = Annotated[
-    Literal["on", "strict", "off"],
-    kind(
-        parse=lambda value: {True: "on", False: "off"}[value] if isinstance(value, bool) else value,
-        also={"type": "boolean"},
-    ),
-]
+_ON_OR_OFF = kind(
+    parse=lambda value: {True: "on", False: "off"}[value] if isinstance(value, bool) else value,
+    also={"type": "boolean"},
+)
+Redact = Annotated[Literal["on", "strict", "off"], _ON_OR_OFF]
+OnOff = Annotated[Literal["on", "off"], _ON_OR_OFF]
 Mode = Annotated[
     Literal["observe", "enforce", "off"],
     kind(parse=lambda value: "off" if value is False else value, also={"const": False}),

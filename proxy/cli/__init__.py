@@ -170,6 +170,7 @@ class _Session:
             "patterns": listed(chosen, "redaction.patterns"),
             "fields": listed(chosen, "redaction.fields"),
             "is_reserved": self._is_reserved,
+            "seal": chosen["seal"],
         }
 
     def _ensure_server(self) -> None:

@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import hashlib
 import os
 import sys
 from typing import BinaryIO
@@ -10,8 +11,10 @@ from proxy.cli.errors import UsageError, complain
 from proxy.cli.terminal import progress
 from proxy.events.formatting import quantity
 from proxy.redaction import Redactor
-from proxy.redaction.recorded import without_credentials
+from proxy.redaction.recorded import unsealed, without_credentials
 from proxy.sessions import catalogue
+from proxy.sessions.sealing import add_seal, is_sealed
+from proxy.upkeep.verification import first_session_id
 
 
 def redact_options(parser: argparse.ArgumentParser) -> None:
@@ -39,7 +42,8 @@ def run(args: argparse.Namespace) -> int:
     found = catalogue.find(args.data_dir, args.session)
     output = args.output or f"{found.session_id}.redacted.jsonl"
     redactor = Redactor(args.redact, patterns=args.patterns, fields=args.fields)
-    replaced = left_out = 0
+    replaced = left_out = size = records = 0
+    summed = hashlib.sha256()
     with (
         open(found.path, "rb") as log,
         _opened(output) as copy,
@@ -52,8 +56,15 @@ def run(args: argparse.Namespace) -> int:
             except ValueError:  # torn, or no record: there is no telling what is in it
                 left_out += 1
                 continue
-            copy.write(clean + b"\n")
+            clean = unsealed(clean) + b"\n"
+            copy.write(clean)
             replaced += count
+            summed.update(clean)
+            size, records = size + len(clean), records + 1
+    if is_sealed(found.path):
+        session_id = first_session_id(found.path) or found.session_id
+        about = {"session_id": session_id, "copy": "redacted", "bytes": size, "records": records}
+        add_seal(args.data_dir, {**about, "sha256": summed.hexdigest()})
     if left_out:
         complain(f"{quantity(left_out, 'line')} that are no records were left out", 0, sys.stderr)
     if output != "-":

@@ -31,6 +31,8 @@ GROUPS = {
         "config": ("settings", "check the settings, or show where each comes from"),
         "token": ("token", "make, list and revoke tokens for the server"),
         "alert": ("alert", "try out the webhook that alerts are posted to"),
+        "verify": ("seal", "whether sealed logs are what was written, and what they lack"),
+        "seal": ("seal", "sign what a session's log is"),
         "redact": ("redact", "write a copy of a session's log without credentials"),
         "export": ("export", "send a session's traces to OpenTelemetry"),
         "prune": ("upkeep", "remove sessions that have expired"),

@@ -18,10 +18,9 @@ from proxy.following.files import ConfigFolder, config_folder
 from proxy.following.registry import is_of
 from proxy.following.session import FollowedSession
 from proxy.redaction import Redactor
-from proxy.sessions import process
+from proxy.sessions import log_class, process
 from proxy.sessions.record import FORMAT, lifecycle
 from proxy.sessions.watch import Watch
-from proxy.sessions.writer import SessionLog
 
 TYPE_CHECKING = False  # see `proxy.sessions.process`
 if TYPE_CHECKING:
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from proxy.following.registry import Registration
     from proxy.following.transcript import Transcript
     from proxy.sessions.record import Body
+    from proxy.sessions.writer import SessionLog
 
 __all__ = ["Recorder", "Settings", "record"]
 
@@ -53,7 +53,17 @@ _LONGEST_LINE = 1 << 28
 class Settings:
     """What the user chose for the session."""
 
-    __slots__ = ("data_dir", "fields", "is_reserved", "mode", "name", "patterns", "redact", "session_id")
+    __slots__ = (
+        "data_dir",
+        "fields",
+        "is_reserved",
+        "mode",
+        "name",
+        "patterns",
+        "redact",
+        "seal",
+        "session_id",
+    )
 
     def __init__(
         self,
@@ -66,10 +76,11 @@ class Settings:
         patterns: Sequence[str] = (),
         fields: Sequence[str] = (),
         is_reserved: bool = False,
+        seal: str = "off",
     ) -> None:
         """``mode``: ``record``, or ``status`` for states alone; ``redact``, ``patterns``, ``fields``: as by `Redactor`.
 
-        ``is_reserved``: the log is there, and empty.
+        ``is_reserved``: the log is there, and empty. ``seal``: ``on`` or ``off``.
         """
         self.session_id = session_id
         self.data_dir = data_dir
@@ -79,6 +90,7 @@ class Settings:
         self.patterns = patterns
         self.fields = fields
         self.is_reserved = is_reserved
+        self.seal = seal
 
 
 def record(settings: Settings, command: Command, failed: int, on_recorded: Callable[[], None]) -> NoReturn:
@@ -95,7 +107,7 @@ def record(settings: Settings, command: Command, failed: int, on_recorded: Calla
             redactor = Redactor(settings.redact, patterns=settings.patterns, fields=settings.fields)
             started, redacted = _started(settings, command, config_dir, redactor)
             body = lifecycle(settings.session_id, "session_started", started, redacted)
-            log = SessionLog(
+            log = log_class(settings.seal)(
                 settings.data_dir, settings.session_id, body, is_reserved=settings.is_reserved, look_s=0.0
             )  # nobody waits for a record, and the next one may be an hour away
             log.try_append([])
@@ -335,7 +347,7 @@ class Recorder:
                 "bytes": sum(one.skipped_bytes for one in transcripts),
             },
         }
-        self._say([lifecycle(self._session.session_id, "session_ended", data)])
+        self._log.append_end(data)
         self._log.close()
 
     def _how_it_ended(self) -> dict[str, Any]:
@@ -380,6 +392,7 @@ def _started(
         "validation": "off",
         "redact": settings.redact,
         "redaction": {"patterns": list(settings.patterns), "fields": list(settings.fields)},
+        **({"seal": "on"} if settings.seal == "on" else {}),
         "versions": {"claude_proxy": __version__, "python": sys.version.split()[0]},
         "streams": {
             name: {"kind": "terminal", "relayed": False, "declared_messages": False}

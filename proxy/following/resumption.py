@@ -17,11 +17,10 @@ from proxy.following.recorder import Recorder
 from proxy.following.session import FollowedSession
 from proxy.following.transcript import timestamp_us
 from proxy.redaction import Redactor
-from proxy.sessions import catalogue, detached, process
+from proxy.sessions import catalogue, detached, log_class, process
 from proxy.sessions.identity import log_path
 from proxy.sessions.reader import Entry, LogReader
 from proxy.sessions.record import lifecycle
-from proxy.sessions.writer import SessionLog
 
 TYPE_CHECKING = False  # see `proxy.sessions.process`
 if TYPE_CHECKING:
@@ -174,7 +173,8 @@ class _Log:
         assert self._last is not None
         started, session_id = self.started, self._first.session_id
         data_dir = os.path.dirname(os.path.dirname(os.path.abspath(self.path)))
-        log = SessionLog(data_dir, session_id, lifecycle(session_id, "session_started", started), look_s=0.0)
+        body = lifecycle(session_id, "session_started", started)
+        log = log_class(started.get("seal"))(data_dir, session_id, body, look_s=0.0)
         log.take_over(fd, self._last.seq, timestamp_us(self._last.ts) or 0)
         command = self._command(started, timestamp_us(self._first.ts) or 0)
         config_dir = self._status.get("config_dir") or started.get("config_dir") or "/nonexistent"

@@ -20,9 +20,9 @@ from proxy.relay.memory import reuse_large_blocks
 from proxy.relay.pump import WAKE, Pump
 from proxy.relay.recording import StreamRecorder, TextRecorder
 from proxy.relay.supervisor import DELIVERED, NO, YES, take
+from proxy.sessions import log_class
 from proxy.sessions.process import boot_ns, described_exit, is_stopped
 from proxy.sessions.record import FORMAT, lifecycle
-from proxy.sessions.writer import SessionLog
 
 _STALLS_MS = 1000
 """How often it is looked for streams that nobody takes, while descendants of the command hold them."""
@@ -52,6 +52,7 @@ class Settings:
         "patterns",
         "policy",
         "redact",
+        "seal",
         "session_id",
         "validation",
     )
@@ -69,6 +70,7 @@ class Settings:
         is_reserved: bool = False,
         act: str = "off",
         policy: Mapping[str, Any] | None = None,
+        seal: str = "off",
     ) -> None:
         """``validation`` is ``observe``, ``enforce`` or ``off``, ``redact`` is ``on``, ``strict`` or ``off``.
 
@@ -76,6 +78,7 @@ class Settings:
         ``is_reserved``: the log is there, and empty. ``act`` is ``off``, ``restrain`` or ``full``.
         ``policy``: the ``permissions`` that are to be in force, and the ``sha256`` of their file; whether they are only
         to be reported (``shadow``), and what becomes of the session if they cannot be put in force (``on_failure``).
+        ``seal`` is ``on`` or ``off``.
         """
         self.session_id = session_id
         self.data_dir = data_dir
@@ -86,6 +89,7 @@ class Settings:
         self.fields = fields
         self.act = act
         self.policy = policy
+        self.seal = seal
         self.is_reserved = is_reserved
 
 
@@ -133,8 +137,10 @@ class Relay:
             )
         if settings.policy is not None:
             data["policy"] = dict(settings.policy)
+        if settings.seal == "on":
+            data["seal"] = "on"
         started = lifecycle(settings.session_id, "session_started", data, redacted)
-        self._log = SessionLog(
+        self._log = log_class(settings.seal)(
             settings.data_dir, settings.session_id, started, is_reserved=settings.is_reserved
         )
         self._log.append([])
@@ -160,7 +166,7 @@ class Relay:
         self._wait()
         if self._acting is not None:
             self._acting.end()
-        self._log.append([lifecycle(self._settings.session_id, "session_ended", self._ended())])
+        self._log.append_end(self._ended())
         self._log.close()
         self._report()
 

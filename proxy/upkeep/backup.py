@@ -5,6 +5,7 @@ Rules it lives by:
 * A copy is there whole and verified, or not at all: it is written beside its place, read back from the disk, compared
   with what was read from the logs, and only then given its name.
 * No writer is disturbed. A log that is being written is copied up to its last whole line.
+* Seals and signatures go with the logs. They are copied first, so that no log is missing of which there is a seal.
 * The index is left out: it is a cache, and made again from the logs.
 * A copy never takes the room that sessions need for being recorded, and old copies go only after a new one is there.
 * Names are in the order of making, also after the clock was set back.
@@ -26,7 +27,8 @@ from typing import IO
 from proxy import __version__
 from proxy.events.formatting import error_message
 from proxy.sessions import catalogue, firings
-from proxy.sessions.identity import LATEST, LOG_SUFFIX, log_path, sessions_dir
+from proxy.sessions.identity import LATEST, LOG_SUFFIX, SIGNATURE_SUFFIX, sessions_dir
+from proxy.sessions.sealing import seals_path
 from proxy.store.space import free_bytes
 
 __all__ = [
@@ -181,13 +183,16 @@ def _write(data_dir: str, partial: str, room: Room) -> int:
     with open(fd, "wb") as file:
         with tarfile.open(fileobj=file, mode="w:gz", compresslevel=3) as archive:
             archive.copybufsize = _PIECE  # type: ignore[attr-defined]
+            paths = {os.path.basename(seals_path(data_dir)): seals_path(data_dir)}
             for session_id in logs:
-                name = f"sessions/{session_id}{LOG_SUFFIX}"
-                with contextlib.suppress(FileNotFoundError):  # it has expired meanwhile
-                    files[name] = _add(archive, name, log_path(data_dir, session_id), room)
-                name = f"sessions/{session_id}{firings.SUFFIX}"
-                with contextlib.suppress(FileNotFoundError):  # few sessions have that
-                    files[name] = _add(archive, name, firings.path_of(data_dir, session_id), room)
+                for suffix in (firings.SUFFIX, LOG_SUFFIX + SIGNATURE_SUFFIX, LOG_SUFFIX):
+                    name = session_id + suffix
+                    paths[f"sessions/{name}"] = os.path.join(sessions_dir(data_dir), name)
+            for name, path in paths.items():
+                with contextlib.suppress(
+                    FileNotFoundError
+                ):  # few have all of it; or it has expired meanwhile
+                    files[name] = _add(archive, name, path, room)
             _add_latest(archive, data_dir, files)
             _add_manifest(archive, files)
         file.flush()
@@ -195,7 +200,7 @@ def _write(data_dir: str, partial: str, room: Room) -> int:
         if hasattr(os, "posix_fadvise"):  # so that what follows reads what is on the disk
             os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
     _verify(partial, files, room)
-    return sum(name.endswith(LOG_SUFFIX) for name in files)
+    return sum(name.startswith("sessions/") and name.endswith(LOG_SUFFIX) for name in files)
 
 
 def _add(archive: tarfile.TarFile, name: str, path: str, room: Room) -> tuple[int, str]:

@@ -15,12 +15,14 @@ import os
 import shutil
 import tarfile
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO, Any
 
 from proxy.events.formatting import error_message
 from proxy.sessions import catalogue, firings
-from proxy.sessions.identity import LATEST, LOG_SUFFIX, sessions_dir
+from proxy.sessions.identity import LATEST, LOG_SUFFIX, SIGNATURE_SUFFIX, sessions_dir
+from proxy.sessions.sealing import SEALS, seals_path
 from proxy.store.embedded.database import FILES, index_path
 from proxy.upkeep.backup import MANIFEST, BackupError, Room, read_to_end
 
@@ -62,7 +64,9 @@ def restore(archive: str, data_dir: str) -> Restored:
             shutil.rmtree(beside, ignore_errors=True)
     except OSError as error:
         raise BackupError(f"nothing was restored: {error_message(error)}") from error
-    logs = [size for name, (size, _) in sums.items() if name.endswith(LOG_SUFFIX)]
+    logs = [
+        size for name, (size, _) in sums.items() if name.startswith("sessions/") and name.endswith(LOG_SUFFIX)
+    ]
     return Restored(len(logs), sum(logs))
 
 
@@ -100,13 +104,13 @@ def _unpack(archive: str, beside: str) -> dict[str, tuple[int, str]]:
 def _is_allowed(member: tarfile.TarInfo) -> bool:
     if not member.isreg() or member.issparse():
         return False
-    if member.name == MANIFEST:
+    if member.name in (MANIFEST, SEALS):
         return True
     folder, _, name = member.name.partition("/")
-    session_id, suffix = os.path.splitext(name)
+    session_id, dot, suffix = name.partition(".")
     return (
         folder == "sessions"
-        and suffix in (LOG_SUFFIX, firings.SUFFIX)
+        and dot + suffix in (LOG_SUFFIX, LOG_SUFFIX + SIGNATURE_SUFFIX, firings.SUFFIX)
         and name != LATEST
         and catalogue.is_session_id(session_id)
     )
@@ -143,11 +147,46 @@ def _link_newest(beside: str) -> None:
         os.symlink(logs[0] + LOG_SUFFIX, os.path.join(sessions_dir(beside), LATEST))
 
 
+@contextlib.contextmanager
+def _seals_in_place(beside: str, data_dir: str) -> Iterator[None]:
+    """Give the seals their place, before the logs have theirs; put back what was there if these do not get it.
+
+    BackupError: there are others already.
+    """
+    path, fresh, before = seals_path(data_dir), os.path.join(beside, SEALS), os.path.join(beside, "before")
+    there, restored = _content(path), _content(fresh)
+    if there.startswith(restored):
+        yield
+        return
+    if not restored.startswith(there):
+        raise BackupError(f"{path} has the seals of other sessions; give an empty directory")
+    with contextlib.suppress(FileNotFoundError):
+        os.link(path, before)
+    os.rename(fresh, path)
+    try:
+        yield
+    except OSError:
+        if os.path.exists(before):
+            os.rename(before, path)
+        else:
+            os.unlink(path)
+        raise
+
+
+def _content(path: str) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except FileNotFoundError:
+        return b""
+
+
 def _put_in_place(beside: str, data_dir: str) -> None:
     for suffix in FILES:  # of no sessions, as there are none
         with contextlib.suppress(FileNotFoundError):
             os.unlink(index_path(data_dir) + suffix)
     with contextlib.suppress(FileNotFoundError):
         os.unlink(os.path.join(sessions_dir(data_dir), LATEST))  # a link to nothing
-    # Fails when a session has begun meanwhile: its folder is not empty.
-    os.rename(sessions_dir(beside), sessions_dir(data_dir))
+    with _seals_in_place(beside, data_dir):
+        # Fails when a session has begun meanwhile: its folder is not empty.
+        os.rename(sessions_dir(beside), sessions_dir(data_dir))

@@ -7,6 +7,7 @@ Rules it lives by:
   an end that was written to within the hour stays too: a file system may have no locks.
 * A log is removed whole, at once, by its name; the index follows its logs and takes out the rows in one transaction.
   Whatever kills us in between, the next look of the index finds what is missing.
+* Of a sealed session that goes there is a line in ``seals.jsonl``: it is not missing.
 * A moment in the future, as after a clock that was set back, is no age: such a session stays.
 """
 
@@ -18,7 +19,9 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from proxy.sessions import catalogue, firings
-from proxy.sessions.identity import LATEST, LOG_SUFFIX, log_path, sessions_dir
+from proxy.sessions.identity import LATEST, LOG_SUFFIX, SIGNATURE_SUFFIX, log_path, sessions_dir
+from proxy.sessions.record import rfc3339
+from proxy.sessions.sealing import add_seal, is_sealed
 from proxy.store.embedded.database import index_path
 from proxy.store.embedded.indexer import Indexer
 
@@ -91,8 +94,7 @@ def prune(
             break
         try:
             if not dry_run:
-                os.unlink(log_path(data_dir, expired.session_id))
-                firings.remove(data_dir, expired.session_id)
+                _remove(data_dir, expired.session_id, now_s)
         except FileNotFoundError:
             pass  # somebody else has removed it
         except OSError as error:
@@ -103,6 +105,20 @@ def prune(
         _mend_latest(data_dir)
     size = sum(log.size for log in logs) - sum(expired.bytes for expired in removed)
     return Pruned(removed, failed, len(logs) - len(removed), size)
+
+
+def _remove(data_dir: str, session_id: str, now_s: float) -> None:
+    path = log_path(data_dir, session_id)
+    signature = path + SIGNATURE_SUFFIX
+    gone = {"session_id": session_id, "removed_by": "retention", "removed": rfc3339(int(now_s * 1e9))}
+    # First, so that nothing that kills us in between makes it missing; on a full disk, as soon as there is room.
+    is_told = not (is_sealed(path) or os.path.exists(signature)) or add_seal(data_dir, gone)
+    os.unlink(path)
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(signature)
+    firings.remove(data_dir, session_id)
+    if not is_told:
+        add_seal(data_dir, gone)
 
 
 def forget_in_index(data_dir: str) -> None:

@@ -673,3 +673,31 @@ def test_the_schema_that_output_is_to_keep_is_told() -> None:
     (command,) = [event.data["command"] for event in events if event.event_type == "command_received"]
     assert command["json_schema"] == schema
     assert full.judgement("commands.json", json.dumps(command).encode()).verdict == "valid"
+
+
+@pytest.mark.parametrize("mode", ["relayed", "followed"])
+def test_checkpoints_say_nothing_of_the_session(mode: str) -> None:
+    """A sealed session has the events, state and figures that it has without seals, and is over when it is."""
+    logs = []
+    for is_sealed in (False, True):
+        maker = LogMaker(start_us=START_US)
+
+        def seal(maker: LogMaker = maker, is_sealed: bool = is_sealed) -> bytes:
+            if is_sealed:
+                return maker.life("checkpoint", bytes=1, records=1, sha256="0" * 64)
+            maker.now_us += maker.step_us
+            return b""
+
+        log = maker.started(**({"mode": mode} if mode == "followed" else {})) + seal()
+        log += (
+            maker.lines("stdin", {"type": "user", "message": {"role": "user", "content": "hello"}}) + seal()
+        )
+        log += maker.lines("stdout", assistant({"type": "text", "text": "hi"}), result(0.1)) + seal()
+        logs.append(interpreted(log + maker.ended()))
+    (plain, session), (sealed, other) = logs
+
+    def told(events: list[Event]) -> list[object]:
+        return [(event.event_type, event.timestamp_us) for event in events]
+
+    assert told(plain) == told(sealed)
+    assert (session.standing.state, session.figures) == (other.standing.state, other.figures)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
@@ -13,9 +14,12 @@ import pytest
 
 from proxy.following.resumption import resume
 from proxy.sessions import catalogue
+from proxy.upkeep.seals import read_seals
+from proxy.upkeep.verification import verify
 from tests.following.rig import Interactive, prompts, recorder_of, statuses
 from tests.relay.wrapper import BOUND_S, Running, ends
 from tests.sessions.logs import read_log
+from tests.sessions.test_sealing import checked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -220,3 +224,30 @@ def test_what_is_no_followed_log_is_left_alone(tmp_path: Path, content: bytes) -
     resume(str(path), BOUND_S)
     assert path.read_bytes() == content
     resume(str(tmp_path / "missing.jsonl"), BOUND_S)
+
+
+def test_a_sealed_log_is_gone_on_with(session: Interactive) -> None:
+    """An interactive session is sealed like any other, and so is what its next recorder adds."""
+    command = session.begin(options=["--interactive", "record", "--seal", "on"])
+    session.claude.register(command.pid, "busy")
+    session.claude.say("first")
+    session.until_recorded("first")
+    kill_recorder(session)
+    path = session.logs()[0]
+    with path.open("ab") as file:
+        file.write(b'{"seq":9,"ts":"20')
+    session.claude.say("second")
+    assert prompts(resumed(session)) == ["first", "second"]
+    command.kill()
+    command.wait(BOUND_S)
+    session.until_ended()
+    with path.open("rb") as log:
+        fcntl.flock(log, fcntl.LOCK_SH)  # granted when the recorder is gone
+    assert checked(path) >= 3
+    verdict = verify(path.stem, str(path), [seal for _, seal in read_seals(seals_of(path)).lines])
+    assert verdict.integrity == "whole"
+
+
+def seals_of(log: Path) -> bytes:
+    """Return the content of ``seals.jsonl``."""
+    return (log.parents[1] / "seals.jsonl").read_bytes()

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from proxy.upkeep.seals import newest_checkpoint, read_seals
+from proxy.upkeep.verification import verify
 from tests.relay.wrapper import Running, Wrapper, finish, read_exactly, read_line, write_all
 from tests.sessions.logs import read_log, read_log_bytes
 
@@ -223,3 +225,38 @@ def test_a_slow_disk_keeps_the_order(wrapper: Wrapper) -> None:
         with wrapper.paths()[0].open("rb") as log, pytest.raises(BlockingIOError):
             fcntl.flock(log, fcntl.LOCK_SH | fcntl.LOCK_NB)
         assert running.end() == 0
+
+
+@pytest.mark.parametrize("what", ["full", "removed", "replaced", "removed at the end"])
+def test_no_failure_of_the_disk_is_taken_for_a_change(tmp_path: Path, what: str) -> None:
+    """A sealed log that the disk, its owner or an editor interfered with is whole, and says what it lacks."""
+    with small_disk(tmp_path / "disk") if what == "full" else contextlib.nullcontext(tmp_path) as disk:
+        wrapper = Wrapper(disk / "data")
+        with wrapper.start("cat", options=["--seal", "on"]) as running:
+            exchange(running)
+            (path,) = wrapper.paths()
+            seen = newest_checkpoint(str(path))
+            match what:
+                case "full":
+                    with contextlib.suppress(OSError):
+                        (disk / "ballast").write_bytes(b"." * 65536)
+                    for _ in range(50):
+                        exchange(running)
+                    (disk / "ballast").unlink()
+                case "replaced":
+                    subprocess.run(["sed", "-i", "s/nothing like this/at all/", path], check=True)
+                case _:
+                    path.unlink()
+            while what == "removed" and not path.exists():  # a deletion is noticed within a moment
+                exchange(running)
+            if what != "removed at the end":
+                exchange(running)
+            assert running.end() == 0
+        wrapper.finished_log()
+        content = (wrapper.data_dir / "seals.jsonl").read_bytes()
+        seals = [seal for _, seal in read_seals(content).lines]
+        verdict = verify(path.stem, str(path), seals, [seen] if seen else [])
+    assert seen
+    assert (len(seals), verdict.integrity.split()[0]) == (1, "whole")
+    assert verdict.completeness
+    assert verdict.completeness.gaps >= 1

@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from proxy.upkeep.verification import verify
 from tests.relay.wrapper import BOUND_S, Running, Wrapper, ends, read_some, write_all
+from tests.sessions.test_sealing import checked
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,13 +48,15 @@ def load(chance: random.Random) -> list[bytes]:
 class Victim:
     """One wrapped echo under load, and what either side of the wrapper received."""
 
-    def __init__(self, wrapper: Wrapper, claude: Path, chance: random.Random) -> None:
+    def __init__(
+        self, wrapper: Wrapper, claude: Path, chance: random.Random, *, sealed: bool = False
+    ) -> None:
         self.wrapper = wrapper
         self.lines = load(chance)
         self.by_command = wrapper.data_dir.with_suffix(".received")
         command = [str(claude), "-c", f"exec tee {self.by_command}", "claude", *STREAM_JSON]
         mode = chance.choice(["observe", "observe", "enforce", "off"])
-        options = ["--validation", mode]
+        options = ["--validation", mode, "--seal", "on" if sealed else "off"]
         self.running: Running = wrapper.start(*command, options=options, stderr=subprocess.DEVNULL)
         self.by_caller = b""
         self._feeder = threading.Thread(target=self._feed)
@@ -133,3 +137,26 @@ def test_killed_while_it_starts(tmp_path: Path, claude: Path, steps: int) -> Non
             os.sched_yield()
         victim.kill("wrapper")
         victim.check("start")
+
+
+KILLED_WHILE_SEALED = 60
+"""About half a minute; more are tried by hand, with other numbers."""
+
+
+@pytest.mark.parametrize("group", [0, pytest.param(1, marks=pytest.mark.slow)])
+def test_no_checkpoint_is_wrong_whenever_a_sealed_session_is_killed(
+    tmp_path: Path, claude: Path, group: int
+) -> None:
+    """What a checkpoint says is before it, is, and a wrapper that died is no alarm."""
+    for seed in range(5) if group == 0 else range(5, KILLED_WHILE_SEALED):
+        chance = random.Random(seed)
+        whom = chance.choice(["wrapper", "relay", "both"])
+        size = chance.choice([1, chance.randrange(1, 5000), chance.randrange(1, 1_500_000)])
+        victim = Victim(Wrapper(tmp_path / str(seed)), claude, chance, sealed=True)
+        with victim.running:
+            victim.read(size)
+            victim.kill(whom)
+            victim.check(whom)
+        for path in victim.wrapper.paths():
+            checked(path)
+            assert verify(path.stem, str(path), []).integrity.startswith("whole")

@@ -20,6 +20,7 @@ from typing import Any
 
 from proxy.events.vocabulary import STATES
 from proxy.protocol import library
+from proxy.sessions import log_class
 from proxy.sessions.identity import new_session_id
 from proxy.sessions.record import END, FORMAT, Body, lifecycle
 from proxy.sessions.writer import SessionLog
@@ -46,8 +47,11 @@ class _Open:
 class Recordings:
     """The sessions that clients have started and not stopped. Safe to use from several threads."""
 
-    def __init__(self, data_dir: str, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, data_dir: str, clock: Callable[[], float] = time.monotonic, *, seal: str = "off"
+    ) -> None:
         self._data_dir = data_dir
+        self._seal = seal
         self._clock = clock
         self._open: dict[str, _Open] = {}
         self._turn = threading.Lock()
@@ -56,7 +60,11 @@ class Recordings:
         """Begin a session and return its id. CannotRecordError when its log cannot be made."""
         session_id = new_session_id()
         data = {"format": FORMAT, "kind": "monitoring", "name": name, "capture_options": options}
-        log = SessionLog(self._data_dir, session_id, lifecycle(session_id, "session_started", data))
+        if self._seal == "on":
+            data["seal"] = "on"
+        log = log_class(self._seal)(
+            self._data_dir, session_id, lifecycle(session_id, "session_started", data)
+        )
         with self._turn:
             if not log.append([]):
                 log.close()
@@ -100,7 +108,7 @@ class Recordings:
                 "counts": {"api": {"posted": session.posted}},
             }
             # On a full disk it stays without an end, and counts as crashed.
-            session.log.append([lifecycle(session_id, "session_ended", data)])
+            session.log.append_end(data)
             session.log.close()
 
     def stop_idle(self, idle_s: float) -> None:

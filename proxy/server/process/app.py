@@ -110,7 +110,7 @@ async def _started(data_dir: str, settings: Settings, custom: CustomSchemas) -> 
         settings,
         store,
         hub,
-        Recordings(data_dir),
+        Recordings(data_dir, seal=settings.storage.seal),
         asyncio.Semaphore(settings.validation.concurrent_validations),
         pool,
         custom,

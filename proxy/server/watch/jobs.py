@@ -15,6 +15,7 @@ from proxy.config import Settings
 from proxy.server.base.journal import journal
 from proxy.server.rules.enforcement import Enforcement
 from proxy.server.shared import Shared
+from proxy.server.watch.heads import Heads
 from proxy.server.watch.machine import Processors, system_figures
 from proxy.server.watch.metrics import Metrics
 from proxy.server.watch.watchman import Watchman
@@ -48,6 +49,9 @@ async def run_jobs(shared: Shared, metrics: Metrics) -> None:
         loop.call_soon_threadsafe(watchman.rule_fired, session_id, occasion, text)
 
     enforcement = Enforcement(shared, rule_fired)
+    heads = Heads(
+        shared.data_dir, shared.settings.seal, lambda: [session.session_id for session in shared.running()]
+    )
 
     async def expire() -> float:
         return await asyncio.to_thread(expiry.look, stopping.is_set)
@@ -57,6 +61,11 @@ async def run_jobs(shared: Shared, metrics: Metrics) -> None:
         watchman.note_trouble("backup", copies.trouble)
         return pause
 
+    async def send_seals() -> float:
+        pause = await heads.look()
+        watchman.note_trouble("seals", heads.trouble)
+        return pause
+
     async def log_figures() -> float:
         figures = await asyncio.to_thread(system_figures, shared.data_dir, processors)
         journal.info("system.figures_taken", **figures)
@@ -64,7 +73,7 @@ async def run_jobs(shared: Shared, metrics: Metrics) -> None:
 
     try:
         async with asyncio.TaskGroup() as group:
-            jobs = {"retention": expire, "backup": copy, "figures": log_figures}
+            jobs = {"retention": expire, "backup": copy, "seals": send_seals, "figures": log_figures}
             if shared.settings.rules.named:
                 jobs["rules"] = enforcement.look
             for name, job in jobs.items():

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from proxy.server.shared import Shared
     from proxy.server.watch.metrics import Metrics
 
-__all__ = ["Watchman"]
+__all__ = ["Watchman", "replace_file"]
 
 _LOOK_S = 5.0
 _QUIET_US = 600 * 1_000_000
@@ -259,7 +259,7 @@ class Watchman:
     def _remember(self) -> None:
         # Not in a thread: between the webhook's answer and this, nothing may be cancelled. It is a small file.
         try:
-            _replace(self._path, msgspec.json.encode(self._memory))
+            replace_file(self._path, msgspec.json.encode(self._memory))
             self._is_unwritable = False
         except OSError as error:
             # Alerts are sent all the same; after a restart some may be told again.
@@ -268,7 +268,7 @@ class Watchman:
             self._is_unwritable = True
 
 
-def _replace(path: str, content: bytes) -> None:
+def replace_file(path: str, content: bytes) -> None:
     """Give a file another content, at once."""
     fresh = f"{path}.partial"
     try:

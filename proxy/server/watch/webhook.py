@@ -1,4 +1,4 @@
-"""Tells a webhook of alerts: one JSON object each, with ``text`` and ``timestamp``, as Slack and others take it."""
+"""Posts JSON to a webhook: an alert is an object with ``text`` and ``timestamp``, as Slack and others take it."""
 
 import socket
 from types import TracebackType
@@ -25,8 +25,9 @@ class RefusedError(NotTakenError):
 class Webhook:
     """A place where alerts are posted; to be used with ``async with``."""
 
-    def __init__(self, url: str, timeout_s: float = _TIMEOUT_S) -> None:
-        self._url = url
+    def __init__(self, url: str, timeout_s: float = _TIMEOUT_S, *, key: str = "alerts.webhook_url") -> None:
+        """``key``: the setting that ``url`` comes from."""
+        self._url, self._key = url, key
         self._timeout_s = timeout_s
 
     async def __aenter__(self) -> Self:
@@ -43,18 +44,23 @@ class Webhook:
         await self._http.close()
 
     async def post(self, alert: Alert) -> None:
-        """Tell of an alert, once.
+        """Tell of an alert, once. Raises as `post_body`."""
+        await self.post_body(
+            {
+                "text": alert.text,
+                "timestamp": alert.timestamp,
+                "kind": alert.kind,
+                "session_id": alert.session_id,
+                "host": socket.gethostname(),
+            }
+        )
+
+    async def post_body(self, body: object) -> None:
+        """Post a value as JSON, once.
 
         Raises:
             NotTakenError: there was no answer in time, or none that says that it was taken.
         """
-        body = {
-            "text": alert.text,
-            "timestamp": alert.timestamp,
-            "kind": alert.kind,
-            "session_id": alert.session_id,
-            "host": socket.gethostname(),
-        }
         try:
             # Not where another address leads to: what is posted is for this one. The answer's body says nothing to us.
             async with self._http.post(self._url, json=body, allow_redirects=False) as response:
@@ -69,4 +75,4 @@ class Webhook:
             return
         if status in _TRY_AGAIN or status >= 500:
             raise NotTakenError(f"the webhook answered {status}")
-        raise RefusedError(f"the webhook answered {status}; is alerts.webhook_url right?")
+        raise RefusedError(f"the webhook answered {status}; is {self._key} right?")

@@ -316,7 +316,7 @@ async def test_a_full_disk_costs_the_memory_and_no_alert(
 
     async with watching(tmp_path) as watch:
         await watch.look()
-        monkeypatch.setattr(watchman, "_replace", full)
+        monkeypatch.setattr(watchman, "replace_file", full)
         fails(tmp_path, "one")
         await watch.look()
         assert len(await watch.told(1)) == 1

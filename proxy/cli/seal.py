@@ -1,0 +1,228 @@
+"""``claude-proxy seal`` and ``verify``: sign what a log is, and tell whether it still is that."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from proxy.cli.arguments import examples
+from proxy.cli.errors import UsageError, complain
+from proxy.cli.terminal import printable
+from proxy.events.formatting import error_message, quantity
+from proxy.sessions import catalogue
+from proxy.sessions.identity import SIGNATURE_SUFFIX, log_path
+from proxy.sessions.sealing import seals_path
+from proxy.upkeep.seals import Seal, Seals, read_seals
+from proxy.upkeep.signatures import SignatureError, sign, signed_by
+from proxy.upkeep.verification import Completeness, Verdict, first_session_id, seal_log, verify
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator
+
+_URL_S = 30
+_MOST_BYTES = 1 << 30
+
+
+def seal_options(parser: argparse.ArgumentParser) -> None:
+    """Say what the subcommand takes."""
+    parser.description = (
+        "Add the line of a session that is over to DATA_DIR/seals.jsonl, if it has none; with --key sign that line"
+        " with ssh-keygen, into a file .sig beside the log. See docs/seal.md."
+    )
+    parser.add_argument("session", metavar="SESSION", help="as for `show`")
+    parser.add_argument(
+        "--key",
+        metavar="FILE",
+        help="an SSH key: a private one, or a public one whose private one an agent has",
+    )
+    parser.epilog = examples("seal latest --key ~/.ssh/id_ed25519")
+    parser.set_defaults(run=run_seal)
+
+
+def verify_options(parser: argparse.ArgumentParser) -> None:
+    """Say what the subcommand takes."""
+    parser.description = (
+        "Tell whether sealed logs are what was written, and apart from it what they lack. The exit status is 1 if a log"
+        " is changed, shorter than its seal or missing, or the seals themselves are changed. See docs/seal.md."
+    )
+    parser.add_argument(
+        "sessions", metavar="SESSION", nargs="*", help="as for `show`; all sessions if none is given"
+    )
+    parser.add_argument(
+        "--against",
+        metavar="FILE|URL",
+        help="seals that were kept elsewhere: a copy of seals.jsonl, or what was sent",
+    )
+    parser.add_argument(
+        "--signers", metavar="FILE", help="whose signatures count: allowed signers, as of ssh-keygen(1)"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.epilog = examples("verify latest", "verify --against kept-elsewhere.jsonl --json")
+    parser.set_defaults(run=run_verify)
+
+
+def run_seal(arguments: argparse.Namespace) -> int:
+    """Seal a session, and sign that; return the exit status."""
+    try:
+        info = catalogue.find(arguments.data_dir, arguments.session)
+        session_id, path = _identity(arguments.data_dir, info)
+        if info.state == "running":
+            return complain(f"{session_id} is running; seal it when it has ended", 1, sys.stderr)
+        line = _line_of(arguments.data_dir, session_id, path)
+        verdict = verify(session_id, path, [msgspec.json.decode(line, type=Seal)])
+        if verdict.is_alarm:
+            return complain(f"{session_id} is {verdict.integrity}; it is not sealed", 1, sys.stderr)
+        if arguments.key is not None:
+            _write_signature(path + SIGNATURE_SUFFIX, line, arguments.key)
+    except (catalogue.SessionLookupError, SignatureError, OSError) as error:
+        said = error_message(error) if isinstance(error, OSError) else error
+        return complain(said, 2 if isinstance(error, LookupError) else 1, sys.stderr)
+    sys.stdout.write(line.decode() + "\n")
+    return 0
+
+
+def _line_of(data_dir: str, session_id: str, path: str) -> bytes:
+    """Return the newest line about a log, made where there is none."""
+    for look_again in (True, False):
+        lines = [line for line, seal in _read(seals_path(data_dir)).lines if _is_of(seal, session_id)]
+        if lines:
+            return lines[-1]
+        if look_again:
+            seal_log(data_dir, session_id, path)
+    raise OSError(0, "the line cannot be written", seals_path(data_dir))
+
+
+def _is_of(seal: Seal, session_id: str) -> bool:
+    return seal.session_id == session_id and not seal.copy and not seal.removed_by
+
+
+def _write_signature(path: str, line: bytes, key: str) -> None:
+    if os.path.exists(path):
+        raise SignatureError(f"{path} is there already; move it away to sign anew")
+    signature = sign(line, key)
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
+        file.write(signature)
+
+
+def run_verify(arguments: argparse.Namespace) -> int:
+    """Verify sessions; return the exit status."""
+    data_dir = arguments.data_dir
+    try:
+        here = _read(seals_path(data_dir))
+        elsewhere = Seals() if arguments.against is None else _against(arguments.against)
+        if arguments.signers is not None:
+            os.stat(arguments.signers)
+        verdicts = [
+            _verdict(session_id, path, here, elsewhere, arguments.signers)
+            for session_id, path in _logs(data_dir, arguments.sessions, here, elsewhere)
+        ]
+    except (catalogue.SessionLookupError, SignatureError, OSError) as error:
+        return complain(error_message(error) if isinstance(error, OSError) else error, 2, sys.stderr)
+    if arguments.json:
+        answer = {"sessions": verdicts, "seals": {"lines": len(here.lines), "changed_at": here.changed_at}}
+        sys.stdout.write(msgspec.json.format(msgspec.json.encode(answer)).decode() + "\n")
+    else:
+        for verdict in verdicts:
+            sys.stdout.write(printable(_told(verdict)) + "\n")
+    if here.changed_at is not None:
+        complain(f"{seals_path(data_dir)} is changed at line {here.changed_at}", 1, sys.stderr)
+    return int(here.changed_at is not None or any(verdict.is_alarm for verdict in verdicts))
+
+
+def _verdict(
+    session_id: str, path: str | None, here: Seals, elsewhere: Seals, signers: str | None
+) -> Verdict:
+    signed, signature = [], None
+    if path is not None and signers is not None and os.path.exists(path + SIGNATURE_SUFFIX):
+        lines = [line for line, seal in (*here.lines, *elsewhere.lines) if _is_of(seal, session_id)]
+        if found := signed_by(lines, path + SIGNATURE_SUFFIX, signers):
+            signed, signature = [msgspec.json.decode(found[0], type=Seal)], f"by {found[1]}"
+        else:
+            signature = "not valid"
+    verdict = verify(session_id, path, _of(here, session_id), _of(elsewhere, session_id), signed)
+    verdict.signature = signature
+    return verdict
+
+
+def _of(seals: Seals, session_id: str) -> list[Seal]:
+    return [seal for _, seal in seals.lines if seal.session_id == session_id]
+
+
+def _read(path: str) -> Seals:
+    try:
+        with open(path, "rb") as file:
+            return read_seals(file.read())
+    except FileNotFoundError:
+        return Seals()
+
+
+def _against(place: str) -> Seals:
+    """Return the seals that were kept elsewhere. UsageError when there is none; OSError when they cannot be read."""
+    if place.startswith(("http://", "https://")):
+        from urllib.request import urlopen  # noqa: PLC0415 - few keep them there
+
+        with urlopen(place, timeout=_URL_S) as answer:
+            content = answer.read(_MOST_BYTES)
+    else:
+        with open(place, "rb") as file:
+            content = file.read()
+    if not (found := read_seals(content)).lines:
+        raise UsageError(f"--against {place} has no seals; it takes the lines of a seals.jsonl")
+    return found
+
+
+def _logs(data_dir: str, texts: list[str], here: Seals, elsewhere: Seals) -> Iterator[tuple[str, str | None]]:
+    """Yield which sessions are to be verified, each with its log, None where that is gone."""
+    mine = (None, socket.gethostname()), (None, data_dir)
+    known = {seal.session_id for _, seal in here.lines}
+    known |= {
+        seal.session_id for _, seal in elsewhere.lines if seal.host in mine[0] and seal.data_dir in mine[1]
+    }
+    if not texts:
+        logs = catalogue.list_logs(data_dir)
+        yield from ((session_id, log_path(data_dir, session_id)) for session_id in reversed(logs))
+        yield from ((session_id, None) for session_id in sorted(known.difference(logs)))
+    for text in texts:
+        try:
+            yield _identity(data_dir, catalogue.find(data_dir, text))
+        except catalogue.NoSuchSessionError:
+            gone = [session_id for session_id in known if session_id.startswith(text)]
+            if len(gone) != 1 or os.path.exists(log_path(data_dir, gone[0])):
+                raise
+            yield gone[0], None
+
+
+def _identity(data_dir: str, info: catalogue.SessionInfo) -> tuple[str, str]:
+    """Return whose log that is: at its place its name says it, elsewhere its first record."""
+    path = os.path.realpath(info.path)
+    if path == os.path.realpath(log_path(data_dir, info.session_id)):
+        return info.session_id, path
+    return first_session_id(path) or info.session_id, path
+
+
+def _told(verdict: Verdict) -> str:
+    parts = [verdict.integrity + (f" ({verdict.copy} copy)" if verdict.copy else ""), verdict.anchored]
+    if verdict.signature:
+        parts.append(f"signature {verdict.signature}")
+    if verdict.completeness is not None:
+        parts.append(_lacks(verdict.completeness))
+    return f"{verdict.session_id}  {'; '.join(parts)}"
+
+
+def _lacks(lacks: Completeness) -> str:
+    found = [
+        f"{quantity(lacks.gaps, 'gap')} ({quantity(lacks.lost_records, 'record')} lost; {', '.join(lacks.reasons)})"
+        if lacks.gaps
+        else "",
+        "" if lacks.has_end else "no end",
+        f"{lacks.truncated} truncated" if lacks.truncated else "",
+        f"{lacks.redacted} redacted" if lacks.redacted else "",
+        f"{lacks.held_back} held back" if lacks.held_back else "",
+        f"{lacks.torn_bytes} bytes torn" if lacks.torn_bytes else "",
+    ]
+    return ", ".join(filter(None, found)) or "complete"
