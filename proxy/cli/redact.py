@@ -14,6 +14,7 @@ from proxy.redaction import Redactor
 from proxy.redaction.recorded import unsealed, without_credentials
 from proxy.sessions import catalogue
 from proxy.sessions.sealing import add_seal, is_sealed
+from proxy.upkeep.seals import sealed_sessions
 from proxy.upkeep.verification import first_session_id
 
 
@@ -61,8 +62,8 @@ def run(args: argparse.Namespace) -> int:
             replaced += count
             summed.update(clean)
             size, records = size + len(clean), records + 1
-    if is_sealed(found.path):
-        session_id = first_session_id(found.path) or found.session_id
+    session_id = first_session_id(found.path) or found.session_id
+    if is_sealed(found.path) or session_id in sealed_sessions(args.data_dir):
         about = {"session_id": session_id, "copy": "redacted", "bytes": size, "records": records}
         add_seal(args.data_dir, {**about, "sha256": summed.hexdigest()})
     if left_out:

@@ -16,7 +16,7 @@ from proxy.events.formatting import error_message, quantity
 from proxy.sessions import catalogue
 from proxy.sessions.identity import SIGNATURE_SUFFIX, log_path
 from proxy.sessions.sealing import seals_path
-from proxy.upkeep.seals import Seal, Seals, read_seals
+from proxy.upkeep.seals import Seal, Seals, read_seals, seals_of
 from proxy.upkeep.signatures import SignatureError, sign, signed_by
 from proxy.upkeep.verification import Completeness, Verdict, first_session_id, seal_log, verify
 
@@ -89,7 +89,7 @@ def run_seal(arguments: argparse.Namespace) -> int:
 def _line_of(data_dir: str, session_id: str, path: str) -> bytes:
     """Return the newest line about a log, made where there is none."""
     for look_again in (True, False):
-        lines = [line for line, seal in _read(seals_path(data_dir)).lines if _is_of(seal, session_id)]
+        lines = [line for line, seal in seals_of(data_dir).lines if _is_of(seal, session_id)]
         if lines:
             return lines[-1]
         if look_again:
@@ -113,7 +113,7 @@ def run_verify(arguments: argparse.Namespace) -> int:
     """Verify sessions; return the exit status."""
     data_dir = arguments.data_dir
     try:
-        here = _read(seals_path(data_dir))
+        here = seals_of(data_dir)
         elsewhere = Seals() if arguments.against is None else _against(arguments.against)
         if arguments.signers is not None:
             os.stat(arguments.signers)
@@ -151,14 +151,6 @@ def _verdict(
 
 def _of(seals: Seals, session_id: str) -> list[Seal]:
     return [seal for _, seal in seals.lines if seal.session_id == session_id]
-
-
-def _read(path: str) -> Seals:
-    try:
-        with open(path, "rb") as file:
-            return read_seals(file.read())
-    except FileNotFoundError:
-        return Seals()
 
 
 def _against(place: str) -> Seals:

@@ -24,6 +24,7 @@ from proxy.sessions.record import rfc3339
 from proxy.sessions.sealing import add_seal, is_sealed
 from proxy.store.embedded.database import index_path
 from proxy.store.embedded.indexer import Indexer
+from proxy.upkeep.seals import sealed_sessions
 
 __all__ = ["Expired", "Kept", "Pruned", "Rules", "forget_in_index", "prune"]
 
@@ -89,12 +90,13 @@ def prune(
     logs = _logs(data_dir)
     removed: list[Expired] = []
     failed: list[Kept] = []
+    sealed = set() if dry_run else sealed_sessions(data_dir)
     for expired in _expired(data_dir, logs, rules, now_s):
         if is_stopping():
             break
         try:
             if not dry_run:
-                _remove(data_dir, expired.session_id, now_s)
+                _remove(data_dir, expired.session_id, now_s, has_line=expired.session_id in sealed)
         except FileNotFoundError:
             pass  # somebody else has removed it
         except OSError as error:
@@ -107,15 +109,14 @@ def prune(
     return Pruned(removed, failed, len(logs) - len(removed), size)
 
 
-def _remove(data_dir: str, session_id: str, now_s: float) -> None:
+def _remove(data_dir: str, session_id: str, now_s: float, *, has_line: bool) -> None:
     path = log_path(data_dir, session_id)
-    signature = path + SIGNATURE_SUFFIX
     gone = {"session_id": session_id, "removed_by": "retention", "removed": rfc3339(int(now_s * 1e9))}
     # First, so that nothing that kills us in between makes it missing; on a full disk, as soon as there is room.
-    is_told = not (is_sealed(path) or os.path.exists(signature)) or add_seal(data_dir, gone)
+    is_told = not (has_line or is_sealed(path)) or add_seal(data_dir, gone)
     os.unlink(path)
     with contextlib.suppress(FileNotFoundError):
-        os.unlink(signature)
+        os.unlink(path + SIGNATURE_SUFFIX)
     firings.remove(data_dir, session_id)
     if not is_told:
         add_seal(data_dir, gone)

@@ -11,9 +11,9 @@ from hashlib import sha256
 import msgspec
 
 from proxy.sessions.reader import parse
-from proxy.sessions.sealing import START_BYTES, first_timestamp
+from proxy.sessions.sealing import START_BYTES, first_timestamp, seals_path
 
-__all__ = ["Seal", "Seals", "newest_checkpoint", "read_seals"]
+__all__ = ["Seal", "Seals", "newest_checkpoint", "read_seals", "sealed_sessions", "seals_of"]
 
 _CHECKPOINT = b'"event":{"event_type":"checkpoint"'
 _HEAD = 400
@@ -71,6 +71,23 @@ def read_seals(content: bytes) -> Seals:
             found.changed_at = number
         before = line
     return found
+
+
+def seals_of(data_dir: str) -> Seals:
+    """Return the lines of ``seals.jsonl``; none where nothing was ever sealed. OSError when it cannot be read."""
+    try:
+        with open(seals_path(data_dir), "rb") as file:
+            return read_seals(file.read())
+    except FileNotFoundError:
+        return Seals()
+
+
+def sealed_sessions(data_dir: str) -> set[str]:
+    """Return the ids of the sessions that have a line, also those that were sealed after they had ended."""
+    try:
+        return {seal.session_id for _, seal in seals_of(data_dir).lines}
+    except OSError:  # then no line can be added either
+        return set()
 
 
 def newest_checkpoint(path: str) -> Seal | None:

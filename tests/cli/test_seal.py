@@ -107,6 +107,23 @@ def test_what_retention_removed_is_not_missing(tmp_path: Path) -> None:
     assert (ran.status, ran.stdout) == (0, "old  removed by retention; here only\n")
 
 
+def test_what_was_sealed_afterwards_goes_lawfully_too(tmp_path: Path) -> None:
+    """A session that got its line when it was over is not missing either when retention or a copy takes its place."""
+    for session_id in ("old", "copied"):
+        path = record(tmp_path, session_id, sealed=False)
+        assert claude_proxy("seal", session_id, "--data-dir", str(tmp_path)).status == 0
+    os.utime(tmp_path / "sessions" / "old.jsonl", (1, 1))
+    assert claude_proxy("prune", "--days", "1", "--data-dir", str(tmp_path)).status == 0
+    copy = tmp_path / "copy.jsonl"
+    assert claude_proxy("redact", "copied", "-o", str(copy), "--data-dir", str(tmp_path)).status == 0
+    copy.rename(path)
+    ran = verify(tmp_path)
+    assert (ran.status, ran.stdout) == (
+        0,
+        "copied  whole (redacted copy); here only; 2 redacted\nold  removed by retention; here only\n",
+    )
+
+
 def test_retention_leaves_no_word_of_what_was_not_sealed(tmp_path: Path) -> None:
     """Without seals nothing is written that was not written before."""
     os.utime(record(tmp_path, "old", sealed=False), (1, 1))

@@ -22,7 +22,7 @@ from proxy.sessions import catalogue
 from proxy.sessions.identity import log_path
 from proxy.sessions.private import open_private
 from proxy.sessions.sealing import is_sealed, seals_path
-from proxy.upkeep.seals import Seal, newest_checkpoint, read_seals
+from proxy.upkeep.seals import Seal, newest_checkpoint, read_seals, sealed_sessions
 from proxy.upkeep.verification import seal_log
 
 __all__ = ["JOURNAL", "Heads"]
@@ -145,8 +145,7 @@ class Heads:
 
     def _add_missing(self) -> None:
         """Add the lines of sealed sessions whose wrappers were killed."""
-        with open(open_private(seals_path(self._data_dir), os.O_RDONLY), "rb") as file:
-            self._settled |= {seal.session_id for _, seal in read_seals(file.read()).lines}
+        self._settled |= sealed_sessions(self._data_dir)
         for session_id in catalogue.list_logs(self._data_dir):
             path = log_path(self._data_dir, session_id)
             try:
