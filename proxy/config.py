@@ -246,6 +246,10 @@ class Acting(Section, frozen=True):
     """What others may do to a session."""
 
     grant: Annotated[Literal["off", "restrain", "full"], "As `--act`."] = "off"
+    rate: Annotated[
+        Rate,
+        "Actions that one client of the server (a token, or an address without one) may ask for, refused ones too.",
+    ] = "30/minute"
 
 
 class Rules(Section, frozen=True):

@@ -18,12 +18,16 @@ def ask(data_dir: str, session_id: str, request: dict[str, Any], timeout_s: floa
     ``request``: ``action_id``, ``action``, ``args``, ``by`` (its author), and ``token`` where there is one.
 
     Raises:
-        ActionError: the relay refuses, with its reason; or nobody answers (``relay_unreachable``).
+        ActionError: the relay refuses, with its reason; nobody answers (``relay_unreachable``), or not in time
+            (``unconfirmed``).
     """
     try:
         with connect(data_dir, session_id, timeout_s) as connection:
             connection.sendall(json.dumps(request).encode() + b"\n")
             answer = json.loads(connection.makefile("rb").readline())
+    except TimeoutError as error:
+        sentence = f"the session did not answer within {timeout_s:g} s; its actions tell whether it was done"
+        raise ActionError("unconfirmed", sentence) from error
     except (OSError, ValueError) as error:
         raise ActionError(
             "relay_unreachable", f"nobody acts for session {session_id}: it has no grant, or is over"

@@ -5,10 +5,22 @@ do less; ``full`` has all, and those that ``restrain`` has not need a token that
 wrapped agent runs as the same user as its wrapper, so that user alone is nobody to be asked.
 """
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-__all__ = ["GRANTS", "STATUS", "USAGE", "VERBS", "ActionError", "Verb", "checked_arguments"]
+__all__ = [
+    "GRANTS",
+    "RESTRAIN",
+    "STATUS",
+    "USAGE",
+    "VERBS",
+    "ActionError",
+    "Verb",
+    "asks_caller",
+    "checked_arguments",
+    "possible",
+]
 
 RESTRAIN: Final = ("interrupt", "deny", "pause", "stop")
 FULL: Final = (*RESTRAIN, "allow", "resume", "mode", "model")
@@ -25,7 +37,6 @@ STATUS: Final[Mapping[str, int]] = {
     "token_too_new": 403,
     "unknown_session": 404,
     "unknown_question": 404,
-    "unknown_action": 404,
     "already_answered": 409,
     "cannot_pause": 409,
     "not_paused": 409,
@@ -90,6 +101,22 @@ VERBS: Final[Mapping[str, Verb]] = {
     "model": Verb("set the model", ("value",), value=str),
     "stop": Verb("end the session, and its tools with it", how=str),
 }
+
+
+def asks_caller(command: Sequence[str]) -> bool:
+    """Return whether a command line lets Claude Code ask its caller for permissions, and not deny them itself."""
+    option, value = "--permission-prompt-tool", "stdio"
+    return f"{option}={value}" in command or any(
+        pair == (option, value) for pair in itertools.pairwise(command)
+    )
+
+
+def possible(grant: str, command: Sequence[str], *, paused: bool) -> tuple[str, ...]:
+    """Return the actions that a session takes as it is now."""
+    never = {"pause" if paused else "resume"}
+    if not asks_caller(command):
+        never |= {"pause", "allow", "deny"}
+    return tuple(verb for verb in GRANTS[grant] if verb not in never)
 
 
 def checked_arguments(action: str, arguments: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,6 +5,7 @@
 ``conversation``  sessions as people read them
 ``records``     records as they are shown, and drift
 ``validation``  judging messages
+``acting``      acting on live sessions
 ``checks``      checks of programs that stand in for `claude`
 ``service``     what a server says of itself, and of everything together
 ``terms``       texts of a certain form

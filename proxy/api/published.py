@@ -10,6 +10,7 @@ import msgspec
 
 from proxy.analysis.period import Metrics
 from proxy.analysis.report import Analysis, Anomaly, Bar, Pattern, Statistics
+from proxy.api.acting import ActionAnswer, ActionPage, ActionRequest, QuestionPage
 from proxy.api.checks import Check
 from proxy.api.conversation import ConversationPage
 from proxy.api.events import (
@@ -33,6 +34,9 @@ __all__ = ["PUBLISHED"]
 
 PUBLISHED: Mapping[str, tuple[str, type[msgspec.Struct]]] = MappingProxyType(
     {
+        "action_answer": ("Answer: action", ActionAnswer),
+        "action_request": ("Request: action", ActionRequest),
+        "actions_answer": ("Answer: actions", ActionPage),
         "analysis": ("Answer: analysis", Analysis),
         "anomaly": ("Anomaly", Anomaly),
         "bar": ("Bar", Bar),
@@ -54,6 +58,7 @@ PUBLISHED: Mapping[str, tuple[str, type[msgspec.Struct]]] = MappingProxyType(
         "monitoring_status_answer": ("Answer: monitoring status", MonitoringStatus),
         "overview": ("Answer: overview", Overview),
         "pattern": ("Pattern", Pattern),
+        "questions_answer": ("Answer: questions", QuestionPage),
         "ready_answer": ("Answer: readiness", Readiness),
         "records_answer": ("Answer: records", RecordPage),
         "session": ("Session", Session),

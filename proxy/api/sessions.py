@@ -10,7 +10,7 @@ from proxy.events.outcome import Kind
 from proxy.events.timestamps import Timestamp
 from proxy.events.vocabulary import State
 
-__all__ = ["Evidence", "Recording", "Session", "SessionPage", "Status", "Waiting", "Warning"]
+__all__ = ["Acting", "Evidence", "Recording", "Session", "SessionPage", "Status", "Waiting", "Warning"]
 
 
 class Evidence(TypedDict):
@@ -66,6 +66,16 @@ class Recording(TypedDict):
     """A sentence that says why it is not, or not all."""
 
 
+class Acting(TypedDict):
+    """What others may do to the session."""
+
+    grant: Literal["off", "restrain", "full"]
+    """As it was given at the start, and is never raised."""
+    can: list[str]
+    """The actions that it takes as it is now."""
+    paused: bool
+
+
 class Session(msgspec.Struct, frozen=True, kw_only=True):
     """One session as the status shows it."""
 
@@ -112,6 +122,8 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     claude_session_id: str | None = None
     """The session, as Claude Code names it."""
     permission_mode: str | None = None
+    acting: Acting = msgspec.field(default_factory=lambda: Acting(grant="off", can=[], paused=False))
+    """What others may do to it."""
     problems: list[str] = []
     """What failed at the start, such as an MCP server: a sentence each."""
     run_id: str | None = None

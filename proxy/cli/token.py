@@ -20,7 +20,9 @@ def token_options(parser: argparse.ArgumentParser) -> None:
         "A request that does not come from this machine and user needs a token: "
         "`Authorization: Bearer TOKEN`. Tokens hold for the data directory, at once and without a restart."
     )
-    parser.epilog = examples("token create ci --scope read", "token revoke ci")
+    parser.epilog = examples(
+        "token create ci --scope read", "token create phone --scope act", "token revoke ci"
+    )
     verbs = parser.add_subparsers(metavar="create|list|revoke", required=True)
     create = verbs.add_parser("create", help="make a token, and print it once")
     create.add_argument("name", metavar="NAME", help="who it is for")
@@ -28,7 +30,10 @@ def token_options(parser: argparse.ArgumentParser) -> None:
         "--scope",
         action="append",
         choices=SCOPES,
-        help="read: ask and listen; write: record events of your own (may be given twice; default: read)",
+        help=(
+            "read: ask and listen; write: record events of your own; act: read, and act on sessions that were"
+            " started with --act after it was made (may be given several times; default: read)"
+        ),
     )
     create.set_defaults(run=_create)
     listing = verbs.add_parser("list", help="list names, scopes and when they were made")

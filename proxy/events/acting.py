@@ -104,5 +104,7 @@ def _about(data: Message) -> dict[str, Any]:
 
 def _ended(emitter: Emitter, action_id: str, event: Any, **fields: Any) -> None:
     action = emitter.session.actions.pop(action_id)
+    if action.name == "pause" and event == "action_failed":
+        emitter.session.paused = False
     took_ms = (emitter.timestamp_us - action.since_us) / 1000
     emitter.emit(event, action_id=action_id, action=action.name, duration_ms=took_ms, **fields)

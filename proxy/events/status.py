@@ -7,6 +7,7 @@ take long, and a model may think for minutes.
 from collections.abc import Iterator
 from typing import Any
 
+from proxy.acting.verbs import possible
 from proxy.events.session import Session
 from proxy.events.session_outcome import described
 from proxy.events.timestamps import format_timestamp
@@ -58,6 +59,7 @@ def describe(session: Session, now_us: int) -> dict[str, Any]:
         "claude_code_version": session.claude_code_version,
         "claude_session_id": session.claude_session_id,
         "permission_mode": session.permission_mode,
+        "acting": _acting(session),
         "problems": session.problems,
         "run_id": session.run.run_id if session.run and not over else None,
         "duration_ms": session.duration_ms(now_us),
@@ -79,6 +81,12 @@ def describe(session: Session, now_us: int) -> dict[str, Any]:
         "read_share": 1.0,
         "catching_up": False,
     }
+
+
+def _acting(session: Session) -> dict[str, Any]:
+    """Return what others may do to a session."""
+    can = () if session.over else possible(session.grant, session.command, paused=session.paused)
+    return {"grant": session.grant, "can": list(can), "paused": session.paused and not session.over}
 
 
 def _recording(session: Session) -> dict[str, str | None]:

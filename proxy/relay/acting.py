@@ -11,7 +11,6 @@ Rules it lives by:
 from __future__ import annotations
 
 import contextlib
-import itertools
 import os
 import signal
 import threading
@@ -23,7 +22,7 @@ import msgspec
 
 from proxy.acting import address
 from proxy.acting.mediator import Answer, Mediator, Request
-from proxy.acting.verbs import USAGE, ActionError
+from proxy.acting.verbs import USAGE, ActionError, asks_caller
 from proxy.relay.injection import InjectingPump, Injection
 from proxy.sessions.private import open_private
 from proxy.sessions.record import lifecycle
@@ -389,18 +388,12 @@ def make(
     signal_command: Callable[[int], None],
 ) -> Acting:
     """Return what lets others act on a session with a grant, or puts rules in force in it."""
-    asks = _has_option(session.command, "--permission-prompt-tool", "stdio")
+    asks = asks_caller(session.command)
     if rules is not None and not asks:  # nobody would be asked, and Claude Code denies then
         rules = {name: value for name, value in rules.items() if name != "ask"}
     tokens = may_act(data_dir) if grant == "full" else frozenset()
     mediator = Mediator(grant, tokens, asks=asks, policy=None if rules is None else dict(rules))
     return Acting(mediator, log, data_dir, session.pid, signal_command=signal_command)
-
-
-def _has_option(command: Sequence[str], option: str, value: str) -> bool:
-    return f"{option}={value}" in command or any(
-        pair == (option, value) for pair in itertools.pairwise(command)
-    )
 
 
 def _about(asked: _Asked, arguments: Mapping[str, Any]) -> dict[str, Any]:

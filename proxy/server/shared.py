@@ -3,6 +3,7 @@
 import asyncio
 import time
 from dataclasses import dataclass, field
+from weakref import WeakValueDictionary
 
 import msgspec
 from aiohttp import web
@@ -54,6 +55,8 @@ class Shared:
     checks: Checks | None
     """None: clients may not ask for them."""
     started_us: int = field(default_factory=now_us)
+    acting: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
+    """By the id of an action: held while it is forwarded."""
 
     async def ready(self) -> None:
         """Wait, but not for ever, until what is in the logs is in the index for the first time."""

@@ -7,6 +7,62 @@ export declare function schema(name: string): object;
 /** All schemas, to be given to a validator that follows references. */
 export declare function schemas(): object[];
 
+/** Answer: action. What has become of an action so far. */
+export type ApiActionAnswer = {
+  action_id: string;
+  /** Its record. */
+  seq: number;
+  /** `sent` until the wire shows its effect. */
+  state: "confirmed" | "failed" | "sent";
+  effect?: string | null;
+  error?: string | null;
+};
+
+/** Request: action. Body of `POST /api/v1/monitoring/sessions/{session_id}/actions`: one action, and what it takes. */
+export type ApiActionRequest = {
+  action: "allow" | "deny" | "interrupt" | "mode" | "model" | "pause" | "resume" | "stop";
+  /** The same key again, of the same client, is the same action: it is not done twice. */
+  key?: string | null;
+  /** Of `allow` and `deny`: the question. */
+  request_id?: string | null;
+  /** Of `deny`: what the model is told. */
+  message?: string | null;
+  /** Of `deny`: ends the turn too. */
+  stop_turn?: boolean | null;
+  /** Of `allow`: the tool's input, in place of its own. */
+  updated_input?: { [key: string]: unknown } | null;
+  /** Of `allow`: for the rest of the session. */
+  remember?: boolean | null;
+  /** Of `mode` and `model`. */
+  value?: string | null;
+  /** Of `stop`. */
+  how?: "drain" | "end" | "term" | null;
+};
+
+/** Answer: actions. Actions on a session, newest first. */
+export type ApiActionsAnswer = {
+  actions: Array<{
+    action_id: string;
+    action: string;
+    args: { [key: string]: unknown };
+    /** Its author: `kind` (`api`, `command`, `rule`), `name`, `address`. */
+    by: { [key: string]: unknown };
+    /** Its record. */
+    seq: number;
+    requested_at: string;
+    /** `sent` until the wire shows its effect. */
+    state: "confirmed" | "failed" | "refused" | "sent";
+    /** What it led to, such as `ran` or `nothing_running`. */
+    effect: string | null;
+    /** Why it failed or was refused. */
+    error: string | null;
+    /** From its record to what confirms it. */
+    took_ms: number | null;
+  }>;
+  /** How many there are in all. */
+  total: number;
+};
+
 /** Answer: analysis. What a session did, where its time and money went, and what stands out. */
 export type ApiAnalysis = {
   session_id: string;
@@ -599,6 +655,27 @@ export type ApiPattern = {
   share: number;
 };
 
+/** Answer: questions. Questions for permission that are open, oldest first. */
+export type ApiQuestionsAnswer = {
+  questions: Array<{
+    /** What an answer names. */
+    request_id: string;
+    tool: string | null;
+    tool_use_id: string | null;
+    /** The tool's input, whole, as it is on record: credentials are replaced there. */
+    input: unknown;
+    /** Why Claude Code asks. */
+    reason: string | null;
+    /** Rules that Claude Code suggests to remember. */
+    suggestions: Array<unknown>;
+    since: string;
+    /** The record of the question. */
+    seq: number;
+    /** It is held back from the caller, because the session is paused. */
+    held: boolean;
+  }>;
+};
+
 /** Answer: readiness. Whether requests should be sent to the server now. */
 export type ApiReadyAnswer = {
   status: "not_ready" | "ready";
@@ -737,6 +814,14 @@ export type ApiSession = {
   /** The session, as Claude Code names it. */
   claude_session_id: string | null;
   permission_mode: string | null;
+  /** What others may do to it. */
+  acting: {
+    /** The actions that it takes as it is now. */
+    can: Array<string>;
+    /** As it was given at the start, and is never raised. */
+    grant: "full" | "off" | "restrain";
+    paused: boolean;
+  };
   /** What failed at the start, such as an MCP server: a sentence each. */
   problems: Array<string>;
   /** The turn that goes on. */
@@ -970,6 +1055,8 @@ export type Config = {
   acting?: {
     /** As `--act`. */
     grant?: "full" | "off" | "restrain";
+    /** Actions that one client of the server (a token, or an address without one) may ask for, refused ones too. */
+    rate?: string;
   } | null;
   /** What is done about sessions that run away: each further key is a rule, under a name of your own. */
   rules?: {

@@ -55,6 +55,12 @@ def test_a_refusal(tmp_path: Path, answer: bytes, code: str, facts: dict[str, An
     assert (raised.value.code, raised.value.facts) == (code, facts)
 
 
+def test_no_answer_in_time(tmp_path: Path) -> None:
+    """It may have been done: nobody knows."""
+    with listen(str(tmp_path), "s"), pytest.raises(ActionError, match="unconfirmed"):
+        ask(str(tmp_path), "s", {}, timeout_s=0.05)
+
+
 def test_nobody_is_there(tmp_path: Path) -> None:
     """The session has no grant, or is over."""
     with pytest.raises(ActionError, match="relay_unreachable"):

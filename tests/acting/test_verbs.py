@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from proxy.acting.verbs import GRANTS, STATUS, VERBS, ActionError, checked_arguments
+from proxy.acting.verbs import GRANTS, RESTRAIN, STATUS, VERBS, ActionError, checked_arguments, possible
 
 
 def test_a_grant_to_restrain_has_nothing_that_enables() -> None:
@@ -54,3 +54,21 @@ def test_arguments_that_do_not_fit(action: str, arguments: dict[str, Any], said:
 def test_each_code_has_a_status_of_a_refusal() -> None:
     """An error is never taken for a success."""
     assert all(400 <= status < 600 for status in STATUS.values())
+
+
+ASKING = ["claude", "--permission-prompt-tool", "stdio"]
+
+
+@pytest.mark.parametrize(
+    ("grant", "command", "paused", "can"),
+    [
+        ("off", ASKING, False, ()),
+        ("restrain", ASKING, False, RESTRAIN),
+        ("restrain", ASKING, True, ("interrupt", "deny", "stop")),
+        ("full", ["claude", "--permission-prompt-tool=stdio"], False, (*RESTRAIN, "allow", "mode", "model")),
+        ("full", ["claude"], False, ("interrupt", "stop", "mode", "model")),
+    ],
+)
+def test_what_is_possible(grant: str, command: list[str], paused: bool, can: tuple[str, ...]) -> None:
+    """A session that asks nobody has no questions to answer and cannot be paused."""
+    assert possible(grant, command, paused=paused) == can

@@ -31,6 +31,12 @@ def test_create_list_revoke(tmp_path: Path) -> None:
     assert "No tokens" in run(tmp_path, "list").stdout
 
 
+def test_who_may_act_may_look(tmp_path: Path) -> None:
+    """Whoever answers a question has to see it."""
+    secret = run(tmp_path, "create", "phone", "--scope", "act").stdout.strip()
+    assert TokenFile(str(tmp_path)).tokens()[hashed(secret)].scopes == ("read", "act")
+
+
 def test_what_cannot_be_done_is_said(tmp_path: Path) -> None:
     """One sentence and status 1; what is no scope is refused."""
     assert run(tmp_path, "create", "a").returncode == 0

@@ -8,6 +8,7 @@ reverse proxy comes from wherever the proxy had it from, whoever runs the proxy.
 
 import asyncio
 import base64
+import functools
 import ipaddress
 import math
 from typing import TYPE_CHECKING, Literal, NamedTuple
@@ -28,12 +29,13 @@ __all__ = [
     "Access",
     "Guard",
     "add_headers",
+    "author_of",
     "default_access",
     "security_middleware",
     "still_may_listen",
 ]
 
-Access = Literal["open", "read", "write"]
+Access = Literal["open", "read", "write", "act"]
 """What a call needs: nothing, or a scope."""
 
 _FORWARDED = frozenset(
@@ -75,6 +77,12 @@ class Guard:
         if owner_token:
             self.tokens.append(Token("owner", SCOPES, hashed(owner_token)))
         self.limit = None if settings.security.rate_limit is None else _limit(settings.security.rate_limit)
+        self.action_rate = settings.acting.rate
+
+    @functools.cached_property
+    def action_limit(self) -> "Limit":
+        """How often one client may ask for an action."""
+        return _limit(self.action_rate)
 
 
 GUARD = web.AppKey("GUARD", Guard)
@@ -105,14 +113,17 @@ async def security_middleware(request: web.Request, handler: "web.Handler") -> w
     access = _access(request)
     if access != "open":
         client = await _client(request)
-        await _check_rate(request, client.name)
-        if not client.scopes:
-            raise _unauthorized(request)
-        if access not in client.scopes:
-            raise NotAllowedError(
-                f"This token may not {access}; `claude-proxy token create NAME --scope read --scope write`"
-                " makes one that may read and write."
+        await _check_rate(guard.limit, client.name, f"security.rate_limit allows {guard.settings.rate_limit}")
+        if access == "act":
+            await _check_rate(
+                guard.action_limit, client.name, f"too_many: acting.rate allows {guard.action_rate}"
             )
+        code = "token_needed: " if access == "act" else ""
+        if not client.scopes:
+            raise _unauthorized(request, code)
+        if access not in client.scopes:
+            needs = f"`claude-proxy token create NAME --scope {access}` makes one that may."
+            raise NotAllowedError(f"{code}This token may not {access}; {needs}")
     return await handler(request)  # type: ignore[no-any-return]
 
 
@@ -131,17 +142,24 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
         response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
 
 
+async def author_of(request: web.Request) -> tuple[dict[str, str | None], str | None]:
+    """Return who asks for an action, as it goes on record, and the token that was given."""
+    client, given = await _client(request), _given(request)
+    name = client.name.removeprefix("token ") if client.name.startswith("token ") else None
+    return {"kind": "api", "name": name, "address": request.remote}, given
+
+
 async def still_may_listen(request: web.Request) -> bool:
     """Tell whether who listens may go on: a token may have been revoked since."""
     return "read" in (await _client(request)).scopes
 
 
-def _unauthorized(request: web.Request) -> UnauthorizedError:
+def _unauthorized(request: web.Request, code: str) -> UnauthorizedError:
     wrong = (
         "The token is none of this server's, or has been revoked" if _given(request) else "A token is needed"
     )
     error = UnauthorizedError(
-        f"{wrong}: send `Authorization: Bearer TOKEN`; `claude-proxy token create NAME` makes one."
+        f"{code}{wrong}: send `Authorization: Bearer TOKEN`; `claude-proxy token create NAME` makes one."
     )
     if "text/html" in request.headers.get("Accept", ""):
         # A browser asks for a name, which does not matter, and a password: the token.
@@ -258,12 +276,9 @@ def _network(address: str) -> str:
     return str(ip)
 
 
-async def _check_rate(request: web.Request, client: str) -> None:
-    guard = request.app[GUARD]
-    if guard.limit is None or not (wait_s := await guard.limit.wait_s(client)):
-        return
-    sentence = f"security.rate_limit allows {guard.settings.rate_limit}; ask again later."
-    raise TooManyError(sentence, math.ceil(wait_s))
+async def _check_rate(limit: "Limit | None", client: str, allowed: str) -> None:
+    if limit is not None and (wait_s := await limit.wait_s(client)):
+        raise TooManyError(f"{allowed}; ask again later.", math.ceil(wait_s))
 
 
 def _limit(rate: str) -> "Limit":

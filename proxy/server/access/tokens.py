@@ -21,8 +21,10 @@ from proxy.sessions.private import make_private_dir, open_private
 
 __all__ = ["SCOPES", "Token", "TokenError", "TokenFile", "hashed", "of_configuration"]
 
-SCOPES = ("read", "write")
-"""``read``: ask and listen. ``write``: start, fill and stop sessions of a client's own."""
+SCOPES = ("read", "write", "act")
+"""``read``: ask and listen. ``write``: start, fill and stop sessions of a client's own. ``act``: act on live ones."""
+_IMPLIED = {"act": ("read",)}
+"""Who answers a question has to see it."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 _HASH = re.compile(r"sha256:([0-9a-f]{64})")
 
@@ -90,9 +92,8 @@ class TokenFile:
         with self._changing() as tokens:
             if any(token.name == name for token in tokens):
                 raise TokenError(f"there is a token {name!r} already: revoke it first, or take another name")
-            tokens.append(
-                Token(name, tuple(one for one in SCOPES if one in set(scopes)), hashed(secret), now)
-            )
+            wanted = {one for scope in scopes for one in (scope, *_IMPLIED.get(scope, ()))}
+            tokens.append(Token(name, tuple(one for one in SCOPES if one in wanted), hashed(secret), now))
         return secret
 
     def revoke(self, name: str) -> None:

@@ -10,7 +10,7 @@ from proxy.api.conversation import ConversationPage
 from proxy.events import Event
 from proxy.events.timestamps import parse_timestamp
 from proxy.server.base.answers import raw_answer
-from proxy.server.routes.requests import whole, words
+from proxy.server.routes.requests import FARTHEST, whole, words
 from proxy.server.shared import Shared, of
 from proxy.store.encoding import as_json
 from proxy.store.model import EventQuery
@@ -18,13 +18,12 @@ from proxy.telling import Entry, tell
 from proxy.telling.events import LONGEST
 from proxy.telling.filters import FILTERS, event_types
 
-__all__ = ["FARTHEST", "LEAST_TEXT", "LONGEST_TEXT", "MOST_ENTRIES", "conversation"]
+__all__ = ["LEAST_TEXT", "LONGEST_TEXT", "MOST_ENTRIES", "conversation"]
 
 MOST_ENTRIES = 1000
 """Of one page: some hundred fill a screen of the largest kind many times."""
 LEAST_TEXT, LONGEST_TEXT = 200, 20_000_000
 """Characters: no less than a line of code, no more than the longest message that is relayed."""
-FARTHEST = 10**15 - 1
 _NEAR = 20
 """Entries among which one that says something is looked for: a record makes fewer that say nothing."""
 

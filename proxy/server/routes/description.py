@@ -23,9 +23,11 @@ _FAILURES = {
     400: "The body is not JSON, or has another content type.",
     404: "There is no such session or specification.",
     408: "The body came too slowly.",
+    409: "Not possible as the session is now: the question was answered, the session is over, ...",
     413: "The body is too large.",
     422: "A value is unknown, of the wrong kind or out of range.",
     503: "Not possible now: the disk is full, or the index in trouble.",
+    504: "The session did not say in time whether it was done.",
 }
 _EVERYWHERE = {
     401: "A token is needed.",

@@ -13,16 +13,24 @@ from proxy.events.timestamps import format_timestamp
 from proxy.server.base.answers import UnavailableError, UnprocessableError, answer, raw_answer
 from proxy.server.live.recordings import CannotRecordError
 from proxy.server.routes.records import LEAST_TEXT, LONGEST_TEXT
-from proxy.server.routes.requests import EVENT_TYPE, body, choice, event_types, period, place, whole
+from proxy.server.routes.requests import (
+    EVENT_TYPE,
+    FARTHEST,
+    body,
+    choice,
+    event_types,
+    period,
+    place,
+    whole,
+)
 from proxy.server.routes.shortening import shortened_event
 from proxy.server.shared import Shared, now_us, of
 from proxy.store.arrivals import arrivals_behind
 from proxy.store.model import EventQuery, Page
 
-__all__ = ["events", "post_event", "start", "stop"]
+__all__ = ["events", "post_event", "start", "stop", "while_waiting"]
 
 _MOST_EVENTS = 10_000
-_FARTHEST = 10**15
 _LONGEST_WAIT_S = 60
 
 
@@ -45,7 +53,7 @@ async def events(request: web.Request) -> web.Response:
         after_us=after_us,
         until_us=until_us,
         limit=whole(request, "limit", 100, 1, _MOST_EVENTS) or 0,
-        offset=whole(request, "offset", None, 0, _FARTHEST),
+        offset=whole(request, "offset", None, 0, FARTHEST),
         order=choice(request, "order", ("asc", "desc")),
     )
     wait_s = whole(request, "wait", 0, 0, _LONGEST_WAIT_S) or 0
@@ -67,14 +75,14 @@ async def events(request: web.Request) -> web.Response:
 
 async def _page(shared: Shared, query: EventQuery, wait_s: int) -> Page:
     page = await asyncio.to_thread(shared.store.events, query)
-    async for _ in _while_waiting(shared, wait_s):
+    async for _ in while_waiting(shared, wait_s):
         if page.events:
             break
         page = await asyncio.to_thread(shared.store.events, query)
     return page
 
 
-async def _while_waiting(shared: Shared, wait_s: int) -> AsyncIterator[None]:
+async def while_waiting(shared: Shared, wait_s: int) -> AsyncIterator[None]:
     """Yield whenever it is time to look again, until so many seconds are over."""
     until = asyncio.get_running_loop().time() + wait_s
     while not shared.hub.closing and (left := until - asyncio.get_running_loop().time()) > 0:
@@ -104,7 +112,7 @@ async def _arrivals(request: web.Request, after: str) -> web.Response:
     look = partial(arrivals_behind, shared.store, limit=limit, session_id=session_id, event_types=wanted)
     with shared.hub.listening() if wait_s else contextlib.nullcontext():
         found = await asyncio.to_thread(look, begins)
-        async for _ in _while_waiting(shared, wait_s):
+        async for _ in while_waiting(shared, wait_s):
             if found.events or found.gap:
                 break
             found = await asyncio.to_thread(look, found.after)

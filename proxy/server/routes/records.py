@@ -12,9 +12,9 @@ from aiohttp import web
 from proxy.api.records import RecordKind, RecordPage, ShownRecord
 from proxy.protocol import Verdict, library
 from proxy.server.base.answers import NotFoundError, UnprocessableError, answer, raw_answer
-from proxy.server.routes.requests import whole, words
+from proxy.server.routes.requests import FARTHEST, whole, words
 from proxy.server.shared import Shared, of
-from proxy.sessions.reader import LARGEST_SEQ, parse
+from proxy.sessions.reader import parse
 from proxy.store.encoding import as_json
 from proxy.store.pieces import NO_RECORD, Pieces, Row
 from proxy.store.records import RecordQuery, find_record, page_of_records
@@ -23,12 +23,12 @@ from proxy.telling.shortening import shorten_value
 
 __all__ = [
     "CATCH_UP_S",
-    "FARTHEST",
     "LEAST_TEXT",
     "LONGEST_TEXT",
     "MOST_RECORDS",
     "STREAMS",
     "VERDICTS",
+    "pieces_of",
     "record",
     "records",
 ]
@@ -41,7 +41,6 @@ MOST_RECORDS = 1000
 """Of one page."""
 LEAST_TEXT, LONGEST_TEXT = 200, 1_000_000
 """Ids and moments are shorter and never cut."""
-FARTHEST = LARGEST_SEQ
 _LONGEST_SEARCH = 1000
 CATCH_UP_S = 0.5
 """A page of what is indexed comes about so soon, whatever the index is busy with."""
@@ -66,7 +65,7 @@ async def records(request: web.Request) -> web.Response:
         raise UnprocessableError("to_seq is before from_seq; exchange them.")
     longest = whole(request, "max_text", _PLAIN_TEXT, LEAST_TEXT, LONGEST_TEXT) or 0
     bounds: dict[str, Any] = {"limit": limit, "offset": offset, "from_seq": from_seq, "to_seq": to_seq}
-    pieces = await _pieces(shared, session_id)
+    pieces = await pieces_of(shared, session_id)
     with _of_log(session_id):
         if query.text:
             page = await shared.searches.page(session_id, pieces, query, **bounds)
@@ -98,7 +97,7 @@ async def record(request: web.Request) -> web.Response:
     if not (number.isascii() and number.isdecimal() and len(number) <= 15):
         raise UnprocessableError(f"{number!r} is no number of a record; it takes a whole number from 0.")
     longest = whole(request, "max_text", None, LEAST_TEXT, LONGEST_TEXT)
-    pieces = await _pieces(shared, session_id)
+    pieces = await pieces_of(shared, session_id)
     with _of_log(session_id):
         row = await asyncio.to_thread(find_record, pieces, int(number))
     if row is None:
@@ -108,7 +107,7 @@ async def record(request: web.Request) -> web.Response:
     return raw_answer(row.line)
 
 
-async def _pieces(shared: Shared, session_id: str) -> Pieces:
+async def pieces_of(shared: Shared, session_id: str) -> Pieces:
     """Return the records of a session: those that there are now, if the index has them soon enough."""
     await shared.known(session_id)
     with _of_log(session_id):

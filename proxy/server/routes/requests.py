@@ -23,6 +23,7 @@ from proxy.server.base.answers import (
 )
 from proxy.server.base.decoding import decoded
 from proxy.server.shared import of
+from proxy.sessions.reader import LARGEST_SEQ
 from proxy.store.model import Cursor
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "EVENT_TYPE",
+    "FARTHEST",
     "body",
     "choice",
     "event_types",
@@ -45,6 +47,8 @@ __all__ = [
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _T = TypeVar("_T")
+FARTHEST = LARGEST_SEQ
+"""What a page may begin behind: nothing is counted further."""
 EVENT_TYPE = re.compile(r"[A-Za-z0-9_.-]{1,128}", re.ASCII)
 _FIRST_US, _LAST_US = -62_135_596_800_000_000, 253_402_300_799_999_999
 """The years 1 and 9999."""

@@ -13,7 +13,7 @@ from proxy.api.sessions import SessionPage, Status
 from proxy.events import Session
 from proxy.events.outcome import OUTCOMES
 from proxy.server.base.answers import NotFoundError, answer
-from proxy.server.routes.requests import whole, words
+from proxy.server.routes.requests import FARTHEST, whole, words
 from proxy.server.shared import Shared, now_us, of
 
 __all__ = ["monitoring_status", "session", "sessions", "status"]
@@ -32,7 +32,7 @@ async def status(request: web.Request) -> web.Response:
 async def sessions(request: web.Request) -> web.Response:
     """List sessions, live and past, newest first."""
     shared = of(request)
-    limit, offset = whole(request, "limit", 1000, 1, _MOST_SESSIONS), whole(request, "offset", 0, 0, 10**12)
+    limit, offset = whole(request, "limit", 1000, 1, _MOST_SESSIONS), whole(request, "offset", 0, 0, FARTHEST)
     outcomes = words(request, "outcome", OUTCOMES)
     await shared.ready()
     find = partial(shared.store.sessions, outcomes=outcomes, limit=limit or 0, offset=offset or 0)

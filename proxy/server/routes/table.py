@@ -2,6 +2,7 @@
 
 from proxy.analysis.period import Metrics
 from proxy.analysis.report import Analysis
+from proxy.api.acting import ActionAnswer, ActionPage, ActionRequest, QuestionPage
 from proxy.api.checks import Check
 from proxy.api.conversation import ConversationPage
 from proxy.api.events import EventPage, EventRequest, MonitoringSession, Recorded, SessionRequest, Stopped
@@ -12,6 +13,7 @@ from proxy.api.validation import Specifications, ValidationAnswer, ValidationBat
 from proxy.compliance.request import CheckRequest
 from proxy.events.outcome import OUTCOMES
 from proxy.server.routes import (
+    acting,
     analysis,
     compliance,
     conversation,
@@ -25,6 +27,7 @@ from proxy.server.routes import (
 )
 from proxy.server.routes import events as monitoring
 from proxy.server.routes import sessions as overview
+from proxy.server.routes.requests import FARTHEST
 from proxy.server.routes.route import Parameter, Route
 from proxy.server.watch import metrics
 from proxy.telling.filters import FILTERS
@@ -55,6 +58,13 @@ def _number(least: int, most: int) -> dict[str, object]:
     return {"type": "integer", "minimum": least, "maximum": most}
 
 
+def _paging(what: str, most: int, default: int = 100) -> tuple[Parameter, Parameter]:
+    return (
+        Parameter("limit", f"{what} of a page (default {default}).", _number(1, most)),
+        Parameter("offset", f"{what} to pass over, in the order of the answer.", _number(0, FARTHEST)),
+    )
+
+
 _MAX_TEXT = Parameter(
     "max_text",
     "Longest text that is given whole; what is cut off is counted.",
@@ -68,8 +78,7 @@ _PAGE = (
     _SESSION,
     _TYPES,
     *_PERIOD,
-    Parameter("limit", "Events of a page (default 100).", _number(1, 10_000)),
-    Parameter("offset", "Events to pass over, in the order of the answer.", _number(0, 10**15)),
+    *_paging("Events", 10_000),
     Parameter(
         "after",
         "Go on behind this place, in the order of arrival: the `after` of an answer, or the id of an event. Without"
@@ -86,12 +95,9 @@ _RECORDS = (
     Parameter("verdict", "Only these, separated by commas.", _some_of(records.VERDICTS)),
     Parameter("type", "Only these, separated by commas: `assistant`, `system/init`, `system`, ...", _WORDS),
     Parameter("text", "Only what holds this text.", {"type": "string", "maxLength": 1000}),
-    Parameter("from_seq", "Only from this number.", _number(0, records.FARTHEST)),
-    Parameter(
-        "to_seq", "Only up to this number, which is not below `from_seq`.", _number(0, records.FARTHEST)
-    ),
-    Parameter("limit", "Records of a page (default 100).", _number(1, records.MOST_RECORDS)),
-    Parameter("offset", "Records to pass over.", _number(0, records.FARTHEST)),
+    Parameter("from_seq", "Only from this number.", _number(0, FARTHEST)),
+    Parameter("to_seq", "Only up to this number, which is not below `from_seq`.", _number(0, FARTHEST)),
+    *_paging("Records", records.MOST_RECORDS),
     _MAX_TEXT,
 )
 
@@ -102,11 +108,8 @@ _CONVERSATION = (
         f"Only these, separated by commas: {', '.join(f'`{name}`' for name in FILTERS)}.",
         {"type": "array", "items": {"enum": list(FILTERS)}},
     ),
-    Parameter(
-        "from_seq", "Begin with what this record, or a later one, says.", _number(0, conversation.FARTHEST)
-    ),
-    Parameter("limit", "Entries of a page (default 100).", _number(1, conversation.MOST_ENTRIES)),
-    Parameter("offset", "Entries to pass over.", _number(0, conversation.FARTHEST)),
+    Parameter("from_seq", "Begin with what this record, or a later one, says.", _number(0, FARTHEST)),
+    *_paging("Entries", conversation.MOST_ENTRIES),
     Parameter(
         "max_text",
         "Longest text that is given whole (default 4000); of a longer one both ends are.",
@@ -216,13 +219,8 @@ ROUTES = (
         overview.sessions,
         "Sessions, live and past",
         (
-            Parameter("limit", "Sessions of a page (default 1000).", _number(1, 10_000)),
-            Parameter("offset", "Sessions to pass over.", _number(0, 10**12)),
-            Parameter(
-                "outcome",
-                "Only these, separated by commas: sessions that are over.",
-                _some_of(tuple(OUTCOMES)),
-            ),
+            *_paging("Sessions", 10_000, default=1000),
+            Parameter("outcome", "Only these, separated by commas: all are over.", _some_of(tuple(OUTCOMES))),
         ),
         answer=SessionPage,
         failures=(422,),
@@ -250,7 +248,7 @@ ROUTES = (
         "/api/v1/monitoring/sessions/{session_id}/records/{seq}",
         records.record,
         "One record, as it is in the log; with `max_text` as in a page",
-        (_ID, Parameter("seq", "Its number.", _number(0, records.FARTHEST), "path"), _MAX_TEXT),
+        (_ID, Parameter("seq", "Its number.", _number(0, FARTHEST), "path"), _MAX_TEXT),
         answer=dict,
         failures=(404, 422),
     ),
@@ -289,6 +287,38 @@ ROUTES = (
         (_ID,),
         answer=Stopped,
         failures=(404, 422),
+    ),
+    Route(
+        "POST",
+        "/api/v1/monitoring/sessions/{session_id}/actions",
+        acting.act,
+        "Act on a live session that was started with `--act`; what enables takes a token that existed then",
+        (_ID, Parameter("wait", "Seconds to wait for what the wire shows of it.", _number(0, 60))),
+        request=ActionRequest,
+        answer=ActionAnswer,
+        failures=(*_BODY, 404, 409, 503, 504),
+        access="act",
+    ),
+    Route(
+        "GET",
+        "/api/v1/monitoring/sessions/{session_id}/actions",
+        acting.listed,
+        "What others did to a session, or were refused, newest first",
+        (
+            _ID,
+            *_paging("Actions", acting.MOST_ACTIONS),
+        ),
+        answer=ActionPage,
+        failures=(404, 422),
+    ),
+    Route(
+        "GET",
+        "/api/v1/monitoring/sessions/{session_id}/questions",
+        acting.questions,
+        "Questions for permission that nobody has answered, oldest first, each with the tool's whole input",
+        (_ID,),
+        answer=QuestionPage,
+        failures=(404,),
     ),
     Route(
         "GET",

@@ -113,6 +113,8 @@ def test_requests_made_from_the_description(
                     case.query.pop(end, None)  # which one comes first, no description can say
                 for other in ("start_time", "offset", "order") if "after" in case.query else ():
                     case.query.pop(other, None)  # nor what goes together
+                if route.path.endswith("/actions") and isinstance(case.body, dict):
+                    case.body = {"action": "interrupt"}  # nor what each action takes
                 if exists:
                     name_what_exists(case, schema, "past" if route.method == "GET" else started(session, url))
             assume(len(case.as_curl_command()) < LONGEST_LINE)  # longer ones are refused for that alone

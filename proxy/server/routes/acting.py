@@ -1,0 +1,190 @@
+"""Acting on live sessions: the server only forwards; the session's relay decides, and puts everything on record."""
+
+import asyncio
+import hashlib
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from proxy.acting.asking import ask
+from proxy.acting.verbs import ActionError, checked_arguments
+from proxy.api.acting import ActionAnswer, ActionPage, ActionRequest, QuestionPage
+from proxy.events import Session
+from proxy.server.access.guard import author_of
+from proxy.server.base.answers import NotFoundError, RequestError, answer
+from proxy.server.routes.events import while_waiting
+from proxy.server.routes.records import pieces_of
+from proxy.server.routes.requests import FARTHEST, body, whole
+from proxy.server.shared import Shared, of
+from proxy.sessions.reader import Record, parse
+from proxy.store.model import EventQuery
+from proxy.store.records import find_record
+from proxy.telling.acting import OUTCOMES, REQUESTS, Action, actions, open_questions
+
+__all__ = ["MOST_ACTIONS", "act", "listed", "questions"]
+
+MOST_ACTIONS = 1000
+"""Of one page: so many events are read for it in one piece."""
+_LONGEST_WAIT_S = 60
+_ID_DIGITS = 26
+"""Of an action's id: 104 bits, so that two are never the same."""
+_decode = msgspec.json.Decoder(ActionRequest)
+
+
+class _RefusedError(RequestError):
+    """An action is refused: its code, then a sentence."""
+
+    def __init__(self, error: ActionError) -> None:
+        super().__init__(str(error))
+        self.status = error.status
+
+
+class _Event(msgspec.Struct):
+    """What is read of an event as the index gives it."""
+
+    event_type: str
+    timestamp: str
+    data: dict[str, Any]
+
+
+_decode_event = msgspec.json.Decoder(_Event).decode
+
+
+async def act(request: web.Request) -> web.Response:
+    """Have an action done; with `wait`, wait so many seconds for what the wire shows of it."""
+    shared, session_id = of(request), request.match_info["session_id"]
+    wait_s = whole(request, "wait", None, 0, _LONGEST_WAIT_S)
+    with _coded():
+        wanted = await body(request, _decode)
+        arguments = checked_arguments(wanted.action, wanted.arguments())
+        author, token = await author_of(request)
+        action_id = f"a_{_id_of(session_id, author, wanted.key)}"
+        done = None
+        async with shared.acting.setdefault(action_id, asyncio.Lock()):  # the same key twice at once
+            session = await _session(shared, session_id)
+            if wanted.key is not None:
+                done = await asyncio.to_thread(_find, shared, session_id, action_id)
+            if done is None:
+                _check(session)
+                asked = {"action_id": action_id, "action": wanted.action, "args": arguments, "by": author}
+                seq = await asyncio.to_thread(
+                    ask, shared.data_dir, session_id, asked | ({} if token is None else {"token": token})
+                )
+                if wanted.key is not None:
+                    await shared.catch_up(session_id)
+            else:
+                seq = done.seq
+    if wait_s is None:
+        told = answer(ActionAnswer(action_id=action_id, seq=seq, state="sent"))
+        told.set_status(202)
+        return told
+    return answer(await _outcome(shared, session_id, action_id, seq, wait_s))
+
+
+async def listed(request: web.Request) -> web.Response:
+    """List what was done to a session, or refused, newest first."""
+    shared, session_id = of(request), request.match_info["session_id"]
+    limit = whole(request, "limit", 100, 1, MOST_ACTIONS) or 0
+    offset = whole(request, "offset", 0, 0, FARTHEST) or 0
+    with _coded():
+        await _session(shared, session_id)
+    found, total = await asyncio.to_thread(_actions, shared, session_id, limit, offset)
+    return answer(ActionPage(actions=found, total=total))
+
+
+async def questions(request: web.Request) -> web.Response:
+    """List the questions for permission that nobody has answered, oldest first."""
+    shared, session_id = of(request), request.match_info["session_id"]
+    with _coded():
+        session = await _session(shared, session_id)
+    pieces = await pieces_of(shared, session_id)
+
+    def record_of(seq: int) -> Record | None:
+        row = find_record(pieces, seq)
+        record = None if row is None else parse(row.line)
+        return None if isinstance(record, str) else record
+
+    found = await asyncio.to_thread(open_questions, session, record_of)
+    return answer(QuestionPage(questions=found))
+
+
+async def _session(shared: Shared, session_id: str) -> Session:
+    """Return a session as it is now. NotFoundError: there is none."""
+    await shared.known(session_id)
+    await shared.catch_up(session_id)
+    found = await asyncio.to_thread(shared.store.session, session_id)
+    if found is None:
+        raise NotFoundError(f"The session {session_id!r} was removed.")
+    return found
+
+
+def _check(session: Session) -> None:
+    """Say why nobody can act on a session, where nobody listens. ActionError: why not."""
+    if session.over:
+        raise ActionError("ended", "the session is over")
+    if session.grant == "off":
+        raise ActionError("acting_off", "start the session with --act")
+
+
+def _id_of(session_id: str, author: dict[str, str | None], key: str | None) -> str:
+    """Return an action's id; the same for the same key of the same client, also after the server was started anew."""
+    if key is None:
+        return secrets.token_hex(_ID_DIGITS // 2)
+    client = f"token {author['name']}" if author["name"] is not None else f"address {author['address']}"
+    return hashlib.sha256(f"{session_id}\0{client}\0{key}".encode()).hexdigest()[:_ID_DIGITS]
+
+
+def _events(
+    shared: Shared, session_id: str, types: tuple[str, ...], limit: int, offset: int = 0
+) -> tuple[list[tuple[str, str, dict[str, Any]]], int]:
+    query = EventQuery(session_id=session_id, event_types=types, limit=limit, offset=offset, order="desc")
+    page = shared.store.events(query)
+    found = [_decode_event(event) for event in page.events]
+    return [(event.event_type, event.timestamp, event.data) for event in found], page.total
+
+
+def _actions(shared: Shared, session_id: str, limit: int, offset: int = 0) -> tuple[list[Action], int]:
+    requests, total = _events(shared, session_id, REQUESTS, limit, offset)
+    outcomes, _ = _events(shared, session_id, OUTCOMES, limit + offset)  # of an action there is one at most
+    return actions(requests, outcomes), total
+
+
+def _find(shared: Shared, session_id: str, action_id: str) -> Action | None:
+    """Return an action that was done, None where it is none of the newest."""
+    found, _ = _actions(shared, session_id, MOST_ACTIONS)
+    return next((one for one in found if one.action_id == action_id and one.state != "refused"), None)
+
+
+async def _outcome(shared: Shared, session_id: str, action_id: str, seq: int, wait_s: int) -> ActionAnswer:
+    look = partial(_find, shared, session_id, action_id)
+    with shared.hub.listening():
+        found = await asyncio.to_thread(look)
+        async for _ in while_waiting(shared, wait_s):
+            if found is not None and found.state != "sent":
+                break
+            found = await asyncio.to_thread(look)
+    if found is None or found.state == "refused":
+        return ActionAnswer(action_id=action_id, seq=seq, state="sent")
+    return ActionAnswer(
+        action_id=action_id, seq=seq, state=found.state, effect=found.effect, error=found.error
+    )
+
+
+@contextmanager
+def _coded() -> Iterator[None]:
+    """Begin each reason for a refusal with its code."""
+    try:
+        yield
+    except ActionError as error:
+        raise _RefusedError(error) from None
+    except NotFoundError as error:
+        raise _RefusedError(ActionError("unknown_session", str(error))) from None
+    except RequestError as error:
+        if error.status == 422:
+            raise _RefusedError(ActionError("bad_arguments", str(error))) from None
+        raise
