@@ -33,7 +33,14 @@ START_US = 1_767_323_045_000_000  # 2026-01-02T03:04:05Z
 class LogMaker:
     """Spells the records of one session, one millisecond apart."""
 
-    def __init__(self, session_id: str = "made", start_us: int = START_US) -> None:
+    def __init__(
+        self,
+        session_id: str = "made",
+        start_us: int = START_US,
+        *,
+        prints: Literal["text", "json"] | None = None,
+    ) -> None:
+        """``prints``: what the command prints in place of messages."""
         self.session_id = session_id
         self.now_us = start_us
         self.step_us = 1000
@@ -41,6 +48,12 @@ class LogMaker:
         self._recorders: dict[str, StreamRecorder | TextRecorder] = {
             stream: _recorder(session_id, stream) for stream in _STREAMS
         }
+        self._prints = prints
+        if prints is not None:
+            self._recorders["stdin"] = _recorder(session_id, "stdin", kind="text")
+            self._recorders["stdout"] = _recorder(
+                session_id, "stdout", kind="text" if prints == "text" else "undecided"
+            )
         self._recorders["stderr"] = TextRecorder(session_id, Redactor())
 
     def lines(self, stream: str, *messages: object) -> bytes:
@@ -63,7 +76,7 @@ class LogMaker:
     def started(self, command: Sequence[str] = ("claude",), **data: object) -> bytes:
         """Return the first record."""
         stdin = {"kind": "pipe", "relayed": True, "declared_messages": "--input-format" in command}
-        streams = {"stdin": stdin, "stdout": {**stdin, "declared_messages": True}}
+        streams = {"stdin": stdin, "stdout": {**stdin, "declared_messages": self._prints is None}}
         about = {"format": 1, "command": list(command), "cwd": "/home/dev/project", "pid": 7, "name": None}
         return self.life("session_started", **{**about, "streams": streams, "validation": "observe", **data})
 
@@ -78,8 +91,19 @@ class LogMaker:
         return head + b"".join(body)
 
 
-def _recorder(session_id: str, stream: Literal["stdin", "stdout"]) -> StreamRecorder:
-    recorder = StreamRecorder(session_id, stream, declared=True, judged=True, redactor=Redactor())
+def _recorder(
+    session_id: str,
+    stream: Literal["stdin", "stdout"],
+    kind: Literal["messages", "text", "undecided"] = "messages",
+) -> StreamRecorder:
+    recorder = StreamRecorder(
+        session_id,
+        stream,
+        declared=kind == "messages",
+        is_text=kind == "text",
+        judged=True,
+        redactor=Redactor(),
+    )
     recorder._judge = _judge(stream)
     return recorder
 

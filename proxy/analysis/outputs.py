@@ -5,9 +5,9 @@ between it and the caller has changed it.
 """
 
 import json
-from itertools import pairwise
 from typing import Any
 
+from proxy import claude_command
 from proxy.analysis.findings import EventContext, Findings
 from proxy.analysis.spans import Span
 from proxy.custom_schemas import TimeLimitError, UnusableSchemaError
@@ -18,7 +18,6 @@ __all__ = ["TYPES", "Outputs"]
 TYPES = frozenset(("session_started", "command_received"))
 """Types of events that are looked at even when they end nothing."""
 
-_OPTION = "--json-schema"
 _MOST_ERRORS = 5
 """Of one output: who gets one wrong at all mostly gets it wrong in one place."""
 
@@ -75,10 +74,9 @@ class Outputs:
 def _of_command(command: object) -> dict[str, Any] | None:
     """Return the schema that a command line asks for."""
     words = [str(word) for word in command] if isinstance(command, list) else []
-    given = [word.removeprefix(f"{_OPTION}=") for word in words if word.startswith(f"{_OPTION}=")]
-    given += [after for word, after in pairwise(words) if word == _OPTION]
+    given = claude_command.guess(words).values.get("--json-schema")
     try:
-        schema = json.loads(given[-1]) if given else None
+        schema = None if given is None else json.loads(given)
     except (ValueError, RecursionError):
         return None  # Claude Code refuses it too
     return schema if isinstance(schema, dict) else None

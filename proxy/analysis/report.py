@@ -55,7 +55,7 @@ SpanOutcome = Annotated[
 ]
 Severity = Literal["info", "warning", "critical"]
 Activity = Literal[
-    "model", "tools", "subagents", "permission", "user", "background", "compacting", "starting"
+    "model", "tools", "subagents", "turn", "permission", "user", "background", "compacting", "starting"
 ]
 """What a session's time goes into; at each moment it is exactly one of these. ``docs/analysis.md`` has the rules."""
 

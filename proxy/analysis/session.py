@@ -98,7 +98,8 @@ class SessionAnalysis:
         ``expected``: how many events the session has, if that may be more than were taken.
         """
         over = self.over
-        until_us = self.last_us if over or now_us is None else max(now_us, self.last_us)
+        is_live = not over and now_us is not None and self.figures.events > 0
+        until_us = max(now_us or 0, self.last_us) if is_live else self.last_us
         still_open = self._spans.open()
         total_ms = (until_us - self._started_us) / 1000
         duration_ms = total_ms if self._ran_ms is None else self._ran_ms

@@ -96,6 +96,8 @@ class Spans:
         self._tasks: dict[str, str] = {}
         self._working = {False: 0, True: 0}  # calls that the turn waits for: of tools, of subagents
         self._state = "starting"
+        self._is_unseen = False
+        """The command prints its answer alone: what it does in a turn cannot be seen."""
         self._closed: list[Span] = []
 
     def take(self, event: Event) -> list[Span]:
@@ -104,6 +106,8 @@ class Spans:
         data, us, kind = event.data, _happened_us(event), event.event_type
         self._state = text(data, "state") or self._state
         match kind:
+            case "session_started":
+                self._is_unseen = "output_format" in data
             case "run_started":
                 self._begin_turn(data, us)
             case "run_completed" | "run_failed" | "run_interrupted":
@@ -138,10 +142,15 @@ class Spans:
         if self._state == "compacting":
             return "compacting"
         if self.turn is not None:
-            return "tools" if self._working[False] else "subagents" if self._working[True] else "model"
+            return self._activity_of_turn()
         if self.agents:
             return "background"
         return "starting" if self._state == "starting" else "user"
+
+    def _activity_of_turn(self) -> Activity:
+        if self._is_unseen:
+            return "turn"
+        return "tools" if self._working[False] else "subagents" if self._working[True] else "model"
 
     # -- turns -------------------------------------------------------------------------------------------------
 

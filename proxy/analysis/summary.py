@@ -14,6 +14,7 @@ ACTIVITIES: Final[dict[Activity, str]] = {
     "model": "the model",
     "tools": "tools",
     "subagents": "subagents",
+    "turn": "the turn",
     "permission": "permissions",
     "user": "the next prompt",
     "background": "background tasks",

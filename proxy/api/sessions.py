@@ -27,9 +27,9 @@ class Evidence(TypedDict):
 class Waiting(TypedDict):
     """Something that the session waits for."""
 
-    what: Literal["answer", "tool", "client", "task", "model", "claude"]
-    """An answer of the caller, a tool, the caller's own MCP server, a task, the model; or Claude Code, for its answer
-    to a request of the caller."""
+    what: Literal["answer", "tool", "client", "task", "model", "turn", "claude"]
+    """An answer of the caller, a tool, the caller's own MCP server, a task, the model, the end of a turn of which
+    nothing else is printed; or Claude Code, for its answer to a request of the caller."""
     label: str
     """The same in words, for people."""
     since: Timestamp | None

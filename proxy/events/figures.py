@@ -2,8 +2,9 @@
 
 ==================  =================================================================================================
 ``events``          what happened: events of the interpreter, and those that clients post
-``turns``           results of Claude Code; a turn without one, as it goes on or was cut off, is not counted. Of an
-                    interactive session: turns of its prompts that were neither interrupted nor cut off
+``turns``           results of Claude Code; a turn without one, as it goes on or was cut off, is not counted. With text
+                    output, which has no result: 1 when the command has exited by itself. Of an interactive session:
+                    turns of its prompts that were neither interrupted nor cut off
 ``results``         turns of which the end is on record, whatever they count for
 ``tool_calls``      calls of tools, by the main agent and by subagents, whatever became of them
 ``tool_failures``   calls that ended in an error, without those that were denied or interrupted

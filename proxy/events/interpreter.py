@@ -15,10 +15,10 @@ from typing import Any
 
 import msgspec
 
-from proxy.events import acting, registry, session_outcome, stdin, stdout, transcript
+from proxy.events import acting, printing, registry, session_outcome, stdin, stdout, transcript
 from proxy.events.emitter import Emitter, Event
 from proxy.events.fields import Message, inner, integer, number, present, text, texts
-from proxy.events.session import Evidence, Followed, Prompt, Session, Standing
+from proxy.events.session import Evidence, Followed, Session, Standing
 from proxy.events.vocabulary import OVER
 from proxy.protocol import grammar
 from proxy.sessions.reader import Record
@@ -56,6 +56,7 @@ class Interpreter:
             case "stderr":
                 session.last_output_us = timestamp_us
                 self._count(record)
+                printing.takes(emitter, record)
             case "transcript":
                 session.last_output_us = timestamp_us
                 self._transcript(record)
@@ -78,6 +79,8 @@ class Interpreter:
 
     def _line(self, record: Record) -> None:
         self._count(record)
+        if printing.takes(self._emitter, record):
+            return
         raw = bytes(record.message)
         if raw.startswith(_OF_NO_CONSEQUENCE) and record.verdict in ("valid", None):
             if raw.startswith(_PARTIAL):
@@ -149,12 +152,14 @@ class Interpreter:
             case "command_exited":
                 self._exited(data)
                 acting.exited(emitter)
+                printing.exited(emitter)
                 emitter.change_state("ended", "command_exited", stated=True)
                 self._end()
             case "session_ended":
                 self._exited(data)
                 session.complete = True
                 acting.exited(emitter)
+                printing.exited(emitter)
                 self._cut_off()
                 is_killed = session.followed is not None and ("signal" in data or data.get("clean") is False)
                 emitter.change_state("failed" if is_killed else "ended", "session_ended", stated=True)
@@ -190,22 +195,20 @@ class Interpreter:
             if isinstance(stream, dict)
         }
         session.grant = text(inner(data, "acting"), "grant") or "off"
-        session.one_prompt = declared.get("stdout", False) and not declared.get("stdin", False)
         if data.get("mode") == "followed":
             session.followed = Followed(content=text(data, "interactive") != "status")
+        call = printing.recognise(session, declared)
         if session.kind == "monitoring":
             emitter.change_state("idle", "session_started")
         about = present(
             data, "name", "cwd", "pid", "age_ms", "versions", "validation", "mode", "capture_options"
         )
         about |= texts(data, "traceparent")
+        if session.prints is not None:
+            about["output_format"] = session.prints
         emitter.emit("session_started", command=session.command, kind=session.kind, **about)
-        if session.one_prompt:
-            prompt = _prompt_of(session.command)
-            if prompt is None:
-                emitter.start_run_of_unknown_prompt("session_started")
-            else:
-                emitter.start_run(Prompt(emitter.seq, prompt), "session_started")
+        if call is not None:
+            printing.begin(emitter, call)
 
     def _exited(self, data: Message) -> None:
         session = self.session
@@ -263,15 +266,3 @@ def _decoded(record: Record) -> Any:
         return record.value()
     except (ValueError, RecursionError):
         return None
-
-
-def _prompt_of(command: list[str]) -> str | None:
-    """Return the prompt on a command line: the word behind ``-p``, or else the last one that no option can own."""
-    for flag in ("-p", "--print"):
-        if flag in command:
-            after = command[command.index(flag) + 1 :]
-            if after and not after[0].startswith("-"):
-                return after[0]
-    if len(command) > 2 and not command[-1].startswith("-") and not command[-2].startswith("-"):
-        return command[-1]
-    return None

@@ -4,7 +4,7 @@ from typing import Final, Literal, NamedTuple
 
 from proxy.events.fields import Message, integer, text
 
-__all__ = ["OK", "OUTCOMES", "Kind", "Outcome", "blocked_by_hook", "of_result"]
+__all__ = ["OK", "OUTCOMES", "Kind", "Outcome", "blocked_by_hook", "of_failed_print", "of_result"]
 
 Kind = Literal["ok", "failed", "limited", "blocked", "interrupted", "crashed"]
 
@@ -59,6 +59,8 @@ _SUBTYPES: Final = {
     "error_max_structured_output_retries": "structured_output_retry_exhausted",
 }
 """What says the same in releases that give no `terminal_reason`."""
+_PRINTED_LIMITS: Final = ("Error: Reached max turns", "Error: Exceeded USD budget")
+"""What Claude Code prints with text output where a result would say `error_max_turns` or `error_max_budget_usd`."""
 _INTERRUPTED: Final = Outcome("interrupted", "The turn was interrupted.")
 _EMPTY: Final = Outcome("failed", "The model gave an empty answer.")
 _LONGEST_REASON = 300
@@ -88,6 +90,11 @@ def of_result(result: Message, *, interrupted: bool, blocked: str | None, is_com
     return _EMPTY if _is_empty(result, terminal, is_command=is_command) else OK
 
 
+def of_failed_print(said: str) -> Outcome:
+    """Return what became of a turn of which is known what was printed at its end, which was a failure."""
+    return Outcome("limited" if said.startswith(_PRINTED_LIMITS) else "failed", _in_one_line(said))
+
+
 def blocked_by_hook(reason: str | None) -> str:
     """Return a sentence for a prompt that a hook kept from the model."""
     return f"A hook kept the prompt from the model{f': {reason}' if reason else '.'}"
@@ -114,5 +121,9 @@ def _said(result: Message) -> str:
     said = said or text(result, "result") or ""
     if said.startswith("[ede_diagnostic]"):  # a note of Claude Code to its own developers
         return ""
+    return _in_one_line(said)
+
+
+def _in_one_line(said: str) -> str:
     line = " ".join(said[: 4 * _LONGEST_REASON].split())
     return line if len(line) <= _LONGEST_REASON else line[: _LONGEST_REASON - 1] + "…"

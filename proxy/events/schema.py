@@ -115,6 +115,10 @@ FIELDS: Final[dict[str, dict[str, Any]]] = {
         "description": "A sentence that says why, unless it is `ok`.",
     },
     "output": {"description": "What a hook printed."},
+    "output_format": {
+        "enum": ["text", "json"],
+        "description": "What the command prints at its end in place of messages.",
+    },
     "parent_tool_use_id": {
         "type": ["string", "null"],
         "description": "The call of the subagent that it belongs to.",
@@ -155,7 +159,10 @@ FIELDS: Final[dict[str, dict[str, Any]]] = {
     "stream": {**_TEXT, "description": "Where the line passed."},
     "structured_output": {"description": "The answer in the structure that was asked for."},
     "subagent_type": {"description": "The kind of a subagent."},
-    "subtype": {"description": "The `subtype` of the message."},
+    "subtype": {
+        "description": "The `subtype` of the message. Of a turn that no message ends: `success`, `interrupted` or"
+        " `error`."
+    },
     "summary": {"description": "What a task did."},
     "task_id": {**_TEXT, "description": "The task."},
     "task_type": {"description": "The kind of a task."},
@@ -174,7 +181,7 @@ FIELDS: Final[dict[str, dict[str, Any]]] = {
     "trigger": {"description": "What caused it."},
     "turns": {
         **_COUNT,
-        "description": "Of a turn: `num_turns` as Claude Code counts them. Of a session: results.",
+        "description": "Of a turn: `num_turns` as Claude Code counts them. Of a session: the figure `turns`.",
     },
     "type": {"description": "The `type` of the message."},
     "unprompted": {"type": "boolean", "description": "Claude Code began the turn by itself."},

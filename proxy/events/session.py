@@ -249,6 +249,10 @@ class Session(msgspec.Struct, omit_defaults=True):
     validation: str | None = None
     one_prompt: bool = False
     """The prompt came on the command line or as text: the command is to exit after its result."""
+    prints: Literal["text", "json"] | None = None
+    """What the command prints at its end in place of messages: nothing is known of what it does meanwhile."""
+    printed: dict[str, str] = {}
+    """What it has printed as text, by stream."""
 
     started_us: int = 0
     last_record_us: int = 0
@@ -318,6 +322,11 @@ class Session(msgspec.Struct, omit_defaults=True):
     def evidence(self) -> Evidence:
         """From what that is known."""
         return (self.crash or self.standing).evidence
+
+    @property
+    def writes_in_turn(self) -> bool:
+        """Whether Claude Code writes something while it works on a turn, so that silence means something."""
+        return self.followed is None and self.prints is None
 
     @property
     def over(self) -> bool:

@@ -3,14 +3,15 @@
 from typing import Final
 
 from proxy.events.fields import integer, text
-from proxy.events.outcome import OK, Outcome
+from proxy.events.outcome import OK, Outcome, of_failed_print
 from proxy.events.session import Session
 
-__all__ = ["described", "of_cut_off", "of_session"]
+__all__ = ["described", "of_cut_off", "of_printed", "of_session"]
 
 _CRASHED: Final = Outcome("crashed", "The wrapper was killed: the log does not end, and nobody holds it.")
 _KILLED: Final = Outcome("failed", "The wrapper was killed, and the command with it.")
 _WELL: Final = "exited"
+_NO_ANSWER: Final = Outcome("failed", "The command has printed no answer.")
 _STOPPED_BY: Final = {128 + number: name for name, number in (("SIGHUP", 1), ("SIGINT", 2), ("SIGTERM", 15))}
 """Exit statuses with which Claude Code, as a shell, says that it was asked to end."""
 
@@ -20,6 +21,20 @@ def of_cut_off(session: Session) -> Outcome:
     how, stopped = _exit(session)
     interrupted = stopped or (session.run is not None and session.run.interrupted)
     return Outcome("interrupted" if interrupted else "failed", f"The command {how} in the middle of a turn.")
+
+
+def of_printed(session: Session, answer: str, error: str) -> Outcome | None:
+    """Return what became of the turn of a command that has printed text and exited; None if it was stopped.
+
+    ``answer``, ``error``: what it has printed on stdout and stderr.
+    """
+    how, stopped = _exit(session)
+    if stopped or text(session.exit, "signal") is not None:
+        return None
+    if how != _WELL:
+        return of_failed_print(answer or error or f"The command {how}.")
+    is_command = session.run is not None and session.run.is_command
+    return OK if answer or is_command else _NO_ANSWER
 
 
 def of_session(session: Session) -> Outcome | None:

@@ -100,8 +100,10 @@ def _recording(session: Session) -> dict[str, str | None]:
 
 
 def _cost_reason(session: Session) -> str | None:
-    """Return why it is not known, or not all, what an interactive session has cost; None where it is known."""
+    """Return why it is not known, or not all, what a session has cost; None where it is known."""
     followed = session.followed
+    if session.prints == "text":
+        return "With text output Claude Code does not say what a turn cost."
     if followed is None or not (followed.usage or followed.cost_is_mixed):
         return None
     if followed.cost_is_mixed:
@@ -128,6 +130,7 @@ def _label(wait: dict[str, Any]) -> str:
         "client": f"the caller's MCP server {wait.get('server') or ''}".rstrip(),
         "task": f"a background task, {wait.get('description') or wait.get('task_id')}",
         "claude": f"Claude Code to answer {wait.get('request')}",
+        "turn": "the end of the turn",
     }
     match wait.get("kind"):
         case "can_use_tool":
@@ -171,7 +174,9 @@ def _waits(session: Session, now_us: int) -> list[dict[str, Any]]:
         | _since(task.since_us, task.seq, now_us)
         for key, task in session.tasks.items()
     ]
-    if not found and session.run is not None and session.state != "idle":
+    if not found and session.run is not None and session.prints is not None:
+        found.append({"what": "turn"} | _since(session.run.since_us, session.run.seq, now_us))
+    elif not found and session.run is not None and session.state != "idle":
         since = max(session.run.since_us, session.last_output_us)
         found.append({"what": "model"} | _since(since, session.last_seq, now_us))
     found += [
@@ -196,7 +201,7 @@ def _of_recording(session: Session) -> Iterator[tuple[str, str]]:
 
 
 def _of_the_turn(session: Session, now_us: int) -> Iterator[tuple[str, str]]:
-    run = session.run if session.followed is None else None  # while the model works, nothing is written
+    run = session.run if session.writes_in_turn else None
     if run is not None and not run.heard and (age := _s(run.since_us, now_us)) >= NO_INIT_S:
         yield "no_init", f"Claude Code has said nothing for {age} s since the prompt."
     elif run is not None and not session.tools and not session.questions:
@@ -209,7 +214,7 @@ def _of_the_turn(session: Session, now_us: int) -> Iterator[tuple[str, str]]:
     for key, tool in session.tools.items():
         if (age := _s(tool.since_us, now_us)) >= LONG_TOOL_S and not session.asked:
             yield "tool_running_long", f"The tool {tool.name} ({key}) has been running for {age} s."
-    if session.one_prompt and session.figures.turns and run is None:
+    if session.one_prompt and session.figures.turns and session.run is None:
         age = _s(max(session.state_since_us, session.last_output_us), now_us)
         if age >= NO_EXIT_S:
             yield "result_without_exit", f"The result came {age} s ago and the command has not exited."

@@ -152,6 +152,8 @@ def _result(emitter: Emitter, message: Message) -> None:
         else:
             # One that nobody asked for and that did not even begin, as after a session to resume that is not there.
             emitter.start_unprompted_run("result", origin)
+    if session.claude_session_id is None:  # printed JSON has no `init`
+        session.claude_session_id = text(message, "session_id")
     cost = session.spending.take(number(message, "total_cost_usd"), stated_usage(message))
     run = session.run
     became = outcome.of_result(
@@ -177,6 +179,9 @@ def _result(emitter: Emitter, message: Message) -> None:
         fields["claude_duration_ms"] = duration
     if became.kind != "ok":
         fields["errors"] = _errors(message, became)
+    elif session.prints is not None and (answer := text(message, "result")):
+        # No message has told it.
+        emitter.emit("assistant_message", text=answer, model=None, parent_tool_use_id=None)
     emitter.end_run(f"result/{text(message, 'subtype')}", became, origin=origin, **fields)
 
 

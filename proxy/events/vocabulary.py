@@ -129,7 +129,9 @@ EVENTS: Final[dict[Name, EventKind]] = {
     "session_started": EventKind(
         "the first record",
         "Session started",
-        _fields("command kind mode name cwd pid age_ms versions validation capture_options traceparent"),
+        _fields(
+            "command kind mode name cwd pid age_ms versions validation capture_options traceparent output_format"
+        ),
     ),
     "session_ended": EventKind(
         "the command's exit",

@@ -32,9 +32,9 @@ _TAIL = 64  # white space at the end of a line is shorter than this, or looked a
 class StreamRecorder:
     """Turns the lines of stdin or stdout into record bodies, and counts verdicts.
 
-    A stream carries messages when the command line says so (``declared``) or when its first line that is not
-    blank is a JSON object with a ``type``; else it carries text. Blank lines between messages, and before it is settled
-    what the stream carries, are recorded without a verdict and not counted.
+    A stream carries what the command line says (``declared``: messages, ``is_text``: text). Where that says nothing, it
+    carries messages when its first line that is not blank is a JSON object with a ``type``, else text. Blank lines
+    between messages, and before it is settled what the stream carries, are recorded without a verdict and not counted.
     """
 
     def __init__(
@@ -43,15 +43,17 @@ class StreamRecorder:
         stream: Literal["stdin", "stdout"],
         *,
         declared: bool,
+        is_text: bool = False,
         judged: bool,
         redactor: Redactor,
         filter: Filter | None = None,  # noqa: A002 - the word for it
     ) -> None:
-        """``judged``: whether lines get verdicts; ``redactor``: keeps credentials out of the record.
+        """``is_text``: no line is a message, whatever it looks like. ``judged``: whether lines get verdicts.
 
-        ``filter``: sees each line of a stream of messages, and may hold it back.
+        ``redactor``: keeps credentials out of the record. ``filter``: sees each line of a stream of messages, and may
+        hold it back.
         """
-        self.kind: Kind = "messages" if declared else "undecided"
+        self.kind: Kind = "messages" if declared else "text" if is_text else "undecided"
         self.counts: Counter[str] = Counter()
         self._records = StreamRecords(session_id, stream)
         self._stream = stream

@@ -232,6 +232,7 @@ class Relay:
             settings.session_id,
             "stdin" if name == "stdin" else "stdout",
             declared=plan.stdin_messages if name == "stdin" else plan.stdout_messages,
+            is_text=name in plan.text_streams,
             judged=settings.validation != "off",
             redactor=self._redactor,
             filter=filter_,

@@ -57,14 +57,14 @@ def tell_line(record: Record, longest: int = LONGEST) -> Entry | None:
 def tell_crash(session: Session) -> Entry:
     """Return what is known from the lock of a log that has no end; no event says it."""
     part = Part("session", "crashed", "the log has no end: its wrapper was killed", tone="bad")
-    return Entry(format_timestamp(session.last_record_us), [part])
+    return Entry(format_timestamp(session.last_record_us) if session.last_record_us else "", [part])
 
 
 def _is_text(record: Record) -> bool:
     """Whether a line is no message, also if it happens to be JSON."""
     if record.stream == "stderr" or not record.has_message:
         return True
-    return record.verdict == "text" and not isinstance(record.value(), dict)
+    return record.verdict == "text"
 
 
 def _entry(parts: list[Part], longest: int, event: str, about: Data) -> Entry:

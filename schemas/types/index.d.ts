@@ -107,7 +107,7 @@ export type ApiAnalysis = {
     /** Largest first. They add up to the whole. */
     activities: Array<{
       /** What the session waited for. */
-      activity: "background" | "compacting" | "model" | "permission" | "starting" | "subagents" | "tools" | "user";
+      activity: "background" | "compacting" | "model" | "permission" | "starting" | "subagents" | "tools" | "turn" | "user";
       ms: number;
       share: number;
       /** How long each stretch of it was. */
@@ -791,8 +791,8 @@ export type ApiSession = {
     task_id?: string;
     tool?: string | null;
     tool_use_id?: string;
-    /** An answer of the caller, a tool, the caller's own MCP server, a task, the model; or Claude Code, for its answer to a request of the caller. */
-    what: "answer" | "claude" | "client" | "model" | "task" | "tool";
+    /** An answer of the caller, a tool, the caller's own MCP server, a task, the model, the end of a turn of which nothing else is printed; or Claude Code, for its answer to a request of the caller. */
+    what: "answer" | "claude" | "client" | "model" | "task" | "tool" | "turn";
   }>;
   /** Known ways to hang that it shows; hints, not verdicts. */
   warnings: Array<{
@@ -1105,6 +1105,15 @@ export type Config = {
     backup_interval?: number;
     /** Copies that are kept: beyond, the oldest go. */
     backups_kept?: number;
+    /** As `--seal`. */
+    seal?: "off" | "on" | boolean;
+  } | null;
+  /** Where the seals of sessions go besides `seals.jsonl`. */
+  seal?: {
+    /** Where each line of `seals.jsonl` is posted, and the newest checkpoint of live sessions each minute; none: nowhere. */
+    send_to?: string | null;
+    /** Whether the same goes to the journal of systemd. */
+    journal?: boolean;
   } | null;
   /** What the server says of itself. */
   logging?: {
@@ -3030,6 +3039,8 @@ export type Events = {
   outcome_reason?: string | null;
   /** What a hook printed. */
   output?: unknown;
+  /** What the command prints at its end in place of messages. */
+  output_format?: "text" | "json";
   /** The call of the subagent that it belongs to. */
   parent_tool_use_id?: string | null;
   /** What changed of a task. */
@@ -3094,7 +3105,7 @@ export type Events = {
   structured_output?: unknown;
   /** The kind of a subagent. */
   subagent_type?: unknown;
-  /** The `subtype` of the message. */
+  /** The `subtype` of the message. Of a turn that no message ends: `success`, `interrupted` or `error`. */
   subtype?: unknown;
   /** What a task did. */
   summary?: unknown;
@@ -3122,7 +3133,7 @@ export type Events = {
   traceparent?: string;
   /** What caused it. */
   trigger?: unknown;
-  /** Of a turn: `num_turns` as Claude Code counts them. Of a session: results. */
+  /** Of a turn: `num_turns` as Claude Code counts them. Of a session: the figure `turns`. */
   turns?: number | null;
   /** The `type` of the message. */
   type?: unknown;

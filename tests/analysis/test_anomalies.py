@@ -78,6 +78,15 @@ def test_the_users_pauses_are_no_silence() -> None:
     assert busy(30, made.begin(40_000_000)).end(made.now_ms + 10).kinds() == []
 
 
+def test_what_prints_its_answer_alone_is_not_silent() -> None:
+    """Hours in which nothing comes are the turn's, and nobody's fault: with text output nothing can come."""
+    made = Made(started=False)
+    made.at(0, "session_started", command=["claude", "-p", "hi"], kind="wrapped", output_format="text")
+    report = made.begin(0).end(36_000_000).over(36_000_001).report()
+    assert [one.kind for one in report.anomalies] == []
+    assert [(one.activity, one.ms) for one in report.time.activities if one.ms > 1] == [("turn", 36_000_000)]
+
+
 def test_a_clock_that_jumps() -> None:
     """Eight hours within a turn are told, also without a norm; what was before and after stays in order."""
     made = Made().begin(0).call(1000, "a").answer(2000, "a").call(28_800_000, "b").answer(28_801_000, "b")

@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import anyio.to_thread
@@ -107,6 +107,61 @@ async def test_json_output_is_recorded_as_a_message(
     assert_nothing_changed(outside, inside)
     assert [r.line for r in log.lines("stdout")] == [done.stdout.rstrip(b"\n")]
     assert log.lines("stdout")[0].verdict in ("valid", "text")
+
+
+async def _told(caller: Caller, data_dir: Path, *words: str) -> Any:
+    """Return what a subcommand prints, as JSON where that was asked for."""
+    done = await caller.call(*claude_proxy(), "--data-dir", data_dir, *words)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout) if "--json" in words else done.stdout.decode()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "stdin"),
+    [
+        (["-p", "A question?"], None),
+        (["-p", "--verbose", "A question?"], None),
+        (["A question?"], None),
+        (["-p"], b"A question?"),
+        (["-p", "--output-format", "json", "A question?"], None),
+        (["-p", "--output-format", "json", "--verbose", "A question?"], None),
+    ],
+    ids=["text", "verbose", "no terminal", "standard input", "json", "verbose json"],
+)
+async def test_what_a_printing_session_did_is_told(
+    arguments: list[str], stdin: bytes | None, caller: Caller, claude: Path, tmp_path: Path
+) -> None:
+    """One turn with its prompt and its answer, which took its time, in a session that is over and well."""
+    data_dir, prompt = tmp_path / "data", "A question?" if stdin is None else None
+    done = await caller.call(
+        *claude_proxy(), "--server", "off", "--data-dir", data_dir, "--", claude, *arguments, stdin=stdin
+    )
+
+    assert done.returncode == 0
+    (one,) = (await _told(caller, data_dir, "sessions", "--json"))["sessions"]
+    assert (one["state"], one["outcome"], one["turns"], one["prompt"]) == ("ended", "ok", 1, prompt)
+    assert one["warnings"] == []
+    report = await _told(caller, data_dir, "analyze", "--json")
+    (turn,) = report["turns"]
+    assert (turn["outcome"], turn["prompt"]) == ("completed", prompt or "(no prompt)")
+    assert turn["duration_ms"] > report["duration_ms"] / 2
+    assert report["time"]["activities"][0]["activity"] == "turn"
+    assert report["anomalies"] == []
+    shown = await _told(caller, data_dir, "show")
+    assert shown.count("An answer of one line.") == 1
+    assert "begun by Claude Code" not in shown
+
+
+async def test_a_printing_session_that_fails(caller: Caller, claude: Path, tmp_path: Path) -> None:
+    """The reason is what Claude Code has printed, wherever it printed it."""
+    data_dir = tmp_path / "data"
+    options = ["--server", "off", "--data-dir", str(data_dir), "--"]
+    done = await caller.call(*claude_proxy(), *options, claude, "-p", "--no-such-option", "A question?")
+
+    assert done.returncode == 1
+    (one,) = (await _told(caller, data_dir, "sessions", "--json"))["sessions"]
+    assert (one["state"], one["outcome"], one["turns"]) == ("ended", "failed", 1)
+    assert one["outcome_reason"].startswith("error: unknown option '--no-such-option'")
 
 
 @pytest.mark.parametrize(

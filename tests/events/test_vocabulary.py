@@ -76,7 +76,8 @@ def emitted() -> list[Event]:
     held_back = {"stream": "stdin", "verdict": "invalid", "errors": [], "forwarded": False, "message": {}}
     named = {"stream": "proxy", "event": {"event_type": "session_started", "data": {"name": "n"}}}
     log += b"".join(_line(fields) for fields in (held_back, named))
-    logs = [log, INTERACTIVE.read_bytes(), *(scenario(name) for name in SCENARIOS)]
+    prints = LogMaker(prints="text").started(["claude", "-p"])
+    logs = [log, prints, INTERACTIVE.read_bytes(), *(scenario(name) for name in SCENARIOS)]
     return [event for one in logs for event in _events_of(one)]
 
 

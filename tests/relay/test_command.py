@@ -44,6 +44,24 @@ def test_streams_that_are_declared(command: list[str], declared: str) -> None:
     assert decide(command) == ("relay", declared)
 
 
+@pytest.mark.parametrize(
+    ("command", "streams"),
+    [
+        (["claude", "-p", "hi"], {"stdin", "stdout"}),
+        (["claude", "-p", "--output-format", "text"], {"stdin", "stdout"}),
+        (["claude", "-p", "--output-format=json", "hi"], {"stdin"}),
+        (["claude", "-p", *STREAM_JSON, "hi"], {"stdin"}),
+        (["claude", *SDK], set()),
+        (["claude", "--sdk-url", "ws://127.0.0.1:1/"], set()),
+        (["sh", "-c", "exec claude", "-p"], set()),
+    ],
+)
+def test_streams_that_carry_text(command: list[str], streams: set[str]) -> None:
+    """Where Claude Code takes or prints text, no line is a message, whatever it looks like."""
+    decided = plan(command, stdin_is_terminal=False, stdout_is_terminal=False)
+    assert decided.text_streams == streams
+
+
 @pytest.mark.parametrize("terminals", ["", "in", "out", "in out"])
 @pytest.mark.parametrize(
     "arguments",

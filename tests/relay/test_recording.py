@@ -46,6 +46,14 @@ JUDGED = [
 ]
 
 
+def test_a_stream_of_text_has_no_messages() -> None:
+    """A line that is one is recorded as the text that it is, and gets no other verdict."""
+    made = StreamRecorder("s", "stdin", declared=False, is_text=True, judged=True, redactor=Redactor())
+    batch = Batch(USER + b"\n" + b'{"type":7}\n', [USER, b'{"type":7}'])
+    made.record(batch)
+    assert (made.kind, dict(made.counts)) == ("text", {"text": 2})
+
+
 def recorder(declared: bool = True, judged: bool = True, redact: str = "on") -> StreamRecorder:
     """Return a recorder of stdin."""
     return StreamRecorder("s", "stdin", declared=declared, judged=judged, redactor=Redactor(redact))

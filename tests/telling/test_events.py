@@ -1,5 +1,6 @@
 """What happens in a session is told once, in the order in which it happened."""
 
+import json
 from typing import Any
 
 import msgspec
@@ -9,7 +10,7 @@ from proxy.events import Event, Interpreter, Session
 from proxy.events.vocabulary import SHOWN
 from proxy.telling import Entry, tell, tell_crash, tell_line
 from proxy.telling.events import TOLD
-from tests.recorded import NAMES, START_US, LogMaker, records, scenario
+from tests.recorded import NAMES, SCENARIOS, START_US, LogMaker, records, scenario
 
 
 def told(log: bytes) -> list[Entry]:
@@ -32,6 +33,21 @@ def labels(entries: list[Entry]) -> list[str]:
 def event(event_type: str, **data: Any) -> Event:
     """Return an event as the interpreter makes it."""
     return Event(event_type, 0, {"event": event_type, "timestamp": "t", "seq": 7, **data})
+
+
+def test_what_is_printed_is_told_once() -> None:
+    """With text output the lines that were printed, also if they are JSON; with JSON output the answer in it."""
+    made = LogMaker(prints="text")
+    log = made.started(["claude", "-p", "hi"]) + made.lines("stdout", b'{"type":"x","a":1}', b"Yes.")
+    said = told(log + made.ended())
+    assert labels(said) == ["started", "user", "stdout", "stdout", "turn ended", "ended"]
+    assert [said[2].parts[0].text, said[3].parts[0].text] == ['{"type":"x","a":1}', "Yes."]
+    made = LogMaker(prints="json")
+    log = made.started(["claude", "-p", "--output-format", "json", "hi"])
+    result = (SCENARIOS / "prompt_on_command_line" / "stdout.jsonl").read_bytes().splitlines()[-1]
+    said = told(log + made.lines("stdout", result) + made.ended())
+    assert labels(said)[1:] == ["user", "claude", "turn ended", "ended"]
+    assert said[2].parts[0].text == json.loads(result)["result"]
 
 
 @pytest.mark.parametrize("name", NAMES)

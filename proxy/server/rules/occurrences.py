@@ -110,7 +110,7 @@ def _reached(condition: str, session: Session, progress: Progress, now_us: int) 
         case "same_call" | "same_round" if run is not None:
             times, records = progress.repeated(rounds=condition == "same_round")
             yield _Reached(times, tuple(records))
-        case "silent_seconds" if run is not None and not session.tools and not session.asked:
+        case "silent_seconds" if _can_be_silent(session) and run is not None:
             yield _Reached((now_us - max(run.since_us, session.last_output_us)) / 1e6, evidence)
         case "question_minutes":
             for request_id, question in session.asked.items():
@@ -119,6 +119,11 @@ def _reached(condition: str, session: Session, progress: Progress, now_us: int) 
             yield _Reached(progress.files)
         case _:
             pass
+
+
+def _can_be_silent(session: Session) -> bool:
+    """Whether something of Claude Code's would come in a turn if it did not hang."""
+    return session.prints is None and not session.tools and not session.asked
 
 
 def _matches(text: str | None, pattern: str | None) -> bool:

@@ -5,7 +5,7 @@ import { Partial, useAnalysis, useDrift } from "./answers.js";
 import { Chart } from "./charts.js";
 import { href } from "./router.js";
 
-const SHADES = { model: "model", tools: "tool", subagents: "task", permission: "answer", user: "other", background: "turn", compacting: "task", starting: "other", executing: "model", waiting: "answer", idle: "other", ended: "turn", failed: "failed" };
+const SHADES = { model: "model", tools: "tool", subagents: "task", turn: "model", permission: "answer", user: "other", background: "turn", compacting: "task", starting: "other", executing: "model", waiting: "answer", idle: "other", ended: "turn", failed: "failed" };
 
 const Panel = ({ title, about, wide, children }) => html`<section class=${`panel ${wide ? "wide" : ""}`}><h2>${title}${about && html`<span class="faint num">${about}</span>`}</h2>${children}</section>`;
 

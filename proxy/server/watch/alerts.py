@@ -86,7 +86,7 @@ def _of_waits(session: Session, now_us: int, settings: config.Alerts) -> Iterato
     for key, tool in session.tools.items():
         if (waited := _waited(tool.since_us, now_us, settings.tool_wait)) is not None:
             yield "tool_wait", key, f"the tool {tool.name} has been running for {waited} s."
-    run = session.run if session.followed is None else None  # while the model works, nothing is written
+    run = session.run if session.writes_in_turn else None
     if run is not None and not session.tools:
         since = max(run.since_us, session.last_output_us)
         if (waited := _waited(since, now_us, settings.model_wait)) is not None:

@@ -58,11 +58,15 @@ def test_a_condition_is_met_at_its_limit(condition: str, limit: float, below: fl
 
 
 def test_silence_is_not_what_somebody_works_in() -> None:
-    """A tool that runs, or a question that is open, is no silence; nor is the time between turns."""
+    """A tool that runs, or a question that is open, is no silence; nor is the time between turns.
+
+    Nor is a turn whose answer alone is printed.
+    """
     assert found(session(tools={"t": Tool("Bash", 1, 0)}), {"silent_seconds": 1}) == []
     assert found(session(questions={"q": QUESTION}), {"silent_seconds": 1}) == []
     assert found(session(last_output_us=NOW_US - 900_000), {"silent_seconds": 1}) == []
     assert found(Session("s", runs=2), {"silent_seconds": 1}) == []
+    assert found(session(prints="text"), {"silent_seconds": 1}) == []
 
 
 def test_a_warning_comes_before() -> None:

@@ -123,6 +123,13 @@ def test_a_clock_that_was_set_back_makes_no_wait() -> None:
     assert kinds(one) == []
 
 
+@pytest.mark.parametrize("prints", ["text", "json"])
+def test_what_prints_its_answer_alone_is_not_waited_for(prints: str) -> None:
+    """With text and JSON output nothing comes before the end, however long that takes."""
+    one = session(run=Run("r", 1, ago(9000)), last_output_us=0, prints=prints)
+    assert alerts_of(one, NOW_US, Alerts()) == []
+
+
 def test_another_occasion_is_another_alert() -> None:
     """Each question, tool, silence and gap is told apart from the one before."""
     occasions = {
