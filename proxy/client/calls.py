@@ -4,6 +4,7 @@ Errors, durations and times are as for `proxy.client.queries`. What may be repea
 posted, and sessions and checks started, at most once.
 """
 
+import secrets
 from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
@@ -128,6 +129,86 @@ class Calls(Queries):
         """
         path = f"{session_path(session_id)}/stop"
         return await self._transport.call("POST", path, models.Stopped, body=b"{}", repeatable=False)
+
+    # -- acting on live sessions -------------------------------------------------------------------------------
+
+    async def act(
+        self,
+        session_id: str,
+        action: str,
+        arguments: Mapping[str, Any] | None = None,
+        *,
+        wait: int | None = None,
+    ) -> models.ActionAnswer:
+        """Act on a live session that was started with `--act`. Repeated by itself, it is still done once.
+
+        Args:
+            session_id: which session.
+            action: `interrupt`, `deny`, `allow`, `pause`, `resume`, `mode`, `model` or `stop`.
+            arguments: what the action takes; see docs/acting.md.
+            wait: seconds, up to 60, to wait for what became of it; without, the answer's `state` is `sent`.
+
+        Raises:
+            RefusedError: the session has no grant for it, or the token is not good for it.
+            RequestError: the session cannot do it as it is now; the sentence begins with a code.
+            ServerFaultError: the session's wrapper is gone, or did not answer.
+
+        Example:
+            for session in (await client.status()).sessions:
+                if "pause" in session.acting["can"]:
+                    print((await client.act(session.session_id, "pause", wait=10)).state)
+        """
+        body = as_json({**(arguments or {}), "action": action, "key": secrets.token_hex(16)})
+        path = f"{session_path(session_id)}/actions"
+        query = {"wait": wait}
+        return await self._transport.call(
+            "POST", path, models.ActionAnswer, query=query, body=body, wait_s=wait or 0
+        )
+
+    async def interrupt(self, session_id: str, *, wait: int | None = None) -> models.ActionAnswer:
+        """Interrupt the turn of a live session, which goes on.
+
+        Args:
+            session_id: which session.
+            wait: as for `act`.
+
+        Raises:
+            ClientError: as for `act`.
+
+        Example:
+            for session in (await client.status()).sessions:
+                if "interrupt" in session.acting["can"]:
+                    await client.interrupt(session.session_id)
+        """
+        return await self.act(session_id, "interrupt", wait=wait)
+
+    async def answer(
+        self,
+        session_id: str,
+        request_id: str,
+        *,
+        allow: bool,
+        message: str | None = None,
+        wait: int | None = None,
+    ) -> models.ActionAnswer:
+        """Answer an open question of a live session in its caller's place; whoever is first has answered it.
+
+        Args:
+            session_id: which session.
+            request_id: the question, as `questions` gives it.
+            allow: whether the tool may run, with the input that it has.
+            message: what the model is told when it may not.
+            wait: as for `act`.
+
+        Raises:
+            ClientError: as for `act`; `already_answered` and `unknown_question` are `RequestError`.
+
+        Example:
+            for question in (await client.questions(session_id)).questions:
+                await client.answer(session_id, question.request_id, allow=False, message="not now")
+        """
+        about = {"request_id": request_id} | ({} if message is None else {"message": message})
+        return await self.act(session_id, "allow" if allow else "deny", about, wait=wait)
 
     # -- checks of programs that stand in for claude -----------------------------------------------------------
 

@@ -9,6 +9,7 @@ from typing import Literal
 from proxy import api
 from proxy.analysis.period import Metrics
 from proxy.analysis.report import Analysis
+from proxy.api.acting import ActionAnswer, ActionPage, QuestionPage
 from proxy.api.checks import Check
 from proxy.api.conversation import ConversationPage
 from proxy.api.events import CaptureOptions, Gap, MonitoringSession, Recorded, Stopped
@@ -22,6 +23,8 @@ from proxy.protocol.verdict import Violation as ValidationError
 from proxy.sessions.drift import Sighting
 
 __all__ = [
+    "ActionAnswer",
+    "ActionPage",
     "Analysis",
     "CaptureOptions",
     "Check",
@@ -36,6 +39,7 @@ __all__ = [
     "MonitoringStatus",
     "Outcome",
     "Overview",
+    "QuestionPage",
     "Readiness",
     "RecordPage",
     "Recorded",

@@ -238,6 +238,42 @@ class Queries:
         path = f"{session_path(session_id)}/conversation"
         return await self._transport.call("GET", path, models.ConversationPage, query=query)
 
+    async def questions(self, session_id: str) -> models.QuestionPage:
+        """Return the questions for permission that nobody has answered, oldest first, with the tool's whole input.
+
+        Args:
+            session_id: whose.
+
+        Raises:
+            NotFoundError: there is no such session.
+
+        Example:
+            for question in (await client.questions(session_id)).questions:
+                print(question.request_id, question.tool, question.input)
+        """
+        return await self._transport.call("GET", f"{session_path(session_id)}/questions", models.QuestionPage)
+
+    async def actions(
+        self, session_id: str, *, limit: int | None = None, offset: int | None = None
+    ) -> models.ActionPage:
+        """Return what others did to a session, or were refused, newest first, with what became of it.
+
+        Args:
+            session_id: whose.
+            limit: how many at most; the server's default is 100.
+            offset: how many of the newest to leave out.
+
+        Raises:
+            NotFoundError: there is no such session.
+
+        Example:
+            for action in (await client.actions(session_id)).actions:
+                print(action.action, action.by, action.state)
+        """
+        query = {"limit": limit, "offset": offset}
+        path = f"{session_path(session_id)}/actions"
+        return await self._transport.call("GET", path, models.ActionPage, query=query)
+
     async def log(self, session_id: str) -> bytes:
         """Return a session's log as it is now, byte for byte: JSON Lines, all of it in memory.
 

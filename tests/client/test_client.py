@@ -66,6 +66,10 @@ async def use_everything(client: AsyncClient, log: SessionLog) -> None:
     started = await client.start_session("own")
     assert (await client.post_event(started.session_id, "mine.own", {"a": 1})).recorded
     assert (await client.stop_session(started.session_id)).stopped
+    assert (await client.questions(log.session_id)).questions == []
+    assert (await client.actions(log.session_id)).total == 0
+    with pytest.raises(RefusedError, match="acting_off"):
+        await client.interrupt(log.session_id)
     begun = await client.start_check("/no/such/wrapper", scenarios=["exit-*"])
     failed = await client.check(begun.run_id, wait=30)
     assert (failed.has_ended, failed.state, failed.report) == (True, "failed", None)
