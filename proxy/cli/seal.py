@@ -144,22 +144,16 @@ def _verdict(
             signed, signature = [msgspec.json.decode(found[0], type=Seal)], f"by {found[1]}"
         else:
             signature = "not valid"
-    verdict = verify(session_id, path, _of(here, session_id), _of(elsewhere, session_id), signed)
+    lines_here, kept = (seals.by_session.get(session_id, []) for seals in (here, elsewhere))
+    verdict = verify(session_id, path, lines_here, kept, signed)
     verdict.signature = signature
     return verdict
 
 
-def _of(seals: Seals, session_id: str) -> list[Seal]:
-    return [seal for _, seal in seals.lines if seal.session_id == session_id]
-
-
 def _against(place: str) -> Seals:
-    """Return the seals that were kept elsewhere. UsageError when there is none; OSError when they cannot be read."""
+    """Return the seals that were kept elsewhere. UsageError or OSError when there are none, or they cannot be read."""
     if place.startswith(("http://", "https://")):
-        from urllib.request import urlopen  # noqa: PLC0415 - few keep them there
-
-        with urlopen(place, timeout=_URL_S) as answer:
-            content = answer.read(_MOST_BYTES)
+        content = _fetched(place)
     else:
         with open(place, "rb") as file:
             content = file.read()
@@ -168,10 +162,29 @@ def _against(place: str) -> Seals:
     return found
 
 
+def _fetched(url: str) -> bytes:
+    # Few keep them there, and it takes long to import.
+    from http.client import HTTPException  # noqa: PLC0415
+    from urllib.request import urlopen  # noqa: PLC0415
+
+    try:
+        with urlopen(url, timeout=_URL_S) as answer:
+            content: bytes = answer.read(_MOST_BYTES + 1)
+            if (
+                answer.length or len(content) > _MOST_BYTES
+            ):  # half of them would prove less, and nobody would know
+                raise UsageError(f"--against {url} is cut off, or larger than {_MOST_BYTES:,} bytes")
+            return content
+    except (OSError, HTTPException, ValueError) as error:
+        why = getattr(error, "reason", None) or error
+        said = error_message(why) if isinstance(why, OSError) else why
+        raise UsageError(f"--against {url} cannot be read: {said}") from None
+
+
 def _logs(data_dir: str, texts: list[str], here: Seals, elsewhere: Seals) -> Iterator[tuple[str, str | None]]:
     """Yield which sessions are to be verified, each with its log, None where that is gone."""
     mine = (None, socket.gethostname()), (None, data_dir)
-    known = {seal.session_id for _, seal in here.lines}
+    known = set(here.by_session)
     known |= {
         seal.session_id for _, seal in elsewhere.lines if seal.host in mine[0] and seal.data_dir in mine[1]
     }

@@ -48,6 +48,7 @@ class Seals:
     """The lines of a file."""
 
     lines: list[tuple[bytes, Seal]] = field(default_factory=list)
+    by_session: dict[str, list[Seal]] = field(default_factory=dict)
     changed_at: int | None = None
     """The number of the first line, from 1, that is not as it was written; None: there is none."""
 
@@ -65,6 +66,7 @@ def read_seals(content: bytes) -> Seals:
             )  # else it is the last one, and has its end
         else:
             found.lines.append((line, seal))
+            found.by_session.setdefault(seal.session_id, []).append(seal)
             is_as_written = seal.prev == (sha256(before).hexdigest() if before else None)
             number = max(1, number - 1)  # noqa: PLW2901 - the line before is not the one that this one followed
         if not is_as_written and found.changed_at is None:
@@ -85,7 +87,7 @@ def seals_of(data_dir: str) -> Seals:
 def sealed_sessions(data_dir: str) -> set[str]:
     """Return the ids of the sessions that have a line, also those that were sealed after they had ended."""
     try:
-        return {seal.session_id for _, seal in seals_of(data_dir).lines}
+        return set(seals_of(data_dir).by_session)
     except OSError:  # then no line can be added either
         return set()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.server
 import json
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -200,7 +201,39 @@ def test_against_what_was_kept_elsewhere(tmp_path: Path) -> None:
     assert verdicts(data_dir, "--against", str(kept))["s"]["integrity"].startswith("changed")
     with served(kept.read_bytes()) as url:
         assert verify(data_dir, "--against", url).status == 1
-        assert verify(data_dir, "--against", url + "/nothing").status == 2
+        ran = verify(data_dir, "--against", url + "/nothing")
+    assert (ran.status, ran.stderr) == (
+        2,
+        f"claude-proxy: --against {url}/nothing cannot be read: Not Found\n",
+    )
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        (b"garbage\r\n\r\n", "cannot be read: garbage"),
+        (
+            b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n" + b'{"session_id":"s","prev":null}\n',
+            "is cut off",
+        ),
+    ],
+)
+def test_a_place_that_answers_wrongly(tmp_path: Path, answer: bytes, says: str) -> None:
+    """What is no answer, or half of one, is a mistake: fewer seals would prove less, and nobody would know."""
+    with socket.create_server(("127.0.0.1", 0)) as place:
+        place.settimeout(60)  # whatever fails
+
+        def serve() -> None:
+            with place.accept()[0] as client:
+                client.recv(1 << 16)
+                client.sendall(answer)
+
+        server = threading.Thread(target=serve)
+        server.start()
+        url = f"http://127.0.0.1:{place.getsockname()[1]}"
+        ran = verify(tmp_path, "--against", url)
+        server.join()
+    assert (ran.status, ran.stderr.startswith(f"claude-proxy: --against {url} {says}")) == (2, True)
 
 
 def test_only_what_is_of_this_directory_can_be_missing(tmp_path: Path) -> None:
