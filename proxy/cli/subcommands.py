@@ -20,6 +20,9 @@ GROUPS = {
         ),
         "drift": ("drift", "what the specification does not have"),
     },
+    "Act on what runs": {
+        "act": ("act", "interrupt, answer, pause or stop a session that was started with --act"),
+    },
     "Judge, check and stand in": {
         "validate": ("validate", "judge JSON lines by a schema"),
         "check": ("check", "whether a program that stands in for claude does so"),

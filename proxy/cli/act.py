@@ -1,0 +1,140 @@
+"""``claude-proxy act``: interrupt a live session, answer its questions, pause or stop it, through the server."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from proxy.acting.verbs import HOW_TO_STOP, RESTRAIN, VERBS
+from proxy.cli.arguments import examples
+from proxy.cli.errors import UsageError, complain
+from proxy.escaping import escape_controls
+from proxy.sessions import catalogue
+
+if TYPE_CHECKING:
+    import argparse
+
+    from proxy.client import Client
+    from proxy.client.models import ActionAnswer, QuestionPage
+
+_TOKEN = "CLAUDE_PROXY_TOKEN"
+_WAIT_S = 10
+"""Claude Code shows an interrupt within a second; what waits for a tool to end takes as long as that."""
+
+
+def act_options(parser: argparse.ArgumentParser) -> None:
+    """Say what the subcommand takes."""
+    parser.description = (
+        "Act on a live session that was started with `--act`; see docs/acting.md. What enables (allow, resume, mode,"
+        f" model) takes a token that existed when the session began: in {_TOKEN}, or asked for at the terminal."
+    )
+    parser.epilog = examples(
+        "act latest questions", "act latest interrupt", "act latest deny REQUEST -m 'not now'"
+    )
+    parser.add_argument("session", metavar="SESSION", help="an id, the beginning of one, or `latest`")
+    verbs = parser.add_subparsers(metavar="ACTION", dest="verb", required=True)
+    listing = verbs.add_parser("questions", help="list the open questions, each with the tool's whole input")
+    listing.add_argument("--json", action="store_true", help="print JSON")
+    listing.set_defaults(run=_list_questions)
+    for name, verb in VERBS.items():
+        one = verbs.add_parser(name, help=verb.help, description=verb.help)
+        if "request_id" in verb.takes:
+            one.add_argument("request_id", metavar="REQUEST", help="the question, as `questions` lists it")
+        if "value" in verb.takes:
+            one.add_argument("value", metavar=name.upper(), help="its name")
+        if name == "deny":
+            one.add_argument("-m", dest="message", metavar="TEXT", help="what the model is told")
+            one.add_argument("--stop-turn", action="store_true", default=None, help="end the turn, too")
+        if name == "allow":
+            one.add_argument(
+                "--remember", action="store_true", default=None, help="for the rest of the session"
+            )
+        if name == "stop":
+            one.add_argument("--how", choices=HOW_TO_STOP, help="end (default), drain or term")
+        one.add_argument("--json", action="store_true", help="print JSON")
+        one.set_defaults(run=_act)
+
+
+def _list_questions(arguments: argparse.Namespace) -> int:
+    def listed(client: Client, session_id: str) -> int:
+        page = client.questions(session_id)
+        if arguments.json:
+            sys.stdout.write(_json(page))
+        else:
+            _tell_questions(page)
+        return 0
+
+    return _asking(arguments, os.environ.get(_TOKEN), listed)
+
+
+def _act(arguments: argparse.Namespace) -> int:
+    token = os.environ.get(_TOKEN)
+    if token is None and arguments.verb not in RESTRAIN:
+        token = _asked_token(arguments.verb)
+    takes = VERBS[arguments.verb].takes
+    given: dict[str, Any] = {name: getattr(arguments, name, None) for name in takes}
+
+    def act(client: Client, session_id: str) -> int:
+        told = client.act(session_id, arguments.verb, given, wait=_WAIT_S)
+        sys.stdout.write(_json(told) if arguments.json else f"{_sentence(arguments.verb, told)}\n")
+        return 1 if told.state == "failed" else 0
+
+    return _asking(arguments, token, act)
+
+
+def _asking(arguments: argparse.Namespace, token: str | None, ask: Any) -> int:
+    """Ask the server about the session; return the exit status."""
+    from proxy.client import Client, ClientError  # noqa: PLC0415 - its libraries take long to import
+
+    try:
+        if os.environ.get("CLAUDE_PROXY_URL"):  # of another machine, whose sessions only its server knows
+            client, session_id = Client(token=token), arguments.session
+        else:
+            session_id = catalogue.find(arguments.data_dir, arguments.session).session_id
+            client = Client(data_dir=arguments.data_dir, token=token)
+        with client:
+            status: int = ask(client, session_id)
+    except catalogue.SessionLookupError as error:
+        return complain(error, 2, sys.stderr)
+    except (ClientError, ValueError) as error:
+        return complain(error, 1, sys.stderr)
+    return status
+
+
+def _asked_token(verb: str) -> str:
+    """Ask for the token. It is in no file of the data directory, where the wrapped agent could read it."""
+    if not sys.stdin.isatty():
+        raise UsageError(f"act: {verb} needs a token with the scope `act`: give it in {_TOKEN}")
+    try:
+        return getpass.getpass("Token with the scope `act`: ")
+    except EOFError:
+        raise UsageError("act: no token was given") from None
+
+
+def _sentence(verb: str, told: ActionAnswer) -> str:
+    """Return what became of an action."""
+    why = told.error or told.effect
+    more = f" ({escape_controls(why)})" if why else ""
+    if told.state == "sent":
+        more = f": nothing shows its effect yet, after {_WAIT_S} s"
+    return f"{verb}: {told.state}{more}"
+
+
+def _tell_questions(page: QuestionPage) -> None:
+    if not page.questions:
+        print("No question is open.")
+    for one in page.questions:
+        held = ", held back while the session is paused" if one.held else ""
+        print(escape_controls(f"{one.request_id}  {one.tool}, since {one.since}{held}"))
+        if one.reason:
+            print(f"  {escape_controls(one.reason)}")
+        text = msgspec.json.format(msgspec.json.encode(one.input)).decode()
+        print("\n".join(f"  {escape_controls(line)}" for line in text.splitlines()))
+
+
+def _json(answer: Any) -> str:
+    return msgspec.json.format(msgspec.json.encode(answer)).decode() + "\n"
