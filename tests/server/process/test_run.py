@@ -1,9 +1,19 @@
 """How a server begins, and what it says when it cannot."""
 
+import json
 import re
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
+
+import pytest
+
+from proxy.server.background import server_address
+from tests.recorded import LogMaker, scenario
+from tests.server.test_background import until
+
+SCRIPT = Path(__file__).parents[3] / "scripts" / "claude-proxy"
 
 
 def test_what_cannot_be_served_is_said(tmp_path: Path) -> None:
@@ -30,3 +40,20 @@ def test_what_cannot_be_served_is_said(tmp_path: Path) -> None:
     )
     assert "server.st" not in ran.stderr
     (tmp_path / "index.sqlite3").rmdir()
+
+
+@pytest.mark.parametrize("start", [["-m", "proxy"], [str(SCRIPT)]], ids=["module", "script"])
+def test_a_server_in_the_foreground_does_what_takes_long(tmp_path: Path, start: list[str]) -> None:
+    """Regression: processes of the pool ran the installed script anew, as a second server that did not do the work."""
+    (tmp_path / "sessions").mkdir()
+    (tmp_path / "sessions" / "past.jsonl").write_bytes(scenario("simple", LogMaker("past")))
+    command = [sys.executable, *start, "--data-dir", str(tmp_path), "--port", "0", "serve"]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as server:
+        try:
+            url = until(lambda: server_address(str(tmp_path)))["url"]
+            path = f"{url}/api/v1/monitoring/sessions/past/analysis"
+            with urllib.request.urlopen(path, timeout=90) as response:
+                assert json.load(response)["data"]["session_id"] == "past"
+        finally:
+            server.terminate()
+        assert server.wait(60) == 0
