@@ -24,6 +24,7 @@ from proxy.api.events import (
     Stopped,
 )
 from proxy.api.records import Drift, RecordPage
+from proxy.api.search import SearchPage
 from proxy.api.service import Health, Liveness, MonitoringStatus, Overview, Readiness
 from proxy.api.sessions import Session, SessionPage, Status
 from proxy.api.validation import Specifications, ValidationAnswer, ValidationBatchRequest, ValidationRequest
@@ -61,6 +62,7 @@ PUBLISHED: Mapping[str, tuple[str, type[msgspec.Struct]]] = MappingProxyType(
         "questions_answer": ("Answer: questions", QuestionPage),
         "ready_answer": ("Answer: readiness", Readiness),
         "records_answer": ("Answer: records", RecordPage),
+        "search_answer": ("Answer: search", SearchPage),
         "session": ("Session", Session),
         "session_answer": ("Answer: session", MonitoringSession),
         "session_request": ("Request: session", SessionRequest),

@@ -14,6 +14,7 @@ from proxy.api.checks import Check
 from proxy.api.conversation import ConversationPage
 from proxy.api.events import CaptureOptions, Gap, MonitoringSession, Recorded, Stopped
 from proxy.api.records import Drift, RecordPage
+from proxy.api.search import SearchPage
 from proxy.api.service import Health, MonitoringStatus, Overview, Readiness
 from proxy.api.sessions import Session, SessionPage, Status
 from proxy.api.validation import Specifications, ValidationRequest
@@ -44,6 +45,7 @@ __all__ = [
     "RecordPage",
     "Recorded",
     "Report",
+    "SearchPage",
     "Session",
     "SessionPage",
     "Sighting",

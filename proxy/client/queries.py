@@ -274,6 +274,27 @@ class Queries:
         path = f"{session_path(session_id)}/actions"
         return await self._transport.call("GET", path, models.ActionPage, query=query)
 
+    async def search(
+        self, text: str, *, limit: int | None = None, after: str | None = None
+    ) -> models.SearchPage:
+        """Return sessions in which something was said, newest first, with the first records that say it.
+
+        An answer takes half a second or so: while its `after` is not None, there is more to be looked through. Where
+        it is not `complete`, the server is still reading one of those logs, or cannot read it.
+
+        Args:
+            text: what was said; of A to Z, capital and small letters are alike.
+            limit: about how many sessions; the server's default is 20.
+            after: what an answer has as `after`: the search goes on there.
+
+        Example:
+            page = await client.search("rate limit")
+            for found in page.sessions:
+                print(found.session_id, [record.snippet for record in found.records])
+        """
+        query = {"text": text, "limit": limit, "after": after}
+        return await self._transport.call("GET", f"{API}/monitoring/search", models.SearchPage, query=query)
+
     async def log(self, session_id: str) -> bytes:
         """Return a session's log as it is now, byte for byte: JSON Lines, all of it in memory.
 

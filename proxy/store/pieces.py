@@ -116,6 +116,9 @@ class Body(Protocol):
     def lines(self) -> list[bytes]:
         """Return the lines, without their newlines. OSError when they cannot be read."""
 
+    def text(self) -> bytes:
+        """Return the lines as they stand; what follows them may be behind. OSError as above."""
+
 
 class Pieces(Protocol):
     """The pieces of one session, as they are at one moment. StoreError where the store cannot be used."""

@@ -106,8 +106,12 @@ class Store(Protocol):
         outcomes: Collection[str] = (),
         limit: int = 1000,
         offset: int = 0,
+        begin: tuple[int, str] | None = None,
     ) -> list[Session]:
-        """Return sessions, newest first: those that are live, those that are over and of some outcomes, or all."""
+        """Return sessions, newest first: those that are live, those that are over and of some outcomes, or all.
+
+        ``begin``: from the session on that started then (`Session.started_us`) and has that id, or where it would be.
+        """
 
     def all_sessions(self) -> Generator[Session]:
         """Yield every session, newest first."""

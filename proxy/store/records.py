@@ -8,13 +8,21 @@ import json
 import re
 from array import array
 from bisect import bisect_left
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from proxy.store.pieces import NO_RECORD, Body, Kind, Kinds, Piece, Pieces, Row, rows_of
 
-__all__ = ["RecordPage", "RecordQuery", "Search", "find_record", "matching_lines", "page_of_records"]
+__all__ = [
+    "RecordPage",
+    "RecordQuery",
+    "Search",
+    "find_record",
+    "matching_lines",
+    "matching_rows",
+    "page_of_records",
+]
 
 _CONTENT = re.compile(rb'"(?:message|raw|raw_base64|event)":')
 
@@ -202,24 +210,21 @@ def matching_lines(work: Sequence[tuple[Piece, Body]], query: RecordQuery) -> li
 
     OSError when a log cannot be read.
     """
+    return [[(line, row.seq) for line, row in matching_rows(piece, body, query)] for piece, body in work]
+
+
+def matching_rows(piece: Piece, body: Body, query: RecordQuery) -> Iterator[tuple[int, Row]]:
+    """Yield those lines of a piece that hold the query's text, each with its place in the piece. Errors as above."""
     needles = _needles(query.text)
-    found: list[list[tuple[int, int]]] = []
-    for piece, body in work:
-        if not query.count(piece.kinds) or not _may_hold(body, needles):
-            found.append([])
-            continue
-        found.append(
-            [
-                (line, row.seq)
-                for line, row in enumerate(rows_of(piece, body))
-                if query.takes(row.kind) and _holds(row.line, needles)
-            ]
-        )
-    return found
+    if not query.count(piece.kinds) or not _may_hold(body, needles):
+        return
+    for line, row in enumerate(rows_of(piece, body)):
+        if query.takes(row.kind) and _holds(row.line, needles):
+            yield line, row
 
 
 def _may_hold(body: Body, needles: Sequence[bytes]) -> bool:
-    whole = b"\n".join(body.lines()).lower()
+    whole = body.text().lower()
     return any(needle in whole for needle in needles)
 
 

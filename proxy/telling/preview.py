@@ -1,16 +1,21 @@
 """What a record of a log says, in one line."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from proxy.events.fields import inner, text
 from proxy.sessions.reader import Record
 from proxy.telling.calls import call, content_text, one_line
 
-__all__ = ["preview"]
+__all__ = ["preview", "snippet"]
 
 _LONGEST = 300
 _HEAD = ("type", "subtype", "session_id", "uuid")
 """What a row shows beside the preview, or never."""
+_UNSAID = (*_HEAD, "id", "tool_use_id", "parent_tool_use_id", "signature", "data", "media_type", "modelUsage")
+"""Fields of messages and their blocks that tell programs something; ``data`` is that of images."""
+_AROUND = 80
+"""Characters of a snippet on each side of what was looked for."""
 
 
 def preview(record: Record) -> str:
@@ -26,6 +31,49 @@ def preview(record: Record) -> str:
     except (ValueError, RecursionError):
         return one_line(bytes(record.message)[: 4 * _LONGEST].decode(errors="replace"), _LONGEST)
     return one_line(_message(message) if isinstance(message, dict) else message, _LONGEST)
+
+
+def snippet(record: Record, wanted: str) -> str | None:
+    """Return in one line what stands around a text, in capital or small letters; None where nobody says it.
+
+    Names of fields, types and ids are no part of what is said.
+    """
+    lowered = wanted.lower()
+    for said in _said(record):
+        if (at := said.lower().find(lowered)) >= 0:
+            start, end = max(0, at - _AROUND), at + len(wanted) + _AROUND
+            around = " ".join(said[start:end].split())
+            return f"{'…' * (start > 0)}{around}{'…' * (end < len(said))}"
+    return None
+
+
+def _said(record: Record) -> Iterator[str]:
+    """Yield what a record says to people: the texts of a message, a line that is none, the words of a command line."""
+    if record.event is not None:
+        yield from _texts(record.event.data.get("command"))
+    elif record.has_message:
+        try:
+            message = record.value()
+        except (ValueError, RecursionError):
+            message = bytes(record.message).decode(errors="replace")
+        if isinstance(message, dict) and message.get("type") in ("user", "assistant"):
+            message = inner(message, "message").get("content")
+        yield from _texts(message)
+    else:
+        yield record.line().decode(errors="replace")
+
+
+def _texts(value: object) -> Iterator[str]:
+    """Yield all texts of a value that say something, in their order."""
+    stack = [value]
+    while stack:
+        match stack.pop():
+            case str() as said:
+                yield said
+            case list() as items:
+                stack += reversed(items)
+            case dict() as fields:
+                stack += reversed([value for name, value in fields.items() if name not in _UNSAID])
 
 
 def _reason(error: dict[str, Any]) -> str:

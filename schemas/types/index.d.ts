@@ -733,6 +733,31 @@ export type ApiRecordsAnswer = {
   }>;
 };
 
+/** Answer: search. Sessions in which a text was said, newest first. A session that is looked through for several answers is in each of them, with other records. */
+export type ApiSearchAnswer = {
+  sessions: Array<{
+    session_id: string;
+    /** The first of them. */
+    records: Array<{
+      seq: number;
+      ts: string;
+      stream: string;
+      /** What stands around the text, in one line. What was recorded may hold anything: escape it. */
+      snippet: string;
+    }>;
+    /** How many records hold it, of those that were looked through for this answer. */
+    total: number;
+  }>;
+  /** Sessions that were looked through to their end for this answer. */
+  searched: number;
+  /** Sessions that there are. */
+  total: number;
+  /** Whether all that is recorded of these sessions could be read: false while the server still takes in logs, and where one cannot be read. */
+  complete: boolean;
+  /** Asked for with it, the search goes on; null when all were looked through. */
+  after: string | null;
+};
+
 /** Session. One session as the status shows it. */
 export type ApiSession = {
   /** The session, as this proxy names it. */

@@ -49,6 +49,7 @@ async def use_everything(client: AsyncClient, log: SessionLog) -> None:
     assert (await client.records(log.session_id)).total >= 1
     assert (await client.record(log.session_id, 0))["seq"] == 0
     assert (await client.conversation(log.session_id, limit=5)).offset == 0
+    assert (await client.search("no such words")).sessions == []
     assert (await client.page(log.session_id)).startswith("<!doctype html>")
     assert (await client.log(log.session_id)).startswith(b'{"seq":0,')
     await client.status()

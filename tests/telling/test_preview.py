@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.telling.preview import preview
+from proxy.telling.preview import preview, snippet
 from tests.recorded import NAMES, LogMaker, records, scenario
 
 JSON = st.recursive(
@@ -89,3 +89,68 @@ def test_recorded_lines_have_a_preview(name: str) -> None:
 def test_no_message_makes_it_fail(message: Any) -> None:
     """Lines may hold anything."""
     assert "\n" not in said(message)
+
+
+@pytest.mark.parametrize(
+    ("log", "wanted", "expected"),
+    [
+        (
+            LogMaker().lines("stdin", {"type": "user", "message": {"content": "Mend\nthe ROOF"}}),
+            "roof",
+            "Mend the ROOF",
+        ),
+        (
+            LogMaker().lines("stdin", {"type": "user", "message": {"content": "x" * 90 + "roof" + "y" * 90}}),
+            "roof",
+            f"…{'x' * 80}roof{'y' * 80}…",
+        ),
+        (
+            LogMaker().lines(
+                "stdout",
+                {
+                    "type": "assistant",
+                    "message": {
+                        "model": "roof",
+                        "content": [
+                            {
+                                "type": "tool_use",
+                                "id": "roof",
+                                "name": "Bash",
+                                "input": {"command": "mend roof"},
+                            }
+                        ],
+                    },
+                },
+            ),
+            "roof",
+            "mend roof",
+        ),
+        (
+            LogMaker().lines("stdout", {"type": "result", "subtype": "roof", "result": "done: roof"}),
+            "roof",
+            "done: roof",
+        ),
+        (
+            LogMaker().lines("stdout", {"type": "result", "subtype": "error", "errors": ["no roof"]}),
+            "roof",
+            "no roof",
+        ),
+        (LogMaker().lines("stdout", b"plain roof"), "roof", "plain roof"),
+        (LogMaker().started(["claude", "-p", "mend the roof"]), "roof", "mend the roof"),
+        (LogMaker().lines("stdin", {"type": "user", "message": {"content": "hi"}}), "content", None),
+        (LogMaker().lines("stdin", {"type": "user", "message": {"content": "hi"}}), "user", None),
+        (LogMaker().ended(), "exit_code", None),
+    ],
+)
+def test_what_stands_around_a_text(log: bytes, wanted: str, expected: str | None) -> None:
+    """Only what is said is found: no name of a field, no type, no id."""
+    (record,) = records(log)
+    assert snippet(record, wanted) == expected
+
+
+@given(message=JSON, wanted=st.text(min_size=1))
+def test_any_message_is_searched(message: Any, wanted: str) -> None:
+    """What anybody wrote is looked through without a failure, and what is found is one line."""
+    (record,) = records(LogMaker().lines("stdout", {"type": "user", "message": message}))
+    found = snippet(record, wanted)
+    assert found is None or "\n" not in found

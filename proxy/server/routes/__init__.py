@@ -5,6 +5,7 @@
 ``requests``     reads bodies and queries, or says what to change
 ``sessions``     what the sessions do, ``events`` what happened, ``streams`` as it happens
 ``records``      a log's records in pages, ``shortening`` what is long in them
+``search``       what was said in any session
 ``conversation``  a session as people read it, ``export`` its log, and the page to share
 ``analysis``     what sessions did, ``specifications`` the schemas and judging by them, ``compliance`` checks
 ``health``       whether the server is well

@@ -118,7 +118,7 @@ def _parameter(one: Parameter) -> dict[str, Any]:
         "name": one.name,
         "in": one.place,
         "description": one.text,
-        "required": one.place == "path",
+        "required": one.is_required or one.place == "path",
         "schema": one.schema,
     }
     # A list is one text with commas.

@@ -12,7 +12,7 @@ from aiohttp import web
 from proxy.api.records import RecordKind, RecordPage, ShownRecord
 from proxy.protocol import Verdict, library
 from proxy.server.base.answers import NotFoundError, UnprocessableError, answer, raw_answer
-from proxy.server.routes.requests import FARTHEST, whole, words
+from proxy.server.routes.requests import FARTHEST, search_text, whole, words
 from proxy.server.shared import Shared, of
 from proxy.sessions.reader import parse
 from proxy.store.encoding import as_json
@@ -41,7 +41,6 @@ MOST_RECORDS = 1000
 """Of one page."""
 LEAST_TEXT, LONGEST_TEXT = 200, 1_000_000
 """Ids and moments are shorter and never cut."""
-_LONGEST_SEARCH = 1000
 CATCH_UP_S = 0.5
 """A page of what is indexed comes about so soon, whatever the index is busy with."""
 _PLAIN_TEXT = 300
@@ -55,7 +54,7 @@ async def records(request: web.Request) -> web.Response:
         streams=words(request, "stream", STREAMS),
         verdicts=words(request, "verdict", VERDICTS),
         types=words(request, "type"),
-        text=_text(request),
+        text=search_text(request),
     )
     limit = whole(request, "limit", 100, 1, MOST_RECORDS) or 0
     offset = whole(request, "offset", 0, 0, FARTHEST) or 0
@@ -166,10 +165,3 @@ def _value(decode: Any) -> Any:
         return decode()
     except (ValueError, RecursionError):
         return None  # no reader here can hold it; the whole record has it as it is
-
-
-def _text(request: web.Request) -> str:
-    text = request.query.get("text", "")
-    if len(text) > _LONGEST_SEARCH:
-        raise UnprocessableError(f"text has {len(text)} characters; it takes up to {_LONGEST_SEARCH}.")
-    return text

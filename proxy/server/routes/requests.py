@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = [
     "EVENT_TYPE",
     "FARTHEST",
+    "LONGEST_SEARCH",
     "body",
     "choice",
     "event_types",
@@ -40,6 +41,7 @@ __all__ = [
     "period",
     "place",
     "raw_body",
+    "search_text",
     "whole",
     "words",
 ]
@@ -52,6 +54,8 @@ FARTHEST = LARGEST_SEQ
 EVENT_TYPE = re.compile(r"[A-Za-z0-9_.-]{1,128}", re.ASCII)
 _FIRST_US, _LAST_US = -62_135_596_800_000_000, 253_402_300_799_999_999
 """The years 1 and 9999."""
+LONGEST_SEARCH = 1000
+"""Characters."""
 _DIGITS = re.compile(r"[0-9]{1,16}", re.ASCII)
 
 
@@ -172,6 +176,14 @@ def event_types(request: web.Request) -> tuple[str, ...] | None:
                 f"event_types has {name!r}; a type is letters, digits, `_`, `-` and dots."
             )
     return names or None
+
+
+def search_text(request: web.Request) -> str:
+    """Return `text` of the query: what is looked for, empty for nothing."""
+    text = request.query.get("text", "")
+    if len(text) > LONGEST_SEARCH:
+        raise UnprocessableError(f"text has {len(text)} characters; it takes up to {LONGEST_SEARCH}.")
+    return text
 
 
 def _hint(name: str, known: Collection[str]) -> str:

@@ -23,6 +23,8 @@ class Parameter:
     text: str
     schema: dict[str, object]
     place: str = "query"
+    is_required: bool = False
+    """Of a path all are."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from proxy.api.checks import Check
 from proxy.api.conversation import ConversationPage
 from proxy.api.events import EventPage, EventRequest, MonitoringSession, Recorded, SessionRequest, Stopped
 from proxy.api.records import Drift, RecordPage
+from proxy.api.search import SearchPage
 from proxy.api.service import Health, Liveness, MonitoringStatus, Overview, Readiness
 from proxy.api.sessions import Session, SessionPage, Status
 from proxy.api.validation import Specifications, ValidationAnswer, ValidationBatchRequest, ValidationRequest
@@ -22,6 +23,8 @@ from proxy.server.routes import (
     health,
     page,
     records,
+    requests,
+    search,
     specifications,
     streams,
 )
@@ -70,6 +73,7 @@ _MAX_TEXT = Parameter(
     "Longest text that is given whole; what is cut off is counted.",
     _number(records.LEAST_TEXT, records.LONGEST_TEXT),
 )
+_TEXT: dict[str, object] = {"type": "string", "maxLength": requests.LONGEST_SEARCH}
 _PERIOD = (
     Parameter("start_time", "Only what is stamped later; without a zone it is UTC.", _TIME),
     Parameter("end_time", "Only what is stamped no later; it is not before `start_time`.", _TIME),
@@ -94,7 +98,7 @@ _RECORDS = (
     Parameter("stream", "Only these, separated by commas.", _some_of(records.STREAMS)),
     Parameter("verdict", "Only these, separated by commas.", _some_of(records.VERDICTS)),
     Parameter("type", "Only these, separated by commas: `assistant`, `system/init`, `system`, ...", _WORDS),
-    Parameter("text", "Only what holds this text.", {"type": "string", "maxLength": 1000}),
+    Parameter("text", "Only what holds this text.", _TEXT),
     Parameter("from_seq", "Only from this number.", _number(0, FARTHEST)),
     Parameter("to_seq", "Only up to this number, which is not below `from_seq`.", _number(0, FARTHEST)),
     *_paging("Records", records.MOST_RECORDS),
@@ -115,6 +119,16 @@ _CONVERSATION = (
         "Longest text that is given whole (default 4000); of a longer one both ends are.",
         _number(conversation.LEAST_TEXT, conversation.LONGEST_TEXT),
     ),
+)
+_SEARCH = (
+    Parameter(
+        "text",
+        "What was said; of A to Z, capital and small letters are alike.",
+        {**_TEXT, "minLength": 1},
+        is_required=True,
+    ),
+    Parameter("limit", "Sessions of an answer, about (default 20).", _number(1, search.MOST_SESSIONS)),
+    Parameter("after", "Go on where an answer's `after` is.", {"type": "string", "pattern": search.PLACE}),
 )
 
 ROUTES = (
@@ -278,6 +292,15 @@ ROUTES = (
         (_ID,),
         media_type="text/html",
         failures=(404, 503),
+    ),
+    Route(
+        "GET",
+        "/api/v1/monitoring/search",
+        search.search,
+        "Sessions in which something was said, newest first",
+        _SEARCH,
+        answer=SearchPage,
+        failures=(422, 503),
     ),
     Route(
         "POST",

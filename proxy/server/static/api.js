@@ -50,6 +50,7 @@ export const conversation = (id, query, signal) => ask(`${path(id)}/conversation
 export const server = (signal) => ask("/api/v1/monitoring/status", {}, signal);
 export const records = (id, query, signal) => ask(`${path(id)}/records`, query, signal);
 export const record = (id, seq, query, signal) => ask(`${path(id)}/records/${seq}`, query, signal);
+export const search = (text, query, signal) => ask("/api/v1/monitoring/search", { text, ...query }, signal);
 export const recordPath = (id, seq) => `${path(id)}/records/${seq}`;
 export const logPath = (id) => `${path(id)}/log`;
 export const pagePath = (id) => `${path(id)}/page`;

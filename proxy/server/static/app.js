@@ -7,7 +7,7 @@ import { Session } from "./session.js";
 
 const THEMES = ["auto", "light", "dark"];
 const KEYS = [
-  ["j  k", "next, previous"], ["Enter", "open"], ["/", "search"], ["g  G", "beginning, end"], ["1 – 4", "conversation, timeline, records, analysis"],
+  ["j  k", "next, previous"], ["Enter", "open"], ["/", "find, filter"], ["s", "search all sessions"], ["g  G", "beginning, end"], ["1 – 4", "conversation, timeline, records, analysis"],
   ["r", "record of the chosen entry"], ["e", "expand or fold all"], ["o", "outline"], ["+  −  0", "timeline: nearer, farther, all"], ["←  →", "timeline: earlier, later"], ["Esc", "close"], ["u", "all sessions"], ["t", "light or dark"], ["?", "these keys"],
 ];
 

@@ -116,7 +116,7 @@ export function Conversation({ session, query, go, running }) {
             whole=${async () => (await conversation(id, { offset: base + index, limit: 1, filter, max_text: FARTHEST })).entries[0]} />` : html`<div class="event placeholder"></div>`;
         }} />`;
   return html`<section class="conversation" ref=${place}>
-    <div class="filters"><${Find} session=${session} go=${go} place=${place} /><${Filters} chosen=${words(filter)} set=${set} />
+    <div class="filters"><${Find} session=${session} go=${go} place=${place} sought=${query.find} seq=${query.seq} /><${Filters} chosen=${words(filter)} set=${set} />
       <span class="grow"></span><button aria-pressed=${opened ? "true" : "false"} onClick=${() => setOpened(!opened)} title="e">${opened ? "Fold all" : "Expand all"}</button>
       <button aria-pressed=${outlined ? "true" : "false"} onClick=${() => setOutlined(!outlined)} title="o">Outline</button></div>
     <div class="panes"><div class="said">${body}

@@ -25,9 +25,9 @@ function mark(place, text) {
   CSS.highlights.set("found", new Highlight(...ranges));
 }
 
-export function Find({ session, go, place }) {
+export function Find({ session, go, place, sought = "", seq }) {
   const input = useRef(null);
-  const [text, setText] = useState("");
+  const [text, setText] = useState(sought);
   const [found, setFound] = useState(null);
   const [at, setAt] = useState(-1);
   const show = (seqs, index) => {
@@ -41,10 +41,11 @@ export function Find({ session, go, place }) {
     if (!text) return undefined;
     const asking = new AbortController();
     (async () => {
-      for (let isFirst = true; ; ) {
+      for (let isFirst = text !== sought || seq === undefined; ; ) {
         const { records: some, total, complete, searched } = await records(session.session_id, { text, type: TYPES, limit: MOST, max_text: 200 }, asking.signal);
         const seqs = some.map((one) => one.seq);
         setFound({ seqs, total, complete, searched });
+        if (text === sought && seqs.includes(Number(seq))) setAt(seqs.indexOf(Number(seq)));
         if (isFirst && seqs.length) {
           isFirst = false;
           show(seqs, 0);
@@ -67,7 +68,7 @@ export function Find({ session, go, place }) {
     if (event.key === "Escape") { setText(""); event.target.value = ""; event.target.blur(); event.preventDefault(); }
     if (event.key === "Enter") { event.preventDefault(); if (event.target.value === text) step(event.shiftKey ? -1 : 1); else setText(event.target.value); }
   };
-  return html`<div class="find" role="search"><input ref=${input} type="search" placeholder="Find  ( / )" aria-label="Find in this session" maxlength="1000" onKeyDown=${keys} onChange=${(event) => setText(event.target.value)} />
+  return html`<div class="find" role="search"><input ref=${input} type="search" placeholder="Find  ( / )" aria-label="Find in this session" maxlength="1000" defaultValue=${sought} onKeyDown=${keys} onChange=${(event) => setText(event.target.value)} />
     ${found && html`<span class="num faint" role="status">${found.seqs.length ? `${exact(at + 1)} of ${exact(found.total)}` : found.complete ? "nothing" : ""}${found.complete ? "" : `, ${exact(found.searched)} searched…`}</span>
       <button class="quiet" disabled=${!found.seqs.length} onClick=${() => step(-1)} aria-label="The one before">↑</button><button class="quiet" disabled=${!found.seqs.length} onClick=${() => step(1)} aria-label="The next one">↓</button>`}</div>`;
 }

@@ -6,6 +6,7 @@ import { useAnswer } from "./answers.js";
 import { List } from "./virtual.js";
 import { go, href } from "./router.js";
 import { Activity } from "./activity.js";
+import { Search } from "./search.js";
 
 const AT_ONCE = 1000;
 const BAD = ["invalid", "malformed", "unknown"];
@@ -110,6 +111,15 @@ function Choices({ list, query, set }) {
     ${query.show && SHOWN[query.show] && html`<button class="chip" aria-pressed="true" onClick=${() => set({ show: undefined })}>${SHOWN[query.show][0]} ✕</button>`}`;
 }
 
+/** Where a text is asked for that was said in any session. */
+function Ask({ input, text, set }) {
+  const keys = (event) => {
+    if (event.key === "Enter") set({ said: event.target.value.trim() });
+    if (event.key === "Escape") { event.target.value = ""; set({ said: undefined }); event.target.blur(); }
+  };
+  return html`<div class="ask" role="search"><input ref=${input} type="search" placeholder="Search what was said in all sessions  ( s )" aria-label="Search what was said in all sessions" maxlength="1000" defaultValue=${text} key=${text} onKeyDown=${keys} /></div>`;
+}
+
 // -- the page ----------------------------------------------------------------------------------------------------
 
 /** All sessions, newest first, in as many questions as it takes; of more than one gives, what is new to those `known`. */
@@ -154,6 +164,7 @@ export function Home({ query }) {
   const now = useNow(running.length > 0);
   const [chosenId, choose] = useState(null); // which it is, also when others come before it
   const search = useRef(null);
+  const everywhere = useRef(null);
   const handle = useRef(null);
   const set = (changes) => { choose(null); go({ ...query, ...changes }, true); };
   const columns = COLUMNS.map(([name, isOf]) => [name, running.filter(isOf)]);
@@ -172,6 +183,7 @@ export function Home({ query }) {
     }
     if (key === "Enter" && listed[chosen]) return go({ session: listed[chosen].session_id }), true;
     if (key === "/") return search.current?.focus(), true;
+    if (key === "s") return everywhere.current?.focus(), true;
     return false;
   }, found !== null);
   const waiting = columns[0][1].length;
@@ -183,6 +195,8 @@ export function Home({ query }) {
   const spent = past.reduce((sum, one) => sum + (one.cost ?? 0), 0);
   const narrowed = ["text", "outcome", "in", "show"].some((name) => query[name]);
   return html`<main class="home"><h1 class="hidden">Sessions</h1>
+    <${Ask} input=${everywhere} text=${query.said ?? ""} set=${set} />
+    ${query.said && html`<${Search} text=${query.said} all=${all} close=${() => set({ said: undefined })} />`}
     <section aria-labelledby="now"><div class="section-head"><h2 id="now">Now</h2><span class="faint">${running.length ? html`${running.length} running${waiting ? html`, <strong class="warn-text">${waiting} waiting for an answer</strong>` : ""}` : "nothing is running"}</span></div>
       ${running.length > 0 && html`<${Board} columns=${columns} chosen=${chosen} now=${now} />`}
     </section>

@@ -25,6 +25,10 @@ class LogBody:
 
     def lines(self) -> list[bytes]:
         """Return the lines. OSError when the log cannot be read, or is another one now."""
+        return self.text().split(b"\n")[:-1]
+
+    def text(self) -> bytes:
+        """Return the lines as they stand in the log. OSError as above."""
         with open(self.path, "rb", buffering=0) as log:
             if os.fstat(log.fileno()).st_ino != self.inode:
                 raise OSError(0, "another log has taken its place just now")
@@ -32,7 +36,7 @@ class LogBody:
             while place < self.end and (part := os.pread(log.fileno(), self.end - place, place)):
                 parts.append(part)
                 place += len(part)
-        return b"".join(parts).split(b"\n")[:-1]
+        return b"".join(parts)
 
 
 class LogPieces:

@@ -28,12 +28,14 @@ def sessions(
     outcomes: Collection[str] = (),
     limit: int = -1,
     offset: int = 0,
+    begin: tuple[int, str] | None = None,
 ) -> Iterator[Session]:
     """Yield sessions, newest first: those that are live, those of some outcomes, or all."""
     where = "INDEXED BY live WHERE over = 0 AND" if live_only else "WHERE"
     where += f" outcome IN ({_marks(outcomes)}) AND" if outcomes else ""
+    where += " (started, session_id) <= (?, ?) AND" if begin else ""
     query = f"{where} state != x'' ORDER BY started DESC, session_id DESC LIMIT ? OFFSET ?"
-    for row in read_sessions(connection, query, (*outcomes, limit, offset)):
+    for row in read_sessions(connection, query, (*outcomes, *(begin or ()), limit, offset)):
         if (session := row.session()) is not None:
             yield session
 

@@ -163,11 +163,12 @@ class EmbeddedStore:
         outcomes: Collection[str] = (),
         limit: int = 1000,
         offset: int = 0,
+        begin: tuple[int, str] | None = None,
     ) -> list[Session]:
         """Return sessions, newest first."""
         with self._readers.reading() as connection:
             found = session_queries.sessions(
-                connection, live_only=live_only, outcomes=outcomes, limit=limit, offset=offset
+                connection, live_only=live_only, outcomes=outcomes, limit=limit, offset=offset, begin=begin
             )
             return list(found)
 

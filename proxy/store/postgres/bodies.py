@@ -45,7 +45,11 @@ class CompressedBody:
 
     def lines(self) -> list[bytes]:
         """Return the lines."""
-        return decompressed(self.frames).split(b"\n")[: self.count]
+        return self.text().split(b"\n")[: self.count]
+
+    def text(self) -> bytes:
+        """Return the lines as they stand, and what was appended behind them."""
+        return decompressed(self.frames)
 
 
 def append(connection: Connection, piece: Place, text: bytes, *, parts: int = 0) -> int:

@@ -33,11 +33,14 @@ def sessions(
     outcomes: Collection[str] = (),
     limit: int | None = None,
     offset: int = 0,
+    begin: tuple[int, str] | None = None,
 ) -> Iterator[Session]:
     """Yield sessions, newest first: those that are live, those of some outcomes, or all."""
     where, values = _of(teams, outcomes)
     if live_only:
         where += " AND NOT over"
+    if begin:
+        where, values = f"{where} AND (started, session_id) <= (%s, %s)", [*values, *begin]
     query = f"WHERE {where} AND state != '' ORDER BY started DESC, session_id DESC LIMIT %s OFFSET %s"
     for row in read_sessions(connection, query, (*values, limit, offset)):
         yield row.session()

@@ -153,11 +153,18 @@ class PostgresStore:
         outcomes: Collection[str] = (),
         limit: int = 1000,
         offset: int = 0,
+        begin: tuple[int, str] | None = None,
     ) -> list[Session]:
         """Return sessions, newest first: those that are live, those of some outcomes, or all."""
         with self._connections.reading() as connection:
             found = session_queries.sessions(
-                connection, self._teams, live_only=live_only, outcomes=outcomes, limit=limit, offset=offset
+                connection,
+                self._teams,
+                live_only=live_only,
+                outcomes=outcomes,
+                limit=limit,
+                offset=offset,
+                begin=begin,
             )
             return list(found)
 

@@ -72,6 +72,9 @@ async def test_sessions_can_be_used_by_everybody(rig: Rig, tab: Tab, axe: str, s
         "document.querySelector('.card') && document.querySelector('a.past') && document.querySelector('.chart')"
     )
     await is_clean(tab, axe)
+    await tab.value("location.hash = '#/?said=hello'")
+    await tab.until("document.querySelector('.hit mark')")
+    await is_clean(tab, axe)
     await tab.press("?")
     await tab.until("document.querySelector('dialog[open]')")
     await is_clean(tab, axe)

@@ -58,14 +58,15 @@ async def test_references_lead_somewhere(rig: Rig) -> None:
 
 
 async def test_answers_are_as_described(rig: Rig) -> None:
-    """The answers of all calls without parameters fit the schemas that the description gives for them."""
+    """The answers of all calls without parameters in their path fit the schemas that the description gives for them."""
     whole = await described(rig)
     for path, methods in whole["paths"].items():
         content = methods.get("get", {}).get("responses", {}).get("200", {}).get("content", {})
         if "{" in path or "application/json" not in content:
             continue
         schema = {**content["application/json"]["schema"], "components": whole["components"]}
-        response = await rig.client.get(path)
+        needed = {one["name"]: "x" for one in methods["get"].get("parameters", ()) if one["required"]}
+        response = await rig.client.get(path, params=needed)
         assert jsonschema_rs.validator_for(schema).is_valid(await response.json()), path
 
 

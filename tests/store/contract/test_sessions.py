@@ -42,6 +42,8 @@ def test_sessions_are_what_the_interpreter_says(filled: Engine) -> None:
     store = filled.store
     assert list(store.all_sessions()) == wanted
     assert [*store.sessions(limit=2), *store.sessions(limit=9, offset=2)] == wanted
+    assert store.sessions(limit=2, begin=(wanted[3].started_us, wanted[3].session_id)) == wanted[3:5]
+    assert store.sessions(begin=(wanted[3].started_us, "")) == wanted[4:]
     assert store.session("s3") == wanted[-4]
     assert store.session("nobody") is None
     assert store.count_sessions() == len(wanted)

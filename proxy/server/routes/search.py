@@ -1,0 +1,62 @@
+"""What was said in any session, newest session first, as far as the time goes that a question has."""
+
+import asyncio
+import re
+
+from aiohttp import web
+
+from proxy.api.search import FoundSession, SearchPage
+from proxy.server.base.answers import UnprocessableError, answer
+from proxy.server.routes.requests import search_text, whole
+from proxy.server.shared import of
+from proxy.server.work.everywhere import Place, look_through, merged, next_step, query_of
+
+__all__ = ["MOST_SESSIONS", "PLACE", "search"]
+
+MOST_SESSIONS = 100
+"""Of one answer."""
+PLACE = r"^(-?[0-9]{1,18})/([0-9]{1,12})/([A-Za-z0-9][A-Za-z0-9._-]{0,127})$"
+"""What an answer's `after` is: when the next session started, how many of its pieces were looked through, its id."""
+_BUDGET_S = 0.5
+"""A question takes about so long, and is then answered with what was found."""
+
+
+async def search(request: web.Request) -> web.Response:
+    """Give the sessions in which something was said, with the first records that hold it."""
+    shared = of(request)
+    text = search_text(request)
+    if not text:
+        raise UnprocessableError("text is missing; give what to look for.")
+    most = whole(request, "limit", 20, 1, MOST_SESSIONS) or 0
+    place, query = _place(request.query.get("after")), query_of(text)
+    loop = asyncio.get_running_loop()
+    if place is None:
+        await shared.catch_up()
+    is_complete = shared.store.wait_filled(0)
+    until = loop.time() + _BUDGET_S
+    found: list[FoundSession] = []
+    searched = 0
+    while True:
+        step = await asyncio.to_thread(next_step, shared.store, query, place)
+        more, is_read = await shared.pool.run(look_through, step.parts, query)
+        found, place, searched = merged(found, more), step.place, searched + step.searched
+        is_complete = is_complete and step.is_complete and is_read
+        if place is None or len(found) >= most or loop.time() >= until:
+            break
+    page = SearchPage(
+        sessions=found,
+        searched=searched,
+        total=await asyncio.to_thread(shared.store.count_sessions),
+        complete=is_complete,
+        after=None if place is None else f"{place.started_us}/{place.piece}/{place.session_id}",
+    )
+    return answer(page)
+
+
+def _place(text: str | None) -> Place | None:
+    if text is None:
+        return None
+    if not (found := re.fullmatch(PLACE, text, re.ASCII)):
+        raise UnprocessableError(f"after is {text!r}; it takes the `after` of an answer.")
+    started, piece, session_id = found.groups()
+    return Place(int(started), session_id, int(piece))
