@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -127,3 +128,25 @@ async def test_metrics_add_up_what_the_sessions_say(rig: Rig) -> None:
     assert float(exposed["claude_proxy_turns_total"]) == total["turns"]
     assert float(exposed["claude_proxy_events_total"]) == total["events"]
     assert float(exposed["claude_proxy_cost_dollars_total"]) == pytest.approx(total["cost"], abs=1e-4)
+
+
+async def test_approvals_are_counted_alike(rig: Rig, data_dir: Path) -> None:
+    """The route, `approvals` and the metrics tell of the same calls; those denied are the denials of the session."""
+    listed = json.loads(printed(data_dir, "approvals", *NAMES, "--json"))["approvals"]
+    total: Counter[tuple[str, str]] = Counter()
+    for one in (await rig.get("/api/v1/monitoring/sessions"))["sessions"]:
+        name = one["session_id"]
+        page = await rig.get(
+            f"/api/v1/monitoring/sessions/{name}/approvals?limit=1000", schema="api/approvals_answer"
+        )
+        mine = [call for call in listed if call["session_id"] == name]
+        assert [{"session_id": name, **call} for call in page["approvals"]] == mine
+        assert page["total"] == len(mine)
+        counted = Counter((call["approval"]["by"], call["approval"]["decision"]) for call in mine)
+        assert counted == {(by, how): n for by, of in page["counts"].items() for how, n in of.items()}
+        assert sum(n for (_, how), n in counted.items() if how == "deny") == one["tool_denials"], name
+        total += counted
+    async with rig.client.get("/metrics") as response:
+        pattern = r'^claude_proxy_approvals_total{by="(\w+)",decision="(\w+)"} (\S+)$'
+        found = re.findall(pattern, await response.text(), re.MULTILINE)
+    assert {(by, how): float(n) for by, how, n in found} == total

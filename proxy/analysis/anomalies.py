@@ -6,10 +6,11 @@ thresholds and their reasons; ``docs/analysis.md`` says the same to users.
 
 from typing import Final
 
-from proxy.analysis import failures, mismatches, outputs
+from proxy.analysis import denials, failures, mismatches, outputs
 from proxy.analysis.cost import Costs
 from proxy.analysis.counts import ToolCounts
 from proxy.analysis.delays import Delays
+from proxy.analysis.denials import Denials
 from proxy.analysis.failures import Failures
 from proxy.analysis.findings import EventContext, Findings, Largest
 from proxy.analysis.loops import Loops
@@ -41,6 +42,7 @@ KINDS: Final = (
     "slow_tool",
     "unanswered_permission",
     "late_permission",
+    "denials_differ",
     "unmatched_tool_call",
     "unmatched_tool_result",
     "sudden_cost",
@@ -61,7 +63,7 @@ COST_TURNS = 5
 COST_USD = 0.25
 COST_TIMES_MEDIAN = 5
 COST_TIMES_P90 = 3
-_TYPES = failures.TYPES | mismatches.TYPES | outputs.TYPES
+_TYPES = denials.TYPES | failures.TYPES | mismatches.TYPES | outputs.TYPES
 
 
 class Anomalies:
@@ -70,6 +72,7 @@ class Anomalies:
     def __init__(self) -> None:
         self._delays, self._loops = Delays(), Loops()
         self._failures, self._mismatches, self._outputs = Failures(), Mismatches(), Outputs()
+        self._denials = Denials()
         self._costs: Largest[Span] = Largest()
 
     def wait(self, activity: Activity | None, gap_us: int, us: int, seq: int | None) -> None:
@@ -84,6 +87,7 @@ class Anomalies:
         self._failures.take(context)
         self._mismatches.take(context)
         self._outputs.take(context)
+        self._denials.take(context)
         if closed:
             self._delays.take(context)
             self._loops.take(context)
@@ -101,6 +105,7 @@ class Anomalies:
         self._failures.find(findings)
         self._mismatches.find(findings)
         self._outputs.find(findings)
+        self._denials.find(findings)
         self._find_costs(findings, costs)
         worst = sorted(
             findings.anomalies, key=lambda one: (-SEVERITIES.index(one.severity), one.time, one.seq or 0)

@@ -11,6 +11,7 @@ import msgspec
 from proxy.analysis.period import Metrics
 from proxy.analysis.report import Analysis, Anomaly, Bar, Pattern, Statistics
 from proxy.api.acting import ActionAnswer, ActionPage, ActionRequest, QuestionPage
+from proxy.api.approvals import ApprovalPage
 from proxy.api.checks import Check
 from proxy.api.conversation import ConversationPage
 from proxy.api.events import (
@@ -30,6 +31,7 @@ from proxy.api.sessions import Session, SessionPage, Status
 from proxy.api.validation import Specifications, ValidationAnswer, ValidationBatchRequest, ValidationRequest
 from proxy.compliance.report import Outcome, Report
 from proxy.compliance.request import CheckRequest
+from proxy.events.approved_calls import ApprovedCall
 
 __all__ = ["PUBLISHED"]
 
@@ -40,6 +42,8 @@ PUBLISHED: Mapping[str, tuple[str, type[msgspec.Struct]]] = MappingProxyType(
         "actions_answer": ("Answer: actions", ActionPage),
         "analysis": ("Answer: analysis", Analysis),
         "anomaly": ("Anomaly", Anomaly),
+        "approvals_answer": ("Answer: approvals", ApprovalPage),
+        "approved_call": ("Approved call", ApprovedCall),
         "bar": ("Bar", Bar),
         "compliance_answer": ("Answer: check of a wrapper", Check),
         "compliance_outcome": ("Outcome of a scenario", Outcome),

@@ -12,8 +12,7 @@ import msgspec
 from proxy.cli.errors import UsageError, complain
 from proxy.cli.session_events import events_of
 from proxy.cli.terminal import printable
-from proxy.events.approvals import BY
-from proxy.events.fields import inner
+from proxy.events.approved_calls import BY, approved_call
 from proxy.events.formatting import quantity
 from proxy.sessions import catalogue
 
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
 
     from proxy.sessions.catalogue import SessionInfo
 
-_ENDS = frozenset(("tool_completed", "tool_failed", "tool_denied"))
 _COLUMNS = (
     "session_id",
     "seq",
@@ -77,9 +75,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _rows(info: SessionInfo) -> Iterator[dict[str, Any]]:
     for event in events_of(info):
-        if event.event_type in _ENDS and (approval := inner(event.data, "approval")):
-            about = {key: event.data.get(key) for key in ("tool_use_id", "tool", "seq")}
-            yield {"session_id": info.session_id, **about, "approval": approval}
+        if (call := approved_call(event.event_type, event.data)) is not None:
+            yield {"session_id": info.session_id, **msgspec.to_builtins(call)}
 
 
 def _tell(rows: list[dict[str, Any]]) -> None:

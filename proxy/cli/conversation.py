@@ -118,8 +118,9 @@ def _put_part(console: Console, time: str, depth: int, part: Part) -> None:
 def _lines(part: Part) -> list[Text]:
     """Return what stands beside a label: the title with its figures, the text, a change, and further fields."""
     faint = _COLOURS["thinking"] if part.kind == "thinking" else "dim" if part.tone == "faint" else ""
-    figures = f" in {part.figures[0]}" if part.kind == "result" and part.figures else ""
-    title = "  ".join(filter(None, [part.title, part.summary])) + figures
+    title = "  ".join(filter(None, [part.title, part.summary]))
+    if part.kind == "result":
+        title = ", ".join(filter(None, [" in ".join([title, *part.figures]), part.decided]))
     if part.kind != "result":
         title = ", ".join(filter(None, [title, *part.figures]))
     body = part.text.strip("\n")

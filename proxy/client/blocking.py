@@ -233,6 +233,7 @@ class Client(_Face[AsyncClient]):
     overview = _call(AsyncClient.overview)
     metrics = _call(AsyncClient.metrics)
     analysis = _call(AsyncClient.analysis)
+    approvals = _call(AsyncClient.approvals)
     drift = _call(AsyncClient.drift)
     conversation = _call(AsyncClient.conversation)
     questions = _call(AsyncClient.questions)

@@ -10,6 +10,7 @@ from proxy import api
 from proxy.analysis.period import Metrics
 from proxy.analysis.report import Analysis
 from proxy.api.acting import ActionAnswer, ActionPage, QuestionPage
+from proxy.api.approvals import ApprovalPage
 from proxy.api.checks import Check
 from proxy.api.conversation import ConversationPage
 from proxy.api.events import CaptureOptions, Gap, MonitoringSession, Recorded, Stopped
@@ -19,6 +20,7 @@ from proxy.api.service import Health, MonitoringStatus, Overview, Readiness
 from proxy.api.sessions import Session, SessionPage, Status
 from proxy.api.validation import Specifications, ValidationRequest
 from proxy.compliance.report import Outcome, Report
+from proxy.events.approved_calls import Approval, ApprovedCall
 from proxy.protocol.specifications import Specification
 from proxy.protocol.verdict import Violation as ValidationError
 from proxy.sessions.drift import Sighting
@@ -27,6 +29,9 @@ __all__ = [
     "ActionAnswer",
     "ActionPage",
     "Analysis",
+    "Approval",
+    "ApprovalPage",
+    "ApprovedCall",
     "CaptureOptions",
     "Check",
     "ConversationPage",

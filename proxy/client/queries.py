@@ -205,6 +205,26 @@ class Queries:
         path = f"{session_path(session_id)}/analysis"
         return await self._transport.call("GET", path, models.Analysis, query={"within": within})
 
+    async def approvals(
+        self, session_id: str, *, limit: int | None = None, offset: int | None = None
+    ) -> models.ApprovalPage:
+        """Return who or what allowed or denied each call of a session, in the order of their results.
+
+        Args:
+            session_id: whose.
+            limit: calls of a page; the server's default is 100, the most 1000.
+            offset: calls to pass over.
+
+        Raises:
+            NotFoundError: there is no such session.
+
+        Example:
+            for call in (await client.approvals(session_id)).approvals:
+                print(call.tool, call.approval.decision, "by", call.approval.by)
+        """
+        path, query = f"{session_path(session_id)}/approvals", {"limit": limit, "offset": offset}
+        return await self._transport.call("GET", path, models.ApprovalPage, query=query)
+
     async def drift(self, session_id: str) -> models.Drift:
         """Return what passed in a session that the specification does not have.
 

@@ -7,6 +7,7 @@
 ``emitter``      makes the events for all of these, and changes states and runs
 ``session``      what is known of a session at one point of its log; JSON in and out, so that it can be kept
 ``outcome``      what became of a turn and of a session, ``figures`` what they add up to, ``spending`` what they cost
+``approvals``    who or what decided on a call, ``approved_calls`` as the event of its result says it
 ``formatting``   durations, costs and counts for people
 ``status``       a session as people and the API see it, with what it waits for and how it may be hanging
 

@@ -7,25 +7,11 @@ Claude Code 2.1.330 says it with the result, on the wire (``tool_result_meta.per
 
 from typing import Any, Literal
 
+from proxy.events.approved_calls import By, Decision
 from proxy.events.fields import Message, inner, items, text
 from proxy.events.session import Answer, Tool
 
-__all__ = ["BY", "By", "approval_of", "lasting_of"]
-
-By = Literal["rule", "mode", "harmless", "hook", "caller", "api", "policy", "interrupt", "nobody", "unknown"]
-BY: dict[By, str] = {
-    "rule": "a permission rule of the settings or the command line",
-    "mode": "the permission mode",
-    "harmless": "nobody needed to: the tool, or the command, changes nothing",
-    "hook": "a hook",
-    "caller": "the caller, who was asked",
-    "api": "somebody who acted on the session",
-    "policy": "the policy that was in force",
-    "interrupt": "an interrupt, before it was decided",
-    "nobody": "nobody could be asked",
-    "unknown": "the record does not say",
-}
-"""What each word of `by` stands for."""
+__all__ = ["approval_of", "lasting_of"]
 
 _BY_CONFIG: dict[str | None, By] = {
     "rule": "rule",
@@ -34,7 +20,6 @@ _BY_CONFIG: dict[str | None, By] = {
     "subcommandResults": "harmless",
     None: "harmless",
 }
-_Decision = Literal["allow", "deny", "none"]
 
 
 def approval_of(
@@ -62,7 +47,7 @@ def approval_of(
     }
 
 
-def _decided(meta: Message, answer: Answer | None, *, by_policy: bool, failed: bool) -> tuple[_Decision, By]:
+def _decided(meta: Message, answer: Answer | None, *, by_policy: bool, failed: bool) -> tuple[Decision, By]:
     said = inner(meta, "permission_decision")
     source, reason = text(said, "source") or "", text(said, "reason_type")
     asked: By = "api" if answer is not None and answer.by == "api" else "caller"
@@ -81,7 +66,7 @@ def _decided(meta: Message, answer: Answer | None, *, by_policy: bool, failed: b
             return _undecided(meta, failed=failed)
 
 
-def _undecided(meta: Message, *, failed: bool) -> tuple[_Decision, By]:
+def _undecided(meta: Message, *, failed: bool) -> tuple[Decision, By]:
     if text(meta, "non_execution_kind") == "user-rejected":
         return "none", "interrupt"
     if "id" not in meta and "reason" in meta:  # of a tool that the API runs

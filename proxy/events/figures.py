@@ -9,6 +9,7 @@
 ``tool_calls``      calls of tools, by the main agent and by subagents, whatever became of them
 ``tool_failures``   calls that ended in an error, without those that were denied or interrupted
 ``tool_denials``    calls that never ran because somebody, a hook or a rule refused them
+``approvals``       calls by who or what decided on them, and how: ``{"caller": {"deny": 1}}``
 ``subagents``       subagents that Claude Code announces, and those that are seen to call tools
 ``cost_usd``        what all turns cost. Claude Code states a total of its process, which begins anew after ``/clear``:
                     a total that falls starts a new base. Of an interactive session: of the conversations that
@@ -24,6 +25,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from proxy.events.approved_calls import decided
 from proxy.events.fields import number
 from proxy.events.spending import COST, TOKENS, Usage
 
@@ -42,6 +44,7 @@ class Figures(msgspec.Struct, omit_defaults=True):
     tool_calls: int = 0
     tool_failures: int = 0
     tool_denials: int = 0
+    approvals: dict[str, dict[str, int]] = {}
     subagents: int = 0
     cost_usd: float | None = None
     """None until a result states a cost."""
@@ -59,6 +62,9 @@ class Figures(msgspec.Struct, omit_defaults=True):
     def take(self, event_type: str, data: Mapping[str, Any]) -> None:
         """Count an event."""
         self.events += 1
+        if (approval := decided(event_type, data)) is not None:
+            counts = self.approvals.setdefault(approval.by, {})
+            counts[approval.decision] = counts.get(approval.decision, 0) + 1
         match event_type:
             case "tool_started":
                 self.tool_calls += 1

@@ -33,6 +33,9 @@ def totals_of(session: Session) -> Totals:
                 verdict if verdict in _VERDICTS else "other",
             )
             found["messages", *key] += count
+    for by, decided in session.figures.approvals.items():
+        for decision, count in decided.items():
+            found["approvals", by, decision] += count
     for name, count in session.figures.tokens.items():
         if name in _TOKENS:
             found["tokens", name] += count

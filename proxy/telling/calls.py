@@ -103,9 +103,7 @@ def result(event_type: str, data: dict[str, Any]) -> Part:
     outcome = call_outcome(event_type, data)
     label = "result" if outcome == "completed" else outcome
     took = number(data, "duration_ms")
-    figures = [] if took is None else [format_duration(took)]
-    if (by := text(inner(data, "approval"), "by")) not in (None, "harmless"):
-        figures.append(f"by {by}")
+    by = text(inner(data, "approval"), "by") or ""
     said = content_text(data.get("result")).strip("\n")
     return Part(
         "result",
@@ -113,7 +111,8 @@ def result(event_type: str, data: dict[str, Any]) -> Part:
         text(data, "tool") or "",
         text=said,
         form="code",
-        figures=figures,
+        decided="" if by in ("", "harmless") else f"by {by}",
+        figures=[] if took is None else [format_duration(took)],
         tone=_TONES[outcome],
         lines=_RESULT_LINES,
     )

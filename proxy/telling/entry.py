@@ -48,6 +48,8 @@ class Part(msgspec.Struct, frozen=True, omit_defaults=True):
     """Of a change of a file: lines, each behind ``-``, ``+``, a blank, or ``@`` where lines are left out."""
     fields: dict[str, Any] = {}
     """Further values of a tool's input or of an event that is not known here."""
+    decided: str = ""
+    """Of a result: who or what allowed or denied the call, as in ``by caller``; empty where nobody needed to."""
     figures: list[str] = []
     """Durations, costs and counts, as people read them."""
     tone: Tone = ""

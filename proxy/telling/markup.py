@@ -83,7 +83,8 @@ def _head(part: Part) -> str:
     name = "b" if part.kind == "call" else "span"
     said += [f'<{name} dir="auto">{escaped(part.title)}</{name}>'] if part.title else []
     said += [f'<bdi dir="auto">{escaped(part.summary)}</bdi>'] if part.summary else []
-    said += [f'<span class="figures">{escaped(" · ".join(part.figures))}</span>'] if part.figures else []
+    if figures := [*([part.decided] if part.decided else []), *part.figures]:
+        said.append(f'<span class="figures">{escaped(" · ".join(figures))}</span>')
     return " ".join(said)
 
 

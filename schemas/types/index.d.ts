@@ -269,6 +269,43 @@ export type ApiAnswer = {
   error?: string;
 };
 
+/** Answer: approvals. Calls of a session with their approvals, in the order of their results. */
+export type ApiApprovalsAnswer = {
+  approvals: Array<ApiApprovedCall>;
+  /** How many calls lie before the first of these. */
+  offset: number;
+  /** Calls that have a result, of what the server has read. */
+  total: number;
+  /** How many of all of them, by who decided and how: `{"caller": {"deny": 1}}`. */
+  counts: { [key: string]: { [key: string]: number } };
+};
+
+/** Approved call. A call of a tool, and its approval. */
+export type ApiApprovedCall = {
+  tool_use_id: string | null;
+  tool: string | null;
+  /** The number of the record with its result. */
+  seq: number | null;
+  /** Who or what allowed or denied a call. */
+  approval: {
+    /** `none`: it was not decided. */
+    decision: "allow" | "deny" | "none";
+    by: "api" | "caller" | "harmless" | "hook" | "interrupt" | "mode" | "nobody" | "policy" | "rule" | "unknown";
+    /** How long a caller's yes holds. */
+    lasting: "always" | "once" | "session" | null;
+    /** The permission mode at that time. */
+    mode: string | null;
+    /** How long the answer took. */
+    waited_ms: number | null;
+    /** Why Claude Code asked, or what the answer said. */
+    reason: string | null;
+    /** What Claude Code itself says. */
+    source: { [key: string]: unknown } | null;
+    /** The numbers of the records: question, answer, result. */
+    evidence: Array<number>;
+  };
+};
+
 /** Bar. One bar of a session's timeline. */
 export type ApiBar = {
   id: string;
@@ -406,6 +443,8 @@ export type ApiConversationAnswer = {
       diff?: Array<Array<string>>;
       /** Further values of a tool's input or of an event that is not known here. */
       fields?: { [key: string]: unknown };
+      /** Of a result: who or what allowed or denied the call, as in `by caller`; empty where nobody needed to. */
+      decided?: string;
       /** Durations, costs and counts, as people read them. */
       figures?: Array<string>;
       tone?: "" | "bad" | "faint" | "good" | "warn";

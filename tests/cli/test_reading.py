@@ -46,6 +46,7 @@ def test_show_reads_like_a_conversation(data_dir: Path) -> None:
         "tool        Write  /home/dev/project/a.txt\n",
         "permission  Write allowed after ",
         "result      Write in ",
+        ", by caller: ",
         "claude      Written.\n",
         "turn ended  completed after ",
         "ended       exit status 0 after ",

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from proxy.events import Event, Interpreter, Session
-from proxy.events.approvals import BY
+from proxy.events.approved_calls import BY
 from tests.events.test_interpreter import interpreted
 from tests.recorded import NAMES, LogMaker, records, scenario
 

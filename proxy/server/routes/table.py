@@ -3,6 +3,7 @@
 from proxy.analysis.period import Metrics
 from proxy.analysis.report import Analysis
 from proxy.api.acting import ActionAnswer, ActionPage, ActionRequest, QuestionPage
+from proxy.api.approvals import ApprovalPage
 from proxy.api.checks import Check
 from proxy.api.conversation import ConversationPage
 from proxy.api.events import EventPage, EventRequest, MonitoringSession, Recorded, SessionRequest, Stopped
@@ -16,6 +17,7 @@ from proxy.events.outcome import OUTCOMES
 from proxy.server.routes import (
     acting,
     analysis,
+    approvals,
     compliance,
     conversation,
     description,
@@ -358,6 +360,15 @@ ROUTES = (
         ),
         answer=Analysis,
         failures=(404, 503),
+    ),
+    Route(
+        "GET",
+        "/api/v1/monitoring/sessions/{session_id}/approvals",
+        approvals.approvals,
+        "Who or what allowed or denied each call of a tool",
+        (_ID, *_paging("Calls", approvals.MOST_CALLS)),
+        answer=ApprovalPage,
+        failures=(404, 422),
     ),
     Route(
         "GET",

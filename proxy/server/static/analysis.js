@@ -1,7 +1,7 @@
 // What a session did, where time and money went, and what stands out, each with the record that shows it.
 import { html, Empty, Failure, Sentence, Text } from "./ui.js";
 import { clock, cost, count, dollars, duration, exact, oneLine, percent, visible } from "./format.js";
-import { Partial, useAnalysis, useDrift } from "./answers.js";
+import { Partial, useAnalysis, useApprovals, useDrift } from "./answers.js";
 import { Chart } from "./charts.js";
 import { href } from "./router.js";
 
@@ -84,6 +84,16 @@ function Figures({ name, figures }) {
   return html`<tr><td>${name}</td><td class="num">${exact(figures.count)}</td><td class="num">${duration(figures.median)}</td><td class="num">${duration(figures.p95)}</td><td class="num">${duration(figures.max)}</td></tr>`;
 }
 
+/** Who or what allowed or denied the calls of tools. */
+function Approvals({ session }) {
+  const [found] = useApprovals(session.session_id);
+  const rows = Object.entries(found?.counts ?? {}).sort(([one], [other]) => one.localeCompare(other));
+  if (!rows.length) return null;
+  const denied = (number) => (number ? html`<a href=${href({ session: session.session_id, filter: "permissions" })}>${exact(number)}</a>` : "0");
+  return html`<${Panel} title="Who allowed each call" about=${exact(found.total)}><table class="approvals"><thead><tr><th scope="col">by</th><th scope="col" class="num">allowed</th><th scope="col" class="num">denied</th><th scope="col" class="num">undecided</th></tr></thead><tbody>
+    ${rows.map(([by, of]) => html`<tr><td>${by}</td><td class="num">${exact(of.allow)}</td><td class="num">${denied(of.deny)}</td><td class="num">${exact(of.none)}</td></tr>`)}</tbody></table><//>`;
+}
+
 export function Analysis({ session }) {
   const [found, error, look] = useAnalysis(session);
   if (!found) return error ? html`<${Failure} error=${error.message} retry=${look} />` : html`<div class="loading" aria-busy="true">Reading the session…</div>`;
@@ -102,6 +112,7 @@ export function Analysis({ session }) {
     ${found.subagents.length > 0 && html`<${Panel} title="Subagents" about=${exact(found.totals.subagents)}><table><thead><tr><th scope="col">task</th><th scope="col">outcome</th><th scope="col" class="num">duration</th><th scope="col" class="num">calls</th><th scope="col" class="num">tokens</th></tr></thead><tbody>
       ${found.subagents.slice(0, 50).map((one) => html`<tr><td><${Seq} session=${session} seq=${one.seq}><bdi>${visible(oneLine(one.description || one.kind || one.id, 80))}</bdi><//></td><td>${visible(one.outcome)}</td><td class="num">${duration(one.duration_ms)}</td><td class="num">${exact(one.tool_calls)}</td><td class="num">${count(one.total_tokens)}</td></tr>`)}</tbody></table><//>`}
     ${found.permissions.requested > 0 && html`<${Panel} title="Permissions"><div class="figure-row"><span>${exact(found.permissions.requested)} asked</span><span>${exact(found.permissions.allowed)} allowed</span><span class=${found.permissions.denied ? "warn-text" : ""}>${exact(found.permissions.denied)} denied</span><span class=${found.permissions.unanswered ? "bad-text" : ""}>${exact(found.permissions.unanswered)} unanswered</span><span>median wait ${duration(found.permissions.waiting?.median)}</span></div><//>`}
+    <${Approvals} session=${session} />
     ${found.commands.length > 0 && html`<${Panel} title="What the client asked for"><table><tbody>${found.commands.map((one) => html`<tr><td>${visible(one.action)}</td><td class="num">${exact(one.count)}</td><td class="faint">${Object.entries(one.outcomes).map(([name, number]) => `${number} ${name}`).join(", ")}</td></tr>`)}</tbody></table><//>`}
     ${patterns.length > 0 && html`<${Panel} title="Tools that follow each other"><${Steps} patterns=${patterns} /><//>`}
     </div>

@@ -1,7 +1,7 @@
 // What the server says, kept up with what happens.
 import { html, useCallback, useEffect, useRef, useState } from "./ui.js";
 import { exact } from "./format.js";
-import { Question, analysis, drift, isFinal, live } from "./api.js";
+import { Question, analysis, approvals, drift, isFinal, live } from "./api.js";
 
 const LEAST_MS = 1500;
 
@@ -57,6 +57,9 @@ export function useAnalysis({ session_id: id, state }) {
   }, [found]);
   return [found, error, again];
 }
+
+/** Returns [approvals, error, again]: how many calls were decided by whom, and how. */
+export const useApprovals = (id) => useLooked(approvals, id);
 
 /** Returns [drift, error, again]: of a long log in pieces, until all of it was looked through. */
 export function useDrift(id) {

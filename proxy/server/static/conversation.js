@@ -17,7 +17,7 @@ function learn(calls, entries) {
     if (!id) continue;
     for (const part of parts) {
       if (part.kind === "call" && part.title === "Read") calls.set(id, { ...calls.get(id), language: part.language });
-      if (part.kind === "result") calls.set(id, { ...calls.get(id), outcome: { label: part.label, tone: part.tone, figures: part.figures } });
+      if (part.kind === "result") calls.set(id, { ...calls.get(id), outcome: { label: part.label, tone: part.tone, figures: part.figures, decided: part.decided } });
     }
   }
 }

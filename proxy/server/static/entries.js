@@ -37,7 +37,10 @@ const SIGNS = { "+": "added", "-": "removed", "@": "left-out" };
 
 const Diff = ({ lines, language }) => html`<div class="diff" role="group" aria-label="Change">${lines.map(([sign, text]) => html`<div class=${SIGNS[sign] ?? "same"}><span class="sign" aria-hidden="true">${sign === "@" ? "⋯" : sign}</span><code dir="auto">${highlighted(visible(text), language)}</code></div>`)}</div>`;
 
-const Figures = ({ part }) => part.figures && html`<span class="figures">${part.figures.join(" · ")}</span>`;
+/** Who or what allowed or denied a call. */
+const Decided = ({ by }) => by && html`<span class="decided" title="who or what decided whether it may run">${by}</span>`;
+
+const Figures = ({ part }) => (part.figures || part.decided) && html`<span class="figures"><${Decided} by=${part.decided} /> ${part.figures?.join(" · ")}</span>`;
 
 /** A call of a tool: one line, with its change, command or input to be opened. */
 function Call({ part, outcome, opened }) {
@@ -46,7 +49,7 @@ function Call({ part, outcome, opened }) {
   const open = own ?? (opened || isShort);
   const hasMore = part.diff || part.text || part.fields;
   const head = html`<span class="mark" aria-hidden="true">${hasMore ? (open ? "▾" : "▸") : "·"}</span><bdi class="tool">${visible(part.title)}</bdi><bdi class="call-summary" dir="auto">${visible(part.summary ?? "")}</bdi>
-    <span class="figures">${outcome ? html`<span class=${outcome.tone}>${outcome.label === "result" ? "" : outcome.label}</span> ${outcome.figures?.[0]}` : html`<span class="running">runs…</span>`}</span>`;
+    <span class="figures">${outcome ? html`<span class=${outcome.tone}>${outcome.label === "result" ? "" : outcome.label}</span> <${Decided} by=${outcome.decided} /> ${outcome.figures?.[0]}` : html`<span class="running">runs…</span>`}</span>`;
   return html`<div class="call">
     ${hasMore ? html`<button class="call-head" aria-expanded=${open ? "true" : "false"} onClick=${() => setOwn(!open)}>${head}</button>` : html`<div class="call-head">${head}</div>`}
     ${open && hasMore && html`<div class="call-input"><${Body} part=${part} opened=${opened} />${part.fields && html`<${Tree} value=${part.fields} opened=${2} />`}</div>`}

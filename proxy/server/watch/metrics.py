@@ -186,13 +186,16 @@ class _Recorded(Collector):
             "claude_proxy_messages", "Lines that passed, by verdict.", labels=["stream", "verdict"]
         )
         tokens = CounterMetricFamily("claude_proxy_tokens", "Tokens that results report.", labels=["kind"])
+        approvals = CounterMetricFamily(
+            "claude_proxy_approvals",
+            "Calls of tools, by who or what decided on them, and how.",
+            labels=["by", "decision"],
+        )
+        by_kind = {"messages": messages, "tokens": tokens, "approvals": approvals}
         for key, count in sorted(totals.items()):
-            if key[0] == "messages":
-                messages.add_metric(key[1:], count)
-            elif key[0] == "tokens":
-                tokens.add_metric(key[1:], count)
-        yield messages
-        yield tokens
+            if key[0] in by_kind:
+                by_kind[key[0]].add_metric(key[1:], count)
+        yield from by_kind.values()
         for name, text in (
             ("sessions_recorded", "Sessions, those that were removed included."),
             ("turns", "Results of Claude Code."),

@@ -1,0 +1,73 @@
+"""Anomalies of denials: what Claude Code lists with a turn's result, beside what was said of each call."""
+
+from typing import Any
+
+from proxy.analysis.findings import EventContext, Findings
+from proxy.events.approved_calls import DECIDED, ApprovedCall, approved_call
+from proxy.events.fields import items, text
+
+__all__ = ["TYPES", "Denials"]
+
+TYPES = frozenset(DECIDED)
+"""Types of events that are looked at even when they end nothing."""
+
+_MOST = 10_000
+"""Calls that are remembered: more than a turn makes."""
+
+
+class Denials:
+    """Takes what became of calls, and what the result of their turn says of them."""
+
+    def __init__(self) -> None:
+        self._over = Findings()
+        self._calls: dict[str, tuple[ApprovedCall, bool]] = {}
+        """Those since the last result, each with whether a subagent made it."""
+        self._earlier: set[str] = set()
+
+    def take(self, context: EventContext) -> None:
+        """Take an event that ends something, or is of one of the `TYPES`."""
+        data = context.event.data
+        if (call := approved_call(context.event.event_type, data)) is not None:
+            if call.tool_use_id and len(self._calls) < _MOST:
+                self._calls[call.tool_use_id] = call, "depth" in data
+        elif isinstance(data.get("permission_denials"), list):
+            self._compare(context, data)
+            if len(self._earlier) < _MOST:
+                self._earlier.update(self._calls)
+            self._calls.clear()
+
+    def find(self, findings: Findings) -> None:
+        """Write down what was found."""
+        findings.take(self._over)
+
+    def _compare(self, context: EventContext, data: dict[str, Any]) -> None:
+        listed = {text(one, "tool_use_id") or "": one for one in items(data, "permission_denials")}
+        for key, (call, is_of_subagent) in self._calls.items():
+            # What a subagent in the background was denied need not be listed with the turn that goes on.
+            if call.approval.decision == "deny" and key not in listed and not is_of_subagent:
+                self._add(
+                    context,
+                    call,
+                    f"A denied call is not among those that its turn's result lists: {call.tool}.",
+                )
+        for key, one in listed.items():
+            tool = text(one, "tool_name")
+            if key in self._calls:
+                call, _ = self._calls[key]
+                said = f"{call.approval.decision} by {call.approval.by}"
+                # Who was interrupted at a question is listed too.
+                if call.approval.decision != "deny" and call.approval.by != "interrupt":
+                    self._add(
+                        context, call, f"A turn's result lists a call as denied that was {said}: {tool}."
+                    )
+            elif key not in self._earlier:
+                said = f"A turn's result lists a denied call of which there is no result: {tool}."
+                self._add(context, None, said, tool_use_id=key)
+
+    def _add(self, context: EventContext, call: ApprovedCall | None, said: str, **facts: Any) -> None:
+        at, seq, is_sure = (context.seq, context.event.timestamp_us), None, True
+        if call is not None:
+            seq, by = call.seq, call.approval.by
+            is_sure = by != "unknown"
+            facts = {"tool_use_id": call.tool_use_id, "decision": call.approval.decision, "by": by}
+        self._over.add("denials_differ", "warning" if is_sure else "info", at, said, seq, **facts)

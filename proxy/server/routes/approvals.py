@@ -1,0 +1,48 @@
+"""Who or what allowed or denied each call of a session, in pages."""
+
+import asyncio
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from proxy.api.approvals import ApprovalPage
+from proxy.events.approved_calls import DECIDED, approved_call
+from proxy.server.base.answers import NotFoundError, answer
+from proxy.server.routes.requests import FARTHEST, whole
+from proxy.server.shared import Shared, of
+from proxy.store.model import EventQuery
+
+__all__ = ["MOST_CALLS", "approvals"]
+
+MOST_CALLS = 1000
+
+
+class _Envelope(msgspec.Struct):
+    """What is read of an event as the index gives it."""
+
+    event_type: str
+    data: dict[str, Any]
+
+
+_decode = msgspec.json.Decoder(_Envelope).decode
+
+
+async def approvals(request: web.Request) -> web.Response:
+    """Give a page of calls with their approvals, oldest first."""
+    shared, session_id = of(request), request.match_info["session_id"]
+    limit = whole(request, "limit", 100, 1, MOST_CALLS) or 0
+    offset = whole(request, "offset", 0, 0, FARTHEST) or 0
+    await shared.ready()
+    await shared.known(session_id)
+    return answer(await asyncio.to_thread(_page, shared, session_id, limit, offset))
+
+
+def _page(shared: Shared, session_id: str, limit: int, offset: int) -> ApprovalPage:
+    query = EventQuery(session_id=session_id, event_types=DECIDED, limit=limit, offset=offset, order="asc")
+    found, session = shared.store.events(query), shared.store.session(session_id)
+    if session is None:
+        raise NotFoundError(f"The session {session_id!r} was removed.")
+    decided = (approved_call(event.event_type, event.data) for event in map(_decode, found.events))
+    calls = [call for call in decided if call is not None]
+    return ApprovalPage(approvals=calls, offset=offset, total=found.total, counts=session.figures.approvals)
