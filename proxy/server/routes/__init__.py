@@ -1,6 +1,7 @@
 """The calls of the API: one module for each group of them.
 
 ``table``        the table of all routes, from which they are registered and described
+``parameters``   what the calls of the table take
 ``route``        what is said of one; ``description`` and ``manual`` make OpenAPI and a page of it
 ``requests``     reads bodies and queries, or says what to change
 ``sessions``     what the sessions do, ``events`` what happened, ``streams`` as it happens

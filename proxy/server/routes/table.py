@@ -25,113 +25,36 @@ from proxy.server.routes import (
     health,
     page,
     records,
-    requests,
     search,
     specifications,
     streams,
 )
 from proxy.server.routes import events as monitoring
 from proxy.server.routes import sessions as overview
+from proxy.server.routes.parameters import (
+    CONVERSATION,
+    ID,
+    MAX_TEXT,
+    PAGE,
+    PERIOD,
+    PLACE_OR_NONE,
+    RECORDS,
+    RUN,
+    SEARCH,
+    SESSION,
+    TYPES,
+    number,
+    paging,
+    some_of,
+)
 from proxy.server.routes.requests import FARTHEST
 from proxy.server.routes.route import Parameter, Route
 from proxy.server.watch import metrics
-from proxy.telling.filters import FILTERS
 
 __all__ = ["ROUTES"]
 
-
-_SESSION = Parameter("session_id", "Only this session.", {"type": "string"})
-_TYPES = Parameter(
-    "event_types",
-    "Only these, separated by commas.",
-    {"type": "array", "items": {"type": "string", "pattern": r"^\s*[A-Za-z0-9_.-]{0,128}\s*$"}},
-)
-_ID = Parameter("session_id", "A session.", {"type": "string"}, "path")
-_RUN = Parameter("run_id", "A check.", {"type": "string"}, "path")
-_TIME: dict[str, object] = {"type": "string", "format": "date-time"}
-_PLACE: dict[str, object] = {"type": "string", "pattern": "^[0-9a-zA-Z]{1,64}-[0-9]{1,18}-[0-9]{1,18}$"}
-_PLACE_OR_NONE: dict[str, object] = {**_PLACE, "pattern": f"^$|{_PLACE['pattern']}"}
-_WORDS: dict[str, object] = {"type": "array", "items": {"type": "string", "pattern": "^[^,]*$"}}
 _BODY = (400, 408, 413, 422)
-
-
-def _some_of(words: tuple[str, ...]) -> dict[str, object]:
-    return {"type": "array", "items": {"enum": list(words)}}
-
-
-def _number(least: int, most: int) -> dict[str, object]:
-    return {"type": "integer", "minimum": least, "maximum": most}
-
-
-def _paging(what: str, most: int, default: int = 100) -> tuple[Parameter, Parameter]:
-    return (
-        Parameter("limit", f"{what} of a page (default {default}).", _number(1, most)),
-        Parameter("offset", f"{what} to pass over, in the order of the answer.", _number(0, FARTHEST)),
-    )
-
-
-_MAX_TEXT = Parameter(
-    "max_text",
-    "Longest text that is given whole; what is cut off is counted.",
-    _number(records.LEAST_TEXT, records.LONGEST_TEXT),
-)
-_TEXT: dict[str, object] = {"type": "string", "maxLength": requests.LONGEST_SEARCH}
-_PERIOD = (
-    Parameter("start_time", "Only what is stamped later; without a zone it is UTC.", _TIME),
-    Parameter("end_time", "Only what is stamped no later; it is not before `start_time`.", _TIME),
-)
-_PAGE = (
-    _SESSION,
-    _TYPES,
-    *_PERIOD,
-    *_paging("Events", 10_000),
-    Parameter(
-        "after",
-        "Go on behind this place, in the order of arrival: the `after` of an answer, or the id of an event. Without"
-        " `start_time`, `end_time`, `offset` and `order`.",
-        _PLACE,
-    ),
-    Parameter("order", "Oldest or newest first.", {"enum": ["asc", "desc"]}),
-    Parameter("wait", "Seconds to wait for a first event when there is none yet.", _number(0, 60)),
-    _MAX_TEXT,
-)
-_RECORDS = (
-    _ID,
-    Parameter("stream", "Only these, separated by commas.", _some_of(records.STREAMS)),
-    Parameter("verdict", "Only these, separated by commas.", _some_of(records.VERDICTS)),
-    Parameter("type", "Only these, separated by commas: `assistant`, `system/init`, `system`, ...", _WORDS),
-    Parameter("text", "Only what holds this text.", _TEXT),
-    Parameter("from_seq", "Only from this number.", _number(0, FARTHEST)),
-    Parameter("to_seq", "Only up to this number, which is not below `from_seq`.", _number(0, FARTHEST)),
-    *_paging("Records", records.MOST_RECORDS),
-    _MAX_TEXT,
-)
-
-_CONVERSATION = (
-    _ID,
-    Parameter(
-        "filter",
-        f"Only these, separated by commas: {', '.join(f'`{name}`' for name in FILTERS)}.",
-        {"type": "array", "items": {"enum": list(FILTERS)}},
-    ),
-    Parameter("from_seq", "Begin with what this record, or a later one, says.", _number(0, FARTHEST)),
-    *_paging("Entries", conversation.MOST_ENTRIES),
-    Parameter(
-        "max_text",
-        "Longest text that is given whole (default 4000); of a longer one both ends are.",
-        _number(conversation.LEAST_TEXT, conversation.LONGEST_TEXT),
-    ),
-)
-_SEARCH = (
-    Parameter(
-        "text",
-        "What was said; of A to Z, capital and small letters are alike.",
-        {**_TEXT, "minLength": 1},
-        is_required=True,
-    ),
-    Parameter("limit", "Sessions of an answer, about (default 20).", _number(1, search.MOST_SESSIONS)),
-    Parameter("after", "Go on where an answer's `after` is.", {"type": "string", "pattern": search.PLACE}),
-)
+"""How a call that takes a body can fail."""
 
 ROUTES = (
     Route("GET", "/", page.page, "The dashboard, for people", media_type="text/html"),
@@ -176,10 +99,10 @@ ROUTES = (
         streams.stream,
         "Server-sent events of everything live; one of the kind `gap` where some may be missing",
         (
-            _SESSION,
-            _TYPES,
-            Parameter("Last-Event-ID", "Go on behind this event.", _PLACE_OR_NONE, "header"),
-            _MAX_TEXT,
+            SESSION,
+            TYPES,
+            Parameter("Last-Event-ID", "Go on behind this event.", PLACE_OR_NONE, "header"),
+            MAX_TEXT,
         ),
         media_type="text/event-stream",
         failures=(404, 422),
@@ -235,8 +158,8 @@ ROUTES = (
         overview.sessions,
         "Sessions, live and past",
         (
-            *_paging("Sessions", 10_000, default=1000),
-            Parameter("outcome", "Only these, separated by commas: all are over.", _some_of(tuple(OUTCOMES))),
+            *paging("Sessions", 10_000, default=1000),
+            Parameter("outcome", "Only these, separated by commas: all are over.", some_of(tuple(OUTCOMES))),
         ),
         answer=SessionPage,
         failures=(422,),
@@ -246,7 +169,7 @@ ROUTES = (
         "/api/v1/monitoring/sessions/{session_id}",
         overview.session,
         "One session",
-        (_ID,),
+        (ID,),
         answer=Session,
         failures=(404,),
     ),
@@ -255,7 +178,7 @@ ROUTES = (
         "/api/v1/monitoring/sessions/{session_id}/records",
         records.records,
         "A page of a session's records, long values shortened",
-        _RECORDS,
+        RECORDS,
         answer=RecordPage,
         failures=(404, 422),
     ),
@@ -264,7 +187,7 @@ ROUTES = (
         "/api/v1/monitoring/sessions/{session_id}/records/{seq}",
         records.record,
         "One record, as it is in the log; with `max_text` as in a page",
-        (_ID, Parameter("seq", "Its number.", _number(0, FARTHEST), "path"), _MAX_TEXT),
+        (ID, Parameter("seq", "Its number.", number(0, FARTHEST), "path"), MAX_TEXT),
         answer=dict,
         failures=(404, 422),
     ),
@@ -273,7 +196,7 @@ ROUTES = (
         "/api/v1/monitoring/sessions/{session_id}/conversation",
         conversation.conversation,
         "A session as people read it: who says what, which tools run, what it takes",
-        _CONVERSATION,
+        CONVERSATION,
         answer=ConversationPage,
         failures=(404, 422),
     ),
@@ -282,7 +205,7 @@ ROUTES = (
         "/api/v1/monitoring/sessions/{session_id}/log",
         export.log,
         "A session's log, byte for byte",
-        (_ID,),
+        (ID,),
         media_type="application/x-ndjson",
         failures=(404,),
     ),
@@ -291,7 +214,7 @@ ROUTES = (
         "/api/v1/monitoring/sessions/{session_id}/page",
         export.shared_page,
         "A session as one page to share, as `show --html` writes it",
-        (_ID,),
+        (ID,),
         media_type="text/html",
         failures=(404, 503),
     ),
@@ -300,7 +223,7 @@ ROUTES = (
         "/api/v1/monitoring/search",
         search.search,
         "Sessions in which something was said, newest first",
-        _SEARCH,
+        SEARCH,
         answer=SearchPage,
         failures=(422, 503),
     ),
@@ -309,7 +232,7 @@ ROUTES = (
         "/api/v1/monitoring/sessions/{session_id}/stop",
         monitoring.stop,
         "Stop a session that was started here",
-        (_ID,),
+        (ID,),
         answer=Stopped,
         failures=(404, 422),
     ),
@@ -318,7 +241,7 @@ ROUTES = (
         "/api/v1/monitoring/sessions/{session_id}/actions",
         acting.act,
         "Act on a live session that was started with `--act`; what enables takes a token that existed then",
-        (_ID, Parameter("wait", "Seconds to wait for what the wire shows of it.", _number(0, 60))),
+        (ID, Parameter("wait", "Seconds to wait for what the wire shows of it.", number(0, 60))),
         request=ActionRequest,
         answer=ActionAnswer,
         failures=(*_BODY, 404, 409, 503, 504),
@@ -330,8 +253,8 @@ ROUTES = (
         acting.listed,
         "What others did to a session, or were refused, newest first",
         (
-            _ID,
-            *_paging("Actions", acting.MOST_ACTIONS),
+            ID,
+            *paging("Actions", acting.MOST_ACTIONS),
         ),
         answer=ActionPage,
         failures=(404, 422),
@@ -341,7 +264,7 @@ ROUTES = (
         "/api/v1/monitoring/sessions/{session_id}/questions",
         acting.questions,
         "Questions for permission that nobody has answered, oldest first, each with the tool's whole input",
-        (_ID,),
+        (ID,),
         answer=QuestionPage,
         failures=(404,),
     ),
@@ -351,11 +274,11 @@ ROUTES = (
         analysis.session,
         "What a session did, where its time and money went, what stands out",
         (
-            _ID,
+            ID,
             Parameter(
                 "within",
                 "Seconds after which the answer is of what was read by then; asked again, it goes on from there.",
-                _number(1, analysis.LONGEST_S),
+                number(1, analysis.LONGEST_S),
             ),
         ),
         answer=Analysis,
@@ -366,7 +289,7 @@ ROUTES = (
         "/api/v1/monitoring/sessions/{session_id}/approvals",
         approvals.approvals,
         "Who or what allowed or denied each call of a tool",
-        (_ID, *_paging("Calls", approvals.MOST_CALLS)),
+        (ID, *paging("Calls", approvals.MOST_CALLS)),
         answer=ApprovalPage,
         failures=(404, 422),
     ),
@@ -375,7 +298,7 @@ ROUTES = (
         "/api/v1/monitoring/sessions/{session_id}/drift",
         analysis.drift,
         "What passed in a session that the specification does not have, each with its first record",
-        (_ID,),
+        (ID,),
         answer=Drift,
         failures=(404,),
     ),
@@ -384,7 +307,7 @@ ROUTES = (
         "/api/v1/monitoring/metrics",
         analysis.metrics,
         "What happened in a period, over all sessions",
-        _PERIOD,
+        PERIOD,
         answer=Metrics,
         failures=(422, 503),
     ),
@@ -401,7 +324,7 @@ ROUTES = (
         "/api/v1/monitoring/events",
         monitoring.events,
         "A page of events",
-        _PAGE,
+        PAGE,
         answer=EventPage,
         failures=(404, 422),
     ),
@@ -427,14 +350,14 @@ ROUTES = (
         streams.socket,
         'Everything live, over a WebSocket: frames `{"type": "event", "data": {...}}`, `gap` where some may be missing',
         (
-            _SESSION,
-            _TYPES,
+            SESSION,
+            TYPES,
             Parameter(
                 "last_event_id",
                 "Go on behind this event; empty: from now on. Frames then carry their event's `id`.",
-                _PLACE_OR_NONE,
+                PLACE_OR_NONE,
             ),
-            _MAX_TEXT,
+            MAX_TEXT,
         ),
         media_type="websocket",
         failures=(400, 404, 422),
@@ -454,10 +377,10 @@ ROUTES = (
         compliance.run,
         "A check: its progress, and in the end its report",
         (
-            _RUN,
-            Parameter("wait", "Seconds to wait for something new.", _number(0, 60)),
+            RUN,
+            Parameter("wait", "Seconds to wait for something new.", number(0, 60)),
             Parameter(
-                "seen", "Scenarios that the client has seen: `wait` is for more.", _number(0, 1_000_000)
+                "seen", "Scenarios that the client has seen: `wait` is for more.", number(0, 1_000_000)
             ),
         ),
         answer=Check,
@@ -468,7 +391,7 @@ ROUTES = (
         "/api/v1/compliance/runs/{run_id}/cancel",
         compliance.cancel,
         "Stop a check",
-        (_RUN,),
+        (RUN,),
         answer=Check,
         failures=(404,),
     ),
