@@ -10,6 +10,7 @@ import os
 import time
 from typing import TYPE_CHECKING, Any
 
+from proxy import sources
 from proxy.cli.arguments import examples
 from proxy.cli.selection import Selection, add_options, selection_from
 from proxy.cli.terminal import open_console, read_visibly, whole_number
@@ -96,7 +97,7 @@ def print_status(arguments: argparse.Namespace) -> int:
     live = [one for one in ids if _is_running(log_path(arguments.data_dir, one))]
     infos = [info for info in _inspected(arguments.data_dir, live) if info.state == "running"]
     running = [one for one in _described(arguments.data_dir, infos) if one["outcome"] is None]
-    trouble = _trouble(arguments.data_dir)
+    trouble = [*_trouble(arguments.data_dir), *_unwatched(arguments, server)]
     if arguments.json:
         told = {"server": server, "active_sessions": len(running), "sessions": running, "trouble": trouble}
         print(json.dumps(told, indent=2))
@@ -111,6 +112,19 @@ def print_status(arguments: argparse.Namespace) -> int:
 
     print_running(open_console(), running, ids)
     return 0
+
+
+def _unwatched(arguments: argparse.Namespace, server: dict[str, Any] | None) -> list[str]:
+    """Say so where rules are configured and nobody holds sessions to them."""
+    try:
+        rules = sources.read(arguments.config, os.environ).settings.rules
+    except sources.ConfigurationError:
+        return []  # `config check` is for that
+    if server is not None or not rules.named:
+        return []
+    return [
+        f"Nobody watches the {quantity(len(rules.named), 'rule')} of the configuration: no server is running."
+    ]
 
 
 def _trouble(data_dir: str) -> list[str]:

@@ -42,6 +42,8 @@ _MOST_BYTES = 256 * 1024
 """Of a request: four times the longest argument, for JSON may escape each character."""
 _SOCKET_S = 2.0
 """For a request to come and its answer to be taken: the other end is a program on this machine, which has it ready."""
+_CONNECTIONS = 8
+"""At once: one that says nothing holds up no other, and many make no more threads than these."""
 _WRITE_S = 5.0
 """For a frame to be written: a command that reads nothing for so long, or whose line is half written, is busy."""
 _STEP_S = 10.0
@@ -195,15 +197,22 @@ class Acting:
     # -- the socket ------------------------------------------------------------------------------------------
 
     def _listen(self, listening: socket.socket) -> None:
-        while not self._exited.is_set():
-            try:
-                connection, _ = listening.accept()
-            except OSError:
-                return
+        free = threading.Semaphore(_CONNECTIONS)
+
+        def serve(connection: socket.socket) -> None:
             with connection, contextlib.suppress(OSError):
                 connection.settimeout(_SOCKET_S)
                 if asked := _received(connection):
                     connection.sendall(self._answer(asked) + b"\n")
+            free.release()
+
+        while not self._exited.is_set():
+            free.acquire()
+            try:
+                connection, _ = listening.accept()
+            except OSError:
+                return
+            threading.Thread(target=serve, args=(connection,), name="action", daemon=True).start()
 
     def _answer(self, data: bytes) -> bytes:
         asked = _Asked()

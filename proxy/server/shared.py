@@ -55,6 +55,8 @@ class Shared:
     checks: Checks | None
     """None: clients may not ask for them."""
     started_us: int = field(default_factory=now_us)
+    rules_looked_us: int | None = None
+    """When the rules were last held to the sessions that go on."""
     acting: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
     """By the id of an action: held while it is forwarded."""
 

@@ -186,3 +186,12 @@ def test_a_name_cannot_reach_the_terminal_as_control(tmp_path: Path) -> None:
     assert "\x1b" not in shown
     assert "\x07" not in shown
     assert "]0;own" in shown
+
+
+def test_status_says_that_nobody_watches_the_rules(tmp_path: Path) -> None:
+    """Where rules are configured and no server runs; without rules nothing is said."""
+    assert "Nobody watches" not in proxy(tmp_path, "status")
+    config = tmp_path / "config.yaml"
+    config.write_text("rules: {calls: {when: {calls_in_turn: 2}}}")
+    shown = proxy(tmp_path, "--config", str(config), "status")
+    assert "Nobody watches the 1 rule of the configuration: no server is running." in shown

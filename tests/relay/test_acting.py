@@ -13,6 +13,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from proxy.acting.address import connect
+from proxy.acting.mediator import Mediator
+from proxy.relay import acting
+from proxy.sessions.record import lifecycle
+from proxy.sessions.writer import SessionLog
 from tests.relay.wrapper import BOUND_S, Running, Wrapper, ends, read_all, read_line, write_all
 
 if TYPE_CHECKING:
@@ -329,3 +333,22 @@ def test_a_grant_and_a_policy_come_from_the_configuration(
         session.line()
         session.running.end()
     assert wrapper.finished_log().event("policy_failed")["why"]
+
+
+def test_who_says_nothing_holds_up_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that asks nothing and one that sends half a request are waited for beside the others."""
+    monkeypatch.setattr(acting, "_SOCKET_S", 10 * BOUND_S)
+    log = SessionLog(str(tmp_path), "live", lifecycle("live", "session_started", {"format": 1}))
+    mediator = Mediator("restrain", frozenset(), asks=False)
+    acts = acting.Acting(mediator, log, str(tmp_path), 0, signal_command=lambda _: None)
+    acts._take_actions()
+    with (
+        connect(str(tmp_path), "live", BOUND_S),
+        connect(str(tmp_path), "live", BOUND_S) as half,
+        connect(str(tmp_path), "live", BOUND_S) as whole,
+    ):
+        half.sendall(b'{"action":')
+        whole.sendall(b'{"action":"mode","args":{"value":"plan"}}\n')
+        assert json.loads(whole.makefile().readline())["error"] == "not_granted"
+    acts.end()
+    log.close()

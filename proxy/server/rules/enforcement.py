@@ -80,6 +80,7 @@ class Enforcement:
                     pass  # said by the health
                 except Exception:
                     journal.exception("job.failed", job="rules", session_id=session.session_id)
+            self._shared.rules_looked_us = self._clock_us()
         return LOOK_S
 
     def _look_at(self, session: Session) -> None:

@@ -8,7 +8,7 @@ import errno
 import os
 from typing import Any
 
-from proxy.server.shared import Shared
+from proxy.server.shared import Shared, now_us
 from proxy.sessions.identity import sessions_dir
 from proxy.store import StoreDamagedError, StoreError
 from proxy.store.space import free_bytes
@@ -21,13 +21,16 @@ STATUSES = ("healthy", "degraded", "unhealthy")
 """From good to bad."""
 _NONE_LEFT_BYTES = 20_000_000
 """With less than this, or than the configuration's limit where that is lower, records are about to be lost."""
+_UNWATCHED_S = 60
+"""The rules are looked at every two seconds, and on a machine that is busy with everything else much more slowly."""
 _TMPFILE = getattr(os, "O_TMPFILE", 0)  # without it (macOS) the folder is asked for, which is refused: EISDIR
 _NO_TMPFILE = (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOENT)
 
 
 def checks(shared: Shared) -> dict[str, Check]:
     """Return what each thing that the server needs is like, with its figures."""
-    return {"data_directory": _store(shared), "disk": _disk(shared), "index": _index(shared)}
+    found = {"data_directory": _store(shared), "disk": _disk(shared), "index": _index(shared)}
+    return found | ({"rules": _rules(shared)} if shared.settings.rules.named else {})
 
 
 def unready(shared: Shared) -> str | None:
@@ -105,4 +108,14 @@ def _index(shared: Shared) -> Check:
         return found | {"status": "degraded", "message": sentence}
     if not stands.is_filled:
         return found | {"status": "degraded", "message": "The index is being filled from the logs."}
+    return found
+
+
+def _rules(shared: Shared) -> Check:
+    rules, looked_us = shared.settings.rules, shared.rules_looked_us
+    age_s = (now_us() - (shared.started_us if looked_us is None else looked_us)) // 1_000_000
+    found: Check = {"status": "healthy", "rules": len(rules.named), "mode": rules.mode, "last_look_s": age_s}
+    if age_s > _UNWATCHED_S:
+        sentence = f"Nothing has been held to the rules for {age_s} s; the server's log says why."
+        return found | {"status": "degraded", "message": sentence}
     return found

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from proxy.server.rules.enforcement import Enforcement
 from proxy.server.watch import health
 from proxy.store import StoreError
 from proxy.store.embedded import readers
@@ -144,3 +145,21 @@ async def test_a_missing_table_is_never_healthy(rig: Rig, table: str) -> None:
         while (await asked(rig))[1]["status"] != "healthy":
             pass
     assert (await rig.get("/api/v1/monitoring/status"))["total_sessions"] == 3
+
+
+async def test_rules_that_nobody_looks_at_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The check is there where rules are; a minute without a look is degraded, also from the start on."""
+    calls = {"when": {"calls_in_turn": 2}}
+    async with serving(tmp_path, rules={"calls": calls}) as rig:
+        rig.shared.rules_looked_us = None
+        for since_s, state in ((60, "healthy"), (61, "degraded")):
+            monkeypatch.setattr(health, "now_us", lambda: rig.shared.started_us + since_s * 1_000_000)  # noqa: B023
+            _, said = await asked(rig)
+            about = {"rules": 1, "mode": "dry_run", "last_look_s": since_s}
+            assert said["checks"]["rules"].items() >= about.items()
+            assert (said["status"], said["checks"]["rules"]["status"]) == (state, state)
+        await Enforcement(
+            rig.shared, lambda *_: None, clock_us=lambda: rig.shared.started_us + 61_000_000
+        ).look()
+        _, said = await asked(rig)
+        assert said["checks"]["rules"]["last_look_s"] == 0
