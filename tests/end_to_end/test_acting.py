@@ -12,10 +12,12 @@ import anyio.to_thread
 import pytest
 
 from proxy.acting.address import connect
+from proxy.server.access.tokens import TokenFile
 from tests.rig.answers import Gate, Reply, says, text, tool, uses
 from tests.rig.environment import Surroundings
 from tests.rig.stage import Stage
 from tests.rig.wrapping import Wrapped
+from tests.server.conftest import serving
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,6 +55,7 @@ class Acted:
         self.stage = Stage(api, self.wrapped.command, Surroundings(folder / "home"))
         self.wrapped.data_dir.mkdir(mode=0o700)
         token = {"name": "phone", "scopes": ["act"], "sha256": hashlib.sha256(TOKEN.encode()).hexdigest()}
+        token["created_at"] = "2027-01-01T00:00:00Z"
         tokens = self.wrapped.data_dir / "tokens.json"
         tokens.write_text(json.dumps({"version": 1, "tokens": [token]}))
         tokens.chmod(0o600)
@@ -111,6 +114,41 @@ async def test_a_question_is_answered_from_elsewhere(acted: Acted) -> None:
         assert first.exists()
         await client.turn("two")
         assert second.exists()
+
+
+async def test_a_question_is_answered_through_the_api(acted: Acted) -> None:
+    """With a token that existed when the session began; what became of it comes with the live events."""
+    path, stage = acted.stage.project / "a", acted.stage
+    stage.answer({"one": [uses("Write", file_path=str(path), content="x"), says("One.")]})
+    async with (
+        serving(acted.wrapped.data_dir) as rig,
+        stage.raw(*ASKS, answers={"can_use_tool": lambda _: None}) as client,
+    ):
+        await client.say("one")
+        asked = await client.until(lambda message: message["type"] == "control_request")
+        (log,) = acted.wrapped.logs()
+        place = f"/api/v1/monitoring/sessions/{log.path.stem}"
+        async with rig.client.get(f"/events?session_id={log.path.stem}") as events:
+            assert await events.content.readline() == b": listening\n"
+            (question,) = (await rig.get(f"{place}/questions"))["questions"]
+            assert question["request_id"] == asked["request_id"]
+            assert question["input"] == {"file_path": str(path), "content": "x"}
+            wanted = {"action": "allow", "request_id": question["request_id"]}
+            said = await rig.post(f"{place}/actions", wanted, status=401)
+            assert said.startswith("token_needed: ")
+            late = TokenFile(str(acted.wrapped.data_dir)).create("late", ["act"])
+            header = {"Authorization": f"Bearer {late}"}
+            said = await rig.post(f"{place}/actions", wanted, status=403, headers=header)
+            assert said.startswith("token_too_new: ")
+            assert not path.exists()
+            header = {"Authorization": f"Bearer {TOKEN}"}
+            told = await rig.post(f"{place}/actions?wait=60", wanted, headers=header)
+            assert (told["state"], told["effect"]) == ("confirmed", "ran")
+            with anyio.fail_after(BOUND_S):
+                while b'"action_confirmed"' not in await events.content.readline():
+                    pass
+        await client.result()
+    assert path.exists()
 
 
 async def test_the_python_sdk_hears_that_it_need_not_answer(acted: Acted) -> None:
