@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -149,6 +150,59 @@ async def test_a_question_is_answered_through_the_api(acted: Acted) -> None:
                     pass
         await client.result()
     assert path.exists()
+
+
+APPROVES = """\
+import json, os, sys, time
+from pathlib import Path
+from proxy.acting.asking import ask
+from proxy.acting.verbs import ActionError
+from proxy.server.access.tokens import TokenFile
+data_dir, said = sys.argv[1:]
+token = TokenFile(data_dir).create("mine", ["act"])
+(log,) = [one for one in Path(data_dir, "sessions").glob("*.jsonl") if not one.is_symlink()]
+while not (asked := [one for one in log.read_bytes().splitlines() if b'"can_use_tool"' in one and b'"Write"' in one]):
+    time.sleep(0.02)
+request_id, codes = json.loads(asked[0])["message"]["request_id"], []
+for given in ({}, {"token": token}):
+    request = {"action_id": "a", "action": "allow", "args": {"request_id": request_id}, **given}
+    try:
+        ask(data_dir, log.stem, request)
+        codes.append("done")
+    except ActionError as error:
+        codes.append(error.code)
+Path(said + ".new").write_text(" ".join(codes))
+os.rename(said + ".new", said)
+"""
+
+
+@pytest.mark.parametrize("how", ["", "setsid "])
+async def test_the_agent_cannot_approve_itself(acted: Acted, how: str, tmp_path: Path) -> None:
+    """Neither without a token nor with one that it makes, also from a session of processes of its own."""
+    stage, said, script = acted.stage, tmp_path / "said", tmp_path / "approve.py"
+    path = stage.project / "a"
+    script.write_text(APPROVES)
+    command = f"{how}{sys.executable} {script} {acted.wrapped.data_dir} {said} </dev/null >/dev/null 2>&1 &"
+    stage.answer(
+        {
+            "go": [
+                uses("Bash", command=command),
+                uses("Write", file_path=str(path), content="x"),
+                says("Done."),
+            ]
+        }
+    )
+    answers = {
+        "can_use_tool": lambda request: {"behavior": "allow"} if request["tool_name"] == "Bash" else None
+    }
+    async with stage.raw(*ASKS, answers=answers) as client:
+        await client.say("go")
+        asked = await client.until(lambda message: message.get("request", {}).get("tool_name") == "Write")
+        await until(said.exists)
+        assert said.read_text() == "token_needed token_too_new"
+        assert (await acted.act("deny", request_id=asked["request_id"]))["ok"]
+        await client.result()
+    assert not path.exists()
 
 
 async def test_the_python_sdk_hears_that_it_need_not_answer(acted: Acted) -> None:
