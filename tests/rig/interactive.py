@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["InteractiveClaude", "has_tmux"]
 
-BOUND_S = 60.0  # longer than any healthy run needs for one step
+BOUND_S = 120.0  # longer than one step takes on a machine that is busy with much else
 LOOK_S = 0.05
 KEY_TAKEN_S = 1.0
 KEY_END = 20  # Claude Code knows an approved key by its last characters
@@ -40,6 +40,8 @@ class InteractiveClaude:
 
     def __init__(self, api: MessagesApi, home: Path, script: Script) -> None:
         self.surroundings = Surroundings(home)
+        self.config = home / ".claude"
+        """Claude Code's configuration folder."""
         self.extra: dict[str, str] = {}
         """Variables of the sessions that begin from now on."""
         self.seen: list[dict[str, Any]] = []
@@ -77,11 +79,6 @@ class InteractiveClaude:
         """Their working directory."""
         return self.surroundings.project
 
-    @property
-    def config(self) -> Path:
-        """Claude Code's configuration folder."""
-        return self.home / ".claude"
-
     def variables(self) -> dict[str, str]:
         """Return the variables that a session adds to the environment."""
         return {**self.surroundings.variables(self._play.base_url), "TERM": "xterm-256color", **self.extra}
@@ -110,21 +107,27 @@ class InteractiveClaude:
 
     def say(self, words: str, then: str | None = "idle") -> None:
         """Type a prompt and send it; wait until Claude Code is in that state again."""
-        before = self.registration().get("statusUpdatedAt", 0)
+        before, turns = self.registration().get("statusUpdatedAt", 0), self._turns()
         self.type(words)
         self.press("Enter")
+
+        def is_so() -> bool:
+            found = self.registration()
+            # Of a turn that is over at once, the registry may say nothing.
+            has_moved = found.get("statusUpdatedAt", 0) > before or self._turns() > turns
+            return has_moved and found.get("status") == then
+
         if then is not None:
-            self.until(
-                lambda: (
-                    (one := self.registration()).get("status") == then
-                    and one.get("statusUpdatedAt", 0) > before
-                )
-            )
+            self.until(is_so)
+
+    def _turns(self) -> int:
+        return self.transcripts().count('"stop_reason":"end_turn"')
 
     def type(self, words: str) -> None:
         """Type words, and wait until they are shown."""
         self._tmux("send-keys", "-t", self._panes[-1], "-l", words)
-        self.until(lambda: words[-30:] in self.screen())
+        end = "".join(words[-30:].split())  # a long line is broken, at a space too
+        self.until(lambda: end in "".join(self.screen().split()))
 
     def press(self, *keys: str) -> None:
         """Press keys, by their names in tmux."""
@@ -158,6 +161,10 @@ class InteractiveClaude:
     def pane(self, what: str) -> str:
         """Return something of the newest window, in tmux's words for it."""
         return self._tmux("display-message", "-p", "-t", self._panes[-1], what).strip()
+
+    def resize(self, columns: int, rows: int) -> None:
+        """Make the newest window another size."""
+        self._tmux("resize-window", "-t", self._panes[-1], "-x", str(columns), "-y", str(rows))
 
     def select(self, index: int) -> None:
         """Make another window the newest one."""
