@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+from collections.abc import Iterator
 
 import hypothesis
 import pytest
@@ -44,3 +45,11 @@ def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     """No variable of the developer's own shell configures the wrapper under test."""
     for name in [name for name in os.environ if name.startswith("CLAUDE_PROXY_")]:
         monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cluster_of_tests() -> Iterator[None]:
+    """End the PostgreSQL cluster, if a test has needed one."""
+    yield
+    if module := sys.modules.get("tests.store.postgres.cluster"):
+        module.close_shared()

@@ -29,6 +29,7 @@ __all__ = [
     "decode_kinds",
     "encode_kinds",
     "rows_of",
+    "text_of",
 ]
 
 NO_RECORD = "log"
@@ -191,6 +192,12 @@ def rows_of(piece: Piece, body: Body) -> Iterator[Row]:
             seq = max(seq, record.seq)
             kind = _kind_of_record(record)
             yield Row(seq, kind if kind in piece.kinds else kind._replace(type=""), line)
+
+
+def text_of(pieces: Pieces) -> Iterator[bytes]:
+    """Yield the whole lines of a log, byte for byte, piece after piece. OSError when they cannot be read."""
+    for number in range(pieces.count):
+        yield b"".join(line + b"\n" for line in pieces.body(pieces.at(number)).lines())
 
 
 def encode_kinds(kinds: Kinds) -> bytes:

@@ -10,13 +10,23 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 
 from proxy.store.protocol import StoreError
 
-__all__ = ["SCHEMA", "Connection", "Connections", "Row", "connect", "execute", "translated_errors", "writing"]
+__all__ = [
+    "SCHEMA",
+    "Connection",
+    "Connections",
+    "Row",
+    "Writer",
+    "connect",
+    "execute",
+    "translated_errors",
+    "writing",
+]
 
 SCHEMA = "claude_proxy"
 Row = tuple[Any, ...]
 Connection = psycopg.Connection[Row]
-_READERS = 6
-"""With one for writing, one that listens and one of the leader, fewer than ten a server."""
+_READERS = 5
+"""With two for writing, one that listens, and one now and then for what is seldom done, fewer than ten a server."""
 _WAIT_S = 10
 """For a connection of the pool, and for a database that does not answer."""
 
@@ -76,6 +86,35 @@ def writing(connection: Connection) -> Iterator[None]:
     with translated_errors(), connection.transaction():
         _use_schema(connection)
         yield
+
+
+class Writer:
+    """A connection for writing, made when it is needed, and again when it is lost. For one thread at a time."""
+
+    def __init__(self, url: str, *, is_pooled: bool = False) -> None:
+        self._url, self._is_pooled = url, is_pooled
+        self._connection: Connection | None = None
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """Give the connection in a transaction. StoreError: nothing of it was written."""
+        with translated_errors():
+            if self._connection is None or self._connection.closed:
+                self._connection = connect(self._url, is_pooled=self._is_pooled)
+                self._connection.autocommit = True
+            connection = self._connection
+        try:
+            with writing(connection):
+                yield connection
+        finally:
+            if connection.broken:
+                self.close()
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = None
 
 
 def _use_schema(connection: Connection) -> None:

@@ -10,6 +10,7 @@ from proxy.store.counting import HOUR, LEVELS_US, LevelTree, MarkTree
 from proxy.store.encoding import envelope
 from proxy.store.model import Arrival, Arrivals, Cursor, EventBatch, EventQuery, Page, RawEvent
 from proxy.store.postgres.connections import Connection, execute
+from proxy.store.postgres.hosts import UNREACHABLE_S
 from proxy.store.postgres.tables import EventRow, SessionRow, read_marks, read_sessions
 from proxy.store.ranks import FOREVER, SpanTree, bounds, page_of, slices
 
@@ -31,8 +32,6 @@ _BATCH_BYTES, _BATCH_ROWS = 4 << 20, 20_000
 _EVENTS = "SELECT e.id, e.ts, s.session_id, e.type, e.data FROM events e JOIN sessions s ON s.id = e.session"
 _SETTLING_MS = 2000
 """A host sends what is recorded within a quarter of a second; this is left to networks."""
-_UNREACHABLE_S = 45
-"""A host that was not heard for so long is not waited for: three of its heartbeats were missed."""
 
 
 def page(connection: Connection, query: EventQuery, teams: Teams, now_us: int) -> Page:
@@ -241,10 +240,12 @@ def _watermark(connection: Connection) -> int:
     """Return up to where nothing earlier will come from hosts that are heard; FOREVER when none of them records."""
     row = execute(
         connection,
-        "SELECT (extract(epoch FROM min(h.heard_at)) * 1000000)::bigint FROM hosts h"
+        # A clock that is behind stamps earlier than it is.
+        "SELECT (extract(epoch FROM min(h.heard_at + least(0, h.clock_offset_ms) * interval '1 millisecond'))"
+        " * 1000000)::bigint FROM hosts h"
         " WHERE h.heard_at > now() - %s * interval '1 second'"
         " AND EXISTS (SELECT FROM sessions s WHERE s.host = h.id AND NOT s.over)",
-        (_UNREACHABLE_S,),
+        (UNREACHABLE_S,),
     ).fetchone()
     return FOREVER if row is None or row[0] is None else int(row[0]) - _SETTLING_MS * 1000
 

@@ -1,25 +1,139 @@
-"""The hosts that push to a centre, and when they were heard."""
+"""The hosts that push to a centre: when they were heard, and how far each is ahead of what is here."""
 
+from collections.abc import Collection, Mapping, Sequence
+from typing import NamedTuple
+
+from proxy.store.fleet import Heard, Hosted, HostRow, Saying
 from proxy.store.postgres.connections import Connection, execute
-from proxy.store.postgres.intake import Host
 
-__all__ = ["hear", "team_number"]
+__all__ = [
+    "NEW_EPOCH",
+    "UNREACHABLE_S",
+    "Host",
+    "Known",
+    "count_pushes",
+    "find",
+    "hear",
+    "hosted",
+    "hosts",
+    "read_epoch",
+    "team_number",
+]
+
+NEW_EPOCH = "substr(md5(random()::text || clock_timestamp()::text), 1, 8)"
+UNREACHABLE_S = 45
+"""A host that was not heard for so long is not reached: three of its heartbeats were missed."""
+_IS_REACHABLE = f"h.heard_at > now() - interval '{UNREACHABLE_S} seconds'"
 
 
-def hear(
-    connection: Connection, host_id: str, name: str, team: str, *, version: str = "", clock_offset_ms: int = 0
-) -> Host:
-    """Note, in a transaction, that a host was heard just now; return its numbers. It keeps the team it came with."""
+class Host(NamedTuple):
+    """Who pushes: its number in the database, and its team's."""
+
+    id: int
+    team: int
+
+
+class Known(NamedTuple):
+    """A host that was heard, and the name of its team."""
+
+    host: Host
+    team: str
+
+
+def hear(connection: Connection, said: Saying) -> Heard:
+    """Note, in a transaction, that a host was heard just now.
+
+    If it knows of more pushes than are here, the database was restored to an older state: what others were told of it
+    is not true any more, so the epoch becomes another one. It does not if it is another one already: somebody else
+    has found out.
+    """
+    # First, as who stores pushes has the numbers of events before it counts them.
+    before = execute(connection, "SELECT pushes FROM hosts WHERE host_id = %s", (said.host_id,)).fetchone()
+    if said.pushes > (before[0] if before else 0):
+        execute(connection, f"UPDATE meta SET epoch = {NEW_EPOCH} WHERE epoch = %s", (said.epoch,))
     row = execute(
         connection,
-        "INSERT INTO hosts (host_id, name, team, version, clock_offset_ms, heard_at)"
-        " VALUES (%s, %s, %s, %s, %s, now()) ON CONFLICT (host_id) DO UPDATE SET name = excluded.name,"
+        "INSERT INTO hosts (host_id, name, team, version, clock_offset_ms, pushes, heard_at)"
+        " VALUES (%s, %s, %s, %s, %s, 0, now()) ON CONFLICT (host_id) DO UPDATE SET name = excluded.name,"
         " version = excluded.version, clock_offset_ms = excluded.clock_offset_ms, heard_at = excluded.heard_at"
-        " RETURNING id, team",
-        (host_id, name, team_number(connection, team), version, clock_offset_ms),
+        " RETURNING pushes, (SELECT name FROM teams WHERE id = hosts.team)",
+        (said.host_id, said.name, team_number(connection, said.team), said.version, said.clock_offset_ms),
     ).fetchone()
     assert row is not None
-    return Host(*row)
+    counted, team = row
+    names = list(said.sessions)
+    return Heard(
+        team,
+        read_epoch(connection),
+        counted,
+        _differing(connection, said) if names else {},
+        _forgotten(connection, names) if names else [],
+    )
+
+
+def find(connection: Connection, host_ids: Collection[str]) -> dict[str, Known]:
+    """Return those hosts that were heard before, by their ids."""
+    query = (
+        "SELECT h.host_id, h.id, h.team, t.name FROM hosts h JOIN teams t ON t.id = h.team"
+        " WHERE h.host_id = ANY(%s)"
+    )
+    rows = execute(connection, query, (list(host_ids),))
+    return {host_id: Known(Host(number, team), name) for host_id, number, team, name in rows}
+
+
+def hosts(connection: Connection, teams: Sequence[int] | None) -> list[HostRow]:
+    """Return the hosts of some teams, or all, by name."""
+    where, values = ("", []) if teams is None else ("WHERE h.team = ANY(%s)", [teams])
+    rows = execute(
+        connection,
+        f"SELECT h.host_id, h.name, t.name, h.version, h.clock_offset_ms, h.heard_at, {_IS_REACHABLE}, count(s.id),"
+        " count(s.id) FILTER (WHERE NOT s.over) FROM hosts h JOIN teams t ON t.id = h.team"
+        f" LEFT JOIN sessions s ON s.host = h.id {where} GROUP BY h.id, t.name ORDER BY h.name, h.host_id",
+        values,
+    )
+    return [HostRow(*row) for row in rows]
+
+
+def hosted(connection: Connection, session_ids: Sequence[str]) -> dict[str, Hosted]:
+    """Return where sessions come from."""
+    rows = execute(
+        connection,
+        f"SELECT s.session_id, h.name, t.name, h.heard_at, {_IS_REACHABLE} FROM sessions s"
+        " JOIN hosts h ON h.id = s.host JOIN teams t ON t.id = s.team WHERE s.session_id = ANY(%s)",
+        (list(session_ids),),
+    )
+    return {name: Hosted(*row) for name, *row in rows}
+
+
+def _differing(connection: Connection, said: Saying) -> dict[str, int]:
+    """Return of which sessions other lines, or another claim, are here than the host thinks, and how many lines."""
+    query = (
+        "SELECT session_id, lines, running FROM sessions WHERE session_id = ANY(%s)"
+        " AND team = (SELECT team FROM hosts WHERE host_id = %s)"
+    )
+    rows = execute(connection, query, (list(said.sessions), said.host_id))
+    here = {name: (lines, running) for name, lines, running in rows}
+    return {
+        name: here.get(name, (0, False))[0]
+        for name, thought in said.sessions.items()
+        if here.get(name) != thought and (name in here or thought[0])
+    }
+
+
+def _forgotten(connection: Connection, session_ids: Sequence[str]) -> list[str]:
+    """Return which sessions were erased."""
+    query = "SELECT session_id FROM forgotten WHERE session_id = ANY(%s)"
+    return [name for (name,) in execute(connection, query, (list(session_ids),))]
+
+
+def count_pushes(connection: Connection, counted: Mapping[int, int]) -> dict[int, int]:
+    """Count pushes of hosts, in a transaction; return how many there are now."""
+    found = {}
+    for host, count in sorted(counted.items()):  # in one order, so that nobody waits for each other
+        query = "UPDATE hosts SET pushes = pushes + %s, heard_at = now() WHERE id = %s RETURNING pushes"
+        row = execute(connection, query, (count, host)).fetchone()
+        found[host] = 0 if row is None else int(row[0])
+    return found
 
 
 def team_number(connection: Connection, name: str) -> int:
@@ -31,3 +145,10 @@ def team_number(connection: Connection, name: str) -> int:
         row = execute(connection, query, (name,)).fetchone()
     assert row is not None
     return int(row[0])
+
+
+def read_epoch(connection: Connection) -> str:
+    """Return the epoch: another one when what was told is not what is here any more."""
+    row = execute(connection, "SELECT epoch FROM meta").fetchone()
+    assert row is not None
+    return str(row[0])

@@ -5,15 +5,14 @@ Rules it lives by:
 * A session's lines come in order, and are known by their place in its log. What is there already is not taken again;
   what would leave a gap is refused with where to go on.
 * What a push was answered with is in the database, on disk: there is no queue behind an answer.
-* Locks are taken in one order (sessions, counts, sums, and the numbers of events last), so that no two servers wait for
-  each other. Events are numbered in the order of commits: whoever goes on behind the newest number misses none.
+* Locks are taken in one order (sessions, counts, sums, the numbers of events, hosts), so that no two servers wait for
+  each other. Events are numbered in the order of commits: whoever goes on behind the newest misses none.
 """
 
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from enum import Enum
 from typing import NamedTuple
 
 from proxy.events.session_outcome import of_session
@@ -21,10 +20,12 @@ from proxy.sessions.reader import Entry, is_future, read_items
 from proxy.store.counting import LEVELS_US, MARK_EVERY, EventCounts, Mark
 from proxy.store.derivation import Derivation
 from proxy.store.encoding import as_json
+from proxy.store.fleet import Answer, Arriving, Outcome, Pushed
 from proxy.store.model import Totals
 from proxy.store.pieces import Piece, encode_kinds
+from proxy.store.postgres import hosts
 from proxy.store.postgres.bodies import Place, append, decompressed, put_together, read_frames
-from proxy.store.postgres.connections import Connection, connect, execute, translated_errors, writing
+from proxy.store.postgres.connections import Connection, Writer, execute
 from proxy.store.postgres.tables import (
     SessionRow,
     Types,
@@ -41,7 +42,7 @@ from proxy.store.ranks import FOREVER
 from proxy.store.totals import totals_of
 from proxy.store.version import derivation_version
 
-__all__ = ["NEWS", "Answer", "Host", "Intake", "Outcome", "Push"]
+__all__ = ["NEWS", "Intake", "Push"]
 
 NEWS = "claude_proxy_news"
 """The channel on which it is told that there are new events."""
@@ -49,17 +50,10 @@ _MOST_CACHED = 2000
 """Sessions whose interpreters are cached between pushes: some ten kilobytes each."""
 
 
-class Host(NamedTuple):
-    """Who pushes: its number in the database, and its team's."""
-
-    id: int
-    team: int
-
-
 class Push(NamedTuple):
     """Some lines of a session's log."""
 
-    host: Host
+    host: hosts.Host
     session_id: str
     from_line: int
     """The place of the first of them in the log."""
@@ -67,27 +61,6 @@ class Push(NamedTuple):
     """Whole lines, each with its newline; none of them: only a claim."""
     running: bool = True
     """Whether the host says that the session's writer lives. When not, and the log has no end, it has crashed."""
-
-
-class Outcome(Enum):
-    """What became of a push."""
-
-    STORED = "stored"
-    GAP = "gap"
-    """There are fewer lines than the push goes on from; nothing was taken."""
-    FORGOTTEN = "forgotten"
-    """The session was erased, and is not taken again."""
-    FOREIGN = "foreign"
-    """The session is another host's, and these are other lines."""
-    FUTURE = "future"
-    """The log is of a newer format than this program knows."""
-
-
-class Answer(NamedTuple):
-    """What became of a push, and at which line of the log to go on."""
-
-    outcome: Outcome
-    next_line: int
 
 
 @dataclass(slots=True)
@@ -112,62 +85,74 @@ class Intake:
 
     def __init__(self, url: str, *, is_pooled: bool = False, most_events: int | None = None) -> None:
         """``most_events`` bounds what is kept of a session's events, never what is known of its state."""
-        self._url, self._is_pooled, self._most_events = url, is_pooled, most_events
-        self._connection: Connection | None = None
+        self._writer, self._most_events = Writer(url, is_pooled=is_pooled), most_events
         self._types = Types()
         self._cache: dict[str, _Tracked] = {}
 
     def close(self) -> None:
         """Let go of the database."""
-        if self._connection is not None:
-            self._connection.close()
-        self._connection = None
+        self._writer.close()
 
-    def take(self, pushes: Sequence[Push]) -> list[Answer]:
-        """Store what is pushed, all of it together. StoreError: nothing was stored, and all can be sent again."""
-        with translated_errors():
-            connection = self._connected()
+    def take(self, arriving: Sequence[Arriving]) -> list[Pushed]:
+        """Store what hosts push, all of it together. StoreError: nothing was stored, and all can be sent again."""
         try:
-            with writing(connection):
-                answers = self.take_within(connection, pushes)
+            with self._writer.transaction() as connection:
+                known = hosts.find(connection, {one.host_id for one in arriving})
+                pushes = [self._push(one, known.get(one.host_id)) for one in arriving]
+                there = [one for one in pushes if one is not None]
+                answers = iter(self.take_within(connection, there))
+                stranger = Answer(Outcome.STRANGER, 0)
+                found = [stranger if push is None else next(answers) for push in pushes]
+                stored = Counter(
+                    push.host.id
+                    for push, answer in zip(pushes, found, strict=True)
+                    if push is not None and answer.outcome is Outcome.STORED
+                )
+                counted = hosts.count_pushes(connection, stored)
+                epoch = hosts.read_epoch(connection)
         except BaseException:
             # What is in memory is ahead of the database now.
             self._types.forget()
-            for push in pushes:
-                self._cache.pop(push.session_id, None)
-            if connection.broken:
-                self.close()
+            for one in arriving:
+                self._cache.pop(one.session_id, None)
             raise
         while len(self._cache) > _MOST_CACHED:
             del self._cache[next(iter(self._cache))]
-        return answers
+        return [
+            Pushed(answer, epoch, counted.get(push.host.id, 0) if push is not None else 0)
+            for push, answer in zip(pushes, found, strict=True)
+        ]
 
-    def _connected(self) -> Connection:
-        if self._connection is None or self._connection.closed:
-            self._connection = connect(self._url, is_pooled=self._is_pooled)
-            self._connection.autocommit = True
-        return self._connection
+    @staticmethod
+    def _push(one: Arriving, known: hosts.Known | None) -> Push | None:
+        if known is None or one.team not in (None, known.team):
+            return None
+        return Push(known.host, one.session_id, one.from_line, one.text, one.running)
 
     def take_within(self, connection: Connection, pushes: Sequence[Push]) -> list[Answer]:
         """Store what is pushed in a transaction of somebody else's, who gives this up if it fails."""
         tracked = self._locked(connection, pushes)
         answers = [self._take_one(connection, tracked.get(push.session_id), push) for push in pushes]
         self._write(connection, [one for one in tracked.values() if one.has_changed])
+        if unused := [one.row.session_id for one in tracked.values() if not one.row.lines]:
+            execute(connection, "DELETE FROM sessions WHERE session_id = ANY(%s)", (unused,))
+            for name in unused:
+                self._cache.pop(name, None)
         return answers
 
     # -- sessions ----------------------------------------------------------------------------------------------
 
     def _locked(self, connection: Connection, pushes: Sequence[Push]) -> dict[str, _Tracked]:
         """Return the sessions, held for this transaction, without those that were forgotten."""
-        hosts = {push.session_id: push.host for push in pushes}
+        owners = {push.session_id: push.host for push in pushes}
         query = "SELECT session_id FROM forgotten WHERE session_id = ANY(%s)"
-        for (name,) in execute(connection, query, (list(hosts),)).fetchall():
-            del hosts[name]
-        names = sorted(hosts)
+        for (name,) in execute(connection, query, (list(owners),)).fetchall():
+            del owners[name]
+        names = sorted(owners)
         query = "SELECT session_id FROM sessions WHERE session_id = ANY(%s)"
         there = {name for (name,) in execute(connection, query, (names,))}
         if new := [name for name in names if name not in there]:
-            self._begin(connection, new, hosts)
+            self._begin(connection, new, owners)
         found = {}
         for row in list(
             read_sessions(connection, "WHERE session_id = ANY(%s) ORDER BY id FOR UPDATE", (names,))
@@ -178,7 +163,7 @@ class Intake:
             found[row.session_id] = self._cache[row.session_id] = cached
         return found
 
-    def _begin(self, connection: Connection, names: Sequence[str], hosts: dict[str, Host]) -> None:
+    def _begin(self, connection: Connection, names: Sequence[str], owners: dict[str, hosts.Host]) -> None:
         week = week_of(datetime.now(UTC).date())
         ensure_partitions(connection, week)
         with connection.cursor() as cursor:
@@ -186,7 +171,7 @@ class Intake:
                 "INSERT INTO sessions (session_id, host, team, week, started, lines, size, rewritten, over, running,"
                 " outcome, version, state, drift) VALUES (%s, %s, %s, %s, 0, 0, 0, 0, false, true, '', %s, '', '')"
                 " ON CONFLICT DO NOTHING",
-                [(name, *hosts[name], week, derivation_version()) for name in names],
+                [(name, *owners[name], week, derivation_version()) for name in names],
             )
 
     def _load(self, connection: Connection, row: SessionRow) -> _Tracked:
@@ -219,13 +204,16 @@ class Intake:
             return Answer(Outcome.FORGOTTEN, 0)
         lines = _lines(push.text)
         here = tracked.row.lines
+        is_foreign = tracked.row.host != push.host.id
         if push.from_line > here:
-            return Answer(Outcome.GAP, here)
+            return Answer(Outcome.FOREIGN, 0) if is_foreign else Answer(Outcome.GAP, here)
         again, new = lines[: here - push.from_line], lines[here - push.from_line :]
         rewritten = self._others(connection, tracked, push.from_line, again) if again else 0
-        if tracked.row.host != push.host.id:
+        if is_foreign:
             is_same = bool(again) and not rewritten and not new
-            return Answer(Outcome.STORED if is_same else Outcome.FOREIGN, here)
+            return (
+                Answer(Outcome.STORED, push.from_line + len(again)) if is_same else Answer(Outcome.FOREIGN, 0)
+            )
         items = list(read_items(new, tracked.row.size))
         if any(isinstance(item, Entry) and is_future(item.record) for item in items):
             return Answer(Outcome.FUTURE, here)

@@ -6,7 +6,8 @@ from proxy.store.counting import LEVELS_US, EventCounts
 from proxy.store.model import Totals
 from proxy.store.postgres.bodies import Place, decompressed, read_frames
 from proxy.store.postgres.connections import Connection, connect, execute, translated_errors, writing
-from proxy.store.postgres.intake import Host, Intake, Push
+from proxy.store.postgres.hosts import NEW_EPOCH, Host
+from proxy.store.postgres.intake import Intake, Push
 from proxy.store.postgres.tables import SessionRow, add_counts, add_totals, read_pieces, read_sessions
 from proxy.store.totals import totals_of
 from proxy.store.version import derivation_version
@@ -32,8 +33,7 @@ def rebuild(url: str, *, everything: bool = False, most_events: int | None = Non
         with writing(connection):
             rows = list(read_sessions(connection, f"WHERE {where} ORDER BY id", values))
             if rows:
-                query = "UPDATE meta SET epoch = substr(md5(random()::text || clock_timestamp()::text), 1, 8)"
-                execute(connection, query)
+                execute(connection, f"UPDATE meta SET epoch = {NEW_EPOCH}")
         for row in rows:
             with writing(connection):
                 for locked in list(read_sessions(connection, "WHERE id = %s FOR UPDATE", (row.id,))):

@@ -1,10 +1,12 @@
 """A centre's database as a `Store`: filled by what hosts push, by any number of servers."""
 
+import contextlib
 import time
-from collections.abc import Collection, Generator
+from collections.abc import Collection, Generator, Iterator, Sequence
 
 from proxy.events import Session
 from proxy.sessions.drift import MOST_LISTED, Sightings
+from proxy.store.fleet import Hosted, HostRow, TokenRow
 from proxy.store.model import (
     Arrivals,
     Cursor,
@@ -17,8 +19,15 @@ from proxy.store.model import (
     Watched,
 )
 from proxy.store.pieces import Pieces
-from proxy.store.postgres import event_queries, session_queries
-from proxy.store.postgres.connections import Connections, connect, execute, translated_errors
+from proxy.store.postgres import event_queries, hosts, session_queries, tokens
+from proxy.store.postgres.connections import (
+    Connection,
+    Connections,
+    Writer,
+    connect,
+    execute,
+    translated_errors,
+)
 from proxy.store.postgres.event_queries import Teams, find_session
 from proxy.store.postgres.migrations import check_schema
 from proxy.store.postgres.news import News
@@ -42,14 +51,31 @@ class PostgresStore:
         with translated_errors(), connect(url, is_pooled=is_pooled) as connection:
             check_schema(connection)
         self._connections = Connections(url, is_pooled=is_pooled)
-        self._teams: Teams = None
+        self._team: str | None = None
+        self._team_numbers: dict[str, int] = {}
         self._news: News | None = None
 
-    def for_teams(self, teams: Teams) -> "PostgresStore":
-        """Return the same store, as those see it who may see these teams alone."""
+    def for_team(self, team: str) -> "PostgresStore":
+        """Return the same store, as those see it who may see one team alone."""
         view = object.__new__(PostgresStore)
-        view.__dict__.update(self.__dict__, _teams=teams)
+        view.__dict__.update(self.__dict__, _team=team)
         return view
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[tuple[Connection, Teams]]:
+        """Give a connection that sees one moment, and the numbers of the teams that are seen."""
+        with self._connections.reading() as connection:
+            teams: Teams = None
+            if self._team is not None:
+                if (number := self._team_numbers.get(self._team)) is None:
+                    row = execute(
+                        connection, "SELECT id FROM teams WHERE name = %s", (self._team,)
+                    ).fetchone()
+                    number = -1 if row is None else int(row[0])  # of a team that was not heard of yet
+                    if row is not None:
+                        self._team_numbers[self._team] = number  # it never changes
+                teams = [number]
+            yield connection, teams
 
     def start(self, listener: Listener) -> None:
         """Begin to tell what is new."""
@@ -78,17 +104,17 @@ class PostgresStore:
 
     def health(self) -> Health:
         """Ask every table."""
-        with self._connections.reading() as connection:
+        with self._reading() as (connection, teams):
             session_queries.check_tables(connection)
-            count = session_queries.count_sessions(connection, self._teams)
+            count = session_queries.count_sessions(connection, teams)
         return Health(count, 0, None if self._news is None else self._news.trouble, [], is_filled=True)
 
     # -- events ------------------------------------------------------------------------------------------------
 
     def events(self, query: EventQuery) -> Page:
         """Return one page of events."""
-        with self._connections.reading() as connection:
-            return event_queries.page(connection, query, self._teams, _now_us())
+        with self._reading() as (connection, teams):
+            return event_queries.page(connection, query, teams, _now_us())
 
     def cursor(self) -> Cursor:
         """Return the newest place."""
@@ -110,7 +136,7 @@ class PostgresStore:
         event_types: Collection[str] | None = None,
     ) -> Arrivals:
         """Return what came behind an event, in the order of arrival."""
-        with self._connections.reading() as connection:
+        with self._reading() as (connection, teams):
             return event_queries.arrivals(
                 connection,
                 after_id,
@@ -118,32 +144,32 @@ class PostgresStore:
                 told=told,
                 session_id=session_id,
                 event_types=event_types,
-                teams=self._teams,
+                teams=teams,
             )
 
     def events_of(self, session_id: str, after_us: int) -> EventBatch | None:
         """Return the next events of a session behind a timestamp."""
-        with self._connections.reading() as connection:
-            return event_queries.events_of(connection, session_id, self._teams, after_us)
+        with self._reading() as (connection, teams):
+            return event_queries.events_of(connection, session_id, teams, after_us)
 
     def event_counts(self, after_us: int | None, until_us: int | None) -> list[tuple[int, str, int]]:
         """Return hour, type and number of events of each hour of a period."""
-        with self._connections.reading() as connection:
-            return event_queries.event_counts(connection, self._teams, after_us, until_us)
+        with self._reading() as (connection, teams):
+            return event_queries.event_counts(connection, teams, after_us, until_us)
 
     def events_between(
         self, event_types: Collection[str], after_us: int | None, until_us: int | None
     ) -> Generator[RawEvent]:
         """Yield the events of some types in a period."""
-        with self._connections.reading() as connection:
-            yield from event_queries.events_between(connection, event_types, self._teams, after_us, until_us)
+        with self._reading() as (connection, teams):
+            yield from event_queries.events_between(connection, event_types, teams, after_us, until_us)
 
     # -- sessions ----------------------------------------------------------------------------------------------
 
     def session(self, session_id: str) -> Session | None:
         """Return a session."""
-        with self._connections.reading() as connection:
-            row = find_session(connection, session_id, self._teams)
+        with self._reading() as (connection, teams):
+            row = find_session(connection, session_id, teams)
         return None if row is None else row.session()
 
     def sessions(
@@ -156,10 +182,10 @@ class PostgresStore:
         begin: tuple[int, str] | None = None,
     ) -> list[Session]:
         """Return sessions, newest first: those that are live, those of some outcomes, or all."""
-        with self._connections.reading() as connection:
+        with self._reading() as (connection, teams):
             found = session_queries.sessions(
                 connection,
-                self._teams,
+                teams,
                 live_only=live_only,
                 outcomes=outcomes,
                 limit=limit,
@@ -170,28 +196,28 @@ class PostgresStore:
 
     def all_sessions(self) -> Generator[Session]:
         """Yield every session, newest first."""
-        with self._connections.reading() as connection:
-            yield from session_queries.sessions(connection, self._teams)
+        with self._reading() as (connection, teams):
+            yield from session_queries.sessions(connection, teams)
 
     def count_sessions(self, outcomes: Collection[str] = ()) -> int:
         """Return how many sessions there are, or how many of some outcomes."""
-        with self._connections.reading() as connection:
-            return session_queries.count_sessions(connection, self._teams, outcomes)
+        with self._reading() as (connection, teams):
+            return session_queries.count_sessions(connection, teams, outcomes)
 
     def count_events(self) -> int:
         """Return how many events there are."""
-        with self._connections.reading() as connection:
-            return session_queries.count_events(connection, self._teams)
+        with self._reading() as (connection, teams):
+            return session_queries.count_events(connection, teams)
 
     def live(self) -> list[str]:
         """Return the sessions that are not over."""
-        with self._connections.reading() as connection:
-            return session_queries.live(connection, self._teams)
+        with self._reading() as (connection, teams):
+            return session_queries.live(connection, teams)
 
     def is_written(self, session_id: str) -> bool:
         """Tell whether its host says that the session's writer lives."""
-        with self._connections.reading() as connection:
-            row = find_session(connection, session_id, self._teams)
+        with self._reading() as (connection, teams):
+            row = find_session(connection, session_id, teams)
         return row is not None and row.running
 
     def read_share(self, session_id: str) -> float:
@@ -200,20 +226,56 @@ class PostgresStore:
 
     def watched(self, after_row: int, session_ids: Collection[str]) -> Watched:
         """Return the sessions that are live, those named, and those that came behind a row."""
-        with self._connections.reading() as connection:
-            return session_queries.watched(connection, self._teams, after_row, session_ids)
+        with self._reading() as (connection, teams):
+            return session_queries.watched(connection, teams, after_row, session_ids)
 
     def totals(self) -> Totals:
         """Return what all sessions add up to, those included that were removed."""
+        with self._reading() as (connection, teams):
+            return session_queries.totals(connection, teams)
+
+    # -- hosts -------------------------------------------------------------------------------------------------
+
+    def hosts(self) -> list[HostRow]:
+        """Return the hosts that were heard, by name."""
+        with self._reading() as (connection, teams):
+            return hosts.hosts(connection, teams)
+
+    def hosted(self, session_ids: Sequence[str]) -> dict[str, Hosted]:
+        """Return where sessions come from."""
+        with self._reading() as (connection, _):
+            return hosts.hosted(connection, session_ids)
+
+    # -- tokens ------------------------------------------------------------------------------------------------
+
+    def tokens(self) -> list[TokenRow]:
+        """Return the tokens, by name."""
         with self._connections.reading() as connection:
-            return session_queries.totals(connection, self._teams)
+            return tokens.read_tokens(connection)
+
+    def add_token(self, name: str, sha256: str, scopes: list[str], team: str | None) -> bool:
+        """Add a token; return whether there was none of that name."""
+        with self._writing() as connection:
+            return tokens.add_token(connection, name, sha256, scopes, team)
+
+    def remove_token(self, name: str) -> bool:
+        """Remove a token; return whether there was one of that name."""
+        with self._writing() as connection:
+            return tokens.remove_token(connection, name)
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        """Give a connection for something that is seldom done, in a transaction."""
+        writer = Writer(self._url, is_pooled=self._is_pooled)
+        with contextlib.closing(writer), writer.transaction() as connection:
+            yield connection
 
     # -- records -----------------------------------------------------------------------------------------------
 
     def pieces(self, session_id: str) -> Pieces:
         """Return the records of a session."""
-        with self._connections.reading() as connection:
-            row = find_session(connection, session_id, self._teams)
+        with self._reading() as (connection, teams):
+            row = find_session(connection, session_id, teams)
             if row is None:
                 raise KeyError(session_id)
             counted = "SELECT count(*) FROM pieces WHERE week = %s AND session = %s"
@@ -222,8 +284,8 @@ class PostgresStore:
 
     def drift(self, session_id: str) -> tuple[Sightings, bool]:
         """Return what the specification does not have of a session; all that is here was looked at."""
-        with self._connections.reading() as connection:
-            row = find_session(connection, session_id, self._teams)
+        with self._reading() as (connection, teams):
+            row = find_session(connection, session_id, teams)
         if row is None:
             raise KeyError(session_id)
         state = row.search()

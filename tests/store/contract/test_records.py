@@ -236,7 +236,7 @@ def test_drift_is_that_of_a_search_through_the_log(engine: Engine) -> None:
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
-@given(st.lists(st.binary(max_size=40), max_size=20))
+@given(st.lists(st.binary(max_size=40), min_size=1, max_size=20))
 def test_anything_in_a_log_is_given_back(engine: Engine, lines: list[bytes]) -> None:
     """Whatever lines a session has, each is given once, as it is."""
     whole = [line.replace(b"\n", b" ") for line in lines]

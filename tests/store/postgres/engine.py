@@ -5,9 +5,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from proxy.store.fleet import Arriving, Outcome, Saying
 from proxy.store.postgres.connections import connect, writing
 from proxy.store.postgres.hosts import hear
-from proxy.store.postgres.intake import Host, Intake, Outcome, Push
+from proxy.store.postgres.intake import Intake
 from proxy.store.postgres.rebuild import rebuild
 from proxy.store.postgres.removal import remove_sessions
 from proxy.store.postgres.store import PostgresStore
@@ -35,12 +36,13 @@ class Centre:
         self.store: Store = PostgresStore(self.url)
         self.store.start(self.ear)
 
-    def host(self) -> Host:
-        """Let the host be heard."""
+    def host(self, host_id: str = "host-1") -> str:
+        """Let a host be heard, and return its id."""
         with connect(self.url) as connection:
             connection.autocommit = True
             with writing(connection):
-                return hear(connection, "host-1", "laptop", "everybody")
+                hear(connection, Saying(host_id, "laptop", "everybody", "1", 0, None, 0, {}))
+        return host_id
 
     def put(self, session_id: str, records: bytes, *, live: bool = False) -> None:
         """Push whole lines."""
@@ -81,10 +83,10 @@ class Centre:
         self.intake.close()
 
     def _push(self, session_id: str, text: bytes, *, running: bool) -> None:
-        push = Push(self.host(), session_id, self._lines.get(session_id, 0), text, running)
-        (answer,) = self.intake.take([push])
-        assert answer.outcome is Outcome.STORED
-        self._lines[session_id] = answer.next_line
+        one = Arriving(self.host(), None, session_id, self._lines.get(session_id, 0), text, running)
+        (pushed,) = self.intake.take([one])
+        assert pushed.answer.outcome is Outcome.STORED
+        self._lines[session_id] = pushed.answer.next_line
 
 
 @contextmanager

@@ -16,8 +16,16 @@ CREATE TABLE hosts (
     name text NOT NULL,
     team smallint NOT NULL REFERENCES teams,
     version text NOT NULL,
-    clock_offset_ms bigint NOT NULL,
+    clock_offset_ms bigint NOT NULL,            -- its clock less ours
+    pushes bigint NOT NULL,                     -- that were stored: fewer than the host knows of tell that we were restored
     heard_at timestamptz NOT NULL
+) WITH (fillfactor = 50);
+CREATE TABLE tokens (
+    name text PRIMARY KEY,
+    sha256 text NOT NULL UNIQUE,
+    scopes text[] NOT NULL,
+    team text,                                  -- none: all of them
+    created_at timestamptz NOT NULL DEFAULT now()
 );
 CREATE TABLE sessions (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -101,4 +109,5 @@ CREATE TABLE tombstones (           -- what was removed: see proxy.store.postgre
     PRIMARY KEY (session_id, type)
 );
 CREATE INDEX tombstones_by_removal ON tombstones (removal);
+-- What was erased or has expired: its host may have it still, and send it again.
 CREATE TABLE forgotten (session_id text COLLATE "C" PRIMARY KEY, forgotten_at timestamptz NOT NULL, by_whom text NOT NULL);

@@ -1,0 +1,122 @@
+"""What hosts push to the store of a centre, and what becomes of it: plain values."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from enum import Enum
+from typing import NamedTuple
+
+__all__ = ["Answer", "Arriving", "Heard", "HostRow", "Hosted", "Outcome", "Pushed", "Saying", "TokenRow"]
+
+
+class Saying(NamedTuple):
+    """What a host says of itself."""
+
+    host_id: str
+    name: str
+    team: str
+    """The one that it comes with; a host that is known stays in its first one."""
+    version: str
+    clock_offset_ms: int
+    """Its clock less ours."""
+    epoch: str | None
+    """The newest one that it was told."""
+    pushes: int
+    """How many of its pushes it was told that are here."""
+    sessions: Mapping[str, tuple[int, bool]]
+    """Of which it asks what is here: lines that were acknowledged, and whether the writer lives."""
+
+
+class Heard(NamedTuple):
+    """What a host is told when it was heard."""
+
+    team: str
+    """Of the host: the one that it came with first."""
+    epoch: str
+    pushes: int
+    """How many of its pushes are here."""
+    differing: dict[str, int]
+    """Sessions of which other lines are here, or another claim about their writer, and how many lines."""
+    forgotten: list[str]
+    """Sessions that were erased, or have expired: they are not taken again."""
+
+
+class Arriving(NamedTuple):
+    """Some lines of a session's log, as a host sends them."""
+
+    host_id: str
+    team: str | None
+    """In which the host must be; None: in any."""
+    session_id: str
+    from_line: int
+    """The place of the first of them in the log."""
+    text: bytes
+    """Whole lines, each with its newline; none of them: only a claim."""
+    running: bool = True
+    """Whether the host says that the session's writer lives. When not, and the log has no end, it has crashed."""
+
+
+class Outcome(Enum):
+    """What became of a push."""
+
+    STORED = "stored"
+    GAP = "gap"
+    """There are fewer lines than the push goes on from; nothing was taken."""
+    FORGOTTEN = "forgotten"
+    """The session was erased, or has expired, and is not taken again."""
+    FOREIGN = "foreign"
+    """The session is another host's, and these are other lines."""
+    FUTURE = "future"
+    """The log is of a newer format than this program knows."""
+    STRANGER = "stranger"
+    """The host is not known, or not in that team."""
+
+
+class Answer(NamedTuple):
+    """What became of a push, and at which line of the log to go on."""
+
+    outcome: Outcome
+    next_line: int
+
+
+class Pushed(NamedTuple):
+    """What became of a push, for the host."""
+
+    answer: Answer
+    epoch: str
+    pushes: int
+    """How many pushes of the host are here."""
+
+
+class Hosted(NamedTuple):
+    """Where a session comes from."""
+
+    host: str
+    team: str
+    heard_at: datetime
+    is_reachable: bool
+    """Whether the host was heard just now."""
+
+
+class HostRow(NamedTuple):
+    """What is known of a host."""
+
+    host_id: str
+    name: str
+    team: str
+    version: str
+    clock_offset_ms: int
+    heard_at: datetime
+    is_reachable: bool
+    sessions: int
+    live: int
+
+
+class TokenRow(NamedTuple):
+    """What is known of a token; not the token."""
+
+    name: str
+    sha256: str
+    scopes: list[str]
+    team: str | None
+    """Whose sessions alone it sees, and to which it pushes; None: all of them."""
+    created_at: datetime
