@@ -17,6 +17,7 @@ from msgspec import Meta
 from proxy.rule_settings import Rule, rule_of
 from proxy.setting_types import (
     NEVER,
+    DatabaseUrl,
     Days,
     FieldNames,
     Flag,
@@ -32,19 +33,14 @@ from proxy.setting_types import (
     Rate,
     Redact,
     Seconds,
+    Section,
     Size,
     Tokens,
     Url,
     Wait,
     Whole,
 )
-
-
-class Section(msgspec.Struct, frozen=True, kw_only=True):
-    """A section of the configuration: its keys, nothing else.
-
-    Where some of them do not go together, `__post_init__` raises ValueError.
-    """
+from proxy.ship_settings import Ship
 
 
 class Api(Section, frozen=True):
@@ -164,6 +160,14 @@ class Storage(Section, frozen=True):
     backup_interval: Annotated[Seconds, "Time between two copies."] = 86400
     backups_kept: Annotated[Whole, Meta(ge=1, le=100_000), "Copies that are kept: beyond, the oldest go."] = 7
     seal: Annotated[OnOff, "As `--seal`."] = "off"
+    url: Annotated[
+        DatabaseUrl | None,
+        "The PostgreSQL database of a centre, to which the hosts of a fleet push; none: this machine's own sessions.",
+    ] = None
+    listen: Annotated[
+        Flag,
+        "Whether the database tells of new events at once; `false` behind a pooler in transaction mode.",
+    ] = True
 
 
 class Seal(Section, frozen=True):
@@ -292,6 +296,7 @@ class Settings(Section, frozen=True):
     security: Security = Security()
     storage: Storage = Storage()
     seal: Seal = Seal()
+    ship: Ship = Ship()
     logging: Logging = Logging()
     alerts: Alerts = Alerts()
     compliance: Compliance = Compliance()

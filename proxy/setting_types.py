@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal
 
+import msgspec
 from msgspec import Meta
 
 _UNITS = {"": 1, "b": 1, "kb": 1000, "mb": 1000**2, "gb": 1000**3}
@@ -110,6 +111,17 @@ Url = Annotated[
     Meta(pattern=r"^https?://[!-~]+$(?!\n)", max_length=4096),
     kind("a URL with http:// or https://", is_secret=True),
 ]
+CentreUrl = Annotated[
+    str,
+    Meta(pattern=r"^(https://|http://(localhost|127\.[0-9.]+|\[::1\])(:|/|$))[!-~]*$(?!\n)", max_length=4096),
+    kind("a URL with https://, or with http:// on this machine"),
+]
+DatabaseUrl = Annotated[
+    str,
+    Meta(pattern=r"^postgres(ql)?://[!-~]+$(?!\n)", max_length=4096),
+    kind("a URL with postgresql://", is_secret=True),
+]
+Secret = Annotated[str, Meta(pattern=r"^[!-~]{1,512}$(?!\n)"), kind("a token", is_secret=True)]
 Origins = Annotated[
     tuple[
         Annotated[
@@ -162,3 +174,10 @@ Level = Annotated[
         also={"enum": ["debug", "info", "warning", "error"]},
     ),
 ]
+
+
+class Section(msgspec.Struct, frozen=True, kw_only=True):
+    """A section of the configuration: its keys, nothing else.
+
+    Where some of them do not go together, `__post_init__` raises ValueError.
+    """

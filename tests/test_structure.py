@@ -25,7 +25,6 @@ TESTED_ELSEWHERE = {
     "proxy/analysis/period.py": "server/routes/test_analysis.py",
     "proxy/cli/alert.py": "server/watch/test_webhook.py",
     "proxy/cli/serve.py": "server/process/test_run.py",
-    "proxy/cli/upkeep.py": "upkeep/test_backup.py",
     "proxy/compliance/__main__.py": "server/routes/test_compliance.py",
     "proxy/following/__main__.py": "following/test_resumption.py",
     "proxy/formats/junit.py": "compliance/test_documents.py",
@@ -35,6 +34,7 @@ TESTED_ELSEWHERE = {
     "proxy/sessions/detached.py": "server/test_background.py",
     "proxy/sessions/drift.py": "server/routes/test_drift.py",
     "proxy/sessions/serving.py": "server/test_background.py",
+    "proxy/store/postgres/centre.py": "server/routes/test_fleet.py",
     "proxy/telling/filters.py": "server/routes/test_conversation.py",
     "proxy/telling/page.py": "cli/test_sharing.py",
 }

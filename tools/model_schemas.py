@@ -1,7 +1,7 @@
 """Makes JSON Schemas of models: docstrings of classes and fields become descriptions.
 
-What every model of the API has in common is said here once: no number is negative, an answer has all its fields, and a
-request takes no others.
+What every model of the API has in common is said here once: no number is negative, an answer has all its fields
+but those that may be unset, and a request takes no others.
 """
 
 import ast
@@ -76,7 +76,9 @@ def _object(shape: shapes.StructType | shapes.TypedDictType, published: Mapping[
     told = _told(shape.cls)
     is_request = isinstance(shape, shapes.StructType) and shape.forbid_unknown_fields
     omits = isinstance(shape, shapes.TypedDictType) or is_request or shape.cls.__struct_config__.omit_defaults
-    required = [field.encode_name for field in shape.fields if field.required or not omits]
+    required = [
+        field.encode_name for field in shape.fields if field.required or not (omits or _may_be_unset(field))
+    ]
     properties = {}
     for field in shape.fields:
         schema = _schema(field.type, published)
@@ -88,6 +90,11 @@ def _object(shape: shapes.StructType | shapes.TypedDictType, published: Mapping[
         "properties": properties,
         **({"additionalProperties": False} if is_request else {}),
     }
+
+
+def _may_be_unset(field: shapes.Field) -> bool:
+    """Tell whether a field's default is `msgspec.UNSET`, which is inspected as none at all."""
+    return not field.required and field.default is field.default_factory is msgspec.NODEFAULT
 
 
 def _told(model: type) -> dict[str, str]:

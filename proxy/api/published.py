@@ -24,6 +24,7 @@ from proxy.api.events import (
     SessionRequest,
     Stopped,
 )
+from proxy.api.fleet import Acknowledged, Greeting, Hello, HostPage
 from proxy.api.records import Drift, RecordPage
 from proxy.api.search import SearchPage
 from proxy.api.service import Health, Liveness, MonitoringStatus, Overview, Readiness
@@ -56,8 +57,12 @@ PUBLISHED: Mapping[str, tuple[str, type[msgspec.Struct]]] = MappingProxyType(
         "event_request": ("Request: event", EventRequest),
         "events_answer": ("Answer: events", EventPage),
         "figures": ("Figures", Statistics),
+        "fleet_greeting": ("Answer: greeting of a host", Greeting),
+        "fleet_hello": ("Request: greeting of a host", Hello),
+        "fleet_records_answer": ("Answer: records of a host", Acknowledged),
         "gap": ("Gap in a stream", Gap),
         "health_answer": ("Answer: health", Health),
+        "hosts_answer": ("Answer: hosts", HostPage),
         "live_answer": ("Answer: liveness", Liveness),
         "metrics": ("Answer: metrics", Metrics),
         "monitoring_status_answer": ("Answer: monitoring status", MonitoringStatus),

@@ -153,7 +153,15 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     """Records that could not be written."""
     events: int = 0
     log: str | None = None
-    """Where its log is, on the server's machine."""
+    """Where its log is, on the server's machine; a centre's sessions have theirs elsewhere."""
+    host: str | msgspec.UnsetType = msgspec.UNSET
+    """Of a fleet: the machine on which it runs or ran."""
+    team: str | msgspec.UnsetType = msgspec.UNSET
+    """Of a fleet: the team of that machine."""
+    reachable: bool | msgspec.UnsetType = msgspec.UNSET
+    """Of a fleet: whether the machine was heard just now. If not, all else is as it was when it was heard last."""
+    heard_at: Timestamp | msgspec.UnsetType = msgspec.UNSET
+    """Of a fleet: when the machine was heard last."""
     read_share: Share = 1.0
     """How much of the log is read."""
     catching_up: bool = False

@@ -42,6 +42,10 @@ GROUPS = {
         "backup": ("upkeep", "make a verified copy of all sessions"),
         "restore": ("upkeep", "unpack a backup into an empty data directory"),
     },
+    "Bring the sessions of many machines together": {
+        "ship": ("ship", "send what is recorded to the centre of a fleet"),
+        "store": ("store", "look after the database of a centre"),
+    },
     "Get help": {
         "help": ("manual", "print this, or how a subcommand is used"),
         "version": ("manual", "print the version"),

@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 from typing import TYPE_CHECKING
 
 from proxy.cli.arguments import examples
 from proxy.cli.errors import complain
-from proxy.server.access.tokens import SCOPES, TokenError, TokenFile
+from proxy.cli.store import opened
+from proxy.cli.upkeep import settings_of
+from proxy.escaping import escape_controls
+from proxy.server.access.tokens import SCOPES, StoredTokens, Token, TokenError, TokenFile, Tokens
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterator
 
 
 def token_options(parser: argparse.ArgumentParser) -> None:
     """Say what the subcommand takes."""
     parser.description = (
         "A request that does not come from this machine and user needs a token: "
-        "`Authorization: Bearer TOKEN`. Tokens hold for the data directory, at once and without a restart."
+        "`Authorization: Bearer TOKEN`. Tokens hold for the data directory, at once and without a restart; with the"
+        " configuration of a centre for all of its servers, within five seconds."
     )
     parser.epilog = examples(
-        "token create ci --scope read", "token create phone --scope act", "token revoke ci"
+        "token create ci --scope read",
+        "token create phone --scope act",
+        "token revoke ci",
+        "--config centre.yaml token create laptops --scope push --team payments",
     )
     verbs = parser.add_subparsers(metavar="create|list|revoke", required=True)
     create = verbs.add_parser("create", help="make a token, and print it once")
@@ -32,8 +41,12 @@ def token_options(parser: argparse.ArgumentParser) -> None:
         choices=SCOPES,
         help=(
             "read: ask and listen; write: record events of your own; act: read, and act on sessions that were"
-            " started with --act after it was made (may be given several times; default: read)"
+            " started with --act after it was made; push: send sessions to a centre (may be given several times;"
+            " default: read)"
         ),
+    )
+    create.add_argument(
+        "--team", metavar="TEAM", help="of a centre: it sees this team's sessions alone, and pushes to it"
     )
     create.set_defaults(run=_create)
     listing = verbs.add_parser("list", help="list names, scopes and when they were made")
@@ -46,7 +59,8 @@ def token_options(parser: argparse.ArgumentParser) -> None:
 
 def _create(arguments: argparse.Namespace) -> int:
     try:
-        secret = TokenFile(arguments.data_dir).create(arguments.name, arguments.scope or ["read"])
+        with _tokens(arguments) as tokens:
+            secret = tokens.create(arguments.name, arguments.scope or ["read"], arguments.team)
     except TokenError as error:
         return complain(error, 1, sys.stderr)
     print(secret)
@@ -56,25 +70,42 @@ def _create(arguments: argparse.Namespace) -> int:
 
 def _list(arguments: argparse.Namespace) -> int:
     try:
-        tokens = sorted(TokenFile(arguments.data_dir).tokens().values(), key=lambda token: token.name)
+        with _tokens(arguments) as tokens:
+            found = sorted(tokens.tokens().values(), key=lambda token: token.name)
     except TokenError as error:
         return complain(error, 1, sys.stderr)
     if arguments.json:
-        shown = [{"name": one.name, "scopes": one.scopes, "created_at": one.created_at} for one in tokens]
-        print(json.dumps({"tokens": shown}, indent=2))
+        print(json.dumps({"tokens": [_as_json(one) for one in found]}, indent=2))
         return 0
-    width = max((len(token.name) for token in tokens), default=0)
-    for token in tokens:
-        print(f"{token.name:{width}}  {token.created_at}  {','.join(token.scopes)}")
-    if not tokens:
+    width = max((len(token.name) for token in found), default=0)
+    for token in found:
+        team = f"  {escape_controls(token.team)}" if token.team is not None else ""
+        print(f"{token.name:{width}}  {token.created_at}  {','.join(token.scopes)}{team}")
+    if not found:
         print("No tokens yet. Make one: claude-proxy token create NAME")
     return 0
 
 
 def _revoke(arguments: argparse.Namespace) -> int:
     try:
-        TokenFile(arguments.data_dir).revoke(arguments.name)
+        with _tokens(arguments) as tokens:
+            tokens.revoke(arguments.name)
     except TokenError as error:
         return complain(error, 1, sys.stderr)
     print(f"{arguments.name} is revoked.")
     return 0
+
+
+def _as_json(token: Token) -> dict[str, object]:
+    found: dict[str, object] = {"name": token.name, "scopes": token.scopes, "created_at": token.created_at}
+    return found if token.team is None else found | {"team": token.team}
+
+
+@contextlib.contextmanager
+def _tokens(arguments: argparse.Namespace) -> Iterator[Tokens]:
+    """Give the tokens of the data directory or, with the configuration of a centre, those of its database."""
+    if settings_of(arguments).storage.url is None:
+        yield TokenFile(arguments.data_dir)
+        return
+    with opened(arguments) as store:
+        yield StoredTokens(store)

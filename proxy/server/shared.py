@@ -2,7 +2,9 @@
 
 import asyncio
 import time
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
 import msgspec
@@ -12,6 +14,8 @@ from proxy.api.sessions import Session as ShownSession
 from proxy.config import Settings
 from proxy.custom_schemas import CustomSchemas
 from proxy.events import Session, describe
+from proxy.events.timestamps import format_timestamp
+from proxy.server.access.guard import team_of
 from proxy.server.base.answers import NotFoundError
 from proxy.server.live.hub import Hub
 from proxy.server.live.recordings import Recordings
@@ -24,7 +28,13 @@ from proxy.sessions.identity import log_path
 from proxy.sessions.process import is_stopped
 from proxy.store import Store
 
-__all__ = ["SHARED", "Shared", "now_us", "of"]
+if TYPE_CHECKING:
+    from proxy.shipping.background import Shipping
+    from proxy.store.fleet import Hosted
+    from proxy.store.postgres.centre import Centre
+    from proxy.store.postgres.store import PostgresStore
+
+__all__ = ["SHARED", "Fleet", "Shared", "now_us", "of"]
 
 _CATCH_UP_S = 5.0
 
@@ -32,6 +42,16 @@ _CATCH_UP_S = 5.0
 def now_us() -> int:
     """Return this moment in microseconds since 1970."""
     return time.time_ns() // 1000
+
+
+@dataclass
+class Fleet:
+    """What a centre has beside a store."""
+
+    store: "PostgresStore"
+    """The store."""
+    centre: "Centre"
+    """What changes it."""
 
 
 @dataclass
@@ -54,11 +74,22 @@ class Shared:
     searches: Searches
     checks: Checks | None
     """None: clients may not ask for them."""
+    fleet: Fleet | None = None
+    """None: the store is of this machine alone."""
+    shipping: "Shipping | None" = None
+    """None: nothing is sent to a centre."""
     started_us: int = field(default_factory=now_us)
     rules_looked_us: int | None = None
     """When the rules were last held to the sessions that go on."""
     acting: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
     """By the id of an action: held while it is forwarded."""
+
+    def seen_by(self, team: str | None) -> "Shared":
+        """Return the same for those who may see one team's sessions alone."""
+        if team is None or self.fleet is None:
+            return self
+        store = self.fleet.store.for_team(team)
+        return replace(self, store=store, fleet=replace(self.fleet, store=store))
 
     async def ready(self) -> None:
         """Wait, but not for ever, until what is in the logs is in the index for the first time."""
@@ -72,10 +103,19 @@ class Shared:
     def running(self) -> list[Session]:
         """Return the sessions that go on: not those of which the index merely has not read the end yet."""
         live = self.store.sessions(live_only=True)
+        if self.fleet is not None:  # what its host does not hold any more is over
+            return live
         return [one for one in live if not one.over and self.store.is_written(one.session_id)]
 
-    def described(self, session: Session, moment_us: int) -> ShownSession:
-        """Return what the API gives of a session."""
+    def described(self, sessions: Sequence[Session], moment_us: int) -> list[ShownSession]:
+        """Return what the API gives of sessions."""
+        if self.fleet is None:
+            return [self._described(one, moment_us) for one in sessions]
+        hosted = self.fleet.store.hosted([one.session_id for one in sessions])
+        told = (describe(one, moment_us) | _origin(hosted.get(one.session_id)) for one in sessions)
+        return [msgspec.convert(one, ShownSession) for one in told]
+
+    def _described(self, session: Session, moment_us: int) -> ShownSession:
         catching_up = not session.over and not self.store.is_written(session.session_id)
         # Of what is over and not read to its end, all is as it was where reading has come to.
         until_us = session.last_record_us if catching_up else moment_us
@@ -100,9 +140,22 @@ class Shared:
         )
 
 
+def _origin(hosted: "Hosted | None") -> dict[str, Any]:
+    """Return what the API gives of where a session comes from."""
+    if hosted is None:  # it was removed just now
+        return {}
+    return {
+        "catching_up": False,
+        "host": hosted.host,
+        "team": hosted.team,
+        "reachable": hosted.is_reachable,
+        "heard_at": format_timestamp(int(hosted.heard_at.timestamp() * 1_000_000)),
+    }
+
+
 SHARED = web.AppKey("SHARED", Shared)
 
 
 def of(request: web.Request) -> Shared:
-    """Return what requests share."""
-    return request.app[SHARED]
+    """Return what requests share, as far as the one who asks may see it."""
+    return request.app[SHARED].seen_by(team_of(request))

@@ -553,6 +553,50 @@ export type ApiFigures = {
   }>;
 };
 
+/** Answer: greeting of a host. The centre's answer to `Hello`. */
+export type ApiFleetGreeting = {
+  version: string;
+  /** Another one where the centre has lost what it once had: everything is to be compared then. */
+  epoch: string;
+  /** How many pushes of the host the centre has counted. Fewer than before: it was restored to an older state. */
+  pushes: number;
+  /** Bytes of records, not compressed, that the centre takes at once. */
+  longest_push: number;
+  /** Of the sessions that were named: those that the centre has otherwise, and how many lines of each it has. */
+  differing: { [key: string]: number };
+  /** Those that were erased, and are never to be sent again. */
+  forgotten: Array<string>;
+};
+
+/** Request: greeting of a host. A host says that it is there: at first, and then every few seconds. */
+export type ApiFleetHello = {
+  protocol: number;
+  /** Of claude-proxy. */
+  version: string;
+  /** What people call the host. */
+  name: string;
+  /** By the host's clock. */
+  sent_at: string;
+  /** The newest one that the host was told. */
+  epoch: string | null;
+  /** How many pushes of the host the centre has counted, as the host was told last. */
+  pushes: number;
+  /** Those that are not over, or all of them in several pieces, where the centre is to say what it lacks. */
+  sessions: { [key: string]: {
+    /** Lines of the log that the centre has acknowledged. */
+    lines: number;
+    running: boolean;
+  } };
+};
+
+/** Answer: records of a host. What was sent is stored. */
+export type ApiFleetRecordsAnswer = {
+  /** Lines of the log that the centre has. */
+  next_line: number;
+  epoch: string;
+  pushes: number;
+};
+
 /** Gap in a stream. A notice in a live stream: here events may be missing. Over the WebSocket the same fields are in a frame with the `type` `gap`. */
 export type ApiGap = {
   /** The `id` of the last event, or of the place, before it. */
@@ -568,6 +612,24 @@ export type ApiHealthAnswer = {
   version: string;
   /** One for each thing that the server needs: `status`, figures, and a `message` where it is not healthy. */
   checks: { [key: string]: { [key: string]: unknown } };
+};
+
+/** Answer: hosts. The hosts of a fleet, by name; on a single machine there are none. */
+export type ApiHostsAnswer = {
+  hosts: Array<{
+    host_id: string;
+    name: string;
+    team: string;
+    /** Of its claude-proxy. */
+    version: string;
+    /** Whether it was heard just now. */
+    reachable: boolean;
+    heard_at: string;
+    /** Its clock less the centre's, as far as the network lets it be told. */
+    clock_offset_ms: number;
+    sessions: number;
+    live_sessions: number;
+  }>;
 };
 
 /** Answer: liveness. This process answers. */
@@ -914,8 +976,16 @@ export type ApiSession = {
   /** Records that could not be written. */
   lost_records: number;
   events: number;
-  /** Where its log is, on the server's machine. */
+  /** Where its log is, on the server's machine; a centre's sessions have theirs elsewhere. */
   log: string | null;
+  /** Of a fleet: the machine on which it runs or ran. */
+  host?: string;
+  /** Of a fleet: the team of that machine. */
+  team?: string;
+  /** Of a fleet: whether the machine was heard just now. If not, all else is as it was when it was heard last. */
+  reachable?: boolean;
+  /** Of a fleet: when the machine was heard last. */
+  heard_at?: string;
   /** How much of the log is read. */
   read_share: number;
   /** The session is over, and its log is not read to the end yet: all figures are of what is read. */
@@ -1171,6 +1241,10 @@ export type Config = {
     backups_kept?: number;
     /** As `--seal`. */
     seal?: "off" | "on" | boolean;
+    /** The PostgreSQL database of a centre, to which the hosts of a fleet push; none: this machine's own sessions. */
+    url?: string | null;
+    /** Whether the database tells of new events at once; `false` behind a pooler in transaction mode. */
+    listen?: boolean;
   } | null;
   /** Where the seals of sessions go besides `seals.jsonl`. */
   seal?: {
@@ -1178,6 +1252,25 @@ export type Config = {
     send_to?: string | null;
     /** Whether the same goes to the journal of systemd. */
     journal?: boolean;
+  } | null;
+  /** Where to what is recorded is sent, and what of it. */
+  ship?: {
+    /** The centre to which everything is sent that is recorded; none: it stays here. */
+    to?: string | null;
+    /** Token for it, of the scope `push`. */
+    token?: string | null;
+    /** What leaves: everything; without what people and models wrote; or what sessions cost, and how they ended. */
+    content?: "figures" | "full" | "texts_removed";
+    /** What is replaced too, before it leaves, in texts; known credentials are anyway. */
+    redact?: Array<string> | string;
+    /** Time for which records are gathered to be sent together. */
+    gather?: number;
+    /** About how much is sent at once. */
+    piece?: number | string;
+    /** Most bytes sent in a second; none: no limit. */
+    rate?: number | null | string;
+    /** How long a background server stays for what is not sent yet while the centre is away. */
+    linger?: number;
   } | null;
   /** What the server says of itself. */
   logging?: {

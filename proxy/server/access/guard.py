@@ -18,7 +18,15 @@ from aiohttp import HttpVersion11, web
 
 from proxy.config import Settings
 from proxy.server.access.peers import is_same_user
-from proxy.server.access.tokens import SCOPES, Token, TokenError, TokenFile, hashed, of_configuration
+from proxy.server.access.tokens import (
+    SCOPES,
+    Token,
+    TokenError,
+    TokenFile,
+    Tokens,
+    hashed,
+    of_configuration,
+)
 from proxy.server.base.answers import NotAllowedError, TooManyError, UnauthorizedError, UnavailableError
 
 if TYPE_CHECKING:
@@ -33,9 +41,10 @@ __all__ = [
     "default_access",
     "security_middleware",
     "still_may_listen",
+    "team_of",
 ]
 
-Access = Literal["open", "read", "write", "act"]
+Access = Literal["open", "read", "write", "act", "push"]
 """What a call needs: nothing, or a scope."""
 
 _FORWARDED = frozenset(
@@ -72,7 +81,7 @@ class Guard:
         self.host = settings.api.host.lower()
         self.needs: dict[str, Access] = {}
         """What each route needs, by method and path as they are registered."""
-        self.token_file = TokenFile(data_dir)
+        self.token_store: Tokens = TokenFile(data_dir)
         self.tokens = of_configuration(settings.security.tokens)
         if owner_token:
             self.tokens.append(Token("owner", SCOPES, hashed(owner_token)))
@@ -93,6 +102,16 @@ class _Client(NamedTuple):
 
     name: str
     scopes: tuple[str, ...]
+    team: str | None = None
+    """Whose sessions alone it may see."""
+
+
+_TEAM: web.RequestKey[str | None] = web.RequestKey("team", None)
+
+
+def team_of(request: web.Request) -> str | None:
+    """Return the team whose sessions alone a request may see, None for all."""
+    return request.get(_TEAM)
 
 
 def default_access(method: str, path: str) -> Access:
@@ -124,6 +143,7 @@ async def security_middleware(request: web.Request, handler: "web.Handler") -> w
         if access not in client.scopes:
             needs = f"`claude-proxy token create NAME --scope {access}` makes one that may."
             raise NotAllowedError(f"{code}This token may not {access}; {needs}")
+        request[_TEAM] = client.team
     return await handler(request)  # type: ignore[no-any-return]
 
 
@@ -225,9 +245,10 @@ def _check_origin(request: web.Request, allowed: tuple[str, ...]) -> None:
 
 async def _client(request: web.Request) -> _Client:
     guard = request.app[GUARD]
-    if (given := _given(request)) and (token := await _token(guard, given)):
-        return _Client(f"token {token.name}", token.scopes)
     address = f"address {_network(request.remote or '')}"
+    if given := _given(request):
+        token = await _token(guard, given)
+        return _Client(f"token {token.name}", token.scopes, token.team) if token else _Client(address, ())
     if guard.settings.local_access and not _was_forwarded(request) and is_same_user(request):
         return _Client(address, SCOPES)
     return _Client(address, ())
@@ -253,7 +274,7 @@ async def _token(guard: Guard, secret: str) -> Token | None:
         if token.sha256 == sha256:
             return token
     try:
-        return (await asyncio.to_thread(guard.token_file.tokens)).get(sha256)
+        return await asyncio.to_thread(guard.token_store.find, sha256)
     except TokenError as error:
         raise UnavailableError(f"No token can be checked: {error}.") from None
 

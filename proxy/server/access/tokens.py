@@ -9,22 +9,43 @@ import contextlib
 import fcntl
 import hashlib
 import json
+import math
 import os
 import re
 import secrets
 import tempfile
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from typing import Protocol
 
+from proxy.events.timestamps import format_timestamp
 from proxy.sessions.private import make_private_dir, open_private
+from proxy.store import StoreError
+from proxy.store.fleet import TokenRow
 
-__all__ = ["SCOPES", "Token", "TokenError", "TokenFile", "hashed", "of_configuration"]
+__all__ = [
+    "SCOPES",
+    "StoredTokens",
+    "Token",
+    "TokenError",
+    "TokenFile",
+    "Tokens",
+    "hashed",
+    "of_configuration",
+]
 
-SCOPES = ("read", "write", "act")
-"""``read``: ask and listen. ``write``: start, fill and stop sessions of a client's own. ``act``: act on live ones."""
+SCOPES = ("read", "write", "act", "push")
+"""``read``: ask and listen. ``write``: start, fill and stop sessions of a client's own. ``act``: act on live ones.
+``push``: send to a centre.
+"""
 _IMPLIED = {"act": ("read",)}
 """Who answers a question has to see it."""
+_AGAIN_S = 0.2
+"""How often it is looked for tokens that are not known, whoever tries."""
+_FRESH_S = 5.0
+"""How old what is known of a centre's tokens may be: they are asked for with each request, and seldom change."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 _HASH = re.compile(r"sha256:([0-9a-f]{64})")
 
@@ -41,6 +62,8 @@ class Token:
     scopes: tuple[str, ...]
     sha256: str
     created_at: str = ""
+    team: str | None = None
+    """Whose sessions alone it sees, and to which it pushes; None: all of them."""
 
 
 def hashed(secret: str) -> str:
@@ -58,6 +81,107 @@ def of_configuration(texts: Iterable[str]) -> list[Token]:
         )
         for index, text in enumerate(texts)
     ]
+
+
+class Tokens(Protocol):
+    """Where tokens are kept."""
+
+    def tokens(self) -> dict[str, Token]:
+        """Return all by their hash. TokenError when they cannot be read."""
+
+    def find(self, sha256: str) -> Token | None:
+        """Return a token by its hash, None when there is none. TokenError when that cannot be told."""
+
+    def create(self, name: str, scopes: Iterable[str], team: str | None = None) -> str:
+        """Make a token and return it: nobody can learn it later. TokenError: the name is taken, or none."""
+
+    def revoke(self, name: str) -> None:
+        """Make a token worthless. TokenError when there is none of that name."""
+
+
+class TokenTable(Protocol):
+    """The rows of tokens in a centre's database. Each method raises StoreError."""
+
+    def tokens(self) -> list[TokenRow]:
+        """Return all."""
+
+    def add_token(self, name: str, sha256: str, scopes: list[str], team: str | None) -> bool:
+        """Add one; return whether there was none of that name."""
+
+    def remove_token(self, name: str) -> bool:
+        """Remove one; return whether there was one of that name."""
+
+
+class StoredTokens:
+    """The tokens of a centre, as they were a few seconds ago at most."""
+
+    def __init__(self, table: TokenTable) -> None:
+        self._table = table
+        self._read_at = -math.inf
+        self._tokens: dict[str, Token] = {}
+
+    def tokens(self) -> dict[str, Token]:
+        """Return all by their hash. TokenError when the database cannot be asked."""
+        self._refresh(_FRESH_S)
+        return self._tokens
+
+    def find(self, sha256: str) -> Token | None:
+        """Return a token by its hash, None when there is none. TokenError when the database cannot be asked."""
+        if self.tokens().get(sha256) is None:
+            self._refresh(_AGAIN_S)  # it may have been made just now
+        return self._tokens.get(sha256)
+
+    def _refresh(self, oldest_s: float) -> None:
+        now = time.monotonic()
+        if now - self._read_at > oldest_s:
+            with _database():
+                rows = self._table.tokens()
+            self._tokens = {row.sha256: _token_of(row) for row in rows}
+            self._read_at = now
+
+    def create(self, name: str, scopes: Iterable[str], team: str | None = None) -> str:
+        """Make a token and return it. TokenError: the name is taken, or none, or the database cannot be asked."""
+        secret, token = _new(name, scopes)
+        with _database():
+            if not self._table.add_token(token.name, token.sha256, list(token.scopes), team):
+                raise _taken(name)
+        return secret
+
+    def revoke(self, name: str) -> None:
+        """Make a token worthless. TokenError when there is none of that name, or the database cannot be asked."""
+        with _database():
+            if not self._table.remove_token(name):
+                raise _unknown(name)
+
+
+@contextlib.contextmanager
+def _database() -> Iterator[None]:
+    try:
+        yield
+    except StoreError as error:
+        raise TokenError(f"the database cannot be asked: {error}") from None
+
+
+def _token_of(row: TokenRow) -> Token:
+    created_at = format_timestamp(int(row.created_at.timestamp()) * 1_000_000)
+    return Token(row.name, tuple(row.scopes), row.sha256, created_at, row.team)
+
+
+def _new(name: str, scopes: Iterable[str]) -> tuple[str, Token]:
+    if not _NAME.fullmatch(name):
+        raise TokenError(f"{name!r} is no name: letters, digits, dots, `_` and `-`, at most 64")
+    secret = f"cp_{secrets.token_urlsafe(32)}"
+    now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    wanted = {one for scope in scopes for one in (scope, *_IMPLIED.get(scope, ()))}
+    return secret, Token(name, tuple(one for one in SCOPES if one in wanted), hashed(secret), now)
+
+
+def _taken(name: str) -> TokenError:
+    return TokenError(f"there is a token {name!r} already: revoke it first, or take another name")
+
+
+def _unknown(name: str) -> TokenError:
+    return TokenError(f"there is no token {name!r}; `claude-proxy token list` lists them")
 
 
 class TokenFile:
@@ -83,17 +207,21 @@ class TokenFile:
             self._tokens, self._seen = {token.sha256: token for token in self._read()}, seen
         return self._tokens
 
-    def create(self, name: str, scopes: Iterable[str]) -> str:
-        """Make a token and return it: nobody can learn it later. TokenError: the name is taken, or none."""
-        if not _NAME.fullmatch(name):
-            raise TokenError(f"{name!r} is no name: letters, digits, dots, `_` and `-`, at most 64")
-        secret = f"cp_{secrets.token_urlsafe(32)}"
-        now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    def find(self, sha256: str) -> Token | None:
+        """Return a token by its hash, None when there is none. TokenError when the file cannot be used."""
+        return self.tokens().get(sha256)
+
+    def create(self, name: str, scopes: Iterable[str], team: str | None = None) -> str:
+        """Make a token and return it. TokenError: the name is taken, or none, or a team is given."""
+        if team is not None:
+            raise TokenError(
+                "teams are a centre's: give its configuration, which has a storage.url, with --config"
+            )
+        secret, token = _new(name, scopes)
         with self._changing() as tokens:
-            if any(token.name == name for token in tokens):
-                raise TokenError(f"there is a token {name!r} already: revoke it first, or take another name")
-            wanted = {one for scope in scopes for one in (scope, *_IMPLIED.get(scope, ()))}
-            tokens.append(Token(name, tuple(one for one in SCOPES if one in wanted), hashed(secret), now))
+            if any(one.name == name for one in tokens):
+                raise _taken(name)
+            tokens.append(token)
         return secret
 
     def revoke(self, name: str) -> None:
@@ -101,7 +229,7 @@ class TokenFile:
         with self._changing() as tokens:
             left = [token for token in tokens if token.name != name]
             if len(left) == len(tokens):
-                raise TokenError(f"there is no token {name!r}; `claude-proxy token list` lists them")
+                raise _unknown(name)
             tokens[:] = left
 
     @contextlib.contextmanager
@@ -145,7 +273,7 @@ class TokenFile:
         try:
             os.fchmod(fd, 0o600)  # which it is, but for what the umask has taken
             with os.fdopen(fd, "w", encoding="utf-8") as file:
-                json.dump({"version": 1, "tokens": [asdict(token) for token in tokens]}, file, indent=1)
+                json.dump({"version": 1, "tokens": [_kept(token) for token in tokens]}, file, indent=1)
                 file.flush()
                 os.fsync(file.fileno())
             os.rename(fresh, self.path)
@@ -158,3 +286,8 @@ class TokenFile:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+def _kept(token: Token) -> dict[str, object]:
+    """Return what the file has of a token: it is of no team."""
+    return {name: value for name, value in asdict(token).items() if name != "team"}

@@ -124,14 +124,18 @@ class Subscriber:
         session_id: str | None = None,
         event_types: Sequence[str] | None = None,
         is_other_index: bool = False,
+        sees_all: bool = True,
     ) -> None:
-        """``is_other_index``: the place is in an index that was begun anew since the listener was here."""
+        """``is_other_index``: the place is in an index that was begun anew since the listener was here.
+
+        ``sees_all``: the store gives this listener whatever the hub has.
+        """
         self._hub = hub
         self._store = store
         self._after_id = after_id
         self._session_id = session_id
         self._event_types = None if event_types is None else frozenset(event_types)
-        self._is_other_index = is_other_index
+        self._is_other_index, self._sees_all = is_other_index, sees_all
         self._begun = hub.begun
         self._told = 0
         """The newest removal that is known."""
@@ -152,7 +156,7 @@ class Subscriber:
                 return []
             # Before the index is asked: what comes meanwhile is not passed over.
             newest, wanted = self._hub.newest_id, list[Arrival | Gap]()
-            held = self._hub.behind(self._after_id)
+            held = self._hub.behind(self._after_id) if self._sees_all else None
             found, is_missing = (held, False) if held is not None else await asyncio.to_thread(self._read)
             if is_missing:
                 wanted.append(Gap(found[0].id - 1 if found else newest, REMOVED))

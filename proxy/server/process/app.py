@@ -8,6 +8,7 @@ from aiohttp import web
 from proxy.config import Settings
 from proxy.custom_schemas import CustomSchemas, read_folder
 from proxy.server.access.guard import GUARD, Guard, add_headers, default_access, security_middleware
+from proxy.server.access.tokens import StoredTokens
 from proxy.server.base.answers import error_middleware, expect
 from proxy.server.base.journal import journal
 from proxy.server.live.hub import Hub
@@ -16,12 +17,14 @@ from proxy.server.process.connections import request_middleware
 from proxy.server.routes.description import DESCRIPTION, Description
 from proxy.server.routes.requests import knowing
 from proxy.server.routes.table import ROUTES
-from proxy.server.shared import SHARED, Shared
+from proxy.server.shared import SHARED, Fleet, Shared
 from proxy.server.watch.metrics import METRICS, Metrics, metrics_middleware
 from proxy.server.work.analyses import Analyses
 from proxy.server.work.checks import Checks
 from proxy.server.work.pool import Pool
 from proxy.server.work.searches import Searches
+from proxy.shipping.background import Shipping
+from proxy.store import Store, StoreError
 from proxy.store.embedded.store import EmbeddedStore
 from proxy.store.model import Arrival
 
@@ -60,6 +63,8 @@ def create_app(
 
     async def lifetime(app: web.Application) -> AsyncIterator[None]:
         shared = await _started(data_dir, settings, custom)
+        if shared.fleet is not None:
+            guard.token_store = StoredTokens(shared.fleet.store)
         app[SHARED] = shared
         yield
         if shared.checks is not None:
@@ -97,12 +102,7 @@ class _Listener:
 
 
 async def _started(data_dir: str, settings: Settings, custom: CustomSchemas) -> Shared:
-    store = await asyncio.to_thread(
-        EmbeddedStore,
-        data_dir,
-        most_events=settings.monitoring.max_events_per_session,
-        min_free_bytes=settings.storage.min_free_space,
-    )
+    store, fleet = await asyncio.to_thread(_opened, data_dir, settings)
     hub, pool = Hub(), Pool(settings.api.workers)
     store.start(_Listener(hub))
     return Shared(
@@ -118,9 +118,48 @@ async def _started(data_dir: str, settings: Settings, custom: CustomSchemas) -> 
         Analyses(store, pool),
         Searches(store, pool),
         Checks(settings.compliance.concurrent_runs) if settings.compliance.enabled else None,
+        fleet,
+        _shipping(data_dir, settings),
     )
+
+
+def _opened(data_dir: str, settings: Settings) -> tuple[Store, Fleet | None]:
+    """Return the store, and what a centre has beside it. StoreError: it cannot be used."""
+    most = settings.monitoring.max_events_per_session
+    url = settings.storage.url
+    if url is None:
+        return EmbeddedStore(data_dir, most_events=most, min_free_bytes=settings.storage.min_free_space), None
+    try:
+        from proxy.store.postgres.centre import Centre  # noqa: PLC0415 - its libraries are an extra
+        from proxy.store.postgres.store import PostgresStore  # noqa: PLC0415
+    except ImportError as error:
+        raise StoreError(f"storage.url needs pip install 'claude-proxy[postgres]' ({error})") from None
+    is_pooled = not settings.storage.listen
+    store = PostgresStore(url, is_pooled=is_pooled)
+    return store, Fleet(store, Centre(url, is_pooled=is_pooled, most_events=most))
+
+
+def _shipping(data_dir: str, settings: Settings) -> Shipping | None:
+    """Begin to send what is recorded to a centre, if there is one."""
+    if settings.ship.to is None:
+        return None
+
+    def note(trouble: str | None) -> None:
+        if trouble is None:
+            journal.info("shipping.resumed")
+        else:
+            journal.warning("shipping.failed", error=trouble)
+
+    def note_fault(error: Exception) -> None:
+        journal.error("shipping.stopped", exc_info=error)
+
+    return Shipping(data_dir, settings.ship, on_trouble=note, on_fault=note_fault)
 
 
 def _stopped(shared: Shared) -> None:
     shared.recordings.stop_all("server_stopped")
+    if shared.shipping is not None:
+        shared.shipping.stop()
+    if shared.fleet is not None:
+        shared.fleet.centre.close()
     shared.store.close()

@@ -109,7 +109,7 @@ async def _until_done(
             await asyncio.to_thread(_renew, certificate)
         await asyncio.to_thread(attendant.look, shared.store.live())
         await asyncio.to_thread(shared.recordings.stop_idle, shared.settings.monitoring.session_timeout)
-        if _is_needed(shared):
+        if not options.background or _is_needed(shared):
             needed_at = loop.time()
         if options.background and loop.time() - needed_at >= options.settings.api.linger:
             journal.info("server.not_needed", linger_s=options.settings.api.linger)
@@ -120,7 +120,8 @@ def _is_needed(shared: Shared) -> bool:
     """Tell whether a session lives, somebody listens, or work is under way."""
     checking = shared.checks is not None and shared.checks.busy
     filling = not shared.store.wait_filled(0)
-    return bool(shared.store.live() or shared.hub.subscribers or checking or filling)
+    shipping = shared.shipping is not None and shared.shipping.is_needed
+    return bool(shipping or shared.hub.subscribers or checking or filling or shared.store.live())
 
 
 def certificate_of(options: Options) -> Certificate | None:

@@ -39,6 +39,8 @@ def serve(options: Options, lock: int) -> bool:
     configure(options.settings.logging.level, options.settings.logging.format)
     os.umask(0o077)  # whatever it is here: what a server makes is for the user alone
     options = replace(options, host=options.host.removeprefix("[").removesuffix("]"))  # as URLs write IPv6
+    if options.settings.storage.url is not None and options.settings.ship.to is not None:
+        raise CannotServeError("storage.url and ship.to do not go together: a centre sends nothing on")
     try:
         _raise_limit_of_files()
         scheme = "https" if certificate_of(options) else "http"
@@ -63,7 +65,13 @@ def serve(options: Options, lock: int) -> bool:
             journal.info("server.stopped", pid=os.getpid())
     except UnusableSchemaError as error:
         raise ConfigurationError(str(error)) from None
-    except (OSError, StoreError) as error:
+    except StoreError as error:
+        if options.settings.storage.url is None:
+            raise CannotServeError(
+                f"the data directory {options.data_dir} cannot be served: {error}"
+            ) from None
+        raise CannotServeError(f"storage.url cannot be served: {error}") from None
+    except OSError as error:
         sentence = f"the data directory {options.data_dir} cannot be served: {error_message(error)}"
         raise CannotServeError(sentence) from None
     finally:
@@ -79,6 +87,8 @@ def _raise_limit_of_files() -> None:
 
 def _warn_of_nobody(options: Options) -> None:
     """Say once that a server that can be reached from elsewhere will not answer there."""
+    if options.settings.storage.url is not None:
+        return  # a centre's are in its database
     try:
         is_local = all(ipaddress.ip_address(one).is_loopback for one in _addresses(options.host))
         tokens = [*options.settings.security.tokens, *TokenFile(options.data_dir).tokens()]

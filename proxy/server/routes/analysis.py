@@ -81,7 +81,7 @@ async def overview(request: web.Request) -> web.Response:
             total_sessions=await asyncio.to_thread(shared.store.count_sessions),
             total_events=await asyncio.to_thread(shared.store.count_events),
             last_24_hours=await asyncio.to_thread(_metrics, shared.store, now - _DAY_US, now),
-            sessions=await asyncio.to_thread(lambda: [shared.described(one, now) for one in newest]),
+            sessions=await asyncio.to_thread(shared.described, newest, now),
         )
     )
 

@@ -124,6 +124,10 @@ async def _arrivals(request: web.Request, after: str) -> web.Response:
 async def start(request: web.Request) -> web.Response:
     """Start a session for events of a client's own."""
     shared = of(request)
+    if shared.fleet is not None:
+        raise UnprocessableError(
+            "A centre records nothing itself: ask the server of the machine that you are on."
+        )
     wanted = await body(request, _start)
     options = wanted.capture_options
     try:

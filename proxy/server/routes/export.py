@@ -4,16 +4,17 @@ import asyncio
 import os
 import tempfile
 import time
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 from aiohttp import web
 
 from proxy.server.base.answers import NotFoundError
-from proxy.server.shared import of
+from proxy.server.shared import Shared, of
 from proxy.sessions import catalogue
 from proxy.sessions.identity import log_path
 from proxy.sessions.reader import read_log
-from proxy.telling.page import STYLE, page_of_log
+from proxy.store.pieces import Pieces, text_of
+from proxy.telling.page import STYLE, State, page_of_log
 
 __all__ = ["log", "shared_page"]
 
@@ -25,6 +26,8 @@ async def log(request: web.Request) -> web.StreamResponse:
     """Give a session's log, byte for byte."""
     shared, session_id = of(request), request.match_info["session_id"]
     await shared.known(session_id)
+    if shared.fleet is not None:
+        return await _stored_log(request, shared, session_id)
     path = log_path(shared.data_dir, session_id)
     if not await asyncio.to_thread(os.path.isfile, path):
         raise NotFoundError(f"The log of {session_id!r} was removed.")
@@ -32,12 +35,35 @@ async def log(request: web.Request) -> web.StreamResponse:
     return web.FileResponse(path, headers=headers)
 
 
+async def _stored_log(request: web.Request, shared: Shared, session_id: str) -> web.StreamResponse:
+    """Give the lines of a log that is elsewhere."""
+    response = web.StreamResponse(headers=_attached(f"{session_id}.jsonl", "application/x-ndjson"))
+    pieces = await asyncio.to_thread(_pieces, shared, session_id)
+    await response.prepare(request)
+    texts = text_of(pieces)
+    while request.method != "HEAD" and (text := await asyncio.to_thread(next, texts, b"")):
+        await response.write(text)
+    return response
+
+
+def _pieces(shared: Shared, session_id: str) -> Pieces:
+    try:
+        return shared.store.pieces(session_id)
+    except KeyError:
+        raise NotFoundError(f"The session {session_id!r} was removed.") from None
+
+
 async def shared_page(request: web.Request) -> web.StreamResponse:
     """Give a session as a page to share, as `show --html` writes it."""
     shared, session_id = of(request), request.match_info["session_id"]
     await shared.known(session_id)
     try:
-        path = await shared.pool.run(_written, log_path(shared.data_dir, session_id))
+        if shared.fleet is None:
+            path = await shared.pool.run(_written, log_path(shared.data_dir, session_id))
+        else:
+            with tempfile.NamedTemporaryFile(suffix=".jsonl") as file:
+                state = await asyncio.to_thread(_fetch, shared, session_id, file)
+                path = await shared.pool.run(_written, file.name, session_id, state)
     except OSError as error:
         raise NotFoundError(f"The log of {session_id!r} cannot be read: {error.strerror}.") from None
     with await asyncio.to_thread(_taken, path) as page:
@@ -64,7 +90,17 @@ def _attached(name: str, content_type: str) -> dict[str, str]:
     }
 
 
-def _written(path: str) -> str:
+def _fetch(shared: Shared, session_id: str, file: IO[bytes]) -> State:
+    """Write the lines of a log that is elsewhere to a file; return how its session stands."""
+    session = shared.store.session(session_id)
+    file.writelines(text_of(_pieces(shared, session_id)))
+    file.flush()
+    if session is None or not session.over:
+        return "running"
+    return "ended" if session.complete else "crashed"
+
+
+def _written(path: str, session_id: str | None = None, state: State | None = None) -> str:
     """Write the page of a log to a file, which the caller removes; return where."""
     info = catalogue.inspect(path)
     with open(STYLE, encoding="utf-8") as style:
@@ -72,7 +108,11 @@ def _written(path: str) -> str:
     with tempfile.NamedTemporaryFile("w", encoding="utf-8", suffix=".html", delete=False) as file:
         try:
             now_us = time.time_ns() // 1000
-            file.writelines(page_of_log(info.session_id, info.state, lambda: read_log(path), now_us, rules))
+            file.writelines(
+                page_of_log(
+                    session_id or info.session_id, state or info.state, lambda: read_log(path), now_us, rules
+                )
+            )
         except BaseException:
             os.unlink(file.name)
             raise

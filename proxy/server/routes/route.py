@@ -42,7 +42,7 @@ class Route:
     """The model of its answer's `data`, or ``list`` of one, ``dict``: any object; None: its media type says it all."""
     media_type: str = "application/json"
     failures: tuple[int, ...] = ()
-    access: Literal["open", "read", "write", "act"] | None = None
+    access: Literal["open", "read", "write", "act", "push"] | None = None
     """What it needs; None: nothing for `/health...`, else ``read`` for GET and ``write`` for the others."""
 
     @property

@@ -48,7 +48,8 @@ async def session(request: web.Request) -> web.Response:
     found = await asyncio.to_thread(shared.store.session, session_id)
     if found is None:
         raise NotFoundError(f"The session {session_id!r} was removed.")
-    return answer(await asyncio.to_thread(shared.described, found, now_us()))
+    (described,) = await asyncio.to_thread(shared.described, [found], now_us())
+    return answer(described)
 
 
 async def monitoring_status(request: web.Request) -> web.Response:
@@ -75,5 +76,4 @@ def _serve_command(request: web.Request, data_dir: str) -> str:
 
 
 def _described(shared: Shared, find: Callable[[], list[Session]]) -> list[sessions_of.Session]:
-    moment = now_us()
-    return [shared.described(one, moment) for one in find()]
+    return shared.described(find(), now_us())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 from aiohttp import WSCloseCode, web
 
-from proxy.server.access.guard import still_may_listen
+from proxy.server.access.guard import still_may_listen, team_of
 from proxy.server.base.answers import BadRequestError
 from proxy.server.live.hub import Gap, Subscriber
 from proxy.server.routes.records import LEAST_TEXT, LONGEST_TEXT
@@ -120,6 +120,7 @@ async def _subscriber(request: web.Request, cursor: Cursor | None) -> tuple[Subs
         session_id=session_id,
         event_types=wanted,
         is_other_index=cursor is not None and cursor.epoch != newest.epoch,
+        sees_all=team_of(request) is None,
     )
     # Up to the watermark everything has come: behind it nothing is missed.
     timestamp_us = newest.timestamp_us if cursor is None else cursor.timestamp_us

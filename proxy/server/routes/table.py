@@ -22,6 +22,7 @@ from proxy.server.routes import (
     conversation,
     description,
     export,
+    fleet_table,
     health,
     page,
     records,
@@ -362,6 +363,7 @@ ROUTES = (
         media_type="websocket",
         failures=(400, 404, 422),
     ),
+    *fleet_table.ROUTES,
     Route(
         "POST",
         "/api/v1/compliance/runs",

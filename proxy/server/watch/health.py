@@ -10,6 +10,7 @@ from typing import Any
 
 from proxy.server.shared import Shared, now_us
 from proxy.sessions.identity import sessions_dir
+from proxy.shipping.background import Shipping
 from proxy.store import StoreDamagedError, StoreError
 from proxy.store.space import free_bytes
 
@@ -23,14 +24,22 @@ _NONE_LEFT_BYTES = 20_000_000
 """With less than this, or than the configuration's limit where that is lower, records are about to be lost."""
 _UNWATCHED_S = 60
 """The rules are looked at every two seconds, and on a machine that is busy with everything else much more slowly."""
+_AWAY_S = 3600.0
+"""For so long a centre may be away without that being anybody's concern: logs wait for it."""
 _TMPFILE = getattr(os, "O_TMPFILE", 0)  # without it (macOS) the folder is asked for, which is refused: EISDIR
 _NO_TMPFILE = (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOENT)
 
 
 def checks(shared: Shared) -> dict[str, Check]:
     """Return what each thing that the server needs is like, with its figures."""
+    if shared.fleet is not None:  # nothing is recorded here
+        return {"database": _index(shared)}
     found = {"data_directory": _store(shared), "disk": _disk(shared), "index": _index(shared)}
-    return found | ({"rules": _rules(shared)} if shared.settings.rules.named else {})
+    if shared.settings.rules.named:
+        found["rules"] = _rules(shared)
+    if shared.shipping is not None:
+        found["shipping"] = _shipping(shared.shipping)
+    return found
 
 
 def unready(shared: Shared) -> str | None:
@@ -83,6 +92,14 @@ def _disk(shared: Shared) -> Check:
         sentence = (
             "The disk has less room than storage.min_free_space: remove something, or `claude-proxy prune`."
         )
+        return found | {"status": "degraded", "message": sentence}
+    return found
+
+
+def _shipping(shipping: Shipping) -> Check:
+    found: Check = {"status": "healthy", "set_aside": len(shipping.set_aside)}
+    if shipping.trouble is not None and shipping.away_s > _AWAY_S:
+        sentence = f"Nothing can be sent to ship.to: {shipping.trouble}."
         return found | {"status": "degraded", "message": sentence}
     return found
 

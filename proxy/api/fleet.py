@@ -1,0 +1,94 @@
+"""What the hosts of a fleet and its centre say to each other."""
+
+from typing import Annotated
+
+import msgspec
+
+from proxy.events.timestamps import Timestamp
+
+__all__ = ["PROTOCOL", "Acknowledged", "Greeting", "Hello", "Host", "HostPage", "Position", "Refused"]
+
+PROTOCOL = 1
+"""Version of what is said; a centre that knows another one refuses, and says so."""
+
+
+class Position(msgspec.Struct, frozen=True):
+    """How far a host has sent a session, and whether its writer lives."""
+
+    lines: int
+    """Lines of the log that the centre has acknowledged."""
+    running: bool = False
+
+
+class Hello(msgspec.Struct, frozen=True, kw_only=True):
+    """A host says that it is there: at first, and then every few seconds."""
+
+    protocol: int
+    version: str
+    """Of claude-proxy."""
+    name: str
+    """What people call the host."""
+    sent_at: Timestamp
+    """By the host's clock."""
+    epoch: str | None = None
+    """The newest one that the host was told."""
+    pushes: int = 0
+    """How many pushes of the host the centre has counted, as the host was told last."""
+    sessions: Annotated[dict[str, Position], msgspec.Meta(max_length=1000)] = {}
+    """Those that are not over, or all of them in several pieces, where the centre is to say what it lacks."""
+
+
+class Greeting(msgspec.Struct, frozen=True, kw_only=True):
+    """The centre's answer to `Hello`."""
+
+    version: str
+    epoch: str
+    """Another one where the centre has lost what it once had: everything is to be compared then."""
+    pushes: int
+    """How many pushes of the host the centre has counted. Fewer than before: it was restored to an older state."""
+    longest_push: int
+    """Bytes of records, not compressed, that the centre takes at once."""
+    differing: dict[str, int] = {}
+    """Of the sessions that were named: those that the centre has otherwise, and how many lines of each it has."""
+    forgotten: list[str] = []
+    """Those that were erased, and are never to be sent again."""
+
+
+class Acknowledged(msgspec.Struct, frozen=True, kw_only=True):
+    """What was sent is stored."""
+
+    next_line: int
+    """Lines of the log that the centre has."""
+    epoch: str
+    pushes: int
+
+
+class Refused(msgspec.Struct, frozen=True, kw_only=True):
+    """What was sent is not stored."""
+
+    error: str
+    next_line: int | None = None
+    """Where to go on instead."""
+
+
+class Host(msgspec.Struct, frozen=True, kw_only=True):
+    """A machine, or rather a data directory, whose sessions are sent to this centre."""
+
+    host_id: str
+    name: str
+    team: str
+    version: str
+    """Of its claude-proxy."""
+    reachable: bool
+    """Whether it was heard just now."""
+    heard_at: Timestamp
+    clock_offset_ms: Annotated[int, msgspec.Meta(extra_json_schema={"minimum": -(2**53)})]
+    """Its clock less the centre's, as far as the network lets it be told."""
+    sessions: int
+    live_sessions: int
+
+
+class HostPage(msgspec.Struct, frozen=True, kw_only=True):
+    """The hosts of a fleet, by name; on a single machine there are none."""
+
+    hosts: list[Host]

@@ -1,0 +1,123 @@
+"""``claude-proxy ship``: send what is recorded to the centre of a fleet, by hand or where no server runs."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from typing import TYPE_CHECKING
+
+from proxy.cli.arguments import examples
+from proxy.cli.errors import UsageError, complain
+from proxy.cli.upkeep import settings_of, size
+from proxy.escaping import escape_controls
+from proxy.events.formatting import quantity
+
+if TYPE_CHECKING:
+    import argparse
+
+    from proxy.ship_settings import Ship
+    from proxy.shipping.report import ShippingReport
+
+_NOT_DONE = 75
+"""EX_TEMPFAIL of sysexits.h: asking again later may help."""
+
+
+def ship_options(parser: argparse.ArgumentParser) -> None:
+    """Say what the subcommand takes."""
+    parser.description = (
+        "Send what is recorded to the centre that ship.to names, until interrupted. A server of the data directory does"
+        " the same by itself; this is for where none runs, such as a step of CI or the end of a pod."
+    )
+    parser.epilog = examples("ship --once --wait 60", "ship --dry-run | less", "ship status")
+    parser.add_argument("--once", action="store_true", help="end when all that is recorded is acknowledged")
+    parser.add_argument(
+        "--wait", metavar="SECONDS", type=_seconds, help="with --once: give up after so long, with status 75"
+    )
+    parser.add_argument("--dry-run", action="store_true", help="print what would be sent, and send nothing")
+    parser.set_defaults(run=run)
+    verbs = parser.add_subparsers(metavar="status", required=False)
+    status = verbs.add_parser("status", help="where to, what leaves, what is acknowledged and what waits")
+    status.add_argument("--json", action="store_true", help="print JSON")
+    status.set_defaults(run=run_status)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Ship; return the exit status."""
+    from proxy.shipping.report import would_send  # noqa: PLC0415 - each path imports no more than it needs
+
+    settings = _settings(arguments)
+    if arguments.wait is not None and not arguments.once:
+        raise UsageError("--wait goes with --once")
+    if arguments.dry_run:
+        for text in would_send(arguments.data_dir, settings):
+            sys.stdout.write(text.decode("utf-8", "backslashreplace"))
+        return 0
+    return asyncio.run(_ship(arguments, settings))
+
+
+async def _ship(arguments: argparse.Namespace, settings: Ship) -> int:
+    from proxy.shipping.centre import RefusedTokenError  # noqa: PLC0415
+    from proxy.shipping.shipper import Shipper  # noqa: PLC0415
+
+    def note(trouble: str | None) -> None:
+        sentence = f"{settings.to} answers again" if trouble is None else f"{settings.to}: {trouble}"
+        complain(sentence, 0, sys.stderr)
+
+    shipper = Shipper(arguments.data_dir, settings, note)
+    if not arguments.once:
+        await shipper.run()
+    try:
+        is_done = await shipper.run_once(arguments.wait)
+    except RefusedTokenError as error:
+        return complain(f"{settings.to} does not take ship.token: {error}", _NOT_DONE, sys.stderr)
+    for session_id, reason in shipper.set_aside.items():
+        complain(f"{session_id} is not taken: {reason}", 1, sys.stderr)
+    if not is_done:
+        return complain(f"not all was acknowledged within {arguments.wait:g} s", _NOT_DONE, sys.stderr)
+    return 1 if shipper.set_aside else 0
+
+
+def run_status(arguments: argparse.Namespace) -> int:
+    """Print how shipping stands; return the exit status."""
+    from proxy.shipping.report import report  # noqa: PLC0415
+
+    found = report(arguments.data_dir, _settings(arguments))
+    if arguments.json:
+        print(json.dumps(found, indent=2))
+    else:
+        _print(found)
+    return 0
+
+
+def _print(found: ShippingReport) -> None:
+    print(f"to            {escape_controls(found['to'])} ({found['content']})")
+    for what in ("acknowledged", "waiting"):
+        amount = found["acknowledged"] if what == "acknowledged" else found["waiting"]
+        print(f"{what:12}  {quantity(amount['records'], 'record')}, {size(amount['bytes'])}")
+    print(f"last answer   {found['last_answer'] or 'none yet'}")
+    if found["trouble"] is not None:
+        print(f"trouble       {escape_controls(found['trouble'])}")
+    for session_id, reason in found["set_aside"].items():
+        print(f"set aside     {escape_controls(session_id)}: {escape_controls(reason)}")
+
+
+def _settings(arguments: argparse.Namespace) -> Ship:
+    settings = settings_of(arguments).ship
+    if settings.to is None:
+        raise UsageError(
+            "ship.to names no centre: set it in the configuration, or CLAUDE_PROXY_SHIP__TO, to where one is"
+        )
+    return settings
+
+
+def _seconds(text: str) -> float:
+    import argparse  # noqa: PLC0415
+
+    try:
+        found = float(text)
+    except ValueError:
+        found = -1.0
+    if not 0 <= found < 10**9:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds")
+    return found

@@ -1,0 +1,85 @@
+"""``claude-proxy store``: look after the database of a centre."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from typing import TYPE_CHECKING
+
+from proxy.cli.arguments import examples
+from proxy.cli.errors import UsageError, complain
+from proxy.cli.terminal import progress
+from proxy.cli.upkeep import settings_of
+from proxy.events.formatting import quantity
+from proxy.store import StoreError
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator
+
+    from proxy.store.postgres.store import PostgresStore
+
+
+def store_options(parser: argparse.ArgumentParser) -> None:
+    """Say what the subcommand takes."""
+    parser.description = "Look after the PostgreSQL database that storage.url names."
+    parser.epilog = examples("--config centre.yaml store migrate", "--config centre.yaml store rebuild")
+    verbs = parser.add_subparsers(metavar="migrate|rebuild", required=True)
+    migrate = verbs.add_parser(
+        "migrate", help="make the tables, or bring them up to date; again, it changes nothing"
+    )
+    migrate.set_defaults(run=_migrate)
+    rebuild = verbs.add_parser("rebuild", help="derive events anew from what was recorded, after an upgrade")
+    rebuild.set_defaults(run=_rebuild)
+
+
+def url_of(arguments: argparse.Namespace) -> str:
+    """Return the database of the centre. UsageError when the configuration names none."""
+    url = settings_of(arguments).storage.url
+    if url is None:
+        raise UsageError("storage.url names no database: give the configuration of a centre with --config")
+    try:
+        import proxy.store.postgres.connections  # noqa: F401, PLC0415 - its libraries are an extra
+    except ImportError as error:
+        raise UsageError(f"a centre needs pip install 'claude-proxy[postgres]' ({error})") from None
+    return url
+
+
+@contextlib.contextmanager
+def opened(arguments: argparse.Namespace) -> Iterator[PostgresStore]:
+    """Open the store of the centre. UsageError when that cannot be."""
+    url = url_of(arguments)
+    from proxy.store.postgres.store import PostgresStore  # noqa: PLC0415 - its libraries are an extra
+
+    try:
+        store = PostgresStore(url, is_pooled=not settings_of(arguments).storage.listen)
+    except StoreError as error:
+        raise UsageError(f"storage.url: {error}") from None
+    with contextlib.closing(store):
+        yield store
+
+
+def _migrate(arguments: argparse.Namespace) -> int:
+    url = url_of(arguments)
+    from proxy.store.postgres.migrations import migrate  # noqa: PLC0415 - its libraries are an extra
+
+    try:
+        done = migrate(url)
+    except StoreError as error:
+        return complain(f"storage.url: {error}", 1, sys.stderr)
+    print(f"The tables are up to date ({quantity(len(done), 'step')} done).")
+    return 0
+
+
+def _rebuild(arguments: argparse.Namespace) -> int:
+    url = url_of(arguments)
+    from proxy.store.postgres.rebuild import rebuild  # noqa: PLC0415
+
+    most = settings_of(arguments).monitoring.max_events_per_session
+    try:
+        with progress("deriving events anew"):
+            count = sum(1 for _ in rebuild(url, most_events=most))
+    except StoreError as error:
+        return complain(f"storage.url: {error}", 1, sys.stderr)
+    print(f"{quantity(count, 'session')} derived anew.")
+    return 0

@@ -1,0 +1,183 @@
+"""What the hosts of a fleet say to their centre, and who they are."""
+
+import asyncio
+import re
+
+import msgspec
+from aiohttp import web
+
+from proxy import __version__
+from proxy.api.fleet import PROTOCOL, Acknowledged, Greeting, Hello, Host, HostPage
+from proxy.events.timestamps import format_timestamp, parse_timestamp
+from proxy.server.access.guard import team_of
+from proxy.server.base.answers import (
+    BadRequestError,
+    NotAllowedError,
+    NotFoundError,
+    TooLargeError,
+    TooSlowError,
+    UnavailableError,
+    UnprocessableError,
+    answer,
+    failure,
+)
+from proxy.server.routes.requests import FARTHEST, body, choice, whole
+from proxy.server.shared import Fleet, now_us, of
+from proxy.sessions.catalogue import is_session_id
+from proxy.store.fleet import Arriving, HostRow, Outcome, Saying
+
+__all__ = ["hello", "hosts", "records"]
+
+_LONGEST_PUSH = 128 << 20
+"""Bytes of lines, not compressed: more than a line of 100 MB."""
+_EVERYBODY = "everybody"
+"""The team of hosts whose token has none."""
+_HOST_ID = re.compile("[0-9a-f]{32}", re.ASCII)
+_REFUSED = {
+    Outcome.GAP: (409, "Lines are missing before these: go on where next_line says."),
+    Outcome.FORGOTTEN: (410, "This session was erased here, or has expired, and is not taken again."),
+    Outcome.FOREIGN: (422, "This session is another host's, and has other lines."),
+    Outcome.FUTURE: (422, "This log is of a newer format than this centre knows: upgrade the centre."),
+    Outcome.STRANGER: (
+        404,
+        "This host is not known here, or not in the team of this token: say hello first.",
+    ),
+}
+
+_hello = msgspec.json.Decoder(Hello)
+
+
+async def hello(request: web.Request) -> web.Response:
+    """Hear a host, and say what this centre has otherwise than the host thinks."""
+    fleet, host_id = _fleet(request), _host_id(request)
+    said = await body(request, _hello)
+    if said.protocol != PROTOCOL:
+        raise UnprocessableError(
+            f"This centre speaks version {PROTOCOL} of the protocol, and the host {said.protocol}: upgrade the older."
+        )
+    team = team_of(request)
+    offset_ms = (parse_timestamp(said.sent_at) - now_us()) // 1000
+    sessions = {name: (one.lines, one.running) for name, one in said.sessions.items()}
+    saying = Saying(
+        host_id, said.name, team or _EVERYBODY, said.version, offset_ms, said.epoch, said.pushes, sessions
+    )
+    heard = await asyncio.wrap_future(fleet.centre.hear(saying))
+    if team is not None and heard.team != team:
+        raise NotAllowedError(f"This host is of the team {heard.team!r}, and this token of {team!r}.")
+    return answer(
+        Greeting(
+            version=__version__,
+            epoch=heard.epoch,
+            pushes=heard.pushes,
+            longest_push=_LONGEST_PUSH,
+            differing=heard.differing,
+            forgotten=heard.forgotten,
+        )
+    )
+
+
+async def records(request: web.Request) -> web.Response:
+    """Store lines of a session's log; answered once they are on disk."""
+    fleet, host_id, session_id = _fleet(request), _host_id(request), request.match_info["session_id"]
+    from_line = whole(request, "from_line", 0, 0, FARTHEST) or 0
+    running = choice(request, "running", ("true", "false")) != "false"
+    if not is_session_id(session_id):
+        raise UnprocessableError(f"{session_id!r} is no id of a session.")
+    room = _Room(fleet)
+    try:
+        text = await _lines(request, room)
+        arriving = Arriving(host_id, team_of(request), session_id, from_line, text, running)
+        pushed = await asyncio.wrap_future(fleet.centre.push(arriving))
+    finally:
+        room.leave()
+    stored = pushed.answer
+    if stored.outcome is Outcome.STORED:
+        return answer(Acknowledged(next_line=stored.next_line, epoch=pushed.epoch, pushes=pushed.pushes))
+    status, sentence = _REFUSED[stored.outcome]
+    response = failure(status, sentence)
+    if stored.outcome is Outcome.GAP:
+        told = {"success": False, "error": sentence, "next_line": stored.next_line}
+        response.body = msgspec.json.encode(told)
+    return response
+
+
+async def hosts(request: web.Request) -> web.Response:
+    """List the hosts of the fleet."""
+    fleet = of(request).fleet
+    found = [] if fleet is None else await asyncio.to_thread(fleet.store.hosts)
+    return answer(HostPage(hosts=[_described(one) for one in found]))
+
+
+def _described(row: HostRow) -> Host:
+    return Host(
+        host_id=row.host_id,
+        name=row.name,
+        team=row.team,
+        version=row.version,
+        reachable=row.is_reachable,
+        heard_at=format_timestamp(int(row.heard_at.timestamp() * 1_000_000)),
+        clock_offset_ms=row.clock_offset_ms,
+        sessions=row.sessions,
+        live_sessions=row.live,
+    )
+
+
+def _fleet(request: web.Request) -> Fleet:
+    fleet = of(request).fleet
+    if fleet is None:
+        raise NotFoundError("This server is no centre of a fleet; one has a storage.url.")
+    return fleet
+
+
+def _host_id(request: web.Request) -> str:
+    host_id = request.match_info["host_id"]
+    if not _HOST_ID.fullmatch(host_id):
+        raise UnprocessableError(f"{host_id!r} is no id of a host: it has 32 hexadecimal digits.")
+    return host_id
+
+
+class _Room:
+    """The memory that a request takes, of the bounded one that there is for all."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        self._centre, self._taken = fleet.centre, 0
+
+    def take(self, size: int) -> None:
+        """Take some. UnavailableError: there is none left now."""
+        if not self._centre.take_room(size):
+            error = UnavailableError("Too much is being stored already; send it again.")
+            error.headers = {"Retry-After": "1"}
+            raise error
+        self._taken += size
+
+    def leave(self) -> None:
+        """Give all of it back."""
+        self._centre.give_room(self._taken)
+
+
+async def _lines(request: web.Request, room: _Room) -> bytes:
+    """Return the body, decompressed: whole lines. Errors as by `requests.raw_body`."""
+    if request.content_type != "application/x-ndjson":
+        raise BadRequestError(f"The content type is {request.content_type!r}; send application/x-ndjson.")
+    parts: list[bytes] = []
+    size = 0
+    try:
+        while True:
+            async with asyncio.timeout(of(request).settings.api.timeout):  # for each part, whatever there are
+                part = await request.content.readany()
+            if not part:
+                break
+            room.take(len(part))
+            size += len(part)
+            if size > _LONGEST_PUSH:
+                raise TooLargeError(f"This is more than {_LONGEST_PUSH} bytes of lines; send less at once.")
+            parts.append(part)
+    except TimeoutError:
+        raise TooSlowError("The body did not arrive in time; see api.timeout.") from None
+    except web.RequestPayloadError:
+        raise BadRequestError("The body is not in the transfer or content encoding that it says.") from None
+    except ConnectionError:
+        raise BadRequestError("The client left before the body was whole.") from None  # nobody will read it
+    if parts and not parts[-1].endswith(b"\n"):
+        raise UnprocessableError("The last line has no end; send whole lines.")
+    return b"".join(parts)

@@ -1,0 +1,33 @@
+"""Where a machine sends what it records, in the section ``ship`` of the configuration."""
+
+from typing import Annotated, Literal
+
+from proxy.setting_types import CentreUrl, Patterns, Seconds, Secret, Section, Size
+
+__all__ = ["Ship"]
+
+
+class Ship(Section, frozen=True):
+    """Where to what is recorded is sent, and what of it."""
+
+    to: Annotated[
+        CentreUrl | None, "The centre to which everything is sent that is recorded; none: it stays here."
+    ] = None
+    token: Annotated[Secret | None, "Token for it, of the scope `push`."] = None
+    content: Annotated[
+        Literal["full", "texts_removed", "figures"],
+        "What leaves: everything; without what people and models wrote; or what sessions cost, and how they ended.",
+    ] = "full"
+    redact: Annotated[
+        Patterns, "What is replaced too, before it leaves, in texts; known credentials are anyway."
+    ] = ()
+    gather: Annotated[Seconds, "Time for which records are gathered to be sent together."] = 0.25
+    piece: Annotated[Size, "About how much is sent at once."] = 256_000
+    rate: Annotated[Size | None, "Most bytes sent in a second; none: no limit."] = None
+    linger: Annotated[
+        Seconds, "How long a background server stays for what is not sent yet while the centre is away."
+    ] = 600
+
+    def __post_init__(self) -> None:
+        if self.to is None and self.token is not None:
+            raise ValueError("token is given, and to names no centre")

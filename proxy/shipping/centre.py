@@ -1,0 +1,160 @@
+"""The requests to a centre: each is stored there when it is answered, refused with a reason, or to be made again."""
+
+import asyncio
+import gzip
+from typing import Self, TypeVar
+
+import aiohttp
+import msgspec
+
+from proxy import __version__
+from proxy.api.fleet import Acknowledged, Greeting, Hello, Refused
+from proxy.shipping.backlog import Piece
+
+__all__ = ["AwayError", "Centre", "ForgottenError", "NotTakenError", "RefusedTokenError", "StrangerError"]
+
+_CONNECT_S = 10.0
+_ANSWER_S = 60.0
+"""A centre answers within a second; one that hangs behind a network that drops everything is not waited for longer."""
+_SLOWEST_BYTES_S = 16_000
+_GAP = 409
+_STRANGER = 404
+_FORGOTTEN = 410
+_NEVER = (413, 422)
+"""Too long; of a newer format, or another host's: asking again changes nothing."""
+
+
+_T = TypeVar("_T")
+
+
+class AwayError(Exception):
+    """The centre cannot be asked now. ``after_s``: when it wants to be asked again, if it says so."""
+
+    def __init__(self, sentence: str, after_s: float | None = None) -> None:
+        super().__init__(sentence)
+        self.after_s = after_s
+
+
+class RefusedTokenError(AwayError):
+    """The centre does not take the token, or not from this host."""
+
+
+class StrangerError(AwayError):
+    """The centre does not know this host: it wants to be greeted."""
+
+
+class NotTakenError(Exception):
+    """The centre does not take these lines, and will not."""
+
+
+class ForgottenError(Exception):
+    """The session was erased at the centre, or has expired there, and is never taken again."""
+
+
+class _Greeted(msgspec.Struct):
+    data: Greeting
+
+
+class _Stored(msgspec.Struct):
+    data: Acknowledged
+
+
+class Centre:
+    """A connection to a centre, for one host."""
+
+    def __init__(self, url: str, token: str | None, host_id: str) -> None:
+        self._url = f"{url.rstrip('/')}/api/v1/fleet/hosts/{host_id}"
+        self._headers = {"User-Agent": f"claude-proxy/{__version__}"}
+        if token is not None:
+            self._headers["Authorization"] = f"Bearer {token}"
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        self._session = aiohttp.ClientSession(headers=self._headers, trust_env=True)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def greet(self, hello: Hello) -> Greeting:
+        """Say that the host is there. AwayError: it could not be said."""
+        status, body = await self._post("hello", msgspec.json.encode(hello), "application/json")
+        if status != 200:
+            raise AwayError(_sentence(status, body))
+        return _decoded(body, _Greeted).data
+
+    async def push(self, piece: Piece, text: bytes) -> tuple[int, Acknowledged | None]:
+        """Send lines; return how many of the session's the centre has, and its acknowledgement if it took these.
+
+        ``text``: what of the piece's lines may leave.
+
+        Raises:
+            NotTakenError: it never will.
+            ForgottenError: nor anything else of the session.
+            AwayError: nobody knows what it has.
+        """
+        place = f"sessions/{piece.session_id}/records"
+        query = {"from_line": str(piece.from_line), "running": str(piece.running).lower()}
+        body = await asyncio.to_thread(gzip.compress, text, 6)
+        status, answer = await self._post(place, body, "application/x-ndjson", query)
+        if status == 200:
+            stored = _decoded(answer, _Stored).data
+            return stored.next_line, stored
+        if status == _FORGOTTEN:
+            raise ForgottenError
+        if status in _NEVER:
+            raise NotTakenError(_decoded(answer, Refused).error)
+        if status == _GAP and (line := _decoded(answer, Refused).next_line) is not None:
+            return line, None
+        if status == _STRANGER:
+            raise StrangerError(_sentence(status, answer))
+        raise AwayError(_sentence(status, answer))
+
+    async def _post(
+        self, place: str, body: bytes, content_type: str, query: dict[str, str] | None = None
+    ) -> tuple[int, bytes]:
+        assert self._session is not None
+        headers = {"Content-Type": content_type}
+        if content_type != "application/json":
+            headers["Content-Encoding"] = "gzip"
+        timeout = aiohttp.ClientTimeout(
+            total=_ANSWER_S + len(body) / _SLOWEST_BYTES_S, sock_connect=_CONNECT_S
+        )
+        try:
+            async with self._session.post(
+                f"{self._url}/{place}",
+                data=body,
+                params=query,
+                headers=headers,
+                timeout=timeout,
+                allow_redirects=False,  # whoever is there instead must not see the token
+            ) as response:
+                answer = await response.read()
+        except TimeoutError:
+            raise AwayError("no answer came in time") from None
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise AwayError(str(error) or type(error).__name__) from None
+        if response.status in (401, 403):
+            raise RefusedTokenError(_sentence(response.status, answer))
+        if response.status in (429, 503):
+            raise AwayError(_sentence(response.status, answer), _seconds(response.headers.get("Retry-After")))
+        return response.status, answer
+
+
+def _seconds(text: str | None) -> float | None:
+    return float(text) if text is not None and text.isascii() and text.isdigit() else None
+
+
+def _sentence(status: int, body: bytes) -> str:
+    try:
+        return msgspec.json.decode(body, type=Refused).error
+    except msgspec.MsgspecError:
+        return f"the answer was {status}, and is none of claude-proxy's"
+
+
+def _decoded(body: bytes, kind: type[_T]) -> _T:
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except msgspec.MsgspecError:
+        raise AwayError("the answer is none of claude-proxy's") from None

@@ -1,0 +1,104 @@
+"""Who this host is: ``DATA_DIR/host.json``, with what the centre told it last."""
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import secrets
+from collections.abc import Iterator
+
+import msgspec
+
+from proxy.sessions.private import open_private
+
+__all__ = ["HostState", "host_path", "load", "read", "save"]
+
+_MACHINE_IDS = ("/etc/machine-id", "/var/lib/dbus/machine-id")
+
+
+class HostState(msgspec.Struct, kw_only=True):
+    """What a host knows of itself."""
+
+    host_id: str
+    place: str
+    """A digest of the machine and the folder: a clone of either is another host."""
+    to: str | None = None
+    """The centre for which the rest holds."""
+    epoch: str | None = None
+    pushes: int = 0
+    answered_at: str | None = None
+    """When the centre answered last, RFC 3339."""
+    trouble: str | None = None
+    """Why nothing can be sent, if nothing can."""
+    set_aside: dict[str, str] = {}
+    """Sessions that the centre does not take, and why."""
+
+
+def host_path(data_dir: str) -> str:
+    """Return the file of a data directory."""
+    return os.path.join(data_dir, "host.json")
+
+
+def load(data_dir: str, to: str) -> HostState:
+    """Return the host of a data directory, made if there is none, or if the folder is a copy of another host's.
+
+    Raises:
+        OSError: the file cannot be read or written.
+    """
+    place = _place(data_dir)
+    with _alone(data_dir):  # two that begin at once are one host
+        state = read(data_dir)
+        if state is None or state.place != place:
+            state = HostState(host_id=secrets.token_hex(16), place=place)
+        if state.to != to:
+            state = HostState(host_id=state.host_id, place=place, to=to)
+            _replace(data_dir, state)
+    return state
+
+
+def read(data_dir: str) -> HostState | None:
+    """Return what is known, None when nothing is. OSError when it cannot be read."""
+    try:
+        with open(open_private(host_path(data_dir), os.O_RDONLY), "rb") as file:
+            return msgspec.json.decode(file.read(), type=HostState)
+    except (FileNotFoundError, msgspec.MsgspecError):
+        return None
+
+
+def save(data_dir: str, state: HostState) -> None:
+    """Put what is known in place, whole or not at all. OSError when it cannot be written."""
+    with _alone(data_dir):
+        _replace(data_dir, state)
+
+
+@contextlib.contextmanager
+def _alone(data_dir: str) -> Iterator[None]:
+    """Keep other processes from writing meanwhile."""
+    folder = os.open(data_dir, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
+
+
+def _replace(data_dir: str, state: HostState) -> None:
+    path = host_path(data_dir)
+    fresh = f"{path}.partial"
+    with open(open_private(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), "wb") as file:
+        file.write(msgspec.json.encode(state))
+    os.replace(fresh, path)
+
+
+def _place(data_dir: str) -> str:
+    """Return a digest of the machine's id and the folder's inode. Not of its device: that number changes at boot."""
+    machine = b""
+    for path in _MACHINE_IDS:
+        try:
+            with open(path, "rb") as file:
+                machine = file.read().strip()
+                break
+        except OSError:
+            continue
+    said = b"%b %d" % (machine, os.stat(data_dir).st_ino)
+    return hashlib.sha256(said).hexdigest()[:16]

@@ -1,0 +1,102 @@
+"""What the centre has acknowledged of each log: ``DATA_DIR/shipped.jsonl``.
+
+A line is appended for each acknowledgement, and the last one of a session counts. What is lost of it (a torn line, the
+whole file) costs looking through logs again, and keeps retention from removing them meanwhile; never a record.
+"""
+
+import contextlib
+import fcntl
+import os
+from typing import NamedTuple
+
+import msgspec
+
+from proxy.sessions.catalogue import list_logs
+from proxy.sessions.private import open_private
+
+__all__ = ["Acknowledged", "Ledger", "clear", "ledger_path", "read"]
+
+
+_SPARE_BYTES = 1 << 16
+
+
+class Acknowledged(NamedTuple):
+    """How far the centre has a log."""
+
+    lines: int
+    bytes: int
+    """Of the log itself, whatever was left out on the way."""
+    inode: int
+    """Of the log: another one is another log."""
+
+
+class _Entry(msgspec.Struct, array_like=True):
+    session_id: str
+    lines: int
+    bytes: int
+    inode: int
+
+
+_decoder = msgspec.json.Decoder(_Entry)
+
+
+def ledger_path(data_dir: str) -> str:
+    """Return the file of a data directory."""
+    return os.path.join(data_dir, "shipped.jsonl")
+
+
+def read(data_dir: str) -> dict[str, Acknowledged]:
+    """Return what was acknowledged, by session. Where there is no file, nothing was. OSError: it cannot be read."""
+    found: dict[str, Acknowledged] = {}
+    with (
+        contextlib.suppress(FileNotFoundError),
+        open(open_private(ledger_path(data_dir), os.O_RDONLY), "rb") as file,
+    ):
+        for line in file:
+            with contextlib.suppress(msgspec.MsgspecError):  # torn
+                entry = _decoder.decode(line)
+                found[entry.session_id] = Acknowledged(entry.lines, entry.bytes, entry.inode)
+    return found
+
+
+def clear(data_dir: str) -> None:
+    """Forget all of it: it was another centre's. OSError when that is not possible."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(ledger_path(data_dir))
+
+
+class Ledger:
+    """The same, while it grows. Several processes may append to it."""
+
+    def __init__(self, data_dir: str) -> None:
+        """OSError when the file cannot be read or written."""
+        there = set(list_logs(data_dir))
+        found = read(data_dir)
+        self.known = {name: one for name, one in found.items() if name in there}
+        """By session."""
+        self._fd = open_private(ledger_path(data_dir), os.O_RDWR | os.O_CREAT | os.O_APPEND)
+        self._shorten()
+
+    def _shorten(self) -> None:
+        """Leave out what counts no more, if it is much, and nobody else has the file open."""
+        content = b"".join(_encoded(name, one) for name, one in self.known.items())
+        with contextlib.suppress(BlockingIOError):
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.fstat(self._fd).st_size > 2 * len(content) + _SPARE_BYTES:
+                os.ftruncate(self._fd, 0)
+                os.write(self._fd, content)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        os.close(self._fd)
+
+    def note(self, session_id: str, acknowledged: Acknowledged) -> None:
+        """Remember what was acknowledged. OSError when that cannot be written; it is known all the same."""
+        if self.known.get(session_id) == acknowledged:
+            return
+        self.known[session_id] = acknowledged
+        os.write(self._fd, _encoded(session_id, acknowledged))
+
+
+def _encoded(session_id: str, one: Acknowledged) -> bytes:
+    return msgspec.json.encode(_Entry(session_id, *one)) + b"\n"

@@ -1,0 +1,91 @@
+"""How shipping stands, and what would be sent: read from files, without asking anybody."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from typing import TypedDict
+
+from proxy.sessions.catalogue import list_logs
+from proxy.sessions.identity import log_path
+from proxy.ship_settings import Ship
+from proxy.shipping import content, identity, ledger
+from proxy.shipping.ledger import Acknowledged
+
+__all__ = ["Amount", "ShippingReport", "report", "would_send"]
+
+_CHUNK = 1 << 20
+
+
+class Amount(TypedDict):
+    """How much it is."""
+
+    records: int
+    """Lines of logs."""
+    bytes: int
+
+
+class ShippingReport(TypedDict):
+    """How shipping stands."""
+
+    to: str
+    content: str
+    acknowledged: Amount
+    waiting: Amount
+    last_answer: str | None
+    """When the centre answered last."""
+    trouble: str | None
+    """Why nothing can be sent, if nothing can."""
+    set_aside: dict[str, str]
+    """Sessions that the centre does not take, and why."""
+
+
+def report(data_dir: str, settings: Ship) -> ShippingReport:
+    """Return how shipping stands. OSError when the data directory cannot be read."""
+    state = identity.read(data_dir)
+    if state is not None and state.to != settings.to:
+        state = None
+    known = {} if state is None else ledger.read(data_dir)
+    acknowledged, waiting = Amount(records=0, bytes=0), Amount(records=0, bytes=0)
+    for name in _logs(data_dir):
+        place = known.get(name, Acknowledged(0, 0, 0))
+        acknowledged["records"] += place.lines
+        acknowledged["bytes"] += place.bytes
+        for text in _behind(data_dir, name, place.bytes):
+            waiting["records"] += text.count(b"\n")
+            waiting["bytes"] += len(text)
+    return ShippingReport(
+        to=str(settings.to),
+        content=settings.content,
+        acknowledged=acknowledged,
+        waiting=waiting,
+        last_answer=None if state is None else state.answered_at,
+        trouble=None if state is None else state.trouble,
+        set_aside={} if state is None else state.set_aside,
+    )
+
+
+def would_send(data_dir: str, settings: Ship) -> Iterator[bytes]:
+    """Yield the lines that would be sent now, as they would leave. OSError when they cannot be read."""
+    leaves = content.of(settings.content, settings.redact)
+    known = ledger.read(data_dir)
+    for name in reversed(_logs(data_dir)):  # the oldest first
+        for text in _behind(data_dir, name, known[name].bytes if name in known else 0):
+            yield leaves(text)
+
+
+def _logs(data_dir: str) -> list[str]:
+    try:
+        return list_logs(data_dir)
+    except FileNotFoundError:
+        return []
+
+
+def _behind(data_dir: str, session_id: str, offset: int) -> Iterator[bytes]:
+    """Yield the whole lines of a log behind an offset, some at a time."""
+    with contextlib.suppress(FileNotFoundError), open(log_path(data_dir, session_id), "rb") as file:
+        file.seek(offset, os.SEEK_SET)
+        rest = b""
+        while chunk := file.read(_CHUNK):
+            whole, newline, rest = (rest + chunk).rpartition(b"\n")
+            if newline:
+                yield whole + newline

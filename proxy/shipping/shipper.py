@@ -1,0 +1,287 @@
+"""Sends what is recorded in a data directory to its centre, and goes on however often that fails."""
+
+import asyncio
+import contextlib
+import socket
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from itertools import islice
+from typing import TypeVar
+
+import tenacity
+
+from proxy import __version__
+from proxy.api.fleet import PROTOCOL, Greeting, Hello
+from proxy.events.timestamps import format_timestamp
+from proxy.sessions.identity import LATEST, LOG_SUFFIX, sessions_dir
+from proxy.sessions.watch import Watch
+from proxy.ship_settings import Ship
+from proxy.shipping import content, identity
+from proxy.shipping.backlog import Backlog, Piece
+from proxy.shipping.centre import (
+    AwayError,
+    Centre,
+    ForgottenError,
+    NotTakenError,
+    RefusedTokenError,
+    StrangerError,
+)
+from proxy.shipping.ledger import Ledger, clear
+
+__all__ = ["Shipper"]
+
+_HEARTBEAT_S, _LIVE_HEARTBEAT_S = 15.0, 5.0
+"""How often the centre hears of a host; more often while a session goes on, as its answers wait for that (see the
+watermark of its store).
+"""
+_LOOK_S = 1.0
+"""How often live logs are looked at: the death of a writer may go unheard."""
+_LOOK_AT_ALL_S = 60.0
+"""How often all logs are, for what was done to them without being heard of."""
+_ROUND_S = 1.0
+"""For so long a backlog is sent before it is looked for new sessions, and whether it is time to be heard."""
+_AT_ONCE = 1000
+"""Sessions that are named in one greeting."""
+_LONGEST_PAUSE_S = 60.0
+
+_T = TypeVar("_T")
+
+
+class Shipper:
+    """Ships one data directory."""
+
+    def __init__(
+        self,
+        data_dir: str,
+        settings: Ship,
+        on_trouble: Callable[[str | None], None] = lambda _: None,
+        *,
+        pause: Callable[[tenacity.RetryCallState], float] | None = None,
+    ) -> None:
+        """``on_trouble`` is told why nothing can be sent, once, and None when it can again.
+
+        ``pause`` says how many seconds to wait after a failure.
+        """
+        self._data_dir, self._settings, self._on_trouble = data_dir, settings, on_trouble
+        self._pause = pause or tenacity.wait_random_exponential(max=_LONGEST_PAUSE_S)
+        self._content = content.of(settings.content, settings.redact)
+        self._greet_at = self._looked_at_all = 0.0
+        self._must_compare = True
+        self._centre_version = ""
+        self._longest_push = 0
+        self.away_since: float | None = None
+        """Since when (by the monotonic clock) nothing can be sent, if nothing can."""
+        self.set_aside: dict[str, str] = {}
+        """The sessions that the centre does not take, and why."""
+        self.is_done = False
+        """Whether nothing waits to be sent, as far as is known."""
+
+    async def run(self) -> None:
+        """Ship until cancelled. OSError: the data directory cannot be used."""
+        async with self._ready():
+            watch = Watch(sessions_dir(self._data_dir))
+            try:
+                changed: set[str] | None = None
+                while True:
+                    began = time.monotonic()
+                    self.is_done = await self._retried(changed)
+                    changed = await self._news(watch, began)
+            finally:
+                watch.close()
+
+    async def run_once(self, wait_s: float | None) -> bool:
+        """Ship what there is; return whether all of it was acknowledged in time.
+
+        Raises:
+            RefusedTokenError: the centre does not take the token.
+            OSError: the data directory cannot be used.
+        """
+        async with self._ready():
+            try:
+                async with asyncio.timeout(wait_s):
+                    while not await self._retried(None, until=RefusedTokenError):
+                        pass
+            except TimeoutError:
+                return False
+            return True
+
+    @contextlib.asynccontextmanager
+    async def _ready(self) -> AsyncIterator[None]:
+        to = self._settings.to
+        assert to is not None
+        self._host = await asyncio.to_thread(identity.load, self._data_dir, to)
+        if self._host.epoch is None:  # nothing was acknowledged by this centre
+            await asyncio.to_thread(clear, self._data_dir)
+        with contextlib.closing(await asyncio.to_thread(Ledger, self._data_dir)) as ledger:
+            self._backlog = Backlog(self._data_dir, ledger, piece_bytes=self._settings.piece)
+            async with Centre(to, self._settings.token, self._host.host_id) as self._centre:
+                try:
+                    yield
+                finally:
+                    self._save()
+
+    # -- one round after the other -----------------------------------------------------------------------------
+
+    async def _retried(self, changed: set[str] | None, until: type[Exception] = NotTakenError) -> bool:
+        """Do a round, again and again until nothing fails; return whether nothing is left to be sent.
+
+        An error of the kind ``until`` is raised.
+        """
+        retrying = tenacity.AsyncRetrying(
+            retry=tenacity.retry_if_exception_type((AwayError, OSError))
+            & tenacity.retry_if_not_exception_type(until),
+            wait=self._wait_s,
+            before_sleep=self._note_failure,
+            reraise=True,
+        )
+        async for attempt in retrying:
+            with attempt:
+                is_first = attempt.retry_state.attempt_number == 1
+                is_done = await self._round(changed if is_first else None)
+        if self.away_since is not None:
+            self.away_since, self._host.trouble = None, None
+            self._save()
+            self._on_trouble(None)
+        return is_done
+
+    async def _round(self, changed: set[str] | None) -> bool:
+        """Look, say that we are there if it is time, and send for a while; return whether nothing is left."""
+        began = time.monotonic()
+        if changed is None:
+            self._looked_at_all = began
+        await asyncio.to_thread(self._backlog.look, changed)
+        if began >= self._greet_at or self._must_compare:
+            await self._greet()
+        while (piece := await asyncio.to_thread(self._backlog.next)) is not None:
+            await self._send(piece)
+            if time.monotonic() - began > _ROUND_S or self._must_compare:
+                return False
+        return True
+
+    async def _greet(self) -> None:
+        """Say that we are there, and learn what the centre has otherwise than we thought."""
+        everything = self._must_compare
+        positions = self._backlog.positions(everything=everything)
+        for part in _parts(list(positions), _AT_ONCE):
+            hello = Hello(
+                protocol=PROTOCOL,
+                version=__version__,
+                name=socket.gethostname(),
+                sent_at=format_timestamp(time.time_ns() // 1000),
+                epoch=self._host.epoch,
+                pushes=self._host.pushes,
+                sessions=dict(part),
+            )
+            greeting = await self._centre.greet(hello)
+            self._learn(greeting)
+            await asyncio.to_thread(self._backlog.correct, greeting.differing, greeting.forgotten)
+        if everything:
+            self._must_compare = False
+        self._save()
+        pause_s = _LIVE_HEARTBEAT_S if self._backlog.has_live else _HEARTBEAT_S
+        self._greet_at = time.monotonic() + pause_s
+        if self._must_compare:
+            await self._greet()
+
+    def _learn(self, greeting: Greeting) -> None:
+        self._longest_push = greeting.longest_push
+        if greeting.version != self._centre_version:
+            self._centre_version = greeting.version
+            self._backlog.take_up_all()
+        host = self._host
+        if greeting.epoch != host.epoch or greeting.pushes < host.pushes:
+            self._must_compare = True
+        host.epoch, host.pushes = greeting.epoch, greeting.pushes
+        host.answered_at = format_timestamp(time.time_ns() // 1000)
+
+    async def _send(self, piece: Piece) -> None:
+        backlog = self._backlog
+        try:
+            text = await asyncio.to_thread(self._content, piece.text)
+            if len(text) > self._longest_push:
+                raise NotTakenError(
+                    f"a line has {len(text)} bytes, and the centre takes {self._longest_push} at once"
+                )
+            next_line, stored = await self._centre.push(piece, text)
+        except ForgottenError:
+            backlog.forget(piece.session_id)
+            return
+        except NotTakenError as error:
+            backlog.put_aside(piece.session_id, str(error))
+            self._save()
+            return
+        except StrangerError:
+            self._must_compare = True
+            raise
+        if stored is None:
+            await asyncio.to_thread(backlog.correct, {piece.session_id: next_line}, ())
+            return
+        await asyncio.to_thread(backlog.acknowledge, piece, next_line)
+        self._must_compare |= stored.epoch != self._host.epoch
+        self._host.pushes = stored.pushes
+        if self._settings.rate is not None:
+            await asyncio.sleep(len(text) / self._settings.rate)
+
+    async def _news(self, watch: Watch, began: float) -> set[str] | None:
+        """Wait for what is to be done next; return the sessions that have changed, None: any may have."""
+        timeout_s = 0.0
+        if self.is_done:
+            timeout_s = self._greet_at - time.monotonic()
+            if self._backlog.has_live:
+                timeout_s = min(timeout_s, _LOOK_S)
+        names = await _waited(watch, max(0.0, timeout_s))
+        if names:
+            await asyncio.sleep(max(0.0, began + self._settings.gather - time.monotonic()))
+            more = await _waited(watch, 0.0)
+            names = None if more is None else names | more
+        if names is None or time.monotonic() - self._looked_at_all > _LOOK_AT_ALL_S:
+            return None
+        logs = (name for name in names if name.endswith(LOG_SUFFIX) and name != LATEST)
+        return {name.removesuffix(LOG_SUFFIX) for name in logs}
+
+    # -- failures ----------------------------------------------------------------------------------------------
+
+    def _wait_s(self, state: tenacity.RetryCallState) -> float:
+        error = _error_of(state)
+        after_s = error.after_s if isinstance(error, AwayError) else None
+        return self._pause(state) if after_s is None else min(after_s, _LONGEST_PAUSE_S)
+
+    def _note_failure(self, state: tenacity.RetryCallState) -> None:
+        sentence = str(_error_of(state))
+        self._greet_at, self.is_done = 0.0, False
+        is_new = self.away_since is None or self._host.trouble != sentence
+        if self.away_since is None:
+            self.away_since = time.monotonic()
+        if is_new:
+            self._host.trouble = sentence
+            self._save()
+            self._on_trouble(sentence)
+
+    def _save(self) -> None:
+        self._host.set_aside = self.set_aside = dict(self._backlog.set_aside)
+        with contextlib.suppress(OSError):  # it saves looking, and is for people to read
+            identity.save(self._data_dir, self._host)
+
+
+def _error_of(state: tenacity.RetryCallState) -> BaseException | None:
+    return None if state.outcome is None else state.outcome.exception()
+
+
+async def _waited(watch: Watch, timeout_s: float) -> set[str] | None:
+    """Wait for a change in a thread, which is over when this is, also when this is cancelled."""
+    waiting = asyncio.ensure_future(asyncio.to_thread(watch.wait, timeout_s))
+    try:
+        return await asyncio.shield(waiting)
+    except asyncio.CancelledError:
+        watch.wake()
+        await waiting
+        raise
+
+
+def _parts(found: Iterable[_T], size: int) -> Iterator[list[_T]]:
+    """Yield parts of so many, one at least."""
+    left = iter(found)
+    part = list(islice(left, size))
+    yield part
+    while part := list(islice(left, size)):
+        yield part

@@ -1,0 +1,119 @@
+"""``claude-proxy ship``: as a step of CI, and whoever wants to know what leaves, uses it."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+pytest.importorskip("psycopg")
+
+from tests.recorded import LogMaker, scenario
+from tests.shipping.processes import Program, server, wait_ready
+from tests.store.postgres.cluster import binaries, shared_cluster
+
+SECRET = "hunter2-of-the-house"
+NOWHERE = "http://127.0.0.1:1"
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path) -> Path:
+    """A data directory with one session."""
+    folder = tmp_path / "data"
+    (folder / "sessions").mkdir(parents=True, mode=0o700)
+    folder.chmod(0o700)
+    text = scenario("simple", LogMaker("a")).replace(b'"result":"', f'"result":"{SECRET} '.encode())
+    assert SECRET.encode() in text
+    (folder / "sessions" / "a.jsonl").write_bytes(text)
+    return folder
+
+
+@pytest.fixture
+def centre(tmp_path: Path) -> Iterator[tuple[Program, str]]:
+    """A server of a centre, which runs, and its address."""
+    if binaries() is None:
+        pytest.skip("PostgreSQL is not installed")
+    with shared_cluster().database() as url:
+        program, port = server(tmp_path / "centre", url)
+        program.start()
+        try:
+            wait_ready(port)
+            yield program, f"http://127.0.0.1:{port}"
+        finally:
+            program.kill()
+
+
+def run(data_dir: Path, *words: str, **ship: object) -> subprocess.CompletedProcess[str]:
+    """Run the subcommand with these settings."""
+    config = data_dir.parent / "config.yaml"
+    config.write_text(yaml.safe_dump({"ship": ship}))
+    command = [sys.executable, "-m", "proxy", "--data-dir", str(data_dir), "--config", str(config), "ship"]
+    return subprocess.run([*command, *words], capture_output=True, text=True, check=False, timeout=120)
+
+
+def test_what_cannot_be_done_is_said(data_dir: Path) -> None:
+    """Without a centre it says at once what to set; a wait is a number, and goes with an end."""
+    for words, ship, says in (
+        (["--once"], {}, "CLAUDE_PROXY_SHIP__TO"),
+        (["status"], {}, "ship.to names no centre"),
+        (["--wait", "1"], {"to": NOWHERE}, "--wait goes with --once"),
+        (["--once", "--wait", "-1"], {"to": NOWHERE}, "no number of seconds"),
+        (["--once"], {"to": "http://example.com"}, "https://"),
+        (["--once"], {"token": "x"}, "to names no centre"),
+    ):
+        ran = run(data_dir, *words, **ship)
+        assert ran.returncode == 2, words
+        assert says in ran.stderr
+        assert len(ran.stderr.splitlines()) == 1
+
+
+def test_an_end_that_does_not_come_is_status_75(data_dir: Path) -> None:
+    """Where nobody answers it is said why, and that not all was acknowledged; the log waits."""
+    ran = run(data_dir, "--once", "--wait", "1", to=NOWHERE)
+    assert ran.returncode == 75
+    assert "not all was acknowledged within 1 s" in ran.stderr
+    status = json.loads(run(data_dir, "status", "--json", to=NOWHERE).stdout)
+    assert (status["acknowledged"]["records"], status["last_answer"]) == (0, None)
+    assert status["waiting"]["bytes"] == (data_dir / "sessions" / "a.jsonl").stat().st_size
+    assert status["trouble"]
+
+
+@pytest.mark.parametrize(
+    ("ship", "leaves"),
+    [
+        ({}, True),
+        ({"content": "texts_removed"}, False),
+        ({"content": "figures"}, False),
+        ({"redact": ["hunter2[a-z-]*"]}, False),
+    ],
+)
+def test_a_dry_run_prints_what_would_leave(data_dir: Path, ship: dict[str, object], leaves: bool) -> None:
+    """`ship.content` and `ship.redact` say what that is; nothing is sent, and nothing is remembered."""
+    ran = run(data_dir, "--dry-run", to=NOWHERE, **ship)
+    assert ran.returncode == 0
+    assert len(ran.stdout.splitlines()) == len((data_dir / "sessions" / "a.jsonl").read_bytes().splitlines())
+    assert (SECRET in ran.stdout) is leaves
+    assert not (data_dir / "host.json").exists()
+
+
+def test_all_is_acknowledged_and_told(data_dir: Path, centre: tuple[Program, str]) -> None:
+    """Status 0 once all is stored; then nothing waits, and nothing says the token. One that is not taken is 75."""
+    _, to = centre
+    refused = run(data_dir, "--once", "--wait", "60", to=to, token="not-a-token-of-this-centre")
+    assert refused.returncode == 75
+    assert "does not take ship.token" in refused.stderr
+    ran = run(data_dir, "--once", "--wait", "60", to=to)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    text = (data_dir / "sessions" / "a.jsonl").read_bytes()
+    found = run(data_dir, "status", "--json", to=to, token="not-a-token-of-this-centre").stdout
+    assert "not-a-token" not in found
+    status = json.loads(found)
+    assert status["acknowledged"] == {"records": text.count(b"\n"), "bytes": len(text)}
+    assert status["waiting"] == {"records": 0, "bytes": 0}
+    assert (status["to"], status["content"], status["set_aside"]) == (to, "full", {})
+    assert status["last_answer"] is not None
+    assert "acknowledged" in run(data_dir, "status", to=to).stdout
+    assert run(data_dir, "--dry-run", to=to).stdout == ""

@@ -1,0 +1,312 @@
+"""What a centre says to its hosts, and to whom it says nothing."""
+
+import asyncio
+import gzip
+import json
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("psycopg")
+
+from proxy.server.access import tokens
+from proxy.server.access.tokens import StoredTokens
+from proxy.server.routes import fleet as routes
+from proxy.server.routes import streams
+from proxy.store.postgres import centre as centres
+from tests.recorded import LogMaker, scenario
+from tests.server.conftest import Rig, serving
+from tests.store.postgres.cluster import binaries, shared_cluster
+
+pytestmark = pytest.mark.anyio
+
+HOST = "0123456789abcdef" * 2
+
+
+@pytest.fixture
+def url() -> Iterator[str]:
+    """The address of a fresh database."""
+    if binaries() is None:
+        pytest.skip("PostgreSQL is not installed")
+    with shared_cluster().database() as url:
+        yield url
+
+
+@pytest.fixture
+async def centre(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Rig]:
+    """A centre, which looks for tokens that it does not know as often as it is asked."""
+    monkeypatch.setattr(tokens, "_AGAIN_S", 0.0)
+    async with serving(tmp_path, storage={"url": url}) as rig:
+        yield rig
+
+
+class Teller:
+    """A host that says what a test wants."""
+
+    def __init__(self, centre: Rig, host_id: str = HOST, token: str | None = None) -> None:
+        self._centre, self._place = centre, f"/api/v1/fleet/hosts/{host_id}"
+        self._headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+
+    async def hello(self, *, status: int = 200, **said: Any) -> Any:
+        """Say hello, and return the answer."""
+        now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+        body = {"protocol": 1, "version": "1", "name": "laptop", "sent_at": now, **said}
+        schema = "api/fleet_greeting" if status == 200 else None
+        place = f"{self._place}/hello"
+        return await self._centre.ask(
+            "POST", place, json=body, headers=self._headers, status=status, schema=schema
+        )
+
+    async def push(self, session_id: str, text: bytes, from_line: int = 0, *, status: int = 200) -> Any:
+        """Push lines, and return the answer."""
+        schema = "api/fleet_records_answer" if status == 200 else None
+        return await self._centre.ask(
+            "POST",
+            f"{self._place}/sessions/{session_id}/records?from_line={from_line}&running=false",
+            data=gzip.compress(text),
+            headers={
+                "Content-Type": "application/x-ndjson",
+                "Content-Encoding": "gzip",
+                **self._headers,
+            },
+            status=status,
+            schema=schema,
+        )
+
+
+def stored_tokens(centre: Rig) -> StoredTokens:
+    """Return the tokens of a centre, as `claude-proxy token` has them."""
+    assert centre.shared.fleet is not None
+    return StoredTokens(centre.shared.fleet.store)
+
+
+async def test_what_is_pushed_is_there(centre: Rig) -> None:
+    """An answer says what is stored; the next greeting has nothing to correct."""
+    host, text = Teller(centre), scenario("simple", LogMaker("a"))
+    said = await host.hello(sessions={"a": {"lines": 7}})
+    assert (said["differing"], said["pushes"]) == ({"a": 0}, 0)
+    stored = await host.push("a", text)
+    assert (stored["next_line"], stored["pushes"]) == (text.count(b"\n"), 1)
+    lines = {"a": {"lines": stored["next_line"]}}
+    assert (await host.hello(sessions=lines))["differing"] == {}
+
+
+async def test_a_gap_says_where_to_go_on(centre: Rig) -> None:
+    """Lines behind missing ones are not stored."""
+    host, text = Teller(centre), scenario("simple", LogMaker("a"))
+    await host.hello()
+    first = text.splitlines(keepends=True)[0]
+    await host.push("a", first)
+    response = await centre.client.post(
+        f"/api/v1/fleet/hosts/{HOST}/sessions/a/records?from_line=5",
+        data=first,
+        headers={"Content-Type": "application/x-ndjson"},
+    )
+    assert response.status == 409
+    assert (await response.json())["next_line"] == 1
+
+
+async def test_a_restored_centre_tells_of_it(centre: Rig) -> None:
+    """Fewer pushes than a host knows of: everybody is told by another epoch that not all is there any more."""
+    host = Teller(centre)
+    before = (await host.hello())["epoch"]
+    assert (await host.hello(epoch=before, pushes=0))["epoch"] == before
+    after = (await host.hello(epoch=before, pushes=3))["epoch"]
+    assert after != before
+    assert (await host.hello(epoch=before, pushes=3))["epoch"] == after  # somebody has found out already
+
+
+@pytest.mark.parametrize(
+    ("session_id", "text", "status"),
+    [
+        ("a", b"no end", 422),
+        ("..", b"\n", 404),
+        ("a%20b", b"\n", 422),
+        ("a", scenario("simple", LogMaker("a")).replace(b'"format":1', b'"format":2'), 422),
+    ],
+)
+async def test_what_is_not_taken(centre: Rig, session_id: str, text: bytes, status: int) -> None:
+    """What is wrong is refused with its status and a sentence, and nothing of it is stored."""
+    host = Teller(centre)
+    await host.hello()
+    await host.push(session_id, text, status=status)
+    assert (await centre.get("/api/v1/monitoring/sessions"))["total"] == 0
+
+
+async def test_strangers(centre: Rig) -> None:
+    """A host is greeted first, by an id that is one, in the version of the protocol that the centre speaks."""
+    await Teller(centre).push("a", b"\n", status=404)
+    await Teller(centre, "x").hello(status=422)
+    assert "version 1" in await Teller(centre).hello(protocol=2, status=422)
+
+
+async def test_more_than_can_be_stored_waits(centre: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The memory for what is pushed is bounded: beyond, a host is told when to come again."""
+    host, text = Teller(centre), scenario("simple", LogMaker("a"))
+    await host.hello()
+    monkeypatch.setattr(centres, "_MOST_WAITING_BYTES", 10)
+    assert "send it again" in await host.push("a", text, status=503)
+    monkeypatch.setattr(centres, "_MOST_WAITING_BYTES", 1 << 20)
+    monkeypatch.setattr(routes, "_LONGEST_PUSH", 10)
+    assert "more than 10 bytes" in await host.push("a", text, status=413)
+    monkeypatch.setattr(routes, "_LONGEST_PUSH", 1 << 20)
+    await host.push("a", text)
+    assert centre.shared.fleet is not None
+    assert centre.shared.fleet.centre._waiting_bytes == 0
+
+
+async def test_a_single_machine_is_no_centre(rig: Rig) -> None:
+    """It has no hosts, and takes nothing; its sessions lack what only those of a fleet have."""
+    assert await rig.get("/api/v1/fleet/hosts", schema="api/hosts_answer") == {"hosts": []}
+    assert "no centre" in await Teller(rig).hello(status=404)
+    (session,) = (await rig.get("/api/v1/monitoring/sessions?limit=1"))["sessions"]
+    assert {"host", "team", "reachable", "heard_at"} & session.keys() == set()
+
+
+async def test_a_centre_records_nothing_itself(centre: Rig) -> None:
+    """A session of a client's own is started where it is recorded."""
+    assert "records nothing itself" in await centre.post("/api/v1/monitoring/sessions", {}, status=422)
+
+
+async def test_behind_a_pooler(url: str, tmp_path: Path) -> None:
+    """With `storage.listen: false` nobody rings when there are new events; who listens hears them all the same."""
+    async with (
+        serving(tmp_path, storage={"url": url, "listen": False}) as centre,
+        centre.client.ws_connect("/api/v1/monitoring/stream?last_event_id=") as socket,
+    ):
+        assert json.loads((await socket.receive()).data)["id"]
+        host = Teller(centre)
+        await host.hello()
+        await host.push("a", scenario("simple", LogMaker("a")))
+        async with asyncio.timeout(60):
+            assert json.loads((await socket.receive()).data)["type"] == "event"
+
+
+# -- tokens ----------------------------------------------------------------------------------------------------
+
+_READ = (
+    "/status",
+    "/metrics",
+    "/events",
+    "/api/v1/monitoring/overview",
+    "/api/v1/monitoring/sessions",
+    "/api/v1/monitoring/sessions/a",
+    "/api/v1/monitoring/sessions/a/log",
+    "/api/v1/monitoring/sessions/a/page",
+    "/api/v1/monitoring/sessions/a/records",
+    "/api/v1/monitoring/sessions/a/conversation",
+    "/api/v1/monitoring/sessions/a/analysis",
+    "/api/v1/monitoring/sessions/a/drift",
+    "/api/v1/monitoring/events",
+    "/api/v1/monitoring/metrics",
+    "/api/v1/monitoring/status",
+    "/api/v1/monitoring/stream",
+    "/api/v1/fleet/hosts",
+)
+
+
+async def test_a_token_to_push_reads_nothing(centre: Rig) -> None:
+    """Whoever takes it from a laptop learns nothing; one to read pushes nothing."""
+    pushing = stored_tokens(centre).create("laptops", ["push"])
+    reading = stored_tokens(centre).create("people", ["read"])
+    await Teller(centre, token=pushing).hello()
+    await Teller(centre, token=pushing).push("a", scenario("simple", LogMaker("a")))
+    assert "may not push" in await Teller(centre, token=reading).hello(status=403)
+    for path in _READ:
+        response = await centre.client.get(path, headers={"Authorization": f"Bearer {pushing}"})
+        assert response.status == 403, path
+    await Teller(centre, token="wrong").hello(status=401)
+
+
+async def _two_teams(centre: Rig) -> dict[str, dict[str, str]]:
+    """Let a host of each of two teams push a session, and return what reads each team's."""
+    made, headers = stored_tokens(centre), {}
+    for number, team in enumerate(("red", "blue")):
+        token = made.create(f"push-{team}", ["push"], team)
+        host = Teller(centre, f"{number:032x}", token)
+        await host.hello(name=f"host-{team}")
+        await host.push(f"of-{team}", scenario("subagent", LogMaker(f"of-{team}")))
+        headers[team] = {"Authorization": f"Bearer {made.create(f'read-{team}', ['read'], team)}"}
+    return headers
+
+
+@pytest.mark.parametrize(("team", "other"), [("red", "blue"), ("blue", "red")])
+async def test_a_team_sees_nothing_of_another(centre: Rig, team: str, other: str) -> None:
+    """Neither a list nor a count nor a page has anything of it, and asked for by its id it is not there."""
+    headers = (await _two_teams(centre))[team]
+    for path in _READ:
+        if path in ("/events", "/api/v1/monitoring/stream"):
+            continue  # see below
+        if "sessions/a" in path:
+            await centre.get(path.replace("sessions/a", f"sessions/of-{other}"), headers=headers, status=404)
+            await _answers(centre, path.replace("sessions/a", f"sessions/of-{team}"), headers)
+            continue
+        text = await _answers(centre, path, headers)
+        assert f"of-{other}".encode() not in text, path
+        assert f"host-{other}".encode() not in text, path
+    for what in ("events?session_id=", "events?limit=1&session_id="):
+        await centre.get(f"/api/v1/monitoring/{what}of-{other}", headers=headers, status=404)
+    everybody = await centre.get("/api/v1/monitoring/status")
+    mine = await centre.get("/api/v1/monitoring/status", headers=headers)
+    for figure in ("total_sessions", "total_events"):
+        assert 2 * mine[figure] == everybody[figure]
+    both = await centre.get("/api/v1/monitoring/metrics")
+    own = await centre.get("/api/v1/monitoring/metrics", headers=headers)
+    assert 2 * own["cost"]["total_usd"] == pytest.approx(both["cost"]["total_usd"])
+
+
+async def _answers(centre: Rig, path: str, headers: dict[str, str]) -> bytes:
+    response = await centre.client.get(path, headers=headers)
+    assert response.status == 200, path
+    return await response.read()
+
+
+async def test_a_team_hears_nothing_of_another(centre: Rig) -> None:
+    """Nor does who listens, or goes on behind a place."""
+    headers = await _two_teams(centre)
+    begins = (await centre.get("/api/v1/monitoring/events?limit=1"))["after"]
+    async with centre.client.ws_connect(
+        "/api/v1/monitoring/stream?last_event_id=", headers=headers["red"]
+    ) as socket:
+        place = json.loads((await socket.receive()).data)["id"]
+        assert place
+        made = stored_tokens(centre)
+        hosts = {}
+        for number, team in enumerate(("red", "blue")):
+            hosts[team] = Teller(centre, f"{number:032x}", made.create(f"again-{team}", ["push"], team))
+        await hosts["blue"].push("later-blue", scenario("simple", LogMaker("later-blue")))
+        await hosts["red"].push("later-red", scenario("simple", LogMaker("later-red")))
+        expected = await centre.get("/api/v1/monitoring/events?session_id=later-red&limit=1000")
+        for event in expected["events"]:
+            async with asyncio.timeout(60):
+                assert json.loads((await socket.receive()).data)["data"] == event
+    found = await centre.get(f"/api/v1/monitoring/events?after={begins}&limit=1000", headers=headers["red"])
+    assert found["events"] == expected["events"]
+    stranger = await centre.client.get("/api/v1/monitoring/stream?session_id=of-blue", headers=headers["red"])
+    assert stranger.status == 404
+
+
+async def test_a_host_stays_in_its_team(centre: Rig) -> None:
+    """With a token of another team it is refused, and so is what it pushes."""
+    made = stored_tokens(centre)
+    red, blue = (made.create(team, ["push"], team) for team in ("red", "blue"))
+    await Teller(centre, token=red).hello()
+    assert "of the team 'red'" in await Teller(centre, token=blue).hello(status=403)
+    await Teller(centre, token=blue).push("a", scenario("simple", LogMaker("a")), status=404)
+
+
+async def test_a_revoked_token_ends(centre: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is refused once the servers have looked again, and who listens with it is let go."""
+    monkeypatch.setattr(tokens, "_FRESH_S", 0.0)
+    monkeypatch.setattr(streams, "_QUIET_S", 0.05)
+    made = stored_tokens(centre)
+    headers = {"Authorization": f"Bearer {made.create('me', ['read'])}"}
+    async with centre.client.get("/events", headers=headers) as response:
+        assert response.status == 200
+        made.revoke("me")
+        async with asyncio.timeout(60):
+            await response.read()
+    await centre.get("/status", headers=headers, status=401)

@@ -1,0 +1,1 @@
+"""Tests of `proxy.shipping`, most of them with a real centre."""

@@ -1,0 +1,79 @@
+"""What leaves a machine, and what does not."""
+
+import json
+from typing import Any
+
+import pytest
+
+from proxy.events import Interpreter, Session
+from proxy.sessions.reader import Entry, read_items
+from proxy.shipping.content import of
+from tests.recorded import NAMES, LogMaker, scenario
+
+SECRET = "the quick brown fox jumps over"
+
+
+def events_of(log: bytes) -> list[tuple[str, int]]:
+    """Return types and timestamps of the events of a log."""
+    interpreter = Interpreter(Session("made"))
+    items = read_items(log.splitlines(keepends=True), 0)
+    records = [item.record for item in items if isinstance(item, Entry)]
+    return [
+        (event.event_type, event.timestamp_us) for record in records for event in interpreter.take(record)
+    ]
+
+
+def spoken(value: Any) -> set[str]:
+    """Return the texts of a message's content that people or models wrote."""
+    found: set[str] = set()
+    if isinstance(value, dict):
+        for name, one in value.items():
+            if name in ("text", "thinking", "prompt", "content", "result") and isinstance(one, str):
+                found.add(one)
+            found |= spoken(one)
+    elif isinstance(value, list):
+        for one in value:
+            found |= spoken(one)
+    return found
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_texts_removed(name: str) -> None:
+    """The same events follow, in the same lines; no text of a message is left."""
+    log = scenario(name)
+    left = of("texts_removed")(log)
+    assert left.count(b"\n") == log.count(b"\n")
+    assert events_of(left) == events_of(log)
+    texts = {text for line in log.splitlines() for text in spoken(json.loads(line).get("message"))}
+    for text in texts:
+        if len(text) > 20 and not text.startswith("[Request interrupted by user"):  # Claude Code's own words
+            assert json.dumps(text)[1:-1].encode() not in left
+            assert text.encode() not in left
+
+
+@pytest.mark.parametrize("kind", ["texts_removed", "figures"])
+@pytest.mark.parametrize("stream", ["stdin", "stdout", "stderr"])
+def test_what_is_no_message(kind: Any, stream: str) -> None:
+    """Lines that are no JSON, on any stream, and unknown fields leave their length alone."""
+    maker = LogMaker()
+    log = maker.started(["claude", "-p", SECRET])
+    log += maker.lines(
+        "stdout", {"type": "user", "novel": SECRET, "message": {"role": "user", "content": SECRET}}
+    )
+    log += b'{"seq":9,"ts":"2026-01-02T03:04:05.000000Z","session_id":"made","stream":"%b","raw":"%b"}\n' % (
+        stream.encode(),
+        SECRET.encode(),
+    )
+    log += SECRET.encode() + b"\n"
+    left = of(kind)(log)
+    assert SECRET.encode() not in left
+    assert left.count(b"\n") == log.count(b"\n")
+
+
+def test_patterns_of_ones_own() -> None:
+    """`ship.redact` takes away more than known credentials, in whatever leaves."""
+    log = LogMaker().lines(
+        "stdout", {"type": "user", "message": {"role": "user", "content": "at PROJECT-7 now"}}
+    )
+    assert b"PROJECT-7" not in of("full", [r"PROJECT-\d"])(log)
+    assert of("full")(log) == log

@@ -1,0 +1,191 @@
+"""Whatever is killed, at whatever moment: nothing is missing, nothing is there twice, and a listener misses nothing."""
+
+import asyncio
+import contextlib
+import fcntl
+import json
+import os
+import random
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from tests.recorded import LogMaker, scenario
+from tests.server.conftest import serving
+from tests.shipping.hosts import Host
+from tests.shipping.processes import Balancer, Program, server, shipper, wait_ready
+from tests.store.postgres.cluster import Cluster, binaries
+
+pytestmark = [pytest.mark.anyio, pytest.mark.skipif(binaries() is None, reason="PostgreSQL is not installed")]
+
+_SCENARIOS = ("simple", "subagent", "tool_deny")
+_judging = threading.Lock()
+"""A judge learns as it goes, and is for one thread at a time."""
+
+
+@pytest.fixture
+def cluster() -> Iterator[Cluster]:
+    """A cluster that may be killed."""
+    cluster = Cluster()
+    yield cluster
+    cluster.close()
+
+
+class _Recorder(threading.Thread):
+    """Records one session after the other on a host, line by line, until it is told to stop."""
+
+    def __init__(self, host: Host, number: int) -> None:
+        super().__init__(daemon=True)
+        self.host, self.number = host, number
+        self.stopping = threading.Event()
+
+    def run(self) -> None:
+        """Record."""
+        count = 0
+        while not self.stopping.is_set():
+            session_id = f"host{self.number}session{count:04}"
+            maker = LogMaker(session_id, time.time_ns() // 1000)
+            with _judging:
+                text = scenario(_SCENARIOS[count % len(_SCENARIOS)], maker)
+            fd = os.open(self.host.log(session_id), os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+            fcntl.flock(fd, fcntl.LOCK_EX)
+            for line in text.splitlines(keepends=True):
+                os.write(fd, line)
+                self.stopping.wait(0.01)  # a session is slower than a disk
+            os.close(fd)
+            count += 1
+
+
+class _Listener:
+    """Listens to everything, at whichever server is there, and goes on where it was."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self.heard: list[str] = []
+        self.gaps: list[str] = []
+        self._place = ""
+
+    async def run(self) -> None:
+        """Listen until cancelled."""
+        async with aiohttp.ClientSession() as session:
+            while True:
+                with contextlib.suppress(aiohttp.ClientError, OSError):
+                    await self._listen(session)
+                await asyncio.sleep(0.05)
+
+    async def _listen(self, session: aiohttp.ClientSession) -> None:
+        query = {"last_event_id": self._place}
+        async with session.ws_connect(f"{self._url}/api/v1/monitoring/stream", params=query) as socket:
+            async for message in socket:
+                frame = json.loads(message.data)
+                self._place = frame.get("id", self._place)
+                if frame["type"] == "event":
+                    self.heard.append(json.dumps(frame["data"], sort_keys=True))
+                elif frame["type"] == "gap":
+                    self.gaps.append(frame["reason"])
+
+
+async def _stormed(programs: list[Program], cluster: Cluster, dice: random.Random, kills: int) -> None:
+    """Kill processes, one after the other, each started again."""
+    for number in range(kills):
+        await asyncio.sleep(dice.uniform(0.05, 0.6))
+        if number % 5 == 4:
+            await asyncio.to_thread(cluster.kill)
+            await asyncio.to_thread(cluster.start)
+        else:
+            program = dice.choice(programs)
+            await asyncio.to_thread(program.kill)
+            program.start()
+
+
+async def _events(session: aiohttp.ClientSession, url: str) -> list[dict[str, Any]]:
+    """Return all events that a server has."""
+    found: list[dict[str, Any]] = []
+    while True:
+        query = {"limit": "10000", "order": "asc", "offset": str(len(found))}
+        async with session.get(f"{url}/api/v1/monitoring/events", params=query) as answer:
+            page = (await answer.json())["data"]
+        found += page["events"]
+        if len(found) >= page["total"]:
+            return found
+
+
+@pytest.mark.parametrize("kills", [15, pytest.param(200, marks=pytest.mark.slow)])
+@pytest.mark.timeout(900)
+async def test_kills(cluster: Cluster, tmp_path: Path, kills: int) -> None:
+    """Shippers, servers of the centre and all of PostgreSQL are killed while three hosts record."""
+    dice = random.Random(kills)
+    with cluster.database() as url:
+        servers = [server(tmp_path / f"centre{number}", url) for number in range(2)]
+        hosts = [Host(tmp_path / f"host{number}") for number in range(3)]
+        for program, _ in servers:
+            program.start()
+        for _, port in servers:
+            await asyncio.to_thread(wait_ready, port)
+        async with Balancer([port for _, port in servers], dice) as balancer:
+            to = f"http://127.0.0.1:{balancer.port}"
+            shippers = [shipper(host.data_dir, to) for host in hosts]
+            listener = _Listener(to)
+            listening = asyncio.create_task(listener.run())
+            try:
+                await _until(lambda: listener._place)
+                for one in shippers:
+                    one.start()
+                with _recorded(hosts):
+                    await _stormed([*shippers, *(program for program, _ in servers)], cluster, dice, kills)
+                for _, port in servers:
+                    await asyncio.to_thread(wait_ready, port)
+                for host in hosts:
+                    last = shipper(host.data_dir, to, "--once", "--wait", "200")
+                    last.start()
+                    assert await asyncio.to_thread(last.wait) == 0
+                await _check(hosts, to, listener)
+            finally:
+                listening.cancel()
+                for program in (*shippers, *(program for program, _ in servers)):
+                    await asyncio.to_thread(program.kill)
+
+
+@contextlib.contextmanager
+def _recorded(hosts: list[Host]) -> Iterator[None]:
+    """Record on hosts as long as the context lasts."""
+    recorders = [_Recorder(host, number) for number, host in enumerate(hosts)]
+    for recorder in recorders:
+        recorder.start()
+    try:
+        yield
+    finally:
+        for recorder in recorders:
+            recorder.stopping.set()
+        for recorder in recorders:
+            recorder.join()
+
+
+async def _check(hosts: list[Host], to: str, listener: _Listener) -> None:
+    async with aiohttp.ClientSession() as session:
+        events = await _events(session, to)
+        expected = []
+        for host in hosts:
+            async with serving(host.data_dir) as rig:
+                await rig.shared.catch_up()
+                expected += await _events(session, str(rig.client.make_url("")).rstrip("/"))
+            for log in (host.data_dir / "sessions").glob("host*.jsonl"):
+                place = f"{to}/api/v1/monitoring/sessions/{log.stem}/log"
+                async with session.get(place) as answer:
+                    assert await answer.read() == log.read_bytes(), log.stem
+    here = sorted(json.dumps(event, sort_keys=True) for event in events)
+    assert here == sorted(json.dumps(event, sort_keys=True) for event in expected)
+    await _until(lambda: len(listener.heard) >= len(here))
+    assert sorted(listener.heard) == here
+    assert listener.gaps == []
+
+
+async def _until(is_so: Any) -> None:
+    async with asyncio.timeout(120):
+        while not is_so():  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.05)
