@@ -1,7 +1,7 @@
 """What the centre has acknowledged of each log: ``DATA_DIR/shipped.jsonl``.
 
 A line is appended for each acknowledgement, and the last one of a session counts. What is lost of it (a torn line, the
-whole file) costs looking through logs again, and keeps retention from removing them meanwhile; never a record.
+whole file) costs looking through logs again; never a record.
 """
 
 import contextlib
