@@ -62,9 +62,7 @@ class Watch:
         """Watch these from now on, and no others. What changed up to now is told by the next `wait`, as anything."""
         self._paths = tuple(paths)
         for path in self._watched.keys() - set(self._paths):
-            _, number = self._watched.pop(path)
-            if all(number != other for _, other in self._watched.values()):
-                ctypes.CDLL(None).inotify_rm_watch(self._inotify, number)
+            self._release(self._watched.pop(path)[1])
         self._arm()
 
     def wake(self) -> None:
@@ -102,7 +100,10 @@ class Watch:
         with contextlib.suppress(BlockingIOError):
             while data := os.read(self._inotify, 1 << 16):
                 for number, mask, name in _events(data):
-                    if mask & _IGNORED:  # what was watched is gone; the kernel has ended its watch
+                    if mask & _IGNORED:
+                        if all(number != other for _, other in self._watched.values()):
+                            continue  # we have ended that watch ourselves
+                        # What was watched is gone; the kernel has ended its watch.
                         self._watched = {p: one for p, one in self._watched.items() if one[1] != number}
                     if mask & _ANYTHING:
                         names = None
@@ -122,7 +123,10 @@ class Watch:
             if self._inotify < 0:
                 self._inotify = _checked(libc.inotify_init1(os.O_CLOEXEC | os.O_NONBLOCK))
             for path in missing:
+                _, former = self._watched.pop(path, ("", -1))
                 self._watched[path] = self._watch_nearest(libc, path)
+                if former >= 0:
+                    self._release(former)  # a folder above it, where much else may happen
                 self._unseen |= self._watched[path][0] == path
         except OSError:  # the user's limit is reached, or the folder may not be read
             self._forget()
@@ -139,6 +143,11 @@ class Watch:
                 continue  # it went meanwhile
             if not below or not os.path.lexists(below):  # else it came meanwhile
                 return target, number
+
+    def _release(self, number: int) -> None:
+        """End a watch of the kernel's that is of use to no path any more."""
+        if all(number != other for _, other in self._watched.values()):
+            ctypes.CDLL(None).inotify_rm_watch(self._inotify, number)
 
     def _forget(self) -> None:
         if self._inotify >= 0:

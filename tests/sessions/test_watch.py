@@ -64,6 +64,18 @@ def test_what_is_missing_is_watched_as_soon_as_it_is_there(watch: Watch, tmp_pat
 
 
 @pytest.mark.linux("inotify names what has changed")
+def test_a_folder_above_is_watched_only_until_the_path_is_there(watch: Watch, tmp_path: Path) -> None:
+    """What else happens in the folder in which a path was missing wakes nobody once the path is there."""
+    begin(watch, tmp_path / "x" / "y")
+    (tmp_path / "x" / "y").mkdir(parents=True)
+    while watch.wait(0.0) != set():  # what is told of the making, and of the end of the watch above
+        pass
+    (tmp_path / "other").touch()
+    (tmp_path / "x" / "other").touch()
+    assert watch.wait(0.0) == set()
+
+
+@pytest.mark.linux("inotify names what has changed")
 def test_a_folder_that_is_removed_and_made_again_is_watched_again(watch: Watch, tmp_path: Path) -> None:
     """That a watched folder goes may change anything, and what comes in its place is watched."""
     folder = tmp_path / "x"
