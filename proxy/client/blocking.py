@@ -238,6 +238,7 @@ class Client(_Face[AsyncClient]):
     conversation = _call(AsyncClient.conversation)
     questions = _call(AsyncClient.questions)
     actions = _call(AsyncClient.actions)
+    hosts = _call(AsyncClient.hosts)
     search = _call(AsyncClient.search)
     log = _call(AsyncClient.log)
     page = _call(AsyncClient.page)

@@ -14,6 +14,7 @@ from proxy.api.approvals import ApprovalPage
 from proxy.api.checks import Check
 from proxy.api.conversation import ConversationPage
 from proxy.api.events import CaptureOptions, Gap, MonitoringSession, Recorded, Stopped
+from proxy.api.fleet import Host, HostPage
 from proxy.api.records import Drift, RecordPage
 from proxy.api.search import SearchPage
 from proxy.api.service import Health, MonitoringStatus, Overview, Readiness
@@ -40,6 +41,8 @@ __all__ = [
     "EventPage",
     "Gap",
     "Health",
+    "Host",
+    "HostPage",
     "Metrics",
     "MonitoringSession",
     "MonitoringStatus",

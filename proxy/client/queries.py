@@ -294,6 +294,15 @@ class Queries:
         path = f"{session_path(session_id)}/actions"
         return await self._transport.call("GET", path, models.ActionPage, query=query)
 
+    async def hosts(self) -> models.HostPage:
+        """Return the hosts of a fleet by name, with when each was heard; a server that is no centre has none.
+
+        Example:
+            for host in (await client.hosts()).hosts:
+                print(host.name, host.team, "reachable" if host.reachable else host.heard_at)
+        """
+        return await self._transport.call("GET", "/api/v1/fleet/hosts", models.HostPage)
+
     async def search(
         self, text: str, *, limit: int | None = None, after: str | None = None
     ) -> models.SearchPage:

@@ -24,7 +24,7 @@ WRONG = {
     ): "config: check|show: 'chekc' is unknown; did you mean check? (claude-proxy config --help)",
     ("config",): "config: the following arguments are required: check|show (claude-proxy config --help)",
     ("token", "create", "x", "--scope", "all"): (
-        "token create: --scope: 'all' is unknown; it takes read, write, act (claude-proxy token create --help)"
+        "token create: --scope: 'all' is unknown; it takes read, write, act, push (claude-proxy token create --help)"
     ),
     ("show", "a", "b"): "show: there is no place for b (claude-proxy show --help)",
     ("help", "shwo"): "help: SUBCOMMAND: 'shwo' is unknown; did you mean show? (claude-proxy help --help)",

@@ -27,8 +27,15 @@ from proxy.sessions.writer import SessionLog
 from tests.client.conftest import Live, announced, end, say, serving
 
 pytestmark = pytest.mark.anyio
-FOR_PEOPLE = {"/", "/docs", "/sign-in", "/static/{name}"}
-"""Pages, which programs have no use for."""
+FOR_OTHERS = {
+    "/",
+    "/docs",
+    "/sign-in",
+    "/static/{name}",
+    "/api/v1/fleet/hosts/{host_id}/hello",
+    "/api/v1/fleet/hosts/{host_id}/sessions/{session_id}/records",
+}
+"""Pages, which programs have no use for, and what only hosts of a fleet send."""
 
 
 def public(kind: type) -> set[str]:
@@ -70,6 +77,7 @@ async def use_everything(client: AsyncClient, log: SessionLog) -> None:
     assert (await client.stop_session(started.session_id)).stopped
     assert (await client.questions(log.session_id)).questions == []
     assert (await client.actions(log.session_id)).total == 0
+    assert (await client.hosts()).hosts == []
     with pytest.raises(RefusedError, match="acting_off"):
         await client.interrupt(log.session_id)
     begun = await client.start_check("/no/such/wrapper", scenarios=["exit-*"])
@@ -105,7 +113,7 @@ async def _routes(live: Live, log: SessionLog, monkeypatch: pytest.MonkeyPatch) 
         routes = {
             (method.upper(), path)
             for path, methods in described.items()
-            if path not in FOR_PEOPLE
+            if path not in FOR_OTHERS
             for method in methods
         }
         request = type(client._transport.session)._request
