@@ -22,6 +22,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -286,17 +288,10 @@ class _Peak:
 
 def _pss(supervisor: int) -> float:
     """Return the memory of supervisor and relay process in MB: shared pages count by their share."""
-    children = Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split()
-    relays = [
-        pid
-        for pid in children
-        if Path(f"/proc/{pid}/cmdline").read_bytes().startswith(sys.executable.encode())
-    ]
-    kilobytes = 0
-    for pid in [str(supervisor), *relays]:
-        rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
-        kilobytes += next(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:"))
-    return kilobytes / 1000
+    wrapper = psutil.Process(supervisor)
+    relays = [child for child in wrapper.children() if child.exe() == wrapper.exe()]
+    assert relays, "the relay process is not to be found: half of the memory would be told"
+    return sum(process.memory_full_info().pss for process in (wrapper, *relays)) / 1e6
 
 
 def _ratios(one: Sequence[float], other: Sequence[float]) -> list[float]:
