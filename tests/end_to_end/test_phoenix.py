@@ -1,6 +1,6 @@
 """A real receiver of OpenTelemetry, Arize Phoenix, shows what it is sent. Skipped where it is not installed.
 
-python -m venv /tmp/phoenix && /tmp/phoenix/bin/pip install arize-phoenix
+python -m venv /tmp/phoenix && /tmp/phoenix/bin/pip install arize-phoenix   # .ci/run does
 CLAUDE_PROXY_TEST_PHOENIX=/tmp/phoenix/bin/phoenix pytest tests/end_to_end/test_phoenix.py
 """
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
 PHOENIX = os.environ.get("CLAUDE_PROXY_TEST_PHOENIX") or shutil.which("phoenix")
 
 
@@ -50,9 +51,11 @@ def phoenix(tmp_path: Path) -> Iterator[str]:
     environment = os.environ | {f"PHOENIX_{name}": value for name, value in variables.items()}
     with subprocess.Popen([PHOENIX, "serve"], env=environment, stdout=subprocess.DEVNULL) as process:
         url = f"http://127.0.0.1:{ports[0]}"
-        until(lambda: asked(f"{url}/v1/projects"), 120)
-        yield url
-        process.terminate()
+        try:
+            until(lambda: asked(f"{url}/v1/projects"), 300)
+            yield url
+        finally:
+            process.terminate()
 
 
 def test_phoenix_shows_a_session(phoenix: str, tmp_path: Path) -> None:
