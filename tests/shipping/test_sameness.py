@@ -1,22 +1,47 @@
 """Two servers of a centre, and the hosts' own servers, give the same answers."""
 
+import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+import itertools
+import json
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.recorded import NAMES, START_US, LogMaker, scenario
+from tests.recorded import INTERACTIVE, NAMES, START_US, LogMaker, scenario
 from tests.server.conftest import Rig, serving
 from tests.shipping.hosts import Host, address
 
 pytestmark = pytest.mark.anyio
 
-_OF_HOSTS = ("host", "team", "reachable", "heard_at", "log", "read_share")
-"""What only a centre says of a session, and what only the machine itself does."""
-_OF_SESSIONS = ("", "/analysis", "/drift", "/conversation?limit=1000", "/records?limit=1000", "/records/1")
+_OF_ONE_PLACE = (
+    *("host", "team", "reachable", "heard_at"),  # what only a centre says of a session
+    *("log", "read_share", "catching_up"),  # what only the machine itself does
+    *("after", "uptime_seconds", "serve_command"),  # of one server
+    *("generated_at", "start_time", "end_time"),  # of the time at which it was asked
+)
+_APART_US = 7_301
+"""Between the starts of sessions: no two events have one timestamp, for whose order each place has its own rule."""
+_OF_SESSIONS = (
+    "sessions/{}",
+    "sessions/{}/actions",
+    "sessions/{}/analysis",
+    "sessions/{}/approvals",
+    "sessions/{}/conversation?limit=1000",
+    "sessions/{}/drift",
+    "sessions/{}/questions",
+    "sessions/{}/records?limit=1000",
+    "sessions/{}/records?limit=5&offset=3&stream=stdout",
+    "sessions/{}/records/1",
+    "events?session_id={}&limit=10000",
+    "events?session_id={}&limit=3&offset=4&order=asc",
+)
+_OF_SESSIONS_AS_BYTES = ("sessions/{}/log", "sessions/{}/page")
 _OF_ALL = (
+    "status",
+    "overview",
     "sessions?limit=10000",
     "sessions?outcome=ok,failed",
     "events?limit=10000&order=asc",
@@ -24,13 +49,15 @@ _OF_ALL = (
     "events?limit=50&offset=70",
     "events?limit=1000&event_types=tool_started,turn_completed",
     "metrics",
+    "metrics?start_time=2026-01-02T03:04:05Z&end_time=2026-01-02T03:04:05.050Z",
+    "search?text=hello&limit=100",
 )
 
 
 def _common(value: Any) -> Any:
-    """Return an answer without what is of one place alone: epochs of cursors too."""
+    """Return an answer without what is of one place alone."""
     if isinstance(value, dict):
-        return {key: _common(one) for key, one in value.items() if key not in (*_OF_HOSTS, "after")}
+        return {key: _common(one) for key, one in value.items() if key not in _OF_ONE_PLACE}
     if isinstance(value, list):
         return [_common(one) for one in value]
     return value
@@ -49,35 +76,54 @@ async def _servers(url: str, *folders: Path) -> AsyncIterator[list[Rig]]:
         yield rigs
 
 
+async def _asked(rig: Rig, path: str) -> Any:
+    return _common(await rig.get(f"/api/v1/monitoring/{path}"))
+
+
+async def _bytes(rig: Rig, path: str) -> bytes:
+    response = await rig.client.get(f"/api/v1/monitoring/{path}")
+    assert response.status == 200, path
+    return await response.read()
+
+
+def _recorded(hosts: Sequence[Host], everything: Host) -> dict[str, Host]:
+    """Record every scenario, and an interactive session, on hosts in turn; return which has which."""
+    logs = {
+        f"session{number:03}": scenario(name, LogMaker(f"session{number:03}", START_US + number * _APART_US))
+        for number, name in enumerate(NAMES)
+    }
+    interactive = INTERACTIVE.read_bytes()
+    logs[json.loads(interactive.split(b"\n")[0])["session_id"]] = interactive
+    owners = dict(zip(logs, itertools.cycle(hosts), strict=False))
+    for session_id, text in logs.items():
+        for host in (owners[session_id], everything):
+            host.log(session_id).write_bytes(text)
+    return owners
+
+
 async def test_every_answer_is_the_same(url: str, tmp_path: Path) -> None:
     """Of every recorded scenario, whoever is asked: the machine itself, or any server of the centre."""
-    hosts = [Host(tmp_path / "laptop"), Host(tmp_path / "runner")]
+    hosts = [Host(tmp_path / name) for name in ("laptop", "runner", "pod")]
     everything = Host(tmp_path / "everything")
-    logs = {}
-    for number, name in enumerate(NAMES):
-        session_id = f"session{number:03}"
-        maker = LogMaker(session_id, START_US + number * 7_300)
-        logs[session_id] = hosts[number % 2], scenario(name, maker)
-        for host in (hosts[number % 2], everything):
-            host.log(session_id).write_bytes(logs[session_id][1])
+    owners = _recorded(hosts, everything)
     async with _servers(url, everything.data_dir, *(host.data_dir for host in hosts)) as rigs:
         first, second, whole, *own = rigs
         for number, host in enumerate(hosts):
-            assert await host.ship(address(rigs[number]))
-        await whole.shared.catch_up()
+            assert await host.ship(address(rigs[number % 2]))
+        for rig in (whole, *own):
+            await rig.shared.catch_up()
         for path in _OF_ALL:
-            place = f"/api/v1/monitoring/{path}"
-            expected = _common(await whole.get(place))
-            assert _common(await first.get(place)) == expected, path
-            assert _common(await second.get(place)) == expected, path
-        for session_id, (host, text) in logs.items():
+            expected = await _asked(whole, path)
+            assert await _asked(first, path) == expected, path
+            assert await _asked(second, path) == expected, path
+        for session_id, host in owners.items():
             mine = own[hosts.index(host)]
-            for what in _OF_SESSIONS:
-                place = f"/api/v1/monitoring/sessions/{session_id}{what}"
-                expected = _common(await mine.get(place))
-                assert _common(await first.get(place)) == expected, place
-            place = f"/api/v1/monitoring/sessions/{session_id}/log"
-            assert await (await second.client.get(place)).read() == text
-            place = f"/api/v1/monitoring/sessions/{session_id}/page"
-            pages = [await (await rig.client.get(place)).read() for rig in (first, mine)]
-            assert pages[0] == pages[1]
+            for pattern in _OF_SESSIONS:
+                path = pattern.format(session_id)
+                answers = await asyncio.gather(*(_asked(rig, path) for rig in (mine, first, second)))
+                assert answers[1:] == [answers[0]] * 2, path
+            for pattern in _OF_SESSIONS_AS_BYTES:
+                path = pattern.format(session_id)
+                texts = await asyncio.gather(*(_bytes(rig, path) for rig in (mine, first, second)))
+                assert texts[1:] == [texts[0]] * 2, path
+            assert await _bytes(first, f"sessions/{session_id}/log") == host.log(session_id).read_bytes()
