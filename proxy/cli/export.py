@@ -1,11 +1,13 @@
-"""``claude-proxy export``: give a recorded session to another program, as OpenTelemetry has it."""
+"""``claude-proxy export``: give recorded sessions to another program, as OpenTelemetry traces or as logs."""
 
 from __future__ import annotations
 
 import sys
 from typing import TYPE_CHECKING
 
+from proxy.cli.arguments import examples
 from proxy.cli.errors import UsageError, complain
+from proxy.cli.selection import past_time
 from proxy.cli.terminal import read_visibly
 from proxy.escaping import escape_controls
 from proxy.events import Interpreter, Session
@@ -34,12 +36,35 @@ def export_options(parser: argparse.ArgumentParser) -> None:
     """Say what the subcommand takes."""
     parser.description = (
         "Send the traces of a session to a place that takes OTLP over HTTP: one for each turn. Sent again, they are "
-        "the same spans. It needs the libraries of OpenTelemetry: pip install 'claude-proxy[otlp]'."
+        "the same spans. It needs the libraries of OpenTelemetry: pip install 'claude-proxy[otlp]'.\n\n"
+        "Or write logs to a folder, byte for byte; with the configuration of a centre, those that its hosts have sent. "
+        "A file that is there already is not replaced."
+    )
+    parser.epilog = examples(
+        "export latest --otlp http://127.0.0.1:4318",
+        "--config centre.yaml export --since 2026-11-01 --to logs",
     )
     parser.add_argument(
-        "session", metavar="SESSION", help="an id, the beginning of one, `latest`, or the path of a log"
+        "session",
+        metavar="SESSION",
+        nargs="?",
+        help="an id, the beginning of one, `latest`, or the path of a log; of a centre, a whole id",
     )
-    parser.add_argument("--otlp", metavar="URL", required=True, help="where to, without /v1/traces")
+    where = parser.add_mutually_exclusive_group(required=True)
+    where.add_argument("--otlp", metavar="URL", help="where to, without /v1/traces")
+    where.add_argument("--to", metavar="DIR", help="write DIR/SESSION.jsonl, to the last whole line")
+    parser.add_argument(
+        "--since",
+        metavar="TIME",
+        type=past_time,
+        help="with --to: all that began later: 2h, 3d, a date, or a time as in records (UTC)",
+    )
+    parser.add_argument(
+        "--redact",
+        dest="mode",
+        choices=("on", "strict", "off"),
+        help="with --to: leave credentials out, as `redact` does (default: off)",
+    )
     parser.add_argument(
         "--header",
         metavar="NAME=VALUE",
@@ -53,6 +78,12 @@ def export_options(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Send a session and return the exit status."""
+    if arguments.to is not None:
+        from proxy.cli.export_logs import export_logs  # noqa: PLC0415 - each path imports no more than it needs
+
+        return export_logs(arguments)
+    if arguments.session is None or arguments.since is not None or arguments.mode is not None:
+        raise UsageError("--otlp takes one SESSION; --since and --redact go with --to")
     if not arguments.otlp.startswith(("http://", "https://")):
         raise UsageError(f"--otlp is {arguments.otlp!r}; it takes a URL with http:// or https://")
     headers = _headers(arguments.header)

@@ -5,7 +5,8 @@ import contextlib
 import hashlib
 import os
 import sys
-from typing import BinaryIO
+from collections.abc import Callable, Iterable
+from typing import BinaryIO, NamedTuple
 
 from proxy.cli.errors import UsageError, complain
 from proxy.cli.terminal import progress
@@ -16,6 +17,16 @@ from proxy.sessions import catalogue
 from proxy.sessions.sealing import add_seal, is_sealed
 from proxy.upkeep.seals import sealed_sessions
 from proxy.upkeep.verification import first_session_id
+
+
+class Copied(NamedTuple):
+    """A copy of a log."""
+
+    replaced: int
+    """Values that were credentials."""
+    bytes: int
+    records: int
+    sha256: str
 
 
 def redact_options(parser: argparse.ArgumentParser) -> None:
@@ -43,34 +54,55 @@ def run(args: argparse.Namespace) -> int:
     found = catalogue.find(args.data_dir, args.session)
     output = args.output or f"{found.session_id}.redacted.jsonl"
     redactor = Redactor(args.redact, patterns=args.patterns, fields=args.fields)
-    replaced = left_out = size = records = 0
-    summed = hashlib.sha256()
     with (
         open(found.path, "rb") as log,
         _opened(output) as copy,
         progress("redacting", found.size) as advance,
     ):
-        for line in log:
-            advance(len(line))
-            try:
-                clean, count = without_credentials(line.removesuffix(b"\n"), redactor)
-            except ValueError:  # torn, or no record: there is no telling what is in it
-                left_out += 1
-                continue
-            clean = unsealed(clean) + b"\n"
-            copy.write(clean)
-            replaced += count
-            summed.update(clean)
-            size, records = size + len(clean), records + 1
-    session_id = first_session_id(found.path) or found.session_id
-    if is_sealed(found.path) or session_id in sealed_sessions(args.data_dir):
-        about = {"session_id": session_id, "copy": "redacted", "bytes": size, "records": records}
-        add_seal(args.data_dir, {**about, "sha256": summed.hexdigest()})
+        copied = write_copy(log, copy, redactor, advance)
+    seal_copy(args.data_dir, found, copied)
+    if output != "-":
+        sys.stderr.write(f"{output}: {quantity(copied.replaced, 'value')} replaced\n")
+    return 0
+
+
+def write_copy(
+    log: Iterable[bytes], copy: BinaryIO, redactor: Redactor, advance: Callable[[int], None] = lambda _: None
+) -> Copied:
+    """Write the records of a log, given by its lines, without credentials; say how many lines are left out.
+
+    ``advance`` is told the size of each line that was read.
+    """
+    replaced = left_out = size = records = 0
+    summed = hashlib.sha256()
+    for line in log:
+        advance(len(line))
+        try:
+            clean, count = without_credentials(line.removesuffix(b"\n"), redactor)
+        except ValueError:  # torn, or no record: there is no telling what is in it
+            left_out += 1
+            continue
+        clean = unsealed(clean) + b"\n"
+        copy.write(clean)
+        replaced += count
+        summed.update(clean)
+        size, records = size + len(clean), records + 1
     if left_out:
         complain(f"{quantity(left_out, 'line')} that are no records were left out", 0, sys.stderr)
-    if output != "-":
-        sys.stderr.write(f"{output}: {quantity(replaced, 'value')} replaced\n")
-    return 0
+    return Copied(replaced, size, records, summed.hexdigest())
+
+
+def seal_copy(data_dir: str, info: catalogue.SessionInfo, copied: Copied) -> None:
+    """Add the copy of a sealed log to ``seals.jsonl``, so that it can be verified too."""
+    session_id = first_session_id(info.path) or info.session_id
+    if is_sealed(info.path) or session_id in sealed_sessions(data_dir):
+        about = {
+            "session_id": session_id,
+            "copy": "redacted",
+            "bytes": copied.bytes,
+            "records": copied.records,
+        }
+        add_seal(data_dir, {**about, "sha256": copied.sha256})
 
 
 def _opened(path: str) -> contextlib.AbstractContextManager[BinaryIO]:

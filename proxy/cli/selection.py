@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from proxy.sessions.catalogue import SessionInfo
 
-__all__ = ["Selection", "add_options", "selection_from"]
+__all__ = ["Selection", "add_options", "past_time", "selection_from"]
 
 STATES = (*get_args(State), "running", "over")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
@@ -83,7 +83,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--since",
         metavar="TIME",
-        type=_since,
+        type=past_time,
         help="only those that began later: 2h, 3d, a date, or a time as in records (UTC)",
     )
     parser.add_argument(
@@ -118,7 +118,7 @@ def _some_of(known: Iterable[str]) -> Callable[[str], frozenset[str]]:
     return read
 
 
-def _since(text: str) -> int:
+def past_time(text: str) -> int:
     """Return a time in microseconds since 1970: so long ago, or a date or time, for argparse."""
     now = datetime.now(UTC)
     if match := re.fullmatch(r"(\d{1,6})\s*([smhdw])", text):

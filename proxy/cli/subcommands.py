@@ -37,7 +37,7 @@ GROUPS = {
         "verify": ("seal", "whether sealed logs are what was written, and what they lack"),
         "seal": ("seal", "sign what a session's log is"),
         "redact": ("redact", "write a copy of a session's log without credentials"),
-        "export": ("export", "send a session's traces to OpenTelemetry"),
+        "export": ("export", "send a session's traces to OpenTelemetry, or write logs to a folder"),
         "prune": ("upkeep", "remove sessions that have expired"),
         "backup": ("upkeep", "make a verified copy of all sessions"),
         "restore": ("upkeep", "unpack a backup into an empty data directory"),

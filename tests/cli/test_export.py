@@ -71,3 +71,61 @@ def test_what_is_wrong_is_said(data_dir: Path, monkeypatch: pytest.MonkeyPatch) 
     ran = claude_proxy("--data-dir", str(data_dir), "export", "s", "--otlp", "http://127.0.0.1:1")
     assert ran.status == 2
     assert "pip install 'claude-proxy[otlp]'" in ran.stderr
+
+
+def test_logs_are_written_byte_for_byte(data_dir: Path, tmp_path: Path) -> None:
+    """One by its id, or all since a time; half a line at the end is left out, and what is there is not replaced."""
+    log = data_dir / "sessions" / "s.jsonl"
+    text = log.read_bytes()
+    log.write_bytes(text + b'{"half')
+    words = ["--data-dir", str(data_dir), "export"]
+    for _ in range(2):  # again, it is there already
+        ran = claude_proxy(*words, "latest", "--to", str(tmp_path / "one"))
+        assert (ran.status, ran.stderr) == (0, "")
+        assert "1 session" in ran.stdout
+        assert [path.name for path in (tmp_path / "one").iterdir()] == ["s.jsonl"]
+        assert (tmp_path / "one" / "s.jsonl").read_bytes() == text
+    log.write_bytes(text + b"{}\n")
+    ran = claude_proxy(*words, "s", "--to", str(tmp_path / "one"))
+    assert ran.status == 1
+    assert "is there already" in ran.stderr
+    assert (tmp_path / "one" / "s.jsonl").read_bytes() == text
+    ran = claude_proxy(*words, "--since", "2001-01-01", "--to", str(tmp_path / "all"))
+    assert (ran.status, (tmp_path / "all" / "s.jsonl").read_bytes()) == (0, text + b"{}\n")
+    assert "0 sessions" in claude_proxy(*words, "--since", "1s", "--to", str(tmp_path / "none")).stdout
+
+
+def test_a_folder_that_is_a_data_directory_is_safe(data_dir: Path) -> None:
+    """Written to where the log itself is, it is the same file, and stays so."""
+    log = data_dir / "sessions" / "s.jsonl"
+    before = log.stat().st_ino
+    ran = claude_proxy("--data-dir", str(data_dir), "export", "s", "--to", str(log.parent))
+    assert (ran.status, log.stat().st_ino) == (0, before)
+
+
+def test_logs_are_written_without_credentials(data_dir: Path, tmp_path: Path) -> None:
+    """`--redact`, before or behind the subcommand, leaves out what `redact` does; the log itself stays as it is."""
+    key = "sk-ant-api03-" + "a1B2" * 12
+    log = data_dir / "sessions" / "s.jsonl"
+    log.write_bytes(log.read_bytes().replace(b'"result":"', f'"result":"{key} '.encode()))
+    assert key.encode() in log.read_bytes()
+    for number, words in enumerate(
+        (
+            ["export", "--redact", "on"],
+            ["--redact", "on", "export"],
+            ["export"],
+            ["export", "--redact", "off"],
+        )
+    ):
+        folder = tmp_path / f"out{number}"
+        ran = claude_proxy("--data-dir", str(data_dir), *words, "s", "--to", str(folder))
+        assert ran.status == 0
+        assert (key.encode() in (folder / "s.jsonl").read_bytes()) is (number > 1)
+
+
+def test_what_goes_with_a_folder(data_dir: Path) -> None:
+    """One session or a time goes with a folder; a time does not go with traces."""
+    for given in (["--to", "x"], ["s", "--since", "1d", "--to", "x"], ["--otlp", "http://x"]):
+        assert claude_proxy("--data-dir", str(data_dir), "export", *given).status == 2
+    ran = claude_proxy("--data-dir", str(data_dir), "export", "s", "--otlp", "http://x", "--redact", "on")
+    assert "go with --to" in ran.stderr

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from proxy.cli import overview
-from proxy.cli.selection import _since
+from proxy.cli.selection import past_time
 from proxy.sessions.catalogue import inspect
 from tests.command_line import claude_proxy
 from tests.recorded import LogMaker
@@ -104,9 +104,9 @@ def test_since(data_dir: Path) -> None:
 def test_times_that_people_write() -> None:
     """So long ago, a date, a time with a zone, or without one in UTC, as records have it."""
     now = datetime.now(UTC).timestamp() * 1_000_000
-    assert abs(_since("2h") - (now - 7_200_000_000)) < 60_000_000
-    assert _since("1970-01-02") == 86_400_000_000
-    assert _since("1970-01-01T01:00") == _since("1970-01-01T02:00+01:00") == 3_600_000_000
+    assert abs(past_time("2h") - (now - 7_200_000_000)) < 60_000_000
+    assert past_time("1970-01-02") == 86_400_000_000
+    assert past_time("1970-01-01T01:00") == past_time("1970-01-01T02:00+01:00") == 3_600_000_000
     for wrong in ("", "2", "yesterday", "2y", "-1h"):
         with pytest.raises(argparse.ArgumentTypeError, match="it takes a time such as"):
-            _since(wrong)
+            past_time(wrong)

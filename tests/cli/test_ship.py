@@ -117,3 +117,26 @@ def test_all_is_acknowledged_and_told(data_dir: Path, centre: tuple[Program, str
     assert status["last_answer"] is not None
     assert "acknowledged" in run(data_dir, "status", to=to).stdout
     assert run(data_dir, "--dry-run", to=to).stdout == ""
+
+
+def test_what_is_at_the_centre_is_written_as_it_was(
+    data_dir: Path, tmp_path: Path, centre: tuple[Program, str]
+) -> None:
+    """`export --to` with the centre's configuration gives the hosts' logs back, byte for byte."""
+    _, to = centre
+    assert run(data_dir, "--once", "--wait", "60", to=to).returncode == 0
+    config = tmp_path / "centre" / "settings.yaml"
+    command = [sys.executable, "-m", "proxy", "--config", str(config), "export"]
+    for number, words in enumerate((["a"], ["--since", "2001-01-01"])):
+        folder = tmp_path / f"out{number}"
+        subprocess.run([*command, *words, "--to", str(folder)], check=True, timeout=120)
+        assert (folder / "a.jsonl").read_bytes() == (data_dir / "sessions" / "a.jsonl").read_bytes()
+    ran = subprocess.run(
+        [*command, "b", "--to", str(tmp_path / "out")],
+        check=False,
+        timeout=120,
+        capture_output=True,
+        text=True,
+    )
+    assert ran.returncode == 2
+    assert "the centre has no session 'b'" in ran.stderr

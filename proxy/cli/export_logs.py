@@ -1,0 +1,127 @@
+"""``claude-proxy export --to``: write the logs of sessions to a folder, from this machine or from a centre."""
+
+from __future__ import annotations
+
+import contextlib
+import filecmp
+import io
+import os
+import sys
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
+
+from proxy.cli.errors import UsageError, complain
+from proxy.cli.redact import seal_copy, write_copy
+from proxy.cli.terminal import progress
+from proxy.cli.upkeep import settings_of, size
+from proxy.escaping import escape_controls
+from proxy.events.formatting import error_message, quantity
+from proxy.events.timestamps import parse_timestamp
+from proxy.redaction import Redactor
+from proxy.sessions import catalogue
+from proxy.sessions.identity import LOG_SUFFIX
+from proxy.sessions.private import open_private
+from proxy.store import StoreDamagedError, StoreError
+from proxy.store.pieces import text_of
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Iterator
+
+    from proxy.store import Store
+
+
+class _Log(NamedTuple):
+    """A log that is to be written."""
+
+    session_id: str
+    lines: Callable[[], Iterator[bytes]]
+    """Gives its whole lines, each with its newline. KeyError or FileNotFoundError: it was removed meanwhile."""
+    info: catalogue.SessionInfo | None = None
+    """What is known of one of this machine."""
+
+
+def export_logs(arguments: argparse.Namespace) -> int:
+    """Write logs, byte for byte or without credentials, each to its last whole line; return the exit status."""
+    if (arguments.session is None) == (arguments.since is None):
+        raise UsageError("--to takes a SESSION, or --since TIME for all that began later")
+    try:
+        os.makedirs(arguments.to, 0o700, exist_ok=True)
+        with _chosen(arguments) as logs, progress("writing logs"):
+            written = [_write(arguments, log) for log in logs]
+    except StoreError as error:
+        return complain(f"storage.url: {error}", 1, sys.stderr)
+    except OSError as error:
+        return complain(f"cannot write to {arguments.to}: {error_message(error)}", 1, sys.stderr)
+    there = [count for count in written if count is not None]
+    print(f"{quantity(len(there), 'session')} ({size(sum(there))}) in {escape_controls(arguments.to)}")
+    return 0 if len(there) == len(written) else 1
+
+
+def _write(arguments: argparse.Namespace, log: _Log) -> int | None:
+    """Write a log and return its size in bytes; None when it is not there now, as is said then."""
+    path = os.path.join(arguments.to, log.session_id + LOG_SUFFIX)
+    fresh = f"{path}.partial"
+    try:
+        with open(open_private(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), "wb") as file:
+            mode = arguments.mode or arguments.options.get("redact", "off")
+            if mode == "off":
+                file.writelines(log.lines())
+            else:
+                redactor = Redactor(mode, patterns=arguments.patterns, fields=arguments.fields)
+                copied = write_copy(log.lines(), file, redactor)
+                if log.info is not None:
+                    seal_copy(arguments.data_dir, log.info, copied)
+        if not os.path.lexists(path):
+            os.rename(fresh, path)
+        elif not filecmp.cmp(path, fresh, shallow=False):  # not replaced: it may be a log that is written to
+            complain(f"{path} is there already, with other content; give another DIR", 1, sys.stderr)
+            return None
+        return os.path.getsize(path)
+    except (KeyError, FileNotFoundError):
+        complain(f"{log.session_id} was removed meanwhile", 1, sys.stderr)
+    except StoreDamagedError as error:
+        complain(error, 1, sys.stderr)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(fresh)
+    return None
+
+
+@contextlib.contextmanager
+def _chosen(arguments: argparse.Namespace) -> Iterator[list[_Log]]:
+    """Give the logs that are to be written."""
+    if settings_of(arguments).storage.url is None:
+        yield [_Log(one.session_id, partial(_whole_lines, one.path), one) for one in _recorded(arguments)]
+        return
+    from proxy.cli.store import opened  # noqa: PLC0415 - few commands need it
+
+    with opened(arguments) as store:
+        if arguments.session is None:
+            names = [one.session_id for one in store.all_sessions() if one.started_us >= arguments.since]
+        elif store.session(arguments.session) is not None:
+            names = [arguments.session]
+        else:
+            sentence = f"the centre has no session {arguments.session!r}; give its whole id"
+            raise catalogue.NoSuchSessionError(arguments.session, sentence)
+        yield [_Log(name, partial(_stored_lines, store, name)) for name in names]
+
+
+def _recorded(arguments: argparse.Namespace) -> list[catalogue.SessionInfo]:
+    if arguments.session is not None:
+        return [catalogue.find(arguments.data_dir, arguments.session)]
+    return [
+        one
+        for one in catalogue.list_sessions(arguments.data_dir)
+        if one.started_at is not None and parse_timestamp(one.started_at) >= arguments.since
+    ]
+
+
+def _whole_lines(path: str) -> Iterator[bytes]:
+    with open(path, "rb") as file:
+        yield from (line for line in file if line.endswith(b"\n"))
+
+
+def _stored_lines(store: Store, session_id: str) -> Iterator[bytes]:
+    for text in text_of(store.pieces(session_id)):
+        yield from io.BytesIO(text)  # `splitlines` splits at carriage returns too
