@@ -120,14 +120,19 @@ class Queries:
         """
         return await self._transport.document("/openapi.json", msgspec.json.Decoder(dict[str, Any]).decode)
 
-    async def status(self) -> models.Status:
+    async def status(self, *, host: str | None = None, team: str | None = None) -> models.Status:
         """Return what every running session does.
+
+        Args:
+            host: of a fleet, only those of these hosts: names or ids, separated by commas.
+            team: of a fleet, only those of these teams, separated by commas.
 
         Example:
             for session in (await client.status()).sessions:
                 print(session.session_id, session.state, session.waits_for)
         """
-        return await self._transport.call("GET", "/status", models.Status)
+        query = {"host": host, "team": team}
+        return await self._transport.call("GET", "/status", models.Status, query=query)
 
     async def monitoring_status(self) -> models.MonitoringStatus:
         """Return counts of sessions, events and subscribers, and the server's uptime in seconds.
@@ -138,20 +143,28 @@ class Queries:
         return await self._transport.call("GET", f"{API}/monitoring/status", models.MonitoringStatus)
 
     async def sessions(
-        self, *, limit: int | None = None, offset: int | None = None, outcome: str | None = None
+        self,
+        *,
+        limit: int | None = None,
+        offset: int | None = None,
+        outcome: str | None = None,
+        host: str | None = None,
+        team: str | None = None,
     ) -> models.SessionPage:
         """Return a page of sessions, live and past, newest first.
 
         Args:
-            limit: how many at most; the server's default is 100.
+            limit: how many at most; the server's default is 1000.
             offset: how many of the newest to leave out.
             outcome: only sessions that are over and of these outcomes, separated by commas: `failed,crashed`.
+            host: of a fleet, only those of these hosts: names or ids, separated by commas.
+            team: of a fleet, only those of these teams, separated by commas.
 
         Example:
             page = await client.sessions(limit=10)
             print(page.total, [session.cost for session in page.sessions])
         """
-        query = {"limit": limit, "offset": offset, "outcome": outcome}
+        query = {"limit": limit, "offset": offset, "outcome": outcome, "host": host, "team": team}
         return await self._transport.call("GET", SESSIONS, models.SessionPage, query=query)
 
     async def session(self, session_id: str) -> models.Session:

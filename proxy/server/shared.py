@@ -27,6 +27,7 @@ from proxy.sessions.catalogue import is_session_id
 from proxy.sessions.identity import log_path
 from proxy.sessions.process import is_stopped
 from proxy.store import Store
+from proxy.store.model import EVERY_SESSION, SessionFilter
 
 if TYPE_CHECKING:
     from proxy.shipping.background import Shipping
@@ -100,9 +101,9 @@ class Shared:
         """Wait, but not for ever, until what is in the logs now, or in one, is in the index."""
         await asyncio.to_thread(self.store.catch_up, _CATCH_UP_S, session_id)
 
-    def running(self) -> list[Session]:
+    def running(self, which: SessionFilter = EVERY_SESSION) -> list[Session]:
         """Return the sessions that go on: not those of which the index merely has not read the end yet."""
-        live = self.store.sessions(live_only=True)
+        live = self.store.sessions(live_only=True, which=which)
         if self.fleet is not None:  # what its host does not hold any more is over
             return live
         return [one for one in live if not one.over and self.store.is_written(one.session_id)]

@@ -5,12 +5,14 @@ Timestamps are microseconds since 1970.
 
 import re
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Self
 
 from proxy.events import Session
 
 __all__ = [
+    "EVERY_SESSION",
     "Arrival",
     "Arrivals",
     "Cursor",
@@ -19,6 +21,7 @@ __all__ = [
     "Health",
     "Page",
     "RawEvent",
+    "SessionFilter",
     "Totals",
     "Watched",
 ]
@@ -49,6 +52,19 @@ class EventQuery:
     limit: int = 100
     offset: int | None = None
     order: Literal["asc", "desc"] | None = None
+
+
+class SessionFilter(NamedTuple):
+    """Which sessions are wanted, each by one of some values; none of them: whatever it is."""
+
+    outcomes: Collection[str] = ()
+    """Of sessions that are over."""
+    hosts: Collection[str] = ()
+    """Names or ids. Where there is no fleet, no session has a host, or a team."""
+    teams: Collection[str] = ()
+
+
+EVERY_SESSION = SessionFilter()
 
 
 class Cursor(NamedTuple):

@@ -10,6 +10,7 @@ from typing import Protocol
 from proxy.events import Session
 from proxy.sessions.drift import Sightings
 from proxy.store.model import (
+    EVERY_SESSION,
     Arrival,
     Arrivals,
     Cursor,
@@ -17,6 +18,7 @@ from proxy.store.model import (
     EventQuery,
     Health,
     Page,
+    SessionFilter,
     Totals,
     Watched,
 )
@@ -103,12 +105,12 @@ class Store(Protocol):
         self,
         *,
         live_only: bool = False,
-        outcomes: Collection[str] = (),
+        which: SessionFilter = EVERY_SESSION,
         limit: int = 1000,
         offset: int = 0,
         begin: tuple[int, str] | None = None,
     ) -> list[Session]:
-        """Return sessions, newest first: those that are live, those that are over and of some outcomes, or all.
+        """Return the sessions that are wanted, newest first; with ``live_only`` those of them that are not over.
 
         ``begin``: from the session on that started then (`Session.started_us`) and has that id, or where it would be.
         """
@@ -116,8 +118,8 @@ class Store(Protocol):
     def all_sessions(self) -> Generator[Session]:
         """Yield every session, newest first."""
 
-    def count_sessions(self, outcomes: Collection[str] = ()) -> int:
-        """Return how many sessions there are, or how many of some outcomes."""
+    def count_sessions(self, which: SessionFilter = EVERY_SESSION) -> int:
+        """Return how many sessions there are of those that are wanted."""
 
     def count_events(self) -> int:
         """Return how many events there are."""

@@ -9,6 +9,7 @@ __all__ = [
     "CONVERSATION",
     "ID",
     "MAX_TEXT",
+    "ORIGIN",
     "PAGE",
     "PERIOD",
     "PLACE_OR_NONE",
@@ -22,11 +23,16 @@ __all__ = [
     "some_of",
 ]
 
+_NAMES: dict[str, object] = {"type": "array", "items": {"type": "string"}}
 SESSION = Parameter("session_id", "Only this session.", {"type": "string"})
 TYPES = Parameter(
     "event_types",
     "Only these, separated by commas.",
     {"type": "array", "items": {"type": "string", "pattern": r"^\s*[A-Za-z0-9_.-]{0,128}\s*$"}},
+)
+ORIGIN = (
+    Parameter("host", "Of a fleet: only those of these hosts, names or ids separated by commas.", _NAMES),
+    Parameter("team", "Of a fleet: only those of these teams, separated by commas.", _NAMES),
 )
 ID = Parameter("session_id", "A session.", {"type": "string"}, "path")
 RUN = Parameter("run_id", "A check.", {"type": "string"}, "path")

@@ -15,6 +15,7 @@ from proxy.events.outcome import OUTCOMES
 from proxy.server.base.answers import NotFoundError, answer
 from proxy.server.routes.requests import FARTHEST, whole, words
 from proxy.server.shared import Shared, now_us, of
+from proxy.store.model import SessionFilter
 
 __all__ = ["monitoring_status", "session", "sessions", "status"]
 
@@ -24,8 +25,9 @@ _MOST_SESSIONS = 10_000
 async def status(request: web.Request) -> web.Response:
     """Say what every running session does, since when, and what it waits for."""
     shared = of(request)
+    which = _wanted(request)
     await shared.ready()
-    live = await asyncio.to_thread(_described, shared, shared.running)
+    live = await asyncio.to_thread(_described, shared, partial(shared.running, which))
     return answer(Status(active_sessions=len(live), sessions=live))
 
 
@@ -33,11 +35,11 @@ async def sessions(request: web.Request) -> web.Response:
     """List sessions, live and past, newest first."""
     shared = of(request)
     limit, offset = whole(request, "limit", 1000, 1, _MOST_SESSIONS), whole(request, "offset", 0, 0, FARTHEST)
-    outcomes = words(request, "outcome", OUTCOMES)
+    which = _wanted(request)
     await shared.ready()
-    find = partial(shared.store.sessions, outcomes=outcomes, limit=limit or 0, offset=offset or 0)
+    find = partial(shared.store.sessions, which=which, limit=limit or 0, offset=offset or 0)
     found = await asyncio.to_thread(_described, shared, find)
-    total = await asyncio.to_thread(shared.store.count_sessions, outcomes)
+    total = await asyncio.to_thread(shared.store.count_sessions, which)
     return answer(SessionPage(sessions=found, total=total))
 
 
@@ -67,6 +69,11 @@ async def monitoring_status(request: web.Request) -> web.Response:
             serve_command=_serve_command(request, shared.data_dir),
         )
     )
+
+
+def _wanted(request: web.Request) -> SessionFilter:
+    """Return which sessions the query asks for."""
+    return SessionFilter(words(request, "outcome", OUTCOMES), words(request, "host"), words(request, "team"))
 
 
 def _serve_command(request: web.Request, data_dir: str) -> str:

@@ -36,6 +36,7 @@ from proxy.server.routes.parameters import (
     CONVERSATION,
     ID,
     MAX_TEXT,
+    ORIGIN,
     PAGE,
     PERIOD,
     PLACE_OR_NONE,
@@ -93,7 +94,7 @@ ROUTES = (
         failures=(503,),
     ),
     Route("GET", "/metrics", metrics.metrics, "Figures for Prometheus", media_type="text/plain"),
-    Route("GET", "/status", overview.status, "What every running session does", answer=Status),
+    Route("GET", "/status", overview.status, "What every running session does", ORIGIN, answer=Status),
     Route(
         "GET",
         "/events",
@@ -161,6 +162,7 @@ ROUTES = (
         (
             *paging("Sessions", 10_000, default=1000),
             Parameter("outcome", "Only these, separated by commas: all are over.", some_of(tuple(OUTCOMES))),
+            *ORIGIN,
         ),
         answer=SessionPage,
         failures=(422,),

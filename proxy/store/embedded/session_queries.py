@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from proxy.events import Session
 from proxy.store.embedded.database import TABLES
 from proxy.store.embedded.rows import read_meta, read_newest, read_sessions
-from proxy.store.model import Totals, Watched
+from proxy.store.model import EVERY_SESSION, SessionFilter, Totals, Watched
 from proxy.store.totals import decode_totals
 
 __all__ = [
@@ -25,17 +25,19 @@ def sessions(
     connection: sqlite3.Connection,
     *,
     live_only: bool = False,
-    outcomes: Collection[str] = (),
+    which: SessionFilter = EVERY_SESSION,
     limit: int = -1,
     offset: int = 0,
     begin: tuple[int, str] | None = None,
 ) -> Iterator[Session]:
-    """Yield sessions, newest first: those that are live, those of some outcomes, or all."""
+    """Yield the sessions that are wanted, newest first."""
+    if which.hosts or which.teams:
+        return
     where = "INDEXED BY live WHERE over = 0 AND" if live_only else "WHERE"
-    where += f" outcome IN ({_marks(outcomes)}) AND" if outcomes else ""
+    where += f" outcome IN ({_marks(which.outcomes)}) AND" if which.outcomes else ""
     where += " (started, session_id) <= (?, ?) AND" if begin else ""
     query = f"{where} state != x'' ORDER BY started DESC, session_id DESC LIMIT ? OFFSET ?"
-    for row in read_sessions(connection, query, (*outcomes, *(begin or ()), limit, offset)):
+    for row in read_sessions(connection, query, (*which.outcomes, *(begin or ()), limit, offset)):
         if (session := row.session()) is not None:
             yield session
 
@@ -70,10 +72,13 @@ def count_events(connection: sqlite3.Connection) -> int:
     return int(connection.execute(counted).fetchone()[0])
 
 
-def count_sessions(connection: sqlite3.Connection, outcomes: Collection[str] = ()) -> int:
-    """Return how many sessions there are, or how many of some outcomes."""
-    where = f" WHERE outcome IN ({_marks(outcomes)})" if outcomes else ""
-    return int(connection.execute(f"SELECT count(*) FROM sessions{where}", tuple(outcomes)).fetchone()[0])
+def count_sessions(connection: sqlite3.Connection, which: SessionFilter = EVERY_SESSION) -> int:
+    """Return how many sessions there are of those that are wanted."""
+    if which.hosts or which.teams:
+        return 0
+    where = f" WHERE outcome IN ({_marks(which.outcomes)})" if which.outcomes else ""
+    query = f"SELECT count(*) FROM sessions{where}"
+    return int(connection.execute(query, tuple(which.outcomes)).fetchone()[0])
 
 
 def behind(connection: sqlite3.Connection) -> list[tuple[str, int]]:

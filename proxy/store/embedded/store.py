@@ -18,6 +18,7 @@ from proxy.store.embedded.log_pieces import LogPieces
 from proxy.store.embedded.readers import Readers
 from proxy.store.embedded.rows import read_drift, read_sessions
 from proxy.store.model import (
+    EVERY_SESSION,
     Arrivals,
     Cursor,
     EventBatch,
@@ -25,6 +26,7 @@ from proxy.store.model import (
     Health,
     Page,
     RawEvent,
+    SessionFilter,
     Totals,
     Watched,
 )
@@ -160,7 +162,7 @@ class EmbeddedStore:
         self,
         *,
         live_only: bool = False,
-        outcomes: Collection[str] = (),
+        which: SessionFilter = EVERY_SESSION,
         limit: int = 1000,
         offset: int = 0,
         begin: tuple[int, str] | None = None,
@@ -168,7 +170,7 @@ class EmbeddedStore:
         """Return sessions, newest first."""
         with self._readers.reading() as connection:
             found = session_queries.sessions(
-                connection, live_only=live_only, outcomes=outcomes, limit=limit, offset=offset, begin=begin
+                connection, live_only=live_only, which=which, limit=limit, offset=offset, begin=begin
             )
             return list(found)
 
@@ -177,10 +179,10 @@ class EmbeddedStore:
         with self._readers.reading() as connection:
             yield from session_queries.sessions(connection)
 
-    def count_sessions(self, outcomes: Collection[str] = ()) -> int:
-        """Return how many sessions there are, or how many of some outcomes."""
+    def count_sessions(self, which: SessionFilter = EVERY_SESSION) -> int:
+        """Return how many sessions there are of those that are wanted."""
         with self._readers.reading() as connection:
-            return session_queries.count_sessions(connection, outcomes)
+            return session_queries.count_sessions(connection, which)
 
     def count_events(self) -> int:
         """Return how many events there are."""

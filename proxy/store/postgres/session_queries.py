@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator
 
 from proxy.events import Session
-from proxy.store.model import Totals, Watched
+from proxy.store.model import EVERY_SESSION, SessionFilter, Totals, Watched
 from proxy.store.postgres.connections import Connection, execute
 from proxy.store.postgres.event_queries import Teams
 from proxy.store.postgres.tables import read_sessions
@@ -30,13 +30,13 @@ def sessions(
     teams: Teams,
     *,
     live_only: bool = False,
-    outcomes: Collection[str] = (),
+    which: SessionFilter = EVERY_SESSION,
     limit: int | None = None,
     offset: int = 0,
     begin: tuple[int, str] | None = None,
 ) -> Iterator[Session]:
-    """Yield sessions, newest first: those that are live, those of some outcomes, or all."""
-    where, values = _of(teams, outcomes)
+    """Yield the sessions that are wanted, newest first."""
+    where, values = _of(teams, which)
     if live_only:
         where += " AND NOT over"
     if begin:
@@ -87,9 +87,9 @@ def count_events(connection: Connection, teams: Teams) -> int:
     return 0 if row is None else int(row[0])
 
 
-def count_sessions(connection: Connection, teams: Teams, outcomes: Collection[str] = ()) -> int:
-    """Return how many sessions there are, or how many of some outcomes."""
-    where, values = _of(teams, outcomes)
+def count_sessions(connection: Connection, teams: Teams, which: SessionFilter = EVERY_SESSION) -> int:
+    """Return how many sessions there are of those that are wanted."""
+    where, values = _of(teams, which)
     row = execute(connection, f"SELECT count(*) FROM sessions WHERE {where}", values).fetchone()
     return 0 if row is None else int(row[0])
 
@@ -100,10 +100,17 @@ def check_tables(connection: Connection) -> None:
         execute(connection, f"SELECT * FROM {table} LIMIT 1").fetchone()
 
 
-def _of(teams: Teams, outcomes: Collection[str] = ()) -> tuple[str, list[object]]:
-    where, values = "true", list[object]()
+def _of(teams: Teams, which: SessionFilter = EVERY_SESSION) -> tuple[str, list[object]]:
+    conditions: list[tuple[str, list[object]]] = []
     if teams is not None:
-        where, values = "team = ANY(%s)", [teams]
-    if outcomes:
-        return f"{where} AND outcome = ANY(%s)", [*values, list(outcomes)]
-    return where, values
+        conditions.append(("team = ANY(%s)", [teams]))
+    if which.outcomes:
+        conditions.append(("outcome = ANY(%s)", [list(which.outcomes)]))
+    if hosts := list(which.hosts):
+        query = "host = ANY(ARRAY(SELECT id FROM hosts WHERE name = ANY(%s) OR host_id = ANY(%s)))"
+        conditions.append((query, [hosts, hosts]))
+    if which.teams:
+        query = "team = ANY(ARRAY(SELECT id FROM teams WHERE name = ANY(%s)))"
+        conditions.append((query, [list(which.teams)]))
+    where = " AND ".join(condition for condition, _ in conditions) or "true"
+    return where, [value for _, values in conditions for value in values]

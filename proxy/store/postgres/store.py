@@ -8,6 +8,7 @@ from proxy.events import Session
 from proxy.sessions.drift import MOST_LISTED, Sightings
 from proxy.store.fleet import Hosted, HostRow, TokenRow
 from proxy.store.model import (
+    EVERY_SESSION,
     Arrivals,
     Cursor,
     EventBatch,
@@ -15,6 +16,7 @@ from proxy.store.model import (
     Health,
     Page,
     RawEvent,
+    SessionFilter,
     Totals,
     Watched,
 )
@@ -176,18 +178,18 @@ class PostgresStore:
         self,
         *,
         live_only: bool = False,
-        outcomes: Collection[str] = (),
+        which: SessionFilter = EVERY_SESSION,
         limit: int = 1000,
         offset: int = 0,
         begin: tuple[int, str] | None = None,
     ) -> list[Session]:
-        """Return sessions, newest first: those that are live, those of some outcomes, or all."""
+        """Return the sessions that are wanted, newest first."""
         with self._reading() as (connection, teams):
             found = session_queries.sessions(
                 connection,
                 teams,
                 live_only=live_only,
-                outcomes=outcomes,
+                which=which,
                 limit=limit,
                 offset=offset,
                 begin=begin,
@@ -199,10 +201,10 @@ class PostgresStore:
         with self._reading() as (connection, teams):
             yield from session_queries.sessions(connection, teams)
 
-    def count_sessions(self, outcomes: Collection[str] = ()) -> int:
-        """Return how many sessions there are, or how many of some outcomes."""
+    def count_sessions(self, which: SessionFilter = EVERY_SESSION) -> int:
+        """Return how many sessions there are of those that are wanted."""
         with self._reading() as (connection, teams):
-            return session_queries.count_sessions(connection, teams, outcomes)
+            return session_queries.count_sessions(connection, teams, which)
 
     def count_events(self) -> int:
         """Return how many events there are."""

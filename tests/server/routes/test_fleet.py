@@ -60,12 +60,14 @@ class Teller:
             "POST", place, json=body, headers=self._headers, status=status, schema=schema
         )
 
-    async def push(self, session_id: str, text: bytes, from_line: int = 0, *, status: int = 200) -> Any:
+    async def push(
+        self, session_id: str, text: bytes, from_line: int = 0, *, status: int = 200, running: bool = False
+    ) -> Any:
         """Push lines, and return the answer."""
         schema = "api/fleet_records_answer" if status == 200 else None
         return await self._centre.ask(
             "POST",
-            f"{self._place}/sessions/{session_id}/records?from_line={from_line}&running=false",
+            f"{self._place}/sessions/{session_id}/records?from_line={from_line}&running={str(running).lower()}",
             data=gzip.compress(text),
             headers={
                 "Content-Type": "application/x-ndjson",
@@ -164,6 +166,9 @@ async def test_a_single_machine_is_no_centre(rig: Rig) -> None:
     assert "no centre" in await Teller(rig).hello(status=404)
     (session,) = (await rig.get("/api/v1/monitoring/sessions?limit=1"))["sessions"]
     assert {"host", "team", "reachable", "heard_at"} & session.keys() == set()
+    for query in ("host=laptop", "team=everybody"):
+        assert (await rig.get(f"/api/v1/monitoring/sessions?{query}"))["total"] == 0
+        assert (await rig.get(f"/status?{query}"))["active_sessions"] == 0
 
 
 async def test_a_centre_records_nothing_itself(centre: Rig) -> None:
@@ -287,6 +292,41 @@ async def test_a_team_hears_nothing_of_another(centre: Rig) -> None:
     assert found["events"] == expected["events"]
     stranger = await centre.client.get("/api/v1/monitoring/stream?session_id=of-blue", headers=headers["red"])
     assert stranger.status == 404
+
+
+async def test_sessions_by_host_and_team(centre: Rig) -> None:
+    """Lists take a host's name or id and a team, several of each; nobody gets another team's by asking for it."""
+    headers = await _two_teams(centre)
+    both = {"of-red", "of-blue"}
+
+    async def found(query: str, team: str | None = None) -> set[str]:
+        asked = headers[team] if team else {}
+        page = await centre.get(f"/api/v1/monitoring/sessions?{query}", headers=asked)
+        assert page["total"] == len(page["sessions"])
+        return {one["session_id"] for one in page["sessions"]}
+
+    assert await found("host=host-red") == {"of-red"}
+    assert await found(f"host={1:032x}") == {"of-blue"}
+    assert await found("host=host-red,host-blue") == await found("team=red,blue") == both
+    assert await found("team=blue") == await found("team=blue&host=host-blue&outcome=ok") == {"of-blue"}
+    assert await found("team=blue&host=host-red") == await found("host=nobody") == set()
+    assert await found("team=red&outcome=crashed") == set()
+    assert await found("team=red", "red") == {"of-red"}
+    assert await found("team=blue", "red") == await found("host=host-blue", "red") == set()
+
+
+async def test_what_runs_by_host(centre: Rig) -> None:
+    """So does the list of what goes on; each session says whose it is, and when that was heard."""
+    for number in range(2):
+        host = Teller(centre, f"{number:032x}")
+        await host.hello(name=f"host{number}")
+        await host.push(f"s{number}", LogMaker(f"s{number}").started(), running=True)
+    assert (await centre.get("/status"))["active_sessions"] == 2
+    (session,) = (await centre.get("/status?host=host1&team=everybody"))["sessions"]
+    assert (session["session_id"], session["host"], session["team"]) == ("s1", "host1", "everybody")
+    assert session["reachable"] is True
+    assert session["heard_at"].endswith("Z")
+    assert (await centre.get("/status?team=other"))["sessions"] == []
 
 
 async def test_a_host_stays_in_its_team(centre: Rig) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from proxy.events import Interpreter, Session
 from proxy.sessions.reader import parse
-from proxy.store.model import EventQuery, Totals
+from proxy.store.model import EventQuery, SessionFilter, Totals
 from proxy.store.totals import totals_of
 from tests.recorded import START_US, LogMaker, scenario
 from tests.store.contract.conftest import SOME, fill
@@ -137,9 +137,11 @@ def test_sessions_by_outcome(engine: Engine) -> None:
     store = engine.store
 
     def of(*outcomes: str) -> list[str]:
-        found = [one.session_id for one in store.sessions(outcomes=outcomes)]
-        assert store.count_sessions(outcomes) == len(found)
-        assert [one.session_id for one in store.sessions(outcomes=outcomes, limit=9, offset=1)] == found[1:]
+        found = [one.session_id for one in store.sessions(which=SessionFilter(outcomes))]
+        assert store.count_sessions(SessionFilter(outcomes)) == len(found)
+        assert [
+            one.session_id for one in store.sessions(which=SessionFilter(outcomes), limit=9, offset=1)
+        ] == found[1:]
         return found
 
     assert (of("ok"), of("limited", "blocked"), of("failed")) == (["s0"], ["s3", "s1"], ["s2"])
