@@ -126,8 +126,8 @@ OPTIONS = {
 
 LISTS = ("redaction.patterns", "redaction.fields")
 """Keys of the configuration that a wrapped session needs and that are no options: lists of texts."""
-TEXTS = ("policy.on_failure",)
-"""The same: single ones."""
+TEXTS = ("policy.on_failure", "storage.url")
+"""The same: single ones; the last one says that this is a centre's configuration."""
 
 VARIABLES = frozenset(
     [

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TextIO
 from proxy.cli.arguments import Parser, parser_of
 from proxy.cli.errors import UsageError, complain
 from proxy.cli.options import listed, resolve
-from proxy.cli.subcommands import READING
+from proxy.cli.subcommands import LOCAL, READING
 from proxy.options import LISTS, OPTIONS
 
 if TYPE_CHECKING:
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 _READ_S = 10.0
 """As long a command waits for what is left in a transcript; that is more than a hundred megabytes take."""
+_AT_A_CENTRE = (
+    "this configuration is a centre's (storage.url), whose sessions are in its database: read them on its page or over"
+    " its API, take their logs out with `claude-proxy export --since TIME --to DIR`, back the database up with pg_dump"
+)
 
 
 def run(
@@ -76,7 +80,9 @@ def _run(options: Mapping[str, str], words: Sequence[str]) -> int:
     arguments.arguments = behind
     arguments.options = {**options, **ours}
     if arguments.resolves:
-        resolve_into(arguments)
+        chosen = resolve_into(arguments)
+        if name in LOCAL and "storage.url" in chosen:
+            raise UsageError(f"{name}: {_AT_A_CENTRE}")
         if name in READING:
             _go_on_recording(arguments.data_dir)
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -96,8 +102,12 @@ def _go_on_recording(data_dir: str) -> None:
             resume(log_path(data_dir, session_id), _READ_S)
 
 
-def resolve_into(arguments: argparse.Namespace) -> None:
-    """Give the arguments the values of the wrapper's options that subcommands use. UsageError when one is wrong."""
+def resolve_into(arguments: argparse.Namespace) -> dict[str, str]:
+    """Give the arguments the values of the wrapper's options that subcommands use; return all that was chosen.
+
+    Raises:
+        UsageError: one is wrong.
+    """
     chosen = resolve(arguments.options)
     arguments.data_dir = chosen["data-dir"]
     if os.path.exists(arguments.data_dir) and not os.path.isdir(arguments.data_dir):
@@ -106,6 +116,7 @@ def resolve_into(arguments: argparse.Namespace) -> None:
     arguments.redact = chosen["redact"]
     arguments.patterns, arguments.fields = (listed(chosen, key) for key in LISTS)
     arguments.host, arguments.port = chosen["host"], int(chosen["port"])
+    return chosen
 
 
 @contextlib.contextmanager

@@ -59,3 +59,6 @@ SUBCOMMANDS = {name: about for group in GROUPS.values() for name, about in group
 
 READING = frozenset([*GROUPS["Read what was recorded"], "redact", "export", "backup"])
 """Those that read sessions: recorders that were killed are to be replaced before."""
+
+LOCAL = READING - {"export", "open", "status"} | {"prune", "restore", "seal", "verify"}
+"""Those that know the sessions of a data directory alone, and not those of a centre's database."""

@@ -10,7 +10,10 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from proxy.cli import overview
+from proxy.cli.subcommands import LOCAL
 from proxy.store.embedded.database import index_path
 from proxy.store.embedded.indexer import Indexer
 from proxy.store.embedded.rows import read_sessions
@@ -19,8 +22,6 @@ from tests.recorded import NAMES, LogMaker, scenario
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
 
 def proxy(data_dir: Path, *words: str) -> str:
@@ -195,3 +196,14 @@ def test_status_says_that_nobody_watches_the_rules(tmp_path: Path) -> None:
     config.write_text("rules: {calls: {when: {calls_in_turn: 2}}}")
     shown = proxy(tmp_path, "--config", str(config), "status")
     assert "Nobody watches the 1 rule of the configuration: no server is running." in shown
+
+
+@pytest.mark.parametrize("name", sorted(LOCAL))
+def test_what_knows_one_machine_alone_refuses_a_centre(name: str, tmp_path: Path) -> None:
+    """With a centre's configuration nobody is told that nothing was recorded, or gets an empty backup."""
+    words = {"restore": ["b"], "policy": ["suggest", "s"], "redact": ["s"], "seal": ["s"]}.get(name, [])
+    path = tmp_path / "centre.yaml"
+    path.write_text("storage: {url: 'postgresql://127.0.0.1:1/none'}")
+    ran = claude_proxy("--data-dir", str(tmp_path), "--config", str(path), name, *words)
+    assert (ran.status, ran.stdout) == (2, "")
+    assert f"{name}: this configuration is a centre's" in ran.stderr
