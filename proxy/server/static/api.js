@@ -5,8 +5,8 @@ const SESSIONS = "/api/v1/monitoring/sessions";
 const PATIENCE_MS = 60000;
 const AGAIN_MS = 3000;
 
-/** Asks the API; throws an Error whose message is the sentence that the server gives. */
-async function ask(path, query, signal) {
+/** Asks the API; throws an Error whose message is the sentence that the server gives. `about`: as `fetch` takes it. */
+async function ask(path, query, signal, { headers, ...about } = {}) {
   const words = new URLSearchParams();
   for (const [name, value] of Object.entries(query)) {
     if (value !== undefined && value !== null && value !== "") words.set(name, value);
@@ -15,7 +15,7 @@ async function ask(path, query, signal) {
   const patience = AbortSignal.timeout(PATIENCE_MS);
   let response, body;
   try {
-    response = await fetch(path + text, { signal: signal ? AbortSignal.any([signal, patience]) : patience, headers: { Accept: "application/json" } });
+    response = await fetch(path + text, { ...about, signal: signal ? AbortSignal.any([signal, patience]) : patience, headers: { Accept: "application/json", ...headers } });
     body = await response.json();
   } catch {
     // Also of an answer of which only a part came. One that is no JSON is not the server's own.
@@ -51,6 +51,12 @@ export const conversation = (id, query, signal) => ask(`${path(id)}/conversation
 export const server = (signal) => ask("/api/v1/monitoring/status", {}, signal);
 export const records = (id, query, signal) => ask(`${path(id)}/records`, query, signal);
 export const record = (id, seq, query, signal) => ask(`${path(id)}/records/${seq}`, query, signal);
+export const questions = (id, signal) => ask(`${path(id)}/questions`, {}, signal);
+export const actions = (id, limit, signal) => ask(`${path(id)}/actions`, { limit }, signal);
+/** Has an action done, with a token where there is one; what the wire shows of it, `actions` tells. */
+export const act = (id, wanted, token) => ask(`${path(id)}/actions`, {}, null, {
+  method: "POST", body: JSON.stringify(wanted), headers: { "Content-Type": "application/json", ...(token ? { Authorization: `Bearer ${token}` } : {}) },
+});
 export const search = (text, query, signal) => ask("/api/v1/monitoring/search", { text, ...query }, signal);
 export const recordPath = (id, seq) => `${path(id)}/records/${seq}`;
 export const logPath = (id) => `${path(id)}/log`;

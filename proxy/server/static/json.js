@@ -8,8 +8,8 @@ const PIECE = 20000;
 
 const kind = (value) => (value === null ? "null" : Array.isArray(value) ? "array" : typeof value);
 
-/** A long text, in pieces of which the browser lays out those in view. */
-export function LongText({ value }) {
+/** A text of any length, in pieces of which the browser lays out those in view. */
+export function Pieces({ value }) {
   const pieces = [];
   for (let at = 0; at < value.length; ) {
     let end = Math.min(value.length, at + PIECE);
@@ -18,8 +18,11 @@ export function LongText({ value }) {
     pieces.push(value.slice(at, end));
     at = end;
   }
-  return html`<div class="long-text" tabindex="0" role="region" aria-label="Text">${pieces.map((piece) => html`<div class="piece text" dir="auto">${visible(piece)}</div>`)}</div>`;
+  return pieces.map((piece) => html`<div class=${`text ${pieces.length > 1 ? "piece" : ""}`} dir="auto">${visible(piece)}</div>`);
 }
+
+/** A long text in a region of its own. */
+export const LongText = ({ value }) => html`<div class="long-text" tabindex="0" role="region" aria-label="Text"><${Pieces} value=${value} /></div>`;
 
 function Word({ value }) {
   const [open, setOpen] = useState(false);

@@ -5,6 +5,7 @@ import { logPath, pagePath, said, session as fetchSession } from "./api.js";
 import { useAnswer } from "./answers.js";
 import { go as goTo, home, href } from "./router.js";
 import { length, problems, project, title } from "./home.js";
+import { Acting } from "./acting.js";
 import { Conversation } from "./conversation.js";
 import { Timeline } from "./timeline.js";
 import { Records } from "./records.js";
@@ -90,5 +91,6 @@ export function Session({ id, tab, query }) {
     <${Head} one=${one} now=${now} />
     <div class="tabs" role="tablist">${TABS.map(([key, label], index) => html`<a role="tab" aria-selected=${key === name ? "true" : "false"} href=${href({ session: id, tab: key })} title=${`${label} (${index + 1})`}>${label}</a>`)}</div>
     <div class="view" role="tabpanel"><${View} session=${one} query=${query} go=${go} running=${running} /></div>
+    ${running && one.acting.grant !== "off" && !one.host && html`<${Acting} key=${id} session=${one} now=${now} />`}
   </main>`;
 }

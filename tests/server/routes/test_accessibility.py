@@ -1,17 +1,16 @@
 """Everybody can use the page: axe-core, the rules that the field's audits apply, finds nothing to complain about."""
 
 import json
-import os
-import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.recorded import LogMaker, scenario
+from tests.rig.npm import installed
 from tests.server.chromium import CHROMIUM, Tab
 from tests.server.conftest import Rig, serving
+from tests.server.routes.test_acting import ASKS, live
 from tests.server.routes.test_dashboard import SETTLED, VIEWS, base, written
 from tests.server.routes.test_streams import say
 
@@ -20,7 +19,6 @@ pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="needs the program `chromium`, which is not on the PATH"),
 ]
 AXE = "axe-core@4.14.1"
-INSTALL_WAIT_S = 120
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 # The bars of the timeline are as long as what they stand for; keys and the list below lead to each as well.
 RULES = {"target-size": {"enabled": False}}
@@ -30,28 +28,9 @@ FOUND = """axe.run(document, %s).then(
 
 @pytest.fixture(scope="session")
 def axe() -> str:
-    """The script of axe-core, kept between test runs outside the project."""
-    if shutil.which("npm") is None:
-        pytest.skip("axe-core comes with npm")
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = cache / "claude-proxy-tests" / AXE
-    script = folder / "node_modules" / "axe-core" / "axe.min.js"
-    if not script.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        options = ("--no-save", "--no-package-lock", "--ignore-scripts", "--no-audit", "--no-fund")
-        try:
-            done = subprocess.run(
-                ["npm", "install", "--prefix", folder, *options, AXE],
-                capture_output=True,
-                text=True,
-                timeout=INSTALL_WAIT_S,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            pytest.skip(f"npm did not install {AXE} within {INSTALL_WAIT_S} s")
-        if done.returncode != 0:
-            pytest.skip(f"npm cannot install {AXE}: {done.stderr.strip()[-500:]}")
-    return script.read_text()
+    """The script of axe-core."""
+    script = installed(AXE) / "node_modules" / "axe-core" / "axe.min.js"
+    return script.read_text(encoding="utf-8")
 
 
 async def is_clean(tab: Tab, axe: str, **rules: Any) -> None:
@@ -100,3 +79,20 @@ async def test_a_session_can_be_used_by_everybody(
             await tab.until("document.querySelector('.detail .json')")
         await tab.value("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
         await is_clean(tab, axe, **(RULES if view == "timeline" else {}))
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_questions_can_be_answered_by_everybody(
+    tmp_path: Path, tab: Tab, axe: str, scheme: str
+) -> None:
+    """A question, what has become of an action, the ways to stop, and the field for a token."""
+    async with live(tmp_path) as relay:
+        relay.passes("stdout", ASKS)
+        await tab.look(scheme=scheme)
+        await tab.open(f"{base(relay.rig)}/#/session/live")
+        await tab.click(".acting .interrupt:not(:disabled)")
+        await tab.until("document.querySelector('.done-sent')")
+        await tab.click(".acting .stop summary")
+        await tab.click(".question .allow:not(:disabled)")
+        await tab.until("document.querySelector('.token input')")
+        await is_clean(tab, axe)
