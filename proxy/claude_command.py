@@ -58,18 +58,19 @@ _RUNTIMES = frozenset(["node", "nodejs", "bun", "deno"])
 
 
 class Call:
-    """A call of ``claude``: its options, the last value of each that has one, and its first operand.
+    """A call of ``claude``: its options, the last value of each that has one, all values of lists, its first operand.
 
     Joined short options (``-pc``) are options as well, but a ``-p`` among them is not one that Claude Code goes by when
     it chooses between printing and its screen: it is left out.
     """
 
-    __slots__ = ("operand", "options", "values")
+    __slots__ = ("lists", "operand", "options", "values")
 
     def __init__(self, arguments: Sequence[str]) -> None:
         """Read the words behind the program's name."""
         self.options: set[str] = set()
         self.values: dict[str, str] = {}
+        self.lists: dict[str, list[str]] = {}
         self.operand: str | None = None
         index = 0
         while index < len(arguments):
@@ -120,15 +121,20 @@ class Call:
         else:
             option, equals, value = word.partition("=")
             if equals and option in _TAKE_VALUES:
-                self.values[option] = value
+                self._value(option, [value])
                 self.options.add(option)
                 return index
             option = word
             self.options.add(option)
         end = _after_value(option, arguments, index)
         if index < end <= len(arguments):
-            self.values[option] = arguments[index]
+            self._value(option, arguments[index:end])
         return end
+
+    def _value(self, option: str, words: Sequence[str]) -> None:
+        self.values[option] = words[0]
+        if option in _LIST_OPTIONS:
+            self.lists.setdefault(option, []).extend(words)
 
 
 def read(command: Sequence[str], *, is_claude: bool = False) -> Call | None:

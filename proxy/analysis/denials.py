@@ -43,8 +43,11 @@ class Denials:
     def _compare(self, context: EventContext, data: dict[str, Any]) -> None:
         listed = {text(one, "tool_use_id") or "": one for one in items(data, "permission_denials")}
         for key, (call, is_of_subagent) in self._calls.items():
-            # What a subagent in the background was denied need not be listed with the turn that goes on.
-            if call.approval.decision == "deny" and key not in listed and not is_of_subagent:
+            # What a subagent in the background was denied need not be listed with the turn that goes on; nor is a call
+            # of a tool that a rule took away, of which Claude Code says no more than that there is none.
+            is_taken_away = call.approval.source is None and call.approval.by in ("rule", "policy")
+            listable = call.approval.decision == "deny" and not (is_of_subagent or is_taken_away)
+            if listable and key not in listed:
                 self._add(
                     context,
                     call,

@@ -43,6 +43,8 @@ def answered(emitter: Emitter, message: Message) -> None:
     """Take Claude Code's answer to a frame of ours, which was held back from the caller."""
     response = inner(message, "response")
     _usage(emitter, inner(inner(response, "response"), "session"))
+    if "state" in inner(response, "response"):
+        emitter.session.rules.listed(inner(response, "response"))
     request_id = text(response, "request_id")
     for action_id, action in list(emitter.session.actions.items()):
         if request_id is not None and action.frame == request_id and action.name != "stop":

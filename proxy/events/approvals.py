@@ -17,22 +17,31 @@ _BY_CONFIG: dict[str | None, By] = {
     "rule": "rule",
     "mode": "mode",
     "classifier": "mode",  # auto mode's
-    "subcommandResults": "harmless",
     None: "harmless",
 }
 
 
 def approval_of(
-    call: Tool | None, meta: Message, *, mode: str | None, by_policy: bool, failed: bool, seq: int
+    call: Tool | None,
+    meta: Message,
+    *,
+    mode: str | None,
+    by_policy: bool,
+    taken_away: bool,
+    failed: bool,
+    seq: int,
 ) -> dict[str, Any]:
     """Return the approval of a call from what stands with its result.
 
     ``meta``: what Claude Code says of the result. ``by_policy``: the rules that deny are a policy's, and no others.
+    ``taken_away``: a rule denies the whole tool, so that Claude Code says only that there is none.
     ``seq``: the record of the result.
     """
     answer = None if call is None else call.answer
-    decision, by = _decided(meta, answer, by_policy=by_policy, failed=failed)
-    if by == "unknown" and failed and call is not None and call.is_refused:
+    decision, by = _decided(meta, call, by_policy=by_policy, failed=failed)
+    if by == "unknown" and failed and taken_away and not meta:
+        decision, by = "deny", "policy" if by_policy else "rule"
+    elif by == "unknown" and failed and call is not None and call.is_refused:
         decision = "deny"
     asked = answer if by in ("caller", "api") else None
     return {
@@ -47,13 +56,16 @@ def approval_of(
     }
 
 
-def _decided(meta: Message, answer: Answer | None, *, by_policy: bool, failed: bool) -> tuple[Decision, By]:
+def _decided(meta: Message, call: Tool | None, *, by_policy: bool, failed: bool) -> tuple[Decision, By]:
+    answer = None if call is None else call.answer
     said = inner(meta, "permission_decision")
     source, reason = text(said, "source") or "", text(said, "reason_type")
     asked: By = "api" if answer is not None and answer.by == "api" else "caller"
     match text(said, "decision"):
         case "accept":
             by_config = _BY_CONFIG.get(reason, "unknown")
+            if reason == "subcommandResults" and call is not None:
+                by_config = call.allowed_by_parts
             return "allow", asked if source.startswith("user") else "hook" if source == "hook" else by_config
         case "reject" if source == "user_abort":
             return "none", "interrupt"

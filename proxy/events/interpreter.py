@@ -18,6 +18,7 @@ import msgspec
 from proxy.events import acting, printing, registry, session_outcome, stdin, stdout, transcript
 from proxy.events.emitter import Emitter, Event
 from proxy.events.fields import Message, inner, integer, number, present, text, texts
+from proxy.events.known_rules import KnownRules
 from proxy.events.session import Evidence, Followed, Session, Standing
 from proxy.events.vocabulary import OVER
 from proxy.protocol import grammar
@@ -188,6 +189,7 @@ class Interpreter:
         session.pid, session.validation = integer(data, "pid"), text(data, "validation")
         command = data.get("command")
         session.command = [str(word) for word in command] if isinstance(command, list) else []
+        session.rules = KnownRules.of_command(session.command)
         streams = data.get("streams")
         declared = {
             name: bool(stream.get("declared_messages"))

@@ -8,7 +8,9 @@ from typing import Any, Final, Literal, TypeVar
 
 import msgspec
 
+from proxy.events.approved_calls import By
 from proxy.events.figures import Figures
+from proxy.events.known_rules import KnownRules
 from proxy.events.outcome import OK, Outcome
 from proxy.events.spending import Spending, Usage
 from proxy.events.vocabulary import OVER, State
@@ -99,6 +101,8 @@ class Tool(msgspec.Struct, omit_defaults=True):
     """No turn waits for it: it belongs to a subagent whose own call has returned."""
     is_agent: bool = False
     """It is the call of a subagent."""
+    allowed_by_parts: By = "unknown"
+    """By what its shell command was allowed, where Claude Code says that each part of it was."""
     is_refused: bool = False
     """Claude Code has remarked that it was denied."""
     answer: "Answer | None" = None
@@ -301,6 +305,7 @@ class Session(msgspec.Struct, omit_defaults=True):
     followed: Followed | None = None
     """Of an interactive session."""
     exit: dict[str, Any] = {}
+    rules: KnownRules = msgspec.field(default_factory=KnownRules)
     is_policy_alone: bool = False
     """The rules that deny are those of the policy in force, and no others."""
     cut_off: bool = False

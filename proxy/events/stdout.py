@@ -7,6 +7,7 @@ from proxy.events import acting, outcome, system
 from proxy.events.approvals import approval_of
 from proxy.events.emitter import OF_THE_CALLER, Emitter
 from proxy.events.fields import Message, identifier, inner, integer, items, number, present, text, texts
+from proxy.events.known_rules import by_parts
 from proxy.events.session import Question, Tool, hold
 from proxy.events.spending import stated_usage
 
@@ -86,6 +87,10 @@ def _tool_call(emitter: Emitter, block: Message, parent: str | None, call: Messa
     if tool_use_id in tools:
         return
     tool = Tool(name, emitter.seq, emitter.timestamp_us, parent)
+    if name == "Bash":
+        session = emitter.session
+        command = text(inner(block, "input"), "command")
+        tool.allowed_by_parts = by_parts(command, session.permission_mode, session.rules)
     hold(tools, tool_use_id, tool)
     depth = emitter.depth(parent)
     tool.depth, tool.background = depth.get("depth", 0), parent is not None and parent not in tools
@@ -120,6 +125,7 @@ def tool_result(emitter: Emitter, block: Message, meta: Message) -> None:
         meta,
         mode=session.permission_mode,
         by_policy=session.is_policy_alone,
+        taken_away=tool is not None and session.rules.take_away(tool.name),
         failed=failed,
         seq=emitter.seq,
     )
@@ -251,6 +257,8 @@ def _response(emitter: Emitter, message: Message) -> None:
     if response.get("subtype") == "error":
         refused = {"request_id": request_id, "request": asked.subtype, "error": text(response, "error")}
         emitter.emit("error", source="control_response", **refused)
+    if asked.subtype == "list_permission_rules" and response.get("subtype") != "error":
+        emitter.session.rules.listed(inner(response, "response"))
     if asked.subtype == "initialize":
         emitter.session.initialized = True
         if emitter.session.standing.state == "starting":

@@ -28,6 +28,22 @@ CASES: list[tuple[str, list[tuple[str, str, str]]]] = [
     ("subagent", [("Agent", "allow", "harmless"), ("Bash", "allow", "harmless")]),
     ("slow_tool", [("Bash", "allow", "rule")]),
     ("plan_rejected", [("ExitPlanMode", "deny", "caller")]),
+    ("mode_plan", [("Write", "deny", "nobody")]),
+    ("mode_accept_edits", [("Write", "allow", "mode"), *[("Bash", "allow", "mode")] * 3]),
+    ("rules", [("Bash", "allow", "rule"), ("Write", "deny", "rule")]),
+    (
+        "rules_of_settings",
+        [
+            *[("Bash", "allow", "harmless"), ("Bash", "allow", "rule"), ("Bash", "allow", "rule")],
+            *[("Bash", "deny", "rule")] * 3,  # one of them in a subagent
+            *[("Bash", "deny", "nobody"), ("Write", "deny", "rule")],
+            *[("WebFetch", "deny", "rule"), ("Agent", "allow", "harmless")],
+        ],
+    ),
+    ("tool_allow_always", [("Write", "allow", "caller")]),
+    ("tool_answer_fails", [("Write", "deny", "caller")]),
+    ("tool_asked_then_hurried", [("Write", "none", "interrupt")]),
+    ("hook_commands", [("Bash", "allow", "harmless"), ("Write", "deny", "hook")]),
 ]
 
 

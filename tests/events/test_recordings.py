@@ -63,6 +63,8 @@ def of_the_wire(name: str) -> dict[str, Any]:
                 str(block.get("id", "[no id]")) for block in found if str(block["type"]).endswith("tool_use")
             }
             failed |= {str(block.get("tool_use_id", "[no id]")) for block in found if is_failed(block)}
+            # Claude Code says so of what a rule took away, and lists it nowhere.
+            refused |= {block.get("tool_use_id") for block in found if "is disabled for" in str(block)}
     falls = [one for one, after in pairwise(totals) if after < one]
     return {
         "turns": len(totals),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from claude_agent_sdk import PermissionResultAllow, PermissionResultDeny
@@ -184,3 +185,91 @@ async def early_end(stage: Stage) -> None:
         await client.control("initialize")
         await client.say("Please write it.")
         await client.until(lambda m: m["type"] == "control_request")
+
+
+@scenario()
+async def tool_allow_always(stage: Stage) -> None:
+    """A tool that the client allows for good."""
+    stage.answer({"write it": [write_file(stage), says("Written.")]})
+
+    def allow(request: Message) -> Message:
+        return {
+            "behavior": "allow",
+            "updatedInput": request["input"],
+            "decisionClassification": "user_permanent",
+        }
+
+    async with stage.raw(*STDIO, answers={"can_use_tool": allow}) as client:
+        await client.control("initialize")
+        await client.turn("Please write it.")
+
+
+@scenario()
+async def tool_answer_fails(stage: Stage) -> None:
+    """A client that cannot answer whether a tool may run."""
+    stage.answer({"write it": [write_file(stage), says("Not written.")]})
+    async with stage.raw(*STDIO, answers={"can_use_tool": lambda _: None}) as client:
+        await client.control("initialize")
+        await client.say("Please write it.")
+        asked = await client.until(lambda m: m["type"] == "control_request")
+        failed = {"subtype": "error", "request_id": asked["request_id"], "error": "the callback failed"}
+        await client.send({"type": "control_response", "response": failed})
+        await client.result()
+
+
+@scenario()
+async def rules_of_settings(stage: Stage) -> None:
+    """Rules for commands, paths and a whole tool, with nobody to ask; in a subagent too."""
+    agent = uses(
+        "Agent", description="help", prompt="try it", subagent_type="helper", run_in_background=False
+    )
+    commands = ("ls", "touch x", "touch y && ls", "rm x", "ls && rm x", "mkdir d")
+    stage.answer(
+        {
+            "do all": [
+                *(uses("Bash", command=command) for command in commands),
+                write_file(stage, "secret.txt"),
+                uses("WebFetch", url="https://example.org", prompt="say what it is"),
+                agent,
+                says("Some of it."),
+            ],
+            "try it": [uses("Bash", command="rm x"), says("Not done.")],
+        }
+    )
+    rules = {"allow": ["Bash(touch:*)"], "deny": ["Bash(rm:*)", "Edit(secret.txt)", "WebFetch"]}
+    agents = {"helper": {"description": "Helps", "prompt": "You help.", "tools": ["Bash"]}}
+    settings = json.dumps({"permissions": rules})
+    async with stage.raw("--settings", settings) as client:
+        await client.control("initialize", agents=agents)
+        await client.turn("Please do all.")
+
+
+@scenario()
+async def mode_accept_edits(stage: Stage) -> None:
+    """Edits are accepted, and commands that do such a thing to files."""
+    commands = [uses("Bash", command=command) for command in ("mkdir d", "touch d/x && ls d", "rm d/x")]
+    stage.answer({"do it": [write_file(stage), *commands, says("Done.")]})
+    async with stage.sdk(permission_mode="acceptEdits") as actor:
+        await actor.turn("Please do it.")
+
+
+@scenario()
+async def mode_plan(stage: Stage) -> None:
+    """A tool that changes something is called in plan mode, with nobody to ask."""
+    stage.answer({"write it": [write_file(stage), says("Not written.")]})
+    async with stage.sdk(permission_mode="plan") as actor:
+        await actor.turn("Please write it.")
+
+
+@scenario(ordered=False)
+async def tool_asked_then_hurried(stage: Stage) -> None:
+    """A prompt that cannot wait, while the client still thinks about a permission."""
+    stage.answer({"write it": [write_file(stage)], "at once": [says("At once.")]})
+    async with stage.raw(*STDIO, answers={"can_use_tool": lambda _: None}) as client:
+        await client.control("initialize")
+        await client.say("Please write it.")
+        await client.until(lambda m: m["type"] == "control_request")
+        await client.say(
+            "Please answer at once.", priority="now", uuid="00000000-0000-4000-8000-000000000001"
+        )
+        await client.until(lambda m: m["type"] == "result" and m.get("result") == "At once.")
