@@ -8,7 +8,6 @@ value came from, and passes over unknown names in the environment.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -35,16 +34,14 @@ class ConfigurationError(Exception):
         super().__init__(faults[0] + more)
 
 
-@dataclass(frozen=True, slots=True)
-class Given:
+class Given(msgspec.Struct, frozen=True):
     """A value that somebody gave, and where."""
 
     value: object
     origin: str
 
 
-@dataclass(frozen=True, slots=True)
-class Configuration:
+class Configuration(msgspec.Struct, frozen=True):
     """Settings, and where each of them that has not its default came from."""
 
     settings: Settings

@@ -1,8 +1,9 @@
 """What is counted of a session: tools, permissions, commands."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Final, TypeVar
+
+import msgspec
 
 from proxy.analysis.distribution import Distribution
 from proxy.analysis.report import Command, Permissions, Tool
@@ -19,10 +20,9 @@ _OTHER = "(other)"
 _MOST_WAITING = 2000
 
 
-@dataclass(slots=True)
-class _Tool:
-    outcomes: dict[str, int] = field(default_factory=dict)
-    duration: Distribution = field(default_factory=Distribution)
+class _Tool(msgspec.Struct):
+    outcomes: dict[str, int] = {}
+    duration: Distribution = msgspec.field(default_factory=Distribution)
     asked_us: int = 0
 
 

@@ -1,7 +1,8 @@
 """Anomalies of time: silences, slow tools, permissions that were answered late or never."""
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from proxy.analysis.counts import ToolCounts
 from proxy.analysis.distribution import Distribution
@@ -34,8 +35,7 @@ UNANSWERED_MS = 60_000
 _SILENT = {"model": "Nothing came from the model", "subagents": "Nothing came from a subagent"}
 
 
-@dataclass(slots=True)
-class _Gap:
+class _Gap(msgspec.Struct):
     activity: str
     seq: int | None
     us: int

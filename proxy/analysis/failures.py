@@ -2,8 +2,9 @@
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
+
+import msgspec
 
 from proxy.analysis.findings import MOST_OF_A_KIND, EventContext, Findings
 from proxy.analysis.spans import Span, shortened
@@ -30,21 +31,19 @@ _ASKED_TO_STOP = frozenset(("SIGTERM", "SIGINT", "SIGHUP", "SIGPIPE"))
 _STOPPED_CODES = frozenset((0, 129, 130, 141, 143))
 
 
-@dataclass(slots=True)
-class _Burst:
+class _Burst(msgspec.Struct):
     at: tuple[int | None, int]
-    records: list[int | None] = field(default_factory=list)
+    records: list[int | None] = []
     failures: int = 0
-    tools: dict[str, int] = field(default_factory=dict)
+    tools: dict[str, int] = {}
 
 
-@dataclass(slots=True)
-class _Retries:
+class _Retries(msgspec.Struct):
     at: tuple[int | None, int]
     count: int = 0
-    records: list[int | None] = field(default_factory=list)
+    records: list[int | None] = []
     delay_ms: float = 0.0
-    causes: dict[str, int] = field(default_factory=dict)
+    causes: dict[str, int] = {}
 
 
 class Failures:

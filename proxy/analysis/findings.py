@@ -2,8 +2,9 @@
 
 import heapq
 import math
-from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
+
+import msgspec
 
 from proxy.analysis.report import Anomaly, Evidence, Severity
 from proxy.analysis.spans import Span, Spans
@@ -17,8 +18,7 @@ MOST_RECORDS = 20
 _T = TypeVar("_T")
 
 
-@dataclass(slots=True)
-class EventContext:
+class EventContext(msgspec.Struct):
     """An event with what surrounds it."""
 
     event: Event
@@ -29,12 +29,11 @@ class EventContext:
     """What is open after it."""
 
 
-@dataclass(slots=True)
-class Findings:
+class Findings(msgspec.Struct):
     """Anomalies: the first of each kind, and counts of all."""
 
-    anomalies: list[Anomaly] = field(default_factory=list)
-    counts: dict[str, int] = field(default_factory=dict)
+    anomalies: list[Anomaly] = []
+    counts: dict[str, int] = {}
 
     def add(
         self,

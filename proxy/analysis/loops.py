@@ -6,8 +6,9 @@ each edit is no loop, because the edits differ. Tools whose purpose is to be ask
 
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from proxy.analysis.findings import EventContext, Findings
 from proxy.analysis.spans import Span
@@ -30,8 +31,7 @@ _ASKED_AGAIN = frozenset(
 _MOST_AGENTS = 500
 
 
-@dataclass(slots=True)
-class Series:
+class Series(msgspec.Struct):
     """Calls that repeat: rounds of so many, the last of which began the round anew so many times."""
 
     calls: list[Span]
@@ -40,13 +40,14 @@ class Series:
     same_answers: bool
 
 
-@dataclass(slots=True)
-class _Agent:
+class _Agent(msgspec.Struct):
     """What one agent did last, and how far it repeats what it did some calls earlier."""
 
-    recent: deque[Span] = field(default_factory=lambda: deque(maxlen=max(ROUNDS * LONGEST_ROUND, ANY_ANSWER)))
-    matched: list[int] = field(default_factory=lambda: [0] * (LONGEST_ROUND + 1))
-    series: dict[int, Series] = field(default_factory=dict)
+    recent: deque[Span] = msgspec.field(
+        default_factory=lambda: deque(maxlen=max(ROUNDS * LONGEST_ROUND, ANY_ANSWER))
+    )
+    matched: list[int] = msgspec.field(default_factory=lambda: [0] * (LONGEST_ROUND + 1))
+    series: dict[int, Series] = {}
     """By the length of their round; under 0 those whose answers differ."""
 
 

@@ -1,6 +1,6 @@
 """Anomalies of what does not fit together: calls without results, results without calls, unknown and invalid lines."""
 
-from dataclasses import dataclass, field
+import msgspec
 
 from proxy.analysis.findings import MOST_RECORDS, EventContext, Findings
 from proxy.analysis.report import Severity
@@ -16,14 +16,13 @@ _MOST_SHAPES = 200
 _OTHER = "(other)"
 
 
-@dataclass(slots=True)
-class _Group:
+class _Group(msgspec.Struct):
     """Things of one shape: told once, with how often."""
 
     at: tuple[int | None, int]
     count: int = 0
-    records: list[int | None] = field(default_factory=list)
-    about: dict[str, object] = field(default_factory=dict)
+    records: list[int | None] = []
+    about: dict[str, object] = {}
 
 
 class Mismatches:

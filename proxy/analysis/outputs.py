@@ -10,7 +10,6 @@ from typing import Any
 from proxy import claude_command
 from proxy.analysis.findings import EventContext, Findings
 from proxy.analysis.spans import Span
-from proxy.custom_schemas import TimeLimitError, UnusableSchemaError
 from proxy.events.fields import inner, integer, text
 
 __all__ = ["TYPES", "Outputs"]
@@ -46,7 +45,9 @@ class Outputs:
         findings.take(self._over)
 
     def _judge(self, context: EventContext, turn: Span, schema: dict[str, Any]) -> None:
-        from proxy.custom_schemas.judge import violations  # noqa: PLC0415 - few sessions ask for a structure
+        # Few sessions ask for a structure.
+        from proxy.custom_schemas import TimeLimitError, UnusableSchemaError  # noqa: PLC0415
+        from proxy.custom_schemas.judge import violations  # noqa: PLC0415
 
         data, at = context.event.data, (context.seq, context.event.timestamp_us)
         if "structured_output" not in data:

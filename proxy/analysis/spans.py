@@ -11,8 +11,6 @@ Rules it lives by:
 * What is open is bounded: the oldest gives way and counts as unfinished.
 """
 
-import hashlib
-from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import msgspec
@@ -36,8 +34,7 @@ LABEL = 80
 AGENT_TOOLS = frozenset(("Agent", "Task"))
 
 
-@dataclass(slots=True)
-class Span:
+class Span(msgspec.Struct):
     """Something that lasts. ``parent`` is the id of the span that it is a part of."""
 
     kind: Kind
@@ -53,9 +50,9 @@ class Span:
     """A tool's name; a subagent's kind."""
     agent: str = ""
     """Of a tool call: the call of the subagent that made it; empty for the main agent."""
-    call: bytes = b""
+    call: int = 0
     """Of a tool call: tells the same tool with the same input from any other."""
-    answer: bytes = b""
+    answer: int = 0
     """Of a tool call: the same for its result."""
     asked_us: int = 0
     """Of a tool call: how long its permission took."""
@@ -68,7 +65,7 @@ class Span:
     tool_calls: int = 0
     tool_failures: int = 0
     tokens: int | None = None
-    data: Message = field(default_factory=dict)
+    data: Message = {}
     """Of a turn: what its end carries."""
 
     def us(self, until_us: int) -> int:
@@ -363,10 +360,10 @@ def _label(name: str, given: Any) -> str:
     return shortened(name)
 
 
-def _digest(name: str, value: Any) -> bytes:
-    """Return what tells a value from another one, whatever the order of its keys."""
+def _digest(name: str, value: Any) -> int:
+    """Return what tells a value from another one, whatever the order of its keys, within this process."""
     try:
-        spelled = msgspec.json.encode(value, order="sorted")
+        encoded: object = msgspec.json.encode(value, order="sorted")
     except (msgspec.MsgspecError, ValueError, OverflowError, RecursionError, TypeError):
-        spelled = repr(value).encode(errors="replace")
-    return hashlib.blake2b(name.encode(errors="replace") + b"\0" + spelled, digest_size=8).digest()
+        encoded = repr(value)
+    return hash((name, encoded))

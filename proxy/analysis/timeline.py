@@ -5,8 +5,10 @@ their neighbours of the same kind and parent, and the resolution doubles until t
 a long session become one that stands for many, while what lasted stays as it is.
 """
 
+import copy
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+import msgspec
 
 from proxy.analysis.report import Bar, Timeline
 from proxy.analysis.spans import Span
@@ -21,8 +23,7 @@ _FIRST_US = 1000
 _LONGEST_US = 10**16
 
 
-@dataclass(slots=True)
-class _Bar:
+class _Bar(msgspec.Struct):
     """One bar, or several that were put together."""
 
     span: Span
@@ -34,20 +35,6 @@ class _Bar:
     failed: int
     busy_us: int
     outcome: str
-
-    def copy(self) -> "_Bar":
-        """Return the same bar again. (`dataclasses.replace` takes four times as long.)"""
-        return _Bar(
-            self.span,
-            self.start_us,
-            self.end_us,
-            self.parent,
-            self.label,
-            self.count,
-            self.failed,
-            self.busy_us,
-            self.outcome,
-        )
 
 
 class Bars:
@@ -71,7 +58,7 @@ class Bars:
         bars, resolution_us = self._bars, self._resolution_us
         if len(bars) > room:
             # What was drawn before stays as it was.
-            bars, resolution_us = _coarsened([bar.copy() for bar in bars], room, resolution_us)
+            bars, resolution_us = _coarsened(list(map(copy.copy, bars)), room, resolution_us)
         shown = sorted([*bars, *drawn], key=lambda bar: (bar.start_us, -bar.end_us))
         there = {bar.span.id for bar in shown}
         codec = TimestampCodec()

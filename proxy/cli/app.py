@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TextIO
 from proxy.cli.arguments import Parser, parser_of
 from proxy.cli.errors import UsageError, complain
 from proxy.cli.options import listed, resolve
-from proxy.cli.subcommands import LOCAL, READING
+from proxy.cli.subcommands import GROUPS, LOCAL, READING
 from proxy.options import LISTS, OPTIONS
 
 if TYPE_CHECKING:
@@ -74,6 +74,8 @@ def _run(options: Mapping[str, str], words: Sequence[str]) -> int:
     # Imports and a short run leave nothing to collect: looking for it would take a tenth of the processor time.
     gc.set_threshold(100_000, 50, 100)
     name = words[0]
+    if name not in GROUPS["Get help"]:
+        import proxy.protocol  # noqa: F401, PLC0415 - first, as it imports msgspec at less than half its price
     parser = parser_of(name)
     ours, words, behind = split(words[1:], parser)
     arguments = parser.parse_words(words)

@@ -12,10 +12,7 @@ import msgspec
 from proxy.cli.arguments import examples
 from proxy.cli.errors import complain
 from proxy.compliance import scenario
-from proxy.compliance.processes import Orphans
-from proxy.compliance.request import DEFAULT_THRESHOLD
-from proxy.compliance.runner import DEFAULT_JOBS, DEFAULT_PATIENCE_S, CancelledError, Check
-from proxy.compliance.target import Target, TargetError, found
+from proxy.compliance.request import DEFAULT_JOBS, DEFAULT_PATIENCE_S, DEFAULT_THRESHOLD
 
 if TYPE_CHECKING:
     import argparse
@@ -88,16 +85,18 @@ def run(arguments: argparse.Namespace) -> int:
     if fault := _fault(arguments):
         return complain(fault, 2, sys.stderr)
     try:
-        scenarios = scenario.shipped()
-        for path in arguments.scenarios:
-            scenarios = scenario.merged(scenarios, scenario.load(path))
-        scenarios = scenario.choose(scenarios, arguments.scenario)
-        if arguments.list:
-            return _list(scenarios)
-        report = _checked(arguments, scenarios)
-    except (scenario.ScenarioError, TargetError) as error:
+        scenarios = _scenarios(arguments)
+    except scenario.ScenarioError as error:
         return complain(error, 2, sys.stderr)
-    except CancelledError:
+    if arguments.list:
+        return _list(scenarios)
+    from proxy.compliance.target import TargetError  # noqa: PLC0415 - `--list` does without all that runs
+
+    try:
+        report = _checked(arguments, scenarios)
+    except TargetError as error:
+        return complain(error, 2, sys.stderr)
+    if report is None:
         return 130
     for path, document in _documents(arguments, report):
         if path == "-":
@@ -137,7 +136,20 @@ def _fault(arguments: argparse.Namespace) -> str | None:
     return next((sentence for sentence, is_so in faults.items() if is_so), None)
 
 
-def _checked(arguments: argparse.Namespace, scenarios: list[scenario.Scenario]) -> Report:
+def _scenarios(arguments: argparse.Namespace) -> list[scenario.Scenario]:
+    """Return those that are asked for. ScenarioError: one of them cannot be used, or none has such a name."""
+    scenarios = scenario.shipped()
+    for path in arguments.scenarios:
+        scenarios = scenario.merged(scenarios, scenario.load(path))
+    return scenario.choose(scenarios, arguments.scenario)
+
+
+def _checked(arguments: argparse.Namespace, scenarios: list[scenario.Scenario]) -> Report | None:
+    """Return the report; None when the check was stopped. TargetError: the wrapper cannot be checked."""
+    from proxy.compliance.processes import Orphans  # noqa: PLC0415 - as above
+    from proxy.compliance.runner import CancelledError, Check  # noqa: PLC0415
+    from proxy.compliance.target import Target, found  # noqa: PLC0415
+
     command = () if arguments.bare else found([arguments.wrapper, *arguments.arguments])
     with _progress(len(scenarios)) as progress:
         task = progress.add_task("checking", total=len(scenarios))
@@ -162,6 +174,8 @@ def _checked(arguments: argparse.Namespace, scenarios: list[scenario.Scenario]) 
         }
         try:
             return check.run()
+        except CancelledError:
+            return None
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
@@ -183,6 +197,8 @@ def _documents(arguments: argparse.Namespace, report: Report) -> list[tuple[str,
     if arguments.junit:
         documents.append((arguments.junit, formats.junit(report)))
     if arguments.sarif:
+        from proxy.compliance.target import found  # noqa: PLC0415 - as above
+
         program = found([arguments.wrapper])[0] if arguments.wrapper else sys.executable
         documents.append((arguments.sarif, formats.sarif(report, program)))
     return documents

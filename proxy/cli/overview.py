@@ -10,7 +10,6 @@ import os
 import time
 from typing import TYPE_CHECKING, Any
 
-from proxy import sources
 from proxy.cli.arguments import examples
 from proxy.cli.selection import Selection, add_options, selection_from
 from proxy.cli.terminal import open_console, read_visibly, whole_number
@@ -116,6 +115,8 @@ def print_status(arguments: argparse.Namespace) -> int:
 
 def _unwatched(arguments: argparse.Namespace, server: dict[str, Any] | None) -> list[str]:
     """Say so where rules are configured and nobody holds sessions to them."""
+    from proxy import sources  # noqa: PLC0415 - `sessions` does without
+
     try:
         rules = sources.read(arguments.config, os.environ).settings.rules
     except sources.ConfigurationError:

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
     from proxy.config import Security
 
-_NO_END = 100_000
+_WIDEST = 40
+"""Columns: a value that is longer moves its source to the right."""
 
 
 def config_options(parser: argparse.ArgumentParser) -> None:
@@ -53,20 +54,13 @@ def _show(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(shown, indent=2))
         return 0
-    from rich.console import Console  # noqa: PLC0415 - most of what `--json` and `check` would wait for
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
-
-    table = Table(box=None, header_style="dim", pad_edge=False)
-    table.add_column("key", no_wrap=True)
-    for heading in ("value", "source"):
-        table.add_column(heading, overflow="fold")
+    rows = [("key", "value", "source")]
     for name, one in shown.items():
-        value = one["value"]
-        text = value if isinstance(value, str) else json.dumps(value)
-        style = "dim" if one["source"] == "default" else ""
-        table.add_row(name, Text(printable(text)), Text(printable(one["source"])), style=style)
-    Console(width=None if sys.stdout.isatty() else _NO_END).print(table)  # in a file, each key is one line
+        value = one["value"] if isinstance(one["value"], str) else json.dumps(one["value"])
+        rows.append((name, printable(value), printable(one["source"])))
+    widths = [min(_WIDEST, max(len(row[at]) for row in rows)) for at in range(2)]
+    for name, value, source in rows:
+        print(f"{name:{widths[0]}}  {value:{widths[1]}}  {source}")
     return 0
 
 

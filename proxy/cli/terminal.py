@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -51,15 +52,19 @@ def whole_number(text: str) -> int:
 
 def open_console() -> Console:
     """Return a console on standard output: as wide as the terminal, or COLUMNS, or else wide enough for tables."""
-    from rich.console import Console  # noqa: PLC0415 - most of what a `--json` would wait for
+    from rich.console import Console, ConsoleDimensions  # noqa: PLC0415 - most of what a `--json` would wait for
 
     class Ours(Console):
+        @functools.cached_property  # which rich asks the system for several times a line
+        def is_terminal(self) -> bool:
+            return super().is_terminal
+
         def on_broken_pipe(self) -> None:
             raise BrokenPipeError  # which ends every subcommand alike, and not with rich's status 1
 
     console = Ours(highlight=False, markup=False, emoji=False, soft_wrap=True)
     if not console.is_terminal and "COLUMNS" not in os.environ:
-        console.width = PIPED_WIDTH
+        console.size = ConsoleDimensions(PIPED_WIDTH, 25)
     return console
 
 

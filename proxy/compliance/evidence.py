@@ -1,31 +1,29 @@
 """What was seen in one run of a scenario: by the caller on one side of the wrapper, by the stand-in on the other."""
 
-from dataclasses import dataclass, field
+import msgspec
 
 from proxy.compliance.processes import Found
 
 __all__ = ["Evidence", "Seen"]
 
 
-@dataclass(slots=True)
-class Seen:
+class Seen(msgspec.Struct):
     """What the stand-in saw, as its journal tells it."""
 
     started: bool = False
     """Whether it ran as a session; `--version` is answered without one."""
-    arguments: list[str] = field(default_factory=list)
-    environment: dict[str, str] = field(default_factory=dict)
+    arguments: list[str] = []
+    environment: dict[str, str] = {}
     directory: str = ""
     stdin: bytes = b""
     input_ended: bool = False
-    signals: dict[str, int] = field(default_factory=dict)
+    signals: dict[str, int] = {}
     stdout: bytes = b""
     """What it wrote."""
     stderr: bytes = b""
 
 
-@dataclass(slots=True)
-class Evidence:
+class Evidence(msgspec.Struct):
     """What the caller saw and did."""
 
     command: list[str]
@@ -40,7 +38,7 @@ class Evidence:
     """The exit status, negative for death by a signal; None: it did not end in time, and was killed."""
     stuck: str | None = None
     """The step of the caller at which it went no further, and what was there instead."""
-    left: list[Found] = field(default_factory=list)
+    left: list[Found] = []
     """Processes that lived on."""
     seen: Seen | None = None
     """None: it is the real `claude`, which keeps no journal."""

@@ -14,8 +14,9 @@ import signal
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, TypeVar
+
+import msgspec
 
 from proxy.compliance.caller import excerpt
 from proxy.compliance.evidence import Evidence, Seen
@@ -33,8 +34,7 @@ _T = TypeVar("_T")
 _WORDS = {"stdout": ("stand-in", "caller"), "stderr": ("stand-in", "caller"), "stdin": ("caller", "stand-in")}
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(msgspec.Struct, frozen=True):
     """Something that was expected, and what came instead."""
 
     expected: str

@@ -4,9 +4,9 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import psutil
 
 from proxy.compliance import processes
@@ -24,8 +24,7 @@ _LINE_BYTES = 1000
 _UNITS = {"start": "ms", "latency": "ms", "throughput": "MB/s", "memory": "MB"}
 
 
-@dataclass(frozen=True, slots=True)
-class Bench:
+class Bench(msgspec.Struct, frozen=True):
     """How to run one side once."""
 
     scenario: Scenario

@@ -11,9 +11,9 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Container
-from dataclasses import dataclass
 from typing import NamedTuple
 
+import msgspec
 import psutil
 
 __all__ = ["CAN_ADOPT", "MARK", "Found", "Orphans", "end_all", "ended", "find", "gone", "starting"]
@@ -41,8 +41,7 @@ class _Stat(NamedTuple):
     session: int
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(msgspec.Struct, frozen=True):
     """A living process."""
 
     pid: int

@@ -1,10 +1,16 @@
-"""What a check is asked for, when it runs in a process of its own."""
+"""What a check is asked for, and what it does where nothing is asked."""
 
+import os
 from typing import Annotated
 
 import msgspec
 
-__all__ = ["DEFAULT_THRESHOLD", "CheckRequest", "Percent"]
+__all__ = ["DEFAULT_JOBS", "DEFAULT_PATIENCE_S", "DEFAULT_THRESHOLD", "CheckRequest", "Percent"]
+
+DEFAULT_JOBS = max(4, 2 * (os.cpu_count() or 1))
+"""Most scenarios wait for processes to start and to end."""
+DEFAULT_PATIENCE_S = 10.0
+"""Longest silence of a wrapper: a hundred times what the slowest one that was checked takes to start."""
 
 DEFAULT_THRESHOLD = 100.0
 """A stand-in for `claude` is right when everything passes."""

@@ -21,18 +21,13 @@ from proxy.compliance.evidence import Evidence
 from proxy.compliance.expectations import findings
 from proxy.compliance.place import Place
 from proxy.compliance.report import Measured, Outcome, Problem, Report, Verdict, grouped, overall
-from proxy.compliance.request import DEFAULT_THRESHOLD
+from proxy.compliance.request import DEFAULT_JOBS, DEFAULT_PATIENCE_S, DEFAULT_THRESHOLD
 from proxy.compliance.scenario import Scenario
 from proxy.compliance.target import Target, reached
 
-__all__ = ["DEFAULT_JOBS", "DEFAULT_PATIENCE_S", "CancelledError", "Check"]
+__all__ = ["CancelledError", "Check"]
 
-DEFAULT_PATIENCE_S = 10.0
-DEFAULT_JOBS = max(4, 2 * (os.cpu_count() or 1))
-"""Most scenarios wait for processes to start and to end."""
 _STUCK_GRACE_S = 1.0
-
-
 _LEFT_S = 5.0
 """A process that lives on for so long after the end is left behind."""
 

@@ -11,7 +11,8 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+
+import msgspec
 
 from proxy.compliance.caller import excerpt
 from proxy.compliance.place import Place
@@ -28,8 +29,7 @@ class TargetError(Exception):
     """The wrapper cannot be checked; the sentence says why and what to change."""
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(msgspec.Struct, frozen=True):
     """A wrapper."""
 
     command: tuple[str, ...] = ()
@@ -89,7 +89,7 @@ def reached(target: Target, claude: str | None) -> Target:
             version = _answer([place.claude, "--version"], dict(os.environ), place)[0].strip()
         tried = []
         for as_argument in (False, True) if target.as_argument is None else (target.as_argument,):
-            candidate = replace(target, as_argument=as_argument)
+            candidate: Target = msgspec.structs.replace(target, as_argument=as_argument)
             environment = candidate.environment(place.claude, place.mark, place.folder)
             answer, sentence = _answer(candidate.argv(place.claude, ["--version"]), environment, place)
             if version and version in answer:

@@ -7,6 +7,7 @@ drift, holes and values of another type among it.
 """
 
 import functools
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
@@ -29,6 +30,9 @@ _KINDS = {str: "string", dict: "object", list: "array", bool: "boolean", type(No
 _OTHER: dict[Stream, Stream] = {"stdin": "stdout", "stdout": "stdin"}
 # Requests without a reply that are remembered: a session has a handful, so more of them are somebody's mistake.
 _MOST_ASKED = 10_000
+_WALKED = 16
+"""Messages of a type that are walked before a decoder for them is made: making one takes as long as some fifty
+walks, and most of the types that a short log has come up a few times."""
 
 
 class Drift(msgspec.Struct, frozen=True):
@@ -122,13 +126,17 @@ class _Stream:
         self._index = index
         self._compiler = fastpath.Compiler(closed=True)
         self._decoders: dict[str, msgspec.json.Decoder[Any]] = {}
+        self._walked: Counter[str] = Counter()
 
     def decoder(self, type_: str) -> msgspec.json.Decoder[Any]:
-        """Return the decoder for messages of a type; for an unknown one, a decoder that takes none."""
+        """Return the decoder for messages of a type; a decoder that takes none for an unknown or a rare one."""
         decoder = self._decoders.get(type_)
         if decoder is None:
             row = self.rows.get(type_)
             if row is None:
+                return _none
+            self._walked[type_] += 1
+            if self._walked[type_] <= _WALKED:
                 return _none
             whole = self._compiler.compile(library.follow(row, self._index)[1])
             decoder = self._decoders[type_] = fastpath.decoder(whole)

@@ -12,8 +12,9 @@ import fcntl
 import os
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
+
+import msgspec
 
 from proxy.sessions.identity import LATEST, LOG_SUFFIX, is_session_id, log_path, sessions_dir, start_of
 from proxy.sessions.process import Identity, lives
@@ -81,8 +82,7 @@ class NoRecordsError(SessionLookupError):
         super().__init__(text, sentence)
 
 
-@dataclass(frozen=True, slots=True)
-class SessionInfo:
+class SessionInfo(msgspec.Struct, frozen=True):
     """A session as its log's two ends tell it. Times are as in the records; what the log does not say is None."""
 
     session_id: str
@@ -90,7 +90,7 @@ class SessionInfo:
     state: State
     size: int
     name: str | None = None
-    command: list[str] = field(default_factory=list)
+    command: list[str] = []
     cwd: str | None = None
     pid: int | None = None
     started_at: str | None = None

@@ -6,8 +6,9 @@ Timestamps are microseconds since 1970.
 import re
 from collections import Counter
 from collections.abc import Collection
-from dataclasses import dataclass
 from typing import Literal, NamedTuple, Self
+
+import msgspec
 
 from proxy.events import Session
 
@@ -35,8 +36,7 @@ RawEvent = tuple[str, int, bytes]
 """Type, timestamp and data, as JSON, of an event."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EventQuery:
+class EventQuery(msgspec.Struct, frozen=True, kw_only=True):
     """Which events are wanted.
 
     With a session or a start the oldest come first, else the newest; without an offset and a start a page holds the

@@ -10,7 +10,6 @@ A line that is no record is counted and given like one, with the reason: what is
 import json
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
@@ -66,8 +65,7 @@ class Row(NamedTuple):
     """Without its newline."""
 
 
-@dataclass(slots=True)
-class Piece:
+class Piece(msgspec.Struct):
     """Some consecutive lines of a log."""
 
     number: int
@@ -81,8 +79,8 @@ class Piece:
     end: int = 0
     """Where the line behind its last one begins."""
     last_seq: int = 0
-    kinds_before: Kinds = field(default_factory=Counter)
-    kinds: Kinds = field(default_factory=Counter)
+    kinds_before: Kinds = msgspec.field(default_factory=Counter)
+    kinds: Kinds = msgspec.field(default_factory=Counter)
 
     @property
     def lines(self) -> int:

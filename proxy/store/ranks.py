@@ -6,8 +6,9 @@ found the same way: so a page costs the same wherever it is, and however many ev
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple, Protocol
+
+import msgspec
 
 from proxy.store.model import EventQuery
 
@@ -18,8 +19,7 @@ SCANNED = 4096
 """Events that are looked through rather than cut again: about a millisecond."""
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(msgspec.Struct, frozen=True):
     """A stretch of time, its end not included, and how many events are in it."""
 
     start_us: int

@@ -9,8 +9,9 @@ import re
 from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
+
+import msgspec
 
 from proxy.store.pieces import NO_RECORD, Body, Kind, Kinds, Piece, Pieces, Row, rows_of
 
@@ -27,8 +28,7 @@ __all__ = [
 _CONTENT = re.compile(rb'"(?:message|raw|raw_base64|event)":')
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecordQuery:
+class RecordQuery(msgspec.Struct, frozen=True, kw_only=True):
     """Which records are wanted: of any of the values, where some are given, and holding the text."""
 
     streams: tuple[str, ...] = ()

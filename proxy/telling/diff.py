@@ -1,7 +1,6 @@
 """What a change of a text takes out and puts in, line by line."""
 
 from collections.abc import Sequence
-from difflib import SequenceMatcher
 
 __all__ = ["MOST_LINES", "line_diff"]
 
@@ -20,6 +19,8 @@ def line_diff(before: str, after: str) -> Lines:
     old, new = before.splitlines(), after.splitlines()
     if len(old) + len(new) > _MOST_COMPARED:
         return _bounded([("-", line) for line in old[:MOST_LINES]] + [("+", line) for line in new])
+    from difflib import SequenceMatcher  # noqa: PLC0415 - few who tell a conversation show a change
+
     lines: Lines = []
     for group in SequenceMatcher(None, old, new, autojunk=False).get_grouped_opcodes(_CONTEXT):
         if lines or group[0][1] > 0:

@@ -19,10 +19,6 @@ from typing import Any
 from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
-from pygments import highlight
-from pygments.formatters import HtmlFormatter
-from pygments.lexers import get_lexer_by_name
-from pygments.util import ClassNotFound
 
 from proxy.telling.entry import Entry, Part
 from proxy.telling.shortening import fold
@@ -119,6 +115,11 @@ def _coloured(code: str, language: str) -> str:
     """Return code with the names of its colours; of an unknown language without."""
     if not language or len(code) > _LONGEST_CODE:
         return escaped(code)
+    from pygments import highlight  # noqa: PLC0415 - many sessions have no code
+    from pygments.formatters import HtmlFormatter  # noqa: PLC0415
+    from pygments.lexers import get_lexer_by_name  # noqa: PLC0415
+    from pygments.util import ClassNotFound  # noqa: PLC0415
+
     try:
         lexer = get_lexer_by_name(language, stripnl=False)
     except ClassNotFound:

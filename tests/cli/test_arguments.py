@@ -7,6 +7,7 @@ import pytest
 from proxy.cli.app import split
 from proxy.cli.arguments import parser_of
 from proxy.options import OPTIONS
+from proxy.server.access.tokens import SCOPES
 from tests.command_line import claude_proxy
 
 WRONG = {
@@ -24,7 +25,7 @@ WRONG = {
     ): "config: check|show: 'chekc' is unknown; did you mean check? (claude-proxy config --help)",
     ("config",): "config: the following arguments are required: check|show (claude-proxy config --help)",
     ("token", "create", "x", "--scope", "all"): (
-        "token create: --scope: 'all' is unknown; it takes read, write, act, push (claude-proxy token create --help)"
+        f"token create: --scope: 'all' is unknown; it takes {', '.join(SCOPES)} (claude-proxy token create --help)"
     ),
     ("show", "a", "b"): "show: there is no place for b (claude-proxy show --help)",
     ("help", "shwo"): "help: SUBCOMMAND: 'shwo' is unknown; did you mean show? (claude-proxy help --help)",

@@ -1,7 +1,8 @@
 """The pieces of a log: what the index knows of them, and the lines from the log itself."""
 
 import os
-from dataclasses import dataclass
+
+import msgspec
 
 from proxy.sessions.reader import LogReader
 from proxy.store.embedded.event_queries import find_session
@@ -13,8 +14,7 @@ from proxy.store.protocol import StoreDamagedError
 __all__ = ["LogBody", "LogPieces"]
 
 
-@dataclass(frozen=True, slots=True)
-class LogBody:
+class LogBody(msgspec.Struct, frozen=True):
     """Some lines of a log."""
 
     path: str

@@ -1,7 +1,8 @@
 """One log that the index follows, and how far it has."""
 
 from collections import Counter
-from dataclasses import dataclass, field
+
+import msgspec
 
 from proxy.events import Session
 from proxy.events.session_outcome import of_session
@@ -14,16 +15,14 @@ from proxy.store.model import Totals
 __all__ = ["Tally", "TrackedLog"]
 
 
-@dataclass(slots=True)
-class Tally:
+class Tally(msgspec.Struct):
     """How many events of a session are in the index, and of which types: what its marks are made of."""
 
     number: int = 0
-    types: Counter[int] = field(default_factory=Counter)
+    types: Counter[int] = msgspec.field(default_factory=Counter)
 
 
-@dataclass(slots=True)
-class TrackedLog:
+class TrackedLog(msgspec.Struct):
     """One log, and how far it is indexed."""
 
     id: int
@@ -37,8 +36,8 @@ class TrackedLog:
     session: Session | None = None
     """Known while the log is read, and as long as the session is live."""
     derivation: Derivation | None = None
-    tally: Tally = field(default_factory=Tally)
-    totals: Totals = field(default_factory=Totals)
+    tally: Tally = msgspec.field(default_factory=Tally)
+    totals: Totals = msgspec.field(default_factory=Totals)
     """What the session has added to the sums over all."""
     reader: LogReader | None = None
     behind: bool = True
