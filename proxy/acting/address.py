@@ -7,6 +7,7 @@ ends reach the folder through a symbolic link with a short name that lives for t
 import contextlib
 import os
 import socket
+import struct
 import tempfile
 from collections.abc import Iterator
 
@@ -45,10 +46,14 @@ def listen(data_dir: str, session_id: str) -> socket.socket:
 def connect(data_dir: str, session_id: str, timeout_s: float) -> socket.socket:
     """Return a connection to a session's socket. OSError when nobody listens there."""
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    connection.settimeout(timeout_s)
     try:
+        # A socket with a timeout of Python's would not wait at all where many are before it (see ``unix(7)``, EAGAIN).
+        seconds, part = divmod(timeout_s, 1)
+        timeval = struct.pack("@ll", int(seconds), int(part * 1_000_000))
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, timeval)
         with _short(path_of(data_dir, session_id)) as short:
             connection.connect(short)
+        connection.settimeout(timeout_s)
     except BaseException:
         connection.close()
         raise

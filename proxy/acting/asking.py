@@ -28,6 +28,8 @@ def ask(data_dir: str, session_id: str, request: dict[str, Any], timeout_s: floa
     except TimeoutError as error:
         sentence = f"the session did not answer within {timeout_s:g} s; its actions tell whether it was done"
         raise ActionError("unconfirmed", sentence) from error
+    except BlockingIOError as error:
+        raise ActionError("busy", "others ask the session more than it answers; nothing was done") from error
     except (OSError, ValueError) as error:
         raise ActionError(
             "relay_unreachable", f"nobody acts for session {session_id}: it has no grant, or is over"

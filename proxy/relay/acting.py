@@ -44,6 +44,8 @@ _SOCKET_S = 2.0
 """For a request to come and its answer to be taken: the other end is a program on this machine, which has it ready."""
 _CONNECTIONS = 8
 """At once: one that says nothing holds up no other, and many make no more threads than these."""
+_PACE_S = 0.1
+"""For which a connection counts as open at least: 80 a second are plenty, and more would take the session's time."""
 _WRITE_S = 5.0
 """For a frame to be written: a command that reads nothing for so long, or whose line is half written, is busy."""
 _STEP_S = 10.0
@@ -204,6 +206,7 @@ class Acting:
                 connection.settimeout(_SOCKET_S)
                 if asked := _received(connection):
                     connection.sendall(self._answer(asked) + b"\n")
+            self._exited.wait(_PACE_S)
             free.release()
 
         while not self._exited.is_set():

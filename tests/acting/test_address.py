@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
 
 from proxy.acting.address import connect, listen, remove
+from proxy.acting.asking import ask
+from proxy.acting.verbs import ActionError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,3 +40,19 @@ def test_nobody_else_reaches_it(tmp_path: Path) -> None:
     assert os.listdir(tmp_path / "acting") == []
     with pytest.raises(FileNotFoundError):
         connect(data_dir, "s", 10)
+
+
+@pytest.mark.linux("a queue that is waited for")
+def test_who_comes_while_many_wait_is_waited_for(tmp_path: Path) -> None:
+    """Not refused at once; what is not taken in time is an error that says so."""
+    data_dir = str(tmp_path)
+    with listen(data_dir, "s") as listening, contextlib.ExitStack() as others:
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                others.enter_context(connect(data_dir, "s", 0.05))
+        with pytest.raises(ActionError, match="busy: "):
+            ask(data_dir, "s", {"action": "interrupt"}, 0.05)
+        with ThreadPoolExecutor(1) as pool:
+            waiting = pool.submit(connect, data_dir, "s", 60)
+            listening.accept()[0].close()
+            waiting.result().close()

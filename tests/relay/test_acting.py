@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import signal
 import socket
-import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -17,107 +15,13 @@ from proxy.acting.mediator import Mediator
 from proxy.relay import acting
 from proxy.sessions.record import lifecycle
 from proxy.sessions.writer import SessionLog
-from tests.relay.wrapper import BOUND_S, Running, Wrapper, ends, read_all, read_line, write_all
+from tests.relay.acted import STREAM_JSON, TOKEN, start
+from tests.relay.wrapper import BOUND_S, ends, read_all
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
-STREAM_JSON = ("-p", "--input-format", "stream-json", "--output-format", "stream-json")
-TOKEN = "cp_token"
-STAND_IN = f"""\
-#!{sys.executable} -IS
-import json, os, signal, subprocess, sys
-mode = os.environ.get("MODE", "")
-if "deaf" in mode:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-null = subprocess.DEVNULL
-tool = subprocess.Popen(["sleep", "1000"], start_new_session=True, stdin=null, stdout=null, stderr=null)
-print(json.dumps({{"type": "keep_alive", "tool": tool.pid}}), flush=True)
-rules = {{}}
-for line in sys.stdin:
-    message = json.loads(line)
-    print(json.dumps({{"type": "keep_alive", "got": message}}), flush=True)
-    request = message.get("request", {{}})
-    if message["type"] != "control_request":
-        continue
-    answer = {{"subtype": "success", "request_id": message["request_id"]}}
-    if request["subtype"] == "apply_flag_settings":
-        if "refuses" in mode:
-            answer = {{**answer, "subtype": "error", "error": "unsupported_request"}}
-        elif "loses" not in mode:
-            rules = request["settings"]["permissions"] or {{}}
-    if request["subtype"] == "list_permission_rules":
-        listed = [{{"behavior": b, "rule": r}} for b in ("deny", "ask", "allow") for r in rules.get(b, [])]
-        answer["response"] = {{"state": {{"rules": listed}}}}
-    print(json.dumps({{"type": "control_response", "response": answer}}), flush=True)
-    if request["subtype"] == "end_session" and "deaf" not in mode:
-        os.kill(tool.pid, signal.SIGKILL)
-        sys.exit(0)
-    if request["subtype"] == "interrupt":
-        question = {{"subtype": "can_use_tool", "tool_name": "Write", "input": {{}}}}
-        print(json.dumps({{"type": "control_request", "request_id": "q", "request": question}}), flush=True)
-while "deaf" in mode:
-    signal.pause()
-tool.kill()
-"""
-
-
-@pytest.fixture
-def stand_in(tmp_path: Path) -> Path:
-    """A program by the name of ``claude`` that says what it got, and has a tool that leads a session of its own."""
-    program = tmp_path / "bin" / "claude"
-    program.parent.mkdir()
-    program.write_text(STAND_IN)
-    program.chmod(0o755)
-    return program
-
-
-class Acted:
-    """A session that others act on."""
-
-    def __init__(self, wrapper: Wrapper, running: Running) -> None:
-        self.wrapper = wrapper
-        self.running = running
-
-    def line(self) -> Any:
-        """Return the next line that the caller gets."""
-        return json.loads(read_line(self.running.reader))
-
-    def got(self) -> Any:
-        """Return the next line that the command got, as it says."""
-        return self.line()["got"]
-
-    def say(self, message: dict[str, Any]) -> None:
-        """Send a line of the caller."""
-        write_all(self.running.writer, json.dumps(message).encode() + b"\n")
-
-    def act(self, action: str, token: str | None = None, **arguments: Any) -> Any:
-        """Ask for an action."""
-        (path,) = self.wrapper.paths()
-        asked = {
-            "action_id": f"a-{action}",
-            "action": action,
-            "args": arguments,
-            "token": token,
-            "by": {"name": "me"},
-        }
-        with connect(str(self.wrapper.data_dir), path.stem, BOUND_S) as connection:
-            connection.sendall(json.dumps(asked).encode() + b"\n")
-            return json.loads(connection.makefile().readline())
-
-
-def start(
-    wrapper: Wrapper, stand_in: Path, *options: str, mode: str = "", arguments: Sequence[str] = STREAM_JSON
-) -> Acted:
-    """Start a session."""
-    wrapper.data_dir.mkdir(mode=0o700, exist_ok=True)
-    token = {"name": "phone", "scopes": ["act"], "sha256": hashlib.sha256(TOKEN.encode()).hexdigest()}
-    tokens = wrapper.data_dir / "tokens.json"
-    tokens.write_text(json.dumps({"version": 1, "tokens": [token]}))
-    tokens.chmod(0o600)
-    env = {**os.environ, "MODE": mode}
-    return Acted(wrapper, wrapper.start(stand_in, *arguments, options=options, env=env))
+    from tests.relay.wrapper import Wrapper
 
 
 def test_without_a_grant_nobody_acts(wrapper: Wrapper, stand_in: Path) -> None:

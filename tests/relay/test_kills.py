@@ -48,6 +48,8 @@ def load(chance: random.Random) -> list[bytes]:
 class Victim:
     """One wrapped echo under load, and what either side of the wrapper received."""
 
+    options: tuple[str, ...] = ()
+
     def __init__(
         self, wrapper: Wrapper, claude: Path, chance: random.Random, *, sealed: bool = False
     ) -> None:
@@ -56,7 +58,7 @@ class Victim:
         self.by_command = wrapper.data_dir.with_suffix(".received")
         command = [str(claude), "-c", f"exec tee {self.by_command}", "claude", *STREAM_JSON]
         mode = chance.choice(["observe", "observe", "enforce", "off"])
-        options = ["--validation", mode, "--seal", "on" if sealed else "off"]
+        options = ["--validation", mode, "--seal", "on" if sealed else "off", *self.options]
         self.running: Running = wrapper.start(*command, options=options, stderr=subprocess.DEVNULL)
         self.by_caller = b""
         self._feeder = threading.Thread(target=self._feed)
