@@ -1,4 +1,4 @@
-"""The relay's side of acting on a live session: the socket, what is put into the streams, and the ladder of a stop.
+"""The relay's side of acting on a live session: the socket, and what is put into the streams.
 
 Rules it lives by:
 
@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import threading
 import time
 from queue import Empty, SimpleQueue
@@ -31,8 +30,6 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Mapping, Sequence
 
-    import psutil
-
     from proxy.relay.pump import Pump
     from proxy.relay.supervisor import Session
     from proxy.sessions.record import Body
@@ -48,10 +45,6 @@ _PACE_S = 0.1
 """For which a connection counts as open at least: 80 a second are plenty, and more would take the session's time."""
 _WRITE_S = 5.0
 """For a frame to be written: a command that reads nothing for so long, or whose line is half written, is busy."""
-_STEP_S = 10.0
-"""Between the steps of a stop: Claude Code 2.1.330 ends in 0.3 s, and in 2 s while Bash runs."""
-_DRAIN_S = 300.0
-"""For the turn to come to its end after its input was closed."""
 _POLICY_S = 120.0
 """For Claude Code to answer at its start, which took 20 s on a machine with five times as much to do as it could."""
 _USAGE_S = 1.0
@@ -295,36 +288,33 @@ class Acting:
 
     def _climb(self, how: str, action_id: str | None, reason: str = "stopped") -> None:
         """Take one step after the other until the command is gone, and none of its tools is left."""
-        import psutil  # noqa: PLC0415 - few sessions come to this
+        from proxy.relay.stopping import Ladder  # noqa: PLC0415 - few sessions come to this
 
-        steps: list[tuple[str, Callable[[], None], float]] = [
-            ("end_session", lambda: self._end_session(reason, action_id), _STEP_S),
-            ("SIGTERM", lambda: self._signal_command(signal.SIGTERM), _STEP_S),
-            ("SIGKILL", lambda: self._signal_command(signal.SIGKILL), _STEP_S),
-        ]
-        if how == "drain":
-            steps[0] = ("close_stdin", self._close_stdin, _DRAIN_S)
-        tools: set[psutil.Process] = set()
-        for step, take, patience_s in steps[1:] if how == "term" else steps:
-            if self._exited.is_set():
-                break
-            # Tools lead sessions of their own, and would live on: who they are is known only while their parent lives.
-            tools |= _descendants(self._pid)
+        def note(step: str) -> None:
             self._log.append([self._record("action_step", {"action_id": action_id, "step": step})])
-            take()
-            self._exited.wait(patience_s)
-        for tool in tools:
-            with contextlib.suppress(psutil.Error):  # it is gone, as most are
-                tool.kill()
 
-    def _end_session(self, reason: str, action_id: str | None) -> None:
-        if self._stdin is not None and not self._stdin.ended:
-            frame = self._mediator.request_frame("end_session", reason=reason)
-            self._stdin.inject(Injection(frame, tag=action_id))
+        def end_session() -> None:
+            if self._stdin is not None and not self._stdin.ended:
+                frame = self._mediator.request_frame("end_session", reason=reason)
+                self._stdin.inject(Injection(frame, tag=action_id))
 
-    def _close_stdin(self) -> None:
-        if self._stdin is not None:
-            self._stdin.give_up()
+        def close_stdin() -> None:
+            if self._stdin is not None:
+                self._stdin.give_up()
+
+        firsts: dict[str, tuple[str | None, Callable[[], None]]] = {
+            "end": ("end_session", end_session),
+            "drain": ("close_stdin", close_stdin),
+            "term": (None, end_session),
+        }
+        ladder = Ladder(
+            self._session_id,
+            self._pid,
+            exited=self._exited,
+            signal_command=self._signal_command,
+            note=note,
+        )
+        ladder.climb(*firsts[how])
 
     def _record(self, event_type: str, data: Mapping[str, Any]) -> Any:
         return lifecycle(self._session_id, event_type, dict(data))
@@ -410,15 +400,6 @@ def make(
 
 def _about(asked: _Asked, arguments: Mapping[str, Any]) -> dict[str, Any]:
     return {"action_id": asked.action_id, "action": asked.action, "args": dict(arguments), "by": asked.by}
-
-
-def _descendants(pid: int) -> set[psutil.Process]:
-    import psutil  # noqa: PLC0415 - as above
-
-    try:
-        return set(psutil.Process(pid).children(recursive=True))
-    except psutil.Error:
-        return set()
 
 
 def may_act(data_dir: str) -> frozenset[str]:

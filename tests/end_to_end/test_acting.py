@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import sys
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 import anyio.to_thread
+import psutil
 import pytest
 
 from proxy.acting.address import connect
@@ -279,22 +281,44 @@ async def test_a_turn_is_interrupted_and_the_session_goes_on(acted: Acted) -> No
         assert (await client.turn("two"))["result"] == "Two."
 
 
-async def test_a_stop_ends_a_running_tool(acted: Acted) -> None:
-    """With all that it has started."""
+@pytest.mark.parametrize("how", ["end", "term"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        "touch {}; sleep 600",
+        "trap '' TERM; touch {}; sleep 600; sleep 600",
+        "setsid sh -c 'touch {}; sleep 600'",
+        "setsid sh -c 'touch {}; sleep 600' >/dev/null 2>&1 & sleep 600",
+    ],
+    ids=["usual", "ignores SIGTERM", "setsid", "background"],
+)
+async def test_a_stop_ends_a_running_tool(acted: Acted, command: str, how: str) -> None:
+    """With all that it has started, whatever that makes of signals and of groups."""
     stage = acted.stage
     marker = stage.project / "started"
-    stage.answer({"go": [uses("Bash", command=f"touch {marker}; sleep 600"), says("Done.")]})
+    stage.answer({"go": [uses("Bash", command=command.format(marker)), says("Done.")]})
     async with stage.raw("--permission-mode", "bypassPermissions", env={"IS_SANDBOX": "1"}) as client:
         await client.say("go")
         await until(marker.exists)
-        assert (await acted.act("stop"))["ok"]
+        (log,) = acted.wrapped.logs()
+        assert processes_of(log.path.stem)
+        assert (await acted.act("stop", how=how))["ok"]
         while await client.read() is not None:
             pass
-    import psutil  # noqa: PLC0415
+    await until(lambda: not processes_of(log.path.stem))
 
-    assert not [
-        one for one in psutil.process_iter(["cmdline"]) if str(marker) in " ".join(one.info["cmdline"] or [])
-    ]
+
+def processes_of(session_id: str) -> list[psutil.Process]:
+    """Return what runs in a session: command and tools."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if (
+                process.environ().get("CLAUDE_PROXY_SESSION_ID") == session_id
+                and process.status() != psutil.STATUS_ZOMBIE
+            ):
+                found.append(process)
+    return found
 
 
 async def test_a_policy_binds_in_every_mode(api: MessagesApi, claude: Path, tmp_path: Path) -> None:

@@ -27,7 +27,11 @@ if "deaf" in mode:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
 null = subprocess.DEVNULL
 tool = subprocess.Popen(["sleep", "1000"], start_new_session=True, stdin=null, stdout=null, stderr=null)
-print(json.dumps({{"type": "keep_alive", "tool": tool.pid}}), flush=True)
+tools = [tool.pid]
+if "orphan" in mode:
+    begun = subprocess.check_output(["sh", "-c", "setsid sleep 1000 >/dev/null 2>&1 & echo $!"], stdin=null)
+    tools.append(int(begun))
+print(json.dumps({{"type": "keep_alive", "tool": tool.pid, "tools": tools}}), flush=True)
 rules = {{}}
 def ask(request_id):
     question = {{"subtype": "can_use_tool", "tool_name": "Write", "input": {{}}}}

@@ -91,20 +91,21 @@ def test_a_question_has_one_answer(wrapper: Wrapper, stand_in: Path) -> None:
     assert refusals[0]["error"] == "token_needed"
 
 
-@pytest.mark.parametrize("mode", ["", "deaf"])
+@pytest.mark.parametrize("mode", ["", "orphan", "deaf orphan"])
 def test_a_stop_leaves_no_tool_behind(wrapper: Wrapper, stand_in: Path, mode: str) -> None:
-    """Whatever it takes: a request, then signals, and in the end the tools one by one."""
+    """Whatever it takes: a request, then signals, and in the end the tools one by one, without a parent too."""
     session = start(wrapper, stand_in, "--act", "restrain", mode=mode)
     with session.running:
-        tool = session.line()["tool"]
+        tools = session.line()["tools"]
         assert session.act("stop")["ok"]
         assert session.act("stop")["error"] in ("already_answered", "ended")
         read_all(session.running.reader)
-        assert session.running.wait(BOUND_S) == (-9 if mode else 0)
-    ends(tool)
+        assert session.running.wait(BOUND_S) == (-9 if "deaf" in mode else 0)
+    for tool in tools:
+        ends(tool)
     events = [record.fields.get("event", {}) for record in wrapper.finished_log().records]
     steps = [event["data"]["step"] for event in events if event.get("event_type") == "action_step"]
-    assert steps == (["end_session", "SIGTERM", "SIGKILL"] if mode else ["end_session"])
+    assert steps == (["end_session", "SIGTERM", "SIGKILL"] if "deaf" in mode else ["end_session"])
     assert os.listdir(wrapper.data_dir / "acting") == []
 
 
