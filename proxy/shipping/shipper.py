@@ -103,6 +103,9 @@ class Shipper:
                         pass
             except TimeoutError:
                 return False
+            except RefusedTokenError as error:
+                self._host.trouble = str(error)  # `ship status` says it
+                raise
             return True
 
     @contextlib.asynccontextmanager
@@ -138,9 +141,11 @@ class Shipper:
             with attempt:
                 is_first = attempt.retry_state.attempt_number == 1
                 is_done = await self._round(changed if is_first else None)
-        if self.away_since is not None:
-            self.away_since, self._host.trouble = None, None
+        was_away, had_trouble = self.away_since is not None, self._host.trouble is not None
+        self.away_since, self._host.trouble = None, None
+        if had_trouble:  # maybe an earlier process's
             self._save()
+        if was_away:
             self._on_trouble(None)
         return is_done
 

@@ -105,6 +105,7 @@ def test_all_is_acknowledged_and_told(data_dir: Path, centre: tuple[Program, str
     refused = run(data_dir, "--once", "--wait", "60", to=to, token="not-a-token-of-this-centre")
     assert refused.returncode == 75
     assert "does not take ship.token" in refused.stderr
+    assert "trouble       The token is none of this server's" in run(data_dir, "status", to=to).stdout
     ran = run(data_dir, "--once", "--wait", "60", to=to)
     assert (ran.returncode, ran.stderr) == (0, "")
     text = (data_dir / "sessions" / "a.jsonl").read_bytes()
@@ -115,7 +116,8 @@ def test_all_is_acknowledged_and_told(data_dir: Path, centre: tuple[Program, str
     assert status["waiting"] == {"records": 0, "bytes": 0}
     assert (status["to"], status["content"], status["set_aside"]) == (to, "full", {})
     assert status["last_answer"] is not None
-    assert "acknowledged" in run(data_dir, "status", to=to).stdout
+    said = run(data_dir, "status", to=to).stdout
+    assert ("acknowledged" in said, "trouble" in said) == (True, False)
     assert run(data_dir, "--dry-run", to=to).stdout == ""
 
 
