@@ -77,9 +77,9 @@ class Failures:
         """Write down what was found, and what is going on."""
         findings.take(self._over)
         if self._burst is not None:
-            _tell_burst(findings, self._burst)
+            _add_burst(findings, self._burst)
         if self._retries is not None:
-            _tell_retries(findings, self._retries)
+            _add_retries(findings, self._retries)
 
     # -- tools and the API -------------------------------------------------------------------------------------
 
@@ -96,7 +96,7 @@ class Failures:
         elif self._burst is not None and call.outcome == "failed":
             _count(self._burst, call)
         if self._burst is not None and len(failures) <= CALM:
-            _tell_burst(self._over, self._burst)
+            _add_burst(self._over, self._burst)
             self._burst = None
 
     def _command(self, context: EventContext) -> None:
@@ -123,7 +123,7 @@ class Failures:
 
     def _end_retries(self, _: EventContext | None = None) -> None:
         if self._retries is not None:
-            _tell_retries(self._over, self._retries)
+            _add_retries(self._over, self._retries)
             self._retries = None
 
     def _rate_limit(self, context: EventContext) -> None:
@@ -236,7 +236,7 @@ def _count(burst: _Burst, call: Span) -> None:
         burst.records.append(call.end_seq)
 
 
-def _tell_burst(findings: Findings, burst: _Burst) -> None:
+def _add_burst(findings: Findings, burst: _Burst) -> None:
     tools = ", ".join(
         f"{name} {count}" for name, count in sorted(burst.tools.items(), key=lambda item: -item[1])[:5]
     )
@@ -247,7 +247,7 @@ def _tell_burst(findings: Findings, burst: _Burst) -> None:
     )
 
 
-def _tell_retries(findings: Findings, retries: _Retries) -> None:
+def _add_retries(findings: Findings, retries: _Retries) -> None:
     count = retries.count
     if count < RETRIES and retries.delay_ms < RETRY_DELAY_MS:
         return

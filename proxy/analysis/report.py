@@ -1,7 +1,8 @@
 """What an analysis says: the shape of its answer, as it is published in ``schemas/api/analysis.json``.
 
-Durations are milliseconds, moments are spelled as in records, shares are between 0 and 1. ``seq`` is the record that
-something comes from; None for events of a client's own. Lists that could grow without end are cut, and say so.
+Durations are milliseconds, timestamps are formatted as in records, shares are between 0 and 1. ``seq`` is the
+record that something comes from; None for events of a client's own. Lists that could grow without end are cut, and
+say so.
 """
 
 from typing import Annotated, Any, Literal

@@ -65,7 +65,7 @@ def _list_questions(arguments: argparse.Namespace) -> int:
         if arguments.json:
             sys.stdout.write(_json(page))
         else:
-            _tell_questions(page)
+            _print_questions(page)
         return 0
 
     return _asking(arguments, os.environ.get(_TOKEN), listed)
@@ -124,7 +124,7 @@ def _sentence(verb: str, told: ActionAnswer) -> str:
     return f"{verb}: {told.state}{more}"
 
 
-def _tell_questions(page: QuestionPage) -> None:
+def _print_questions(page: QuestionPage) -> None:
     if not page.questions:
         print("No question is open.")
     for one in page.questions:

@@ -69,7 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
         writer.writeheader()
         writer.writerows({**row, **row["approval"]} for row in rows)
     else:
-        _tell(rows)
+        _print_lines(rows)
     return 0
 
 
@@ -79,7 +79,7 @@ def _rows(info: SessionInfo) -> Iterator[dict[str, Any]]:
             yield {"session_id": info.session_id, **msgspec.to_builtins(call)}
 
 
-def _tell(rows: list[dict[str, Any]]) -> None:
+def _print_lines(rows: list[dict[str, Any]]) -> None:
     for row in rows:
         one = row["approval"]
         said = {"allow": "allowed", "deny": "denied", "none": "undecided"}[one["decision"]]

@@ -23,7 +23,7 @@ def print_report(report: Report) -> None:
     """Print a report on standard output."""
     console = Console(highlight=False)
     for one in report.scenarios:
-        _tell_one(one, console)
+        _print_outcome(one, console)
     console.print()
     if any(one.measured for one in report.scenarios):
         console.print(_figures(report))
@@ -46,20 +46,20 @@ def print_report(report: Report) -> None:
     console.print(verdict)
 
 
-def _tell_one(one: Outcome, console: Console) -> None:
+def _print_outcome(one: Outcome, console: Console) -> None:
     mark, style = _MARKS[one.verdict]
     line = Text.assemble(
         (f"{mark} ", style), f"{one.name:34} ", (one.title, "" if one.verdict == "failed" else "dim")
     )
     console.print(line, soft_wrap=not console.is_terminal)
     for problem in one.problems:
-        _tell_part("expected", problem.expected, "yellow", console)
-        _tell_part("came", problem.came, "red", console)
+        _print_part("expected", problem.expected, "yellow", console)
+        _print_part("came", problem.came, "red", console)
     if one.problems:
-        _tell_part("why", one.why, "dim", console)
+        _print_part("why", one.why, "dim", console)
 
 
-def _tell_part(word: str, text: str, style: str, console: Console) -> None:
+def _print_part(word: str, text: str, style: str, console: Console) -> None:
     if not console.is_terminal:  # a line stays a line
         console.print(f"    {word:9} {printable(text)}", markup=False, soft_wrap=True)
         return

@@ -84,9 +84,9 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps({"drift": msgspec.to_builtins(drift)}, indent=2))
     else:
-        _tell(drift)
+        _print_lines(drift)
         if wanted or not named:
-            _tell_how_many(args.data_dir, len(drift), len(wanted))
+            _print_count(args.data_dir, len(drift), len(wanted))
     if found.unlisted:
         complain(f"there is more; only the first {_MOST} things are listed", 0, sys.stderr)
     return status or (1 if drift and args.fail else 0)
@@ -132,7 +132,7 @@ def _look(data_dir: str, infos: Sequence[SessionInfo]) -> Iterator[Looked]:
                 yield looked
 
 
-def _tell(drift: list[Sighting]) -> None:
+def _print_lines(drift: list[Sighting]) -> None:
     """Print a line for each, for reading."""
     for one in drift:
         where = one.type + (f"/{one.subtype}" if one.subtype else "")
@@ -143,7 +143,7 @@ def _tell(drift: list[Sighting]) -> None:
         print(printable(f"{one.kind:7} {one.stream:6} {where} {one.path}{value}  ({seen})"))
 
 
-def _tell_how_many(data_dir: str, things: int, sessions: int) -> None:
+def _print_count(data_dir: str, things: int, sessions: int) -> None:
     if sessions:
         what = quantity(things, "thing") if things else "nothing"
         print(f"{what} in {quantity(sessions, 'session')} that the specification does not have")

@@ -86,10 +86,10 @@ def print_running(console: Console, running: list[dict[str, Any]], ids: list[str
     short = _shortest(ids)
     for one in running:
         console.print()
-        _tell_running(console, short[one["session_id"]], one)
+        _print_session(console, short[one["session_id"]], one)
 
 
-def _tell_running(console: Console, session_id: str, one: dict[str, Any]) -> None:
+def _print_session(console: Console, session_id: str, one: dict[str, Any]) -> None:
     """Print what a session does, in a line each: itself, what it is about, what it waits for, how it may hang."""
     facts = [
         f"for {format_duration(one['state_for_ms'])}" if one["state_for_ms"] is not None else "",

@@ -96,13 +96,13 @@ def _check(sessions: list[SessionInfo], policy: Policy, form: str, failing: froz
         case "junit":
             sys.stdout.write(documents.junit(findings, calls, failing).decode())
         case _:
-            _tell(findings, sum(calls.values()))
+            _print_lines(findings, sum(calls.values()))
     for rule in never:
         complain(f"the rule {printable(rule['rule'])} never matches: {rule['reason']}", 0, sys.stderr)
     return int(any(finding.kind in failing for finding in findings))
 
 
-def _tell(findings: Sequence[Finding], calls: int) -> None:
+def _print_lines(findings: Sequence[Finding], calls: int) -> None:
     for one in findings:
         who = f", allowed by {one.approval.get('by')}" if one.approval else ""
         rule = f" by {one.rule}" if one.rule else ""

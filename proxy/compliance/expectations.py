@@ -4,7 +4,7 @@ Lines are compared in four strengths, so that each fault of a wrapper costs its 
 
 ``identical``  byte for byte, and nothing besides
 ``unchanged``  each line arrived byte for byte, wherever it stands
-``complete``   each message arrived, however it is spelled and wherever it stands
+``complete``   each message arrived, however it is encoded and wherever it stands
 ``ordered``    those that arrived stand in the order in which they were written
 """
 

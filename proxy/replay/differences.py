@@ -94,21 +94,21 @@ def first_difference(one: Any, other: Any, path: str = "") -> tuple[str, Any, An
 
 def shown(value: Any, start: int = 0) -> str:
     """Return a value for reading, cut short; from the character ``start`` on."""
-    text = _spelled(value)
+    text = _encoded(value)
     end = start + _SHOWN
     return f"{'...' if start else ''}{text[start:end]}{'...' if len(text) > end else ''}"
 
 
 def contrasted(received: Any, expected: Any) -> str:
     """Return for reading what came instead of what: of long values the place where they part."""
-    texts = _spelled(received), _spelled(expected)
+    texts = _encoded(received), _encoded(expected)
     pairs = enumerate(zip(*texts, strict=False))
     parted = next((place for place, (one, other) in pairs if one != other), min(map(len, texts)))
     start = parted - _BEFORE if parted > _SHOWN - _BEFORE else 0
     return f"{shown(received, start)} instead of {shown(expected, start)}"
 
 
-def _spelled(value: Any) -> str:
+def _encoded(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 

@@ -34,7 +34,7 @@ class Renaming:
         if not isinstance(recorded, str) or not isinstance(here, str) or not recorded or not here:
             return
         self._ids[recorded] = here
-        self._words = {_spelled(was): _spelled(is_) for was, is_ in self._ids.items() if was != is_}
+        self._words = {_encoded(was): _encoded(is_) for was, is_ in self._ids.items() if was != is_}
         words = sorted(map(re.escape, self._words), key=len, reverse=True)
         self._pattern = re.compile(b"|".join(words)) if words else None
 
@@ -95,7 +95,7 @@ def value_of(arguments: Sequence[str], option: str) -> str | None:
     return None
 
 
-def _spelled(name: str) -> bytes:
+def _encoded(name: str) -> bytes:
     text = json.dumps(name, ensure_ascii=False).encode("utf-8", "surrogatepass")
     return text[1:-1] if len(name) >= _DISTINCT else text
 

@@ -16,7 +16,7 @@ from proxy.custom_schemas import CustomSchemas
 from proxy.events import Session, describe
 from proxy.events.timestamps import format_timestamp
 from proxy.server.access.guard import team_of
-from proxy.server.base.answers import NotFoundError
+from proxy.server.base.refusals import NotFoundError
 from proxy.server.live.hub import Hub
 from proxy.server.live.recordings import Recordings
 from proxy.server.work.analyses import Analyses

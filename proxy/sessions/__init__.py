@@ -1,6 +1,6 @@
 """The session log: one JSONL file per wrapped process, the single source of truth.
 
-``record``     the format: how one record is spelled
+``record``     the format: how one record is encoded
 ``writer``     appends records, survives a failing disk
 ``reader``     reads records back, also torn and foreign ones
 ``catalogue``  finds sessions in a data directory

@@ -1,4 +1,4 @@
-"""The record format, version 1: how one line of a session log is spelled.
+"""The record format, version 1: how one line of a session log is encoded.
 
 A record is one JSON object on one line. Its head (``seq``, ``ts``) is given by the writer at the moment of
 writing; everything after it is a `Body`, made here. A message is spliced into its body byte for byte, never
@@ -61,7 +61,7 @@ class StreamRecords:
     def __init__(self, session_id: str, stream: str) -> None:
         self._head = f'"session_id":"{session_id}","stream":"{stream}",'.encode()
         self.valid = self._head + b'"verdict":"valid","message":'
-        """Prefix of the body of a valid message: the one spelled most often."""
+        """Prefix of the body of a valid message: the most frequent one."""
 
     def message(
         self,

@@ -7,38 +7,10 @@ import msgspec
 from aiohttp import web
 
 from proxy.server.base.journal import journal
-from proxy.server.base.refusals import (
-    BadRequestError,
-    NotAllowedError,
-    NotFoundError,
-    RequestError,
-    TooLargeError,
-    TooManyError,
-    TooSlowError,
-    UnauthorizedError,
-    UnavailableError,
-    UnprocessableError,
-)
+from proxy.server.base.refusals import RequestError
 from proxy.store import StoreError
 
-__all__ = [
-    "TOO_LARGE",
-    "BadRequestError",
-    "NotAllowedError",
-    "NotFoundError",
-    "RequestError",
-    "TooLargeError",
-    "TooManyError",
-    "TooSlowError",
-    "UnauthorizedError",
-    "UnavailableError",
-    "UnprocessableError",
-    "answer",
-    "error_middleware",
-    "expect",
-    "failure",
-    "spelled",
-]
+__all__ = ["TOO_LARGE", "answer", "encode_failure", "error_middleware", "expect", "failure", "raw_answer"]
 
 
 def answer(data: object) -> web.Response:
@@ -54,11 +26,11 @@ def raw_answer(data: bytes) -> web.Response:
 def failure(status: int, sentence: str, headers: Mapping[str, str] = MappingProxyType({})) -> web.Response:
     """Return an answer that says what is wrong."""
     return web.Response(
-        status=status, body=spelled(sentence), content_type="application/json", headers=headers
+        status=status, body=encode_failure(sentence), content_type="application/json", headers=headers
     )
 
 
-def spelled(sentence: str) -> bytes:
+def encode_failure(sentence: str) -> bytes:
     """Return the body of an answer that says what is wrong."""
     return msgspec.json.encode({"success": False, "error": sentence})
 
@@ -89,7 +61,7 @@ async def error_middleware(request: web.Request, handler: "web.Handler") -> web.
     except web.HTTPException as error:
         if error.status < 400:
             raise
-        return failure(error.status, _sentence(request, error), _kept(error))
+        return failure(error.status, _sentence(request, error), _passed_on(error))
     except StoreError as error:
         journal.warning("request.index_unreadable", path=request.path, error=str(error))
         return failure(503, "The index cannot be read now; see /health.", {"Retry-After": "1"})
@@ -109,5 +81,5 @@ def _sentence(request: web.Request, error: web.HTTPException) -> str:
     return error.text or error.reason
 
 
-def _kept(error: web.HTTPException) -> dict[str, str]:
+def _passed_on(error: web.HTTPException) -> dict[str, str]:
     return {name: error.headers[name] for name in ("Allow", "Retry-After") if name in error.headers}

@@ -19,7 +19,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import LineTooLong
 
 from proxy.config import Api
-from proxy.server.base.answers import failure, spelled
+from proxy.server.base.answers import encode_failure, failure
 from proxy.server.base.journal import journal
 
 __all__ = ["KEEP_ALIVE_S", "Connection", "listen", "request_middleware"]
@@ -153,7 +153,7 @@ class Connection(web.RequestHandler):
             self.transport.abort()
 
     def _say_and_close(self, status: int, sentence: str, headers: str = "") -> None:
-        body = spelled(sentence)
+        body = encode_failure(sentence)
         if self.transport is not None:
             head = (
                 f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\nContent-Type: application/json\r\n"

@@ -16,7 +16,8 @@ from proxy.acting.verbs import ActionError, checked_arguments
 from proxy.api.acting import ActionAnswer, ActionPage, ActionRequest, QuestionPage
 from proxy.events import Session
 from proxy.server.access.guard import author_of
-from proxy.server.base.answers import NotFoundError, RequestError, answer
+from proxy.server.base.answers import answer
+from proxy.server.base.refusals import NotFoundError, RequestError
 from proxy.server.routes.events import while_waiting
 from proxy.server.routes.records import pieces_of
 from proxy.server.routes.requests import FARTHEST, body, whole

@@ -10,7 +10,8 @@ from proxy.analysis import period as over_time
 from proxy.api.records import Drift
 from proxy.api.service import Overview
 from proxy.events.timestamps import format_timestamp
-from proxy.server.base.answers import NotFoundError, answer, raw_answer
+from proxy.server.base.answers import answer, raw_answer
+from proxy.server.base.refusals import NotFoundError
 from proxy.server.routes.records import CATCH_UP_S
 from proxy.server.routes.requests import period, whole
 from proxy.server.shared import Shared, now_us, of

@@ -8,7 +8,8 @@ from aiohttp import web
 
 from proxy.api.approvals import ApprovalPage
 from proxy.events.approved_calls import DECIDED, approved_call
-from proxy.server.base.answers import NotFoundError, answer
+from proxy.server.base.answers import answer
+from proxy.server.base.refusals import NotFoundError
 from proxy.server.routes.requests import FARTHEST, whole
 from proxy.server.shared import Shared, of
 from proxy.store.model import EventQuery

@@ -8,7 +8,8 @@ from aiohttp import web
 
 from proxy.compliance import scenario
 from proxy.compliance.request import CheckRequest
-from proxy.server.base.answers import NotAllowedError, UnprocessableError, answer
+from proxy.server.base.answers import answer
+from proxy.server.base.refusals import NotAllowedError, UnprocessableError
 from proxy.server.routes.requests import body, whole
 from proxy.server.shared import of
 from proxy.server.work.checks import GRACE_S, Checks

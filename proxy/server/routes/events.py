@@ -10,7 +10,8 @@ from aiohttp import web
 
 from proxy.api.events import EventRequest, MonitoringSession, Recorded, SessionRequest, Stopped
 from proxy.events.timestamps import format_timestamp
-from proxy.server.base.answers import UnavailableError, UnprocessableError, answer, raw_answer
+from proxy.server.base.answers import answer, raw_answer
+from proxy.server.base.refusals import UnavailableError, UnprocessableError
 from proxy.server.live.recordings import CannotRecordError
 from proxy.server.routes.records import LEAST_TEXT, LONGEST_TEXT
 from proxy.server.routes.requests import (

@@ -8,7 +8,7 @@ from typing import IO, BinaryIO
 
 from aiohttp import web
 
-from proxy.server.base.answers import NotFoundError
+from proxy.server.base.refusals import NotFoundError
 from proxy.server.shared import Shared, of
 from proxy.sessions import catalogue
 from proxy.sessions.identity import log_path

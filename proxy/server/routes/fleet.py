@@ -10,7 +10,8 @@ from proxy import __version__
 from proxy.api.fleet import PROTOCOL, Acknowledged, Greeting, Hello, Host, HostPage
 from proxy.events.timestamps import format_timestamp, parse_timestamp
 from proxy.server.access.guard import team_of
-from proxy.server.base.answers import (
+from proxy.server.base.answers import answer, failure
+from proxy.server.base.refusals import (
     BadRequestError,
     NotAllowedError,
     NotFoundError,
@@ -18,8 +19,6 @@ from proxy.server.base.answers import (
     TooSlowError,
     UnavailableError,
     UnprocessableError,
-    answer,
-    failure,
 )
 from proxy.server.routes.requests import FARTHEST, body, choice, whole
 from proxy.server.shared import Fleet, now_us, of

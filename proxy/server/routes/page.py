@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from aiohttp import web
 
-from proxy.server.base.answers import NotFoundError
+from proxy.server.base.refusals import NotFoundError
 
 __all__ = ["POLICY", "asset", "page", "sign_in"]
 

@@ -11,7 +11,8 @@ from aiohttp import web
 
 from proxy.api.records import RecordKind, RecordPage, ShownRecord
 from proxy.protocol import Verdict, library
-from proxy.server.base.answers import NotFoundError, UnprocessableError, answer, raw_answer
+from proxy.server.base.answers import answer, raw_answer
+from proxy.server.base.refusals import NotFoundError, UnprocessableError
 from proxy.server.routes.requests import FARTHEST, search_text, whole, words
 from proxy.server.shared import Shared, of
 from proxy.sessions.reader import parse

@@ -14,14 +14,9 @@ from aiohttp import web
 
 from proxy.events.timestamps import parse_timestamp
 from proxy.nearest import nearest
-from proxy.server.base.answers import (
-    TOO_LARGE,
-    BadRequestError,
-    TooLargeError,
-    TooSlowError,
-    UnprocessableError,
-)
+from proxy.server.base.answers import TOO_LARGE
 from proxy.server.base.decoding import decoded
+from proxy.server.base.refusals import BadRequestError, TooLargeError, TooSlowError, UnprocessableError
 from proxy.server.shared import of
 from proxy.sessions.reader import LARGEST_SEQ
 from proxy.store.model import Cursor
@@ -133,7 +128,7 @@ def moment(request: web.Request, name: str) -> int | None:
     except (ValueError, OverflowError):
         example = "2026-01-31T12:00:00.000000Z"
         raise UnprocessableError(f"{name} is {text!r}; it takes a time, as in {example}.") from None
-    # At the ends of time a zone leads beyond what can be spelled in UTC; nothing is stamped there.
+    # At the ends of time a zone leads beyond what UTC can express; nothing is stamped there.
     return max(_FIRST_US, min(found_us, _LAST_US))
 
 

@@ -6,7 +6,8 @@ import re
 from aiohttp import web
 
 from proxy.api.search import FoundSession, SearchPage
-from proxy.server.base.answers import UnprocessableError, answer
+from proxy.server.base.answers import answer
+from proxy.server.base.refusals import UnprocessableError
 from proxy.server.routes.requests import search_text, whole
 from proxy.server.shared import of
 from proxy.server.work.everywhere import Place, look_through, merged, next_step, query_of

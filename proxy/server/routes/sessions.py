@@ -12,7 +12,8 @@ from proxy.api.service import MonitoringStatus
 from proxy.api.sessions import SessionPage, Status
 from proxy.events import Session
 from proxy.events.outcome import OUTCOMES
-from proxy.server.base.answers import NotFoundError, answer
+from proxy.server.base.answers import answer
+from proxy.server.base.refusals import NotFoundError
 from proxy.server.routes.requests import FARTHEST, whole, words
 from proxy.server.shared import Shared, now_us, of
 from proxy.store.model import SessionFilter

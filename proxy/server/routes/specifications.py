@@ -13,7 +13,8 @@ from proxy.protocol.specifications import (
     specification,
     specifications,
 )
-from proxy.server.base.answers import NotFoundError, UnavailableError, raw_answer
+from proxy.server.base.answers import raw_answer
+from proxy.server.base.refusals import NotFoundError, UnavailableError
 from proxy.server.routes.requests import raw_body
 from proxy.server.shared import Shared, of
 from proxy.server.work.judging import CustomSchemaError, judged

@@ -9,7 +9,7 @@ import msgspec
 from aiohttp import WSCloseCode, web
 
 from proxy.server.access.guard import still_may_listen, team_of
-from proxy.server.base.answers import BadRequestError
+from proxy.server.base.refusals import BadRequestError
 from proxy.server.live.hub import Gap, Subscriber
 from proxy.server.routes.records import LEAST_TEXT, LONGEST_TEXT
 from proxy.server.routes.requests import event_types, place, whole

@@ -13,8 +13,8 @@ import msgspec
 import proxy
 from proxy.api.checks import Check
 from proxy.compliance.request import CheckRequest
-from proxy.server.base.answers import NotFoundError, TooManyError
 from proxy.server.base.journal import journal
+from proxy.server.base.refusals import NotFoundError, TooManyError
 
 __all__ = ["GRACE_S", "Checks", "Run"]
 

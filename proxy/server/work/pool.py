@@ -10,7 +10,7 @@ from typing import TypeVar, TypeVarTuple
 
 from anyio import BrokenWorkerProcess, CapacityLimiter, fail_after, to_process
 
-from proxy.server.base.answers import UnavailableError
+from proxy.server.base.refusals import UnavailableError
 
 __all__ = ["Pool"]
 
