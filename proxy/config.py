@@ -1,11 +1,10 @@
 """The settings model: every key, what it takes, its default and its meaning.
 
-To add a key: a line in its section here, its row in ``docs/configuration.md`` (a test prints the row that it wants),
-and ``python schemas/generate_config.py``, which writes the published schema.
-Where values come from, and which of several counts, is in ``sources``.
+To add a key: see "How to change things" in ARCHITECTURE.md. Where values come from, and which of several counts, is in
+``sources``.
 
-A model of ``msgspec`` and not of ``pydantic``: sessions and subcommands wait for it, and it is there in a third of the
-time.
+The model uses ``msgspec`` rather than ``pydantic``: sessions and subcommands wait for its import, which takes a
+third of the time.
 """
 
 from collections.abc import Iterator, Mapping

@@ -1,7 +1,7 @@
 """The wrapper's own options: the one table that the command line, the environment, the configuration and help follow.
 
-To add an option: a row here, its row in README (a test prints the row that it wants), and its effect.
-Imported before the wrapped command starts, so it imports nothing.
+To add one: see "How to change things" in ARCHITECTURE.md. This module is imported before the wrapped command starts, so
+it imports nothing.
 """
 
 PREFIX = "CLAUDE_PROXY_"

@@ -292,6 +292,6 @@ def test_what_is_no_rule(rule: object, says: str) -> None:
 
 
 def test_the_published_schema_is_made_from_the_model() -> None:
-    """Whoever adds a key runs ``python schemas/generate_config.py``."""
+    """Whoever adds a key runs ``python -m tools.generate_schemas``."""
     path = Path(__file__).parent.parent / "schemas" / "generate_config.py"
     assert runpy.run_path(str(path))["generate"]() == path.with_name("config.json").read_text()

@@ -1,9 +1,9 @@
-"""Write the schemas that are made of tables in the code, and the TypeScript types of all schemas.
+"""Write the schemas that are generated from the code, and the TypeScript types of all schemas.
 
     python -m tools.generate_schemas
 
-Run it after a change of ``proxy/events/vocabulary.py``, of ``proxy/events/schema.py`` or of a model that
-``proxy/api/published.py`` names; tests hold what it writes current.
+Run it after a change to ``proxy/events/vocabulary.py``, to ``proxy/events/schema.py``, to ``proxy/config.py``, to a
+model that ``proxy/api/published.py`` names, or to a file below ``schemas``. Tests fail when its output is out of date.
 """
 
 import json
@@ -38,7 +38,8 @@ def main() -> None:
     """Write the files."""
     for path, text in texts().items():
         (SCHEMAS / path).write_text(text, encoding="utf-8")
-    runpy.run_path(str(SCHEMAS / "generate_types.py"), run_name="__main__")
+    for script in ("generate_config.py", "generate_types.py"):  # the types last: they cover all schemas
+        runpy.run_path(str(SCHEMAS / script), run_name="__main__")
 
 
 if __name__ == "__main__":

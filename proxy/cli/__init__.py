@@ -6,7 +6,6 @@ subcommands have ``argparse`` (see ``app``).
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
 
@@ -34,6 +33,8 @@ def main() -> NoReturn:
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     status = run(sys.argv[1:], sys.stdin, sys.stdout, sys.stderr)
+    import gc  # noqa: PLC0415 - a wrapped command does not get here
+
     gc.freeze()  # else the interpreter looks through all modules once more as it ends: a tenth of a subcommand's time
     sys.exit(status)
 

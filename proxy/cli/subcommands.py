@@ -1,8 +1,7 @@
 """The subcommands: the one list that the command line, help, completion and tests follow.
 
-To add one: a row here, and in the module that it names a function ``NAME_options(parser)``, which says what it takes
-and sets ``run``. The module is imported when the subcommand is called. This one is imported before the wrapped
-command starts, so it imports nothing.
+To add one: see "How to change things" in ARCHITECTURE.md. The module of a subcommand is imported when the subcommand is
+called. This module is imported before the wrapped command starts, so it imports nothing.
 """
 
 GROUPS = {
