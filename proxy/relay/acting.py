@@ -199,10 +199,11 @@ class Acting:
                 connection.settimeout(_SOCKET_S)
                 if asked := _received(connection):
                     connection.sendall(self._answer(asked) + b"\n")
-            self._exited.wait(_PACE_S)
+            time.sleep(_PACE_S)
             free.release()
 
-        while not self._exited.is_set():
+        # Also while descendants of a command that has exited hold its streams: whoever asks is told so.
+        while True:
             free.acquire()
             try:
                 connection, _ = listening.accept()

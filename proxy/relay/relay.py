@@ -130,11 +130,12 @@ class Relay:
         self._wake_read, self._wake_write = os.pipe()
         self._redactor = Redactor(settings.redact, patterns=settings.patterns, fields=settings.fields)
         data, redacted = _started(settings, session, self._redactor)
-        grant = settings.act if _takes_messages(session) else "off"
-        if settings.act != "off":
-            data["acting"] = (
-                {"grant": grant} if grant != "off" else {"grant": "off", "why": "stdin carries text"}
-            )
+        grant = settings.act
+        if grant != "off":
+            data["acting"] = {"grant": grant}
+            if why := _takes_no_messages(session):
+                grant = "off"
+                data["acting"] = {"grant": "off", "why": why}
         if settings.policy is not None:
             data["policy"] = dict(settings.policy)
         if settings.seal == "on":
@@ -365,15 +366,15 @@ class Relay:
         self._log.append([lifecycle(self._settings.session_id, "wrapper_error", data)])
 
 
-def _takes_messages(session: Session) -> bool:
-    """Whether the caller speaks messages with the command, so that lines of ours are messages to it and no prompt."""
-    streams, plan = session.streams, session.plan
-    return (
-        plan.stdin_messages
-        and plan.stdout_messages
-        and streams["stdin"].relayed
-        and streams["stdout"].relayed
-    )
+def _takes_no_messages(session: Session) -> str | None:
+    """Return why the command would take lines of ours for a part of its prompt, None where it takes messages."""
+    messages = {"stdin": session.plan.stdin_messages, "stdout": session.plan.stdout_messages}
+    for name, declared in messages.items():
+        if not declared:
+            return f"{name} carries text"
+        if not session.streams[name].relayed:
+            return f"{name} is not relayed"
+    return None
 
 
 def _started(

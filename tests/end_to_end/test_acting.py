@@ -69,12 +69,13 @@ class Acted:
 
     async def until(self, *parts: bytes) -> None:
         """Return when a record that has these parts is in the log."""
-        (path,) = [
-            one for one in (self.wrapped.data_dir / "sessions").glob("*.jsonl") if not one.is_symlink()
-        ]
-        await until(
-            lambda: any(all(part in line for part in parts) for line in path.read_bytes().splitlines())
-        )
+        sessions = self.wrapped.data_dir / "sessions"
+
+        def is_there() -> bool:
+            lines = (line for path in sessions.glob("*.jsonl") for line in path.read_bytes().splitlines())
+            return any(all(part in line for part in parts) for line in lines)
+
+        await until(is_there)
 
     def _act(self, action: str, arguments: dict[str, Any]) -> Any:
         (log,) = [
@@ -205,6 +206,24 @@ async def test_the_agent_cannot_approve_itself(acted: Acted, how: str, tmp_path:
         assert (await acted.act("deny", request_id=asked["request_id"]))["ok"]
         await client.result()
     assert not path.exists()
+
+
+@pytest.mark.parametrize("output", ["text", "json", "stream-json"])
+async def test_a_prompt_of_text_gets_nothing_of_ours(acted: Acted, output: str) -> None:
+    """Claude Code reads its input to the end as the prompt; nobody listens for actions meanwhile."""
+    stage = acted.stage
+    stage.answer({"": [says("Hello.")]})
+    async with stage.raw("-p", "--output-format", output, "--verbose", streaming=False) as client:
+        await client.send_bytes(b"the question")
+        await acted.until(b'"session_started"')
+        with pytest.raises(FileNotFoundError):
+            await acted.act("interrupt")
+        assert client.process.stdin is not None
+        await client.process.stdin.aclose()
+        assert client.process.stdout is not None
+        assert b"Hello." in b"".join([chunk async for chunk in client.process.stdout])
+    (inside,) = acted.wrapped.inside()
+    assert inside.stdin == b"the question"
 
 
 async def test_the_python_sdk_hears_that_it_need_not_answer(acted: Acted) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-__all__ = ["STAND_IN", "STREAM_JSON", "TOKEN", "Acted", "start"]
+__all__ = ["STAND_IN", "STREAM_JSON", "TOKEN", "Acted", "give_token", "start"]
 
 STREAM_JSON = ("-p", "--input-format", "stream-json", "--output-format", "stream-json")
 TOKEN = "cp_token"
@@ -99,14 +99,19 @@ class Acted:
             return json.loads(connection.makefile().readline())
 
 
-def start(
-    wrapper: Wrapper, stand_in: Path, *options: str, mode: str = "", arguments: Sequence[str] = STREAM_JSON
-) -> Acted:
-    """Start a session."""
+def give_token(wrapper: Wrapper) -> None:
+    """Make the token that may act."""
     wrapper.data_dir.mkdir(mode=0o700, exist_ok=True)
     token = {"name": "phone", "scopes": ["act"], "sha256": hashlib.sha256(TOKEN.encode()).hexdigest()}
     tokens = wrapper.data_dir / "tokens.json"
     tokens.write_text(json.dumps({"version": 1, "tokens": [token]}))
     tokens.chmod(0o600)
+
+
+def start(
+    wrapper: Wrapper, stand_in: Path, *options: str, mode: str = "", arguments: Sequence[str] = STREAM_JSON
+) -> Acted:
+    """Start a session."""
+    give_token(wrapper)
     env = {**os.environ, "MODE": mode}
     return Acted(wrapper, wrapper.start(stand_in, *arguments, options=options, env=env))

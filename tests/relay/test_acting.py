@@ -6,22 +6,28 @@ import json
 import os
 import signal
 import socket
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from proxy.acting.address import connect
 from proxy.acting.mediator import Mediator
+from proxy.acting.verbs import VERBS
 from proxy.relay import acting
 from proxy.sessions.record import lifecycle
 from proxy.sessions.writer import SessionLog
-from tests.relay.acted import STREAM_JSON, TOKEN, start
-from tests.relay.wrapper import BOUND_S, ends, read_all
+from tests.relay.acted import STREAM_JSON, TOKEN, Acted, give_token, start
+from tests.relay.wrapper import BOUND_S, ends, read_all, read_line, write_all
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.relay.wrapper import Wrapper
+
+
+EVERY_ACTION: dict[str, dict[str, Any]] = {
+    verb: dict.fromkeys(about.needs, "q") for verb, about in VERBS.items()
+}
 
 
 def test_without_a_grant_nobody_acts(wrapper: Wrapper, stand_in: Path) -> None:
@@ -36,15 +42,32 @@ def test_without_a_grant_nobody_acts(wrapper: Wrapper, stand_in: Path) -> None:
     assert "acting" not in wrapper.started()
 
 
-def test_text_takes_no_frames(wrapper: Wrapper, stand_in: Path) -> None:
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("-p", "hello"),
+        ("-p", "--output-format", "json"),
+        ("-p", "--output-format", "stream-json"),
+        ("--input-format", "stream-json", "-p"),
+        ("-p", "--input-format", "text", "--output-format", "stream-json"),
+    ],
+)
+def test_text_takes_no_frames(wrapper: Wrapper, claude: Path, arguments: tuple[str, ...]) -> None:
     """What reads text would take a frame for a part of the prompt: nobody acts there, and the log says why."""
-    session = start(wrapper, stand_in, "--act", "full", arguments=("-p", "--output-format", "json"))
+    received = wrapper.data_dir.with_suffix(".received")
+    command = [str(claude), "-c", f"exec tee {received}", "claude", *arguments]
+    session = Acted(wrapper, wrapper.start(*command, options=("--act", "full")))
     with session.running:
-        session.line()
-        assert wrapper.started()["acting"] == {"grant": "off", "why": "stdin carries text"}
-        with pytest.raises(FileNotFoundError):
-            session.act("interrupt")
+        write_all(session.running.writer, b"hello\n")
+        assert read_line(session.running.reader) == b"hello\n"
+        why = "stdout carries text" if arguments[0] == "--input-format" else "stdin carries text"
+        assert wrapper.started()["acting"] == {"grant": "off", "why": why}
+        for action, given in EVERY_ACTION.items():
+            with pytest.raises(FileNotFoundError):
+                session.act(action, TOKEN, **given)
         session.running.end()
+    assert received.read_bytes() == b"hello\n"
+    assert not [record for record in wrapper.finished_log().records if "origin" in record.fields]
 
 
 def test_an_action_is_on_record_before_its_frame(wrapper: Wrapper, stand_in: Path) -> None:
@@ -121,16 +144,42 @@ def test_a_drain_ends_the_input(wrapper: Wrapper, stand_in: Path) -> None:
 
 
 def test_a_closed_input_takes_no_frames(wrapper: Wrapper, stand_in: Path) -> None:
-    """What the caller has closed stays closed."""
-    session = start(wrapper, stand_in, "--act", "restrain", mode="deaf")
+    """What the caller has closed stays closed, for every action; a stop goes on by signals."""
+    session = start(wrapper, stand_in, "--act", "full", mode="deaf orphan")
     with session.running:
-        tool = session.line()["tool"]
+        session.line()
+        session.say({"type": "user", "message": {"role": "user", "content": "q"}})
+        session.got()
+        session.line()
         assert session.running.stdin is not None
         session.running.stdin.close()
-        while session.act("interrupt").get("error") != "stdin_closed":
-            pass  # until the relay has seen it
-        session.running.kill()
-    os.kill(tool, signal.SIGKILL)
+        while session.act("mode", TOKEN, value="plan").get("error") != "stdin_closed":
+            session.line()  # until the relay has seen it
+        for action, given in EVERY_ACTION.items():
+            if action != "stop":
+                assert session.act(action, TOKEN, **given)["error"] == "stdin_closed"
+        assert session.act("stop", how="term")["ok"]
+        assert b'"got"' not in read_all(session.running.reader)
+        assert session.running.wait(BOUND_S) == -9
+
+
+def test_what_has_ended_takes_no_frames(wrapper: Wrapper, claude: Path) -> None:
+    """Also while a descendant still holds its streams: the command's input is nobody's to write to."""
+    received = wrapper.data_dir.with_suffix(".received")
+    give_token(wrapper)
+    command = [str(claude), "-c", f"exec 4<&0; cat <&4 3>&1 >{received} & echo $!", "claude", *STREAM_JSON]
+    session = Acted(wrapper, wrapper.start(*command, options=("--act", "full")))
+    with session.running:
+        holds = int(read_line(session.running.reader))
+        assert session.running.wait(BOUND_S) == 0
+        for action, given in EVERY_ACTION.items():
+            assert session.act(action, TOKEN, **given)["error"] == "ended"
+        os.kill(holds, signal.SIGKILL)
+        session.running.end()
+    wrapper.finished_log()
+    assert received.read_bytes() == b""
+    with pytest.raises(OSError, match="No such file"):
+        session.act("interrupt")
 
 
 @pytest.mark.parametrize("data", [b"", b"x" * 400_000, b"[]\n", b"\xff\n", b'{"action":"interrupt"'])
