@@ -11,7 +11,7 @@ from proxy.following import registry
 
 TYPE_CHECKING = False  # see `proxy.sessions.process`
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from typing import Any
 
     from proxy.following.registry import Registration
@@ -44,14 +44,19 @@ class ConfigFolder:
 
     # -- the registry ------------------------------------------------------------------------------------------
 
-    def registrations(self) -> dict[int, Registration]:
-        """Return all registrations by their process ids. One that is being written is as it was before."""
-        found: dict[int, Registration] = {}
-        for name in _names(self.registry):
+    def registrations(self, changed: Iterable[str] | None = None) -> dict[int, Registration]:
+        """Return all registrations by their process ids. One that is being written is as it was before.
+
+        ``changed``: names of the only files that may have changed since the last time.
+        """
+        before = self._registrations
+        found = {} if changed is None else before.copy()
+        for name in _names(self.registry) if changed is None else changed:
             if (pid := registry.pid_of(name)) is None:
                 continue
-            with contextlib.suppress(OSError), open(os.path.join(self.registry, name), "rb") as file:
-                said = registry.parse(pid, file.read(_LARGEST_ENTRY)) or self._registrations.get(pid)
+            found.pop(pid, None)
+            with contextlib.suppress(OSError):
+                said = registry.parse(pid, _content(os.path.join(self.registry, name))) or before.get(pid)
                 if said is not None:
                     found[pid] = said
         self._registrations = found
@@ -100,8 +105,7 @@ class ConfigFolder:
     def subagent(self, file: str) -> dict[str, Any]:
         """Return what is said beside a subagent's transcript of who called it and what for."""
         try:
-            with open(self.absolute(file.removesuffix(".jsonl") + ".meta.json"), "rb") as meta:
-                said = json.loads(meta.read(_LARGEST_ENTRY))
+            said = json.loads(_content(self.absolute(file.removesuffix(".jsonl") + ".meta.json")))
         except (OSError, ValueError, RecursionError):
             return {}
         return {
@@ -118,6 +122,11 @@ class ConfigFolder:
             return os.stat(self.absolute(file))
         except OSError:
             return None
+
+
+def _content(path: str) -> bytes:
+    with open(path, "rb", buffering=0) as file:
+        return file.read(min(os.fstat(file.fileno()).st_size, _LARGEST_ENTRY))
 
 
 def _names(folder: str) -> list[str]:

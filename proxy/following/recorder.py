@@ -10,12 +10,13 @@ from __future__ import annotations
 import contextlib
 import copy
 import os
+import select
 import sys
 import time
 
 from proxy import __version__
 from proxy.following.files import ConfigFolder, config_folder
-from proxy.following.registry import is_of
+from proxy.following.registry import is_of, pid_of
 from proxy.following.session import FollowedSession
 from proxy.redaction import Redactor
 from proxy.sessions import log_class, process
@@ -37,6 +38,8 @@ __all__ = ["Recorder", "Settings", "record"]
 
 _BLIND_S = 1.0
 """Without the kernel's notices: how often to look."""
+_SETTLE_S = 0.05
+"""Claude Code writes its registry in steps, and a line or two at once: looked at together. People see no difference."""
 _RETRY_S = 5.0
 """How soon to try again what could not be written."""
 _UNREGISTERED_S = (0.2, 10.0)
@@ -145,7 +148,10 @@ class Recorder:
         self._command = command
         self._config = ConfigFolder(config_dir, command.cwd)
         self._sizes = self._config.sizes(session.started_us) if is_first else {}
-        self._watch = Watch(blind_s=_BLIND_S)
+        self._watch = Watch(blind_s=_BLIND_S, settle_s=_SETTLE_S)
+        self._exit = select.poll()
+        if command.pidfd >= 0:
+            self._exit.register(command.pidfd, select.POLLIN)
         self._registered: process.Identity | None = None
         """The process that is registered: the command, or one that it has started."""
         self._learn(process.environment(command.identity.pid))
@@ -156,10 +162,11 @@ class Recorder:
     def run(self) -> None:
         """Record until the command has ended."""
         try:
+            changed = None
             while not self.has_ended():
-                self.look()
+                self.look(changed)
                 self._watch.set_paths(self._watched())
-                self._watch.wait(self._timeout(), also=self._command.pidfd)
+                changed = self._watch.wait(self._timeout(), also=self._command.pidfd)
             self._finish()
         except Exception:
             import traceback  # noqa: PLC0415 - not for sessions without faults
@@ -169,17 +176,25 @@ class Recorder:
 
     def has_ended(self) -> bool:
         """Tell whether the command has ended."""
+        if self._command.pidfd >= 0:
+            return bool(self._exit.poll(0))
         return not process.lives(self._command.identity)
 
-    def look(self, *, is_last: bool = False) -> None:
-        """Take what is new; ``is_last``: nothing more will come."""
+    def look(self, changed: set[str] | None = None, *, is_last: bool = False) -> None:
+        """Take what is new; ``changed``: names of files that changed, empty or None where nobody told.
+
+        ``is_last``: nothing more will come.
+        """
+        if self._is_behind or self._registered is None:
+            changed = None
         self._adjust_clock()
         now_s = time.monotonic()
         self._is_behind = False
-        self._look_at_registry(now_s)
-        self._look_for_transcripts()
+        if not changed or any(pid_of(name) is not None for name in changed):
+            self._look_at_registry(now_s, changed or None)
+        self._look_for_transcripts(changed)
         for file, transcript in list(self._session.transcripts.items()):
-            if not transcript.is_over:
+            if not transcript.is_over and (not changed or os.path.basename(file) in changed):
                 self._read_on(file, transcript, is_last)
         self._say(self._session.overdue(now_s))
 
@@ -218,8 +233,8 @@ class Recorder:
 
     # -- reading -----------------------------------------------------------------------------------------------
 
-    def _look_at_registry(self, now_s: float) -> None:
-        registrations = self._config.registrations()
+    def _look_at_registry(self, now_s: float, changed: set[str] | None) -> None:
+        registrations = self._config.registrations(changed)
         mine = self._mine(registrations) or (self._look_elsewhere() if self._registered is None else None)
         others: list[Registration] = []
         if mine is not None:
@@ -266,7 +281,7 @@ class Recorder:
         if environment:
             self._session.knows(environment)
 
-    def _look_for_transcripts(self) -> None:
+    def _look_for_transcripts(self, changed: set[str] | None) -> None:
         session, config = self._session, self._config
         if session.wants_transcript:
             conversation = session.conversation or ""
@@ -274,6 +289,8 @@ class Recorder:
             was_there = self._was_there.setdefault(conversation, file is not None)
             if file is not None:
                 self._open(file, was_there=was_there)
+        if changed and changed <= {os.path.basename(file) for file in session.transcripts}:
+            return
         for main in [one for one in session.transcripts.values() if not (one.is_subagent or one.is_over)]:
             for file in config.subagents(main.file):
                 if file not in session.transcripts and not self._is_older(file):
@@ -297,12 +314,12 @@ class Recorder:
 
     def _read_on(self, file: str, transcript: Transcript, is_last: bool) -> None:
         """Record what has come into a transcript, or else leave it as it was."""
-        with contextlib.suppress(OSError), open(self._config.absolute(file), "rb") as opened:
+        with contextlib.suppress(OSError), open(self._config.absolute(file), "rb", buffering=0) as opened:
             size, began = os.fstat(opened.fileno()).st_size, transcript.offset
             piece = _PIECE
             while size > transcript.offset or not transcript.is_opened:
                 before = copy.copy(transcript)
-                data = os.pread(opened.fileno(), piece, transcript.offset)
+                data = os.pread(opened.fileno(), min(piece, max(0, size - before.offset)), before.offset)
                 is_rest = before.offset + len(data) >= size
                 bodies = transcript.take(data, is_last=is_last and is_rest, is_mine=self._session.is_mine())
                 if not self._log.try_append(bodies):

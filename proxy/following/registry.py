@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from proxy.sessions.process import Identity
 
-__all__ = ["FOLDER", "Registration", "is_of", "parse"]
+__all__ = ["FOLDER", "Registration", "is_of", "parse", "pid_of"]
 
 FOLDER = "sessions"
 """Where the registry is, below Claude Code's configuration folder."""

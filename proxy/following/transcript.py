@@ -16,9 +16,11 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta
 
+from proxy.protocol import is_json_object  # first: it imports msgspec without what that does as well without
+
+# isort: split
 import msgspec
 
-from proxy.protocol import is_json_object
 from proxy.sessions.record import StreamRecords, lifecycle
 
 TYPE_CHECKING = False  # see `proxy.sessions.process`

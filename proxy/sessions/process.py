@@ -99,13 +99,14 @@ def is_stopped(pid: int) -> bool:
 
 def descendants(pid: int) -> Iterator[int]:
     """Yield the children of a process, their children, and so on."""
-    children: dict[int, list[int]] = {}
-    for name in _names("/proc"):
-        if name.isdigit() and (fields := _stat(int(name))):
-            children.setdefault(int(fields[_PARENT]), []).append(int(name))
     found = [pid]
+    children: dict[int, list[int]] | None = None
     for one in found:
-        found += children.get(one, ())
+        if _tells_children():
+            found += _children(one)
+        else:
+            children = _all_children() if children is None else children
+            found += children.get(one, ())
     yield from found[1:]
     yield from (
         _elsewhere(lambda psutil: [child.pid for child in psutil.Process(pid).children(recursive=True)]) or ()
@@ -196,13 +197,39 @@ def _elsewhere(ask: Callable[[Any], _T]) -> _T | None:
         return None
 
 
+def _tells_children() -> bool:
+    pid = os.getpid()
+    return os.path.exists(f"/proc/{pid}/task/{pid}/children")  # a choice of who builds the kernel
+
+
+def _children(pid: int) -> list[int]:
+    """Return the children of one process, of all of its threads; proc_tid_children(5)."""
+    found: list[int] = []
+    for thread in _names(f"/proc/{pid}/task"):
+        try:
+            with open(f"/proc/{pid}/task/{thread}/children", "rb", buffering=0) as file:
+                found += map(int, file.read().split())
+        except OSError:
+            pass  # it ended meanwhile
+    return found
+
+
+def _all_children() -> dict[int, list[int]]:
+    """Return the children of every process."""
+    children: dict[int, list[int]] = {}
+    for name in _names("/proc"):
+        if name.isdigit() and (fields := _stat(int(name))):
+            children.setdefault(int(fields[_PARENT]), []).append(int(name))
+    return children
+
+
 def _has_proc() -> bool:
     return os.path.exists("/proc/self/stat")
 
 
 def _stat(pid: int) -> list[str] | None:
     try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
+        with open(f"/proc/{pid}/stat", "rb", buffering=0) as file:
             return file.read().rpartition(b")")[2].decode().split()
     except OSError:
         return None

@@ -11,6 +11,7 @@ import os
 import select
 import struct
 import threading
+import time
 from collections.abc import Iterable
 
 __all__ = ["Watch"]
@@ -30,22 +31,29 @@ _NOTICE_MS = (
 class Watch:
     """A watch on files and folders. `wait` and `wake` may be called from different threads."""
 
-    def __init__(self, *paths: str, blind_s: float = 0.05, by_library: bool = False) -> None:
+    def __init__(
+        self, *paths: str, blind_s: float = 0.05, settle_s: float = 0.0, by_library: bool = False
+    ) -> None:
         """What is not there yet is watched as soon as it is.
 
         ``blind_s``: where nobody can tell (no inotify, or the user's limit of it is reached), how often to look.
+        ``settle_s``: how long to go on listening when the kernel has told of something, for what comes with it.
         ``by_library``: where there is no inotify, ask a library for what is in ``paths``, folders that are there. It
         costs a thread and more memory than a recorder has.
         """
         self._paths: tuple[str, ...] = paths
         self._blind_s = blind_s
+        self._settle_s = settle_s
         self._wake_read, self._wake_write = os.pipe()
         os.set_blocking(self._wake_read, False)
         os.set_blocking(self._wake_write, False)
         self._inotify = -1
         self._notices = _Notices(paths, self._wake_write) if by_library and not _has_inotify() else None
         self._watched: dict[str, tuple[str, int]] = {}
-        """For each path what is watched: itself or, as long as it is missing, a folder above it; and its number."""
+        """For each path what is not there of it, from above (empty: it is there and watched); and its watch's number.
+
+        As long as something is missing, the folder above it is watched.
+        """
         self._unseen = False  # whether something may have changed before its watch began
         self._arm()
         self._unseen = False  # nobody has looked yet
@@ -93,27 +101,34 @@ class Watch:
             os.read(self._wake_read, 4096)
         if blind:
             return None
-        return self._names() if self._inotify in ready else set()
+        if self._inotify not in ready:
+            return set()
+        if self._settle_s:
+            time.sleep(self._settle_s)
+        return self._names()
 
     def _names(self) -> set[str] | None:
         names: set[str] | None = set()
         with contextlib.suppress(BlockingIOError):
             while data := os.read(self._inotify, 1 << 16):
                 for number, mask, name in _events(data):
-                    if mask & _IGNORED:
-                        if all(number != other for _, other in self._watched.values()):
-                            continue  # we have ended that watch ourselves
-                        # What was watched is gone; the kernel has ended its watch.
-                        self._watched = {p: one for p, one in self._watched.items() if one[1] != number}
+                    paths = [path for path, (_, other) in self._watched.items() if other == number]
+                    if not paths and number >= 0:
+                        continue  # we have ended that watch ourselves
+                    if mask & (_IGNORED | _MOVE_SELF):  # what was watched is gone from its place
+                        for path in paths:
+                            del self._watched[path]
+                        if mask & _MOVE_SELF:
+                            self._release(number)
                     if mask & _ANYTHING:
                         names = None
-                    elif names is not None:
-                        names.add(name)
+                    elif names is not None:  # of a file that is watched itself the kernel gives no name
+                        names |= {name} if name else {os.path.basename(path) for path in paths}
         return names
 
     def _arm(self) -> None:
         """Watch what is not watched yet. Without the kernel's help: nothing, until the next time."""
-        missing = [path for path in self._paths if self._watched.get(path, ("", -1))[0] != path]
+        missing = [path for path in self._paths if self._may_be_there(path)]
         if not missing and self._inotify >= 0:
             return
         if not _has_inotify():
@@ -127,9 +142,16 @@ class Watch:
                 self._watched[path] = self._watch_nearest(libc, path)
                 if former >= 0:
                     self._release(former)  # a folder above it, where much else may happen
-                self._unseen |= self._watched[path][0] == path
+                self._unseen |= not self._watched[path][0]
         except OSError:  # the user's limit is reached, or the folder may not be read
             self._forget()
+
+    def _may_be_there(self, path: str) -> bool:
+        """Tell whether more of a path may be there now than what is watched."""
+        if (watched := self._watched.get(path)) is None:
+            return True
+        below, _ = watched
+        return bool(below) and os.path.lexists(below)
 
     def _watch_nearest(self, libc: ctypes.CDLL, path: str) -> tuple[str, int]:
         while True:
@@ -142,7 +164,7 @@ class Watch:
             except FileNotFoundError:
                 continue  # it went meanwhile
             if not below or not os.path.lexists(below):  # else it came meanwhile
-                return target, number
+                return below, number
 
     def _release(self, number: int) -> None:
         """End a watch of the kernel's that is of use to no path any more."""

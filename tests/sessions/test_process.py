@@ -63,8 +63,11 @@ def test_a_stopped_process_is_known_to_be(child: subprocess.Popen[bytes]) -> Non
     assert process.is_stopped(child.pid)
 
 
-def test_descendants_are_found() -> None:
-    """Children of children too, however many there are."""
+@pytest.mark.parametrize("tells", [True, False])
+def test_descendants_are_found(monkeypatch: pytest.MonkeyPatch, tells: bool) -> None:
+    """Children of children too, whether or not the kernel was built to tell the children of a process."""
+    if not tells:
+        monkeypatch.setattr(process, "_tells_children", lambda: False)
     script = "sh -c 'echo $$; exec sleep 60' & wait"
     with subprocess.Popen(["sh", "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as parent:
         assert parent.stdout is not None

@@ -50,7 +50,7 @@ def test_a_single_file_is_watched_without_its_neighbours(watch: Watch, tmp_path:
     (tmp_path / "b").write_bytes(b"1")
     assert watch.wait(0.0) == set()
     (tmp_path / "a").write_bytes(b"1")
-    assert watch.wait(BOUND_S) == {""}
+    assert watch.wait(BOUND_S) == {"a"}
 
 
 @pytest.mark.linux("inotify names what has changed")
@@ -60,7 +60,7 @@ def test_what_is_missing_is_watched_as_soon_as_it_is_there(watch: Watch, tmp_pat
     (tmp_path / "x" / "y").mkdir(parents=True)
     assert watch.wait(BOUND_S) is None
     (tmp_path / "x" / "y" / "a").touch()
-    assert watch.wait(BOUND_S) == {"x", "a"}
+    assert watch.wait(BOUND_S) == {"a"}
 
 
 @pytest.mark.linux("inotify names what has changed")
@@ -155,3 +155,43 @@ def test_without_the_kernels_help_a_library_names_what_changed(
             pass
     finally:
         watch.close()
+
+
+@pytest.mark.linux("inotify names what has changed")
+def test_what_was_moved_away_is_watched_where_it_was(watch: Watch, tmp_path: Path) -> None:
+    """Another folder of the same name is the one that counts, whether it comes at once or later."""
+    folder = tmp_path / "x"
+    folder.mkdir()
+    begin(watch, folder)
+    folder.rename(tmp_path / "y")
+    assert watch.wait(BOUND_S) is None
+    folder.mkdir()
+    assert watch.wait(BOUND_S) is None
+    (folder / "a").touch()
+    assert watch.wait(BOUND_S) == {"a"}
+
+
+@pytest.mark.linux("inotify names what has changed")
+def test_what_comes_together_is_told_together(tmp_path: Path) -> None:
+    """Who lets things settle is told once of what was written in steps."""
+    gate, began = threading.Event(), threading.Event()
+    watch = Watch(settle_s=BOUND_S)
+    begin(watch, tmp_path)
+
+    def settle(seconds: float) -> None:
+        assert seconds == BOUND_S
+        began.set()
+        gate.wait(BOUND_S)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("proxy.sessions.watch.time.sleep", settle)
+        told: list[set[str] | None] = []
+        waiter = threading.Thread(target=lambda: told.append(watch.wait(BOUND_S)))
+        waiter.start()
+        (tmp_path / "a").touch()
+        assert began.wait(BOUND_S)
+        (tmp_path / "b").touch()
+        gate.set()
+        waiter.join()
+    assert told == [{"a", "b"}]
+    watch.close()
