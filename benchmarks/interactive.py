@@ -10,6 +10,7 @@ import argparse
 import json
 import os
 import pty
+import resource
 import statistics
 import subprocess
 import sys
@@ -37,9 +38,10 @@ def start(folder: Path, runs: int) -> None:
     env.pop("PYTHONDONTWRITEBYTECODE", None)  # an installation is compiled
     ours, theirs = pty.openpty()
     took: dict[str, list[float]] = {"record": [], "off": []}
+    worked: dict[str, list[float]] = {"record": [], "off": []}
     for _ in range(runs):
         for mode, seconds in took.items():
-            began = time.perf_counter()
+            began, worked_before = time.perf_counter(), _children_s()
             subprocess.run(
                 [*PROXY, "--interactive", mode, "--", str(claude)],
                 stdin=theirs,
@@ -49,6 +51,9 @@ def start(folder: Path, runs: int) -> None:
                 check=True,
             )
             seconds.append(time.perf_counter() - began)
+            worked[mode].append(
+                _children_s() - worked_before
+            )  # without the recorder, which is nobody's child
             time.sleep(0.2)  # the recorder ends by itself: it is not to run beside the next one
     os.close(ours)
     os.close(theirs)
@@ -56,6 +61,13 @@ def start(folder: Path, runs: int) -> None:
     ratio, least = recorded / off, min(took["record"]) / min(took["off"])
     print(f"start beside --interactive off       {ratio:8.2f} x (at most 1.3), by the least {least:.2f}")
     print(f"  with --interactive off             {1000 * off:8.1f} ms")
+    busy, idle = (statistics.median(seconds) for seconds in worked.values())
+    print(f"  the same, processor time           {busy / idle:8.2f} x, which other work disturbs less")
+
+
+def _children_s() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def session(folder: Path, claude: Path) -> None:

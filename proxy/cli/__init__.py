@@ -127,11 +127,11 @@ class _Session:
 
         self._begin(environment)
 
-        def record(command: launch.Command, failed: int) -> NoReturn:
+        def record(command: launch.Command) -> NoReturn:
             from proxy.following import recorder  # noqa: PLC0415 - in the process that is left behind
 
             settings = recorder.Settings(**self._settings(), mode=self._chosen["interactive"])
-            recorder.record(settings, command, failed, self._ensure_server)
+            recorder.record(settings, command, self._ensure_server)
 
         try:
             self._failed = launch.leave_recorder(self._command, record)

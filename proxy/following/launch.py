@@ -69,10 +69,10 @@ def _this_process(words: Sequence[str]) -> Command:
     )
 
 
-def leave_recorder(words: Sequence[str], record: Callable[[Command, int], NoReturn]) -> int:
+def leave_recorder(words: Sequence[str], record: Callable[[Command], NoReturn]) -> int:
     """Run ``record`` in a process of its own; return a descriptor to write to if the command cannot be run after all.
 
-    ``record`` gets a descriptor that ends when the command has been started; a byte from it says that it was not.
+    It is run when the command has been started, which waits for nothing that a recorder does.
 
     Raises:
         OSError: there are not processes or descriptors enough.
@@ -93,7 +93,9 @@ def leave_recorder(words: Sequence[str], record: Callable[[Command, int], NoRetu
             if os.fork():
                 os._exit(0)
             _let_go({command.pidfd, failed_read})
-            record(command, failed_read)
+            if not os.read(failed_read, 1):  # closed by the start of the command; else there is none
+                os.close(failed_read)
+                record(command)
         finally:
             os._exit(1)
     _wait_for(between)

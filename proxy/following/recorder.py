@@ -96,35 +96,33 @@ class Settings:
         self.seal = seal
 
 
-def record(settings: Settings, command: Command, failed: int, on_recorded: Callable[[], None]) -> NoReturn:
-    """Record the session to its end, in a process of its own (see ``launch`` for ``failed``).
+def record(settings: Settings, command: Command, on_recorded: Callable[[], None]) -> NoReturn:
+    """Record the session to its end, in a process of its own.
 
     ``on_recorded`` is called once, when the session has its log.
     """
     status = 1
     try:
-        if not os.read(failed, 1):  # else there is no command
-            os.close(failed)
-            environment = process.environment(command.identity.pid) or dict(os.environb)
-            config_dir = config_folder(environment) or "/nonexistent"
-            redactor = Redactor(settings.redact, patterns=settings.patterns, fields=settings.fields)
-            started, redacted = _started(settings, command, config_dir, redactor)
-            body = lifecycle(settings.session_id, "session_started", started, redacted)
-            log = log_class(settings.seal)(
-                settings.data_dir, settings.session_id, body, is_reserved=settings.is_reserved, look_s=0.0
-            )  # nobody waits for a record, and the next one may be an hour away
-            log.try_append([])
-            session = FollowedSession(
-                settings.session_id,
-                redactor=redactor,
-                started_s=time.monotonic(),
-                started_us=command.started_ns // 1000,
-                content=settings.mode == "record",
-            )
-            recorder = Recorder(log, session, command, config_dir)
-            on_recorded()
-            log.point_latest_here()
-            recorder.run()
+        environment = process.environment(command.identity.pid) or dict(os.environb)
+        config_dir = config_folder(environment) or "/nonexistent"
+        redactor = Redactor(settings.redact, patterns=settings.patterns, fields=settings.fields)
+        started, redacted = _started(settings, command, config_dir, redactor)
+        body = lifecycle(settings.session_id, "session_started", started, redacted)
+        log = log_class(settings.seal)(
+            settings.data_dir, settings.session_id, body, is_reserved=settings.is_reserved, look_s=0.0
+        )  # nobody waits for a record, and the next one may be an hour away
+        log.try_append([])
+        session = FollowedSession(
+            settings.session_id,
+            redactor=redactor,
+            started_s=time.monotonic(),
+            started_us=command.started_ns // 1000,
+            content=settings.mode == "record",
+        )
+        recorder = Recorder(log, session, command, config_dir)
+        on_recorded()
+        log.point_latest_here()
+        recorder.run()
         status = 0
     finally:
         os._exit(status)
