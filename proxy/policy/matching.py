@@ -14,7 +14,7 @@ from pathspec import GitIgnoreSpec
 from proxy.policy.rules import READERS, WRITERS, Policy, Rule
 from proxy.policy.shell import Command, Parsed, parse
 
-__all__ = ["Call", "Decision", "decide"]
+__all__ = ["Call", "Decision", "covering", "decide", "host_of"]
 
 _PATHS = ("file_path", "path", "notebook_path")
 _NAMED_BY = {
@@ -68,6 +68,11 @@ class Call:
                 writes += files if _WRITING.fullmatch(words[0]) else []
         return reads, writes
 
+    @cached_property
+    def expanded(self) -> frozenset[str]:
+        """Words of a shell command that stand for others."""
+        return frozenset(word for one in (self.shell.commands if self.shell else ()) for word in one.expanded)
+
 
 @dataclass(frozen=True, slots=True)
 class Decision:
@@ -113,38 +118,41 @@ def _restricts(rule: Rule, call: Call) -> bool | None:
     return _specifier_matches(rule.specifier, call)
 
 
+def covering(rules: tuple[Rule, ...], call: Call) -> list[set[int]]:
+    """Return which of some rules that allow cover each part of a call: of Bash each command, of others the call.
+
+    Nothing where a command cannot be taken apart, and no rule covers all of Bash.
+    """
+    whole = {at for at, rule in enumerate(rules) if rule.specifier is None and _is_tool(rule, call.tool)}
+    if call.shell is None:
+        return [whole | {at for at, rule in enumerate(rules) if _allows_some(rule, call)}]
+    patterns = [
+        (at, rule.specifier) for at, rule in enumerate(rules) if rule.tool == "Bash" and rule.specifier
+    ]
+    commands = call.shell.commands if call.shell.is_complete else ()
+    parts = [
+        whole | {at for at, specifier in patterns if _command_matches(specifier, one, transparent=True)}
+        for one in commands
+        if one.words
+    ]
+    return parts or ([whole] if whole else [])
+
+
 def _allows(rules: tuple[Rule, ...], call: Call) -> tuple[bool, str | None]:
-    """Tell whether rules that allow cover a call: for Bash, each of its commands is covered by one."""
-    for rule in rules:
-        if _is_tool(rule, call.tool) and rule.specifier is None:
-            return True, rule.text
-    if call.shell is not None:
-        patterns = [rule for rule in rules if rule.tool == "Bash" and rule.specifier is not None]
-        by = [
-            next(
-                (
-                    rule.text
-                    for rule in patterns
-                    if _command_matches(rule.specifier or "", one, transparent=True)
-                ),
-                None,
-            )
-            for one in call.shell.commands
-            if one.words
-        ]
-        covered = call.shell.is_complete and bool(by) and None not in by
-        return covered, by[0] if covered else None
-    for rule in rules:
-        if rule.specifier is None:
-            continue
-        if rule.tool in ("Read", "Edit"):
-            reads, writes = call.paths
-            paths = reads if rule.tool == "Read" else writes
-            if paths and all(_any_path(rule.specifier, [path], call) for path in paths):
-                return True, rule.text
-        elif _is_tool(rule, call.tool) and _specifier_matches(rule.specifier, call):
-            return True, rule.text
-    return False, None
+    """Tell whether rules that allow cover a call, and the first that does."""
+    parts = covering(rules, call)
+    covered = bool(parts) and all(parts)
+    return covered, rules[min(parts[0])].text if covered else None
+
+
+def _allows_some(rule: Rule, call: Call) -> bool:
+    if rule.specifier is None:
+        return False
+    if rule.tool in ("Read", "Edit"):
+        reads, writes = call.paths
+        paths = reads if rule.tool == "Read" else writes
+        return bool(paths) and all(_any_path(rule.specifier, [path], call) for path in paths)
+    return _is_tool(rule, call.tool) and bool(_specifier_matches(rule.specifier, call))
 
 
 def _is_tool(rule: Rule, tool: str) -> bool:
@@ -166,13 +174,20 @@ def _specifier_matches(specifier: str, call: Call) -> bool | None:
 
 
 def _is_domain(specifier: str, url: object) -> bool | None:
-    if not specifier.startswith("domain:") or not isinstance(url, str):
+    host = host_of(url)
+    if not specifier.startswith("domain:") or host is None:
+        return None
+    return fnmatchcase(host, specifier.removeprefix("domain:").lower())
+
+
+def host_of(url: object) -> str | None:
+    """Return the host of a URL in small letters, empty where it names none; None where it is no URL."""
+    if not isinstance(url, str):
         return None
     try:
-        host = urlsplit(url if "://" in url else f"https://{url}").hostname or ""
+        return urlsplit(url if "://" in url else f"https://{url}").hostname or ""
     except ValueError:
         return None
-    return fnmatchcase(host.lower(), specifier.removeprefix("domain:").lower())
 
 
 def _command_matches(specifier: str, command: Command, *, transparent: bool) -> bool:
@@ -187,7 +202,14 @@ def _pattern(specifier: str) -> re.Pattern[str]:
     specifier = specifier.removesuffix(":*") + " *" if specifier.endswith(":*") else specifier
     text = " ".join(specifier.split()) if "\n" not in specifier else specifier
     head = text.removesuffix(" *")
-    body = ".*".join(re.escape(part) for part in head.split("*"))
+    first, *others = map(re.escape, head.split("*"))
+    # The first place where a part fits is as good as any other but for the last part's; looking for others would take
+    # time by a power of the length.
+    body = (
+        first
+        + "".join(f"(?>.*?{part})" for part in others[:-1])
+        + "".join(f".*{part}" for part in others[-1:])
+    )
     return re.compile(body + (r"(?:\s.*)?" if head != text else ""), re.DOTALL)
 
 
@@ -205,7 +227,17 @@ def _any_path(specifier: str, paths: Iterable[str], call: Call) -> bool | None:
         inside = os.path.relpath(whole, root)
         if not inside.startswith("..") and _ignore(pattern).match_file(inside):
             return True
+        if path in call.expanded and _may_stand_for(path, pattern):
+            found = None
     return found
+
+
+def _may_stand_for(word: str, pattern: str) -> bool:
+    """Tell whether a word of a shell may stand for a file that a pattern of gitignore matches."""
+    name, file = word.rpartition("/")[2], pattern.rpartition("/")[2]
+    if any(mark in word for mark in "$`{") or not file or any(mark in file for mark in "*?["):
+        return True
+    return fnmatchcase(file, name) and (name.startswith(".") or not file.startswith("."))
 
 
 def _root(specifier: str, call: Call) -> tuple[str | None, str]:

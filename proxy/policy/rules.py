@@ -101,7 +101,9 @@ def load(path: str) -> Policy:
         document = yaml.safe_load(content)
     except OSError as error:
         raise PolicyError(f"cannot read the policy {path}: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except RecursionError:
+        raise PolicyError(f"the policy {path} cannot be used: it is nested too deeply") from None
+    except (yaml.YAMLError, ValueError) as error:
         raise PolicyError(
             f"the policy {path} is neither YAML nor JSON: {str(error).splitlines()[0]}"
         ) from error

@@ -4,6 +4,7 @@ The grammar is tree-sitter's; nothing is run or expanded. A command that is only
 into ``sh``) makes the whole incomplete.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -17,6 +18,10 @@ _DEEPEST = 8
 """Shells within strings within shells that are followed: nobody writes more by hand."""
 _MOST_BYTES = 256 * 1024
 """Longer ones are not taken apart: a command line of Linux holds 128 KB a word."""
+_MOST_TEXT = 1024 * 1024
+"""Characters of all commands together: each holds those within it, so deep nesting would take time by its square."""
+_MOST_WRAPPERS = 50
+"""Programs in a row, each of which runs the rest: as above."""
 
 # Programs that run the command in their arguments: the options that take a value, and how many words come before it.
 # The first group is what Claude Code looks through for allow rules, too.
@@ -39,8 +44,11 @@ _WRAPPERS: dict[str, tuple[frozenset[str], int]] = {
     "ionice": (frozenset(("-c", "-n", "-p")), 0),
     "xargs": (frozenset(("-n", "-I", "-P", "-L", "-d", "-E", "-s", "-a", "--max-args", "--max-procs")), 0),
 }
+_EXPANDS = re.compile(rb"(?<!\\)[*?\[{]")
 _LETTERS = bytes(range(128)) + b"x" * 128
 _SHELLS = frozenset(("sh", "bash", "zsh", "dash", "ksh", "fish"))
+_MOST_WITHIN_FIND = 100
+"""Commands of one `find`: as above."""
 _WITHIN_FIND = frozenset(("-exec", "-execdir", "-ok", "-okdir"))
 
 
@@ -55,6 +63,8 @@ class Command:
     words: tuple[str, ...]
     reads: tuple[str, ...] = ()
     writes: tuple[str, ...] = ()
+    expanded: tuple[str, ...] = ()
+    """Those of all these words that stand for others: patterns, variables, substitutions."""
 
     def unwrapped(self, *, transparent: bool) -> Iterator[tuple[str, ...]]:
         """Yield the words, and those without each program that runs the rest.
@@ -63,7 +73,9 @@ class Command:
         """
         words = self.words
         wrappers = _TRANSPARENT if transparent else _WRAPPERS
-        while words:
+        for _ in range(_MOST_WRAPPERS):
+            if not words:
+                return
             yield words
             name = words[0].rpartition("/")[2]
             if not transparent and name != words[0]:
@@ -100,6 +112,7 @@ class _Source:
     def __init__(self, data: bytes, depth: int) -> None:
         self._data = data
         self._depth = depth
+        self._with_command: dict[int, bool] = {}
         # The grammar's scanner reads beyond its tables at some characters that are not ASCII, and takes the process
         # with it. For the syntax of a shell they are letters, so letters stand in for them.
         self._tree = _parser().parse(data.translate(_LETTERS))
@@ -108,16 +121,31 @@ class _Source:
         root = self._tree.root_node
         commands: list[Command] = []
         is_complete = not root.has_error
+        size = 0
         for node in _nodes(root):
+            if size > _MOST_TEXT:
+                return Parsed(tuple(commands), False)
             if node.type == "command":
                 command = self._command(node)
+                size += len(command.text)
                 is_known = bool(command.words) and _is_literal(node.child_by_field_name("name"))
                 inner = _within(command.words, self._depth) if is_known else Parsed((), False)
                 commands += (command, *inner.commands)
                 is_complete = is_complete and inner.is_complete
-            elif node.type == "file_redirect" and (node.parent is None or not _has_command(node.parent)):
+            elif node.type == "file_redirect" and not self._is_of_command(node):
                 commands.append(Command(self._text(node), (), *self._redirections([node])))
         return Parsed(tuple(commands), is_complete)
+
+    def _is_of_command(self, redirect: Node) -> bool:
+        parent = redirect.parent
+        if parent is None:
+            return False
+        if parent.id not in self._with_command:  # one of its many redirections asked
+            has_command = parent.type == "command" or any(
+                child.type == "command" for child in parent.children
+            )
+            self._with_command[parent.id] = has_command
+        return self._with_command[parent.id]
 
     def _command(self, node: Node) -> Command:
         parts = [
@@ -134,7 +162,9 @@ class _Source:
             if child.type == "file_redirect"
         ]
         words = tuple(word for part in parts if (word := self._word(part)))
-        return Command(self._text(node), words, *self._redirections(redirects))
+        targets = [target for one in redirects if (target := one.child_by_field_name("destination"))]
+        expanded = tuple(self._word(one) for one in (*parts, *targets) if not _is_literal(one))
+        return Command(self._text(node), words, *self._redirections(redirects), expanded)
 
     def _redirections(self, redirects: list[Node]) -> tuple[tuple[str, ...], tuple[str, ...]]:
         reads: list[str] = []
@@ -173,13 +203,11 @@ def _nodes(root: Node) -> Iterator[Node]:
         waiting += reversed(node.children)
 
 
-def _has_command(node: Node) -> bool:
-    return node.type == "command" or any(child.type == "command" for child in node.children)
-
-
 def _is_literal(node: Node | None) -> bool:
+    """Whether a word stands for itself: without an expansion, a pattern, or braces."""
     return node is not None and not any(
         inner.type in ("simple_expansion", "expansion", "command_substitution", "process_substitution")
+        or (inner.type == "word" and _EXPANDS.search(inner.text or b""))
         for inner in _nodes(node)
     )
 
@@ -216,17 +244,18 @@ def _within(words: tuple[str, ...], depth: int) -> Parsed:
         return Parsed((), any(not argument.startswith("-") for argument in arguments))
     if name == "find":
         return _found(arguments, depth)
-    return Parsed((), not name.startswith(("$", "`")))
+    has_more = name in _WRAPPERS and bool(_wrapped(tuple(arguments), *_WRAPPERS[name]))
+    return Parsed((), not (has_more or name.startswith(("$", "`"))))
 
 
 def _found(arguments: list[str], depth: int) -> Parsed:
     commands: list[Command] = []
-    is_complete = True
-    for position, argument in enumerate(arguments):
-        if argument in _WITHIN_FIND:
-            rest = arguments[position + 1 :]
-            words = tuple(rest[: next((i for i, word in enumerate(rest) if word in (";", "+")), len(rest))])
-            inner = _within(words, depth + 1) if words else Parsed((), True)
-            commands += (Command(" ".join(words), words), *inner.commands)
-            is_complete = is_complete and inner.is_complete
+    positions = [at for at, argument in enumerate(arguments) if argument in _WITHIN_FIND]
+    is_complete = len(positions) <= _MOST_WITHIN_FIND
+    for position in positions[:_MOST_WITHIN_FIND]:
+        rest = arguments[position + 1 :]
+        words = tuple(rest[: next((i for i, word in enumerate(rest) if word in (";", "+")), len(rest))])
+        inner = _within(words, depth + 1) if words else Parsed((), True)
+        commands += (Command(" ".join(words), words), *inner.commands)
+        is_complete = is_complete and inner.is_complete
     return Parsed(tuple(commands), is_complete)

@@ -5,10 +5,9 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable
 from typing import NamedTuple
-from urllib.parse import urlsplit
 
-from proxy.policy.matching import Call, decide
-from proxy.policy.rules import READERS, WRITERS, Policy, Rule
+from proxy.policy.matching import Call, covering, host_of
+from proxy.policy.rules import READERS, WRITERS, PolicyError, Rule
 
 __all__ = ["Suggestion", "suggest"]
 
@@ -47,9 +46,24 @@ def suggest(calls: Iterable[Call]) -> Suggestion:
             not others and len(first) <= _MOST_EXACT and not any(set(word) & set("* \n()") for word in first)
         )
         candidates.add(f"Bash({' '.join(first)})" if is_exact else f"Bash({prefix} *)")
-    rules = _without_superfluous(sorted(candidates), seen)
-    policy = Policy(allow=tuple(map(Rule.parse, rules)))
-    return Suggestion(rules, [call for call in seen if decide(policy, call).verdict != "allow"])
+    rules = tuple(map(Rule.parse, sorted(filter(_is_rule, candidates))))
+    covered = [covering(rules, call) for call in seen]
+    needed = _without_superfluous(
+        rules, [part for parts in covered if parts and all(parts) for part in parts]
+    )
+    return Suggestion(
+        [rules[at].text for at in needed],
+        [call for call, parts in zip(seen, covered, strict=True) if not (parts and all(parts))],
+    )
+
+
+def _is_rule(text: str) -> bool:
+    """Tell whether a text can stand for a rule: a model may call tools by names that none can have."""
+    try:
+        Rule.parse(text)
+    except PolicyError:
+        return False
+    return True
 
 
 def _prefix(words: tuple[str, ...]) -> str:
@@ -73,8 +87,8 @@ def _rules_for(call: Call) -> list[str]:
         return [_path_rule("Read", path, call) for path in reads] + [
             _path_rule("Edit", path, call) for path in writes
         ] or [call.tool]
-    if call.tool == "WebFetch" and isinstance(url := call.input.get("url"), str):
-        return [f"WebFetch(domain:{urlsplit(url if '://' in url else f'https://{url}').hostname})"]
+    if call.tool == "WebFetch" and (host := host_of(call.input.get("url"))):
+        return [f"WebFetch(domain:{host})"]
     if call.tool in ("Agent", "Task") and isinstance(name := call.input.get("subagent_type"), str):
         return [f"Agent({name})"]
     if call.tool == "Skill" and isinstance(name := call.input.get("skill", call.input.get("command")), str):
@@ -93,16 +107,20 @@ def _path_rule(kind: str, path: str, call: Call) -> str:
     return f"Edit({folder}/**)" if slash else f"Edit(./{inside})"
 
 
-def _without_superfluous(rules: list[str], calls: list[Call]) -> list[str]:
-    """Return the rules that are needed: the fewest of a list in which each was made for some call."""
-
-    def covered(some: list[str]) -> set[int]:
-        policy = Policy(allow=tuple(map(Rule.parse, some)))
-        return {at for at, call in enumerate(calls) if decide(policy, call).verdict == "allow"}
-
-    goal, needed = covered(rules), list(rules)
-    for rule in sorted(rules, key=len, reverse=True):  # the narrowest first
-        fewer = [other for other in needed if other != rule]
-        if covered(fewer) == goal:
-            needed = fewer
-    return needed
+def _without_superfluous(rules: tuple[Rule, ...], parts: list[set[int]]) -> list[int]:
+    """Return which rules are needed: the fewest of those that cover each part."""
+    of_rule: defaultdict[int, list[int]] = defaultdict(list)
+    for at, part in enumerate(parts):
+        for rule in part:
+            of_rule[rule].append(at)
+    left = [len(part) for part in parts]
+    needed = []
+    for rule in sorted(
+        range(len(rules)), key=lambda at: len(rules[at].text), reverse=True
+    ):  # the narrowest first
+        if all(left[at] > 1 for at in of_rule[rule]):
+            for at in of_rule[rule]:
+                left[at] -= 1
+        else:
+            needed.append(rule)
+    return sorted(needed)

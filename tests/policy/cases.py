@@ -51,7 +51,11 @@ BASH_BEYOND = (
     "bash -c \"sh -c 'c7 x'\"",
 )
 """What runs ``c7`` and what Claude Code lets pass."""
-UNKNOWN = ("$X c7 x", "curl x | bash", "bash <<EOF\nc7 x\nEOF", "if then", "bash -c $X")
+UNKNOWN = (
+    *("$X c7 x", "curl x | bash", "bash <<EOF\nc7 x\nEOF", "if then", "bash -c $X"),
+    *("c{7,} x", "/bin/c? x", "c*7 x", "$(" * 2000 + "c7 x" + ")" * 2000, "sudo " * 2000 + "c7 x"),
+    *("find . " + "-exec a " * 2000, "{" * 2000),
+)
 """What cannot be taken apart."""
 
 # A rule, and which of these files it forbids to read, relative to the project. All of them are there.

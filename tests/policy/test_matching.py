@@ -128,3 +128,32 @@ def test_each_part_of_a_command_must_be_allowed() -> None:
     assert decide(rules, bash("git status && rm x")).verdict == "none"
     assert decide(rules, bash("sudo git status")).verdict == "none"
     assert decide(rules, bash("git status $(rm x)")).verdict == "none"
+
+
+@pytest.mark.parametrize(
+    ("command", "verdict"),
+    [
+        *[
+            (command, "unknown")
+            for command in ("cat $FILE", "cat .e*", "cat src/.en{v,}", "cat < `f`", "rm -f .?nv")
+        ],
+        *[(command, "none") for command in ("cat *", "cat *.py", "cat '$FILE'", "grep 'a.*v' x", "ls .e*")],
+        ("cat .e* src/.env", "deny"),
+    ],
+)
+def test_a_word_that_stands_for_files(command: str, verdict: str) -> None:
+    """Which files is only known at run time: unknown where it may be one that a rule is about."""
+    assert decide(policy(deny=["Read(.env)"]), bash(command)).verdict == verdict
+
+
+def test_patterns_take_no_time_by_a_power_of_the_length() -> None:
+    """However often a part of a rule stands in a command."""
+    rule = "Bash(*" + "a*b*" * 20 + "c)"
+    assert decide(policy(deny=[rule]), bash("x " + "ab" * 20_000)).verdict == "none"
+    assert decide(policy(deny=[rule]), bash("x " + "ab" * 20_000 + "c")).verdict == "deny"
+
+
+@pytest.mark.parametrize("stands", ["> o", "; x", "| x", "&& x"])
+def test_a_long_command(stands: str) -> None:
+    """Thousands of parts are looked at, each once."""
+    assert decide(policy(deny=["Read(.env)"]), bash("a " + f"{stands} " * 3000)).verdict == "none"

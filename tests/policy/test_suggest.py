@@ -62,3 +62,16 @@ def test_rules_are_as_narrow_as_one_would_write_them() -> None:
     )
     assert suggest(calls).rules == ["Bash(git commit *)", "Bash(git status)", "Bash(ls *)", "Bash(pytest -q)"]
     assert suggest(CALLS[-10:-7]).rules == ["Edit(./top)", "Edit(//elsewhere/**)", "Edit(src/**)"]
+
+
+def test_hundreds_of_commands() -> None:
+    """Each has its rule, and none is weighed against all others for each call."""
+    many = [bash(f"program{number} --option {number} x") for number in range(300)]
+    assert len(suggest(many).rules) == 300
+
+
+def test_what_has_no_rule() -> None:
+    """Names that no tool can have, and URLs that are none, are said to be covered by nothing, or by the whole tool."""
+    odd = [Call(name, {}, CWD, HOME) for name in ("", "a b", "(")]
+    assert suggest(odd) == ([], odd)
+    assert suggest([Call("WebFetch", {"url": "http://["}, CWD, HOME)]).rules == ["WebFetch"]
