@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -26,7 +28,19 @@ def installed(package: str) -> Path:
     folder = cache / "claude-proxy-tests" / package.rpartition("/")[2]
     if (folder / "complete").exists():
         return folder
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    # Elsewhere first: another process may install the same at the same time, and nobody is to find half of it.
+    with tempfile.TemporaryDirectory(dir=folder.parent) as made:
+        _install(package, Path(made, "new"))
+        if not (folder / "complete").exists():
+            shutil.rmtree(folder, ignore_errors=True)  # what an earlier run left unfinished
+        with contextlib.suppress(OSError):  # another process was first
+            os.rename(Path(made, "new"), folder)
+    return folder
+
+
+def _install(package: str, folder: Path) -> None:
+    folder.mkdir()
     try:
         done = subprocess.run(
             ["npm", "install", "--prefix", folder, "--omit=optional", *_OPTIONS, package],
@@ -41,4 +55,3 @@ def installed(package: str) -> Path:
         pytest.skip(f"npm cannot install {package}: {done.stderr.strip()[-500:]}")
     (folder / "package.json").write_text("{}\n", encoding="ascii")
     (folder / "complete").touch()
-    return folder

@@ -167,8 +167,9 @@ class Tab:
         async for message in self._socket:
             told = json.loads(message.data)
             if "id" in told:
-                if told["id"] in self._answers:
-                    self._answers.pop(told["id"]).set_result(told)
+                coming = self._answers.pop(told["id"], None)
+                if coming is not None and not coming.done():  # else nobody waits for it any more
+                    coming.set_result(told)
             else:
                 self._hear(told["method"], told["params"])
 

@@ -188,7 +188,7 @@ export function Home({ query }) {
   }, found !== null);
   const waiting = columns[0][1].length;
   useTitle(waiting ? `${waiting} waiting · claude-proxy` : "claude-proxy");
-  if (!found) return html`<main class="home">${error ? html`<${Failure} error=${error.message} retry=${again} />` : html`<div class="loading" aria-busy="true">Reading sessions…</div>`}</main>`;
+  if (!found) return html`<main class="home"><h1 class="hidden">Sessions</h1>${error ? html`<${Failure} error=${error.message} retry=${again} />` : html`<div class="loading" aria-busy="true">Reading sessions…</div>`}</main>`;
   if (!all.length && !running.length) {
     return html`<main class="home"><h1 class="hidden">Sessions</h1><${Empty} title="No sessions yet">Put <code>claude-proxy</code> in front of <code>claude</code>, and the session appears here: <code>claude-proxy -- claude -p "hello"</code><//></main>`;
   }

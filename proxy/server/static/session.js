@@ -83,7 +83,7 @@ export function Session({ id, tab, query }) {
     return false;
   });
   if (!one || error?.status === 404) {
-    return html`<main class="session">${error?.status === 404 ? html`<${Empty} title="There is no such session">Its log may have been removed. <a href="#/">All sessions</a><//>` : error ? html`<${Failure} error=${error.message} retry=${again} /><p><a href="#/">All sessions</a></p>` : html`<div class="loading" aria-busy="true">Reading the session…</div>`}</main>`;
+    return html`<main class="session"><h1 class="hidden">Session ${id}</h1>${error?.status === 404 ? html`<${Empty} title="There is no such session">Its log may have been removed. <a href="#/">All sessions</a><//>` : error ? html`<${Failure} error=${error.message} retry=${again} /><p><a href="#/">All sessions</a></p>` : html`<div class="loading" aria-busy="true">Reading the session…</div>`}</main>`;
   }
   const [name, , View] = TABS.find(([key]) => key === tab) ?? TABS[0];
   return html`<main class="session">

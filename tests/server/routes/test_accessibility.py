@@ -79,6 +79,33 @@ async def test_a_session_can_be_used_by_everybody(
             await tab.until("document.querySelector('.detail .json')")
         await tab.value("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
         await is_clean(tab, axe, **(RULES if view == "timeline" else {}))
+        await tab.look(scheme=scheme, width=380)
+        await is_clean(tab, axe, **(RULES if view == "timeline" else {}))
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_every_other_place_can_be_used_by_everybody(
+    rig: Rig, tab: Tab, axe: str, scheme: str, tmp_path: Path
+) -> None:
+    """The API's description, the page to share, what is said where there is nothing, and where the server is gone."""
+    shared = tmp_path / "page.html"
+    shared.write_bytes(await (await rig.client.get("/api/v1/monitoring/sessions/past1/page")).read())
+    await tab.look(scheme=scheme, width=600)
+    for place, ready in {
+        f"{base(rig)}/docs": "section",
+        f"file://{shared}": "h1",
+        f"{base(rig)}/#/?outcome=ok&text=nothing": ".past-sessions .empty",
+        f"{base(rig)}/#/session/nobody": ".empty",
+        f"{base(rig)}/#/session/past1/conversation?filter=problems": ".empty",
+        f"{base(rig)}/#/session/past1/records?seq=3": ".record.chosen",
+    }.items():
+        await tab.open(place)
+        await tab.until(f"document.querySelector({json.dumps(ready)})")
+        await is_clean(tab, axe)
+    await rig.client.close()
+    await tab.until("document.querySelector('.lost')")
+    await is_clean(tab, axe)
+    tab.complaints.clear()  # what a browser itself tells its console of a 404, and of a server that is gone
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
