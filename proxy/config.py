@@ -164,9 +164,12 @@ class Storage(Section, frozen=True):
         "The PostgreSQL database of a centre, to which the hosts of a fleet push; none: this machine's own sessions.",
     ] = None
     listen: Annotated[
-        Flag,
-        "Whether the database tells of new events at once; `false` behind a pooler in transaction mode.",
+        Flag, "Whether the database tells of new events at once; `false` behind a pooler in transaction mode."
     ] = True
+
+    def __post_init__(self) -> None:
+        if self.url is not None and self.max_total_size is not None:
+            raise ValueError("max_total_size is of logs, and url of a centre: see monitoring.retention_days")
 
 
 class Seal(Section, frozen=True):

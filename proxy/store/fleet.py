@@ -5,7 +5,18 @@ from datetime import datetime
 from enum import Enum
 from typing import NamedTuple
 
-__all__ = ["Answer", "Arriving", "Heard", "HostRow", "Hosted", "Outcome", "Pushed", "Saying", "TokenRow"]
+__all__ = [
+    "Answer",
+    "Arriving",
+    "Heard",
+    "HostRow",
+    "Hosted",
+    "Outcome",
+    "Pushed",
+    "Removed",
+    "Saying",
+    "TokenRow",
+]
 
 
 class Saying(NamedTuple):
@@ -85,6 +96,14 @@ class Pushed(NamedTuple):
     epoch: str
     pushes: int
     """How many pushes of the host are here."""
+
+
+class Removed(NamedTuple):
+    """A session that has expired."""
+
+    session_id: str
+    bytes: int
+    """Of its log."""
 
 
 class Hosted(NamedTuple):

@@ -339,3 +339,18 @@ class _Line:
                 writer.write(chunk)
                 await writer.drain()
         writer.close()
+
+
+async def test_an_erased_session_is_not_sent_again(centre: Rig, host: Host) -> None:
+    """Nor what is added to its log, nor by a shipper that has lost its memory; others are not held up by it."""
+    host.record("a")
+    assert await host.ship(address(centre))
+    assert centre.shared.fleet is not None
+    assert list(centre.shared.fleet.store.forget(["a"], [])) == ["a"]
+    host.append("a", b"{}\n")
+    text = host.record("b")
+    assert await host.ship(address(centre))
+    ledger.clear(str(host.data_dir))
+    assert await host.ship(address(centre))
+    await centre.get("/api/v1/monitoring/sessions/a", status=404)
+    assert await log_of(centre, "b") == text

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from proxy.config import Settings
 from proxy.server.base.journal import journal
@@ -33,6 +34,10 @@ _LOOK_S = 600.0
 _JUMP_S = 3600.0
 """A clock that goes so much faster or slower than time itself was set."""
 _FIGURES_S = 300.0
+_DAY_S = 86_400
+
+if TYPE_CHECKING:
+    from proxy.store.postgres.store import PostgresStore
 
 IsStopping = Callable[[], bool]
 
@@ -40,7 +45,9 @@ IsStopping = Callable[[], bool]
 async def run_jobs(shared: Shared, metrics: Metrics) -> None:
     """Do all timed jobs of a server until cancelled. Never fails."""
     stopping = threading.Event()
-    expiry = Expiry(shared.data_dir, shared.settings)
+    expiry = Expiry(
+        shared.data_dir, shared.settings, centre=None if shared.fleet is None else shared.fleet.store
+    )
     copies = Copies(shared.data_dir, shared.settings)
     watchman, processors = Watchman(shared, metrics), Processors()
     loop = asyncio.get_running_loop()
@@ -107,11 +114,16 @@ class Expiry:
         settings: Settings,
         clock: Callable[[], float] = time.time,
         steady: Callable[[], float] = lambda: boot_ns() / 1e9,
+        *,
+        centre: "PostgresStore | None" = None,
     ) -> None:
-        """``clock``: seconds since 1970; ``steady``: seconds that nobody sets, and that go on in a sleep."""
+        """``centre``: from where sessions expire, instead of from the data directory.
+
+        ``clock``: seconds since 1970; ``steady``: seconds that nobody sets, and that go on in a sleep.
+        """
         self._data_dir, self._interval_s = data_dir, settings.monitoring.cleanup_interval
         self._rules = Rules(settings.monitoring.retention_days, settings.storage.max_total_size)
-        self._clock, self._steady = clock, steady
+        self._centre, self._clock, self._steady = centre, clock, steady
         self._apart = clock() - steady()
 
     def look(self, is_stopping: IsStopping) -> float:
@@ -124,6 +136,15 @@ class Expiry:
             # Whoever set it may set it right again; what is gone would stay gone.
             journal.warning("retention.clock_jumped", seconds=round(jumped))
             return self._interval_s
+        if self._centre is None:
+            self._prune(is_stopping)
+        elif self._rules.days is not None:
+            before = datetime.fromtimestamp(self._clock() - self._rules.days * _DAY_S, UTC)
+            for gone in self._centre.expire(before, is_stopping):
+                journal.info("retention.removed", **gone._asdict(), reason="days")
+        return self._interval_s
+
+    def _prune(self, is_stopping: IsStopping) -> None:
         pruned = prune(self._data_dir, self._rules, self._clock(), is_stopping=is_stopping)
         for kept in pruned.failed:
             journal.warning("retention.failed", session_id=kept.session_id, error=kept.error)
@@ -133,7 +154,6 @@ class Expiry:
             )
         if self._rules.max_bytes is not None and pruned.left_bytes > self._rules.max_bytes:
             journal.warning("retention.over_size", bytes=pruned.left_bytes, sessions=pruned.left_sessions)
-        return self._interval_s
 
 
 class Copies:

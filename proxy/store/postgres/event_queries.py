@@ -11,6 +11,7 @@ from proxy.store.encoding import envelope
 from proxy.store.model import Arrival, Arrivals, Cursor, EventBatch, EventQuery, Page, RawEvent
 from proxy.store.postgres.connections import Connection, execute
 from proxy.store.postgres.hosts import UNREACHABLE_S
+from proxy.store.postgres.removal import ANY_SESSION
 from proxy.store.postgres.tables import EventRow, SessionRow, read_marks, read_sessions
 from proxy.store.ranks import FOREVER, SpanTree, bounds, page_of, slices
 
@@ -86,7 +87,11 @@ def arrivals(
 ) -> Arrivals:
     """Return what came behind an event, and whether something that is wanted was removed there."""
     types = _type_numbers(connection, event_types)
-    wanted = [("session_id = %s", session_id), ("type = ANY(%s)", types), ("team = ANY(%s)", teams)]
+    names = None
+    if session_id is not None:  # one that is not here may be among the older removals
+        is_here = find_session(connection, session_id, None) is not None
+        names = [session_id] if is_here else [session_id, ANY_SESSION]
+    wanted = [("session_id = ANY(%s)", names), ("type = ANY(%s)", types), ("team = ANY(%s)", teams)]
     is_missing, removal = _missing(connection, after_id, told, wanted)
     where, values = ("", []) if teams is None else ("AND e.team = ANY(%s)", [teams])
     found = execute(

@@ -145,14 +145,17 @@ class Intake:
     def _locked(self, connection: Connection, pushes: Sequence[Push]) -> dict[str, _Tracked]:
         """Return the sessions, held for this transaction, without those that were forgotten."""
         owners = {push.session_id: push.host for push in pushes}
-        query = "SELECT session_id FROM forgotten WHERE session_id = ANY(%s)"
-        for (name,) in execute(connection, query, (list(owners),)).fetchall():
+        forgotten = "SELECT session_id FROM forgotten WHERE session_id = ANY(%s)"
+        for (name,) in execute(connection, forgotten, (list(owners),)).fetchall():
             del owners[name]
         names = sorted(owners)
         query = "SELECT session_id FROM sessions WHERE session_id = ANY(%s)"
         there = {name for (name,) in execute(connection, query, (names,))}
         if new := [name for name in names if name not in there]:
             self._begin(connection, new, owners)
+            # It may have been forgotten in between; from here on nobody can.
+            for (name,) in execute(connection, forgotten, (new,)).fetchall():
+                execute(connection, "DELETE FROM sessions WHERE session_id = %s", (name,))
         found = {}
         for row in list(
             read_sessions(connection, "WHERE session_id = ANY(%s) ORDER BY id FOR UPDATE", (names,))
@@ -344,7 +347,7 @@ class Intake:
         with connection.cursor() as cursor:
             cursor.executemany(
                 "UPDATE sessions SET started = %s, lines = %s, size = %s, rewritten = %s, over = %s, running = %s,"
-                " outcome = %s, state = %s, drift = %s WHERE id = %s",
+                " outcome = %s, state = %s, drift = %s, stored_at = now() WHERE id = %s",
                 [
                     (
                         *(row.started_us, row.lines, row.size, row.rewritten, row.over, row.running),

@@ -38,6 +38,8 @@ def rebuild(url: str, *, everything: bool = False, most_events: int | None = Non
             with writing(connection):
                 for locked in list(read_sessions(connection, "WHERE id = %s FOR UPDATE", (row.id,))):
                     texts = list(_texts(connection, locked))
+                    query = "SELECT stored_at FROM sessions WHERE id = %s"
+                    ((stored_at,),) = execute(connection, query, (row.id,)).fetchall()
                     _empty(connection, locked)
                     line = 0
                     for text in texts:
@@ -45,6 +47,9 @@ def rebuild(url: str, *, everything: bool = False, most_events: int | None = Non
                             Host(locked.host, locked.team), locked.session_id, line, text, locked.running
                         )
                         line = intake.take_within(connection, [push])[0].next_line
+                    # It expires when it would have without this.
+                    query = "UPDATE sessions SET stored_at = %s WHERE id = %s"
+                    execute(connection, query, (stored_at, row.id))
             yield row.session_id
 
 

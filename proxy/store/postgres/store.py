@@ -2,11 +2,12 @@
 
 import contextlib
 import time
-from collections.abc import Collection, Generator, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
+from datetime import datetime
 
 from proxy.events import Session
 from proxy.sessions.drift import MOST_LISTED, Sightings
-from proxy.store.fleet import Hosted, HostRow, TokenRow
+from proxy.store.fleet import Hosted, HostRow, Removed, TokenRow
 from proxy.store.model import (
     EVERY_SESSION,
     Arrivals,
@@ -21,7 +22,7 @@ from proxy.store.model import (
     Watched,
 )
 from proxy.store.pieces import Pieces
-from proxy.store.postgres import event_queries, hosts, session_queries, tokens
+from proxy.store.postgres import event_queries, hosts, removal, session_queries, tokens
 from proxy.store.postgres.connections import (
     Connection,
     Connections,
@@ -264,6 +265,40 @@ class PostgresStore:
         """Remove a token; return whether there was one of that name."""
         with self._writing() as connection:
             return tokens.remove_token(connection, name)
+
+    # -- removal -----------------------------------------------------------------------------------------------
+
+    def forgettable(self, session_ids: Collection[str], host_ids: Collection[str]) -> list[str]:
+        """Return which of some sessions, and of all those of some hosts, there are."""
+        with self._connections.reading() as connection:
+            return removal.forgettable(connection, session_ids, host_ids)
+
+    def forget(self, session_ids: Collection[str], host_ids: Collection[str]) -> Iterator[str]:
+        """Erase sessions, and all of some hosts, for good; yield each that is gone."""
+        while True:
+            with self._writing() as connection:
+                gone = removal.forget(connection, session_ids, host_ids)
+            if not gone:
+                return
+            yield from gone
+
+    def expire(self, before: datetime, is_stopping: Callable[[], bool] = lambda: False) -> Iterator[Removed]:
+        """Remove what came before then and is over, yielding each session, and drop the weeks that are empty.
+
+        ``is_stopping`` is asked in between: when it says so, the rest is left for another time.
+        """
+        while not is_stopping():
+            with self._writing() as connection:
+                gone = removal.expire(connection, before)
+            if not gone:
+                break
+            yield from gone
+        with self._connections.reading() as connection:
+            weeks = removal.expired_weeks(connection, before)
+        for week in weeks:
+            if not is_stopping():
+                with self._writing() as connection:
+                    removal.drop_week(connection, week)
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[Connection]:

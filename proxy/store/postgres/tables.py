@@ -14,6 +14,7 @@ from proxy.store.pieces import Piece, decode_kinds
 from proxy.store.postgres.connections import Connection, execute
 
 __all__ = [
+    "PARTITIONED",
     "SESSION_COLUMNS",
     "EventRow",
     "SessionRow",
@@ -28,7 +29,8 @@ __all__ = [
     "week_of",
 ]
 
-_PARTITIONED = ("events", "pieces", "bodies")
+PARTITIONED = ("events", "pieces", "bodies")
+"""Tables with a partition for each week."""
 _PARTITION_LOCK = 0x636C_7001
 """An advisory lock: a number that no other program is likely to take."""
 SESSION_COLUMNS = (
@@ -168,14 +170,14 @@ def ensure_partitions(connection: Connection, week: date) -> None:
     """Make the partitions of a week, if they are not there."""
     name = f"{week:%Y%m%d}"
     query = "SELECT to_regclass(%s) IS NOT NULL"
-    found = execute(connection, query, (f"{_PARTITIONED[-1]}_{name}",)).fetchone()
+    found = execute(connection, query, (f"{PARTITIONED[-1]}_{name}",)).fetchone()
     if found == (True,):
         return
-    # IF NOT EXISTS alone fails where two make the same table at once.
+    # Somebody else may be making them at this moment.
     execute(connection, "SELECT pg_advisory_xact_lock(%s)", (_PARTITION_LOCK,))
-    for table in _PARTITIONED:
-        execute(
-            connection,
-            f"CREATE TABLE IF NOT EXISTS {table}_{name} PARTITION OF {table}"
-            f" FOR VALUES FROM ('{week}') TO ('{week + timedelta(days=7)}')",
-        )
+    for table in PARTITIONED:
+        if execute(connection, query, (f"{table}_{name}",)).fetchone() != (True,):
+            # Attached, not made as a partition: that would wait for whoever reads the table, and a dump reads it long.
+            execute(connection, f"CREATE TABLE {table}_{name} (LIKE {table} INCLUDING ALL)")
+            values = f"FROM ('{week}') TO ('{week + timedelta(days=7)}')"
+            execute(connection, f"ALTER TABLE {table} ATTACH PARTITION {table}_{name} FOR VALUES {values}")

@@ -350,3 +350,28 @@ async def test_a_revoked_token_ends(centre: Rig, monkeypatch: pytest.MonkeyPatch
         async with asyncio.timeout(60):
             await response.read()
     await centre.get("/status", headers=headers, status=401)
+
+
+# -- removal ---------------------------------------------------------------------------------------------------
+
+
+async def test_what_is_forgotten_stays_so(centre: Rig) -> None:
+    """It is nowhere any more, its host is told that it will not be taken again, who listens has a gap, others stay."""
+    host, text = Teller(centre), scenario("simple", LogMaker("a"))
+    await host.hello()
+    await host.push("a", text)
+    await host.push("b", scenario("simple", LogMaker("b")))
+    assert centre.shared.fleet is not None
+    assert list(centre.shared.fleet.store.forget(["a"], [])) == ["a"]
+    for path in _READ:
+        if "sessions/a" in path:
+            await centre.get(path, status=404)
+        elif path not in ("/events", "/api/v1/monitoring/stream"):
+            assert b'"a"' not in await _answers(centre, path, {}), path
+    assert [one["session_id"] for one in (await centre.get("/api/v1/monitoring/sessions"))["sessions"]] == [
+        "b"
+    ]
+    assert "not taken again" in await host.push("a", text, status=410)
+    said = {"a": {"lines": text.count(b"\n"), "running": False}}
+    assert (await host.hello(sessions=said))["forgotten"] == ["a"]
+    await centre.get("/api/v1/monitoring/sessions/a", status=404)
