@@ -100,7 +100,13 @@ class _Line:
         elif _OF_THE_USER.match(words):
             self._command(words)
         else:
-            self._prompt(words, content)
+            self._prompt(words, content, is_queued=self._joins(message))
+
+    def _joins(self, message: Message) -> bool:
+        """Tell whether a prompt is put to the model with the one before it: all that had to wait are, together."""
+        run = self.session.run
+        waited = text(message, "promptSource") == "queued"
+        return waited and run is not None and run.prompted and not run.heard
 
     def _prompt(self, words: str, content: object, *, is_queued: bool = False) -> None:
         command: dict[str, Any] = {"action": "prompt", "prompt": words}

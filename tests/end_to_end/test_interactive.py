@@ -117,7 +117,7 @@ def place(api: MessagesApi, tmp_path: Path, claude: Path) -> Iterator[Place]:
 def prompts(log: Log) -> list[str]:
     """Return what a person typed, of all that is in a log."""
     lines = [record.fields["message"] for record in log.of("transcript") if "message" in record.fields]
-    return [one["message"]["content"] for one in lines if one.get("promptSource") == "typed"]
+    return [one["message"]["content"] for one in lines if one.get("promptSource") in ("typed", "queued")]
 
 
 def events(path: Path) -> Counter[str]:
@@ -391,6 +391,79 @@ def test_clear_continue_resume_and_fork(place: Place) -> None:
     assert opened == [["new", "cleared"], ["continued"], ["continued"], ["forked"]]
     for log in place.logs():
         assert_whole(log)
+
+
+def test_resumed_from_within(place: Place) -> None:
+    """With `/resume` a session turns to another conversation: from there it has what is typed, and nothing older."""
+    place.begin()
+    place.say(WORDS[0])
+    first = place.registration()["sessionId"]
+    place.leave()
+    place.begin()
+    place.say(WORDS[1])
+    place.type("/resume")
+    place.press("Enter")
+    place.until_status("waiting")
+    place.until(lambda: "Enter to resume" in place.screen())
+    place.answer("Enter")
+    place.until(lambda: place.registration().get("sessionId") == first)
+    place.say(WORDS[2])
+    place.leave()
+    typed = [prompts(place.until_ended(index)) for index in range(2)]
+    assert typed == [[WORDS[0]], [WORDS[1], WORDS[2]]]
+    opened = [record.data for record in place.logs()[1].records if record.event_type == "transcript_opened"]
+    assert [one["why"] for one in opened] == ["new", "continued"]
+    for log in place.logs():
+        assert_whole(log)
+
+
+def test_prompts_that_wait_while_a_turn_runs(place: Place) -> None:
+    """Nine prompts, of which eight are typed while the first is answered: each is there once, and none interrupted."""
+    gate = Gate()
+    waiting = [
+        f"number {count}" for count in ("one", "two", "three", "four", "five", "six", "seven", "eight")
+    ]
+    place.answer_by(
+        {
+            WORDS[0]: [says("An answer that takes its time.", gate=gate)],
+            waiting[-1]: [says("All eight.")],
+        }
+    )
+    place.begin()
+    place.say(WORDS[0], then="busy")
+    gate.wait_until_reached()
+    for words in waiting:
+        place.type(words)
+        place.press("Enter")
+    place.until(lambda: place.transcripts().count('"operation":"enqueue"') == len(waiting))
+    gate.open()
+    place.until(lambda: "All eight." in place.transcripts())
+    place.until_status("idle")
+    place.leave()
+    log = place.until_ended()
+    assert_whole(log)
+    assert prompts(log) == [WORDS[0], *waiting]
+    (path,) = (place.data_dir / "sessions").glob("2*.jsonl")
+    told = events(path)
+    assert told["command_received"] == 1 + len(waiting)
+    assert (told["run_started"], told["run_completed"], told["run_interrupted"]) == (2, 2, 0)
+
+
+def test_a_conversation_that_is_compacted(place: Place) -> None:
+    """`/compact` goes on in the same file; its summary is no prompt, and nothing is there twice."""
+    place.begin()
+    place.say(WORDS[0])
+    place.say("/compact", then=None)
+    place.until(lambda: '"compact_boundary"' in place.transcripts())
+    place.until_status("idle")
+    place.say(WORDS[1])
+    place.leave()
+    log = place.until_ended()
+    assert_whole(log)
+    assert prompts(log) == [WORDS[0], WORDS[1]]
+    (path,) = (place.data_dir / "sessions").glob("2*.jsonl")
+    told = events(path)
+    assert (told["compaction"], told["run_started"], told["run_completed"]) == (1, 2, 2)
 
 
 def test_sessions_in_one_folder_and_one_conversation_open_twice(place: Place) -> None:

@@ -416,6 +416,25 @@ def test_a_prompt_while_the_model_works_is_queued() -> None:
     assert len(of_kind(made.events, "run_started")) == 1
 
 
+def test_prompts_that_waited_are_one_turn() -> None:
+    """Claude Code puts all of them to the model at once when the turn before is over: none of them is interrupted."""
+    made = Made()
+    made.prompt()
+    made.answers({"type": "text", "text": "so"})
+    made.line("system", subtype="turn_duration", durationMs=5)
+    waited = ["one", "two", "three"]
+    for words in waited:
+        made.prompt(words, promptSource="queued")
+    made.answers({"type": "text", "text": "all three"}, message={"id": "m2"})
+    made.prompt("four", promptSource="queued")
+    told = [event.event_type for event in made.events if event.event_type.startswith("run_")]
+    assert told == ["run_started", "run_completed", "run_started", "run_completed", "run_started"]
+    assert [one["prompt"] for one in of_kind(made.events, "run_started")] == ["hello", "one", "four"]
+    commands = [one["command"] for one in of_kind(made.events, "command_received")]
+    assert [one["prompt"] for one in commands] == ["hello", *waited, "four"]
+    assert [one["prompt"] for one in commands if one.get("queued")] == ["two", "three"]
+
+
 def test_tokens_are_counted_once_for_each_answer() -> None:
     """Each line of an answer says what all of it took."""
     made = Made()
