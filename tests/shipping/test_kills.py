@@ -1,4 +1,7 @@
-"""Whatever is killed, at whatever moment: nothing is missing, nothing is there twice, and a listener misses nothing."""
+"""Whatever is killed, at whatever moment: nothing is missing, nothing is there twice, and a listener misses nothing.
+
+``FLEET_KILLS=200 pytest tests/shipping/test_kills.py`` kills more.
+"""
 
 import asyncio
 import contextlib
@@ -23,6 +26,7 @@ from tests.store.postgres.cluster import Cluster, binaries
 
 pytestmark = [pytest.mark.anyio, pytest.mark.skipif(binaries() is None, reason="PostgreSQL is not installed")]
 
+_KILLS = int(os.environ.get("FLEET_KILLS", "30"))
 _SCENARIOS = ("simple", "subagent", "tool_deny")
 _judging = threading.Lock()
 """A judge learns as it goes, and is for one thread at a time."""
@@ -62,10 +66,10 @@ class _Recorder(threading.Thread):
 
 
 class _Listener:
-    """Listens to everything, at whichever server is there, and goes on where it was."""
+    """Listens to everything, at one server after the other, and goes on where it was."""
 
-    def __init__(self, url: str) -> None:
-        self._url = url
+    def __init__(self, url: str, dice: random.Random) -> None:
+        self._url, self._dice = url, dice
         self.heard: list[str] = []
         self.gaps: list[str] = []
         self._place = ""
@@ -80,6 +84,7 @@ class _Listener:
 
     async def _listen(self, session: aiohttp.ClientSession) -> None:
         query = {"last_event_id": self._place}
+        leaves_after = self._dice.randrange(1, 200)
         async with session.ws_connect(f"{self._url}/api/v1/monitoring/stream", params=query) as socket:
             async for message in socket:
                 frame = json.loads(message.data)
@@ -88,6 +93,9 @@ class _Listener:
                     self.heard.append(json.dumps(frame["data"], sort_keys=True))
                 elif frame["type"] == "gap":
                     self.gaps.append(frame["reason"])
+                leaves_after -= 1
+                if not leaves_after:
+                    return
 
 
 async def _stormed(programs: list[Program], cluster: Cluster, dice: random.Random, kills: int) -> None:
@@ -115,11 +123,11 @@ async def _events(session: aiohttp.ClientSession, url: str) -> list[dict[str, An
             return found
 
 
-@pytest.mark.parametrize("kills", [15, pytest.param(200, marks=pytest.mark.slow)])
+@pytest.mark.slow
 @pytest.mark.timeout(900)
-async def test_kills(cluster: Cluster, tmp_path: Path, kills: int) -> None:
+async def test_kills(cluster: Cluster, tmp_path: Path) -> None:
     """Shippers, servers of the centre and all of PostgreSQL are killed while three hosts record."""
-    dice = random.Random(kills)
+    dice = random.Random(_KILLS)
     with cluster.database() as url:
         servers = [server(tmp_path / f"centre{number}", url) for number in range(2)]
         hosts = [Host(tmp_path / f"host{number}") for number in range(3)]
@@ -130,14 +138,14 @@ async def test_kills(cluster: Cluster, tmp_path: Path, kills: int) -> None:
         async with Balancer([port for _, port in servers], dice) as balancer:
             to = f"http://127.0.0.1:{balancer.port}"
             shippers = [shipper(host.data_dir, to) for host in hosts]
-            listener = _Listener(to)
+            listener = _Listener(to, dice)
             listening = asyncio.create_task(listener.run())
             try:
                 await _until(lambda: listener._place)
                 for one in shippers:
                     one.start()
                 with _recorded(hosts):
-                    await _stormed([*shippers, *(program for program, _ in servers)], cluster, dice, kills)
+                    await _stormed([*shippers, *(program for program, _ in servers)], cluster, dice, _KILLS)
                 for _, port in servers:
                     await asyncio.to_thread(wait_ready, port)
                 for host in hosts:
