@@ -5,7 +5,6 @@
 
 import asyncio
 import contextlib
-import fcntl
 import json
 import os
 import random
@@ -18,7 +17,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.recorded import LogMaker, scenario
+from tests.recorded import SCENARIOS, LogMaker, scenario
 from tests.server.conftest import serving
 from tests.shipping.hosts import Host
 from tests.shipping.processes import Balancer, Program, server, shipper, wait_ready
@@ -41,7 +40,7 @@ def cluster() -> Iterator[Cluster]:
 
 
 class _Recorder(threading.Thread):
-    """Records one session after the other on a host, line by line, until it is told to stop."""
+    """Records one session after the other on a host, until it is told to stop."""
 
     def __init__(self, host: Host, number: int) -> None:
         super().__init__(daemon=True)
@@ -53,16 +52,29 @@ class _Recorder(threading.Thread):
         count = 0
         while not self.stopping.is_set():
             session_id = f"host{self.number}session{count:04}"
-            maker = LogMaker(session_id, time.time_ns() // 1000)
-            with _judging:
-                text = scenario(_SCENARIOS[count % len(_SCENARIOS)], maker)
-            fd = os.open(self.host.log(session_id), os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
-            fcntl.flock(fd, fcntl.LOCK_EX)
-            for line in text.splitlines(keepends=True):
-                os.write(fd, line)
-                self.stopping.wait(0.01)  # a session is slower than a disk
-            os.close(fd)
+            if self.number == 0:
+                self.host.log(session_id).write_bytes(_long_log(session_id))
+                self.stopping.wait(1)
+            else:
+                self._record(session_id, _SCENARIOS[count % len(_SCENARIOS)])
             count += 1
+
+    def _record(self, session_id: str, name: str) -> None:
+        """Record line by line, as a session that goes on."""
+        with _judging:
+            text = scenario(name, LogMaker(session_id, time.time_ns() // 1000))
+        with self.host.writing(session_id):
+            for line in text.splitlines(keepends=True):
+                self.host.append(session_id, line)
+                self.stopping.wait(0.01)  # a session is slower than a disk
+
+
+def _long_log(session_id: str) -> bytes:
+    """Return a log that is stored in long transactions: others, begun later, are over before."""
+    maker = LogMaker(session_id, time.time_ns() // 1000)
+    with _judging:
+        messages = (SCENARIOS / "subagent" / "stdout.jsonl").read_bytes().splitlines() * 60
+        return maker.started() + maker.lines("stdout", *messages) + maker.ended()
 
 
 class _Listener:
@@ -137,7 +149,10 @@ async def test_kills(cluster: Cluster, tmp_path: Path) -> None:
             await asyncio.to_thread(wait_ready, port)
         async with Balancer([port for _, port in servers], dice) as balancer:
             to = f"http://127.0.0.1:{balancer.port}"
-            shippers = [shipper(host.data_dir, to) for host in hosts]
+            shippers = [
+                shipper(host.data_dir, to, piece=piece)
+                for host, piece in zip(hosts, ("4MB", "20KB", "20KB"), strict=True)
+            ]
             listener = _Listener(to, dice)
             listening = asyncio.create_task(listener.run())
             try:
@@ -149,7 +164,7 @@ async def test_kills(cluster: Cluster, tmp_path: Path) -> None:
                 for _, port in servers:
                     await asyncio.to_thread(wait_ready, port)
                 for host in hosts:
-                    last = shipper(host.data_dir, to, "--once", "--wait", "200")
+                    last = shipper(host.data_dir, to, "--once", "--wait", "200", piece="256KB")
                     last.start()
                     assert await asyncio.to_thread(last.wait) == 0
                 await _check(hosts, to, listener)
