@@ -33,21 +33,23 @@ class News:
         read_cursor: Callable[[], Cursor],
         listener: Listener,
         *,
+        behind: Cursor,
         is_pooled: bool,
     ) -> None:
-        """``read`` returns so many events behind one, ``read_cursor`` the newest place."""
+        """``read`` returns so many events behind one, ``read_cursor`` the newest place.
+
+        ``behind``: what is there up to this place is history.
+        """
         self.trouble: str | None = None
         self._url, self._is_pooled = url, is_pooled
         self._read, self._read_cursor, self._listener = read, read_cursor, listener
         self._stopping = threading.Event()
         self._bell: Connection | None = None
-        self._place: Cursor | None = None
+        self._place = behind
         self._thread = threading.Thread(target=self._run, name="news", daemon=True)
 
     def start(self) -> None:
-        """Begin to listen: what is there now is history."""
-        with contextlib.suppress(StoreError):  # tried again by the thread
-            self._place = self._read_cursor()
+        """Begin to listen."""
         self._thread.start()
 
     def stop(self) -> None:
@@ -84,11 +86,9 @@ class News:
 
     def _hand_on(self) -> None:
         newest = self._read_cursor()
-        if self._place is not None and (newest.epoch != self._place.epoch or newest.id < self._place.id):
+        if newest.epoch != self._place.epoch or newest.id < self._place.id:
             self._place = newest
             self._listener.on_epoch("the database was begun anew, or restored to an older state")
-        if self._place is None:
-            self._place = newest
         while self._place.id < newest.id and not self._stopping.is_set():
             events = self._read(self._place.id, _AT_ONCE).events
             if not events:  # removed meanwhile

@@ -30,6 +30,7 @@ from proxy.store.postgres.connections import (
     connect,
     execute,
     translated_errors,
+    writing,
 )
 from proxy.store.postgres.event_queries import Teams, find_session
 from proxy.store.postgres.migrations import check_schema
@@ -53,6 +54,8 @@ class PostgresStore:
         self._url, self._is_pooled = url, is_pooled
         with translated_errors(), connect(url, is_pooled=is_pooled) as connection:
             check_schema(connection)
+            with writing(connection):
+                self._opened_at = event_queries.cursor(connection, _now_us())
         self._connections = Connections(url, is_pooled=is_pooled)
         self._team: str | None = None
         self._team_numbers: dict[str, int] = {}
@@ -87,6 +90,7 @@ class PostgresStore:
             self.arrivals,
             self.cursor,
             listener,
+            behind=self._opened_at,
             is_pooled=self._is_pooled,
         )
         self._news.start()

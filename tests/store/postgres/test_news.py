@@ -1,5 +1,6 @@
 """What is new is heard of by every server, once and in order, also over the death of the database."""
 
+from proxy.store.postgres.store import PostgresStore
 from tests.recorded import LogMaker, scenario
 from tests.server.test_background import until
 from tests.store.contract.engines import Ear
@@ -33,10 +34,20 @@ def test_the_database_dies_and_comes_back() -> None:
         cluster.close()
 
 
+def test_what_comes_while_a_server_starts(centre: Centre) -> None:
+    """Between a look at the database and the beginning to listen nothing is passed over: nobody would hear of it."""
+    store, ear = PostgresStore(centre.url), Ear()
+    centre.put("a", scenario("simple", LogMaker("a")))
+    store.start(ear)
+    try:
+        assert ear.has_heard(centre.store.cursor().id)
+        assert [arrival.id for arrival in ear.arrivals] == list(range(1, centre.store.cursor().id + 1))
+    finally:
+        store.close()
+
+
 def test_behind_a_pooler(centre: Centre) -> None:
     """Where no notice is heard, it is looked again and again."""
-    from proxy.store.postgres.store import PostgresStore  # noqa: PLC0415
-
     store, ear = PostgresStore(centre.url, is_pooled=True), Ear()
     store.start(ear)
     try:
