@@ -35,7 +35,8 @@ def arrivals_behind(
 ) -> ArrivalPage:
     """Return the next events behind a place, of a session and of some types where they are given."""
     newest = store.cursor()
-    gap = BEGUN_ANEW if place.epoch != newest.epoch else None
+    # One that is ahead of all is of a database that was restored to an older state since.
+    gap = BEGUN_ANEW if place.epoch != newest.epoch or place.id > newest.id else None
     after_id, timestamp_us = store.locate(place), place.timestamp_us
     found: list[Arrival] = []
     first_id = after_id

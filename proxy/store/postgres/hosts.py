@@ -12,6 +12,7 @@ __all__ = [
     "Host",
     "Known",
     "count_pushes",
+    "end_epoch",
     "find",
     "hear",
     "hosted",
@@ -49,8 +50,8 @@ def hear(connection: Connection, said: Saying) -> Heard:
     """
     # First, as who stores pushes has the numbers of events before it counts them.
     before = execute(connection, "SELECT pushes FROM hosts WHERE host_id = %s", (said.host_id,)).fetchone()
-    if said.pushes > (before[0] if before else 0):
-        execute(connection, f"UPDATE meta SET epoch = {NEW_EPOCH} WHERE epoch = %s", (said.epoch,))
+    if said.pushes > (before[0] if before else 0) and said.epoch is not None:
+        end_epoch(connection, said.epoch)
     row = execute(
         connection,
         "INSERT INTO hosts (host_id, name, team, version, clock_offset_ms, pushes, heard_at)"
@@ -145,6 +146,11 @@ def team_number(connection: Connection, name: str) -> int:
         row = execute(connection, query, (name,)).fetchone()
     assert row is not None
     return int(row[0])
+
+
+def end_epoch(connection: Connection, epoch: str) -> None:
+    """Begin another epoch, in a transaction, if it is still this one: what was told in it is not here any more."""
+    execute(connection, f"UPDATE meta SET epoch = {NEW_EPOCH} WHERE epoch = %s", (epoch,))
 
 
 def read_epoch(connection: Connection) -> str:

@@ -28,7 +28,6 @@ from proxy.store.postgres.bodies import Place, append, decompressed, put_togethe
 from proxy.store.postgres.connections import Connection, Writer, execute
 from proxy.store.postgres.tables import (
     SessionRow,
-    Types,
     add_counts,
     add_totals,
     ensure_partitions,
@@ -36,6 +35,7 @@ from proxy.store.postgres.tables import (
     read_pieces,
     read_sessions,
     take_numbers,
+    type_numbers,
     week_of,
 )
 from proxy.store.ranks import FOREVER
@@ -86,8 +86,8 @@ class Intake:
     def __init__(self, url: str, *, is_pooled: bool = False, most_events: int | None = None) -> None:
         """``most_events`` bounds what is kept of a session's events, never what is known of its state."""
         self._writer, self._most_events = Writer(url, is_pooled=is_pooled), most_events
-        self._types = Types()
         self._cache: dict[str, _Tracked] = {}
+        self._connection: Connection | None = None
 
     def close(self) -> None:
         """Let go of the database."""
@@ -97,6 +97,11 @@ class Intake:
         """Store what hosts push, all of it together. StoreError: nothing was stored, and all can be sent again."""
         try:
             with self._writer.transaction() as connection:
+                if (
+                    connection is not self._connection
+                ):  # it may lead to one that was restored to an older state
+                    self._connection = connection
+                    self._cache.clear()
                 known = hosts.find(connection, {one.host_id for one in arriving})
                 pushes = [self._push(one, known.get(one.host_id)) for one in arriving]
                 there = [one for one in pushes if one is not None]
@@ -112,7 +117,6 @@ class Intake:
                 epoch = hosts.read_epoch(connection)
         except BaseException:
             # What is in memory is ahead of the database now.
-            self._types.forget()
             for one in arriving:
                 self._cache.pop(one.session_id, None)
             raise
@@ -263,7 +267,7 @@ class Intake:
     # -- together ----------------------------------------------------------------------------------------------
 
     def _write(self, connection: Connection, changed: Sequence[_Tracked]) -> None:
-        types = self._types.numbers(connection, (name for one in changed for name, _, _ in one.events))
+        types = type_numbers(connection, (name for one in changed for name, _, _ in one.events))
         counted: dict[int, EventCounts] = {}
         totals: dict[int, Totals] = {}
         for one in changed:

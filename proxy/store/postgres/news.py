@@ -31,6 +31,7 @@ class News:
         url: str,
         read: Callable[[int, int], Arrivals],
         read_cursor: Callable[[], Cursor],
+        end_epoch: Callable[[str], None],
         listener: Listener,
         *,
         behind: Cursor,
@@ -38,11 +39,13 @@ class News:
     ) -> None:
         """``read`` returns so many events behind one, ``read_cursor`` the newest place.
 
+        ``end_epoch`` tells all servers that places of an epoch mean nothing any more.
         ``behind``: what is there up to this place is history.
         """
         self.trouble: str | None = None
         self._url, self._is_pooled = url, is_pooled
-        self._read, self._read_cursor, self._listener = read, read_cursor, listener
+        self._read, self._read_cursor, self._end_epoch = read, read_cursor, end_epoch
+        self._listener = listener
         self._stopping = threading.Event()
         self._bell: Connection | None = None
         self._place = behind
@@ -86,7 +89,12 @@ class News:
 
     def _hand_on(self) -> None:
         newest = self._read_cursor()
-        if newest.epoch != self._place.epoch or newest.id < self._place.id:
+        if (
+            newest.epoch == self._place.epoch and newest.id < self._place.id
+        ):  # it was restored, and nobody knows yet
+            self._end_epoch(newest.epoch)
+            newest = self._read_cursor()
+        if newest.epoch != self._place.epoch:
             self._place = newest
             self._listener.on_epoch("the database was begun anew, or restored to an older state")
         while self._place.id < newest.id and not self._stopping.is_set():

@@ -58,7 +58,6 @@ class PostgresStore:
                 self._opened_at = event_queries.cursor(connection, _now_us())
         self._connections = Connections(url, is_pooled=is_pooled)
         self._team: str | None = None
-        self._team_numbers: dict[str, int] = {}
         self._news: News | None = None
 
     def for_team(self, team: str) -> "PostgresStore":
@@ -73,14 +72,8 @@ class PostgresStore:
         with self._connections.reading() as connection:
             teams: Teams = None
             if self._team is not None:
-                if (number := self._team_numbers.get(self._team)) is None:
-                    row = execute(
-                        connection, "SELECT id FROM teams WHERE name = %s", (self._team,)
-                    ).fetchone()
-                    number = -1 if row is None else int(row[0])  # of a team that was not heard of yet
-                    if row is not None:
-                        self._team_numbers[self._team] = number  # it never changes
-                teams = [number]
+                found = execute(connection, "SELECT id FROM teams WHERE name = %s", (self._team,))
+                teams = [number for (number,) in found]
             yield connection, teams
 
     def start(self, listener: Listener) -> None:
@@ -89,11 +82,16 @@ class PostgresStore:
             self._url,
             self.arrivals,
             self.cursor,
+            self._end_epoch,
             listener,
             behind=self._opened_at,
             is_pooled=self._is_pooled,
         )
         self._news.start()
+
+    def _end_epoch(self, epoch: str) -> None:
+        with self._writing() as connection:
+            hosts.end_epoch(connection, epoch)
 
     def close(self) -> None:
         """End, and let go of the database."""

@@ -18,7 +18,6 @@ __all__ = [
     "SESSION_COLUMNS",
     "EventRow",
     "SessionRow",
-    "Types",
     "add_counts",
     "add_totals",
     "ensure_partitions",
@@ -26,6 +25,7 @@ __all__ = [
     "read_pieces",
     "read_sessions",
     "take_numbers",
+    "type_numbers",
     "week_of",
 ]
 
@@ -98,25 +98,21 @@ def read_marks(connection: Connection, session: int, *, last_only: bool = False)
     return [Mark(number, timestamp_us, Mark.decoded_types(types)) for number, timestamp_us, types in rows]
 
 
-class Types:
-    """Numbers of event types, learned as they are needed. They never change."""
+def type_numbers(connection: Connection, names: Iterable[str]) -> dict[str, int]:
+    """Return the numbers of event types, made for those that are new.
 
-    def __init__(self) -> None:
-        self._numbers: dict[str, int] = {}
-
-    def numbers(self, connection: Connection, names: Iterable[str]) -> dict[str, int]:
-        """Return the numbers of types, made for those that are new."""
-        missing = sorted(set(names) - self._numbers.keys())
-        if missing:
-            values = "SELECT unnest(%s::text[]) ON CONFLICT DO NOTHING"
-            execute(connection, f"INSERT INTO types (name) {values}", (missing,))
-            found = execute(connection, "SELECT name, id FROM types WHERE name = ANY(%s)", (missing,))
-            self._numbers.update(dict(found.fetchall()))
-        return self._numbers
-
-    def forget(self) -> None:
-        """Learn them anew: a transaction that made some was given up."""
-        self._numbers = {}
+    Asked for each time: a database that was restored to an older state may number them otherwise.
+    """
+    wanted = sorted(set(names))
+    if not wanted:
+        return {}
+    query = "SELECT name, id FROM types WHERE name = ANY(%s)"
+    found = dict(execute(connection, query, (wanted,)).fetchall())
+    if missing := [name for name in wanted if name not in found]:
+        values = "SELECT unnest(%s::text[]) ON CONFLICT DO NOTHING"
+        execute(connection, f"INSERT INTO types (name) {values}", (missing,))
+        found = dict(execute(connection, query, (wanted,)).fetchall())
+    return found
 
 
 def add_counts(connection: Connection, counted: Mapping[int, EventCounts]) -> None:

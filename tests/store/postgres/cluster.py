@@ -107,6 +107,19 @@ class Cluster:
             self._server.wait(60)
         self._server = None
 
+    def back_up(self) -> None:
+        """Keep what is there now, for `restore`."""
+        self.kill()
+        subprocess.run(["cp", "-a", self.data, f"{self.folder}/backup"], check=True)
+        self.start()
+
+    def restore(self) -> None:
+        """Go back to what was kept."""
+        self.kill()
+        shutil.rmtree(self.data)
+        os.rename(f"{self.folder}/backup", self.data)
+        self.start()
+
     @contextlib.contextmanager
     def database(self) -> Iterator[str]:
         """Give the address of a fresh database, whose tables are there."""
