@@ -65,9 +65,9 @@ def server(folder: Path, url: str) -> tuple[Program, int]:
     return Program(folder / "output", *words), port
 
 
-def shipper(data_dir: Path, to: str, *options: str, piece: str, token: str) -> Program:
+def shipper(data_dir: Path, to: str, token: str, *options: str) -> Program:
     """Return what ships a data directory, which is not started yet."""
-    config = _configured(data_dir, ship={"to": to, "gather": 0.01, "piece": piece, "token": token})
+    config = _configured(data_dir, ship={"to": to, "gather": 0.01, "piece": "20KB", "token": token})
     words = ("--data-dir", str(data_dir), "--config", config, "ship", *options)
     return Program(data_dir / "output", *words)
 

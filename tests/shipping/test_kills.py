@@ -19,8 +19,9 @@ import aiohttp
 import pytest
 
 from proxy.server.access.tokens import StoredTokens
+from proxy.store.postgres.connections import connect
 from proxy.store.postgres.store import PostgresStore
-from tests.recorded import SCENARIOS, LogMaker, scenario
+from tests.recorded import LogMaker, scenario
 from tests.server.conftest import serving
 from tests.shipping.hosts import Host
 from tests.shipping.processes import Balancer, Program, server, shipper, wait_ready
@@ -43,7 +44,7 @@ def cluster() -> Iterator[Cluster]:
 
 
 class _Recorder(threading.Thread):
-    """Records one session after the other on a host, until it is told to stop."""
+    """Records one session after the other on a host, line by line, until it is told to stop."""
 
     def __init__(self, host: Host, number: int) -> None:
         super().__init__(daemon=True)
@@ -55,29 +56,15 @@ class _Recorder(threading.Thread):
         count = 0
         while not self.stopping.is_set():
             session_id = f"host{self.number}session{count:04}"
-            if self.number == 0:
-                self.host.log(session_id).write_bytes(_long_log(session_id))
-                self.stopping.wait(2)
-            else:
-                self._record(session_id, _SCENARIOS[count % len(_SCENARIOS)])
+            with _judging:
+                text = scenario(
+                    _SCENARIOS[count % len(_SCENARIOS)], LogMaker(session_id, time.time_ns() // 1000)
+                )
+            with self.host.writing(session_id):
+                for line in text.splitlines(keepends=True):
+                    self.host.append(session_id, line)
+                    self.stopping.wait(0.01)  # a session is slower than a disk
             count += 1
-
-    def _record(self, session_id: str, name: str) -> None:
-        """Record line by line, as a session that goes on."""
-        with _judging:
-            text = scenario(name, LogMaker(session_id, time.time_ns() // 1000))
-        with self.host.writing(session_id):
-            for line in text.splitlines(keepends=True):
-                self.host.append(session_id, line)
-                self.stopping.wait(0.01)  # a session is slower than a disk
-
-
-def _long_log(session_id: str) -> bytes:
-    """Return a log that is stored in long transactions: others, begun later, are over before."""
-    maker = LogMaker(session_id, time.time_ns() // 1000)
-    with _judging:
-        messages = (SCENARIOS / "subagent" / "stdout.jsonl").read_bytes().splitlines() * 40
-        return maker.started() + maker.lines("stdout", *messages) + maker.ended()
 
 
 class _Listener:
@@ -153,10 +140,8 @@ async def test_kills(cluster: Cluster, tmp_path: Path) -> None:
         async with Balancer([port for _, port in servers], dice) as balancer:
             to = f"http://127.0.0.1:{balancer.port}"
             tokens = _tokens(url, len(hosts))
-            shippers = [
-                shipper(host.data_dir, to, piece=piece, token=token)
-                for host, piece, token in zip(hosts, ("4MB", "20KB", "20KB"), tokens, strict=True)
-            ]
+            _slow_down(url)
+            shippers = [shipper(host.data_dir, to, token) for host, token in zip(hosts, tokens, strict=True)]
             listener = _Listener(to, dice)
             listening = asyncio.create_task(listener.run())
             try:
@@ -168,7 +153,7 @@ async def test_kills(cluster: Cluster, tmp_path: Path) -> None:
                 for _, port in servers:
                     await asyncio.to_thread(wait_ready, port)
                 for host, token in zip(hosts, tokens, strict=True):
-                    last = shipper(host.data_dir, to, "--once", "--wait", "200", piece="256KB", token=token)
+                    last = shipper(host.data_dir, to, token, "--once", "--wait", "200")
                     last.start()
                     assert await asyncio.to_thread(last.wait) == 0
                 await _check(hosts, to, listener)
@@ -183,6 +168,22 @@ def _tokens(url: str, count: int) -> list[str]:
     with contextlib.closing(PostgresStore(url)) as store:
         made = StoredTokens(store)
         return [made.create(f"host{number}", ["push"], f"team{number}") for number in range(count)]
+
+
+def _slow_down(url: str) -> None:
+    """Let transactions take their time between the numbers of their events and their end, as on a busy disk.
+
+    Whatever numbers events otherwise than in the order of commits is found out by that.
+    """
+    with connect(url) as connection:
+        connection.execute(
+            "CREATE FUNCTION claude_proxy.dawdle() RETURNS trigger LANGUAGE plpgsql AS"
+            " 'BEGIN PERFORM pg_sleep(random() * 0.08); RETURN NULL; END'"
+        )
+        connection.execute(
+            "CREATE TRIGGER dawdle AFTER INSERT ON claude_proxy.events"
+            " FOR EACH STATEMENT EXECUTE FUNCTION claude_proxy.dawdle()"
+        )
 
 
 @contextlib.contextmanager

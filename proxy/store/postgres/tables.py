@@ -107,7 +107,7 @@ def type_numbers(connection: Connection, names: Iterable[str]) -> dict[str, int]
     if not wanted:
         return {}
     query = "SELECT name, id FROM types WHERE name = ANY(%s)"
-    found = dict(execute(connection, query, (wanted,)).fetchall())
+    found: dict[str, int] = dict(execute(connection, query, (wanted,)).fetchall())
     if missing := [name for name in wanted if name not in found]:
         values = "SELECT unnest(%s::text[]) ON CONFLICT DO NOTHING"
         execute(connection, f"INSERT INTO types (name) {values}", (missing,))
