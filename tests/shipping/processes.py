@@ -36,6 +36,11 @@ class Program:
                 env={**os.environ, "PYTHONPATH": os.getcwd()},
             )
 
+    def revive(self) -> None:
+        """Start it again if it has ended by itself, as a server does that finds no database when it starts."""
+        if self._process is None or self._process.poll() is not None:
+            self.start()
+
     def kill(self) -> None:
         """Kill it at once."""
         if self._process is not None:
@@ -81,11 +86,12 @@ def is_ready(port: int) -> bool:
         return False
 
 
-def wait_ready(port: int) -> None:
+def wait_ready(program: Program, port: int) -> None:
     """Wait until a server answers."""
     until = time.monotonic() + 120
     while not is_ready(port):
         assert time.monotonic() < until, "the server does not come up"
+        program.revive()
         time.sleep(0.05)
 
 

@@ -107,6 +107,8 @@ async def _stormed(programs: list[Program], cluster: Cluster, dice: random.Rando
         if number % 5 == 4:
             await asyncio.to_thread(cluster.kill)
             await asyncio.to_thread(cluster.start)
+            for program in programs:
+                program.revive()
         else:
             program = dice.choice(programs)
             await asyncio.to_thread(program.kill)
@@ -135,8 +137,8 @@ async def test_kills(cluster: Cluster, tmp_path: Path) -> None:
         hosts = [Host(tmp_path / f"host{number}") for number in range(3)]
         for program, _ in servers:
             program.start()
-        for _, port in servers:
-            await asyncio.to_thread(wait_ready, port)
+        for one in servers:
+            await asyncio.to_thread(wait_ready, *one)
         async with Balancer([port for _, port in servers], dice) as balancer:
             to = f"http://127.0.0.1:{balancer.port}"
             tokens = _tokens(url, len(hosts))
@@ -150,8 +152,8 @@ async def test_kills(cluster: Cluster, tmp_path: Path) -> None:
                     one.start()
                 with _recorded(hosts):
                     await _stormed([*shippers, *(program for program, _ in servers)], cluster, dice, _KILLS)
-                for _, port in servers:
-                    await asyncio.to_thread(wait_ready, port)
+                for program, port in servers:
+                    await asyncio.to_thread(wait_ready, program, port)
                 for host, token in zip(hosts, tokens, strict=True):
                     last = shipper(host.data_dir, to, token, "--once", "--wait", "200")
                     last.start()
