@@ -40,7 +40,7 @@ def centre(tmp_path: Path) -> Iterator[tuple[Program, str]]:
         program, port = server(tmp_path / "centre", url)
         program.start()
         try:
-            wait_ready(port)
+            wait_ready(program, port)
             yield program, f"http://127.0.0.1:{port}"
         finally:
             program.kill()

@@ -137,8 +137,8 @@ async def test_kills(cluster: Cluster, tmp_path: Path) -> None:
         hosts = [Host(tmp_path / f"host{number}") for number in range(3)]
         for program, _ in servers:
             program.start()
-        for one in servers:
-            await asyncio.to_thread(wait_ready, *one)
+        for served in servers:
+            await asyncio.to_thread(wait_ready, *served)
         async with Balancer([port for _, port in servers], dice) as balancer:
             to = f"http://127.0.0.1:{balancer.port}"
             tokens = _tokens(url, len(hosts))
@@ -225,6 +225,6 @@ async def _check(hosts: list[Host], to: str, listener: _Listener) -> None:
 
 
 async def _until(is_so: Any) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not is_so():  # noqa: ASYNC110 - nobody tells
             await asyncio.sleep(0.05)
