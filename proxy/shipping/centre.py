@@ -14,8 +14,11 @@ from proxy.shipping.backlog import Piece
 __all__ = ["AwayError", "Centre", "ForgottenError", "NotTakenError", "RefusedTokenError", "StrangerError"]
 
 _CONNECT_S = 10.0
+_GREETING_S = 20.0
 _ANSWER_S = 60.0
-"""A centre answers within a second; one that hangs behind a network that drops everything is not waited for longer."""
+"""For both a centre takes a second at most; one that hangs behind a network that drops everything is not waited for
+longer. With the longest pause between two greetings, an outage is noticed to be over within a minute.
+"""
 _SLOWEST_BYTES_S = 16_000
 _GAP = 409
 _STRANGER = 404
@@ -79,7 +82,9 @@ class Centre:
 
     async def greet(self, hello: Hello) -> Greeting:
         """Say that the host is there. AwayError: it could not be said."""
-        status, body = await self._post("hello", msgspec.json.encode(hello), "application/json")
+        status, body = await self._post(
+            "hello", msgspec.json.encode(hello), "application/json", answer_s=_GREETING_S
+        )
         if status != 200:
             raise AwayError(_sentence(status, body))
         return _decoded(body, _Greeted).data
@@ -97,7 +102,9 @@ class Centre:
         place = f"sessions/{piece.session_id}/records"
         query = {"from_line": str(piece.from_line), "running": str(piece.running).lower()}
         body = await asyncio.to_thread(gzip.compress, text, 6)
-        status, answer = await self._post(place, body, "application/x-ndjson", query)
+        status, answer = await self._post(
+            place, body, "application/x-ndjson", answer_s=_ANSWER_S, query=query
+        )
         if status == 200:
             stored = _decoded(answer, _Stored).data
             return stored.next_line, stored
@@ -112,14 +119,20 @@ class Centre:
         raise AwayError(_sentence(status, answer))
 
     async def _post(
-        self, place: str, body: bytes, content_type: str, query: dict[str, str] | None = None
+        self,
+        place: str,
+        body: bytes,
+        content_type: str,
+        *,
+        answer_s: float,
+        query: dict[str, str] | None = None,
     ) -> tuple[int, bytes]:
         assert self._session is not None
         headers = {"Content-Type": content_type}
         if content_type != "application/json":
             headers["Content-Encoding"] = "gzip"
         timeout = aiohttp.ClientTimeout(
-            total=_ANSWER_S + len(body) / _SLOWEST_BYTES_S, sock_connect=_CONNECT_S
+            total=answer_s + len(body) / _SLOWEST_BYTES_S, sock_connect=_CONNECT_S
         )
         try:
             async with self._session.post(

@@ -42,7 +42,7 @@ _ROUND_S = 1.0
 """For so long a backlog is sent before it is looked for new sessions, and whether it is time to be heard."""
 _AT_ONCE = 1000
 """Sessions that are named in one greeting."""
-_LONGEST_PAUSE_S = 60.0
+_LONGEST_PAUSE_S = 30.0
 
 _T = TypeVar("_T")
 

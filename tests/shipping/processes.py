@@ -98,13 +98,14 @@ def wait_ready(program: Program, port: int) -> None:
 class Balancer:
     """One address for several servers: a connection leads to one of those that take it."""
 
-    def __init__(self, ports: list[int], dice: random.Random) -> None:
-        self._ports, self._dice = ports, dice
+    def __init__(self, ports: list[int], dice: random.Random | None = None, *, port: int = 0) -> None:
+        """``port``: the one to listen on; 0: any."""
+        self._ports, self._dice = ports, dice or random.Random(0)
         self._open: set[asyncio.StreamWriter] = set()
-        self.port = 0
+        self.port = port
 
     async def __aenter__(self) -> Self:
-        self._listening = await asyncio.start_server(self._connect, "127.0.0.1", 0)
+        self._listening = await asyncio.start_server(self._connect, "127.0.0.1", self.port)
         self.port = self._listening.sockets[0].getsockname()[1]
         return self
 

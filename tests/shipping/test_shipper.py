@@ -148,7 +148,8 @@ async def test_a_network_that_drops_everything(
     centre: Rig, host: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A connection on which no answer comes is given up; what was sent may be stored all the same, and is once."""
-    monkeypatch.setattr(requests, "_ANSWER_S", 0.3)
+    for name in ("_GREETING_S", "_ANSWER_S"):
+        monkeypatch.setattr(requests, name, 0.3)
     line = _Line(centre)
     async with line:
         line.is_hole = True
