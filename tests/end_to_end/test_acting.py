@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 import sys
 import time
 from typing import TYPE_CHECKING, Any
@@ -16,8 +17,10 @@ import pytest
 
 from proxy.acting.address import connect
 from proxy.server.access.tokens import TokenFile
+from tests.end_to_end.test_typescript_sdk import CLIENT, SDK
 from tests.rig.answers import Gate, Reply, says, text, tool, uses
 from tests.rig.environment import Surroundings
+from tests.rig.npm import installed
 from tests.rig.stage import Stage
 from tests.rig.wrapping import Wrapped
 from tests.server.conftest import serving
@@ -77,6 +80,13 @@ class Acted:
 
         await until(is_there)
 
+    def questions(self) -> list[str]:
+        """Return the questions that Claude Code has asked."""
+        (log,) = self.wrapped.logs()
+        lines = [json.loads(record.line) for record in log.lines("stdout")]
+        asked = [one for one in lines if one.get("request", {}).get("subtype") == "can_use_tool"]
+        return [one["request_id"] for one in asked]
+
     def _act(self, action: str, arguments: dict[str, Any]) -> Any:
         (log,) = [
             path for path in (self.wrapped.data_dir / "sessions").glob("*.jsonl") if not path.is_symlink()
@@ -85,6 +95,12 @@ class Acted:
         with connect(str(self.wrapped.data_dir), log.stem, 60) as connection:
             connection.sendall(json.dumps(asked).encode() + b"\n")
             return json.loads(connection.makefile().readline())
+
+
+@pytest.fixture(scope="session")
+def sdk() -> Path:
+    """A folder with the TypeScript Agent SDK in it."""
+    return installed(SDK)
 
 
 @pytest.fixture
@@ -249,15 +265,50 @@ async def test_the_python_sdk_hears_that_it_need_not_answer(acted: Acted) -> Non
         await actor.client.query("one")
         tasks.start_soon(actor.result)
         await asked.wait()
-        (log,) = acted.wrapped.logs()
-        lines = [json.loads(record.line) for record in log.lines("stdout")]
-        (question,) = [
-            one["request_id"] for one in lines if one.get("request", {}).get("subtype") == "can_use_tool"
-        ]
+        (question,) = acted.questions()
         assert (await acted.act("deny", request_id=question, message="not now"))["ok"]
         with anyio.fail_after(60):
             await cancelled.wait()
     assert not (stage.project / "a").exists()
+
+
+async def test_the_typescript_sdk_is_acted_on(acted: Acted, sdk: Path) -> None:
+    """Its question is withdrawn and its late answer held back; a turn of its is interrupted, and it goes on."""
+    stage, gate = acted.stage, Gate()
+    path = stage.project / "a.txt"
+    stage.answer(
+        {
+            "write it": [uses("Write", file_path=str(path), content="x"), says("Not written.")],
+            "long story": [says("A very long story that nobody wants to hear to its end.", gate=gate)],
+            "short one": [says("The end.")],
+        }
+    )
+    command = ["node", str(CLIENT), str(sdk), "acted", str(stage.command), str(stage.project)]
+    lines: list[bytes] = []
+
+    async def client() -> None:
+        done = await anyio.run_process(command, env={**os.environ, **stage.variables()})
+        lines.extend(done.stdout.splitlines())
+
+    with anyio.fail_after(BOUND_S):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(client)
+            await acted.until(b'"can_use_tool"', b'"stdout"')
+            (question,) = acted.questions()
+            assert (await acted.act("deny", request_id=question, message="not now"))["ok"]
+            await gate.reached()
+            assert (await acted.act("interrupt"))["ok"]
+            await acted.until(b'"error_during_execution"')
+            gate.open()
+    told = [json.loads(line) for line in lines]
+    results = [one["value"] for one in told if one["what"] == "message" and one["value"]["type"] == "result"]
+    assert [one["subtype"] for one in results] == ["success", "error_during_execution", "success"]
+    assert [results[0]["result"], results[2]["result"]] == ["Not written.", "The end."]
+    assert [one["what"] for one in told if one["what"] != "message"] == ["asked", "withdrawn"]
+    (log,) = acted.wrapped.logs()
+    answers = [one for one in log.lines("stdin") if f'"request_id":"{question}"'.encode() in one.line]
+    assert [b'"deny"' in one.line for one in answers if one.forwarded] == [True]
+    assert not path.exists()
 
 
 async def test_a_pause_lets_no_tool_start_and_loses_nothing(acted: Acted) -> None:

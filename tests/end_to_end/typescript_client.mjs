@@ -145,6 +145,16 @@ const scenarios = {
 
   api_error: () => converse(["A bad question?"], {}),
 
+  acted: () => {
+    const canUseTool = async (name, input, { signal }) => {
+      tell("asked", name);
+      await new Promise((resolve) => signal.addEventListener("abort", resolve));
+      tell("withdrawn", name);
+      return { behavior: "allow", updatedInput: input };
+    };
+    return converse(["Please write it.", "Tell a long story.", "Now a short one."], { canUseTool });
+  },
+
   abort: async () => {
     const abortController = new AbortController();
     const options = { ...common, includePartialMessages: true, abortController };

@@ -155,10 +155,11 @@ async def test_a_refused_key_may_be_tried_again(tmp_path: Path) -> None:
 async def test_who_waits_is_told_the_outcome(tmp_path: Path) -> None:
     """As soon as the wire shows it; what it does not show stays `sent`."""
     async with live(tmp_path) as relay:
-        told = await relay.rig.post(f"{ACTIONS}?wait=0", {"action": "stop"})
-        assert told["state"] == "sent"
+        for wait_s in (0, 1):  # 200 also when it runs out
+            told = await relay.rig.post(f"{ACTIONS}?wait={wait_s}", {"action": "stop"})
+            assert (told["state"], told.get("effect")) == ("sent", None)
         waiting = asyncio.create_task(relay.rig.post(f"{ACTIONS}?wait=30", {"action": "stop", "key": "k"}))
-        await until(relay.rig, ACTIONS, lambda page: page["total"] == 2)
+        await until(relay.rig, ACTIONS, lambda page: page["total"] == 3)
         relay.exits()
         told = await waiting
         assert (told["state"], told["effect"]) == ("confirmed", "exited")
