@@ -46,9 +46,9 @@ def claude() -> Path:
 
 
 @pytest.fixture
-def wrapped(tmp_path: Path, claude: Path) -> Wrapped:
-    """The wrapper in front of the real Claude Code, with a recorder on either side."""
-    return Wrapped(tmp_path, claude)
+def wrapped(request: pytest.FixtureRequest, tmp_path: Path, claude: Path) -> Wrapped:
+    """The wrapper in front of the real Claude Code, with a recorder on either side; its parameter: options."""
+    return Wrapped(tmp_path, claude, getattr(request, "param", ()))
 
 
 @pytest.fixture

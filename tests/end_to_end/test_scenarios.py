@@ -47,6 +47,31 @@ async def test_client_sees_the_same_and_the_log_has_every_line(
     scenario: Scenario, api: MessagesApi, claude: Path, wrapped: Wrapped, tmp_path: Path
 ) -> None:
     """A client sees what it sees without the wrapper; every line is on record byte for byte, as valid."""
+    await assert_same(scenario, api, claude, wrapped, tmp_path)
+
+
+GRANTED = {"tool_allow", "hooks", "interrupt", "partial", "sdk_mcp", "subagent", "control"}
+"""What goes both ways between Claude Code and its caller; all others were tried by hand."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("wrapped", [("--act", "full")], indirect=True, ids=["act"])
+@pytest.mark.parametrize(
+    "scenario",
+    [scenario for scenario in all_scenarios() if scenario.name in GRANTED],
+    ids=lambda scenario: scenario.name,
+)
+async def test_a_grant_that_nobody_uses_changes_nothing(
+    scenario: Scenario, api: MessagesApi, claude: Path, wrapped: Wrapped, tmp_path: Path
+) -> None:
+    """Where others may act, and do not, all is as without a grant."""
+    await assert_same(scenario, api, claude, wrapped, tmp_path)
+
+
+async def assert_same(
+    scenario: Scenario, api: MessagesApi, claude: Path, wrapped: Wrapped, tmp_path: Path
+) -> None:
+    """Play a scenario without the wrapper and with it, and hold one against the other."""
     if not scenario.is_for(release_of(claude)):
         pytest.skip(f"it is for Claude Code {scenario.since} and later")
     runs: dict[str, tuple[list[object], list[int]]] = {}

@@ -103,6 +103,23 @@ async def test_client_sees_the_same_and_the_log_has_every_line(  # noqa: PLR0917
     name: str, sdk: Path, api: MessagesApi, claude: Path, wrapped: Wrapped, tmp_path: Path
 ) -> None:
     """The SDK sees what it sees without the wrapper; every line is on record as valid, and can be replayed to it."""
+    await assert_same(name, sdk, api, claude, wrapped, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("wrapped", [("--act", "full")], indirect=True, ids=["act"])
+@pytest.mark.parametrize("name", ["allow", "hooks", "mcp", "interrupt"])
+async def test_a_grant_that_nobody_uses_changes_nothing(  # noqa: PLR0917 - fixtures
+    name: str, sdk: Path, api: MessagesApi, claude: Path, wrapped: Wrapped, tmp_path: Path
+) -> None:
+    """Where others may act, and do not, all is as without a grant."""
+    await assert_same(name, sdk, api, claude, wrapped, tmp_path)
+
+
+async def assert_same(  # noqa: PLR0917 - as above
+    name: str, sdk: Path, api: MessagesApi, claude: Path, wrapped: Wrapped, tmp_path: Path
+) -> None:
+    """Play a scenario without the wrapper, with it, and from its log, and hold one against the other."""
     shapes: dict[str, list[Any]] = {}
 
     async def run(place: str, command: Path) -> None:
