@@ -5,8 +5,6 @@ from typing import Any
 
 import yaml
 
-__all__ = ["UnreadableError", "read"]
-
 _LARGEST_BYTES = 1_000_000
 """Many times what every key needs: a file that is larger is another one, and YAML takes seconds for a few of these."""
 

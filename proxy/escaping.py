@@ -3,8 +3,6 @@
 At the top, and without imports, as the wrapper's own complaints need it as much as the subcommands and the server do.
 """
 
-__all__ = ["escape_controls"]
-
 
 class _Escapes(dict[int, str]):
     """What each character is printed as: itself, or ``\\uXXXX`` where it is none that can be seen."""

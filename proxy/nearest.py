@@ -6,8 +6,6 @@ TYPE_CHECKING = False  # `typing` takes long to import, and a command that is no
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["nearest"]
-
 
 def nearest(word: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
     """Return the known word that is most like one, None where none is.

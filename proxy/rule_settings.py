@@ -8,8 +8,6 @@ from msgspec import Meta
 
 from proxy.nearest import nearest
 
-__all__ = ["Rule", "rule_of"]
-
 
 class When(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """At what a rule applies: one of these, reached or passed."""

@@ -4,8 +4,6 @@ from typing import Annotated, Literal
 
 from proxy.setting_types import CentreUrl, Patterns, Seconds, Secret, Section, Size
 
-__all__ = ["Ship"]
-
 
 class Ship(Section, frozen=True):
     """Where to what is recorded is sent, and what of it."""

@@ -19,8 +19,6 @@ from proxy.options import OPTIONS, PREFIX, VARIABLES
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["Configuration", "ConfigurationError", "load", "read"]
-
 _KEYS_OF_OPTIONS = {option.name: option.key for option in OPTIONS.values() if option.key}
 """The keys that an option sets, by the option's name."""
 

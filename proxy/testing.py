@@ -19,8 +19,6 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["StandIn", "claude_replay", "claude_script"]
-
 _END_WAIT_S = 10.0
 """A program may leave before the ``claude`` that it has told to end: so long is waited for that."""
 

@@ -13,8 +13,6 @@ from collections.abc import Iterator
 
 from proxy.sessions.private import make_private_dir
 
-__all__ = ["FOLDER", "connect", "listen", "remove"]
-
 FOLDER = "acting"
 
 

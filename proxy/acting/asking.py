@@ -6,8 +6,6 @@ from typing import Any
 from proxy.acting.address import connect
 from proxy.acting.verbs import STATUS, ActionError
 
-__all__ = ["ask"]
-
 _ANSWER_S = 10.0
 """For the relay's answer: twice as long as it waits itself for a command that does not read."""
 

@@ -25,8 +25,6 @@ import msgspec
 
 from proxy.acting.verbs import GRANTS, RESTRAIN, ActionError, checked_arguments
 
-__all__ = ["Frames", "Mediator", "Request"]
-
 PREFIX = "claude-proxy-"
 """How the ids of our own requests begin."""
 _MOST_ANSWERED = 1024

@@ -9,19 +9,6 @@ import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-__all__ = [
-    "GRANTS",
-    "RESTRAIN",
-    "STATUS",
-    "USAGE",
-    "VERBS",
-    "ActionError",
-    "Verb",
-    "asks_caller",
-    "checked_arguments",
-    "possible",
-]
-
 RESTRAIN: Final = ("interrupt", "deny", "pause", "stop")
 FULL: Final = (*RESTRAIN, "allow", "resume", "mode", "model")
 GRANTS: Final[Mapping[str, tuple[str, ...]]] = {"off": (), "restrain": RESTRAIN, "full": FULL}

@@ -7,8 +7,6 @@ from proxy.analysis.distribution import Distribution
 from proxy.analysis.report import Activity, ActivityTime
 from proxy.analysis.spans import Kind, Span
 
-__all__ = ["Activities"]
-
 _DRAWN: Final[dict[Activity, Kind]] = {
     "model": "model",
     "user": "user",

@@ -22,8 +22,6 @@ from proxy.events import Event
 from proxy.events.fields import number
 from proxy.events.formatting import format_dollars
 
-__all__ = ["KINDS", "MOST", "SEVERITIES", "Anomalies"]
-
 KINDS: Final = (
     "crashed",
     "abnormal_exit",

@@ -9,8 +9,6 @@ from proxy.analysis.report import AgentTokens, Cost, ModelCost
 from proxy.events.fields import Message, inner, integer, number
 from proxy.events.figures import TOKENS, Figures
 
-__all__ = ["Costs", "turn_tokens"]
-
 _USAGE = (
     "input_tokens",
     "output_tokens",

@@ -12,8 +12,6 @@ from proxy.events import Event
 from proxy.events.fields import Message, inner, text
 from proxy.events.figures import run_outcome
 
-__all__ = ["Commands", "PermissionCounts", "ToolCounts"]
-
 _T = TypeVar("_T")
 _MOST_NAMES = 200
 _OTHER = "(other)"

@@ -14,8 +14,6 @@ from proxy.events.formatting import format_duration
 if TYPE_CHECKING:
     from proxy.analysis.report import Severity
 
-__all__ = ["Delays"]
-
 TIMES_MEDIAN = 10
 TIMES_P90 = 3
 """What is far from the norm: more than so many times the median and the 90th percentile of its like."""

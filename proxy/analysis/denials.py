@@ -6,8 +6,6 @@ from proxy.analysis.findings import EventContext, Findings
 from proxy.events.approved_calls import DECIDED, ApprovedCall, approved_call
 from proxy.events.fields import items, text
 
-__all__ = ["TYPES", "Denials"]
-
 TYPES = frozenset(DECIDED)
 """Types of events that are looked at even when they end nothing."""
 

@@ -11,8 +11,6 @@ from collections import Counter
 
 from proxy.analysis.report import Bucket, Statistics
 
-__all__ = ["ACCURACY", "EXACT", "Distribution"]
-
 EXACT = 1000
 ACCURACY = 0.01
 _GAMMA = (1 + ACCURACY) / (1 - ACCURACY)

@@ -15,8 +15,6 @@ from proxy.events.formatting import format_duration
 if TYPE_CHECKING:
     from proxy.analysis.report import Severity
 
-__all__ = ["TYPES", "Failures"]
-
 WINDOW = 10
 """Tool results that a burst is looked for in."""
 BURST = 5

@@ -11,8 +11,6 @@ from proxy.analysis.spans import Span, Spans
 from proxy.events import Event
 from proxy.events.timestamps import format_timestamp
 
-__all__ = ["EventContext", "Findings", "Largest"]
-
 MOST_OF_A_KIND = 50
 MOST_RECORDS = 20
 _T = TypeVar("_T")

@@ -16,8 +16,6 @@ from proxy.analysis.spans import Span
 if TYPE_CHECKING:
     from proxy.analysis.report import Severity
 
-__all__ = ["ANY_ANSWER", "LONGEST_ROUND", "ROUNDS", "Loops", "Series"]
-
 ROUNDS = 3
 """Times that the same calls are made in a row, with the same answers."""
 ANY_ANSWER = 10

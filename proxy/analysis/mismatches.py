@@ -7,8 +7,6 @@ from proxy.analysis.report import Severity
 from proxy.analysis.spans import shortened
 from proxy.events.fields import text
 
-__all__ = ["TYPES", "Mismatches"]
-
 TYPES = frozenset(("tool_completed", "tool_failed", "protocol_drift", "validation_failed"))
 """Types of events that are looked at even when they end nothing."""
 

@@ -12,8 +12,6 @@ from proxy.analysis.findings import EventContext, Findings
 from proxy.analysis.spans import Span
 from proxy.events.fields import inner, integer, text
 
-__all__ = ["TYPES", "Outputs"]
-
 TYPES = frozenset(("session_started", "command_received"))
 """Types of events that are looked at even when they end nothing."""
 

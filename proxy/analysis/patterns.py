@@ -7,8 +7,6 @@ in the same round (B A of A B A B), rounds of a shorter one (A B A B of A B).
 
 from proxy.analysis.report import Pattern
 
-__all__ = ["LONGEST", "SHORTEST", "Patterns"]
-
 SHORTEST, LONGEST = 2, 5
 MOST_NAMES = 1000
 """Different steps that are told apart; further ones are all called ``(other)``."""

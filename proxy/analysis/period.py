@@ -16,8 +16,6 @@ from proxy.events.session_outcome import of_session
 from proxy.events.timestamps import Timestamp, format_timestamp
 from proxy.events.vocabulary import OVER
 
-__all__ = ["HOUR_US", "READ_TYPES", "EventFigures", "Metrics", "metrics"]
-
 HOUR_US = 3_600_000_000
 _RUNS = ("run_completed", "run_failed", "run_interrupted")
 READ_TYPES = (*_RUNS, "tool_started", "tool_completed", "tool_failed", "tool_denied")

@@ -12,36 +12,6 @@ import msgspec
 from proxy.events.timestamps import Timestamp
 from proxy.events.vocabulary import State
 
-__all__ = [
-    "Activity",
-    "ActivityTime",
-    "AgentTokens",
-    "Analysis",
-    "Anomaly",
-    "Bar",
-    "Bucket",
-    "Command",
-    "Cost",
-    "Evidence",
-    "ModelCost",
-    "Pattern",
-    "Permissions",
-    "Sequence",
-    "Severity",
-    "Share",
-    "SpanOutcome",
-    "StateTime",
-    "States",
-    "Statistics",
-    "Subagent",
-    "Time",
-    "Timeline",
-    "Tool",
-    "Totals",
-    "Transition",
-    "Turn",
-]
-
 Share = Annotated[float, msgspec.Meta(extra_json_schema={"maximum": 1})]
 SpanOutcome = Annotated[
     str,

@@ -25,8 +25,6 @@ from proxy.events.figures import Figures
 from proxy.events.timestamps import format_timestamp
 from proxy.events.vocabulary import OVER, State
 
-__all__ = ["SessionAnalysis"]
-
 _MOST_KINDS = 1000
 _OTHER = "(other)"
 

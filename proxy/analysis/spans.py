@@ -23,8 +23,6 @@ from proxy.events.formatting import SUMMARY_FIELDS
 from proxy.events.timestamps import parse_timestamp
 from proxy.events.vocabulary import OVER
 
-__all__ = ["AGENT_TOOLS", "MOST_OPEN", "Kind", "Span", "Spans", "seq_of", "shortened"]
-
 Kind = Literal["turn", "tool", "subagent", "task", "permission", "model", "user", "background", "compacting"]
 
 MOST_OPEN = 2000
@@ -193,7 +191,7 @@ class Spans:
         called_by = text(data, "parent_tool_use_id") or ""
         foreground = self.turn is not None and (not called_by or called_by in self.tools)
         given = data.get("input")
-        tool = Span("tool", key, us, seq_of(data), _label(name, given), self._parent(called_by, us))
+        tool = Span("tool", key, us, seq_of(data), _label(name, given), self._parent(called_by))
         tool.name, tool.agent, tool.call = name, called_by, _digest(name, given)
         tool.is_foreground, tool.is_agent = foreground, name in AGENT_TOOLS
         if len(self.tools) >= MOST_OPEN:
@@ -228,7 +226,7 @@ class Spans:
         if tool.is_foreground:
             self._working[tool.is_agent] -= 1
 
-    def _parent(self, called_by: str, us: int) -> str | None:
+    def _parent(self, called_by: str) -> str | None:
         """Return what a tool call is a part of; whoever calls tools from within a call is a subagent."""
         if called_by:
             if called_by not in self.agents and (caller := self.tools.get(called_by)) is not None:

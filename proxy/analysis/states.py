@@ -3,8 +3,6 @@
 from proxy.analysis.report import States, StateTime, Transition
 from proxy.events.vocabulary import OVER, STATES, State
 
-__all__ = ["StateTimes"]
-
 
 class StateTimes:
     """Takes the state after each event."""

@@ -8,8 +8,6 @@ from proxy.analysis.report import Activity, Analysis, Cost, Tool
 from proxy.analysis.spans import AGENT_TOOLS
 from proxy.events.formatting import format_count, format_dollars, format_duration, quantity
 
-__all__ = ["ACTIVITIES", "summarised"]
-
 ACTIVITIES: Final[dict[Activity, str]] = {
     "model": "the model",
     "tools": "tools",

@@ -14,8 +14,6 @@ from proxy.analysis.report import Bar, Timeline
 from proxy.analysis.spans import Span
 from proxy.events.timestamps import TimestampCodec
 
-__all__ = ["MOST_BARS", "Bars"]
-
 MOST_BARS = 2000
 _ENDED_WELL = frozenset(("completed", "allowed", "open"))
 _COUNTED = frozenset(("turn", "tool", "subagent", "task", "permission"))

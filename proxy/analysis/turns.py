@@ -9,8 +9,6 @@ from proxy.analysis.spans import Span, shortened
 from proxy.events.fields import number
 from proxy.events.timestamps import TimestampCodec
 
-__all__ = ["MOST_AGENTS", "MOST_TURNS", "Turns", "errors_of"]
-
 MOST_TURNS = 500
 MOST_AGENTS = 500
 _ERROR = 300

@@ -6,8 +6,6 @@ import msgspec
 
 from proxy.telling.acting import Action, OpenQuestion
 
-__all__ = ["ActionAnswer", "ActionPage", "ActionRequest", "QuestionPage"]
-
 
 class ActionRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Body of `POST /api/v1/monitoring/sessions/{session_id}/actions`: one action, and what it takes."""

@@ -4,8 +4,6 @@ import msgspec
 
 from proxy.events.approved_calls import ApprovedCall
 
-__all__ = ["ApprovalPage"]
-
 
 class ApprovalPage(msgspec.Struct, frozen=True, kw_only=True):
     """Calls of a session with their approvals, in the order of their results."""

@@ -6,8 +6,6 @@ import msgspec
 
 from proxy.compliance.report import Outcome, Report
 
-__all__ = ["Check"]
-
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):
     """A check as it is now: its progress, and in the end its report or the reason why there is none."""

@@ -4,8 +4,6 @@ import msgspec
 
 from proxy.telling import Entry
 
-__all__ = ["ConversationPage"]
-
 
 class ConversationPage(msgspec.Struct, frozen=True, kw_only=True):
     """A page of what a session says to people. What was recorded may hold anything: escape it."""

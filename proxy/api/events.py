@@ -8,18 +8,6 @@ import msgspec
 from proxy.api.terms import EventType, SessionId
 from proxy.events.timestamps import Timestamp
 
-__all__ = [
-    "CaptureOptions",
-    "Event",
-    "EventPage",
-    "EventRequest",
-    "Gap",
-    "MonitoringSession",
-    "Recorded",
-    "SessionRequest",
-    "Stopped",
-]
-
 
 class Event(msgspec.Struct, kw_only=True):
     """One event of a session, as queries, streams and sockets give it."""

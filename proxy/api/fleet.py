@@ -6,8 +6,6 @@ import msgspec
 
 from proxy.events.timestamps import Timestamp
 
-__all__ = ["PROTOCOL", "Acknowledged", "Greeting", "Hello", "Host", "HostPage", "Position", "Refused"]
-
 PROTOCOL = 1
 """Version of what is said; a centre that knows another one refuses, and says so."""
 

@@ -34,8 +34,6 @@ from proxy.compliance.report import Outcome, Report
 from proxy.compliance.request import CheckRequest
 from proxy.events.approved_calls import ApprovedCall
 
-__all__ = ["PUBLISHED"]
-
 PUBLISHED: Mapping[str, tuple[str, type[msgspec.Struct]]] = MappingProxyType(
     {
         "action_answer": ("Answer: action", ActionAnswer),

@@ -7,8 +7,6 @@ import msgspec
 from proxy.api.terms import SessionId
 from proxy.sessions.drift import Sighting
 
-__all__ = ["Drift", "RecordKind", "RecordPage", "ShownRecord"]
-
 
 class ShownRecord(TypedDict):
     """A record as in the log, with long values shortened, and what it is."""

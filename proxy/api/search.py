@@ -4,8 +4,6 @@ import msgspec
 
 from proxy.api.terms import SessionId
 
-__all__ = ["FoundRecord", "FoundSession", "SearchPage"]
-
 
 class FoundRecord(msgspec.Struct, frozen=True, kw_only=True):
     """A record in which the text was said."""

@@ -8,8 +8,6 @@ from proxy.analysis.period import Metrics
 from proxy.api.sessions import Session
 from proxy.events.timestamps import Timestamp
 
-__all__ = ["Health", "Liveness", "MonitoringStatus", "Overview", "Readiness"]
-
 
 class Health(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the server is well."""

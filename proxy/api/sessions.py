@@ -10,8 +10,6 @@ from proxy.events.outcome import Kind
 from proxy.events.timestamps import Timestamp
 from proxy.events.vocabulary import State
 
-__all__ = ["Acting", "Evidence", "Recording", "Session", "SessionPage", "Status", "Waiting", "Warning"]
-
 
 class Evidence(TypedDict):
     """From what the state is known."""

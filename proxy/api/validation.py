@@ -8,13 +8,6 @@ import msgspec
 from proxy.protocol.specifications import Specification
 from proxy.protocol.verdict import Judgement, Verdict, Violation
 
-__all__ = [
-    "Specifications",
-    "ValidationAnswer",
-    "ValidationBatchRequest",
-    "ValidationRequest",
-]
-
 
 class ValidationRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Body of `POST /api/v1/validation/validate`: one message, and the schema to judge it by."""

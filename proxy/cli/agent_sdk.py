@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["bundled"]
-
 _PYTHON = "claude_agent_sdk/_bundled/claude"
 """In the Python SDK's wheels."""
 _NODE = "node_modules/@anthropic-ai/claude-agent-sdk-*/claude"

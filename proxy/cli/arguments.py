@@ -14,8 +14,6 @@ from proxy.nearest import nearest
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-__all__ = ["Parser", "examples", "help_width", "parser_of"]
-
 _WIDEST = 110
 """Columns of help: longer lines are hard to read."""
 _MORE = "Options of every subcommand, such as --data-dir and --config: claude-proxy --help"

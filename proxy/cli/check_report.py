@@ -14,8 +14,6 @@ from proxy.cli.terminal import printable
 if TYPE_CHECKING:
     from proxy.compliance.report import Outcome, Report
 
-__all__ = ["print_report"]
-
 _MARKS = {"passed": ("✓", "green"), "failed": ("✗", "bold red"), "skipped": ("-", "dim")}
 
 

@@ -20,8 +20,6 @@ from proxy.cli.terminal import printable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Column", "table"]
-
 _GAP = 2
 _LONGEST_FIRST = 28
 

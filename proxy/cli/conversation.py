@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 
     from proxy.sessions.reader import Entry as Recorded
 
-__all__ = ["Reading", "put"]
-
 _LONGEST = 2000
 """Characters of a text that are shown."""
 _LONGEST_FIELD = 160

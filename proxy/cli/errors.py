@@ -6,8 +6,6 @@ TYPE_CHECKING = False  # `typing` takes long to import, and the command waits
 if TYPE_CHECKING:
     from typing import TextIO
 
-__all__ = ["UsageError", "complain"]
-
 
 class UsageError(Exception):
     """The command line, the environment or the configuration cannot be used; says what to change."""

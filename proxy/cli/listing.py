@@ -15,8 +15,6 @@ from proxy.events.formatting import format_dollars, format_duration, quantity
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["print_running", "print_table"]
-
 _STYLES = {"ended": "dim", "failed": "bold red", "executing": "bold green", "waiting": "bold yellow"}
 _MORE = {"suspended": "suspended", "background": "a shell runs in the background"}
 _COLUMNS = (

@@ -15,8 +15,6 @@ TYPE_CHECKING = False  # `typing` takes long to import, and the command waits
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["USAGE", "listed", "resolve", "split_options"]
-
 USAGE = (
     "usage: claude-proxy [OPTIONS] [--] COMMAND [ARG...] | claude-proxy SUBCOMMAND ...  (claude-proxy --help)"
 )

@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import TextIO
 
-__all__ = ["paged"]
-
 
 class _Terminal(io.TextIOWrapper):
     """What the pager reads: it shows it at the terminal, so that colours are wanted."""

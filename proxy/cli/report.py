@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from proxy.analysis.report import Anomaly, Pattern, Statistics
     from proxy.events import Session
 
-__all__ = ["anomaly_line", "print_one", "put"]
-
 _T = TypeVar("_T")
 _MARKS: Final = {"critical": ("!!", "bold red"), "warning": ("! ", "yellow"), "info": ("- ", "dim")}
 _OF_A_KIND = 3

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
     from proxy.sessions.catalogue import SessionInfo
 
-__all__ = ["Selection", "add_options", "past_time", "selection_from"]
-
 STATES = (*get_args(State), "running", "over")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 

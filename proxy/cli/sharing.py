@@ -10,8 +10,6 @@ from proxy.sessions import catalogue
 from proxy.sessions.reader import Entry, Skipped
 from proxy.telling.page import STYLE, page_of_log
 
-__all__ = ["write_page"]
-
 
 def write_page(info: catalogue.SessionInfo, target: str) -> int:
     """Write a session's page to a file, or to standard output for ``-``; return the exit status."""

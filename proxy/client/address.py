@@ -7,8 +7,6 @@ from proxy.client.errors import UnreachableError
 from proxy.sessions.identity import default_data_dir
 from proxy.sessions.serving import server_address
 
-__all__ = ["Address"]
-
 
 class Address:
     """The server's base address. One that is found is looked up for each call.

@@ -21,8 +21,6 @@ from proxy.client.errors import ClientError
 from proxy.client.models import CaptureOptions
 from proxy.client.monitored import Run, Step
 
-__all__ = ["Client", "Items", "MonitoredRun"]
-
 _B = TypeVar("_B")
 _B_co = TypeVar("_B_co", covariant=True)
 _P = ParamSpec("_P")

@@ -14,8 +14,6 @@ from proxy.client.queries import API, EVENTS, SESSIONS, Queries, session_path
 from proxy.client.transport import Transport
 from proxy.client.validation import Validator, as_json
 
-__all__ = ["Calls"]
-
 _CHECKS = f"{API}/compliance/runs"
 
 

@@ -14,8 +14,6 @@ from proxy.client.queries import listed
 from proxy.client.streaming import Listening, Wanted
 from proxy.client.transport import Transport
 
-__all__ = ["AsyncClient"]
-
 
 class AsyncClient(Calls):
     """Asks the server of a data directory.

@@ -15,17 +15,6 @@ from collections.abc import Mapping
 
 from proxy.client.models import ValidationAnswer
 
-__all__ = [
-    "ClientError",
-    "InvalidCommandError",
-    "NotFoundError",
-    "RefusedError",
-    "RequestError",
-    "ServerFaultError",
-    "UnreachableError",
-    "failure",
-]
-
 _LONGEST_QUOTE = 200
 
 

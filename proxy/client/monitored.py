@@ -33,8 +33,6 @@ from proxy.client.retries import Absence, Patience
 from proxy.client.turns import Answer, Turns
 from proxy.client.validation import as_json, encoded, judged_here
 
-__all__ = ["Run", "Step", "to_the_end"]
-
 _log = logging.getLogger("claude_proxy.client")
 _T = TypeVar("_T")
 _PATIENCE_S = 10.0

@@ -17,8 +17,6 @@ from proxy.client.retries import Patience
 from proxy.events.timestamps import format_timestamp, parse_timestamp
 from proxy.events.vocabulary import OVER
 
-__all__ = ["Question", "every", "patiently"]
-
 _T = TypeVar("_T")
 LOOK_S = 1
 WAIT_S = 20

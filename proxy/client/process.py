@@ -15,8 +15,6 @@ from proxy.client.errors import RequestError
 from proxy.client.validation import each
 from proxy.sessions.identity import log_path, new_session_id
 
-__all__ = ["Claude", "Messages"]
-
 _GRACE_S = 2.5
 """Between SIGTERM and SIGKILL. Claude Code ends within a second of SIGTERM, and the wrapper right after it."""
 _COMPLAINT_BYTES = 4096

@@ -13,8 +13,6 @@ import msgspec
 from proxy.client import models
 from proxy.client.transport import Transport
 
-__all__ = ["API", "EventQuery", "Queries", "RecordQuery", "listed", "session_path"]
-
 API = "/api/v1"
 SESSIONS = f"{API}/monitoring/sessions"
 EVENTS = f"{API}/monitoring/events"

@@ -7,8 +7,6 @@ import anyio
 
 from proxy.client.errors import ClientError, RefusedError, ServerFaultError, UnreachableError
 
-__all__ = ["Absence", "Patience", "delays", "may_repeat"]
-
 FIRST_S = 0.1
 LONGEST_S = 5.0
 MOST_PATIENCE_S = 30.0

@@ -17,8 +17,6 @@ from proxy.client.models import Event, Gap
 from proxy.client.retries import Patience
 from proxy.client.transport import Transport, given, refusal
 
-__all__ = ["Listening", "Wanted"]
-
 _HEARTBEAT_S = 20.0
 _SILENCE_S = 60.0
 """The server says something every 15 s; after so long without a word it is gone."""

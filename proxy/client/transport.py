@@ -16,8 +16,6 @@ from proxy.client.address import Address
 from proxy.client.errors import ClientError, RequestError, ServerFaultError, UnreachableError, failure, quoted
 from proxy.client.retries import Patience
 
-__all__ = ["Transport"]
-
 _T = TypeVar("_T")
 _CONNECT_S = 5.0
 _AT_ONCE = 100

@@ -8,8 +8,6 @@ from typing import Any, TypeAlias
 
 from proxy.client.models import Event
 
-__all__ = ["Answer", "Record", "Turns"]
-
 _ENDS = frozenset(("run_completed", "run_failed", "run_interrupted"))
 
 Record: TypeAlias = Callable[[str, Mapping[str, Any]], Awaitable[bool]]

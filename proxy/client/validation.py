@@ -21,8 +21,6 @@ from proxy.client.transport import Transport
 from proxy.protocol.judge import Judge
 from proxy.protocol.specifications import SchemaJudge, UnknownSpecificationError, judge_for
 
-__all__ = ["Validator"]
-
 BATCH_ITEMS = 500
 BATCH_BYTES = 1 << 20
 """A tenth of what a server takes by default; one larger value goes alone."""

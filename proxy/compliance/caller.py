@@ -20,8 +20,6 @@ from proxy.compliance import processes
 from proxy.compliance.scenario import Step
 from proxy.replay.wire import is_drained
 
-__all__ = ["Caller", "StuckError", "entries", "excerpt", "fits", "user_message"]
-
 _READ_BYTES = 1 << 18
 _LOOK_S = 0.01
 _AFTER_EXIT_S = 2.0

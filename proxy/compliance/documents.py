@@ -8,8 +8,6 @@ from proxy.formats.junit import junit as junit_document
 from proxy.formats.sarif import Result, Rule
 from proxy.formats.sarif import sarif as sarif_document
 
-__all__ = ["junit", "sarif"]
-
 
 def sarif(report: Report, wrapper: str) -> bytes:
     """Return the report as SARIF; ``wrapper`` is the path of the program, where results are placed."""

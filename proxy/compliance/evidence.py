@@ -4,8 +4,6 @@ import msgspec
 
 from proxy.compliance.processes import Found
 
-__all__ = ["Evidence", "Seen"]
-
 
 class Seen(msgspec.Struct):
     """What the stand-in saw, as its journal tells it."""

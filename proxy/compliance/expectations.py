@@ -23,8 +23,6 @@ from proxy.compliance.evidence import Evidence, Seen
 from proxy.compliance.scenario import Expectation
 from proxy.protocol.judge import Judge
 
-__all__ = ["Finding", "findings"]
-
 _SHELL_VARIABLES = frozenset(["_", "SHLVL", "PWD", "OLDPWD"])
 """What any shell on the way sets; nobody relies on it."""
 _COMPARED = ("stdin", "stdout", "stderr")

@@ -16,8 +16,6 @@ from proxy.compliance.report import Measured
 from proxy.compliance.scenario import Measurement, Scenario
 from proxy.compliance.target import Target
 
-__all__ = ["measure"]
-
 _ROUNDS = 200
 _WARM = 20
 _LINE_BYTES = 1000

@@ -11,8 +11,6 @@ from proxy.compliance.caller import entries
 from proxy.compliance.evidence import Seen
 from proxy.replay.launcher import write_stand_in
 
-__all__ = ["Place"]
-
 
 class Place:
     """A folder that is made by `build`, and removed by whoever made the folder above it."""

@@ -16,8 +16,6 @@ from typing import NamedTuple
 import msgspec
 import psutil
 
-__all__ = ["CAN_ADOPT", "MARK", "Found", "Orphans", "end_all", "ended", "find", "gone", "starting"]
-
 MARK = "CLAUDE_PROXY_CHECK"
 """A variable that all processes of a scenario inherit, with a value that no other scenario has."""
 starting = threading.Lock()

@@ -10,18 +10,6 @@ from proxy.compliance.request import Percent
 from proxy.compliance.scenario import GROUPS, Group
 from proxy.events.timestamps import Timestamp
 
-__all__ = [
-    "WEIGHTS",
-    "GroupScore",
-    "Measured",
-    "Outcome",
-    "Problem",
-    "Report",
-    "Verdict",
-    "grouped",
-    "overall",
-]
-
 Verdict = Literal["passed", "failed", "skipped"]
 WEIGHTS: Mapping[Group, int] = MappingProxyType({"schema": 30, "behaviour": 50, "performance": 20})
 """What each group counts for in the overall score; a group without a scenario counts for nothing."""

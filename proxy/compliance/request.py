@@ -5,8 +5,6 @@ from typing import Annotated
 
 import msgspec
 
-__all__ = ["DEFAULT_JOBS", "DEFAULT_PATIENCE_S", "DEFAULT_THRESHOLD", "CheckRequest", "Percent"]
-
 DEFAULT_JOBS = max(4, 2 * (os.cpu_count() or 1))
 """Most scenarios wait for processes to start and to end."""
 DEFAULT_PATIENCE_S = 10.0

@@ -25,8 +25,6 @@ from proxy.compliance.request import DEFAULT_JOBS, DEFAULT_PATIENCE_S, DEFAULT_T
 from proxy.compliance.scenario import Scenario
 from proxy.compliance.target import Target, reached
 
-__all__ = ["CancelledError", "Check"]
-
 _STUCK_GRACE_S = 1.0
 _LEFT_S = 5.0
 """A process that lives on for so long after the end is left behind."""

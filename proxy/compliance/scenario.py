@@ -16,22 +16,6 @@ import yaml
 from proxy.nearest import nearest
 from proxy.replay import script
 
-__all__ = [
-    "GROUPS",
-    "SESSION",
-    "Expectation",
-    "Group",
-    "Measurement",
-    "Scenario",
-    "ScenarioError",
-    "Step",
-    "choose",
-    "instance",
-    "load",
-    "merged",
-    "shipped",
-]
-
 Group = Literal["schema", "behaviour", "performance"]
 GROUPS: tuple[Group, ...] = ("schema", "behaviour", "performance")
 Comparison = Literal["identical", "unchanged", "complete", "ordered", "valid", "added-valid", "nothing-added"]

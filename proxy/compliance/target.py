@@ -18,8 +18,6 @@ from proxy.compliance.caller import excerpt
 from proxy.compliance.place import Place
 from proxy.compliance.processes import MARK, end_all
 
-__all__ = ["VARIABLES", "Target", "TargetError", "reached"]
-
 VARIABLES = ("CLAUDE_PROXY_CLAUDE", "CLAUDE_CODE_EXECUTABLE", "CLAUDE_PATH", "CLAUDE_BIN", "REAL_CLAUDE")
 """Variables that hold the stand-in's path, besides `PATH`."""
 _PREFLIGHT_S = 20.0

@@ -6,8 +6,6 @@ from collections.abc import Iterator
 
 from proxy.custom_schemas.schemas import CustomSchemas, UnusableSchemaError
 
-__all__ = ["read_folder"]
-
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)*", re.ASCII)
 _LARGEST_BYTES, _MOST_FILES = 1_000_000, 1000
 """Schemas that people write have kilobytes. All of them are in memory, and go to the process that judges."""

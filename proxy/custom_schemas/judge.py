@@ -25,8 +25,6 @@ from proxy.custom_schemas.schemas import PREFIX, CustomSchemas, TimeLimitError, 
 from proxy.protocol import Judgement, Violation, grammar
 from proxy.protocol.json_pointer import pointer
 
-__all__ = ["CustomJudge", "check", "violations"]
-
 _DIALECTS = {
     "": (Draft202012Validator, DRAFT202012),
     "https://json-schema.org/draft/2020-12/schema": (Draft202012Validator, DRAFT202012),

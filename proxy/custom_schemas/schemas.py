@@ -5,8 +5,6 @@ import msgspec
 from proxy.nearest import nearest
 from proxy.protocol.specifications import Specification
 
-__all__ = ["PREFIX", "CustomSchemas", "TimeLimitError", "UnusableSchemaError"]
-
 PREFIX = "user/"
 
 

@@ -13,8 +13,6 @@ from proxy.events.fields import Message, inner, integer, number, present, text
 from proxy.events.session import Action, hold
 from proxy.events.spending import Spending, stated_usage
 
-__all__ = ["LIFECYCLE", "answered", "exited", "result", "sent", "take"]
-
 LIFECYCLE = frozenset(("action", "action_refused", "policy_applied", "policy_failed"))
 
 

@@ -11,8 +11,6 @@ from proxy.events.approved_calls import By, Decision
 from proxy.events.fields import Message, inner, items, text
 from proxy.events.session import Answer, Tool
 
-__all__ = ["approval_of", "lasting_of"]
-
 _BY_CONFIG: dict[str | None, By] = {
     "rule": "rule",
     "mode": "mode",

@@ -7,8 +7,6 @@ import msgspec
 
 from proxy.events.fields import Message, integer, text
 
-__all__ = ["BY", "DECIDED", "Approval", "ApprovedCall", "By", "Decision", "approved_call", "decided"]
-
 By = Literal["rule", "mode", "harmless", "hook", "caller", "api", "policy", "interrupt", "nobody", "unknown"]
 BY: dict[By, str] = {
     "rule": "a permission rule of the settings or the command line",

@@ -3,8 +3,6 @@
 from collections.abc import Iterable
 from typing import Final
 
-__all__ = ["SUMMARY_FIELDS", "error_message", "format_count", "format_dollars", "format_duration", "quantity"]
-
 SUMMARY_FIELDS: Final = (
     "description",
     "command",

@@ -4,8 +4,6 @@ from typing import Final, Literal, NamedTuple
 
 from proxy.events.fields import Message, integer, text
 
-__all__ = ["OK", "OUTCOMES", "Kind", "Outcome", "blocked_by_hook", "of_failed_print", "of_result"]
-
 Kind = Literal["ok", "failed", "limited", "blocked", "interrupted", "crashed"]
 
 

@@ -16,8 +16,6 @@ from proxy.events.emitter import Emitter
 from proxy.events.session import Prompt, Session
 from proxy.sessions.reader import Record
 
-__all__ = ["begin", "exited", "recognise", "takes"]
-
 _LONGEST: Final = 20_000
 """Characters of each stream that are kept: what is known of a session is written down with each step of the index."""
 _SUBTYPES: Final = {"ok": "success"}

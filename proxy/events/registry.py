@@ -13,8 +13,6 @@ from proxy.events.session import Followed, PermissionPrompt, Question, Task, Too
 from proxy.events.spending import stated_usage
 from proxy.events.vocabulary import State
 
-__all__ = ["decided", "match_prompts", "take"]
-
 _STATES: Final[dict[str, State]] = {
     "idle": "idle",
     "shell": "idle",

@@ -4,8 +4,6 @@ from typing import Any, Final
 
 from proxy.events.vocabulary import EVENTS, STATES
 
-__all__ = ["FIELDS", "schema"]
-
 _TEXT: Final = {"type": "string"}
 _COUNT: Final = {"type": ["integer", "null"], "minimum": 0}
 _AMOUNT: Final = {"type": ["number", "null"], "minimum": 0}

@@ -6,8 +6,6 @@ from proxy.events.fields import integer, text
 from proxy.events.outcome import OK, Outcome, of_failed_print
 from proxy.events.session import Session
 
-__all__ = ["described", "of_cut_off", "of_printed", "of_session"]
-
 _CRASHED: Final = Outcome("crashed", "The wrapper was killed: the log does not end, and nobody holds it.")
 _KILLED: Final = Outcome("failed", "The wrapper was killed, and the command with it.")
 _WELL: Final = "exited"

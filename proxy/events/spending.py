@@ -10,8 +10,6 @@ import msgspec
 
 from proxy.events.fields import Message, number
 
-__all__ = ["COST", "TOKENS", "Spending", "Usage", "stated_usage", "sum_of"]
-
 TOKENS = ("input", "output", "cache_read", "cache_creation")
 COST = "cost_usd"
 _STATED = ("inputTokens", "outputTokens", "cacheReadInputTokens", "cacheCreationInputTokens", "costUSD")

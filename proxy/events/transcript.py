@@ -20,8 +20,6 @@ from proxy.events.spending import TOKENS, Usage, stated_usage, sum_of
 from proxy.events.stdin import prompt_text
 from proxy.events.system import TASK_ENDS
 
-__all__ = ["take"]
-
 _INTERRUPTED: Final = "[Request interrupted by user"
 _ENDS_OF_TURN: Final = frozenset(("end_turn", "stop_sequence", "max_tokens", "refusal"))
 _NOTICE: Final = re.compile(r"\s*<task-notification>.*", re.DOTALL)

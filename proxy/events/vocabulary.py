@@ -6,18 +6,6 @@ API's manual are made of them, and what the terminal, the shared page and the da
 
 from typing import Final, Literal, NamedTuple
 
-__all__ = [
-    "EVENTS",
-    "FAILURES",
-    "OVER",
-    "SHOWN",
-    "STATES",
-    "EventKind",
-    "Name",
-    "State",
-    "StateKind",
-]
-
 State = Literal["starting", "idle", "executing", "waiting", "compacting", "ended", "failed"]
 
 OVER: Final[frozenset[State]] = frozenset(("ended", "failed"))

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     from proxy.following.registry import Registration
 
-__all__ = ["ConfigFolder", "config_folder"]
-
 _PROJECTS = "projects"
 _SUBAGENTS = "subagents"
 _LARGEST_ENTRY = 1 << 20

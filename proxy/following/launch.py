@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 else:
     import _signal as signal
 
-__all__ = ["Command", "leave_recorder"]
-
 
 class Command:
     """The process that is ``claude``, as only itself can tell: it may be gone before its recorder looks."""

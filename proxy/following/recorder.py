@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     from proxy.sessions.record import Body
     from proxy.sessions.writer import SessionLog
 
-__all__ = ["Recorder", "Settings", "record"]
-
 _BLIND_S = 1.0
 """Without the kernel's notices: how often to look."""
 _SETTLE_S = 0.05

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     from proxy.sessions.process import Identity
 
-__all__ = ["FOLDER", "Registration", "is_of", "parse", "pid_of"]
-
 FOLDER = "sessions"
 """Where the registry is, below Claude Code's configuration folder."""
 _FILE = re.compile(r"([1-9][0-9]*)\.json", re.ASCII)

@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from proxy.following.transcript import Transcript
     from proxy.sessions.reader import Record
 
-__all__ = ["Attendant", "record_on", "resume"]
-
 _AGAIN_S = 60.0
 """How often the newest logs are looked at, and how seldom at most one is tried that cannot be gone on with."""
 _LOCK_S = 0.5

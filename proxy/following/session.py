@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from proxy.redaction import Redactor
     from proxy.sessions.record import Body
 
-__all__ = ["FollowedSession"]
-
 _REGISTERED_S = 8.0
 """Claude Code registers within a second or two of its start, when nobody has to be asked anything before."""
 _CHILD_S = 2.0

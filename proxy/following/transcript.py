@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 
     Why = Literal["new", "continued", "cleared", "forked", "subagent"]
 
-__all__ = ["SNAPSHOTS", "Head", "Transcript", "end_of_history", "last_cost", "timestamp_us"]
-
 SNAPSHOTS = frozenset(
     ["api-request", "api-request-shape", "api-request-blob", "atis-latch", "file-history-snapshot"]
 )

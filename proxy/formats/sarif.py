@@ -9,8 +9,6 @@ from typing import Any, Literal
 
 import msgspec
 
-__all__ = ["Result", "Rule", "sarif"]
-
 Level = Literal["error", "warning", "note"]
 
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"

@@ -8,8 +8,6 @@ from proxy.events.fields import Message, inner, integer, text
 from proxy.events.formatting import SUMMARY_FIELDS
 from proxy.policy.matching import Call, home_of
 
-__all__ = ["Calls", "Ran"]
-
 
 class Ran(NamedTuple):
     """A call that ran, or may have: one without a result. ``seq``: of the record that it stands in."""

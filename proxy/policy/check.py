@@ -10,8 +10,6 @@ from proxy.policy.calls import Calls, Ran, shown
 from proxy.policy.matching import decide
 from proxy.policy.rules import Policy, Rule
 
-__all__ = ["KINDS", "Finding", "SessionCheck"]
-
 Kind = Literal["deny", "ask", "unknown", "incomplete", "report"]
 KINDS: dict[Kind, str] = {
     "deny": "a rule forbids it",

@@ -10,8 +10,6 @@ from proxy.formats.sarif import Result, Rule
 from proxy.formats.sarif import sarif as sarif_document
 from proxy.policy.check import KINDS, Finding, Kind
 
-__all__ = ["junit", "sarif"]
-
 
 def sarif(findings: Sequence[Finding], logs: dict[str, str], failing: frozenset[Kind]) -> bytes:
     """Return the findings as SARIF, each placed at its record; ``logs``: the path of each session's log."""

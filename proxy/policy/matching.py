@@ -14,8 +14,6 @@ from pathspec import GitIgnoreSpec
 from proxy.policy.rules import READERS, WRITERS, Policy, Rule
 from proxy.policy.shell import Command, Parsed, parse
 
-__all__ = ["Call", "Decision", "covering", "decide", "host_of"]
-
 _PATHS = ("file_path", "path", "notebook_path")
 _NAMED_BY = {
     "Agent": ("subagent_type", "name"),

@@ -20,8 +20,6 @@ from typing import Any, Literal
 
 import yaml
 
-__all__ = ["Policy", "PolicyError", "Rule", "load"]
-
 Behavior = Literal["deny", "ask", "report", "allow"]
 
 FILE_RULES = {"Read": "Read", "Edit": "Edit"}

@@ -12,8 +12,6 @@ from functools import cache
 import tree_sitter_bash
 from tree_sitter import Language, Node, Parser
 
-__all__ = ["Command", "Parsed", "parse"]
-
 _DEEPEST = 8
 """Shells within strings within shells that are followed: nobody writes more by hand."""
 _MOST_BYTES = 256 * 1024

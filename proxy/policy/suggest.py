@@ -9,8 +9,6 @@ from typing import NamedTuple
 from proxy.policy.matching import Call, covering, host_of
 from proxy.policy.rules import READERS, WRITERS, PolicyError, Rule
 
-__all__ = ["Suggestion", "suggest"]
-
 _FAMILIES = re.compile(
     "git|gh|glab|npm|npx|pnpm|yarn|bun|deno|node|cargo|rustup|go|dotnet|docker|docker-compose|podman|kubectl|helm"
     "|terraform|aws|gcloud|az|systemctl|pip|uv|poetry|conda|make|just|brew|apt|apt-get|python|python3|bundle"

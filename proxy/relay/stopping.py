@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Callable
 
-__all__ = ["Ladder"]
-
 _STEP_S = 10.0
 """Between the steps of a stop: Claude Code 2.1.330 ends in 0.3 s, and in 2 s while Bash runs."""
 _DRAIN_S = 300.0

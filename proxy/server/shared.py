@@ -35,8 +35,6 @@ if TYPE_CHECKING:
     from proxy.store.postgres.centre import Centre
     from proxy.store.postgres.store import PostgresStore
 
-__all__ = ["SHARED", "Fleet", "Shared", "now_us", "of"]
-
 _CATCH_UP_S = 5.0
 
 

@@ -14,8 +14,6 @@ TYPE_CHECKING = False  # `typing` takes long to import, and a session waits
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["start"]
-
 _SIGNALS = (1, 2, 3, 13, 15)
 """SIGHUP, SIGINT, SIGQUIT, SIGPIPE, SIGTERM, by number: ``signal`` takes long to import."""
 _KEPT = frozenset(

@@ -9,8 +9,6 @@ import msgspec
 from proxy.protocol.drift import Drift, Finder, Kind, Stream
 from proxy.sessions.reader import Record
 
-__all__ = ["MOST_LISTED", "Search", "SearchState", "Sighting", "Sightings"]
-
 MOST_LISTED = 1000
 """Different things of one session: a stream of made-up names must not fill the memory."""
 

@@ -13,8 +13,6 @@ import msgspec
 from proxy.sessions.identity import sessions_dir
 from proxy.sessions.private import open_private
 
-__all__ = ["SUFFIX", "Firing", "append", "path_of", "read", "remove"]
-
 SUFFIX = ".rules"
 
 

@@ -11,8 +11,6 @@ import errno
 import os
 import stat
 
-__all__ = ["NotPrivateError", "check_data_dir", "make_private_dir", "open_private"]
-
 
 class NotPrivateError(PermissionError):
     """Somebody else has, or may have, a hand in a file or folder; ``strerror`` says how, and what to change."""

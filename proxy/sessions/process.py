@@ -19,21 +19,6 @@ if TYPE_CHECKING:
 
     _T = TypeVar("_T")
 
-__all__ = [
-    "Identity",
-    "boot_ns",
-    "descendants",
-    "described_exit",
-    "descriptors",
-    "environment",
-    "exit_of",
-    "identity",
-    "is_stopped",
-    "lives",
-    "open_process",
-    "started_boot_ns",
-]
-
 _PIDFD_GET_INFO = 0xC040FF0B  # _IOWR(0xFF, 11, struct pidfd_info) of linux/pidfd.h, which is 64 bytes long
 _PIDFD_INFO_EXIT = 8
 _EXIT_STATUS_AT = 60

@@ -21,22 +21,6 @@ import msgspec
 from proxy.protocol import grammar
 from proxy.sessions.record import FORMAT
 
-__all__ = [
-    "LARGEST_SEQ",
-    "MAX_LINE",
-    "Entry",
-    "LogReader",
-    "Record",
-    "RecordedEvent",
-    "Skipped",
-    "Source",
-    "Standing",
-    "is_future",
-    "parse",
-    "read_items",
-    "read_log",
-]
-
 MAX_LINE = 1 << 30
 """Longest line that is taken for a record, in bytes: the longest recorded line (256 MiB) with room for escapes."""
 LARGEST_SEQ = 10**15 - 1

@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 
     from proxy.sessions.record import Bodies
 
-__all__ = ["SEALS", "START_BYTES", "SealedLog", "add_seal", "first_timestamp", "is_sealed", "seals_path"]
-
 SEALS = "seals.jsonl"
 START_BYTES = 256
 """``seq`` and ``ts`` stand first in every record."""

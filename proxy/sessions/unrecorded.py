@@ -12,8 +12,6 @@ from typing import NamedTuple
 from proxy.sessions.private import make_private_dir, open_private
 from proxy.sessions.record import rfc3339
 
-__all__ = ["Unrecorded", "note_unrecorded", "unrecorded"]
-
 _NAME = "unrecorded.jsonl"
 _LARGEST_BYTES = 256 * 1024
 """About a thousand commands; beyond, the file is begun anew: who has not looked by then has no use for more."""

@@ -14,8 +14,6 @@ import threading
 import time
 from collections.abc import Iterable
 
-__all__ = ["Watch"]
-
 # inotify(7)
 _MODIFY, _CLOSE_WRITE, _MOVED, _CREATE, _DELETE = 0x2, 0x8, 0xC0, 0x100, 0x200
 _DELETE_SELF, _MOVE_SELF, _UNMOUNT, _OVERFLOW, _IGNORED = 0x400, 0x800, 0x2000, 0x4000, 0x8000

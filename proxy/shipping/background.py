@@ -9,8 +9,6 @@ from collections.abc import Callable
 from proxy.ship_settings import Ship
 from proxy.shipping.shipper import Shipper
 
-__all__ = ["Shipping"]
-
 _RETRY_S = 60.0
 """After a data directory could not be used, or a fault of ours."""
 

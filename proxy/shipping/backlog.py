@@ -13,8 +13,6 @@ from proxy.sessions.catalogue import is_running, list_logs
 from proxy.sessions.identity import log_path
 from proxy.shipping.ledger import Acknowledged, Ledger
 
-__all__ = ["Backlog", "Piece"]
-
 _CHUNK = 1 << 20
 
 

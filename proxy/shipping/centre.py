@@ -11,8 +11,6 @@ from proxy import __version__
 from proxy.api.fleet import Acknowledged, Greeting, Hello, Refused
 from proxy.shipping.backlog import Piece
 
-__all__ = ["AwayError", "Centre", "ForgottenError", "NotTakenError", "RefusedTokenError", "StrangerError"]
-
 _CONNECT_S = 10.0
 _GREETING_S = 20.0
 _ANSWER_S = 60.0

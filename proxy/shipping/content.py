@@ -18,8 +18,6 @@ from typing import Any, Literal
 from proxy.redaction import Redactor
 from proxy.redaction.recorded import without_credentials
 
-__all__ = ["Content", "of"]
-
 Kind = Literal["full", "texts_removed", "figures"]
 Content = Callable[[bytes], bytes]
 """Takes whole lines of a log, gives as many."""

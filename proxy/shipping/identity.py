@@ -11,8 +11,6 @@ import msgspec
 
 from proxy.sessions.private import open_private
 
-__all__ = ["HostState", "host_path", "load", "read", "save"]
-
 _MACHINE_IDS = ("/etc/machine-id", "/var/lib/dbus/machine-id")
 
 

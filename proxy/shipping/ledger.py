@@ -14,9 +14,6 @@ import msgspec
 from proxy.sessions.catalogue import list_logs
 from proxy.sessions.private import open_private
 
-__all__ = ["Acknowledged", "Ledger", "clear", "ledger_path", "read"]
-
-
 _SPARE_BYTES = 1 << 16
 
 

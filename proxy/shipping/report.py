@@ -11,8 +11,6 @@ from proxy.ship_settings import Ship
 from proxy.shipping import content, identity, ledger
 from proxy.shipping.ledger import Acknowledged
 
-__all__ = ["Amount", "ShippingReport", "report", "would_send"]
-
 _CHUNK = 1 << 20
 
 

@@ -28,8 +28,6 @@ from proxy.shipping.centre import (
 )
 from proxy.shipping.ledger import Ledger, clear
 
-__all__ = ["Shipper"]
-
 _HEARTBEAT_S, _LIVE_HEARTBEAT_S = 15.0, 5.0
 """How often the centre hears of a host; more often while a session goes on, as its answers wait for that (see the
 watermark of its store).

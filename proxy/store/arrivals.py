@@ -6,8 +6,6 @@ from typing import NamedTuple
 from proxy.store.model import Arrival, Cursor
 from proxy.store.protocol import Store
 
-__all__ = ["BEGUN_ANEW", "REMOVED", "ArrivalPage", "arrivals_behind"]
-
 BEGUN_ANEW = "The server's index was begun anew: what is in no log any more is missing."
 REMOVED = "Sessions were removed: events of theirs that were not given yet are missing."
 _AT_ONCE = 1000

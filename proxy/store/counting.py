@@ -14,8 +14,6 @@ import msgspec
 
 from proxy.store.ranks import FOREVER, Span
 
-__all__ = ["HOUR", "LEVELS_US", "MARK_EVERY", "EventCounts", "LevelTree", "Mark", "MarkTree", "by_level"]
-
 LEVELS_US = (1_000_000, 60_000_000, 3_600_000_000, 86_400_000_000, 2_592_000_000_000)
 """How long the spans of each level are. Each divides the next, as `LevelTree` needs it."""
 HOUR = 2

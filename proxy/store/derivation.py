@@ -8,8 +8,6 @@ from proxy.store.encoding import as_json
 from proxy.store.model import RawEvent
 from proxy.store.pieces import Cutter, Piece
 
-__all__ = ["Derivation"]
-
 
 class Derivation:
     """Takes the lines of one session, in order. It can be gone on with from what a store keeps of it."""

@@ -6,8 +6,6 @@ from typing import Any
 
 import msgspec
 
-__all__ = ["as_json", "envelope"]
-
 
 def envelope(event_type: str, timestamp: str, session_id: str, data: bytes) -> bytes:
     """Return an event as the API gives it; ids and timestamps are such that they need no escapes in JSON."""

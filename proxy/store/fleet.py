@@ -5,19 +5,6 @@ from datetime import datetime
 from enum import Enum
 from typing import NamedTuple
 
-__all__ = [
-    "Answer",
-    "Arriving",
-    "Heard",
-    "HostRow",
-    "Hosted",
-    "Outcome",
-    "Pushed",
-    "Removed",
-    "Saying",
-    "TokenRow",
-]
-
 
 class Saying(NamedTuple):
     """What a host says of itself."""

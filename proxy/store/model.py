@@ -12,21 +12,6 @@ import msgspec
 
 from proxy.events import Session
 
-__all__ = [
-    "EVERY_SESSION",
-    "Arrival",
-    "Arrivals",
-    "Cursor",
-    "EventBatch",
-    "EventQuery",
-    "Health",
-    "Page",
-    "RawEvent",
-    "SessionFilter",
-    "Totals",
-    "Watched",
-]
-
 _CURSOR = re.compile(r"([0-9a-zA-Z]{1,64})-([0-9]{1,18})-([0-9]{1,18})", re.ASCII)
 
 Totals = Counter[tuple[str, ...]]

@@ -16,21 +16,6 @@ import msgspec
 
 from proxy.sessions.reader import Entry, Record, Skipped, parse
 
-__all__ = [
-    "NO_RECORD",
-    "Body",
-    "Cutter",
-    "Kind",
-    "Kinds",
-    "Piece",
-    "Pieces",
-    "Row",
-    "decode_kinds",
-    "encode_kinds",
-    "rows_of",
-    "text_of",
-]
-
 NO_RECORD = "log"
 """Stands for the stream of a line that is no record; its type is the reason."""
 

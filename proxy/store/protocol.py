@@ -24,8 +24,6 @@ from proxy.store.model import (
 )
 from proxy.store.pieces import Pieces
 
-__all__ = ["Listener", "Store", "StoreDamagedError", "StoreError"]
-
 
 class StoreError(Exception):
     """The store cannot be used now: the disk is full, the database is away. Asking again later may help."""

@@ -12,8 +12,6 @@ import msgspec
 
 from proxy.store.model import EventQuery
 
-__all__ = ["FOREVER", "Slice", "Span", "SpanTree", "bounds", "page_of", "rank", "slices"]
-
 FOREVER = 1 << 62
 SCANNED = 4096
 """Events that are looked through rather than cut again: about a millisecond."""

@@ -15,16 +15,6 @@ import msgspec
 
 from proxy.store.pieces import NO_RECORD, Body, Kind, Kinds, Piece, Pieces, Row, rows_of
 
-__all__ = [
-    "RecordPage",
-    "RecordQuery",
-    "Search",
-    "find_record",
-    "matching_lines",
-    "matching_rows",
-    "page_of_records",
-]
-
 _CONTENT = re.compile(rb'"(?:message|raw|raw_base64|event)":')
 
 

@@ -2,8 +2,6 @@
 
 import os
 
-__all__ = ["free_bytes"]
-
 
 def free_bytes(folder: str) -> int:
     """Return the room that is left for us on the disk of a folder. OSError when the disk cannot be asked."""

@@ -10,8 +10,6 @@ from proxy.events import Session
 from proxy.events.session_outcome import of_session
 from proxy.store.model import Totals
 
-__all__ = ["decode_totals", "encode_totals", "totals_of"]
-
 _VERDICTS = frozenset(["valid", "invalid", "unknown", "malformed", "text", "unjudged"])
 _STREAMS = frozenset(["stdin", "stdout", "stderr", "transcript", "api", "proxy"])
 _TOKENS = frozenset(["input", "output", "cache_read", "cache_creation"])

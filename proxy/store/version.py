@@ -11,8 +11,6 @@ from functools import cache
 from proxy import __version__
 from proxy.protocol import library
 
-__all__ = ["derivation_version"]
-
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 _CODE = ("events", "protocol", "sessions/drift.py", "sessions/reader.py", "store")
 """Below the package: what reads records, what makes events, drift and pieces of them, and how those are kept."""

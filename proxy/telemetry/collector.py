@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import ReadableSpan
 
-__all__ = ["Collector", "CollectorAwayError", "CollectorRefusedError", "MissingLibraryError"]
-
 _METRICS_S = 15.0
 """Least time between two sendings of metrics: each has all of them, and backends keep one value in some ten seconds."""
 _TRY_AGAIN = frozenset([408, 425, 429])

@@ -10,8 +10,6 @@ import msgspec
 from proxy.events.fields import Message, text
 from proxy.telling.shortening import shorten_value
 
-__all__ = ["answer", "of_tool", "of_turn", "parts_of"]
-
 _LONGEST_TEXT = 8000
 """Characters. Collectors take a few megabytes at once, and a trace is to be read by people; the log has it whole."""
 _FINISHED = {"tool_use": "tool_call", "end_turn": "stop", "max_tokens": "length", "refusal": "content_filter"}

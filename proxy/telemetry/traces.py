@@ -24,8 +24,6 @@ from proxy.events.fields import Message, inner, integer, number, text
 from proxy.events.spending import COST, TOKENS, Usage
 from proxy.telemetry import content
 
-__all__ = ["TraceBuilder", "TraceSpan"]
-
 AGENT = "claude-code"
 PROVIDER = "anthropic"
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")

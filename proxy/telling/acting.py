@@ -10,8 +10,6 @@ from proxy.events.fields import Message, inner, number, text
 from proxy.events.timestamps import Timestamp, format_timestamp
 from proxy.sessions.reader import Record
 
-__all__ = ["OUTCOMES", "REQUESTS", "Action", "OpenQuestion", "actions", "open_questions"]
-
 REQUESTS = ("action_requested", "action_refused")
 """The events that an action begins with."""
 OUTCOMES = ("action_confirmed", "action_failed")

@@ -11,8 +11,6 @@ from proxy.events.formatting import format_duration
 from proxy.telling.diff import Lines, line_diff
 from proxy.telling.entry import Part, Tone
 
-__all__ = ["call", "content_text", "one_line", "result"]
-
 _SUMMARY: Final = (
     "command",
     "file_path",

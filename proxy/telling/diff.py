@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 
-__all__ = ["MOST_LINES", "line_diff"]
-
 _CONTEXT = 3
 """Lines around a change, as `diff -u` shows them."""
 MOST_LINES = 400

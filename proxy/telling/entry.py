@@ -8,8 +8,6 @@ from typing import Any, Literal
 
 import msgspec
 
-__all__ = ["Entry", "Form", "Kind", "Part", "Tone"]
-
 Kind = Literal[
     "session",
     "prompt",

@@ -18,11 +18,8 @@ from proxy.telling.calls import call, content_text, one_line, result
 from proxy.telling.entry import Entry, Part, Tone
 from proxy.telling.shortening import shorten_text, shorten_value
 
-__all__ = ["LONGEST", "TOLD", "tell", "tell_crash", "tell_line"]
-
 LONGEST = 4000
 """Characters of a text, unless a view has room for more."""
-_LONGEST_LINE = 200
 _TEXT_LINES = 40
 """Of what is said by somebody: about a screen."""
 

@@ -4,8 +4,6 @@ from typing import Final
 
 from proxy.events.vocabulary import FAILURES, SHOWN, Name
 
-__all__ = ["FILTERS", "event_types"]
-
 _PROBLEMS: Final[frozenset[Name]] = frozenset(("validation_failed", "protocol_drift", "recording_gap"))
 
 FILTERS: Final[dict[str, frozenset[Name]]] = {

@@ -23,8 +23,6 @@ from markdown_it.token import Token
 from proxy.telling.entry import Entry, Part
 from proxy.telling.shortening import fold
 
-__all__ = ["element", "escaped"]
-
 _DEEPEST = 4
 _OPENED = 40
 """Lines of a change that is shown at once: about a screen."""

@@ -15,8 +15,6 @@ from proxy.telling.entry import Entry
 from proxy.telling.events import tell, tell_crash, tell_line
 from proxy.telling.markup import element, escaped
 
-__all__ = ["LONGEST", "STYLE", "page_of_log"]
-
 STYLE = os.path.join(os.path.dirname(__file__), "page.css")
 """The file of the page's rules of layout."""
 LONGEST = 20_000

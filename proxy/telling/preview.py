@@ -7,8 +7,6 @@ from proxy.events.fields import inner, text
 from proxy.sessions.reader import Record
 from proxy.telling.calls import call, content_text, one_line
 
-__all__ = ["preview", "snippet"]
-
 _LONGEST = 300
 _HEAD = ("type", "subtype", "session_id", "uuid")
 """What a row shows beside the preview, or never."""

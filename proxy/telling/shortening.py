@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from typing import Any, Generic, NamedTuple, TypeVar
 
-__all__ = ["Fold", "fold", "shorten_text", "shorten_value"]
-
 _T = TypeVar("_T")
 _MOST_ITEMS = 200
 """Of one list or object: more than a person reads, few enough to be drawn at once."""

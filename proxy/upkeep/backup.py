@@ -31,17 +31,6 @@ from proxy.sessions.identity import LATEST, LOG_SUFFIX, SIGNATURE_SUFFIX, sessio
 from proxy.sessions.sealing import seals_path
 from proxy.store.space import free_bytes
 
-__all__ = [
-    "MANIFEST",
-    "AnotherIsMadeError",
-    "Backup",
-    "BackupError",
-    "Room",
-    "backups_dir",
-    "list_backups",
-    "make_backup",
-]
-
 MANIFEST = "backup.json"
 _NAME = re.compile(r"\d{8}T\d{6}Z\.tar\.gz", re.ASCII)
 _FORM = "%Y%m%dT%H%M%SZ"

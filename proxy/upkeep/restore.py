@@ -26,8 +26,6 @@ from proxy.sessions.sealing import SEALS, seals_path
 from proxy.store.embedded.database import FILES, index_path
 from proxy.upkeep.backup import MANIFEST, BackupError, Room, read_to_end
 
-__all__ = ["Restored", "restore"]
-
 _PIECE = 1 << 20
 _LARGEST_MANIFEST = 1 << 28
 

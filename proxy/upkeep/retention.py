@@ -26,8 +26,6 @@ from proxy.store.embedded.database import index_path
 from proxy.store.embedded.indexer import Indexer
 from proxy.upkeep.seals import sealed_sessions
 
-__all__ = ["Expired", "Kept", "Pruned", "Rules", "forget_in_index", "prune"]
-
 _DAY_S = 86_400
 _SETTLED_S = 3600
 

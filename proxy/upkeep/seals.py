@@ -13,8 +13,6 @@ import msgspec
 from proxy.sessions.reader import parse
 from proxy.sessions.sealing import START_BYTES, first_timestamp, seals_path
 
-__all__ = ["Seal", "Seals", "newest_checkpoint", "read_seals", "sealed_sessions", "seals_of"]
-
 _CHECKPOINT = b'"event":{"event_type":"checkpoint"'
 _HEAD = 400
 """A checkpoint's line is shorter; one that says so behind this is a message."""

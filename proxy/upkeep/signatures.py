@@ -3,8 +3,6 @@
 import subprocess
 from collections.abc import Iterable
 
-__all__ = ["SignatureError", "sign", "signed_by"]
-
 _NAMESPACE = "claude-proxy"
 """Keeps a signature for this from being taken for one of a commit or a file."""
 

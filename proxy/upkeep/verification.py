@@ -17,8 +17,6 @@ from proxy.sessions.reader import Record, parse
 from proxy.sessions.sealing import START_BYTES, add_seal, first_timestamp
 from proxy.upkeep.seals import Seal
 
-__all__ = ["Completeness", "Verdict", "examine", "first_session_id", "seal_log", "verify"]
-
 _HEAD = 400
 """What is before a record's message is shorter."""
 

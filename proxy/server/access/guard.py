@@ -32,18 +32,6 @@ from proxy.server.base.refusals import NotAllowedError, TooManyError, Unauthoriz
 if TYPE_CHECKING:
     from proxy.server.access.rates import Limit
 
-__all__ = [
-    "GUARD",
-    "Access",
-    "Guard",
-    "add_headers",
-    "author_of",
-    "default_access",
-    "security_middleware",
-    "still_may_listen",
-    "team_of",
-]
-
 Access = Literal["open", "read", "write", "act", "push"]
 """What a call needs: nothing, or a scope."""
 

@@ -15,8 +15,6 @@ from weakref import WeakKeyDictionary
 
 from aiohttp import web
 
-__all__ = ["can_tell", "is_same_user"]
-
 _HEADER = struct.Struct("=IHHII")
 _QUESTION = struct.Struct("=BBBBI")
 _SOCKET = struct.Struct(">HH16s16s")

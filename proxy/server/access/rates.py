@@ -6,8 +6,6 @@ from limits import parse
 from limits.aio.storage import MemoryStorage
 from limits.aio.strategies import FixedWindowRateLimiter
 
-__all__ = ["Limit"]
-
 
 class Limit:
     """Counts requests by client, as long as the server runs. For the event loop's thread."""

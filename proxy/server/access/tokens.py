@@ -25,17 +25,6 @@ from proxy.sessions.private import make_private_dir, open_private
 from proxy.store import StoreError
 from proxy.store.fleet import TokenRow
 
-__all__ = [
-    "SCOPES",
-    "StoredTokens",
-    "Token",
-    "TokenError",
-    "TokenFile",
-    "Tokens",
-    "hashed",
-    "of_configuration",
-]
-
 SCOPES = ("read", "write", "act", "push")
 """``read``: ask and listen. ``write``: start, fill and stop sessions of a client's own. ``act``: act on live ones.
 ``push``: send to a centre.

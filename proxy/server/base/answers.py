@@ -10,8 +10,6 @@ from proxy.server.base.journal import journal
 from proxy.server.base.refusals import RequestError
 from proxy.store import StoreError
 
-__all__ = ["TOO_LARGE", "answer", "encode_failure", "error_middleware", "expect", "failure", "raw_answer"]
-
 
 def answer(data: object) -> web.Response:
     """Return a successful answer."""

@@ -11,8 +11,6 @@ from proxy.nearest import nearest
 from proxy.protocol import grammar
 from proxy.server.base.refusals import BadRequestError, UnprocessableError
 
-__all__ = ["decoded"]
-
 _T = TypeVar("_T")
 _UNKNOWN = re.compile(r"unknown field `(.*?)`")
 

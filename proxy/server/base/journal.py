@@ -14,8 +14,6 @@ import structlog
 
 from proxy.escaping import escape_controls
 
-__all__ = ["configure", "journal"]
-
 _NAME = "claude_proxy.server"
 
 structlog.configure(

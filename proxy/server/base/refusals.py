@@ -6,19 +6,6 @@ Apart from `errors`, so that the processes of the pool need no web library.
 from collections.abc import Mapping
 from types import MappingProxyType
 
-__all__ = [
-    "BadRequestError",
-    "NotAllowedError",
-    "NotFoundError",
-    "RequestError",
-    "TooLargeError",
-    "TooManyError",
-    "TooSlowError",
-    "UnauthorizedError",
-    "UnavailableError",
-    "UnprocessableError",
-]
-
 
 class RequestError(Exception):
     """A request cannot be answered as it is."""

@@ -15,8 +15,6 @@ from proxy.store import Store
 from proxy.store.arrivals import BEGUN_ANEW, REMOVED
 from proxy.store.model import Arrival
 
-__all__ = ["Gap", "Hub", "Subscriber"]
-
 _BUFFER_BYTES = 16 << 20
 _AT_ONCE = 500
 _AT_ONCE_BYTES = 1 << 20

@@ -26,8 +26,6 @@ from proxy.sessions.record import END, FORMAT, Body, lifecycle
 from proxy.sessions.writer import SessionLog
 from proxy.store.encoding import as_json
 
-__all__ = ["CannotRecordError", "Recordings"]
-
 
 class CannotRecordError(Exception):
     """The log could not be written; the sentence says what the disk said."""

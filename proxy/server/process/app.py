@@ -28,8 +28,6 @@ from proxy.store import Store, StoreError
 from proxy.store.embedded.store import EmbeddedStore
 from proxy.store.model import Arrival
 
-__all__ = ["create_app"]
-
 _CUSTOM_S = 10.0
 """For a batch of validations by schemas that users bring; one value has two seconds (see `CustomJudge`)."""
 
@@ -116,7 +114,7 @@ async def _started(data_dir: str, settings: Settings, custom: CustomSchemas) -> 
         custom,
         Pool(1, _CUSTOM_S),
         Analyses(store, pool),
-        Searches(store, pool),
+        Searches(pool),
         Checks(settings.compliance.concurrent_runs) if settings.compliance.enabled else None,
         fleet,
         _shipping(data_dir, settings),

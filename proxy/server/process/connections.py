@@ -22,8 +22,6 @@ from proxy.config import Api
 from proxy.server.base.answers import encode_failure, failure
 from proxy.server.base.journal import journal
 
-__all__ = ["KEEP_ALIVE_S", "Connection", "listen", "request_middleware"]
-
 KEEP_ALIVE_S = 75.0
 """How long a connection is kept that asks nothing. Load balancers let go after 60 s: it should be them who do."""
 

@@ -18,8 +18,6 @@ from proxy.server.shared import SHARED, Shared
 from proxy.server.watch.jobs import run_jobs
 from proxy.server.watch.metrics import METRICS
 
-__all__ = ["CannotServeError", "Options", "certificate_of", "serve_on"]
-
 _LOOK_S = 1.0
 """How often it is looked whether sessions live."""
 

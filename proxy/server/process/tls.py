@@ -6,8 +6,6 @@ from typing import Self
 
 from proxy.config import Security
 
-__all__ = ["CannotUseCertificateError", "Certificate"]
-
 
 class CannotUseCertificateError(Exception):
     """The certificate or its key cannot be used; the sentence names the key of the configuration."""

@@ -27,8 +27,6 @@ from proxy.store.model import EventQuery
 from proxy.store.records import find_record
 from proxy.telling.acting import OUTCOMES, REQUESTS, Action, actions, open_questions
 
-__all__ = ["MOST_ACTIONS", "act", "listed", "questions"]
-
 MOST_ACTIONS = 1000
 """Of one page: so many events are read for it in one piece."""
 _LONGEST_WAIT_S = 60

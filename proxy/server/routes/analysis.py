@@ -18,8 +18,6 @@ from proxy.server.shared import Shared, now_us, of
 from proxy.sessions.drift import Sightings
 from proxy.store import Store
 
-__all__ = ["LONGEST_S", "drift", "metrics", "overview", "session"]
-
 LONGEST_S = 60
 
 _DAY_US = 86_400_000_000

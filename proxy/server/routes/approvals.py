@@ -14,8 +14,6 @@ from proxy.server.routes.requests import FARTHEST, whole
 from proxy.server.shared import Shared, of
 from proxy.store.model import EventQuery
 
-__all__ = ["MOST_CALLS", "approvals"]
-
 MOST_CALLS = 1000
 
 

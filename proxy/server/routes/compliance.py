@@ -14,8 +14,6 @@ from proxy.server.routes.requests import body, whole
 from proxy.server.shared import of
 from proxy.server.work.checks import GRACE_S, Checks
 
-__all__ = ["cancel", "run", "start"]
-
 _LONGEST_WAIT_S = 60
 _request = msgspec.json.Decoder(CheckRequest)
 

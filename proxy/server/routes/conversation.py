@@ -18,8 +18,6 @@ from proxy.telling import Entry, tell
 from proxy.telling.events import LONGEST
 from proxy.telling.filters import FILTERS, event_types
 
-__all__ = ["LEAST_TEXT", "LONGEST_TEXT", "MOST_ENTRIES", "conversation"]
-
 MOST_ENTRIES = 1000
 """Of one page: some hundred fill a screen of the largest kind many times."""
 LEAST_TEXT, LONGEST_TEXT = 200, 20_000_000

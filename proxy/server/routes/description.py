@@ -17,8 +17,6 @@ from proxy.server.routes.manual import manual
 from proxy.server.routes.page import POLICY
 from proxy.server.routes.route import Parameter, Route, plain, schema_name
 
-__all__ = ["DESCRIPTION", "Description", "docs", "openapi"]
-
 _FAILURES = {
     400: "The body is not JSON, or has another content type.",
     404: "There is no such session or specification.",

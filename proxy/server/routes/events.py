@@ -29,8 +29,6 @@ from proxy.server.shared import Shared, now_us, of
 from proxy.store.arrivals import arrivals_behind
 from proxy.store.model import EventQuery, Page
 
-__all__ = ["events", "post_event", "start", "stop", "while_waiting"]
-
 _MOST_EVENTS = 10_000
 _LONGEST_WAIT_S = 60
 

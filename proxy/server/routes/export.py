@@ -16,8 +16,6 @@ from proxy.sessions.reader import read_log
 from proxy.store.pieces import Pieces, text_of
 from proxy.telling.page import STYLE, State, page_of_log
 
-__all__ = ["log", "shared_page"]
-
 _PIECE = 1 << 20
 """Bytes that are read at once: enough for a disk, and little for a server that sends many pages."""
 

@@ -25,8 +25,6 @@ from proxy.server.shared import Fleet, now_us, of
 from proxy.sessions.catalogue import is_session_id
 from proxy.store.fleet import Arriving, HostRow, Outcome, Saying
 
-__all__ = ["hello", "hosts", "records"]
-
 _LONGEST_PUSH = 128 << 20
 """Bytes of lines, not compressed: more than a line of 100 MB."""
 _EVERYBODY = "everybody"

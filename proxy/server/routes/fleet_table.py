@@ -5,8 +5,6 @@ from proxy.server.routes import fleet
 from proxy.server.routes.requests import FARTHEST
 from proxy.server.routes.route import Parameter, Route
 
-__all__ = ["ROUTES"]
-
 _HOST = Parameter(
     "host_id", "A host, as it calls itself.", {"type": "string", "pattern": "^[0-9a-f]{32}$"}, "path"
 )

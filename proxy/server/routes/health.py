@@ -10,8 +10,6 @@ from proxy.server.base.answers import answer
 from proxy.server.shared import of
 from proxy.server.watch.health import STATUSES, checks, unready
 
-__all__ = ["health", "live", "ready"]
-
 
 async def health(request: web.Request) -> web.Response:
     """Say whether the server is well: one entry for each thing that it needs."""

@@ -11,8 +11,6 @@ from proxy.events.vocabulary import EVENTS, STATES
 from proxy.server.access.guard import default_access
 from proxy.server.routes.route import Parameter, Route, plain, schema_name
 
-__all__ = ["manual"]
-
 _SPECIFICATIONS = "/api/v1/specifications"
 
 

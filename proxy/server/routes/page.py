@@ -15,8 +15,6 @@ from aiohttp import web
 
 from proxy.server.base.refusals import NotFoundError
 
-__all__ = ["POLICY", "asset", "page", "sign_in"]
-
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self';"
     " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"

@@ -5,24 +5,6 @@ from proxy.server.routes.requests import FARTHEST, LONGEST_SEARCH
 from proxy.server.routes.route import Parameter
 from proxy.telling.filters import FILTERS
 
-__all__ = [
-    "CONVERSATION",
-    "ID",
-    "MAX_TEXT",
-    "ORIGIN",
-    "PAGE",
-    "PERIOD",
-    "PLACE_OR_NONE",
-    "RECORDS",
-    "RUN",
-    "SEARCH",
-    "SESSION",
-    "TYPES",
-    "number",
-    "paging",
-    "some_of",
-]
-
 _NAMES: dict[str, object] = {"type": "array", "items": {"type": "string"}}
 SESSION = Parameter("session_id", "Only this session.", {"type": "string"})
 TYPES = Parameter(

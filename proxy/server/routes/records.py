@@ -22,18 +22,6 @@ from proxy.store.records import RecordQuery, find_record, page_of_records
 from proxy.telling.preview import preview
 from proxy.telling.shortening import shorten_value
 
-__all__ = [
-    "CATCH_UP_S",
-    "LEAST_TEXT",
-    "LONGEST_TEXT",
-    "MOST_RECORDS",
-    "STREAMS",
-    "VERDICTS",
-    "pieces_of",
-    "record",
-    "records",
-]
-
 STREAMS = (*library.load("record.json")["properties"]["stream"]["enum"], NO_RECORD)
 VERDICTS = get_args(Verdict)
 """What records can be asked for by."""

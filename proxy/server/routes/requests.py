@@ -24,23 +24,6 @@ from proxy.store.model import Cursor
 if TYPE_CHECKING:
     import msgspec
 
-__all__ = [
-    "EVENT_TYPE",
-    "FARTHEST",
-    "LONGEST_SEARCH",
-    "body",
-    "choice",
-    "event_types",
-    "knowing",
-    "moment",
-    "period",
-    "place",
-    "raw_body",
-    "search_text",
-    "whole",
-    "words",
-]
-
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _T = TypeVar("_T")

@@ -10,8 +10,6 @@ from aiohttp import web
 
 from proxy.api.published import PUBLISHED
 
-__all__ = ["Parameter", "Route", "plain", "schema_name"]
-
 _NAMES: dict[type, str] = {model: f"api/{name}" for name, (_, model) in PUBLISHED.items()}
 
 

@@ -12,8 +12,6 @@ from proxy.server.routes.requests import search_text, whole
 from proxy.server.shared import of
 from proxy.server.work.everywhere import Place, look_through, merged, next_step, query_of
 
-__all__ = ["MOST_SESSIONS", "PLACE", "search"]
-
 MOST_SESSIONS = 100
 """Of one answer."""
 PLACE = r"^(-?[0-9]{1,18})/([0-9]{1,12})/([A-Za-z0-9][A-Za-z0-9._-]{0,127})$"

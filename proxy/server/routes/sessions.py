@@ -18,8 +18,6 @@ from proxy.server.routes.requests import FARTHEST, whole, words
 from proxy.server.shared import Shared, now_us, of
 from proxy.store.model import SessionFilter
 
-__all__ = ["monitoring_status", "session", "sessions", "status"]
-
 _MOST_SESSIONS = 10_000
 
 

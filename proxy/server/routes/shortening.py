@@ -5,8 +5,6 @@ import msgspec
 from proxy.store.encoding import as_json
 from proxy.telling.shortening import shorten_value
 
-__all__ = ["shortened_event"]
-
 
 def shortened_event(event: bytes, longest: int | None) -> bytes:
     """Return an event, given as JSON, with what is long in its data shortened; None: as it is."""

@@ -19,8 +19,6 @@ from proxy.server.routes.requests import raw_body
 from proxy.server.shared import Shared, of
 from proxy.server.work.judging import CustomSchemaError, judged
 
-__all__ = ["batch", "list_all", "one", "validate"]
-
 _AT_ONCE_BYTES = 1 << 16
 """A larger body is given to the pool: this much, of small messages, takes some 20 ms."""
 

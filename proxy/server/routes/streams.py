@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import re
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -21,13 +20,10 @@ from proxy.store.model import Arrival, Cursor
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-__all__ = ["socket", "stream"]
-
 _QUIET_S = 15.0
 """After so long without an event a comment is sent: proxies between cut silent connections."""
 _STALLED_S = 60.0
 """A listener that takes nothing for so long is let go; it can come back and go on where it was."""
-_ID = re.compile(r"([^-]+)-([0-9]{1,18})-([0-9]{1,18})", re.ASCII)
 
 
 async def stream(request: web.Request) -> web.StreamResponse:

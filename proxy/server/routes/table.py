@@ -53,8 +53,6 @@ from proxy.server.routes.requests import FARTHEST
 from proxy.server.routes.route import Parameter, Route
 from proxy.server.watch import metrics
 
-__all__ = ["ROUTES"]
-
 _BODY = (400, 408, 413, 422)
 """How a call that takes a body can fail."""
 

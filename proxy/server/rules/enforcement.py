@@ -27,8 +27,6 @@ from proxy.sessions import firings
 from proxy.sessions.firings import Firing
 from proxy.store import StoreError
 
-__all__ = ["LOOK_S", "Enforcement"]
-
 LOOK_S = 2.0
 """A tool call takes about as long; a look at a session costs a fraction of a millisecond."""
 _BATCHES = 20

@@ -9,8 +9,6 @@ from proxy.events import Session
 from proxy.rule_settings import Rule
 from proxy.server.rules.progress import Progress
 
-__all__ = ["Occurrence", "Resumed", "needed", "occurrences", "rules_for"]
-
 _LATE = "at results only"
 """How well a cost is known that nobody can ask for in the middle of a turn."""
 

@@ -6,8 +6,6 @@ from proxy.analysis.spans import Spans, seq_of
 from proxy.events import Event
 from proxy.events.fields import inner, text
 
-__all__ = ["NEEDED_FOR", "Progress"]
-
 NEEDED_FOR = frozenset(("calls_in_turn", "same_call", "same_round", "files_written"))
 """The conditions that need it."""
 _MOST_FILES = 100_000

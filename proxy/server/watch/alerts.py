@@ -11,8 +11,6 @@ import msgspec
 from proxy import config
 from proxy.events import Session
 
-__all__ = ["KINDS", "Alert", "alerts_of"]
-
 KINDS = {
     "server_error": "The server failed to answer requests, or one of its jobs failed, for a fault of ours.",
     "session_failed": "A session's wrapper died, or its command ended in the middle of a turn.",

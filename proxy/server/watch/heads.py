@@ -25,8 +25,6 @@ from proxy.sessions.sealing import is_sealed, seals_path
 from proxy.upkeep.seals import Seal, newest_checkpoint, read_seals, sealed_sessions
 from proxy.upkeep.verification import seal_log
 
-__all__ = ["JOURNAL", "Heads"]
-
 JOURNAL = "/run/systemd/journal/socket"
 """Where journald takes datagrams: https://systemd.io/JOURNAL_NATIVE_PROTOCOL/."""
 _LOOK_S = 5.0

@@ -14,8 +14,6 @@ from proxy.shipping.background import Shipping
 from proxy.store import StoreDamagedError, StoreError
 from proxy.store.space import free_bytes
 
-__all__ = ["STATUSES", "checks", "unready"]
-
 Check = dict[str, Any]
 
 STATUSES = ("healthy", "degraded", "unhealthy")

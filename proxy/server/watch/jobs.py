@@ -25,8 +25,6 @@ from proxy.sessions.process import boot_ns
 from proxy.upkeep.backup import AnotherIsMadeError, BackupError, backups_dir, list_backups, make_backup
 from proxy.upkeep.retention import Rules, prune
 
-__all__ = ["Copies", "Expiry", "run_jobs"]
-
 _RETRY_S = 900.0
 """Longest time until something that failed is tried again."""
 _LOOK_S = 600.0

@@ -4,8 +4,6 @@ import shutil
 
 import psutil
 
-__all__ = ["Figures", "Processors", "processes", "system_figures"]
-
 Figures = dict[str, float | int]
 
 

@@ -30,14 +30,6 @@ from proxy.upkeep.backup import backups_dir, list_backups
 if TYPE_CHECKING:
     from proxy.server.shared import Shared
 
-__all__ = [
-    "METRICS",
-    "Metrics",
-    "listening",
-    "metrics",
-    "metrics_middleware",
-]
-
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0)
 _METHODS = frozenset(["GET", "HEAD", "POST", "OPTIONS"])
 _STREAMING = frozenset(["/events", "/api/v1/monitoring/stream"])

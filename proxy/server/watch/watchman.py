@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     from proxy.server.shared import Shared
     from proxy.server.watch.metrics import Metrics
 
-__all__ = ["Watchman", "replace_file"]
-
 _LOOK_S = 5.0
 _QUIET_US = 600 * 1_000_000
 _MOST_WAITING = 100

@@ -8,8 +8,6 @@ import aiohttp
 
 from proxy.server.watch.alerts import Alert
 
-__all__ = ["NotTakenError", "RefusedError", "Webhook"]
-
 _TIMEOUT_S = 10.0
 _TRY_AGAIN = frozenset([408, 425, 429])
 

@@ -15,8 +15,6 @@ from proxy.server.work.pool import Pool
 from proxy.store import Store
 from proxy.store.model import RawEvent
 
-__all__ = ["Analyses"]
-
 MOST_CACHED = 16
 """Each takes a megabyte at most, once a session has a hundred thousand events."""
 

@@ -16,8 +16,6 @@ from proxy.compliance.request import CheckRequest
 from proxy.server.base.journal import journal
 from proxy.server.base.refusals import NotFoundError, TooManyError
 
-__all__ = ["GRACE_S", "Checks", "Run"]
-
 _KEPT = 50
 """Runs that are remembered; the oldest that has ended is forgotten first."""
 _MOST_WAITING = 8

@@ -16,8 +16,6 @@ from proxy.store.pieces import Body, Piece
 from proxy.store.records import RecordQuery, matching_rows
 from proxy.telling.preview import snippet
 
-__all__ = ["Place", "Step", "look_through", "merged", "next_step", "query_of"]
-
 _AT_ONCE = 16
 """Pieces, or sessions, that are given to the pool together: some megabytes, some ten milliseconds."""
 _MOST_RECORDS = 3

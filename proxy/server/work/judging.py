@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from proxy.custom_schemas.judge import CustomJudge
     from proxy.protocol.judge import Judge
 
-__all__ = ["CustomSchemaError", "judged"]
-
 
 class CustomSchemaError(Exception):
     """A schema is one that users bring, by which only a process is to judge for which nobody else waits."""

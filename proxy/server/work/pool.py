@@ -12,8 +12,6 @@ from anyio import BrokenWorkerProcess, CapacityLimiter, fail_after, to_process
 
 from proxy.server.base.refusals import UnavailableError
 
-__all__ = ["Pool"]
-
 _Result = TypeVar("_Result")
 _Arguments = TypeVarTuple("_Arguments")
 

@@ -9,11 +9,8 @@ from typing import Any
 
 from proxy.server.work.lru import LruCache
 from proxy.server.work.pool import Pool
-from proxy.store import Store
 from proxy.store.pieces import Body, Piece, Pieces
 from proxy.store.records import RecordPage, RecordQuery, Search, matching_lines
-
-__all__ = ["Searches"]
 
 _BUDGET_S = 0.5
 """A question takes about so long, and is then answered with what was found."""
@@ -35,8 +32,8 @@ class _Cached:
 class Searches:
     """Looks for texts. For the event loop's thread."""
 
-    def __init__(self, store: Store, pool: Pool, budget_s: float = _BUDGET_S) -> None:
-        self._store, self._pool, self._budget_s = store, pool, budget_s
+    def __init__(self, pool: Pool, budget_s: float = _BUDGET_S) -> None:
+        self._pool, self._budget_s = pool, budget_s
         self._cache = LruCache(_Cached, _MOST_CACHED)
 
     async def page(self, session_id: str, pieces: Pieces, query: RecordQuery, **bounds: Any) -> RecordPage:

@@ -7,8 +7,6 @@ from proxy.store.counting import EventCounts, LevelTree, Mark, MarkTree, by_leve
 from proxy.store.embedded.database import checksum
 from proxy.store.protocol import StoreDamagedError
 
-__all__ = ["all_events", "mark_row", "read_marks", "session_events", "write_counts"]
-
 
 def write_counts(connection: sqlite3.Connection, counted: EventCounts) -> None:
     """Add what was counted (or, below zero, was taken out) to every level."""

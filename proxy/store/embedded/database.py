@@ -18,17 +18,6 @@ from proxy.sessions.private import open_private
 from proxy.store.protocol import StoreDamagedError, StoreError
 from proxy.store.version import derivation_version
 
-__all__ = [
-    "FILES",
-    "TABLES",
-    "checksum",
-    "connect",
-    "create_index",
-    "index_path",
-    "open_index",
-    "translated_errors",
-]
-
 FILES = ("", "-wal", "-shm")
 """What SQLite keeps beside the index, and the index itself: their endings."""
 

@@ -21,17 +21,6 @@ from proxy.store.model import Arrival, Arrivals, Cursor, EventBatch, EventQuery,
 from proxy.store.protocol import StoreDamagedError
 from proxy.store.ranks import FOREVER, SpanTree, bounds, page_of, slices
 
-__all__ = [
-    "arrivals",
-    "cursor",
-    "event_counts",
-    "events_between",
-    "events_of",
-    "find_session",
-    "locate",
-    "page",
-]
-
 _ARRIVAL_BYTES = 4 << 20
 _BATCH_BYTES, _BATCH_ROWS = 4 << 20, 20_000
 """How much of a session is read at a time."""

@@ -18,8 +18,6 @@ from proxy.sessions.watch import Watch
 from proxy.store.embedded.indexer import Indexer
 from proxy.store.protocol import Listener, StoreDamagedError, StoreError
 
-__all__ = ["Follower"]
-
 GATHER_S = 0.004
 """Least time between two transactions: what comes meanwhile shares one."""
 LOOK_AROUND_S = 1.0

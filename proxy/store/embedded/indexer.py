@@ -29,8 +29,6 @@ from proxy.store.model import Arrival
 from proxy.store.protocol import StoreDamagedError, StoreError
 from proxy.store.space import free_bytes
 
-__all__ = ["Indexer"]
-
 _MARK = 64
 """Bytes of a record that tell it from another one: its number and its timestamp are in them."""
 _STEP_BYTES = 4 << 20

@@ -16,8 +16,6 @@ from proxy.store.embedded.rows import read_drift, read_pieces, read_sessions
 from proxy.store.embedded.session_queries import check_tables
 from proxy.store.protocol import StoreDamagedError, StoreError
 
-__all__ = ["Inspector"]
-
 DAILY_S = 86_400.0
 
 

@@ -8,8 +8,6 @@ from proxy.sessions.identity import log_path, sessions_dir
 from proxy.store.embedded.rows import SessionRow
 from proxy.store.embedded.tracked import TrackedLog
 
-__all__ = ["Inventory"]
-
 
 class Inventory:
     """The logs of a data directory, as far as somebody has looked."""

@@ -23,8 +23,6 @@ from proxy.store.embedded.rows import SessionRow, read_drift, read_sessions
 from proxy.store.protocol import StoreError
 from proxy.store.version import derivation_version
 
-__all__ = ["Known", "known_sessions"]
-
 _PATIENCE_MS = 200
 
 

@@ -11,8 +11,6 @@ from proxy.store.embedded.rows import SessionRow, read_pieces, read_sessions
 from proxy.store.pieces import Piece
 from proxy.store.protocol import StoreDamagedError
 
-__all__ = ["LogBody", "LogPieces"]
-
 
 class LogBody(msgspec.Struct, frozen=True):
     """Some lines of a log."""

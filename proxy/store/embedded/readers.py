@@ -9,8 +9,6 @@ from collections.abc import Callable, Iterator
 from proxy.store.embedded.database import connect, translated_errors
 from proxy.store.protocol import StoreDamagedError, StoreError
 
-__all__ = ["Readers"]
-
 
 class Readers:
     """Gives connections, each of which sees one moment of the index."""

@@ -12,22 +12,6 @@ from proxy.store.embedded.database import checksum
 from proxy.store.pieces import Piece, decode_kinds
 from proxy.store.protocol import StoreDamagedError
 
-__all__ = [
-    "EventRow",
-    "SessionRow",
-    "name_of",
-    "piece_row",
-    "read_drift",
-    "read_events",
-    "read_meta",
-    "read_newest",
-    "read_pieces",
-    "read_sessions",
-    "read_types",
-    "read_watermark",
-    "write_meta",
-]
-
 SESSION_COLUMNS = "id, session_id, started, inode, offset, mark_at, mark, over, outcome, state, sum"
 EVENT_COLUMNS = "id, ts, session, type, data, sum"
 PIECE_COLUMNS = "session, number, offset, line, seq, end, last_seq, kinds_before, kinds, sum"

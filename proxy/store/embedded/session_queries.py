@@ -9,17 +9,6 @@ from proxy.store.embedded.rows import read_meta, read_newest, read_sessions
 from proxy.store.model import EVERY_SESSION, SessionFilter, Totals, Watched
 from proxy.store.totals import decode_totals
 
-__all__ = [
-    "behind",
-    "check_tables",
-    "count_events",
-    "count_sessions",
-    "session",
-    "sessions",
-    "totals",
-    "watched",
-]
-
 
 def sessions(
     connection: sqlite3.Connection,

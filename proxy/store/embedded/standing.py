@@ -12,8 +12,6 @@ import os
 from proxy.sessions.private import open_private
 from proxy.store.embedded.database import FILES, index_path
 
-__all__ = ["Standing", "forget_clean_close", "note_clean_close"]
-
 
 class Standing:
     """Which files are written: the index, and what SQLite keeps beside it."""

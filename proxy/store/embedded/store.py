@@ -33,8 +33,6 @@ from proxy.store.model import (
 from proxy.store.pieces import Pieces
 from proxy.store.protocol import Listener
 
-__all__ = ["EmbeddedStore"]
-
 _LAST_LOOK_S = 2.0
 """How long a store that is closed may take for what was written just before."""
 

@@ -8,8 +8,6 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-__all__ = ["Missing", "bury", "missing"]
-
 _MOST_SESSIONS = 1000
 """Removals that are kept by session, at least; at most twice as many."""
 _ANY = ""

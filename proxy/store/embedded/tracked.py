@@ -12,8 +12,6 @@ from proxy.store.embedded.rows import SessionRow
 from proxy.store.encoding import as_json
 from proxy.store.model import Totals
 
-__all__ = ["Tally", "TrackedLog"]
-
 
 class Tally(msgspec.Struct):
     """How many events of a session are in the index, and of which types: what its marks are made of."""

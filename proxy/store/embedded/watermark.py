@@ -4,8 +4,6 @@ from collections.abc import Collection
 
 from proxy.store.embedded.tracked import TrackedLog
 
-__all__ = ["watermark"]
-
 _SKEW_US = 60_000_000
 """Events that are stamped further in the future come from a clock that was wrong, and are not waited for."""
 _STAMPED_TO_WRITTEN_US = 500_000

@@ -33,8 +33,6 @@ from proxy.store.pieces import encode_kinds
 from proxy.store.ranks import FOREVER
 from proxy.store.totals import decode_totals, encode_totals, totals_of
 
-__all__ = ["Writer"]
-
 
 class Writer:
     """Writes rows, and knows what the next ones are to be."""

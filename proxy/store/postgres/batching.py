@@ -8,8 +8,6 @@ from typing import Generic, TypeVar
 
 from proxy.store.protocol import StoreError
 
-__all__ = ["Batcher"]
-
 _T = TypeVar("_T")
 _R = TypeVar("_R")
 _AT_ONCE = 500

@@ -12,8 +12,6 @@ import zstandard
 
 from proxy.store.postgres.connections import Connection, execute
 
-__all__ = ["CompressedBody", "Place", "append", "put_together", "read_frames"]
-
 _FRAME_BYTES = 1 << 20
 _LEVEL = 3
 """Of zstd: a higher one costs more time than it saves room."""

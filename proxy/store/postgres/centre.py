@@ -10,8 +10,6 @@ from proxy.store.postgres.batching import Batcher
 from proxy.store.postgres.connections import Writer
 from proxy.store.postgres.intake import Intake
 
-__all__ = ["Centre"]
-
 _MOST_WAITING_BYTES = 256 << 20
 """Of what is pushed and not stored yet: room for two of the longest lines. Beyond, hosts are told to wait.
 """

@@ -10,18 +10,6 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 
 from proxy.store.protocol import StoreError
 
-__all__ = [
-    "SCHEMA",
-    "Connection",
-    "Connections",
-    "Row",
-    "Writer",
-    "connect",
-    "execute",
-    "translated_errors",
-    "writing",
-]
-
 SCHEMA = "claude_proxy"
 Row = tuple[Any, ...]
 Connection = psycopg.Connection[Row]

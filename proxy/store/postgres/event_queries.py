@@ -15,18 +15,6 @@ from proxy.store.postgres.removal import ANY_SESSION
 from proxy.store.postgres.tables import EventRow, SessionRow, read_marks, read_sessions
 from proxy.store.ranks import FOREVER, SpanTree, bounds, page_of, slices
 
-__all__ = [
-    "Teams",
-    "arrivals",
-    "cursor",
-    "event_counts",
-    "events_between",
-    "events_of",
-    "find_session",
-    "locate",
-    "page",
-]
-
 Teams = Sequence[int] | None
 _ARRIVAL_BYTES = 4 << 20
 _BATCH_BYTES, _BATCH_ROWS = 4 << 20, 20_000

@@ -6,21 +6,6 @@ from typing import NamedTuple
 from proxy.store.fleet import Heard, Hosted, HostRow, Saying
 from proxy.store.postgres.connections import Connection, execute
 
-__all__ = [
-    "NEW_EPOCH",
-    "UNREACHABLE_S",
-    "Host",
-    "Known",
-    "count_pushes",
-    "end_epoch",
-    "find",
-    "hear",
-    "hosted",
-    "hosts",
-    "read_epoch",
-    "team_number",
-]
-
 NEW_EPOCH = "substr(md5(random()::text || clock_timestamp()::text), 1, 8)"
 UNREACHABLE_S = 45
 """A host that was not heard for so long is not reached: three of its heartbeats were missed."""

@@ -42,8 +42,6 @@ from proxy.store.ranks import FOREVER
 from proxy.store.totals import totals_of
 from proxy.store.version import derivation_version
 
-__all__ = ["NEWS", "Intake", "Push"]
-
 NEWS = "claude_proxy_news"
 """The channel on which it is told that there are new events."""
 _MOST_CACHED = 2000

@@ -8,8 +8,6 @@ from importlib import resources
 from proxy.store.postgres.connections import SCHEMA, Connection, connect, execute, translated_errors
 from proxy.store.protocol import StoreError
 
-__all__ = ["OldSchemaError", "check_schema", "migrate"]
-
 _LOCK = 0x636C61756465
 """Of an advisory lock in the database, held while the tables are changed."""
 

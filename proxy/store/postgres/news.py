@@ -16,8 +16,6 @@ from proxy.store.postgres.connections import Connection, connect, translated_err
 from proxy.store.postgres.intake import NEWS
 from proxy.store.protocol import Listener, StoreError
 
-__all__ = ["News"]
-
 _POLL_S = 1.0
 _RETRY_S = 1.0
 _AT_ONCE = 500

@@ -12,8 +12,6 @@ from proxy.store.postgres.tables import SessionRow, add_counts, add_totals, read
 from proxy.store.totals import totals_of
 from proxy.store.version import derivation_version
 
-__all__ = ["rebuild"]
-
 _AT_ONCE_BYTES = 4 << 20
 
 

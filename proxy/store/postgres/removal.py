@@ -24,8 +24,6 @@ from proxy.store.postgres.tables import (
     week_of,
 )
 
-__all__ = ["ANY_SESSION", "drop_week", "expire", "expired_weeks", "forget", "forgettable", "remove_sessions"]
-
 ANY_SESSION = ""
 """Stands in ``tombstones`` for the sessions of older removals: no session has that id."""
 _AT_ONCE = 50

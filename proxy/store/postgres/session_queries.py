@@ -8,8 +8,6 @@ from proxy.store.postgres.connections import Connection, execute
 from proxy.store.postgres.event_queries import Teams
 from proxy.store.postgres.tables import read_sessions
 
-__all__ = ["check_tables", "count_events", "count_sessions", "live", "sessions", "totals", "watched"]
-
 _TABLES = (
     "meta",
     "teams",

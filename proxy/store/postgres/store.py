@@ -38,8 +38,6 @@ from proxy.store.postgres.news import News
 from proxy.store.postgres.stored_pieces import StoredPieces
 from proxy.store.protocol import Listener
 
-__all__ = ["PostgresStore"]
-
 
 class PostgresStore:
     """The store of a centre."""

@@ -6,8 +6,6 @@ from proxy.store.postgres.connections import Connections
 from proxy.store.postgres.tables import SessionRow, read_pieces
 from proxy.store.protocol import StoreDamagedError
 
-__all__ = ["StoredPieces"]
-
 
 class StoredPieces:
     """The pieces of one session."""

@@ -13,22 +13,6 @@ from proxy.store.model import Totals
 from proxy.store.pieces import Piece, decode_kinds
 from proxy.store.postgres.connections import Connection, execute
 
-__all__ = [
-    "PARTITIONED",
-    "SESSION_COLUMNS",
-    "EventRow",
-    "SessionRow",
-    "add_counts",
-    "add_totals",
-    "ensure_partitions",
-    "read_marks",
-    "read_pieces",
-    "read_sessions",
-    "take_numbers",
-    "type_numbers",
-    "week_of",
-]
-
 PARTITIONED = ("events", "pieces", "bodies")
 """Tables with a partition for each week."""
 _PARTITION_LOCK = 0x636C_7001

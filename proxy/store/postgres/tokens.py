@@ -3,8 +3,6 @@
 from proxy.store.fleet import TokenRow
 from proxy.store.postgres.connections import Connection, execute
 
-__all__ = ["add_token", "read_tokens", "remove_token"]
-
 
 def read_tokens(connection: Connection) -> list[TokenRow]:
     """Return all tokens, by name."""
