@@ -7,12 +7,15 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 
 from proxy.cli.subcommands import SUBCOMMANDS
+from proxy.config import KEYS
 from proxy.options import VARIABLES
 
 ROOT = Path(__file__).parent.parent
@@ -83,3 +86,83 @@ def test_the_container_takes_what_is_there_and_runs_without_root() -> None:
     assert re.search(r"^VOLUME /data$", CONTAINER, re.MULTILINE)
     (command,) = re.findall(r'^CMD \["(\w+)"\]$', CONTAINER, re.MULTILINE)
     assert command in SUBCOMMANDS
+
+
+# -- a fleet ---------------------------------------------------------------------------------------------------
+
+COMPOSE, SIDECAR, CI = (
+    (ROOT / "deploy" / name).read_text()
+    for name in ("compose.yaml", "kubernetes-sidecar.yaml", "github-actions.yaml")
+)
+
+
+def run_by(value: object) -> list[list[str]]:
+    """Return the commands of ours in a recipe: subcommand and options, without what is wrapped."""
+    found: list[list[str]] = []
+    if isinstance(value, dict):
+        for key, one in value.items():
+            if key in ("command", "args", "run") and isinstance(one, str | list):
+                words = shlex.split(one) if isinstance(one, str) else one
+                if words[0] == "claude-proxy" or (key != "run" and words[0] in SUBCOMMANDS):
+                    found.append([word for word in words if word != "claude-proxy"])
+            else:
+                found += run_by(one)
+    elif isinstance(value, list):
+        found += [words for one in value for words in run_by(one)]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (COMPOSE, [["store", "migrate"], ["serve"]]),
+        (SIDECAR, [["serve"], ["ship", "--once", "--wait", "60"], ["--server", "off", "--"]]),
+        (CI, [["--"], ["ship", "--once", "--wait", "60"]]),
+    ],
+)
+def test_recipes_of_a_fleet_run_what_there_is(text: str, expected: list[list[str]]) -> None:
+    """Each command is one of ours, and takes the options that it is given; each setting is one."""
+    found = [words for one in yaml.safe_load_all(text) for words in run_by(one)]
+    found = [words[: words.index("--") + 1] if "--" in words else words for words in found]
+    assert found == expected
+    for words in found:
+        subcommand = [word for word in words[:2] if word.isalpha() and word != "off"]
+        done = subprocess.run(
+            [sys.executable, "-m", "proxy", *subcommand, "--help"],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=True,
+        )
+        assert all(word in done.stdout for word in words if word.startswith("--") and word != "--")
+    named = set(re.findall(r"CLAUDE_PROXY_\w+__\w+", text))
+    assert named <= {key.variable for key in KEYS.values()}
+    others = {"CLAUDE_PROXY_REPOSITORY", "CLAUDE_PROXY_PUSH_TOKEN"}  # of the CI system, chosen by its users
+    assert set(re.findall(r"CLAUDE_PROXY_\w+", text)) - named - others <= VARIABLES
+
+
+def test_the_centre_is_made_of_what_is_there() -> None:
+    """The image is built with the libraries of its database, and starts once that answers and has its tables."""
+    services = yaml.safe_load(COMPOSE)["services"]
+    for name, after in (("migrate", "database"), ("centre", "migrate")):
+        build = services[name]["build"]
+        assert (ROOT / "deploy" / build["context"] / build["dockerfile"]).samefile(
+            ROOT / "deploy" / "Containerfile"
+        )
+        assert after in services[name]["depends_on"]
+        extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+        assert build["args"]["EXTRAS"] in extras
+    assert "ARG EXTRAS" in CONTAINER
+
+
+def test_agent_and_sidecar_share_one_data_directory() -> None:
+    """As one user, and the sidecar has time to send what is left."""
+    _, job = yaml.safe_load_all(SIDECAR)
+    pod = job["spec"]["template"]["spec"]
+    (sidecar,), (agent,) = pod["initContainers"], pod["containers"]
+    where = [{one["name"]: one.get("value") for one in each["env"]} for each in (sidecar, agent)]
+    assert where[0]["CLAUDE_PROXY_DATA_DIR"] == where[1]["CLAUDE_PROXY_DATA_DIR"]
+    assert sidecar["volumeMounts"] == agent["volumeMounts"]
+    assert pod["securityContext"]["runAsUser"] == 10001
+    assert sidecar["restartPolicy"] == "Always"
+    assert int(sidecar["lifecycle"]["preStop"]["exec"]["command"][-1]) < pod["terminationGracePeriodSeconds"]
