@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from proxy.setting_types import CentreUrl, Patterns, Seconds, Secret, Section, Size
+from proxy.setting_types import CentreUrl, Days, Patterns, Seconds, Secret, Section, Size
 
 
 class Ship(Section, frozen=True):
@@ -22,6 +22,11 @@ class Ship(Section, frozen=True):
     gather: Annotated[Seconds, "Time for which records are gathered to be sent together."] = 0.25
     piece: Annotated[Size, "About how much is sent at once."] = 256_000
     rate: Annotated[Size | None, "Most bytes sent in a second; none: no limit."] = None
+    keep: Annotated[
+        Days,
+        "Least time for which a log is kept after it was last written to, so that a centre that was restored to an"
+        " older state gets it again. One that is not acknowledged is kept longer: see `storage.max_total_size`.",
+    ] = 7
     linger: Annotated[
         Seconds, "How long a background server stays for what is not sent yet while the centre is away."
     ] = 600

@@ -225,6 +225,7 @@ EFFECTS = {
     "ship.gather": "shipping/test_shipper.py::test_settings_of_speed",
     "ship.piece": "shipping/test_shipper.py::test_settings_of_speed",
     "ship.rate": "shipping/test_shipper.py::test_settings_of_speed",
+    "ship.keep": "shipping/test_report.py::test_what_the_centre_lacks_does_not_expire",
     "ship.linger": "shipping/test_background.py::test_it_lingers_for_a_centre_that_is_away",
     "logging.level": "server/process/test_run.py::test_what_cannot_be_served_is_said",
     "logging.format": "server/process/test_run.py::test_what_cannot_be_served_is_said",

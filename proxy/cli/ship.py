@@ -100,6 +100,10 @@ def _print(found: ShippingReport) -> None:
         print(f"trouble       {escape_controls(found['trouble'])}")
     for session_id, reason in found["set_aside"].items():
         print(f"set aside     {escape_controls(session_id)}: {escape_controls(reason)}")
+    for loss in found["unshipped_lost"]:
+        print(
+            f"lost          {escape_controls(loss['session_id'])}: {size(loss['bytes'])} were removed for room"
+        )
 
 
 def _settings(arguments: argparse.Namespace) -> Ship:

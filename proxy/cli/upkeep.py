@@ -16,7 +16,7 @@ from proxy.cli.arguments import examples
 from proxy.cli.errors import UsageError, complain
 from proxy.cli.terminal import progress
 from proxy.escaping import escape_controls
-from proxy.events.formatting import error_message
+from proxy.events.formatting import error_message, quantity
 
 if TYPE_CHECKING:
     import argparse
@@ -67,18 +67,30 @@ def settings_of(arguments: argparse.Namespace) -> config.Settings:
 
 def run_prune(arguments: argparse.Namespace) -> int:
     """Remove what has expired; return the exit status."""
-    from proxy.upkeep.retention import prune  # noqa: PLC0415 - each path imports no more than it needs
+    from proxy.shipping.losses import note_loss  # noqa: PLC0415 - each path imports no more than it needs
+    from proxy.shipping.report import unshipped  # noqa: PLC0415
+    from proxy.upkeep.retention import prune  # noqa: PLC0415
 
     rules = _rules(arguments)
     if not os.path.isdir(arguments.data_dir):
         return _complain(f"there is no data directory {arguments.data_dir}")
     with progress("looking for what has expired"):
-        pruned = prune(arguments.data_dir, rules, time.time(), dry_run=arguments.dry_run)
+        lacking = unshipped(arguments.data_dir, settings_of(arguments).ship)
+        now_s = time.time()
+        pruned = prune(arguments.data_dir, rules, now_s, unshipped=lacking, dry_run=arguments.dry_run)
+        lost = [one.session_id for one in pruned.removed if one.session_id in lacking]
+        for session_id in () if arguments.dry_run else lost:
+            note_loss(arguments.data_dir, session_id, lacking[session_id], int(now_s * 1_000_000))
         index_error = None if arguments.dry_run else _bring_index_up_to_date(arguments)
     if arguments.json:
         print(json.dumps(_as_json(pruned, dry_run=arguments.dry_run), indent=2))
     else:
         _print_pruned(pruned, dry_run=arguments.dry_run)
+    for session_id in lost:
+        complain(f"{session_id}: the centre lacks {size(lacking[session_id])} of it", 1, sys.stderr)
+    if pruned.waiting:
+        count = quantity(len(pruned.waiting), "session")
+        complain(f"past its days, and kept until the centre has it all: {count} (ship status)", 0, sys.stderr)
     for session_id, error in pruned.failed:
         complain(f"{session_id} cannot be removed: {error}", 1, sys.stderr)
     if index_error is not None:
@@ -159,8 +171,8 @@ def _complain(sentence: str) -> int:
 def _rules(arguments: argparse.Namespace) -> Rules:
     from proxy.upkeep.retention import Rules  # noqa: PLC0415
 
-    settings = settings_of(arguments)
-    days, max_bytes = settings.monitoring.retention_days, settings.storage.max_total_size
+    by_settings = Rules.of(settings_of(arguments))
+    days, max_bytes = by_settings.days, by_settings.max_bytes
     if arguments.days is not None:
         try:
             days = config.KEYS["monitoring.retention_days"].taken(arguments.days)
@@ -219,6 +231,7 @@ def _as_json(pruned: Pruned, *, dry_run: bool) -> dict[str, object]:
         ],
         "removed_bytes": sum(one.bytes for one in pruned.removed),
         "failed": [one._asdict() for one in pruned.failed],
+        "waiting": pruned.waiting,
         "left_sessions": pruned.left_sessions,
         "left_bytes": pruned.left_bytes,
     }

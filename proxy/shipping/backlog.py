@@ -53,8 +53,13 @@ class _Log:
 class Backlog:
     """The logs of a data directory, and what of them the centre lacks."""
 
-    def __init__(self, data_dir: str, ledger: Ledger, *, piece_bytes: int) -> None:
-        """``piece_bytes``: how much to send at once, unless one line is longer."""
+    def __init__(
+        self, data_dir: str, ledger: Ledger, *, piece_bytes: int, forgotten: Iterable[str] = ()
+    ) -> None:
+        """``piece_bytes``: how much to send at once, unless one line is longer.
+
+        ``forgotten``: sessions that the centre is known never to take again.
+        """
         self._data_dir, self._ledger, self._piece_bytes = data_dir, ledger, piece_bytes
         self._logs: dict[str, _Log] = {}
         # Both in the order in which it is their turn.
@@ -62,12 +67,17 @@ class Backlog:
         self._rest: dict[str, None] = {}
         self.set_aside: dict[str, str] = {}
         """Sessions that the centre does not take, and why."""
-        self._forgotten: set[str] = set()
+        self._forgotten = set(forgotten)
 
     @property
     def has_live(self) -> bool:
         """Whether a session goes on."""
         return bool(self._live)
+
+    @property
+    def forgotten(self) -> list[str]:
+        """The sessions of this host that the centre never takes again."""
+        return sorted(self._forgotten & self._logs.keys())
 
     def look(self, changed: Collection[str] | None = None) -> None:
         """Find out which logs there are, and which of them have changed (None: any may have).
@@ -89,7 +99,8 @@ class Backlog:
             if name not in self._logs:
                 known = self._ledger.known.get(name)
                 self._logs[name] = _Log(name) if known is None else _Log(name, *known, told=False)
-                self._rest[name] = None
+                if name not in self._forgotten:
+                    self._rest[name] = None
 
     def _has_changed(self, log: _Log) -> bool:
         try:

@@ -30,6 +30,8 @@ class HostState(msgspec.Struct, kw_only=True):
     """Why nothing can be sent, if nothing can."""
     set_aside: dict[str, str] = {}
     """Sessions that the centre does not take, and why."""
+    forgotten: list[str] = []
+    """Sessions of this host that were erased at the centre, or have expired there, and are never taken again."""
 
 
 def host_path(data_dir: str) -> str:

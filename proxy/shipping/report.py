@@ -10,6 +10,7 @@ from proxy.sessions.identity import log_path
 from proxy.ship_settings import Ship
 from proxy.shipping import content, identity, ledger
 from proxy.shipping.ledger import Acknowledged
+from proxy.shipping.losses import Loss, read_losses
 
 _CHUNK = 1 << 20
 
@@ -35,20 +36,20 @@ class ShippingReport(TypedDict):
     """Why nothing can be sent, if nothing can."""
     set_aside: dict[str, str]
     """Sessions that the centre does not take, and why."""
+    unshipped_lost: list[Loss]
+    """Sessions that were removed for `storage.max_total_size` before the centre had all of them."""
 
 
 def report(data_dir: str, settings: Ship) -> ShippingReport:
     """Return how shipping stands. OSError when the data directory cannot be read."""
-    state = identity.read(data_dir)
-    if state is not None and state.to != settings.to:
-        state = None
-    known = {} if state is None else ledger.read(data_dir)
+    state, known = _known(data_dir, settings)
+    forgotten = [] if state is None else state.forgotten
     acknowledged, waiting = Amount(records=0, bytes=0), Amount(records=0, bytes=0)
     for name in _logs(data_dir):
         place = known.get(name, Acknowledged(0, 0, 0))
         acknowledged["records"] += place.lines
         acknowledged["bytes"] += place.bytes
-        for text in _behind(data_dir, name, place.bytes):
+        for text in () if name in forgotten else _behind(data_dir, name, place.bytes):
             waiting["records"] += text.count(b"\n")
             waiting["bytes"] += len(text)
     return ShippingReport(
@@ -59,7 +60,37 @@ def report(data_dir: str, settings: Ship) -> ShippingReport:
         last_answer=None if state is None else state.answered_at,
         trouble=None if state is None else state.trouble,
         set_aside={} if state is None else state.set_aside,
+        unshipped_lost=read_losses(data_dir),
     )
+
+
+def unshipped(data_dir: str, settings: Ship) -> dict[str, int]:
+    """Return how many bytes the centre lacks of each session of which it lacks something and would take it.
+
+    Nothing where `ship.to` names no centre. OSError when the data directory cannot be read.
+    """
+    if settings.to is None:
+        return {}
+    state, known = _known(data_dir, settings)
+    forgotten = set() if state is None else set(state.forgotten)
+    found = {}
+    for name in _logs(data_dir):
+        place = known.get(name, Acknowledged(0, 0, 0))
+        with contextlib.suppress(FileNotFoundError):
+            status = os.stat(log_path(data_dir, name))
+            offset = place.bytes if status.st_ino == place.inode else 0
+            # Half a line, of a writer that was killed, is never sent.
+            if name not in forgotten and any(_behind(data_dir, name, offset)):
+                found[name] = status.st_size - offset
+    return found
+
+
+def _known(data_dir: str, settings: Ship) -> tuple[identity.HostState | None, dict[str, Acknowledged]]:
+    """Return what is known of the centre, and what it has acknowledged."""
+    state = identity.read(data_dir)
+    if state is None or state.to != settings.to:  # of another one
+        return None, {}
+    return state, ledger.read(data_dir)
 
 
 def would_send(data_dir: str, settings: Ship) -> Iterator[bytes]:

@@ -114,7 +114,9 @@ class Shipper:
         if self._host.epoch is None:  # nothing was acknowledged by this centre
             await asyncio.to_thread(clear, self._data_dir)
         with contextlib.closing(await asyncio.to_thread(Ledger, self._data_dir)) as ledger:
-            self._backlog = Backlog(self._data_dir, ledger, piece_bytes=self._settings.piece)
+            self._backlog = Backlog(
+                self._data_dir, ledger, piece_bytes=self._settings.piece, forgotten=self._host.forgotten
+            )
             async with Centre(to, self._settings.token, self._host.host_id) as self._centre:
                 try:
                     yield
@@ -262,6 +264,7 @@ class Shipper:
 
     def _save(self) -> None:
         self._host.set_aside = self.set_aside = dict(self._backlog.set_aside)
+        self._host.forgotten = self._backlog.forgotten
         with contextlib.suppress(OSError):  # it saves looking, and is for people to read
             identity.save(self._data_dir, self._host)
 

@@ -14,10 +14,11 @@ Rules it lives by:
 import contextlib
 import fcntl
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple, Self
 
+from proxy.config import Settings
 from proxy.sessions import catalogue, firings
 from proxy.sessions.identity import LATEST, LOG_SUFFIX, SIGNATURE_SUFFIX, log_path, sessions_dir
 from proxy.sessions.record import rfc3339
@@ -38,6 +39,14 @@ class Rules:
     """Days since a session was last written to."""
     max_bytes: int | None = None
     """What all logs may take together, those of running sessions included."""
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """Return what expires by the configuration."""
+        days = settings.monitoring.retention_days
+        if days is not None and settings.ship.to is not None:
+            days = max(days, settings.ship.keep)
+        return cls(days, settings.storage.max_total_size)
 
 
 class Expired(NamedTuple):
@@ -65,6 +74,8 @@ class Pruned:
     failed: list[Kept]
     left_sessions: int
     left_bytes: int
+    waiting: list[str] = field(default_factory=list)
+    """Sessions that are past their days, and kept because the centre lacks something of them."""
 
 
 class _Log(NamedTuple):
@@ -78,18 +89,22 @@ def prune(
     rules: Rules,
     now_s: float,
     *,
+    unshipped: Collection[str] = (),
     dry_run: bool = False,
     is_stopping: Callable[[], bool] = lambda: False,
 ) -> Pruned:
     """Remove what has expired by now; with ``dry_run`` only say what would go. Never raises for a single log.
 
-    ``is_stopping`` is asked before each removal: when it says so, the rest is left for another time.
+    ``unshipped``: sessions of which the centre of a fleet lacks something. They do not go by their days, and for their
+    size only when all others have gone. ``is_stopping`` is asked before each removal: when it says so, the rest is left
+    for another time.
     """
     logs = _logs(data_dir)
     removed: list[Expired] = []
     failed: list[Kept] = []
     sealed = set() if dry_run else sealed_sessions(data_dir)
-    for expired in _expired(data_dir, logs, rules, now_s):
+    chosen, waiting = _expired(data_dir, logs, rules, now_s, unshipped)
+    for expired in chosen:
         if is_stopping():
             break
         try:
@@ -104,7 +119,7 @@ def prune(
     if not dry_run:
         _mend_latest(data_dir)
     size = sum(log.size for log in logs) - sum(expired.bytes for expired in removed)
-    return Pruned(removed, failed, len(logs) - len(removed), size)
+    return Pruned(removed, failed, len(logs) - len(removed), size, waiting)
 
 
 def _remove(data_dir: str, session_id: str, now_s: float, *, has_line: bool) -> None:
@@ -142,17 +157,34 @@ def _logs(data_dir: str) -> list[_Log]:
     return sorted(found, key=lambda log: (log.written_s, log.session_id))
 
 
-def _expired(data_dir: str, logs: list[_Log], rules: Rules, now_s: float) -> list[Expired]:
-    """Return what goes, oldest first."""
-    found = []
+def _expired(
+    data_dir: str, logs: list[_Log], rules: Rules, now_s: float, unshipped: Collection[str]
+) -> tuple[list[Expired], list[str]]:
+    """Return what goes, and what is past its days and waits."""
+    found: list[Expired] = []
+    waiting: list[str] = []
     total = sum(log.size for log in logs)
+
+    def expire(log: _Log, reason: Literal["days", "size"]) -> None:
+        nonlocal total
+        if not _is_live(log_path(data_dir, log.session_id), log, now_s):
+            found.append(Expired(log.session_id, log.size, log.written_s, reason))
+            total -= log.size
+
+    left: list[_Log] = []
     for log in logs:
         is_old = rules.days is not None and now_s - log.written_s > rules.days * _DAY_S
-        is_too_much = rules.max_bytes is not None and total > rules.max_bytes
-        if (is_old or is_too_much) and not _is_live(log_path(data_dir, log.session_id), log, now_s):
-            found.append(Expired(log.session_id, log.size, log.written_s, "days" if is_old else "size"))
-            total -= log.size
-    return found
+        if is_old and log.session_id not in unshipped:
+            expire(log, "days")
+            continue
+        left.append(log)
+        if is_old:
+            waiting.append(log.session_id)
+    for log in sorted(left, key=lambda log: log.session_id in unshipped):
+        if rules.max_bytes is not None and total > rules.max_bytes:
+            expire(log, "size")
+    gone = {one.session_id for one in found}
+    return found, [name for name in waiting if name not in gone]
 
 
 def _is_live(path: str, log: _Log, now_s: float) -> bool:

@@ -1269,6 +1269,8 @@ export type Config = {
     piece?: number | string;
     /** Most bytes sent in a second; none: no limit. */
     rate?: number | null | string;
+    /** Least time for which a log is kept after it was last written to, so that a centre that was restored to an older state gets it again. One that is not acknowledged is kept longer: see `storage.max_total_size`. */
+    keep?: number;
     /** How long a background server stays for what is not sent yet while the centre is away. */
     linger?: number;
   } | null;

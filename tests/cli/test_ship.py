@@ -1,8 +1,10 @@
 """``claude-proxy ship``: as a step of CI, and whoever wants to know what leaves, uses it."""
 
 import json
+import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -142,3 +144,28 @@ def test_what_is_at_the_centre_is_written_as_it_was(
     )
     assert ran.returncode == 2
     assert "the centre has no session 'b'" in ran.stderr
+
+
+def test_prune_keeps_what_the_centre_lacks(data_dir: Path) -> None:
+    """By its days nothing goes, and that is said; for room it goes, and the status lists what was lost."""
+    log = data_dir / "sessions" / "a.jsonl"
+    long_ago = time.time() - 40 * 86_400
+    os.utime(log, (long_ago, long_ago))
+    size = log.stat().st_size
+
+    def prune(*words: str) -> subprocess.CompletedProcess[str]:
+        run(data_dir, "status", to=NOWHERE)  # writes the configuration
+        command = [sys.executable, "-m", "proxy", "--data-dir", str(data_dir), "--config"]
+        command += [str(data_dir.parent / "config.yaml"), "prune", *words]
+        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+
+    ran = prune("--days", "1")
+    assert (ran.returncode, log.exists()) == (0, True)
+    assert "kept until the centre has it all: 1 session" in ran.stderr
+    assert "a: the centre lacks" in prune("--max-size", "1", "--dry-run").stderr
+    assert log.exists()
+    ran = prune("--max-size", "1")
+    assert (ran.returncode, log.exists()) == (0, False)
+    (loss,) = json.loads(run(data_dir, "status", "--json", to=NOWHERE).stdout)["unshipped_lost"]
+    assert (loss["session_id"], loss["bytes"]) == ("a", size)
+    assert "lost          a:" in run(data_dir, "status", to=NOWHERE).stdout

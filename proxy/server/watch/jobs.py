@@ -22,6 +22,8 @@ from proxy.server.watch.metrics import Metrics
 from proxy.server.watch.watchman import Watchman
 from proxy.sessions import catalogue
 from proxy.sessions.process import boot_ns
+from proxy.shipping.losses import note_loss
+from proxy.shipping.report import unshipped
 from proxy.upkeep.backup import AnotherIsMadeError, BackupError, backups_dir, list_backups, make_backup
 from proxy.upkeep.retention import Rules, prune
 
@@ -120,7 +122,7 @@ class Expiry:
         ``clock``: seconds since 1970; ``steady``: seconds that nobody sets, and that go on in a sleep.
         """
         self._data_dir, self._interval_s = data_dir, settings.monitoring.cleanup_interval
-        self._rules = Rules(settings.monitoring.retention_days, settings.storage.max_total_size)
+        self._rules, self._ship = Rules.of(settings), settings.ship
         self._centre, self._clock, self._steady = centre, clock, steady
         self._apart = clock() - steady()
 
@@ -143,13 +145,18 @@ class Expiry:
         return self._interval_s
 
     def _prune(self, is_stopping: IsStopping) -> None:
-        pruned = prune(self._data_dir, self._rules, self._clock(), is_stopping=is_stopping)
+        lacking = unshipped(self._data_dir, self._ship)
+        pruned = prune(self._data_dir, self._rules, self._clock(), unshipped=lacking, is_stopping=is_stopping)
         for kept in pruned.failed:
             journal.warning("retention.failed", session_id=kept.session_id, error=kept.error)
         for gone in pruned.removed:
             journal.info(
                 "retention.removed", session_id=gone.session_id, bytes=gone.bytes, reason=gone.reason
             )
+            if gone.session_id in lacking:
+                size = lacking[gone.session_id]
+                journal.warning("shipping.unshipped_lost", session_id=gone.session_id, bytes=size)
+                note_loss(self._data_dir, gone.session_id, size, int(self._clock() * 1_000_000))
         if self._rules.max_bytes is not None and pruned.left_bytes > self._rules.max_bytes:
             journal.warning("retention.over_size", bytes=pruned.left_bytes, sessions=pruned.left_sessions)
 

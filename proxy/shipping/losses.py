@@ -1,0 +1,48 @@
+"""What was removed for room before the centre had all of it: ``DATA_DIR/unshipped_lost.jsonl``, a line a session."""
+
+import contextlib
+import os
+from typing import TypedDict
+
+import msgspec
+
+from proxy.events.timestamps import format_timestamp
+from proxy.sessions.private import open_private
+
+
+class Loss(TypedDict):
+    """A session that is not whole at the centre, and never will be."""
+
+    session_id: str
+    bytes: int
+    """Of its log, which the centre lacks."""
+    lost_at: str
+    """RFC 3339."""
+
+
+def losses_path(data_dir: str) -> str:
+    """Return the file of a data directory."""
+    return os.path.join(data_dir, "unshipped_lost.jsonl")
+
+
+def note_loss(data_dir: str, session_id: str, size: int, now_us: int) -> None:
+    """Add a session. Never raises: on a full disk, for one, it is told in the server's log alone."""
+    loss = Loss(session_id=session_id, bytes=size, lost_at=format_timestamp(now_us))
+    with contextlib.suppress(OSError):
+        fd = open_private(losses_path(data_dir), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        with open(fd, "ab", buffering=0) as file:
+            file.write(msgspec.json.encode(loss) + b"\n")
+
+
+def read_losses(data_dir: str) -> list[Loss]:
+    """Return what was lost, the oldest first. OSError when it cannot be read."""
+    found: list[Loss] = []
+    try:
+        fd = open_private(losses_path(data_dir), os.O_RDONLY)
+    except FileNotFoundError:
+        return found
+    with open(fd, "rb") as file:
+        for line in file:
+            with contextlib.suppress(msgspec.MsgspecError):  # torn
+                found.append(msgspec.json.decode(line, type=Loss))
+    return found
