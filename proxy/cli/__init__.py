@@ -128,10 +128,10 @@ class _Session:
         self._begin(environment)
 
         def record(command: launch.Command) -> NoReturn:
-            from proxy.following import recorder  # noqa: PLC0415 - in the process that is left behind
+            from proxy.following import begin  # noqa: PLC0415 - in the process that is left behind
 
-            settings = recorder.Settings(**self._settings(), mode=self._chosen["interactive"])
-            recorder.record(settings, command, self._ensure_server)
+            settings = begin.Settings(**self._settings(), mode=self._chosen["interactive"])
+            begin.record(settings, command, self._ensure_server)
 
         try:
             self._failed = launch.leave_recorder(self._command, record)

@@ -11,25 +11,21 @@ import contextlib
 import copy
 import os
 import select
-import sys
 import time
 
-from proxy import __version__
 from proxy.following.files import ConfigFolder, config_folder
 from proxy.following.registry import is_of, pid_of
-from proxy.following.session import FollowedSession
-from proxy.redaction import Redactor
-from proxy.sessions import log_class, process
-from proxy.sessions.record import FORMAT, lifecycle
+from proxy.sessions import process
+from proxy.sessions.record import lifecycle
 from proxy.sessions.watch import Watch
 
 TYPE_CHECKING = False  # see `proxy.sessions.process`
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from typing import Any, NoReturn
+    from typing import Any
 
     from proxy.following.launch import Command
     from proxy.following.registry import Registration
+    from proxy.following.session import FollowedSession
     from proxy.following.transcript import Transcript
     from proxy.sessions.record import Body
     from proxy.sessions.writer import SessionLog
@@ -40,6 +36,8 @@ _SETTLE_S = 0.05
 """Claude Code writes its registry in steps, and a line or two at once: looked at together. People see no difference."""
 _RETRY_S = 5.0
 """How soon to try again what could not be written."""
+_MOST_UNSAID = 1000
+"""So many changes of state are kept for a log that cannot be written: about 300 KB, a day's work."""
 _UNREGISTERED_S = (0.2, 10.0)
 """How often to look for the registration, at first and at last: a script may move the configuration folder."""
 _AFTER_EXIT_S = 0.05
@@ -49,81 +47,6 @@ _WAITED_FOR_S = 5.0
 _PIECE = 1 << 18
 _LONGEST_LINE = 1 << 28
 """As for lines that pass: a longer one is not for a log."""
-
-
-class Settings:
-    """What the user chose for the session."""
-
-    __slots__ = (
-        "data_dir",
-        "fields",
-        "is_reserved",
-        "mode",
-        "name",
-        "patterns",
-        "redact",
-        "seal",
-        "session_id",
-    )
-
-    def __init__(
-        self,
-        session_id: str,
-        data_dir: str,
-        name: str | None,
-        mode: str,
-        redact: str,
-        *,
-        patterns: Sequence[str] = (),
-        fields: Sequence[str] = (),
-        is_reserved: bool = False,
-        seal: str = "off",
-    ) -> None:
-        """``mode``: ``record``, or ``status`` for states alone; ``redact``, ``patterns``, ``fields``: as by `Redactor`.
-
-        ``is_reserved``: the log is there, and empty. ``seal``: ``on`` or ``off``.
-        """
-        self.session_id = session_id
-        self.data_dir = data_dir
-        self.name = name
-        self.mode = mode
-        self.redact = redact
-        self.patterns = patterns
-        self.fields = fields
-        self.is_reserved = is_reserved
-        self.seal = seal
-
-
-def record(settings: Settings, command: Command, on_recorded: Callable[[], None]) -> NoReturn:
-    """Record the session to its end, in a process of its own.
-
-    ``on_recorded`` is called once, when the session has its log.
-    """
-    status = 1
-    try:
-        environment = process.environment(command.identity.pid) or dict(os.environb)
-        config_dir = config_folder(environment) or "/nonexistent"
-        redactor = Redactor(settings.redact, patterns=settings.patterns, fields=settings.fields)
-        started, redacted = _started(settings, command, config_dir, redactor)
-        body = lifecycle(settings.session_id, "session_started", started, redacted)
-        log = log_class(settings.seal)(
-            settings.data_dir, settings.session_id, body, is_reserved=settings.is_reserved, look_s=0.0
-        )  # nobody waits for a record, and the next one may be an hour away
-        log.try_append([])
-        session = FollowedSession(
-            settings.session_id,
-            redactor=redactor,
-            started_s=time.monotonic(),
-            started_us=command.started_ns // 1000,
-            content=settings.mode == "record",
-        )
-        recorder = Recorder(log, session, command, config_dir)
-        on_recorded()
-        log.point_latest_here()
-        recorder.run()
-        status = 0
-    finally:
-        os._exit(status)
 
 
 class Recorder:
@@ -154,15 +77,23 @@ class Recorder:
         self._was_there: dict[str, bool] = {}
         self._look_for_s = _UNREGISTERED_S[0]
         self._is_behind = False  # whether something could not be written
+        self._unsaid: list[Body] = []  # what could not, of what is in no transcript
+        self._is_blind = False  # whether the file system has been seen to give no notices
 
     def run(self) -> None:
         """Record until the command has ended."""
         try:
-            changed = None
+            changed: set[str] | None = None
             while not self.has_ended():
+                before = self._config, self._session.said
                 self.look(changed)
                 self._watch.set_paths(self._watched())
-                changed = self._watch.wait(self._timeout(), also=self._command.pidfd)
+                # Nothing was heard, and there is news where it is listened: some file systems give no notices.
+                is_untold = changed == set() and before[0] is self._config and before[1] != self._session.said
+                changed = self._watch.wait(
+                    _SETTLE_S if is_untold else self._timeout(), also=self._command.pidfd
+                )
+                self._is_blind |= is_untold and not changed
             self._finish()
         except Exception:
             import traceback  # noqa: PLC0415 - not for sessions without faults
@@ -186,6 +117,7 @@ class Recorder:
         self._adjust_clock()
         now_s = time.monotonic()
         self._is_behind = False
+        self._say([])
         if not changed or any(pid_of(name) is not None for name in changed):
             self._look_at_registry(now_s, changed or None)
         self._look_for_transcripts(changed)
@@ -205,7 +137,7 @@ class Recorder:
             self._look_for_s = min(self._look_for_s * 2, _UNREGISTERED_S[1])
         if self._is_behind:
             waits.append(_RETRY_S)
-        if self._command.pidfd < 0:
+        if self._command.pidfd < 0 or self._is_blind:
             waits.append(_BLIND_S)
         return min(waits, default=None)
 
@@ -336,8 +268,15 @@ class Recorder:
                 self._say(self._session.lines_came())
 
     def _say(self, bodies: list[Body]) -> None:
-        if bodies:
-            self._log.append(bodies)
+        """Record this, and what could not be recorded before; the oldest of too much counts as lost."""
+        self._unsaid += bodies
+        if not self._unsaid or self._log.try_append(self._unsaid):
+            self._unsaid = []
+            return
+        self._is_behind = True
+        if too_old := self._unsaid[:-_MOST_UNSAID]:
+            self._unsaid = self._unsaid[-_MOST_UNSAID:]
+            self._log.append(too_old)
 
     # -- the end -----------------------------------------------------------------------------------------------
 
@@ -381,35 +320,3 @@ class Recorder:
 def _is_alive(one: Registration) -> bool:
     identity = process.identity(one.pid)
     return process.lives(identity) and is_of(one, identity, 0)
-
-
-def _started(
-    settings: Settings, command: Command, config_dir: str, redactor: Redactor
-) -> tuple[dict[str, Any], list[str]]:
-    words, changed = list(command.words), list[int]()
-    if settings.redact != "off":
-        words, changed = redactor.command(words)
-    data = {
-        "format": FORMAT,
-        "mode": "followed",
-        "interactive": settings.mode,
-        "command": words,
-        "cwd": command.cwd,
-        "name": settings.name,
-        "pid": command.identity.pid,
-        "age_ms": (process.boot_ns() - command.started_boot_ns) // 1_000_000,
-        "proc_start": command.identity.start,
-        "boot_id": command.identity.boot,
-        "follower_pid": os.getpid(),
-        "config_dir": config_dir,
-        "validation": "off",
-        "redact": settings.redact,
-        "redaction": {"patterns": list(settings.patterns), "fields": list(settings.fields)},
-        **({"seal": "on"} if settings.seal == "on" else {}),
-        "versions": {"claude_proxy": __version__, "python": sys.version.split()[0]},
-        "streams": {
-            name: {"kind": "terminal", "relayed": False, "declared_messages": False}
-            for name in ("stdin", "stdout", "stderr")
-        },
-    }
-    return data, [f"/command/{index}" for index in changed]

@@ -53,7 +53,8 @@ class FollowedSession:
         """Why the session is not recorded, if it is known not to be."""
         self._content = content
         self._redactor = redactor
-        self._said: tuple[object, ...] | None = None
+        self.said: tuple[object, ...] | None = None
+        """What the registry said last."""
         self._registration: Registration | None = None
         self._started_s = started_s
         self._may_register = True  # whether it is not said yet that it is not registered
@@ -72,7 +73,7 @@ class FollowedSession:
         self.not_recorded = not_recorded
         if status:
             self.conversation, self._conversations = status["claude_session_id"], 1
-            self._said = tuple(status.values())
+            self.said = tuple(status.values())
             self._may_register = False
             # A conversation that was turned to meanwhile goes on with what is newer than that.
             self._boundary_us = last_us
@@ -86,7 +87,7 @@ class FollowedSession:
         if found is None:
             if self._registration is None:
                 return []
-            self._registration = self._said = None
+            self._registration = self.said = None
             return [self._event("claude_status", {"claude_session_id": self.conversation, "gone": True})]
         bodies = self._status(found, config_dir)
         self._may_register = False
@@ -111,9 +112,9 @@ class FollowedSession:
             "config_dir": config_dir,
         }
         said = tuple(data.values())
-        if said == self._said:
+        if said == self.said:
             return []
-        self._said = said
+        self.said = said
         return [self._event("claude_status", data)]
 
     def _turn_to(self, found: Registration, now_s: float) -> None:

@@ -22,17 +22,7 @@ from tests.sessions.logs import read_log
 from tests.sessions.test_sealing import checked
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tests.sessions.logs import Log
-
-
-@pytest.fixture
-def session(tmp_path: Path) -> Iterator[Interactive]:
-    """A place for sessions."""
-    session = Interactive(tmp_path)
-    yield session
-    session.close()
 
 
 @pytest.fixture
