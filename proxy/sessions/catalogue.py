@@ -135,11 +135,11 @@ def find(data_dir: str, text: str) -> SessionInfo:
         AmbiguousSessionError: several do.
         NoRecordsError: the path is that of a file of another kind.
     """
+    # A whole id is found without a look at the folder: there may be many thousands in it, and each may be asked for.
+    if path := _whole(data_dir, text):
+        return _inspected(path, text)
     ids = [] if os.sep in text else _ids(data_dir, text)
-    path = None
-    if text in ids:
-        path = os.path.join(sessions_dir(data_dir), text + LOG_SUFFIX)
-    elif text == "latest":
+    if text == "latest":
         path = _latest(data_dir, ids)
     elif text.endswith(LOG_SUFFIX) or os.sep in text:
         path = text
@@ -148,10 +148,20 @@ def find(data_dir: str, text: str) -> SessionInfo:
         if len(candidates) > 1:
             raise AmbiguousSessionError(text, candidates)
         if candidates:
-            path = os.path.join(sessions_dir(data_dir), candidates[0] + LOG_SUFFIX)
+            path = log_path(data_dir, candidates[0])
     if path is None:
         advice = "see `claude-proxy sessions`." if ids else "nothing has been recorded there yet."
         raise NoSuchSessionError(text, f"no session fits {text!r} in {data_dir}: {advice}")
+    return _inspected(path, text)
+
+
+def _whole(data_dir: str, text: str) -> str | None:
+    """Return the log of a whole id, None where the text is none."""
+    path = log_path(data_dir, text) if is_session_id(text) else None
+    return path if path is not None and os.path.isfile(path) and not os.path.islink(path) else None
+
+
+def _inspected(path: str, text: str) -> SessionInfo:
     try:
         info = inspect(path)
         if path is text and info.last_record_at is None and _has_lines(path):
