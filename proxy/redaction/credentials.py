@@ -3,7 +3,7 @@
 Forms are those that their issuers document or that GitHub's secret scanning lists. A form begins with a text that
 ordinary traffic hardly ever has, so one search for all of these texts decides whether a line is looked at any further;
 the expressions are compiled when such a text is first seen. The search is a library's: for the 1 KB of an ordinary
-message it takes 0.23 microseconds, where one regular expression for all texts takes 12 and a `bytes.find` for each 15.
+message it takes 0.6 microseconds, where one regular expression for all texts takes 12 and a `bytes.find` for each 15.
 
 Nothing here knows JSON: data is searched as it stands, and what is found never includes a quote or half an escape.
 """
@@ -73,6 +73,59 @@ _FORMS: dict[bytes, bytes] = {
     b"dckr_pat_": rb"dckr_pat_" + _WORD + rb"{27,}",
     b"dop_v1_": rb"dop_v1_[a-f0-9]{64}",
     b"hvs.": _START + rb"hvs\." + _WORD + rb"{24,}",
+    b"sk_test_": rb"sk_test_[A-Za-z0-9]{16,}",
+    b"rk_test_": rb"rk_test_[A-Za-z0-9]{16,}",
+    b"whsec_": rb"whsec_[A-Za-z0-9+/]{24,}={0,2}",
+    b"hvb.": _START + rb"hvb\." + _WORD + rb"{100,}",
+    b"GR1348941": rb"GR1348941" + _WORD + rb"{20,}",
+    **{token: _START + token + _WORD + rb"{20,}" for token in (b"glsoat-", b"glffct-", b"gloas-", b"glimt-")},
+    # Model providers: Groq, Perplexity, xAI, organisations of Hugging Face.
+    b"gsk_": _START + rb"gsk_[A-Za-z0-9]{40,}",
+    b"pplx-": _START + rb"pplx-[A-Za-z0-9]{40,}",
+    b"xai-": _START + rb"xai-[A-Za-z0-9]{60,}",
+    b"api_org_": _START + rb"api_org_[A-Za-z]{33}",
+    # Linear, Notion, Figma, Postman, Sentry, New Relic, Grafana, Shopify, Square, 1Password, age.
+    b"lin_api_": rb"lin_api_[A-Za-z0-9]{40}",
+    b"ntn_": _START + rb"ntn_[A-Za-z0-9]{40,}",
+    b"figd_": _START + rb"figd_" + _WORD + rb"{40,}",
+    b"PMAK-": rb"PMAK-[a-f0-9]{24}-[a-f0-9]{34}",
+    b"sntrys_": rb"sntrys_[A-Za-z0-9+/=_]{40,}",
+    b"sntryu_": rb"sntryu_[a-f0-9]{64}",
+    b"NRAK-": rb"NRAK-[A-Z0-9]{27}",
+    b"glsa_": rb"glsa_[A-Za-z0-9]{32}_[A-Fa-f0-9]{8}",
+    b"glc_": _START + rb"glc_[A-Za-z0-9+/]{32,}={0,2}",
+    **{shop: shop + rb"[a-fA-F0-9]{32}" for shop in (b"shpat_", b"shpca_", b"shppa_", b"shpss_")},
+    **{square: square + _WORD + rb"{22,}" for square in (b"sq0atp-", b"sq0csp-")},
+    b"ops_eyJ": rb"ops_eyJ[A-Za-z0-9+/]{100,}={0,2}",
+    b"AGE-SECRET-KEY-1": rb"AGE-SECRET-KEY-1[0-9A-Z]{58}",
+    # Databricks, PlanetScale, Supabase, Netlify, Fly, Doppler, Pulumi, Terraform, RubyGems, Dynatrace.
+    b"dapi": _START + rb"dapi[a-f0-9]{32}",
+    **{
+        database: database + rb"[A-Za-z0-9._-]{32,}"
+        for database in (b"pscale_tkn_", b"pscale_pw_", b"pscale_oauth_")
+    },
+    b"sbp_": _START + rb"sbp_[a-f0-9]{40}",
+    b"nfp_": _START + rb"nfp_[A-Za-z0-9]{36}",
+    b"fo1_": _START + rb"fo1_" + _WORD + rb"{43}",
+    b"fm2_": _START + rb"fm2_[A-Za-z0-9+/_=-]{40,}",
+    **{
+        kind: _START + kind.replace(b".", rb"\.") + rb"[A-Za-z0-9._-]{40,}"
+        for kind in (b"dp.pt.", b"dp.st.", b"dp.sa.")
+    },
+    b"pul-": _START + rb"pul-[a-f0-9]{40}",
+    b".atlasv1.": rb"\.atlasv1\.(?P<value>[A-Za-z0-9=_-]{60,})",
+    b"rubygems_": rb"rubygems_[a-f0-9]{48}",
+    b"dt0c01.": rb"dt0c01\.[A-Z0-9a-z]{24}\.[A-Z0-9a-z]{64}",
+    # Atlassian, Bitbucket, Artifactory, Telegram, Azure, registries of npm; webhooks of Teams and Discord.
+    b"ATATT3": rb"ATATT3[A-Za-z0-9=_-]{100,}",
+    b"ATBB": _START + rb"ATBB[A-Za-z0-9]{32}",
+    b"AKCp": _START + rb"AKCp[A-Za-z0-9]{66,}",
+    b":AA": rb"(?<=[0-9]{8}):(?P<value>AA" + _WORD + rb"{33})",
+    b"AccountKey=": rb"AccountKey=(?P<value>[A-Za-z0-9+/]{80,}={0,2})",
+    b"sig=": rb"sig=(?P<value>[A-Za-z0-9%/+]{40,}%3D)",
+    b"_authToken=": rb"_authToken=(?P<value>[A-Za-z0-9][A-Za-z0-9._/+=-]{15,})",
+    b"webhook.office.com/": rb"webhook\.office\.com/(?P<value>webhookb2/[A-Za-z0-9@/-]{36,})",
+    b"/api/webhooks/": rb"/api/webhooks/[0-9]{10,}/(?P<value>" + _WORD + rb"{60,})",
     # JSON Web Tokens (RFC 7519): three parts, the first two JSON objects in base64url.
     b"eyJ": _START + rb"eyJ" + _WORD + rb"{8,}\.eyJ" + _WORD + rb"{4,}\." + _WORD + rb"*",
     # PEM (RFC 7468), also where a JSON string holds it; one that was cut ends with what there is.
@@ -87,8 +140,13 @@ _FORMS: dict[bytes, bytes] = {
 _MARKS = (b'"control_re', b'"update_environment_variables"')
 """Messages that carry credentials by definition of the protocol: control requests and responses, and variables."""
 _BEGINNINGS = (*_MARKS, *_FORMS)
-# The first match at each place is enough, and it is the search that the library has vector instructions for.
-_search = BytesAhoCorasick(_BEGINNINGS, matchkind=MatchKind.LeftmostFirst).find_matches_as_indexes
+# The first match at each place is enough, and it is the search that the library has vector instructions for; of up to
+# 64 texts, so there are two searches: one for all would take 30 times as long.
+_HALF = len(_BEGINNINGS) // 2
+_first, _second = (
+    BytesAhoCorasick(part, matchkind=MatchKind.LeftmostFirst).find_matches_as_indexes
+    for part in (_BEGINNINGS[:_HALF], _BEGINNINGS[_HALF:])
+)
 
 _LONGEST_BEGINNING = max(map(len, _BEGINNINGS))
 
@@ -133,7 +191,9 @@ tokens of 20 characters out of 62 have about 4."""
 
 def may_hold_credentials(data: bytes) -> bool:
     """Tell whether ``data`` holds a well-known kind of credential, or a message that carries some by definition."""
-    if len(data) <= _WINDOW and not _search(data):  # as most is, and a generator would take as long again
+    if len(data) <= _WINDOW and not (
+        _first(data) or _second(data)
+    ):  # as most is, and a generator would take as long again
         return False
     return any(index < len(_MARKS) or _form_at(index, data, start) for index, start in _beginnings(data))
 
@@ -172,14 +232,13 @@ def random(data: bytes) -> Iterator[Span]:
 
 def _beginnings(data: bytes) -> Iterator[tuple[int, int]]:
     """Yield the index and the place of each text that a form begins with."""
-    if len(data) <= _WINDOW:
-        for index, start, _ in _search(data):
-            yield index, start
-        return
     view = memoryview(data)
     for offset in range(0, len(data), _WINDOW):
         # A text that begins in this window may end in the next, where its rest is no text of its own.
-        for index, start, _ in _search(view[offset : offset + _WINDOW + _LONGEST_BEGINNING - 1]):
+        window = view[offset : offset + _WINDOW + _LONGEST_BEGINNING - 1]
+        found = [(start, index) for index, start, _ in _first(window)]
+        found += [(start, _HALF + index) for index, start, _ in _second(window)]
+        for start, index in sorted(found):
             if start < _WINDOW:
                 yield index, offset + start
 

@@ -161,7 +161,9 @@ def test_a_file_of_another_kind_is_no_log(tmp_path: Path) -> None:
         catalogue.find(str(tmp_path), "latest")
 
 
-def test_a_whole_id_is_found_without_a_look_at_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_whole_id_is_found_without_a_look_at_the_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """There may be many thousands of logs, and each may be asked for by its id."""
     (tmp_path / "sessions").mkdir()
     (tmp_path / "sessions" / "a-1.jsonl").write_bytes(b"")
