@@ -55,12 +55,12 @@ KINDS: Final = (
     "wrapper_error",
 )
 SEVERITIES: Final = ("info", "warning", "critical")
-MOST = 200
+MOST = 200  # what a person reads; counts cover the rest
 COST_TURNS = 5
 """Turns that make a norm of what a turn costs."""
-COST_USD = 0.25
-COST_TIMES_MEDIAN = 5
-COST_TIMES_P90 = 3
+COST_USD = 0.25  # less is not worth a look, however unusual
+COST_TIMES_MEDIAN = 5  # beyond what turns of one session usually differ by
+COST_TIMES_P90 = 3  # the same, where costs differ widely
 _TYPES = denials.TYPES | failures.TYPES | mismatches.TYPES | outputs.TYPES
 
 

@@ -13,9 +13,9 @@ from proxy.events.fields import Message, inner, text
 from proxy.events.figures import run_outcome
 
 _T = TypeVar("_T")
-_MOST_NAMES = 200
+_MOST_NAMES = 200  # names that somebody made up must not fill memory
 _OTHER = "(other)"
-_MOST_WAITING = 2000
+_MOST_WAITING = 2000  # requests without an answer; a session has a handful
 
 
 class _Tool(msgspec.Struct):

@@ -14,19 +14,19 @@ from proxy.events.formatting import format_duration
 if TYPE_CHECKING:
     from proxy.analysis.report import Severity
 
-TIMES_MEDIAN = 10
+TIMES_MEDIAN = 10  # "far from the norm": see docs/analysis.md
 TIMES_P90 = 3
 """What is far from the norm: more than so many times the median and the 90th percentile of its like."""
 LIKES = 20
 """Gaps of the same activity that make a norm."""
-SILENCE_MS = 60_000
-SILENCE_WITHOUT_NORM_MS = 600_000
+SILENCE_MS = 60_000  # shorter silences are usual
+SILENCE_WITHOUT_NORM_MS = 600_000  # without a norm, only what is long for any model
 CALLS = 8
 """Calls of the same tool that make a norm."""
-SLOW_TOOL_MS = 60_000
-SLOW_TOOL_WITHOUT_NORM_MS = 1_800_000
-LATE_MS = 300_000
-VERY_LATE_MS = 1_800_000
+SLOW_TOOL_MS = 60_000  # as for silence
+SLOW_TOOL_WITHOUT_NORM_MS = 1_800_000  # builds and test suites may take long
+LATE_MS = 300_000  # somebody was away from the screen
+VERY_LATE_MS = 1_800_000  # somebody was away for long
 UNANSWERED_MS = 60_000
 """For a permission that still waits."""
 

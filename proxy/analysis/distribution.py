@@ -11,11 +11,11 @@ from collections import Counter
 
 from proxy.analysis.report import Bucket, Statistics
 
-EXACT = 1000
-ACCURACY = 0.01
+EXACT = 1000  # bounds memory: beyond, values are counted in buckets
+ACCURACY = 0.01  # relative; finer than any reader looks
 _GAMMA = (1 + ACCURACY) / (1 - ACCURACY)
 _LOG_GAMMA = math.log(_GAMMA)
-_LEAST = 1e-6
+_LEAST = 1e-6  # counts as zero: buckets are logarithmic
 _STEPS = [float(f"{digit}e{power}") for power in range(-6, 16) for digit in (1, 2, 5)]
 
 

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 WINDOW = 10
 """Tool results that a burst is looked for in."""
-BURST = 5
+BURST = 5  # half of the window
 CALM = 2
 """A burst is over when so few of the last results are failures."""
-RETRIES = 3
-RETRY_DELAY_MS = 30_000
+RETRIES = 3  # one or two are usual
+RETRY_DELAY_MS = 30_000  # long enough for a user to notice
 _WANTED = frozenset(("error_max_structured_output_retries",))
 """Failures at a limit that the caller set."""
 _WORDS = {"failed": "failed", "limited": "reached a limit", "blocked": "was blocked"}

@@ -11,8 +11,8 @@ from proxy.analysis.spans import Span, Spans
 from proxy.events import Event
 from proxy.events.timestamps import format_timestamp
 
-MOST_OF_A_KIND = 50
-MOST_RECORDS = 20
+MOST_OF_A_KIND = 50  # so that one kind cannot crowd out the others
+MOST_RECORDS = 20  # evidence to look at; counts say the rest
 _T = TypeVar("_T")
 
 

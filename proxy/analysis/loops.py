@@ -20,13 +20,13 @@ ROUNDS = 3
 """Times that the same calls are made in a row, with the same answers."""
 ANY_ANSWER = 10
 """Times that one call is made in a row, whatever the answers."""
-LONGEST_ROUND = 5
-_MANY = 10
-_WHATEVER = 0
+LONGEST_ROUND = 5  # calls; longer rounds are hard to tell from work that repeats
+_MANY = 10  # nothing will come of the next one either
+_WHATEVER = 0  # the period of calls whose answers differ
 _ASKED_AGAIN = frozenset(
     ("BashOutput", "TaskOutput", "TaskGet", "TaskList", "ListAgents", "Monitor", "CronList")
 )
-_MOST_AGENTS = 500
+_MOST_AGENTS = 500  # subagents of a session; beyond, memory must not grow
 
 
 class Series(msgspec.Struct):

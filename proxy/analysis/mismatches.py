@@ -10,7 +10,7 @@ from proxy.events.fields import text
 TYPES = frozenset(("tool_completed", "tool_failed", "protocol_drift", "validation_failed"))
 """Types of events that are looked at even when they end nothing."""
 
-_MOST_SHAPES = 200
+_MOST_SHAPES = 200  # different ones: shapes that somebody made up must not fill memory
 _OTHER = "(other)"
 
 

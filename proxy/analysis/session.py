@@ -25,7 +25,7 @@ from proxy.events.figures import Figures
 from proxy.events.timestamps import format_timestamp
 from proxy.events.vocabulary import OVER, State
 
-_MOST_KINDS = 1000
+_MOST_KINDS = 1000  # types of events that clients made up must not fill memory
 _OTHER = "(other)"
 
 

@@ -96,7 +96,7 @@ def _money(cost: Cost) -> str:
     return f"It cost {format_dollars(cost.total_usd)}{split}{most}. {said}."
 
 
-_NOTICED_MS = 1000
+_NOTICED_MS = 1000  # shorter waits are not worth a sentence
 
 _TURNS = {
     "failed": "failed",

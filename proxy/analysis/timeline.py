@@ -14,11 +14,11 @@ from proxy.analysis.report import Bar, Timeline
 from proxy.analysis.spans import Span
 from proxy.events.timestamps import TimestampCodec
 
-MOST_BARS = 2000
+MOST_BARS = 2000  # about the pixels of a wide screen
 _ENDED_WELL = frozenset(("completed", "allowed", "open"))
 _COUNTED = frozenset(("turn", "tool", "subagent", "task", "permission"))
-_FIRST_US = 1000
-_LONGEST_US = 10**16
+_FIRST_US = 1000  # a millisecond, the finest that is drawn
+_LONGEST_US = 10**16  # 317 years, so that doubling ends
 
 
 class _Bar(msgspec.Struct):

@@ -9,9 +9,9 @@ from proxy.analysis.spans import Span, shortened
 from proxy.events.fields import number
 from proxy.events.timestamps import TimestampCodec
 
-MOST_TURNS = 500
-MOST_AGENTS = 500
-_ERROR = 300
+MOST_TURNS = 500  # as docs/analysis.md says
+MOST_AGENTS = 500  # the same
+_ERROR = 300  # characters: the first line of most errors
 
 
 class Turns:

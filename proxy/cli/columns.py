@@ -20,8 +20,8 @@ from proxy.cli.terminal import printable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_GAP = 2
-_LONGEST_FIRST = 28
+_GAP = 2  # cells between columns
+_LONGEST_FIRST = 28  # cells: ids are shorter when they are unambiguous
 
 
 class Column(NamedTuple):

@@ -31,10 +31,10 @@ if TYPE_CHECKING:
 
 _LONGEST = 2000
 """Characters of a text that are shown."""
-_LONGEST_FIELD = 160
-_MOST_FIELDS = 6
-_WHO = 11
-_DEEPEST = 4
+_LONGEST_FIELD = 160  # two lines of a usual terminal
+_MOST_FIELDS = 6  # the record has all of them
+_WHO = 11  # cells: the label `permission`, and a blank
+_DEEPEST = 4  # further indentation leaves no room for text
 _COLOURS = {
     "prompt": "bold cyan",
     "answer": "bold green",

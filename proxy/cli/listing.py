@@ -28,7 +28,7 @@ _COLUMNS = (
     Column("folder", 2, right=False),
     Column("about", right=False, least=24),  # else a prompt says nothing
 )
-_LONGEST_FOLDER = 28
+_LONGEST_FOLDER = 28  # cells: the last two or three folders of a path
 
 
 def print_table(console: Console, described: list[dict[str, Any]], ids: list[str], left: int) -> None:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _GIVE_UP_S = 30.0
 """A server is there within a second; on a machine that is busy with everything else it takes ten times as long."""
-_LOOK_S = 0.05
+_LOOK_S = 0.05  # short beside the start of a server
 
 
 def open_options(parser: argparse.ArgumentParser) -> None:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from proxy.sessions.reader import Entry
 
-_POLL_S = 0.2
+_POLL_S = 0.2  # what a reader takes for at once
 _NEAR_THE_END = 8 << 20
 """Bytes at the end of a log in which its last records are looked for, before all of it is read."""
 

@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 _MARKS: Final = {"critical": ("!!", "bold red"), "warning": ("! ", "yellow"), "info": ("- ", "dim")}
-_OF_A_KIND = 3
-_ROWS = 12
-_BAR = 20
-_LEAST_SHARE = 0.0005
+_OF_A_KIND = 3  # of a kind: the gravest
+_ROWS = 12  # half a screen
+_BAR = 20  # cells
+_LEAST_SHARE = 0.0005  # rounds to 0.1 %
 _NAME = Column("", right=False)
 _SIZES = (
     "gap_ms",

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from proxy.protocol.judge import Judge
     from proxy.protocol.specifications import SchemaJudge
 
-_READ_BYTES = 1 << 18
+_READ_BYTES = 1 << 18  # several times what a pipe or the page cache hands over at once
 _OF_SESSION = (
     "is a session, whose records have the verdicts: `claude-proxy show {0}`. To judge its messages anew: "
     "claude-proxy show {0} --json | jq -c 'select(.stream==\"stdout\").message // empty' | claude-proxy validate"

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 
 from proxy.client.models import ValidationAnswer
 
-_LONGEST_QUOTE = 200
+_LONGEST_QUOTE = 200  # characters: enough to recognize an error page
 
 
 class ClientError(Exception):

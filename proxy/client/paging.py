@@ -18,7 +18,7 @@ from proxy.events.timestamps import format_timestamp, parse_timestamp
 from proxy.events.vocabulary import OVER
 
 _T = TypeVar("_T")
-LOOK_S = 1
+LOOK_S = 1  # a session without events of these types may end meanwhile
 WAIT_S = 20
 """For how long the server is asked to wait for the next event. A server that stops answers at once."""
 _MOST = 10_000

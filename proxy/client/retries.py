@@ -7,8 +7,8 @@ import anyio
 
 from proxy.client.errors import ClientError, RefusedError, ServerFaultError, UnreachableError
 
-FIRST_S = 0.1
-LONGEST_S = 5.0
+FIRST_S = 0.1  # short beside the start of a server
+LONGEST_S = 5.0  # a person waits that long
 MOST_PATIENCE_S = 30.0
 """A server that asks for more patience (`Retry-After`) is not waited for: the caller may know better what to do."""
 

@@ -17,10 +17,10 @@ from proxy.client.models import Event, Gap
 from proxy.client.retries import Patience
 from proxy.client.transport import Transport, given, refusal
 
-_HEARTBEAT_S = 20.0
+_HEARTBEAT_S = 20.0  # proxies cut silent connections, many after 60 s
 _SILENCE_S = 60.0
 """The server says something every 15 s; after so long without a word it is gone."""
-_CLOSE_S = 1.0
+_CLOSE_S = 1.0  # nothing depends on the answer to a close
 _SESSIONS = 10_000
 """Sessions whose last event is remembered, to know what is given again after an index was begun anew."""
 

@@ -17,7 +17,7 @@ from proxy.client.errors import ClientError, RequestError, ServerFaultError, Unr
 from proxy.client.retries import Patience
 
 _T = TypeVar("_T")
-_CONNECT_S = 5.0
+_CONNECT_S = 5.0  # a server accepts at once, or is not there
 _AT_ONCE = 100
 """Calls under way; further ones wait for their turn. Those that wait for the server, and streams, do not count."""
 

@@ -21,7 +21,7 @@ from proxy.client.transport import Transport
 from proxy.protocol.judge import Judge
 from proxy.protocol.specifications import SchemaJudge, UnknownSpecificationError, judge_for
 
-BATCH_ITEMS = 500
+BATCH_ITEMS = 500  # small enough that several are in flight
 BATCH_BYTES = 1 << 20
 """A tenth of what a server takes by default; one larger value goes alone."""
 

@@ -20,9 +20,9 @@ from proxy.compliance import processes
 from proxy.compliance.scenario import Step
 from proxy.replay.wire import is_drained
 
-_READ_BYTES = 1 << 18
-_LOOK_S = 0.01
-_AFTER_EXIT_S = 2.0
+_READ_BYTES = 1 << 18  # four times what a pipe holds
+_LOOK_S = 0.01  # short beside the start of a process
+_AFTER_EXIT_S = 2.0  # for output that is still on its way
 _MOST_S = 60.0
 """A step that goes on moving is still ended after so long."""
 

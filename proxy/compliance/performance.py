@@ -16,9 +16,9 @@ from proxy.compliance.report import Measured
 from proxy.compliance.scenario import Measurement, Scenario
 from proxy.compliance.target import Target
 
-_ROUNDS = 200
-_WARM = 20
-_LINE_BYTES = 1000
+_ROUNDS = 200  # for a stable median
+_WARM = 20  # the first ones find cold caches
+_LINE_BYTES = 1000  # a usual message
 _UNITS = {"start": "ms", "latency": "ms", "throughput": "MB/s", "memory": "MB"}
 
 

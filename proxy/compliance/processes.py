@@ -26,8 +26,8 @@ runs the file in that moment is told "Text file busy".
 """
 CAN_ADOPT = hasattr(ctypes.CDLL(None), "prctl")
 """Whether this system lets a process adopt orphans, as Linux does."""
-_POLL_S = 0.01
-_KILLS = 200
+_POLL_S = 0.01  # short beside the start of a process
+_KILLS = 200  # attempts: what is killed may have forked just before
 _SET_CHILD_SUBREAPER = 36
 
 

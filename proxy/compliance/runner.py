@@ -25,7 +25,7 @@ from proxy.compliance.request import DEFAULT_JOBS, DEFAULT_PATIENCE_S, DEFAULT_T
 from proxy.compliance.scenario import Scenario
 from proxy.compliance.target import Target, reached
 
-_STUCK_GRACE_S = 1.0
+_STUCK_GRACE_S = 1.0  # it had its time already
 _LEFT_S = 5.0
 """A process that lives on for so long after the end is left behind."""
 

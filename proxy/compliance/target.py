@@ -20,7 +20,7 @@ from proxy.compliance.processes import MARK, end_all
 
 VARIABLES = ("CLAUDE_PROXY_CLAUDE", "CLAUDE_CODE_EXECUTABLE", "CLAUDE_PATH", "CLAUDE_BIN", "REAL_CLAUDE")
 """Variables that hold the stand-in's path, besides `PATH`."""
-_PREFLIGHT_S = 20.0
+_PREFLIGHT_S = 20.0  # a wrapper may start a container first
 
 
 class TargetError(Exception):

@@ -33,7 +33,7 @@ _DIALECTS = {
 """By ``$schema``, without its empty fragment."""
 _BASE = "file:///"
 """What paths between the files are relative to. Nothing is there, and nobody looks."""
-_MOST_ERRORS = 100
+_MOST_ERRORS = 100  # a person mends a few and tries again
 _LONGEST_MESSAGE = 300
 """Characters: ``jsonschema`` quotes the whole value that is wrong."""
 _LONGEST_S = 2.0

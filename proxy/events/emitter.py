@@ -8,7 +8,7 @@ from proxy.events.session import Answer, Evidence, Prompt, Question, Run, Sessio
 from proxy.events.timestamps import TimestampCodec, parse_timestamp
 from proxy.events.vocabulary import STATES, Name, State
 
-_LONGEST_TITLE = 200
+_LONGEST_TITLE = 200  # characters: more than a list shows in a line
 OF_THE_CALLER: Final = frozenset((None, "human", "unclassified"))
 """Origins of results that belong to whoever asked last; older releases name none."""
 

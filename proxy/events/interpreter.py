@@ -28,7 +28,7 @@ __all__ = ["Event", "Interpreter"]
 
 _PARTIAL = b'{"type":"stream_event"'
 _OF_NO_CONSEQUENCE = (_PARTIAL, b'{"type":"keep_alive"', b'{"type":"transcript_mirror"')
-_LONGEST_QUOTE = 300
+_LONGEST_QUOTE = 300  # characters of a line that is no message; the record has it
 
 
 class Interpreter:

@@ -61,7 +61,7 @@ _PRINTED_LIMITS: Final = ("Error: Reached max turns", "Error: Exceeded USD budge
 """What Claude Code prints with text output where a result would say `error_max_turns` or `error_max_budget_usd`."""
 _INTERRUPTED: Final = Outcome("interrupted", "The turn was interrupted.")
 _EMPTY: Final = Outcome("failed", "The model gave an empty answer.")
-_LONGEST_REASON = 300
+_LONGEST_REASON = 300  # characters: a sentence or two
 
 
 def of_result(result: Message, *, interrupted: bool, blocked: str | None, is_command: bool) -> Outcome:

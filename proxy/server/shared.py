@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from proxy.store.postgres.centre import Centre
     from proxy.store.postgres.store import PostgresStore
 
-_CATCH_UP_S = 5.0
+_CATCH_UP_S = 5.0  # a request that waits longer is better answered with what is there
 
 
 def now_us() -> int:

@@ -40,11 +40,11 @@ __all__ = [
 State = Literal["running", "ended", "crashed"]
 _T = TypeVar("_T")
 
-_TAIL = 1 << 16
-_LONGEST_FIRST = 1 << 24
+_TAIL = 1 << 16  # most last records are shorter
+_LONGEST_FIRST = 1 << 24  # longer than a command line can be, by far
 _END, _FAULT = (b'"event":{"event_type":"%b"' % kind for kind in (b"session_ended", b"wrapper_error"))
-_TAIL_BYTES = 1 << 12
-_NEWEST = 200
+_TAIL_BYTES = 1 << 12  # longer than `session_ended` is
+_NEWEST = 200  # older ones were looked at before
 _FRESH_S = 10.0
 """A writer gets from creating its log to its lock within microseconds; a log this old and empty has lost its own."""
 

@@ -25,7 +25,7 @@ MAX_LINE = 1 << 30
 """Longest line that is taken for a record, in bytes: the longest recorded line (256 MiB) with room for escapes."""
 LARGEST_SEQ = 10**15 - 1
 """Largest number of a record that is taken for one: no session comes near it, and every database can hold it."""
-_CHUNK = 1 << 18
+_CHUNK = 1 << 18  # several times what a pipe or the page cache hands over at once
 
 Reason = Literal["torn", "foreign", "future"]
 """`torn`: the end of a line is missing; `foreign`: no record; `future`: of a newer format than this reader knows."""

@@ -37,7 +37,7 @@ _RECORDS = 1000
 """Records between two checkpoints: one costs 200 bytes and the time of two records."""
 _SECONDS = 5.0
 """Time between two checkpoints of a log that is written to: what is behind the last one is not protected."""
-_PIECE = 1 << 20
+_PIECE = 1 << 20  # bounds memory
 _LONGEST_HEAD = 64
 """``seq`` and ``ts``: what is behind them is the session's id, or in a message."""
 _LONGEST_SEAL = 1 << 16

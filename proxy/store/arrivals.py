@@ -8,7 +8,7 @@ from proxy.store.protocol import Store
 
 BEGUN_ANEW = "The server's index was begun anew: what is in no log any more is missing."
 REMOVED = "Sessions were removed: events of theirs that were not given yet are missing."
-_AT_ONCE = 1000
+_AT_ONCE = 1000  # events: some milliseconds of work
 _MOST_PASSED_OVER = 50_000
 """Events that nobody wants are passed over for so long; whoever asks again goes on behind them."""
 

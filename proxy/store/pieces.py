@@ -23,7 +23,7 @@ PIECE_BYTES, PIECE_LINES = 1 << 18, 1024
 """What ends a piece: reading one takes some milliseconds at most, unless a single line is longer."""
 _MOST_KINDS = 2000
 """Of a session: a stream of types that somebody made up must not fill the store."""
-_LONGEST_TYPE = 100
+_LONGEST_TYPE = 100  # characters: longer than any type of the protocol
 
 
 class Kind(NamedTuple):

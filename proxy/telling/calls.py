@@ -27,7 +27,7 @@ _SUMMARY: Final = (
 """Fields of a tool's input that tell a person what the call does, the best first.
 
 A command is better here than what it is called, which `proxy.events.formatting` prefers where there is less room."""
-_LONGEST_SUMMARY = 200
+_LONGEST_SUMMARY = 200  # characters: more than a line of any view
 _RESULT_LINES = 10
 """Of a result: as many as a reader takes in at a glance; half of them from its end, where a failure is told."""
 _CALL_LINES = 14

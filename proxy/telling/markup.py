@@ -23,7 +23,7 @@ from markdown_it.token import Token
 from proxy.telling.entry import Entry, Part
 from proxy.telling.shortening import fold
 
-_DEEPEST = 4
+_DEEPEST = 4  # as in the terminal
 _OPENED = 40
 """Lines of a change that is shown at once: about a screen."""
 _LONGEST_CODE = 20_000

@@ -21,7 +21,7 @@ LONGEST = 20_000
 """Characters of a text on such a page."""
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 """The page's own rules of layout and nothing else: no script, no picture, no other host, whatever it holds."""
-_MOST_CRITICAL = 10
+_MOST_CRITICAL = 10  # of the head of a page; the analysis has all
 
 
 Read = Callable[[], Iterator[reader.Entry | reader.Skipped]]

@@ -7,7 +7,7 @@ from proxy.events.fields import inner, text
 from proxy.sessions.reader import Record
 from proxy.telling.calls import call, content_text, one_line
 
-_LONGEST = 300
+_LONGEST = 300  # characters: what a row of the page shows
 _HEAD = ("type", "subtype", "session_id", "uuid")
 """What a row shows beside the preview, or never."""
 _UNSAID = (*_HEAD, "id", "tool_use_id", "parent_tool_use_id", "signature", "data", "media_type", "modelUsage")

@@ -34,7 +34,7 @@ from proxy.store.space import free_bytes
 MANIFEST = "backup.json"
 _NAME = re.compile(r"\d{8}T\d{6}Z\.tar\.gz", re.ASCII)
 _FORM = "%Y%m%dT%H%M%SZ"
-_PIECE = 1 << 20
+_PIECE = 1 << 20  # bounds memory
 
 
 class BackupError(Exception):

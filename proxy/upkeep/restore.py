@@ -26,8 +26,8 @@ from proxy.sessions.sealing import SEALS, seals_path
 from proxy.store.embedded.database import FILES, index_path
 from proxy.upkeep.backup import MANIFEST, BackupError, Room, read_to_end
 
-_PIECE = 1 << 20
-_LARGEST_MANIFEST = 1 << 28
+_PIECE = 1 << 20  # bounds memory
+_LARGEST_MANIFEST = 1 << 28  # far beyond the manifest of any data directory
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ from proxy.store.embedded.indexer import Indexer
 from proxy.upkeep.seals import sealed_sessions
 
 _DAY_S = 86_400
-_SETTLED_S = 3600
+_SETTLED_S = 3600  # a crashed session may be looked at, or resumed, soon after
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,23 @@
 """Why a request cannot be answered: each class is one HTTP status, each instance one sentence that says what to change.
 
-Apart from `errors`, so that the processes of the pool need no web library.
+All errors of the project by blame, with the HTTP status and the exit status of a command:
+
+    the request or the command line is wrong                           2
+        BadRequestError 400, NotFoundError 404, TooSlowError 408, TooLargeError 413, UnprocessableError 422
+        UsageError, ConfigurationError (InvalidSettingsError), SessionLookupError, UnknownSpecificationError,
+        PolicyError, ScenarioError, TargetError, ScriptError, CannotPlayError, UnusableSchemaError
+    it is not allowed, too often, or does not go with what is there    1
+        UnauthorizedError 401, NotAllowedError 403, TooManyError 429, TokenError; ActionError (docs/acting.md)
+    the machine, the disk or another program fails                     1
+        UnavailableError 503, StoreError 503, OSError (NotPrivateError), BackupError, CannotServeError,
+        CannotRecordError; CannotRunError 126 or 127, as in a shell; AwayError of a fleet's centre 75
+    what was checked is not so                                         1
+        no exception: `validate`, `check`, `drift --fail`, `policy check`, `verify`; a replay's divergence 76
+    a fault of ours                                                    1
+        every other exception: 500, and a line in the server's log
+
+`proxy.client.errors` has the same tree from the client's side. This module is apart from `answers`, so that processes of
+the pool need no web library.
 """
 
 from collections.abc import Mapping

@@ -15,9 +15,9 @@ from proxy.store import Store
 from proxy.store.arrivals import BEGUN_ANEW, REMOVED
 from proxy.store.model import Arrival
 
-_BUFFER_BYTES = 16 << 20
-_AT_ONCE = 500
-_AT_ONCE_BYTES = 1 << 20
+_BUFFER_BYTES = 16 << 20  # bounds memory; who is further behind reads from the store
+_AT_ONCE = 500  # events: some milliseconds of work
+_AT_ONCE_BYTES = 1 << 20  # the same
 
 
 class Gap(NamedTuple):

@@ -29,7 +29,7 @@ from proxy.telling.acting import OUTCOMES, REQUESTS, Action, actions, open_quest
 
 MOST_ACTIONS = 1000
 """Of one page: so many events are read for it in one piece."""
-_LONGEST_WAIT_S = 60
+_LONGEST_WAIT_S = 60  # as for all requests that wait
 _ID_DIGITS = 26
 """Of an action's id: 104 bits, so that two are never the same."""
 _decode = msgspec.json.Decoder(ActionRequest)

@@ -18,10 +18,10 @@ from proxy.server.shared import Shared, now_us, of
 from proxy.sessions.drift import Sightings
 from proxy.store import Store
 
-LONGEST_S = 60
+LONGEST_S = 60  # as for all requests that wait
 
 _DAY_US = 86_400_000_000
-_NEWEST = 20
+_NEWEST = 20  # a page of a list
 
 
 async def session(request: web.Request) -> web.Response:

@@ -14,7 +14,7 @@ from proxy.server.routes.requests import FARTHEST, whole
 from proxy.server.shared import Shared, of
 from proxy.store.model import EventQuery
 
-MOST_CALLS = 1000
+MOST_CALLS = 1000  # bounds the size of a page
 
 
 class _Envelope(msgspec.Struct):

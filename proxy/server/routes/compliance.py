@@ -14,7 +14,7 @@ from proxy.server.routes.requests import body, whole
 from proxy.server.shared import of
 from proxy.server.work.checks import GRACE_S, Checks
 
-_LONGEST_WAIT_S = 60
+_LONGEST_WAIT_S = 60  # as for all requests that wait
 _request = msgspec.json.Decoder(CheckRequest)
 
 

@@ -29,8 +29,8 @@ from proxy.server.shared import Shared, now_us, of
 from proxy.store.arrivals import arrivals_behind
 from proxy.store.model import EventQuery, Page
 
-_MOST_EVENTS = 10_000
-_LONGEST_WAIT_S = 60
+_MOST_EVENTS = 10_000  # part of the API
+_LONGEST_WAIT_S = 60  # proxies cut silent connections, many after 60 s
 
 
 _start = msgspec.json.Decoder(SessionRequest)

@@ -18,7 +18,7 @@ from proxy.server.routes.requests import FARTHEST, whole, words
 from proxy.server.shared import Shared, now_us, of
 from proxy.store.model import SessionFilter
 
-_MOST_SESSIONS = 10_000
+_MOST_SESSIONS = 10_000  # bounds the size of a page
 
 
 async def status(request: web.Request) -> web.Response:

@@ -8,8 +8,8 @@ from proxy.events.fields import inner, text
 
 NEEDED_FOR = frozenset(("calls_in_turn", "same_call", "same_round", "files_written"))
 """The conditions that need it."""
-_MOST_FILES = 100_000
-_MOST_EVIDENCE = 20
+_MOST_FILES = 100_000  # beyond, any limit of a rule has been passed
+_MOST_EVIDENCE = 20  # evidence to look at
 _WRITES = {
     "Write": "file_path",
     "Edit": "file_path",

@@ -27,10 +27,10 @@ from proxy.upkeep.verification import seal_log
 
 JOURNAL = "/run/systemd/journal/socket"
 """Where journald takes datagrams: https://systemd.io/JOURNAL_NATIVE_PROTOCOL/."""
-_LOOK_S = 5.0
+_LOOK_S = 5.0  # a minute is promised
 _MINUTE_S = 60.0
 """Between two looks at live logs; and the age of a log's last record from which on its wrapper adds no line."""
-_LONGEST_PAUSE_S = 300.0
+_LONGEST_PAUSE_S = 300.0  # as docs/seal.md says
 _JOURNAL, _JOURNAL_S = "journal", 5.0
 
 Send = Callable[[dict[str, object]], Awaitable[None]]

@@ -33,7 +33,7 @@ _LOOK_S = 600.0
 """Longest time between two looks at whether a copy is due: the clock may be set meanwhile."""
 _JUMP_S = 3600.0
 """A clock that goes so much faster or slower than time itself was set."""
-_FIGURES_S = 300.0
+_FIGURES_S = 300.0  # as docs/operation.md says
 _DAY_S = 86_400
 
 if TYPE_CHECKING:

@@ -33,11 +33,11 @@ if TYPE_CHECKING:
     from proxy.server.shared import Shared
     from proxy.server.watch.metrics import Metrics
 
-_LOOK_S = 5.0
-_QUIET_US = 600 * 1_000_000
-_MOST_WAITING = 100
-_ATTEMPTS = 8
-_LONGEST_PAUSE_S = 60.0
+_LOOK_S = 5.0  # waits are counted in minutes
+_QUIET_US = 600 * 1_000_000  # ten minutes, so that a webhook is not flooded
+_MOST_WAITING = 100  # beyond, nobody reads them one by one
+_ATTEMPTS = 8  # as docs/operation.md says
+_LONGEST_PAUSE_S = 60.0  # so that an alert is late by a minute at most
 _MOST_OCCASIONS = 100
 """Of one kind and one session that are remembered."""
 _RELIEF = 1.1

@@ -8,7 +8,7 @@ import aiohttp
 
 from proxy.server.watch.alerts import Alert
 
-_TIMEOUT_S = 10.0
+_TIMEOUT_S = 10.0  # far longer than a webhook takes
 _TRY_AGAIN = frozenset([408, 425, 429])
 
 

@@ -18,10 +18,10 @@ from proxy.server.base.refusals import NotFoundError, TooManyError
 
 _KEPT = 50
 """Runs that are remembered; the oldest that has ended is forgotten first."""
-_MOST_WAITING = 8
-GRACE_S = 5.0
-_LIMIT_S = 1800.0
-_LONGEST_LINE = 64 << 20
+_MOST_WAITING = 8  # each takes seconds to minutes: who comes later is told to
+GRACE_S = 5.0  # for processes that are told to end
+_LIMIT_S = 1800.0  # far longer than a check in which every scenario runs out of patience
+_LONGEST_LINE = 64 << 20  # far longer than a report
 # Isolated, as the server itself is: nothing may put something before our packages.
 _ROOT = os.path.dirname(os.path.dirname(os.path.abspath(proxy.__file__)))
 _START = f"import runpy, sys; sys.path.insert(0, {_ROOT!r}); runpy.run_module('proxy.compliance', run_name='__main__')"

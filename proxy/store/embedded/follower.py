@@ -28,7 +28,7 @@ _IDLE_LOOKS = 50
 """With very many logs less often: so many times as long as a look takes, or a server that idles would not."""
 SETTLE_S = 0.02
 """When to look again so that the newest events are known not to be overtaken any more."""
-RETRY_S = 1.0
+RETRY_S = 1.0  # a full disk or a lock lasts longer than that
 MOST_REPAIRS, REPAIRS_S = 3, 3600.0
 """As often as that in so much time the index is begun anew: a disk that damages it again is not to be kept busy."""
 

@@ -23,7 +23,7 @@ from proxy.store.embedded.rows import SessionRow, read_drift, read_sessions
 from proxy.store.protocol import StoreError
 from proxy.store.version import derivation_version
 
-_PATIENCE_MS = 200
+_PATIENCE_MS = 200  # who waits at a terminal would notice more
 
 
 class Known(NamedTuple):
