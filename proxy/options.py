@@ -68,7 +68,7 @@ OPTIONS = {
         Option(
             "interactive",
             "record|status|off",
-            "of an interactive claude record what it writes of itself (default), its states alone, or nothing",
+            "of an interactive claude, record states and transcript (default), only states, or nothing",
             default="record",
             choices=("record", "status", "off"),
             key="interactive.mode",
@@ -76,7 +76,7 @@ OPTIONS = {
         Option(
             "act",
             "off|restrain|full",
-            "what others may do to the session: nothing (default), stop it and say no for it, or all",
+            "what others may do to the session: nothing (default), only stop and deny, or everything",
             default="off",
             choices=("off", "restrain", "full"),
             key="acting.grant",
@@ -100,13 +100,13 @@ OPTIONS = {
         Option(
             "session-id",
             "ID",
-            "the id of the session, for callers that want to know it beforehand; a new one",
+            "the id of the session, for callers that need to know it beforehand; it must be new",
             in_environment=False,
         ),
         Option(
             "server",
             "auto|off",
-            "whether to make sure that a server for the data directory is running (default: auto)",
+            "auto: start a server for the data directory if none is running (default: auto)",
             default="auto",
             choices=("auto", "off"),
         ),

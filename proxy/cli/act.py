@@ -29,13 +29,13 @@ _WAIT_S = 10
 def act_options(parser: argparse.ArgumentParser) -> None:
     """Say what the subcommand takes."""
     parser.description = (
-        "Act on a live session that was started with `--act`; see docs/acting.md. What enables (allow, resume, mode,"
-        f" model) takes a token that existed when the session began: in {_TOKEN}, or asked for at the terminal."
+        "Act on a live session that was started with `--act`; see docs/acting.md. `allow`, `resume`, `mode` and `model`"
+        f" need a token that existed when the session began, from {_TOKEN} or entered at the terminal."
     )
     parser.epilog = examples(
         "act latest questions", "act latest interrupt", "act latest deny REQUEST -m 'not now'"
     )
-    parser.add_argument("session", metavar="SESSION", help="an id, the beginning of one, or `latest`")
+    parser.add_argument("session", metavar="SESSION", help="an id, a prefix of one, or `latest`")
     verbs = parser.add_subparsers(metavar="ACTION", dest="verb", required=True)
     listing = verbs.add_parser("questions", help="list the open questions, each with the tool's whole input")
     listing.add_argument("--json", action="store_true", help="print JSON")

@@ -21,7 +21,7 @@ def alert_options(parser: argparse.ArgumentParser) -> None:
     test = actions.add_parser(
         "test",
         help="post an alert to alerts.webhook_url",
-        description="Post one alert of the kind `test` to alerts.webhook_url, now and once, and say what came of it.",
+        description="Post one alert of the kind `test` to alerts.webhook_url, and print the result.",
     )
     test.add_argument("--json", action="store_true", help="print JSON")
     test.set_defaults(run=run_test)

@@ -34,15 +34,15 @@ def analyze_options(parser: argparse.ArgumentParser) -> None:
     """Say what the subcommand takes."""
     parser.description = (
         "Analyze a session: what it did, where its time and money went, what went wrong and where it"
-        " waited; then the figures. Of several sessions: a line each, and what they add up to."
+        " waited; then the figures. With several sessions: one line each, and their sum."
     )
     parser.add_argument(
         "sessions",
         metavar="SESSION",
         nargs="*",
-        help="an id, the beginning of one, `latest`, or the path of a log (default: latest)",
+        help="an id, a prefix of one, `latest`, or the path of a log (default: latest)",
     )
-    parser.add_argument("--json", action="store_true", help="print JSON, as the API gives it")
+    parser.add_argument("--json", action="store_true", help="print JSON, as the API returns it")
     parser.epilog = examples("analyze latest", "analyze 20261122 --json | jq '.anomalies[]'")
     parser.set_defaults(run=run)
 

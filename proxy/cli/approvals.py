@@ -38,15 +38,12 @@ _COLUMNS = (
 
 def approvals_options(parser: argparse.ArgumentParser) -> None:
     """Say what the subcommand takes."""
-    parser.description = (
-        "Tell of each tool call who or what allowed or denied it, as Claude Code says it;"
-        " see docs/approvals.md."
-    )
+    parser.description = "Print who or what allowed or denied each tool call; see docs/approvals.md."
     parser.add_argument("sessions", metavar="SESSION", nargs="*", help="as for `show` (default: latest)")
     parser.add_argument("--by", metavar="WHO,...", help=f"only by these: {', '.join(BY)}")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print JSON")
-    form.add_argument("--csv", action="store_true", help="print comma-separated values with a head")
+    form.add_argument("--csv", action="store_true", help="print comma-separated values with a header line")
     parser.set_defaults(run=run)
 
 

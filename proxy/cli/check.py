@@ -40,7 +40,7 @@ def check_options(parser: argparse.ArgumentParser) -> None:
     add("--junit", metavar="FILE", help="write it as JUnit XML as well; - for standard output alone")
     add("--sarif", metavar="FILE", help="write it as SARIF 2.1.0 as well; - for standard output alone")
     several: dict[str, Any] = {"action": "append", "default": []}
-    add("--scenario", metavar="NAME", help="only this one, or those that fit a pattern", **several)
+    add("--scenario", metavar="NAME", help="only this one, or those that match a pattern", **several)
     add("--scenarios", metavar="PATH", help="add the scenarios of a file or folder", **several)
     add("--list", action="store_true", help="list the scenarios and run none")
     add(
@@ -55,13 +55,11 @@ def check_options(parser: argparse.ArgumentParser) -> None:
         "--as-argument", action="store_true", default=None, help="claude is WRAPPER's first argument"
     )
     style.add_argument(
-        "--no-argument", dest="as_argument", action="store_false", help="it is not (default: found out)"
+        "--no-argument", dest="as_argument", action="store_false", help="it is not (default: detected)"
     )
     add("--variable", metavar="NAME", help="a variable in which WRAPPER looks for claude", **several)
-    add(
-        "--claude", metavar="PATH", help="a real claude in place of the stand-in, for what can be asked of it"
-    )
-    add("--bare", action="store_true", help="check the stand-in itself: what the others are held against")
+    add("--claude", metavar="PATH", help="use a real claude; scenarios that need the stand-in are skipped")
+    add("--bare", action="store_true", help="check the stand-in itself, as a reference")
     add(
         "--patience",
         metavar="SECONDS",

@@ -31,8 +31,8 @@ _AT_ONCE = 16
 def drift_options(parser: argparse.ArgumentParser) -> None:
     """Say what the subcommand takes."""
     parser.description = (
-        "List types, subtypes, fields, blocks and values that passed and that the specification "
-        "does not have. New releases of Claude Code show themselves so."
+        "List types, subtypes, fields, blocks and values that were seen on the wire and are not in the specification. "
+        "This is how a new release of Claude Code shows."
     )
     parser.add_argument(
         "sessions", metavar="SESSION", nargs="*", help="as for `show` (default: all recorded sessions)"

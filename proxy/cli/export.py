@@ -35,10 +35,10 @@ _AT_ONCE = 200
 def export_options(parser: argparse.ArgumentParser) -> None:
     """Say what the subcommand takes."""
     parser.description = (
-        "Send the traces of a session to a place that takes OTLP over HTTP: one for each turn. Sent again, they are "
-        "the same spans. It needs the libraries of OpenTelemetry: pip install 'claude-proxy[otlp]'.\n\n"
-        "Or write logs to a folder, byte for byte; with the configuration of a centre, those that its hosts have sent. "
-        "A file that is there already is not replaced."
+        "With --otlp, send the traces of a session to an OTLP/HTTP endpoint, one trace for each turn. Repeated, it "
+        "sends the same spans. This needs the libraries of OpenTelemetry: pip install 'claude-proxy[otlp]'.\n\n"
+        "With --to, write logs to a folder, byte for byte; with the configuration of a centre, the logs of its hosts. "
+        "Existing files are not replaced."
     )
     parser.epilog = examples(
         "export latest --otlp http://127.0.0.1:4318",
@@ -48,7 +48,7 @@ def export_options(parser: argparse.ArgumentParser) -> None:
         "session",
         metavar="SESSION",
         nargs="?",
-        help="an id, the beginning of one, `latest`, or the path of a log; of a centre, a whole id",
+        help="an id, a prefix of one, `latest`, or the path of a log; of a centre, a whole id",
     )
     where = parser.add_mutually_exclusive_group(required=True)
     where.add_argument("--otlp", metavar="URL", help="where to, without /v1/traces")
@@ -70,9 +70,9 @@ def export_options(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=VALUE",
         action="append",
         default=[],
-        help="goes along; may be given several times",
+        help="a header to send; may be repeated",
     )
-    parser.add_argument("--content", action="store_true", help="send what was said, too")
+    parser.add_argument("--content", action="store_true", help="send the content, too")
     parser.set_defaults(run=run)
 
 

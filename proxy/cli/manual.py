@@ -27,9 +27,9 @@ Examples:
   claude-proxy sessions --outcome failed     # what went wrong
   claude-proxy open                          # all of it in a browser"""
 EXIT_STATUS = (
-    "Exit status: COMMAND's own, or 127 or 126 where it cannot be run, as in a shell. Of a subcommand: 0; 1 where it"
-    " could not do all of it, or found what its help says; 2 where the command line, the configuration or a SESSION is"
-    " wrong, which is one line on stderr; 130 interrupted; 141 where the reader of its output is gone."
+    "Exit status: that of COMMAND, or 127 or 126 if it cannot be run, as in a shell. Of a subcommand: 0; 1 if it did"
+    " not complete, or found what its help names; 2 if the command line, the configuration or a SESSION is wrong, with"
+    " one line on stderr; 130 if it was interrupted; 141 if the reader of its output is gone."
 )
 
 

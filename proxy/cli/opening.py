@@ -38,7 +38,7 @@ def open_options(parser: argparse.ArgumentParser) -> None:
         "session",
         metavar="SESSION",
         nargs="?",
-        help="an id, the beginning of one, or `latest` (default: all sessions)",
+        help="an id, a prefix of one, or `latest` (default: all sessions)",
     )
     parser.set_defaults(run=run)
 

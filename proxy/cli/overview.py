@@ -48,7 +48,11 @@ _END_BYTES = 1 << 18
 def sessions_options(parser: argparse.ArgumentParser) -> None:
     """Say what the subcommand takes."""
     parser.add_argument(
-        "-n", type=whole_number, default=20, metavar="COUNT", help="at most so many (default: 20; 0: all)"
+        "-n",
+        type=whole_number,
+        default=20,
+        metavar="COUNT",
+        help="list at most COUNT sessions (default: 20; 0: all)",
     )
     add_options(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")

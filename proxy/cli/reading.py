@@ -35,7 +35,7 @@ def _add_session(parser: argparse.ArgumentParser) -> None:
         metavar="SESSION",
         nargs="?",
         default="latest",
-        help="an id, the beginning of one, `latest` (default), or the path of a log",
+        help="an id, a prefix of one, `latest` (default), or the path of a log",
     )
 
 
@@ -43,10 +43,8 @@ def show_options(parser: argparse.ArgumentParser) -> None:
     """Say what the subcommand takes."""
     _add_session(parser)
     form = parser.add_mutually_exclusive_group()
-    form.add_argument("--json", action="store_true", help="print its records, one JSON object a line")
-    form.add_argument(
-        "--html", metavar="FILE", help="write one page that needs nothing else, to share (-: print it)"
-    )
+    form.add_argument("--json", action="store_true", help="print its records, one JSON object per line")
+    form.add_argument("--html", metavar="FILE", help="write one self-contained page to share (-: print it)")
     parser.epilog = examples("show latest", "show 20261122T0945 --json | jq 'select(.verdict==\"invalid\")'")
     parser.set_defaults(run=run_show)
 
@@ -58,16 +56,16 @@ def tail_options(parser: argparse.ArgumentParser) -> None:
         "-f",
         "--follow",
         action="store_true",
-        help="go on as the session grows, until it ends; of `latest`, on to a newer one",
+        help="follow the session until it ends; with `latest`, continue with a newer one",
     )
     parser.add_argument(
         "-n",
         type=whole_number,
         default=20,
         metavar="COUNT",
-        help="how many of the last things (with --json: records; default: 20)",
+        help="print the last COUNT entries (with --json: records; default: 20)",
     )
-    parser.add_argument("--json", action="store_true", help="print records, one JSON object a line")
+    parser.add_argument("--json", action="store_true", help="print records, one JSON object per line")
     parser.epilog = examples("tail -f", "tail latest -n 5")
     parser.set_defaults(run=run_tail)
 

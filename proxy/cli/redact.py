@@ -36,7 +36,7 @@ def redact_options(parser: argparse.ArgumentParser) -> None:
         "replaces more; see docs/redaction.md."
     )
     parser.add_argument(
-        "session", metavar="SESSION", help="an id, the beginning of one, `latest`, or a log's path"
+        "session", metavar="SESSION", help="an id, a prefix of one, `latest`, or a log's path"
     )
     parser.add_argument(
         "-o",

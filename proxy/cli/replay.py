@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 _DESCRIPTION = """\
-Stand in for `claude`: say and wait for on standard input and output what a recorded session did, or a script says.
-Exit with the recorded status, or with 76 where the client went another way.
+Run in place of `claude`: write what Claude Code wrote in a recorded session, or what a script says, and wait for the
+client's lines. Exit with the recorded status, or with 76 if the client deviates.
 """
 
 
@@ -28,11 +28,13 @@ def replay_options(parser: argparse.ArgumentParser) -> None:
         "session",
         metavar="SESSION",
         nargs="?",
-        help="an id, the beginning of one, `latest`, or the path of a log",
+        help="an id, a prefix of one, `latest`, or the path of a log",
     )
     parser.add_argument("--script", metavar="FILE", help="what to do instead, in YAML or JSON")
     add_options(parser)
-    parser.add_argument("--journal", metavar="FILE", help="note there what happens, one JSON object a line")
+    parser.add_argument(
+        "--journal", metavar="FILE", help="write what happens to this file, one JSON object per line"
+    )
     parser.epilog = examples(
         "replay latest -- -p hello", "replay --script scenario.yaml --journal seen.jsonl"
     )
@@ -83,10 +85,12 @@ def add_options(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> No
         "--patience",
         metavar="SECONDS",
         type=_seconds,
-        help="give up when the client says nothing for so long",
+        help="give up when the client sends nothing for this long",
     )
     parser.add_argument(
-        "--report", metavar="FILE", help="add what the client did differently there, as a line of JSON"
+        "--report",
+        metavar="FILE",
+        help="append the divergences of the client to this file, as a line of JSON",
     )
 
 

@@ -31,8 +31,8 @@ _MOST_BYTES = 1 << 30  # millions of lines
 def seal_options(parser: argparse.ArgumentParser) -> None:
     """Say what the subcommand takes."""
     parser.description = (
-        "Add the line of a session that is over to DATA_DIR/seals.jsonl, if it has none; with --key sign that line"
-        " with ssh-keygen, into a file .sig beside the log. See docs/seal.md."
+        "Add the line of a finished session to DATA_DIR/seals.jsonl, if there is none. With --key, sign that line with"
+        " ssh-keygen and write the signature to a file .sig beside the log. See docs/seal.md."
     )
     parser.add_argument("session", metavar="SESSION", help="as for `show`")
     parser.add_argument(
@@ -47,8 +47,8 @@ def seal_options(parser: argparse.ArgumentParser) -> None:
 def verify_options(parser: argparse.ArgumentParser) -> None:
     """Say what the subcommand takes."""
     parser.description = (
-        "Tell whether sealed logs are what was written, and apart from it what they lack. The exit status is 1 if a log"
-        " is changed, shorter than its seal or missing, or the seals themselves are changed. See docs/seal.md."
+        "Check whether sealed logs are unchanged, and report gaps that are on record. The exit status is 1 if a log is"
+        " changed, shorter than its seal or missing, or the seals themselves are changed. See docs/seal.md."
     )
     parser.add_argument(
         "sessions", metavar="SESSION", nargs="*", help="as for `show`; all sessions if none is given"
@@ -56,11 +56,9 @@ def verify_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--against",
         metavar="FILE|URL",
-        help="seals that were kept elsewhere: a copy of seals.jsonl, or what was sent",
+        help="seals that are stored elsewhere: a copy of seals.jsonl, or the received lines",
     )
-    parser.add_argument(
-        "--signers", metavar="FILE", help="whose signatures count: allowed signers, as of ssh-keygen(1)"
-    )
+    parser.add_argument("--signers", metavar="FILE", help="accepted signers, in the format of ssh-keygen(1)")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.epilog = examples("verify latest", "verify --against kept-elsewhere.jsonl --json")
     parser.set_defaults(run=run_verify)

@@ -69,23 +69,23 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="STATE,...",
         type=_some_of(STATES),
         default=frozenset(),
-        help=f"only in one of these: {', '.join(STATES)}",
+        help=f"only in one of these states: {', '.join(STATES)}",
     )
     parser.add_argument(
         "--outcome",
         metavar="OUTCOME,...",
         type=_some_of(OUTCOMES),
         default=frozenset(),
-        help=f"only those that are over with one of these: {', '.join(OUTCOMES)}",
+        help=f"only those that are over with one of these outcomes: {', '.join(OUTCOMES)}",
     )
     parser.add_argument(
         "--since",
         metavar="TIME",
         type=past_time,
-        help="only those that began later: 2h, 3d, a date, or a time as in records (UTC)",
+        help="only those that started within or after: 2h, 3d, a date, or a time as in records (UTC)",
     )
     parser.add_argument(
-        "--name", metavar="NAME", help="only those whose name holds it; * and ? stand for others"
+        "--name", metavar="NAME", help="only those whose name contains NAME; * and ? are wildcards"
     )
     parser.add_argument("--cwd", metavar="DIR", help="only those that ran in this folder, or below it")
 

@@ -26,10 +26,10 @@ _WIDEST = 40
 
 def config_options(parser: argparse.ArgumentParser) -> None:
     """Say what the subcommand takes."""
-    parser.description = "Read options, environment and the file of --config as every other command does."
+    parser.description = "Read options, environment and the file of --config, as every command does."
     parser.epilog = examples("config check --config server.yaml", "config show --json")
     verbs = parser.add_subparsers(metavar="check|show", required=True)
-    check = verbs.add_parser("check", help="say everything that is wrong; exit status 2 if anything is")
+    check = verbs.add_parser("check", help="print everything that is wrong; exit status 2 if anything is")
     check.set_defaults(run=_check, resolves=False)
     show = verbs.add_parser("show", help="print every key, its value and its source")
     show.add_argument("--json", action="store_true", help="print JSON")

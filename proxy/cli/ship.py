@@ -26,11 +26,11 @@ _NOT_DONE = 75
 def ship_options(parser: argparse.ArgumentParser) -> None:
     """Say what the subcommand takes."""
     parser.description = (
-        "Send what is recorded to the centre that ship.to names, until interrupted. A server of the data directory does"
-        " the same by itself; this is for where none runs, such as a step of CI or the end of a pod."
+        "Send records to the centre that ship.to names, until interrupted. The server of the data directory does the"
+        " same; use this command where none runs, such as in a step of CI or at the end of a pod."
     )
     parser.epilog = examples("ship --once --wait 60", "ship --dry-run | less", "ship status")
-    parser.add_argument("--once", action="store_true", help="end when all that is recorded is acknowledged")
+    parser.add_argument("--once", action="store_true", help="exit when all records are acknowledged")
     parser.add_argument(
         "--wait", metavar="SECONDS", type=_seconds, help="with --once: give up after so long, with status 75"
     )

@@ -22,12 +22,10 @@ if TYPE_CHECKING:
 
 def store_options(parser: argparse.ArgumentParser) -> None:
     """Say what the subcommand takes."""
-    parser.description = "Look after the PostgreSQL database that storage.url names."
+    parser.description = "Maintain the PostgreSQL database that storage.url names."
     parser.epilog = examples("--config centre.yaml store migrate", "--config centre.yaml store rebuild")
     verbs = parser.add_subparsers(metavar="migrate|rebuild", required=True)
-    migrate = verbs.add_parser(
-        "migrate", help="make the tables, or bring them up to date; again, it changes nothing"
-    )
+    migrate = verbs.add_parser("migrate", help="create the tables, or bring them up to date; can be repeated")
     migrate.set_defaults(run=_migrate)
     rebuild = verbs.add_parser("rebuild", help="derive events anew from what was recorded, after an upgrade")
     rebuild.set_defaults(run=_rebuild)

@@ -9,7 +9,7 @@ GROUPS = {
         "sessions": ("overview", "list recorded sessions, newest first"),
         "show": ("reading", "print one session for reading"),
         "tail": ("reading", "print the end of a session, and follow it"),
-        "status": ("overview", "what is running now, and what it waits for"),
+        "status": ("overview", "what is running now, and what each session waits for"),
         "open": ("opening", "open the page of all sessions, or of one, in a browser"),
         "analyze": ("analyze", "what a session did, where time and money went, what went wrong"),
         "approvals": ("approvals", "who or what allowed or denied each tool call"),
@@ -17,24 +17,24 @@ GROUPS = {
             "policy",
             "which recorded calls a policy forbids; the smallest policy that allows what ran",
         ),
-        "drift": ("drift", "what the specification does not have"),
+        "drift": ("drift", "what was seen that is not in the specification"),
     },
     "Act on what runs": {
         "act": ("act", "interrupt, answer, pause or stop a session that was started with --act"),
     },
-    "Judge, check and stand in": {
+    "Validate, check and replay": {
         "validate": ("validate", "judge JSON lines by a schema"),
-        "check": ("check", "whether a program that stands in for claude does so"),
-        "replay": ("replay", "stand in for claude: play a recorded session, or a script"),
+        "check": ("check", "check a program that runs in place of claude"),
+        "replay": ("replay", "run in place of claude: play a recorded session, or a script"),
         "shim": ("shim", "write DIR/claude, which wraps the real claude"),
     },
-    "Run the server, and look after what is recorded": {
+    "Run the server, and maintain the records": {
         "serve": ("serve", "run the API server in the foreground"),
         "config": ("settings", "check the settings, or show where each comes from"),
         "token": ("token", "make, list and revoke tokens for the server"),
-        "alert": ("alert", "try out the webhook that alerts are posted to"),
-        "verify": ("seal", "whether sealed logs are what was written, and what they lack"),
-        "seal": ("seal", "sign what a session's log is"),
+        "alert": ("alert", "post a test alert to the webhook"),
+        "verify": ("seal", "whether sealed logs are unchanged, and what they lack"),
+        "seal": ("seal", "sign the log of a session"),
         "redact": ("redact", "write a copy of a session's log without credentials"),
         "export": ("export", "send a session's traces to OpenTelemetry, or write logs to a folder"),
         "prune": ("upkeep", "remove sessions that have expired"),
@@ -43,13 +43,13 @@ GROUPS = {
     },
     "Bring the sessions of many machines together": {
         "ship": ("ship", "send what is recorded to the centre of a fleet"),
-        "store": ("store", "look after the database of a centre"),
+        "store": ("store", "maintain the database of a centre"),
         "forget": ("forget", "erase sessions from a centre"),
     },
     "Get help": {
         "help": ("manual", "print this, or how a subcommand is used"),
         "version": ("manual", "print the version"),
-        "completion": ("completion", "print what lets a shell complete words: bash, zsh or fish"),
+        "completion": ("completion", "print a completion script for bash, zsh or fish"),
     },
 }
 """The subcommands by what they are for: each with the module of `proxy.cli` that has it, and what it does."""

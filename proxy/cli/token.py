@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 def token_options(parser: argparse.ArgumentParser) -> None:
     """Say what the subcommand takes."""
     parser.description = (
-        "A request that does not come from this machine and user needs a token: "
-        "`Authorization: Bearer TOKEN`. Tokens hold for the data directory, at once and without a restart; with the"
-        " configuration of a centre for all of its servers, within five seconds."
+        "Requests from other machines and users need a token: `Authorization: Bearer TOKEN`. Changes of tokens take"
+        " effect at once, without a restart; with the configuration of a centre, on all of its servers within five"
+        " seconds."
     )
     parser.epilog = examples(
         "token create ci --scope read",
@@ -34,7 +34,7 @@ def token_options(parser: argparse.ArgumentParser) -> None:
     )
     verbs = parser.add_subparsers(metavar="create|list|revoke", required=True)
     create = verbs.add_parser("create", help="make a token, and print it once")
-    create.add_argument("name", metavar="NAME", help="who it is for")
+    create.add_argument("name", metavar="NAME", help="its name, such as whom it is for")
     create.add_argument(
         "--scope",
         action="append",
@@ -52,8 +52,8 @@ def token_options(parser: argparse.ArgumentParser) -> None:
     listing = verbs.add_parser("list", help="list names, scopes and when they were made")
     listing.add_argument("--json", action="store_true", help="print JSON")
     listing.set_defaults(run=_list)
-    revoke = verbs.add_parser("revoke", help="make a token worthless")
-    revoke.add_argument("name", metavar="NAME", help="as `claude-proxy token list` says it")
+    revoke = verbs.add_parser("revoke", help="revoke a token")
+    revoke.add_argument("name", metavar="NAME", help="as `claude-proxy token list` prints it")
     revoke.set_defaults(run=_revoke)
 
 

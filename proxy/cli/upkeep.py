@@ -27,12 +27,14 @@ if TYPE_CHECKING:
 def prune_options(parser: argparse.ArgumentParser) -> None:
     """Say what the subcommand takes."""
     parser.description = (
-        "Remove recorded sessions that are past monitoring.retention_days, and the oldest ones while "
-        "all together exceed storage.max_total_size. Running sessions stay. A server does the same by itself."
+        "Remove sessions that are older than monitoring.retention_days, and the oldest ones while all logs together "
+        "exceed storage.max_total_size. Running sessions are kept. A server does the same periodically."
     )
     parser.add_argument("--days", metavar="N", help="instead of monitoring.retention_days")
     parser.add_argument("--max-size", metavar="SIZE", help="instead of storage.max_total_size, such as 20GB")
-    parser.add_argument("--dry-run", action="store_true", help="say what would go, and remove nothing")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="print what would be removed, and remove nothing"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.epilog = examples("prune --days 90 --dry-run", "prune --max-size 20GB")
     parser.set_defaults(run=run_prune)
@@ -41,8 +43,8 @@ def prune_options(parser: argparse.ArgumentParser) -> None:
 def backup_options(parser: argparse.ArgumentParser) -> None:
     """Say what the subcommand takes."""
     parser.description = (
-        "Copy all logs to DATA_DIR/backups/TIME.tar.gz, read the copy back, and drop the "
-        "oldest ones beyond storage.backups_kept. Sessions and server may run meanwhile."
+        "Copy all logs to DATA_DIR/backups/TIME.tar.gz, verify the copy, and remove the oldest backups beyond "
+        "storage.backups_kept. Sessions and server may run meanwhile."
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run_backup)

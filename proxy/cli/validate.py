@@ -34,9 +34,8 @@ _OF_SESSION = (
 def validate_options(parser: argparse.ArgumentParser) -> None:
     """Say what the subcommand takes."""
     parser.description = (
-        "Judge JSON lines and print a JSON line for each: its number, its verdict, its errors; "
-        "of several files, its file. "
-        "Exit status 1 if any is invalid or malformed."
+        "Validate JSON lines and print a JSON line for each: its number, verdict and errors, and with several files"
+        " its file. The exit status is 1 if any line is invalid or malformed."
     )
     parser.add_argument(
         "--schema",

@@ -16,8 +16,8 @@ All errors of the project by blame, with the HTTP status and the exit status of 
     a fault of ours                                                    1
         every other exception: 500, and a line in the server's log
 
-`proxy.client.errors` has the same tree from the client's side. This module is apart from `answers`, so that processes of
-the pool need no web library.
+`proxy.client.errors` has the same tree from the client's side. It is apart from `answers`, so that
+processes of the pool need no web library.
 """
 
 from collections.abc import Mapping
