@@ -42,7 +42,10 @@ _SOCKET_S = 2.0
 _CONNECTIONS = 8
 """At once: one that says nothing holds up no other, and many make no more threads than these."""
 _PACE_S = 0.1
-"""For which a connection counts as open at least: 80 a second are plenty, and more would take the session's time."""
+"""For which a request takes the place of another: 80 a second are plenty, and more would take the session's time.
+
+What is no request takes it for `_SOCKET_S`, whether it says nothing or too much.
+"""
 _WRITE_S = 5.0
 """For a frame to be written: a command that reads nothing for so long, or whose line is half written, is busy."""
 _POLICY_S = 120.0
@@ -89,6 +92,8 @@ class Acting:
         self._listening: socket.socket | None = None
         self._stopping = threading.Lock()
         self._climber: threading.Thread | None = None
+        self._is_draining = False
+        self._hurried = threading.Event()
         self._usage_at = -_USAGE_S
         self._refused_at = 0.0
         self._refused = 0
@@ -195,11 +200,12 @@ class Acting:
         free = threading.Semaphore(_CONNECTIONS)
 
         def serve(connection: socket.socket) -> None:
+            asked = b""
             with connection, contextlib.suppress(OSError):
                 connection.settimeout(_SOCKET_S)
                 if asked := _received(connection):
                     connection.sendall(self._answer(asked) + b"\n")
-            time.sleep(_PACE_S)
+            time.sleep(_PACE_S if asked else _SOCKET_S)
             free.release()
 
         # Also while descendants of a command that has exited hold its streams: whoever asks is told so.
@@ -274,18 +280,22 @@ class Acting:
     # -- a stop ----------------------------------------------------------------------------------------------
 
     def _stop(self, asked: _Asked, arguments: Mapping[str, Any]) -> int:
-        if not self._stopping.acquire(blocking=False):
-            raise ActionError("already_answered", "the session is being stopped", by="api")
         how = arguments.get("how", "end")
-        seq = self._log.append_numbered([self._record("action", _about(asked, arguments))])
-        if seq is None:
-            self._stopping.release()
-            raise ActionError("not_recorded", "the action could not be recorded, so it was not done")
-        self._climber = threading.Thread(
-            target=self._climb, args=(how, asked.action_id), name="stop", daemon=True
-        )
-        self._climber.start()
-        return seq
+        with self._stopping:
+            if self._climber is not None and (how == "drain" or not self._is_draining):
+                raise ActionError("already_answered", "the session is being stopped", by="api")
+            seq = self._log.append_numbered([self._record("action", _about(asked, arguments))])
+            if seq is None:
+                raise ActionError("not_recorded", "the action could not be recorded, so it was not done")
+            self._is_draining = self._climber is None and how == "drain"
+            if self._climber is not None:
+                self._hurried.set()
+                return seq
+            self._climber = threading.Thread(
+                target=self._climb, args=(how, asked.action_id), name="stop", daemon=True
+            )
+            self._climber.start()
+            return seq
 
     def _climb(self, how: str, action_id: str | None, reason: str = "stopped") -> None:
         """Take one step after the other until the command is gone, and none of its tools is left."""
@@ -312,6 +322,7 @@ class Acting:
             self._session_id,
             self._pid,
             exited=self._exited,
+            hurried=self._hurried,
             signal_command=self._signal_command,
             note=note,
         )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import time
 from typing import TYPE_CHECKING
 
 import psutil
@@ -21,6 +22,8 @@ _STEP_S = 10.0
 """Between the steps of a stop: Claude Code 2.1.330 ends in 0.3 s, and in 2 s while Bash runs."""
 _DRAIN_S = 300.0
 """For the turn to come to its end after its input was closed."""
+_LOOK_S = 0.1
+"""How often to look whether somebody waits no longer."""
 _ROUNDS = 10
 """Of looking for tools that others of them have started meanwhile."""
 
@@ -34,13 +37,18 @@ class Ladder:
         pid: int,
         *,
         exited: threading.Event,
+        hurried: threading.Event,
         signal_command: Callable[[int], None],
         note: Callable[[str], None],
     ) -> None:
-        """``pid``: of the command; ``exited`` is set when it has ended; ``note`` puts a step on record."""
+        """``pid``: of the command; ``exited`` is set when it has ended, ``hurried`` to wait no longer for its turn.
+
+        ``note`` puts a step on record.
+        """
         self._session_id = session_id
         self._pid = pid
         self._exited = exited
+        self._hurried = hurried
         self._signal_command = signal_command
         self._note = note
 
@@ -59,7 +67,10 @@ class Ladder:
             tools |= self._descendants()
             self._note(step)
             take()
-            self._exited.wait(patience_s)
+            until = time.monotonic() + patience_s
+            while not self._exited.wait(_LOOK_S) and time.monotonic() < until:
+                if step == "close_stdin" and self._hurried.is_set():
+                    break
         for _ in range(_ROUNDS):
             for tool in tools:
                 with contextlib.suppress(psutil.Error):  # it is gone, as most are

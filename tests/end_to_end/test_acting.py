@@ -312,13 +312,14 @@ async def test_the_typescript_sdk_is_acted_on(acted: Acted, sdk: Path) -> None:
 
 
 async def test_a_pause_lets_no_tool_start_and_loses_nothing(acted: Acted) -> None:
-    """In the mode that asks nobody; afterwards the same turn goes on."""
+    """In the mode that asks nobody; afterwards the same turn goes on, and the caller's own rules are in force."""
     stage = acted.stage
     gate = Gate()
     path = stage.project / "a"
     calls = Reply((text("I write."), tool("Write", file_path=str(path), content="x")), "tool_use", gate=gate)
     stage.answer({"go": [calls, says("Done.")]})
-    bypass = (*ASKS, "--permission-mode", "bypassPermissions")
+    settings = json.dumps({"permissions": {"deny": ["Bash(touch *)"]}})
+    bypass = (*ASKS, "--permission-mode", "bypassPermissions", "--settings", settings)
     async with stage.raw(
         *bypass, env={"IS_SANDBOX": "1"}, answers={"can_use_tool": lambda _: {"behavior": "allow"}}
     ) as client:
@@ -331,7 +332,11 @@ async def test_a_pause_lets_no_tool_start_and_loses_nothing(acted: Acted) -> Non
         assert not path.exists()
         assert (await acted.act("resume"))["ok"]
         result = await client.result()
+        listed = await client.control("list_permission_rules")
     assert (result["num_turns"], path.exists()) == (2, True)
+    rules = {(rule["behavior"], rule["rule"]) for rule in listed["response"]["state"]["rules"]}
+    assert ("deny", "Bash(touch *)") in rules
+    assert ("ask", "*") not in rules
 
 
 async def test_a_turn_is_interrupted_and_the_session_goes_on(acted: Acted) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from proxy.server.rules.enforcement import Enforcement
 from tests.end_to_end.test_acting import ASKS, Acted
-from tests.rig.answers import Gate, Reply, text, uses
+from tests.rig.answers import Gate, Reply, says, text, uses
 from tests.server.conftest import serving
 
 if TYPE_CHECKING:
@@ -36,11 +36,16 @@ async def fired(rig: Rig) -> dict[str, Any]:
             await anyio.sleep(0.1)
 
 
-async def test_a_budget_holds_in_the_middle_of_a_turn(api: MessagesApi, claude: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("who", ["agent", "subagent"])
+async def test_a_budget_holds_in_the_middle_of_a_turn(
+    api: MessagesApi, claude: Path, tmp_path: Path, who: str
+) -> None:
     """Claude Code itself is asked for the cost while the turn is open, and the turn is interrupted."""
     acted, gate = Acted(api, claude, tmp_path, "--act", "restrain"), Gate()
     never = Reply((text("Never said."),), "end_turn", gate=gate)
-    acted.stage.answer({"go": [uses("Bash", command="true"), never]})
+    agent = uses("Agent", description="x", prompt="sub works", subagent_type="general-purpose")
+    works = [uses("Bash", command="true"), never]
+    acted.stage.answer({"go": works if who == "agent" else [agent, says("Done.")], "sub works": works})
     rules = {"mode": "act", "ask_every": 1, "budget": {"when": {"cost_usd": 1e-9}, "do": "interrupt"}}
     async with (
         serving(acted.wrapped.data_dir, rules=rules) as rig,

@@ -6,7 +6,8 @@ import json
 import os
 import signal
 import socket
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,21 +18,34 @@ from proxy.relay import acting
 from proxy.sessions.record import lifecycle
 from proxy.sessions.writer import SessionLog
 from tests.relay.acted import STREAM_JSON, TOKEN, Acted, give_token, start
-from tests.relay.wrapper import BOUND_S, ends, read_all, read_line, write_all
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.relay.wrapper import Wrapper
-
+from tests.relay.wrapper import BOUND_S, Wrapper, ends, read_all, read_line, write_all
 
 EVERY_ACTION: dict[str, dict[str, Any]] = {
     verb: dict.fromkeys(about.needs, "q") for verb, about in VERBS.items()
 }
 
 
+@pytest.mark.linux("a list of what a process has open")
+def test_without_a_grant_a_session_is_as_without_the_feature(tmp_path: Path, stand_in: Path) -> None:
+    """The relay has a thread for each stream and no socket; with a grant there are more."""
+    has = {}
+    for grant in ("off", "restrain"):
+        session = start(Wrapper(tmp_path / grant), stand_in, "--act", grant)
+        with session.running:
+            session.line()
+            session.say({"type": "keep_alive"})
+            session.got()
+            started = session.wrapper.started()
+            relay = Path("/proc", str(started["relay_pid"]))
+            sockets = [one for one in (relay / "fd").iterdir() if os.readlink(one).startswith("socket:")]
+            streams = [name for name, stream in started["streams"].items() if stream["relayed"]]
+            has[grant] = len(list((relay / "task").iterdir())) - len(streams), len(sockets)
+            session.running.end()
+    assert has == {"off": (1, 0), "restrain": (4, 1)}  # two write lines of ours, and one listens
+
+
 def test_without_a_grant_nobody_acts(wrapper: Wrapper, stand_in: Path) -> None:
-    """No socket, no thread, no record."""
+    """No socket, and no record."""
     session = start(wrapper, stand_in)
     with session.running:
         session.line()
@@ -40,6 +54,23 @@ def test_without_a_grant_nobody_acts(wrapper: Wrapper, stand_in: Path) -> None:
             session.act("interrupt")
         session.running.end()
     assert "acting" not in wrapper.started()
+
+
+def test_a_drain_that_takes_too_long_is_cut_short(wrapper: Wrapper, stand_in: Path) -> None:
+    """By another stop, of another kind; a third finds that it is being stopped."""
+    session = start(wrapper, stand_in, "--act", "restrain", mode="deaf orphan")
+    with session.running:
+        tools = session.line()["tools"]
+        assert session.act("stop", how="drain", action_id="1")["ok"]
+        assert session.act("stop", how="drain", action_id="2")["error"] == "already_answered"
+        assert session.act("stop", how="term", action_id="3")["ok"]
+        assert session.act("stop", how="term", action_id="4")["error"] == "already_answered"
+        read_all(session.running.reader)
+        assert session.running.wait(BOUND_S) == -9
+    for tool in tools:
+        ends(tool)
+    actions = [one.data["action_id"] for one in wrapper.finished_log().records if one.event_type == "action"]
+    assert actions == ["1", "3"]
 
 
 @pytest.mark.parametrize(

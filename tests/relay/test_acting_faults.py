@@ -160,7 +160,8 @@ def test_no_frame_without_its_record_whenever_the_relay_is_killed(
     assert frames
 
 
-FLOOD = 64 * 1024 * 1024
+FLOOD = 8 * 1024 * 1024
+"""A few times more than the relay takes before it makes whoever sends it wait."""
 MOST_MORE = 16 * 1024 * 1024
 """Of memory: eight requests of the greatest length, several times over."""
 
