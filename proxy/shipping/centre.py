@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import io
 from typing import Self, TypeVar
 
 import aiohttp
@@ -135,7 +136,7 @@ class Centre:
         try:
             async with self._session.post(
                 f"{self._url}/{place}",
-                data=body,
+                data=io.BytesIO(body),  # a large one as bytes would hold up all else
                 params=query,
                 headers=headers,
                 timeout=timeout,

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import random
+import re
 import signal
 import socket
 import subprocess
@@ -46,6 +47,12 @@ class Program:
         if self._process is not None:
             self._process.send_signal(signal.SIGKILL)
             self._process.wait(60)
+
+    def peak_bytes(self) -> int:
+        """Return how much memory it held at most."""
+        assert self._process is not None
+        status = Path(f"/proc/{self._process.pid}/status").read_text()
+        return int(re.findall(r"VmHWM:\s+(\d+) kB", status)[0]) * 1024
 
     def wait(self) -> int:
         """Wait until it ends, and return its status."""
