@@ -339,6 +339,46 @@ async def test_a_pause_lets_no_tool_start_and_loses_nothing(acted: Acted) -> Non
     assert ("ask", "*") not in rules
 
 
+async def test_what_a_token_enables(acted: Acted) -> None:
+    """A tool runs with another input, an answer lasts for the session, and mode and model are set; or the turn ends."""
+    stage = acted.stage
+    path = {name: stage.project / name for name in "abcde"}
+    writes = {name: uses("Write", file_path=str(path[name]), content="x") for name in path}
+    stage.answer(
+        {
+            "one": [writes["a"], says("One.")],
+            "two": [writes["c"], writes["d"], says("Two.")],
+            "three": [says("Three.")],
+            "four": [uses("Bash", command=f"touch {path['e']}"), says("Four.")],
+        }
+    )
+
+    async def answered(action: str, **arguments: Any) -> None:
+        question = await client.until(lambda message: message["type"] == "control_request")
+        assert (await acted.act(action, request_id=question["request_id"], **arguments))["ok"]
+
+    async with stage.raw(*ASKS, answers={"can_use_tool": lambda _: None}) as client:
+        await client.say("one")
+        await answered("allow", updated_input={"file_path": str(path["b"]), "content": "y"})
+        await client.result()
+        assert (path["a"].exists(), path["b"].read_text()) == (False, "y")
+        await client.say("two")
+        await answered("allow", remember=True)  # the second is not asked for
+        await client.result()
+        assert path["c"].exists()
+        assert path["d"].exists()
+        assert (await acted.act("model", value="claude-haiku-4-5"))["ok"]
+        assert (await acted.act("mode", value="default"))["ok"]
+        await client.turn("three")
+        assert stage.requests[-1][1]["model"].startswith("claude-haiku-4-5")
+        await client.say("four")
+        await answered("deny", stop_turn=True, message="no more")
+        assert (await client.result())["subtype"] == "error_during_execution"
+        assert not path["e"].exists()
+    held = [json.loads(one.line) for one in acted.wrapped.logs()[0].lines("stdout") if not one.forwarded]
+    assert [one["response"]["subtype"] for one in held] == ["success", "success"]
+
+
 async def test_a_turn_is_interrupted_and_the_session_goes_on(acted: Acted) -> None:
     """As by the caller's own interrupt."""
     stage = acted.stage
