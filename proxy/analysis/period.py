@@ -11,14 +11,14 @@ from proxy.analysis.distribution import Distribution
 from proxy.analysis.report import Share, Statistics
 from proxy.events import Session
 from proxy.events.fields import number
-from proxy.events.figures import RunOutcome, call_outcome, run_outcome
+from proxy.events.figures import RunOutcome, call_outcome, is_turn, run_outcome
 from proxy.events.session_outcome import of_session
 from proxy.events.timestamps import Timestamp, format_timestamp
 from proxy.events.vocabulary import OVER
 
 HOUR_US = 3_600_000_000
 _RUNS = ("run_completed", "run_failed", "run_interrupted")
-READ_TYPES = (*_RUNS, "tool_started", "tool_completed", "tool_failed", "tool_denied")
+READ_TYPES = (*_RUNS, "cost_updated", "tool_started", "tool_completed", "tool_failed", "tool_denied")
 """Events whose data is looked at; of all others the type is enough."""
 _ERRORS = ("run_failed", "tool_failed", "task_failed", "validation_failed", "recording_gap", "error")
 
@@ -28,6 +28,7 @@ class EventFigures(msgspec.Struct):
 
     tool: object = None
     subtype: object = None
+    unprompted: object = None
     outcome: object = None
     interrupted: object = None
     duration_ms: object = None
@@ -80,7 +81,7 @@ class RunCounts(msgspec.Struct, frozen=True):
     blocked: int
     interrupted: int
     unfinished: int
-    """Cut off without a result; not in the total."""
+    """Cut off without a result, or interrupted at a terminal; not in the total."""
     error_rate: Share
     """Failed turns of all that ended."""
     duration: Statistics
@@ -120,7 +121,7 @@ class Errors(msgspec.Struct, frozen=True):
 
 
 class HourCost(msgspec.Struct, frozen=True):
-    """What the turns cost that ended in an hour."""
+    """What the turns and the conversations cost that ended in an hour."""
 
     hour: Timestamp
     cost_usd: float
@@ -128,7 +129,7 @@ class HourCost(msgspec.Struct, frozen=True):
 
 
 class PeriodCost(msgspec.Struct, frozen=True):
-    """What the turns cost that ended in the period."""
+    """What the turns and, at a terminal, the conversations cost that ended in the period."""
 
     total_usd: float
     per_turn: Statistics
@@ -217,20 +218,22 @@ def _fold(read: Iterable[tuple[int, str, bytes]]) -> tuple[RunCounts, AllTools, 
             one = _decode(data)
         except msgspec.DecodeError:
             continue  # an event of a client's own, under one of our names
-        took = _amount(one.duration_ms)
+        took, paid = _amount(one.duration_ms), _amount(one.cost_usd)
+        if paid is not None:
+            hour_us = moment_us // HOUR_US * HOUR_US
+            so_far, turns = by_hour.get(hour_us, (0.0, 0))
+            by_hour[hour_us] = so_far + paid, turns + (kind in _RUNS)
         if kind not in _RUNS:
             if isinstance(one.tool, str):  # else it is the result of no call
                 _take_tool(bounded(tools, one.tool, _Tool), kind, one, took)
             continue
-        outcomes[run_outcome(kind, {"subtype": one.subtype, "outcome": one.outcome})] += 1
+        about = {"subtype": one.subtype, "outcome": one.outcome, "unprompted": one.unprompted}
+        if one.unprompted is not True:
+            outcomes[run_outcome(kind, about) if is_turn(about) else "unfinished"] += 1
         if took is not None:
             durations.add(took)
-        paid = _amount(one.cost_usd)
         if paid is not None:
             costs.add(paid)
-            hour_us = moment_us // HOUR_US * HOUR_US
-            so_far, turns = by_hour.get(hour_us, (0.0, 0))
-            by_hour[hour_us] = so_far + paid, turns + 1
         if isinstance(one.usage, dict):
             for name, count in turn_tokens({"usage": one.usage}).items():
                 tokens[name] = tokens.get(name, 0) + count
@@ -277,7 +280,10 @@ def _cost(costs: Distribution, tokens: dict[str, int], by_hour: dict[int, tuple[
         HourCost(format_timestamp(hour_us), round(cost, 9), turns)
         for hour_us, (cost, turns) in sorted(by_hour.items())
     ]
-    return PeriodCost(round(costs.total, 9), costs.statistics(), tokens, hours)
+    total = sum(
+        cost for cost, _ in by_hour.values()
+    )  # that of conversations at a terminal, which state no turn's, too
+    return PeriodCost(round(total, 9), costs.statistics(), tokens, hours)
 
 
 def _sessions(after_us: int | None, until_us: int | None, sessions: Iterable[Session]) -> SessionCounts:

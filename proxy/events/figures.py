@@ -29,7 +29,7 @@ from proxy.events.approved_calls import decided
 from proxy.events.fields import number
 from proxy.events.spending import COST, TOKENS, Usage
 
-__all__ = ["TOKENS", "CallOutcome", "Figures", "RunOutcome", "call_outcome", "run_outcome"]
+__all__ = ["TOKENS", "CallOutcome", "Figures", "RunOutcome", "call_outcome", "is_turn", "run_outcome"]
 
 CallOutcome = Literal["completed", "failed", "denied", "interrupted"]
 RunOutcome = Literal["completed", "failed", "limited", "blocked", "interrupted", "unfinished"]
@@ -77,8 +77,7 @@ class Figures(msgspec.Struct, omit_defaults=True):
                 self.tool_denials += outcome == "denied"
             case "run_completed" | "run_failed" | "run_interrupted" if "subtype" in data:
                 self.results += 1
-                # Of an interactive session only turns of its prompts count that were not interrupted.
-                self.turns += data.get("unprompted") is not True and data.get("subtype") != "interrupted"
+                self.turns += is_turn(data)
                 self._pay(dict(data))
             case "cost_updated":
                 self._pay(dict(data))
@@ -93,6 +92,15 @@ class Figures(msgspec.Struct, omit_defaults=True):
 
 def _figures(usage: dict[str, Any]) -> Usage:
     return {name: value for name in (*TOKENS, COST) if (value := number(usage, name)) is not None}
+
+
+def is_turn(data: Mapping[str, Any]) -> bool:
+    """Tell whether the end of a turn counts as a turn, from its event.
+
+    Of an interactive session only turns of its prompts count that were not interrupted.
+    """
+    subtype = data.get("subtype")
+    return subtype is not None and subtype != "interrupted" and data.get("unprompted") is not True
 
 
 def call_outcome(event_type: str, data: Mapping[str, Any]) -> CallOutcome:

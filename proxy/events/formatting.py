@@ -1,6 +1,7 @@
 """Figures for people: durations, amounts of money and numbers, each in as few characters as tell it; and faults."""
 
 from collections.abc import Iterable
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Final
 
 SUMMARY_FIELDS: Final = (
@@ -22,11 +23,11 @@ _CENTS_FROM = 0.1
 def format_duration(ms: float) -> str:
     """Return a duration: ``840 ms``, ``12.3 s``, ``4 m 05 s``, ``2 h 10 m``, ``3 d 04 h``."""
     seconds = ms / 1000
-    if round(ms) < 1000:
-        return f"{ms:.0f} ms"
-    if round(seconds, 1) < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
+    if _rounded(ms, 0) < 1000:
+        return f"{_rounded(ms, 0)} ms"
+    if _rounded(seconds, 1) < 60:
+        return f"{_rounded(seconds, 1)} s"
+    minutes, rest = divmod(int(_rounded(seconds, 0)), 60)
     if minutes < 60:
         return f"{minutes} m {rest:02d} s"
     hours, minutes = divmod(minutes, 60)
@@ -37,14 +38,19 @@ def format_dollars(cost: float, beside: Iterable[float] = ()) -> str:
     """Return an amount; ``beside``: the others of its column, so that all of them have as many digits."""
     digits = 2 if (not cost and not any(beside)) or max(cost, *beside, 0.0) >= _CENTS_FROM else 4
     least = 10**-digits
-    return f"<${least:.{digits}f}" if 0 < cost < least / 2 else f"${cost:,.{digits}f}"
+    return f"<${least:.{digits}f}" if 0 < cost < least / 2 else f"${_rounded(cost, digits):,}"
 
 
 def format_count(count: int) -> str:
     """Return a number: ``840``, ``12.3 k``, ``4.0 M``."""
     if count >= 999_950:
-        return f"{count / 1_000_000:,.1f} M"
-    return f"{count / 1000:.1f} k" if count >= 10_000 else str(count)
+        return f"{_rounded(count / 1_000_000, 1):,} M"
+    return f"{_rounded(count / 1000, 1)} k" if count >= 10_000 else str(count)
+
+
+def _rounded(number: float, digits: int) -> Decimal:
+    """Return a number with so many digits behind its point, a half rounded up, as people and the page round."""
+    return Decimal(str(number)).quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP)
 
 
 def quantity(number: int, thing: str) -> str:

@@ -16,7 +16,7 @@ _STATED = ("inputTokens", "outputTokens", "cacheReadInputTokens", "cacheCreation
 """What Claude Code calls them in `modelUsage`."""
 _MOST_MODELS = 50
 """Models that are told apart, as a log may name any number; Claude Code itself knows about 20."""
-_DIGITS = 12
+DIGITS = 12
 """Digits of a dollar that are kept of a sum: less than any token costs, more than binary fractions add to it."""
 
 Usage = dict[str, int | float]
@@ -38,7 +38,7 @@ class Spending(msgspec.Struct, omit_defaults=True):
         """What all turns cost, in US dollars; None where nobody said."""
         if self.stated_usd is None or not self.base_usd:
             return self.stated_usd
-        return round(self.base_usd + self.stated_usd, _DIGITS)
+        return round(self.base_usd + self.stated_usd, DIGITS)
 
     @property
     def models(self) -> dict[str, Usage]:
@@ -47,7 +47,7 @@ class Spending(msgspec.Struct, omit_defaults=True):
 
     def begin_conversation(self, before_usd: float, before_models: Mapping[str, Usage]) -> None:
         """Turn to a conversation whose totals begin with what it took in sessions before this one."""
-        self.base_usd = round(self.base_usd + (self.stated_usd or 0.0) - before_usd, _DIGITS)
+        self.base_usd = round(self.base_usd + (self.stated_usd or 0.0) - before_usd, DIGITS)
         less = {name: {key: -value for key, value in usage.items()} for name, usage in before_models.items()}
         self.base_models = sum_of(self.models, less)
         self.stated_usd, self.stated_models = None, {}
@@ -57,8 +57,10 @@ class Spending(msgspec.Struct, omit_defaults=True):
         before = self.stated_usd or 0.0
         falls = total_usd is not None and total_usd < before
         if falls:
-            self.base_usd, before = round(self.base_usd + before, _DIGITS), 0.0
-        if models is not None:
+            self.base_usd, before = round(self.base_usd + before, DIGITS), 0.0
+        if models or (
+            models is not None and falls
+        ):  # an empty one beside a total that goes on states nothing
             if falls or _begin_anew(self.stated_models, models):
                 self.base_models, self.stated_models = sum_of(self.base_models, self.stated_models), {}
             # A gateway may state one number of a model and not the next time: what was stated holds.
@@ -71,7 +73,7 @@ class Spending(msgspec.Struct, omit_defaults=True):
         self.stated_usd = float(
             total_usd
         )  # and no integer: kept as JSON and read again, it is to be the same
-        return round(total_usd - before, _DIGITS)
+        return round(total_usd - before, DIGITS)
 
 
 def stated_usage(message: Message) -> dict[str, Usage] | None:
@@ -103,5 +105,5 @@ def sum_of(one: Mapping[str, Usage], other: Mapping[str, Usage]) -> dict[str, Us
             continue
         sums = found.setdefault(name, {})
         for key, value in usage.items():
-            sums[key] = round(sums.get(key, 0) + value, _DIGITS)
+            sums[key] = round(sums.get(key, 0) + value, DIGITS)
     return found

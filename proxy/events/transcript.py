@@ -16,7 +16,7 @@ from proxy.events.fields import Message, inner, integer, items, number, present,
 from proxy.events.outcome import OK, Outcome
 from proxy.events.registry import decided, match_prompts
 from proxy.events.session import Counted, Followed, Prompt, Task
-from proxy.events.spending import TOKENS, Usage, stated_usage, sum_of
+from proxy.events.spending import DIGITS, TOKENS, Usage, stated_usage, sum_of
 from proxy.events.stdin import prompt_text
 from proxy.events.system import TASK_ENDS
 
@@ -323,7 +323,9 @@ class _Line:
         spending.take(number(message, "totalCostUSD"), stated_usage(message))
         self.followed.usage = {}
         if spending.cost_usd is not None and spending.cost_usd != before:
-            self.emitter.emit("cost_updated", total_cost_usd=spending.cost_usd, model_usage=spending.models)
+            paid = round(spending.cost_usd - (self.session.figures.cost_usd or 0.0), DIGITS)
+            total, models = spending.cost_usd, spending.models
+            self.emitter.emit("cost_updated", cost_usd=paid, total_cost_usd=total, model_usage=models)
 
     def attachment(self, message: Message) -> None:
         """Take what Claude Code adds to the conversation: of consequence is what the user said meanwhile."""

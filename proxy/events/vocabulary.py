@@ -213,7 +213,7 @@ EVENTS: Final[dict[Name, EventKind]] = {
         "`cost-state` of a transcript, which Claude Code writes when a conversation ends; its answer to `get_usage`,"
         " which rules ask for in a turn",
         "Cost",
-        _fields("total_cost_usd model_usage"),
+        _fields("cost_usd total_cost_usd model_usage"),
         is_shown=False,
     ),
     "status_changed": EventKind(

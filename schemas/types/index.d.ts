@@ -679,7 +679,7 @@ export type ApiMetrics = {
     limited: number;
     blocked: number;
     interrupted: number;
-    /** Cut off without a result; not in the total. */
+    /** Cut off without a result, or interrupted at a terminal; not in the total. */
     unfinished: number;
     /** Failed turns of all that ended. */
     error_rate: number;
@@ -710,7 +710,7 @@ export type ApiMetrics = {
     /** Of all events. */
     rate: number;
   };
-  /** What the turns cost that ended in the period. */
+  /** What the turns and, at a terminal, the conversations cost that ended in the period. */
   cost: {
     total_usd: number;
     per_turn: ApiFigures;

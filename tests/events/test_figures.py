@@ -46,6 +46,16 @@ def test_tokens_after_clear_add_up_as_the_cost_does() -> None:
     assert counted.models["m"]["cost_usd"] == pytest.approx(counted.cost_usd)
 
 
+def test_a_result_that_names_no_model_takes_nothing_back() -> None:
+    """Regression: what a model took before such a result, in a session that went on, was counted twice."""
+    usage = [{"m": {"inputTokens": tokens, "costUSD": cost}} for tokens, cost in ((5, 0.1), (9, 0.3))]
+    counted = figures(
+        result(0.1, modelUsage=usage[0]), result(0.2, modelUsage={}), result(0.3, modelUsage=usage[1])
+    )
+    assert counted.tokens["input"] == 9
+    assert counted.models["m"]["cost_usd"] == pytest.approx(counted.cost_usd) == pytest.approx(0.3)
+
+
 @pytest.mark.parametrize(
     ("meta", "failures", "denials"),
     [

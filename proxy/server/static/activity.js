@@ -1,13 +1,38 @@
 // How much went on when, over all sessions: events, cost, tools.
 import { html, useCallback, useMemo, useState } from "./ui.js";
 import { cost, count, dollars, duration, exact, visible } from "./format.js";
-import { metrics } from "./api.js";
+import { events, metrics } from "./api.js";
 import { useAnswer } from "./answers.js";
 import { Chart } from "./charts.js";
 import { home } from "./router.js";
 
 const HOUR = 3600000;
 const RANGES = [["24 hours", 24], ["7 days", 168], ["30 days", 720]];
+const MOST_COUNTED = 10000;
+
+/** What is counted, by the sessions in which it happened: the event that says so, and what it says. */
+const COUNTED = {
+  "failed-turns": ["run_failed", ({ subtype, outcome }) => subtype && outcome !== "limited" && outcome !== "blocked"],
+  "failed-tools": ["tool_failed", ({ tool, interrupted }) => tool !== undefined && interrupted !== true],
+  denied: ["tool_denied", ({ tool }) => tool !== undefined],
+};
+export const SHOWN = { "failed-turns": "with a failed turn", "failed-tools": "with failed tool calls", denied: "with denied tool calls", problems: "with problems in the record" };
+
+/** The name of a period. */
+export const period = (hours) => RANGES.find(([, length]) => length === Number(hours))?.[0] ?? `${hours} hours`;
+
+const since = (hours) => (hours ? new Date(Date.now() - hours * HOUR).toISOString() : undefined);
+
+/** The sessions in which something happened that is counted, in the last hours or ever; null: not known yet, or all. */
+export function useCounted(what, hours) {
+  const [type, isIt] = COUNTED[what] ?? [];
+  const ask = useCallback(async (signal) => {
+    const found = type ? await events({ event_types: type, start_time: since(hours), order: "desc", limit: MOST_COUNTED, max_text: 200 }, signal) : { events: [] };
+    return { type, ids: new Set(found.events.filter((one) => isIt(one.data)).map((one) => one.session_id)) };
+  }, [type, hours]);
+  const [found] = useAnswer(ask, { hears: (event) => event.event_type === type, wait: () => 1000 });
+  return type && found?.type === type ? found.ids : null;
+}
 
 /** The values of a list by hour, in steps of some hours, with zeros where there was nothing. */
 function steps(list, value, hours, now) {
@@ -25,7 +50,7 @@ function steps(list, value, hours, now) {
 
 export function Activity() {
   const [hours, setHours] = useState(24);
-  const ask = useCallback(async (signal) => ({ ...(await metrics(new Date(Date.now() - hours * HOUR).toISOString(), signal)), hours }), [hours]);
+  const ask = useCallback(async (signal) => ({ ...(await metrics(since(hours), signal)), hours }), [hours]);
   const [found] = useAnswer(ask, { hears: () => true, wait: () => 5000 });
   const now = Math.floor(Date.now() / 60000) * 60000;
   const charts = useMemo(() => found && [
@@ -38,7 +63,7 @@ export function Activity() {
   const longest = Math.max(1, ...tools.map((one) => one.duration.p95 ?? 0));
   return html`<section class="activity" aria-labelledby="activity" aria-busy=${found.hours === hours ? "false" : "true"}><div class="section-head"><h2 id="activity">Activity</h2>
       <span class="chips" role="group" aria-label="Period">${RANGES.map(([name, length]) => html`<button class="chip" aria-pressed=${hours === length ? "true" : "false"} onClick=${() => setHours(length)}>${name}</button>`)}</span>
-      <span class="faint num">${exact(found.runs.total)} turns${found.runs.failed ? html`, <a class="bad-text" href=${home({ show: "failed-turns" })}>${exact(found.runs.failed)} failed</a>` : ""} · ${exact(found.tools.total)} tool calls${found.tools.failed ? html`, <a class="bad-text" href=${home({ show: "failed-tools" })}>${exact(found.tools.failed)} failed</a>` : ""}${found.tools.denied ? html`, <a href=${home({ show: "denied" })}>${exact(found.tools.denied)} denied</a>` : ""} · ${cost(found.cost.total_usd)}</span></div>
+      <span class="faint num">${exact(found.runs.total)} turns${found.runs.failed ? html`, <a class="bad-text" href=${home({ show: "failed-turns", hours: found.hours })}>${exact(found.runs.failed)} failed</a>` : ""} · ${exact(found.tools.total)} tool calls${found.tools.failed ? html`, <a class="bad-text" href=${home({ show: "failed-tools", hours: found.hours })}>${exact(found.tools.failed)} failed</a>` : ""}${found.tools.denied ? html`, <a href=${home({ show: "denied", hours: found.hours })}>${exact(found.tools.denied)} denied</a>` : ""} · ${cost(found.cost.total_usd)}</span></div>
     <div class="grid-cards three">
       <section class="panel"><h2>Events<span class="faint num">${exact(found.events.total)}</span></h2><${Chart} times=${times} values=${events} label="events" colour="--info" format=${exact} axis=${(value) => (Number.isInteger(value) ? count(value) : "")} /></section>
       <section class="panel"><h2>Cost<span class="faint num">${cost(found.cost.total_usd)}</span></h2><${Chart} times=${costTimes} values=${costs} label="cost" colour="--accent" format=${cost} axis=${dollars} /></section>

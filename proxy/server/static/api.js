@@ -46,6 +46,7 @@ export const session = (id, signal) => ask(path(id), {}, signal);
 export const analysis = (id, signal) => ask(`${path(id)}/analysis`, { within: 1 }, signal);
 export const approvals = (id, signal) => ask(`${path(id)}/approvals`, { limit: 1 }, signal);
 export const drift = (id, signal) => ask(`${path(id)}/drift`, {}, signal);
+export const events = (query, signal) => ask("/api/v1/monitoring/events", query, signal);
 export const metrics = (start_time, signal) => ask("/api/v1/monitoring/metrics", { start_time }, signal);
 export const conversation = (id, query, signal) => ask(`${path(id)}/conversation`, query, signal);
 export const server = (signal) => ask("/api/v1/monitoring/status", {}, signal);

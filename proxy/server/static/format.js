@@ -2,12 +2,15 @@
 
 const pad = (number, digits = 2) => String(Math.floor(number)).padStart(digits, "0");
 
+/** A number with so many digits behind its point, a half rounded up, as the command line rounds. */
+const rounded = (number, digits, useGrouping = false) => number.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits, useGrouping });
+
 /** 840 ms, 12.3 s, 4 m 05 s, 2 h 10 m, 3 d 04 h: as the command line has them, which a test holds. */
 export function duration(ms) {
   if (ms === null || ms === undefined || !Number.isFinite(ms)) return "";
   if (Math.round(ms) < 1000) return `${Math.round(ms)} ms`;
   const seconds = ms / 1000;
-  if (Math.round(seconds * 10) < 600) return `${seconds.toFixed(1)} s`;
+  if (Math.round(seconds * 10) < 600) return `${rounded(seconds, 1)} s`;
   const whole = Math.round(seconds);
   if (whole < 3600) return `${Math.floor(whole / 60)} m ${pad(whole % 60)} s`;
   const hours = Math.floor(whole / 3600);
@@ -22,7 +25,7 @@ export function cost(usd) {
   if (usd === null || usd === undefined) return "";
   const digits = usd === 0 || usd >= 0.1 ? 2 : 4;
   const least = 10 ** -digits;
-  return usd > 0 && usd < least / 2 ? `<$${least.toFixed(digits)}` : `$${usd.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits })}`;
+  return usd > 0 && usd < least / 2 ? `<$${rounded(least, digits)}` : `$${rounded(usd, digits, true)}`;
 }
 
 /** An amount at the side of a chart: round, so in as few digits as it has. */
@@ -31,8 +34,8 @@ export const dollars = (usd) => `$${Number(usd.toPrecision(6))}`;
 /** 950, 12.3 k, 4.5 M */
 export function count(number) {
   if (number === null || number === undefined) return "";
-  if (number >= 999950) return `${(number / 1e6).toLocaleString("en", { minimumFractionDigits: 1, maximumFractionDigits: 1 })} M`;
-  return number >= 10000 ? `${(number / 1e3).toFixed(1)} k` : String(number);
+  if (number >= 999950) return `${rounded(number / 1e6, 1, true)} M`;
+  return number >= 10000 ? `${rounded(number / 1e3, 1)} k` : String(number);
 }
 
 export const exact = (number) => (number ?? 0).toLocaleString("en");

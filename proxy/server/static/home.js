@@ -5,12 +5,13 @@ import { sessions, status } from "./api.js";
 import { useAnswer } from "./answers.js";
 import { List } from "./virtual.js";
 import { go, href } from "./router.js";
-import { Activity } from "./activity.js";
+import { Activity, SHOWN, period, useCounted } from "./activity.js";
 import { Search } from "./search.js";
 
 const AT_ONCE = 1000;
 const BAD = ["invalid", "malformed", "unknown"];
 const COLUMNS = [["Needs you", (one) => one.state === "waiting"], ["Working", (one) => one.state !== "waiting" && one.state !== "idle"], ["Idle", (one) => one.state === "idle"]];
+const NARROWING = ["text", "outcome", "in", "show", "hours"];
 const OUTCOMES = ["ok", "failed", "limited", "blocked", "interrupted", "crashed"];
 
 /** What a session is called: its name, its first prompt, or its command. */
@@ -34,21 +35,15 @@ export const length = (one, now) => (isOver(one) ? one.duration_ms : Math.max(on
 
 // -- which are shown, and in which order -------------------------------------------------------------------------
 
-const SHOWN = {
-  "failed-turns": ["with a failed turn", (one) => one.outcome === "failed" || one.outcome === "limited" || one.outcome === "blocked"],
-  "failed-tools": ["with failed tool calls", (one) => one.tool_failures > 0],
-  denied: ["with denied tool calls", (one) => one.tool_denials > 0],
-  problems: ["with problems in the record", (one) => Object.keys(problems(one)).length > 0],
-};
+const problematic = (one) => Object.keys(problems(one)).length > 0;
 const SORTS = {
   started: (one) => one.started_at ?? "", name: (one) => title(one).toLowerCase(), project, model: (one) => one.model ?? "",
   turns: (one) => one.turns, tools: (one) => one.tool_calls, failed: (one) => one.tool_failures, duration: (one) => one.duration_ms, cost: (one) => one.cost ?? 0,
 };
 
-function fits(one, { text, outcome, in: where, show }) {
-  if (outcome && !outcome.split(",").includes(one.outcome)) return false;
+/** Whether a session is of some project and has some words about it. */
+function fits(one, { text, in: where }) {
   if (where && project(one) !== where) return false;
-  if (show && SHOWN[show] && !SHOWN[show][1](one)) return false;
   if (!text) return true;
   const said = `${one.session_id} ${one.name ?? ""} ${one.prompt ?? ""} ${one.command?.join(" ") ?? ""} ${one.model ?? ""} ${one.state} ${one.outcome ?? ""} ${one.cwd ?? ""} ${Object.keys(problems(one)).join(" ")}`.toLowerCase();
   return text.toLowerCase().split(/\s+/).every((word) => said.includes(word));
@@ -101,23 +96,34 @@ const Heads = ({ sort, set }) => html`<div class="past past-head">${HEADS.map(([
   return key ? html`<button class=${`quiet ${kind}`} aria-label=${`Sort by ${name}${way ? `, now ${way}` : ""}`} onClick=${() => set({ sort: next })}>${name}${way ? (way === "descending" ? " ▾" : " ▴") : ""}</button>` : html`<span>${name}</span>`;
 })}</div>`;
 
-function Choices({ list, query, set }) {
-  const outcomes = tally(list, (one) => one.outcome);
-  const projects = [...tally(list, project)].filter(([name]) => name).sort((one, other) => other[1] - one[1]);
-  const chosen = (query.outcome ?? "").split(",").filter(Boolean);
-  const toggle = (name) => set({ outcome: (chosen.includes(name) ? chosen.filter((one) => one !== name) : [...chosen, name]).join(",") });
-  return html`<div class="chips" role="group" aria-label="Outcome">${OUTCOMES.filter((name) => outcomes.has(name) || chosen.includes(name)).map((name) => html`<button class=${`chip outcome-${name}`} aria-pressed=${chosen.includes(name) ? "true" : "false"} onClick=${() => toggle(name)}>${name} <span class="num faint">${count(outcomes.get(name) ?? 0)}</span></button>`)}</div>
-    <select aria-label="Project" value=${query.in ?? ""} onChange=${(event) => set({ in: event.target.value })}><option value="">all projects</option>${projects.map(([name, number]) => html`<option value=${name} selected=${name === query.in}>${visible(name)} (${number})</option>`)}</select>
-    ${query.show && SHOWN[query.show] && html`<button class="chip" aria-pressed="true" onClick=${() => set({ show: undefined })}>${SHOWN[query.show][0]} ✕</button>`}`;
+/** One word of a few to choose, with how many sessions there are of each. */
+function Choice({ name, list, of, chosen, choose }) {
+  const found = [...tally(list, of)].filter(([one]) => one).sort((one, other) => other[1] - one[1]);
+  if (!found.length) return null;
+  return html`<select class=${`choice-${name}`} aria-label=${name} value=${chosen ?? ""} onChange=${(event) => choose(event.target.value)}><option value="">all ${name}s</option>${found.map(([one, number]) => html`<option value=${one} selected=${one === chosen}>${visible(one)} (${number})</option>`)}</select>`;
 }
 
-/** Where a text is asked for that was said in any session. */
-function Ask({ input, text, set }) {
-  const keys = (event) => {
+function Outcomes({ list, query, set }) {
+  const outcomes = tally(list, (one) => one.outcome);
+  const chosen = (query.outcome ?? "").split(",").filter(Boolean);
+  const toggle = (name) => set({ outcome: (chosen.includes(name) ? chosen.filter((one) => one !== name) : [...chosen, name]).join(",") });
+  return html`<div class="chips" role="group" aria-label="Outcome">${OUTCOMES.filter((name) => outcomes.has(name) || chosen.includes(name)).map((name) => html`<button class=${`chip outcome-${name}`} aria-pressed=${chosen.includes(name) ? "true" : "false"} onClick=${() => toggle(name)}>${name} <span class="num faint">${count(outcomes.get(name) ?? 0)}</span></button>`)}</div>`;
+}
+
+/** What is looked for: a text that was said in any session, and which sessions are shown. */
+function Choices({ everywhere, filter, list, query, set, chooseFirst }) {
+  const ask = (event) => {
     if (event.key === "Enter") set({ said: event.target.value.trim() });
     if (event.key === "Escape") { event.target.value = ""; set({ said: undefined }); event.target.blur(); }
   };
-  return html`<div class="ask" role="search"><input ref=${input} type="search" placeholder="Search what was said in all sessions  ( s )" aria-label="Search what was said in all sessions" maxlength="1000" defaultValue=${text} key=${text} onKeyDown=${keys} /></div>`;
+  const narrow = (event) => {
+    if (event.key === "Escape") { set({ text: undefined }); event.target.blur(); }
+    if (event.key === "Enter") event.target.blur(), chooseFirst();
+  };
+  return html`<div class="ask"><div role="search"><input ref=${everywhere} type="search" placeholder="Search what was said in all sessions  ( s )" aria-label="Search what was said in all sessions" maxlength="1000" defaultValue=${query.said ?? ""} key=${query.said ?? ""} onKeyDown=${ask} /></div>
+    <span class="grow"></span>${query.show && html`<button class="chip" aria-pressed="true" onClick=${() => set({ show: undefined, hours: undefined })}>${SHOWN[query.show] ?? query.show}${query.hours ? `, of ${period(query.hours)}` : ""} ✕</button>`}
+    <${Choice} name="project" list=${list} of=${project} chosen=${query.in} choose=${(value) => set({ in: value })} />
+    <input ref=${filter} type="search" placeholder="Filter sessions  ( / )" aria-label="Filter sessions" value=${query.text ?? ""} onInput=${(event) => set({ text: event.target.value })} onKeyDown=${narrow} /></div>`;
 }
 
 // -- the page ----------------------------------------------------------------------------------------------------
@@ -163,51 +169,52 @@ export function Home({ query }) {
   const { running, all } = found ?? { running: [], all: [] };
   const now = useNow(running.length > 0);
   const [chosenId, choose] = useState(null); // which it is, also when others come before it
-  const search = useRef(null);
+  const filter = useRef(null);
   const everywhere = useRef(null);
   const handle = useRef(null);
   const set = (changes) => { choose(null); go({ ...query, ...changes }, true); };
-  const columns = COLUMNS.map(([name, isOf]) => [name, running.filter(isOf)]);
+  const counted = useCounted(query.show, query.hours);
+  const isShown = (one) => fits(one, query) && (!query.show || (query.show === "problems" ? problematic(one) : counted?.has(one.session_id)));
+  const columns = COLUMNS.map(([name, isOf]) => [name, running.filter((one) => isOf(one) && isShown(one))]);
+  const onBoard = columns.flatMap(([, list]) => list);
   const live = new Set(running.map((one) => one.session_id));
   const over = all.filter((one) => !live.has(one.session_id));
-  const past = sorted(over.filter((one) => fits(one, query)), query.sort);
-  const listed = [...columns.flatMap(([, list]) => list), ...past];
+  const past = sorted(over.filter((one) => isShown(one) && (!query.outcome || query.outcome.split(",").includes(one.outcome))), query.sort);
+  const listed = [...onBoard, ...past];
   const chosen = listed.findIndex((one) => one.session_id === chosenId);
   useKeys((key) => {
     const step = { j: 1, k: -1, ArrowDown: 1, ArrowUp: -1 }[key];
     if (step && listed.length) {
       const next = Math.min(listed.length - 1, Math.max(0, chosen + step));
       choose(listed[next].session_id);
-      if (next >= running.length && !handle.current?.inView(next - running.length)) handle.current?.scrollTo(next - running.length);
+      if (next >= onBoard.length && !handle.current?.inView(next - onBoard.length)) handle.current?.scrollTo(next - onBoard.length);
       return true;
     }
     if (key === "Enter" && listed[chosen]) return go({ session: listed[chosen].session_id }), true;
-    if (key === "/") return search.current?.focus(), true;
+    if (key === "/") return filter.current?.focus(), true;
     if (key === "s") return everywhere.current?.focus(), true;
     return false;
   }, found !== null);
-  const waiting = columns[0][1].length;
+  const waiting = running.filter(COLUMNS[0][1]).length;
   useTitle(waiting ? `${waiting} waiting · claude-proxy` : "claude-proxy");
   if (!found) return html`<main class="home"><h1 class="hidden">Sessions</h1>${error ? html`<${Failure} error=${error.message} retry=${again} />` : html`<div class="loading" aria-busy="true">Reading sessions…</div>`}</main>`;
   if (!all.length && !running.length) {
     return html`<main class="home"><h1 class="hidden">Sessions</h1><${Empty} title="No sessions yet">Put <code>claude-proxy</code> in front of <code>claude</code>, and the session appears here: <code>claude-proxy -- claude -p "hello"</code><//></main>`;
   }
   const spent = past.reduce((sum, one) => sum + (one.cost ?? 0), 0);
-  const narrowed = ["text", "outcome", "in", "show"].some((name) => query[name]);
+  const narrowed = NARROWING.some((name) => query[name]);
   return html`<main class="home"><h1 class="hidden">Sessions</h1>
-    <${Ask} input=${everywhere} text=${query.said ?? ""} set=${set} />
+    <${Choices} everywhere=${everywhere} filter=${filter} list=${all} query=${query} set=${set} chooseFirst=${() => choose(past[0]?.session_id)} />
     ${query.said && html`<${Search} text=${query.said} all=${all} close=${() => set({ said: undefined })} />`}
     <section aria-labelledby="now"><div class="section-head"><h2 id="now">Now</h2><span class="faint">${running.length ? html`${running.length} running${waiting ? html`, <strong class="warn-text">${waiting} waiting for an answer</strong>` : ""}` : "nothing is running"}</span></div>
       ${running.length > 0 && html`<${Board} columns=${columns} chosen=${chosen} now=${now} />`}
     </section>
     <${Activity} />
     <section class="past-sessions" aria-labelledby="past"><div class="section-head"><h2 id="past">Over</h2><span class="faint num" role="status">${narrowed ? `${exact(past.length)} of ${exact(over.length)}` : exact(over.length)} ${over.length === 1 ? "session" : "sessions"} · ${cost(spent)} in all</span>
-      <${Choices} list=${over} query=${query} set=${set} /><span class="grow"></span>
-      <input ref=${search} type="search" placeholder="Filter sessions  ( / )" aria-label="Filter sessions" value=${query.text ?? ""} onInput=${(event) => set({ text: event.target.value })}
-        onKeyDown=${(event) => { if (event.key === "Escape") { set({ text: undefined }); event.target.blur(); } if (event.key === "Enter") event.target.blur(), choose(past[0]?.session_id); }} /></div>
+      <${Outcomes} list=${over} query=${query} set=${set} /></div>
       ${past.length ? html`<div class="past-table"><${Heads} sort=${query.sort} set=${set} />
-        <${List} class="past-list" count=${past.length} estimate=${36} fixed handle=${handle} label="Sessions that are over" row=${(index) => html`<${Line} one=${past[index]} chosen=${index + running.length === chosen} />`} /></div>`
-        : html`<${Empty} title=${narrowed ? "No session fits" : "None has ended yet"}>${narrowed && html`<button onClick=${() => set({ text: undefined, outcome: undefined, in: undefined, show: undefined })}>Show all</button>`}<//>`}
+        <${List} class="past-list" count=${past.length} estimate=${36} fixed handle=${handle} label="Sessions that are over" row=${(index) => html`<${Line} one=${past[index]} chosen=${index + onBoard.length === chosen} />`} /></div>`
+        : html`<${Empty} title=${narrowed ? "No session fits" : "None has ended yet"}>${narrowed && html`<button onClick=${() => set(Object.fromEntries(NARROWING.map((name) => [name, undefined])))}>Show all</button>`}<//>`}
     </section>
   </main>`;
 }
