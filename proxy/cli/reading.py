@@ -13,6 +13,7 @@ from proxy.cli.errors import complain
 from proxy.cli.pager import paged
 from proxy.cli.terminal import whole_number
 from proxy.escaping import escape_controls
+from proxy.redaction import Redactor
 from proxy.sessions import catalogue
 from proxy.sessions.reader import LogReader, Skipped
 
@@ -44,7 +45,11 @@ def show_options(parser: argparse.ArgumentParser) -> None:
     _add_session(parser)
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print its records, one JSON object per line")
-    form.add_argument("--html", metavar="FILE", help="write one self-contained page to share (-: print it)")
+    form.add_argument(
+        "--html",
+        metavar="FILE",
+        help="write one self-contained page to share (-: print it), as `--redact` has it",
+    )
     parser.epilog = examples("show latest", "show 20261122T0945 --json | jq 'select(.verdict==\"invalid\")'")
     parser.set_defaults(run=run_show)
 
@@ -84,7 +89,10 @@ def run_show(arguments: argparse.Namespace) -> int:
 def _share(arguments: argparse.Namespace) -> int:
     from proxy.cli.sharing import write_page  # noqa: PLC0415 - events, which the other forms do without
 
-    return write_page(catalogue.find(arguments.data_dir, arguments.session), arguments.html)
+    redactor = None
+    if arguments.redact != "off":
+        redactor = Redactor(arguments.redact, patterns=arguments.patterns, fields=arguments.fields)
+    return write_page(catalogue.find(arguments.data_dir, arguments.session), arguments.html, redactor)
 
 
 def run_tail(arguments: argparse.Namespace) -> int:

@@ -143,3 +143,18 @@ def test_what_cannot_be_done_is_said(tmp_path: Path) -> None:
     assert read(tmp_path, "show", "nobody", "--html", "-").returncode == 2
     assert read(tmp_path, "show", "made", "--html", "-", "--json").returncode == 2
     assert read(tmp_path, "show", "made", "--html", "-").stdout.startswith("<!doctype html>")
+
+
+def test_a_page_has_no_credentials(tmp_path: Path) -> None:
+    """Those that the log has are replaced, as the option says; the log stays as it is."""
+    key, named = "ghp_" + "a1" * 18, "hunter2hunter2"
+    made = LogMaker()
+    log = made.started()
+    head = '"seq":9,"ts":"2026-01-02T03:04:06Z","session_id":"made","stream":"stderr"'
+    line = f'{{{head},"raw":"{key} password: {named}"}}'
+    path, target = tmp_path / "made.jsonl", tmp_path / "page.html"
+    path.write_bytes(log + line.encode() + b"\n")
+    for mode, kept in (((), {named}), (("--redact", "strict"), set()), (("--redact", "off"), {key, named})):
+        assert read(tmp_path, "show", str(path), "--html", str(target), *mode).returncode == 0
+        assert {secret for secret in (key, named) if secret in target.read_text()} == kept
+    assert key.encode() in path.read_bytes()
