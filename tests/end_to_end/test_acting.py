@@ -437,7 +437,7 @@ def processes_of(session_id: str) -> list[psutil.Process]:
 
 
 async def test_a_policy_binds_in_every_mode(api: MessagesApi, claude: Path, tmp_path: Path) -> None:
-    """Past bypassPermissions and allowed tools, in subagents, and after the caller's own rules."""
+    """Past bypassPermissions, allowed tools and a hook that allows, in subagents, and after the caller's own rules."""
     policy = tmp_path / "policy.yaml"
     policy.write_text("permissions: {deny: ['Bash(touch *)']}")
     acted = Acted(api, claude, tmp_path, "--policy", str(policy))
@@ -452,9 +452,14 @@ async def test_a_policy_binds_in_every_mode(api: MessagesApi, claude: Path, tmp_
         }
     )
     bypass = ("--permission-mode", "bypassPermissions", "--allowedTools", "Bash")
-    async with stage.raw(*bypass, env={"IS_SANDBOX": "1"}) as client:
+    allows = {"hookSpecificOutput": {"hookEventName": "PreToolUse", "permissionDecision": "allow"}}
+    answers = {"hook_callback": lambda _: allows}
+    async with stage.raw(*bypass, env={"IS_SANDBOX": "1"}, answers=answers) as client:
+        await client.control("initialize", hooks={"PreToolUse": [{"hookCallbackIds": ["allows"]}]})
         await client.turn("main touches")
         await client.turn("delegate")
+        await client.control("apply_flag_settings", settings={"permissions": None})
+        await client.turn("main touches")
         await client.control("apply_flag_settings", settings={"permissions": {"deny": ["WebFetch"]}})
         await client.turn("main touches")
         listed = await client.control("list_permission_rules")
