@@ -197,9 +197,9 @@ def _shown(value: object) -> str:
 
 
 def _unknown_key(section: str, key: str) -> str:
-    mine = [f"{section}.{one}" for one in _names(section)]
+    own = [f"{section}.{one}" for one in _names(section)]
     elsewhere = [name for name in KEYS if name.endswith(f".{key}")]
-    return _unknown(f"{section}.{key}", mine, hint=f"did you mean {elsewhere[0]}?" if elsewhere else "")
+    return _unknown(f"{section}.{key}", own, hint=f"did you mean {elsewhere[0]}?" if elsewhere else "")
 
 
 def _unknown(name: str, known: Iterable[str], what: str = "key ", hint: str = "") -> str:

@@ -121,7 +121,9 @@ class Anomalies:
             ):
                 continue
             half = format_dollars(median)
-            said = f"A turn cost {format_dollars(cost)}; half of the turns cost under {half}: {turn.label}."
+            sentence = (
+                f"A turn cost {format_dollars(cost)}; half of the turns cost under {half}: {turn.label}."
+            )
             at = (turn.end_seq, turn.end_us or turn.start_us)
             facts = {"cost_usd": cost, "median_usd": median, "p90_usd": p90, "run_id": turn.id}
-            findings.add("sudden_cost", "warning", at, said, turn.seq, **facts)
+            findings.add("sudden_cost", "warning", at, sentence, turn.seq, **facts)

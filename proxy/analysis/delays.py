@@ -81,10 +81,11 @@ class Delays:
         for ms, asked in self._late.items():
             if ms >= LATE_MS:
                 severity: Severity = "warning" if ms >= VERY_LATE_MS else "info"
-                said = f"A permission for {asked.name} waited {format_duration(ms)} for its answer ({asked.outcome})."
+                waited = format_duration(ms)
+                sentence = f"A permission for {asked.name} waited {waited} for its answer ({asked.outcome})."
                 facts = {"tool": asked.name, "waited_ms": ms, "outcome": asked.outcome}
                 findings.add(
-                    "late_permission", severity, (asked.seq, asked.start_us), said, asked.end_seq, **facts
+                    "late_permission", severity, (asked.seq, asked.start_us), sentence, asked.end_seq, **facts
                 )
         waiting = [(asked.us(until_us) / 1000, asked) for asked in spans.permissions.values()]
         for ms, asked in (*self._unanswered.items(), *waiting):
@@ -104,8 +105,8 @@ class Delays:
         else:
             usual = ""
         severity: Severity = "critical" if ms >= SILENCE_WITHOUT_NORM_MS else "warning"
-        said = f"{_SILENT[gap.activity]} for {format_duration(ms)}{usual}."
-        findings.add("silence", severity, (gap.seq, gap.us), said, gap.after, **facts)
+        sentence = f"{_SILENT[gap.activity]} for {format_duration(ms)}{usual}."
+        findings.add("silence", severity, (gap.seq, gap.us), sentence, gap.after, **facts)
 
     def _slow_tool(self, findings: Findings, ms: float, call: Span, tools: ToolCounts) -> None:
         norm = tools.duration_of(call.name)
@@ -121,8 +122,8 @@ class Delays:
             return
         verb = "has been running for" if call.outcome == "open" else "took"
         severity: Severity = "critical" if call.outcome == "open" else "warning"
-        said = f"{call.label} {verb} {format_duration(ms)}{usual}."
-        findings.add("slow_tool", severity, (call.seq, call.start_us), said, call.end_seq, **facts)
+        sentence = f"{call.label} {verb} {format_duration(ms)}{usual}."
+        findings.add("slow_tool", severity, (call.seq, call.start_us), sentence, call.end_seq, **facts)
 
     @staticmethod
     def _unanswered_permission(findings: Findings, ms: float, asked: Span) -> None:
@@ -133,7 +134,7 @@ class Delays:
             how = f"has been waiting for {format_duration(ms)}"
         elif ms >= 1000:
             how = f"was never answered, and waited {format_duration(ms)}"
-        said = f"A permission for {asked.name} {how}."
+        sentence = f"A permission for {asked.name} {how}."
         facts = {"tool": asked.name, "waited_ms": ms}
         severity: Severity = "critical" if ms >= UNANSWERED_MS else "warning"
-        findings.add("unanswered_permission", severity, (asked.seq, asked.start_us), said, **facts)
+        findings.add("unanswered_permission", severity, (asked.seq, asked.start_us), sentence, **facts)

@@ -55,20 +55,20 @@ class Denials:
             tool = text(one, "tool_name")
             if key in self._calls:
                 call, _ = self._calls[key]
-                said = f"{call.approval.decision} by {call.approval.by}"
+                sentence = f"{call.approval.decision} by {call.approval.by}"
                 # Who was interrupted at a question is listed too.
                 if call.approval.decision != "deny" and call.approval.by != "interrupt":
                     self._add(
-                        context, call, f"A turn's result lists a call as denied that was {said}: {tool}."
+                        context, call, f"A turn's result lists a call as denied that was {sentence}: {tool}."
                     )
             elif key not in self._earlier:
-                said = f"A turn's result lists a denied call of which there is no result: {tool}."
-                self._add(context, None, said, tool_use_id=key)
+                sentence = f"A turn's result lists a denied call of which there is no result: {tool}."
+                self._add(context, None, sentence, tool_use_id=key)
 
-    def _add(self, context: EventContext, call: ApprovedCall | None, said: str, **facts: Any) -> None:
+    def _add(self, context: EventContext, call: ApprovedCall | None, sentence: str, **facts: Any) -> None:
         at, seq, is_sure = (context.seq, context.event.timestamp_us), None, True
         if call is not None:
             seq, by = call.seq, call.approval.by
             is_sure = by != "unknown"
             facts = {"tool_use_id": call.tool_use_id, "decision": call.approval.decision, "by": by}
-        self._over.add("denials_differ", "warning" if is_sure else "info", at, said, seq, **facts)
+        self._over.add("denials_differ", "warning" if is_sure else "info", at, sentence, seq, **facts)

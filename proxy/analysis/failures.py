@@ -66,8 +66,8 @@ class Failures:
             elif span.kind == "turn":
                 self._turn(context, span)
             elif span.kind == "subagent" and span.outcome == "failed":
-                said = f"A subagent failed: {span.label}."
-                self._over.add("failed_subagent", "warning", at, said, span.seq, subagent=span.id)
+                sentence = f"A subagent failed: {span.label}."
+                self._over.add("failed_subagent", "warning", at, sentence, span.seq, subagent=span.id)
         if (handler := _HANDLERS.get(context.event.event_type)) is not None:
             handler(self, context)
 
@@ -104,8 +104,8 @@ class Failures:
     def _gap(self, context: EventContext) -> None:
         data, at = context.event.data, (context.seq, context.event.timestamp_us)
         lost = integer(data, "lost_records") or 0
-        said = f"{lost} lines could not be recorded: {shortened(str(data.get('reason')))}."
-        self._over.add("recording_gap", "critical", at, said, lost_records=lost)
+        sentence = f"{lost} lines could not be recorded: {shortened(str(data.get('reason')))}."
+        self._over.add("recording_gap", "critical", at, sentence, lost_records=lost)
 
     def _retry(self, context: EventContext) -> None:
         data = context.event.data
@@ -144,18 +144,18 @@ class Failures:
         self._has_failed = True
         subtype = text(data, "subtype")
         if subtype is None or turn.outcome == "unfinished":
-            said = f"A turn has no result; it had gone on for {format_duration(turn.us(0) / 1000)}: {turn.label}."
+            sentence = f"A turn has no result; it had gone on for {format_duration(turn.us(0) / 1000)}: {turn.label}."
             severity: Severity = "warning" if turn.outcome == "interrupted" else "critical"
-            self._over.add("run_without_result", severity, at, said, turn.seq, run_id=turn.id)
+            self._over.add("run_without_result", severity, at, sentence, turn.seq, run_id=turn.id)
         elif turn.outcome != "interrupted":
             errors = errors_of(data)
             severity = "critical" if turn.outcome == "failed" and subtype not in _WANTED else "warning"
             # An error that was told as an answer has no other name.
             which = "" if subtype == "success" else f" ({shortened(subtype)})"
             word = _WORDS.get(turn.outcome, turn.outcome)
-            said = f"A turn {word}{which}: {errors[0] if errors else turn.label}"
+            sentence = f"A turn {word}{which}: {errors[0] if errors else turn.label}"
             self._over.add(
-                f"{turn.outcome}_turn", severity, at, said, turn.seq, run_id=turn.id, errors=errors
+                f"{turn.outcome}_turn", severity, at, sentence, turn.seq, run_id=turn.id, errors=errors
             )
 
     def _session(self, context: EventContext) -> None:
@@ -165,17 +165,17 @@ class Failures:
         if text(data, "state") == "failed" and "outcome" in data:
             self._over.add("abnormal_exit", "critical", at, str(data.get("outcome_reason")), signal=signal)
         elif text(data, "state") == "failed":
-            said = (
+            sentence = (
                 "The log does not end and nobody writes it: the wrapper was killed, or the machine stopped."
             )
-            self._over.add("crashed", "critical", at, said)
+            self._over.add("crashed", "critical", at, sentence)
         elif signal is not None and signal not in _ASKED_TO_STOP:
             self._over.add(
                 "abnormal_exit", "critical", at, f"The command was killed by {signal}.", signal=signal
             )
         elif code is not None and code not in _STOPPED_CODES and not self._has_failed:
-            said = f"The command ended with exit status {code}, and no turn says why."
-            self._over.add("abnormal_exit", "warning", at, said, exit_code=code)
+            sentence = f"The command ended with exit status {code}, and no turn says why."
+            self._over.add("abnormal_exit", "warning", at, sentence, exit_code=code)
 
     def _start(self, context: EventContext) -> None:
         """Take what failed at the start; every turn tells it again."""
@@ -189,26 +189,26 @@ class Failures:
     def _error(self, context: EventContext) -> None:
         data = context.event.data
         at = (context.seq, context.event.timestamp_us)
-        said = shortened(str(data.get("error") or "no reason given"), 300)
+        sentence = shortened(str(data.get("error") or "no reason given"), 300)
         match text(data, "source"):
             case "control_response":
                 request = shortened(text(data, "request") or "a request")
-                facts = {"request": request, "error": said}
+                facts = {"request": request, "error": sentence}
                 self._over.add(
-                    "refused_request", "info", at, f"Claude Code refused {request}: {said}", **facts
+                    "refused_request", "info", at, f"Claude Code refused {request}: {sentence}", **facts
                 )
             case "claude-proxy":
-                self._over.add("wrapper_error", "critical", at, f"A fault of claude-proxy itself: {said}")
+                self._over.add("wrapper_error", "critical", at, f"A fault of claude-proxy itself: {sentence}")
             case "session_writes_lost" | "mirror_error":
-                self._over.add("claude_code_error", "warning", at, f"Claude Code reports: {said}")
+                self._over.add("claude_code_error", "warning", at, f"Claude Code reports: {sentence}")
 
     def _notification(self, context: EventContext) -> None:
         data = context.event.data
         kind = text(data, "kind") or ""
         if kind.startswith("model_"):
-            said = shortened(text(data, "text") or kind, 300)
+            sentence = shortened(text(data, "text") or kind, 300)
             at = (context.seq, context.event.timestamp_us)
-            self._over.add("model_fallback", "warning", at, said, notification=kind)
+            self._over.add("model_fallback", "warning", at, sentence, notification=kind)
 
 
 _HANDLERS: Final[dict[str, Callable[[Failures, EventContext], None]]] = {
@@ -239,9 +239,15 @@ def _add_burst(findings: Findings, burst: _Burst) -> None:
         f"{name} {count}" for name, count in sorted(burst.tools.items(), key=lambda item: -item[1])[:5]
     )
     severity: Severity = "critical" if burst.failures >= 2 * WINDOW else "warning"
-    said = f"{burst.failures} tool calls failed in quick succession: {tools}."
+    sentence = f"{burst.failures} tool calls failed in quick succession: {tools}."
     findings.add(
-        "error_burst", severity, burst.at, said, *burst.records, failures=burst.failures, tools=burst.tools
+        "error_burst",
+        severity,
+        burst.at,
+        sentence,
+        *burst.records,
+        failures=burst.failures,
+        tools=burst.tools,
     )
 
 
@@ -251,6 +257,6 @@ def _add_retries(findings: Findings, retries: _Retries) -> None:
         return
     severity: Severity = "warning" if retries.delay_ms >= RETRY_DELAY_MS else "info"
     causes = ", ".join(f"{cause} ({number})" for cause, number in retries.causes.items())
-    said = f"The API had to be asked again {count} times, {format_duration(retries.delay_ms)} of waiting: {causes}."
+    sentence = f"The API had to be asked again {count} times, {format_duration(retries.delay_ms)} of waiting: {causes}."
     facts = {"attempts": count, "delay_ms": retries.delay_ms, "causes": retries.causes}
-    findings.add("api_retries", severity, retries.at, said, *retries.records, **facts)
+    findings.add("api_retries", severity, retries.at, sentence, *retries.records, **facts)

@@ -145,12 +145,12 @@ def _tell(findings: Findings, period: int, series: Series) -> None:
     if period <= 1:
         how = "failed in the same way" if failing else "gave the same answer"
         answers = f" and {how} each time" if series.same_answers else ""
-        said = f"The same call was made {series.times} times in a row{answers}: {first.label}."
+        sentence = f"The same call was made {series.times} times in a row{answers}: {first.label}."
         kind = "repeated_call"
     else:
         labels = " → ".join(call.label for call in series.calls)
-        said = (
+        sentence = (
             f"The same {period} calls were made {series.times} times over, with the same answers: {labels}."
         )
         kind = "loop"
-    findings.add(kind, severity, (first.seq, first.start_us), said, *series.records, **facts)
+    findings.add(kind, severity, (first.seq, first.start_us), sentence, *series.records, **facts)

@@ -39,16 +39,16 @@ class Mismatches:
             if span.outcome != "unfinished":
                 continue
             if span.kind == "tool" and ended in ("run_completed", "task_completed"):
-                said = f"A tool call has no result, though its turn is complete: {span.label}."
+                sentence = f"A tool call has no result, though its turn is complete: {span.label}."
                 if ended == "task_completed":
-                    said = f"A tool call has no result, though its subagent is done: {span.label}."
+                    sentence = f"A tool call has no result, though its subagent is done: {span.label}."
                 began = (span.seq, span.start_us)
-                self._over.add("unmatched_tool_call", "warning", began, said, context.seq, tool=span.name)
+                self._over.add("unmatched_tool_call", "warning", began, sentence, context.seq, tool=span.name)
             elif span.kind in ("subagent", "task"):
                 what = "subagent" if span.kind == "subagent" else "background task"
-                said = f"A {what} was still running when the session ended: {span.label}."
+                sentence = f"A {what} was still running when the session ended: {span.label}."
                 self._over.add(
-                    "cut_off_task", "info", (span.seq, span.start_us), said, context.seq, task=span.id
+                    "cut_off_task", "info", (span.seq, span.start_us), sentence, context.seq, task=span.id
                 )
         if context.spans.unmatched_results > self._results:
             self._results = context.spans.unmatched_results
@@ -63,8 +63,8 @@ class Mismatches:
         """Write down what was found."""
         findings.take(self._over)
         for (kind, *_), group in self._groups.items():
-            severity, said = _SAID[kind](group)
-            findings.add(kind, severity, group.at, said, *group.records, count=group.count, **group.about)
+            severity, sentence = _SAID[kind](group)
+            findings.add(kind, severity, group.at, sentence, *group.records, count=group.count, **group.about)
 
     def _invalid(self, context: EventContext, at: tuple[int | None, int]) -> None:
         data = context.event.data
@@ -105,10 +105,10 @@ def _invalid(group: _Group) -> tuple[Severity, str]:
     where = f" at {about['path']}" if about["path"] else ""
     kind = f" ({about['type']})" if about["type"] else ""
     held_back = ", held back" if about.get("held_back") else ""
-    said = (
+    sentence = (
         f"{_times(group)} on {about['stream']}{kind} {about['verdict']}{held_back}{where}: {about['message']}"
     )
-    return "warning", said
+    return "warning", sentence
 
 
 def _result(group: _Group) -> tuple[Severity, str]:

@@ -50,24 +50,24 @@ class Outputs:
         data, at = context.event.data, (context.seq, context.event.timestamp_us)
         if "structured_output" not in data:
             if integer(data, "turns"):  # else it was a command of Claude Code's own, such as /clear
-                said = f"A turn has no structured output, and its caller asked for one: {turn.label}."
-                self._over.add("structured_output", "warning", at, said, turn.seq, run_id=turn.id)
+                sentence = f"A turn has no structured output, and its caller asked for one: {turn.label}."
+                self._over.add("structured_output", "warning", at, sentence, turn.seq, run_id=turn.id)
             return
         try:
             found = violations(schema, data["structured_output"])
         except (UnusableSchemaError, TimeLimitError) as error:
             self._schema = None  # nothing else would come of it
-            said = f"Structured output cannot be held to the schema that was asked for: {error}."
-            self._over.add("structured_output", "info", at, said, turn.seq, run_id=turn.id)
+            sentence = f"Structured output cannot be held to the schema that was asked for: {error}."
+            self._over.add("structured_output", "info", at, sentence, turn.seq, run_id=turn.id)
         except ValueError:
             pass  # a thread in which judging cannot be bounded
         else:
             if found:
                 first = f"{found[0].path}: {found[0].message}" if found[0].path else found[0].message
-                said = f"A turn's structured output does not keep the schema that was asked for: {first}."
+                sentence = f"A turn's structured output does not keep the schema that was asked for: {first}."
                 errors = [{"path": one.path, "message": one.message} for one in found[:_MOST_ERRORS]]
                 facts = {"run_id": turn.id, "errors": errors, "count": len(found)}
-                self._over.add("structured_output", "warning", at, said, turn.seq, **facts)
+                self._over.add("structured_output", "warning", at, sentence, turn.seq, **facts)
 
 
 def _of_command(command: object) -> dict[str, Any] | None:

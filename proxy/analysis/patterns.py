@@ -57,17 +57,17 @@ class Patterns:
     def found(self, most: int = 10) -> list[Pattern]:
         """Return the patterns that repeat, those first that cover most of the sequence."""
         counts = {self._steps(key): count for key, (count, _) in self._pieces.items() if count > 1}
-        told: list[tuple[_Steps, int]] = []
+        reported: list[tuple[_Steps, int]] = []
         for steps, count in sorted(counts.items(), key=_rank)[:MOST_CANDIDATES]:
             if not _is_round_of_shorter(steps, count, counts) and not any(
-                _is_explained(steps, count, *other) for other in told
+                _is_explained(steps, count, *other) for other in reported
             ):
-                told = [other for other in told if not _is_explained(*other, steps, count)]
-                told.append((steps, count))
+                reported = [other for other in reported if not _is_explained(*other, steps, count)]
+                reported.append((steps, count))
         names = {number: name for name, number in self._names.items()}
         return [
             Pattern([names[number] for number in steps], count, round(count * len(steps) / self.length, 4))
-            for steps, count in sorted(told, key=_rank)[:most]
+            for steps, count in sorted(reported, key=_rank)[:most]
         ]
 
     def _forget_rare(self) -> None:

@@ -213,14 +213,14 @@ def _fold(read: Iterable[tuple[int, str, bytes]]) -> tuple[RunCounts, AllTools, 
     tools: dict[str, _Tool] = {}
     tokens: dict[str, int] = {}
     by_hour: dict[int, tuple[float, int]] = {}
-    for moment_us, kind, data in read:
+    for timestamp_us, kind, data in read:
         try:
             one = _decode(data)
         except msgspec.DecodeError:
             continue  # an event of a client's own, under one of our names
         took, paid = _amount(one.duration_ms), _amount(one.cost_usd)
         if paid is not None:
-            hour_us = moment_us // HOUR_US * HOUR_US
+            hour_us = timestamp_us // HOUR_US * HOUR_US
             so_far, turns = by_hour.get(hour_us, (0.0, 0))
             by_hour[hour_us] = so_far + paid, turns + (kind in _RUNS)
         if kind not in _RUNS:

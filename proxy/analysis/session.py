@@ -174,8 +174,8 @@ class SessionAnalysis:
                 self._ran_ms = number(data, "duration_ms")
             case "session_started" | "session_initialized":
                 for name in ("name", "model", "claude_code_version"):
-                    if said := text(data, name):
-                        self._about[name] = said
+                    if value := text(data, name):
+                        self._about[name] = value
 
     def _add(self, span: Span) -> None:
         self._bars.add(span)

@@ -86,14 +86,14 @@ def _money(cost: Cost) -> str:
     read = cost.tokens.get("cache_read", 0)
     taken = read + cost.tokens.get("input", 0) + cost.tokens.get("cache_creation", 0)
     cached = f", {read / taken:.0%} of them from the cache" if read else ""
-    said = f"It took {format_count(taken)} tokens in{cached}, and {format_count(cost.tokens.get('output', 0))} out"
+    sentence = f"It took {format_count(taken)} tokens in{cached}, and {format_count(cost.tokens.get('output', 0))} out"
     if cost.total_usd is None:
-        return f"{said}; what that cost is not known."
+        return f"{sentence}; what that cost is not known."
     models = [f"{one.model} {format_dollars(one.cost_usd)}" for one in cost.by_model if one.cost_usd]
     split = f" ({', '.join(models[:3])})" if len(models) > 1 else ""
     dearest = cost.per_turn.max or 0.0
     most = f"; the dearest turn {format_dollars(dearest)}" if cost.per_turn.count > 1 and dearest else ""
-    return f"It cost {format_dollars(cost.total_usd)}{split}{most}. {said}."
+    return f"It cost {format_dollars(cost.total_usd)}{split}{most}. {sentence}."
 
 
 _NOTICED_MS = 1000  # shorter waits are not worth a sentence
@@ -120,7 +120,9 @@ def _wrong(analysis: Analysis) -> str:
         parts.append(f"{totals.tool_denials} denied")
     if total := sum(analysis.anomaly_counts.values()):
         grave = [one.severity for one in analysis.anomalies]
-        split = ", ".join(f"{grave.count(name)} {said}" for name, said in _GRAVE.items() if name in grave)
+        split = ", ".join(
+            f"{grave.count(name)} {sentence}" for name, sentence in _GRAVE.items() if name in grave
+        )
         among = "" if total == len(grave) else f"of the gravest {len(grave)}: "
         parts.append(f"{quantity(total, 'thing')} stood out ({among}{split})")
     return f"What went wrong: {', '.join(parts)}." if parts else "Nothing went wrong, and nothing stood out."

@@ -60,10 +60,10 @@ class Bars:
         shown = sorted([*bars, *drawn], key=lambda bar: (bar.start_us, -bar.end_us))
         there = {bar.span.id for bar in shown}
         codec = TimestampCodec()
-        spell = codec.format
+        format_us = codec.format
         return Timeline(
-            start=spell(start_us) if start_us else None,
-            end=spell(end_us) if start_us else None,
+            start=format_us(start_us) if start_us else None,
+            end=format_us(end_us) if start_us else None,
             bars=[_shown(bar, there, codec) for bar in shown],
             resolution_ms=resolution_us / 1000,
         )
@@ -109,22 +109,22 @@ def _coarsened(bars: list[_Bar], most: int, resolution_us: int) -> tuple[list[_B
 
 def _merged(bars: list[_Bar], resolution_us: int) -> list[_Bar]:
     """Put bars together that are neighbours and, together, no longer than the resolution."""
-    kept: list[_Bar] = []
+    merged: list[_Bar] = []
     last: dict[tuple[str, str | None], _Bar] = {}
-    became: dict[str, str] = {}  # bars that are part of another one now
+    merged_into: dict[str, str] = {}  # bars that are part of another one now
     for bar in sorted(bars, key=lambda bar: (bar.start_us, -bar.end_us)):
         parent = bar.parent
-        if parent is not None and parent in became:
-            parent = bar.parent = became[parent]
+        if parent is not None and parent in merged_into:
+            parent = bar.parent = merged_into[parent]
         place = bar.span.kind, parent
         before = last.get(place)
         if before is not None and max(bar.end_us, before.end_us) - before.start_us <= resolution_us:
-            became[bar.span.id] = before.span.id
+            merged_into[bar.span.id] = before.span.id
             _join(before, bar)
             continue
-        kept.append(bar)
+        merged.append(bar)
         last[place] = bar
-    return kept
+    return merged
 
 
 def _join(bar: _Bar, other: _Bar) -> None:

@@ -79,10 +79,12 @@ def _rows(info: SessionInfo) -> Iterator[dict[str, Any]]:
 def _print_lines(rows: list[dict[str, Any]]) -> None:
     for row in rows:
         one = row["approval"]
-        said = {"allow": "allowed", "deny": "denied", "none": "undecided"}[one["decision"]]
+        decided = {"allow": "allowed", "deny": "denied", "none": "undecided"}[one["decision"]]
         reason = f": {one['reason']}" if one["reason"] else ""
-        line = f"{row['session_id']} {row['seq']:>6}  {row['tool'] or '?':20} {said} by {one['by']}{reason}"
+        line = (
+            f"{row['session_id']} {row['seq']:>6}  {row['tool'] or '?':20} {decided} by {one['by']}{reason}"
+        )
         sys.stdout.write(printable(line) + "\n")
     counted = Counter((row["approval"]["decision"], row["approval"]["by"]) for row in rows)
-    told = ", ".join(f"{count} {decision} by {by}" for (decision, by), count in counted.most_common())
-    sys.stderr.write(f"{quantity(len(rows), 'call')}{': ' if told else ''}{told}\n")
+    totals = ", ".join(f"{count} {decision} by {by}" for (decision, by), count in counted.most_common())
+    sys.stderr.write(f"{quantity(len(rows), 'call')}{': ' if totals else ''}{totals}\n")

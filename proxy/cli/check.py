@@ -152,7 +152,7 @@ def _checked(arguments: argparse.Namespace, scenarios: list[scenario.Scenario]) 
     with _progress(len(scenarios)) as progress:
         task = progress.add_task("checking", total=len(scenarios))
 
-        def heard(outcome: Outcome) -> None:
+        def on_outcome(outcome: Outcome) -> None:
             progress.update(task, advance=1, description=outcome.name)
 
         check = Check(
@@ -162,7 +162,7 @@ def _checked(arguments: argparse.Namespace, scenarios: list[scenario.Scenario]) 
             threshold=arguments.threshold,
             jobs=arguments.jobs,
             patience_s=arguments.patience,
-            on_outcome=heard,
+            on_outcome=on_outcome,
             orphans=Orphans(),
         )
         # What runs is in sessions of its own: Ctrl-C reaches this process alone, which ends the others.

@@ -77,8 +77,8 @@ class Reading:
         """Yield what is known from the lock of a log that has no end."""
         session = self._interpreter.session
         session.mark_crashed()
-        became = of_session(session)
-        if became is not None and became.kind == "crashed":
+        outcome = of_session(session)
+        if outcome is not None and outcome.kind == "crashed":
             yield tell_crash(session)
 
 

@@ -76,8 +76,8 @@ def run(args: argparse.Namespace) -> int:
         if looked.error is not None:
             status = complain(f"{info.path} cannot be read: {looked.error}", 2, sys.stderr)
         elif looked.skipped and not looked.records:
-            said = complain(catalogue.NoRecordsError(info.path), 2, sys.stderr)
-            status = said if named else status
+            refused = complain(catalogue.NoRecordsError(info.path), 2, sys.stderr)
+            status = refused if named else status
         elif looked.skipped:
             complain(f"{info.session_id}: {looked.skipped} lines are no records", 0, sys.stderr)
     drift = found.listed()

@@ -103,8 +103,10 @@ def run(arguments: argparse.Namespace) -> int:
         collector.send(batch)
         sent += len(batch)
     except (CollectorAwayError, CollectorRefusedError) as error:
-        told = f"{arguments.otlp} has not taken the spans: {error}; {quantity(sent, 'span')} were sent before"
-        return complain(told, 1, sys.stderr)
+        sentence = (
+            f"{arguments.otlp} has not taken the spans: {error}; {quantity(sent, 'span')} were sent before"
+        )
+        return complain(sentence, 1, sys.stderr)
     finally:
         collector.close()
     print(f"{quantity(sent, 'span')} of {quantity(turns, 'turn')} are at {escape_controls(arguments.otlp)}")

@@ -161,5 +161,5 @@ def _problems(one: dict[str, Any]) -> str:
         for verdict in counts:
             counts[verdict] += verdicts.get(verdict, 0)
     counts["lost"] = one["lost_records"]
-    said = ", ".join(f"{number} {what}" for what, number in counts.items() if number)
-    return f"{said}  " if said else ""
+    problems = ", ".join(f"{number} {what}" for what, number in counts.items() if number)
+    return f"{problems}  " if problems else ""

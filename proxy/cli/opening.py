@@ -86,9 +86,9 @@ def _address(arguments: argparse.Namespace) -> str | None:
     ensure_server(arguments.data_dir, arguments.host, arguments.port, arguments.config)
     until = time.monotonic() + _GIVE_UP_S
     with progress("starting a server"):
-        while (said := server_address(arguments.data_dir)) is None and time.monotonic() < until:
+        while (address := server_address(arguments.data_dir)) is None and time.monotonic() < until:
             time.sleep(_LOOK_S)
-    return None if said is None else str(said["url"]).rstrip("/")
+    return None if address is None else str(address["url"]).rstrip("/")
 
 
 def _has_browser() -> bool:

@@ -102,8 +102,8 @@ def print_status(arguments: argparse.Namespace) -> int:
     running = [one for one in _described(arguments.data_dir, infos) if one["outcome"] is None]
     trouble = [*_trouble(arguments.data_dir), *_unwatched(arguments, server)]
     if arguments.json:
-        told = {"server": server, "active_sessions": len(running), "sessions": running, "trouble": trouble}
-        print(json.dumps(told, indent=2))
+        report = {"server": server, "active_sessions": len(running), "sessions": running, "trouble": trouble}
+        print(json.dumps(report, indent=2))
         return 0
     for sentence in trouble:
         print(escape_controls(sentence))

@@ -175,11 +175,11 @@ def _time(report: Analysis, width: int) -> list[Text]:
 
 
 def _turns(report: Analysis, width: int) -> _Lines:
-    dear = sorted(report.turns, key=lambda one: (-(one.cost_usd or 0.0), -one.duration_ms))[:_ROWS]
-    costs = [one.cost_usd or 0.0 for one in dear]
+    costliest = sorted(report.turns, key=lambda one: (-(one.cost_usd or 0.0), -one.duration_ms))[:_ROWS]
+    costs = [one.cost_usd or 0.0 for one in costliest]
     lines: _Lines = [
         *_table(
-            sorted(dear, key=lambda one: one.started_at),
+            sorted(costliest, key=lambda one: one.started_at),
             width,
             (Column("turn", 6, right=False), lambda one: one.run_id.removeprefix("run-")),
             (Column("outcome", 7, right=False), lambda one: one.outcome),
@@ -192,9 +192,9 @@ def _turns(report: Analysis, width: int) -> _Lines:
         )
     ]
     total = sum(report.turn_outcomes.values())
-    if total > len(dear) > 0:
-        kept = "" if total == len(report.turns) else f" of the last {len(report.turns)}"
-        lines.append(Text(f"the {len(dear)} dearest{kept}, of {total:,} in all", style="dim"))
+    if total > len(costliest) > 0:
+        bounded = "" if total == len(report.turns) else f" of the last {len(report.turns)}"
+        lines.append(Text(f"the {len(costliest)} dearest{bounded}, of {total:,} in all", style="dim"))
     if report.time.turns.count > 1:
         lines += [Text(said, style="dim") for said in _spread(report.time.turns)]
     return lines
@@ -243,13 +243,16 @@ def _permissions(report: Analysis) -> _Lines:
     asked = report.permissions
     if not asked.requested:
         return []
-    told = {
+    decisions = {
         "allowed": asked.allowed,
         "denied": asked.denied,
         "withdrawn": asked.cancelled,
         "without answer": asked.unanswered,
     }
-    parts = [f"{asked.requested} requested", *(f"{count} {name}" for name, count in told.items() if count)]
+    parts = [
+        f"{asked.requested} requested",
+        *(f"{count} {name}" for name, count in decisions.items() if count),
+    ]
     waiting = asked.waiting
     waited = ""
     if waiting.count:

@@ -32,13 +32,13 @@ class Address:
         """Return the address, and the token that a server found by its lock file has left there for its owner."""
         if self._given is not None:
             return self._given, None
-        said = server_address(self._data_dir)
-        if said is None or not isinstance(said.get("url"), str):
+        announced = server_address(self._data_dir)
+        if announced is None or not isinstance(announced.get("url"), str):
             raise UnreachableError(
                 f"No server runs for {self._data_dir}; start one with `claude-proxy serve`, or give base_url."
             )
-        url: str = said["url"]
-        return url.rstrip("/"), said.get("token")
+        url: str = announced["url"]
+        return url.rstrip("/"), announced.get("token")
 
 
 def _is_address(text: str) -> bool:

@@ -69,16 +69,16 @@ class ServerFaultError(ClientError):
 
 def failure(status: int, sentence: str | None, headers: Mapping[str, str]) -> ClientError:
     """Return the error that an answer's status means; ``sentence``: what the server says, None if nothing usable."""
-    said = sentence or f"The server answered with status {status} and said nothing of use."
+    reason = sentence or f"The server answered with status {status} and said nothing of use."
     after = headers.get("Retry-After", "")
     wait_s = float(after) if after.isascii() and after.isdecimal() and len(after) < 10 else None
     if status in (401, 403, 429):
-        return RefusedError(said, status, wait_s)
+        return RefusedError(reason, status, wait_s)
     if status == 404:
-        return NotFoundError(said, status)
+        return NotFoundError(reason, status)
     if 400 <= status < 500:
-        return RequestError(said, status)
-    return ServerFaultError(said, status, wait_s)
+        return RequestError(reason, status)
+    return ServerFaultError(reason, status, wait_s)
 
 
 def quoted(body: bytes) -> str:

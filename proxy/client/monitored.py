@@ -151,8 +151,10 @@ class Run:
             await self.event("command_started", {**about, "validation_source": answer.validation_source})
             yield step
         except BaseException as error:
-            told = {"type": type(error).__name__, "message": _said(error)}
-            await to_the_end(partial(self.event, "command_failed", {**about, **_since(began), "error": told}))
+            described = {"type": type(error).__name__, "message": _said(error)}
+            await to_the_end(
+                partial(self.event, "command_failed", {**about, **_since(began), "error": described})
+            )
             raise
         done = {**about, **_since(began), "result": recordable(step.result)}
         await to_the_end(partial(self.event, "command_completed", done))
@@ -285,8 +287,8 @@ class Run:
         """Return a message as it is written to a process. InvalidCommandError: it is not valid."""
         answer = await self._judged("stdin", message)
         if answer.verdict != "valid":
-            told = {"message": dict(message), "errors": answer.validation_errors}
-            await self.event("command_rejected", told)
+            described = {"message": dict(message), "errors": answer.validation_errors}
+            await self.event("command_rejected", described)
             raise InvalidCommandError(answer)
         return as_json(message) + b"\n"
 

@@ -64,9 +64,9 @@ class Question:
 
     def is_new(self, event: Event) -> bool:
         """Take an event in; return whether it was not given yet."""
-        moment_us = parse_timestamp(event.timestamp)
-        if moment_us != self.boundary_us:
-            self.boundary_us = moment_us
+        timestamp_us = parse_timestamp(event.timestamp)
+        if timestamp_us != self.boundary_us:
+            self.boundary_us = timestamp_us
             self.given = set()
         if event.session_id in self.given:
             return False

@@ -141,8 +141,8 @@ class Claude:
             how = f"status {status}" if status > 0 else signal.Signals(-status).name
             with anyio.move_on_after(_GRACE_S):  # what it started may hold the pipe open
                 await self._heard.wait()
-            told = " ".join(self._complaint.decode(errors="replace").split())
-            raise RequestError(f"{self.program} exited with {how}" + (f": {told}" if told else "."))
+            complaint = " ".join(self._complaint.decode(errors="replace").split())
+            raise RequestError(f"{self.program} exited with {how}" + (f": {complaint}" if complaint else "."))
         if not self.has_session:
             raise RequestError(
                 f"{self.program} began no session that could be followed; its arguments need -p."

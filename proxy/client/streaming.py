@@ -89,11 +89,11 @@ class Listening:
             found.append(Gap(after=frame.after, reason=frame.reason))
         event = frame.data
         if event is not None:
-            heard = self._heard.pop(event.session_id, "")
-            self._heard[event.session_id] = max(heard, event.timestamp)
+            newest = self._heard.pop(event.session_id, "")
+            self._heard[event.session_id] = max(newest, event.timestamp)
             if len(self._heard) > _SESSIONS:
                 del self._heard[next(iter(self._heard))]
-            if event.timestamp > heard:
+            if event.timestamp > newest:
                 event.id = place
                 found.append(event)
         return found

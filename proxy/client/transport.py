@@ -175,8 +175,8 @@ class Transport:
                 f"The server did not answer within {self.timeout_s:g} s.", may_have_arrived=True
             ) from error
         except (aiohttp.ClientError, OSError) as error:
-            told = str(error) or type(error).__name__
-            raise UnreachableError(f"The connection broke: {told}.", may_have_arrived=True) from error
+            reason = str(error) or type(error).__name__
+            raise UnreachableError(f"The connection broke: {reason}.", may_have_arrived=True) from error
 
 
 def _why(error: Exception) -> str:
@@ -185,8 +185,8 @@ def _why(error: Exception) -> str:
             f"its certificate is not trusted ({error.certificate_error}); SSL_CERT_FILE names whom to trust"
         )
     if isinstance(error, aiohttp.ClientConnectorError):
-        number, said = error.os_error.errno, error.os_error.strerror
-        return os.strerror(number) if number and number > 0 else said or str(error.os_error)
+        number, reason = error.os_error.errno, error.os_error.strerror
+        return os.strerror(number) if number and number > 0 else reason or str(error.os_error)
     return "it took too long"
 
 
@@ -217,5 +217,5 @@ def _data(response: aiohttp.ClientResponse, content: bytes, kind: type[_T]) -> _
 
 
 def _nonsense(response: aiohttp.ClientResponse, content: bytes, error: Exception) -> ServerFaultError:
-    said = f"The answer is none of claude-proxy's ({error}): {quoted(content)}."
-    return ServerFaultError(said, response.status)
+    reason = f"The answer is none of claude-proxy's ({error}): {quoted(content)}."
+    return ServerFaultError(reason, response.status)

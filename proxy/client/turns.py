@@ -32,18 +32,18 @@ class Turns:
                 self._open[run_id] = about
                 await self._record("command_started", about)
             case "run_completed" if about := self._open.pop(run_id, {}):
-                told = _of(data, "duration_ms", "result", "outcome")
-                await self._record("command_completed", {**about, **told})
+                fields = _of(data, "duration_ms", "result", "outcome")
+                await self._record("command_completed", {**about, **fields})
             case "run_failed" | "run_interrupted" if about := self._open.pop(run_id, {}):
                 error = {"type": event.event_type, "message": "; ".join(map(str, data.get("errors") or ()))}
-                told = _of(data, "duration_ms", "outcome", "outcome_reason")
-                await self._record("command_failed", {**about, **told, "error": error})
+                fields = _of(data, "duration_ms", "outcome", "outcome_reason")
+                await self._record("command_failed", {**about, **fields, "error": error})
 
     async def leave(self, error: BaseException) -> None:
         """Record as failed what is not waited for any more."""
-        told = {"type": type(error).__name__, "message": "The process was not followed to its end."}
+        fields = {"type": type(error).__name__, "message": "The process was not followed to its end."}
         for about in self._open.values():
-            await self._record("command_failed", {**about, "error": told})
+            await self._record("command_failed", {**about, "error": fields})
         self._open.clear()
 
 

@@ -21,9 +21,9 @@ def main() -> None:
     """Run the check that is asked for."""
     lock = threading.Lock()
 
-    def say(**told: object) -> None:
+    def say(**fields: object) -> None:
         with lock:
-            os.write(1, msgspec.json.encode(told) + b"\n")
+            os.write(1, msgspec.json.encode(fields) + b"\n")
 
     request = msgspec.json.decode(sys.stdin.buffer.readline(), type=CheckRequest)
     try:

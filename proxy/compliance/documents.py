@@ -46,8 +46,8 @@ def _rule(outcome: Outcome) -> Rule:
 
 
 def _said(outcome: Outcome) -> str:
-    said = [f"Expected: {problem.expected}. Came: {problem.came}." for problem in outcome.problems]
-    return " ".join([f"{outcome.title}.", *said])
+    sentences = [f"Expected: {problem.expected}. Came: {problem.came}." for problem in outcome.problems]
+    return " ".join([f"{outcome.title}.", *sentences])
 
 
 def _case(outcome: Outcome) -> Case:

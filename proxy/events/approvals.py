@@ -56,10 +56,10 @@ def approval_of(
 
 def _decided(meta: Message, call: Tool | None, *, by_policy: bool, failed: bool) -> tuple[Decision, By]:
     answer = None if call is None else call.answer
-    said = inner(meta, "permission_decision")
-    source, reason = text(said, "source") or "", text(said, "reason_type")
+    reported = inner(meta, "permission_decision")
+    source, reason = text(reported, "source") or "", text(reported, "reason_type")
     asked: By = "api" if answer is not None and answer.by == "api" else "caller"
-    match text(said, "decision"):
+    match text(reported, "decision"):
         case "accept":
             by_config = _BY_CONFIG.get(reason, "unknown")
             if reason == "subcommandResults" and call is not None:

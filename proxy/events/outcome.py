@@ -88,9 +88,9 @@ def of_result(result: Message, *, interrupted: bool, blocked: str | None, is_com
     return _EMPTY if _is_empty(result, terminal, is_command=is_command) else OK
 
 
-def of_failed_print(said: str) -> Outcome:
+def of_failed_print(printed: str) -> Outcome:
     """Return what became of a turn of which is known what was printed at its end, which was a failure."""
-    return Outcome("limited" if said.startswith(_PRINTED_LIMITS) else "failed", _in_one_line(said))
+    return Outcome("limited" if printed.startswith(_PRINTED_LIMITS) else "failed", _in_one_line(printed))
 
 
 def blocked_by_hook(reason: str | None) -> str:
@@ -100,8 +100,8 @@ def blocked_by_hook(reason: str | None) -> str:
 
 def _is_empty(result: Message, terminal: str | None, *, is_command: bool) -> bool:
     """Whether the model was asked and said nothing, also not in the structure that was asked for."""
-    said = text(result, "result")
-    if said is None or said.strip() or result.get("structured_output") is not None:
+    printed = text(result, "result")
+    if printed is None or printed.strip() or result.get("structured_output") is not None:
         return False
     # Local commands and prompts that are no question end without the model, and older releases name no reason.
     return terminal == "completed" or (
@@ -115,13 +115,13 @@ def _is_empty(result: Message, terminal: str | None, *, is_command: bool) -> boo
 def _said(result: Message) -> str:
     """Return what Claude Code says of a failure to people, in one line."""
     errors = result.get("errors")
-    said = next((one for one in errors if isinstance(one, str)), "") if isinstance(errors, list) else ""
-    said = said or text(result, "result") or ""
-    if said.startswith("[ede_diagnostic]"):  # a note of Claude Code to its own developers
+    printed = next((one for one in errors if isinstance(one, str)), "") if isinstance(errors, list) else ""
+    printed = printed or text(result, "result") or ""
+    if printed.startswith("[ede_diagnostic]"):  # a note of Claude Code to its own developers
         return ""
-    return _in_one_line(said)
+    return _in_one_line(printed)
 
 
-def _in_one_line(said: str) -> str:
-    line = " ".join(said[: 4 * _LONGEST_REASON].split())
+def _in_one_line(printed: str) -> str:
+    line = " ".join(printed[: 4 * _LONGEST_REASON].split())
     return line if len(line) <= _LONGEST_REASON else line[: _LONGEST_REASON - 1] + "…"

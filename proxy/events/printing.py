@@ -85,18 +85,18 @@ def exited(emitter: Emitter) -> None:
     session = emitter.session
     if session.prints != "text" or session.run is None:
         return
-    said = {stream: _shown(printed) for stream, printed in session.printed.items()}
+    shown = {stream: _shown(printed) for stream, printed in session.printed.items()}
     session.printed = {}
-    became = session_outcome.of_printed(session, said.get("stdout", ""), said.get("stderr", ""))
-    if became is None:
+    outcome = session_outcome.of_printed(session, shown.get("stdout", ""), shown.get("stderr", ""))
+    if outcome is None:
         return
-    session.last_turn = became
-    fields: dict[str, Any] = {"result": said.get("stdout", "")}
-    if became.kind != "ok":
-        fields["errors"] = [became.reason]
-    emitter.end_run("exit", became, subtype=_SUBTYPES.get(became.kind, "error"), **fields)
+    session.last_turn = outcome
+    fields: dict[str, Any] = {"result": shown.get("stdout", "")}
+    if outcome.kind != "ok":
+        fields["errors"] = [outcome.reason]
+    emitter.end_run("exit", outcome, subtype=_SUBTYPES.get(outcome.kind, "error"), **fields)
 
 
 def _shown(printed: str) -> str:
-    said = printed.rstrip()
-    return said if len(said) <= _LONGEST else said[: _LONGEST - 1] + "…"
+    shown = printed.rstrip()
+    return shown if len(shown) <= _LONGEST else shown[: _LONGEST - 1] + "…"

@@ -125,8 +125,8 @@ def answer(emitter: Emitter, message: Message, by: Literal["caller", "api"]) -> 
         reason = text(said, "message") or text(response, "error") or question.reason
         decision = _decision(response)
         given = Answer(decision, by, 0, lasting_of(said), reason)
-        told: dict[str, Any] = {} if by == "caller" else {"by": by}
-        emitter.resolve_permission(request_id, question, given=given, decision=decision, **told)
+        decider: dict[str, Any] = {} if by == "caller" else {"by": by}
+        emitter.resolve_permission(request_id, question, given=given, decision=decision, **decider)
 
 
 def _decision(response: Message) -> Literal["allow", "deny"]:

@@ -35,12 +35,12 @@ def take_answer(emitter: Emitter, message: Message) -> None:
     answer = inner(message, "message")
     parent = text(message, "parent_tool_use_id")
     blocks = list(items(answer, "content"))
-    said = [text(block, "text") or "" for block in blocks if block.get("type") == "text"]
+    answers = [text(block, "text") or "" for block in blocks if block.get("type") == "text"]
     thought = [text(block, "thinking") or "" for block in blocks if block.get("type") == "thinking"]
     call = _model_call(answer)
-    if said or thought:
+    if answers or thought:
         fields: dict[str, Any] = {
-            "text": "".join(said),
+            "text": "".join(answers),
             "parent_tool_use_id": parent,
             **emitter.depth(parent),
             **call,
@@ -162,15 +162,17 @@ def _result(emitter: Emitter, message: Message) -> None:
         session.claude_session_id = text(message, "session_id")
     cost = session.spending.take(number(message, "total_cost_usd"), stated_usage(message))
     run = session.run
-    became = outcome.of_result(
+    result_outcome = outcome.of_result(
         message,
         interrupted=run is not None and run.interrupted,
         blocked=None if run is None or emitter.is_of_another_turn(origin) else run.blocked,
         is_command=run is not None and run.is_command,
     )
     turns = integer(message, "num_turns")
-    if turns != 0 or became.kind != "ok":  # else it was a local command or a notice, which changes nothing
-        session.last_turn = became
+    if (
+        turns != 0 or result_outcome.kind != "ok"
+    ):  # else it was a local command or a notice, which changes nothing
+        session.last_turn = result_outcome
     fields = {
         "turns": turns,
         "usage": message.get("usage") if isinstance(message.get("usage"), dict) else None,
@@ -183,21 +185,21 @@ def _result(emitter: Emitter, message: Message) -> None:
     }
     if (duration := number(message, "duration_ms")) is not None:
         fields["claude_duration_ms"] = duration
-    if became.kind != "ok":
-        fields["errors"] = _errors(message, became)
+    if result_outcome.kind != "ok":
+        fields["errors"] = _errors(message, result_outcome)
     elif session.prints is not None and (answer := text(message, "result")):
         # No message has told it.
         emitter.emit("assistant_message", text=answer, model=None, parent_tool_use_id=None)
-    emitter.end_run(f"result/{text(message, 'subtype')}", became, origin=origin, **fields)
+    emitter.end_run(f"result/{text(message, 'subtype')}", result_outcome, origin=origin, **fields)
 
 
-def _errors(message: Message, became: outcome.Outcome) -> list[Any]:
+def _errors(message: Message, result_outcome: outcome.Outcome) -> list[Any]:
     """Return what went wrong in Claude Code's own words, where it has any."""
     errors = message.get("errors")
     if isinstance(errors, list):
         return errors
-    said = message.get("result") if message.get("is_error") is True else None
-    return [said or became.reason]
+    result = message.get("result") if message.get("is_error") is True else None
+    return [result or result_outcome.reason]
 
 
 def _command_lifecycle(emitter: Emitter, message: Message) -> None:

@@ -45,9 +45,9 @@ def take(emitter: Emitter, message: Message) -> None:
             about = present(message, "hook_id", "hook_name", "hook_event", "outcome", "output")
             emitter.emit("hook_completed", **about, exit_code=_exit_code(message))
         case "notification" | "informational" | "local_command_output":
-            said = text(message, "text") or text(message, "content") or ""
+            notice = text(message, "text") or text(message, "content") or ""
             more = present(message, "level", "priority", "key")
-            emitter.emit("notification", text=said, kind=message["subtype"], **more)
+            emitter.emit("notification", text=notice, kind=message["subtype"], **more)
             _blocked(emitter, message)
         case "model_fallback" | "model_refusal_fallback" | "model_refusal_no_fallback" | "permission_denied":
             _remark(emitter, message)
@@ -100,8 +100,8 @@ def _problems(message: Message) -> list[str]:
         if (what := _SERVER_PROBLEMS.get(text(server, "status") or ""))
     ]
     for error in items(message, "plugin_errors"):
-        said = text(error, "message") or text(error, "type") or "no reason given"
-        found.append(f"The plugin {text(error, 'plugin')} has an error: {said}")
+        notice = text(error, "message") or text(error, "type") or "no reason given"
+        found.append(f"The plugin {text(error, 'plugin')} has an error: {notice}")
     return found
 
 
@@ -176,14 +176,14 @@ def _is_agent(message: Message) -> bool:
 
 def _remark(emitter: Emitter, message: Message) -> None:
     kind = message["subtype"]
-    said = text(message, "content") or text(message, "message") or ""
+    notice = text(message, "content") or text(message, "message") or ""
     about = texts(message, "trigger", "original_model", "fallback_model", "tool_use_id")
     if tool := text(message, "tool_name"):
         about["tool"] = tool
     call = emitter.session.tools.get(about.get("tool_use_id", ""))
     if kind == "permission_denied" and call is not None:
         call.is_refused = True
-    emitter.emit("notification", text=said, kind=kind, **about)
+    emitter.emit("notification", text=notice, kind=kind, **about)
 
 
 def _exit_code(message: Message) -> int | None:

@@ -255,13 +255,13 @@ class Compiler:
         """Return the union of the members, less those that msgspec cannot tell apart from an earlier one."""
         if self._anything in members:
             return self._anything
-        kept: dict[str, Any] = {}
+        by_group: dict[str, Any] = {}
         for member in (part for whole in members for part in _parts(whole)):
             group = _group(member)
             # A string of any value includes the known ones, and a number the integers.
-            if group not in kept or member is float or (member is str and not self._closed):
-                kept[group] = member
-        return Union[tuple(kept.values())]  # noqa: UP007 - made at run time
+            if group not in by_group or member is float or (member is str and not self._closed):
+                by_group[group] = member
+        return Union[tuple(by_group.values())]  # noqa: UP007 - made at run time
 
 
 def python_pattern(pattern: str) -> str:

@@ -77,10 +77,10 @@ class Table(msgspec.Struct):
 
 def table(schema: Schema) -> Table | None:
     """Return the table that a schema has; None for none."""
-    kept = _tables.get(id(schema))
-    if kept is None or kept[0] is not schema:
-        kept = _tables[id(schema)] = (schema, _table(schema))
-    return kept[1]
+    cached = _tables.get(id(schema))
+    if cached is None or cached[0] is not schema:
+        cached = _tables[id(schema)] = (schema, _table(schema))
+    return cached[1]
 
 
 def _table(schema: Schema) -> Table | None:

@@ -63,14 +63,14 @@ def take_lock(data_dir: str, wait_s: float = 0.5) -> int | None:
 
 def holds_lock(lock: int, data_dir: str) -> bool:
     """Tell whether a lock that was taken is still the data directory's: not if that was removed or replaced."""
-    mine = os.fstat(lock)
+    held = os.fstat(lock)
     try:
         there = os.stat(os.path.join(data_dir, LOCK))
     except FileNotFoundError:
         return False
     except OSError:
         return True  # nobody can tell now
-    return (there.st_dev, there.st_ino) == (mine.st_dev, mine.st_ino)
+    return (there.st_dev, there.st_ino) == (held.st_dev, held.st_ino)
 
 
 def announce(lock: int, url: str, version: str, token: str | None = None) -> None:
@@ -80,9 +80,9 @@ def announce(lock: int, url: str, version: str, token: str | None = None) -> Non
     import json  # noqa: PLC0415
 
     about = {"pid": os.getpid(), "url": url, "version": version} | ({"token": token} if token else {})
-    said = json.dumps(about).encode() + b"\n"
+    encoded = json.dumps(about).encode() + b"\n"
     os.ftruncate(lock, 0)
-    os.pwrite(lock, said, 0)
+    os.pwrite(lock, encoded, 0)
 
 
 def _spawn(data_dir: str, host: str, port: int, config: str | None) -> None:

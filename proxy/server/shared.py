@@ -111,20 +111,20 @@ class Shared:
         if self.fleet is None:
             return [self._described(one, moment_us) for one in sessions]
         hosted = self.fleet.store.hosted([one.session_id for one in sessions])
-        told = (describe(one, moment_us) | _origin(hosted.get(one.session_id)) for one in sessions)
-        return [msgspec.convert(one, ShownSession) for one in told]
+        objects = (describe(one, moment_us) | _origin(hosted.get(one.session_id)) for one in sessions)
+        return [msgspec.convert(one, ShownSession) for one in objects]
 
     def _described(self, session: Session, moment_us: int) -> ShownSession:
         catching_up = not session.over and not self.store.is_written(session.session_id)
         # Of what is over and not read to its end, all is as it was where reading has come to.
         until_us = session.last_record_us if catching_up else moment_us
-        told = describe(session, until_us) | {
+        objects = describe(session, until_us) | {
             "catching_up": catching_up,
             "suspended": not session.over and session.pid is not None and is_stopped(session.pid),
             "log": log_path(self.data_dir, session.session_id),
             **({"read_share": self.store.read_share(session.session_id)} if catching_up else {}),
         }
-        return msgspec.convert(told, ShownSession)
+        return msgspec.convert(objects, ShownSession)
 
     async def known(self, session_id: str) -> None:
         """Make sure that there is such a session. NotFoundError when there is none."""

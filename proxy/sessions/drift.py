@@ -153,5 +153,5 @@ def _version(message: Any) -> str | None:
     """Return Claude Code's version as a message tells it: `init` itself, or the reply to `initialize`."""
     reply = message.get("response") if isinstance(message, dict) else None
     places = (message, reply.get("response") if isinstance(reply, dict) else None)
-    told = (place.get("claude_code_version") for place in places if isinstance(place, dict))
-    return next((version for version in told if isinstance(version, str)), None)
+    versions = (place.get("claude_code_version") for place in places if isinstance(place, dict))
+    return next((version for version in versions if isinstance(version, str)), None)

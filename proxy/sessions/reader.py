@@ -183,14 +183,14 @@ class LogReader:
 
     def standing(self) -> Standing:
         """Tell whether `path` still is the file that is being read, and that file still as long as what was read."""
-        mine = os.fstat(self._fd)
+        own = os.fstat(self._fd)
         try:
             there = os.stat(self.path)
         except OSError:
             return "gone"
-        if (there.st_dev, there.st_ino) != (mine.st_dev, mine.st_ino):
+        if (there.st_dev, there.st_ino) != (own.st_dev, own.st_ino):
             return "replaced"
-        return "shrunk" if mine.st_size < self.offset else "same"
+        return "shrunk" if own.st_size < self.offset else "same"
 
     def _item(self, line: bytes, start: int) -> Entry | Skipped:
         record = parse(line)

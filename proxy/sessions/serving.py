@@ -45,7 +45,7 @@ def server_address(data_dir: str) -> dict[str, Any] | None:
         return None
     try:
         with open(os.path.join(data_dir, LOCK), "rb") as file:
-            said = json.loads(file.read() or b"null")
+            announced = json.loads(file.read() or b"null")
     except (OSError, ValueError):
         return None
-    return said if isinstance(said, dict) else None
+    return announced if isinstance(announced, dict) else None

@@ -30,14 +30,14 @@ class Unrecorded(NamedTuple):
 
 def note_unrecorded(data_dir: str, program: str, error: OSError) -> None:
     """Leave a note that a command is run unrecorded. Never raises: then there is none."""
-    said = Unrecorded(rfc3339(time.time_ns()), program, error.strerror or str(error))
+    entry = Unrecorded(rfc3339(time.time_ns()), program, error.strerror or str(error))
     with contextlib.suppress(OSError):
         make_private_dir(data_dir)
         fd = open_private(os.path.join(data_dir, _NAME), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         try:
             if os.fstat(fd).st_size > _LARGEST_BYTES:
                 os.ftruncate(fd, 0)
-            os.write(fd, json.dumps(said._asdict()).encode() + b"\n")
+            os.write(fd, json.dumps(entry._asdict()).encode() + b"\n")
         finally:
             os.close(fd)
 
@@ -52,6 +52,6 @@ def unrecorded(data_dir: str) -> list[Unrecorded]:
     found = []
     for line in lines:
         with contextlib.suppress(ValueError, TypeError, KeyError):  # a line that was torn
-            said = json.loads(line)
-            found.append(Unrecorded(str(said["ts"]), str(said["program"]), str(said["reason"])))
+            entry = json.loads(line)
+            found.append(Unrecorded(str(entry["ts"]), str(entry["program"]), str(entry["reason"])))
     return found

@@ -287,7 +287,7 @@ class SessionLog:
         """Make ``latest.jsonl`` a link to this log, unless a newer session has it already. Never raises."""
         folder = sessions_dir(self._data_dir)
         link = os.path.join(folder, LATEST)
-        mine = os.path.basename(self.path)
+        own = os.path.basename(self.path)
         with contextlib.suppress(OSError):
             guard = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             try:
@@ -296,7 +296,7 @@ class SessionLog:
                     if start_of(os.path.join(folder, os.readlink(link))) >= start_of(self.path):
                         return
                 fresh = f"{link}.{self.session_id}"
-                os.symlink(mine, fresh)
+                os.symlink(own, fresh)
                 os.rename(fresh, link)
             finally:
                 os.close(guard)

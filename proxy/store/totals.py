@@ -18,8 +18,8 @@ _TOKENS = frozenset(["input", "output", "cache_read", "cache_creation"])
 def totals_of(session: Session) -> Totals:
     """Return what one session adds. Names that a log may have made up are ``other``: there are few keys, ever."""
     found: Totals = Totals({("sessions",): 1, ("state", session.state): 1})
-    if (became := of_session(session)) is not None:
-        found["outcome", became.kind] = 1
+    if (outcome := of_session(session)) is not None:
+        found["outcome", outcome.kind] = 1
     found["turns",] = session.figures.turns
     found["events",] = session.figures.events
     found["lost_records",] = session.lost_records

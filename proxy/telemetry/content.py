@@ -23,8 +23,8 @@ def parts_of(data: Message) -> list[Message]:
     found: list[Message] = []
     if thought := text(data, "thinking"):
         found.append({"type": "reasoning", "content": thought})
-    if said := text(data, "text"):
-        found.append({"type": "text", "content": said})
+    if content := text(data, "text"):
+        found.append({"type": "text", "content": content})
     return found
 
 

@@ -73,8 +73,8 @@ Input = dict[str, Any]
 
 def one_line(value: object, longest: int = _LONGEST_SUMMARY) -> str:
     """Return the beginning of a value in one line."""
-    said = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-    line = " ".join(said[: 4 * longest].split())
+    encoded = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    line = " ".join(encoded[: 4 * longest].split())
     return line if len(line) <= longest else line[: longest - 1] + "…"
 
 
@@ -87,11 +87,11 @@ def call(tool: str, given: object) -> Part:
     summary = "" if name is None else one_line(given[name])
     if name == "pattern" and text(given, "path"):
         summary, given = f"{summary} in {one_line(given['path'])}", {**given, "path": None}
-    apart, told = _APART[tool](given) if tool in _APART else ({}, ())
+    apart, covered = _APART[tool](given) if tool in _APART else ({}, ())
     fields = {
         key: value
         for key, value in given.items()
-        if key not in told and (key != name or one_line(value) != value) and value not in (None, "", False)
+        if key not in covered and (key != name or one_line(value) != value) and value not in (None, "", False)
     }
     return Part("call", "tool", tool, summary, fields=fields, lines=_CALL_LINES, **apart)
 
@@ -102,12 +102,12 @@ def result(event_type: str, data: dict[str, Any]) -> Part:
     label = "result" if outcome == "completed" else outcome
     took = number(data, "duration_ms")
     by = text(inner(data, "approval"), "by") or ""
-    said = content_text(data.get("result")).strip("\n")
+    encoded = content_text(data.get("result")).strip("\n")
     return Part(
         "result",
         label,
         text(data, "tool") or "",
-        text=said,
+        text=encoded,
         form="code",
         decided="" if by in ("", "harmless") else f"by {by}",
         figures=[] if took is None else [format_duration(took)],
@@ -145,8 +145,8 @@ def _code(code: object, language: str) -> dict[str, Any]:
     return {"text": code, "form": "code", "language": language} if isinstance(code, str) else {}
 
 
-def _prose(said: object) -> dict[str, Any]:
-    return {"text": said, "form": "markdown"} if isinstance(said, str) else {}
+def _prose(encoded: object) -> dict[str, Any]:
+    return {"text": encoded, "form": "markdown"} if isinstance(encoded, str) else {}
 
 
 def _language(path: object) -> str:
@@ -203,10 +203,13 @@ def _todos(given: Input) -> _Apart:
 
 
 def _questions(given: Input) -> _Apart:
-    said = []
+    encoded = []
     for one in items(given, "questions"):
-        said += [str(one.get("question")), *(f"- {option.get('label')}" for option in items(one, "options"))]
-    return _prose("\n".join(said)), ("questions",)
+        encoded += [
+            str(one.get("question")),
+            *(f"- {option.get('label')}" for option in items(one, "options")),
+        ]
+    return _prose("\n".join(encoded)), ("questions",)
 
 
 _APART: Final[dict[str, Callable[[Input], _Apart]]] = {

@@ -65,16 +65,16 @@ def _is_text(record: Record) -> bool:
 
 
 def _entry(parts: list[Part], longest: int, event: str, about: Data) -> Entry:
-    told, shortened = [], False
+    shown, shortened = [], False
     for part in parts:
         said, has_cut = shorten_text(part.text, longest)
         fields, fields_cut = shorten_value(part.fields, longest)
         if has_cut or fields_cut:
             part, shortened = msgspec.structs.replace(part, text=said, fields=fields), True  # noqa: PLW2901
-        told.append(part)
+        shown.append(part)
     return Entry(
         timestamp=text(about, "at") or text(about, "timestamp") or "",
-        parts=told,
+        parts=shown,
         event=event,
         seq=integer(about, "seq"),
         depth=integer(about, "depth") or 0,
@@ -98,8 +98,8 @@ def _initialized(data: Data) -> Iterator[Part]:
     if data.get("changed") is not True:
         return  # every turn begins with one
     version = text(data, "claude_code_version")
-    told = [data.get("model"), version and f"Claude Code {version}", data.get("permission_mode")]
-    yield Part("session", "init", ", ".join(str(one) for one in told if one), tone="faint")
+    shown = [data.get("model"), version and f"Claude Code {version}", data.get("permission_mode")]
+    yield Part("session", "init", ", ".join(str(one) for one in shown if one), tone="faint")
     problems = data.get("problems")
     for problem in problems if isinstance(problems, list) else []:
         yield _problem("problem", str(problem))

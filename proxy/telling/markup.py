@@ -73,13 +73,13 @@ def _part(part: Part) -> str:
 
 
 def _head(part: Part) -> str:
-    said = [f'<b class="label">{escaped(part.label)}</b>'] if part.kind != "call" else []
+    pieces = [f'<b class="label">{escaped(part.label)}</b>'] if part.kind != "call" else []
     name = "b" if part.kind == "call" else "span"
-    said += [f'<{name} dir="auto">{escaped(part.title)}</{name}>'] if part.title else []
-    said += [f'<bdi dir="auto">{escaped(part.summary)}</bdi>'] if part.summary else []
+    pieces += [f'<{name} dir="auto">{escaped(part.title)}</{name}>'] if part.title else []
+    pieces += [f'<bdi dir="auto">{escaped(part.summary)}</bdi>'] if part.summary else []
     if figures := [*([part.decided] if part.decided else []), *part.figures]:
-        said.append(f'<span class="figures">{escaped(" · ".join(figures))}</span>')
-    return " ".join(said)
+        pieces.append(f'<span class="figures">{escaped(" · ".join(figures))}</span>')
+    return " ".join(pieces)
 
 
 def _body(part: Part) -> str:
@@ -98,9 +98,9 @@ def _body(part: Part) -> str:
 
 
 def _diff_line(line: tuple[str, str]) -> str:
-    sign, said = line
+    sign, pieces = line
     tag = {"-": "del", "+": "ins"}.get(sign, "span")
-    return f"<{tag}>{escaped(sign)} {escaped(said)}</{tag}>\n"
+    return f"<{tag}>{escaped(sign)} {escaped(pieces)}</{tag}>\n"
 
 
 def _text(text: str, part: Part) -> str:

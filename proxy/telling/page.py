@@ -56,8 +56,8 @@ def _entries(read: Read, session: Session) -> Iterator[Entry]:
         line = None if events else tell_line(record, LONGEST)
         if line is not None:
             yield line
-    became = of_session(session)
-    if became is not None and became.kind == "crashed":
+    outcome = of_session(session)
+    if outcome is not None and outcome.kind == "crashed":
         yield tell_crash(session)
 
 

@@ -37,11 +37,11 @@ def snippet(record: Record, wanted: str) -> str | None:
     Names of fields, types and ids are no part of what is said.
     """
     lowered = wanted.lower()
-    for said in _said(record):
-        if (at := said.lower().find(lowered)) >= 0:
+    for words in _said(record):
+        if (at := words.lower().find(lowered)) >= 0:
             start, end = max(0, at - _AROUND), at + len(wanted) + _AROUND
-            around = " ".join(said[start:end].split())
-            return f"{'…' * (start > 0)}{around}{'…' * (end < len(said))}"
+            around = " ".join(words[start:end].split())
+            return f"{'…' * (start > 0)}{around}{'…' * (end < len(words))}"
     return None
 
 
@@ -66,8 +66,8 @@ def _texts(value: object) -> Iterator[str]:
     stack = [value]
     while stack:
         match stack.pop():
-            case str() as said:
-                yield said
+            case str() as words:
+                yield words
             case list() as items:
                 stack += reversed(items)
             case dict() as fields:
@@ -88,8 +88,8 @@ def _message(message: dict[str, Any]) -> Any:
             return text(message, "result") or message.get("errors") or message.get("subtype") or rest
         case "stream_event":
             delta = inner(inner(message, "event"), "delta")
-            said = (text(delta, name) for name in ("text", "thinking", "partial_json"))
-            return next(filter(None, said), None) or text(inner(message, "event"), "type") or rest
+            words = (text(delta, name) for name in ("text", "thinking", "partial_json"))
+            return next(filter(None, words), None) or text(inner(message, "event"), "type") or rest
         case "control_request":
             request = inner(message, "request")
             tool = text(request, "tool_name")
@@ -121,5 +121,5 @@ def _block(block: object) -> str:
 
 def _call(tool: str, given: object) -> str:
     part = call(tool, given)
-    said = part.summary or (one_line(part.fields) if part.fields else "")
-    return f"{tool}: {said}" if said else tool
+    words = part.summary or (one_line(part.fields) if part.fields else "")
+    return f"{tool}: {words}" if words else tool

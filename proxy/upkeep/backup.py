@@ -144,11 +144,11 @@ def _sweep(folder: str) -> None:
 
 def _next_name(data_dir: str, now: datetime) -> str:
     """Return a name for this moment that comes behind every other."""
-    moment = now.astimezone(UTC).replace(microsecond=0)
+    timestamp = now.astimezone(UTC).replace(microsecond=0)
     if there := list_backups(data_dir):
         newest = datetime.strptime(there[-1].partition(".")[0], _FORM).replace(tzinfo=UTC)
-        moment = max(moment, newest + timedelta(seconds=1))
-    return moment.strftime(_FORM) + ".tar.gz"
+        timestamp = max(timestamp, newest + timedelta(seconds=1))
+    return timestamp.strftime(_FORM) + ".tar.gz"
 
 
 def _drop(data_dir: str, keep: int, newest: str) -> list[str]:

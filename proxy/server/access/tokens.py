@@ -242,7 +242,7 @@ class TokenFile:
     def _read(self) -> list[Token]:
         try:
             with open(open_private(self.path, os.O_RDONLY), encoding="utf-8") as file:
-                said = json.load(file)["tokens"]
+                stored = json.load(file)["tokens"]
             return [
                 Token(
                     str(one["name"]),
@@ -250,7 +250,7 @@ class TokenFile:
                     str(one["sha256"]),
                     str(one["created_at"]),
                 )
-                for one in said
+                for one in stored
             ]
         except OSError as error:
             raise TokenError(f"{self.path} cannot be read: {error.strerror}") from None

@@ -79,9 +79,9 @@ async def act(request: web.Request) -> web.Response:
             else:
                 seq = done.seq
     if wait_s is None:
-        told = answer(ActionAnswer(action_id=action_id, seq=seq, state="sent"))
-        told.set_status(202)
-        return told
+        response = answer(ActionAnswer(action_id=action_id, seq=seq, state="sent"))
+        response.set_status(202)
+        return response
     return answer(await _outcome(shared, session_id, action_id, seq, wait_s))
 
 

@@ -68,7 +68,7 @@ def _section(route: Route) -> str:
         parts.append(_table(("parameter", "in", "is"), (_parameter(one) for one in route.parameters)))
     links = [("body", route.request), ("answer", route.answer)]
     facts += [(what, _schema(model)) for what, model in links if model not in (None, dict)]
-    parts += [f'<p class="fact"><span>{what}</span> {told}</p>' for what, told in facts]
+    parts += [f'<p class="fact"><span>{what}</span> {value}</p>' for what, value in facts]
     return "".join(parts) + "</section>"
 
 

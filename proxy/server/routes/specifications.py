@@ -37,9 +37,9 @@ async def one(request: web.Request) -> web.Response:
     try:
         return raw_answer(shared.custom.content(name) if name.startswith(PREFIX) else _schema(name))
     except (UnknownSpecificationError, KeyError) as error:
-        said = str(error.args[0] if isinstance(error, KeyError) else error)
-        end = " " if said.endswith("?") else "; "
-        sentence = f"{said[0].upper()}{said[1:]}{end}GET /api/v1/specifications lists them."
+        reason = str(error.args[0] if isinstance(error, KeyError) else error)
+        end = " " if reason.endswith("?") else "; "
+        sentence = f"{reason[0].upper()}{reason[1:]}{end}GET /api/v1/specifications lists them."
         raise NotFoundError(sentence) from None
 
 

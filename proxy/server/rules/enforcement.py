@@ -167,8 +167,8 @@ class Enforcement:
             return f"{firing.do} is not possible, as the session was started without --act"
         arguments: dict[str, object] = {}
         if firing.do == "deny":
-            said = f"Nobody has answered in time (rule {firing.rule})."
-            arguments = {"request_id": firing.request_id, "message": said, "stop_turn": True}
+            sentence = f"Nobody has answered in time (rule {firing.rule})."
+            arguments = {"request_id": firing.request_id, "message": sentence, "stop_turn": True}
         request = {
             "action_id": firing.action_id,
             "action": firing.do,

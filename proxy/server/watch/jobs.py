@@ -147,8 +147,8 @@ class Expiry:
     def _prune(self, is_stopping: IsStopping) -> None:
         lacking = unshipped(self._data_dir, self._ship)
         pruned = prune(self._data_dir, self._rules, self._clock(), unshipped=lacking, is_stopping=is_stopping)
-        for kept in pruned.failed:
-            journal.warning("retention.failed", session_id=kept.session_id, error=kept.error)
+        for failure in pruned.failed:
+            journal.warning("retention.failed", session_id=failure.session_id, error=failure.error)
         for gone in pruned.removed:
             journal.info(
                 "retention.removed", session_id=gone.session_id, bytes=gone.bytes, reason=gone.reason

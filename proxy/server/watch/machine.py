@@ -54,8 +54,8 @@ def processes() -> Figures:
         "server_open_files": 0,
         "server_threads": 0,
     }
-    mine = psutil.Process()
-    for process in (mine, *mine.children(recursive=True)):
+    own = psutil.Process()
+    for process in (own, *own.children(recursive=True)):
         try:
             with process.oneshot():
                 times = process.cpu_times()

@@ -97,8 +97,8 @@ METRICS = web.AppKey("METRICS", Metrics)
 
 async def metrics(request: web.Request) -> web.Response:
     """Give all figures in Prometheus' form."""
-    mine, accept = request.app[METRICS], request.headers.get("Accept", "")
-    body, form = await asyncio.to_thread(mine.exposed, of(request), accept)
+    own, accept = request.app[METRICS], request.headers.get("Accept", "")
+    body, form = await asyncio.to_thread(own.exposed, of(request), accept)
     return web.Response(body=body, headers={"Content-Type": form})
 
 

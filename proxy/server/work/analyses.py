@@ -86,11 +86,11 @@ def analyze(
     analysis: SessionAnalysis = pickle.loads(state) if state else SessionAnalysis(session_id)
     for event_type, timestamp_us, data in events:
         analysis.take(Event(event_type, timestamp_us, msgspec.json.decode(data)))
-    kept = pickle.dumps(analysis, pickle.HIGHEST_PROTOCOL)
+    pickled = pickle.dumps(analysis, pickle.HIGHEST_PROTOCOL)
     if now_us is None or session is None:
-        return kept, b""
+        return pickled, b""
     if not is_all:
         now_us = None
     elif session.over:
         analysis.mark_over(session.state)  # if no event says so; not kept, as the log may go on
-    return kept, msgspec.json.encode(analysis.report(now_us, expected=session.figures.events))
+    return pickled, msgspec.json.encode(analysis.report(now_us, expected=session.figures.events))

@@ -116,9 +116,11 @@ def _found(part: Part, query: RecordQuery) -> FoundSession | None:
             assert not isinstance(
                 record, str
             )  # what is no record is of another type than those that are looked for
-            if (said := snippet(record, query.text)) is None:
+            if (found_text := snippet(record, query.text)) is None:
                 continue
             total += 1
             if len(records) < _MOST_RECORDS:
-                records.append(FoundRecord(seq=record.seq, ts=record.ts, stream=record.stream, snippet=said))
+                records.append(
+                    FoundRecord(seq=record.seq, ts=record.ts, stream=record.stream, snippet=found_text)
+                )
     return FoundSession(session_id=part.session_id, records=records, total=total) if total else None

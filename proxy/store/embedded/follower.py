@@ -84,9 +84,9 @@ class Follower:
                 self._asked_for_all = True
             else:
                 self._asked_for.add(session_id)
-            mine = self._asked
+            ticket = self._asked
             self._watch.wake()
-            return self._turn.wait_for(lambda: self._answered >= mine, timeout_s)
+            return self._turn.wait_for(lambda: self._answered >= ticket, timeout_s)
 
     def report_damage(self, reason: str) -> None:
         """Let the index be begun anew. May be called from any thread."""

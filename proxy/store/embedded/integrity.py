@@ -80,9 +80,9 @@ class Inspector:
 def inspect(connection: sqlite3.Connection) -> None:
     """Look through an index. StoreDamagedError with what was found, sqlite3.Error when it cannot be read."""
     connection.execute("BEGIN")
-    (said,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
-    if said != "ok":
-        raise StoreDamagedError(said)
+    (result,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
+    if result != "ok":
+        raise StoreDamagedError(result)
     check_tables(connection)
     for read in (read_sessions, read_pieces):
         for _ in read(connection, ""):
