@@ -22,6 +22,7 @@ from proxy.sessions.record import Body, StreamRecords, lifecycle
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 SCENARIOS = FIXTURES / "scenarios"
 INTERACTIVE = FIXTURES / "interactive" / "log.jsonl"
+INTERACTIVE_WITHOUT_STATES = FIXTURES / "interactive" / "2.1.100.jsonl"
 """The log of an interactive session, as its recorder wrote it."""
 NAMES = sorted(folder.name for folder in SCENARIOS.iterdir() if folder.is_dir())
 RELEASES = sorted(f"../{path.parent.relative_to(FIXTURES)}" for path in FIXTURES.glob("releases/*/*/argv"))

@@ -161,6 +161,8 @@ class Interpreter:
                 session.complete = True
                 acting.exited(emitter)
                 printing.exited(emitter)
+                if session.followed is not None:
+                    transcript.ended(emitter, session.followed)
                 self._cut_off()
                 is_killed = session.followed is not None and ("signal" in data or data.get("clean") is False)
                 emitter.change_state("failed" if is_killed else "ended", "session_ended", stated=True)

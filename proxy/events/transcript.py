@@ -20,6 +20,7 @@ from proxy.events.spending import DIGITS, TOKENS, Usage, stated_usage, sum_of
 from proxy.events.stdin import prompt_text
 from proxy.events.system import TASK_ENDS
 
+_REJECTED = "Error: The user doesn't want to proceed with this tool use."
 _INTERRUPTED: Final = "[Request interrupted by user"
 _ENDS_OF_TURN: Final = frozenset(("end_turn", "stop_sequence", "max_tokens", "refusal"))
 _NOTICE: Final = re.compile(r"\s*<task-notification>.*", re.DOTALL)
@@ -60,6 +61,17 @@ def _told(decision: Message, refusal: str | None) -> Message:
         return {}
     source = "user_reject" if refusal == "user-rejected" else "config"
     return {"permission_decision": {"decision": "reject", "source": source}}
+
+
+def _refusal_in_words(message: Message) -> str | None:
+    """Return what the user refused where a release (2.1.100) says it in words alone."""
+    return "user-rejected" if (text(message, "toolUseResult") or "").startswith(_REJECTED) else None
+
+
+def ended(emitter: Emitter, followed: Followed) -> None:
+    """Take the end of the command: a turn that the model has answered is over, though no line says so."""
+    if followed.is_answered:
+        _Line(emitter, followed, "").close_run("session_ended")
 
 
 class _Line:
@@ -113,7 +125,7 @@ class _Line:
         if is_queued:
             self.emitter.emit("command_received", command={**command, "queued": True})
             return
-        self._close_run()
+        self.close_run()
         self.emitter.emit("command_received", command=command)
         self.emitter.start_run(Prompt(self.emitter.seq, words), "user")
         self.followed.is_answered = False
@@ -140,7 +152,7 @@ class _Line:
 
     def _began_by_itself(self, message: Message, words: str) -> None:
         self._notified(words)
-        self._close_run()
+        self.close_run()
         self.emitter.start_unprompted_run("user", text(inner(message, "origin"), "kind"))
         self.followed.is_answered = False
 
@@ -148,7 +160,7 @@ class _Line:
 
     def _result(self, message: Message, block: Message) -> None:
         tool_use_id = text(block, "tool_use_id") or ""
-        refusal = text(message, "toolDenialKind")
+        refusal = text(message, "toolDenialKind") or _refusal_in_words(message)
         decision = inner(message, "permissionDecision")
         by_user = (text(decision, "source") or "").startswith("user")
         if refusal == "user-rejected":
@@ -292,15 +304,15 @@ class _Line:
             case _:
                 pass  # of no consequence for what a session does
 
-    def _close_run(self) -> None:
-        """Close a run of which the end was not written: the next one begins."""
+    def close_run(self, line: str = "user") -> None:
+        """Close a run of which the end was not written (2.1.100 writes none): the next one begins."""
         if self.session.run is not None:
             ended = (
                 OK
                 if self.followed.is_answered
                 else Outcome("interrupted", "The next prompt came before its end.")
             )
-            self._end_run("user", ended)
+            self._end_run(line, ended)
 
     def _end_run(self, line: str, outcome: Outcome, **fields: Any) -> None:
         run = self.session.run

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from proxy.events import Event, Interpreter, Session, describe
 from proxy.events.timestamps import format_timestamp
 from proxy.protocol import full
-from tests.recorded import INTERACTIVE, START_US, LogMaker, records
+from tests.recorded import INTERACTIVE, INTERACTIVE_WITHOUT_STATES, START_US, LogMaker, records
 from tests.rig.conversation import PROMPTS
 
 if TYPE_CHECKING:
@@ -88,6 +88,28 @@ def test_events_of_a_recorded_session_are_valid() -> None:
             )
     moments = [event.timestamp_us for event in events]
     assert moments == sorted(set(moments))
+
+
+def test_a_recorded_session_of_a_release_without_states() -> None:
+    """2.1.100 says neither what it does nor that a turn is over: prompts and answers do, and the evidence says so."""
+    made = records(INTERACTIVE_WITHOUT_STATES.read_bytes())
+    interpreter = Interpreter(Session("made"))
+    events: list[Event] = []
+    states: list[tuple[str, str]] = []
+    for record in made:
+        events += interpreter.take(record)
+        told = describe(interpreter.session, interpreter.session.last_record_us)
+        if (said := (told["state"], told["evidence"]["source"])) not in states[-1:]:
+            states.append(said)
+    turn = [("executing", "transcript"), ("idle", "transcript")]
+    assert states == [("starting", "inferred"), *turn * 4, ("ended", "stated")]
+    ends = ("run_completed", "run_interrupted", "run_failed")
+    assert [event.event_type for event in events if event.event_type in ends] == [
+        *("run_completed", "run_completed", "run_interrupted", "run_completed")
+    ]
+    assert [one["approval"]["decision"] for one in of_kind(events, "tool_denied")] == ["deny"]
+    assert told["outcome"] == "ok"
+    assert told["turns"] == 3
 
 
 def test_kept_and_taken_up_again() -> None:
@@ -319,6 +341,19 @@ def test_a_permission_prompt_is_told_with_its_tool(how: dict[str, Any], decision
     (ran,) = of_kind(made.events, "tool_completed", "tool_denied")
     assert ran["duration_ms"] == pytest.approx(2000, abs=20)
     assert (ran["approval"]["decision"], ran["approval"]["by"]) == (decision, "caller")
+
+
+def test_a_tool_that_was_called_after_the_prompt_is_not_what_it_asks_for() -> None:
+    """The prompt may be a subagent's, of whose file the line has not come yet."""
+    made = Made()
+    made.prompt()
+    made.status("waiting", "permission prompt")
+    made.maker.now_us += 2_000_000
+    made.calls("later")
+    assert of_kind(made.events, "permission_requested") == []
+    made.calls("asked", timestamp=format_timestamp(made.maker.now_us - 4_000_000))
+    (asked,) = of_kind(made.events, "permission_requested")
+    assert asked["tool_use_id"] == "asked"
 
 
 def test_a_prompt_that_was_too_quick_to_be_seen_is_told_all_the_same() -> None:

@@ -136,6 +136,13 @@ def test_where_history_ends_is_known_no_line_is_judged_by_its_time() -> None:
     assert typed["source"]["offset"] == len(old)
 
 
+def test_behind_the_first_new_line_none_is_history() -> None:
+    """A clock that is set back in mid-session takes no line of it away."""
+    reading = transcript()
+    made = records(reading.take(prompt("old", -60) + prompt("new", 1) + prompt("after", -30)))
+    assert [record["message"]["message"]["content"] for record in made[1:]] == ["new", "after"]
+
+
 def test_lines_of_another_process_are_left_to_it() -> None:
     """Where two processes write to one file, each log gets its own."""
     reading = transcript()
