@@ -356,6 +356,39 @@ def test_a_tool_that_was_called_after_the_prompt_is_not_what_it_asks_for() -> No
     assert asked["tool_use_id"] == "asked"
 
 
+def test_a_prompt_whose_tool_is_heard_of_when_all_is_over_is_told_as_it_was() -> None:
+    """The registry told all of it in time, the lines come late: how long the user took is not lost."""
+    made = Made()
+    made.prompt()
+    asked_us = made.maker.now_us
+    made.status("waiting", "permission prompt")
+    made.maker.now_us += 5_000_000
+    made.status("busy")
+    made.maker.now_us += 2_000_000
+    made.calls(timestamp=format_timestamp(asked_us - 1000))
+    made.results(**ALLOWED)
+    (resolved,) = of_kind(made.events, "permission_resolved")
+    assert resolved["waiting_ms"] == pytest.approx(5000, abs=10)
+
+
+def test_a_prompt_that_is_heard_of_after_its_answer_is_no_other_one() -> None:
+    """It is not taken for the prompt of a tool that is called later."""
+    made = Made()
+    made.prompt()
+    made.calls("t1")
+    asked = format_timestamp(made.maker.now_us)
+    made.maker.now_us += 5_000_000
+    made.results("t1", **ALLOWED)
+    made.status("waiting", "permission prompt", since=asked)
+    made.status("busy")
+    made.maker.now_us += 60_000_000
+    made.calls("t2")
+    made.results("t2", **ALLOWED)
+    resolved = of_kind(made.events, "permission_resolved")
+    assert [one["tool_use_id"] for one in resolved] == ["t1", "t2"]
+    assert resolved[1]["waiting_ms"] < 1000
+
+
 def test_a_prompt_that_was_too_quick_to_be_seen_is_told_all_the_same() -> None:
     """Who decided stands in the result."""
     made = Made()
