@@ -88,7 +88,7 @@ class Ladder:
         """Return the processes whose environment says that they are of this session."""
         found = set()
         for process in psutil.process_iter():
-            with contextlib.suppress(psutil.Error):  # somebody else's, or gone
+            with contextlib.suppress(psutil.Error, OSError):  # somebody else's, or gone
                 if (
                     process.environ().get("CLAUDE_PROXY_SESSION_ID") == self._session_id
                     and process.status() != psutil.STATUS_ZOMBIE

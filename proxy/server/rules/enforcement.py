@@ -33,12 +33,18 @@ _BATCHES = 20
 """Of events that are read of one session in one look: a long one is read up to its present over several."""
 
 
+_TEMPORARY = ("busy", "not_recorded", "relay_unreachable")
+"""Refusals after which nothing was done; the next attempt may succeed."""
+
+
 @dataclass
 class _Watched:
     """What is remembered of a session while it goes on."""
 
     fired: set[tuple[str, str]]
     """Rules that have fired, each with its occasion."""
+    unsent: dict[tuple[str, str], Firing] = field(default_factory=dict)
+    """What could not be done yet, as the relay was busy: it is tried again while its occasion lasts."""
     paused: bool = False
     resumed: Resumed = field(default_factory=Resumed)
     asked_at: float = -1e9
@@ -96,10 +102,18 @@ class Enforcement:
         if watched.paused and not session.paused:
             watched.resumed = watched.resumed.again(session, rules, progress, now_us)
         watched.paused = session.paused
+        unsent, watched.unsent = watched.unsent, {}
         for one in occurrences(session, rules, progress, now_us, watched.resumed):
-            if (one.name, one.occasion) not in watched.fired and not session.paused:
-                watched.fired.add((one.name, one.occasion))
-                self._fire(session, one)
+            key = (one.name, one.occasion)
+            if session.paused or (key in watched.fired and key not in unsent):
+                continue
+            watched.fired.add(key)
+            firing = unsent.get(key) or self._write_down(session, one)
+            became, again = self._act(session, firing)
+            if again:
+                watched.unsent[key] = firing
+            if not (again and key in unsent):  # else it is as it was
+                self._say(session, one, firing, became)
         now = time.monotonic()
         if needed(session, rules) and now - watched.asked_at >= self._rules.ask_every:
             watched.asked_at = now
@@ -123,8 +137,8 @@ class Enforcement:
 
     # -- what fires --------------------------------------------------------------------------------------------
 
-    def _fire(self, session: Session, one: Occurrence) -> None:
-        """Write down that a rule fires, and do what it says."""
+    def _write_down(self, session: Session, one: Occurrence) -> Firing:
+        """Write down that a rule fires."""
         condition, limit = one.rule.when.condition
         do = "tell" if one.warning else one.rule.do
         acts = do != "tell" and self._rules.mode == "act"
@@ -150,21 +164,25 @@ class Enforcement:
         except OSError as error:
             # It is told all the same, and acted upon; after a restart it may fire again.
             journal.warning("rule.unwritten", session_id=session_id, rule=one.name, error=str(error))
-        became = self._act(session, firing)
+        return firing
+
+    def _say(self, session: Session, one: Occurrence, firing: Firing, became: str) -> None:
+        """Tell that a rule has fired, and what became of it."""
+        session_id, (condition, limit) = session.session_id, one.rule.when.condition
         journal.info("rule.fired", session_id=session_id, became=became, **firing.fields())
         who = f"{session_id} ({session.name})" if session.name else session_id
         nearly = "comes near" if one.warning else "has reached"
         text = f"Session {who}: {nearly} {condition} {limit:g} (rule {one.name}): {one.value:g}; {became}."
         self._tell(session_id, f"{one.name} {one.occasion}", text)
 
-    def _act(self, session: Session, firing: Firing) -> str:
-        """Do what a firing says; return in words what became of it."""
+    def _act(self, session: Session, firing: Firing) -> tuple[str, bool]:
+        """Do what a firing says; return in words what became of it, and whether to try again."""
         if firing.do == "tell":
-            return "nothing is done"
+            return "nothing is done", False
         if firing.mode == "dry_run":
-            return f"a dry run: without it, {firing.do}"
+            return f"a dry run: without it, {firing.do}", False
         if firing.action_id is None:
-            return f"{firing.do} is not possible, as the session was started without --act"
+            return f"{firing.do} is not possible, as the session was started without --act", False
         arguments: dict[str, object] = {}
         if firing.do == "deny":
             sentence = f"Nobody has answered in time (rule {firing.rule})."
@@ -178,8 +196,8 @@ class Enforcement:
         try:
             ask(self._shared.data_dir, session.session_id, request)
         except ActionError as error:
-            return f"{firing.do} was refused: {error.sentence}"
-        return f"{firing.do} was sent"
+            return f"{firing.do} was refused: {error.sentence}", error.code in _TEMPORARY
+        return f"{firing.do} was sent", False
 
     def _ask_for_usage(self, session_id: str) -> None:
         request = {"action": USAGE, "by": {"kind": "rule"}}

@@ -158,6 +158,25 @@ async def test_a_refusal_is_told(tmp_path: Path) -> None:
             assert one.told[0].endswith("interrupt was refused: the command has exited.")
 
 
+async def test_what_a_busy_relay_refuses_is_tried_again(tmp_path: Path) -> None:
+    """While the occasion lasts, as the same action; it is told once that it was refused, and that it was done."""
+    answer: dict[str, Any] = {"ok": False, "error": "busy", "message": "the command does not read"}
+    with relay(tmp_path, answer) as asked:
+        async with live(tmp_path, mode="act", **CALLS) as one:
+            one.call()
+            one.call()
+            await one.look()
+            await one.look()
+            answer |= {"ok": True, "seq": 3}
+            (fired,) = await one.look()
+            assert await one.look() == [fired]
+            assert [said.rpartition("; ")[2] for said in one.told] == [
+                "interrupt was refused: the command does not read.",
+                "interrupt was sent.",
+            ]
+    assert [request["action_id"] for request in asked] == [fired["action_id"]] * 3
+
+
 async def test_a_question_that_nobody_answers_is_denied(tmp_path: Path) -> None:
     """Each question is an occasion of its own."""
     nobody: dict[str, Any] = {"nobody": {"when": {"question_minutes": 0.0000001}, "do": "deny"}}
