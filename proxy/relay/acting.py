@@ -361,6 +361,10 @@ class _Action(Injection):
         self._outcome.put((seq, frames.to_caller))
         return frames.to_command
 
+    def drop(self) -> None:
+        """Say that it was not done."""
+        self._outcome.put(ActionError("stdin_closed", "the command's input is closed"))
+
     def outcome(self, patience_s: float) -> tuple[int, bytes | None]:
         """Return the number of its record and what is said to the caller. ActionError: it was not done, nor will be."""
         try:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from _queue import SimpleQueue
+from _queue import Empty, SimpleQueue
 from collections import Counter
 
 from proxy.relay.pump import WAKE, Pump, ReaderGoneError
@@ -52,6 +52,9 @@ class Injection:
         pump.record([*self.before, pump.own_record(self.line, self.tag)])
         return self.line
 
+    def drop(self) -> None:
+        """Take note that it will not be written: the stream has ended."""
+
 
 class InjectingPump(Pump):
     """Moves one stream of messages, and takes lines of our own into it."""
@@ -78,6 +81,8 @@ class InjectingPump(Pump):
     def inject(self, line: bytes | Injection) -> None:
         """Write a line, a valid message, when the stream is between two lines; return at once."""
         self._lines.put(line if isinstance(line, Injection) else Injection(line))
+        if self._over:
+            self._drop_rest()
 
     def own_record(self, line: bytes, tag: str | None) -> Body:
         """Return the record of a line of our own, and count it."""
@@ -123,6 +128,14 @@ class InjectingPump(Pump):
         with self._turn:
             self._over = True
             super().close_ends()
+        self._drop_rest()
+
+    def _drop_rest(self) -> None:
+        with contextlib.suppress(Empty):
+            while True:
+                injection = self._lines.get_nowait()
+                if injection is not None and injection.claim():
+                    injection.drop()
 
     def _finish(self) -> None:
         """The stream has ended: what is left to put in is written before the reader sees the end."""
@@ -141,6 +154,8 @@ class InjectingPump(Pump):
                 with self._turn:
                     self._turn.wait_for(lambda: not self._within_line)
                     if self._over:
+                        if injection.claim():
+                            injection.drop()
                         return
                     if injection.claim():
                         self._put_in(injection)

@@ -8,7 +8,7 @@ import termios
 from typing import TYPE_CHECKING
 
 from proxy.redaction import Redactor
-from proxy.relay.injection import InjectingPump
+from proxy.relay.injection import InjectingPump, Injection
 from proxy.relay.recording import StreamRecorder
 from proxy.sessions.record import lifecycle
 from proxy.sessions.writer import SessionLog
@@ -18,12 +18,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_a_line_of_our_own_never_splits_another(tmp_path: Path) -> None:
-    """Text that is passed on in parts, by another thread, stays in one piece although a line waits to be put in."""
-    log = SessionLog(str(tmp_path), "s", lifecycle("s", "session_started", {}))
-    source, writer = os.pipe()
-    reader, sink = os.pipe()
-    pump = InjectingPump(
+def pump_of(log: SessionLog, source: int, sink: int) -> InjectingPump:
+    """Return a pump of a stdout that carries messages."""
+    return InjectingPump(
         "stdout",
         source,
         sink,
@@ -33,6 +30,45 @@ def test_a_line_of_our_own_never_splits_another(tmp_path: Path) -> None:
         on_idle=lambda: None,
         on_fault=lambda *_: None,
     )
+
+
+class Noted(Injection):
+    """A line that notes whether it was dropped."""
+
+    dropped = False
+
+    def drop(self) -> None:
+        """Note it."""
+        self.dropped = True
+
+
+def test_who_comes_too_late_is_told(tmp_path: Path) -> None:
+    """Each line is written or dropped, whenever the stream ends."""
+    log = SessionLog(str(tmp_path), "s", lifecycle("s", "session_started", {}))
+    for _ in range(20):
+        source, writer = os.pipe()
+        reader, sink = os.pipe()
+        pump = pump_of(log, source, sink)
+        pump.start()
+        lines = [Noted(b'{"type":"keep_alive"}') for _ in range(50)]
+        for number, line in enumerate(lines):
+            if number == 5:
+                os.close(writer)
+            pump.inject(line)
+        pump.join(BOUND_S)
+        pump.inject(late := Noted(b'{"type":"keep_alive"}'))
+        assert late.dropped
+        assert read_all(reader).count(b"\n") == sum(not line.dropped for line in lines)
+        os.close(reader)
+    log.close()
+
+
+def test_a_line_of_our_own_never_splits_another(tmp_path: Path) -> None:
+    """Text that is passed on in parts, by another thread, stays in one piece although a line waits to be put in."""
+    log = SessionLog(str(tmp_path), "s", lifecycle("s", "session_started", {}))
+    source, writer = os.pipe()
+    reader, sink = os.pipe()
+    pump = pump_of(log, source, sink)
     pump.start()
     part = b"x" * 65536  # as much as a pipe holds
     text, own = part + part + b"end\n", b'{"type":"keep_alive"}\n'
