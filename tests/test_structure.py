@@ -6,6 +6,8 @@ That no modules import each other in a circle is held by the import contracts, t
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from functools import cache
 from pathlib import Path
 
@@ -114,3 +116,18 @@ def test_folders_of_tests_mirror_the_rooms() -> None:
         str(folder) for folder in folders if not (ROOT / "proxy" / folder.relative_to("tests")).is_dir()
     }
     assert strange <= OTHER_FOLDERS
+
+
+def test_one_machine_needs_no_database_driver() -> None:
+    """All but the store of a centre is imported where its libraries are not installed."""
+    modules = [
+        ".".join(path.with_suffix("").parts).removesuffix(".__init__")
+        for path in MODULES
+        if not path.is_relative_to("proxy/store/postgres") and path.name != "__main__.py"
+    ]
+    code = (
+        "import importlib, sys\n"
+        "sys.modules.update(dict.fromkeys(['psycopg', 'psycopg_pool', 'zstandard']))\n"
+        f"for name in {modules!r}: importlib.import_module(name)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120, cwd=ROOT)

@@ -84,6 +84,8 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
     """Its clock less the centre's, as far as the network lets it be told."""
     sessions: int
     live_sessions: int
+    rewritten_lines: int
+    """Lines of its logs that came again and were others: the first ones stay."""
 
 
 class HostPage(msgspec.Struct, frozen=True, kw_only=True):

@@ -115,6 +115,8 @@ class HostRow(NamedTuple):
     is_reachable: bool
     sessions: int
     live: int
+    rewritten: int
+    """Lines that came again and were others."""
 
 
 class TokenRow(NamedTuple):

@@ -629,6 +629,8 @@ export type ApiHostsAnswer = {
     clock_offset_ms: number;
     sessions: number;
     live_sessions: number;
+    /** Lines of its logs that came again and were others: the first ones stay. */
+    rewritten_lines: number;
   }>;
 };
 

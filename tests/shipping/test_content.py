@@ -6,9 +6,13 @@ from typing import Any
 import pytest
 
 from proxy.events import Interpreter, Session
+from proxy.server.access.tokens import StoredTokens
 from proxy.sessions.reader import Entry, read_items
 from proxy.shipping.content import of
 from tests.recorded import NAMES, LogMaker, scenario
+from tests.server.conftest import Rig
+from tests.shipping.hosts import Host, address
+from tests.store.postgres.contents import contents
 
 SECRET = "the quick brown fox jumps over"
 
@@ -77,3 +81,31 @@ def test_patterns_of_ones_own() -> None:
     )
     assert b"PROJECT-7" not in of("full", [r"PROJECT-\d"])(log)
     assert of("full")(log) == log
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("settings", "is_there"),
+    [
+        ({}, True),
+        ({"content": "texts_removed"}, False),
+        ({"content": "figures"}, False),
+        ({"redact": ["the quick [a-z ]*over"]}, False),
+    ],
+)
+async def test_what_is_removed_is_in_no_column(
+    centre: Rig, host: Host, url: str, settings: dict[str, Any], is_there: bool
+) -> None:
+    """Neither as it was sent, nor in anything that the centre derives from it; nor is the token that pushed it."""
+    for name in ("subagent", "tool_deny"):
+        log = host.record(name, name)
+        spoken_log = log.replace(b'"text":"', b'"text":"' + SECRET.encode() + b" ")
+        assert spoken_log != log
+        host.log(name).write_bytes(spoken_log.replace(b'"result":"', b'"result":"' + SECRET.encode() + b" "))
+    assert centre.shared.fleet is not None
+    token = StoredTokens(centre.shared.fleet.store).create("laptops", ["push"])
+    assert await host.ship(address(centre), token=token, **settings)
+    values = list(contents(url))
+    assert any(b"session_started" in value for value in values)
+    assert any(SECRET.encode() in value for value in values) is is_there
+    assert not any(token.encode() in value for value in values)

@@ -2,7 +2,11 @@
 
 import asyncio
 import contextlib
+import os
 import shutil
+import signal
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -108,6 +112,35 @@ async def test_a_live_session_is_live_at_the_centre(centre: Rig, host: Host) -> 
     assert ends == ["session_ended"]
 
 
+async def test_a_killed_wrapper_on_a_living_host(centre: Rig, host: Host) -> None:
+    """Its host tells at once that it is gone, so its session has failed, once; the host itself is heard as before."""
+    words = ["--data-dir", str(host.data_dir), "--server", "off", "--session-id", "a", "--", "cat"]
+    command = [sys.executable, "-m", "proxy", *words]
+    process = await asyncio.create_subprocess_exec(
+        *command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
+    )
+    try:
+        async with shipping(host, address(centre), gather=0.01):
+
+            async def has_state(*states: str) -> bool:
+                response = await centre.client.get("/api/v1/monitoring/sessions/a")
+                return response.status == 200 and (await response.json())["data"]["state"] in states
+
+            await wait_for(lambda: has_state("starting", "idle"))
+            os.killpg(process.pid, signal.SIGKILL)
+            await process.wait()
+            await wait_for(lambda: has_state("failed"))
+            session = await session_of(centre, "a")
+            assert (session["outcome"], session["reachable"]) == ("crashed", True)
+            failed = await centre.get("/api/v1/monitoring/sessions?outcome=crashed")
+            assert [one["session_id"] for one in failed["sessions"]] == ["a"]
+            assert (await centre.get("/status"))["active_sessions"] == 0
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        await process.communicate()
+
+
 async def test_half_a_line_waits(centre: Rig, host: Host) -> None:
     """What a writer has not finished is not sent, and comes whole once it is."""
     text = host.record("a")
@@ -175,10 +208,12 @@ async def test_a_rewritten_log_changes_nothing(centre: Rig, host: Host) -> None:
     """The first that was sent stays; that others came is counted."""
     text = host.record("a")
     assert await host.ship(address(centre))
-    host.log("a").unlink()
+    host.log("a").rename(host.data_dir / "before")  # so that the number of its inode is not used again
     host.log("a").write_bytes(text.replace(b"claude", b"cloude"))
     assert await host.ship(address(centre))
     assert await log_of(centre, "a") == text
+    (known,) = (await centre.get("/api/v1/fleet/hosts", schema="api/hosts_answer"))["hosts"]
+    assert known["rewritten_lines"] == sum(b"claude" in line for line in text.splitlines()) > 0
     host.log("a").write_bytes(text[: len(text) // 2])  # cut short
     assert await host.ship(address(centre))
     host.log("a").unlink()

@@ -116,6 +116,7 @@ def _described(row: HostRow) -> Host:
         clock_offset_ms=row.clock_offset_ms,
         sessions=row.sessions,
         live_sessions=row.live,
+        rewritten_lines=row.rewritten,
     )
 
 

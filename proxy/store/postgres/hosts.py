@@ -73,7 +73,8 @@ def hosts(connection: Connection, teams: Sequence[int] | None) -> list[HostRow]:
     rows = execute(
         connection,
         f"SELECT h.host_id, h.name, t.name, h.version, h.clock_offset_ms, h.heard_at, {_IS_REACHABLE}, count(s.id),"
-        " count(s.id) FILTER (WHERE NOT s.over) FROM hosts h JOIN teams t ON t.id = h.team"
+        " count(s.id) FILTER (WHERE NOT s.over), coalesce(sum(s.rewritten), 0)::bigint"
+        " FROM hosts h JOIN teams t ON t.id = h.team"
         f" LEFT JOIN sessions s ON s.host = h.id {where} GROUP BY h.id, t.name ORDER BY h.name, h.host_id",
         values,
     )

@@ -3,8 +3,9 @@
 import asyncio
 import gzip
 import json
+import re
 from collections.abc import AsyncIterator, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,15 @@ import pytest
 
 pytest.importorskip("psycopg")
 
+from proxy.events.timestamps import parse_timestamp
 from proxy.server.access import tokens
 from proxy.server.access.tokens import StoredTokens
 from proxy.server.routes import fleet as routes
 from proxy.server.routes import streams
+from proxy.server.routes.route import Route
+from proxy.server.routes.table import ROUTES
 from proxy.store.postgres import centre as centres
+from proxy.store.postgres.connections import connect, execute
 from tests.recorded import LogMaker, scenario
 from tests.server.conftest import Rig, serving
 from tests.store.postgres.cluster import binaries, shared_cluster
@@ -190,40 +195,89 @@ async def test_behind_a_pooler(url: str, tmp_path: Path) -> None:
             assert json.loads((await socket.receive()).data)["type"] == "event"
 
 
+async def test_a_host_that_is_not_heard(centre: Rig, url: str) -> None:
+    """Its sessions are out of reach, and stay as they were, for however long: nobody knows that they have failed."""
+    host, text = Teller(centre), scenario("simple", LogMaker("a"))
+    lines = text.splitlines(keepends=True)
+    await host.hello()
+    await host.push("a", b"".join(lines[:-1]), running=True)
+    before = await centre.get("/api/v1/monitoring/sessions/a")
+    events = (await centre.get("/api/v1/monitoring/events?session_id=a&limit=1000"))["events"]
+    assert before["reachable"] is True
+    for silence in ("1 minute", "8 days"):
+        with connect(url) as connection:
+            execute(connection, f"UPDATE claude_proxy.hosts SET heard_at = now() - interval '{silence}'")
+        session = await centre.get("/api/v1/monitoring/sessions/a", schema="api/session")
+        assert (session["reachable"], session["state"]) == (False, before["state"])
+        assert session["heard_at"] < before["heard_at"]
+        found = await centre.get("/api/v1/monitoring/events?session_id=a&limit=1000")
+        assert found["events"] == events
+        (known,) = (await centre.get("/api/v1/fleet/hosts"))["hosts"]
+        assert (known["reachable"], known["live_sessions"]) == (False, 1)
+    await host.hello()
+    await host.push("a", lines[-1], len(lines) - 1)
+    session = await centre.get("/api/v1/monitoring/sessions/a")
+    assert (session["reachable"], session["state"]) == (True, "ended")
+
+
+@pytest.mark.parametrize("days", [-1, 1])
+async def test_a_clock_that_is_wrong(centre: Rig, days: int) -> None:
+    """Events keep the time that their host has stamped; how wrong it is, is told, and other hosts are not held up."""
+    wrong, right = Teller(centre), Teller(centre, "f" * 32)
+    sent_at = (datetime.now(UTC) + timedelta(days=days)).isoformat().replace("+00:00", "Z")
+    await wrong.hello(sent_at=sent_at)
+    await right.hello(name="right")
+    now_us = int(datetime.now(UTC).timestamp()) * 1_000_000
+    made = {"wrong": now_us + days * 86_400_000_000, "right": now_us}
+    for name, host in (("wrong", wrong), ("right", right)):
+        await host.push(name, scenario("simple", LogMaker(name, made[name])))
+        found = await centre.get(f"/api/v1/monitoring/events?session_id={name}&limit=1")
+        assert abs(parse_timestamp(found["events"][0]["timestamp"]) - made[name]) < 1_000_000
+    for _, path, _ in asked("wrong", "GET"):
+        if path not in _STREAMS:
+            assert (await centre.client.get(path)).status < 500, path
+    offsets = {
+        one["name"]: one["clock_offset_ms"] for one in (await centre.get("/api/v1/fleet/hosts"))["hosts"]
+    }
+    assert offsets["laptop"] == pytest.approx(days * 86_400_000, abs=600_000)
+    assert abs(offsets["right"]) < 600_000
+
+
 # -- tokens ----------------------------------------------------------------------------------------------------
 
-_READ = (
-    "/status",
-    "/metrics",
-    "/events",
-    "/api/v1/monitoring/overview",
-    "/api/v1/monitoring/sessions",
-    "/api/v1/monitoring/sessions/a",
-    "/api/v1/monitoring/sessions/a/log",
-    "/api/v1/monitoring/sessions/a/page",
-    "/api/v1/monitoring/sessions/a/records",
-    "/api/v1/monitoring/sessions/a/conversation",
-    "/api/v1/monitoring/sessions/a/analysis",
-    "/api/v1/monitoring/sessions/a/drift",
-    "/api/v1/monitoring/events",
-    "/api/v1/monitoring/metrics",
-    "/api/v1/monitoring/status",
-    "/api/v1/monitoring/stream",
-    "/api/v1/fleet/hosts",
-)
+_STREAMS = ("/events", "/api/v1/monitoring/stream")
+_PARTS = {"seq": "1", "host_id": HOST, "run_id": "x", "action_id": "x"}
+
+
+def asked(session_id: str, *methods: str) -> list[tuple[str, str, Route]]:
+    """Return method and path of every call that is not open to everybody, about a session where it takes one."""
+    found = []
+    for route in ROUTES:
+        path = re.sub(
+            r"{(\w+)(?::[^}]*)?}",
+            lambda name: {**_PARTS, "session_id": session_id}.get(name[1], "x"),
+            route.path,
+        )
+        if route.path.endswith("/search"):
+            path += "?text=the"
+        if (not methods or route.method in methods) and not path.startswith("/health"):
+            found.append((route.method, path, route))
+    return found
 
 
 async def test_a_token_to_push_reads_nothing(centre: Rig) -> None:
-    """Whoever takes it from a laptop learns nothing; one to read pushes nothing."""
+    """Whoever takes it from a laptop learns nothing, by any call; one to read pushes nothing."""
     pushing = stored_tokens(centre).create("laptops", ["push"])
     reading = stored_tokens(centre).create("people", ["read"])
     await Teller(centre, token=pushing).hello()
     await Teller(centre, token=pushing).push("a", scenario("simple", LogMaker("a")))
     assert "may not push" in await Teller(centre, token=reading).hello(status=403)
-    for path in _READ:
-        response = await centre.client.get(path, headers={"Authorization": f"Bearer {pushing}"})
-        assert response.status == 403, path
-    await Teller(centre, token="wrong").hello(status=401)
+    for method, path, route in asked("a"):
+        for token, status in ((pushing, 403), ("wrong", 401)):
+            if route.access != "push" or token == "wrong":
+                headers = {"Authorization": f"Bearer {token}"}
+                response = await centre.client.request(method, path, headers=headers)
+                assert response.status == status, (method, path)
 
 
 async def _two_teams(centre: Rig) -> dict[str, dict[str, str]]:
@@ -242,16 +296,21 @@ async def _two_teams(centre: Rig) -> dict[str, dict[str, str]]:
 async def test_a_team_sees_nothing_of_another(centre: Rig, team: str, other: str) -> None:
     """Neither a list nor a count nor a page has anything of it, and asked for by its id it is not there."""
     headers = (await _two_teams(centre))[team]
-    for path in _READ:
-        if path in ("/events", "/api/v1/monitoring/stream"):
+    for _, path, route in asked(f"of-{other}", "GET"):
+        if path in _STREAMS:
             continue  # see below
-        if "sessions/a" in path:
-            await centre.get(path.replace("sessions/a", f"sessions/of-{other}"), headers=headers, status=404)
-            await _answers(centre, path.replace("sessions/a", f"sessions/of-{team}"), headers)
+        if "{session_id}" in route.path:
+            await centre.get(path, headers=headers, status=404)
+            mine = path.replace(f"of-{other}", f"of-{team}")
+            await _answers(centre, mine, headers)
             continue
-        text = await _answers(centre, path, headers)
+        response = await centre.client.get(path, headers=headers)
+        assert response.status in ((403, 404) if path.endswith("/x") else (200,)), path
+        text = await response.read()
         assert f"of-{other}".encode() not in text, path
         assert f"host-{other}".encode() not in text, path
+    said = await centre.get("/api/v1/monitoring/search?text=the", headers=headers)
+    assert [one["session_id"] for one in said["sessions"]] == [f"of-{team}"]
     for what in ("events?session_id=", "events?limit=1&session_id="):
         await centre.get(f"/api/v1/monitoring/{what}of-{other}", headers=headers, status=404)
     everybody = await centre.get("/api/v1/monitoring/status")
@@ -267,6 +326,22 @@ async def _answers(centre: Rig, path: str, headers: dict[str, str]) -> bytes:
     response = await centre.client.get(path, headers=headers)
     assert response.status == 200, path
     return await response.read()
+
+
+async def test_a_team_does_nothing_to_another(centre: Rig) -> None:
+    """Nor does a token that may write and act change anything of it: its session is not there."""
+    await _two_teams(centre)
+    token = stored_tokens(centre).create("red-acts", ["read", "write", "act"], "red")
+    headers = {"Authorization": f"Bearer {token}"}
+    before = await centre.get("/api/v1/monitoring/events?session_id=of-blue&limit=1000")
+    for method, path, route in asked("of-blue"):
+        if method != "GET" and "{session_id}" in route.path and route.access != "push":
+            response = await centre.client.request(
+                method, path, headers=headers, json={"action": "interrupt"}
+            )
+            assert 400 <= response.status < 500, (method, path)
+    after = await centre.get("/api/v1/monitoring/events?session_id=of-blue&limit=1000")
+    assert after["events"] == before["events"]
 
 
 async def test_a_team_hears_nothing_of_another(centre: Rig) -> None:
@@ -363,11 +438,11 @@ async def test_what_is_forgotten_stays_so(centre: Rig) -> None:
     await host.push("b", scenario("simple", LogMaker("b")))
     assert centre.shared.fleet is not None
     assert list(centre.shared.fleet.store.forget(["a"], [])) == ["a"]
-    for path in _READ:
-        if "sessions/a" in path:
+    for _, path, route in asked("a", "GET"):
+        if "{session_id}" in route.path:
             await centre.get(path, status=404)
-        elif path not in ("/events", "/api/v1/monitoring/stream"):
-            assert b'"a"' not in await _answers(centre, path, {}), path
+        elif path.startswith("/api/v1/monitoring") and path not in _STREAMS:
+            assert b'"session_id":"a"' not in await _answers(centre, path, {}), path
     assert [one["session_id"] for one in (await centre.get("/api/v1/monitoring/sessions"))["sessions"]] == [
         "b"
     ]

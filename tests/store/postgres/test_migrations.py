@@ -66,6 +66,19 @@ def test_a_step_that_fails_leaves_what_was(url: str, monkeypatch: pytest.MonkeyP
         assert migrate(url) == [999]
 
 
+def test_a_step_that_is_killed_runs_again(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of it stays, nor the lock that keeps others away."""
+    steps = migrations._steps()
+    killed = "CREATE TABLE half (x integer); SELECT pg_terminate_backend(pg_backend_pid())"
+    with monkeypatch.context() as patch:
+        patch.setattr(migrations, "_steps", lambda: [*steps, (999, killed)])
+        with pytest.raises(StoreError):
+            migrate(url)
+    with monkeypatch.context() as patch:
+        patch.setattr(migrations, "_steps", lambda: [*steps, (999, "CREATE TABLE half (x integer)")])
+        assert migrate(url) == [999]
+
+
 def test_nobody_there(tmp_path: object) -> None:
     """A database that does not answer is said in a sentence."""
     with pytest.raises(StoreError):
