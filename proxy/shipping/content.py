@@ -15,6 +15,7 @@ from base64 import b64decode, b64encode
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
+from proxy.events.known_rules import KnownRules
 from proxy.redaction import Redactor
 from proxy.redaction.recorded import without_credentials
 
@@ -58,6 +59,10 @@ _STAYS_OF_RESULTS = frozenset(("agentId", "backgroundTaskId", "isAsync", "status
 """The same, but for these: whether a call goes on as a task."""
 _WORDS = frozenset(("stream-json", "json", "text"))
 """Words of a command line that say how the command talks, and nothing else."""
+_RULES = frozenset(("--disallowedTools", "--disallowed-tools", "--settings"))
+"""Options that may take tools away."""
+_TOOL = re.compile(r"\*|[A-Za-z][A-Za-z0-9_-]{0,127}\*?", re.ASCII)
+"""A rule for all calls of a tool: its name, and nothing of what calls hold."""
 _INTERRUPTED = "[Request interrupted by user"
 _NOTICE = "<task-notification>"
 _IDS = ("task-id", "tool-use-id", "status")
@@ -132,7 +137,7 @@ def _part(name: str, value: Any, reduce: _Reduce, found: list[str]) -> Any:
         case "event", {"event_type": "session_started", "data": {"command": [*words]}}:
             found.append("/event/data/command")
             rest = _texts({**value["data"], "command": []}, "data", "/event/data", found)
-            return {**value, "data": {**rest, "command": [_word(at, one) for at, one in enumerate(words)]}}
+            return {**value, "data": {**rest, "command": _command(words)}}
         case "errors", list():
             return [_error(one, f"/errors/{at}", found) for at, one in enumerate(value)]
         case "raw_base64", str():
@@ -170,7 +175,7 @@ def _figures(message: Any, found: list[str]) -> Any:
 def _texts(value: Any, name: str, pointer: str, found: list[str]) -> Any:
     """Return a value without texts that may be anybody's; ``name`` is the field's that holds it."""
     match value:
-        case str() if value and (name not in _STAYS or len(value) > _LONGEST_NAME):
+        case str() if value and not _stays(value, name):
             found.append(pointer)
             return _removed(value)
         case dict() if name in _OF_RESULTS:
@@ -185,6 +190,11 @@ def _texts(value: Any, name: str, pointer: str, found: list[str]) -> Any:
         case list():
             return [_texts(one, name, f"{pointer}/{at}", found) for at, one in enumerate(value)]
     return value
+
+
+def _stays(text: str, name: str) -> bool:
+    is_tool = name == "rule" and _TOOL.fullmatch(text) is not None
+    return is_tool or (name in _STAYS and len(text) <= _LONGEST_NAME)
 
 
 def _removed(text: str) -> str:
@@ -202,10 +212,26 @@ def _removed(text: str) -> str:
     return "".join(parts)
 
 
-def _word(at: int, word: Any) -> str:
+def _command(words: list[Any]) -> list[str]:
+    """Return what is left of a command line, the tools that it takes away included: their calls are denied."""
+    said = [word if isinstance(word, str) else "" for word in words]
+    denied = set(filter(_TOOL.fullmatch, KnownRules.of_command(said).deny))
+    left: list[str] = []
+    option = ""
+    for at, word in enumerate(said):
+        value = word
+        if word.startswith("-"):
+            option, _, value = word.partition("=")
+        rest = _word(at, word)
+        if option in _RULES and (kept := sorted(denied.intersection(re.findall(r"[\w*-]+", value)))):
+            rules = json.dumps({"permissions": {"deny": kept}}) if option == "--settings" else ",".join(kept)
+            rest = rules if value is word else f"{option}={rules}"
+        left.append(rest)
+    return left
+
+
+def _word(at: int, word: str) -> str:
     """Return what is left of a word of the command line: the command, names of options, and how it talks."""
-    if not isinstance(word, str):
-        return ""
     if at == 0 or word in _WORDS or (word.startswith("-") and "=" not in word and " " not in word):
         return word
     option, equals, value = word.partition("=")

@@ -56,6 +56,30 @@ def test_texts_removed(name: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["texts_removed", "figures"])
+@pytest.mark.parametrize(
+    ("given", "left"),
+    [
+        (["--disallowedTools", "Write,Bash(rm secret)"], ["--disallowedTools", "Write"]),
+        (["--disallowedTools=Write mcp__x"], ["--disallowedTools=Write,mcp__x"]),
+        (["--disallowedTools", "Bash(rm secret)"], ["--disallowedTools", "[15 characters]"]),
+        (["--allowedTools", "Write"], ["--allowedTools", "[5 characters]"]),
+        (
+            ["--settings", '{"env":{"A":"secret"},"permissions":{"deny":["Edit(secret)","Edit"]}}'],
+            ["--settings", '{"permissions": {"deny": ["Edit"]}}'],
+        ),
+        (
+            ["--disallowedTools", "Write", "-p", "Write secret"],
+            ["--disallowedTools", "Write", "-p", "[12 characters]"],
+        ),
+    ],
+)
+def test_tools_that_are_taken_away(kind: Any, given: list[str], left: list[str]) -> None:
+    """Their names stay, as calls of them are denied; what a rule says of calls does not."""
+    line = of(kind)(LogMaker().started(["claude", *given]))
+    assert json.loads(line)["event"]["data"]["command"] == ["claude", *left]
+
+
+@pytest.mark.parametrize("kind", ["texts_removed", "figures"])
 @pytest.mark.parametrize("stream", ["stdin", "stdout", "stderr"])
 def test_what_is_no_message(kind: Any, stream: str) -> None:
     """Lines that are no JSON, on any stream, and unknown fields leave their length alone."""
