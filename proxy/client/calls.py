@@ -27,14 +27,14 @@ class Calls(Queries):
     async def validate(
         self, schema_type: str, data: Any, *, request_id: Any = None, fallback: bool = True
     ) -> models.ValidationAnswer:
-        """Judge a value by a schema.
+        """Validate a value against a schema.
 
         Args:
             schema_type: `stdin`, `stdout`, `commands`, `events`, or the name of any other published schema.
-            data: the value; it is judged as the JSON that it makes.
-            request_id: comes back in the answer.
-            fallback: judge here, with the same schemas, while the server is away, at fault or has too much to do;
-                the answer's `validation_source` says which it was.
+            data: the value; its JSON encoding is validated.
+            request_id: returned in the answer.
+            fallback: validate in the client, with the same schemas, if the server cannot be reached, fails or is
+                overloaded; `validation_source` of the answer says which was used.
 
         Raises:
             RequestError: there is no such schema, or the value is too large.
@@ -54,13 +54,13 @@ class Calls(Queries):
         fallback: bool = True,
         in_flight: int = 4,
     ) -> AsyncGenerator[models.ValidationAnswer, None]:
-        """Judge values, however many, and yield the answers in their order.
+        """Validate any number of values, and yield the answers in order.
 
         Args:
             schema_type: as for `validate`.
-            items: the values. One may be a `ValidationRequest`, with a schema of its own.
+            items: the values; an item may be a `ValidationRequest` with its own schema.
             fallback: as for `validate`.
-            in_flight: batches (of 500 values or 1 MB) that are asked about at once; no more is taken of the items.
+            in_flight: batches (of 500 values or 1 MB) sent at the same time; items are not read further ahead.
 
         Raises:
             ClientError: as for `validate`.
@@ -78,11 +78,11 @@ class Calls(Queries):
     async def start_session(
         self, name: str | None = None, capture_options: models.CaptureOptions | None = None
     ) -> models.MonitoringSession:
-        """Start a session for events of one's own; `monitored` does so and stops it.
+        """Start a session for events of your own; `monitored` starts and stops one.
 
         Args:
             name: a label for people.
-            capture_options: what of the posted events is recorded; by default all.
+            capture_options: which of the posted events are recorded; by default all.
 
         Example:
             session = await client.start_session("nightly")
@@ -101,11 +101,11 @@ class Calls(Queries):
         Args:
             session_id: the session.
             event_type: letters, digits, `_`, `-` and dots.
-            data: what JSON can hold.
+            data: any value that JSON can represent.
 
         Raises:
             NotFoundError: there is no such session.
-            RequestError: it is a wrapped one, it is over, or it has too many events.
+            RequestError: the session is a wrapped one, is over, or has too many events.
 
         Example:
             session = await client.start_session()
@@ -119,7 +119,7 @@ class Calls(Queries):
 
         Raises:
             NotFoundError: there is no such session.
-            RequestError: it is a wrapped one, or it is over.
+            RequestError: the session is a wrapped one, or is over.
 
         Example:
             session = await client.start_session()
@@ -138,17 +138,17 @@ class Calls(Queries):
         *,
         wait: int | None = None,
     ) -> models.ActionAnswer:
-        """Act on a live session that was started with `--act`. Repeated by itself, it is still done once.
+        """Act on a live session that was started with `--act`. Automatic retries do not repeat the action.
 
         Args:
             session_id: which session.
             action: `interrupt`, `deny`, `allow`, `pause`, `resume`, `mode`, `model` or `stop`.
             arguments: what the action takes; see docs/acting.md.
-            wait: seconds, up to 60, to wait for what became of it; without, the answer's `state` is `sent`.
+            wait: seconds, up to 60, to wait for the result; without it, `state` of the answer is `sent`.
 
         Raises:
-            RefusedError: the session has no grant for it, or the token is not good for it.
-            RequestError: the session cannot do it as it is now; the sentence begins with a code.
+            RefusedError: the session has no grant for the action, or the token does not allow it.
+            RequestError: the session cannot do it in its current state; the sentence begins with a code.
             ServerFaultError: the session's wrapper is gone, or did not answer.
 
         Example:
@@ -164,7 +164,7 @@ class Calls(Queries):
         )
 
     async def interrupt(self, session_id: str, *, wait: int | None = None) -> models.ActionAnswer:
-        """Interrupt the turn of a live session, which goes on.
+        """Interrupt the turn of a live session; the session goes on.
 
         Args:
             session_id: which session.
@@ -189,13 +189,13 @@ class Calls(Queries):
         message: str | None = None,
         wait: int | None = None,
     ) -> models.ActionAnswer:
-        """Answer an open question of a live session in its caller's place; whoever is first has answered it.
+        """Answer an open question of a live session in place of its caller; the first answer counts.
 
         Args:
             session_id: which session.
-            request_id: the question, as `questions` gives it.
-            allow: whether the tool may run, with the input that it has.
-            message: what the model is told when it may not.
+            request_id: the question, as `questions` returns it.
+            allow: whether the tool may run, with its input unchanged.
+            message: the reason that the model gets if it may not.
             wait: as for `act`.
 
         Raises:
@@ -220,18 +220,18 @@ class Calls(Queries):
         variables: Sequence[str] = (),
         threshold: float | None = None,
     ) -> models.Check:
-        """Begin to check a wrapper on the server's machine.
+        """Start a check of a wrapper on the server's machine.
 
         Args:
             wrapper: the program, by its path or as a name on the server's PATH.
             arguments: its own.
             scenarios: names or patterns; by default all.
-            as_argument: whether `claude` is its first argument; by default that is found out.
-            variables: further variables in which it looks for `claude`.
-            threshold: the score, of 100, from which it passes; by default 100.
+            as_argument: whether `claude` is its first argument; by default this is detected.
+            variables: further environment variables in which it looks for `claude`.
+            threshold: the lowest passing score, of 100; by default 100.
 
         Raises:
-            RefusedError: the server has not `compliance.enabled`.
+            RefusedError: the server does not have `compliance.enabled`.
 
         Example:
             check = await client.start_check("./my-wrapper", scenarios=["exit-status"])
@@ -251,12 +251,12 @@ class Calls(Queries):
         )
 
     async def check(self, run_id: str, *, wait: int | None = None, seen: int | None = None) -> models.Check:
-        """Return a check as it is, or as soon as more than ``seen`` of its scenarios have ended.
+        """Return a check now, or with ``wait`` as soon as more than ``seen`` of its scenarios have ended.
 
         Args:
-            run_id: as `start_check` gave it.
-            wait: seconds that it may take, up to 60; None: answer at once.
-            seen: how many ended scenarios are known already.
+            run_id: the id that `start_check` returned.
+            wait: seconds to wait, up to 60; None: return at once.
+            seen: the number of ended scenarios that the caller knows.
 
         Raises:
             NotFoundError: there is no such check.
@@ -269,7 +269,7 @@ class Calls(Queries):
         return await self._transport.call("GET", _check(run_id), models.Check, query=query, wait_s=wait or 0)
 
     async def cancel_check(self, run_id: str) -> models.Check:
-        """Stop a check and wait until its processes are gone; one that has ended stays as it is.
+        """Stop a check and wait until its processes have exited; a check that is over is not changed.
 
         Raises:
             NotFoundError: there is no such check.

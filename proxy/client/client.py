@@ -16,9 +16,9 @@ from proxy.client.transport import Transport
 
 
 class AsyncClient(Calls):
-    """Asks the server of a data directory.
+    """Client of the server of a data directory.
 
-    It is for one event loop, and is closed at the end of ``async with`` or by `close`.
+    It belongs to one event loop, and is closed at the end of ``async with`` or by `close`.
 
     Example:
         async with AsyncClient() as client:
@@ -59,7 +59,7 @@ class AsyncClient(Calls):
         await self.close()
 
     async def close(self) -> None:
-        """Close all connections; the client is of no use afterwards."""
+        """Close all connections; the client cannot be used afterwards."""
         await self._transport.close()
 
     def events(
@@ -74,17 +74,17 @@ class AsyncClient(Calls):
         page_size: int = 1000,
         give_up_s: float = 60.0,
     ) -> AsyncGenerator[models.Event, None]:
-        """Yield all events that fit, oldest first, page by page: none is lost or given twice while more arrive.
+        """Yield all matching events, oldest first. None is lost or repeated while more arrive.
 
         Args:
             session_id: only of this session.
             event_types: only of these types.
-            start_time: only what is stamped later (RFC 3339).
-            end_time: only what is stamped no later (RFC 3339).
-            newest_first: the other way round, which has an end by itself.
-            follow: go on with what comes, until the session is over or, without one, for ever.
-            page_size: events that are asked for at once, at most 10,000.
-            give_up_s: seconds that a server that went away is waited for when following.
+            start_time: only events with a later timestamp (RFC 3339).
+            end_time: only events up to this timestamp (RFC 3339).
+            newest_first: newest events first; not with `follow`.
+            follow: continue with new events until the session is over, or without a session for ever.
+            page_size: events per request, at most 10,000.
+            give_up_s: with `follow`, seconds to wait for a server that is gone.
 
         Raises:
             NotFoundError: there is no such session, or it was removed meanwhile.
@@ -109,21 +109,21 @@ class AsyncClient(Calls):
         over: Literal["websocket", "sse"] = "websocket",
         give_up_s: float = 60.0,
     ) -> AsyncGenerator[models.Event | models.Gap, None]:
-        """Yield what happens from now on, or behind the event whose `id` is ``after``.
+        """Yield new events, or those behind the event whose `id` is ``after``.
 
-        It comes back by itself when the connection or the server is lost, and goes on where it was. Whoever takes
-        slowly is sent slowly. Where events may be missing there is a `Gap`.
+        It reconnects when the connection or the server is lost, and resumes where it was. A slow reader slows the
+        server down (backpressure). Where events may be missing, it yields a `Gap`.
 
         Args:
             session_id: only of this session.
             event_types: only of these types.
-            after: the `id` of an event that an earlier stream gave.
-            over: how the server sends them: a WebSocket, or server-sent events.
-            give_up_s: seconds that a server that went away is waited for.
+            after: the `id` of an event from an earlier stream.
+            over: the transport: a WebSocket, or server-sent events.
+            give_up_s: seconds to wait for a server that is gone.
 
         Raises:
-            UnreachableError: the server stays away longer.
-            NotFoundError: there is no such session, or it is gone when the connection comes back.
+            UnreachableError: the server is gone for longer.
+            NotFoundError: there is no such session, or it was removed before the client reconnected.
 
         Example:
             async for event in client.stream(event_types=["permission_requested"]):
@@ -137,11 +137,11 @@ class AsyncClient(Calls):
     def monitored(
         self, name: str | None = None, *, capture_options: models.CaptureOptions | None = None
     ) -> Run:
-        """Return a run that is monitored between entering and leaving it.
+        """Return a run, a context manager that is monitored while it is entered.
 
         Args:
             name: a label for its session.
-            capture_options: what of its events is recorded; by default all.
+            capture_options: which of its events are recorded; by default all.
 
         Example:
             async with client.monitored("nightly") as run:

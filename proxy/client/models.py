@@ -83,7 +83,7 @@ class EventPage(api.EventPage, frozen=True, kw_only=True):
 
 
 class ValidationAnswer(api.ValidationAnswer, frozen=True, kw_only=True):
-    """The judgement on one message."""
+    """The verdict on one message."""
 
     validation_source: Literal["server", "local"] = "server"
     """`local`: the server was away, and the same schemas judged here."""

@@ -47,17 +47,17 @@ _LONGEST_RESULT = 65_536
 
 @dataclass(slots=True)
 class Step:
-    """One command as it runs; what is put into `result` is recorded with its completion."""
+    """A running command; its `result` is recorded when it completes."""
 
     number: int
     result: Any = None
 
 
 class Run:
-    """A monitoring session of the server's, as long as a program does its work.
+    """A monitoring session of the server for the work of a program.
 
-    The work never fails for the recording's sake: what could not be recorded is counted in `lost`, the reason is in
-    `trouble`, and the log `claude_proxy.client` says so. It is entered and left by one task.
+    The work never fails because of the recording: `lost` counts the events that could not be recorded, `trouble` has
+    the reason, and the logger `claude_proxy.client` reports it. One task enters and leaves a run.
     """
 
     def __init__(self, calls: Calls, name: str | None, options: CaptureOptions) -> None:
@@ -100,11 +100,11 @@ class Run:
             await self._tasks.__aexit__(None, None, None)
 
     async def event(self, event_type: str, data: Mapping[str, Any]) -> bool:
-        """Record an event of the program's own; return whether it is on record.
+        """Record an event of the program; return whether it was recorded.
 
         Args:
             event_type: letters, digits, `_`, `-` and dots.
-            data: what JSON can hold.
+            data: any value that JSON can represent.
 
         Example:
             async with client.monitored("nightly") as run:
@@ -127,10 +127,10 @@ class Run:
 
     @contextlib.asynccontextmanager
     async def command(self, command: Mapping[str, Any]) -> AsyncIterator[Step]:
-        """Validate a command (of the vocabulary `commands`), and record what becomes of it.
+        """Validate a command (see the schema `commands`), and record its start and its end.
 
-        Its start, then its completion with the step's `result`, or its failure with the error, each with the
-        duration in milliseconds.
+        The end is a completion with the step's `result`, or a failure with the error, each with the duration in
+        milliseconds.
 
         Raises:
             InvalidCommandError: it is not valid; the body does not run.
@@ -162,11 +162,11 @@ class Run:
     async def execute(
         self, command: Mapping[str, Any], operation: Callable[[], Awaitable[_T]] | Callable[[], _T]
     ) -> _T:
-        """Run an operation as a command, and return what it gives.
+        """Run an operation as a command, and return its result.
 
         Args:
             command: as for `command`.
-            operation: awaited, or run in a thread of its own when it is a plain function.
+            operation: awaited, or run in a thread if it is a plain function.
 
         Raises:
             InvalidCommandError: the command is not valid; the operation does not run.
@@ -195,20 +195,20 @@ class Run:
         cwd: str | None = None,
         env: Mapping[str, str] | None = None,
     ) -> AsyncGenerator[Event, None]:
-        """Run a wrapped `claude`, and yield the events of its session as they come.
+        """Run a wrapped `claude`, and yield the events of its session live.
 
         Args:
-            arguments: those of `claude`, with `-p`: nothing else is a session that can be followed.
-            prompt: what it is asked; written to its standard input. None: it is among the arguments.
-            messages: what it is told, for `--input-format stream-json`; each is validated before it is sent, and
-                what becomes of each prompt is recorded as of a command.
+            arguments: those of `claude`, with `-p`; other sessions cannot be followed.
+            prompt: the prompt, written to standard input; None: it is among the arguments.
+            messages: input for `--input-format stream-json`; each message is validated before it is sent, and each
+                prompt is recorded as a command.
             claude: the program; by default `CLAUDE_PROXY_CLAUDE`, else the first `claude` on PATH.
-            cwd: where it runs.
-            env: variables beside those of this program.
+            cwd: the working directory.
+            env: variables in addition to those of this program.
 
         Raises:
-            InvalidCommandError: the prompt or a message is not valid. What runs is ended.
-            RequestError: it could not be run, began no session, or exited with a status other than 0.
+            InvalidCommandError: the prompt or a message is not valid; the process is ended.
+            RequestError: it could not be run, started no session, or exited with a status other than 0.
 
         Example:
             arguments = ["-p", "hello", "--output-format", "stream-json", "--verbose"]
@@ -328,10 +328,10 @@ def _patience() -> Iterator[None]:
 
 
 async def to_the_end(work: Callable[[], Awaitable[_T]]) -> _T:
-    """Do a work to its end, though cancelled meanwhile: then the cancellation goes on afterwards.
+    """Finish some work even if cancelled meanwhile; the cancellation takes effect afterwards.
 
-    A shield alone would hold off a scope of anyio's, and not a task that is cancelled by `asyncio` itself: a task
-    group waits for its tasks in both.
+    A shield alone protects against a scope of anyio, but not against a cancellation by `asyncio` itself. A task group
+    waits for its tasks in both cases.
     """
     results: list[_T] = []
     errors: list[Exception] = []
@@ -351,7 +351,7 @@ async def to_the_end(work: Callable[[], Awaitable[_T]]) -> _T:
 
 
 def recordable(value: Any) -> Any:
-    """Return a value that JSON can hold: itself, or what can be told of it."""
+    """Return a value that JSON can represent: the value itself, or a description of it."""
     try:
         text = msgspec.json.encode(value, enc_hook=repr)
     except Exception:  # whatever a result's own code raises: the run goes on

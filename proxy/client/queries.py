@@ -19,7 +19,7 @@ EVENTS = f"{API}/monitoring/events"
 
 
 class EventQuery(TypedDict, total=False):
-    """What a page of events is asked for by. What is left out is not asked for."""
+    """Parameters of a page of events; all are optional."""
 
     session_id: str | None
     event_types: Sequence[str] | str | None
@@ -39,7 +39,7 @@ class EventQuery(TypedDict, total=False):
 
 
 class RecordQuery(TypedDict, total=False):
-    """What a page of records is asked for by. What is left out is not asked for."""
+    """Parameters of a page of records; all are optional."""
 
     stream: str | None
     verdict: str | None
@@ -56,7 +56,7 @@ class RecordQuery(TypedDict, total=False):
 
 
 class ConversationQuery(TypedDict, total=False):
-    """What a page of a conversation is asked for by. What is left out is not asked for."""
+    """Parameters of a page of a conversation; all are optional."""
 
     filter: str | None
     """Groups of entries, separated by commas; the API's description names them."""
@@ -69,7 +69,7 @@ class ConversationQuery(TypedDict, total=False):
 
 
 class Queries:
-    """The questions, asked over one transport."""
+    """The queries, sent over one transport."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
@@ -77,7 +77,7 @@ class Queries:
     # -- how the server and the sessions are -------------------------------------------------------------------
 
     async def health(self) -> models.Health:
-        """Return whether the server is well; one that is not is an answer too.
+        """Return the health of the server; an unhealthy server is an answer, not an error.
 
         Example:
             if (await client.health()).status != "healthy":
@@ -86,7 +86,7 @@ class Queries:
         return await self._transport.call("GET", "/health", models.Health)
 
     async def health_live(self) -> dict[str, Any]:
-        """Return that the server's process answers.
+        """Return the liveness of the server's process.
 
         Example:
             await client.health_live()
@@ -94,7 +94,7 @@ class Queries:
         return await self._transport.call("GET", "/health/live", dict[str, Any])
 
     async def health_ready(self) -> models.Readiness:
-        """Return whether requests should be sent to the server now; that they should not is an answer too.
+        """Return whether the server is ready for requests; not ready is an answer, not an error.
 
         Example:
             ready = await client.health_ready()
@@ -122,8 +122,8 @@ class Queries:
         """Return what every running session does.
 
         Args:
-            host: of a fleet, only those of these hosts: names or ids, separated by commas.
-            team: of a fleet, only those of these teams, separated by commas.
+            host: in a fleet, only sessions of these hosts: names or ids, separated by commas.
+            team: in a fleet, only sessions of these teams, separated by commas.
 
         Example:
             for session in (await client.status()).sessions:
@@ -153,10 +153,10 @@ class Queries:
 
         Args:
             limit: how many at most; the server's default is 1000.
-            offset: how many of the newest to leave out.
-            outcome: only sessions that are over and of these outcomes, separated by commas: `failed,crashed`.
-            host: of a fleet, only those of these hosts: names or ids, separated by commas.
-            team: of a fleet, only those of these teams, separated by commas.
+            offset: how many of the newest to skip.
+            outcome: only finished sessions with these outcomes, separated by commas: `failed,crashed`.
+            host: in a fleet, only sessions of these hosts: names or ids, separated by commas.
+            team: in a fleet, only sessions of these teams, separated by commas.
 
         Example:
             page = await client.sessions(limit=10)
@@ -169,7 +169,7 @@ class Queries:
         """Return one session.
 
         Raises:
-            NotFoundError: there is none of that id.
+            NotFoundError: there is no session with that id.
 
         Example:
             print((await client.session(session_id)).state)
@@ -179,7 +179,7 @@ class Queries:
     # -- what sessions did -------------------------------------------------------------------------------------
 
     async def overview(self) -> models.Overview:
-        """Return what there is, and what happened in the last 24 hours.
+        """Return totals, and the figures of the last 24 hours.
 
         Example:
             print((await client.overview()).total_sessions)
@@ -190,7 +190,7 @@ class Queries:
         """Return what happened in a period, over all sessions.
 
         Args:
-            start_time: RFC 3339; by default the beginning of all.
+            start_time: RFC 3339; by default there is no lower bound.
             end_time: RFC 3339; by default now.
 
         Example:
@@ -203,8 +203,8 @@ class Queries:
         """Return what a session did, where its time and money went, and what stands out.
 
         Args:
-            session_id: whose.
-            within: seconds after which the answer is of what was read by then; asked again, it goes on from there.
+            session_id: the session.
+            within: seconds after which the answer covers what was read so far; a repeated call continues from there.
 
         Raises:
             NotFoundError: there is no such session.
@@ -222,9 +222,9 @@ class Queries:
         """Return who or what allowed or denied each call of a session, in the order of their results.
 
         Args:
-            session_id: whose.
-            limit: calls of a page; the server's default is 100, the most 1000.
-            offset: calls to pass over.
+            session_id: the session.
+            limit: calls per page, at most 1000; the server's default is 100.
+            offset: how many calls to skip.
 
         Raises:
             NotFoundError: there is no such session.
@@ -237,9 +237,9 @@ class Queries:
         return await self._transport.call("GET", path, models.ApprovalPage, query=query)
 
     async def drift(self, session_id: str) -> models.Drift:
-        """Return what passed in a session that the specification does not have.
+        """Return what was seen in a session that is not in the specification.
 
-        While it is not `complete`, asking again goes on in a log that is too long for one answer.
+        A long log needs several calls: while the answer is not `complete`, a repeated call continues.
 
         Raises:
             NotFoundError: there is no such session.
@@ -253,10 +253,10 @@ class Queries:
     async def conversation(
         self, session_id: str, **query: Unpack[ConversationQuery]
     ) -> models.ConversationPage:
-        """Return a page of what a session says to people: prompts, answers, tool calls, and what became of them.
+        """Return a page of the conversation as people read it: prompts, answers, tool calls and their results.
 
         Args:
-            session_id: whose.
+            session_id: the session.
             query: which; see `ConversationQuery`.
 
         Raises:
@@ -270,10 +270,10 @@ class Queries:
         return await self._transport.call("GET", path, models.ConversationPage, query=query)
 
     async def questions(self, session_id: str) -> models.QuestionPage:
-        """Return the questions for permission that nobody has answered, oldest first, with the tool's whole input.
+        """Return the open permission questions, oldest first, each with the tool's whole input.
 
         Args:
-            session_id: whose.
+            session_id: the session.
 
         Raises:
             NotFoundError: there is no such session.
@@ -287,12 +287,12 @@ class Queries:
     async def actions(
         self, session_id: str, *, limit: int | None = None, offset: int | None = None
     ) -> models.ActionPage:
-        """Return what others did to a session, or were refused, newest first, with what became of it.
+        """Return the actions on a session, refused ones included, newest first, each with its result.
 
         Args:
-            session_id: whose.
+            session_id: the session.
             limit: how many at most; the server's default is 100.
-            offset: how many of the newest to leave out.
+            offset: how many of the newest to skip.
 
         Raises:
             NotFoundError: there is no such session.
@@ -306,7 +306,7 @@ class Queries:
         return await self._transport.call("GET", path, models.ActionPage, query=query)
 
     async def hosts(self) -> models.HostPage:
-        """Return the hosts of a fleet by name, with when each was heard; a server that is no centre has none.
+        """Return the hosts of a fleet by name, with the time when each was last heard; empty without a centre.
 
         Example:
             for host in (await client.hosts()).hosts:
@@ -317,15 +317,15 @@ class Queries:
     async def search(
         self, text: str, *, limit: int | None = None, after: str | None = None
     ) -> models.SearchPage:
-        """Return sessions in which something was said, newest first, with the first records that say it.
+        """Return sessions whose content contains a text, newest first, with the first matching records.
 
-        An answer takes half a second or so: while its `after` is not None, there is more to be looked through. Where
-        it is not `complete`, the server is still reading one of those logs, or cannot read it.
+        The server answers after about half a second. While `after` of the answer is not None, there is more to search.
+        If the answer is not `complete`, the server is still reading one of these logs, or cannot read it.
 
         Args:
-            text: what was said; of A to Z, capital and small letters are alike.
+            text: the text to find; case is ignored for A to Z.
             limit: about how many sessions; the server's default is 20.
-            after: what an answer has as `after`: the search goes on there.
+            after: `after` of the previous answer, to continue the search.
 
         Example:
             page = await client.search("rate limit")
@@ -339,7 +339,7 @@ class Queries:
         """Return a session's log as it is now, byte for byte: JSON Lines, all of it in memory.
 
         Args:
-            session_id: whose.
+            session_id: the session.
 
         Raises:
             NotFoundError: there is no such session.
@@ -353,7 +353,7 @@ class Queries:
         """Return a session as one HTML page to share, as `claude-proxy show --html` writes it.
 
         Args:
-            session_id: whose.
+            session_id: the session.
 
         Raises:
             NotFoundError: there is no such session.
@@ -364,10 +364,10 @@ class Queries:
         return await self._transport.document(f"{session_path(session_id)}/page", bytes.decode)
 
     async def records(self, session_id: str, **query: Unpack[RecordQuery]) -> models.RecordPage:
-        """Return a page of a session's records, long values shortened.
+        """Return a page of a session's records, with long values shortened.
 
         Args:
-            session_id: whose.
+            session_id: the session.
             query: which; see `RecordQuery`.
 
         Raises:
@@ -384,9 +384,9 @@ class Queries:
         """Return one record as it is in the log.
 
         Args:
-            session_id: whose.
+            session_id: the session.
             seq: its number, from 0.
-            max_text: characters from which on a text is shortened, as in a page.
+            max_text: shorten texts beyond this number of characters, as in a page.
 
         Raises:
             NotFoundError: there is no such session, or no such record in it.
@@ -398,7 +398,7 @@ class Queries:
         return await self._transport.call("GET", path, dict[str, Any], query={"max_text": max_text})
 
     async def events_page(self, **query: Unpack[EventQuery]) -> models.EventPage:
-        """Return one page of events, as the API gives it; `events` is for all of them.
+        """Return one page of events; `events` yields all of them.
 
         Args:
             query: which; see `EventQuery`.
@@ -417,7 +417,7 @@ class Queries:
     # -- specifications -----------------------------------------------------------------------------------------
 
     async def specifications(self) -> models.Specifications:
-        """Return what schemas are published.
+        """Return the list of published schemas.
 
         Example:
             print([one.name for one in (await client.specifications()).specifications])
@@ -425,10 +425,10 @@ class Queries:
         return await self._transport.call("GET", f"{API}/specifications", models.Specifications)
 
     async def specification(self, name: str) -> dict[str, Any]:
-        """Return one JSON Schema, with all that it refers to inside.
+        """Return one JSON Schema, with all schemas that it refers to embedded.
 
         Raises:
-            NotFoundError: there is none of that name.
+            NotFoundError: there is no schema with that name.
 
         Example:
             print((await client.specification("commands"))["title"])
