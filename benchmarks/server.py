@@ -202,7 +202,7 @@ async def timed(url: Callable[[], str], count: int) -> list[float]:
 async def requests(folder: str) -> None:
     """Validation beside a bare handler."""
     port = random.randrange(20000, 60000)
-    bare = _spawned([sys.executable, "-c", BARE, str(port)])
+    bare = spawned([sys.executable, "-c", BARE, str(port)])
     try:
         await asyncio.sleep(2)
         message = assistant({"type": "text", "text": "hello " * 20})
@@ -248,7 +248,8 @@ async def index(folder: str) -> None:
         show("page of 100, one type, any offset", quantiles(deep))
 
 
-def _spawned(command: list[str]) -> "subprocess.Popen[bytes]":
+def spawned(command: list[str]) -> "subprocess.Popen[bytes]":
+    """Start a command that nobody talks to."""
     return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
 
 
@@ -265,14 +266,14 @@ async def live(folder: str) -> None:
     """From a wrapped command's write to its delivery."""
     data_dir, per_s, count = f"{folder}/live", 1000, 10_000
     with serving(data_dir) as server:
-        for name, listen in (("WebSocket", _by_socket), ("server-sent events", _by_stream)):
+        for name, listen in (("WebSocket", by_socket), ("server-sent events", _by_stream)):
             took: list[float] = []
             async with aiohttp.ClientSession() as session:
                 heard = listen(session, server.url)
                 await anext(heard)
                 command = [sys.executable, "-m", "proxy", "--data-dir", data_dir, "--server", "off", "--"]
                 command += [sys.executable, "-c", TALKER, str(per_s), str(count)]
-                talker = _spawned(command)
+                talker = spawned(command)
                 async for event in heard:
                     if event["event_type"] == "assistant_message":
                         took.append((time.time_ns() - int(event["data"]["text"])) / 1_000_000)
@@ -282,7 +283,8 @@ async def live(folder: str) -> None:
             show(f"write to {name}, {per_s}/s", quantiles(took), f"{len(took)} of {count} delivered")
 
 
-async def _by_socket(session: aiohttp.ClientSession, url: str) -> AsyncIterator[dict[str, Any]]:
+async def by_socket(session: aiohttp.ClientSession, url: str) -> AsyncIterator[dict[str, Any]]:
+    """Yield something once it listens, then each event."""
     async with session.ws_connect(f"{url}/api/v1/monitoring/stream") as socket:
         yield {}
         async for message in socket:
@@ -303,7 +305,7 @@ async def sessions(folder: str) -> None:
     line = json.dumps(assistant({"type": "text", "text": "hello " * 20})).encode()
     with serving(data_dir) as server:
         async with aiohttp.ClientSession() as session:
-            heard = _by_socket(session, server.url)
+            heard = by_socket(session, server.url)
             await anext(heard)
             logs = []
             for number in range(count):
@@ -345,10 +347,10 @@ async def relay(folder: str) -> None:
     write_logs(data_dir, 2, 100_000)
     with serving(data_dir) as server:
         await _get(f"{server.url}/status")
-        rest = await asyncio.to_thread(_round_trips, data_dir)
+        rest = await asyncio.to_thread(round_trips, data_dir)
         page = f"{server.url}/api/v1/monitoring/events?limit=1000"
         asking = asyncio.create_task(timed(lambda: page, 100_000))
-        busy = await asyncio.to_thread(_round_trips, data_dir)
+        busy = await asyncio.to_thread(round_trips, data_dir)
         asking.cancel()
         await asyncio.gather(asking, return_exceptions=True)
     show(
@@ -358,7 +360,8 @@ async def relay(folder: str) -> None:
     )
 
 
-def _round_trips(data_dir: str, count: int = 3000) -> list[float]:
+def round_trips(data_dir: str, count: int = 3000) -> list[float]:
+    """Return how long each of so many messages took through the wrapper and back, in milliseconds."""
     command = [
         sys.executable,
         "-m",

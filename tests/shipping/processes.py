@@ -37,6 +37,12 @@ class Program:
                 env={**os.environ, "PYTHONPATH": os.getcwd()},
             )
 
+    @property
+    def pid(self) -> int:
+        """The process."""
+        assert self._process is not None
+        return self._process.pid
+
     def revive(self) -> None:
         """Start it again if it has ended by itself, as a server does that finds no database when it starts."""
         if self._process is None or self._process.poll() is not None:
@@ -50,8 +56,7 @@ class Program:
 
     def peak_bytes(self) -> int:
         """Return how much memory it held at most."""
-        assert self._process is not None
-        status = Path(f"/proc/{self._process.pid}/status").read_text()
+        status = Path(f"/proc/{self.pid}/status").read_text()
         return int(re.findall(r"VmHWM:\s+(\d+) kB", status)[0]) * 1024
 
     def wait(self) -> int:

@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import psycopg
-from psycopg import IsolationLevel
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from proxy.store.protocol import StoreError
@@ -38,7 +37,8 @@ def connect(url: str, *, is_pooled: bool = False) -> Connection:
 
 def execute(connection: Connection, query: str, values: Sequence[object] = ()) -> "psycopg.Cursor[Row]":
     """Execute a query that is put together of our own texts, with values of anybody's."""
-    return connection.execute(query.encode(), values or None)
+    # In the binary format, bytes come as they are; several statements at once, without values, know no such format.
+    return connection.execute(query.encode(), values or None, binary=bool(values))
 
 
 class Connections:
@@ -51,16 +51,18 @@ class Connections:
             max_size=_READERS,
             open=True,
             timeout=_WAIT_S,
-            kwargs={"connect_timeout": _WAIT_S, "prepare_threshold": None if is_pooled else 5},
-            configure=_configure,
-            check=ConnectionPool.check_connection,  # after the database was away none of them is any good
+            kwargs={
+                "autocommit": True,
+                "connect_timeout": _WAIT_S,
+                "prepare_threshold": None if is_pooled else 5,
+            },
+            check=_begin,  # which fails after the database was away: another connection is taken then
         )
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[Connection]:
         """Give a connection in a transaction. StoreError when the database cannot be asked, also in the middle."""
         with translated_errors(), self._pool.connection() as connection:
-            _use_schema(connection)
             yield connection
 
     def close(self) -> None:
@@ -110,6 +112,7 @@ def _use_schema(connection: Connection) -> None:
     execute(connection, f"SET LOCAL search_path TO {SCHEMA}")
 
 
-def _configure(connection: Connection) -> None:
-    connection.isolation_level = IsolationLevel.REPEATABLE_READ
-    connection.read_only = True
+def _begin(connection: Connection) -> None:
+    """Begin a transaction, which the pool ends, in one message: a page has a few of them in all."""
+    begins = f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL search_path TO {SCHEMA}"
+    connection.execute(begins.encode(), prepare=False)

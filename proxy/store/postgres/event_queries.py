@@ -18,15 +18,17 @@ from proxy.store.ranks import FOREVER, SpanTree, bounds, page_of, slices
 Teams = Sequence[int] | None
 _ARRIVAL_BYTES = 4 << 20
 _BATCH_BYTES, _BATCH_ROWS = 4 << 20, 20_000
-_EVENTS = "SELECT e.id, e.ts, s.session_id, e.type, e.data FROM events e JOIN sessions s ON s.id = e.session"
+_EVENTS = "SELECT e.id, e.ts, s.session_id, e.type, e.data FROM ({}) e JOIN sessions s ON s.id = e.session ORDER BY {}"
+"""Events that a query chooses, with their session's name: only of those that are wanted is that looked up."""
+_CHOSEN = "SELECT e.id, e.ts, e.session, e.type, e.data FROM events e"
 _SETTLING_MS = 2000
 """A host sends what is recorded within a quarter of a second; this is left to networks."""
 
 
 def page(connection: Connection, query: EventQuery, teams: Teams, now_us: int) -> Page:
     """Return one page of events."""
-    settled_us = _watermark(connection)
-    newest = cursor(connection, now_us)
+    epoch, newest_id, settled_us = _standing(connection)
+    newest = Cursor(epoch, newest_id, min(now_us, settled_us))
     types = _type_numbers(connection, query.event_types)
     session = None if query.session_id is None else find_session(connection, query.session_id, teams)
     if types == [] or (query.session_id is not None and session is None):
@@ -35,11 +37,13 @@ def page(connection: Connection, query: EventQuery, teams: Teams, now_us: int) -
     low, high = bounds(tree, query, settled_us)
     first, end, is_ascending = page_of(query, low, high)
     where, values = _scope(session, types, teams)
+    order = "e.ts, e.session"
+    chosen = f"{_CHOSEN} WHERE {where} AND e.ts >= %s AND e.ts < %s ORDER BY {order} LIMIT %s OFFSET %s"
     rows: list[EventRow] = []
     for one in slices(tree, first, end):
         found = execute(
             connection,
-            f"{_EVENTS} WHERE {where} AND e.ts >= %s AND e.ts < %s ORDER BY e.ts, e.session LIMIT %s OFFSET %s",
+            _EVENTS.format(chosen, order),
             (*values, one.start_us, one.stop_us, one.take, one.skip),
         )
         rows += [EventRow(*row) for row in found]
@@ -50,13 +54,13 @@ def page(connection: Connection, query: EventQuery, teams: Teams, now_us: int) -
 
 def cursor(connection: Connection, now_us: int) -> Cursor:
     """Return the newest place; where everything up to the watermark has come, that is its timestamp."""
-    epoch, newest_id = _newest(connection)
-    return Cursor(epoch, newest_id, min(now_us, _watermark(connection)))
+    epoch, newest_id, settled_us = _standing(connection)
+    return Cursor(epoch, newest_id, min(now_us, settled_us))
 
 
 def locate(connection: Connection, place: Cursor) -> int:
     """Return the id behind which to go on from a place."""
-    epoch, newest_id = _newest(connection)
+    epoch, newest_id, _ = _standing(connection)
     if epoch == place.epoch and place.id <= newest_id:
         return place.id
     row = execute(connection, "SELECT min(id) FROM events WHERE ts > %s", (place.timestamp_us,)).fetchone()
@@ -82,9 +86,8 @@ def arrivals(
     wanted = [("session_id = ANY(%s)", names), ("type = ANY(%s)", types), ("team = ANY(%s)", teams)]
     is_missing, removal = _missing(connection, after_id, told, wanted)
     where, values = ("", []) if teams is None else ("AND e.team = ANY(%s)", [teams])
-    found = execute(
-        connection, f"{_EVENTS} WHERE e.id > %s {where} ORDER BY e.id LIMIT %s", (after_id, *values, limit)
-    )
+    chosen = f"{_CHOSEN} WHERE e.id > %s {where} ORDER BY e.id LIMIT %s"
+    found = execute(connection, _EVENTS.format(chosen, "e.id"), (after_id, *values, limit))
     rows, size = [], 0
     for row in found:
         rows.append(EventRow(*row))
@@ -104,7 +107,7 @@ def events_of(connection: Connection, session_id: str, teams: Teams, after_us: i
         "SELECT id FROM events WHERE week = %s AND session = %s ORDER BY ts LIMIT 1",
         (session.week, session.id),
     ).fetchone()
-    filling = (_newest(connection)[0], 0 if first is None else int(first[0]))
+    filling = (_standing(connection)[0], 0 if first is None else int(first[0]))
     names = _type_names(connection)
     events: list[RawEvent] = []
     size = 0
@@ -134,7 +137,7 @@ def event_counts(
     rows = execute(
         connection,
         "SELECT slot, type, sum(count)::bigint FROM counts WHERE level = %s AND slot >= %s AND slot < %s"
-        f" {where} GROUP BY slot, type",
+        f" AND {of_teams(teams)} GROUP BY slot, type",
         (HOUR, first, end, *values),
     )
     for slot, type_id, count in rows:
@@ -182,6 +185,11 @@ def find_session(connection: Connection, session_id: str, teams: Teams) -> Sessi
 # -- parts of it -----------------------------------------------------------------------------------------------
 
 
+def of_teams(teams: Teams) -> str:
+    """Return what chooses counts of teams, which are its values if there are any: an index begins with the team."""
+    return "team = ANY(ARRAY(SELECT id FROM teams))" if teams is None else "team = ANY(%s)"
+
+
 def _tree(
     connection: Connection, session: SessionRow | None, types: Sequence[int] | None, teams: Teams
 ) -> SpanTree:
@@ -195,10 +203,9 @@ def _tree(
     if session is not None:
         return MarkTree(read_marks(connection, session.id), types, count)
     wanted = "sum(count)" if types is None else "coalesce(sum(count) FILTER (WHERE type = ANY(%s)), 0)"
-    team = "" if teams is None else "AND team = ANY(%s)"
     spans = (
         f"SELECT slot, {wanted}::bigint, sum(count)::bigint FROM counts"
-        f" WHERE level = %s AND slot >= %s AND slot < %s {team} GROUP BY slot ORDER BY slot"
+        f" WHERE level = %s AND slot >= %s AND slot < %s AND {of_teams(teams)} GROUP BY slot ORDER BY slot"
     )
     before = [] if types is None else [list(types)]
     behind = [] if teams is None else [teams]
@@ -222,25 +229,23 @@ def _scope(session: SessionRow | None, types: Sequence[int] | None, teams: Teams
     return where, values
 
 
-def _newest(connection: Connection) -> tuple[str, int]:
-    """Return the epoch, and the id of the newest event."""
-    row = execute(connection, "SELECT epoch, next_id FROM meta").fetchone()
-    assert row is not None
-    return row[0], int(row[1]) - 1
+def _standing(connection: Connection) -> tuple[str, int, int]:
+    """Return the epoch, the id of the newest event, and the watermark.
 
-
-def _watermark(connection: Connection) -> int:
-    """Return up to where nothing earlier will come from hosts that are heard; FOREVER when none of them records."""
+    Up to the watermark nothing earlier will come from hosts that are heard; FOREVER when none of them records.
+    """
     row = execute(
         connection,
         # A clock that is behind stamps earlier than it is.
-        "SELECT (extract(epoch FROM min(h.heard_at + least(0, h.clock_offset_ms) * interval '1 millisecond'))"
-        " * 1000000)::bigint FROM hosts h"
+        "SELECT epoch, next_id - 1, (SELECT (extract(epoch FROM min(h.heard_at + least(0, h.clock_offset_ms)"
+        " * interval '1 millisecond')) * 1000000)::bigint FROM hosts h"
         " WHERE h.heard_at > now() - %s * interval '1 second'"
-        " AND EXISTS (SELECT FROM sessions s WHERE s.host = h.id AND NOT s.over)",
+        " AND EXISTS (SELECT FROM sessions s WHERE s.host = h.id AND NOT s.over)) FROM meta",
         (UNREACHABLE_S,),
     ).fetchone()
-    return FOREVER if row is None or row[0] is None else int(row[0]) - _SETTLING_MS * 1000
+    assert row is not None
+    epoch, newest_id, watermark_us = row
+    return epoch, newest_id, FOREVER if watermark_us is None else watermark_us - _SETTLING_MS * 1000
 
 
 def _missing(

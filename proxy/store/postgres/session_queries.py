@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator
 from proxy.events import Session
 from proxy.store.model import EVERY_SESSION, SessionFilter, Totals, Watched
 from proxy.store.postgres.connections import Connection, execute
-from proxy.store.postgres.event_queries import Teams
+from proxy.store.postgres.event_queries import Teams, of_teams
 from proxy.store.postgres.tables import read_sessions
 
 _TABLES = (
@@ -79,9 +79,8 @@ def totals(connection: Connection, teams: Teams) -> Totals:
 
 def count_events(connection: Connection, teams: Teams) -> int:
     """Return how many events there are."""
-    where, values = _of(teams)
-    query = f"SELECT coalesce(sum(count), 0)::bigint FROM counts WHERE level = 4 AND {where}"
-    row = execute(connection, query, values).fetchone()
+    query = f"SELECT coalesce(sum(count), 0)::bigint FROM counts WHERE level = 4 AND {of_teams(teams)}"
+    row = execute(connection, query, () if teams is None else (teams,)).fetchone()
     return 0 if row is None else int(row[0])
 
 

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from functools import cache
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -41,7 +42,9 @@ def binaries() -> str | None:
 class Cluster:
     """One cluster, which can be killed and started again."""
 
-    def __init__(self) -> None:
+    def __init__(self, **options: str) -> None:
+        """``options``: settings of the server, in place of those for tests."""
+        self._options = {**_OPTIONS, **options}
         programs = binaries()
         assert programs is not None
         self._programs = programs
@@ -53,7 +56,7 @@ class Cluster:
             os.chown(self.folder, owner.pw_uid, owner.pw_gid)
             self._user = {"user": owner.pw_uid, "group": owner.pw_gid, "extra_groups": []}
         self.data = os.path.join(self.folder, "data")
-        options = [
+        arguments = [
             "-A",
             "trust",
             "-U",
@@ -66,7 +69,7 @@ class Cluster:
             "-D",
             self.data,
         ]
-        self._run("initdb", *options)
+        self._run("initdb", *arguments)
         self._server: subprocess.Popen[bytes] | None = None
         try:
             self.start()
@@ -83,7 +86,7 @@ class Cluster:
 
     def start(self) -> None:
         """Start the server, and wait until it answers."""
-        options = [text for name, value in _OPTIONS.items() for text in ("-c", f"{name}={value}")]
+        options = [text for name, value in self._options.items() for text in ("-c", f"{name}={value}")]
         self._server = subprocess.Popen(
             [f"{self._programs}/postgres", "-D", self.data, "-k", self.folder, *options],
             stdin=subprocess.DEVNULL,
@@ -99,6 +102,12 @@ class Cluster:
                 return
             assert time.monotonic() < until, "PostgreSQL does not start"
             time.sleep(0.05)
+
+    def pids(self) -> list[int]:
+        """Return its processes."""
+        assert self._server is not None
+        children = Path(f"/proc/{self._server.pid}/task/{self._server.pid}/children").read_text()
+        return [self._server.pid, *map(int, children.split())]
 
     def kill(self) -> None:
         """Kill the server and all its processes at once."""
