@@ -50,10 +50,13 @@ class LevelTree:
     def __init__(self, read_spans: ReadSpans, count: CountEvents) -> None:
         self._read_spans = read_spans
         self.count = count
+        self._top: list[Span] | None = None
 
     def top(self) -> list[Span]:
         """Return the longest spans."""
-        return self._spans(len(LEVELS_US) - 1, -FOREVER, FOREVER)
+        if self._top is None:  # asked for a few times for each page
+            self._top = self._spans(len(LEVELS_US) - 1, -FOREVER, FOREVER)
+        return self._top
 
     def within(self, span: Span) -> list[Span]:
         """Return the spans that one consists of."""
