@@ -141,6 +141,8 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     """What all turns cost, in US dollars; None until a result states it."""
     cost_reason: str | None = None
     """A sentence that says why the cost of an interactive session is not known, or not all of it."""
+    cost_by_model: dict[str, float] = {}
+    """What was spent on each model, in US dollars, as far as results say it."""
     tokens: dict[str, int] = {}
     """Of all models, by kind; empty until a result states them."""
     counts: dict[str, dict[str, int]] = {}

@@ -59,6 +59,11 @@ class Figures(msgspec.Struct, omit_defaults=True):
             for name in (TOKENS if self.models else ())
         }
 
+    @property
+    def cost_by_model(self) -> dict[str, float]:
+        """What was spent on each model, in US dollars, as far as results state it."""
+        return {name: usage[COST] for name, usage in self.models.items() if COST in usage}
+
     def take(self, event_type: str, data: Mapping[str, Any]) -> None:
         """Count an event."""
         self.events += 1

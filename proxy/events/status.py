@@ -70,6 +70,7 @@ def describe(session: Session, now_us: int) -> dict[str, Any]:
         "subagents": session.figures.subagents,
         "cost": session.figures.cost_usd,
         "cost_reason": _cost_reason(session),
+        "cost_by_model": session.figures.cost_by_model,
         "tokens": session.figures.tokens,
         "counts": session.counts,
         "partial_messages": session.partials,

@@ -969,6 +969,8 @@ export type ApiSession = {
   cost: number | null;
   /** A sentence that says why the cost of an interactive session is not known, or not all of it. */
   cost_reason: string | null;
+  /** What was spent on each model, in US dollars, as far as results say it. */
+  cost_by_model: { [key: string]: number };
   /** Of all models, by kind; empty until a result states them. */
   tokens: { [key: string]: number };
   /** Messages by stream and verdict. */

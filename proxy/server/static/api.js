@@ -4,6 +4,7 @@ const SESSIONS = "/api/v1/monitoring/sessions";
 
 const PATIENCE_MS = 60000;
 const AGAIN_MS = 3000;
+const AT_ONCE = 1000; // sessions
 
 /** Asks the API; throws an Error whose message is the sentence that the server gives. `about`: as `fetch` takes it. */
 async function ask(path, query, signal, { headers, ...about } = {}) {
@@ -40,8 +41,9 @@ function listed(found) {
   return found;
 }
 
-export const status = async (signal) => listed(await ask("/status", {}, signal));
-export const sessions = async (offset, limit, signal) => listed(await ask(SESSIONS, { offset, limit }, signal));
+export const status = async (of, signal) => listed(await ask("/status", of, signal));
+export const sessions = async (offset, limit, of, signal) => listed(await ask(SESSIONS, { offset, limit, ...of }, signal));
+export const hosts = (signal) => ask("/api/v1/fleet/hosts", {}, signal);
 export const session = (id, signal) => ask(path(id), {}, signal);
 export const analysis = (id, signal) => ask(`${path(id)}/analysis`, { within: 1 }, signal);
 export const approvals = (id, signal) => ask(`${path(id)}/approvals`, { limit: 1 }, signal);
@@ -62,6 +64,25 @@ export const search = (text, query, signal) => ask("/api/v1/monitoring/search", 
 export const recordPath = (id, seq) => `${path(id)}/records/${seq}`;
 export const logPath = (id) => `${path(id)}/log`;
 export const pagePath = (id) => `${path(id)}/page`;
+
+/**
+ * All sessions, of some host or team, newest first, in as many questions as it takes; of more than one gives, what is
+ * new to those `known`.
+ */
+export async function everySession(of, signal, known = []) {
+  const all = new Map();
+  const add = (some) => some.forEach((one) => all.has(one.session_id) || all.set(one.session_id, one)); // one that begins meanwhile moves the others on
+  for (let offset = 0, total = 1; offset < total; offset += AT_ONCE) {
+    const found = await sessions(offset, AT_ONCE, of, signal);
+    total = found.total;
+    add(found.sessions);
+    if (total > AT_ONCE && known.length > AT_ONCE) {
+      add(known);
+      break;
+    }
+  }
+  return [...all.values()];
+}
 
 /** Whether asking again gives the same. */
 export const isFinal = (error) => error.status >= 400 && error.status < 500 && error.status !== 429;

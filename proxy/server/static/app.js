@@ -2,6 +2,7 @@
 import { html, render, Copy, useEffect, useKeys, useLayoutEffect, useRedraw, useState, Failure } from "./ui.js";
 import { live, server } from "./api.js";
 import { go, href, place } from "./router.js";
+import { Fleet, useHosts } from "./fleet.js";
 import { Home } from "./home.js";
 import { Session } from "./session.js";
 
@@ -64,15 +65,17 @@ function App() {
     live.start();
     return () => { for (const [name, hear] of Object.entries(heard)) removeEventListener(name, hear); stop(); };
   }, []);
+  const hosts = useHosts();
   const at = place();
   useKeys((key) => {
     if (key === "?") return setHelp(true), true;
     if (key === "t") return nextTheme(), true;
-    if (key === "u" && at.session) return go({}), true;
+    if (key === "u" && at.view !== "home") return go({}), true;
     return false;
   });
   return html`
     <header class="top"><a class="brand" href="#/"><img src="/static/icon.svg" alt="" width="20" height="20" />claude-proxy</a>
+      ${hosts.length > 0 && html`<nav aria-label="Views"><a class="quiet" href="#/" aria-current=${at.view === "home" ? "page" : undefined}>Sessions</a><a class="quiet" href="#/fleet" aria-current=${at.view === "fleet" ? "page" : undefined}>Fleet</a></nav>`}
       <span class="grow"></span>
       <span class=${`link link-${live.state}`} role="status">${live.state === "open" ? "live" : live.state === "lost" ? "reconnecting…" : "connecting…"}</span>
       <button class="quiet" onClick=${nextTheme} title="Light or dark (t)" aria-label=${`Colours: ${theme}`}>${{ auto: "◐", light: "☀", dark: "☾" }[theme]}</button>
@@ -80,7 +83,7 @@ function App() {
       <a class="quiet" href="/docs">API</a></header>
     ${live.state === "lost" && html`<div class="lost" role="alert">The server does not answer: <code>${serveCommand}</code> starts it again <${Copy} text=${serveCommand} what="the command" />. What is shown may be old; this page goes on as soon as it is back.</div>`}
     ${crash && html`<${Failure} error=${`A fault of this page: ${crash}`} retry=${() => location.reload()} />`}
-    ${at.session ? html`<${Session} key=${at.session} id=${at.session} tab=${at.tab} query=${at.query} />` : html`<${Home} query=${at.query} />`}
+    ${at.session ? html`<${Session} key=${at.session} id=${at.session} tab=${at.tab} query=${at.query} />` : at.view === "fleet" ? html`<${Fleet} hosts=${hosts} query=${at.query} />` : html`<${Home} query=${at.query} hosts=${hosts} />`}
     ${help && html`<${Help} close=${() => setHelp(false)} />`}`;
 }
 

@@ -1,17 +1,16 @@
 // All sessions: a board of those that run, by what they need; how much went on; and a list of those that are over.
-import { html, useCallback, useKeys, useNow, useTitle, useRef, useState, Cost, Empty, Failure, State, Text, Time } from "./ui.js";
+import { html, useCallback, useKeys, useMemo, useNow, useTitle, useRef, useState, Cost, Empty, Failure, State, Text, Time } from "./ui.js";
 import { command, cost, count, duration, elapsed, exact, isOver, milliseconds, oneLine, visible } from "./format.js";
-import { sessions, status } from "./api.js";
+import { everySession, sessions, status } from "./api.js";
 import { useAnswer } from "./answers.js";
 import { List } from "./virtual.js";
 import { go, href } from "./router.js";
 import { Activity, SHOWN, period, useCounted } from "./activity.js";
 import { Search } from "./search.js";
 
-const AT_ONCE = 1000;
 const BAD = ["invalid", "malformed", "unknown"];
 const COLUMNS = [["Needs you", (one) => one.state === "waiting"], ["Working", (one) => one.state !== "waiting" && one.state !== "idle"], ["Idle", (one) => one.state === "idle"]];
-const NARROWING = ["text", "outcome", "in", "show", "hours"];
+const NARROWING = ["host", "team", "text", "outcome", "in", "show", "hours"];
 const OUTCOMES = ["ok", "failed", "limited", "blocked", "interrupted", "crashed"];
 
 /** What a session is called: its name, its first prompt, or its command. */
@@ -19,6 +18,9 @@ export const title = (one) => one.name || (one.prompt && oneLine(one.prompt, 120
 
 /** The folder that a session works in. */
 export const project = (one) => one.cwd?.split("/").filter(Boolean).pop() ?? "";
+
+/** Where a session works: of a fleet, the host too. */
+export const place = (one) => [one.host, project(one)].filter(Boolean).join(": ");
 
 /** What is wrong with a session's record: {invalid: 2, ...} */
 export function problems(one) {
@@ -58,9 +60,9 @@ function sorted(list, by) {
 }
 
 /** How many there are of each. */
-function tally(list, key) {
+function tally(list, key, number = () => 1) {
   const found = new Map();
-  for (const one of list) found.set(key(one), (found.get(key(one)) ?? 0) + 1);
+  for (const one of list) found.set(key(one), (found.get(key(one)) ?? 0) + number(one));
   return found;
 }
 
@@ -69,7 +71,7 @@ function tally(list, key) {
 function Card({ one, now, chosen }) {
   const waiting = one.waits_for ?? [];
   return html`<a class=${`card card-${one.state} ${chosen ? "chosen" : ""}`} href=${href({ session: one.session_id })}>
-    <div class="card-head"><${State} one=${one} /><span class="faint"><bdi>${visible(project(one))}</bdi></span><span class="grow"></span><span class="num faint" title="since the session began">${elapsed(length(one, now))}</span></div>
+    <div class="card-head"><${State} one=${one} /><span class="faint"><bdi>${visible(place(one))}</bdi></span>${one.reachable === false && html`<span class="badge bad-unknown">unreachable</span>`}<span class="grow"></span><span class="num faint" title="since the session began">${elapsed(length(one, now))}</span></div>
     <h3><bdi dir="auto">${visible(title(one))}</bdi></h3>
     <ul class="waits">${waiting.slice(0, 3).map((wait) => html`<li class=${`wait-${wait.what}`}><span>waits for <bdi>${visible(wait.label)}</bdi></span> <span class="num">${elapsed(now - milliseconds(wait.since))}</span></li>`)}${waiting.length > 3 && html`<li>and ${waiting.length - 3} more</li>`}</ul>
     ${one.warnings?.map((warning) => html`<p class="warning"><${Text} value=${warning.message} /></p>`)}
@@ -82,7 +84,7 @@ function Line({ one, chosen }) {
   return html`<a class=${`past ${chosen ? "chosen" : ""}`} href=${href({ session: one.session_id })}>
     <${State} one=${one} /><span class="name"><bdi dir="auto">${visible(title(one))}</bdi></span>
     <span class="wrong">${one.recording && one.recording.state !== "recorded" && html`<span class="badge" title=${one.recording.why}>${one.recording.state}</span>`}${wrong.map(([name, number]) => html`<span class=${`badge bad-${name}`}>${number} ${name}</span>`)}</span>
-    <span class="project"><bdi>${visible(project(one))}</bdi></span><span class="model"><bdi>${visible((one.model ?? "").replace(/^claude-/, ""))}</bdi></span>
+    <span class="project" title=${visible(place(one))}><bdi>${visible(place(one))}</bdi></span><span class="model"><bdi>${visible((one.model ?? "").replace(/^claude-/, ""))}</bdi></span>
     <span class="num">${count(one.turns)}</span><span class="num calls">${one.tool_calls ? count(one.tool_calls) : ""}</span><span class="num bad-text failed">${one.tool_failures ? count(one.tool_failures) : ""}</span><span class="num">${duration(length(one, NaN))}</span><${Cost} usd=${one.cost} /><span class="started"><${Time} value=${one.started_at} /></span>
   </a>`;
 }
@@ -97,8 +99,8 @@ const Heads = ({ sort, set }) => html`<div class="past past-head">${HEADS.map(([
 })}</div>`;
 
 /** One word of a few to choose, with how many sessions there are of each. */
-function Choice({ name, list, of, chosen, choose }) {
-  const found = [...tally(list, of)].filter(([one]) => one).sort((one, other) => other[1] - one[1]);
+function Choice({ name, numbers, chosen, choose }) {
+  const found = [...numbers].filter(([one]) => one).sort((one, other) => other[1] - one[1]);
   if (!found.length) return null;
   return html`<select class=${`choice-${name}`} aria-label=${name} value=${chosen ?? ""} onChange=${(event) => choose(event.target.value)}><option value="">all ${name}s</option>${found.map(([one, number]) => html`<option value=${one} selected=${one === chosen}>${visible(one)} (${number})</option>`)}</select>`;
 }
@@ -111,7 +113,7 @@ function Outcomes({ list, query, set }) {
 }
 
 /** What is looked for: a text that was said in any session, and which sessions are shown. */
-function Choices({ everywhere, filter, list, query, set, chooseFirst }) {
+function Choices({ everywhere, filter, list, hosts, query, set, chooseFirst }) {
   const ask = (event) => {
     if (event.key === "Enter") set({ said: event.target.value.trim() });
     if (event.key === "Escape") { event.target.value = ""; set({ said: undefined }); event.target.blur(); }
@@ -122,37 +124,24 @@ function Choices({ everywhere, filter, list, query, set, chooseFirst }) {
   };
   return html`<div class="ask"><div role="search"><input ref=${everywhere} type="search" placeholder="Search what was said in all sessions  ( s )" aria-label="Search what was said in all sessions" maxlength="1000" defaultValue=${query.said ?? ""} key=${query.said ?? ""} onKeyDown=${ask} /></div>
     <span class="grow"></span>${query.show && html`<button class="chip" aria-pressed="true" onClick=${() => set({ show: undefined, hours: undefined })}>${SHOWN[query.show] ?? query.show}${query.hours ? `, of ${period(query.hours)}` : ""} ✕</button>`}
-    <${Choice} name="project" list=${list} of=${project} chosen=${query.in} choose=${(value) => set({ in: value })} />
+    <${Choice} name="team" numbers=${tally(hosts, (one) => one.team, (one) => one.sessions)} chosen=${query.team} choose=${(value) => set({ team: value })} />
+    <${Choice} name="host" numbers=${tally(hosts, (one) => one.name, (one) => one.sessions)} chosen=${query.host} choose=${(value) => set({ host: value })} />
+    <${Choice} name="project" numbers=${tally(list, project)} chosen=${query.in} choose=${(value) => set({ in: value })} />
     <input ref=${filter} type="search" placeholder="Filter sessions  ( / )" aria-label="Filter sessions" value=${query.text ?? ""} onInput=${(event) => set({ text: event.target.value })} onKeyDown=${narrow} /></div>`;
 }
 
 // -- the page ----------------------------------------------------------------------------------------------------
 
-/** All sessions, newest first, in as many questions as it takes; of more than one gives, what is new to those `known`. */
-async function everything(known, signal) {
-  const all = new Map();
-  const add = (some) => some.forEach((one) => all.has(one.session_id) || all.set(one.session_id, one)); // one that begins meanwhile moves the others on
-  for (let offset = 0, total = 1; offset < total; offset += AT_ONCE) {
-    const found = await sessions(offset, AT_ONCE, signal);
-    total = found.total;
-    add(found.sessions);
-    if (total > AT_ONCE && known.length > AT_ONCE) {
-      add(known);
-      break;
-    }
-  }
-  return [...all.values()];
-}
-
 /** What is running and what was. The long list of all is asked for only when it is another. */
-function useSessions() {
-  const held = useRef({ all: [], mark: null }).current;
+function useSessions({ host, team }) {
+  const held = useMemo(() => ({ all: [], mark: null }), [host, team]);
   const ask = useCallback(async (signal) => {
-    const [{ sessions: running }, { total, sessions: [newest] }] = await Promise.all([status(signal), sessions(0, 1, signal)]);
+    const of = { host, team };
+    const [{ sessions: running }, { total, sessions: [newest] }] = await Promise.all([status(of, signal), sessions(0, 1, of, signal)]);
     const mark = [total, newest?.session_id, ...running.map((one) => one.session_id)].join(" ");
-    if (mark !== held.mark || held.all.some((one) => one.catching_up)) Object.assign(held, { all: await everything(held.all, signal), mark });
+    if (mark !== held.mark || held.all.some((one) => one.catching_up)) Object.assign(held, { all: await everySession(of, signal, held.all), mark });
     return { running, all: held.all };
-  }, []);
+  }, [held]);
   // Some of it is only a matter of time: warnings, crashes, removed logs.
   return useAnswer(ask, { hears: () => true, wait: () => 300, beat: 5000 });
 }
@@ -164,8 +153,8 @@ function Board({ columns, chosen, now }) {
     ${!list.length && html`<p class="faint none">none</p>`}</section>`)}</div>`;
 }
 
-export function Home({ query }) {
-  const [found, error, again] = useSessions();
+export function Home({ query, hosts }) {
+  const [found, error, again] = useSessions(query);
   const { running, all } = found ?? { running: [], all: [] };
   const now = useNow(running.length > 0);
   const [chosenId, choose] = useState(null); // which it is, also when others come before it
@@ -198,18 +187,18 @@ export function Home({ query }) {
   const waiting = running.filter(COLUMNS[0][1]).length;
   useTitle(waiting ? `${waiting} waiting · claude-proxy` : "claude-proxy");
   if (!found) return html`<main class="home"><h1 class="hidden">Sessions</h1>${error ? html`<${Failure} error=${error.message} retry=${again} />` : html`<div class="loading" aria-busy="true">Reading sessions…</div>`}</main>`;
-  if (!all.length && !running.length) {
+  if (!all.length && !running.length && !query.host && !query.team) {
     return html`<main class="home"><h1 class="hidden">Sessions</h1><${Empty} title="No sessions yet">Put <code>claude-proxy</code> in front of <code>claude</code>, and the session appears here: <code>claude-proxy -- claude -p "hello"</code><//></main>`;
   }
   const spent = past.reduce((sum, one) => sum + (one.cost ?? 0), 0);
   const narrowed = NARROWING.some((name) => query[name]);
   return html`<main class="home"><h1 class="hidden">Sessions</h1>
-    <${Choices} everywhere=${everywhere} filter=${filter} list=${all} query=${query} set=${set} chooseFirst=${() => choose(past[0]?.session_id)} />
+    <${Choices} everywhere=${everywhere} filter=${filter} list=${all} hosts=${hosts} query=${query} set=${set} chooseFirst=${() => choose(past[0]?.session_id)} />
     ${query.said && html`<${Search} text=${query.said} all=${all} close=${() => set({ said: undefined })} />`}
     <section aria-labelledby="now"><div class="section-head"><h2 id="now">Now</h2><span class="faint">${running.length ? html`${running.length} running${waiting ? html`, <strong class="warn-text">${waiting} waiting for an answer</strong>` : ""}` : "nothing is running"}</span></div>
       ${running.length > 0 && html`<${Board} columns=${columns} chosen=${chosen} now=${now} />`}
     </section>
-    <${Activity} />
+    ${!query.host && !query.team && html`<${Activity} />`}
     <section class="past-sessions" aria-labelledby="past"><div class="section-head"><h2 id="past">Over</h2><span class="faint num" role="status">${narrowed ? `${exact(past.length)} of ${exact(over.length)}` : exact(over.length)} ${over.length === 1 ? "session" : "sessions"} · ${cost(spent)} in all</span>
       <${Outcomes} list=${over} query=${query} set=${set} /></div>
       ${past.length ? html`<div class="past-table"><${Heads} sort=${query.sort} set=${set} />

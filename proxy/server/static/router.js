@@ -1,11 +1,12 @@
 // Places of the page: /#/session/ID/TAB?seq=7&verdict=invalid, so that every view and record has an address.
 
-/** Returns {session, tab, query} of the address. */
+/** Returns {view, session, tab, query} of the address; `view` is home, fleet or session. */
 export function place() {
   const [path, said = ""] = location.hash.replace(/^#\/?/, "").split("?");
   const [what, id, tab = "conversation"] = path.split("/").map(safely);
   const query = Object.fromEntries(new URLSearchParams(said));
-  return what === "session" && id ? { session: id, tab, query } : { session: null, tab: null, query };
+  if (what === "session" && id) return { view: "session", session: id, tab, query };
+  return { view: what === "fleet" ? "fleet" : "home", session: null, tab: null, query };
 }
 
 function safely(part) {
@@ -25,7 +26,8 @@ function words(query) {
 export const home = (query = {}) => `#/${words(query)}`;
 
 /** The address of a place. */
-export function href({ session, tab = "conversation", ...query }) {
+export function href({ view, session, tab = "conversation", ...query }) {
+  if (view === "fleet") return `#/fleet${words(query)}`;
   if (!session) return home(query);
   return `#/session/${encodeURIComponent(session)}/${tab}${words(query)}`;
 }

@@ -50,6 +50,7 @@ function Head({ one, now }) {
     ${over && !one.catching_up && one.outcome && one.outcome !== "ok" && html`<p class=${`outcome outcome-${one.outcome}`}><${Text} value=${one.outcome_reason ?? one.outcome} /></p>`}
     ${one.recording && one.recording.state !== "recorded" && html`<p class="warning">${one.recording.state}: <${Text} value=${one.recording.why} /></p>`}
     ${one.problems?.map((problem) => html`<p class="warning"><${Text} value=${problem} /></p>`)}
+    ${one.reachable === false && html`<p class="warning">The host <bdi>${visible(one.host)}</bdi> is unreachable. What is shown is as it was when it was heard last, at <${Time} value=${one.heard_at} />.</p>`}
     <div class="head-facts">
       <${Fact} name="duration"><span class="num">${(over ? duration : elapsed)(length(one, now)) || "–"}</span><//>
       <${Fact} name="cost">${one.cost === null || one.cost === undefined ? html`<span class="faint" title=${one.cost_reason ?? "Claude Code says what a turn cost when it is over"}>–</span>` : html`<span title=${one.cost_reason ?? ""}><${Cost} usd=${one.cost} /></span>`}<//>
@@ -58,6 +59,7 @@ function Head({ one, now }) {
       <${Fact} name="tokens">${read + (tokens.output ?? 0) === 0 ? html`<span class="faint">–</span>` : html`<span class="num" title=${`${exact(read)} in, of which ${exact(tokens.cache_read ?? 0)} from the cache; ${exact(tokens.output ?? 0)} out`}>${count(read)} in · ${count(tokens.output ?? 0)} out</span>`}<//>
       ${one.model && html`<${Fact} name="model"><bdi>${visible(one.model)}</bdi><//>`}
       ${one.cwd && html`<${Fact} name="project"><a href=${home({ in: project(one) })}><bdi>${visible(project(one))}</bdi></a><//>`}
+      ${one.host && html`<${Fact} name="host"><a href=${home({ host: one.host })}><bdi>${visible(one.host)}</bdi></a>, team <a href=${home({ team: one.team })}><bdi>${visible(one.team)}</bdi></a><//>`}
       ${one.started_at && html`<${Fact} name="started"><${Time} value=${one.started_at} /><//>`}
       ${over && !one.catching_up && html`<${Fact} name="exit"><span class=${one.exit_code ? "bad-text" : ""}>${one.signal ?? one.exit_code ?? "none"}</span><//>`}
       <${More} one=${one} />
