@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import AsyncGenerator, Sequence
-from types import TracebackType
 from typing import Literal, Self
 
 from proxy.client import models
@@ -53,9 +52,7 @@ class AsyncClient(Calls):
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.close()
 
     async def close(self) -> None:

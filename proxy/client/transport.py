@@ -5,8 +5,7 @@ import functools
 import io
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
 import aiohttp
 import anyio
@@ -42,14 +41,6 @@ class Transport:
         self._session: aiohttp.ClientSession | None = None
         self._closed = False
         self._turn = anyio.Semaphore(_AT_ONCE)
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.close()
 
     @property
     def session(self) -> aiohttp.ClientSession:

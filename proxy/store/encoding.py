@@ -7,6 +7,17 @@ from typing import Any
 import msgspec
 
 
+class Envelope(msgspec.Struct):
+    """An event as `envelope` encodes it, without its session."""
+
+    event_type: str
+    timestamp: str
+    data: dict[str, Any]
+
+
+decode_envelope = msgspec.json.Decoder(Envelope).decode
+
+
 def envelope(event_type: str, timestamp: str, session_id: str, data: bytes) -> bytes:
     """Return an event as the API gives it; ids and timestamps are such that they need no escapes in JSON."""
     rest = f',"timestamp":"{timestamp}","session_id":"{session_id}","data":'

@@ -23,6 +23,7 @@ from proxy.server.routes.records import pieces_of
 from proxy.server.routes.requests import FARTHEST, body, whole
 from proxy.server.shared import Shared, of
 from proxy.sessions.reader import Record, parse
+from proxy.store.encoding import decode_envelope
 from proxy.store.model import EventQuery
 from proxy.store.records import find_record
 from proxy.telling.acting import OUTCOMES, REQUESTS, Action, actions, open_questions
@@ -41,17 +42,6 @@ class _RefusedError(RequestError):
     def __init__(self, error: ActionError) -> None:
         super().__init__(str(error))
         self.status = error.status
-
-
-class _Event(msgspec.Struct):
-    """What is read of an event as the index gives it."""
-
-    event_type: str
-    timestamp: str
-    data: dict[str, Any]
-
-
-_decode_event = msgspec.json.Decoder(_Event).decode
 
 
 async def act(request: web.Request) -> web.Response:
@@ -143,7 +133,7 @@ def _events(
 ) -> tuple[list[tuple[str, str, dict[str, Any]]], int]:
     query = EventQuery(session_id=session_id, event_types=types, limit=limit, offset=offset, order="desc")
     page = shared.store.events(query)
-    found = [_decode_event(event) for event in page.events]
+    found = [decode_envelope(event) for event in page.events]
     return [(event.event_type, event.timestamp, event.data) for event in found], page.total
 
 

@@ -1,9 +1,7 @@
 """Who or what allowed or denied each call of a session, in pages."""
 
 import asyncio
-from typing import Any
 
-import msgspec
 from aiohttp import web
 
 from proxy.api.approvals import ApprovalPage
@@ -12,19 +10,10 @@ from proxy.server.base.answers import answer
 from proxy.server.base.refusals import NotFoundError
 from proxy.server.routes.requests import FARTHEST, whole
 from proxy.server.shared import Shared, of
+from proxy.store.encoding import decode_envelope
 from proxy.store.model import EventQuery
 
 MOST_CALLS = 1000  # bounds the size of a page
-
-
-class _Envelope(msgspec.Struct):
-    """What is read of an event as the index gives it."""
-
-    event_type: str
-    data: dict[str, Any]
-
-
-_decode = msgspec.json.Decoder(_Envelope).decode
 
 
 async def approvals(request: web.Request) -> web.Response:
@@ -42,6 +31,6 @@ def _page(shared: Shared, session_id: str, limit: int, offset: int) -> ApprovalP
     found, session = shared.store.events(query), shared.store.session(session_id)
     if session is None:
         raise NotFoundError(f"The session {session_id!r} was removed.")
-    decided = (approved_call(event.event_type, event.data) for event in map(_decode, found.events))
+    decided = (approved_call(event.event_type, event.data) for event in map(decode_envelope, found.events))
     calls = [call for call in decided if call is not None]
     return ApprovalPage(approvals=calls, offset=offset, total=found.total, counts=session.figures.approvals)

@@ -3,7 +3,6 @@
 import asyncio
 import itertools
 
-import msgspec
 from aiohttp import web
 
 from proxy.api.conversation import ConversationPage
@@ -12,7 +11,7 @@ from proxy.events.timestamps import parse_timestamp
 from proxy.server.base.answers import raw_answer
 from proxy.server.routes.requests import FARTHEST, whole, words
 from proxy.server.shared import Shared, of
-from proxy.store.encoding import as_json
+from proxy.store.encoding import as_json, decode_envelope
 from proxy.store.model import EventQuery
 from proxy.telling import Entry, tell
 from proxy.telling.events import LONGEST
@@ -24,17 +23,6 @@ LEAST_TEXT, LONGEST_TEXT = 200, 20_000_000
 """Characters: no less than a line of code, no more than the longest message that is relayed."""
 _NEAR = 20
 """Entries among which one that says something is looked for: a record makes fewer that say nothing."""
-
-
-class _Envelope(msgspec.Struct):
-    """What is read of an event as the index gives it."""
-
-    event_type: str
-    timestamp: str
-    data: dict[str, object]
-
-
-_decode = msgspec.json.Decoder(_Envelope).decode
 
 
 async def conversation(request: web.Request) -> web.Response:
@@ -96,5 +84,5 @@ class _Asked:
 
 
 def _told(event: bytes, longest: int) -> Entry:
-    envelope = _decode(event)
+    envelope = decode_envelope(event)
     return tell(Event(envelope.event_type, parse_timestamp(envelope.timestamp), envelope.data), longest)

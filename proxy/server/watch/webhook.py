@@ -1,7 +1,6 @@
 """Posts JSON to a webhook: an alert is an object with ``text`` and ``timestamp``, as Slack and others take it."""
 
 import socket
-from types import TracebackType
 from typing import Self
 
 import aiohttp
@@ -35,9 +34,7 @@ class Webhook:
         )
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         """Let go."""
         await self._http.close()
 
