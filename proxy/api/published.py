@@ -26,6 +26,7 @@ from proxy.api.events import (
 )
 from proxy.api.fleet import Acknowledged, Greeting, Hello, HostPage
 from proxy.api.records import Drift, RecordPage
+from proxy.api.seal import SealAnswer
 from proxy.api.search import SearchPage
 from proxy.api.service import Health, Liveness, MonitoringStatus, Overview, Readiness
 from proxy.api.sessions import Session, SessionPage, Status
@@ -42,6 +43,7 @@ PUBLISHED: Mapping[str, tuple[str, type[msgspec.Struct]]] = MappingProxyType(
         "analysis": ("Answer: analysis", Analysis),
         "anomaly": ("Anomaly", Anomaly),
         "approvals_answer": ("Answer: approvals", ApprovalPage),
+        "seal_answer": ("Answer: the head of a sealed log", SealAnswer),
         "approved_call": ("Approved call", ApprovedCall),
         "bar": ("Bar", Bar),
         "compliance_answer": ("Answer: check of a wrapper", Check),

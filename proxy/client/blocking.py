@@ -228,6 +228,7 @@ class Client(_Face[AsyncClient]):
     metrics = _call(AsyncClient.metrics)
     analysis = _call(AsyncClient.analysis)
     approvals = _call(AsyncClient.approvals)
+    seal = _call(AsyncClient.seal)
     drift = _call(AsyncClient.drift)
     conversation = _call(AsyncClient.conversation)
     questions = _call(AsyncClient.questions)

@@ -16,6 +16,7 @@ from proxy.api.conversation import ConversationPage
 from proxy.api.events import CaptureOptions, Gap, MonitoringSession, Recorded, Stopped
 from proxy.api.fleet import Host, HostPage
 from proxy.api.records import Drift, RecordPage
+from proxy.api.seal import Head, SealAnswer
 from proxy.api.search import SearchPage
 from proxy.api.service import Health, MonitoringStatus, Overview, Readiness
 from proxy.api.sessions import Session, SessionPage, Status
@@ -40,6 +41,7 @@ __all__ = [
     "Event",
     "EventPage",
     "Gap",
+    "Head",
     "Health",
     "Host",
     "HostPage",
@@ -53,6 +55,7 @@ __all__ = [
     "RecordPage",
     "Recorded",
     "Report",
+    "SealAnswer",
     "SearchPage",
     "Session",
     "SessionPage",

@@ -12,8 +12,9 @@ from typing import TypeVar
 
 from proxy.client.errors import ClientError
 from proxy.client.models import Event
-from proxy.client.queries import EventQuery, Queries
+from proxy.client.queries import Queries
 from proxy.client.retries import Patience
+from proxy.client.selections import EventQuery
 from proxy.events.timestamps import format_timestamp, parse_timestamp
 from proxy.events.vocabulary import OVER
 

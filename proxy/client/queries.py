@@ -5,67 +5,18 @@ RFC 3339 in UTC.
 """
 
 from collections.abc import Sequence
-from typing import Any, Literal, TypedDict, Unpack
+from typing import Any, Unpack
 from urllib.parse import quote
 
 import msgspec
 
 from proxy.client import models
+from proxy.client.selections import ConversationQuery, EventQuery, RecordQuery
 from proxy.client.transport import Transport
 
 API = "/api/v1"
 SESSIONS = f"{API}/monitoring/sessions"
 EVENTS = f"{API}/monitoring/events"
-
-
-class EventQuery(TypedDict, total=False):
-    """Parameters of a page of events; all are optional."""
-
-    session_id: str | None
-    event_types: Sequence[str] | str | None
-    """Several as a sequence, or in a text with commas."""
-    start_time: str | None
-    """RFC 3339: only what is stamped later."""
-    end_time: str | None
-    """RFC 3339: only what is stamped no later."""
-    limit: int | None
-    """1 to 10,000."""
-    offset: int | None
-    order: Literal["asc", "desc"] | None
-    wait: int | None
-    """Seconds, up to 60, for which the server waits for an event where there is none."""
-    max_text: int | None
-    """Characters from which on a text is shortened."""
-
-
-class RecordQuery(TypedDict, total=False):
-    """Parameters of a page of records; all are optional."""
-
-    stream: str | None
-    verdict: str | None
-    type: str | None
-    """Of the message."""
-    text: str | None
-    """What the record holds somewhere."""
-    from_seq: int | None
-    to_seq: int | None
-    limit: int | None
-    offset: int | None
-    max_text: int | None
-    """Characters from which on a text is shortened."""
-
-
-class ConversationQuery(TypedDict, total=False):
-    """Parameters of a page of a conversation; all are optional."""
-
-    filter: str | None
-    """Groups of entries, separated by commas; the API's description names them."""
-    from_seq: int | None
-    """Begin with what this record, or a later one, says."""
-    limit: int | None
-    offset: int | None
-    max_text: int | None
-    """Characters from which on a text is shortened."""
 
 
 class Queries:
@@ -235,6 +186,18 @@ class Queries:
         """
         path, query = f"{session_path(session_id)}/approvals", {"limit": limit, "offset": offset}
         return await self._transport.call("GET", path, models.ApprovalPage, query=query)
+
+    async def seal(self, session_id: str) -> models.SealAnswer:
+        """Return what the log of a sealed session is known to be: its newest head.
+
+        Raises:
+            NotFoundError: there is no such session here.
+
+        Example:
+            if head := (await client.seal(session_id)).head:
+                print(head.bytes, head.sha256)
+        """
+        return await self._transport.call("GET", f"{session_path(session_id)}/seal", models.SealAnswer)
 
     async def drift(self, session_id: str) -> models.Drift:
         """Return what was seen in a session that is not in the specification.

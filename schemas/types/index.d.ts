@@ -836,6 +836,20 @@ export type ApiRecordsAnswer = {
   }>;
 };
 
+/** Answer: the head of a sealed log. The head of a session's log. */
+export type ApiSealAnswer = {
+  session_id: string;
+  /** Null: the session is not sealed. */
+  head: {
+    bytes: number;
+    records: number;
+    /** Of these bytes, in hexadecimal digits. */
+    sha256: string;
+    /** When the session ended: nothing may follow these bytes. Null while it runs, or when its wrapper was killed. */
+    ended: string | null;
+  } | null;
+};
+
 /** Answer: search. Sessions in which a text was said, newest first. A session that is looked through for several answers is in each of them, with other records. */
 export type ApiSearchAnswer = {
   sessions: Array<{

@@ -53,6 +53,7 @@ async def use_everything(client: AsyncClient, log: SessionLog) -> None:
     assert (await client.metrics()).sessions
     assert (await client.analysis(log.session_id)).session_id == log.session_id
     assert (await client.approvals(log.session_id)).total == 0
+    assert (await client.seal(log.session_id)).head is None
     assert (await client.drift(log.session_id)).complete
     assert (await client.records(log.session_id)).total >= 1
     assert (await client.record(log.session_id, 0))["seq"] == 0

@@ -8,7 +8,7 @@
 ``records``      a log's records in pages, ``shortening`` what is long in them
 ``search``       what was said in any session
 ``conversation``  a session as people read it, ``export`` its log, and the page to share
-``approvals``    who allowed or denied each call
+``approvals``    who allowed or denied each call, ``seal`` what a sealed log is known to be
 ``analysis``     what sessions did, ``specifications`` the schemas and judging by them, ``compliance`` checks
 ``health``       whether the server is well
 ``page``         the page for people: the files in ``static``

@@ -8,6 +8,7 @@ from proxy.api.checks import Check
 from proxy.api.conversation import ConversationPage
 from proxy.api.events import EventPage, EventRequest, MonitoringSession, Recorded, SessionRequest, Stopped
 from proxy.api.records import Drift, RecordPage
+from proxy.api.seal import SealAnswer
 from proxy.api.search import SearchPage
 from proxy.api.service import Health, Liveness, MonitoringStatus, Overview, Readiness
 from proxy.api.sessions import Session, SessionPage, Status
@@ -26,6 +27,7 @@ from proxy.server.routes import (
     health,
     page,
     records,
+    seal,
     search,
     specifications,
     streams,
@@ -293,6 +295,15 @@ ROUTES = (
         (ID, *paging("Calls", approvals.MOST_CALLS)),
         answer=ApprovalPage,
         failures=(404, 422),
+    ),
+    Route(
+        "GET",
+        "/api/v1/monitoring/sessions/{session_id}/seal",
+        seal.seal,
+        "What a sealed log is known to be: its newest head",
+        (ID,),
+        answer=SealAnswer,
+        failures=(404,),
     ),
     Route(
         "GET",
