@@ -12,7 +12,7 @@ from proxy.acting.address import connect
 from tests.relay.wrapper import BOUND_S, Running, Wrapper, read_line, write_all
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
 __all__ = ["STAND_IN", "STREAM_JSON", "TOKEN", "Acted", "give_token", "start"]
@@ -84,8 +84,16 @@ class Acted:
         """Send a line of the caller."""
         write_all(self.running.writer, json.dumps(message).encode() + b"\n")
 
-    def act(self, action: str, token: str | None = None, *, action_id: str = "", **arguments: Any) -> Any:
-        """Ask for an action."""
+    def act(
+        self,
+        action: str,
+        token: str | None = None,
+        *,
+        action_id: str = "",
+        when: Callable[[], object] = lambda: None,
+        **arguments: Any,
+    ) -> Any:
+        """Ask for an action, ``when`` that returns, with all prepared."""
         (path,) = self.wrapper.paths()
         asked = {
             "action_id": action_id or f"a-{action}",
@@ -95,6 +103,7 @@ class Acted:
             "by": {"name": "me"},
         }
         with connect(str(self.wrapper.data_dir), path.stem, BOUND_S) as connection:
+            when()
             connection.sendall(json.dumps(asked).encode() + b"\n")
             return json.loads(connection.makefile().readline())
 

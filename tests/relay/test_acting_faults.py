@@ -46,15 +46,14 @@ def race(session: Acted, pool: ThreadPoolExecutor, request_id: str) -> str:
     session.got()
     assert session.line()["request_id"] == request_id
     response = {"subtype": "success", "request_id": request_id, "response": {"behavior": "allow"}}
-    both = threading.Barrier(2)
+    both = threading.Barrier(2, timeout=BOUND_S)
 
     def caller() -> None:
         both.wait()
         session.say({"type": "control_response", "response": response})
 
     def api() -> Any:
-        both.wait()
-        return session.act("deny", TOKEN, request_id=request_id)
+        return session.act("deny", TOKEN, request_id=request_id, when=both.wait)
 
     answered, mine = pool.submit(caller), pool.submit(api)
     answered.result()
