@@ -27,12 +27,26 @@ class Parser(argparse.ArgumentParser):
 
     def parse_words(self, words: Sequence[str]) -> argparse.Namespace:
         """Return what the words say. UsageError: it is wrong."""
-        arguments, strange = self.parse_known_args(words)
+        try:
+            arguments, strange = self.parse_known_args(words)
+        except UsageError:
+            self._refuse(self._unknown(words))  # of which the value looked wrong in another place
+            raise
+        self._refuse(strange)
+        return arguments
+
+    def _refuse(self, strange: Sequence[str]) -> None:
         if strange:
             is_option = strange[0].startswith("-")
             what = "unknown option" if is_option else "there is no place for"
-            self.error(f"{what} {strange[0]}{_meant(strange[0], self._option_string_actions)}")
-        return arguments
+            self.error(f"{what} {strange[0]}{_meant(strange[0], self.option_names())}")
+
+    def _unknown(self, words: Sequence[str]) -> list[str]:
+        """Return long options that neither this parser nor one of its verbs takes."""
+        own = words[: words.index("--")] if "--" in words else words
+        options = [word.partition("=")[0] for word in own if word.startswith("--")]
+        names = self.option_names()
+        return [option for option in options if not any(name.startswith(option) for name in names)]
 
     def option_names(self) -> set[str]:
         """Return the options that it takes, those of its verbs included."""

@@ -35,7 +35,8 @@ class Address:
         announced = server_address(self._data_dir)
         if announced is None or not isinstance(announced.get("url"), str):
             raise UnreachableError(
-                f"No server runs for {self._data_dir}; start one with `claude-proxy serve`, or give base_url."
+                f"No server runs for {self._data_dir}; start one with `claude-proxy serve`, or give the address of one:"
+                " base_url, or CLAUDE_PROXY_URL."
             )
         url: str = announced["url"]
         return url.rstrip("/"), announced.get("token")

@@ -27,6 +27,8 @@ WRONG = {
     ("token", "create", "x", "--scope", "all"): (
         f"token create: --scope: 'all' is unknown; it takes {', '.join(SCOPES)} (claude-proxy token create --help)"
     ),
+    ("ship", "--centre", "x"): "ship: unknown option --centre (claude-proxy ship --help)",
+    ("policy", "--fail-onn", "x", "check"): "policy: unknown option --fail-onn; did you mean --fail-on?",
     ("show", "a", "b"): "show: there is no place for b (claude-proxy show --help)",
     ("help", "shwo"): "help: SUBCOMMAND: 'shwo' is unknown; did you mean show? (claude-proxy help --help)",
     ("tail", "-n", "-1"): "tail: -n: '-1'; it takes a whole number from 0 (claude-proxy tail --help)",
