@@ -191,7 +191,7 @@ EFFECTS = {
     "redaction.mode": "cli/test_redact.py::test_a_session_is_redacted_as_the_configuration_says",
     "redaction.patterns": "cli/test_redact.py::test_a_session_is_redacted_as_the_configuration_says",
     "redaction.fields": "cli/test_redact.py::test_a_session_is_redacted_as_the_configuration_says",
-    "interactive.mode": "following/test_recorder.py::test_the_configuration_says_what_is_recorded",
+    "interactive.mode": "following/test_begin.py::test_the_configuration_says_what_is_recorded",
     "acting.grant": "relay/test_acting.py::test_a_grant_and_a_policy_come_from_the_configuration",
     "acting.rate": "server/routes/test_acting.py::test_actions_have_a_rate_of_their_own",
     "rules.mode": "server/rules/test_enforcement.py::test_a_rule_acts_once",
