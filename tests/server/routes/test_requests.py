@@ -63,7 +63,8 @@ async def test_sentences_say_what_to_change(rig: Rig, method: str, path: str, st
 @pytest.mark.parametrize(
     ("path", "said"),
     [
-        ("/status?verbose=1", "'verbose' is no parameter of this call; it takes none."),
+        ("/status?verbose=1", "'verbose' is no parameter of this call; it takes host, team."),
+        ("/api/v1/fleet/hosts?x=1", "'x' is no parameter of this call; it takes none."),
         ("/api/v1/monitoring/events?limits=1", "did you mean limit?"),
         ("/api/v1/monitoring/events?event_types=a&event_types=b", "give it once, several values with commas"),
         ("/api/v1/monitoring/sessions/past1?x=", "'x' is no parameter"),
