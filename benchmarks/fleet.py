@@ -35,6 +35,7 @@ from proxy.store.postgres.connections import Connection, connect, execute, writi
 from proxy.store.postgres.hosts import hear
 from proxy.store.postgres.intake import Intake
 from proxy.store.postgres.store import PostgresStore
+from tests.recorded import NAMES, START_US, LogMaker, scenario
 from tests.shipping.processes import Program, server, wait_ready
 from tests.store.postgres.cluster import Cluster
 
@@ -65,6 +66,12 @@ def _database() -> Iterator[tuple[Cluster, str]]:
         cluster.close()
 
 
+def _size(url: str) -> int:
+    """Return the bytes of a database."""
+    with connect(url) as connection:
+        return _one(connection, "SELECT pg_database_size(current_database())")[0]
+
+
 def _index(data_dir: str) -> float:
     """Index a data directory anew; return how long that took."""
     for path in Path(data_dir).glob("index.*"):
@@ -79,6 +86,10 @@ def _index(data_dir: str) -> float:
     return took
 
 
+def _logs(data_dir: str) -> list[Path]:
+    return sorted(Path(data_dir, "sessions").glob("*.jsonl"))
+
+
 def _push(url: str, data_dir: str) -> float:
     """Push the logs of a data directory, in pieces; return how long that took."""
     with connect(url) as connection:
@@ -87,7 +98,7 @@ def _push(url: str, data_dir: str) -> float:
             hear(connection, Saying(HOST, "host", "everybody", "1", 0, None, 0, {}))
     intake = Intake(url)
     began = time.perf_counter()
-    for log in sorted(Path(data_dir, "sessions").glob("*.jsonl")):
+    for log in _logs(data_dir):
         line, text = 0, log.read_bytes()
         while text:
             end = text.find(b"\n", PIECE_BYTES) + 1 or len(text)
@@ -118,6 +129,30 @@ async def ingest(folder: str, _: int) -> None:
     )
 
 
+async def room(folder: str, _: int) -> None:
+    """What the recorded scenarios take, each forty times, with their events and all indexes."""
+    data_dir = Path(folder, "room")
+    (data_dir / "sessions").mkdir(parents=True)
+    for copy in range(40):
+        for number, name in enumerate(NAMES):
+            session_id = f"s{copy}n{number}"
+            text = scenario(name, LogMaker(session_id, START_US + copy * APART_US + number * 7_301))
+            (data_dir / "sessions" / f"{session_id}.jsonl").write_bytes(text)
+    texts = [path.read_bytes() for path in _logs(str(data_dir))]
+    records, size = sum(text.count(b"\n") for text in texts), sum(map(len, texts))
+    with _database() as (_cluster, url):
+        before = _size(url)
+        took = await asyncio.to_thread(_push, url, str(data_dir))
+        mine = _size(url) - before
+        with contextlib.closing(PostgresStore(url)) as store:
+            events = store.count_events()
+    show(
+        f"room a record of {size / records:.0f} B, with {events / records:.2f} events",
+        f"{mine / records:.0f} B",
+        f"log {mine / size:.2f}; {records / took:.0f} records/s",
+    )
+
+
 # -- pages -----------------------------------------------------------------------------------------------------
 
 
@@ -136,10 +171,8 @@ async def pages(folder: str, events: int) -> None:
         here, there = EmbeddedStore(data_dir), PostgresStore(url)
         try:
             await asyncio.to_thread(_compare, here, there)
-            with connect(url) as connection:
-                row = connection.execute("SELECT pg_database_size(current_database())").fetchone()
             size = os.stat(index_path(data_dir)).st_size
-            show("room an event", f"{(row or (0,))[0] / events:.0f} B", f"SQLite {size / events:.0f} B")
+            show("room an event", f"{_size(url) / events:.0f} B", f"SQLite {size / events:.0f} B")
         finally:
             here.close()
             there.close()
@@ -420,7 +453,7 @@ async def outage(folder: str, _: int) -> None:
     )
 
 
-PARTS = {part.__name__: part for part in (ingest, live, heartbeats, outage, pages)}
+PARTS = {part.__name__: part for part in (ingest, room, live, heartbeats, outage, pages)}
 
 
 async def measure(names: list[str], events: int) -> None:
