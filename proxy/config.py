@@ -3,8 +3,7 @@
 To add a key: see "How to change things" in ARCHITECTURE.md. Where values come from, and which of several counts, is in
 ``sources``.
 
-The model uses ``msgspec`` rather than ``pydantic``: sessions and subcommands wait for its import, which takes a
-third of the time.
+The model uses ``msgspec``, not ``pydantic``: sessions wait for its import, which takes a third of the time.
 """
 
 from collections.abc import Iterator, Mapping
@@ -39,7 +38,7 @@ from proxy.setting_types import (
     Wait,
     Whole,
 )
-from proxy.ship_settings import Ship
+from proxy.ship_settings import Otlp, Ship
 
 
 class Api(Section, frozen=True):
@@ -299,6 +298,7 @@ class Settings(Section, frozen=True):
     storage: Storage = Storage()
     seal: Seal = Seal()
     ship: Ship = Ship()
+    otlp: Otlp = Otlp()
     logging: Logging = Logging()
     alerts: Alerts = Alerts()
     compliance: Compliance = Compliance()

@@ -1,8 +1,8 @@
-"""Where a machine sends what it records, in the section ``ship`` of the configuration."""
+"""Where a machine sends what it records: the sections ``ship`` and ``otlp`` of the configuration."""
 
 from typing import Annotated, Literal
 
-from proxy.setting_types import CentreUrl, Days, Patterns, Seconds, Secret, Section, Size
+from proxy.setting_types import CentreUrl, Days, Flag, Patterns, Seconds, Secret, Section, Size, Url
 
 
 class Ship(Section, frozen=True):
@@ -34,3 +34,14 @@ class Ship(Section, frozen=True):
     def __post_init__(self) -> None:
         if self.to is None and self.token is not None:
             raise ValueError("token is given, and to names no centre")
+
+
+class Otlp(Section, frozen=True):
+    """Traces and metrics for OpenTelemetry."""
+
+    endpoint: Annotated[
+        Url | None,
+        "Where traces and metrics are sent over OTLP/HTTP, without `/v1/traces`; none: as"
+        " `OTEL_EXPORTER_OTLP_ENDPOINT` says, else nowhere.",
+    ] = None
+    content: Annotated[Flag, "Whether prompts, answers, and what tools take and give are sent, too."] = False

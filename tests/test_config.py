@@ -227,6 +227,8 @@ EFFECTS = {
     "ship.rate": "shipping/test_shipper.py::test_settings_of_speed",
     "ship.keep": "shipping/test_report.py::test_what_the_centre_lacks_does_not_expire",
     "ship.linger": "shipping/test_background.py::test_it_lingers_for_a_centre_that_is_away",
+    "otlp.endpoint": "end_to_end/test_otlp.py::test_turns_arrive_while_the_session_goes_on",
+    "otlp.content": "end_to_end/test_otlp.py::test_turns_arrive_while_the_session_goes_on",
     "logging.level": "server/process/test_run.py::test_what_cannot_be_served_is_said",
     "logging.format": "server/process/test_run.py::test_what_cannot_be_served_is_said",
     "alerts.webhook_url": "server/watch/test_watchman.py::test_it_runs_until_cancelled",

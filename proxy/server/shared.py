@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from proxy.store.fleet import Hosted
     from proxy.store.postgres.centre import Centre
     from proxy.store.postgres.store import PostgresStore
+    from proxy.telemetry.exporting import Export
 
 _CATCH_UP_S = 5.0  # a request that waits longer is better answered with what is there
 
@@ -76,6 +77,7 @@ class Shared:
     fleet: Fleet | None = None
     """None: the store is of this machine alone."""
     shipping: "Shipping | None" = None
+    otlp: "Export | None" = None
     """None: nothing is sent to a centre."""
     started_us: int = field(default_factory=now_us)
     rules_looked_us: int | None = None

@@ -1292,6 +1292,13 @@ export type Config = {
     /** How long a background server stays for what is not sent yet while the centre is away. */
     linger?: number;
   } | null;
+  /** Traces and metrics for OpenTelemetry. */
+  otlp?: {
+    /** Where traces and metrics are sent over OTLP/HTTP, without `/v1/traces`; none: as `OTEL_EXPORTER_OTLP_ENDPOINT` says, else nowhere. */
+    endpoint?: string | null;
+    /** Whether prompts, answers, and what tools take and give are sent, too. */
+    content?: boolean;
+  } | null;
   /** What the server says of itself. */
   logging?: {
     /** Least level that is logged. */

@@ -17,9 +17,9 @@ SCENARIOS = sorted(
 )
 
 
-def spans_of(events: list[Any], **options: Any) -> list[TraceSpan]:
+def spans_of(events: list[Any], session_id: str = "s", **options: Any) -> list[TraceSpan]:
     """Return the spans that events make."""
-    builder = TraceBuilder("s", **options)
+    builder = TraceBuilder(session_id, **options)
     return [span for event in events for span in builder.take(event)]
 
 

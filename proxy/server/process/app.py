@@ -27,6 +27,8 @@ from proxy.shipping.background import Shipping
 from proxy.store import Store, StoreError
 from proxy.store.embedded.store import EmbeddedStore
 from proxy.store.model import Arrival
+from proxy.telemetry.collector import CollectorRefusedError, MissingLibraryError, is_asked_for
+from proxy.telemetry.exporting import Export
 
 _CUSTOM_S = 10.0
 """For a batch of validations by schemas that users bring; one value has two seconds (see `CustomJudge`)."""
@@ -118,6 +120,7 @@ async def _started(data_dir: str, settings: Settings, custom: CustomSchemas) -> 
         Checks(settings.compliance.concurrent_runs) if settings.compliance.enabled else None,
         fleet,
         _shipping(data_dir, settings),
+        _export(data_dir, settings),
     )
 
 
@@ -154,10 +157,39 @@ def _shipping(data_dir: str, settings: Settings) -> Shipping | None:
     return Shipping(data_dir, settings.ship, on_trouble=note, on_fault=note_fault)
 
 
+def _export(data_dir: str, settings: Settings) -> Export | None:
+    """Begin to export what sessions do, if that is asked for; the hosts of a fleet do it, not their centre."""
+    endpoint = settings.otlp.endpoint
+    if settings.storage.url is not None or not is_asked_for(endpoint):
+        return None
+
+    def note(trouble: str | None) -> None:
+        if trouble is None:
+            journal.info("otlp.resumed")
+        else:
+            journal.warning("otlp.failed", error=trouble)
+
+    def note_fault(error: Exception) -> None:
+        if isinstance(error, CollectorRefusedError):
+            journal.warning("otlp.refused", error=str(error))
+        else:
+            journal.error("otlp.stopped", exc_info=error)
+
+    try:
+        return Export(
+            data_dir, endpoint, with_content=settings.otlp.content, on_trouble=note, on_fault=note_fault
+        )
+    except MissingLibraryError as error:
+        journal.warning("otlp.failed", error=str(error))
+        return None
+
+
 def _stopped(shared: Shared) -> None:
     shared.recordings.stop_all("server_stopped")
     if shared.shipping is not None:
         shared.shipping.stop()
+    if shared.otlp is not None:
+        shared.otlp.stop()
     if shared.fleet is not None:
         shared.fleet.centre.close()
     shared.store.close()

@@ -119,7 +119,8 @@ def _is_needed(shared: Shared) -> bool:
     checking = shared.checks is not None and shared.checks.busy
     filling = not shared.store.wait_filled(0)
     shipping = shared.shipping is not None and shared.shipping.is_needed
-    return bool(shipping or shared.hub.subscribers or checking or filling or shared.store.live())
+    exporting = shared.otlp is not None and shared.otlp.is_needed
+    return bool(shipping or exporting or shared.hub.subscribers or checking or filling or shared.store.live())
 
 
 def certificate_of(options: Options) -> Certificate | None:

@@ -13,6 +13,7 @@ from proxy.sessions.identity import sessions_dir
 from proxy.shipping.background import Shipping
 from proxy.store import StoreDamagedError, StoreError
 from proxy.store.space import free_bytes
+from proxy.telemetry.exporting import Export
 
 Check = dict[str, Any]
 
@@ -37,6 +38,8 @@ def checks(shared: Shared) -> dict[str, Check]:
         found["rules"] = _rules(shared)
     if shared.shipping is not None:
         found["shipping"] = _shipping(shared.shipping)
+    if shared.otlp is not None:
+        found["otlp"] = _otlp(shared.otlp)
     return found
 
 
@@ -100,6 +103,12 @@ def _shipping(shipping: Shipping) -> Check:
         sentence = f"Nothing can be sent to ship.to: {shipping.trouble}."
         return found | {"status": "degraded", "message": sentence}
     return found
+
+
+def _otlp(export: Export) -> Check:
+    if export.trouble is not None and export.away_s > _AWAY_S:
+        return {"status": "degraded", "message": f"No spans can be sent to otlp.endpoint: {export.trouble}."}
+    return {"status": "healthy"}
 
 
 def _index(shared: Shared) -> Check:
