@@ -251,9 +251,14 @@ class Run:
         if await self._is_known(process):
             question = Question(process.session_id, None, None, None, newest_first=False, page_size=1000)
             events = every(self._calls, question, follow=True, give_up_s=_GIVE_UP_S)
-            async with contextlib.aclosing(events):
-                async for event in events:
-                    yield event
+            try:
+                async with contextlib.aclosing(events):
+                    async for event in events:
+                        yield event
+            except NotFoundError:
+                if process.has_session:
+                    raise
+                # Its id was reserved, and given back as the command could not be run.
         await process.ended()
 
     async def _data_dir(self) -> str:
