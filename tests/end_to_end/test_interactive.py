@@ -9,6 +9,7 @@ import signal
 import subprocess
 from collections import Counter
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -231,6 +232,11 @@ def seen_of(pid: int) -> dict[str, Any]:
     }
 
 
+def blocks_no_signal(pid: int) -> bool:
+    """Tell whether a process lets all signals through."""
+    return "SigBlk:\t0000000000000000\n" in Path(f"/proc/{pid}/status").read_text()
+
+
 def _is_inherited(descriptor: Path) -> bool:
     """Tell whether a descriptor can be one that the program was started with: its own depend on the moment."""
     with suppress(OSError):
@@ -245,6 +251,8 @@ def test_nothing_is_different_for_claude_and_its_terminal(place: Place) -> None:
     seen = {}
     for name, command in (("bare", [str(place.claude)]), ("wrapped", place.wrapped())):
         pid = place.start(command)
+        # A program blocks all signals while it makes a thread; what the wrapper had left blocked would stay so.
+        place.until(partial(blocks_no_signal, pid))
         seen[name] = {**seen_of(pid), "tmux": place.pane("#{pane_current_command}")}
         if name == "wrapped":
             recorder = recorder_of(place.until_log(lambda log: log.records))
