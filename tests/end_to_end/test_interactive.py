@@ -191,8 +191,14 @@ def test_states_as_they_come(place: Place) -> None:
 
 def test_states_alone(place: Place) -> None:
     """With `--interactive status` the log has what the session did, and not a word of what was said."""
+    gate = Gate()
+    place.answer_by({WORDS[0]: [says("Answer to it.", gate=gate)]})
     place.begin(options=["--interactive", "status"])
-    place.say(WORDS[0])
+    place.say(WORDS[0], then="busy")
+    # A turn that is over in less than the recorder's settling time would show no state in between.
+    place.until_log(lambda log: any(said.get("status") == "busy" for said in statuses(log)))
+    gate.open()
+    place.until_status("idle")
     place.leave()
     log = place.until_ended()
     assert {"busy", "idle"} <= {said.get("status") for said in statuses(log)}
