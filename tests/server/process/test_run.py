@@ -50,9 +50,13 @@ def test_a_server_in_the_foreground_does_what_takes_long(tmp_path: Path, start: 
     command = [sys.executable, *start, "--data-dir", str(tmp_path), "--port", "0", "serve"]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as server:
         try:
-            url = until(lambda: server_address(str(tmp_path)))["url"]
-            path = f"{url}/api/v1/monitoring/sessions/past/analysis"
-            with urllib.request.urlopen(path, timeout=90) as response:
+            address = until(lambda: server_address(str(tmp_path)))
+            path = f"{address['url']}/api/v1/monitoring/sessions/past/analysis"
+            # Where no kernel tells whose a connection is, the server asks for the owner's token.
+            headers = {"Authorization": f"Bearer {address['token']}"} if "token" in address else {}
+            with urllib.request.urlopen(
+                urllib.request.Request(path, headers=headers), timeout=90
+            ) as response:
                 assert json.load(response)["data"]["session_id"] == "past"
         finally:
             server.terminate()
