@@ -101,6 +101,15 @@ class Place(InteractiveClaude):
         (session,) = found
         return session
 
+    def say_visibly(self, words: str, index: int = -1) -> None:
+        """Say something whose turn goes on until a log has its state: a turn of milliseconds may show none."""
+        gate, before = Gate(), times_busy(self.logs()[index])
+        self.answer_by({**ANSWERS, words: [says(f"Answer to {words}.", gate=gate)]})
+        self.say(words, then="busy")
+        self.until_log(lambda log: times_busy(log) > before, index)
+        gate.open()
+        self.until_status("idle")
+
     def kill_recorder(self) -> None:
         """Kill the recorder of the newest log."""
         recorder = recorder_of(self.logs()[-1])
@@ -113,6 +122,11 @@ def place(api: MessagesApi, tmp_path: Path, claude: Path) -> Iterator[Place]:
     """A place for wrapped sessions."""
     with Place(api, tmp_path, claude) as place:
         yield place
+
+
+def times_busy(log: Log) -> int:
+    """Return how often a log says that Claude Code is busy."""
+    return sum(said.get("status") == "busy" for said in statuses(log))
 
 
 def prompts(log: Log) -> list[str]:
@@ -191,14 +205,8 @@ def test_states_as_they_come(place: Place) -> None:
 
 def test_states_alone(place: Place) -> None:
     """With `--interactive status` the log has what the session did, and not a word of what was said."""
-    gate = Gate()
-    place.answer_by({WORDS[0]: [says("Answer to it.", gate=gate)]})
     place.begin(options=["--interactive", "status"])
-    place.say(WORDS[0], then="busy")
-    # A turn that is over in less than the recorder's settling time would show no state in between.
-    place.until_log(lambda log: any(said.get("status") == "busy" for said in statuses(log)))
-    gate.open()
-    place.until_status("idle")
+    place.say_visibly(WORDS[0])
     place.leave()
     log = place.until_ended()
     assert {"busy", "idle"} <= {said.get("status") for said in statuses(log)}
@@ -489,10 +497,10 @@ def test_sessions_in_one_folder_and_one_conversation_open_twice(place: Place) ->
     place.say(WORDS[1])
     place.leave()
     place.begin("--resume", conversation)
-    place.say(WORDS[2])
+    place.say_visibly(WORDS[2])
     place.until_log(lambda log: prompts(log) == [WORDS[2]])
     place.select(-3)
-    place.say(WORDS[3])
+    place.say_visibly(WORDS[3], 0)
     place.until_log(lambda log: prompts(log) == [WORDS[0], WORDS[3]], index=0)
     place.leave()
     place.select(-2)
