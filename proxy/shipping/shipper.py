@@ -77,7 +77,7 @@ class Shipper:
     async def run(self) -> None:
         """Ship until cancelled. OSError: the data directory cannot be used."""
         async with self._ready():
-            watch = Watch(sessions_dir(self._data_dir))
+            watch = Watch(sessions_dir(self._data_dir), by_library=True)
             try:
                 changed: set[str] | None = None
                 while True:

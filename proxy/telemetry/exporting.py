@@ -35,6 +35,8 @@ _PIECE = 1 << 20
 """Bytes of one log that are read before it is another one's turn."""
 _LOOK_AT_ALL_S = 15.0
 """How often sessions are looked at whose writer may have died without a word."""
+_BLIND_S = 1.0
+"""Where nothing tells of changes, how often all logs are looked at: nobody waits for a span."""
 _LONGEST_PAUSE_S = 60.0  # so that a minute after the collector is back everything is there
 _LINGER_S = 600.0
 """How long a background server stays for what is not sent while the collector is away, as `ship.linger` has it."""
@@ -195,6 +197,9 @@ class Exporter:
         for session_id, sent in list(state.sent.items()):
             if session_id not in self._followed and sent.mtime < state.settled:
                 del state.sent[session_id]
+        self._save(state)
+
+    def _save(self, state: _State) -> None:
         fresh = f"{self._path}.partial"
         with open(open_private(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), "wb") as file:
             file.write(msgspec.json.encode(state))
@@ -217,7 +222,12 @@ class Exporter:
         if found is not None and found.endpoint == endpoint:
             return found
         now = time.time()
-        return _State(endpoint, int(now * 1_000_000), now - _MARGIN_S)
+        state = _State(endpoint, int(now * 1_000_000), now - _MARGIN_S)
+        with contextlib.suppress(OSError):  # the next sending says so
+            self._save(
+                state
+            )  # or a server that is killed before it has sent anything would leave out what it lacks
+        return state
 
     def _take_up(self, session_id: str) -> None:
         """Follow a session, or read on, if its log has something that was not sent."""
@@ -294,7 +304,7 @@ class Export:
         self._exporter = Exporter(
             data_dir, where, self._collector, with_content=with_content, on_refused=on_fault
         )
-        self._watch = Watch(sessions_dir(data_dir))
+        self._watch = Watch(sessions_dir(data_dir), blind_s=_BLIND_S, by_library=True)
         self._stopping = threading.Event()
         self._away_since: float | None = None
         self._is_done = False

@@ -86,7 +86,6 @@ def test_each_span_arrives_once(host: Host, seed: int) -> None:
     sink = Sink()
     sink.fails = lambda: CollectorAwayError("away") if dice.random() < 0.3 else None
     one = exporter(host, sink)
-    one.save()
     start_us = now_us() + 1_000_000
     logs = {
         f"s{number}": scenario(name, LogMaker(f"s{number}", start_us))
@@ -124,6 +123,23 @@ def test_what_was_before_is_not_sent(host: Host) -> None:
         work(one)
         assert sink.ids == []
     one.close()
+
+
+def test_what_a_killed_server_could_not_send_comes_later(host: Host) -> None:
+    """A server that is killed before it has sent anything leaves behind since when there is something to send."""
+    sink = Sink()
+    sink.fails = lambda: CollectorAwayError("away")
+    log = scenario("simple", LogMaker("s", now_us() + 1_000_000))
+    killed = exporter(host, sink)  # never closed
+    host.append("s", log)
+    with pytest.raises(CollectorAwayError):
+        work(killed)
+    sink.fails = lambda: None
+    one = exporter(host, sink)
+    assert one._state.since_us == killed._state.since_us
+    work(one)
+    one.close()
+    assert sink.ids == expected(log)
 
 
 def test_another_collector_begins_anew(host: Host) -> None:
