@@ -91,8 +91,10 @@ def _money(cost: Cost) -> str:
         return f"{sentence}; what that cost is not known."
     models = [f"{one.model} {format_dollars(one.cost_usd)}" for one in cost.by_model if one.cost_usd]
     split = f" ({', '.join(models[:3])})" if len(models) > 1 else ""
-    dearest = cost.per_turn.max or 0.0
-    most = f"; the dearest turn {format_dollars(dearest)}" if cost.per_turn.count > 1 and dearest else ""
+    highest = cost.per_turn.max or 0.0
+    most = (
+        f"; the most expensive turn {format_dollars(highest)}" if cost.per_turn.count > 1 and highest else ""
+    )
     return f"It cost {format_dollars(cost.total_usd)}{split}{most}. {sentence}."
 
 

@@ -194,7 +194,7 @@ def _turns(report: Analysis, width: int) -> _Lines:
     total = sum(report.turn_outcomes.values())
     if total > len(costliest) > 0:
         bounded = "" if total == len(report.turns) else f" of the last {len(report.turns)}"
-        lines.append(Text(f"the {len(costliest)} dearest{bounded}, of {total:,} in all", style="dim"))
+        lines.append(Text(f"the {len(costliest)} most expensive{bounded}, of {total:,} in all", style="dim"))
     if report.time.turns.count > 1:
         lines += [Text(said, style="dim") for said in _spread(report.time.turns)]
     return lines
