@@ -32,6 +32,8 @@ from proxy.sessions.sealing import seals_path
 from proxy.store.space import free_bytes
 
 MANIFEST = "backup.json"
+SUFFIXES = (firings.SUFFIX, LOG_SUFFIX + SIGNATURE_SUFFIX, LOG_SUFFIX)
+"""What the files of a session have behind its id, in the order in which they are copied."""
 _NAME = re.compile(r"\d{8}T\d{6}Z\.tar\.gz", re.ASCII)
 _FORM = "%Y%m%dT%H%M%SZ"
 _PIECE = 1 << 20  # bounds memory
@@ -174,13 +176,12 @@ def _write(data_dir: str, partial: str, room: Room) -> int:
             archive.copybufsize = _PIECE  # type: ignore[attr-defined]
             paths = {os.path.basename(seals_path(data_dir)): seals_path(data_dir)}
             for session_id in logs:
-                for suffix in (firings.SUFFIX, LOG_SUFFIX + SIGNATURE_SUFFIX, LOG_SUFFIX):
+                for suffix in SUFFIXES:
                     name = session_id + suffix
                     paths[f"sessions/{name}"] = os.path.join(sessions_dir(data_dir), name)
             for name, path in paths.items():
-                with contextlib.suppress(
-                    FileNotFoundError
-                ):  # few have all of it; or it has expired meanwhile
+                # Few have all of it; or it has expired meanwhile.
+                with contextlib.suppress(FileNotFoundError):
                     files[name] = _add(archive, name, path, room)
             _add_latest(archive, data_dir, files)
             _add_manifest(archive, files)

@@ -20,11 +20,11 @@ from dataclasses import dataclass
 from typing import IO, Any
 
 from proxy.events.formatting import error_message
-from proxy.sessions import catalogue, firings
-from proxy.sessions.identity import LATEST, LOG_SUFFIX, SIGNATURE_SUFFIX, sessions_dir
+from proxy.sessions import catalogue
+from proxy.sessions.identity import LATEST, LOG_SUFFIX, sessions_dir
 from proxy.sessions.sealing import SEALS, seals_path
 from proxy.store.embedded.database import FILES, index_path
-from proxy.upkeep.backup import MANIFEST, BackupError, Room, read_to_end
+from proxy.upkeep.backup import MANIFEST, SUFFIXES, BackupError, Room, read_to_end
 
 _PIECE = 1 << 20  # bounds memory
 _LARGEST_MANIFEST = 1 << 28  # far beyond the manifest of any data directory
@@ -105,13 +105,8 @@ def _is_allowed(member: tarfile.TarInfo) -> bool:
     if member.name in (MANIFEST, SEALS):
         return True
     folder, _, name = member.name.partition("/")
-    session_id, dot, suffix = name.partition(".")
-    return (
-        folder == "sessions"
-        and dot + suffix in (LOG_SUFFIX, LOG_SUFFIX + SIGNATURE_SUFFIX, firings.SUFFIX)
-        and name != LATEST
-        and catalogue.is_session_id(session_id)
-    )
+    ids = [name.removesuffix(suffix) for suffix in SUFFIXES if name.endswith(suffix)]
+    return folder == "sessions" and name != LATEST and any(map(catalogue.is_session_id, ids))
 
 
 def _manifest(content: IO[bytes]) -> dict[str, Any]:

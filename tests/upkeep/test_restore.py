@@ -15,11 +15,13 @@ import pytest
 
 from proxy.server.background import take_lock
 from proxy.sessions import catalogue
+from proxy.sessions.identity import new_session_id
 from proxy.upkeep import restore as restore_module
 from proxy.upkeep.backup import BackupError, make_backup
 from proxy.upkeep.restore import restore
 from tests.command_line import claude_proxy
 from tests.faults import killed_between_lines
+from tests.recorded import LogMaker, scenario
 from tests.server.conftest import serving
 from tests.store.embedded.test_indexer import content, fill, index
 
@@ -89,6 +91,23 @@ async def test_all_answers_are_the_same(source: Path, archive: str, tmp_path: Pa
             answers[-1]["counts"] = {name: counts[name] for name in ("total_sessions", "total_events")}
     assert answers[0] == answers[1]
     assert len(answers[0][pages]["events"]) > 50
+
+
+def test_all_files_of_a_session_come_back(tmp_path: Path) -> None:
+    """Regression: log, signature and firings of a session, by an id as sessions have it when nobody chooses one."""
+    source, target, session_id = tmp_path / "source", tmp_path / "target", new_session_id()
+    source.joinpath("sessions").mkdir(parents=True)
+    log = scenario("simple", LogMaker(session_id))
+    files = {f"{session_id}.jsonl": log, f"{session_id}.jsonl.sig": b"sig\n", f"{session_id}.rules": b"{}\n"}
+    for name, data in files.items():
+        source.joinpath("sessions", name).write_bytes(data)
+    made = make_backup(str(source), datetime(2026, 1, 2, tzinfo=UTC), keep=1)
+    assert restore(made.path, str(target)).sessions == 1
+    assert {
+        path.name: path.read_bytes()
+        for path in target.joinpath("sessions").iterdir()
+        if not path.is_symlink()
+    } == files
 
 
 def test_what_was_restored_is_for_its_owner_alone(archive: str, tmp_path: Path) -> None:
