@@ -193,8 +193,7 @@ def _subagent(emitter: Emitter, followed: Followed, data: Message) -> None:
     emitter.emit("task_started", **fields)
 
 
-def _shared(_emitter: Emitter, followed: Followed, data: Message) -> None:
-    followed.is_shared = data.get("over") is not True
+def _shared(_emitter: Emitter, followed: Followed, _data: Message) -> None:
     followed.cost_is_mixed = True
 
 

@@ -214,8 +214,6 @@ class Followed(msgspec.Struct, omit_defaults=True):
     """A shell runs in the background."""
     not_recorded: str | None = None
     """Why nothing is recorded."""
-    is_shared: bool = False
-    """Another process has the conversation open, too."""
     cost_is_mixed: bool = False
     """Claude Code's totals hold what others took, and nobody knows how much."""
     agents: dict[str, str | None] = {}

@@ -108,7 +108,6 @@ class Transcript:
         self._redactor = redactor
         self._about = about or {}
         self._history_lines = 0
-        self._others_lines = 0
         self._is_decided = False  # whether it is known how the part that is read begins
         self._in_history = False
         self._records = StreamRecords(session_id, "transcript")
@@ -142,9 +141,7 @@ class Transcript:
             if head.is_snapshot:
                 self.skipped_lines += 1
                 self.skipped_bytes += len(line)
-            elif is_mine is not None and not is_mine(head):
-                self._others_lines += 1
-            else:
+            elif is_mine is None or is_mine(head):
                 self.recorded_lines += 1
                 self.last_us = max(self.last_us, head.at_us or 0)
                 bodies.append(self._record(line, start))
