@@ -12,10 +12,10 @@ from proxy.cli.errors import UsageError, complain
 from proxy.cli.terminal import progress
 from proxy.events.formatting import quantity
 from proxy.redaction import Redactor
-from proxy.redaction.recorded import unsealed, without_credentials
+from proxy.redaction.recorded import without_credentials
 from proxy.sessions import catalogue
 from proxy.sessions.sealing import add_seal, is_sealed
-from proxy.upkeep.seals import sealed_sessions
+from proxy.upkeep.seals import sealed_sessions, unsealed
 from proxy.upkeep.verification import first_session_id
 
 

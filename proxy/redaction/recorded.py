@@ -8,7 +8,6 @@ import msgspec
 from proxy.redaction.redactor import Redactor
 
 _HEAD = frozenset(("seq", "ts", "session_id", "stream", "verdict", "redacted"))
-_LONGEST_HEAD = 400
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
@@ -29,21 +28,6 @@ def without_credentials(record: bytes, redactor: Redactor) -> tuple[bytes, int]:
     new = [pointer for pointer in sorted(pointers) if pointer not in before]
     fields["redacted"] = msgspec.Raw(msgspec.json.encode(before + new))
     return msgspec.json.encode(fields), len(new)
-
-
-def unsealed(record: bytes) -> bytes:
-    """Return a record of a log (one line, without its newline) for a copy of it, of which what seals it is not true."""
-    if record.find(b'"stream":"proxy"', 0, _LONGEST_HEAD) < 0:
-        return record
-    fields: dict[str, Any] = msgspec.json.decode(record)
-    match fields.get("event"):
-        case {"event_type": "checkpoint"} if fields["stream"] == "proxy":
-            fields["event"]["data"] = {}
-        case {"event_type": "session_started", "data": {"seal": "on"}} if fields["stream"] == "proxy":
-            fields["event"]["data"]["seal"] = "copy"
-        case _:
-            return record
-    return msgspec.json.encode(fields)
 
 
 def _value(name: str, value: bytes, redactor: Redactor) -> tuple[bytes, tuple[str, ...]]:

@@ -51,6 +51,8 @@ if TYPE_CHECKING:
     Bodies = Sequence[Body] | Alike
 
 END = b"}\n"
+LONGEST_HEAD = 400
+"""Bytes in which ``stream`` stands, and ``event_type``: 60 are the writer's head, 128 the longest id of a session."""
 _PIECE = 64 * 1024
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
@@ -154,6 +156,11 @@ def lifecycle(session_id: str, event_type: str, data: object, redacted: Sequence
     pointers = [f"/event/data{pointer}" for pointer in redacted]
     suffix = b',"redacted":' + encode_json(pointers) if pointers else b""
     return head, encode_json({"event_type": event_type, "data": data}), suffix + END
+
+
+def may_be_lifecycle(line: bytes) -> bool:
+    """Tell whether a record can be one about the session itself, which it is not where its ``stream`` is another."""
+    return line.find(b'"stream":"proxy"', 0, LONGEST_HEAD) > 0
 
 
 class Clock:

@@ -7,15 +7,15 @@ follow. Other lines say what became of a log: it was removed, or a copy of it wa
 import os
 from dataclasses import dataclass, field
 from hashlib import sha256
+from typing import Any
 
 import msgspec
 
 from proxy.sessions.reader import parse
+from proxy.sessions.record import LONGEST_HEAD, may_be_lifecycle
 from proxy.sessions.sealing import START_BYTES, first_timestamp, seals_path
 
 _CHECKPOINT = b'"event":{"event_type":"checkpoint"'
-_HEAD = 400
-"""A checkpoint's line is shorter; one that says so behind this is a message."""
 _SPANS = (1 << 16, 1 << 22, 1 << 28)
 """How far from a log's end its newest checkpoint is looked for: lines that are written within seconds."""
 
@@ -59,9 +59,7 @@ def read_seals(content: bytes) -> Seals:
         try:
             seal = msgspec.json.decode(line, type=Seal)
         except (msgspec.MsgspecError, UnicodeDecodeError):
-            is_as_written = number > len(lines) or number < len(
-                lines
-            )  # else it is the last one, and has its end
+            is_as_written = number != len(lines)  # else it is the last one, and has its end
         else:
             found.lines.append((line, seal))
             found.by_session.setdefault(seal.session_id, []).append(seal)
@@ -99,13 +97,28 @@ def newest_checkpoint(path: str) -> Seal | None:
             start = max(0, size - span)
             lines = os.pread(fd, size - start, start).split(b"\n")
             for line in reversed(lines[1 if start else 0 : -1]):
-                if _CHECKPOINT in line[:_HEAD] and (seal := _seal_of(line, started)):
+                if _CHECKPOINT in line[:LONGEST_HEAD] and (seal := _seal_of(line, started)):
                     return seal
             if not start:
                 break
         return None
     finally:
         os.close(fd)
+
+
+def unsealed(record: bytes) -> bytes:
+    """Return a record of a log (one line, without its newline) for a copy of it, of which what seals it is not true."""
+    if not may_be_lifecycle(record):
+        return record
+    fields: dict[str, Any] = msgspec.json.decode(record)
+    match fields.get("event"):
+        case {"event_type": "checkpoint"} if fields["stream"] == "proxy":
+            fields["event"]["data"] = {}
+        case {"event_type": "session_started", "data": {"seal": "on"}} if fields["stream"] == "proxy":
+            fields["event"]["data"]["seal"] = "copy"
+        case _:
+            return record
+    return msgspec.json.encode(fields)
 
 
 def _seal_of(line: bytes, started: str) -> Seal | None:

@@ -14,11 +14,9 @@ from hashlib import sha256
 import msgspec
 
 from proxy.sessions.reader import Record, parse
+from proxy.sessions.record import may_be_lifecycle
 from proxy.sessions.sealing import START_BYTES, add_seal, first_timestamp
 from proxy.upkeep.seals import Seal
-
-_HEAD = 400
-"""What is before a record's message is shorter."""
 
 
 class Completeness(msgspec.Struct):
@@ -145,7 +143,7 @@ def examine(path: str, stops: Collection[int] = ()) -> Examined:
                 found.lacks.torn_bytes = len(line)
                 break
             # Records with nothing to say here end in the brace of their message and their own.
-            if line[-3:-2] != b"}" or line.find(b'"stream":"proxy"', 0, _HEAD) > 0 or not found.session_id:
+            if line[-3:-2] != b"}" or may_be_lifecycle(line) or not found.session_id:
                 found.take(line, summed.hexdigest())
             if not found.records:
                 found.started = first_timestamp(line[:START_BYTES])
