@@ -13,7 +13,7 @@ LOG_SUFFIX = ".jsonl"
 LATEST = "latest" + LOG_SUFFIX
 SIGNATURE_SUFFIX = ".sig"
 """Behind the name of a log: the signature of its line in ``seals.jsonl``."""
-_START_BYTES = 256
+START_BYTES = 256
 """``seq`` and ``ts`` stand first in every record that is written here."""
 
 
@@ -39,7 +39,7 @@ def start_of(path: str) -> str:
         return name[:23]
     try:
         with open(path, "rb") as log:
-            _, found, rest = log.read(_START_BYTES).partition(b'"ts":"')
+            _, found, rest = log.read(START_BYTES).partition(b'"ts":"')
     except OSError:
         return ""
     return rest[:27].decode(errors="replace").replace("-", "").replace(":", "") if found else "~"

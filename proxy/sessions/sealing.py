@@ -18,7 +18,7 @@ import os
 import time
 from hashlib import sha256
 
-from proxy.sessions.identity import make_sessions_dir
+from proxy.sessions.identity import START_BYTES, make_sessions_dir
 from proxy.sessions.private import open_private
 from proxy.sessions.record import END, encode_json, lifecycle, rfc3339
 from proxy.sessions.writer import SessionLog, take_turn
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from proxy.sessions.record import Bodies
 
 SEALS = "seals.jsonl"
-START_BYTES = 256
-"""``seq`` and ``ts`` stand first in every record."""
 _RECORDS = 1000
 """Records between two checkpoints: one costs 200 bytes and the time of two records."""
 _SECONDS = 5.0
@@ -82,9 +80,8 @@ class SealedLog(SessionLog):
     def _open(self) -> None:
         super()._open()
         self._is_stale = True
-        with contextlib.suppress(
-            OSError
-        ):  # from now on it is known that there are seals, also if this process dies
+        # From now on it is known that there are seals, also if this process dies.
+        with contextlib.suppress(OSError):
             os.close(open_private(seals_path(self._data_dir), os.O_WRONLY | os.O_CREAT))
 
     def _end_line(self) -> None:

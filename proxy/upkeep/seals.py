@@ -11,9 +11,10 @@ from typing import Any
 
 import msgspec
 
+from proxy.sessions.identity import START_BYTES
 from proxy.sessions.reader import parse
 from proxy.sessions.record import LONGEST_HEAD, may_be_lifecycle
-from proxy.sessions.sealing import START_BYTES, first_timestamp, seals_path
+from proxy.sessions.sealing import first_timestamp, seals_path
 
 _CHECKPOINT = b'"event":{"event_type":"checkpoint"'
 _SPANS = (1 << 16, 1 << 22, 1 << 28)

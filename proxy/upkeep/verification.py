@@ -13,9 +13,10 @@ from hashlib import sha256
 
 import msgspec
 
+from proxy.sessions.identity import START_BYTES
 from proxy.sessions.reader import Record, parse
 from proxy.sessions.record import may_be_lifecycle
-from proxy.sessions.sealing import START_BYTES, add_seal, first_timestamp
+from proxy.sessions.sealing import add_seal, first_timestamp
 from proxy.upkeep.seals import Seal
 
 
