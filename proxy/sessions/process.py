@@ -85,12 +85,12 @@ def is_stopped(pid: int) -> bool:
 def descendants(pid: int) -> Iterator[int]:
     """Yield the children of a process, their children, and so on."""
     found = [pid]
-    children: dict[int, list[int]] | None = None
-    for one in found:
-        if _tells_children():
+    if _tells_children():
+        for one in found:
             found += _children(one)
-        else:
-            children = _all_children() if children is None else children
+    else:
+        children = _all_children()
+        for one in found:
             found += children.get(one, ())
     yield from found[1:]
     yield from (
