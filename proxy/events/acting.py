@@ -4,14 +4,13 @@ An action is requested when it is on record. What became of it shows the wire: C
 result of the tool that was allowed or denied, the command's exit.
 """
 
+import copy
 from typing import Any
-
-import msgspec
 
 from proxy.events.emitter import Emitter
 from proxy.events.fields import Message, inner, integer, number, present, text
 from proxy.events.session import Action, hold
-from proxy.events.spending import Spending, stated_usage
+from proxy.events.spending import stated_usage
 
 LIFECYCLE = frozenset(("action", "action_refused", "policy_applied", "policy_failed"))
 
@@ -62,7 +61,7 @@ def _usage(emitter: Emitter, stated: Message) -> None:
     total = number(stated, "total_cost_usd")
     if total is None or emitter.session.run is None:
         return
-    so_far = msgspec.convert(msgspec.to_builtins(emitter.session.spending), Spending)
+    so_far = copy.copy(emitter.session.spending)
     so_far.take(total, stated_usage({"modelUsage": stated.get("model_usage")}))
     emitter.emit("cost_updated", total_cost_usd=so_far.cost_usd, model_usage=so_far.models)
 
