@@ -46,21 +46,17 @@ class Denials:
             is_taken_away = call.approval.source is None and call.approval.by in ("rule", "policy")
             listable = call.approval.decision == "deny" and not (is_of_subagent or is_taken_away)
             if listable and key not in listed:
-                self._add(
-                    context,
-                    call,
-                    f"A denied call is not among those that its turn's result lists: {call.tool}.",
-                )
+                sentence = f"A denied call is not among those that its turn's result lists: {call.tool}."
+                self._add(context, call, sentence)
         for key, one in listed.items():
             tool = text(one, "tool_name")
             if key in self._calls:
                 call, _ = self._calls[key]
-                sentence = f"{call.approval.decision} by {call.approval.by}"
+                decision, by = call.approval.decision, call.approval.by
                 # Who was interrupted at a question is listed too.
-                if call.approval.decision != "deny" and call.approval.by != "interrupt":
-                    self._add(
-                        context, call, f"A turn's result lists a call as denied that was {sentence}: {tool}."
-                    )
+                if decision != "deny" and by != "interrupt":
+                    sentence = f"A turn's result lists a call as denied that was {decision} by {by}: {tool}."
+                    self._add(context, call, sentence)
             elif key not in self._earlier:
                 sentence = f"A turn's result lists a denied call of which there is no result: {tool}."
                 self._add(context, None, sentence, tool_use_id=key)

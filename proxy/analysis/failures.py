@@ -189,18 +189,18 @@ class Failures:
     def _error(self, context: EventContext) -> None:
         data = context.event.data
         at = (context.seq, context.event.timestamp_us)
-        sentence = shortened(str(data.get("error") or "no reason given"), 300)
+        reason = shortened(str(data.get("error") or "no reason given"), 300)
         match text(data, "source"):
             case "control_response":
                 request = shortened(text(data, "request") or "a request")
-                facts = {"request": request, "error": sentence}
+                facts = {"request": request, "error": reason}
                 self._over.add(
-                    "refused_request", "info", at, f"Claude Code refused {request}: {sentence}", **facts
+                    "refused_request", "info", at, f"Claude Code refused {request}: {reason}", **facts
                 )
             case "claude-proxy":
-                self._over.add("wrapper_error", "critical", at, f"A fault of claude-proxy itself: {sentence}")
+                self._over.add("wrapper_error", "critical", at, f"A fault of claude-proxy itself: {reason}")
             case "session_writes_lost" | "mirror_error":
-                self._over.add("claude_code_error", "warning", at, f"Claude Code reports: {sentence}")
+                self._over.add("claude_code_error", "warning", at, f"Claude Code reports: {reason}")
 
     def _notification(self, context: EventContext) -> None:
         data = context.event.data

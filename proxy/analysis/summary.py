@@ -122,9 +122,7 @@ def _wrong(analysis: Analysis) -> str:
         parts.append(f"{totals.tool_denials} denied")
     if total := sum(analysis.anomaly_counts.values()):
         grave = [one.severity for one in analysis.anomalies]
-        split = ", ".join(
-            f"{grave.count(name)} {sentence}" for name, sentence in _GRAVE.items() if name in grave
-        )
+        split = ", ".join(f"{grave.count(name)} {words}" for name, words in _GRAVE.items() if name in grave)
         among = "" if total == len(grave) else f"of the gravest {len(grave)}: "
         parts.append(f"{quantity(total, 'thing')} stood out ({among}{split})")
     return f"What went wrong: {', '.join(parts)}." if parts else "Nothing went wrong, and nothing stood out."

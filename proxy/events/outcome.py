@@ -100,8 +100,8 @@ def blocked_by_hook(reason: str | None) -> str:
 
 def _is_empty(result: Message, terminal: str | None, *, is_command: bool) -> bool:
     """Whether the model was asked and said nothing, also not in the structure that was asked for."""
-    printed = text(result, "result")
-    if printed is None or printed.strip() or result.get("structured_output") is not None:
+    answer = text(result, "result")
+    if answer is None or answer.strip() or result.get("structured_output") is not None:
         return False
     # Local commands and prompts that are no question end without the model, and older releases name no reason.
     return terminal == "completed" or (
@@ -115,13 +115,13 @@ def _is_empty(result: Message, terminal: str | None, *, is_command: bool) -> boo
 def _said(result: Message) -> str:
     """Return what Claude Code says of a failure to people, in one line."""
     errors = result.get("errors")
-    printed = next((one for one in errors if isinstance(one, str)), "") if isinstance(errors, list) else ""
-    printed = printed or text(result, "result") or ""
-    if printed.startswith("[ede_diagnostic]"):  # a note of Claude Code to its own developers
+    error = next((one for one in errors if isinstance(one, str)), "") if isinstance(errors, list) else ""
+    error = error or text(result, "result") or ""
+    if error.startswith("[ede_diagnostic]"):  # a note of Claude Code to its own developers
         return ""
-    return _in_one_line(printed)
+    return _in_one_line(error)
 
 
-def _in_one_line(printed: str) -> str:
-    line = " ".join(printed[: 4 * _LONGEST_REASON].split())
+def _in_one_line(words: str) -> str:
+    line = " ".join(words[: 4 * _LONGEST_REASON].split())
     return line if len(line) <= _LONGEST_REASON else line[: _LONGEST_REASON - 1] + "…"

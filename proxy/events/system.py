@@ -100,8 +100,8 @@ def _problems(message: Message) -> list[str]:
         if (what := _SERVER_PROBLEMS.get(text(server, "status") or ""))
     ]
     for error in items(message, "plugin_errors"):
-        notice = text(error, "message") or text(error, "type") or "no reason given"
-        found.append(f"The plugin {text(error, 'plugin')} has an error: {notice}")
+        reason = text(error, "message") or text(error, "type") or "no reason given"
+        found.append(f"The plugin {text(error, 'plugin')} has an error: {reason}")
     return found
 
 

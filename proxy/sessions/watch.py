@@ -215,12 +215,12 @@ class _Notices(threading.Thread):
         """
         poller = select.poll()
         poller.register(woken, select.POLLIN)
-        woken_by = b""
+        data = b""
         if poller.poll(None if timeout_s is None else timeout_s * 1000):
-            woken_by = os.read(woken, 4096)
+            data = os.read(woken, 4096)
         with self._turn:
             names, self._names = self._names, set()
-        return None if _WOKEN in woken_by else names
+        return None if _WOKEN in data else names
 
     def end(self) -> None:
         """Stop listening."""
@@ -228,9 +228,9 @@ class _Notices(threading.Thread):
         self.join()
 
 
-def _write(fd: int, woken_by: bytes) -> None:
+def _write(fd: int, data: bytes) -> None:
     with contextlib.suppress(BlockingIOError):  # who is to read has enough to read
-        os.write(fd, woken_by)
+        os.write(fd, data)
 
 
 def _has_inotify() -> bool:
