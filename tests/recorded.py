@@ -22,8 +22,9 @@ from proxy.sessions.record import Body, StreamRecords, lifecycle
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 SCENARIOS = FIXTURES / "scenarios"
 INTERACTIVE = FIXTURES / "interactive" / "log.jsonl"
-INTERACTIVE_WITHOUT_STATES = FIXTURES / "interactive" / "2.1.100.jsonl"
 """The log of an interactive session, as its recorder wrote it."""
+INTERACTIVE_WITHOUT_STATES = FIXTURES / "interactive" / "2.1.100.jsonl"
+"""The same of a release that does not say what it does."""
 NAMES = sorted(folder.name for folder in SCENARIOS.iterdir() if folder.is_dir())
 RELEASES = sorted(f"../{path.parent.relative_to(FIXTURES)}" for path in FIXTURES.glob("releases/*/*/argv"))
 """Recordings of other releases, by their place beside the scenarios."""

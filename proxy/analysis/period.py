@@ -280,9 +280,8 @@ def _cost(costs: Distribution, tokens: dict[str, int], by_hour: dict[int, tuple[
         HourCost(format_timestamp(hour_us), round(cost, 9), turns)
         for hour_us, (cost, turns) in sorted(by_hour.items())
     ]
-    total = sum(
-        cost for cost, _ in by_hour.values()
-    )  # that of conversations at a terminal, which state no turn's, too
+    # With that of conversations at a terminal, which state no turn's.
+    total = sum(cost for cost, _ in by_hour.values())
     return PeriodCost(round(total, 9), costs.statistics(), tokens, hours)
 
 

@@ -58,9 +58,8 @@ class Spending(msgspec.Struct, omit_defaults=True):
         falls = total_usd is not None and total_usd < before
         if falls:
             self.base_usd, before = round(self.base_usd + before, DIGITS), 0.0
-        if models or (
-            models is not None and falls
-        ):  # an empty one beside a total that goes on states nothing
+        # An empty one beside a total that goes on states nothing.
+        if models is not None and (models or falls):
             if falls or _begin_anew(self.stated_models, models):
                 self.base_models, self.stated_models = sum_of(self.base_models, self.stated_models), {}
             # A gateway may state one number of a model and not the next time: what was stated holds.
@@ -70,9 +69,8 @@ class Spending(msgspec.Struct, omit_defaults=True):
             }
         if total_usd is None:
             return None
-        self.stated_usd = float(
-            total_usd
-        )  # and no integer: kept as JSON and read again, it is to be the same
+        # No integer: kept as JSON and read again, it is to be the same.
+        self.stated_usd = float(total_usd)
         return round(total_usd - before, DIGITS)
 
 

@@ -169,9 +169,8 @@ def _result(emitter: Emitter, message: Message) -> None:
         is_command=run is not None and run.is_command,
     )
     turns = integer(message, "num_turns")
-    if (
-        turns != 0 or result_outcome.kind != "ok"
-    ):  # else it was a local command or a notice, which changes nothing
+    # Else it was a local command or a notice, which changes nothing.
+    if turns != 0 or result_outcome.kind != "ok":
         session.last_turn = result_outcome
     fields = {
         "turns": turns,

@@ -77,9 +77,10 @@ def record(settings: Settings, command: Command, on_recorded: Callable[[], None]
         redactor = Redactor(settings.redact, patterns=settings.patterns, fields=settings.fields)
         started, redacted = _started(settings, command, config_dir, redactor)
         body = lifecycle(settings.session_id, "session_started", started, redacted)
+        # `look_s`: nobody waits for a record, and the next one may be an hour away.
         log = log_class(settings.seal)(
             settings.data_dir, settings.session_id, body, is_reserved=settings.is_reserved, look_s=0.0
-        )  # nobody waits for a record, and the next one may be an hour away
+        )
         log.try_append([])
         session = FollowedSession(
             settings.session_id,

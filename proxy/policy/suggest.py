@@ -113,9 +113,8 @@ def _without_superfluous(rules: tuple[Rule, ...], parts: list[set[int]]) -> list
             of_rule[rule].append(at)
     left = [len(part) for part in parts]
     needed = []
-    for rule in sorted(
-        range(len(rules)), key=lambda at: len(rules[at].text), reverse=True
-    ):  # the narrowest first
+    narrowest_first = sorted(range(len(rules)), key=lambda at: len(rules[at].text), reverse=True)
+    for rule in narrowest_first:
         if all(left[at] > 1 for at in of_rule[rule]):
             for at in of_rule[rule]:
                 left[at] -= 1

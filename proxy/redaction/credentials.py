@@ -191,9 +191,8 @@ tokens of 20 characters out of 62 have about 4."""
 
 def may_hold_credentials(data: bytes) -> bool:
     """Tell whether ``data`` holds a well-known kind of credential, or a message that carries some by definition."""
-    if len(data) <= _WINDOW and not (
-        _first(data) or _second(data)
-    ):  # as most is, and a generator would take as long again
+    # Most data has no such text, and a generator would take as long again.
+    if len(data) <= _WINDOW and not (_first(data) or _second(data)):
         return False
     return any(index < len(_MARKS) or _form_at(index, data, start) for index, start in _beginnings(data))
 
