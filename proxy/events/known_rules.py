@@ -19,7 +19,7 @@ from proxy.claude_command import Call, guess
 from proxy.events.fields import inner, items, text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from proxy.events.approved_calls import By
 
@@ -64,7 +64,7 @@ class KnownRules(msgspec.Struct, omit_defaults=True):
                 found[behavior].append(rule)
         self.allow, self.deny = found["allow"], found["deny"]
 
-    def take_away(self, tool: str) -> bool:
+    def denies_tool(self, tool: str) -> bool:
         """Tell whether a rule denies all calls of a tool: Claude Code then says that there is no such tool."""
         server, _, _ = tool.removeprefix("mcp__").partition("__")
         names = {tool, "*"}
@@ -72,7 +72,7 @@ class KnownRules(msgspec.Struct, omit_defaults=True):
             names |= {f"mcp__{server}", f"mcp__{server}__*"}
         return not names.isdisjoint(self.deny)
 
-    def allow_part(self, part: Sequence[str]) -> bool:
+    def allows_command(self, part: Sequence[str]) -> bool:
         """Tell whether a rule that is known allows a plain command."""
         command = " ".join(part)
         for rule in self.allow:
@@ -98,7 +98,7 @@ def by_parts(command: str | None, mode: str | None, rules: KnownRules) -> By:
         rest = [part for part in rest if part[0] not in _ACCEPT_EDITS]
         if not rest:
             return "mode"
-    return "rule" if all(rules.allow_part(part) for part in rest) else "unknown"
+    return "rule" if all(rules.allows_command(part) for part in rest) else "unknown"
 
 
 def _changes_nothing(part: Sequence[str]) -> bool:
@@ -140,8 +140,8 @@ def _stated(call: Call, *options: str) -> list[str]:
     return rules
 
 
-def _separated(value: str) -> Iterable[str]:
-    """Return the rules of one word: commas and spaces part them, but for those in brackets."""
+def _separated(value: str) -> list[str]:
+    """Return the rules of one word: commas and spaces separate them, except in parentheses."""
     return re.findall(r"[^\s,(]+(?:\([^)]*\))?", value)[:_MOST_RULES]
 
 

@@ -125,7 +125,7 @@ def tool_result(emitter: Emitter, block: Message, meta: Message) -> None:
         meta,
         mode=session.permission_mode,
         by_policy=session.is_policy_alone,
-        taken_away=tool is not None and session.rules.take_away(tool.name),
+        taken_away=tool is not None and session.rules.denies_tool(tool.name),
         failed=failed,
         seq=emitter.seq,
     )

@@ -64,7 +64,7 @@ def test_rules_of_a_command_line() -> None:
 
 def test_tools_that_rules_take_away() -> None:
     """By their whole name, or that of their server."""
-    assert [tool for tool in ("WebFetch", "mcp__a__b", "mcp__ab__c", "Edit") if RULES.take_away(tool)] == [
+    assert [tool for tool in ("WebFetch", "mcp__a__b", "mcp__ab__c", "Edit") if RULES.denies_tool(tool)] == [
         "WebFetch",
         "mcp__a__b",
     ]
