@@ -201,12 +201,14 @@ class Acting:
 
         def serve(connection: socket.socket) -> None:
             asked = b""
-            with connection, contextlib.suppress(OSError):
-                connection.settimeout(_SOCKET_S)
-                if asked := _received(connection):
-                    connection.sendall(self._answer(asked) + b"\n")
-            time.sleep(_PACE_S if asked else _SOCKET_S)
-            free.release()
+            try:
+                with connection, contextlib.suppress(OSError):
+                    connection.settimeout(_SOCKET_S)
+                    if asked := _received(connection):
+                        connection.sendall(self._answer(asked) + b"\n")
+                time.sleep(_PACE_S if asked else _SOCKET_S)
+            finally:
+                free.release()
 
         # Also while descendants of a command that has exited hold its streams: whoever asks is told so.
         while True:
@@ -318,15 +320,14 @@ class Acting:
             "drain": ("close_stdin", close_stdin),
             "term": (None, end_session),
         }
-        ladder = Ladder(
+        Ladder(
             self._session_id,
             self._pid,
             exited=self._exited,
             hurried=self._hurried,
             signal_command=self._signal_command,
             note=note,
-        )
-        ladder.climb(*firsts[how])
+        ).climb(*firsts[how])
 
     def _record(self, event_type: str, data: Mapping[str, Any]) -> Any:
         return lifecycle(self._session_id, event_type, dict(data))
