@@ -56,6 +56,28 @@ def open_private(path: str, flags: int) -> int:
     return fd
 
 
+def replace_file(path: str, content: bytes) -> None:
+    """Give a small file of a data directory another content: who reads it finds the former one or this one, whole.
+
+    It is not synced: what is kept so costs no more than work done again when the machine fails.
+
+    Raises:
+        NotPrivateError: what was left by an earlier attempt is a link, or not the user's own.
+        OSError: it cannot be written; the former content stays.
+    """
+    fresh = f"{path}.partial"
+    try:
+        with open(open_private(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), "wb") as file:
+            file.write(content)
+        os.replace(fresh, path)
+    except OSError:
+        try:  # noqa: SIM105 - contextlib takes long to import
+            os.unlink(fresh)
+        except OSError:
+            pass
+        raise
+
+
 def check_data_dir(data_dir: str) -> None:
     """Look at a data directory and at everything that is directly in it; what is missing is no fault.
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from proxy.sessions.private import open_private
+from proxy.sessions.private import open_private, replace_file
 
 _MACHINE_IDS = ("/etc/machine-id", "/var/lib/dbus/machine-id")
 
@@ -52,7 +52,7 @@ def load(data_dir: str, to: str) -> HostState:
             state = HostState(host_id=secrets.token_hex(16), place=place)
         if state.to != to:
             state = HostState(host_id=state.host_id, place=place, to=to)
-            _replace(data_dir, state)
+            replace_file(host_path(data_dir), msgspec.json.encode(state))
     return state
 
 
@@ -68,7 +68,7 @@ def read(data_dir: str) -> HostState | None:
 def save(data_dir: str, state: HostState) -> None:
     """Put what is known in place, whole or not at all. OSError when it cannot be written."""
     with _alone(data_dir):
-        _replace(data_dir, state)
+        replace_file(host_path(data_dir), msgspec.json.encode(state))
 
 
 @contextlib.contextmanager
@@ -80,14 +80,6 @@ def _alone(data_dir: str) -> Iterator[None]:
         yield
     finally:
         os.close(folder)
-
-
-def _replace(data_dir: str, state: HostState) -> None:
-    path = host_path(data_dir)
-    fresh = f"{path}.partial"
-    with open(open_private(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), "wb") as file:
-        file.write(msgspec.json.encode(state))
-    os.replace(fresh, path)
 
 
 def _place(data_dir: str) -> str:

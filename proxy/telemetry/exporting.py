@@ -21,7 +21,7 @@ from proxy.events.interpreter import Interpreter
 from proxy.events.session import Session
 from proxy.sessions.catalogue import is_running, is_unattended, list_logs
 from proxy.sessions.identity import LATEST, LOG_SUFFIX, log_path, sessions_dir
-from proxy.sessions.private import open_private
+from proxy.sessions.private import open_private, replace_file
 from proxy.sessions.reader import Entry, LogReader
 from proxy.sessions.watch import Watch
 from proxy.telemetry.collector import Collector, CollectorAwayError, CollectorRefusedError
@@ -197,13 +197,7 @@ class Exporter:
         for session_id, sent in list(state.sent.items()):
             if session_id not in self._followed and sent.mtime < state.settled:
                 del state.sent[session_id]
-        self._save(state)
-
-    def _save(self, state: _State) -> None:
-        fresh = f"{self._path}.partial"
-        with open(open_private(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), "wb") as file:
-            file.write(msgspec.json.encode(state))
-        os.replace(fresh, self._path)
+        replace_file(self._path, msgspec.json.encode(state))
 
     def close(self) -> None:
         """Note what was sent, as far as that can be done, and let go of the logs."""
@@ -223,10 +217,9 @@ class Exporter:
             return found
         now = time.time()
         state = _State(endpoint, int(now * 1_000_000), now - _MARGIN_S)
+        # Or a server that is killed before it has sent anything would leave out what it lacks.
         with contextlib.suppress(OSError):  # the next sending says so
-            self._save(
-                state
-            )  # or a server that is killed before it has sent anything would leave out what it lacks
+            replace_file(self._path, msgspec.json.encode(state))
         return state
 
     def _take_up(self, session_id: str) -> None:

@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from proxy.sessions.private import NotPrivateError, check_data_dir, make_private_dir, open_private
+from proxy.sessions.private import (
+    NotPrivateError,
+    check_data_dir,
+    make_private_dir,
+    open_private,
+    replace_file,
+)
 from tests.command_line import claude_proxy
 
 if TYPE_CHECKING:
@@ -40,6 +46,18 @@ def test_no_umask_takes_what_the_user_needs(tmp_path: Path) -> None:
     assert mode(tmp_path / "above") == mode(tmp_path / "above" / "data") == 0o700
     os.close(open_private(str(tmp_path / "file"), USED))
     assert mode(tmp_path / "file") == 0o600
+
+
+def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
+    """Nothing else is left in the folder; where it cannot be put in place, what was there stays."""
+    path = tmp_path / "file"
+    for content in (b"a longer first one", b"another"):
+        replace_file(str(path), content)
+        assert (path.read_bytes(), mode(path), os.listdir(tmp_path)) == (content, 0o600, ["file"])
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(IsADirectoryError):
+        replace_file(str(tmp_path / "folder"), b"")
+    assert sorted(os.listdir(tmp_path)) == ["file", "folder"]
 
 
 def test_folders_above_have_the_rights_that_the_umask_gives(tmp_path: Path) -> None:

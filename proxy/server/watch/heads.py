@@ -16,11 +16,10 @@ import msgspec
 
 from proxy import config
 from proxy.server.base.journal import journal
-from proxy.server.watch.watchman import replace_file
 from proxy.server.watch.webhook import NotTakenError, Webhook
 from proxy.sessions import catalogue
 from proxy.sessions.identity import log_path
-from proxy.sessions.private import open_private
+from proxy.sessions.private import open_private, replace_file
 from proxy.sessions.sealing import is_sealed, seals_path
 from proxy.upkeep.seals import Seal, newest_checkpoint, read_seals, sealed_sessions
 from proxy.upkeep.verification import seal_log

@@ -11,7 +11,6 @@ Rules it lives by:
 """
 
 import asyncio
-import contextlib
 import os
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -24,7 +23,7 @@ from proxy.events.timestamps import format_timestamp
 from proxy.server.base.journal import journal
 from proxy.server.watch.alerts import Alert, alerts_of
 from proxy.server.watch.webhook import NotTakenError, RefusedError, Webhook
-from proxy.sessions.private import open_private
+from proxy.sessions.private import open_private, replace_file
 from proxy.store import StoreError
 from proxy.store.model import Watched
 from proxy.store.space import free_bytes
@@ -264,17 +263,3 @@ class Watchman:
             if not self._is_unwritable:
                 journal.warning("alert.memory_unwritable", path=self._path, error=str(error))
             self._is_unwritable = True
-
-
-def replace_file(path: str, content: bytes) -> None:
-    """Give a file another content, at once."""
-    fresh = f"{path}.partial"
-    try:
-        fd = open_private(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-        with open(fd, "wb") as file:
-            file.write(content)
-        os.replace(fresh, path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            os.unlink(fresh)
-        raise
