@@ -11,7 +11,7 @@ import contextlib
 import fcntl
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Literal, TypeVar
 
 import msgspec
@@ -35,6 +35,7 @@ __all__ = [
     "list_logs",
     "list_sessions",
     "list_unattended",
+    "sessions_of",
 ]
 
 State = Literal["running", "ended", "crashed"]
@@ -115,9 +116,14 @@ def list_logs(data_dir: str) -> list[str]:
             names = [entry.name for entry in entries if entry.is_file(follow_symlinks=False)]
     except FileNotFoundError:
         return []
-    ids = (name.removesuffix(LOG_SUFFIX) for name in names if name.endswith(LOG_SUFFIX))
-    found = {session_id: log_path(data_dir, session_id) for session_id in ids if is_session_id(session_id)}
+    found = {session_id: log_path(data_dir, session_id) for session_id in sessions_of(names)}
     return sorted(found, key=lambda session_id: (start_of(found[session_id]), session_id), reverse=True)
+
+
+def sessions_of(names: Iterable[str], suffix: str = LOG_SUFFIX) -> Iterator[str]:
+    """Yield the ids of the sessions whose logs have these names; with another suffix, whose files beside the logs."""
+    ids = (name.removesuffix(suffix) for name in names if name.endswith(suffix))
+    return filter(is_session_id, ids)
 
 
 def list_sessions(data_dir: str) -> Iterator[SessionInfo]:

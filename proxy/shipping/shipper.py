@@ -13,7 +13,8 @@ import tenacity
 from proxy import __version__
 from proxy.api.fleet import PROTOCOL, Greeting, Hello
 from proxy.events.timestamps import format_timestamp
-from proxy.sessions.identity import LATEST, LOG_SUFFIX, sessions_dir
+from proxy.sessions.catalogue import sessions_of
+from proxy.sessions.identity import sessions_dir
 from proxy.sessions.watch import Watch
 from proxy.ship_settings import Ship
 from proxy.shipping import content, identity
@@ -241,8 +242,7 @@ class Shipper:
             names = None if more is None else names | more
         if names is None or time.monotonic() - self._looked_at_all > _LOOK_AT_ALL_S:
             return None
-        logs = (name for name in names if name.endswith(LOG_SUFFIX) and name != LATEST)
-        return {name.removesuffix(LOG_SUFFIX) for name in logs}
+        return set(sessions_of(names))
 
     # -- failures ----------------------------------------------------------------------------------------------
 

@@ -19,8 +19,8 @@ import tenacity
 
 from proxy.events.interpreter import Interpreter
 from proxy.events.session import Session
-from proxy.sessions.catalogue import is_running, is_unattended, list_logs
-from proxy.sessions.identity import LATEST, LOG_SUFFIX, log_path, sessions_dir
+from proxy.sessions.catalogue import is_running, is_unattended, list_logs, sessions_of
+from proxy.sessions.identity import log_path, sessions_dir
 from proxy.sessions.private import open_private, replace_file
 from proxy.sessions.reader import Entry, LogReader
 from proxy.sessions.watch import Watch
@@ -369,10 +369,7 @@ class Export:
     def _news(self) -> set[str] | None:
         """Wait; return the sessions whose logs have changed, None: any may have."""
         names = self._watch.wait(_LOOK_AT_ALL_S)
-        if names is None:
-            return None
-        logs = (name for name in names if name.endswith(LOG_SUFFIX) and name != LATEST)
-        return {name.removesuffix(LOG_SUFFIX) for name in logs}
+        return None if names is None else set(sessions_of(names))
 
     def _note_failure(self, state: tenacity.RetryCallState) -> None:
         error = None if state.outcome is None else state.outcome.exception()

@@ -13,7 +13,8 @@ from collections import deque
 from collections.abc import Callable
 
 from proxy.sessions import firings
-from proxy.sessions.identity import LATEST, LOG_SUFFIX, sessions_dir
+from proxy.sessions.catalogue import sessions_of
+from proxy.sessions.identity import sessions_dir
 from proxy.sessions.watch import Watch
 from proxy.store.embedded.indexer import Indexer
 from proxy.store.protocol import Listener, StoreDamagedError, StoreError
@@ -192,8 +193,7 @@ class Follower:
             return None
         if not names and not indexer.is_behind:
             return set(indexer.live)
-        parts = (os.path.splitext(name) for name in names if name != LATEST)
-        return {session_id for session_id, suffix in parts if suffix in (LOG_SUFFIX, firings.SUFFIX)}
+        return {*sessions_of(names), *sessions_of(names, firings.SUFFIX)}
 
     def _is_settled(self) -> bool:
         """Whether another look at all would change nothing in what may be answered."""
