@@ -24,7 +24,7 @@ _NONE_LEFT_BYTES = 20_000_000
 _UNWATCHED_S = 60
 """The rules are looked at every two seconds, and on a machine that is busy with everything else much more slowly."""
 _AWAY_S = 3600.0
-"""For so long a centre may be away without that being anybody's concern: logs wait for it."""
+"""For so long a centre or a collector may be away without that being anybody's concern: the logs wait for it."""
 _TMPFILE = getattr(os, "O_TMPFILE", 0)  # without it (macOS) the folder is asked for, which is refused: EISDIR
 _NO_TMPFILE = (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOENT)
 
@@ -37,9 +37,10 @@ def checks(shared: Shared) -> dict[str, Check]:
     if shared.settings.rules.named:
         found["rules"] = _rules(shared)
     if shared.shipping is not None:
-        found["shipping"] = _shipping(shared.shipping)
+        set_aside = {"set_aside": len(shared.shipping.set_aside)}
+        found["shipping"] = _sending("Nothing can be sent to ship.to", shared.shipping) | set_aside
     if shared.otlp is not None:
-        found["otlp"] = _otlp(shared.otlp)
+        found["otlp"] = _sending("No spans can be sent to otlp.endpoint", shared.otlp)
     return found
 
 
@@ -97,17 +98,11 @@ def _disk(shared: Shared) -> Check:
     return found
 
 
-def _shipping(shipping: Shipping) -> Check:
-    found: Check = {"status": "healthy", "set_aside": len(shipping.set_aside)}
-    if shipping.trouble is not None and shipping.away_s > _AWAY_S:
-        sentence = f"Nothing can be sent to ship.to: {shipping.trouble}."
-        return found | {"status": "degraded", "message": sentence}
-    return found
-
-
-def _otlp(export: Export) -> Check:
-    if export.trouble is not None and export.away_s > _AWAY_S:
-        return {"status": "degraded", "message": f"No spans can be sent to otlp.endpoint: {export.trouble}."}
+def _sending(what: str, sender: Shipping | Export) -> Check:
+    """``what``: the beginning of the sentence that says that nothing can be sent."""
+    trouble = sender.trouble
+    if trouble is not None and sender.away_s > _AWAY_S:
+        return {"status": "degraded", "message": f"{what}: {trouble}."}
     return {"status": "healthy"}
 
 
