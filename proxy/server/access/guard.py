@@ -90,16 +90,17 @@ class _Client(NamedTuple):
 
     name: str
     scopes: tuple[str, ...]
-    team: str | None = None
-    """Whose sessions alone it may see."""
+    token: Token | None = None
+    """The one that it gave."""
 
 
-_TEAM: web.RequestKey[str | None] = web.RequestKey("team", None)
+_TOKEN: web.RequestKey[Token | None] = web.RequestKey("token", None)
 
 
 def team_of(request: web.Request) -> str | None:
     """Return the team whose sessions alone a request may see, None for all."""
-    return request.get(_TEAM)
+    token = request.get(_TOKEN)
+    return None if token is None else token.team
 
 
 def default_access(method: str, path: str) -> Access:
@@ -131,7 +132,7 @@ async def security_middleware(request: web.Request, handler: "web.Handler") -> w
         if access not in client.scopes:
             needs = f"`claude-proxy token create NAME --scope {access}` makes one that may."
             raise NotAllowedError(f"{code}This token may not {access}; {needs}")
-        request[_TEAM] = client.team
+        request[_TOKEN] = client.token
     return await handler(request)  # type: ignore[no-any-return]
 
 
@@ -150,11 +151,11 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
         response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
 
 
-async def author_of(request: web.Request) -> tuple[dict[str, str | None], str | None]:
+def author_of(request: web.Request) -> tuple[dict[str, str | None], str | None]:
     """Return who asks for an action, as it goes on record, and the token that was given."""
-    client, given = await _client(request), _given(request)
-    name = client.name.removeprefix("token ") if client.name.startswith("token ") else None
-    return {"kind": "api", "name": name, "address": request.remote}, given
+    token = request.get(_TOKEN)
+    name = None if token is None else token.name
+    return {"kind": "api", "name": name, "address": request.remote}, _given(request)
 
 
 async def still_may_listen(request: web.Request) -> bool:
@@ -236,7 +237,7 @@ async def _client(request: web.Request) -> _Client:
     address = f"address {_network(request.remote or '')}"
     if given := _given(request):
         token = await _token(guard, given)
-        return _Client(f"token {token.name}", token.scopes, token.team) if token else _Client(address, ())
+        return _Client(f"token {token.name}", token.scopes, token) if token else _Client(address, ())
     if guard.settings.local_access and not _was_forwarded(request) and is_same_user(request):
         return _Client(address, SCOPES)
     return _Client(address, ())

@@ -51,7 +51,7 @@ async def act(request: web.Request) -> web.Response:
     with _coded():
         wanted = await body(request, _decode)
         arguments = checked_arguments(wanted.action, wanted.arguments())
-        author, token = await author_of(request)
+        author, token = author_of(request)
         action_id = f"a_{_id_of(session_id, author, wanted.key)}"
         done = None
         async with shared.acting.setdefault(action_id, asyncio.Lock()):  # the same key twice at once
