@@ -20,7 +20,7 @@ from proxy.server.base.answers import answer
 from proxy.server.base.refusals import NotFoundError, RequestError
 from proxy.server.routes.events import while_waiting
 from proxy.server.routes.records import pieces_of
-from proxy.server.routes.requests import FARTHEST, body, whole
+from proxy.server.routes.requests import FARTHEST, LONGEST_WAIT_S, body, whole
 from proxy.server.shared import Shared, of
 from proxy.sessions.reader import Record, parse
 from proxy.store.encoding import decode_envelope
@@ -30,7 +30,6 @@ from proxy.telling.acting import OUTCOMES, REQUESTS, Action, actions, open_quest
 
 MOST_ACTIONS = 1000
 """Of one page: so many events are read for it in one piece."""
-_LONGEST_WAIT_S = 60  # as for all requests that wait
 _ID_DIGITS = 26
 """Of an action's id: 104 bits, so that two are never the same."""
 _decode = msgspec.json.Decoder(ActionRequest)
@@ -47,7 +46,7 @@ class _RefusedError(RequestError):
 async def act(request: web.Request) -> web.Response:
     """Have an action done; with `wait`, wait so many seconds for what the wire shows of it."""
     shared, session_id = of(request), request.match_info["session_id"]
-    wait_s = whole(request, "wait", None, 0, _LONGEST_WAIT_S)
+    wait_s = whole(request, "wait", None, 0, LONGEST_WAIT_S)
     with _coded():
         wanted = await body(request, _decode)
         arguments = checked_arguments(wanted.action, wanted.arguments())

@@ -13,12 +13,10 @@ from proxy.events.timestamps import format_timestamp
 from proxy.server.base.answers import answer, raw_answer
 from proxy.server.base.refusals import NotFoundError
 from proxy.server.routes.records import CATCH_UP_S
-from proxy.server.routes.requests import period, whole
+from proxy.server.routes.requests import LONGEST_WAIT_S, period, whole
 from proxy.server.shared import Shared, now_us, of
 from proxy.sessions.drift import Sightings
 from proxy.store import Store
-
-LONGEST_S = 60  # as for all requests that wait
 
 _DAY_US = 86_400_000_000
 _NEWEST = 20  # a page of a list
@@ -27,7 +25,7 @@ _NEWEST = 20  # a page of a list
 async def session(request: web.Request) -> web.Response:
     """Give the analysis of one session."""
     shared, session_id = of(request), request.match_info["session_id"]
-    within_s = whole(request, "within", None, 1, LONGEST_S)
+    within_s = whole(request, "within", None, 1, LONGEST_WAIT_S)
     await shared.ready()
     await shared.known(session_id)
     known = await asyncio.to_thread(shared.store.session, session_id)

@@ -10,11 +10,10 @@ from proxy.compliance import scenario
 from proxy.compliance.request import CheckRequest
 from proxy.server.base.answers import answer
 from proxy.server.base.refusals import NotAllowedError, UnprocessableError
-from proxy.server.routes.requests import body, whole
+from proxy.server.routes.requests import LONGEST_WAIT_S, body, whole
 from proxy.server.shared import of
 from proxy.server.work.checks import GRACE_S, Checks
 
-_LONGEST_WAIT_S = 60  # as for all requests that wait
 _request = msgspec.json.Decoder(CheckRequest)
 
 
@@ -34,7 +33,7 @@ async def start(request: web.Request) -> web.Response:
 async def run(request: web.Request) -> web.Response:
     """Give a check as it is now or, with `wait`, as soon as more than `seen` scenarios have ended."""
     found = _checks(request).find(request.match_info["run_id"])
-    wait_s = whole(request, "wait", 0, 0, _LONGEST_WAIT_S) or 0
+    wait_s = whole(request, "wait", 0, 0, LONGEST_WAIT_S) or 0
     seen = whole(request, "seen", 0, 0, 1_000_000) or 0
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(wait_s):

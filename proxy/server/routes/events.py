@@ -17,6 +17,7 @@ from proxy.server.routes.records import LEAST_TEXT, LONGEST_TEXT
 from proxy.server.routes.requests import (
     EVENT_TYPE,
     FARTHEST,
+    LONGEST_WAIT_S,
     body,
     choice,
     event_types,
@@ -30,7 +31,6 @@ from proxy.store.arrivals import arrivals_behind
 from proxy.store.model import EventQuery, Page
 
 _MOST_EVENTS = 10_000  # part of the API
-_LONGEST_WAIT_S = 60  # proxies cut silent connections, many after 60 s
 
 
 _start = msgspec.json.Decoder(SessionRequest)
@@ -55,7 +55,7 @@ async def events(request: web.Request) -> web.Response:
         offset=whole(request, "offset", None, 0, FARTHEST),
         order=choice(request, "order", ("asc", "desc")),
     )
-    wait_s = whole(request, "wait", 0, 0, _LONGEST_WAIT_S) or 0
+    wait_s = whole(request, "wait", 0, 0, LONGEST_WAIT_S) or 0
     longest = whole(request, "max_text", None, LEAST_TEXT, LONGEST_TEXT)
     await shared.ready()
     if query.session_id is not None:
@@ -103,7 +103,7 @@ async def _arrivals(request: web.Request, after: str) -> web.Response:
         raise UnprocessableError("after is empty; it takes the `after` of an answer, or the id of an event.")
     shared, session_id = of(request), request.query.get("session_id")
     wanted, limit = event_types(request), whole(request, "limit", 100, 1, _MOST_EVENTS) or 0
-    wait_s = whole(request, "wait", 0, 0, _LONGEST_WAIT_S) or 0
+    wait_s = whole(request, "wait", 0, 0, LONGEST_WAIT_S) or 0
     longest = whole(request, "max_text", None, LEAST_TEXT, LONGEST_TEXT)
     await shared.ready()
     if session_id is not None:

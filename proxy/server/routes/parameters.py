@@ -1,7 +1,7 @@
 """Parameters of the API's calls: what each takes, and what it means."""
 
 from proxy.server.routes import conversation, records, search
-from proxy.server.routes.requests import FARTHEST, LONGEST_SEARCH
+from proxy.server.routes.requests import FARTHEST, LONGEST_SEARCH, LONGEST_WAIT_S
 from proxy.server.routes.route import Parameter
 from proxy.telling.filters import FILTERS
 
@@ -64,7 +64,7 @@ PAGE = (
         _PLACE,
     ),
     Parameter("order", "Oldest or newest first.", {"enum": ["asc", "desc"]}),
-    Parameter("wait", "Seconds to wait for a first event when there is none yet.", number(0, 60)),
+    Parameter("wait", "Seconds to wait for a first event when there is none yet.", number(0, LONGEST_WAIT_S)),
     MAX_TEXT,
 )
 RECORDS = (

@@ -34,6 +34,8 @@ _FIRST_US, _LAST_US = -62_135_596_800_000_000, 253_402_300_799_999_999
 """The years 1 and 9999."""
 LONGEST_SEARCH = 1000
 """Characters."""
+LONGEST_WAIT_S = 60
+"""A request may wait so long for something to answer: proxies cut silent connections, many after 60 s."""
 _DIGITS = re.compile(r"[0-9]{1,16}", re.ASCII)
 
 

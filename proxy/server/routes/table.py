@@ -51,7 +51,7 @@ from proxy.server.routes.parameters import (
     paging,
     some_of,
 )
-from proxy.server.routes.requests import FARTHEST
+from proxy.server.routes.requests import FARTHEST, LONGEST_WAIT_S
 from proxy.server.routes.route import Parameter, Route
 from proxy.server.watch import metrics
 
@@ -244,7 +244,7 @@ ROUTES = (
         "/api/v1/monitoring/sessions/{session_id}/actions",
         acting.act,
         "Act on a live session that was started with `--act`; what enables takes a token that existed then",
-        (ID, Parameter("wait", "Seconds to wait for what the wire shows of it.", number(0, 60))),
+        (ID, Parameter("wait", "Seconds to wait for what the wire shows of it.", number(0, LONGEST_WAIT_S))),
         request=ActionRequest,
         answer=ActionAnswer,
         failures=(*_BODY, 404, 409, 503, 504),
@@ -281,7 +281,7 @@ ROUTES = (
             Parameter(
                 "within",
                 "Seconds after which the answer is of what was read by then; asked again, it goes on from there.",
-                number(1, analysis.LONGEST_S),
+                number(1, LONGEST_WAIT_S),
             ),
         ),
         answer=Analysis,
@@ -391,7 +391,7 @@ ROUTES = (
         "A check: its progress, and in the end its report",
         (
             RUN,
-            Parameter("wait", "Seconds to wait for something new.", number(0, 60)),
+            Parameter("wait", "Seconds to wait for something new.", number(0, LONGEST_WAIT_S)),
             Parameter(
                 "seen", "Scenarios that the client has seen: `wait` is for more.", number(0, 1_000_000)
             ),
