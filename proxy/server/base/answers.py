@@ -21,16 +21,21 @@ def raw_answer(data: bytes) -> web.Response:
     return web.Response(body=b'{"success":true,"data":%b}' % data, content_type="application/json")
 
 
-def failure(status: int, sentence: str, headers: Mapping[str, str] = MappingProxyType({})) -> web.Response:
-    """Return an answer that says what is wrong."""
+def failure(
+    status: int,
+    sentence: str,
+    headers: Mapping[str, str] = MappingProxyType({}),
+    more: Mapping[str, object] = MappingProxyType({}),
+) -> web.Response:
+    """Return an answer that says what is wrong; ``more``: fields for a program that can do something about it."""
     return web.Response(
-        status=status, body=encode_failure(sentence), content_type="application/json", headers=headers
+        status=status, body=encode_failure(sentence, more), content_type="application/json", headers=headers
     )
 
 
-def encode_failure(sentence: str) -> bytes:
+def encode_failure(sentence: str, more: Mapping[str, object] = MappingProxyType({})) -> bytes:
     """Return the body of an answer that says what is wrong."""
-    return msgspec.json.encode({"success": False, "error": sentence})
+    return msgspec.json.encode({"success": False, "error": sentence, **more})
 
 
 async def expect(request: web.Request) -> web.StreamResponse | None:

@@ -16,11 +16,10 @@ from proxy.server.base.refusals import (
     NotAllowedError,
     NotFoundError,
     TooLargeError,
-    TooSlowError,
     UnavailableError,
     UnprocessableError,
 )
-from proxy.server.routes.requests import FARTHEST, body, choice, whole
+from proxy.server.routes.requests import FARTHEST, body, choice, receiving, whole
 from proxy.server.shared import Fleet, now_us, of
 from proxy.sessions.catalogue import is_session_id
 from proxy.store.fleet import Arriving, HostRow, Outcome, Saying
@@ -91,11 +90,8 @@ async def records(request: web.Request) -> web.Response:
     if stored.outcome is Outcome.STORED:
         return answer(Acknowledged(next_line=stored.next_line, epoch=pushed.epoch, pushes=pushed.pushes))
     status, sentence = _REFUSED[stored.outcome]
-    response = failure(status, sentence)
-    if stored.outcome is Outcome.GAP:
-        told = {"success": False, "error": sentence, "next_line": stored.next_line}
-        response.body = msgspec.json.encode(told)
-    return response
+    next_line = {"next_line": stored.next_line} if stored.outcome is Outcome.GAP else {}
+    return failure(status, sentence, more=next_line)
 
 
 async def hosts(request: web.Request) -> web.Response:
@@ -154,28 +150,27 @@ class _Room:
 
 
 async def _lines(request: web.Request, room: _Room) -> bytes:
-    """Return the body, decompressed: whole lines. Errors as by `requests.raw_body`."""
+    """Return the body, decompressed: whole lines.
+
+    Raises:
+        BadRequestError, TooSlowError: as `receiving` has it; or it is of another content type.
+        TooLargeError, UnavailableError: it is too much, or too much for now.
+        UnprocessableError: its last line has no end.
+    """
     if request.content_type != "application/x-ndjson":
         raise BadRequestError(f"The content type is {request.content_type!r}; send application/x-ndjson.")
     parts: list[bytes] = []
     size = 0
-    try:
-        while True:
-            async with asyncio.timeout(of(request).settings.api.timeout):  # for each part, whatever there are
-                part = await request.content.readany()
-            if not part:
-                break
-            room.take(len(part))
-            size += len(part)
-            if size > _LONGEST_PUSH:
-                raise TooLargeError(f"This is more than {_LONGEST_PUSH} bytes of lines; send less at once.")
-            parts.append(part)
-    except TimeoutError:
-        raise TooSlowError("The body did not arrive in time; see api.timeout.") from None
-    except web.RequestPayloadError:
-        raise BadRequestError("The body is not in the transfer or content encoding that it says.") from None
-    except ConnectionError:
-        raise BadRequestError("The client left before the body was whole.") from None  # nobody will read it
+    while True:
+        async with receiving(request):  # each part has its time, however many there are
+            part = await request.content.readany()
+        if not part:
+            break
+        room.take(len(part))
+        size += len(part)
+        if size > _LONGEST_PUSH:
+            raise TooLargeError(f"This is more than {_LONGEST_PUSH} bytes of lines; send less at once.")
+        parts.append(part)
     if parts and not parts[-1].endswith(b"\n"):
         raise UnprocessableError("The last line has no end; send whole lines.")
     return b"".join(parts)

@@ -5,8 +5,9 @@ twice, is an error, because whoever sent it expects an effect.
 """
 
 import asyncio
+import contextlib
 import re
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -57,16 +58,27 @@ async def raw_body(request: web.Request) -> bytes:
         raise BadRequestError(f"The content type is {kind!r}; send application/json.")
     if (request.content_length or 0) > request.client_max_size:
         raise TooLargeError(TOO_LARGE)
+    async with receiving(request):
+        return await request.read()
+
+
+@contextlib.asynccontextmanager
+async def receiving(request: web.Request) -> AsyncIterator[None]:
+    """Wait, within `api.timeout`, for the body or a part of it.
+
+    Raises:
+        BadRequestError: it is not encoded as it says, or the client has left.
+        TooSlowError: it did not arrive in time.
+    """
     try:
         async with asyncio.timeout(of(request).settings.api.timeout):
-            raw = await request.read()
+            yield
     except TimeoutError:
         raise TooSlowError("The body did not arrive in time; see api.timeout.") from None
     except web.RequestPayloadError:
         raise BadRequestError("The body is not in the transfer or content encoding that it says.") from None
     except ConnectionError:
         raise BadRequestError("The client left before the body was whole.") from None  # nobody will read it
-    return raw
 
 
 def knowing(handler: Handler, names: Collection[str]) -> Handler:
