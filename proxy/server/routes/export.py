@@ -9,6 +9,7 @@ from typing import IO, BinaryIO
 from aiohttp import web
 
 from proxy.server.base.refusals import NotFoundError
+from proxy.server.routes.records import pieces_of
 from proxy.server.shared import Shared, of
 from proxy.sessions import catalogue
 from proxy.sessions.identity import log_path
@@ -23,9 +24,9 @@ _PIECE = 1 << 20
 async def log(request: web.Request) -> web.StreamResponse:
     """Give a session's log, byte for byte."""
     shared, session_id = of(request), request.match_info["session_id"]
-    await shared.known(session_id)
     if shared.fleet is not None:
         return await _stored_log(request, shared, session_id)
+    await shared.known(session_id)
     path = log_path(shared.data_dir, session_id)
     if not await asyncio.to_thread(os.path.isfile, path):
         raise NotFoundError(f"The log of {session_id!r} was removed.")
@@ -35,8 +36,8 @@ async def log(request: web.Request) -> web.StreamResponse:
 
 async def _stored_log(request: web.Request, shared: Shared, session_id: str) -> web.StreamResponse:
     """Give the lines of a log that is elsewhere."""
+    pieces = await pieces_of(shared, session_id)
     response = web.StreamResponse(headers=_attached(f"{session_id}.jsonl", "application/x-ndjson"))
-    pieces = await asyncio.to_thread(_pieces, shared, session_id)
     await response.prepare(request)
     texts = text_of(pieces)
     while request.method != "HEAD" and (text := await asyncio.to_thread(next, texts, b"")):
@@ -44,23 +45,20 @@ async def _stored_log(request: web.Request, shared: Shared, session_id: str) -> 
     return response
 
 
-def _pieces(shared: Shared, session_id: str) -> Pieces:
-    try:
-        return shared.store.pieces(session_id)
-    except KeyError:
-        raise NotFoundError(f"The session {session_id!r} was removed.") from None
-
-
 async def shared_page(request: web.Request) -> web.StreamResponse:
     """Give a session as a page to share, as `show --html` writes it."""
     shared, session_id = of(request), request.match_info["session_id"]
-    await shared.known(session_id)
     try:
         if shared.fleet is None:
+            await shared.known(session_id)
             path = await shared.pool.run(_written, log_path(shared.data_dir, session_id))
         else:
+            state = await asyncio.to_thread(
+                _state, shared, session_id
+            )  # before the lines: none is missing then
+            pieces = await pieces_of(shared, session_id)
             with tempfile.NamedTemporaryFile(suffix=".jsonl") as file:
-                state = await asyncio.to_thread(_fetch, shared, session_id, file)
+                await asyncio.to_thread(_fetch, pieces, file)
                 path = await shared.pool.run(_written, file.name, session_id, state)
     except OSError as error:
         raise NotFoundError(f"The log of {session_id!r} cannot be read: {error.strerror}.") from None
@@ -88,11 +86,15 @@ def _attached(name: str, content_type: str) -> dict[str, str]:
     }
 
 
-def _fetch(shared: Shared, session_id: str, file: IO[bytes]) -> State:
-    """Write the lines of a log that is elsewhere to a file; return how its session stands."""
-    session = shared.store.session(session_id)
-    file.writelines(text_of(_pieces(shared, session_id)))
+def _fetch(pieces: Pieces, file: IO[bytes]) -> None:
+    """Write the lines of a log that is elsewhere to a file."""
+    file.writelines(text_of(pieces))
     file.flush()
+
+
+def _state(shared: Shared, session_id: str) -> State:
+    """Return how a session stands whose log is elsewhere."""
+    session = shared.store.session(session_id)
     if session is None or not session.over:
         return "running"
     return "ended" if session.complete else "crashed"
