@@ -2,13 +2,13 @@
 
 from proxy.api.fleet import Acknowledged, Greeting, Hello, HostPage
 from proxy.server.routes import fleet
+from proxy.server.routes.parameters import ID, number
 from proxy.server.routes.requests import FARTHEST
 from proxy.server.routes.route import Parameter, Route
 
 _HOST = Parameter(
     "host_id", "A host, as it calls itself.", {"type": "string", "pattern": "^[0-9a-f]{32}$"}, "path"
 )
-_LINES: dict[str, object] = {"type": "integer", "minimum": 0, "maximum": FARTHEST}
 
 ROUTES = (
     Route(
@@ -29,12 +29,8 @@ ROUTES = (
         "Lines of a session's log, `application/x-ndjson`: stored, on disk, once this is answered",
         (
             _HOST,
-            Parameter("session_id", "A session.", {"type": "string"}, "path"),
-            Parameter(
-                "from_line",
-                "How many lines of the log are before these.",
-                _LINES,
-            ),
+            ID,
+            Parameter("from_line", "How many lines of the log are before these.", number(0, FARTHEST)),
             Parameter("running", "Whether the session's writer lives.", {"enum": ["true", "false"]}),
         ),
         answer=Acknowledged,
