@@ -77,8 +77,9 @@ class Shared:
     fleet: Fleet | None = None
     """None: the store is of this machine alone."""
     shipping: "Shipping | None" = None
-    otlp: "Export | None" = None
     """None: nothing is sent to a centre."""
+    otlp: "Export | None" = None
+    """None: nothing is exported to a collector."""
     started_us: int = field(default_factory=now_us)
     rules_looked_us: int | None = None
     """When the rules were last held to the sessions that go on."""
