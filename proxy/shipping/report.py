@@ -12,7 +12,8 @@ from proxy.shipping import content, identity, ledger
 from proxy.shipping.ledger import Acknowledged
 from proxy.shipping.losses import Loss, read_losses
 
-_CHUNK = 1 << 20
+_CHUNK = 1 << 20  # bytes: enough for a disk, and little memory
+_NOTHING = Acknowledged(0, 0, 0)
 
 
 class Amount(TypedDict):
@@ -43,13 +44,13 @@ class ShippingReport(TypedDict):
 def report(data_dir: str, settings: Ship) -> ShippingReport:
     """Return how shipping stands. OSError when the data directory cannot be read."""
     state, known = _known(data_dir, settings)
-    forgotten = [] if state is None else state.forgotten
-    acknowledged, waiting = Amount(records=0, bytes=0), Amount(records=0, bytes=0)
-    for name in _logs(data_dir):
-        place = known.get(name, Acknowledged(0, 0, 0))
-        acknowledged["records"] += place.lines
-        acknowledged["bytes"] += place.bytes
-        for text in () if name in forgotten else _behind(data_dir, name, place.bytes):
+    places = [known[name] for name in list_logs(data_dir) if name in known]
+    acknowledged = Amount(
+        records=sum(place.lines for place in places), bytes=sum(place.bytes for place in places)
+    )
+    waiting = Amount(records=0, bytes=0)
+    for name in _wanted(data_dir, state):
+        for text in _behind(data_dir, name, known.get(name, _NOTHING).bytes):
             waiting["records"] += text.count(b"\n")
             waiting["bytes"] += len(text)
     return ShippingReport(
@@ -57,9 +58,9 @@ def report(data_dir: str, settings: Ship) -> ShippingReport:
         content=settings.content,
         acknowledged=acknowledged,
         waiting=waiting,
-        last_answer=None if state is None else state.answered_at,
-        trouble=None if state is None else state.trouble,
-        set_aside={} if state is None else state.set_aside,
+        last_answer=state.answered_at,
+        trouble=state.trouble,
+        set_aside=state.set_aside,
         unshipped_lost=read_losses(data_dir),
     )
 
@@ -72,41 +73,39 @@ def unshipped(data_dir: str, settings: Ship) -> dict[str, int]:
     if settings.to is None:
         return {}
     state, known = _known(data_dir, settings)
-    forgotten = set() if state is None else set(state.forgotten)
     found = {}
-    for name in _logs(data_dir):
-        place = known.get(name, Acknowledged(0, 0, 0))
+    for name in _wanted(data_dir, state):
+        place = known.get(name, _NOTHING)
         with contextlib.suppress(FileNotFoundError):
             status = os.stat(log_path(data_dir, name))
             offset = place.bytes if status.st_ino == place.inode else 0
             # Half a line, of a writer that was killed, is never sent.
-            if name not in forgotten and any(_behind(data_dir, name, offset)):
+            if any(_behind(data_dir, name, offset)):
                 found[name] = status.st_size - offset
     return found
 
 
-def _known(data_dir: str, settings: Ship) -> tuple[identity.HostState | None, dict[str, Acknowledged]]:
-    """Return what is known of the centre, and what it has acknowledged."""
+def _known(data_dir: str, settings: Ship) -> tuple[identity.HostState, dict[str, Acknowledged]]:
+    """Return what is known of the centre, and what it has acknowledged: of one that is new, nothing."""
     state = identity.read(data_dir)
-    if state is None or state.to != settings.to:  # of another one
-        return None, {}
+    if state is None or state.to != settings.to:
+        return identity.HostState(host_id="", place=""), {}
     return state, ledger.read(data_dir)
 
 
 def would_send(data_dir: str, settings: Ship) -> Iterator[bytes]:
     """Yield the lines that would be sent now, as they would leave. OSError when they cannot be read."""
     leaves = content.of(settings.content, settings.redact)
-    known = ledger.read(data_dir)
-    for name in reversed(_logs(data_dir)):  # the oldest first
-        for text in _behind(data_dir, name, known[name].bytes if name in known else 0):
+    state, known = _known(data_dir, settings)
+    for name in reversed(_wanted(data_dir, state)):  # the oldest first
+        for text in _behind(data_dir, name, known.get(name, _NOTHING).bytes):
             yield leaves(text)
 
 
-def _logs(data_dir: str) -> list[str]:
-    try:
-        return list_logs(data_dir)
-    except FileNotFoundError:
-        return []
+def _wanted(data_dir: str, state: identity.HostState) -> list[str]:
+    """Return the sessions that the centre takes, newest first."""
+    forgotten = set(state.forgotten)
+    return [name for name in list_logs(data_dir) if name not in forgotten]
 
 
 def _behind(data_dir: str, session_id: str, offset: int) -> Iterator[bytes]:

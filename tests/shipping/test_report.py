@@ -28,6 +28,7 @@ async def test_what_is_acknowledged_and_what_waits(centre: Rig, host: Host) -> N
     elsewhere = report(str(host.data_dir), Ship(to="https://centre.example"))
     assert elsewhere["acknowledged"]["records"] == 0
     assert elsewhere["waiting"]["bytes"] == len(text) + len(more)
+    assert b"".join(would_send(str(host.data_dir), Ship(to="https://centre.example"))) == text + more
 
 
 def would_go(host: Host, settings: Settings, after_days: float) -> tuple[list[str], list[str]]:
@@ -75,6 +76,7 @@ async def test_what_is_erased_at_the_centre_may_expire(centre: Rig, host: Host) 
         assert await host.ship(to)
         assert unshipped(str(host.data_dir), Ship(to=to)) == {}
     assert report(str(host.data_dir), Ship(to=to))["waiting"] == {"records": 0, "bytes": 0}
+    assert list(would_send(str(host.data_dir), Ship(to=to))) == []
 
 
 async def test_what_is_lost_is_told(host: Host, caplog: pytest.LogCaptureFixture) -> None:
