@@ -53,9 +53,8 @@ async def shared_page(request: web.Request) -> web.StreamResponse:
             await shared.known(session_id)
             path = await shared.pool.run(_written, log_path(shared.data_dir, session_id))
         else:
-            state = await asyncio.to_thread(
-                _state, shared, session_id
-            )  # before the lines: none is missing then
+            # Before the lines: of a session that is over none is missing then.
+            state = await asyncio.to_thread(_state, shared, session_id)
             pieces = await pieces_of(shared, session_id)
             with tempfile.NamedTemporaryFile(suffix=".jsonl") as file:
                 await asyncio.to_thread(_fetch, pieces, file)

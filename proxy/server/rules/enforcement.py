@@ -22,7 +22,7 @@ from proxy.events import Event, Session
 from proxy.server.base.journal import journal
 from proxy.server.rules.occurrences import Occurrence, Resumed, needed, occurrences, rules_for
 from proxy.server.rules.progress import NEEDED_FOR, Progress
-from proxy.server.shared import Shared
+from proxy.server.shared import Shared, now_us
 from proxy.sessions import firings
 from proxy.sessions.firings import Firing
 from proxy.store import StoreError
@@ -31,8 +31,6 @@ LOOK_S = 2.0
 """A tool call takes about as long; a look at a session costs a fraction of a millisecond."""
 _BATCHES = 20
 """Of events that are read of one session in one look: a long one is read up to its present over several."""
-
-
 _TEMPORARY = ("busy", "not_recorded", "relay_unreachable")
 """Refusals after which nothing was done; the next attempt may succeed."""
 
@@ -61,7 +59,7 @@ class Enforcement:
         shared: Shared,
         tell: Callable[[str, str, str], None],
         *,
-        clock_us: Callable[[], int] = lambda: time.time_ns() // 1000,
+        clock_us: Callable[[], int] = now_us,
     ) -> None:
         """``tell`` sends an alert: of which session, on which occasion, and what to say."""
         self._shared, self._tell, self._clock_us = shared, tell, clock_us

@@ -48,9 +48,8 @@ class Heads:
         """``running`` returns the ids of the sessions that go on."""
         self._data_dir, self._settings, self._running, self._clock = data_dir, settings, running, clock
         self._state = os.path.join(data_dir, "seals_sent.json")
-        self._webhook = hashlib.sha256(
-            (settings.send_to or "").encode()
-        ).hexdigest()  # the address is a secret
+        # A digest: the address is a secret.
+        self._webhook = hashlib.sha256((settings.send_to or "").encode()).hexdigest()
         self._sent = self._remembered()  # bytes of seals.jsonl, by place
         self._live: dict[str, Seal] = {}
         self._settled: set[str] = set()
@@ -108,9 +107,8 @@ class Heads:
         size, taken = os.stat(path).st_size, [self._sent.get(place, 0) for place in places]
         if size == min(taken):
             return [], live
-        if size < max(
-            taken
-        ):  # it is another one, of a copy that was restored: what is sent twice is not lost
+        if size < max(taken):
+            # It is another one, of a copy that was restored: what is sent twice is not lost.
             self._sent = {}
         with open(open_private(path, os.O_RDONLY), "rb") as file:
             content = file.read()

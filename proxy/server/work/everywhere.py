@@ -113,9 +113,8 @@ def _found(part: Part, query: RecordQuery) -> FoundSession | None:
     for piece, body in part.work:
         for _, row in matching_rows(piece, body, query):
             record = parse(row.line)
-            assert not isinstance(
-                record, str
-            )  # what is no record is of another type than those that are looked for
+            # What is no record is of another type than those that are looked for.
+            assert not isinstance(record, str)
             if (found_text := snippet(record, query.text)) is None:
                 continue
             total += 1

@@ -67,10 +67,8 @@ class Indexer:
             self._open(open_index(data_dir))
         except StoreDamagedError:
             self._open(create_index(data_dir))
-        with (
-            contextlib.suppress(StoreError),
-            translated_errors(),
-        ):  # a full disk: then nothing else changes either
+        # A full disk: then nothing else changes either.
+        with contextlib.suppress(StoreError), translated_errors():
             self._keep_watermark(0)
         self._standing.learn()
 

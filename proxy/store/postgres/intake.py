@@ -95,9 +95,8 @@ class Intake:
         """Store what hosts push, all of it together. StoreError: nothing was stored, and all can be sent again."""
         try:
             with self._writer.transaction() as connection:
-                if (
-                    connection is not self._connection
-                ):  # it may lead to one that was restored to an older state
+                if connection is not self._connection:
+                    # It may lead to a database that was restored to an older state.
                     self._connection = connection
                     self._cache.clear()
                 known = hosts.find(connection, {one.host_id for one in arriving})

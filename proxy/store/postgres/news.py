@@ -87,9 +87,8 @@ class News:
 
     def _hand_on(self) -> None:
         newest = self._read_cursor()
-        if (
-            newest.epoch == self._place.epoch and newest.id < self._place.id
-        ):  # it was restored, and nobody knows yet
+        if newest.epoch == self._place.epoch and newest.id < self._place.id:
+            # The database was restored, and nobody knows yet.
             self._end_epoch(newest.epoch)
             newest = self._read_cursor()
         if newest.epoch != self._place.epoch:
