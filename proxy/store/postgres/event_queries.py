@@ -10,7 +10,7 @@ from proxy.store.counting import HOUR, LEVELS_US, LevelTree, MarkTree
 from proxy.store.encoding import envelope
 from proxy.store.model import Arrival, Arrivals, Cursor, EventBatch, EventQuery, Page, RawEvent
 from proxy.store.postgres.connections import Connection, execute
-from proxy.store.postgres.hosts import UNREACHABLE_S
+from proxy.store.postgres.hosts import UNREACHABLE_S, read_epoch
 from proxy.store.postgres.removal import ANY_SESSION
 from proxy.store.postgres.tables import EventRow, SessionRow, read_marks, read_sessions
 from proxy.store.ranks import FOREVER, SpanTree, bounds, page_of, slices
@@ -107,7 +107,7 @@ def events_of(connection: Connection, session_id: str, teams: Teams, after_us: i
         "SELECT id FROM events WHERE week = %s AND session = %s ORDER BY ts LIMIT 1",
         (session.week, session.id),
     ).fetchone()
-    filling = (_standing(connection)[0], 0 if first is None else int(first[0]))
+    filling = (read_epoch(connection), 0 if first is None else int(first[0]))
     names = _type_names(connection)
     events: list[RawEvent] = []
     size = 0
