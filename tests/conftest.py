@@ -47,6 +47,18 @@ def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name)
 
 
+@pytest.fixture
+def url() -> Iterator[str]:
+    """The address of a fresh PostgreSQL database, in which our tables are."""
+    pytest.importorskip("psycopg")
+    from tests.store.postgres.cluster import binaries, shared_cluster  # noqa: PLC0415 - it needs that library
+
+    if binaries() is None:
+        pytest.skip("PostgreSQL is not installed")
+    with shared_cluster().database() as url:
+        yield url
+
+
 @pytest.fixture(scope="session", autouse=True)
 def cluster_of_tests() -> Iterator[None]:
     """End the PostgreSQL cluster, if a test has needed one."""

@@ -1,7 +1,6 @@
 """``claude-proxy forget``: as whoever looks after a centre uses it."""
 
 import contextlib
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,16 +13,6 @@ from proxy.store.postgres.hosts import hear
 from proxy.store.postgres.intake import Intake
 from tests.cli.test_store import run
 from tests.recorded import LogMaker, scenario
-from tests.store.postgres.cluster import binaries, shared_cluster
-
-pytestmark = pytest.mark.skipif(binaries() is None, reason="PostgreSQL is not installed")
-
-
-@pytest.fixture
-def url() -> Iterator[str]:
-    """The address of a fresh database."""
-    with shared_cluster().database() as url:
-        yield url
 
 
 def test_forget(tmp_path: Path, url: str) -> None:

@@ -15,7 +15,6 @@ pytest.importorskip("psycopg")
 
 from tests.recorded import LogMaker, scenario
 from tests.shipping.processes import Program, server, wait_ready
-from tests.store.postgres.cluster import binaries, shared_cluster
 
 SECRET = "hunter2-of-the-house"
 NOWHERE = "http://127.0.0.1:1"
@@ -34,18 +33,15 @@ def data_dir(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def centre(tmp_path: Path) -> Iterator[tuple[Program, str]]:
+def centre(tmp_path: Path, url: str) -> Iterator[tuple[Program, str]]:
     """A server of a centre, which runs, and its address."""
-    if binaries() is None:
-        pytest.skip("PostgreSQL is not installed")
-    with shared_cluster().database() as url:
-        program, port = server(tmp_path / "centre", url)
-        program.start()
-        try:
-            wait_ready(program, port)
-            yield program, f"http://127.0.0.1:{port}"
-        finally:
-            program.kill()
+    program, port = server(tmp_path / "centre", url)
+    program.start()
+    try:
+        wait_ready(program, port)
+        yield program, f"http://127.0.0.1:{port}"
+    finally:
+        program.kill()
 
 
 def run(data_dir: Path, *words: str, **ship: object) -> subprocess.CompletedProcess[str]:

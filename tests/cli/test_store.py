@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,18 +9,14 @@ import pytest
 pytest.importorskip("psycopg")
 
 from proxy.store.postgres.connections import connect
-from tests.store.postgres.cluster import binaries, shared_cluster
-
-pytestmark = pytest.mark.skipif(binaries() is None, reason="PostgreSQL is not installed")
 
 
 @pytest.fixture
-def url() -> Iterator[str]:
+def url(url: str) -> str:
     """The address of a database that nobody has migrated."""
-    with shared_cluster().database() as url:
-        with connect(url) as connection:
-            connection.execute("DROP SCHEMA claude_proxy CASCADE")
-        yield url
+    with connect(url) as connection:
+        connection.execute("DROP SCHEMA claude_proxy CASCADE")
+    return url
 
 
 def run(folder: Path, *words: str, config: str) -> subprocess.CompletedProcess[str]:

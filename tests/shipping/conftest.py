@@ -1,6 +1,6 @@
 """A centre that really serves, and hosts that are data directories."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -9,22 +9,12 @@ pytest.importorskip("psycopg")
 
 from tests.server.conftest import Rig, serving
 from tests.shipping.hosts import Host
-from tests.store.postgres.cluster import binaries, shared_cluster
 
 
 @pytest.fixture
 def anyio_backend() -> str:
     """Run tests on asyncio, which aiohttp needs."""
     return "asyncio"
-
-
-@pytest.fixture
-def url() -> Iterator[str]:
-    """The address of a fresh database."""
-    if binaries() is None:
-        pytest.skip("PostgreSQL is not installed")
-    with shared_cluster().database() as url:
-        yield url
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import asyncio
 import gzip
 import json
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -24,20 +24,10 @@ from proxy.store.postgres import centre as centres
 from proxy.store.postgres.connections import connect, execute
 from tests.recorded import LogMaker, scenario
 from tests.server.conftest import Rig, serving
-from tests.store.postgres.cluster import binaries, shared_cluster
 
 pytestmark = pytest.mark.anyio
 
 HOST = "0123456789abcdef" * 2
-
-
-@pytest.fixture
-def url() -> Iterator[str]:
-    """The address of a fresh database."""
-    if binaries() is None:
-        pytest.skip("PostgreSQL is not installed")
-    with shared_cluster().database() as url:
-        yield url
 
 
 @pytest.fixture

@@ -14,12 +14,12 @@ from tests.recorded import LogMaker, scenario
 from tests.server.chromium import CHROMIUM, Tab
 from tests.server.routes.test_accessibility import axe, is_clean
 from tests.server.routes.test_dashboard import base
-from tests.server.routes.test_fleet import Teller, centre, stored_tokens, url
+from tests.server.routes.test_fleet import Teller, centre, stored_tokens
 
 if TYPE_CHECKING:
     from tests.server.conftest import Rig
 
-__all__ = ["axe", "centre", "url"]
+__all__ = ["axe", "centre"]
 
 pytestmark = [
     pytest.mark.anyio,
