@@ -19,13 +19,12 @@ _ANSWER_S = 60.0
 longer. With the longest pause between two greetings, an outage is noticed to be over within a minute.
 """
 _SLOWEST_BYTES_S = 16_000
+"""A long body has more time: what 128 kbit/s take."""
 _GAP = 409
 _STRANGER = 404
 _FORGOTTEN = 410
 _NEVER = (413, 422)
 """Too long; of a newer format, or another host's: asking again changes nothing."""
-
-
 _T = TypeVar("_T")
 
 

@@ -23,7 +23,7 @@ Kind = Literal["full", "texts_removed", "figures"]
 Content = Callable[[bytes], bytes]
 """Takes whole lines of a log, gives as many."""
 
-_LONGEST_NAME = 256
+_LONGEST_NAME = 256  # characters: what is longer is no name, id or timestamp, whatever its field is called
 
 
 def _fields(names: str) -> frozenset[str]:

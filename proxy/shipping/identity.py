@@ -92,5 +92,4 @@ def _place(data_dir: str) -> str:
                 break
         except OSError:
             continue
-    said = b"%b %d" % (machine, os.stat(data_dir).st_ino)
-    return hashlib.sha256(said).hexdigest()[:16]
+    return hashlib.sha256(b"%b %d" % (machine, os.stat(data_dir).st_ino)).hexdigest()[:16]

@@ -14,7 +14,7 @@ import msgspec
 from proxy.sessions.catalogue import list_logs
 from proxy.sessions.private import open_private
 
-_SPARE_BYTES = 1 << 16
+_SPARE_BYTES = 1 << 16  # some hundred lines: less is not worth writing the file anew
 
 
 class Acknowledged(NamedTuple):

@@ -4,9 +4,7 @@ import asyncio
 import contextlib
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from itertools import islice
-from typing import TypeVar
+from collections.abc import AsyncIterator, Callable
 
 import tenacity
 
@@ -40,10 +38,9 @@ _LOOK_AT_ALL_S = 60.0
 _ROUND_S = 1.0
 """For so long a backlog is sent before it is looked for new sessions, and whether it is time to be heard."""
 _AT_ONCE = 1000
-"""Sessions that are named in one greeting."""
+"""Sessions that are named in one greeting: as many as `Hello` takes."""
 _LONGEST_PAUSE_S = 30.0
-
-_T = TypeVar("_T")
+"""With a greeting that hangs, so that a host notices within a minute that the centre is back."""
 
 
 class Shipper:
@@ -167,16 +164,16 @@ class Shipper:
     async def _greet(self) -> None:
         """Say that we are there, and learn what the centre has otherwise than we thought."""
         everything = self._must_compare
-        positions = self._backlog.positions(everything=everything)
-        for part in _parts(list(positions), _AT_ONCE):
+        positions = list(self._backlog.positions(everything=everything))
+        for begin in range(0, len(positions) or 1, _AT_ONCE):  # one greeting at least
             hello = Hello(
                 protocol=PROTOCOL,
                 version=__version__,
                 name=socket.gethostname(),
-                sent_at=format_timestamp(time.time_ns() // 1000),
+                sent_at=_now(),
                 epoch=self._host.epoch,
                 pushes=self._host.pushes,
-                sessions=dict(part),
+                sessions=dict(positions[begin : begin + _AT_ONCE]),
             )
             greeting = await self._centre.greet(hello)
             self._learn(greeting)
@@ -198,7 +195,7 @@ class Shipper:
         if greeting.epoch != host.epoch or greeting.pushes < host.pushes:
             self._must_compare = True
         host.epoch, host.pushes = greeting.epoch, greeting.pushes
-        host.answered_at = format_timestamp(time.time_ns() // 1000)
+        host.answered_at = _now()
 
     async def _send(self, piece: Piece) -> None:
         backlog = self._backlog
@@ -269,6 +266,10 @@ class Shipper:
             identity.save(self._data_dir, self._host)
 
 
+def _now() -> str:
+    return format_timestamp(time.time_ns() // 1000)
+
+
 def _error_of(state: tenacity.RetryCallState) -> BaseException | None:
     return None if state.outcome is None else state.outcome.exception()
 
@@ -282,12 +283,3 @@ async def _waited(watch: Watch, timeout_s: float) -> set[str] | None:
         watch.wake()
         await waiting
         raise
-
-
-def _parts(found: Iterable[_T], size: int) -> Iterator[list[_T]]:
-    """Yield parts of so many, one at least."""
-    left = iter(found)
-    part = list(islice(left, size))
-    yield part
-    while part := list(islice(left, size)):
-        yield part
