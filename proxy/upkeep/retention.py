@@ -102,8 +102,8 @@ def prune(
     logs = _logs(data_dir)
     removed: list[Expired] = []
     failed: list[Kept] = []
-    sealed = set() if dry_run else sealed_sessions(data_dir)
     chosen, waiting = _expired(data_dir, logs, rules, now_s, unshipped)
+    sealed = sealed_sessions(data_dir) if chosen and not dry_run else set()
     for expired in chosen:
         if is_stopping():
             break
