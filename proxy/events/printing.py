@@ -49,7 +49,7 @@ def begin(emitter: Emitter, call: claude_command.Call) -> None:
 
 
 def takes(emitter: Emitter, record: Record) -> bool:
-    """Take a line that is no message, whatever it looks like; return whether it is one."""
+    """Take a line that is no message, whatever it looks like; return False for all others, which are left alone."""
     session = emitter.session
     if record.stream == "stdin":
         return session.prints is not None or (session.one_prompt and record.verdict == "text")
