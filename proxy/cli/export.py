@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 from proxy.cli.arguments import examples
 from proxy.cli.errors import UsageError, complain
 from proxy.cli.selection import past_time
-from proxy.cli.terminal import read_visibly
+from proxy.cli.session_events import events_of
 from proxy.escaping import escape_controls
-from proxy.events import Interpreter, Session
 from proxy.events.formatting import quantity
 from proxy.sessions import catalogue
-from proxy.sessions.reader import Entry
 from proxy.telemetry.collector import (
+    MOST_SPANS,
     Collector,
     CollectorAwayError,
     CollectorRefusedError,
@@ -27,9 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from proxy.sessions.catalogue import SessionInfo
-
-_AT_ONCE = 200
-"""Spans of one request: with their content some megabytes, which is what collectors take."""
 
 
 def export_options(parser: argparse.ArgumentParser) -> None:
@@ -97,7 +93,7 @@ def run(arguments: argparse.Namespace) -> int:
         for span in _spans(info, with_content=arguments.content):
             batch.append(span)
             turns += span.is_turn
-            if len(batch) == _AT_ONCE:
+            if len(batch) == MOST_SPANS:
                 collector.send(batch)
                 sent, batch = sent + len(batch), []
         collector.send(batch)
@@ -125,10 +121,9 @@ def _headers(given: list[str]) -> dict[str, str]:
 
 def _spans(info: SessionInfo, *, with_content: bool) -> Iterator[TraceSpan]:
     builder = TraceBuilder(info.session_id, with_content=with_content)
-    interpreter = Interpreter(Session(info.session_id))
-    for _, item in read_visibly({info.path: info.size}):
-        if isinstance(item, Entry):
-            for event in interpreter.take(item.record):
-                yield from builder.take(event)
+    last_us = 0
+    for event in events_of(info):
+        last_us = event.timestamp_us
+        yield from builder.take(event)
     if info.state == "crashed":
-        yield from builder.close(interpreter.session.last_event_us)
+        yield from builder.close(last_us)

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import ReadableSpan
 
+MOST_SPANS = 200
+"""Spans of one request: with their content some megabytes, which is what collectors take."""
 _METRICS_S = 15.0
 """Least time between two sendings of metrics: each has all of them, and backends keep one value in some ten seconds."""
 _TRY_AGAIN = frozenset([408, 425, 429])

@@ -24,11 +24,9 @@ from proxy.sessions.identity import log_path, sessions_dir
 from proxy.sessions.private import open_private, replace_file
 from proxy.sessions.reader import Entry, LogReader
 from proxy.sessions.watch import Watch
-from proxy.telemetry.collector import Collector, CollectorAwayError, CollectorRefusedError
+from proxy.telemetry.collector import MOST_SPANS, Collector, CollectorAwayError, CollectorRefusedError
 from proxy.telemetry.traces import TraceBuilder, TraceSpan
 
-_AT_ONCE = 200
-"""Spans of one request: with their content some megabytes, which is what collectors take."""
 _MOST_WAITING = 1000
 """Spans held in memory while the collector is away: beyond, logs are not read further."""
 _PIECE = 1 << 20
@@ -170,7 +168,7 @@ class Exporter:
         batch: list[TraceSpan] = []
         taken: list[tuple[_Followed, int]] = []
         for one in self._followed.values():
-            count = min(len(one.waiting), _AT_ONCE - len(batch))
+            count = min(len(one.waiting), MOST_SPANS - len(batch))
             batch += [span for span in list(one.waiting)[:count] if span is not None]
             taken.append((one, count))
         try:
