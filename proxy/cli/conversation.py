@@ -119,7 +119,7 @@ def _lines(part: Part) -> list[Text]:
     title = "  ".join(filter(None, [part.title, part.summary]))
     if part.kind == "result":
         title = ", ".join(filter(None, [" in ".join([title, *part.figures]), part.decided]))
-    if part.kind != "result":
+    else:
         title = ", ".join(filter(None, [title, *part.figures]))
     body = part.text.strip("\n")
     if title and body and "\n" not in body and part.kind == "result":

@@ -168,9 +168,8 @@ def _fetched(url: str) -> bytes:
     try:
         with urlopen(url, timeout=_URL_S) as answer:
             content: bytes = answer.read(_MOST_BYTES + 1)
-            if (
-                answer.length or len(content) > _MOST_BYTES
-            ):  # half of them would prove less, and nobody would know
+            # Half of them would prove less, and nobody would know.
+            if answer.length or len(content) > _MOST_BYTES:
                 raise UsageError(f"--against {url} is cut off, or larger than {_MOST_BYTES:,} bytes")
             return content
     except (OSError, HTTPException, ValueError) as error:

@@ -92,8 +92,7 @@ def run_status(arguments: argparse.Namespace) -> int:
 
 def _print(found: ShippingReport) -> None:
     print(f"to            {escape_controls(found['to'])} ({found['content']})")
-    for what in ("acknowledged", "waiting"):
-        amount = found["acknowledged"] if what == "acknowledged" else found["waiting"]
+    for what, amount in (("acknowledged", found["acknowledged"]), ("waiting", found["waiting"])):
         print(f"{what:12}  {quantity(amount['records'], 'record')}, {size(amount['bytes'])}")
     print(f"last answer   {found['last_answer'] or 'none yet'}")
     if found["trouble"] is not None:

@@ -275,7 +275,7 @@ class Queries:
             for host in (await client.hosts()).hosts:
                 print(host.name, host.team, "reachable" if host.reachable else host.heard_at)
         """
-        return await self._transport.call("GET", "/api/v1/fleet/hosts", models.HostPage)
+        return await self._transport.call("GET", f"{API}/fleet/hosts", models.HostPage)
 
     async def search(
         self, text: str, *, limit: int | None = None, after: str | None = None

@@ -102,12 +102,12 @@ def result(event_type: str, data: dict[str, Any]) -> Part:
     label = "result" if outcome == "completed" else outcome
     took = number(data, "duration_ms")
     by = text(inner(data, "approval"), "by") or ""
-    encoded = content_text(data.get("result")).strip("\n")
+    printed = content_text(data.get("result")).strip("\n")
     return Part(
         "result",
         label,
         text(data, "tool") or "",
-        text=encoded,
+        text=printed,
         form="code",
         decided="" if by in ("", "harmless") else f"by {by}",
         figures=[] if took is None else [format_duration(took)],
@@ -145,8 +145,8 @@ def _code(code: object, language: str) -> dict[str, Any]:
     return {"text": code, "form": "code", "language": language} if isinstance(code, str) else {}
 
 
-def _prose(encoded: object) -> dict[str, Any]:
-    return {"text": encoded, "form": "markdown"} if isinstance(encoded, str) else {}
+def _prose(words: object) -> dict[str, Any]:
+    return {"text": words, "form": "markdown"} if isinstance(words, str) else {}
 
 
 def _language(path: object) -> str:
@@ -203,13 +203,10 @@ def _todos(given: Input) -> _Apart:
 
 
 def _questions(given: Input) -> _Apart:
-    encoded = []
+    lines = []
     for one in items(given, "questions"):
-        encoded += [
-            str(one.get("question")),
-            *(f"- {option.get('label')}" for option in items(one, "options")),
-        ]
-    return _prose("\n".join(encoded)), ("questions",)
+        lines += [str(one.get("question")), *(f"- {option.get('label')}" for option in items(one, "options"))]
+    return _prose("\n".join(lines)), ("questions",)
 
 
 _APART: Final[dict[str, Callable[[Input], _Apart]]] = {

@@ -98,9 +98,9 @@ def _body(part: Part) -> str:
 
 
 def _diff_line(line: tuple[str, str]) -> str:
-    sign, pieces = line
+    sign, words = line
     tag = {"-": "del", "+": "ins"}.get(sign, "span")
-    return f"<{tag}>{escaped(sign)} {escaped(pieces)}</{tag}>\n"
+    return f"<{tag}>{escaped(sign)} {escaped(words)}</{tag}>\n"
 
 
 def _text(text: str, part: Part) -> str:
