@@ -12,6 +12,7 @@ import msgspec
 from proxy.acting.verbs import HOW_TO_STOP, RESTRAIN, VERBS
 from proxy.cli.arguments import examples
 from proxy.cli.errors import UsageError, complain
+from proxy.cli.terminal import print_json
 from proxy.escaping import escape_controls
 from proxy.sessions import catalogue
 
@@ -63,7 +64,7 @@ def _list_questions(arguments: argparse.Namespace) -> int:
     def listed(client: Client, session_id: str) -> int:
         page = client.questions(session_id)
         if arguments.json:
-            sys.stdout.write(_json(page))
+            print_json(page)
         else:
             _print_questions(page)
         return 0
@@ -80,7 +81,10 @@ def _act(arguments: argparse.Namespace) -> int:
 
     def act(client: Client, session_id: str) -> int:
         told = client.act(session_id, arguments.verb, given, wait=_WAIT_S)
-        sys.stdout.write(_json(told) if arguments.json else f"{_sentence(arguments.verb, told)}\n")
+        if arguments.json:
+            print_json(told)
+        else:
+            print(_sentence(arguments.verb, told))
         return 1 if told.state == "failed" else 0
 
     return _asking(arguments, token, act)
@@ -134,7 +138,3 @@ def _print_questions(page: QuestionPage) -> None:
             print(f"  {escape_controls(one.reason)}")
         text = msgspec.json.format(msgspec.json.encode(one.input)).decode()
         print("\n".join(f"  {escape_controls(line)}" for line in text.splitlines()))
-
-
-def _json(answer: Any) -> str:
-    return msgspec.json.format(msgspec.json.encode(answer)).decode() + "\n"

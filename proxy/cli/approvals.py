@@ -11,7 +11,7 @@ import msgspec
 
 from proxy.cli.errors import UsageError, complain
 from proxy.cli.session_events import events_of
-from proxy.cli.terminal import printable
+from proxy.cli.terminal import print_json, printable
 from proxy.events.approved_calls import BY, approved_call
 from proxy.events.formatting import quantity
 from proxy.sessions import catalogue
@@ -60,7 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
     except (catalogue.SessionLookupError, OSError) as error:
         return complain(error, 2, sys.stderr)
     if arguments.json:
-        sys.stdout.write(msgspec.json.format(msgspec.json.encode({"approvals": rows})).decode() + "\n")
+        print_json({"approvals": rows})
     elif arguments.csv:
         writer = csv.DictWriter(sys.stdout, _COLUMNS, extrasaction="ignore", lineterminator="\n")
         writer.writeheader()

@@ -7,10 +7,9 @@ import signal
 import sys
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from proxy.cli.arguments import examples
 from proxy.cli.errors import complain
+from proxy.cli.terminal import print_json
 from proxy.compliance import scenario
 from proxy.compliance.request import DEFAULT_JOBS, DEFAULT_PATIENCE_S, DEFAULT_THRESHOLD
 
@@ -103,7 +102,7 @@ def run(arguments: argparse.Namespace) -> int:
             with open(path, "wb") as file:
                 file.write(document)
     if arguments.json:
-        sys.stdout.write(msgspec.json.format(msgspec.json.encode(report)).decode() + "\n")
+        print_json(report)
     elif "-" not in (arguments.junit, arguments.sarif):
         from proxy.cli.check_report import print_report  # noqa: PLC0415 - most of what the other forms would wait for
 

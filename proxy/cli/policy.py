@@ -5,12 +5,11 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, cast
 
-import msgspec
 import yaml
 
 from proxy.cli.errors import UsageError, complain
 from proxy.cli.session_events import events_of
-from proxy.cli.terminal import printable
+from proxy.cli.terminal import print_json, printable
 from proxy.events.formatting import quantity
 from proxy.policy.check import KINDS, Finding, Kind, SessionCheck
 from proxy.policy.rules import Policy, PolicyError, load
@@ -89,7 +88,7 @@ def _check(sessions: list[SessionInfo], policy: Policy, form: str, failing: froz
     match form:
         case "json":
             answer = {"findings": findings, "calls": sum(calls.values()), "never_matching": never}
-            sys.stdout.write(msgspec.json.format(msgspec.json.encode(answer)).decode() + "\n")
+            print_json(answer)
         case "sarif":
             logs = {info.session_id: info.path for info in sessions}
             sys.stdout.write(documents.sarif(findings, logs, failing).decode())

@@ -11,7 +11,7 @@ import msgspec
 
 from proxy.cli.arguments import examples
 from proxy.cli.errors import UsageError, complain
-from proxy.cli.terminal import printable
+from proxy.cli.terminal import print_json, printable
 from proxy.events.formatting import error_message, quantity
 from proxy.sessions import catalogue
 from proxy.sessions.identity import SIGNATURE_SUFFIX, log_path
@@ -123,7 +123,7 @@ def run_verify(arguments: argparse.Namespace) -> int:
         return complain(error_message(error) if isinstance(error, OSError) else error, 2, sys.stderr)
     if arguments.json:
         answer = {"sessions": verdicts, "seals": {"lines": len(here.lines), "changed_at": here.changed_at}}
-        sys.stdout.write(msgspec.json.format(msgspec.json.encode(answer)).decode() + "\n")
+        print_json(answer)
     else:
         for verdict in verdicts:
             sys.stdout.write(printable(_told(verdict)) + "\n")

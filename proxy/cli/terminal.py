@@ -7,7 +7,7 @@ import contextlib
 import functools
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import threading
@@ -48,6 +48,13 @@ def whole_number(text: str) -> int:
     if not (text.isascii() and text.isdigit()):
         raise argparse.ArgumentTypeError(f"{text!r}; it takes a whole number from 0")
     return int(text)
+
+
+def print_json(answer: Any) -> None:
+    """Print an answer as indented JSON; it may hold models of `msgspec`."""
+    import msgspec  # noqa: PLC0415 - `help` and `completion` do without
+
+    sys.stdout.write(msgspec.json.format(msgspec.json.encode(answer)).decode() + "\n")
 
 
 def open_console() -> Console:
