@@ -60,7 +60,8 @@ def reference() -> str:
 def _section(name: str) -> Iterator[str]:
     parser = parser_of(name)
     yield f"### {name}\n"
-    yield textwrap.fill(parser.description or "", _WIDTH) + "\n"
+    for paragraph in (parser.description or "").split("\n\n"):
+        yield textwrap.fill(paragraph, _WIDTH) + "\n"
     yield from _arguments(parser, f"claude-proxy {name}")
     if "examples:" in (parser.epilog or ""):
         examples = (parser.epilog or "").partition("examples:\n")[2].partition("\n\n")[0]

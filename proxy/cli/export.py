@@ -66,9 +66,9 @@ def export_options(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=VALUE",
         action="append",
         default=[],
-        help="a header to send; may be repeated",
+        help="with --otlp: a header to send; may be repeated",
     )
-    parser.add_argument("--content", action="store_true", help="send the content, too")
+    parser.add_argument("--content", action="store_true", help="with --otlp: send the content, too")
     parser.set_defaults(run=run)
 
 

@@ -45,6 +45,8 @@ def export_logs(arguments: argparse.Namespace) -> int:
     """Write logs, byte for byte or without credentials, each to its last whole line; return the exit status."""
     if (arguments.session is None) == (arguments.since is None):
         raise UsageError("--to takes a SESSION, or --since TIME for all that began later")
+    if arguments.header or arguments.content:
+        raise UsageError("--header and --content go with --otlp")
     try:
         os.makedirs(arguments.to, 0o700, exist_ok=True)
         with _chosen(arguments) as logs, progress("writing logs"):

@@ -123,9 +123,12 @@ def test_logs_are_written_without_credentials(data_dir: Path, tmp_path: Path) ->
         assert (key.encode() in (folder / "s.jsonl").read_bytes()) is (number > 1)
 
 
-def test_what_goes_with_a_folder(data_dir: Path) -> None:
-    """One session or a time goes with a folder; a time does not go with traces."""
+def test_what_goes_with_a_folder(data_dir: Path, tmp_path: Path) -> None:
+    """One session or a time goes with a folder, headers and content do not; a time does not go with traces."""
     for given in (["--to", "x"], ["s", "--since", "1d", "--to", "x"], ["--otlp", "http://x"]):
         assert claude_proxy("--data-dir", str(data_dir), "export", *given).status == 2
     ran = claude_proxy("--data-dir", str(data_dir), "export", "s", "--otlp", "http://x", "--redact", "on")
     assert "go with --to" in ran.stderr
+    for given in (["--content"], ["--header", "a=b"]):
+        ran = claude_proxy("--data-dir", str(data_dir), "export", "s", "--to", str(tmp_path / "x"), *given)
+        assert (ran.status, "go with --otlp" in ran.stderr) == (2, True)
