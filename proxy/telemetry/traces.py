@@ -29,7 +29,7 @@ PROVIDER = "anthropic"
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
 """Of W3C Trace Context; what later versions add is passed over, as that asks for."""
 _SAMPLED = 1
-_ERRORS = {"failed": "It failed.", "limited": "It reached a limit.", "crashed": "The session died."}
+_ERRORS = {"failed": "It failed.", "limited": "It reached a limit."}
 """Outcomes that are errors, and what is said of them."""
 _INPUT = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
 _MOST_CALLS = 2000
