@@ -6,8 +6,8 @@ import { useAnswer } from "./answers.js";
 import { Chart } from "./charts.js";
 import { home } from "./router.js";
 
-const HOUR = 3600000;
-export const PERIODS = [["24 hours", 24], ["7 days", 168], ["30 days", 720]];
+export const HOUR = 3600000;
+const PERIODS = [["24 hours", 24], ["7 days", 168], ["30 days", 720]];
 const MOST_COUNTED = 10000;
 
 /** What is counted, by the sessions in which it happened: the event that says so, and what it says. */
@@ -17,6 +17,9 @@ const COUNTED = {
   denied: ["tool_denied", ({ tool }) => tool !== undefined],
 };
 export const SHOWN = { "failed-turns": "with a failed turn", "failed-tools": "with failed tool calls", denied: "with denied tool calls", problems: "with problems in the record" };
+
+/** Periods to choose from, by their hours; 0: all time, where that is one. */
+export const Periods = ({ hours, choose, more = [] }) => html`<span class="chips" role="group" aria-label="Period">${[...PERIODS, ...more].map(([name, length]) => html`<button class="chip" aria-pressed=${hours === length ? "true" : "false"} onClick=${() => choose(length)}>${name}</button>`)}</span>`;
 
 /** The name of a period. */
 export const period = (hours) => PERIODS.find(([, length]) => length === Number(hours))?.[0] ?? `${hours} hours`;
@@ -62,7 +65,7 @@ export function Activity() {
   const tools = found.tools.by_tool.slice(0, 6);
   const longest = Math.max(1, ...tools.map((one) => one.duration.p95 ?? 0));
   return html`<section class="activity" aria-labelledby="activity" aria-busy=${found.hours === hours ? "false" : "true"}><div class="section-head"><h2 id="activity">Activity</h2>
-      <span class="chips" role="group" aria-label="Period">${PERIODS.map(([name, length]) => html`<button class="chip" aria-pressed=${hours === length ? "true" : "false"} onClick=${() => setHours(length)}>${name}</button>`)}</span>
+      <${Periods} hours=${hours} choose=${setHours} />
       <span class="faint num">${exact(found.runs.total)} turns${found.runs.failed ? html`, <a class="bad-text" href=${home({ show: "failed-turns", hours: found.hours })}>${exact(found.runs.failed)} failed</a>` : ""} · ${exact(found.tools.total)} tool calls${found.tools.failed ? html`, <a class="bad-text" href=${home({ show: "failed-tools", hours: found.hours })}>${exact(found.tools.failed)} failed</a>` : ""}${found.tools.denied ? html`, <a href=${home({ show: "denied", hours: found.hours })}>${exact(found.tools.denied)} denied</a>` : ""} · ${cost(found.cost.total_usd)}</span></div>
     <div class="grid-cards three">
       <section class="panel"><h2>Events<span class="faint num">${exact(found.events.total)}</span></h2><${Chart} times=${times} values=${events} label="events" colour="--info" format=${exact} axis=${(value) => (Number.isInteger(value) ? count(value) : "")} /></section>

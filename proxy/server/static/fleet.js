@@ -4,11 +4,10 @@ import { cost, duration, elapsed, exact, milliseconds, visible } from "./format.
 import { everySession, hosts } from "./api.js";
 import { useAnswer } from "./answers.js";
 import { go, home } from "./router.js";
-import { PERIODS } from "./activity.js";
+import { HOUR, Periods } from "./activity.js";
 
 const HEARD_MS = 15000; // as often as hosts say that they are there
 const CLOCK_MS = 2000; // the network alone makes less of a difference
-const HOUR = 3600000;
 
 /** The hosts of a fleet; none on a single machine. */
 export function useHosts() {
@@ -40,9 +39,8 @@ function Costs({ hours }) {
   const [rows, error, again] = useAnswer(ask, { hears: (event) => event.event_type.startsWith("run_"), wait: (took) => Math.max(10000, took * 4) });
   const teams = new Map();
   for (const [team, , , usd] of rows ?? []) teams.set(team, (teams.get(team) ?? 0) + usd);
-  const periods = [...PERIODS, ["all time", 0]];
   return html`<section aria-labelledby="spent"><div class="section-head"><h2 id="spent">Cost by team and model</h2><span class="faint">sessions begun within</span>
-      <span class="chips" role="group" aria-label="Period">${periods.map(([name, length]) => html`<button class="chip" aria-pressed=${hours === length ? "true" : "false"} onClick=${() => go({ view: "fleet", hours: length || undefined }, true)}>${name}</button>`)}</span></div>
+      <${Periods} hours=${hours} more=${[["all time", 0]]} choose=${(length) => go({ view: "fleet", hours: length || undefined }, true)} /></div>
     ${!rows ? error ? html`<${Failure} error=${error.message} retry=${again} />` : html`<div class="loading" aria-busy="true">Reading sessions…</div>`
       : !rows.length ? html`<p class="faint">Nothing was spent.</p>`
       : html`<div class="panel"><table class="costs"><thead><tr><th scope="col">team</th><th scope="col">model</th><th scope="col" class="num">sessions</th><th scope="col" class="num">cost</th><th scope="col" class="num">team in all</th></tr></thead><tbody>
