@@ -20,10 +20,9 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
-from benchmarks.relay import ECHO, PROXY, message
+from benchmarks.relay import ECHO, PROXY, message, trips
 
 TRIPS = 3000
 TRACED = 1000
@@ -63,18 +62,7 @@ class Session:
 
     def trips(self, count: int) -> list[float]:
         """Return how long each of so many round trips takes, in seconds, shortest first."""
-        stdin, stdout = self.process.stdin, self.process.stdout
-        assert stdin is not None
-        assert stdout is not None
-        took = []
-        for _ in range(count):
-            start = time.perf_counter()
-            stdin.write(self.line)
-            left = len(self.line)
-            while left:
-                left -= len(stdout.read(left))
-            took.append(time.perf_counter() - start)
-        return sorted(took)
+        return sorted(trips(self.process, self.line, count))
 
     def system_calls(self) -> float:
         """Return the relay's system calls for each round trip."""

@@ -219,7 +219,6 @@ class Bench:
         self, command: Sequence[str] | str, line: bytes, count: int = 3000
     ) -> tuple[float, float]:
         """Return the median and the 99th percentile of round trips, in seconds."""
-        took = []
         with subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
@@ -230,17 +229,25 @@ class Bench:
             env=self.env,
         ) as process:
             assert process.stdin is not None
-            assert process.stdout is not None
-            for _ in range(count + count // 10):
-                start = time.perf_counter()
-                process.stdin.write(line)
-                left = len(line)
-                while left:
-                    left -= len(process.stdout.read(left))
-                took.append(time.perf_counter() - start)
+            trips(process, line, count // 10)
+            took = sorted(trips(process, line, count))
             process.stdin.close()
-        took = sorted(took[count // 10 :])
         return took[len(took) // 2], took[len(took) * 99 // 100]
+
+
+def trips(process: subprocess.Popen[bytes], line: bytes, count: int) -> list[float]:
+    """Return how long so many lines took to a process that echoes and back, in seconds; its pipes are unbuffered."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    took = []
+    for _ in range(count):
+        start = time.perf_counter()
+        process.stdin.write(line)
+        left = len(line)
+        while left:
+            left -= len(process.stdout.read(left))
+        took.append(time.perf_counter() - start)
+    return took
 
 
 class _Echo:

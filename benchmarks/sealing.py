@@ -1,8 +1,8 @@
 """What seals cost: ``python -m benchmarks.sealing [RECORDS]``, a million unless told otherwise.
 
-Appending to a sealed log beside an ordinary one, by the size of a line; and `claude-proxy verify` of a long log beside
-`claude-proxy analyze` and `sha256sum` of the same file, in processor time. Both sides of each ratio are run in turn;
-printed are medians.
+Appending to a sealed log beside an ordinary one, and the round trip of a message through the wrapper, by the size of a
+line; and `claude-proxy verify` of a long log beside `claude-proxy analyze` and `sha256sum` of the same file, in
+processor time. Both sides of each ratio are run in turn; printed are medians.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmarks.relay import ECHO, PROXY, message, trips
 from proxy.sessions.record import Alike, StreamRecords, lifecycle
 from proxy.sessions.sealing import SealedLog
 from proxy.sessions.writer import SessionLog
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 RECORDED = Path(__file__).parents[1] / "fixtures/scenarios"
 RECORDS = StreamRecords("s", "stdout")
 RUNS = 7
+TRIPS = 2000
 _AT_ONCE = 500
 
 
@@ -53,6 +55,20 @@ def appended(kind: type[SessionLog], size: int, at_once: int) -> float:
         took = time.process_time() - began
         log.close()
     return took / count / at_once
+
+
+def round_trip(size: int, seal: str) -> float:
+    """Return the seconds that a message takes through the wrapper and back, at the median."""
+    line = message(size)
+    with tempfile.TemporaryDirectory() as folder:
+        options = ["--data-dir", folder, "--server", "off", "--seal", seal]
+        with subprocess.Popen(
+            [*PROXY, *options, "--", *ECHO], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
+        ) as process:
+            assert process.stdin is not None
+            took = trips(process, line, TRIPS)
+            process.stdin.close()
+    return statistics.median(took)
 
 
 def ratio(first: Callable[[], float], second: Callable[[], float], runs: int = RUNS) -> tuple[float, float]:
@@ -98,6 +114,9 @@ def main(count: int) -> None:
             f"append of {size:,} bytes, {at_once} at once: {sealed * 1e6:.1f} us a record,"
             f" {sealed / plain:.2f} times that without seals"
         )
+    for size in (250, 1000, 32_000):
+        plain, sealed = ratio(partial(round_trip, size, "off"), partial(round_trip, size, "on"))
+        print(f"round trip of {size:,} bytes: {sealed / plain:.2f} times that without seals")
     with tempfile.TemporaryDirectory() as folder:
         path = long_log(folder, count)
         program = [sys.executable, "-m", "proxy"]
