@@ -64,6 +64,7 @@ def _write(arguments: argparse.Namespace, log: _Log) -> int | None:
     """Write a log and return its size in bytes; None when it is not there now, as is said then."""
     path = os.path.join(arguments.to, log.session_id + LOG_SUFFIX)
     fresh = f"{path}.partial"
+    copied = None
     try:
         with open(open_private(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), "wb") as file:
             mode = arguments.mode or arguments.options.get("redact", "off")
@@ -72,13 +73,13 @@ def _write(arguments: argparse.Namespace, log: _Log) -> int | None:
             else:
                 redactor = Redactor(mode, patterns=arguments.patterns, fields=arguments.fields)
                 copied = write_copy(log.lines(), file, redactor)
-                if log.info is not None:
-                    seal_copy(arguments.data_dir, log.info, copied)
         if not os.path.lexists(path):
             os.rename(fresh, path)
         elif not filecmp.cmp(path, fresh, shallow=False):  # not replaced: it may be a log that is written to
             complain(f"{path} is there already, with other content; give another DIR", 1, sys.stderr)
             return None
+        if copied is not None and log.info is not None:
+            seal_copy(arguments.data_dir, log.info, copied)
         return os.path.getsize(path)
     except (KeyError, FileNotFoundError):
         complain(f"{log.session_id} was removed meanwhile", 1, sys.stderr)

@@ -150,6 +150,20 @@ def test_a_redacted_copy(tmp_path: Path) -> None:
     assert verify(tmp_path).status == 1
 
 
+def test_an_exported_copy(tmp_path: Path) -> None:
+    """A copy that `export --redact` wrote has a seal; one that was refused has none."""
+    record(tmp_path, "s")
+    seals, folder = tmp_path / "seals.jsonl", tmp_path / "out"
+    words = ("export", "s", "--to", str(folder), "--redact", "on", "--data-dir", str(tmp_path))
+    assert claude_proxy(*words).status == 0
+    sealed = seals.read_bytes()
+    ran = verify(tmp_path, str(folder / "s.jsonl"))
+    assert (ran.status, ran.stdout) == (0, "s  whole (redacted copy); here only; 2 redacted\n")
+    (folder / "s.jsonl").write_bytes(b"{}\n")
+    assert claude_proxy(*words).status == 1
+    assert seals.read_bytes() == sealed
+
+
 def test_a_copy_goes_with_its_seals(tmp_path: Path) -> None:
     """A backup has the seals and signatures, and what is restored from it verifies as the original does."""
     path = record(tmp_path / "a", "s")
