@@ -33,8 +33,7 @@ def arrivals_behind(
 ) -> ArrivalPage:
     """Return the next events behind a place, of a session and of some types where they are given."""
     newest = store.cursor()
-    # One that is ahead of all is of a database that was restored to an older state since.
-    gap = BEGUN_ANEW if place.epoch != newest.epoch or place.id > newest.id else None
+    gap = None if place.is_within(newest.epoch, newest.id) else BEGUN_ANEW
     after_id, timestamp_us = store.locate(place), place.timestamp_us
     found: list[Arrival] = []
     first_id = after_id

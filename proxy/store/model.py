@@ -69,6 +69,13 @@ class Cursor(NamedTuple):
         match = _CURSOR.fullmatch(text)
         return None if match is None else cls(match[1], int(match[2]), int(match[3]))
 
+    def is_within(self, epoch: str, newest_id: int) -> bool:
+        """Tell whether a store of that epoch, with that newest event, can go on behind this very place.
+
+        One that is ahead of all is of a database that was restored to an older state since.
+        """
+        return self.epoch == epoch and self.id <= newest_id
+
 
 class Page(NamedTuple):
     """Events as the API gives them, each as JSON, and what there is beside them at the same moment."""

@@ -115,8 +115,7 @@ async def _subscriber(request: web.Request, cursor: Cursor | None) -> tuple[Subs
         after_id=after_id,
         session_id=session_id,
         event_types=wanted,
-        # One that is ahead of all is of a database that was restored to an older state since.
-        is_other_index=cursor is not None and (cursor.epoch != newest.epoch or cursor.id > newest.id),
+        is_other_index=cursor is not None and not cursor.is_within(newest.epoch, newest.id),
         sees_all=team_of(request) is None,
     )
     # Up to the watermark everything has come: behind it nothing is missed.

@@ -68,7 +68,7 @@ def cursor(connection: sqlite3.Connection, now_us: int) -> Cursor:
 def locate(connection: sqlite3.Connection, place: Cursor) -> int:
     """Return the id behind which to go on from a place."""
     epoch, newest_id = read_newest(connection)
-    if epoch == place.epoch and place.id <= newest_id:
+    if place.is_within(epoch, newest_id):
         return place.id
     found = connection.execute(
         "SELECT min(id) FROM events INDEXED BY by_time WHERE ts > ?", (place.timestamp_us,)

@@ -61,7 +61,7 @@ def cursor(connection: Connection, now_us: int) -> Cursor:
 def locate(connection: Connection, place: Cursor) -> int:
     """Return the id behind which to go on from a place."""
     epoch, newest_id, _ = _standing(connection)
-    if epoch == place.epoch and place.id <= newest_id:
+    if place.is_within(epoch, newest_id):
         return place.id
     row = execute(connection, "SELECT min(id) FROM events WHERE ts > %s", (place.timestamp_us,)).fetchone()
     return newest_id if row is None or row[0] is None else int(row[0]) - 1
