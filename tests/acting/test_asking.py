@@ -1,6 +1,5 @@
 """Asking a relay that answers, refuses, says nonsense, or is not there."""
 
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -9,25 +8,13 @@ import pytest
 from proxy.acting.address import listen
 from proxy.acting.asking import ask
 from proxy.acting.verbs import ActionError
+from tests.acting.relays import answering
 
 
 def asked(tmp_path: Path, answer: bytes) -> int:
     """Ask a relay that gives this answer."""
-    listening = listen(str(tmp_path), "s")
-
-    def run() -> None:
-        connection, _ = listening.accept()
-        with connection:
-            connection.makefile("rb").readline()
-            connection.sendall(answer)
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    try:
+    with answering(tmp_path, "s", lambda _: answer):
         return ask(str(tmp_path), "s", {"action": "interrupt"})
-    finally:
-        thread.join()
-        listening.close()
 
 
 def test_the_number_of_the_record(tmp_path: Path) -> None:

@@ -3,8 +3,8 @@
 import asyncio
 import contextlib
 import json
-import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from proxy.server.access.tokens import TokenFile
 from proxy.server.routes import acting
 from proxy.sessions.record import StreamRecords, lifecycle
 from proxy.sessions.writer import SessionLog
+from tests.acting.relays import answering
 from tests.server.conftest import Rig, serving
 
 pytestmark = pytest.mark.anyio
@@ -71,27 +72,11 @@ class Relay:
         return {"ok": True, "seq": self.event("action", **about)}
 
 
-@contextlib.contextmanager
-def listening(relay: Relay) -> Iterator[None]:
+def listening(relay: Relay) -> AbstractContextManager[None]:
     """Listen where a relay does."""
-    socket = listen(str(relay.rig.data_dir), "live")
-
-    def run() -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                connection, _ = socket.accept()
-                with connection:
-                    request = json.loads(connection.makefile("rb").readline())
-                    connection.sendall(json.dumps(relay.answer(request)).encode() + b"\n")
-
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        socket.shutdown(2)
-        socket.close()
-        thread.join()
+    return answering(
+        relay.rig.data_dir, "live", lambda line: json.dumps(relay.answer(json.loads(line))).encode() + b"\n"
+    )
 
 
 @contextlib.asynccontextmanager

@@ -2,18 +2,17 @@
 
 import contextlib
 import json
-import threading
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from proxy.acting.address import listen
 from proxy.server.rules.enforcement import Enforcement
 from proxy.sessions import firings
 from proxy.sessions.record import StreamRecords, lifecycle
 from proxy.sessions.writer import SessionLog
+from tests.acting.relays import answering
 from tests.server.conftest import Rig, serving
 from tests.server.watch.test_watchman import remove_index
 
@@ -79,24 +78,13 @@ async def live(tmp_path: Path, grant: str = "restrain", **rules: Any) -> AsyncIt
 def relay(data_dir: Path, answer: dict[str, Any]) -> Iterator[list[dict[str, Any]]]:
     """Listen as a relay does, and answer everything in the same way; give what was asked."""
     asked: list[dict[str, Any]] = []
-    listening = listen(str(data_dir), "live")
 
-    def run() -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                connection, _ = listening.accept()
-                with connection:
-                    asked.append(json.loads(connection.makefile("rb").readline()))
-                    connection.sendall(json.dumps(answer).encode() + b"\n")
+    def take(line: bytes) -> bytes:
+        asked.append(json.loads(line))
+        return json.dumps(answer).encode() + b"\n"
 
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    try:
+    with answering(data_dir, "live", take):
         yield asked
-    finally:
-        listening.shutdown(2)
-        listening.close()
-        thread.join()
 
 
 async def test_a_rule_acts_once(tmp_path: Path) -> None:
