@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import aiohttp
+import psutil
 import yaml
 
 from benchmarks.server import TALKER, by_socket, quantiles, round_trips, show, spawned, write_logs
@@ -49,11 +50,8 @@ PIECE_BYTES = 256_000
 
 def _cpu_s(pids: list[int]) -> float:
     """Return the processor time that processes have used, with their children that are gone."""
-    total = 0
-    for pid in pids:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        total += sum(map(int, fields[11:15]))
-    return total / os.sysconf("SC_CLK_TCK")
+    times = [psutil.Process(pid).cpu_times() for pid in pids]
+    return sum(one.user + one.system + one.children_user + one.children_system for one in times)
 
 
 @contextlib.contextmanager

@@ -18,6 +18,8 @@ import tempfile
 import time
 from pathlib import Path
 
+import psutil
+
 from tests.rig.answers import says, uses
 from tests.rig.environment import find_claude
 from tests.rig.interactive import InteractiveClaude
@@ -87,25 +89,17 @@ def session(folder: Path, claude: Path) -> None:
         recorder = json.loads(log.read_bytes().partition(b"\n")[0])["event"]["data"]["follower_pid"]
         # A recorder is one thread, of which the kernel tells the nanoseconds.
         ours = int(Path(f"/proc/{recorder}/schedstat").read_text().split()[0]) / 1e9
-        theirs = _processor_s(pid)
+        used = psutil.Process(pid).cpu_times()
+        theirs = used.user + used.system
         print(
             f"processor, {TURNS} tool calls and start   {100 * ours / theirs:8.2f} % of claude's (at most 2)"
         )
-        print(f"memory                               {_pss_mb(recorder):8.1f} MB PSS (at most 12)")
+        memory_mb = psutil.Process(recorder).memory_full_info().pss / 1e6
+        print(f"memory                               {memory_mb:8.1f} MB PSS (at most 12)")
         calls = _calls_while_idle(recorder, folder)
         print(f"system calls in {IDLE_S} idle seconds      {calls:8d} (none)")
         place.leave()
         place.until(lambda: b'"session_ended"' in log.read_bytes())
-
-
-def _processor_s(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
-
-
-def _pss_mb(pid: int) -> float:
-    rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
-    return next(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:")) / 1000
 
 
 def _calls_while_idle(pid: int, folder: Path) -> int:
