@@ -36,7 +36,11 @@ def act_options(parser: argparse.ArgumentParser) -> None:
     parser.epilog = examples(
         "act latest questions", "act latest interrupt", "act latest deny REQUEST -m 'not now'"
     )
-    parser.add_argument("session", metavar="SESSION", help="an id, a prefix of one, or `latest`")
+    parser.add_argument(
+        "session",
+        metavar="SESSION",
+        help="an id, a prefix of one, or `latest`; of a server that CLAUDE_PROXY_URL names, a whole id",
+    )
     verbs = parser.add_subparsers(metavar="ACTION", dest="verb", required=True)
     listing = verbs.add_parser("questions", help="list the open questions, each with the tool's whole input")
     listing.add_argument("--json", action="store_true", help="print JSON")
