@@ -10,9 +10,13 @@ import errno
 import os
 import select
 import struct
-import threading
 import time
 from collections.abc import Iterable
+from functools import partial
+
+TYPE_CHECKING = False  # `typing` takes long to import, and a recorder has no use for it
+if TYPE_CHECKING:
+    from proxy.sessions.notices import Notices
 
 # inotify(7)
 _MODIFY, _CLOSE_WRITE, _MOVED, _CREATE, _DELETE = 0x2, 0x8, 0xC0, 0x100, 0x200
@@ -20,10 +24,7 @@ _DELETE_SELF, _MOVE_SELF, _UNMOUNT, _OVERFLOW, _IGNORED = 0x400, 0x800, 0x2000, 
 _WANTED = _MODIFY | _CLOSE_WRITE | _MOVED | _CREATE | _DELETE | _DELETE_SELF | _MOVE_SELF
 _ANYTHING = _DELETE_SELF | _MOVE_SELF | _UNMOUNT | _OVERFLOW | _IGNORED
 _HEAD = struct.Struct("iIII")
-_WOKEN, _HEARD = b"w", b"h"  # why a wait ends: it was called for, or the library has heard of something
-_NOTICE_MS = (
-    20  # how often the library looks what it has heard: people see no difference, and it costs nearly nothing
-)
+_WOKEN = b"w"
 
 
 class Watch:
@@ -46,7 +47,11 @@ class Watch:
         os.set_blocking(self._wake_read, False)
         os.set_blocking(self._wake_write, False)
         self._inotify = -1
-        self._notices = _Notices(paths, self._wake_write) if by_library and not _has_inotify() else None
+        self._notices: Notices | None = None
+        if by_library and not _has_inotify():
+            from proxy.sessions import notices  # noqa: PLC0415 - a recorder has no use for its thread
+
+            self._notices = notices.Notices(paths, self._wake_read, partial(_write, self._wake_write))
         self._watched: dict[str, tuple[str, int]] = {}
         """For each path what is not there of it, from above (empty: it is there and watched); and its watch's number.
 
@@ -86,7 +91,7 @@ class Watch:
             self._unseen = False
             return None
         if self._notices is not None and self._notices.is_alive():
-            return self._notices.wait(self._wake_read, timeout_s)
+            return self._notices.wait(timeout_s)
         blind = self._inotify < 0
         poller = select.poll()
         for fd in (self._wake_read, self._inotify, also):
@@ -174,58 +179,6 @@ class Watch:
             os.close(self._inotify)
         self._inotify = -1
         self._watched = {}
-
-
-class _Notices(threading.Thread):
-    """Hears of changes by a library, which has FSEvents on macOS; alive for as long as it does."""
-
-    def __init__(self, folders: Iterable[str], wake_write: int) -> None:
-        super().__init__(name="notices", daemon=True)
-        self._folders = tuple(folders)
-        self._wake_write = wake_write
-        self._names: set[str] = set()
-        self._turn = threading.Lock()
-        self._ended = threading.Event()
-        self.start()
-
-    def run(self) -> None:
-        """Gather the names of what changes until the end, or until the library can do no more."""
-        with contextlib.suppress(ImportError, OSError, RuntimeError):
-            from watchfiles import watch  # noqa: PLC0415 - for systems without inotify
-
-            changes = watch(
-                *self._folders,
-                watch_filter=None,
-                debounce=_NOTICE_MS,
-                step=_NOTICE_MS,
-                stop_event=self._ended,
-                recursive=False,
-                ignore_permission_denied=True,
-            )
-            for found in changes:
-                with self._turn:
-                    self._names |= {os.path.basename(path) for _, path in found}
-                _write(self._wake_write, _HEARD)
-        _write(self._wake_write, _WOKEN)
-
-    def wait(self, woken: int, timeout_s: float | None) -> set[str] | None:
-        """Return the names of what has changed since the last time, or wait for it, or to be woken.
-
-        Who is woken wants to know what is so now, and a notice comes a moment late: any file may have changed.
-        """
-        poller = select.poll()
-        poller.register(woken, select.POLLIN)
-        data = b""
-        if poller.poll(None if timeout_s is None else timeout_s * 1000):
-            data = os.read(woken, 4096)
-        with self._turn:
-            names, self._names = self._names, set()
-        return None if _WOKEN in data else names
-
-    def end(self) -> None:
-        """Stop listening."""
-        self._ended.set()
-        self.join()
 
 
 def _write(fd: int, data: bytes) -> None:

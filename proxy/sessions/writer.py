@@ -17,12 +17,12 @@ Rules it lives by:
 
 from __future__ import annotations
 
+import _thread
 import contextlib
 import errno
 import fcntl
 import os
 import stat
-import threading
 import time
 from itertools import islice
 
@@ -67,7 +67,7 @@ class SessionLog:
         self._started = started
         self.path = log_path(data_dir, session_id)
         self._data_dir = data_dir
-        self._lock = threading.Lock()
+        self._lock = _thread.allocate_lock()  # as `threading.Lock`, whose module a recorder does not need
         self._clock = Clock()
         self._fd = -1
         self._begun = False  # whether the file has its first record
