@@ -9,7 +9,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from datetime import UTC, datetime
 
 import msgspec
@@ -28,6 +28,10 @@ from proxy.compliance.target import Target, reached
 _STUCK_GRACE_S = 1.0  # it had its time already
 _LEFT_S = 5.0
 """A process that lives on for so long after the end is left behind."""
+_SIGNALS_S = 0.1
+"""The longest wait of the main thread: Python runs a signal's handler in it, and the wait for a lock does not end for a
+signal that came just before. A tenth of a second is not felt after Ctrl-C.
+"""
 
 
 class CancelledError(Exception):
@@ -142,9 +146,12 @@ class Check:
         """Run what does not measure, several at a time; return the outcomes in the order of the scenarios."""
         with ThreadPoolExecutor(self._jobs, thread_name_prefix="scenario") as pool:
             futures = [pool.submit(self._watched, one) for one in scenarios]
+            running = set(futures)
             try:
-                for future in as_completed(futures):
-                    ended(future.result())
+                while running:
+                    done, running = wait(running, _SIGNALS_S, FIRST_COMPLETED)
+                    for future in done:
+                        ended(future.result())
             except BaseException:
                 self.cancel()
                 for future in futures:

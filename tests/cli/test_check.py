@@ -1,5 +1,6 @@
 """`claude-proxy check` as people, programs and CI meet it."""
 
+import ctypes
 import json
 import os
 import re
@@ -10,6 +11,7 @@ import sys
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+import psutil
 import pytest
 
 from proxy.compliance import scenario
@@ -198,8 +200,15 @@ def test_a_file_that_is_no_program_is_told_of(content: str, said: str, tmp_path:
     assert said in done.stderr
 
 
-def test_an_interrupt_ends_it_and_what_it_started(tmp_path: Path) -> None:
-    """Ctrl-C in the middle of a wrapper that hangs: status 130, and the wrapper is gone."""
+@pytest.mark.parametrize(
+    "to_a_scenario",
+    [False, pytest.param(True, marks=pytest.mark.linux("a signal is sent to one thread by tgkill"))],
+)
+def test_an_interrupt_ends_it_and_what_it_started(to_a_scenario: bool, tmp_path: Path) -> None:
+    """Ctrl-C in the middle of a wrapper that hangs: status 130, and the wrapper is gone.
+
+    It may reach a thread that runs a scenario, or the main thread just before it waits: nothing wakes that then.
+    """
     pid_file = tmp_path / "pid"
     os.mkfifo(pid_file)
     path = wrapper(
@@ -207,6 +216,12 @@ def test_an_interrupt_ends_it_and_what_it_started(tmp_path: Path) -> None:
     )
     with subprocess.Popen([PROXY, "check", path, "--scenario", "exit-status", "--patience", "60"]) as process:
         pid = int(pid_file.read_text())  # waits until it is there
-        process.send_signal(signal.SIGINT)
+        if to_a_scenario:
+            thread = next(
+                thread for thread in psutil.Process(process.pid).threads() if thread.id != process.pid
+            )
+            assert ctypes.CDLL(None).tgkill(process.pid, thread.id, signal.SIGINT) == 0
+        else:
+            process.send_signal(signal.SIGINT)
         assert process.wait(BOUND_S) == 130
         assert not Path(f"/proc/{pid}").exists()
