@@ -10,7 +10,9 @@ from proxy.ship_settings import Ship
 from proxy.shipping.shipper import Shipper
 
 _RETRY_S = 60.0
-"""After a data directory could not be used, or a fault of ours."""
+"""After a data directory could not be used, or a fault of ours: both wait for a person, who sees within a minute that
+it is mended, and once a minute no log fills up with it.
+"""
 
 
 class Shipping:

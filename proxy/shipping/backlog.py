@@ -13,7 +13,7 @@ from proxy.sessions.catalogue import is_running, list_logs
 from proxy.sessions.identity import log_path
 from proxy.shipping.ledger import Acknowledged, Ledger
 
-_CHUNK = 1 << 20  # bytes: enough for a disk, and little memory
+_CHUNK = 1 << 20  # bytes: larger reads are no faster on any disk, and it is little memory
 
 
 class Piece(NamedTuple):

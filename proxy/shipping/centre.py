@@ -13,13 +13,18 @@ from proxy.api.fleet import Acknowledged, Greeting, Hello, Refused
 from proxy.shipping.backlog import Piece
 
 _CONNECT_S = 10.0
+"""Time for the first packet and three more, which Linux sends after 1, 3 and 7 s without an answer."""
 _GREETING_S = 20.0
+"""A centre answers within a second, or waits up to 10 s for its database. Twice that: behind a network that drops
+everything nothing is waited for longer. With the longest pause between two greetings, an outage is noticed to be over
+within a minute.
+"""
 _ANSWER_S = 60.0
-"""For both a centre takes a second at most; one that hangs behind a network that drops everything is not waited for
-longer. With the longest pause between two greetings, an outage is noticed to be over within a minute.
+"""A push waits for its transaction, a second or two; nginx and the load balancers of clouds cut a request off after
+60 s by default.
 """
 _SLOWEST_BYTES_S = 16_000
-"""A long body has more time: what 128 kbit/s take."""
+"""A long body has more time: what 128 kbit/s take, the upload of the slowest lines on which Claude Code is of use."""
 _GAP = 409
 _STRANGER = 404
 _FORGOTTEN = 410

@@ -23,7 +23,10 @@ Kind = Literal["full", "texts_removed", "figures"]
 Content = Callable[[bytes], bytes]
 """Takes whole lines of a log, gives as many."""
 
-_LONGEST_NAME = 256  # characters: what is longer is no name, id or timestamp, whatever its field is called
+_LONGEST_NAME = 256
+"""Characters: twice the longest name of a tool that the Messages API takes. What is longer is no name, id or timestamp,
+whatever its field is called.
+"""
 
 
 def _fields(names: str) -> frozenset[str]:
@@ -62,7 +65,9 @@ _WORDS = frozenset(("stream-json", "json", "text"))
 _RULES = frozenset(("--disallowedTools", "--disallowed-tools", "--settings"))
 """Options that may take tools away."""
 _TOOL = re.compile(r"\*|[A-Za-z][A-Za-z0-9_-]{0,127}\*?", re.ASCII)
-"""A rule for all calls of a tool: its name, and nothing of what calls hold."""
+"""A rule for all calls of a tool: its name, of the 128 characters that the Messages API takes, and nothing of what
+calls hold.
+"""
 _INTERRUPTED = "[Request interrupted by user"
 _NOTICE = "<task-notification>"
 _IDS = ("task-id", "tool-use-id", "status")

@@ -28,19 +28,28 @@ from proxy.shipping.centre import (
 from proxy.shipping.ledger import Ledger, clear
 
 _HEARTBEAT_S, _LIVE_HEARTBEAT_S = 15.0, 5.0
-"""How often the centre hears of a host; more often while a session goes on, as its answers wait for that (see the
-watermark of its store).
+"""How often the centre hears of a host. 15 s, as three that are missed make it unreachable there (`UNREACHABLE_S`),
+which people should see within a minute. More often while a session goes on: what the centre gives out waits until each
+such host was heard (see the watermark of its store), and 5 s is what a person who follows a session puts up with.
 """
 _LOOK_S = 1.0
-"""How often live logs are looked at: the death of a writer may go unheard."""
+"""How often live logs are looked at: the death of a writer changes no file, so nothing is heard of it. A person takes a
+second for at once, and there are few live logs to look at.
+"""
 _LOOK_AT_ALL_S = 60.0
-"""How often all logs are, for what was done to them without being heard of."""
+"""How often all logs are, for what was done to them without being heard of, as on network file systems. A look at
+20,000 logs takes up to a second, which is little of a minute.
+"""
 _ROUND_S = 1.0
-"""For so long a backlog is sent before it is looked for new sessions, and whether it is time to be heard."""
+"""For so long a backlog is sent before it is looked for new sessions, and whether it is time to be heard: as often as
+live logs are looked at.
+"""
 _AT_ONCE = 1000
-"""Sessions that are named in one greeting: as many as `Hello` takes."""
+"""Sessions that are named in one greeting: some 50 KB, far below what a server takes as a body."""
 _LONGEST_PAUSE_S = 30.0
-"""With a greeting that hangs, so that a host notices within a minute that the centre is back."""
+"""With a greeting that hangs for its 20 s and a connection for its 10 s, a minute: within that a host notices that the
+centre is back.
+"""
 
 
 class Shipper:

@@ -12,7 +12,9 @@ _T = TypeVar("_T")
 _R = TypeVar("_R")
 _AT_ONCE = 500
 _AT_ONCE_BYTES = 4 << 20
-"""A transaction of these takes a second or two; the answers of all in it wait for it."""
+"""A transaction of these takes a second or two; the answers of all in it wait for it. Sixteen full
+pushes (`ship.piece`, 256 KB), or the greetings that 2,500 hosts with live sessions send in a second.
+"""
 
 
 class Batcher(Generic[_T, _R]):

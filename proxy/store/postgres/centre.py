@@ -11,7 +11,9 @@ from proxy.store.postgres.connections import Writer
 from proxy.store.postgres.intake import Intake
 
 _MOST_WAITING_BYTES = 256 << 20
-"""Of what is pushed and not stored yet: room for two of the longest lines. Beyond, hosts are told to wait."""
+"""Of what is pushed and not stored yet: room for two of the longest lines, which `longest_push` says. Beyond, hosts are
+told to wait.
+"""
 
 
 class Centre:

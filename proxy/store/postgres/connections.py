@@ -13,9 +13,15 @@ SCHEMA = "claude_proxy"
 Row = tuple[Any, ...]
 Connection = psycopg.Connection[Row]
 _READERS = 5
-"""With two for writing, one that listens, and one now and then for what is seldom done, fewer than ten a server."""
+"""With two for writing, one that listens, and one now and then for what is seldom done, fewer than ten a server: ten
+servers fit into the 100 connections that PostgreSQL allows by default.
+"""
 _WAIT_S = 10
-"""For a connection of the pool, and for a database that does not answer."""
+"""For a connection of the pool, and for a database that does not answer: half of what a host waits for a greeting, so
+that it is told why.
+"""
+_PREPARE_AFTER = 5
+"""Psycopg's own: a statement is prepared when it has been executed so often."""
 
 
 @contextlib.contextmanager
@@ -32,7 +38,9 @@ def connect(url: str, *, is_pooled: bool = False) -> Connection:
 
     ``is_pooled``: a pooler in transaction mode is between, so nothing is prepared.
     """
-    return psycopg.connect(url, connect_timeout=_WAIT_S, prepare_threshold=None if is_pooled else 5)
+    return psycopg.connect(
+        url, connect_timeout=_WAIT_S, prepare_threshold=None if is_pooled else _PREPARE_AFTER
+    )
 
 
 def execute(connection: Connection, query: str, values: Sequence[object] = ()) -> "psycopg.Cursor[Row]":
@@ -54,7 +62,7 @@ class Connections:
             kwargs={
                 "autocommit": True,
                 "connect_timeout": _WAIT_S,
-                "prepare_threshold": None if is_pooled else 5,
+                "prepare_threshold": None if is_pooled else _PREPARE_AFTER,
             },
             check=_begin,  # which fails after the database was away: another connection is taken then
         )

@@ -18,11 +18,13 @@ from proxy.store.ranks import FOREVER, SpanTree, bounds, page_of, slices
 Teams = Sequence[int] | None
 _ARRIVAL_BYTES = 4 << 20
 _BATCH_BYTES, _BATCH_ROWS = 4 << 20, 20_000
+"""What is read at once: as with SQLite, so that an answer costs the server as much memory and time in both stores."""
 _EVENTS = "SELECT e.id, e.ts, s.session_id, e.type, e.data FROM ({}) e JOIN sessions s ON s.id = e.session ORDER BY {}"
 """Events that a query chooses, with their session's name: only of those that are wanted is that looked up."""
 _CHOSEN = "SELECT e.id, e.ts, e.session, e.type, e.data FROM events e"
 _SETTLING_MS = 2000
-"""A host sends what is recorded within a quarter of a second; this is left to networks."""
+"""A host sends what is recorded within a quarter of a second (`ship.gather`); the rest is left to networks and a retry.
+"""
 
 
 def page(connection: Connection, query: EventQuery, teams: Teams, now_us: int) -> Page:

@@ -8,7 +8,7 @@ from proxy.store.postgres.connections import Connection, execute
 
 NEW_EPOCH = "substr(md5(random()::text || clock_timestamp()::text), 1, 8)"
 UNREACHABLE_S = 45
-"""A host that was not heard for so long is not reached: three of its heartbeats were missed."""
+"""A host that was not heard for so long is not reached: it missed three heartbeats, which it sends every 15 s."""
 _IS_REACHABLE = f"h.heard_at > now() - interval '{UNREACHABLE_S} seconds'"
 
 

@@ -45,7 +45,9 @@ from proxy.store.version import derivation_version
 NEWS = "claude_proxy_news"
 """The channel on which it is told that there are new events."""
 _MOST_CACHED = 2000
-"""Sessions whose interpreters are cached between pushes: some ten kilobytes each."""
+"""Sessions whose interpreters are cached between pushes, some ten kilobytes each, 20 MB together: as many as go on at
+once in a large fleet. Others are read from the database again.
+"""
 
 
 class Push(NamedTuple):

@@ -9,7 +9,7 @@ from proxy.store.postgres.connections import SCHEMA, Connection, connect, execut
 from proxy.store.protocol import StoreError
 
 _LOCK = 0x636C61756465
-"""Of an advisory lock in the database, held while the tables are changed."""
+"""Key of an advisory lock, `claude` in ASCII: held while the tables are changed."""
 
 
 class OldSchemaError(StoreError):

@@ -17,8 +17,13 @@ from proxy.store.postgres.intake import NEWS
 from proxy.store.protocol import Listener, StoreError
 
 _POLL_S = 1.0
+"""How long a notice that was lost, or behind a pooler all news, may stay unheard: a person takes a second for at once,
+and the question is one row.
+"""
 _RETRY_S = 1.0
+"""After a failure: a database that restarts is back within seconds, and one connection a second disturbs nobody."""
 _AT_ONCE = 500
+"""Events that are read at once, some hundred kilobytes: subscribers get the first before the last are read."""
 
 
 class News:

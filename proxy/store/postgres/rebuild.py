@@ -13,6 +13,8 @@ from proxy.store.totals import totals_of
 from proxy.store.version import derivation_version
 
 _AT_ONCE_BYTES = 4 << 20
+"""As much of a session is derived at once as a batch of pushes holds, see `batching`: so memory does not grow with it.
+"""
 
 
 def rebuild(url: str, *, everything: bool = False, most_events: int | None = None) -> Iterator[str]:

@@ -27,11 +27,15 @@ from proxy.store.postgres.tables import (
 ANY_SESSION = ""
 """Stands in ``tombstones`` for the sessions of older removals: no session has that id."""
 _AT_ONCE = 50
-"""Sessions of one transaction: who stores events waits while it adds up counts."""
+"""Sessions of one transaction: who stores events waits while it adds up counts, so they are few."""
 _KEPT_REMOVALS = 100
-"""Removals that are kept by session: at least so many transactions, and at most twice as many."""
+"""Removals that are kept by session: at least so many transactions, and at most twice as many. That bounds the table,
+and a listener that was away for fewer removals is told exactly what it missed.
+"""
 _LOST_DAYS = 7
-"""A host that was not heard for so long is taken to be gone, and its sessions to be over."""
+"""A host that was not heard for so long is taken to be gone, and its sessions to be over: a laptop that was shut over a
+week-end is not, and a host keeps what it sent for as long (`ship.keep`).
+"""
 _LOCK_WAIT = "500ms"
 """For the lock that dropping a table takes. Shorter than PostgreSQL's ``deadlock_timeout``, a second, so that it is
 this transaction that gives up, and nobody waits for long behind it.

@@ -16,7 +16,7 @@ from proxy.store.postgres.connections import Connection, execute
 PARTITIONED = ("events", "pieces", "bodies")
 """Tables with a partition for each week."""
 _PARTITION_LOCK = 0x636C_7001
-"""An advisory lock: a number that no other program is likely to take."""
+"""Key of an advisory lock: our initials and a number, which no other program is likely to take."""
 SESSION_COLUMNS = (
     "id, session_id, host, team, week, started, lines, size, rewritten, over, running, outcome, version, state,"
     " drift"
