@@ -129,12 +129,12 @@ class Shared:
         }
         return msgspec.convert(objects, ShownSession)
 
-    async def known(self, session_id: str) -> None:
-        """Make sure that there is such a session. NotFoundError when there is none."""
+    async def session(self, session_id: str) -> Session:
+        """Return a session. NotFoundError when there is none of that id."""
         if is_session_id(session_id):
             for look_again in (True, False):
-                if await asyncio.to_thread(self.store.session, session_id) is not None:
-                    return
+                if (found := await asyncio.to_thread(self.store.session, session_id)) is not None:
+                    return found
                 if look_again:  # it may have begun just now
                     await self.catch_up(session_id)
         raise NotFoundError(

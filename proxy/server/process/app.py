@@ -7,7 +7,7 @@ from aiohttp import web
 
 from proxy.config import Settings
 from proxy.custom_schemas import CustomSchemas, read_folder
-from proxy.server.access.guard import GUARD, Guard, add_headers, default_access, security_middleware
+from proxy.server.access.guard import GUARD, Guard, add_headers, security_middleware
 from proxy.server.access.tokens import StoredTokens
 from proxy.server.base.answers import error_middleware, expect
 from proxy.server.base.journal import journal
@@ -58,8 +58,7 @@ def create_app(
         if route.method == "GET" and route.media_type != "websocket":  # aiohttp leaves the body out
             app.router.add_route("HEAD", route.path, handler, expect_handler=expect)
         if registered.resource is not None:
-            path = registered.resource.canonical
-            guard.needs[f"{route.method} {path}"] = route.access or default_access(route.method, path)
+            guard.needs[f"{route.method} {registered.resource.canonical}"] = route.needs
 
     async def lifetime(app: web.Application) -> AsyncIterator[None]:
         shared = await _started(data_dir, settings, custom)

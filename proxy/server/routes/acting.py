@@ -19,8 +19,10 @@ from proxy.server.access.guard import author_of
 from proxy.server.base.answers import answer
 from proxy.server.base.refusals import NotFoundError, RequestError
 from proxy.server.routes.events import while_waiting
+from proxy.server.routes.parameters import ID, LONGEST_WAIT_S, Number, paging
 from proxy.server.routes.records import pieces_of
-from proxy.server.routes.requests import FARTHEST, LONGEST_WAIT_S, body, whole
+from proxy.server.routes.requests import body
+from proxy.server.routes.route import Routes
 from proxy.server.shared import Shared, of
 from proxy.sessions.reader import Record, parse
 from proxy.store.encoding import decode_envelope
@@ -28,8 +30,11 @@ from proxy.store.model import EventQuery
 from proxy.store.records import find_record
 from proxy.telling.acting import OUTCOMES, REQUESTS, Action, actions, open_questions
 
+routes = Routes()
 MOST_ACTIONS = 1000
 """Of one page: so many events are read for it in one piece."""
+LIMIT, OFFSET = paging("Actions", MOST_ACTIONS)
+WAIT = Number("wait", "Seconds to wait for what the wire shows of it.", 0, LONGEST_WAIT_S, None)
 _ID_DIGITS = 26
 """Of an action's id: 104 bits, so that two are never the same."""
 _decode = msgspec.json.Decoder(ActionRequest)
@@ -43,10 +48,20 @@ class _RefusedError(RequestError):
         self.status = error.status
 
 
+@routes.add(
+    "POST",
+    "/api/v1/monitoring/sessions/{session_id}/actions",
+    ID,
+    WAIT,
+    request=ActionRequest,
+    answer=ActionAnswer,
+    failures=(409, 503, 504),
+    access="act",
+)
 async def act(request: web.Request) -> web.Response:
-    """Have an action done; with `wait`, wait so many seconds for what the wire shows of it."""
+    """Act on a live session that was started with `--act`; what enables takes a token that existed then."""
     shared, session_id = of(request), request.match_info["session_id"]
-    wait_s = whole(request, "wait", None, 0, LONGEST_WAIT_S)
+    wait_s = WAIT.of(request)
     with _coded():
         wanted = await body(request, _decode)
         arguments = checked_arguments(wanted.action, wanted.arguments())
@@ -74,19 +89,20 @@ async def act(request: web.Request) -> web.Response:
     return answer(await _outcome(shared, session_id, action_id, seq, wait_s))
 
 
+@routes.add("GET", "/api/v1/monitoring/sessions/{session_id}/actions", ID, LIMIT, OFFSET, answer=ActionPage)
 async def listed(request: web.Request) -> web.Response:
-    """List what was done to a session, or refused, newest first."""
+    """What others did to a session, or were refused, newest first."""
     shared, session_id = of(request), request.match_info["session_id"]
-    limit = whole(request, "limit", 100, 1, MOST_ACTIONS) or 0
-    offset = whole(request, "offset", 0, 0, FARTHEST) or 0
+    limit, offset = LIMIT.of(request), OFFSET.of(request)
     with _coded():
         await _session(shared, session_id)
     found, total = await asyncio.to_thread(_actions, shared, session_id, limit, offset)
     return answer(ActionPage(actions=found, total=total))
 
 
+@routes.add("GET", "/api/v1/monitoring/sessions/{session_id}/questions", ID, answer=QuestionPage)
 async def questions(request: web.Request) -> web.Response:
-    """List the questions for permission that nobody has answered, oldest first."""
+    """Questions for permission that nobody has answered, oldest first, each with the tool's whole input."""
     shared, session_id = of(request), request.match_info["session_id"]
     with _coded():
         session = await _session(shared, session_id)
@@ -103,12 +119,9 @@ async def questions(request: web.Request) -> web.Response:
 
 async def _session(shared: Shared, session_id: str) -> Session:
     """Return a session as it is now. NotFoundError: there is none."""
-    await shared.known(session_id)
+    await shared.session(session_id)
     await shared.catch_up(session_id)
-    found = await asyncio.to_thread(shared.store.session, session_id)
-    if found is None:
-        raise NotFoundError(f"The session {session_id!r} was removed.")
-    return found
+    return await shared.session(session_id)
 
 
 def _check(session: Session) -> None:

@@ -7,40 +7,56 @@ from contextlib import closing
 from aiohttp import web
 
 from proxy.analysis import period as over_time
+from proxy.analysis.report import Analysis
 from proxy.api.records import Drift
 from proxy.api.service import Overview
 from proxy.events.timestamps import format_timestamp
 from proxy.server.base.answers import answer, raw_answer
 from proxy.server.base.refusals import NotFoundError
+from proxy.server.routes.parameters import END, ID, LONGEST_WAIT_S, START, Number, period
 from proxy.server.routes.records import CATCH_UP_S
-from proxy.server.routes.requests import LONGEST_WAIT_S, period, whole
+from proxy.server.routes.route import Routes
 from proxy.server.shared import Shared, now_us, of
 from proxy.sessions.drift import Sightings
 from proxy.store import Store
 
+routes = Routes()
+WITHIN = Number(
+    "within",
+    "Seconds after which the answer is of what was read by then; asked again, it goes on from there.",
+    1,
+    LONGEST_WAIT_S,
+    None,
+)
 _DAY_US = 86_400_000_000
 _NEWEST = 20  # a page of a list
 
 
+@routes.add(
+    "GET",
+    "/api/v1/monitoring/sessions/{session_id}/analysis",
+    ID,
+    WITHIN,
+    answer=Analysis,
+    failures=(503,),
+)
 async def session(request: web.Request) -> web.Response:
-    """Give the analysis of one session."""
+    """What a session did, where its time and money went, what stands out."""
     shared, session_id = of(request), request.match_info["session_id"]
-    within_s = whole(request, "within", None, 1, LONGEST_WAIT_S)
+    within_s = WITHIN.of(request)
     await shared.ready()
-    await shared.known(session_id)
-    known = await asyncio.to_thread(shared.store.session, session_id)
-    found = None
-    if known is not None:
-        found = await shared.analyses.answer(known, now_us(), math.inf if within_s is None else within_s)
+    known = await shared.session(session_id)
+    found = await shared.analyses.answer(known, now_us(), math.inf if within_s is None else within_s)
     if found is None:
         raise NotFoundError(f"The session {session_id!r} was removed.")
     return raw_answer(found)
 
 
+@routes.add("GET", "/api/v1/monitoring/sessions/{session_id}/drift", ID, answer=Drift)
 async def drift(request: web.Request) -> web.Response:
-    """Give what passed in one session that the specification does not have."""
+    """What passed in a session that the specification does not have, each with its first record."""
     shared, session_id = of(request), request.match_info["session_id"]
-    await shared.known(session_id)
+    await shared.session(session_id)
     found, complete = await _drift(shared, session_id)
     if not complete:
         await asyncio.to_thread(shared.store.catch_up, CATCH_UP_S, session_id)
@@ -55,8 +71,9 @@ async def _drift(shared: Shared, session_id: str) -> tuple[Sightings, bool]:
         raise NotFoundError(f"The session {session_id!r} was removed.") from None
 
 
+@routes.add("GET", "/api/v1/monitoring/metrics", START, END, answer=over_time.Metrics, failures=(503,))
 async def metrics(request: web.Request) -> web.Response:
-    """Give the metrics of a period."""
+    """What happened in a period, over all sessions."""
     shared = of(request)
     after_us, until_us = period(request)
     await shared.ready()
@@ -64,8 +81,9 @@ async def metrics(request: web.Request) -> web.Response:
     return answer(found)
 
 
+@routes.add("GET", "/api/v1/monitoring/overview", answer=Overview, failures=(503,))
 async def overview(request: web.Request) -> web.Response:
-    """Give what there is, and the metrics of the last 24 hours."""
+    """What there is, and what happened in the last 24 hours."""
     shared = of(request)
     await shared.ready()
     now = now_us()

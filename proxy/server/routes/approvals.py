@@ -5,32 +5,35 @@ import asyncio
 from aiohttp import web
 
 from proxy.api.approvals import ApprovalPage
+from proxy.events import Session
 from proxy.events.approved_calls import DECIDED, approved_call
 from proxy.server.base.answers import answer
-from proxy.server.base.refusals import NotFoundError
-from proxy.server.routes.requests import FARTHEST, whole
+from proxy.server.routes.parameters import ID, paging
+from proxy.server.routes.route import Routes
 from proxy.server.shared import Shared, of
 from proxy.store.encoding import decode_envelope
 from proxy.store.model import EventQuery
 
-MOST_CALLS = 1000  # bounds the size of a page
+routes = Routes()
+LIMIT, OFFSET = paging("Calls", 1000)
 
 
+@routes.add(
+    "GET", "/api/v1/monitoring/sessions/{session_id}/approvals", ID, LIMIT, OFFSET, answer=ApprovalPage
+)
 async def approvals(request: web.Request) -> web.Response:
-    """Give a page of calls with their approvals, oldest first."""
-    shared, session_id = of(request), request.match_info["session_id"]
-    limit = whole(request, "limit", 100, 1, MOST_CALLS) or 0
-    offset = whole(request, "offset", 0, 0, FARTHEST) or 0
+    """Who or what allowed or denied each call of a tool."""
+    shared, limit, offset = of(request), LIMIT.of(request), OFFSET.of(request)
     await shared.ready()
-    await shared.known(session_id)
-    return answer(await asyncio.to_thread(_page, shared, session_id, limit, offset))
+    session = await shared.session(request.match_info["session_id"])
+    return answer(await asyncio.to_thread(_page, shared, session, limit, offset))
 
 
-def _page(shared: Shared, session_id: str, limit: int, offset: int) -> ApprovalPage:
-    query = EventQuery(session_id=session_id, event_types=DECIDED, limit=limit, offset=offset, order="asc")
-    found, session = shared.store.events(query), shared.store.session(session_id)
-    if session is None:
-        raise NotFoundError(f"The session {session_id!r} was removed.")
+def _page(shared: Shared, session: Session, limit: int, offset: int) -> ApprovalPage:
+    query = EventQuery(
+        session_id=session.session_id, event_types=DECIDED, limit=limit, offset=offset, order="asc"
+    )
+    found = shared.store.events(query)
     decided = (approved_call(event.event_type, event.data) for event in map(decode_envelope, found.events))
     calls = [call for call in decided if call is not None]
     return ApprovalPage(approvals=calls, offset=offset, total=found.total, counts=session.figures.approvals)

@@ -6,19 +6,27 @@ import contextlib
 import msgspec
 from aiohttp import web
 
+from proxy.api.checks import Check
 from proxy.compliance import scenario
 from proxy.compliance.request import CheckRequest
 from proxy.server.base.answers import answer
 from proxy.server.base.refusals import NotAllowedError, UnprocessableError
-from proxy.server.routes.requests import LONGEST_WAIT_S, body, whole
+from proxy.server.routes.parameters import LONGEST_WAIT_S, Number, Parameter
+from proxy.server.routes.requests import body
+from proxy.server.routes.route import Routes
 from proxy.server.shared import of
 from proxy.server.work.checks import GRACE_S, Checks
 
+routes = Routes()
+RUN = Parameter("run_id", "A check.", place="path")
+WAIT = Number("wait", "Seconds to wait for something new.", 0, LONGEST_WAIT_S, 0)
+SEEN = Number("seen", "Scenarios that the client has seen: `wait` is for more.", 0, 1_000_000, 0)
 _request = msgspec.json.Decoder(CheckRequest)
 
 
+@routes.add("POST", "/api/v1/compliance/runs", request=CheckRequest, answer=Check)
 async def start(request: web.Request) -> web.Response:
-    """Begin a check."""
+    """Check a program that stands in for claude (off unless `compliance.enabled`)."""
     checks = _checks(request)
     asked = await body(request, _request)
     if not asked.wrapper.strip() or "\0" in "".join((asked.wrapper, *asked.arguments)):
@@ -30,11 +38,11 @@ async def start(request: web.Request) -> web.Response:
     return answer(checks.start(asked).told())
 
 
+@routes.add("GET", "/api/v1/compliance/runs/{run_id}", RUN, WAIT, SEEN, answer=Check)
 async def run(request: web.Request) -> web.Response:
-    """Give a check as it is now or, with `wait`, as soon as more than `seen` scenarios have ended."""
+    """A check: its progress, and in the end its report."""
     found = _checks(request).find(request.match_info["run_id"])
-    wait_s = whole(request, "wait", 0, 0, LONGEST_WAIT_S) or 0
-    seen = whole(request, "seen", 0, 0, 1_000_000) or 0
+    wait_s, seen = WAIT.of(request), SEEN.of(request)
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(wait_s):
             while not found.has_ended and len(found.outcomes) <= seen:
@@ -42,8 +50,12 @@ async def run(request: web.Request) -> web.Response:
     return answer(found.told())
 
 
+@routes.add("POST", "/api/v1/compliance/runs/{run_id}/cancel", RUN, answer=Check)
 async def cancel(request: web.Request) -> web.Response:
-    """Stop a check, and wait until its processes are gone."""
+    """Stop a check.
+
+    The answer comes when its processes are gone.
+    """
     found = _checks(request).find(request.match_info["run_id"])
     if found.task is not None and not found.task.done():
         found.task.cancel()

@@ -6,38 +6,57 @@ import itertools
 from aiohttp import web
 
 from proxy.api.conversation import ConversationPage
-from proxy.events import Event
+from proxy.events import Event, Session
 from proxy.events.timestamps import parse_timestamp
 from proxy.server.base.answers import raw_answer
-from proxy.server.routes.requests import FARTHEST, whole, words
-from proxy.server.shared import Shared, of
+from proxy.server.routes.parameters import FARTHEST, ID, Number, Words, paging
+from proxy.server.routes.route import Routes
+from proxy.server.shared import of
+from proxy.store import Store
 from proxy.store.encoding import as_json, decode_envelope
 from proxy.store.model import EventQuery
 from proxy.telling import Entry, tell
 from proxy.telling.events import LONGEST
 from proxy.telling.filters import FILTERS, event_types
 
-MOST_ENTRIES = 1000
-"""Of one page: some hundred fill a screen of the largest kind many times."""
-LEAST_TEXT, LONGEST_TEXT = 200, 20_000_000
+routes = Routes()
+_LEAST_TEXT, _LONGEST_TEXT = 200, 20_000_000
 """Characters: no less than a line of code, no more than the longest message that is relayed."""
+FILTER = Words(
+    "filter", f"Only these, separated by commas: {', '.join(f'`{name}`' for name in FILTERS)}.", FILTERS
+)
+FROM_SEQ = Number("from_seq", "Begin with what this record, or a later one, says.", 0, FARTHEST, None)
+LIMIT, OFFSET = paging("Entries", 1000)
+MAX_TEXT = Number(
+    "max_text",
+    f"Longest text that is given whole (default {LONGEST}); of a longer one both ends are.",
+    _LEAST_TEXT,
+    _LONGEST_TEXT,
+    LONGEST,
+)
 _NEAR = 20
 """Entries among which one that says something is looked for: a record makes fewer that say nothing."""
 
 
+@routes.add(
+    "GET",
+    "/api/v1/monitoring/sessions/{session_id}/conversation",
+    *(ID, FILTER, FROM_SEQ, LIMIT, OFFSET, MAX_TEXT),
+    answer=ConversationPage,
+)
 async def conversation(request: web.Request) -> web.Response:
-    """Give a page of entries; with `from_seq`, from the first one that is of that record or of a later one."""
-    shared, session_id = of(request), request.match_info["session_id"]
-    names = words(request, "filter", FILTERS)
-    limit = whole(request, "limit", 100, 1, MOST_ENTRIES) or 0
-    offset = whole(request, "offset", 0, 0, FARTHEST) or 0
-    from_seq = whole(request, "from_seq", None, 0, FARTHEST)
-    longest = whole(request, "max_text", LONGEST, LEAST_TEXT, LONGEST_TEXT) or 0
+    """A session as people read it: who says what, which tools run, what it takes.
+
+    With `from_seq` from the first entry that is of that record or of a later one.
+    """
+    shared, names = of(request), FILTER.of(request)
+    limit, offset, from_seq = LIMIT.of(request), OFFSET.of(request), FROM_SEQ.of(request)
+    longest = MAX_TEXT.of(request)
     await shared.ready()
-    await shared.known(session_id)
+    session = await shared.session(request.match_info["session_id"])
 
     def found() -> bytes:
-        asked = _Asked(shared, session_id, names)
+        asked = _Asked(shared.store, session, names)
         start = offset if from_seq is None else asked.position(from_seq)
         entries, total = asked.page(start, limit, longest)
         return as_json(ConversationPage(entries=entries, offset=start, total=total))
@@ -48,11 +67,10 @@ async def conversation(request: web.Request) -> web.Response:
 class _Asked:
     """A conversation of which pages are asked for."""
 
-    def __init__(self, shared: Shared, session_id: str, names: tuple[str, ...]) -> None:
-        self._store, self._session_id = shared.store, session_id
-        session = shared.store.session(session_id)
+    def __init__(self, store: Store, session: Session, names: tuple[str, ...]) -> None:
+        self._store, self._session_id = store, session.session_id
         # Events of a client's own have any names.
-        is_client = session is not None and session.kind == "monitoring" and not names
+        is_client = session.kind == "monitoring" and not names
         self._types = None if is_client else event_types(names)
 
     def page(self, offset: int, limit: int, longest: int) -> tuple[list[Entry], int]:
@@ -70,16 +88,16 @@ class _Asked:
 
     def position(self, seq: int) -> int:
         """Return where a record, or a later one, first says something; the last entry where none does."""
-        low, high = 0, self.page(0, 1, LEAST_TEXT)[1]
+        low, high = 0, self.page(0, 1, _LEAST_TEXT)[1]
         last = max(0, high - 1)
         while low < high:
             middle = (low + high) // 2
-            found, _ = self.page(middle, 1, LEAST_TEXT)
+            found, _ = self.page(middle, 1, _LEAST_TEXT)
             if found and (found[0].seq or 0) < seq:
                 low = middle + 1
             else:
                 high = middle
-        silent = itertools.takewhile(lambda entry: not entry.parts, self.page(low, _NEAR, LEAST_TEXT)[0])
+        silent = itertools.takewhile(lambda entry: not entry.parts, self.page(low, _NEAR, _LEAST_TEXT)[0])
         return min(low + len(list(silent)), last)
 
 

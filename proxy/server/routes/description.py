@@ -12,10 +12,10 @@ from aiohttp import web
 from proxy import __version__
 from proxy.protocol import library
 from proxy.protocol.specifications import names
-from proxy.server.access.guard import default_access
 from proxy.server.routes.manual import manual
 from proxy.server.routes.page import POLICY
-from proxy.server.routes.route import Parameter, Route, plain, schema_name
+from proxy.server.routes.parameters import SESSION, Parameter
+from proxy.server.routes.route import Route, Routes, plain, schema_name
 
 _FAILURES = {
     400: "The body is not JSON, or has another content type.",
@@ -55,16 +55,19 @@ class Description:
         return manual(self._routes)
 
 
+routes = Routes()
 DESCRIPTION: web.AppKey[Description] = web.AppKey("DESCRIPTION", Description)
 
 
+@routes.add("GET", "/openapi.json")
 async def openapi(request: web.Request) -> web.Response:
-    """Give the OpenAPI description."""
+    """This description."""
     return web.Response(body=request.app[DESCRIPTION].document, content_type="application/json")
 
 
+@routes.add("GET", "/docs", media_type="text/html")
 async def docs(request: web.Request) -> web.Response:
-    """Give the description as a page."""
+    """This description, for people."""
     page = request.app[DESCRIPTION].page
     return web.Response(text=page, content_type="text/html", headers={"Content-Security-Policy": POLICY})
 
@@ -97,12 +100,11 @@ def _openapi(routes: Sequence[Route], schema_names: Sequence[str]) -> bytes:
 
 
 def _operation(route: Route, components: dict[str, Any]) -> dict[str, Any]:
-    access = route.access or default_access(route.method, route.path)
     operation: dict[str, Any] = {
         "summary": route.summary,
         "operationId": f"{route.handler.__module__.rpartition('.')[2]}_{route.handler.__name__}",
         "responses": _responses(route, components),
-        "security": [{}] if access == "open" else [{}, {"token": [access]}],
+        "security": [{}] if route.needs == "open" else [{}, {"token": [route.needs]}],
     }
     if route.parameters:
         operation["parameters"] = [_parameter(one) for one in route.parameters]
@@ -117,7 +119,7 @@ def _parameter(one: Parameter) -> dict[str, Any]:
         "name": one.name,
         "in": one.place,
         "description": one.text,
-        "required": one.is_required or one.place == "path",
+        "required": one.is_required,
         "schema": one.schema,
     }
     # A list is one text with commas.
@@ -144,12 +146,19 @@ def _responses(route: Route, components: dict[str, Any]) -> dict[str, Any]:
             "200": {"description": "As it says.", "content": {"application/json": {"schema": whole}}}
         }
     failure = {"application/json": {"schema": _component("api/answer.json", components)}}
-    told = _EVERYWHERE | {status: _FAILURES[status] for status in route.failures}
-    if route.is_strict:
-        told[422] = _FAILURES[422]
-    for status, text in sorted(told.items()):
+    for status, text in sorted((_EVERYWHERE | {one: _FAILURES[one] for one in _failures(route)}).items()):
         responses[str(status)] = {"description": text, "content": failure}
     return responses
+
+
+def _failures(route: Route) -> set[int]:
+    """Return the statuses of its failures: those that it names, and what follows from what it takes."""
+    found = set(route.failures)
+    if "{" in route.path or SESSION in route.parameters:
+        found.add(404)
+    if route.is_strict:
+        found.add(422)
+    return found | ({400, 408, 413} if route.request is not None else set())
 
 
 def _data(model: type | GenericAlias, components: dict[str, Any]) -> dict[str, Any]:

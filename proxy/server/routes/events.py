@@ -8,58 +8,75 @@ from functools import partial
 import msgspec
 from aiohttp import web
 
-from proxy.api.events import EventRequest, MonitoringSession, Recorded, SessionRequest, Stopped
+from proxy.api.events import EventPage, EventRequest, MonitoringSession, Recorded, SessionRequest, Stopped
 from proxy.events.timestamps import format_timestamp
 from proxy.server.base.answers import answer, raw_answer
 from proxy.server.base.refusals import UnavailableError, UnprocessableError
 from proxy.server.live.recordings import CannotRecordError
-from proxy.server.routes.records import LEAST_TEXT, LONGEST_TEXT
-from proxy.server.routes.requests import (
+from proxy.server.routes.parameters import (
+    END,
     EVENT_TYPE,
     FARTHEST,
+    ID,
     LONGEST_WAIT_S,
-    body,
-    choice,
-    event_types,
+    MAX_TEXT,
+    SESSION,
+    START,
+    TYPES,
+    Choice,
+    Number,
+    Place,
+    paging,
     period,
-    place,
-    whole,
 )
-from proxy.server.routes.shortening import shortened_event
+from proxy.server.routes.requests import body
+from proxy.server.routes.route import Routes
 from proxy.server.shared import Shared, now_us, of
 from proxy.store.arrivals import arrivals_behind
+from proxy.store.encoding import as_json
 from proxy.store.model import EventQuery, Page
+from proxy.telling.shortening import shorten_value
 
-_MOST_EVENTS = 10_000  # part of the API
-
-
+routes = Routes()
+LIMIT, _ = paging("Events", 10_000)
+OFFSET = Number("offset", "Events to pass over, in the order of the answer.", 0, FARTHEST, None)
+AFTER = Place(
+    "after",
+    "Go on behind this place, in the order of arrival: the `after` of an answer, or the id of an event. Without"
+    " `start_time`, `end_time`, `offset` and `order`.",
+    may_be_empty=False,
+)
+ORDER = Choice("order", "Oldest or newest first.", "asc", "desc")
+WAIT = Number("wait", "Seconds to wait for a first event when there is none yet.", 0, LONGEST_WAIT_S, 0)
 _start = msgspec.json.Decoder(SessionRequest)
 _event = msgspec.json.Decoder(EventRequest)
 
 
+@routes.add(
+    "GET",
+    "/api/v1/monitoring/events",
+    *(SESSION, TYPES, START, END, LIMIT, OFFSET, AFTER, ORDER, WAIT, MAX_TEXT),
+    answer=EventPage,
+)
 async def events(request: web.Request) -> web.Response:
-    """Give a page of events; with `wait`, seconds to wait for the first one when there is none yet.
-
-    With `after` it goes on behind a place, in the order of arrival.
-    """
-    if (after := request.query.get("after")) is not None:
-        return await _arrivals(request, after)
+    """A page of events."""
+    if AFTER.name in request.query:
+        return await _arrivals(request)
     shared = of(request)
     after_us, until_us = period(request)
     query = EventQuery(
         session_id=request.query.get("session_id"),
-        event_types=event_types(request),
+        event_types=TYPES.of(request) or None,
         after_us=after_us,
         until_us=until_us,
-        limit=whole(request, "limit", 100, 1, _MOST_EVENTS) or 0,
-        offset=whole(request, "offset", None, 0, FARTHEST),
-        order=choice(request, "order", ("asc", "desc")),
+        limit=LIMIT.of(request),
+        offset=OFFSET.of(request),
+        order=ORDER.of(request),
     )
-    wait_s = whole(request, "wait", 0, 0, LONGEST_WAIT_S) or 0
-    longest = whole(request, "max_text", None, LEAST_TEXT, LONGEST_TEXT)
+    wait_s, longest = WAIT.of(request), MAX_TEXT.of(request)
     await shared.ready()
     if query.session_id is not None:
-        await shared.known(query.session_id)
+        await shared.session(query.session_id)
     with shared.hub.listening() if wait_s else contextlib.nullcontext():
         page = await _page(shared, query, wait_s)
     found = page.events
@@ -93,21 +110,20 @@ async def while_waiting(shared: Shared, wait_s: int) -> AsyncIterator[None]:
         yield
 
 
-async def _arrivals(request: web.Request, after: str) -> web.Response:
+async def _arrivals(request: web.Request) -> web.Response:
     """Give the events behind a place, in the order of arrival."""
     for name in ("start_time", "end_time", "offset", "order"):
         if name in request.query:
             raise UnprocessableError(f"{name} does not go with after, which goes on in the order of arrival.")
-    begins = place(after)
+    begins = AFTER.of(request)
     if begins is None:
         raise UnprocessableError("after is empty; it takes the `after` of an answer, or the id of an event.")
     shared, session_id = of(request), request.query.get("session_id")
-    wanted, limit = event_types(request), whole(request, "limit", 100, 1, _MOST_EVENTS) or 0
-    wait_s = whole(request, "wait", 0, 0, LONGEST_WAIT_S) or 0
-    longest = whole(request, "max_text", None, LEAST_TEXT, LONGEST_TEXT)
+    wanted, limit = TYPES.of(request) or None, LIMIT.of(request)
+    wait_s, longest = WAIT.of(request), MAX_TEXT.of(request)
     await shared.ready()
     if session_id is not None:
-        await shared.known(session_id)
+        await shared.session(session_id)
     look = partial(arrivals_behind, shared.store, limit=limit, session_id=session_id, event_types=wanted)
     with shared.hub.listening() if wait_s else contextlib.nullcontext():
         found = await asyncio.to_thread(look, begins)
@@ -120,8 +136,23 @@ async def _arrivals(request: web.Request, after: str) -> web.Response:
     return raw_answer(b'{"events":[%b],"after":"%b"%b}' % (b",".join(events), str(found.after).encode(), gap))
 
 
+def shortened_event(event: bytes, longest: int | None) -> bytes:
+    """Return an event, given as JSON, with what is long in its data shortened; None: as it is."""
+    if longest is None or len(event) <= longest:
+        return event
+    value, has_cut = shorten_value(msgspec.json.decode(event), longest)
+    return as_json({**value, "shortened": True}) if has_cut else event
+
+
+@routes.add(
+    "POST",
+    "/api/v1/monitoring/sessions",
+    request=SessionRequest,
+    answer=MonitoringSession,
+    failures=(503,),
+)
 async def start(request: web.Request) -> web.Response:
-    """Start a session for events of a client's own."""
+    """Start a session for events of your own."""
     shared = of(request)
     if shared.fleet is not None:
         raise UnprocessableError(
@@ -141,8 +172,15 @@ async def start(request: web.Request) -> web.Response:
     )
 
 
+@routes.add(
+    "POST",
+    "/api/v1/monitoring/events",
+    request=EventRequest,
+    answer=Recorded,
+    failures=(404, 503),
+)
 async def post_event(request: web.Request) -> web.Response:
-    """Record one event of a client's own."""
+    """Record an event of your own."""
     shared = of(request)
     posted = await body(request, _event)
     if not EVENT_TYPE.fullmatch(posted.event_type):
@@ -153,7 +191,7 @@ async def post_event(request: web.Request) -> web.Response:
             shared.recordings.post, posted.session_id, posted.event_type, posted.data, most
         )
     except KeyError:
-        await shared.known(posted.session_id)
+        await shared.session(posted.session_id)
         raise UnprocessableError(_NOT_OURS) from None
     except OverflowError:
         sentence = f"The session holds {most} events, and monitoring.max_events_per_session allows no more."
@@ -164,13 +202,14 @@ async def post_event(request: web.Request) -> web.Response:
     return answer(Recorded(session_id=posted.session_id, event_type=posted.event_type, recorded=recorded))
 
 
+@routes.add("POST", "/api/v1/monitoring/sessions/{session_id}/stop", ID, answer=Stopped)
 async def stop(request: web.Request) -> web.Response:
     """Stop a session that was started here."""
     shared, session_id = of(request), request.match_info["session_id"]
     try:
         await asyncio.to_thread(shared.recordings.stop, session_id, "stopped")
     except KeyError:
-        await shared.known(session_id)
+        await shared.session(session_id)
         raise UnprocessableError(_NOT_OURS) from None
     await shared.catch_up(session_id)
     return answer(Stopped(session_id=session_id, stopped=True))

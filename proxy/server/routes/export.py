@@ -8,8 +8,11 @@ from typing import IO, BinaryIO
 
 from aiohttp import web
 
+from proxy.events import Session
 from proxy.server.base.refusals import NotFoundError
+from proxy.server.routes.parameters import ID
 from proxy.server.routes.records import pieces_of
+from proxy.server.routes.route import Routes
 from proxy.server.shared import Shared, of
 from proxy.sessions import catalogue
 from proxy.sessions.identity import log_path
@@ -17,16 +20,18 @@ from proxy.sessions.reader import read_log
 from proxy.store.pieces import Pieces, text_of
 from proxy.telling.page import STYLE, State, page_of_log
 
+routes = Routes()
 _PIECE = 1 << 20
 """Bytes that are read at once: enough for a disk, and little for a server that sends many pages."""
 
 
+@routes.add("GET", "/api/v1/monitoring/sessions/{session_id}/log", ID, media_type="application/x-ndjson")
 async def log(request: web.Request) -> web.StreamResponse:
-    """Give a session's log, byte for byte."""
+    """A session's log, byte for byte."""
     shared, session_id = of(request), request.match_info["session_id"]
     if shared.fleet is not None:
         return await _stored_log(request, shared, session_id)
-    await shared.known(session_id)
+    await shared.session(session_id)
     path = log_path(shared.data_dir, session_id)
     if not await asyncio.to_thread(os.path.isfile, path):
         raise NotFoundError(f"The log of {session_id!r} was removed.")
@@ -45,16 +50,23 @@ async def _stored_log(request: web.Request, shared: Shared, session_id: str) -> 
     return response
 
 
+@routes.add(
+    "GET",
+    "/api/v1/monitoring/sessions/{session_id}/page",
+    ID,
+    media_type="text/html",
+    failures=(503,),
+)
 async def shared_page(request: web.Request) -> web.StreamResponse:
-    """Give a session as a page to share, as `show --html` writes it."""
+    """A session as one page to share, as `show --html` writes it."""
     shared, session_id = of(request), request.match_info["session_id"]
     try:
         if shared.fleet is None:
-            await shared.known(session_id)
+            await shared.session(session_id)
             path = await shared.pool.run(_written, log_path(shared.data_dir, session_id))
         else:
             # Before the lines: of a session that is over none is missing then.
-            state = await asyncio.to_thread(_state, shared, session_id)
+            state = _state(await shared.session(session_id))
             pieces = await pieces_of(shared, session_id)
             with tempfile.NamedTemporaryFile(suffix=".jsonl") as file:
                 await asyncio.to_thread(_fetch, pieces, file)
@@ -91,10 +103,9 @@ def _fetch(pieces: Pieces, file: IO[bytes]) -> None:
     file.flush()
 
 
-def _state(shared: Shared, session_id: str) -> State:
+def _state(session: Session) -> State:
     """Return how a session stands whose log is elsewhere."""
-    session = shared.store.session(session_id)
-    if session is None or not session.over:
+    if not session.over:
         return "running"
     return "ended" if session.complete else "crashed"
 

@@ -19,11 +19,19 @@ from proxy.server.base.refusals import (
     UnavailableError,
     UnprocessableError,
 )
-from proxy.server.routes.requests import FARTHEST, body, choice, receiving, whole
+from proxy.server.routes.parameters import FARTHEST, ID, Choice, Number, Parameter
+from proxy.server.routes.requests import body, receiving
+from proxy.server.routes.route import Routes
 from proxy.server.shared import Fleet, now_us, of
 from proxy.sessions.catalogue import is_session_id
 from proxy.store.fleet import Arriving, HostRow, Outcome, Saying
 
+routes = Routes()
+HOST = Parameter(
+    "host_id", "A host, as it calls itself.", {"type": "string", "pattern": "^[0-9a-f]{32}$"}, "path"
+)
+FROM_LINE = Number("from_line", "How many lines of the log are before these.", 0, FARTHEST, 0)
+RUNNING = Choice("running", "Whether the session's writer lives.", "true", "false")
 _LONGEST_PUSH = 128 << 20
 """Bytes of lines, not compressed: more than a line of 100 MB."""
 _EVERYBODY = "everybody"
@@ -43,8 +51,17 @@ _REFUSED = {
 _hello = msgspec.json.Decoder(Hello)
 
 
+@routes.add(
+    "POST",
+    "/api/v1/fleet/hosts/{host_id}/hello",
+    HOST,
+    request=Hello,
+    answer=Greeting,
+    failures=(503,),
+    access="push",
+)
 async def hello(request: web.Request) -> web.Response:
-    """Hear a host, and say what this centre has otherwise than the host thinks."""
+    """A host of a fleet says that it is there, and learns what this centre lacks."""
     fleet, host_id = _fleet(request), _host_id(request)
     said = await body(request, _hello)
     if said.protocol != PROTOCOL:
@@ -72,11 +89,18 @@ async def hello(request: web.Request) -> web.Response:
     )
 
 
+@routes.add(
+    "POST",
+    "/api/v1/fleet/hosts/{host_id}/sessions/{session_id}/records",
+    *(HOST, ID, FROM_LINE, RUNNING),
+    answer=Acknowledged,
+    failures=(400, 408, 409, 410, 413, 503),
+    access="push",
+)
 async def records(request: web.Request) -> web.Response:
-    """Store lines of a session's log; answered once they are on disk."""
+    """Lines of a session's log, `application/x-ndjson`: stored, on disk, once this is answered."""
     fleet, host_id, session_id = _fleet(request), _host_id(request), request.match_info["session_id"]
-    from_line = whole(request, "from_line", 0, 0, FARTHEST) or 0
-    running = choice(request, "running", ("true", "false")) != "false"
+    from_line, running = FROM_LINE.of(request), RUNNING.of(request) != "false"
     if not is_session_id(session_id):
         raise UnprocessableError(f"{session_id!r} is no id of a session.")
     room = _Room(fleet)
@@ -94,8 +118,9 @@ async def records(request: web.Request) -> web.Response:
     return failure(status, sentence, more=next_line)
 
 
+@routes.add("GET", "/api/v1/fleet/hosts", answer=HostPage)
 async def hosts(request: web.Request) -> web.Response:
-    """List the hosts of the fleet."""
+    """The hosts of a fleet."""
     fleet = of(request).fleet
     found = [] if fleet is None else await asyncio.to_thread(fleet.store.hosts)
     return answer(HostPage(hosts=[_described(one) for one in found]))

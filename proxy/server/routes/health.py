@@ -1,4 +1,4 @@
-"""How the server is, for people and load balancers; only what is unhealthy is a 503."""
+"""How the server is, for people, load balancers and Prometheus; only what is unhealthy is a 503."""
 
 import asyncio
 
@@ -7,12 +7,17 @@ from aiohttp import web
 from proxy import __version__
 from proxy.api.service import Health, Liveness, Readiness
 from proxy.server.base.answers import answer
+from proxy.server.routes.route import Routes
 from proxy.server.shared import of
 from proxy.server.watch.health import STATUSES, checks, unready
+from proxy.server.watch.metrics import METRICS
+
+routes = Routes()
 
 
+@routes.add("GET", "/health", answer=Health, failures=(503,))
 async def health(request: web.Request) -> web.Response:
-    """Say whether the server is well: one entry for each thing that it needs."""
+    """Whether the server is well."""
     found = await asyncio.to_thread(checks, of(request))
     worst = max((check["status"] for check in found.values()), key=STATUSES.index)
     response = answer(Health(status=worst, version=__version__, checks=found))
@@ -21,16 +26,26 @@ async def health(request: web.Request) -> web.Response:
     return response
 
 
+@routes.add("GET", "/health/live", answer=Liveness)
 async def live(request: web.Request) -> web.Response:
-    """Say that this process answers: whoever gets no answer should start it again."""
+    """Whether this process answers."""
     return answer(Liveness(status="alive", version=__version__))
 
 
+@routes.add("GET", "/health/ready", answer=Readiness, failures=(503,))
 async def ready(request: web.Request) -> web.Response:
-    """Say whether requests should be sent here: not while the index is filled, nor when the server stops."""
+    """Whether requests should be sent here."""
     shared = of(request)
     reason = await asyncio.to_thread(unready, shared)
     response = answer(Readiness(status="not_ready" if reason else "ready", message=reason))
     if reason:
         response.set_status(503)
     return response
+
+
+@routes.add("GET", "/metrics", media_type="text/plain")
+async def metrics(request: web.Request) -> web.Response:
+    """Figures for Prometheus."""
+    own, accept = request.app[METRICS], request.headers.get("Accept", "")
+    body, form = await asyncio.to_thread(own.exposed, of(request), accept)
+    return web.Response(body=body, headers={"Content-Type": form})

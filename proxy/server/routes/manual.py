@@ -8,8 +8,7 @@ from types import GenericAlias
 from proxy import __version__
 from proxy.events.outcome import OUTCOMES
 from proxy.events.vocabulary import EVENTS, STATES
-from proxy.server.access.guard import default_access
-from proxy.server.routes.route import Parameter, Route, plain, schema_name
+from proxy.server.routes.route import Route, plain, schema_name
 
 _SPECIFICATIONS = "/api/v1/specifications"
 
@@ -45,7 +44,7 @@ def _group(path: str) -> str:
 
 def _index(name: str, group: Sequence[Route]) -> str:
     links = "".join(
-        f'<a href="#{_anchor(route)}"><b>{route.method}</b> {_escaped(_shortened(route.path))}</a>'
+        f'<a href="#{_anchor(route)}"><b>{route.method}</b> {html.escape(_shortened(route.path))}</a>'
         for route in group
     )
     return f"<h2>{name}</h2>{links}"
@@ -56,30 +55,26 @@ def _chapter(name: str, group: Sequence[Route]) -> str:
 
 
 def _section(route: Route) -> str:
-    access = route.access or default_access(route.method, route.path)
-    needed = "open to everybody" if access == "open" else f"a token needs the scope `{access}`"
+    needed = "open to everybody" if route.needs == "open" else f"a token needs the scope `{route.needs}`"
     facts = [("access", _marked(needed))]
     parts = [
         f'<section id="{_anchor(route)}">',
-        f'<h3><b class="{route.method.lower()}">{route.method}</b> <code>{_escaped(plain(route.path))}</code></h3>',
+        f'<h3><b class="{route.method.lower()}">{route.method}</b> <code>{html.escape(plain(route.path))}</code></h3>',
         f"<p>{_marked(route.summary)}.</p>",
     ]
     if route.parameters:
-        parts.append(_table(("parameter", "in", "is"), (_parameter(one) for one in route.parameters)))
+        rows = ((f"`{one.name}`", one.place, one.text) for one in route.parameters)
+        parts.append(_table(("parameter", "in", "is"), rows))
     links = [("body", route.request), ("answer", route.answer)]
     facts += [(what, _schema(model)) for what, model in links if model not in (None, dict)]
     parts += [f'<p class="fact"><span>{what}</span> {value}</p>' for what, value in facts]
     return "".join(parts) + "</section>"
 
 
-def _parameter(one: Parameter) -> tuple[str, str, str]:
-    return f"`{one.name}`", one.place, one.text
-
-
 def _schema(model: type | GenericAlias) -> str:
     """Return a link to the schema of a model, or of a list of it."""
     name = schema_name(model.__args__[0] if isinstance(model, GenericAlias) else model)
-    link = f'<a href="{_SPECIFICATIONS}/{_escaped(name)}"><code>{_escaped(name)}</code></a>'
+    link = f'<a href="{_SPECIFICATIONS}/{name}"><code>{name}</code></a>'
     return f"a list of {link}" if isinstance(model, GenericAlias) else link
 
 
@@ -95,10 +90,6 @@ def _anchor(route: Route) -> str:
 
 def _shortened(path: str) -> str:
     return re.sub(r"^/api/v1/\w+", "…", plain(path)) or path
-
-
-def _escaped(text: str) -> str:
-    return html.escape(text)
 
 
 def _marked(text: str) -> str:

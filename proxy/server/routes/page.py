@@ -14,7 +14,10 @@ from typing import NamedTuple
 from aiohttp import web
 
 from proxy.server.base.refusals import NotFoundError
+from proxy.server.routes.parameters import Parameter
+from proxy.server.routes.route import Routes
 
+routes = Routes()
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self';"
     " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -30,22 +33,31 @@ class _File(NamedTuple):
     content_type: str
 
 
+@routes.add("GET", "/", media_type="text/html")
 async def page(request: web.Request) -> web.Response:
-    """Give the page."""
+    """The dashboard, for people."""
     return await _given(request, "index.html")
 
 
+@routes.add("GET", "/sign-in", media_type="text/html")
 async def sign_in(request: web.Request) -> web.Response:
-    """Lead to the page, by an address without the name and token that this one may have had.
+    """Leads a browser that brings a token as password to the dashboard.
 
-    A browser sends them on by itself from then on. A page whose own address has them may ask for nothing (Fetch
-    Standard, "includes credentials"), and a relative address would keep them.
+    The address is one without the name and token that this one may have had, which a browser sends by itself from then
+    on. A page whose own address has them may ask for nothing (Fetch Standard, "includes credentials"), and a relative
+    address would keep them.
     """
     return web.Response(status=303, headers={"Location": f"{request.scheme}://{request.host}/"})
 
 
+@routes.add(
+    "GET",
+    "/static/{name:.+}",
+    Parameter("name", "Its name, such as `app.js`.", place="path"),
+    media_type="text/javascript",
+)
 async def asset(request: web.Request) -> web.Response:
-    """Give one of the files that the page consists of."""
+    """The files that the dashboard consists of."""
     return await _given(request, request.match_info["name"])
 
 

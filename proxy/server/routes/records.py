@@ -13,7 +13,8 @@ from proxy.api.records import RecordKind, RecordPage, ShownRecord
 from proxy.protocol import Verdict, library
 from proxy.server.base.answers import answer, raw_answer
 from proxy.server.base.refusals import NotFoundError, UnprocessableError
-from proxy.server.routes.requests import FARTHEST, search_text, whole, words
+from proxy.server.routes.parameters import FARTHEST, ID, MAX_TEXT, Number, Parameter, Text, Words, paging
+from proxy.server.routes.route import Routes
 from proxy.server.shared import Shared, of
 from proxy.sessions.reader import parse
 from proxy.store.encoding import as_json
@@ -22,36 +23,45 @@ from proxy.store.records import RecordQuery, find_record, page_of_records
 from proxy.telling.preview import preview
 from proxy.telling.shortening import shorten_value
 
-STREAMS = (*library.load("record.json")["properties"]["stream"]["enum"], NO_RECORD)
-VERDICTS = get_args(Verdict)
-"""What records can be asked for by."""
-
-MOST_RECORDS = 1000
-"""Of one page."""
-LEAST_TEXT, LONGEST_TEXT = 200, 1_000_000
-"""Ids and moments are shorter and never cut."""
+routes = Routes()
+_STREAMS = (*library.load("record.json")["properties"]["stream"]["enum"], NO_RECORD)
 CATCH_UP_S = 0.5
 """A page of what is indexed comes about so soon, whatever the index is busy with."""
 _PLAIN_TEXT = 300
 """Characters of a text in a page, unless something else is asked for."""
+STREAM = Words("stream", "Only these, separated by commas.", _STREAMS)
+VERDICT = Words("verdict", "Only these, separated by commas.", get_args(Verdict))
+TYPE = Words(
+    "type",
+    "Only these, separated by commas: `assistant`, `system/init`, `system`, ...",
+    pattern="^[^,]*$",
+)
+TEXT = Text("Only what holds this text.")
+FROM_SEQ = Number("from_seq", "Only from this number.", 0, FARTHEST, None)
+TO_SEQ = Number("to_seq", "Only up to this number, which is not below `from_seq`.", 0, FARTHEST, None)
+LIMIT, OFFSET = paging("Records", 1000)
 
 
+@routes.add(
+    "GET",
+    "/api/v1/monitoring/sessions/{session_id}/records",
+    *(ID, STREAM, VERDICT, TYPE, TEXT, FROM_SEQ, TO_SEQ, LIMIT, OFFSET, MAX_TEXT),
+    answer=RecordPage,
+)
 async def records(request: web.Request) -> web.Response:
-    """Give a page of records, long values shortened."""
+    """A page of a session's records, long values shortened."""
     shared, session_id = of(request), request.match_info["session_id"]
     query = RecordQuery(
-        streams=words(request, "stream", STREAMS),
-        verdicts=words(request, "verdict", VERDICTS),
-        types=words(request, "type"),
-        text=search_text(request),
+        streams=STREAM.of(request),
+        verdicts=VERDICT.of(request),
+        types=TYPE.of(request),
+        text=TEXT.of(request),
     )
-    limit = whole(request, "limit", 100, 1, MOST_RECORDS) or 0
-    offset = whole(request, "offset", 0, 0, FARTHEST) or 0
-    from_seq = whole(request, "from_seq", None, 0, FARTHEST)
-    to_seq = whole(request, "to_seq", None, 0, FARTHEST)
+    limit, offset = LIMIT.of(request), OFFSET.of(request)
+    from_seq, to_seq = FROM_SEQ.of(request), TO_SEQ.of(request)
     if from_seq is not None and to_seq is not None and to_seq < from_seq:
         raise UnprocessableError("to_seq is before from_seq; exchange them.")
-    longest = whole(request, "max_text", _PLAIN_TEXT, LEAST_TEXT, LONGEST_TEXT) or 0
+    longest = MAX_TEXT.of(request) or _PLAIN_TEXT
     bounds: dict[str, Any] = {"limit": limit, "offset": offset, "from_seq": from_seq, "to_seq": to_seq}
     pieces = await pieces_of(shared, session_id)
     with _of_log(session_id):
@@ -78,13 +88,21 @@ async def records(request: web.Request) -> web.Response:
     return raw_answer(await asyncio.to_thread(encoded))
 
 
+@routes.add(
+    "GET",
+    "/api/v1/monitoring/sessions/{session_id}/records/{seq}",
+    ID,
+    Parameter("seq", "Its number.", {"type": "integer", "minimum": 0, "maximum": FARTHEST}, "path"),
+    MAX_TEXT,
+    answer=dict,
+)
 async def record(request: web.Request) -> web.Response:
-    """Give one record: whole, or with long values shortened."""
+    """One record, as it is in the log; with `max_text` as in a page."""
     shared, session_id = of(request), request.match_info["session_id"]
     number = request.match_info["seq"]
     if not (number.isascii() and number.isdecimal() and len(number) <= 15):
         raise UnprocessableError(f"{number!r} is no number of a record; it takes a whole number from 0.")
-    longest = whole(request, "max_text", None, LEAST_TEXT, LONGEST_TEXT)
+    longest = MAX_TEXT.of(request)
     pieces = await pieces_of(shared, session_id)
     with _of_log(session_id):
         row = await asyncio.to_thread(find_record, pieces, int(number))
@@ -97,7 +115,7 @@ async def record(request: web.Request) -> web.Response:
 
 async def pieces_of(shared: Shared, session_id: str) -> Pieces:
     """Return the records of a session: those that there are now, if the index has them soon enough."""
-    await shared.known(session_id)
+    await shared.session(session_id)
     with _of_log(session_id):
         pieces = await asyncio.to_thread(shared.store.pieces, session_id)
         if not pieces.is_complete:

@@ -1,28 +1,18 @@
-"""One call of the API: what is registered, and described, of it."""
+"""The calls of the API: each handler declares what it answers to, and is registered and described by that."""
 
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from types import GenericAlias
-from typing import Literal
 
 from aiohttp import web
 
 from proxy.api.published import PUBLISHED
+from proxy.server.access.guard import Access, default_access
+from proxy.server.routes.parameters import Parameter
 
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _NAMES: dict[type, str] = {model: f"api/{name}" for name, (_, model) in PUBLISHED.items()}
-
-
-@dataclass(frozen=True, slots=True)
-class Parameter:
-    """A parameter of a query, a header or a path."""
-
-    name: str
-    text: str
-    schema: dict[str, object]
-    place: str = "query"
-    is_required: bool = False
-    """Of a path all are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +21,7 @@ class Route:
 
     method: str
     path: str
-    handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-    summary: str
+    handler: Handler
     parameters: tuple[Parameter, ...] = ()
     request: type | None = None
     """The model of its body."""
@@ -40,8 +29,14 @@ class Route:
     """The model of its answer's `data`, or ``list`` of one, ``dict``: any object; None: its media type says it all."""
     media_type: str = "application/json"
     failures: tuple[int, ...] = ()
-    access: Literal["open", "read", "write", "act", "push"] | None = None
-    """What it needs; None: nothing for `/health...`, else ``read`` for GET and ``write`` for the others."""
+    """How it can fail beyond what follows from its path, its parameters and its body."""
+    access: Access | None = None
+    """What it needs, if that is not what `default_access` says."""
+
+    @property
+    def summary(self) -> str:
+        """What it does: the first line of its handler's docstring."""
+        return (self.handler.__doc__ or "").partition("\n")[0].rstrip(".")
 
     @property
     def query(self) -> tuple[str, ...]:
@@ -49,9 +44,29 @@ class Route:
         return tuple(one.name for one in self.parameters if one.place == "query")
 
     @property
+    def needs(self) -> Access:
+        """The scope that a token needs, or ``open``."""
+        return self.access or default_access(self.method, self.path)
+
+    @property
     def is_strict(self) -> bool:
         """Whether it refuses parameters that it does not know: not the pages, whose links others decorate."""
         return self.media_type not in ("text/html", "text/javascript")
+
+
+class Routes(list[Route]):
+    """The calls of one module."""
+
+    def add(
+        self, method: str, path: str, *parameters: Parameter, **about: object
+    ) -> Callable[[Handler], Handler]:
+        """Return a decorator that adds a handler. ``about``: further fields of its `Route`."""
+
+        def decorate(handler: Handler) -> Handler:
+            self.append(Route(method, path, handler, parameters, **about))  # type: ignore[arg-type]
+            return handler
+
+        return decorate
 
 
 def schema_name(model: type) -> str:

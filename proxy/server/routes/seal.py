@@ -7,16 +7,21 @@ from aiohttp import web
 from proxy.api.seal import Head, SealAnswer
 from proxy.server.base.answers import answer
 from proxy.server.base.refusals import NotFoundError
+from proxy.server.routes.parameters import ID
+from proxy.server.routes.route import Routes
 from proxy.server.shared import of
 from proxy.sessions.identity import log_path
 from proxy.sessions.sealing import is_sealed
 from proxy.upkeep.seals import newest_checkpoint, seals_of
 
+routes = Routes()
 
+
+@routes.add("GET", "/api/v1/monitoring/sessions/{session_id}/seal", ID, answer=SealAnswer)
 async def seal(request: web.Request) -> web.Response:
-    """Give the newest head of a session's log."""
+    """What a sealed log is known to be: its newest head."""
     shared, session_id = of(request), request.match_info["session_id"]
-    await shared.known(session_id)
+    await shared.session(session_id)
     if shared.fleet is not None:
         raise NotFoundError(f"The seal of {session_id!r} is where the session ran; ask its host.")
     head = await asyncio.to_thread(_head, shared.data_dir, session_id)

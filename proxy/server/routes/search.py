@@ -8,26 +8,26 @@ from aiohttp import web
 from proxy.api.search import FoundSession, SearchPage
 from proxy.server.base.answers import answer
 from proxy.server.base.refusals import UnprocessableError
-from proxy.server.routes.requests import search_text, whole
+from proxy.server.routes.parameters import Number, Parameter, Text
+from proxy.server.routes.route import Routes
 from proxy.server.shared import of
 from proxy.server.work.everywhere import Place, look_through, merged, next_step, query_of
 
-MOST_SESSIONS = 100
-"""Of one answer."""
-PLACE = r"^(-?[0-9]{1,18})/([0-9]{1,12})/([A-Za-z0-9][A-Za-z0-9._-]{0,127})$"
+_PLACE = r"^(-?[0-9]{1,18})/([0-9]{1,12})/([A-Za-z0-9][A-Za-z0-9._-]{0,127})$"
 """What an answer's `after` is: when the next session started, how many of its pieces were looked through, its id."""
+routes = Routes()
+TEXT = Text("What was said; of A to Z, capital and small letters are alike.", is_required=True)
+LIMIT = Number("limit", "Sessions of an answer, about (default 20).", 1, 100, 20)
+AFTER = Parameter("after", "Go on where an answer's `after` is.", {"type": "string", "pattern": _PLACE})
 _BUDGET_S = 0.5
 """A question takes about so long, and is then answered with what was found."""
 
 
+@routes.add("GET", "/api/v1/monitoring/search", TEXT, LIMIT, AFTER, answer=SearchPage, failures=(503,))
 async def search(request: web.Request) -> web.Response:
-    """Give the sessions in which something was said, with the first records that hold it."""
-    shared = of(request)
-    text = search_text(request)
-    if not text:
-        raise UnprocessableError("text is missing; give what to look for.")
-    most = whole(request, "limit", 20, 1, MOST_SESSIONS) or 0
-    place, query = _place(request.query.get("after")), query_of(text)
+    """Sessions in which something was said, newest first."""
+    shared, query, most = of(request), query_of(TEXT.of(request)), LIMIT.of(request)
+    place = _place(request.query.get("after"))
     loop = asyncio.get_running_loop()
     if place is None:
         await shared.catch_up()
@@ -55,7 +55,7 @@ async def search(request: web.Request) -> web.Response:
 def _place(text: str | None) -> Place | None:
     if text is None:
         return None
-    if not (found := re.fullmatch(PLACE, text, re.ASCII)):
+    if not (found := re.fullmatch(_PLACE, text, re.ASCII)):
         raise UnprocessableError(f"after is {text!r}; it takes the `after` of an answer.")
     started, piece, session_id = found.groups()
     return Place(int(started), session_id, int(piece))

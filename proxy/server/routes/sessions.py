@@ -13,48 +13,53 @@ from proxy.api.sessions import SessionPage, Status
 from proxy.events import Session
 from proxy.events.outcome import OUTCOMES
 from proxy.server.base.answers import answer
-from proxy.server.base.refusals import NotFoundError
-from proxy.server.routes.requests import FARTHEST, whole, words
+from proxy.server.routes.parameters import ID, Words, paging
+from proxy.server.routes.route import Routes
 from proxy.server.shared import Shared, now_us, of
 from proxy.store.model import SessionFilter
 
-_MOST_SESSIONS = 10_000  # bounds the size of a page
+routes = Routes()
+LIMIT, OFFSET = paging("Sessions", 10_000, default=1000)
+OUTCOME = Words("outcome", "Only these, separated by commas: all are over.", tuple(OUTCOMES))
+HOST = Words("host", "Of a fleet: only those of these hosts, names or ids separated by commas.")
+TEAM = Words("team", "Of a fleet: only those of these teams, separated by commas.")
 
 
+@routes.add("GET", "/status", HOST, TEAM, answer=Status)
 async def status(request: web.Request) -> web.Response:
-    """Say what every running session does, since when, and what it waits for."""
+    """What every running session does."""
     shared = of(request)
-    which = _wanted(request)
+    which = SessionFilter((), HOST.of(request), TEAM.of(request))
     await shared.ready()
     live = await asyncio.to_thread(_described, shared, partial(shared.running, which))
     return answer(Status(active_sessions=len(live), sessions=live))
 
 
+@routes.add("GET", "/api/v1/monitoring/sessions", LIMIT, OFFSET, OUTCOME, HOST, TEAM, answer=SessionPage)
 async def sessions(request: web.Request) -> web.Response:
-    """List sessions, live and past, newest first."""
+    """Sessions, live and past."""
     shared = of(request)
-    limit, offset = whole(request, "limit", 1000, 1, _MOST_SESSIONS), whole(request, "offset", 0, 0, FARTHEST)
-    which = _wanted(request)
+    limit, offset = LIMIT.of(request), OFFSET.of(request)
+    which = SessionFilter(OUTCOME.of(request), HOST.of(request), TEAM.of(request))
     await shared.ready()
-    find = partial(shared.store.sessions, which=which, limit=limit or 0, offset=offset or 0)
+    find = partial(shared.store.sessions, which=which, limit=limit, offset=offset)
     found = await asyncio.to_thread(_described, shared, find)
     total = await asyncio.to_thread(shared.store.count_sessions, which)
     return answer(SessionPage(sessions=found, total=total))
 
 
+@routes.add("GET", "/api/v1/monitoring/sessions/{session_id}", ID, answer=sessions_of.Session)
 async def session(request: web.Request) -> web.Response:
-    """Give one session."""
-    shared, session_id = of(request), request.match_info["session_id"]
-    await shared.known(session_id)
-    found = await asyncio.to_thread(shared.store.session, session_id)
-    if found is None:
-        raise NotFoundError(f"The session {session_id!r} was removed.")
+    """One session."""
+    shared = of(request)
+    found = await shared.session(request.match_info["session_id"])
     (described,) = await asyncio.to_thread(shared.described, [found], now_us())
     return answer(described)
 
 
+@routes.add("GET", "/api/v1/monitoring/status", answer=MonitoringStatus)
 async def monitoring_status(request: web.Request) -> web.Response:
-    """Count what there is."""
+    """Counts and uptime."""
     shared = of(request)
     await shared.ready()
     live = await asyncio.to_thread(shared.running)
@@ -68,11 +73,6 @@ async def monitoring_status(request: web.Request) -> web.Response:
             serve_command=_serve_command(request, shared.data_dir),
         )
     )
-
-
-def _wanted(request: web.Request) -> SessionFilter:
-    """Return which sessions the query asks for."""
-    return SessionFilter(words(request, "outcome", OUTCOMES), words(request, "host"), words(request, "team"))
 
 
 def _serve_command(request: web.Request, data_dir: str) -> str:

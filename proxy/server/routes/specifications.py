@@ -5,7 +5,12 @@ from functools import cache, partial
 import msgspec
 from aiohttp import web
 
-from proxy.api.validation import Specifications
+from proxy.api.validation import (
+    Specifications,
+    ValidationAnswer,
+    ValidationBatchRequest,
+    ValidationRequest,
+)
 from proxy.custom_schemas import PREFIX, CustomSchemas, UnusableSchemaError, read_folder
 from proxy.protocol.specifications import (
     UnknownSpecificationError,
@@ -15,23 +20,36 @@ from proxy.protocol.specifications import (
 )
 from proxy.server.base.answers import raw_answer
 from proxy.server.base.refusals import NotFoundError, UnavailableError
+from proxy.server.routes.parameters import Parameter
 from proxy.server.routes.requests import raw_body
+from proxy.server.routes.route import Routes
 from proxy.server.shared import Shared, of
 from proxy.server.work.judging import CustomSchemaError, judged
 
+routes = Routes()
 _AT_ONCE_BYTES = 1 << 16
 """A larger body is given to the pool: this much, of small messages, takes some 20 ms."""
 
 
+@routes.add("GET", "/api/v1/specifications", answer=Specifications)
 async def list_all(request: web.Request) -> web.Response:
-    """List what is published."""
+    """The published specifications."""
     shared = of(request)
     _forget_unless_kept(shared)
     return raw_answer(_list(shared.custom))
 
 
+@routes.add(
+    "GET",
+    "/api/v1/specifications/{name:.+}",
+    Parameter("name", "Its name, such as `stdin` or `messages/user`.", place="path"),
+    answer=dict,
+)
 async def one(request: web.Request) -> web.Response:
-    """Give one JSON Schema, with all that it refers to inside; one that users bring as it is in its file."""
+    """One JSON Schema.
+
+    All that it refers to is inside; one that users bring is as it is in its file.
+    """
     shared, name = of(request), request.match_info["name"]
     _forget_unless_kept(shared)
     try:
@@ -43,13 +61,27 @@ async def one(request: web.Request) -> web.Response:
         raise NotFoundError(sentence) from None
 
 
+@routes.add(
+    "POST",
+    "/api/v1/validation/validate",
+    request=ValidationRequest,
+    answer=ValidationAnswer,
+    access="read",
+)
 async def validate(request: web.Request) -> web.Response:
-    """Judge one message by a schema."""
+    """Judge one message."""
     return raw_answer(await _judged(request, is_batch=False))
 
 
+@routes.add(
+    "POST",
+    "/api/v1/validation/batch",
+    request=ValidationBatchRequest,
+    answer=list[ValidationAnswer],
+    access="read",
+)
 async def batch(request: web.Request) -> web.Response:
-    """Judge many messages; the answers come in the same order."""
+    """Judge many messages."""
     return raw_answer(await _judged(request, is_batch=True))
 
 

@@ -10,9 +10,9 @@ from aiohttp import WSCloseCode, web
 from proxy.server.access.guard import still_may_listen, team_of
 from proxy.server.base.refusals import BadRequestError
 from proxy.server.live.hub import Gap, Subscriber
-from proxy.server.routes.records import LEAST_TEXT, LONGEST_TEXT
-from proxy.server.routes.requests import event_types, place, whole
-from proxy.server.routes.shortening import shortened_event
+from proxy.server.routes.events import shortened_event
+from proxy.server.routes.parameters import MAX_TEXT, SESSION, TYPES, Place
+from proxy.server.routes.route import Routes
 from proxy.server.shared import Shared, of
 from proxy.server.watch.metrics import listening
 from proxy.store.model import Arrival, Cursor
@@ -20,20 +20,27 @@ from proxy.store.model import Arrival, Cursor
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+routes = Routes()
+LAST_EVENT_ID = Place("Last-Event-ID", "Go on behind this event.", "header")
+LAST = Place(
+    "last_event_id",
+    "Go on behind this event; empty: from now on. Frames then carry their event's `id`.",
+)
 _QUIET_S = 15.0
 """After so long without an event a comment is sent: proxies between cut silent connections."""
 _STALLED_S = 60.0
 """A listener that takes nothing for so long is let go; it can come back and go on where it was."""
 
 
+@routes.add("GET", "/events", SESSION, TYPES, LAST_EVENT_ID, MAX_TEXT, media_type="text/event-stream")
 async def stream(request: web.Request) -> web.StreamResponse:
-    """Give everything live as server-sent events; `Last-Event-ID` goes on behind that event.
+    """Server-sent events of everything live; one of the kind `gap` where some may be missing.
 
     Before the first event there is an `id` alone, where the listening begins: a client whose connection breaks before
-    it was given anything goes on there. Where events may be missing there is an event of the kind `gap`.
+    it was given anything goes on there.
     """
-    shared, longest = of(request), _longest(request)
-    cursor = place(request.headers.get("Last-Event-ID"))
+    shared, longest = of(request), MAX_TEXT.of(request)
+    cursor = LAST_EVENT_ID.of(request)
     subscriber, begins = await _subscriber(request, cursor)
     response = web.StreamResponse(
         headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
@@ -54,16 +61,21 @@ async def stream(request: web.Request) -> web.StreamResponse:
     return response
 
 
+@routes.add(
+    "GET",
+    "/api/v1/monitoring/stream",
+    *(SESSION, TYPES, LAST, MAX_TEXT),
+    media_type="websocket",
+    failures=(400,),
+)
 async def socket(request: web.Request) -> web.WebSocketResponse:
-    """Give everything live over a WebSocket, one frame an event.
+    """Everything live, over a WebSocket: frames `{"type": "event", "data": {...}}`, `gap` where some may be missing.
 
     With `last_event_id`, which may be empty, frames carry the `id` of their event, and the first frame says where the
-    listening begins: a client that comes back with the last id it was given goes on behind it. Where events may be
-    missing there is a frame of the type `gap`.
+    listening begins: a client that comes back with the last id it was given goes on behind it.
     """
-    shared, longest = of(request), _longest(request)
-    named = request.query.get("last_event_id")
-    cursor = place(named)
+    shared, longest = of(request), MAX_TEXT.of(request)
+    named, cursor = request.query.get(LAST.name), LAST.of(request)
     subscriber, begins = await _subscriber(request, cursor)
     if request.headers.get("Upgrade", "").lower() != "websocket":
         raise BadRequestError("This is a WebSocket: ask with a client for one (ws://...), or GET /events.")
@@ -102,10 +114,10 @@ async def _send(
 async def _subscriber(request: web.Request, cursor: Cursor | None) -> tuple[Subscriber, Cursor]:
     """Return a listener, and where it begins."""
     shared = of(request)
-    wanted, session_id = event_types(request), request.query.get("session_id")
+    wanted, session_id = TYPES.of(request) or None, request.query.get("session_id")
     await shared.ready()
     if session_id is not None:
-        await shared.known(session_id)
+        await shared.session(session_id)
     newest = await asyncio.to_thread(shared.store.cursor)
     shared.hub.pass_over(newest.id)
     after_id = newest.id if cursor is None else await asyncio.to_thread(shared.store.locate, cursor)
@@ -121,10 +133,6 @@ async def _subscriber(request: web.Request, cursor: Cursor | None) -> tuple[Subs
     # Up to the watermark everything has come: behind it nothing is missed.
     timestamp_us = newest.timestamp_us if cursor is None else cursor.timestamp_us
     return subscriber, Cursor(newest.epoch, after_id, timestamp_us)
-
-
-def _longest(request: web.Request) -> int | None:
-    return whole(request, "max_text", None, LEAST_TEXT, LONGEST_TEXT)
 
 
 async def _batches(

@@ -5,7 +5,6 @@ Two kinds of figures: what the index knows is read from it when asked; requests,
 Labels are closed sets: routes, not paths; nothing that a client or a log may make up.
 """
 
-import asyncio
 import os
 import shutil
 import threading
@@ -23,7 +22,6 @@ from prometheus_client.registry import Collector
 from proxy import __version__
 from proxy.events.outcome import OUTCOMES
 from proxy.events.vocabulary import STATES
-from proxy.server.shared import of
 from proxy.server.watch.machine import processes
 from proxy.upkeep.backup import backups_dir, list_backups
 
@@ -93,13 +91,6 @@ class Metrics:
 
 
 METRICS = web.AppKey("METRICS", Metrics)
-
-
-async def metrics(request: web.Request) -> web.Response:
-    """Give all figures in Prometheus' form."""
-    own, accept = request.app[METRICS], request.headers.get("Accept", "")
-    body, form = await asyncio.to_thread(own.exposed, of(request), accept)
-    return web.Response(body=body, headers={"Content-Type": form})
 
 
 @web.middleware

@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 
 from proxy.events.timestamps import parse_timestamp
+from proxy.server.routes.events import shortened_event
 from proxy.sessions.catalogue import inspect
 from proxy.sessions.identity import log_path
 from proxy.sessions.record import lifecycle
+from proxy.store.encoding import as_json
 from tests.recorded import LogMaker, scenario
 from tests.server.conftest import Rig, reading_slowly, serving
 
@@ -300,3 +302,13 @@ async def test_newest_events_are_not_held_back_for_long(rig: Rig) -> None:
     await rig.post(EVENTS, {"session_id": session_id, "event_type": "ping", "data": {}})
     query = {"start_time": "2026-02-01T00:00:00Z", "event_types": "ping", "wait": "20"}
     assert types(await rig.get(EVENTS, params=query)) == ["ping"]
+
+
+async def test_an_event_that_was_shortened_says_so() -> None:
+    """Events that are short enough pass untouched; others are marked."""
+    event = as_json({"event_type": "a", "data": {"text": "x" * 5000}})
+    assert shortened_event(event, None) is event
+    assert shortened_event(event, 6000) is event
+    short = shortened_event(event, 100)
+    assert len(short) < 250
+    assert short.endswith(b'"shortened":true}')
