@@ -10,10 +10,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from proxy.cli.arguments import examples
 from proxy.cli.errors import complain
-from proxy.cli.pager import paged
 from proxy.cli.terminal import whole_number
 from proxy.escaping import escape_controls
-from proxy.redaction import Redactor
 from proxy.sessions import catalogue
 from proxy.sessions.reader import LogReader, Skipped
 
@@ -81,6 +79,8 @@ def run_show(arguments: argparse.Namespace) -> int:
         return _share(arguments)
     if arguments.json:
         return _read(arguments, count=None, follow=False)
+    from proxy.cli.pager import paged  # noqa: PLC0415 - which the other forms do without
+
     with paged():  # which whoever has seen enough leaves before the end
         _read(arguments, count=None, follow=False)
     return 0
@@ -88,6 +88,7 @@ def run_show(arguments: argparse.Namespace) -> int:
 
 def _share(arguments: argparse.Namespace) -> int:
     from proxy.cli.sharing import write_page  # noqa: PLC0415 - events, which the other forms do without
+    from proxy.redaction import Redactor  # noqa: PLC0415
 
     redactor = None
     if arguments.redact != "off":

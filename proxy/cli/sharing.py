@@ -2,7 +2,6 @@
 
 import os
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 
@@ -11,7 +10,7 @@ from proxy.cli.terminal import read_visibly
 from proxy.redaction import Redactor
 from proxy.redaction.recorded import without_credentials
 from proxy.sessions import catalogue
-from proxy.sessions.reader import Entry, Skipped
+from proxy.sessions.reader import Entry, Skipped, read_items
 from proxy.telling.page import STYLE, page_of_log
 
 
@@ -20,25 +19,16 @@ def write_page(info: catalogue.SessionInfo, target: str, redactor: Redactor | No
 
     ``redactor``: takes out credentials that the log has.
     """
-    if redactor is None:
-        return _write(info, info.path, target)
-    with tempfile.NamedTemporaryFile() as copy:  # which nobody else can read
-        with open(info.path, "rb") as log:
-            copy.writelines(_clean(line, redactor) for line in log)
-        copy.flush()
-        return _write(info, copy.name, target)
 
-
-def _clean(line: bytes, redactor: Redactor) -> bytes:
-    try:
-        return without_credentials(line.removesuffix(b"\n"), redactor)[0] + b"\n" * line.endswith(b"\n")
-    except ValueError:  # torn, or no record: the page says that it is there
-        return redactor.text(line)
-
-
-def _write(info: catalogue.SessionInfo, path: str, target: str) -> int:
     def read() -> Iterator[Entry | Skipped]:
-        return (item for _, item in read_visibly({path: os.path.getsize(path)}))
+        with open(info.path, "rb") as log:
+            for _, item in read_visibly({info.path: os.path.getsize(info.path)}):
+                if redactor is None or isinstance(item, Skipped):
+                    yield item
+                    continue
+                log.seek(item.offset)
+                line = log.read(item.end - item.offset - 1)
+                yield from read_items([_clean(line, redactor) + b"\n"], item.offset)
 
     with open(STYLE, encoding="utf-8") as style:
         pieces = page_of_log(info.session_id, info.state, read, time.time_ns() // 1000, style.read())
@@ -53,3 +43,10 @@ def _write(info: catalogue.SessionInfo, path: str, target: str) -> int:
     except OSError as error:
         return complain(f"cannot write {target}: {error.strerror}; give another FILE", 1, sys.stderr)
     return 0
+
+
+def _clean(line: bytes, redactor: Redactor) -> bytes:
+    try:
+        return without_credentials(line, redactor)[0]
+    except ValueError:  # the reader takes for a record what is not quite JSON, too
+        return redactor.text(line)

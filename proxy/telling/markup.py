@@ -12,13 +12,8 @@ Rules it lives by:
 import html
 import json
 import re
-from collections.abc import MutableMapping, Sequence
-from functools import cache
-from typing import Any
 
-from markdown_it import MarkdownIt
-from markdown_it.renderer import RendererHTML
-from markdown_it.token import Token
+import pyromark
 
 from proxy.telling.entry import Entry, Part
 from proxy.telling.shortening import fold
@@ -88,7 +83,7 @@ def _body(part: Part) -> str:
     if not part.text:
         return ""
     if part.form == "markdown":
-        return f'<div class="prose">{_visible(_markdown().render(part.text))}</div>'
+        return f'<div class="prose">{_prose(part.text)}</div>'
     folded = fold(part.text.split("\n"), part.lines or len(part.text))
     if not folded.hidden:
         return _text(part.text, part)
@@ -127,27 +122,23 @@ def _coloured(code: str, language: str) -> str:
 
 # -- Markdown --------------------------------------------------------------------------------------------------
 
-
-class _Renderer(RendererHTML):
-    """Lets each block find its own direction of writing, so that none reaches beyond it."""
-
-    def renderToken(  # noqa: N802 - as the library names it
-        self, tokens: Sequence[Token], idx: int, options: Any, env: MutableMapping[str, Any]
-    ) -> str:
-        if tokens[idx].nesting == 1 and tokens[idx].block:
-            tokens[idx].attrSet("dir", "auto")
-        return super().renderToken(tokens, idx, options, env)
+_MARK = "\ue000"
+"""Of the private use area: it has no look and no meaning in Markdown. Where it stands is no link and no HTML."""
+_LINKS = re.compile(r"(?<=\])(?=[(\[:])|(?<=<)(?=[A-Za-z/!?])")
+"""Where the target of a link or picture, its definition, an address in angle brackets or a tag of HTML would begin."""
+_BLOCK = re.compile(r"<(p|h[1-6]|ul|ol|li|blockquote|table|thead|tbody|tr|th|td)(?=[ >])")
+_CODE = re.compile(r'<pre><code(?: class="language-([^"]*)")?>(.*?)</code></pre>', re.DOTALL)
+"""All that was written stands escaped in what the library makes of it, so a tag is always one of its own."""
+_EXTENSIONS = pyromark.Options.ENABLE_TABLES | pyromark.Options.ENABLE_STRIKETHROUGH
 
 
-@cache
-def _markdown() -> MarkdownIt:
-    markdown = MarkdownIt("commonmark", {"html": False}, renderer_cls=_Renderer)
-    markdown.enable(["table", "strikethrough"]).disable(["link", "image", "autolink", "reference"])
-    markdown.add_render_rule("fence", _fence)
-    markdown.add_render_rule("code_block", _fence)
-    return markdown
+def _prose(text: str) -> str:
+    """Return Markdown as HTML; each block finds its own direction of writing, so that none reaches beyond it."""
+    text = _LINKS.sub(_MARK, _visible(text.replace(_MARK, "\N{REPLACEMENT CHARACTER}")))
+    made = pyromark.html(text, options=_EXTENSIONS).replace(_MARK, "")
+    return _visible(_CODE.sub(_code, _BLOCK.sub(r'<\1 dir="auto"', made)))
 
 
-def _fence(_: RendererHTML, tokens: Sequence[Token], idx: int, __: Any, ___: MutableMapping[str, Any]) -> str:
-    language = tokens[idx].info.split()
-    return f'<pre class="text code" dir="ltr">{_coloured(tokens[idx].content, *language[:1] or [""])}</pre>\n'
+def _code(match: "re.Match[str]") -> str:
+    language, code = html.unescape(match[1] or ""), html.unescape(match[2])
+    return f'<pre class="text code" dir="ltr">{_coloured(code, language)}</pre>'

@@ -83,6 +83,26 @@ def test_markdown_is_rendered() -> None:
         assert piece in markup
 
 
+@pytest.mark.parametrize(
+    "said",
+    ["[a](b)", "![a](b)", "[a][b]", "[a][]", "<http://a.b>", "<a@b.c>", "<b>", "<!-- a -->", "[a]: http://b"],
+)
+def test_what_a_link_names_stands_there(said: str) -> None:
+    """Links, pictures, their definitions and HTML are shown as they were written: a reader sees where they lead."""
+    part = Part(
+        "answer", "claude", text=f"{said}\n\n> {said}\n\n- {said}\n\n```\n{said}\n```", form="markdown"
+    )
+    assert Page(element(Entry("", [part]))).text.count(said) == 4
+
+
+def test_a_text_of_the_private_use_area_links_nothing() -> None:
+    """What keeps links from being links cannot be written by whoever wrote the text."""
+    part = Part("answer", "claude", text="[a]\ue000(javascript:b) \ue000", form="markdown")
+    page = Page(element(Entry("", [part])))
+    assert "[a]\N{REPLACEMENT CHARACTER}(javascript:b)" in page.text
+    assert "a" not in page.tags
+
+
 def test_a_change_is_coloured() -> None:
     """What was taken out and what was put in are elements of their own."""
     markup = element(Entry("", [Part("call", "tool", "Edit", diff=[("-", "<a>"), ("+", "b")])]))
