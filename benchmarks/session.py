@@ -132,6 +132,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=9)
     parser.add_argument("--wrapper", action="append", help="another than this one; several are compared")
     arguments = parser.parse_args()
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # an installation is compiled
     wrappers = arguments.wrapper or [str(Path(sys.executable).with_name("claude-proxy"))]
     asyncio.run(measure(arguments.runs, wrappers))
 

@@ -4,6 +4,7 @@ Only the project's own code is kept from it. Libraries have another way there, a
 shows them. Devices in ``poll`` are as on macOS, too: it knows nothing of them.
 """
 
+import _ctypes
 import _signal  # type: ignore[import-not-found] # what `signal` is made of
 import builtins
 import ctypes
@@ -123,9 +124,20 @@ class Library(ctypes.CDLL):
         return super().__getattr__(name)
 
 
+real_dlsym = _ctypes.dlsym
+
+
+def dlsym(library: int, name: str) -> int:
+    """Find a function of C, as `Library` does."""
+    if name in C_FUNCTIONS and asks_for_us():
+        raise OSError(f"dlsym(RTLD_DEFAULT, {name}): symbol not found")
+    return real_dlsym(library, name)
+
+
 def apply() -> None:
     """Take all of it away."""
     setattr(select, "poll", Poll)
+    setattr(_ctypes, "dlsym", dlsym)
     setattr(ctypes, "CDLL", Library)
     for module, names in MISSING.items():
         take(module, names)

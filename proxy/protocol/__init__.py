@@ -5,17 +5,7 @@ What a message looks like is defined in `schemas/` and nowhere else. Nothing her
 files when a kind of message is first seen.
 """
 
-import sys
-
-if "typing_extensions" not in sys.modules:
-    # Where it is installed, msgspec imports it and with it `inspect` and the tokenizer, and does as well without: 5 ms
-    # and 1.3 MB that every wrapped session would pay.
-    sys.modules["typing_extensions"] = None  # type: ignore[assignment]
-    try:
-        import msgspec  # noqa: F401
-    finally:
-        del sys.modules["typing_extensions"]
-
+import proxy.protocol.slim_msgspec  # noqa: F401 - before anything imports msgspec
 from proxy.protocol.grammar import is_json_object, is_message
 from proxy.protocol.judge import Judge
 from proxy.protocol.verdict import Judgement, Verdict, Violation

@@ -6,10 +6,9 @@ which several copies are made, touching fresh pages costs more than all the rest
 
 from __future__ import annotations
 
-import ctypes
+from proxy.sessions import c_library
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8  # malloc.h of the GNU C library
-_libc = ctypes.CDLL(None)
 
 _LONG_BYTES = 1024 * 1024  # what shorter lines took is taken again by the next ones
 _HUGE_BYTES = 32 * 1024 * 1024  # the largest that `M_MMAP_THRESHOLD` can be: longer blocks are never reused
@@ -18,7 +17,7 @@ _QUIET_MS = 1000  # long enough not to give back what the next message of a turn
 
 def reuse_large_blocks() -> None:
     """Let blocks of up to 32 MB be reused, out of one heap for all threads. Without the GNU C library: nothing."""
-    if mallopt := getattr(_libc, "mallopt", None):
+    if mallopt := c_library.function("mallopt"):
         mallopt(_M_ARENA_MAX, 1)
         mallopt(_M_MMAP_THRESHOLD, _HUGE_BYTES)
         mallopt(_M_TRIM_THRESHOLD, 64 * 1024 * 1024)  # twice that, as the GNU C library has it by itself
@@ -47,5 +46,5 @@ class LongLines:
 
 def give_back() -> None:
     """Return free memory to the system."""
-    if malloc_trim := getattr(_libc, "malloc_trim", None):
+    if malloc_trim := c_library.function("malloc_trim"):
         malloc_trim(0)

@@ -90,10 +90,6 @@ class Pump(threading.Thread):
     def run(self) -> None:
         """Pump until the source ends or the reader is gone; then close both ends."""
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {WAKE})  # the writer's thread inherits it
-        with contextlib.suppress(
-            Exception
-        ):  # a fault of ours, which the first message meets again, and reports
-            self.recorder.prepare()  # while the command boots
         try:
             self._pump()
         except ReaderGoneError:

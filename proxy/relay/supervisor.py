@@ -19,13 +19,13 @@ It is small on purpose. It starts the command before anything else is imported, 
 
 from __future__ import annotations
 
-import ctypes
 import fcntl
 import gc
 import os
 import stat
 
 from proxy.relay.execute import CannotRunError, execute
+from proxy.sessions import c_library
 from proxy.sessions.process import boot_ns, descriptors, open_process
 
 TYPE_CHECKING = False  # `typing` and `signal` (for its `enum`) take long to import, and the command waits
@@ -241,7 +241,7 @@ def _start(
 
     ``fork`` and not ``posix_spawn``, for the sake of `_PR_SET_PDEATHSIG`, which only the child itself can set.
     """
-    prctl = getattr(ctypes.CDLL(None), "prctl", None)  # which Linux alone has
+    prctl = c_library.function("prctl")  # which Linux alone has
     parent = os.getpid()
     failed_read, failed_write = os.pipe()
     # Where the caller ignores SIGCHLD the kernel would throw the command's exit status away.

@@ -1,0 +1,31 @@
+"""Imports msgspec without what it imports and has no use for: a third of the time, and 1.6 MB of every wrapped session.
+
+Whoever asks for one of these modules later gets the real one.
+"""
+
+import _datetime  # type: ignore[import-not-found] # no types: what `datetime` is made of
+import os
+import sys
+import types
+
+_STAND_INS = {
+    # Where it is installed: it imports `inspect` and the tokenizer.
+    "typing_extensions": None,  # not to be found
+    # The same classes. Before Python 3.12 `datetime` makes them in Python first, and throws those away.
+    "datetime": _datetime,
+    # Before Python 3.12 `uuid` asks it on which system it runs.
+    "platform": types.SimpleNamespace(system=lambda: os.uname().sysname),
+}
+
+
+def _import() -> None:
+    stand_ins = {name: module for name, module in _STAND_INS.items() if name not in sys.modules}
+    sys.modules.update(stand_ins)
+    try:
+        import msgspec  # noqa: F401, PLC0415 - here alone
+    finally:
+        for name in stand_ins:
+            del sys.modules[name]
+
+
+_import()

@@ -1,0 +1,18 @@
+"""msgspec as the wrapper imports it."""
+
+import subprocess
+import sys
+
+
+def test_msgspec_can_do_all_that_it_can_when_it_is_imported_as_usual() -> None:
+    """What stands in for a module while msgspec is imported is not met afterwards: times and ids are decoded."""
+    program = """
+import sys, proxy.protocol
+assert not {"typing_extensions", "datetime", "platform"} & set(sys.modules)
+import datetime, platform, uuid, msgspec
+assert platform.python_version()
+when, which = datetime.datetime(2026, 1, 2, tzinfo=datetime.UTC), uuid.UUID(int=7)
+for value in when, when.date(), when.time(), which:
+    assert msgspec.json.decode(msgspec.json.encode(value), type=type(value)) == value
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)
