@@ -231,8 +231,8 @@ EFFECTS = {
     "otlp.content": "end_to_end/test_otlp.py::test_turns_arrive_while_the_session_goes_on",
     "logging.level": "server/process/test_run.py::test_what_cannot_be_served_is_said",
     "logging.format": "server/process/test_run.py::test_what_cannot_be_served_is_said",
-    "alerts.webhook_url": "server/watch/test_watchman.py::test_it_runs_until_cancelled",
-    "alerts.server_error": "server/watch/test_watchman.py::test_what_the_server_fails_in_need_not_be_told",
+    "alerts.webhook_url": "server/watch/test_monitor.py::test_it_runs_until_cancelled",
+    "alerts.server_error": "server/watch/test_monitor.py::test_what_the_server_fails_in_need_not_be_told",
     **{
         f"alerts.{kind}": "server/watch/test_alerts.py::test_each_kind_is_told_at_its_limit_and_can_be_switched_off"
         for kind in (
@@ -240,8 +240,8 @@ EFFECTS = {
             *("invalid_messages", "recording_gap", "session_budget"),
         )
     },
-    "alerts.rule": "server/watch/test_watchman.py::test_a_rule_that_fires_is_told",
-    "alerts.disk_low": "server/watch/test_watchman.py::test_a_low_disk_is_told_again_after_relief_only",
+    "alerts.rule": "server/watch/test_monitor.py::test_a_rule_that_fires_is_told",
+    "alerts.disk_low": "server/watch/test_monitor.py::test_a_low_disk_is_told_again_after_relief_only",
     "compliance.enabled": "server/routes/test_compliance.py::test_checks_are_off_by_default",
     "compliance.concurrent_runs": "server/work/test_checks.py::test_few_run_at_once_and_few_wait",
 }

@@ -90,7 +90,7 @@ class Loops:
         agent = self._agents.setdefault(call.agent, _Agent())
         recent = agent.recent
         if call.call not in [one.call for one in recent]:  # what nearly every call is
-            self._begin_anew(agent)
+            self._end_series(agent)
             recent.append(call)
             return
         recent.append(call)
@@ -108,7 +108,7 @@ class Loops:
                 if period in agent.series:
                     _tell(self._over, period, agent.series.pop(period))
 
-    def _begin_anew(self, agent: _Agent) -> None:
+    def _end_series(self, agent: _Agent) -> None:
         """End what an agent repeats."""
         agent.matched = [0] * (LONGEST_ROUND + 1)
         for period in sorted(agent.series):

@@ -20,7 +20,6 @@ class Turns:
     def __init__(self) -> None:
         self.outcomes: dict[str, int] = {}
         self.durations = Distribution()
-        self.longest: Turn | None = None
         self.waited_ms: dict[str, float] = {}
         """What the open turn has waited for, by activity."""
         self._turns: deque[Turn] = deque(maxlen=MOST_TURNS)
@@ -34,8 +33,6 @@ class Turns:
             self.waited_ms = {}
             self.outcomes[span.outcome] = self.outcomes.get(span.outcome, 0) + 1
             self.durations.add(turn.duration_ms)
-            if self.longest is None or turn.duration_ms > self.longest.duration_ms:
-                self.longest = turn
             self._turns.append(turn)
         else:
             self._agents.append(self._agent(span, span.end_us or span.start_us))

@@ -69,8 +69,7 @@ def settings_of(arguments: argparse.Namespace) -> config.Settings:
 
 def run_prune(arguments: argparse.Namespace) -> int:
     """Remove what has expired; return the exit status."""
-    from proxy.shipping.losses import note_loss  # noqa: PLC0415 - each path imports no more than it needs
-    from proxy.shipping.report import unshipped  # noqa: PLC0415
+    from proxy.shipping.report import unshipped  # noqa: PLC0415 - each path imports no more than it needs
     from proxy.upkeep.retention import prune  # noqa: PLC0415
 
     rules = _rules(arguments)
@@ -78,18 +77,14 @@ def run_prune(arguments: argparse.Namespace) -> int:
         return _complain(f"there is no data directory {arguments.data_dir}")
     with progress("looking for what has expired"):
         lacking = unshipped(arguments.data_dir, settings_of(arguments).ship)
-        now_s = time.time()
-        pruned = prune(arguments.data_dir, rules, now_s, unshipped=lacking, dry_run=arguments.dry_run)
-        lost = [one.session_id for one in pruned.removed if one.session_id in lacking]
-        for session_id in () if arguments.dry_run else lost:
-            note_loss(arguments.data_dir, session_id, lacking[session_id], int(now_s * 1_000_000))
+        pruned = prune(arguments.data_dir, rules, time.time(), unshipped=lacking, dry_run=arguments.dry_run)
         index_error = None if arguments.dry_run else _bring_index_up_to_date(arguments)
     if arguments.json:
         print(json.dumps(_as_json(pruned, dry_run=arguments.dry_run), indent=2))
     else:
         _print_pruned(pruned, dry_run=arguments.dry_run)
-    for session_id in lost:
-        complain(f"{session_id}: the centre lacks {size(lacking[session_id])} of it", 1, sys.stderr)
+    for session_id, lost in pruned.lost.items():
+        complain(f"{session_id}: the centre lacks {size(lost)} of it", 1, sys.stderr)
     if pruned.waiting:
         count = quantity(len(pruned.waiting), "session")
         complain(f"past its days, and kept until the centre has it all: {count} (ship status)", 0, sys.stderr)

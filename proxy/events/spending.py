@@ -60,7 +60,7 @@ class Spending(msgspec.Struct, omit_defaults=True):
             self.base_usd, before = round(self.base_usd + before, DIGITS), 0.0
         # An empty one beside a total that goes on states nothing.
         if models is not None and (models or falls):
-            if falls or _begin_anew(self.stated_models, models):
+            if falls or _has_restarted(self.stated_models, models):
                 self.base_models, self.stated_models = sum_of(self.base_models, self.stated_models), {}
             # A gateway may state one number of a model and not the next time: what was stated holds.
             stated = self.stated_models
@@ -87,7 +87,7 @@ def stated_usage(message: Message) -> dict[str, Usage] | None:
     }
 
 
-def _begin_anew(before: Mapping[str, Usage], now: Mapping[str, Usage]) -> bool:
+def _has_restarted(before: Mapping[str, Usage], now: Mapping[str, Usage]) -> bool:
     """Whether a model is gone, or a total of one is lower than it was."""
     return any(
         name not in now or any(now[name].get(key, value) < value for key, value in usage.items())

@@ -56,10 +56,11 @@ def open_private(path: str, flags: int) -> int:
     return fd
 
 
-def replace_file(path: str, content: bytes) -> None:
+def replace_file(path: str, content: bytes, *, is_synced: bool = False) -> None:
     """Give a small file of a data directory another content: who reads it finds the former one or this one, whole.
 
-    It is not synced: what is kept so costs no more than work done again when the machine fails.
+    ``is_synced``: the new content outlives a failure of the machine too; most of what is kept so costs no more than
+    work done again.
 
     Raises:
         NotPrivateError: what was left by an earlier attempt is a link, or not the user's own.
@@ -69,13 +70,26 @@ def replace_file(path: str, content: bytes) -> None:
     try:
         with open(open_private(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), "wb") as file:
             file.write(content)
+            if is_synced:
+                file.flush()
+                os.fsync(file.fileno())
         os.replace(fresh, path)
+        if is_synced:
+            _sync_folder(os.path.dirname(path))
     except OSError:
         try:  # noqa: SIM105 - contextlib takes long to import
             os.unlink(fresh)
         except OSError:
             pass
         raise
+
+
+def _sync_folder(path: str) -> None:
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
 
 
 def check_data_dir(data_dir: str) -> None:

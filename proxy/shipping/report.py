@@ -10,7 +10,7 @@ from proxy.sessions.identity import log_path
 from proxy.ship_settings import Ship
 from proxy.shipping import content, identity, ledger
 from proxy.shipping.ledger import Acknowledged
-from proxy.shipping.losses import Loss, read_losses
+from proxy.upkeep.losses import Loss, read_losses
 
 _CHUNK = 1 << 20  # bytes: larger reads are no faster on any disk, and it is little memory
 _NOTHING = Acknowledged(0, 0, 0)

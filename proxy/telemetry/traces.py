@@ -102,11 +102,6 @@ class TraceBuilder:
         self._prompts: dict[str, Message] = {}
         self._inputs: dict[str, Any] = {}
 
-    @property
-    def has_open_turn(self) -> bool:
-        """Whether a turn goes on."""
-        return self._spans.turn is not None
-
     def take(self, event: Event) -> list[TraceSpan]:
         """Return the spans that end with an event, inner ones first."""
         data, us = event.data, event.timestamp_us

@@ -14,8 +14,9 @@ Rules it lives by:
 import contextlib
 import fcntl
 import os
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Literal, NamedTuple, Self
 
 from proxy.config import Settings
@@ -25,6 +26,7 @@ from proxy.sessions.record import rfc3339
 from proxy.sessions.sealing import add_seal, is_sealed
 from proxy.store.embedded.database import index_path
 from proxy.store.embedded.indexer import Indexer
+from proxy.upkeep.losses import note_loss
 from proxy.upkeep.seals import sealed_sessions
 
 _DAY_S = 86_400
@@ -76,6 +78,8 @@ class Pruned:
     left_bytes: int
     waiting: list[str] = field(default_factory=list)
     """Sessions that are past their days, and kept because the centre lacks something of them."""
+    lost: dict[str, int] = field(default_factory=dict)
+    """Of those that went: how many bytes the centre lacks for good."""
 
 
 class _Log(NamedTuple):
@@ -89,19 +93,20 @@ def prune(
     rules: Rules,
     now_s: float,
     *,
-    unshipped: Collection[str] = (),
+    unshipped: Mapping[str, int] = MappingProxyType({}),
     dry_run: bool = False,
     is_stopping: Callable[[], bool] = lambda: False,
 ) -> Pruned:
     """Remove what has expired by now; with ``dry_run`` only say what would go. Never raises for a single log.
 
-    ``unshipped``: sessions of which the centre of a fleet lacks something. They do not go by their days, and for their
-    size only when all others have gone. ``is_stopping`` is asked before each removal: when it says so, the rest is left
-    for another time.
+    ``unshipped``: sessions of which the centre of a fleet lacks something, and how many bytes. They do not go by their
+    days, and for their size only when all others have gone; that is noted as a loss. ``is_stopping`` is asked before
+    each removal: when it says so, the rest is left for another time.
     """
     logs = _logs(data_dir)
     removed: list[Expired] = []
     failed: list[Kept] = []
+    lost: dict[str, int] = {}
     chosen, waiting = _expired(data_dir, logs, rules, now_s, unshipped)
     sealed = sealed_sessions(data_dir) if chosen and not dry_run else set()
     for expired in chosen:
@@ -116,10 +121,14 @@ def prune(
             failed.append(Kept(expired.session_id, error.strerror or str(error)))
             continue
         removed.append(expired)
+        if expired.session_id in unshipped:
+            lost[expired.session_id] = unshipped[expired.session_id]
+            if not dry_run:
+                note_loss(data_dir, expired.session_id, lost[expired.session_id], int(now_s * 1_000_000))
     if not dry_run:
         _mend_latest(data_dir)
     size = sum(log.size for log in logs) - sum(expired.bytes for expired in removed)
-    return Pruned(removed, failed, len(logs) - len(removed), size, waiting)
+    return Pruned(removed, failed, len(logs) - len(removed), size, waiting, lost)
 
 
 def _remove(data_dir: str, session_id: str, now_s: float, *, has_line: bool) -> None:

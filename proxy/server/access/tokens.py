@@ -8,22 +8,24 @@ that one is good, and is refused, as soon as the command has returned.
 import contextlib
 import fcntl
 import hashlib
-import json
 import math
 import os
 import re
 import secrets
-import tempfile
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+import msgspec
 
 from proxy.events.timestamps import format_timestamp
-from proxy.sessions.private import make_private_dir, open_private
+from proxy.sessions.private import make_private_dir, open_private, replace_file
 from proxy.store import StoreError
 from proxy.store.fleet import TokenRow
+
+if TYPE_CHECKING:
+    from proxy.store.postgres.store import PostgresStore
 
 SCOPES = ("read", "write", "act", "push")
 """``read``: ask and listen. ``write``: start, fill and stop sessions of a client's own. ``act``: act on live ones.
@@ -43,8 +45,7 @@ class TokenError(Exception):
     """What was asked for cannot be done; the sentence says why."""
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(msgspec.Struct, frozen=True, omit_defaults=True):
     """What is known of a token; not the token."""
 
     name: str
@@ -53,6 +54,13 @@ class Token:
     created_at: str = ""
     team: str | None = None
     """Whose sessions alone it sees, and to which it pushes; None: all of them."""
+
+
+class _Content(msgspec.Struct):
+    """What is in the file of tokens."""
+
+    tokens: list[Token]
+    version: int = 1
 
 
 def hashed(secret: str) -> str:
@@ -88,24 +96,11 @@ class Tokens(Protocol):
         """Make a token worthless. TokenError when there is none of that name."""
 
 
-class TokenTable(Protocol):
-    """The rows of tokens in a centre's database. Each method raises StoreError."""
-
-    def tokens(self) -> list[TokenRow]:
-        """Return all."""
-
-    def add_token(self, name: str, sha256: str, scopes: list[str], team: str | None) -> bool:
-        """Add one; return whether there was none of that name."""
-
-    def remove_token(self, name: str) -> bool:
-        """Remove one; return whether there was one of that name."""
-
-
 class StoredTokens:
     """The tokens of a centre, as they were a few seconds ago at most."""
 
-    def __init__(self, table: TokenTable) -> None:
-        self._table = table
+    def __init__(self, store: "PostgresStore") -> None:
+        self._store = store
         self._read_at = -math.inf
         self._tokens: dict[str, Token] = {}
 
@@ -124,7 +119,7 @@ class StoredTokens:
         now = time.monotonic()
         if now - self._read_at > oldest_s:
             with _database():
-                rows = self._table.tokens()
+                rows = self._store.tokens()
             self._tokens = {row.sha256: _token_of(row) for row in rows}
             self._read_at = now
 
@@ -132,14 +127,14 @@ class StoredTokens:
         """Make a token and return it. TokenError: the name is taken, or none, or the database cannot be asked."""
         secret, token = _new(name, scopes)
         with _database():
-            if not self._table.add_token(token.name, token.sha256, list(token.scopes), team):
+            if not self._store.add_token(token.name, token.sha256, list(token.scopes), team):
                 raise _taken(name)
         return secret
 
     def revoke(self, name: str) -> None:
         """Make a token worthless. TokenError when there is none of that name, or the database cannot be asked."""
         with _database():
-            if not self._table.remove_token(name):
+            if not self._store.remove_token(name):
                 raise _unknown(name)
 
 
@@ -241,42 +236,13 @@ class TokenFile:
 
     def _read(self) -> list[Token]:
         try:
-            with open(open_private(self.path, os.O_RDONLY), encoding="utf-8") as file:
-                stored = json.load(file)["tokens"]
-            return [
-                Token(
-                    str(one["name"]),
-                    tuple(map(str, one["scopes"])),
-                    str(one["sha256"]),
-                    str(one["created_at"]),
-                )
-                for one in stored
-            ]
+            with open(open_private(self.path, os.O_RDONLY), "rb") as file:
+                return msgspec.json.decode(file.read(), type=_Content).tokens
         except OSError as error:
             raise TokenError(f"{self.path} cannot be read: {error.strerror}") from None
-        except (ValueError, KeyError, TypeError, RecursionError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             raise TokenError(f"{self.path} is damaged: remove it, and make the tokens again") from None
 
     def _write(self, tokens: list[Token]) -> None:
-        fd, fresh = tempfile.mkstemp(prefix="tokens.json.", dir=self._data_dir)
-        try:
-            os.fchmod(fd, 0o600)  # which it is, but for what the umask has taken
-            with os.fdopen(fd, "w", encoding="utf-8") as file:
-                json.dump({"version": 1, "tokens": [_kept(token) for token in tokens]}, file, indent=1)
-                file.flush()
-                os.fsync(file.fileno())
-            os.rename(fresh, self.path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                os.unlink(fresh)
-            raise
-        folder = os.open(self._data_dir, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-
-
-def _kept(token: Token) -> dict[str, object]:
-    """Return what the file has of a token: it is of no team."""
-    return {name: value for name, value in asdict(token).items() if name != "team"}
+        content = msgspec.json.encode(_Content(tokens))
+        replace_file(self.path, msgspec.json.format(content, indent=1), is_synced=True)

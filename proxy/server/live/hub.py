@@ -37,14 +37,14 @@ class Hub:
         self.subscribers = 0
         """Who listens now. As long as anybody does, the server is needed."""
         self.closing = False
-        self.begun = 0
+        self.resets = 0
         """How often the store was begun anew: places of before mean nothing."""
         self._clear()
         self._news = asyncio.Event()
 
-    def begin_anew(self) -> None:
+    def reset(self) -> None:
         """Let everybody come back: the store was begun anew."""
-        self.begun += 1
+        self.resets += 1
         self.newest_id = 0
         self._clear()
         self._wake()
@@ -89,8 +89,8 @@ class Hub:
 
     async def wait(self, after_id: int) -> None:
         """Wait until something came behind that event, the store was begun anew, or the server stops."""
-        begun = self.begun
-        while self.newest_id <= after_id and not self.closing and self.begun == begun:
+        resets = self.resets
+        while self.newest_id <= after_id and not self.closing and self.resets == resets:
             await self._news.wait()
 
     def behind(self, after_id: int) -> list[Arrival] | None:
@@ -134,7 +134,7 @@ class Subscriber:
         self._session_id = session_id
         self._event_types = None if event_types is None else frozenset(event_types)
         self._is_other_index, self._sees_all = is_other_index, sees_all
-        self._begun = hub.begun
+        self._resets = hub.resets
         self._told = 0
         """The newest removal that is known."""
 
@@ -150,7 +150,7 @@ class Subscriber:
             return [Gap(self._after_id, BEGUN_ANEW)]
         while True:
             await self._hub.wait(self._after_id)
-            if self._hub.closing or self._hub.begun != self._begun:
+            if self._hub.closing or self._hub.resets != self._resets:
                 return []
             # Before the index is asked: what comes meanwhile is not passed over.
             newest, wanted = self._hub.newest_id, list[Arrival | Gap]()

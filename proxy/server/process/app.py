@@ -93,7 +93,7 @@ class _Listener:
     def on_epoch(self, reason: str) -> None:
         """Let all listeners come back: their places mean nothing any more."""
         journal.warning("index.begun_anew", reason=reason)
-        self._loop.call_soon_threadsafe(self._hub.begin_anew)
+        self._loop.call_soon_threadsafe(self._hub.reset)
 
     def on_fault(self, sentence: str) -> None:
         """Say why the index does not follow."""

@@ -40,7 +40,7 @@ class Options:
     """Leave when nobody has needed the server for ``api.linger`` seconds; move to a free port when ours is taken."""
 
 
-def serve_on(
+async def serve_on(
     options: Options, listening: socket.socket, on_start: Callable[[], None], has_lock: Callable[[], bool]
 ) -> bool:
     """Serve on a socket; return whether nobody needs the server.
@@ -49,12 +49,6 @@ def serve_on(
 
     Errors as by `serve` in ``run``.
     """
-    return asyncio.run(_serve(options, listening, on_start, has_lock))
-
-
-async def _serve(
-    options: Options, listening: socket.socket, on_start: Callable[[], None], has_lock: Callable[[], bool]
-) -> bool:
     stopped, server = asyncio.Event(), None
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -1,5 +1,6 @@
 """Runs a server: finds its address, says where it is, and serves."""
 
+import asyncio
 import contextlib
 import errno
 import ipaddress
@@ -60,7 +61,9 @@ def serve(options: Options, lock: int) -> bool:
             _warn_of_nobody(options)
 
         try:
-            return serve_on(options, listening, announced, partial(holds_lock, lock, options.data_dir))
+            return asyncio.run(
+                serve_on(options, listening, announced, partial(holds_lock, lock, options.data_dir))
+            )
         finally:
             journal.info("server.stopped", pid=os.getpid())
     except UnusableSchemaError as error:

@@ -4,5 +4,5 @@
 ``health``    whether what the server needs is well
 ``machine``   what the machine and the server take
 ``jobs``      the timed jobs: retention, backup, figures
-``watchman``  finds what there is to tell, once each; ``alerts`` says what that is, ``webhook`` sends it
+``monitor``   finds what there is to tell, once each; ``alerts`` says what that is, ``webhook`` sends it
 """

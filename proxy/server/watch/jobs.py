@@ -19,10 +19,9 @@ from proxy.server.shared import Shared
 from proxy.server.watch.heads import Heads
 from proxy.server.watch.machine import Processors, system_figures
 from proxy.server.watch.metrics import Metrics
-from proxy.server.watch.watchman import Watchman
+from proxy.server.watch.monitor import AlertMonitor
 from proxy.sessions import catalogue
 from proxy.sessions.process import boot_ns
-from proxy.shipping.losses import note_loss
 from proxy.shipping.report import unshipped
 from proxy.upkeep.backup import AnotherIsMadeError, BackupError, backups_dir, list_backups, make_backup
 from proxy.upkeep.retention import Rules, prune
@@ -49,11 +48,11 @@ async def run_jobs(shared: Shared, metrics: Metrics) -> None:
         shared.data_dir, shared.settings, centre=None if shared.fleet is None else shared.fleet.store
     )
     copies = Copies(shared.data_dir, shared.settings)
-    watchman, processors = Watchman(shared, metrics), Processors()
+    monitor, processors = AlertMonitor(shared, metrics), Processors()
     loop = asyncio.get_running_loop()
 
     def rule_fired(session_id: str, occasion: str, text: str) -> None:  # in the thread that looks
-        loop.call_soon_threadsafe(watchman.rule_fired, session_id, occasion, text)
+        loop.call_soon_threadsafe(monitor.rule_fired, session_id, occasion, text)
 
     enforcement = Enforcement(shared, rule_fired)
     heads = Heads(
@@ -65,12 +64,12 @@ async def run_jobs(shared: Shared, metrics: Metrics) -> None:
 
     async def copy() -> float:
         pause = await asyncio.to_thread(copies.look, stopping.is_set)
-        watchman.note_trouble("backup", copies.trouble)
+        monitor.note_trouble("backup", copies.trouble)
         return pause
 
     async def send_seals() -> float:
         pause = await heads.look()
-        watchman.note_trouble("seals", heads.trouble)
+        monitor.note_trouble("seals", heads.trouble)
         return pause
 
     async def log_figures() -> float:
@@ -84,8 +83,8 @@ async def run_jobs(shared: Shared, metrics: Metrics) -> None:
             if shared.settings.rules.named:
                 jobs["rules"] = enforcement.look
             for name, job in jobs.items():
-                group.create_task(_again_and_again(name, job, watchman.note))
-            group.create_task(watchman.run())
+                group.create_task(_again_and_again(name, job, monitor.note))
+            group.create_task(monitor.run())
     finally:
         stopping.set()  # the threads come to their end by themselves, each at its next piece
 
@@ -153,10 +152,8 @@ class Expiry:
             journal.info(
                 "retention.removed", session_id=gone.session_id, bytes=gone.bytes, reason=gone.reason
             )
-            if gone.session_id in lacking:
-                size = lacking[gone.session_id]
+            if (size := pruned.lost.get(gone.session_id)) is not None:
                 journal.warning("shipping.unshipped_lost", session_id=gone.session_id, bytes=size)
-                note_loss(self._data_dir, gone.session_id, size, int(self._clock() * 1_000_000))
         if self._rules.max_bytes is not None and pruned.left_bytes > self._rules.max_bytes:
             journal.warning("retention.over_size", bytes=pruned.left_bytes, sessions=pruned.left_sessions)
 

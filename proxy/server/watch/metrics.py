@@ -134,13 +134,13 @@ class _Recorded(Collector):
             ("open_files", "Files that the server's processes hold open."),
             ("threads", "Threads of the server's processes."),
         ):
-            yield _gauge(f"claude_proxy_server_{name}", text, figures[f"server_{name}"])
-        yield _counter(
+            yield GaugeMetricFamily(f"claude_proxy_server_{name}", text, figures[f"server_{name}"])
+        yield CounterMetricFamily(
             "claude_proxy_server_cpu_seconds",
             "Processor time of the server's processes.",
             figures["server_cpu_seconds"],
         )
-        yield _gauge(
+        yield GaugeMetricFamily(
             "claude_proxy_server_start_time_seconds",
             "When the server was started.",
             self._shared.started_us / 1e6,
@@ -186,13 +186,13 @@ class _Recorded(Collector):
             ("lost_records", "Records that could not be written: the gaps in logs."),
         ):
             key = ("sessions",) if name == "sessions_recorded" else (name,)
-            yield _counter(f"claude_proxy_{name}", text, totals[key])
-        yield _counter(
+            yield CounterMetricFamily(f"claude_proxy_{name}", text, totals[key])
+        yield CounterMetricFamily(
             "claude_proxy_cost_dollars",
             "Costs that results report, in US dollars.",
             totals["microdollars",] / 1e6,
         )
-        yield _gauge(
+        yield GaugeMetricFamily(
             "claude_proxy_index_behind_bytes",
             "What live logs hold that is not indexed yet.",
             self._shared.store.health().behind_bytes,
@@ -202,18 +202,16 @@ class _Recorded(Collector):
         folder = self._shared.data_dir
         with suppress(OSError):
             disk = shutil.disk_usage(folder)
-            yield _gauge("claude_proxy_disk_free_bytes", "Room on the data directory's disk.", disk.free)
-            yield _gauge("claude_proxy_disk_size_bytes", "Size of the data directory's disk.", disk.total)
+            yield GaugeMetricFamily(
+                "claude_proxy_disk_free_bytes", "Room on the data directory's disk.", disk.free
+            )
+            yield GaugeMetricFamily(
+                "claude_proxy_disk_size_bytes", "Size of the data directory's disk.", disk.total
+            )
         there = list_backups(folder)
-        yield _gauge("claude_proxy_backups", "Copies that there are.", len(there))
+        yield GaugeMetricFamily("claude_proxy_backups", "Copies that there are.", len(there))
         with suppress(OSError, IndexError):
             made = os.stat(os.path.join(backups_dir(folder), there[-1])).st_mtime
-            yield _gauge("claude_proxy_backup_time_seconds", "When the newest copy was made.", made)
-
-
-def _gauge(name: str, text: str, value: float) -> Metric:
-    return GaugeMetricFamily(name, text, value)
-
-
-def _counter(name: str, text: str, value: float) -> Metric:
-    return CounterMetricFamily(name, text, value)
+            yield GaugeMetricFamily(
+                "claude_proxy_backup_time_seconds", "When the newest copy was made.", made
+            )

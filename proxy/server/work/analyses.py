@@ -24,9 +24,9 @@ class _Analyzed:
 
     def __init__(self) -> None:
         self.turn = asyncio.Lock()
-        self.begin_anew()
+        self.reset()
 
-    def begin_anew(self, filling: tuple[str, int] | None = None) -> None:
+    def reset(self, filling: tuple[str, int] | None = None) -> None:
         """Forget what was taken."""
         self.filling, self.last_us, self.state = filling, 0, b""
 
@@ -55,7 +55,7 @@ class Analyses:
                     return None
                 if piece.filling != cached.filling:
                     is_from_start = cached.last_us == 0
-                    cached.begin_anew(piece.filling)
+                    cached.reset(piece.filling)
                     if not is_from_start:
                         continue
                 go_on = partial(analyze, session_id, cached.state, piece.events)

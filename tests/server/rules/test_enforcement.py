@@ -14,7 +14,7 @@ from proxy.sessions.record import StreamRecords, lifecycle
 from proxy.sessions.writer import SessionLog
 from tests.acting.relays import answering
 from tests.server.conftest import Rig, serving
-from tests.server.watch.test_watchman import remove_index
+from tests.server.watch.test_monitor import remove_index
 
 pytestmark = pytest.mark.anyio
 EVENTS = "/api/v1/monitoring/events"

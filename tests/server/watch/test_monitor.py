@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from proxy.server.watch import watchman
+from proxy.server.watch import monitor
 from proxy.server.watch.metrics import METRICS, Metrics
-from proxy.server.watch.watchman import Watchman
+from proxy.server.watch.monitor import AlertMonitor
 from proxy.server.watch.webhook import Webhook
 from tests.recorded import START_US, LogMaker, scenario
 from tests.server.conftest import Rig, serving
@@ -44,26 +44,26 @@ class Clock:
 
 
 class Watch:
-    """A watchman over a rig, and the webhook that it tells."""
+    """A monitor over a rig, and the webhook that it tells."""
 
     def __init__(self, rig: Rig, receiver: Receiver, clock: Clock, metrics: Metrics | None = None) -> None:
         self.rig, self.receiver, self.clock = rig, receiver, clock
         self.metrics = metrics or Metrics()
-        self.man = Watchman(rig.shared, self.metrics, clock_us=clock, sleep=clock.sleep)
+        self.monitor = AlertMonitor(rig.shared, self.metrics, clock_us=clock, sleep=clock.sleep)
 
     async def look(self) -> list[str]:
         """Look once, and return the kinds that wait to be sent."""
         await self.rig.shared.catch_up()
-        await self.man.look()
-        return [alert.kind for alert in self.man._memory.waiting]
+        await self.monitor.look()
+        return [alert.kind for alert in self.monitor._memory.waiting]
 
     async def told(self, count: int) -> list[dict[str, Any]]:
         """Send what waits until the webhook has been told so often, and nothing waits any more."""
         async with Webhook(self.receiver.url, timeout_s=0.2) as webhook, asyncio.TaskGroup() as group:
-            telling = group.create_task(self.man.tell(webhook))
+            telling = group.create_task(self.monitor.tell(webhook))
             await self.receiver.told(count)
             async with asyncio.timeout(30):
-                while self.man._memory.waiting:
+                while self.monitor._memory.waiting:
                     self.receiver.news.clear()
                     await asyncio.sleep(0)
             telling.cancel()
@@ -72,7 +72,7 @@ class Watch:
 
 @contextlib.asynccontextmanager
 async def watching(data_dir: Path, clock: Clock | None = None, **alerts: Any) -> AsyncIterator[Watch]:
-    """Serve a data directory with a webhook, and a watchman that looks when told to."""
+    """Serve a data directory with a webhook, and a monitor that looks when told to."""
     async with receiving() as receiver:
         section = {"webhook_url": receiver.url, **alerts}
         async with serving(data_dir, alerts=section) as rig:
@@ -115,12 +115,12 @@ async def test_a_session_that_fails_is_told_once(tmp_path: Path) -> None:
 async def test_a_rule_that_fires_is_told(tmp_path: Path) -> None:
     """Each time it is said that one has; unless alerts.rule is off."""
     async with watching(tmp_path) as watch:
-        watch.man.rule_fired("s", "budget 1", "one")
-        watch.man.rule_fired("s", "loop 1", "two")
+        watch.monitor.rule_fired("s", "budget 1", "one")
+        watch.monitor.rule_fired("s", "loop 1", "two")
         bodies = await watch.told(2)
         assert [(body["kind"], body["text"]) for body in bodies] == [("rule", "one"), ("rule", "two")]
     async with watching(tmp_path, rule=False) as watch:
-        watch.man.rule_fired("s", "budget 2", "three")
+        watch.monitor.rule_fired("s", "budget 2", "three")
         assert await watch.look() == []
 
 
@@ -214,7 +214,7 @@ async def test_a_webhook_that_never_takes_it_holds_up_nothing(
 
 async def test_the_queue_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Beyond its bound, alerts are dropped and counted, and memory does not grow."""
-    monkeypatch.setattr(watchman, "_MOST_WAITING", 2)
+    monkeypatch.setattr(monitor, "_MOST_WAITING", 2)
     async with watching(tmp_path) as watch:
         await watch.look()
         for name in ("a", "b", "c"):
@@ -239,7 +239,7 @@ async def test_a_fault_of_the_server_is_told_and_again_after_a_while(
         for _ in range(3):
             await watch.rig.client.get("/api/v1/monitoring/status")
         assert await watch.look() == ["server_error"]
-        assert "answer 3 requests (GET /api/v1/monitoring/status)" in watch.man._memory.waiting[0].text
+        assert "answer 3 requests (GET /api/v1/monitoring/status)" in watch.monitor._memory.waiting[0].text
         await watch.rig.client.get("/api/v1/monitoring/status")
         assert await watch.look() == ["server_error"]
         watch.clock.now_us += 601 * S
@@ -252,14 +252,14 @@ async def test_a_failed_job_and_a_stuck_index_are_told(
 ) -> None:
     """What goes wrong beside the requests is told too; an index in trouble once, until it is well again."""
     async with watching(tmp_path) as watch:
-        watch.man.note("backup")
+        watch.monitor.note("backup")
         assert await watch.look() == ["server_error"]
         stands = watch.rig.shared.store.health()._replace(trouble="no space")
         monkeypatch.setattr(watch.rig.shared.store, "health", lambda: stands)
-        await watch.man.look()
+        await watch.monitor.look()
         watch.clock.now_us += 10**4 * S
-        await watch.man.look()
-        texts = [alert.text for alert in watch.man._memory.waiting]
+        await watch.monitor.look()
+        texts = [alert.text for alert in watch.monitor._memory.waiting]
         assert ["backup" in texts[0], "no space" in texts[1], len(texts)] == [True, True, 2]
 
 
@@ -267,17 +267,17 @@ async def test_a_backup_that_fails_is_told_once_until_it_works_again(tmp_path: P
     """Nobody finds out in the hour of need that there has been no copy for months; nor is told every 15 minutes."""
     async with watching(tmp_path) as watch:
         for trouble, count in (("A.", 1), ("B.", 1), (None, 1), ("C.", 2)):
-            watch.man.note_trouble("backup", trouble)
+            watch.monitor.note_trouble("backup", trouble)
             watch.clock.now_us += 3600 * S
             assert len(await watch.look()) == count
-        assert [alert.text for alert in watch.man._memory.waiting] == ["A.", "C."]
+        assert [alert.text for alert in watch.monitor._memory.waiting] == ["A.", "C."]
 
 
 async def test_what_the_server_fails_in_need_not_be_told(tmp_path: Path) -> None:
     """With `server_error` off neither jobs nor troubles of the server are told."""
     async with watching(tmp_path, server_error=False) as watch:
-        watch.man.note("retention")
-        watch.man.note_trouble("backup", "A.")
+        watch.monitor.note("retention")
+        watch.monitor.note_trouble("backup", "A.")
         assert await watch.look() == []
 
 
@@ -286,7 +286,7 @@ async def test_a_low_disk_is_told_again_after_relief_only(
 ) -> None:
     """A disk around its limit does not chatter."""
     room = [2e9]
-    monkeypatch.setattr(watchman, "free_bytes", lambda _: room[0])
+    monkeypatch.setattr(monitor, "free_bytes", lambda _: room[0])
     async with watching(tmp_path) as watch:
         expected = 0
         for room[0], news in (
@@ -302,7 +302,7 @@ async def test_a_low_disk_is_told_again_after_relief_only(
             expected += news
             assert await watch.look() == ["disk_low"] * expected
     async with watching(tmp_path, disk_low=False) as watch:
-        watch.man._memory.waiting.clear()
+        watch.monitor._memory.waiting.clear()
         assert await watch.look() == []
 
 
@@ -316,7 +316,7 @@ async def test_a_full_disk_costs_the_memory_and_no_alert(
 
     async with watching(tmp_path) as watch:
         await watch.look()
-        monkeypatch.setattr(watchman, "replace_file", full)
+        monkeypatch.setattr(monitor, "replace_file", full)
         fails(tmp_path, "one")
         await watch.look()
         assert len(await watch.told(1)) == 1
@@ -339,7 +339,7 @@ async def test_it_runs_until_cancelled(tmp_path: Path) -> None:
     """The whole of it: looks by itself, and tells."""
     fill(tmp_path, ["simple"])
     async with watching(tmp_path) as watch, asyncio.TaskGroup() as group:
-        running = group.create_task(watch.man.run())
+        running = group.create_task(watch.monitor.run())
         async with asyncio.timeout(30):
             await watch.clock.has_slept.wait()  # it has looked
         fails(tmp_path, "one")

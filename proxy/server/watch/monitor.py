@@ -58,7 +58,7 @@ class _Memory(msgspec.Struct):
     waiting: list[Alert] = []
 
 
-class Watchman:
+class AlertMonitor:
     """Finds out what is to be told, and tells it. One for a data directory at a time."""
 
     def __init__(
