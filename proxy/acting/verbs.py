@@ -40,8 +40,8 @@ STATUS: Final[Mapping[str, int]] = {
 """The HTTP status of each reason for a refusal."""
 
 LONGEST_TEXT: Final = 64 * 1024
-"""Characters of an argument, such as a message to the model or an input: what Claude Code itself prints of a tool's input
-is far less."""
+"""Characters of an argument, such as a message or an input: what Claude Code itself prints of a tool's input is far
+less."""
 HOW_TO_STOP: Final = ("end", "drain", "term")
 
 

@@ -25,8 +25,8 @@ _DRAIN_S = 300.0
 _LOOK_S = 0.1
 """How often to look whether somebody waits no longer."""
 _ROUNDS = 10
-"""Of killing tools and looking for those that they have started meanwhile: one, unless a tool forks all the time. A look
-takes about 0.1 ms for each process of the machine, so that all of them take half a second among 500 processes."""
+"""Of killing tools and looking for those that they have started meanwhile: one, unless a tool forks all the time. A
+look takes about 0.1 ms for each process of the machine: all of them take half a second among 500 processes."""
 
 
 class Ladder:

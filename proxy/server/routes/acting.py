@@ -5,7 +5,6 @@ import hashlib
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from typing import Any
 
 import msgspec
@@ -15,6 +14,8 @@ from proxy.acting.asking import ask
 from proxy.acting.verbs import ActionError, checked_arguments
 from proxy.api.acting import ActionAnswer, ActionPage, ActionRequest, QuestionPage
 from proxy.events import Session
+from proxy.events.fields import texts
+from proxy.events.timestamps import parse_timestamp
 from proxy.server.access.guard import author_of
 from proxy.server.base.answers import answer
 from proxy.server.base.refusals import NotFoundError, RequestError
@@ -67,13 +68,14 @@ async def act(request: web.Request) -> web.Response:
         arguments = checked_arguments(wanted.action, wanted.arguments())
         author, token = author_of(request)
         action_id = f"a_{_id_of(session_id, author, wanted.key)}"
-        done = None
+        done, after_us = None, 0
         async with shared.acting.setdefault(action_id, asyncio.Lock()):  # the same key twice at once
             session = await _session(shared, session_id)
             if wanted.key is not None:
                 done = await asyncio.to_thread(_find, shared, session_id, action_id)
             if done is None:
                 _check(session)
+                after_us = session.last_event_us
                 asked = {"action_id": action_id, "action": wanted.action, "args": arguments, "by": author}
                 seq = await asyncio.to_thread(
                     ask, shared.data_dir, session_id, asked | ({} if token is None else {"token": token})
@@ -81,12 +83,13 @@ async def act(request: web.Request) -> web.Response:
                 if wanted.key is not None:
                     await shared.catch_up(session_id)
             else:
-                seq = done.seq
+                seq, after_us = done.seq, parse_timestamp(done.requested_at)
     if wait_s is None:
         response = answer(ActionAnswer(action_id=action_id, seq=seq, state="sent"))
         response.set_status(202)
         return response
-    return answer(await _outcome(shared, session_id, action_id, seq, wait_s))
+    outcome = await _outcome(shared, session_id, action_id, after_us, wait_s)
+    return answer(ActionAnswer(action_id=action_id, seq=seq, **outcome))
 
 
 @routes.add("GET", "/api/v1/monitoring/sessions/{session_id}/actions", ID, LIMIT, OFFSET, answer=ActionPage)
@@ -161,19 +164,31 @@ def _find(shared: Shared, session_id: str, action_id: str) -> Action | None:
     return next((one for one in found if one.action_id == action_id and one.state != "refused"), None)
 
 
-async def _outcome(shared: Shared, session_id: str, action_id: str, seq: int, wait_s: int) -> ActionAnswer:
-    look = partial(_find, shared, session_id, action_id)
+async def _outcome(
+    shared: Shared, session_id: str, action_id: str, after_us: int, wait_s: int
+) -> dict[str, Any]:
+    """Return what the wire shows of an action within so many seconds, as `ActionAnswer` has it.
+
+    ``after_us``: what comes of the action is stamped later. Each look reads what is new.
+    """
+
+    def look() -> dict[str, Any] | None:
+        nonlocal after_us
+        query = EventQuery(session_id=session_id, event_types=OUTCOMES, after_us=after_us, limit=MOST_ACTIONS)
+        for event in map(decode_envelope, shared.store.events(query).events):
+            after_us = parse_timestamp(event.timestamp)
+            if event.data.get("action_id") == action_id:
+                state = event.event_type.removeprefix("action_")
+                return {"state": state, **texts(event.data, "effect", "error")}
+        return None
+
     with shared.hub.listening():
         found = await asyncio.to_thread(look)
         async for _ in while_waiting(shared, wait_s):
-            if found is not None and found.state != "sent":
+            if found is not None:
                 break
             found = await asyncio.to_thread(look)
-    if found is None or found.state == "refused":
-        return ActionAnswer(action_id=action_id, seq=seq, state="sent")
-    return ActionAnswer(
-        action_id=action_id, seq=seq, state=found.state, effect=found.effect, error=found.error
-    )
+    return found or {"state": "sent"}
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from proxy.server.access.tokens import TokenFile
 from proxy.server.routes import acting
 from proxy.sessions.record import StreamRecords, lifecycle
 from proxy.sessions.writer import SessionLog
+from proxy.store.model import EventQuery, Page
 from tests.acting.relays import answering
 from tests.server.conftest import Rig, serving
 
@@ -148,6 +149,28 @@ async def test_who_waits_is_told_the_outcome(tmp_path: Path) -> None:
         relay.exits()
         told = await waiting
         assert (told["state"], told["effect"]) == ("confirmed", "exited")
+
+
+async def test_who_waits_reads_what_is_new(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Regression: each look read up to 1,000 actions; now each outcome is read once, however often it is looked."""
+    async with live(tmp_path) as relay:
+        for _ in range(3):
+            await relay.rig.post(ACTIONS, {"action": "interrupt"}, status=202)
+        store, read = relay.rig.shared.store, list[int]()
+        events = store.events
+
+        def counted(query: EventQuery) -> Page:
+            page = events(query)
+            if query.after_us is not None:
+                read.append(len(page.events))
+            return page
+
+        monkeypatch.setattr(store, "events", counted)
+        waiting = asyncio.create_task(relay.rig.post(f"{ACTIONS}?wait=30", {"action": "stop"}))
+        await until(relay.rig, ACTIONS, lambda page: page["total"] == 4)
+        relay.exits()
+        assert (await waiting)["state"] == "confirmed"
+        assert sum(read) == 4
 
 
 async def test_a_refusal_has_a_code(tmp_path: Path) -> None:
