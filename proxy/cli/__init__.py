@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 
-from proxy.cli.errors import UsageError, complain
+from proxy.cli.errors import UsageError, complain, say
 from proxy.cli.options import USAGE, listed, resolve, split_options
 from proxy.cli.subcommands import SUBCOMMANDS
 from proxy.nearest import nearest
@@ -53,12 +53,13 @@ def run(arguments: Sequence[str], stdin: TextIO | None, stdout: TextIO | None, s
 
         return app.run(options, rest, stdin, stdout, stderr)
     except UsageError as error:
-        return complain(error, 2, stderr)
+        say(error, stderr)
+        return 2
 
 
 def refuse(why: object, status: int) -> NoReturn:
     """Say in one line why the command is not run, and end this process."""
-    os._exit(complain(why, status, sys.stderr))
+    os._exit(complain(why, status))
 
 
 def wrap(

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from proxy.acting.verbs import HOW_TO_STOP, RESTRAIN, VERBS
-from proxy.cli.arguments import examples
-from proxy.cli.errors import UsageError, complain
+from proxy.cli.arguments import add_session, examples
+from proxy.cli.errors import FailedError, UsageError
 from proxy.cli.terminal import print_json
 from proxy.escaping import escape_controls
 from proxy.sessions import catalogue
@@ -36,11 +36,7 @@ def act_options(parser: argparse.ArgumentParser) -> None:
     parser.epilog = examples(
         "act latest questions", "act latest interrupt", "act latest deny REQUEST -m 'not now'"
     )
-    parser.add_argument(
-        "session",
-        metavar="SESSION",
-        help="an id, a prefix of one, or `latest`; of a server that CLAUDE_PROXY_URL names, a whole id",
-    )
+    add_session(parser, note="; of a server that CLAUDE_PROXY_URL names, a whole id")
     verbs = parser.add_subparsers(metavar="ACTION", dest="verb", required=True)
     listing = verbs.add_parser("questions", help="list the open questions, each with the tool's whole input")
     listing.add_argument("--json", action="store_true", help="print JSON")
@@ -106,10 +102,8 @@ def _asking(arguments: argparse.Namespace, token: str | None, ask: Any) -> int:
             client = Client(data_dir=arguments.data_dir, token=token)
         with client:
             status: int = ask(client, session_id)
-    except catalogue.SessionLookupError as error:
-        return complain(error, 2, sys.stderr)
     except (ClientError, ValueError) as error:
-        return complain(error, 1, sys.stderr)
+        raise FailedError(str(error)) from None
     return status
 
 

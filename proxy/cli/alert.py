@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import sys
 import time
 from typing import TYPE_CHECKING
 
 from proxy.cli.errors import UsageError, complain
+from proxy.cli.terminal import print_json
 from proxy.cli.upkeep import settings_of
 
 if TYPE_CHECKING:
@@ -34,11 +33,11 @@ def run_test(arguments: argparse.Namespace) -> int:
         raise UsageError("there is no webhook to test: set alerts.webhook_url in the configuration")
     error = asyncio.run(_post(url, arguments.data_dir))
     if arguments.json:
-        print(json.dumps({"taken": error is None, "error": error}))
+        print_json({"taken": error is None, "error": error})
     elif error is None:
         print("The webhook took the alert.")
     else:
-        complain(f"the webhook did not take the alert: {error}", 1, sys.stderr)
+        complain(f"the webhook did not take the alert: {error}")
     return 0 if error is None else 1
 
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import time
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from proxy.analysis import SessionAnalysis
-from proxy.cli.arguments import examples
-from proxy.cli.terminal import one_line, open_console, read_visibly
+from proxy.cli.arguments import add_session, examples
+from proxy.cli.terminal import one_line, open_console, print_json, read_visibly
 from proxy.events import Interpreter, Session
 from proxy.events.formatting import format_dollars, format_duration, quantity
 from proxy.sessions import catalogue
@@ -36,12 +33,7 @@ def analyze_options(parser: argparse.ArgumentParser) -> None:
         "Analyze a session: what it did, where its time and money went, what went wrong and where it"
         " waited; then the figures. With several sessions: one line each, and their sum."
     )
-    parser.add_argument(
-        "sessions",
-        metavar="SESSION",
-        nargs="*",
-        help="an id, a prefix of one, `latest`, or the path of a log (default: latest)",
-    )
+    add_session(parser, "*", " (default: latest)")
     parser.add_argument("--json", action="store_true", help="print JSON, as the API returns it")
     parser.epilog = examples("analyze latest", "analyze 20261122 --json | jq '.anomalies[]'")
     parser.set_defaults(run=run)
@@ -52,8 +44,8 @@ def run(arguments: argparse.Namespace) -> int:
     found = [catalogue.find(arguments.data_dir, word) for word in arguments.sessions or ["latest"]]
     reports = [_analysis(info) for info in found]
     if arguments.json:
-        values = [msgspec.to_builtins(report) for report, _ in reports]
-        print(json.dumps(values[0] if len(values) == 1 else {"sessions": values}, indent=2))
+        values = [report for report, _ in reports]
+        print_json(values[0] if len(values) == 1 else {"sessions": values})
         return 0
     from proxy.cli.report import print_one  # noqa: PLC0415 - most of what `--json` would wait for
 

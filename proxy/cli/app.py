@@ -10,7 +10,7 @@ import sys
 from typing import TYPE_CHECKING, TextIO
 
 from proxy.cli.arguments import Parser, parser_of
-from proxy.cli.errors import UsageError, complain
+from proxy.cli.errors import FailedError, UsageError, complain
 from proxy.cli.options import listed, resolve
 from proxy.cli.subcommands import GROUPS, LOCAL, READING
 from proxy.options import LISTS, OPTIONS
@@ -55,11 +55,11 @@ def run(
 
             if not isinstance(error, SessionLookupError):
                 raise
-            return complain(error, 2, sys.stderr)
-        except OSError as error:
+            return complain(error, 2)
+        except (FailedError, OSError) as error:
             from proxy.events.formatting import error_message  # noqa: PLC0415 - most commands end well
 
-            return complain(error_message(error), 1, sys.stderr)
+            return complain(error_message(error) if isinstance(error, OSError) else error)
         except KeyboardInterrupt:
             return 130
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from proxy.cli.errors import UsageError, complain
+from proxy.cli.arguments import add_session
+from proxy.cli.errors import UsageError
 from proxy.cli.session_events import events_of
 from proxy.cli.terminal import print_json, printable
 from proxy.events.approved_calls import BY, approved_call
@@ -39,7 +40,7 @@ _COLUMNS = (
 def approvals_options(parser: argparse.ArgumentParser) -> None:
     """Say what the subcommand takes."""
     parser.description = "Print who or what allowed or denied each tool call; see docs/approvals.md."
-    parser.add_argument("sessions", metavar="SESSION", nargs="*", help="as for `show` (default: latest)")
+    add_session(parser, "*", " (default: latest)")
     parser.add_argument("--by", metavar="WHO,...", help=f"only by these: {', '.join(BY)}")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print JSON")
@@ -52,13 +53,8 @@ def run(arguments: argparse.Namespace) -> int:
     wanted = None if arguments.by is None else [one.strip() for one in arguments.by.split(",") if one.strip()]
     if wrong := [one for one in wanted or () if one not in BY]:
         raise UsageError(f"--by is {wrong[0]!r}; it takes {', '.join(BY)}")
-    try:
-        found = [catalogue.find(arguments.data_dir, text) for text in arguments.sessions or ["latest"]]
-        rows = [
-            row for info in found for row in _rows(info) if wanted is None or row["approval"]["by"] in wanted
-        ]
-    except (catalogue.SessionLookupError, OSError) as error:
-        return complain(error, 2, sys.stderr)
+    found = [catalogue.find(arguments.data_dir, text) for text in arguments.sessions or ["latest"]]
+    rows = [row for info in found for row in _rows(info) if wanted is None or row["approval"]["by"] in wanted]
     if arguments.json:
         print_json({"approvals": rows})
     elif arguments.csv:

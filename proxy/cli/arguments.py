@@ -99,6 +99,33 @@ def examples(*lines: str) -> str:
     return "examples:\n" + "\n".join(f"  claude-proxy {line}" for line in lines)
 
 
+def add_session(
+    parser: argparse._ActionsContainer, nargs: str | None = None, note: str = "", **options: Any
+) -> None:
+    """Add SESSION, or several by ``nargs``. ``note``: what help says besides what one may be."""
+    name = "sessions" if nargs in ("*", "+") else "session"
+    what = f"an id, a prefix of one, `latest`, or the path of a log{note}"
+    parser.add_argument(name, metavar="SESSION", nargs=nargs, help=what, **options)
+
+
+def whole_number(text: str) -> int:
+    """Return the number that is meant, for argparse."""
+    if not (text.isascii() and text.isdigit()):
+        raise argparse.ArgumentTypeError(f"{text!r}; it takes a whole number from 0")
+    return int(text)
+
+
+def seconds(text: str, takes: str = "a number of seconds") -> float:
+    """Return the number that is meant, for argparse; ``takes``: what would be right, in words."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number < 10**9:
+        raise argparse.ArgumentTypeError(f"{text!r}; it takes {takes} from 0")
+    return number
+
+
 def parser_of(name: str) -> Parser:
     """Return the parser of a subcommand, which its module sets up.
 

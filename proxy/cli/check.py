@@ -80,11 +80,11 @@ def check_options(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Check the wrapper, print the report and return the exit status."""
     if fault := _fault(arguments):
-        return complain(fault, 2, sys.stderr)
+        return complain(fault, 2)
     try:
         scenarios = _scenarios(arguments)
     except scenario.ScenarioError as error:
-        return complain(error, 2, sys.stderr)
+        return complain(error, 2)
     if arguments.list:
         return _list(scenarios)
     from proxy.compliance.target import TargetError  # noqa: PLC0415 - `--list` does without all that runs
@@ -92,7 +92,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         report = _checked(arguments, scenarios)
     except TargetError as error:
-        return complain(error, 2, sys.stderr)
+        return complain(error, 2)
     if report is None:
         return 130
     for path, document in _documents(arguments, report):

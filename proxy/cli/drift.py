@@ -3,15 +3,12 @@
 import argparse
 import json
 import os
-import sys
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-import msgspec
-
-from proxy.cli.arguments import examples
+from proxy.cli.arguments import add_session, examples
 from proxy.cli.errors import complain
-from proxy.cli.terminal import printable, progress
+from proxy.cli.terminal import print_json, printable, progress
 from proxy.escaping import escape_controls
 from proxy.events.formatting import quantity
 from proxy.sessions import catalogue
@@ -34,9 +31,7 @@ def drift_options(parser: argparse.ArgumentParser) -> None:
         "List types, subtypes, fields, blocks and values that were seen on the wire and are not in the specification. "
         "This is how a new release of Claude Code shows."
     )
-    parser.add_argument(
-        "sessions", metavar="SESSION", nargs="*", help="as for `show` (default: all recorded sessions)"
-    )
+    add_session(parser, "*", " (default: all recorded sessions)")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--fail", action="store_true", help="exit with status 1 if there is any")
     parser.epilog = examples("drift", "drift latest --json --fail")
@@ -69,26 +64,26 @@ def run(args: argparse.Namespace) -> int:
             info = catalogue.find(args.data_dir, text)
             wanted.setdefault(os.path.realpath(info.path), info)  # `latest.jsonl` is one of the others
         except catalogue.SessionLookupError as error:
-            status = complain(error, 2, sys.stderr)
+            status = complain(error, 2)
     found = Sightings(_MOST)
     for info, looked in zip(wanted.values(), _look(args.data_dir, list(wanted.values())), strict=True):
         found.merge(Sightings(_MOST, looked.found.listed, looked.found.unlisted))
         if looked.error is not None:
-            status = complain(f"{info.path} cannot be read: {looked.error}", 2, sys.stderr)
+            status = complain(f"{info.path} cannot be read: {looked.error}", 2)
         elif looked.skipped and not looked.records:
-            refused = complain(catalogue.NoRecordsError(info.path), 2, sys.stderr)
+            refused = complain(catalogue.NoRecordsError(info.path), 2)
             status = refused if named else status
         elif looked.skipped:
-            complain(f"{info.session_id}: {looked.skipped} lines are no records", 0, sys.stderr)
+            complain(f"{info.session_id}: {looked.skipped} lines are no records", 0)
     drift = found.listed()
     if args.json:
-        print(json.dumps({"drift": msgspec.to_builtins(drift)}, indent=2))
+        print_json({"drift": drift})
     else:
         _print_lines(drift)
         if wanted or not named:
             _print_count(args.data_dir, len(drift), len(wanted))
     if found.unlisted:
-        complain(f"there is more; only the first {_MOST} things are listed", 0, sys.stderr)
+        complain(f"there is more; only the first {_MOST} things are listed", 0)
     return status or (1 if drift and args.fail else 0)
 
 

@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+import sys
+
 TYPE_CHECKING = False  # `typing` takes long to import, and the command waits
 if TYPE_CHECKING:
     from typing import TextIO
 
 
 class UsageError(Exception):
-    """The command line, the environment or the configuration cannot be used; says what to change."""
+    """The command line, the environment or the configuration cannot be used; says what to change. Exit status 2."""
 
 
-def complain(why: object, status: int, stderr: TextIO | None) -> int:
-    """Say in one line why nothing is done, and return the exit status; where nobody can be told, it says it alone."""
+class FailedError(Exception):
+    """A subcommand cannot do what it is rightly asked for; says why. Exit status 1."""
+
+
+def complain(why: object, status: int = 1) -> int:
+    """Say something in one line on this process's standard error, and return the exit status."""
+    say(why, sys.stderr)
+    return status
+
+
+def say(why: object, stderr: TextIO | None) -> None:
+    """Say something in one line; where nobody can be told, the exit status says it alone."""
     if stderr is None:  # it is closed
-        return status
+        return
     try:
         from proxy.escaping import escape_controls  # noqa: PLC0415 - most commands have nothing to complain of
 
@@ -25,4 +37,3 @@ def complain(why: object, status: int, stderr: TextIO | None) -> int:
             stderr.close()  # so that nothing is tried again at the end, and changes the status
         except OSError:
             pass
-    return status

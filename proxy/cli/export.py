@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
-from proxy.cli.arguments import examples
-from proxy.cli.errors import UsageError, complain
+from proxy.cli.arguments import add_session, examples
+from proxy.cli.errors import FailedError, UsageError
 from proxy.cli.selection import past_time
 from proxy.cli.session_events import events_of
 from proxy.escaping import escape_controls
@@ -40,12 +39,7 @@ def export_options(parser: argparse.ArgumentParser) -> None:
         "export latest --otlp http://127.0.0.1:4318",
         "--config centre.yaml export --since 2026-11-01 --to logs",
     )
-    parser.add_argument(
-        "session",
-        metavar="SESSION",
-        nargs="?",
-        help="an id, a prefix of one, `latest`, or the path of a log; of a centre, a whole id",
-    )
+    add_session(parser, "?", "; of a centre, a whole id")
     where = parser.add_mutually_exclusive_group(required=True)
     where.add_argument("--otlp", metavar="URL", help="where to, without /v1/traces")
     where.add_argument("--to", metavar="DIR", help="write DIR/SESSION.jsonl, to the last whole line")
@@ -83,11 +77,11 @@ def run(arguments: argparse.Namespace) -> int:
     if not arguments.otlp.startswith(("http://", "https://")):
         raise UsageError(f"--otlp is {arguments.otlp!r}; it takes a URL with http:// or https://")
     headers = _headers(arguments.header)
+    info = catalogue.find(arguments.data_dir, arguments.session)
     try:
-        info = catalogue.find(arguments.data_dir, arguments.session)
         collector = Collector(arguments.otlp, headers, with_metrics=False)
-    except (catalogue.SessionLookupError, MissingLibraryError) as error:
-        return complain(error, 2, sys.stderr)
+    except MissingLibraryError as error:
+        raise UsageError(str(error)) from None
     sent, turns, batch = 0, 0, list[TraceSpan]()
     try:
         for span in _spans(info, with_content=arguments.content):
@@ -99,10 +93,9 @@ def run(arguments: argparse.Namespace) -> int:
         collector.send(batch)
         sent += len(batch)
     except (CollectorAwayError, CollectorRefusedError) as error:
-        sentence = (
+        raise FailedError(
             f"{arguments.otlp} has not taken the spans: {error}; {quantity(sent, 'span')} were sent before"
-        )
-        return complain(sentence, 1, sys.stderr)
+        ) from None
     finally:
         collector.close()
     print(f"{quantity(sent, 'span')} of {quantity(turns, 'turn')} are at {escape_controls(arguments.otlp)}")

@@ -6,11 +6,10 @@ import contextlib
 import filecmp
 import io
 import os
-import sys
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from proxy.cli.errors import UsageError, complain
+from proxy.cli.errors import FailedError, UsageError, complain
 from proxy.cli.redact import seal_copy, write_copy
 from proxy.cli.terminal import progress
 from proxy.cli.upkeep import settings_of, size
@@ -21,7 +20,7 @@ from proxy.redaction import Redactor
 from proxy.sessions import catalogue
 from proxy.sessions.identity import LOG_SUFFIX
 from proxy.sessions.private import open_private
-from proxy.store import StoreDamagedError, StoreError
+from proxy.store import StoreDamagedError
 from proxy.store.pieces import text_of
 
 if TYPE_CHECKING:
@@ -51,10 +50,8 @@ def export_logs(arguments: argparse.Namespace) -> int:
         os.makedirs(arguments.to, 0o700, exist_ok=True)
         with _chosen(arguments) as logs, progress("writing logs"):
             written = [_write(arguments, log) for log in logs]
-    except StoreError as error:
-        return complain(f"storage.url: {error}", 1, sys.stderr)
     except OSError as error:
-        return complain(f"cannot write to {arguments.to}: {error_message(error)}", 1, sys.stderr)
+        raise FailedError(f"cannot write to {arguments.to}: {error_message(error)}") from None
     there = [count for count in written if count is not None]
     print(f"{quantity(len(there), 'session')} ({size(sum(there))}) in {escape_controls(arguments.to)}")
     return 0 if len(there) == len(written) else 1
@@ -76,15 +73,15 @@ def _write(arguments: argparse.Namespace, log: _Log) -> int | None:
         if not os.path.lexists(path):
             os.rename(fresh, path)
         elif not filecmp.cmp(path, fresh, shallow=False):  # not replaced: it may be a log that is written to
-            complain(f"{path} is there already, with other content; give another DIR", 1, sys.stderr)
+            complain(f"{path} is there already, with other content; give another DIR")
             return None
         if copied is not None and log.info is not None:
             seal_copy(arguments.data_dir, log.info, copied)
         return os.path.getsize(path)
     except (KeyError, FileNotFoundError):
-        complain(f"{log.session_id} was removed meanwhile", 1, sys.stderr)
+        complain(f"{log.session_id} was removed meanwhile")
     except StoreDamagedError as error:
-        complain(error, 1, sys.stderr)
+        complain(error)
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(fresh)

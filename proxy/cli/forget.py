@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 from proxy.cli.arguments import examples
@@ -10,7 +9,6 @@ from proxy.cli.errors import UsageError, complain
 from proxy.cli.store import opened
 from proxy.escaping import escape_controls
 from proxy.events.formatting import quantity
-from proxy.store import StoreError
 
 if TYPE_CHECKING:
     import argparse
@@ -46,21 +44,17 @@ def run(arguments: argparse.Namespace) -> int:
     """Erase; return the exit status."""
     if not arguments.session and not arguments.erased_hosts:
         raise UsageError("forget takes a SESSION, or --host HOST")
-    try:
-        with opened(arguments) as store:
-            hosts = [*_host_ids(store, arguments.erased_hosts)]
-            there = store.forgettable(arguments.session, hosts)
-            gone = there if arguments.dry_run else store.forget(arguments.session, hosts)
-            count = 0
-            for session_id in gone:
-                print(escape_controls(session_id))
-                count += 1
-    except StoreError as error:
-        return complain(f"storage.url: {error}", 1, sys.stderr)
+    count = 0
+    with opened(arguments) as store:
+        hosts = [*_host_ids(store, arguments.erased_hosts)]
+        there = store.forgettable(arguments.session, hosts)
+        for session_id in there if arguments.dry_run else store.forget(arguments.session, hosts):
+            print(escape_controls(session_id))
+            count += 1
     print(f"{quantity(count, 'session')} {'would go' if arguments.dry_run else 'erased'}")
     missing = sorted(set(arguments.session) - set(there))
     for session_id in missing:
-        complain(f"the centre has no session {session_id!r}", 1, sys.stderr)
+        complain(f"the centre has no session {session_id!r}")
     return 1 if missing else 0
 
 

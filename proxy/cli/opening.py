@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from proxy.cli.arguments import examples
-from proxy.cli.errors import complain
+from proxy.cli.arguments import add_session, examples
+from proxy.cli.errors import FailedError, UsageError
 from proxy.cli.terminal import progress
 from proxy.server.background import LOG, ensure_server, server_address
 from proxy.sessions import catalogue
@@ -34,12 +34,7 @@ def open_options(parser: argparse.ArgumentParser) -> None:
         " in a browser where there is one."
     )
     parser.epilog = examples("open", "open latest")
-    parser.add_argument(
-        "session",
-        metavar="SESSION",
-        nargs="?",
-        help="an id, a prefix of one, or `latest` (default: all sessions)",
-    )
+    add_session(parser, "?", " (default: all sessions)")
     parser.set_defaults(run=run)
 
 
@@ -52,12 +47,12 @@ def run(arguments: argparse.Namespace) -> int:
             os.path.dirname(os.path.realpath(info.path)), sessions_dir(arguments.data_dir)
         ):
             sentence = f"{info.path} is not in {arguments.data_dir}, whose sessions its server shows"
-            return complain(f"{sentence}; give the log's own folder with --data-dir", 2, sys.stderr)
+            raise UsageError(f"{sentence}; give the log's own folder with --data-dir")
         place = f"#/session/{quote(info.session_id)}/conversation"
     url = _address(arguments)
     if url is None:
         log = os.path.join(arguments.data_dir, LOG)
-        return complain(f"no server came up within {_GIVE_UP_S:g} s; {log} says why", 1, sys.stderr)
+        raise FailedError(f"no server came up within {_GIVE_UP_S:g} s; {log} says why")
     print(f"{url}/{place}", flush=True)
     if _has_browser():
         token = (server_address(arguments.data_dir) or {}).get("token")

@@ -5,14 +5,13 @@ from __future__ import annotations
 import contextlib
 import errno
 import itertools
-import json
 import os
 import time
 from typing import TYPE_CHECKING, Any
 
-from proxy.cli.arguments import examples
+from proxy.cli.arguments import examples, whole_number
 from proxy.cli.selection import Selection, add_options, selection_from
-from proxy.cli.terminal import open_console, read_visibly, whole_number
+from proxy.cli.terminal import open_console, print_json, read_visibly
 from proxy.escaping import escape_controls
 from proxy.events.formatting import error_message, quantity
 from proxy.events.interpreter import Interpreter
@@ -76,7 +75,7 @@ def print_sessions(arguments: argparse.Namespace) -> int:
     selection = selection_from(arguments)
     described = _selected(arguments.data_dir, ids, selection, arguments.n or len(ids))
     if arguments.json:
-        print(json.dumps({"sessions": described}, indent=2))
+        print_json({"sessions": described})
         return 0
     if not ids:
         print(
@@ -103,7 +102,7 @@ def print_status(arguments: argparse.Namespace) -> int:
     trouble = [*_trouble(arguments.data_dir), *_unwatched(arguments, server)]
     if arguments.json:
         report = {"server": server, "active_sessions": len(running), "sessions": running, "trouble": trouble}
-        print(json.dumps(report, indent=2))
+        print_json(report)
         return 0
     for sentence in trouble:
         print(escape_controls(sentence))

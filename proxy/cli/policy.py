@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 import yaml
 
+from proxy.cli.arguments import add_session
 from proxy.cli.errors import UsageError, complain
 from proxy.cli.session_events import events_of
 from proxy.cli.terminal import print_json, printable
@@ -33,7 +34,7 @@ def policy_options(parser: argparse.ArgumentParser) -> None:
     check = verbs.add_parser("check", help="tell which recorded calls a policy forbids")
     suggest_ = verbs.add_parser("suggest", help="print the smallest list of rules that allows what ran")
     for verb in (check, suggest_):
-        verb.add_argument("sessions", metavar="SESSION", nargs="+", help="as for `show`")
+        add_session(verb, "+")
     check.add_argument("--policy", metavar="FILE", required=True, help="the policy, in YAML or JSON")
     check.add_argument(
         "--format", choices=("text", "json", "sarif", "junit"), default="text", help="what to print"
@@ -51,19 +52,32 @@ def policy_options(parser: argparse.ArgumentParser) -> None:
 def run_check(arguments: argparse.Namespace) -> int:
     """Check sessions by a policy; return the exit status."""
     failing = _kinds(arguments.fail_on)
+    found = [catalogue.find(arguments.data_dir, text) for text in arguments.sessions]
     try:
-        found = [catalogue.find(arguments.data_dir, text) for text in arguments.sessions]
-        return _check(found, load(arguments.policy), arguments.format, failing)
-    except (catalogue.SessionLookupError, PolicyError, OSError) as error:
-        return complain(error, 2, sys.stderr)
+        policy = load(arguments.policy)
+    except PolicyError as error:
+        raise UsageError(str(error)) from None
+    return _check(found, policy, arguments.format, failing)
 
 
 def run_suggest(arguments: argparse.Namespace) -> int:
     """Print a policy that allows what ran in sessions; return the exit status."""
-    try:
-        return _suggest([catalogue.find(arguments.data_dir, text) for text in arguments.sessions])
-    except (catalogue.SessionLookupError, OSError) as error:
-        return complain(error, 2, sys.stderr)
+    sessions = [catalogue.find(arguments.data_dir, text) for text in arguments.sessions]
+    from proxy.policy.calls import Calls, Ran, shown  # noqa: PLC0415
+
+    ran: list[Ran] = []
+    for info in sessions:
+        calls = Calls()
+        for event in events_of(info):
+            ran += calls.take(event)
+        ran += calls.end()
+    suggestion = suggest(one.call for one in ran)
+    sys.stdout.write(
+        yaml.safe_dump({"permissions": {"allow": suggestion.rules}}, allow_unicode=True, width=110)
+    )
+    for call in suggestion.uncovered:
+        complain(f"no rule covers {call.tool}: {printable(shown(call.input))}", 0)
+    return 0
 
 
 def _kinds(text: str) -> frozenset[Kind]:
@@ -97,7 +111,7 @@ def _check(sessions: list[SessionInfo], policy: Policy, form: str, failing: froz
         case _:
             _print_lines(findings, sum(calls.values()))
     for rule in never:
-        complain(f"the rule {printable(rule['rule'])} never matches: {rule['reason']}", 0, sys.stderr)
+        complain(f"the rule {printable(rule['rule'])} never matches: {rule['reason']}", 0)
     return int(any(finding.kind in failing for finding in findings))
 
 
@@ -112,21 +126,3 @@ def _print_lines(findings: Sequence[Finding], calls: int) -> None:
             + "\n"
         )
     sys.stderr.write(f"{quantity(len(findings), 'finding')} in {quantity(calls, 'call')}\n")
-
-
-def _suggest(sessions: list[SessionInfo]) -> int:
-    from proxy.policy.calls import Calls, Ran, shown  # noqa: PLC0415
-
-    ran: list[Ran] = []
-    for info in sessions:
-        calls = Calls()
-        for event in events_of(info):
-            ran += calls.take(event)
-        ran += calls.end()
-    suggestion = suggest(one.call for one in ran)
-    sys.stdout.write(
-        yaml.safe_dump({"permissions": {"allow": suggestion.rules}}, allow_unicode=True, width=110)
-    )
-    for call in suggestion.uncovered:
-        complain(f"no rule covers {call.tool}: {printable(shown(call.input))}", 0, sys.stderr)
-    return 0

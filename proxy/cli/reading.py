@@ -8,9 +8,8 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Protocol
 
-from proxy.cli.arguments import examples
+from proxy.cli.arguments import add_session, examples, whole_number
 from proxy.cli.errors import complain
-from proxy.cli.terminal import whole_number
 from proxy.escaping import escape_controls
 from proxy.sessions import catalogue
 from proxy.sessions.reader import LogReader, Skipped
@@ -28,19 +27,9 @@ _NEAR_THE_END = 8 << 20
 """Bytes at the end of a log in which its last records are looked for, before all of it is read."""
 
 
-def _add_session(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "session",
-        metavar="SESSION",
-        nargs="?",
-        default="latest",
-        help="an id, a prefix of one, `latest` (default), or the path of a log",
-    )
-
-
 def show_options(parser: argparse.ArgumentParser) -> None:
     """Say what the subcommand takes."""
-    _add_session(parser)
+    add_session(parser, "?", " (default: latest)", default="latest")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print its records, one JSON object per line")
     form.add_argument(
@@ -54,7 +43,7 @@ def show_options(parser: argparse.ArgumentParser) -> None:
 
 def tail_options(parser: argparse.ArgumentParser) -> None:
     """Say what the subcommand takes."""
-    _add_session(parser)
+    add_session(parser, "?", " (default: latest)", default="latest")
     parser.add_argument(
         "-f",
         "--follow",
@@ -129,7 +118,7 @@ def _print(path: str, arguments: argparse.Namespace, count: int | None, *, follo
                 break
             time.sleep(_POLL_S)
         if not _is_there(reader):
-            complain(f"{path} was removed or replaced: nothing more will come of it", 0, sys.stderr)
+            complain(f"{path} was removed or replaced: nothing more will come of it", 0)
         elif not catalogue.is_running(path):
             printer.end(reader.rest(), crashed=catalogue.inspect(path).state == "crashed")
 
@@ -182,7 +171,7 @@ class _Raw:
         if rest is not None:
             _say_skipped(rest)
         if crashed:
-            complain("the log has no end: its wrapper was killed", 0, sys.stderr)
+            complain("the log has no end: its wrapper was killed", 0)
 
 
 class _Told:
@@ -210,4 +199,4 @@ class _Told:
 
 
 def _say_skipped(item: Skipped) -> None:
-    complain(f"byte {item.offset}: {item.detail}", 0, sys.stderr)
+    complain(f"byte {item.offset}: {item.detail}", 0)

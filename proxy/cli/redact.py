@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterable
 from typing import BinaryIO, NamedTuple
 
+from proxy.cli.arguments import add_session
 from proxy.cli.errors import UsageError, complain
 from proxy.cli.terminal import progress
 from proxy.events.formatting import quantity
@@ -35,9 +36,7 @@ def redact_options(parser: argparse.ArgumentParser) -> None:
         "Write a copy of a session's log without credentials, as `--redact` would have recorded it. `--redact strict` "
         "replaces more; see docs/redaction.md."
     )
-    parser.add_argument(
-        "session", metavar="SESSION", help="an id, a prefix of one, `latest`, or a log's path"
-    )
+    add_session(parser)
     parser.add_argument(
         "-o",
         "--output",
@@ -88,7 +87,7 @@ def write_copy(
         summed.update(clean)
         size, records = size + len(clean), records + 1
     if left_out:
-        complain(f"{quantity(left_out, 'line')} that are no records were left out", 0, sys.stderr)
+        complain(f"{quantity(left_out, 'line')} that are no records were left out", 0)
     return Copied(replaced, size, records, summed.hexdigest())
 
 

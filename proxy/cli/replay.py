@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import argparse
 import os
-import sys
 
-from proxy.cli.arguments import examples
+from proxy.cli.arguments import add_session, examples, seconds
 from proxy.cli.errors import UsageError, complain
 from proxy.cli.options import resolve
 
 TYPE_CHECKING = False  # `typing` takes long to import, and whoever started the stand-in waits
 if TYPE_CHECKING:
+    import argparse
     from typing import Any
 
 _DESCRIPTION = """\
@@ -24,12 +23,7 @@ def replay_options(parser: argparse.ArgumentParser) -> None:
     """Say what the subcommand takes."""
     parser.usage = "claude-proxy replay (SESSION | --script FILE) [OPTIONS] [-- ARG...]"
     parser.description = _DESCRIPTION + "ARG are the arguments that the client gave to `claude`."
-    parser.add_argument(
-        "session",
-        metavar="SESSION",
-        nargs="?",
-        help="an id, a prefix of one, `latest`, or the path of a log",
-    )
+    add_session(parser, "?")
     parser.add_argument("--script", metavar="FILE", help="what to do instead, in YAML or JSON")
     add_options(parser)
     parser.add_argument(
@@ -53,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
         settings = {"plays": [play], "journal": arguments.journal, **settings_from(arguments)}
         launcher.play(settings, arguments.arguments)
     except (launcher.CannotPlayError, LookupError) as error:
-        return complain(error, 2, sys.stderr)
+        return complain(error, 2)
 
 
 def log_of(data_dir: str, session: str) -> str:
@@ -84,7 +78,7 @@ def add_options(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> No
     parser.add_argument(
         "--patience",
         metavar="SECONDS",
-        type=_seconds,
+        type=seconds,
         help="give up when the client sends nothing for this long",
     )
     parser.add_argument(
@@ -106,18 +100,4 @@ def settings_from(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def _scale(text: str) -> float:
     named = {"none": 0.0, "recorded": 1.0}
-    return named[text] if text in named else _number(text, "none, recorded, or a number")
-
-
-def _seconds(text: str) -> float:
-    return _number(text, "a number of seconds")
-
-
-def _number(text: str, takes: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = -1
-    if not 0 <= number < 1e6:
-        raise argparse.ArgumentTypeError(f"{text!r}; it takes {takes} from 0")
-    return number
+    return named[text] if text in named else seconds(text, "none, recorded, or a number")

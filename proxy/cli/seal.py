@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from proxy.cli.arguments import examples
-from proxy.cli.errors import UsageError, complain
+from proxy.cli.arguments import add_session, examples
+from proxy.cli.errors import FailedError, UsageError, complain
 from proxy.cli.terminal import print_json, printable
 from proxy.events.formatting import error_message, quantity
 from proxy.sessions import catalogue
@@ -34,7 +34,7 @@ def seal_options(parser: argparse.ArgumentParser) -> None:
         "Add the line of a finished session to DATA_DIR/seals.jsonl, if there is none. With --key, sign that line with"
         " ssh-keygen and write the signature to a file .sig beside the log. See docs/seal.md."
     )
-    parser.add_argument("session", metavar="SESSION", help="as for `show`")
+    add_session(parser)
     parser.add_argument(
         "--key",
         metavar="FILE",
@@ -50,9 +50,7 @@ def verify_options(parser: argparse.ArgumentParser) -> None:
         "Check whether sealed logs are unchanged, and report gaps that are on record. The exit status is 1 if a log is"
         " changed, shorter than its seal or missing, or the seals themselves are changed. See docs/seal.md."
     )
-    parser.add_argument(
-        "sessions", metavar="SESSION", nargs="*", help="as for `show`; all sessions if none is given"
-    )
+    add_session(parser, "*", " (default: all sessions)")
     parser.add_argument(
         "--against",
         metavar="FILE|URL",
@@ -66,20 +64,19 @@ def verify_options(parser: argparse.ArgumentParser) -> None:
 
 def run_seal(arguments: argparse.Namespace) -> int:
     """Seal a session, and sign that; return the exit status."""
-    try:
-        info = catalogue.find(arguments.data_dir, arguments.session)
-        session_id, path = _identity(arguments.data_dir, info)
-        if info.state == "running":
-            return complain(f"{session_id} is running; seal it when it has ended", 1, sys.stderr)
-        line = _line_of(arguments.data_dir, session_id, path)
-        verdict = verify(session_id, path, [msgspec.json.decode(line, type=Seal)])
-        if verdict.is_alarm:
-            return complain(f"{session_id} is {verdict.integrity}; it is not sealed", 1, sys.stderr)
-        if arguments.key is not None:
+    info = catalogue.find(arguments.data_dir, arguments.session)
+    session_id, path = _identity(arguments.data_dir, info)
+    if info.state == "running":
+        raise FailedError(f"{session_id} is running; seal it when it has ended")
+    line = _line_of(arguments.data_dir, session_id, path)
+    verdict = verify(session_id, path, [msgspec.json.decode(line, type=Seal)])
+    if verdict.is_alarm:
+        raise FailedError(f"{session_id} is {verdict.integrity}; it is not sealed")
+    if arguments.key is not None:
+        try:
             _write_signature(path + SIGNATURE_SUFFIX, line, arguments.key)
-    except (catalogue.SessionLookupError, SignatureError, OSError) as error:
-        said = error_message(error) if isinstance(error, OSError) else error
-        return complain(said, 2 if isinstance(error, LookupError) else 1, sys.stderr)
+        except SignatureError as error:
+            raise FailedError(str(error)) from None
     sys.stdout.write(line.decode() + "\n")
     return 0
 
@@ -119,8 +116,8 @@ def run_verify(arguments: argparse.Namespace) -> int:
             _verdict(session_id, path, here, elsewhere, arguments.signers)
             for session_id, path in _logs(data_dir, arguments.sessions, here, elsewhere)
         ]
-    except (catalogue.SessionLookupError, SignatureError, OSError) as error:
-        return complain(error_message(error) if isinstance(error, OSError) else error, 2, sys.stderr)
+    except (SignatureError, OSError) as error:
+        return complain(error_message(error) if isinstance(error, OSError) else error, 2)
     if arguments.json:
         answer = {"sessions": verdicts, "seals": {"lines": len(here.lines), "changed_at": here.changed_at}}
         print_json(answer)
@@ -128,7 +125,7 @@ def run_verify(arguments: argparse.Namespace) -> int:
         for verdict in verdicts:
             sys.stdout.write(printable(_told(verdict)) + "\n")
     if here.changed_at is not None:
-        complain(f"{seals_path(data_dir)} is changed at line {here.changed_at}", 1, sys.stderr)
+        complain(f"{seals_path(data_dir)} is changed at line {here.changed_at}")
     return int(here.changed_at is not None or any(verdict.is_alarm for verdict in verdicts))
 
 

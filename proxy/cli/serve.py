@@ -3,7 +3,6 @@
 import argparse
 import gc
 import os
-import sys
 
 from proxy.cli.arguments import examples
 from proxy.cli.errors import complain
@@ -28,11 +27,9 @@ def run(args: argparse.Namespace) -> int:
     except OSError as error:
         from proxy.events.formatting import error_message  # noqa: PLC0415 - most servers start
 
-        return complain(f"the data directory cannot be used: {error_message(error)}", 1, sys.stderr)
+        return complain(f"the data directory cannot be used: {error_message(error)}")
     if lock is None:
-        return complain(
-            f"a server for {args.data_dir} runs already: `claude-proxy status` says where", 1, sys.stderr
-        )
+        return complain(f"a server for {args.data_dir} runs already: `claude-proxy status` says where")
     from proxy import sources  # noqa: PLC0415
     from proxy.server.process.run import CannotServeError, Options, serve  # noqa: PLC0415 - 300 ms that only this one needs
 
@@ -41,5 +38,5 @@ def run(args: argparse.Namespace) -> int:
         settings = sources.read(args.config, os.environ).settings
         serve(Options(args.data_dir, args.host, args.port, settings), lock)
     except (sources.ConfigurationError, CannotServeError) as error:
-        return complain(str(error), 2 if isinstance(error, sources.ConfigurationError) else 1, sys.stderr)
+        return complain(str(error), 2 if isinstance(error, sources.ConfigurationError) else 1)
     return 0

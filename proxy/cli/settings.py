@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from typing import TYPE_CHECKING, Any
 
 from proxy.cli.arguments import examples
 from proxy.cli.errors import complain
 from proxy.cli.options import resolve
-from proxy.cli.terminal import printable
+from proxy.cli.terminal import print_json, printable
 from proxy.config import KEYS
 from proxy.sessions.identity import default_data_dir
 from proxy.sources import Configuration, ConfigurationError, read
@@ -52,7 +51,7 @@ def _show(arguments: argparse.Namespace) -> int:
     names = [*KEYS, *(f"rules.{name}" for name in found.settings.rules.named)]
     shown = {name: {"value": _value(found, name), "source": found.origin(name)} for name in names}
     if arguments.json:
-        print(json.dumps(shown, indent=2))
+        print_json(shown)
         return 0
     rows = [("key", "value", "source")]
     for name, one in shown.items():
@@ -85,7 +84,7 @@ def _read(arguments: argparse.Namespace) -> Configuration | None:
         return found
     except ConfigurationError as error:
         for fault in error.faults:
-            complain(fault, 2, sys.stderr)
+            complain(fault, 2)
         return None
 
 

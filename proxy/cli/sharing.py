@@ -41,7 +41,7 @@ def write_page(info: catalogue.SessionInfo, target: str, redactor: Redactor | No
     except BrokenPipeError:
         raise  # whoever reads has seen enough
     except OSError as error:
-        return complain(f"cannot write {target}: {error.strerror}; give another FILE", 1, sys.stderr)
+        return complain(f"cannot write {target}: {error.strerror}; give another FILE")
     return 0
 
 

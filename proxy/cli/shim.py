@@ -75,17 +75,17 @@ def write(arguments: argparse.Namespace) -> int:
     try:
         plays = bool(arguments.script or arguments.replay)
         if wrong := _what_is_wrong(claude, target, stand_in=plays):
-            return complain(wrong, 2, sys.stderr)
+            return complain(wrong, 2)
         wraps = None if plays else _wrapped(claude)
         _write(target, claude, arguments)
     except FileNotFoundError as error:
         if error.errno is not None:  # of the file system
-            return complain(f"cannot write {target}: {error.strerror}", 1, sys.stderr)
-        return complain(f"{error}{_carried(arguments.dir)}", 1, sys.stderr)
+            return complain(f"cannot write {target}: {error.strerror}")
+        return complain(f"{error}{_carried(arguments.dir)}")
     except (LookupError, ScriptError) as error:
-        return complain(error, 2, sys.stderr)
+        return complain(error, 2)
     except OSError as error:
-        return complain(f"cannot write {target}: {error.strerror}", 1, sys.stderr)
+        return complain(f"cannot write {target}: {error.strerror}")
     print(escape_controls(target) if sys.stdout.isatty() else target, flush=True)
     if wraps is not None:
         sys.stderr.write(f"It wraps {escape_controls(wraps)}.\n")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import sys
 from typing import TYPE_CHECKING
 
-from proxy.cli.arguments import examples
+from proxy.cli.arguments import examples, seconds
 from proxy.cli.errors import UsageError, complain
+from proxy.cli.terminal import print_json
 from proxy.cli.upkeep import settings_of, size
 from proxy.escaping import escape_controls
 from proxy.events.formatting import quantity
@@ -32,7 +32,7 @@ def ship_options(parser: argparse.ArgumentParser) -> None:
     parser.epilog = examples("ship --once --wait 60", "ship --dry-run | less", "ship status")
     parser.add_argument("--once", action="store_true", help="exit when all records are acknowledged")
     parser.add_argument(
-        "--wait", metavar="SECONDS", type=_seconds, help="with --once: give up after so long, with status 75"
+        "--wait", metavar="SECONDS", type=seconds, help="with --once: give up after so long, with status 75"
     )
     parser.add_argument("--dry-run", action="store_true", help="print what would be sent, and send nothing")
     parser.set_defaults(run=run)
@@ -62,7 +62,7 @@ async def _ship(arguments: argparse.Namespace, settings: Ship) -> int:
 
     def note(trouble: str | None) -> None:
         sentence = f"{settings.to} answers again" if trouble is None else f"{settings.to}: {trouble}"
-        complain(sentence, 0, sys.stderr)
+        complain(sentence, 0)
 
     shipper = Shipper(arguments.data_dir, settings, note)
     if not arguments.once:
@@ -70,11 +70,11 @@ async def _ship(arguments: argparse.Namespace, settings: Ship) -> int:
     try:
         is_done = await shipper.run_once(arguments.wait)
     except RefusedTokenError as error:
-        return complain(f"{settings.to} does not take ship.token: {error}", _NOT_DONE, sys.stderr)
+        return complain(f"{settings.to} does not take ship.token: {error}", _NOT_DONE)
     for session_id, reason in shipper.set_aside.items():
-        complain(f"{session_id} is not taken: {reason}", 1, sys.stderr)
+        complain(f"{session_id} is not taken: {reason}")
     if not is_done:
-        return complain(f"not all was acknowledged within {arguments.wait:g} s", _NOT_DONE, sys.stderr)
+        return complain(f"not all was acknowledged within {arguments.wait:g} s", _NOT_DONE)
     return 1 if shipper.set_aside else 0
 
 
@@ -84,7 +84,7 @@ def run_status(arguments: argparse.Namespace) -> int:
 
     found = report(arguments.data_dir, _settings(arguments))
     if arguments.json:
-        print(json.dumps(found, indent=2))
+        print_json(found)
     else:
         _print(found)
     return 0
@@ -112,15 +112,3 @@ def _settings(arguments: argparse.Namespace) -> Ship:
             "ship.to names no centre: set it in the configuration, or CLAUDE_PROXY_SHIP__TO, to where one is"
         )
     return settings
-
-
-def _seconds(text: str) -> float:
-    import argparse  # noqa: PLC0415
-
-    try:
-        found = float(text)
-    except ValueError:
-        found = -1.0
-    if not 0 <= found < 10**9:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds")
-    return found

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 from typing import TYPE_CHECKING
 
 from proxy.cli.arguments import examples
-from proxy.cli.errors import UsageError, complain
+from proxy.cli.errors import FailedError, UsageError
 from proxy.cli.terminal import progress
 from proxy.cli.upkeep import settings_of
 from proxy.events.formatting import quantity
@@ -45,7 +44,7 @@ def url_of(arguments: argparse.Namespace) -> str:
 
 @contextlib.contextmanager
 def opened(arguments: argparse.Namespace) -> Iterator[PostgresStore]:
-    """Open the store of the centre. UsageError when that cannot be."""
+    """Open the store of the centre. UsageError when that cannot be, FailedError when it cannot be used."""
     url = url_of(arguments)
     from proxy.store.postgres.store import PostgresStore  # noqa: PLC0415 - its libraries are an extra
 
@@ -53,18 +52,24 @@ def opened(arguments: argparse.Namespace) -> Iterator[PostgresStore]:
         store = PostgresStore(url, is_pooled=not settings_of(arguments).storage.listen)
     except StoreError as error:
         raise UsageError(f"storage.url: {error}") from None
-    with contextlib.closing(store):
+    with contextlib.closing(store), _usable():
         yield store
+
+
+@contextlib.contextmanager
+def _usable() -> Iterator[None]:
+    try:
+        yield
+    except StoreError as error:
+        raise FailedError(f"storage.url: {error}") from None
 
 
 def _migrate(arguments: argparse.Namespace) -> int:
     url = url_of(arguments)
     from proxy.store.postgres.migrations import migrate  # noqa: PLC0415 - its libraries are an extra
 
-    try:
+    with _usable():
         done = migrate(url)
-    except StoreError as error:
-        return complain(f"storage.url: {error}", 1, sys.stderr)
     print(f"The tables are up to date ({quantity(len(done), 'step')} done).")
     return 0
 
@@ -74,10 +79,7 @@ def _rebuild(arguments: argparse.Namespace) -> int:
     from proxy.store.postgres.rebuild import rebuild  # noqa: PLC0415
 
     most = settings_of(arguments).monitoring.max_events_per_session
-    try:
-        with progress("deriving events anew"):
-            count = sum(1 for _ in rebuild(url, most_events=most))
-    except StoreError as error:
-        return complain(f"storage.url: {error}", 1, sys.stderr)
+    with _usable(), progress("deriving events anew"):
+        count = sum(1 for _ in rebuild(url, most_events=most))
     print(f"{quantity(count, 'session')} derived anew.")
     return 0

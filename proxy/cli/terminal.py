@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import functools
+import json
 import os
 import sys
 from typing import TYPE_CHECKING, Any
@@ -43,18 +43,11 @@ def one_line(text: str, most: int = 400) -> str:
     return line if len(line) <= most else line[: most - 1] + "…"
 
 
-def whole_number(text: str) -> int:
-    """Return the number that is meant, for argparse."""
-    if not (text.isascii() and text.isdigit()):
-        raise argparse.ArgumentTypeError(f"{text!r}; it takes a whole number from 0")
-    return int(text)
-
-
 def print_json(answer: Any) -> None:
-    """Print an answer as indented JSON; it may hold models of `msgspec`."""
+    """Print an answer, which may hold models, as indented JSON in ASCII: nothing in it acts on a terminal."""
     import msgspec  # noqa: PLC0415 - `help` and `completion` do without
 
-    sys.stdout.write(msgspec.json.format(msgspec.json.encode(answer)).decode() + "\n")
+    print(json.dumps(msgspec.to_builtins(answer), indent=2))
 
 
 def open_console() -> Console:

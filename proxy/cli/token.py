@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import sys
 from typing import TYPE_CHECKING
 
 from proxy.cli.arguments import examples
-from proxy.cli.errors import complain
+from proxy.cli.errors import FailedError
 from proxy.cli.store import opened
+from proxy.cli.terminal import print_json
 from proxy.cli.upkeep import settings_of
 from proxy.escaping import escape_controls
 from proxy.server.access.tokens import SCOPES, StoredTokens, Token, TokenError, TokenFile, Tokens
@@ -58,24 +58,18 @@ def token_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _create(arguments: argparse.Namespace) -> int:
-    try:
-        with _tokens(arguments) as tokens:
-            secret = tokens.create(arguments.name, arguments.scope or ["read"], arguments.team)
-    except TokenError as error:
-        return complain(error, 1, sys.stderr)
+    with _tokens(arguments) as tokens:
+        secret = tokens.create(arguments.name, arguments.scope or ["read"], arguments.team)
     print(secret)
     sys.stderr.write("This token is shown once, and kept as a hash only.\n")
     return 0
 
 
 def _list(arguments: argparse.Namespace) -> int:
-    try:
-        with _tokens(arguments) as tokens:
-            found = sorted(tokens.tokens().values(), key=lambda token: token.name)
-    except TokenError as error:
-        return complain(error, 1, sys.stderr)
+    with _tokens(arguments) as tokens:
+        found = sorted(tokens.tokens().values(), key=lambda token: token.name)
     if arguments.json:
-        print(json.dumps({"tokens": [_as_json(one) for one in found]}, indent=2))
+        print_json({"tokens": [_as_json(one) for one in found]})
         return 0
     width = max((len(token.name) for token in found), default=0)
     for token in found:
@@ -87,11 +81,8 @@ def _list(arguments: argparse.Namespace) -> int:
 
 
 def _revoke(arguments: argparse.Namespace) -> int:
-    try:
-        with _tokens(arguments) as tokens:
-            tokens.revoke(arguments.name)
-    except TokenError as error:
-        return complain(error, 1, sys.stderr)
+    with _tokens(arguments) as tokens:
+        tokens.revoke(arguments.name)
     print(f"{arguments.name} is revoked.")
     return 0
 
@@ -104,8 +95,11 @@ def _as_json(token: Token) -> dict[str, object]:
 @contextlib.contextmanager
 def _tokens(arguments: argparse.Namespace) -> Iterator[Tokens]:
     """Give the tokens of the data directory or, with the configuration of a centre, those of its database."""
-    if settings_of(arguments).storage.url is None:
-        yield TokenFile(arguments.data_dir)
-        return
-    with opened(arguments) as store:
-        yield StoredTokens(store)
+    try:
+        if settings_of(arguments).storage.url is None:
+            yield TokenFile(arguments.data_dir)
+            return
+        with opened(arguments) as store:
+            yield StoredTokens(store)
+    except TokenError as error:
+        raise FailedError(str(error)) from None

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
-import sys
 import time
-from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from proxy import config, sources
 from proxy.cli.arguments import examples
-from proxy.cli.errors import UsageError, complain
-from proxy.cli.terminal import progress
+from proxy.cli.errors import FailedError, UsageError, complain
+from proxy.cli.terminal import print_json, progress
 from proxy.escaping import escape_controls
 from proxy.events.formatting import error_message, quantity
 
@@ -74,24 +71,24 @@ def run_prune(arguments: argparse.Namespace) -> int:
 
     rules = _rules(arguments)
     if not os.path.isdir(arguments.data_dir):
-        return _complain(f"there is no data directory {arguments.data_dir}")
+        raise FailedError(f"there is no data directory {arguments.data_dir}")
     with progress("looking for what has expired"):
         lacking = unshipped(arguments.data_dir, settings_of(arguments).ship)
         pruned = prune(arguments.data_dir, rules, time.time(), unshipped=lacking, dry_run=arguments.dry_run)
         index_error = None if arguments.dry_run else _bring_index_up_to_date(arguments)
     if arguments.json:
-        print(json.dumps(_as_json(pruned, dry_run=arguments.dry_run), indent=2))
+        print_json(_as_json(pruned, dry_run=arguments.dry_run))
     else:
         _print_pruned(pruned, dry_run=arguments.dry_run)
     for session_id, lost in pruned.lost.items():
-        complain(f"{session_id}: the centre lacks {size(lost)} of it", 1, sys.stderr)
+        complain(f"{session_id}: the centre lacks {size(lost)} of it")
     if pruned.waiting:
         count = quantity(len(pruned.waiting), "session")
-        complain(f"past its days, and kept until the centre has it all: {count} (ship status)", 0, sys.stderr)
+        complain(f"past its days, and kept until the centre has it all: {count} (ship status)", 0)
     for session_id, error in pruned.failed:
-        complain(f"{session_id} cannot be removed: {error}", 1, sys.stderr)
+        complain(f"{session_id} cannot be removed: {error}")
     if index_error is not None:
-        complain(f"the index follows when a server starts next: {index_error}", 1, sys.stderr)
+        complain(f"the index follows when a server starts next: {index_error}")
     return 1 if pruned.failed else 0
 
 
@@ -101,7 +98,7 @@ def run_backup(arguments: argparse.Namespace) -> int:
 
     storage = settings_of(arguments).storage
     if not os.path.isdir(arguments.data_dir):
-        return _complain(f"there is no data directory {arguments.data_dir}")
+        raise FailedError(f"there is no data directory {arguments.data_dir}")
     try:
         with progress("copying, and reading the copy back"):
             made = make_backup(
@@ -111,9 +108,9 @@ def run_backup(arguments: argparse.Namespace) -> int:
                 min_free_bytes=storage.min_free_space,
             )
     except BackupError as error:
-        return _complain(str(error))
+        raise FailedError(str(error)) from None
     if arguments.json:
-        print(json.dumps(asdict(made), indent=2))
+        print_json(made)
     else:
         print(f"{escape_controls(made.path)}: {made.sessions} sessions, {size(made.bytes)}, verified")
     return 0
@@ -126,11 +123,11 @@ def run_restore(arguments: argparse.Namespace) -> int:
     from proxy.upkeep.restore import restore  # noqa: PLC0415
 
     if not os.path.exists(arguments.archive):
-        return _complain(f"there is no archive {arguments.archive}")
+        raise FailedError(f"there is no archive {arguments.archive}")
     missing = _missing(arguments.data_dir)
     lock = take_lock(arguments.data_dir)
     if lock is None:
-        return _complain(f"a server for {arguments.data_dir} runs; stop it first (`claude-proxy status`)")
+        raise FailedError(f"a server for {arguments.data_dir} runs; stop it first (`claude-proxy status`)")
     try:
         with progress("checking the archive, and unpacking it"):
             restored = restore(arguments.archive, arguments.data_dir)
@@ -140,11 +137,11 @@ def run_restore(arguments: argparse.Namespace) -> int:
                 os.unlink(os.path.join(path, LOCK))
             for path in missing:
                 os.rmdir(path)
-        return _complain(str(error))
+        raise FailedError(str(error)) from None
     finally:
         os.close(lock)
     if arguments.json:
-        print(json.dumps(asdict(restored), indent=2))
+        print_json(restored)
     else:
         print(
             f"{restored.sessions} sessions ({size(restored.bytes)}) are in {escape_controls(arguments.data_dir)}"
@@ -159,10 +156,6 @@ def _missing(path: str) -> list[str]:
         found.append(path)
         path = os.path.dirname(path)
     return found
-
-
-def _complain(sentence: str) -> int:
-    return complain(sentence, 1, sys.stderr)
 
 
 def _rules(arguments: argparse.Namespace) -> Rules:

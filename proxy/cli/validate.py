@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         judge = _judge(args)
     except (UnknownSpecificationError, UnusableSchemaError) as error:
-        return complain(error, 2, sys.stderr)
+        return complain(error, 2)
     if sys.stdout.isatty():  # whoever looks sees it go on
         return _judge_files(args, judge, lambda step: None)
     with progress("judging", sum(map(_size, args.files)) or None) as advance:
@@ -82,12 +82,12 @@ def _judge_files(
         except BrokenPipeError:
             raise  # no fault of the file: whoever reads our answers has seen enough
         except TimeLimitError as error:
-            return complain(f"{name}: {error}; make the schema simpler", 2, sys.stderr)
+            return complain(f"{name}: {error}; make the schema simpler", 2)
         except OSError as error:
             hint = _of_session(args, name) if isinstance(error, FileNotFoundError) else ""
-            return complain(f"{name} cannot be read: {error.strerror}{hint}", 2, sys.stderr)
+            return complain(f"{name} cannot be read: {error.strerror}{hint}", 2)
         if is_log and args.schema != "record":
-            complain(f"{name} {_OF_SESSION.format(name)}", 0, sys.stderr)
+            complain(f"{name} {_OF_SESSION.format(name)}", 0)
     sys.stderr.write(f"{counts.total()} lines: {_summary(counts)}\n")
     return 1 if counts["invalid"] or counts["malformed"] else 0
 

@@ -58,7 +58,7 @@ def test_what_cannot_be_done_is_said(data_dir: Path) -> None:
         (["--once"], {}, "CLAUDE_PROXY_SHIP__TO"),
         (["status"], {}, "ship.to names no centre"),
         (["--wait", "1"], {"to": NOWHERE}, "--wait goes with --once"),
-        (["--once", "--wait", "-1"], {"to": NOWHERE}, "no number of seconds"),
+        (["--once", "--wait", "-1"], {"to": NOWHERE}, "it takes a number of seconds"),
         (["--once"], {"to": "http://example.com"}, "https://"),
         (["--once"], {"token": "x"}, "to names no centre"),
     ):
