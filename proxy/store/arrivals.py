@@ -37,8 +37,9 @@ def arrivals_behind(
     after_id, timestamp_us = store.locate(place), place.timestamp_us
     found: list[Arrival] = []
     first_id = after_id
+    at_once = min(limit, _AT_ONCE) if session_id is None and event_types is None else _AT_ONCE
     while len(found) < limit and after_id - first_id < _MOST_PASSED_OVER:
-        batch = store.arrivals(after_id, _AT_ONCE, session_id=session_id, event_types=event_types)
+        batch = store.arrivals(after_id, at_once, session_id=session_id, event_types=event_types)
         if batch.is_missing and gap is None:
             gap = REMOVED
         if not batch.events:

@@ -117,15 +117,28 @@ def bounds(tree: SpanTree, query: EventQuery, settled_us: int) -> tuple[int, int
     return low, max(low, high)
 
 
-def page_of(query: EventQuery, low: int, high: int) -> tuple[int, int, bool]:
-    """Return the ranks of a page, from which up to before which, and whether it is shown oldest first."""
+class Window(NamedTuple):
+    """Where a page is among the events that lie within the bounds of a query."""
+
+    is_from_start: bool
+    """Whether the offset is that from the oldest event, not from the newest."""
+    offset: int
+    is_ascending: bool
+    """Whether the oldest event is shown first."""
+
+
+def window_of(query: EventQuery) -> Window:
+    """Return where the page of a query is."""
     order = query.order or ("asc" if query.session_id is not None or query.after_us is not None else "desc")
     is_ascending = order == "asc"
-    if query.offset is None and query.after_us is None:
-        return max(low, high - query.limit), high, is_ascending
-    offset = query.offset or 0
-    if is_ascending:
-        first = min(high, low + offset)
-        return first, min(high, first + query.limit), True
-    end = max(low, high - offset)
-    return max(low, end - query.limit), end, False
+    has_place = query.offset is not None or query.after_us is not None
+    return Window(is_ascending and has_place, query.offset or 0, is_ascending)
+
+
+def cut(window: Window, limit: int, low: int, high: int) -> tuple[int, int]:
+    """Return from which rank up to before which a page goes, of those from ``low`` to ``high``."""
+    if window.is_from_start:
+        first = min(high, low + window.offset)
+        return first, min(high, first + limit)
+    end = max(low, high - window.offset)
+    return max(low, end - limit), end

@@ -19,7 +19,7 @@ from proxy.store.embedded.rows import (
 from proxy.store.encoding import envelope
 from proxy.store.model import Arrival, Arrivals, Cursor, EventBatch, EventQuery, Page, RawEvent
 from proxy.store.protocol import StoreDamagedError
-from proxy.store.ranks import FOREVER, SpanTree, bounds, page_of, slices
+from proxy.store.ranks import FOREVER, SpanTree, bounds, cut, slices, window_of
 
 _ARRIVAL_BYTES = 4 << 20
 _BATCH_BYTES, _BATCH_ROWS = 4 << 20, 20_000
@@ -39,7 +39,8 @@ def page(connection: sqlite3.Connection, query: EventQuery, now_us: int) -> Page
         all_events(connection, types) if session is None else session_events(connection, session, types)
     )
     low, high = bounds(tree, query, settled_us)
-    first, end, is_ascending = page_of(query, low, high)
+    window = window_of(query)
+    first, end = cut(window, query.limit, low, high)
     where, values = ("1", []) if session is None else ("session = ?", [session])
     if types is not None:
         where += f" AND type IN ({', '.join('?' * len(types))})"
@@ -54,7 +55,7 @@ def page(connection: sqlite3.Connection, query: EventQuery, now_us: int) -> Page
         )
     if len(rows) != end - first:
         raise StoreDamagedError("events are not as many as were counted")
-    if not is_ascending:
+    if not window.is_ascending:
         rows.reverse()
     return Page([one.json for one in _arrivals(connection, rows)], high - low, newest, settled_us)
 

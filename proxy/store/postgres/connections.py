@@ -1,7 +1,8 @@
 """Connections to the database of a centre."""
 
 import contextlib
-from collections.abc import Iterator, Sequence
+import select
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import psycopg
@@ -12,6 +13,9 @@ from proxy.store.protocol import StoreError
 SCHEMA = "claude_proxy"
 Row = tuple[Any, ...]
 Connection = psycopg.Connection[Row]
+Values = Sequence[object] | Mapping[str, object]
+Ask = Callable[[str, Values], list[Row]]
+"""`Connections.ask`: one query, which sees one moment."""
 _READERS = 5
 """With two for writing, one that listens, and one now and then for what is seldom done, fewer than ten a server: ten
 servers fit into the 100 connections that PostgreSQL allows by default.
@@ -43,16 +47,22 @@ def connect(url: str, *, is_pooled: bool = False) -> Connection:
     )
 
 
-def execute(connection: Connection, query: str, values: Sequence[object] = ()) -> "psycopg.Cursor[Row]":
+def execute(connection: Connection, query: str, values: Values = ()) -> "psycopg.Cursor[Row]":
     """Execute a query that is put together of our own texts, with values of anybody's."""
     # In the binary format, bytes come as they are; several statements at once, without values, know no such format.
     return connection.execute(query.encode(), values or None, binary=bool(values))
 
 
+_BEGIN = (
+    f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL search_path TO {SCHEMA}; SET LOCAL jit TO off"
+).encode()
+
+
 class Connections:
-    """Gives connections for reading, each of which sees one moment of the database."""
+    """Gives connections for reading. StoreError when the database cannot be asked, also in the middle."""
 
     def __init__(self, url: str, *, is_pooled: bool = False) -> None:
+        self._is_pooled = is_pooled
         self._pool = ConnectionPool(
             url,
             min_size=0,
@@ -64,14 +74,24 @@ class Connections:
                 "connect_timeout": _WAIT_S,
                 "prepare_threshold": None if is_pooled else _PREPARE_AFTER,
             },
-            check=_begin,  # which fails after the database was away: another connection is taken then
+            configure=None if is_pooled else _configure,
+            check=_check,  # of one that was lost while nobody used it, another one takes the place
         )
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[Connection]:
-        """Give a connection in a transaction. StoreError when the database cannot be asked, also in the middle."""
+        """Give a connection in a transaction, which sees one moment of the database."""
         with translated_errors(), self._pool.connection() as connection:
+            connection.execute(_BEGIN, prepare=False)  # the pool ends it
             yield connection
+
+    def ask(self, query: str, values: Values = ()) -> list[Row]:
+        """Return the rows of one query. It sees one moment as it is, so it costs one message, and no transaction."""
+        if self._is_pooled:  # what was configured is of no connection then, but of a transaction
+            with self.reading() as connection:
+                return execute(connection, query, values).fetchall()
+        with translated_errors(), self._pool.connection() as connection:
+            return execute(connection, query, values).fetchall()
 
     def close(self) -> None:
         """Close all connections."""
@@ -120,7 +140,14 @@ def _use_schema(connection: Connection) -> None:
     execute(connection, f"SET LOCAL search_path TO {SCHEMA}")
 
 
-def _begin(connection: Connection) -> None:
-    """Begin a transaction, which the pool ends, in one message: a page has a few of them in all."""
-    begins = f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL search_path TO {SCHEMA}"
-    connection.execute(begins.encode(), prepare=False)
+def _configure(connection: Connection) -> None:
+    """Set what every query is to find, so that none has to be in a transaction for it."""
+    # Compiling takes longer than any page does, and is tried when tables are large.
+    connection.execute(f"SET search_path TO {SCHEMA}; SET jit TO off".encode())
+
+
+def _check(connection: Connection) -> None:
+    """Raise psycopg.OperationalError if the connection was closed, as by a database that was started again."""
+    # An idle connection has nothing to say but that it ends; to ask the database would be a message for each page.
+    if select.select([connection.fileno()], [], [], 0)[0]:
+        connection.execute("SELECT 1")

@@ -67,16 +67,15 @@ def find(connection: Connection, host_ids: Collection[str]) -> dict[str, Known]:
     return {host_id: Known(Host(number, team), name) for host_id, number, team, name in rows}
 
 
-def hosts(connection: Connection, teams: Sequence[int] | None) -> list[HostRow]:
-    """Return the hosts of some teams, or all, by name."""
-    where, values = ("", []) if teams is None else ("WHERE h.team = ANY(%s)", [teams])
+def hosts(connection: Connection, team: str | None) -> list[HostRow]:
+    """Return the hosts of a team, or all, by name."""
     rows = execute(
         connection,
         f"SELECT h.host_id, h.name, t.name, h.version, h.clock_offset_ms, h.heard_at, {_IS_REACHABLE}, count(s.id),"
         " count(s.id) FILTER (WHERE NOT s.over), coalesce(sum(s.rewritten), 0)::bigint"
-        " FROM hosts h JOIN teams t ON t.id = h.team"
-        f" LEFT JOIN sessions s ON s.host = h.id {where} GROUP BY h.id, t.name ORDER BY h.name, h.host_id",
-        values,
+        " FROM hosts h JOIN teams t ON t.id = h.team LEFT JOIN sessions s ON s.host = h.id"
+        f" WHERE {'true' if team is None else 't.name = %(team)s'} GROUP BY h.id, t.name ORDER BY h.name, h.host_id",
+        {"team": team},
     )
     return [HostRow(*row) for row in rows]
 

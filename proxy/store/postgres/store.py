@@ -30,9 +30,8 @@ from proxy.store.postgres.connections import (
     connect,
     execute,
     translated_errors,
-    writing,
 )
-from proxy.store.postgres.event_queries import Teams, find_session
+from proxy.store.postgres.event_queries import find_session
 from proxy.store.postgres.migrations import check_schema
 from proxy.store.postgres.news import News
 from proxy.store.postgres.stored_pieces import StoredPieces
@@ -52,9 +51,8 @@ class PostgresStore:
         self._url, self._is_pooled = url, is_pooled
         with translated_errors(), connect(url, is_pooled=is_pooled) as connection:
             check_schema(connection)
-            with writing(connection):
-                self._opened_at = event_queries.cursor(connection, _now_us())
         self._connections = Connections(url, is_pooled=is_pooled)
+        self._opened_at = self.cursor()
         self._team: str | None = None
         self._news: News | None = None
 
@@ -63,16 +61,6 @@ class PostgresStore:
         view = object.__new__(PostgresStore)
         view.__dict__.update(self.__dict__, _team=team)
         return view
-
-    @contextlib.contextmanager
-    def _reading(self) -> Iterator[tuple[Connection, Teams]]:
-        """Give a connection that sees one moment, and the numbers of the teams that are seen."""
-        with self._connections.reading() as connection:
-            teams: Teams = None
-            if self._team is not None:
-                found = execute(connection, "SELECT id FROM teams WHERE name = %s", (self._team,))
-                teams = [number for (number,) in found]
-            yield connection, teams
 
     def start(self, listener: Listener) -> None:
         """Begin to tell what is new."""
@@ -107,22 +95,20 @@ class PostgresStore:
 
     def health(self) -> Health:
         """Ask every table."""
-        with self._reading() as (connection, teams):
+        with self._connections.reading() as connection:
             session_queries.check_tables(connection)
-            count = session_queries.count_sessions(connection, teams)
+            count = session_queries.count_sessions(connection, self._team)
         return Health(count, 0, None if self._news is None else self._news.trouble, [], is_filled=True)
 
     # -- events ------------------------------------------------------------------------------------------------
 
     def events(self, query: EventQuery) -> Page:
         """Return one page of events."""
-        with self._reading() as (connection, teams):
-            return event_queries.page(connection, query, teams, _now_us())
+        return event_queries.page(self._connections.ask, query, self._team, _now_us())
 
     def cursor(self) -> Cursor:
         """Return the newest place."""
-        with self._connections.reading() as connection:
-            return event_queries.cursor(connection, _now_us())
+        return event_queries.cursor(self._connections.ask, _now_us())
 
     def locate(self, cursor: Cursor) -> int:
         """Return the id behind which to go on from a place."""
@@ -139,40 +125,39 @@ class PostgresStore:
         event_types: Collection[str] | None = None,
     ) -> Arrivals:
         """Return what came behind an event, in the order of arrival."""
-        with self._reading() as (connection, teams):
-            return event_queries.arrivals(
-                connection,
-                after_id,
-                limit,
-                told=told,
-                session_id=session_id,
-                event_types=event_types,
-                teams=teams,
-            )
+        return event_queries.arrivals(
+            self._connections.ask,
+            self._team,
+            after_id,
+            limit,
+            told=told,
+            session_id=session_id,
+            event_types=event_types,
+        )
 
     def events_of(self, session_id: str, after_us: int) -> EventBatch | None:
         """Return the next events of a session behind a timestamp."""
-        with self._reading() as (connection, teams):
-            return event_queries.events_of(connection, session_id, teams, after_us)
+        with self._connections.reading() as connection:
+            return event_queries.events_of(connection, self._team, session_id, after_us)
 
     def event_counts(self, after_us: int | None, until_us: int | None) -> list[tuple[int, str, int]]:
         """Return hour, type and number of events of each hour of a period."""
-        with self._reading() as (connection, teams):
-            return event_queries.event_counts(connection, teams, after_us, until_us)
+        with self._connections.reading() as connection:
+            return event_queries.event_counts(connection, self._team, after_us, until_us)
 
     def events_between(
         self, event_types: Collection[str], after_us: int | None, until_us: int | None
     ) -> Generator[RawEvent]:
         """Yield the events of some types in a period."""
-        with self._reading() as (connection, teams):
-            yield from event_queries.events_between(connection, event_types, teams, after_us, until_us)
+        with self._connections.reading() as connection:
+            yield from event_queries.events_between(connection, self._team, event_types, after_us, until_us)
 
     # -- sessions ----------------------------------------------------------------------------------------------
 
     def session(self, session_id: str) -> Session | None:
         """Return a session."""
-        with self._reading() as (connection, teams):
-            row = find_session(connection, session_id, teams)
+        with self._connections.reading() as connection:
+            row = find_session(connection, self._team, session_id)
         return None if row is None else row.session()
 
     def sessions(
@@ -185,10 +170,10 @@ class PostgresStore:
         begin: tuple[int, str] | None = None,
     ) -> list[Session]:
         """Return the sessions that are wanted, newest first."""
-        with self._reading() as (connection, teams):
+        with self._connections.reading() as connection:
             found = session_queries.sessions(
                 connection,
-                teams,
+                self._team,
                 live_only=live_only,
                 which=which,
                 limit=limit,
@@ -199,28 +184,28 @@ class PostgresStore:
 
     def all_sessions(self) -> Generator[Session]:
         """Yield every session, newest first."""
-        with self._reading() as (connection, teams):
-            yield from session_queries.sessions(connection, teams)
+        with self._connections.reading() as connection:
+            yield from session_queries.sessions(connection, self._team)
 
     def count_sessions(self, which: SessionFilter = EVERY_SESSION) -> int:
         """Return how many sessions there are of those that are wanted."""
-        with self._reading() as (connection, teams):
-            return session_queries.count_sessions(connection, teams, which)
+        with self._connections.reading() as connection:
+            return session_queries.count_sessions(connection, self._team, which)
 
     def count_events(self) -> int:
         """Return how many events there are."""
-        with self._reading() as (connection, teams):
-            return session_queries.count_events(connection, teams)
+        with self._connections.reading() as connection:
+            return session_queries.count_events(connection, self._team)
 
     def live(self) -> list[str]:
         """Return the sessions that are not over."""
-        with self._reading() as (connection, teams):
-            return session_queries.live(connection, teams)
+        with self._connections.reading() as connection:
+            return session_queries.live(connection, self._team)
 
     def is_written(self, session_id: str) -> bool:
         """Tell whether its host says that the session's writer lives."""
-        with self._reading() as (connection, teams):
-            row = find_session(connection, session_id, teams)
+        with self._connections.reading() as connection:
+            row = find_session(connection, self._team, session_id)
         return row is not None and row.running
 
     def read_share(self, session_id: str) -> float:
@@ -229,24 +214,24 @@ class PostgresStore:
 
     def watched(self, after_row: int, session_ids: Collection[str]) -> Watched:
         """Return the sessions that are live, those named, and those that came behind a row."""
-        with self._reading() as (connection, teams):
-            return session_queries.watched(connection, teams, after_row, session_ids)
+        with self._connections.reading() as connection:
+            return session_queries.watched(connection, self._team, after_row, session_ids)
 
     def totals(self) -> Totals:
         """Return what all sessions add up to, those included that were removed."""
-        with self._reading() as (connection, teams):
-            return session_queries.totals(connection, teams)
+        with self._connections.reading() as connection:
+            return session_queries.totals(connection, self._team)
 
     # -- hosts -------------------------------------------------------------------------------------------------
 
     def hosts(self) -> list[HostRow]:
         """Return the hosts that were heard, by name."""
-        with self._reading() as (connection, teams):
-            return hosts.hosts(connection, teams)
+        with self._connections.reading() as connection:
+            return hosts.hosts(connection, self._team)
 
     def hosted(self, session_ids: Sequence[str]) -> dict[str, Hosted]:
         """Return where sessions come from."""
-        with self._reading() as (connection, _):
+        with self._connections.reading() as connection:
             return hosts.hosted(connection, session_ids)
 
     # -- tokens ------------------------------------------------------------------------------------------------
@@ -311,8 +296,8 @@ class PostgresStore:
 
     def pieces(self, session_id: str) -> Pieces:
         """Return the records of a session."""
-        with self._reading() as (connection, teams):
-            row = find_session(connection, session_id, teams)
+        with self._connections.reading() as connection:
+            row = find_session(connection, self._team, session_id)
             if row is None:
                 raise KeyError(session_id)
             counted = "SELECT count(*) FROM pieces WHERE week = %s AND session = %s"
@@ -321,8 +306,8 @@ class PostgresStore:
 
     def drift(self, session_id: str) -> tuple[Sightings, bool]:
         """Return what the specification does not have of a session; all that is here was looked at."""
-        with self._reading() as (connection, teams):
-            row = find_session(connection, session_id, teams)
+        with self._connections.reading() as connection:
+            row = find_session(connection, self._team, session_id)
         if row is None:
             raise KeyError(session_id)
         state = row.search()

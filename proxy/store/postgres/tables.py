@@ -1,6 +1,6 @@
 """Rows of a centre's tables: read as what they are, and those that all sessions share written in one order."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, timedelta
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ from proxy.sessions.drift import SearchState
 from proxy.store.counting import EventCounts, Mark, by_level
 from proxy.store.model import Totals
 from proxy.store.pieces import Piece, decode_kinds
-from proxy.store.postgres.connections import Connection, execute
+from proxy.store.postgres.connections import Connection, Values, execute
 
 PARTITIONED = ("events", "pieces", "bodies")
 """Tables with a partition for each week."""
@@ -52,23 +52,23 @@ class SessionRow(NamedTuple):
         return msgspec.json.decode(self.drift, type=SearchState) if self.drift else SearchState()
 
 
-class EventRow(NamedTuple):
-    """One event, and of which session it is."""
-
-    id: int
-    timestamp_us: int
-    session_id: str
-    type: int
-    data: bytes
+def of_team(team: str | None) -> str:
+    """Return the condition that a row is of a team, whose name is the value ``team``; None: of any."""
+    return "true" if team is None else "team = (SELECT id FROM teams WHERE name = %(team)s)"
 
 
-def read_sessions(connection: Connection, where: str, values: Sequence[object] = ()) -> Iterator[SessionRow]:
+def counts_of(team: str | None) -> str:
+    """Return the same for rows of counts, whose index begins with the team: so all teams are named there."""
+    return f"team = ANY(ARRAY(SELECT id FROM teams{'' if team is None else ' WHERE name = %(team)s'}))"
+
+
+def read_sessions(connection: Connection, where: str, values: Values = ()) -> Iterator[SessionRow]:
     """Yield rows of sessions: ``where`` is what follows the table's name."""
     for row in execute(connection, f"SELECT {SESSION_COLUMNS} FROM sessions {where}", values):
         yield SessionRow(*row)
 
 
-def read_pieces(connection: Connection, where: str, values: Sequence[object] = ()) -> Iterator[Piece]:
+def read_pieces(connection: Connection, where: str, values: Values = ()) -> Iterator[Piece]:
     """Yield pieces: ``where`` is what follows the table's name."""
     for *numbers, before, kinds in execute(connection, f"SELECT {PIECE_COLUMNS} FROM pieces {where}", values):
         number, start, line, seq, stop, last_seq = numbers
