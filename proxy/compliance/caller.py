@@ -84,12 +84,13 @@ class Caller:
             except StuckError as error:
                 raise StuckError(f"step {number}, {step.verb.rstrip('_')}: {error}") from None
 
-    def finish(self, patience_s: float) -> None:
-        """End the input, wait for the exit and read what is still there.
+    def finish(self, patience_s: float | None = None) -> None:
+        """End the input, wait for the exit and read what is still there; with another patience where one is given.
 
         Raises:
             StuckError: it did not end in time.
         """
+        patience_s = self._patience_s if patience_s is None else patience_s
         self._close("stdin")
         self._await_exit(patience_s)
         # A process that holds the pipe open may live on for its own reasons.

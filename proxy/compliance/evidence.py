@@ -24,7 +24,6 @@ class Seen(msgspec.Struct):
 class Evidence(msgspec.Struct):
     """What the caller saw and did."""
 
-    command: list[str]
     arguments: list[str]
     environment: dict[str, str]
     directory: str

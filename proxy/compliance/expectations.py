@@ -16,10 +16,9 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-import msgspec
-
 from proxy.compliance.caller import excerpt
 from proxy.compliance.evidence import Evidence, Seen
+from proxy.compliance.report import Problem
 from proxy.compliance.scenario import Expectation
 from proxy.protocol.judge import Judge
 
@@ -32,20 +31,13 @@ _T = TypeVar("_T")
 _WORDS = {"stdout": ("stand-in", "caller"), "stderr": ("stand-in", "caller"), "stdin": ("caller", "stand-in")}
 
 
-class Finding(msgspec.Struct, frozen=True):
-    """Something that was expected, and what came instead."""
-
-    expected: str
-    came: str
-
-
-def findings(evidence: Evidence, expected: list[Expectation]) -> list[Finding]:
+def problems(evidence: Evidence, expected: list[Expectation]) -> list[Problem]:
     """Return what does not hold. What only a stand-in's journal tells is not asked of the real `claude`."""
     found = []
     if evidence.stuck:
-        found.append(Finding("caller and stand-in speak to the end", evidence.stuck))
+        found.append(Problem("caller and stand-in speak to the end", evidence.stuck))
     if evidence.seen and not evidence.seen.started and any(one.verb in _TOLD_BY_JOURNAL for one in expected):
-        return [*found, Finding("the wrapper runs the claude that it is given", "it did not run it")]
+        return [*found, Problem("the wrapper runs the claude that it is given", "it did not run it")]
     for one in expected:
         if evidence.stuck and one.verb not in _COMPARED:
             continue  # a mere consequence
@@ -55,11 +47,11 @@ def findings(evidence: Evidence, expected: list[Expectation]) -> list[Finding]:
     return found
 
 
-_Check = Callable[[Evidence, Any], Finding | None]
+_Check = Callable[[Evidence, Any], Problem | None]
 
 
-def _streams(name: str) -> Callable[[Evidence, str], Finding | None]:
-    def check(evidence: Evidence, comparison: str) -> Finding | None:
+def _streams(name: str) -> Callable[[Evidence, str], Problem | None]:
+    def check(evidence: Evidence, comparison: str) -> Problem | None:
         seen = evidence.seen
         if comparison == "valid":
             data = evidence.stdout if name == "stdout" else seen.stdin if seen else b""
@@ -76,7 +68,7 @@ def _streams(name: str) -> Callable[[Evidence, str], Finding | None]:
     return check
 
 
-def _identical(name: str, written: bytes, arrived: bytes) -> Finding | None:
+def _identical(name: str, written: bytes, arrived: bytes) -> Problem | None:
     if written == arrived:
         return None
     source, target = _WORDS[name]
@@ -89,10 +81,10 @@ def _identical(name: str, written: bytes, arrived: bytes) -> Finding | None:
     else:
         start = max(0, at - 20)
         came = f"at byte {at} {excerpt(arrived[start:], 80)} instead of {excerpt(written[start:], 80)}"
-    return Finding(expected, came)
+    return Problem(expected, came)
 
 
-def _unchanged(name: str, written: bytes, arrived: bytes) -> Finding | None:
+def _unchanged(name: str, written: bytes, arrived: bytes) -> Problem | None:
     missing = _missing(_whole_lines(written), _whole_lines(arrived))
     if not missing:
         return None
@@ -101,16 +93,16 @@ def _unchanged(name: str, written: bytes, arrived: bytes) -> Finding | None:
     expected = f"each line that the {source} wrote on {name} reaches the {target} byte for byte"
     near = [one for one in _whole_lines(arrived) if _meaning(one) == _meaning(line)]
     came = f"as {excerpt(near[0])}" if near else "not, or in parts"
-    return Finding(expected, f"line {missing[0] + 1}, {excerpt(line)}, came {came}")
+    return Problem(expected, f"line {missing[0] + 1}, {excerpt(line)}, came {came}")
 
 
-def _complete(name: str, written: bytes, arrived: bytes) -> Finding | None:
+def _complete(name: str, written: bytes, arrived: bytes) -> Problem | None:
     missing = _missing(_meanings(written), _meanings(arrived))
     if not missing:
         return None
     source, target = _WORDS[name]
     lines = _lines(written)
-    return Finding(
+    return Problem(
         f"each of the {len(lines)} lines that the {source} wrote on {name} reaches the {target}",
         f"{len(missing)} did not; the first is line {missing[0] + 1}: {excerpt(lines[missing[0]])}",
     )
@@ -128,7 +120,7 @@ def _missing(written: list[_T], arrived: list[_T]) -> list[int]:
     return missing
 
 
-def _ordered(name: str, written: bytes, arrived: bytes) -> Finding | None:
+def _ordered(name: str, written: bytes, arrived: bytes) -> Problem | None:
     places: dict[str, list[int]] = {}
     for number, meaning in enumerate(_meanings(written), 1):
         places.setdefault(meaning, []).append(number)
@@ -140,7 +132,7 @@ def _ordered(name: str, written: bytes, arrived: bytes) -> Finding | None:
         elif meaning in places:
             source, _ = _WORDS[name]
             expected = f"lines on {name} stand in the order in which the {source} wrote them"
-            return Finding(expected, f"line {places[meaning][-1]} came behind line {last}")
+            return Problem(expected, f"line {places[meaning][-1]} came behind line {last}")
     return None
 
 
@@ -149,19 +141,19 @@ def _added(written: bytes, arrived: bytes) -> list[bytes]:
     return [lines[place] for place in _missing(_meanings(arrived), _meanings(written))]
 
 
-def _nothing_added(name: str, written: bytes, arrived: bytes) -> Finding | None:
+def _nothing_added(name: str, written: bytes, arrived: bytes) -> Problem | None:
     added = _added(written, arrived)
     if not added:
         return None
     expected = f"nothing comes on {name} but what the {_WORDS[name][0]} wrote"
-    return Finding(expected, f"{len(added)} lines more; the first is {excerpt(added[0])}")
+    return Problem(expected, f"{len(added)} lines more; the first is {excerpt(added[0])}")
 
 
-def _added_valid(name: str, written: bytes, arrived: bytes) -> Finding | None:
+def _added_valid(name: str, written: bytes, arrived: bytes) -> Problem | None:
     return _valid(name, _added(written, arrived), "what the wrapper adds")
 
 
-def _valid(name: str, lines: list[bytes], what: str = "each line") -> Finding | None:
+def _valid(name: str, lines: list[bytes], what: str = "each line") -> Problem | None:
     for number, line in enumerate(lines, 1):
         if not line.strip(b" \t\r"):
             continue
@@ -173,11 +165,11 @@ def _valid(name: str, lines: list[bytes], what: str = "each line") -> Finding | 
             came = f"number {number} is {judgement.verdict}: {excerpt(line)}" + (
                 f" ({reason})" if reason else ""
             )
-            return Finding(f"{what} on {name} is a valid message of the protocol", came)
+            return Problem(f"{what} on {name} is a valid message of the protocol", came)
     return None
 
 
-_COMPARISONS: Mapping[str, Callable[[str, bytes, bytes], Finding | None]] = {
+_COMPARISONS: Mapping[str, Callable[[str, bytes, bytes], Problem | None]] = {
     "identical": _identical,
     "unchanged": _unchanged,
     "complete": _complete,
@@ -187,50 +179,50 @@ _COMPARISONS: Mapping[str, Callable[[str, bytes, bytes], Finding | None]] = {
 }
 
 
-def _stdout_text(evidence: Evidence, text: str) -> Finding | None:
+def _stdout_text(evidence: Evidence, text: str) -> Problem | None:
     if evidence.stdout == text.encode():
         return None
-    return Finding(
+    return Problem(
         f"the caller gets on stdout {excerpt(text.encode())}", excerpt(evidence.stdout) or "nothing"
     )
 
 
-def _status(evidence: Evidence, expected: int) -> Finding | None:
+def _status(evidence: Evidence, expected: int) -> Problem | None:
     # A shell gives 128 and the number for death by a signal: that is a true answer too.
     allowed = (expected,) if expected >= 0 else (expected, 128 - expected)
     if evidence.status in allowed:
         return None
     if evidence.status is None:
-        return Finding(f"the wrapper ends with {_told(expected)}", "it did not end, and had to be killed")
-    return Finding(f"the wrapper ends with {_told(expected)}", _told(evidence.status))
+        return Problem(f"the wrapper ends with {_told(expected)}", "it did not end, and had to be killed")
+    return Problem(f"the wrapper ends with {_told(expected)}", _told(evidence.status))
 
 
-def _signals(evidence: Evidence, expected: Mapping[str, int]) -> Finding | None:
+def _signals(evidence: Evidence, expected: Mapping[str, int]) -> Problem | None:
     if evidence.seen is None:
         return None
     for name, times in expected.items():
         came = evidence.seen.signals.get(name, 0)
         if came != times:
-            return Finding(f"{name} reaches the stand-in {_times(times)}", f"it came {_times(came)}")
+            return Problem(f"{name} reaches the stand-in {_times(times)}", f"it came {_times(came)}")
     return None
 
 
-def _input_ended(evidence: Evidence, expected: bool) -> Finding | None:
+def _input_ended(evidence: Evidence, expected: bool) -> Problem | None:
     if evidence.seen is None or evidence.seen.input_ended == expected:
         return None
     if expected:
-        return Finding("the stand-in is told that its input has ended", "it was not")
-    return Finding("the stand-in's input stays open as long as the caller's does", "it was ended early")
+        return Problem("the stand-in is told that its input has ended", "it was not")
+    return Problem("the stand-in's input stays open as long as the caller's does", "it was ended early")
 
 
-def _nothing_left(evidence: Evidence, _: object) -> Finding | None:
+def _nothing_left(evidence: Evidence, _: object) -> Problem | None:
     if not evidence.left:
         return None
     shown = ", ".join(f"{found.pid} (`{found.command}`)" for found in evidence.left[:3])
-    return Finding("no process is left when it is over", f"{len(evidence.left)} lived on: {shown}")
+    return Problem("no process is left when it is over", f"{len(evidence.left)} lived on: {shown}")
 
 
-def _same(evidence: Evidence, what: str) -> Finding | None:
+def _same(evidence: Evidence, what: str) -> Problem | None:
     seen = evidence.seen
     if seen is None:
         return None
@@ -242,7 +234,7 @@ def _same(evidence: Evidence, what: str) -> Finding | None:
     return _environment(evidence, seen)
 
 
-def _environment(evidence: Evidence, seen: Seen) -> Finding | None:
+def _environment(evidence: Evidence, seen: Seen) -> Problem | None:
     given = evidence.environment
     changed = sorted(
         name for name, value in given.items() if not _kept(name, value, seen.environment.get(name))
@@ -254,7 +246,7 @@ def _environment(evidence: Evidence, seen: Seen) -> Finding | None:
     came = f"{name} is {'gone' if now is None else excerpt(os.fsencode(now))}"
     more = f", and {len(changed) - 1} more are changed" if changed[1:] else ""
     shown = excerpt(os.fsencode(given[name]))
-    return Finding(
+    return Problem(
         f"each variable of the caller reaches the stand-in, such as {name} with {shown}", came + more
     )
 
@@ -268,8 +260,8 @@ def _kept(name: str, value: str, now: str | None) -> bool:
     )
 
 
-def _unless(holds: bool, what: str, expected: object, came: object) -> Finding | None:
-    return None if holds else Finding(f"the stand-in's {what}: {expected!r}", repr(came))
+def _unless(holds: bool, what: str, expected: object, came: object) -> Problem | None:
+    return None if holds else Problem(f"the stand-in's {what}: {expected!r}", repr(came))
 
 
 _CHECKS: Mapping[str, _Check] = {

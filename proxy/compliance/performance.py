@@ -3,10 +3,10 @@
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
-import msgspec
 import psutil
 
 from proxy.compliance import processes
@@ -22,17 +22,12 @@ _LINE_BYTES = 1000  # a usual message
 _UNITS = {"start": "ms", "latency": "ms", "throughput": "MB/s", "memory": "MB"}
 
 
-class Bench(msgspec.Struct, frozen=True):
-    """How to run one side once."""
-
-    scenario: Scenario
-    scratch: str
-    patience_s: float
-    cancelled: Callable[[], bool]
+Call = Callable[[Target, Place, Sequence[str]], AbstractContextManager[Caller]]
+"""Starts a wrapper, as `target.called` does."""
 
 
-def measure(target: Target, scenario: Scenario, bench: Bench) -> Measured:
-    """Return the medians of both sides, and their ratio.
+def measure(target: Target, scenario: Scenario, call: Call, scratch: str) -> Measured:
+    """Return the medians of both sides, and their ratio. ``scratch``: a folder for what the runs need.
 
     Raises:
         StuckError: a run came to no end; the sentence says which side, and where.
@@ -43,7 +38,7 @@ def measure(target: Target, scenario: Scenario, bench: Bench) -> Measured:
     for _ in range(how.runs):
         for name, (side, figures) in sides.items():
             try:
-                figures.append(_once(side, how, bench))
+                figures.append(_once(side, scenario, how, call, scratch))
             except (StuckError, OSError) as error:
                 raise StuckError(f"{'the bare stand-in' if name == 'bare' else 'a run'}: {error}") from None
     bare, wrapped = (statistics.median(figures) for _, figures in sides.values())
@@ -57,25 +52,15 @@ def within(measured: Measured, how: Measurement) -> bool:
     return measured.ratio >= how.limit if how.what == "throughput" else measured.ratio <= how.limit
 
 
-def _once(target: Target, how: Measurement, bench: Bench) -> float:
-    with tempfile.TemporaryDirectory(dir=bench.scratch) as folder:
+def _once(target: Target, scenario: Scenario, how: Measurement, call: Call, scratch: str) -> float:
+    with tempfile.TemporaryDirectory(dir=scratch) as folder:
         place = Place(f"{folder}/0")
-        place.build(bench.scenario.stand_in, journal=False)
+        place.build(scenario.stand_in, journal=False)
         started = time.perf_counter()
-        caller = Caller(
-            target.argv(place.claude, bench.scenario.arguments),
-            environment=target.environment(place.claude, place.mark, place.folder),
-            directory=place.directory,
-            patience_s=bench.patience_s,
-            cancelled=bench.cancelled,
-        )
-        try:
+        with call(target, place, scenario.arguments) as caller:
             figure: float = _FIGURES[how.what](caller, started, place)
-            caller.finish(bench.patience_s)
+            caller.finish()
             return figure
-        finally:
-            caller.close()
-            processes.end_all(place.mark, caller.process.pid)
 
 
 def _start(caller: Caller, started: float, _: Place) -> float:

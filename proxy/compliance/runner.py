@@ -3,6 +3,8 @@
 Whatever the wrapper does, each run ends: every wait is bounded, and all processes of a run are killed at its end.
 """
 
+import contextlib
+import functools
 import os
 import shlex
 import tempfile
@@ -16,14 +18,14 @@ import msgspec
 
 from proxy import __version__
 from proxy.compliance import performance, processes, scenario
-from proxy.compliance.caller import Caller, StuckError, entries
+from proxy.compliance.caller import StuckError, entries
 from proxy.compliance.evidence import Evidence
-from proxy.compliance.expectations import findings
+from proxy.compliance.expectations import problems
 from proxy.compliance.place import Place
 from proxy.compliance.report import Measured, Outcome, Problem, Report, Verdict, grouped, overall
 from proxy.compliance.request import DEFAULT_JOBS, DEFAULT_PATIENCE_S, DEFAULT_THRESHOLD
 from proxy.compliance.scenario import Scenario
-from proxy.compliance.target import Target, reached
+from proxy.compliance.target import Target, called, reached
 
 _STUCK_GRACE_S = 1.0  # it had its time already
 _LEFT_S = 5.0
@@ -78,6 +80,7 @@ class Check:
         self._orphans = orphans
         self._alone = False  # whether one scenario runs, so that an orphan can only be from it
         self._cancelled = threading.Event()
+        self._call = functools.partial(called, patience_s=patience_s, cancelled=self._cancelled.is_set)
         self._scratch = ""
 
     def cancel(self) -> None:
@@ -183,33 +186,26 @@ class Check:
             evidence = self._play(one, Place(os.path.join(folder, "0"), self._claude))
         if self._cancelled.is_set():
             raise CancelledError
-        return tuple(Problem(found.expected, found.came) for found in findings(evidence, one.expect))
+        return tuple(problems(evidence, one.expect))
 
     def _play(self, one: Scenario, place: Place) -> Evidence:
         """Run a scenario once and return what was seen."""
         place.build(one.stand_in)
-        environment = {**self._target.environment(place.claude, place.mark, place.folder), **one.environment}
-        command = self._target.argv(place.claude, one.arguments)
-        evidence = Evidence(command, one.arguments, environment, place.directory)
-        try:
-            caller = Caller(
-                command,
-                environment=environment,
-                directory=place.directory,
-                patience_s=self._patience_s,
-                journal=place.journal,
-                cancelled=self._cancelled.is_set,
-            )
-        except OSError as error:
-            evidence.stuck = f"the wrapper cannot be started: {error.strerror}"
-            return evidence
-        try:
+        environment = {**self._target.environment(place), **one.environment}
+        evidence = Evidence(one.arguments, environment, place.directory)
+        with contextlib.ExitStack() as running:
+            try:
+                call = self._call(self._target, place, one.arguments, environment=one.environment)
+                caller = running.enter_context(call)
+            except OSError as error:
+                evidence.stuck = f"the wrapper cannot be started: {error.strerror}"
+                return evidence
             try:
                 caller.play(one.caller)
             except StuckError as error:
                 evidence.stuck = str(error)
             try:
-                caller.finish(_STUCK_GRACE_S if evidence.stuck else self._patience_s)
+                caller.finish(_STUCK_GRACE_S if evidence.stuck else None)
             except StuckError as error:
                 evidence.stuck = evidence.stuck or str(error)
             evidence.status = caller.status
@@ -218,9 +214,6 @@ class Check:
             for entry in entries(place.journal):  # its last words may still be on their way to the journal
                 if entry["event"] == "started":
                     processes.ended(entry["pid"], _STUCK_GRACE_S)
-        finally:
-            caller.close()
-            processes.end_all(place.mark, caller.process.pid)
         evidence.stdout, evidence.stderr = bytes(caller.stdout), bytes(caller.stderr)
         evidence.sent = bytes(caller.sent)
         evidence.seen = place.seen()
@@ -242,9 +235,8 @@ class Check:
             return _outcome(one, "skipped")
         assert one.measure is not None
         began = time.monotonic()
-        bench = performance.Bench(one, self._scratch, self._patience_s, self._cancelled.is_set)
         try:
-            measured = performance.measure(self._target, one, bench)
+            measured = performance.measure(self._target, one, self._call, self._scratch)
         except StuckError as error:
             if self._cancelled.is_set():
                 raise CancelledError from None

@@ -4,17 +4,19 @@ The stand-in is handed over in every way that wrappers know: it is the first `cl
 path, and, for a wrapper that takes the original command line, it is the first argument.
 """
 
+import contextlib
 import errno
 import os
 import secrets
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 
 import msgspec
 
-from proxy.compliance.caller import excerpt
+from proxy.compliance.caller import Caller, excerpt
 from proxy.compliance.place import Place
 from proxy.compliance.processes import MARK, end_all
 
@@ -43,17 +45,17 @@ class Target(msgspec.Struct, frozen=True):
             return [claude, *arguments]
         return [*self.command, *([claude] if self.as_argument else []), *arguments]
 
-    def environment(self, claude: str, mark: str, place: str) -> dict[str, str]:
-        """Return the caller's environment. Whatever a wrapped session would record goes to ``place``."""
+    def environment(self, place: Place) -> dict[str, str]:
+        """Return the caller's environment. Whatever a wrapped session would record goes to the place."""
         environment = {
             name: value for name, value in os.environ.items() if not name.startswith("CLAUDE_PROXY_")
         }
-        folder = os.path.dirname(claude)
+        folder = os.path.dirname(place.claude)
         environment["PATH"] = f"{folder}{os.pathsep}{environment.get('PATH', os.defpath)}"
-        environment.update(dict.fromkeys((*VARIABLES, *self.variables), claude))
-        environment["CLAUDE_PROXY_DATA_DIR"] = os.path.join(place, "data")
+        environment.update(dict.fromkeys((*VARIABLES, *self.variables), place.claude))
+        environment["CLAUDE_PROXY_DATA_DIR"] = os.path.join(place.folder, "data")
         environment["CLAUDE_PROXY_SERVER"] = "off"
-        environment[MARK] = mark
+        environment[MARK] = place.mark
         return environment
 
 
@@ -88,12 +90,38 @@ def reached(target: Target, claude: str | None) -> Target:
         tried = []
         for as_argument in (False, True) if target.as_argument is None else (target.as_argument,):
             candidate: Target = msgspec.structs.replace(target, as_argument=as_argument)
-            environment = candidate.environment(place.claude, place.mark, place.folder)
+            environment = candidate.environment(place)
             answer, sentence = _answer(candidate.argv(place.claude, ["--version"]), environment, place)
             if version and version in answer:
                 return candidate
             tried.append(sentence)
     raise TargetError(_sentence(target, tried))
+
+
+@contextlib.contextmanager
+def called(
+    target: Target,
+    place: Place,
+    arguments: Sequence[str],
+    *,
+    patience_s: float,
+    cancelled: Callable[[], bool],
+    environment: Mapping[str, str] = MappingProxyType({}),
+) -> Iterator[Caller]:
+    """Start the wrapper for a scenario, and kill all of its processes at the end. OSError: it cannot be started."""
+    caller = Caller(
+        target.argv(place.claude, arguments),
+        environment={**target.environment(place), **environment},
+        directory=place.directory,
+        patience_s=patience_s,
+        journal=place.journal,
+        cancelled=cancelled,
+    )
+    try:
+        yield caller
+    finally:
+        caller.close()
+        end_all(place.mark, caller.process.pid)
 
 
 def _answer(argv: Sequence[str], environment: Mapping[str, str], place: Place) -> tuple[str, str]:

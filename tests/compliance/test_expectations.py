@@ -3,7 +3,7 @@
 import pytest
 
 from proxy.compliance.evidence import Evidence, Seen
-from proxy.compliance.expectations import findings
+from proxy.compliance.expectations import problems
 from proxy.compliance.processes import Found
 from proxy.compliance.scenario import Expectation
 
@@ -13,7 +13,7 @@ A_OTHERWISE = b'{ "n": 1, "type": "keep_alive" }\n'
 
 def evidence(written: bytes = b"", arrived: bytes = b"", **seen: object) -> Evidence:
     """Return what was seen of an output."""
-    found = Evidence(["w"], ["-p"], {"A": "1", "PATH": "/bin"}, "/here", stdout=arrived, status=0)
+    found = Evidence(["-p"], {"A": "1", "PATH": "/bin"}, "/here", stdout=arrived, status=0)
     found.seen = Seen(True, ["-p"], {"A": "1", "PATH": "/bin"}, "/here", stdout=written)
     for name, value in seen.items():
         setattr(found.seen, name, value)
@@ -22,7 +22,7 @@ def evidence(written: bytes = b"", arrived: bytes = b"", **seen: object) -> Evid
 
 def said(found: Evidence, **expected: object) -> str:
     """Return what came instead of what was expected, nothing if it holds."""
-    return "; ".join(one.came for one in findings(found, [Expectation(**expected)]))  # type: ignore[arg-type]
+    return "; ".join(one.came for one in problems(found, [Expectation(**expected)]))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def test_a_dialogue_that_got_stuck_hides_its_consequences() -> None:
     found = evidence(A + B, A)
     found.stuck, found.status = "step 1, await: nothing came", -9
     expected = [Expectation(status=0), Expectation(stdout="complete")]
-    assert [one.came.partition(";")[0] for one in findings(found, expected)] == [found.stuck, "1 did not"]
+    assert [one.came.partition(";")[0] for one in problems(found, expected)] == [found.stuck, "1 did not"]
 
 
 def test_a_claude_that_never_ran_proves_nothing() -> None:
