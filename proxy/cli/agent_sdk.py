@@ -1,14 +1,9 @@
 """Finds the Claude Code that an installed Agent SDK carries, for whoever has no other."""
 
-from __future__ import annotations
-
 import glob
 import os
+from collections.abc import Iterator
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _PYTHON = "claude_agent_sdk/_bundled/claude"
 """In the Python SDK's wheels."""

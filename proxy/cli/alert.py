@@ -1,17 +1,12 @@
 """``claude-proxy alert test``: whether the webhook of the configuration takes alerts."""
 
-from __future__ import annotations
-
+import argparse
 import asyncio
 import time
-from typing import TYPE_CHECKING
 
 from proxy.cli.errors import UsageError, complain
 from proxy.cli.terminal import print_json
 from proxy.cli.upkeep import settings_of
-
-if TYPE_CHECKING:
-    import argparse
 
 
 def alert_options(parser: argparse.ArgumentParser) -> None:

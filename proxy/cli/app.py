@@ -1,23 +1,19 @@
 """The subcommands: everything but wrapping a command. One is imported when it is called."""
 
-from __future__ import annotations
-
+import argparse
 import contextlib
 import gc
 import io
 import os
 import sys
-from typing import TYPE_CHECKING, TextIO
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TextIO
 
 from proxy.cli.arguments import Parser, parser_of
 from proxy.cli.errors import FailedError, UsageError, complain
 from proxy.cli.options import listed, resolve
 from proxy.cli.subcommands import GROUPS, LOCAL, READING
 from proxy.options import LISTS, OPTIONS
-
-if TYPE_CHECKING:
-    import argparse
-    from collections.abc import Iterator, Mapping, Sequence
 
 _READ_S = 10.0
 """As long a command waits for what is left in a transcript; that is more than a hundred megabytes take."""

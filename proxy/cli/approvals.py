@@ -1,11 +1,11 @@
 """``claude-proxy approvals``: who or what allowed or denied each call of a tool."""
 
-from __future__ import annotations
-
+import argparse
 import csv
 import sys
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
 import msgspec
 
@@ -16,12 +16,7 @@ from proxy.cli.terminal import print_json, printable
 from proxy.events.approved_calls import BY, approved_call
 from proxy.events.formatting import quantity
 from proxy.sessions import catalogue
-
-if TYPE_CHECKING:
-    import argparse
-    from collections.abc import Iterator
-
-    from proxy.sessions.catalogue import SessionInfo
+from proxy.sessions.catalogue import SessionInfo
 
 _COLUMNS = (
     "session_id",

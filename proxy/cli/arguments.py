@@ -1,18 +1,14 @@
 """The words of a subcommand: how they are read, what is said of wrong ones, and its help."""
 
-from __future__ import annotations
-
 import argparse
 import importlib
 import os
-from typing import TYPE_CHECKING, Any, NoReturn
+from collections.abc import Iterable, Sequence
+from typing import Any, NoReturn
 
 from proxy.cli.errors import UsageError
 from proxy.cli.subcommands import SUBCOMMANDS
 from proxy.nearest import nearest
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
 
 _WIDEST = 110
 """Columns of help: longer lines are hard to read."""

@@ -9,16 +9,12 @@ Rules it lives by:
 * No line ends in blanks.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from rich.text import Text
 
 from proxy.cli.terminal import printable
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 _GAP = 2  # cells between columns
 _LONGEST_FIRST = 28  # cells: ids are shorter when they are unambiguous

@@ -3,17 +3,13 @@
 The script is made by `shtab` from the same parsers that read the words, so that it knows all of them and nothing else.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+import argparse
+from typing import Any
 
 from proxy.cli.arguments import Parser, examples, parser_of
 from proxy.cli.subcommands import SUBCOMMANDS
 from proxy.options import OPTIONS
 from proxy.sessions import catalogue
-
-if TYPE_CHECKING:
-    import argparse
 
 _SHELLS = ("bash", "zsh", "fish")
 _SESSIONS = "sessions"

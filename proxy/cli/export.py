@@ -1,8 +1,7 @@
 """``claude-proxy export``: give recorded sessions to another program, as OpenTelemetry traces or as logs."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+import argparse
+from collections.abc import Iterator
 
 from proxy.cli.arguments import add_session, examples
 from proxy.cli.errors import FailedError, UsageError
@@ -11,6 +10,7 @@ from proxy.cli.session_events import events_of
 from proxy.escaping import escape_controls
 from proxy.events.formatting import quantity
 from proxy.sessions import catalogue
+from proxy.sessions.catalogue import SessionInfo
 from proxy.telemetry.collector import (
     MOST_SPANS,
     Collector,
@@ -19,12 +19,6 @@ from proxy.telemetry.collector import (
     MissingLibraryError,
 )
 from proxy.telemetry.traces import TraceBuilder, TraceSpan
-
-if TYPE_CHECKING:
-    import argparse
-    from collections.abc import Iterator
-
-    from proxy.sessions.catalogue import SessionInfo
 
 
 def export_options(parser: argparse.ArgumentParser) -> None:

@@ -1,19 +1,14 @@
 """``claude-proxy help`` and ``version``: what there is, and where more is said of it."""
 
-from __future__ import annotations
-
+import argparse
 import os
 import textwrap
-from typing import TYPE_CHECKING
 
 import proxy
 from proxy.cli.arguments import help_width, parser_of
 from proxy.cli.options import USAGE
 from proxy.cli.subcommands import GROUPS, SUBCOMMANDS
 from proxy.options import OPTIONS
-
-if TYPE_CHECKING:
-    import argparse
 
 _INDENT = 24
 _DESCRIPTION = """\

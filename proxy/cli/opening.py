@@ -1,14 +1,12 @@
 """``claude-proxy open``: the page of all sessions, or of one, in a browser."""
 
-from __future__ import annotations
-
+import argparse
 import html
 import os
 import sys
 import time
 import webbrowser
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from proxy.cli.arguments import add_session, examples
@@ -18,9 +16,6 @@ from proxy.server.background import LOG, ensure_server, server_address
 from proxy.sessions import catalogue
 from proxy.sessions.identity import sessions_dir
 from proxy.sessions.private import check_data_dir, make_private_dir, open_private
-
-if TYPE_CHECKING:
-    import argparse
 
 _GIVE_UP_S = 30.0
 """A server is there within a second; on a machine that is busy with everything else it takes ten times as long."""

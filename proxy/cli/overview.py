@@ -1,13 +1,13 @@
 """``claude-proxy sessions`` and ``status``: what was recorded, and what is running now."""
 
-from __future__ import annotations
-
+import argparse
 import contextlib
 import errno
 import itertools
 import os
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
 from proxy.cli.arguments import examples, whole_number
 from proxy.cli.selection import Selection, add_options, selection_from
@@ -20,18 +20,13 @@ from proxy.events.status import describe
 from proxy.events.timestamps import format_timestamp
 from proxy.server.background import server_address
 from proxy.sessions import catalogue
+from proxy.sessions.catalogue import SessionInfo
 from proxy.sessions.identity import log_path
 from proxy.sessions.private import check_data_dir
 from proxy.sessions.process import is_stopped
 from proxy.sessions.reader import Entry, LogReader
 from proxy.sessions.unrecorded import unrecorded
 from proxy.store.embedded.known import known_sessions
-
-if TYPE_CHECKING:
-    import argparse
-    from collections.abc import Iterator
-
-    from proxy.sessions.catalogue import SessionInfo
 
 _AT_ONCE = 50
 """Logs that are read together while sessions are looked for that fit: more would read in vain."""

@@ -1,17 +1,12 @@
 """A pager for what is longer than the window: ``$PAGER``, by default ``less``, as `git` and `man` have it."""
 
-from __future__ import annotations
-
 import contextlib
 import io
 import os
 import signal
 import sys
-from typing import TYPE_CHECKING, cast
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from typing import TextIO
+from collections.abc import Iterator
+from typing import TextIO, cast
 
 
 class _Terminal(io.TextIOWrapper):

@@ -1,9 +1,9 @@
 """``claude-proxy policy``: which recorded calls a policy forbids, and the smallest policy that covers what ran."""
 
-from __future__ import annotations
-
+import argparse
 import sys
-from typing import TYPE_CHECKING, cast
+from collections.abc import Sequence
+from typing import cast
 
 import yaml
 
@@ -16,12 +16,7 @@ from proxy.policy.check import KINDS, Finding, Kind, SessionCheck
 from proxy.policy.rules import Policy, PolicyError, load
 from proxy.policy.suggest import suggest
 from proxy.sessions import catalogue
-
-if TYPE_CHECKING:
-    import argparse
-    from collections.abc import Sequence
-
-    from proxy.sessions.catalogue import SessionInfo
+from proxy.sessions.catalogue import SessionInfo
 
 
 def policy_options(parser: argparse.ArgumentParser) -> None:

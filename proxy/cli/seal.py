@@ -1,11 +1,10 @@
 """``claude-proxy seal`` and ``verify``: sign what a log is, and tell whether it still is that."""
 
-from __future__ import annotations
-
+import argparse
 import os
 import socket
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 import msgspec
 
@@ -19,10 +18,6 @@ from proxy.sessions.sealing import seals_path
 from proxy.upkeep.seals import Seal, Seals, read_seals, seals_of
 from proxy.upkeep.signatures import SignatureError, sign, signed_by
 from proxy.upkeep.verification import Completeness, Verdict, first_session_id, seal_log, verify
-
-if TYPE_CHECKING:
-    import argparse
-    from collections.abc import Iterator
 
 _URL_S = 30  # seconds without an answer: a file server is faster
 _MOST_BYTES = 1 << 30  # millions of lines

@@ -4,24 +4,19 @@ What a session is called, where and when it ran stands at the two ends of its lo
 all of it. So logs are read whole only when they fit otherwise, and no more of them than are to be listed.
 """
 
-from __future__ import annotations
-
 import argparse
 import fnmatch
 import os
 import re
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, NamedTuple, get_args
+from typing import Any, NamedTuple, get_args
 
 from proxy.events.outcome import OUTCOMES
 from proxy.events.timestamps import parse_timestamp
 from proxy.events.vocabulary import OVER, State
 from proxy.nearest import nearest
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-    from proxy.sessions.catalogue import SessionInfo
+from proxy.sessions.catalogue import SessionInfo
 
 STATES = (*get_args(State), "running", "over")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}

@@ -1,18 +1,11 @@
 """The events of a recorded session, for subcommands that go through them."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from proxy.cli.terminal import read_visibly
-from proxy.events import Interpreter, Session
+from proxy.events import Event, Interpreter, Session
+from proxy.sessions.catalogue import SessionInfo
 from proxy.sessions.reader import Entry
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from proxy.events import Event
-    from proxy.sessions.catalogue import SessionInfo
 
 
 def events_of(info: SessionInfo) -> Iterator[Event]:

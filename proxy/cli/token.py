@@ -1,10 +1,9 @@
 """``claude-proxy token``: who may ask the server from elsewhere than this machine and user."""
 
-from __future__ import annotations
-
+import argparse
 import contextlib
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from proxy.cli.arguments import examples
 from proxy.cli.errors import FailedError
@@ -13,10 +12,6 @@ from proxy.cli.terminal import print_json
 from proxy.cli.upkeep import settings_of
 from proxy.escaping import escape_controls
 from proxy.server.access.tokens import SCOPES, StoredTokens, Token, TokenError, TokenFile, Tokens
-
-if TYPE_CHECKING:
-    import argparse
-    from collections.abc import Iterator
 
 
 def token_options(parser: argparse.ArgumentParser) -> None:
