@@ -1,4 +1,4 @@
-"""``claude-proxy store``: look after the database of a centre."""
+"""``claude-proxy store`` and ``forget``: look after the database of a centre, and erase sessions from it for good."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from proxy.cli.arguments import examples
-from proxy.cli.errors import FailedError, UsageError
+from proxy.cli.errors import FailedError, UsageError, complain
 from proxy.cli.terminal import progress
 from proxy.cli.upkeep import settings_of
+from proxy.escaping import escape_controls
 from proxy.events.formatting import quantity
 from proxy.store import StoreError
 
@@ -28,6 +29,29 @@ def store_options(parser: argparse.ArgumentParser) -> None:
     migrate.set_defaults(run=_migrate)
     rebuild = verbs.add_parser("rebuild", help="derive events anew from what was recorded, after an upgrade")
     rebuild.set_defaults(run=_rebuild)
+
+
+def forget_options(parser: argparse.ArgumentParser) -> None:
+    """Say what the subcommand takes."""
+    parser.description = (
+        "Erase sessions from the centre that storage.url names: what was recorded, and all that was derived from it. "
+        "Their hosts may have them still, but cannot push them again."
+    )
+    parser.epilog = examples(
+        "--config centre.yaml forget 20261124T101112-1a2b3c4d",
+        "--config centre.yaml forget --host anna-laptop --dry-run",
+    )
+    parser.add_argument("session", metavar="SESSION", nargs="*", help="the whole id of a session")
+    parser.add_argument(
+        "--host",
+        metavar="HOST",
+        dest="erased_hosts",
+        action="append",
+        default=[],
+        help="all sessions of a host: its name or its id",
+    )
+    parser.add_argument("--dry-run", action="store_true", help="say what would go, and erase nothing")
+    parser.set_defaults(run=_forget)
 
 
 def url_of(arguments: argparse.Namespace) -> str:
@@ -83,3 +107,32 @@ def _rebuild(arguments: argparse.Namespace) -> int:
         count = sum(1 for _ in rebuild(url, most_events=most))
     print(f"{quantity(count, 'session')} derived anew.")
     return 0
+
+
+def _forget(arguments: argparse.Namespace) -> int:
+    if not arguments.session and not arguments.erased_hosts:
+        raise UsageError("forget takes a SESSION, or --host HOST")
+    count = 0
+    with opened(arguments) as store:
+        hosts = [*_host_ids(store, arguments.erased_hosts)]
+        there = store.forgettable(arguments.session, hosts)
+        for session_id in there if arguments.dry_run else store.forget(arguments.session, hosts):
+            print(escape_controls(session_id))
+            count += 1
+    print(f"{quantity(count, 'session')} {'would go' if arguments.dry_run else 'erased'}")
+    missing = sorted(set(arguments.session) - set(there))
+    for session_id in missing:
+        complain(f"the centre has no session {session_id!r}")
+    return 1 if missing else 0
+
+
+def _host_ids(store: PostgresStore, given: list[str]) -> Iterator[str]:
+    """Yield the ids of hosts, given by id or by name. UsageError: there is none, or several have that name."""
+    known = store.hosts() if given else []
+    for one in given:
+        found = [host.host_id for host in known if one in (host.host_id, host.name)]
+        if not found:
+            raise UsageError(f"the centre knows no host {one!r}; GET /api/v1/fleet/hosts lists them")
+        if len(found) > 1:
+            raise UsageError(f"{one!r} is the name of several hosts; give the id of one: {', '.join(found)}")
+        yield found[0]

@@ -44,7 +44,7 @@ GROUPS = {
     "Bring the sessions of many machines together": {
         "ship": ("ship", "send what is recorded to the centre of a fleet"),
         "store": ("store", "maintain the database of a centre"),
-        "forget": ("forget", "erase sessions from a centre"),
+        "forget": ("store", "erase sessions from a centre"),
     },
     "Get help": {
         "help": ("manual", "print this, or how a subcommand is used"),

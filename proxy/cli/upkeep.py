@@ -8,6 +8,8 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from msgspec.structs import asdict
+
 from proxy import config, sources
 from proxy.cli.arguments import examples
 from proxy.cli.errors import FailedError, UsageError, complain
@@ -77,7 +79,7 @@ def run_prune(arguments: argparse.Namespace) -> int:
         pruned = prune(arguments.data_dir, rules, time.time(), unshipped=lacking, dry_run=arguments.dry_run)
         index_error = None if arguments.dry_run else _bring_index_up_to_date(arguments)
     if arguments.json:
-        print_json(_as_json(pruned, dry_run=arguments.dry_run))
+        print_json({"dry_run": arguments.dry_run, "removed_bytes": pruned.removed_bytes, **asdict(pruned)})
     else:
         _print_pruned(pruned, dry_run=arguments.dry_run)
     for session_id, lost in pruned.lost.items():
@@ -85,8 +87,8 @@ def run_prune(arguments: argparse.Namespace) -> int:
     if pruned.waiting:
         count = quantity(len(pruned.waiting), "session")
         complain(f"past its days, and kept until the centre has it all: {count} (ship status)", 0)
-    for session_id, error in pruned.failed:
-        complain(f"{session_id} cannot be removed: {error}")
+    for one in pruned.failed:
+        complain(f"{one.session_id} cannot be removed: {one.error}")
     if index_error is not None:
         complain(f"the index follows when a server starts next: {index_error}")
     return 1 if pruned.failed else 0
@@ -205,35 +207,13 @@ def _bring_index_up_to_date(arguments: argparse.Namespace) -> str | None:
     return None
 
 
-def _as_json(pruned: Pruned, *, dry_run: bool) -> dict[str, object]:
-    from proxy.events.timestamps import format_timestamp  # noqa: PLC0415
-
-    return {
-        "dry_run": dry_run,
-        "removed": [
-            {
-                "session_id": one.session_id,
-                "bytes": one.bytes,
-                "last_written_at": format_timestamp(int(one.last_written_s * 1_000_000)),
-                "reason": one.reason,
-            }
-            for one in pruned.removed
-        ],
-        "removed_bytes": sum(one.bytes for one in pruned.removed),
-        "failed": [one._asdict() for one in pruned.failed],
-        "waiting": pruned.waiting,
-        "left_sessions": pruned.left_sessions,
-        "left_bytes": pruned.left_bytes,
-    }
-
-
 def _print_pruned(pruned: Pruned, *, dry_run: bool) -> None:
     for one in pruned.removed:
         why = "past its days" if one.reason == "days" else "too much together"
         print(f"{one.session_id}  {size(one.bytes):>9}  {why}")
     verb = "would go" if dry_run else "removed"
     print(
-        f"{len(pruned.removed)} sessions {verb} ({size(sum(one.bytes for one in pruned.removed))});"
+        f"{len(pruned.removed)} sessions {verb} ({size(pruned.removed_bytes)});"
         f" {pruned.left_sessions} are left ({size(pruned.left_bytes)})"
     )
 

@@ -15,9 +15,11 @@ import contextlib
 import fcntl
 import os
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal, NamedTuple, Self
+
+import msgspec
 
 from proxy.config import Settings
 from proxy.sessions import catalogue, firings
@@ -51,35 +53,38 @@ class Rules:
         return cls(days, settings.storage.max_total_size)
 
 
-class Expired(NamedTuple):
+class Expired(msgspec.Struct, frozen=True):
     """A session that goes, or went."""
 
     session_id: str
     bytes: int
-    last_written_s: float
-    """Seconds since 1970."""
+    last_written_at: str
     reason: Literal["days", "size"]
 
 
-class Kept(NamedTuple):
+class Kept(msgspec.Struct, frozen=True):
     """A session that should have gone and could not, and why."""
 
     session_id: str
     error: str
 
 
-@dataclass(frozen=True, slots=True)
-class Pruned:
+class Pruned(msgspec.Struct, frozen=True):
     """What went, what could not, and what is left."""
 
     removed: list[Expired]
     failed: list[Kept]
     left_sessions: int
     left_bytes: int
-    waiting: list[str] = field(default_factory=list)
+    waiting: list[str] = []
     """Sessions that are past their days, and kept because the centre lacks something of them."""
-    lost: dict[str, int] = field(default_factory=dict)
+    lost: dict[str, int] = {}
     """Of those that went: how many bytes the centre lacks for good."""
+
+    @property
+    def removed_bytes(self) -> int:
+        """The size of all logs that went."""
+        return sum(one.bytes for one in self.removed)
 
 
 class _Log(NamedTuple):
@@ -127,8 +132,8 @@ def prune(
                 note_loss(data_dir, expired.session_id, lost[expired.session_id], int(now_s * 1_000_000))
     if not dry_run:
         _mend_latest(data_dir)
-    size = sum(log.size for log in logs) - sum(expired.bytes for expired in removed)
-    return Pruned(removed, failed, len(logs) - len(removed), size, waiting, lost)
+    left_bytes = sum(log.size for log in logs) - sum(expired.bytes for expired in removed)
+    return Pruned(removed, failed, len(logs) - len(removed), left_bytes, waiting, lost)
 
 
 def _remove(data_dir: str, session_id: str, now_s: float, *, has_line: bool) -> None:
@@ -177,7 +182,7 @@ def _expired(
     def expire(log: _Log, reason: Literal["days", "size"]) -> None:
         nonlocal total
         if not _is_live(log_path(data_dir, log.session_id), log, now_s):
-            found.append(Expired(log.session_id, log.size, log.written_s, reason))
+            found.append(Expired(log.session_id, log.size, rfc3339(int(log.written_s * 1e9)), reason))
             total -= log.size
 
     left: list[_Log] = []
