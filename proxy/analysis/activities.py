@@ -3,7 +3,7 @@
 import copy
 from typing import Final, get_args
 
-from proxy.analysis.distribution import Distribution
+from proxy.analysis.distribution import Distribution, share
 from proxy.analysis.report import Activity, ActivityTime
 from proxy.analysis.spans import Kind, Span
 
@@ -54,6 +54,5 @@ class Activities:
                 spans = copy.deepcopy(stretches)  # it has not ended, and the next report sees more of it
                 spans.add((until_us - self._since_us) / 1000)
             if ms := spans.total:
-                share = round(ms / total_ms, 4) if total_ms else 0.0
-                found.append(ActivityTime(activity, round(ms, 3), share, spans.statistics()))
+                found.append(ActivityTime(activity, round(ms, 3), share(ms, total_ms), spans.statistics()))
         return sorted(found, key=lambda one: -one.ms)

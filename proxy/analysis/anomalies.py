@@ -6,13 +6,12 @@ thresholds and their reasons; ``docs/analysis.md`` says the same to users.
 
 from typing import Final
 
-from proxy.analysis import denials, failures, mismatches, outputs
 from proxy.analysis.cost import Costs
 from proxy.analysis.counts import ToolCounts
 from proxy.analysis.delays import Delays
 from proxy.analysis.denials import Denials
 from proxy.analysis.failures import Failures
-from proxy.analysis.findings import EventContext, Findings, Largest
+from proxy.analysis.findings import Detector, EventContext, Findings, Largest
 from proxy.analysis.loops import Loops
 from proxy.analysis.mismatches import Mismatches
 from proxy.analysis.outputs import Outputs
@@ -61,16 +60,15 @@ COST_TURNS = 5
 COST_USD = 0.25  # less is not worth a look, however unusual
 COST_TIMES_MEDIAN = 5  # beyond what turns of one session usually differ by
 COST_TIMES_P90 = 3  # the same, where costs differ widely
-_TYPES = denials.TYPES | failures.TYPES | mismatches.TYPES | outputs.TYPES
+_TYPES = frozenset().union(*(one.TYPES for one in (Failures, Mismatches, Outputs, Denials)))
 
 
 class Anomalies:
     """Shows each event to the detectors that it may concern."""
 
     def __init__(self) -> None:
-        self._delays, self._loops = Delays(), Loops()
-        self._failures, self._mismatches, self._outputs = Failures(), Mismatches(), Outputs()
-        self._denials = Denials()
+        self._detectors: list[Detector] = [Loops(), Failures(), Mismatches(), Outputs(), Denials()]
+        self._delays = Delays()
         self._costs: Largest[Span] = Largest()
 
     def wait(self, activity: Activity | None, gap_us: int, us: int, seq: int | None) -> None:
@@ -82,16 +80,12 @@ class Anomalies:
         if not closed and event.event_type not in _TYPES:
             return
         context = EventContext(event, seq, closed, spans)
-        self._failures.take(context)
-        self._mismatches.take(context)
-        self._outputs.take(context)
-        self._denials.take(context)
-        if closed:
-            self._delays.take(context)
-            self._loops.take(context)
-            for span in closed:
-                if span.kind == "turn" and (cost := number(span.data, "cost_usd")):
-                    self._costs.add(cost, span)
+        for detector in self._detectors:
+            detector.take(context)
+        self._delays.take(context)
+        for span in closed:
+            if span.kind == "turn" and (cost := number(span.data, "cost_usd")):
+                self._costs.add(cost, span)
 
     def report(
         self, spans: Spans, costs: Costs, tools: ToolCounts, until_us: int
@@ -99,11 +93,8 @@ class Anomalies:
         """Return the anomalies in order of time, and how many of each kind there are."""
         findings = Findings()
         self._delays.find(findings, spans, tools, until_us)
-        self._loops.find(findings)
-        self._failures.find(findings)
-        self._mismatches.find(findings)
-        self._outputs.find(findings)
-        self._denials.find(findings)
+        for detector in self._detectors:
+            detector.find(findings)
         self._find_costs(findings, costs)
         worst = sorted(
             findings.anomalies, key=lambda one: (-SEVERITIES.index(one.severity), one.time, one.seq or 0)

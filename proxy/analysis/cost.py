@@ -4,6 +4,8 @@ The totals are those of `proxy.events.figures`. A turn's `usage` is the main age
 left of the models' usage.
 """
 
+from collections import Counter
+
 from proxy.analysis.distribution import Distribution
 from proxy.analysis.report import AgentTokens, Cost, ModelCost
 from proxy.events.fields import Message, inner, integer, number
@@ -23,19 +25,18 @@ class Costs:
 
     def __init__(self) -> None:
         self.per_turn = Distribution()
-        self._main: dict[str, int] = {}
+        self._main: Counter[str] = Counter()
 
     def take(self, data: Message) -> None:
         """Take the data of an event that ends a turn."""
         if (cost := number(data, "cost_usd")) is not None:
             self.per_turn.add(cost)
-        for name, count in turn_tokens(data).items():
-            self._main[name] = self._main.get(name, 0) + count
+        self._main.update(turn_tokens(data))
 
     def report(self, figures: Figures) -> Cost:
         """Return what it cost so far, with the session's figures."""
-        tokens, main = figures.tokens, dict(self._main)
-        others = {name: max(0, count - main.get(name, 0)) for name, count in tokens.items()}
+        tokens, main = figures.tokens, self._main.copy()
+        others = {name: max(0, count - main[name]) for name, count in tokens.items()}
         by_agent = [AgentTokens("main", main)] if main else []
         by_agent += [AgentTokens("others", others)] if any(others.values()) else []
         by_model = [_model(name, used) for name, used in figures.models.items()]

@@ -1,11 +1,12 @@
 """What is counted of a session: tools, permissions, commands."""
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Final, TypeVar
 
 import msgspec
 
-from proxy.analysis.distribution import Distribution
+from proxy.analysis.distribution import Distribution, share
 from proxy.analysis.report import Command, Permissions, Tool
 from proxy.analysis.spans import Span
 from proxy.events import Event
@@ -19,7 +20,7 @@ _MOST_WAITING = 2000  # requests without an answer; a session has a handful
 
 
 class _Tool(msgspec.Struct):
-    outcomes: dict[str, int] = {}
+    outcomes: Counter[str] = msgspec.field(default_factory=Counter)
     duration: Distribution = msgspec.field(default_factory=Distribution)
     asked_us: int = 0
 
@@ -33,40 +34,39 @@ class ToolCounts:
     def add(self, span: Span) -> None:
         """Take a call."""
         tool = bounded(self._tools, span.name, _Tool)
-        tool.outcomes[span.outcome] = tool.outcomes.get(span.outcome, 0) + 1
+        tool.outcomes[span.outcome] += 1
         tool.asked_us += span.asked_us
         if span.outcome in ("completed", "failed"):
             tool.duration.add(span.ran_us(span.start_us) / 1000)
 
-    def duration_of(self, name: str) -> Distribution | None:
+    def duration_of(self, name: str) -> Distribution:
         """Return how long the calls of a tool were."""
-        tool = self._tools.get(name)
-        return None if tool is None else tool.duration
+        return self._tools.get(name, _Tool()).duration
 
     def report(self, still_open: list[Span]) -> list[Tool]:
         """Return all tools, the one with most calls first; calls that are open have no result so far."""
-        waiting: dict[str, int] = {}
+        waiting: Counter[str] = Counter()
         for span in still_open:
             name = span.name if span.name in self._tools or len(self._tools) < _MOST_NAMES else _OTHER
-            waiting[name] = waiting.get(name, 0) + 1
+            waiting[name] += 1
         found = [
-            _tool(name, self._tools.get(name, _Tool()), waiting.get(name, 0))
+            _tool(name, self._tools.get(name, _Tool()), waiting[name])
             for name in (*self._tools, *(name for name in waiting if name not in self._tools))
         ]
         return sorted(found, key=lambda one: (-one.calls, one.tool))
 
 
 def _tool(name: str, tool: _Tool, waiting: int) -> Tool:
-    counted, calls = tool.outcomes.get, sum(tool.outcomes.values()) + waiting
+    counted, calls = tool.outcomes, tool.outcomes.total() + waiting
     return Tool(
         tool=name,
         calls=calls,
-        completed=counted("completed", 0),
-        failed=counted("failed", 0),
-        denied=counted("denied", 0),
-        interrupted=counted("interrupted", 0),
-        unfinished=counted("unfinished", 0) + waiting,
-        failure_rate=round(counted("failed", 0) / calls, 4),
+        completed=counted["completed"],
+        failed=counted["failed"],
+        denied=counted["denied"],
+        interrupted=counted["interrupted"],
+        unfinished=counted["unfinished"] + waiting,
+        failure_rate=share(counted["failed"], calls),
         duration=tool.duration.statistics(),
         permission_ms=tool.asked_us / 1000,
     )
@@ -76,23 +76,23 @@ class PermissionCounts:
     """Takes permissions that have been answered, or never will be."""
 
     def __init__(self) -> None:
-        self._outcomes: dict[str, int] = {}
+        self._outcomes: Counter[str] = Counter()
         self._waiting = Distribution()
 
     def add(self, span: Span) -> None:
         """Take one."""
-        self._outcomes[span.outcome] = self._outcomes.get(span.outcome, 0) + 1
+        self._outcomes[span.outcome] += 1
         self._waiting.add(span.us(span.start_us) / 1000)
 
     def report(self, still_open: int) -> Permissions:
         """Return them, with so many that wait for an answer now."""
-        counted = self._outcomes.get
+        counted = self._outcomes
         return Permissions(
-            requested=sum(self._outcomes.values()) + still_open,
-            allowed=counted("allowed", 0),
-            denied=counted("denied", 0),
-            cancelled=counted("cancelled", 0),
-            unanswered=counted("unfinished", 0) + still_open,
+            requested=counted.total() + still_open,
+            allowed=counted["allowed"],
+            denied=counted["denied"],
+            cancelled=counted["cancelled"],
+            unanswered=counted["unfinished"] + still_open,
             waiting=self._waiting.statistics(),
         )
 
@@ -110,7 +110,7 @@ class Commands:
     )
 
     def __init__(self) -> None:
-        self._outcomes: dict[str, dict[str, int]] = {}
+        self._outcomes: dict[str, Counter[str]] = {}
         self._requests: dict[str, str] = {}
         self._running: str | None = None
         """The run of the prompt that is being answered."""
@@ -135,10 +135,7 @@ class Commands:
 
     def report(self) -> list[Command]:
         """Return all kinds of commands, the most frequent first."""
-        found = [
-            Command(action, sum(outcomes.values()), {name: n for name, n in outcomes.items() if n})
-            for action, outcomes in self._outcomes.items()
-        ]
+        found = [Command(action, outcomes.total(), +outcomes) for action, outcomes in self._outcomes.items()]
         return sorted(found, key=lambda one: (-one.count, one.action))
 
     def _received(self, command: Message) -> None:
@@ -153,7 +150,7 @@ class Commands:
             self._requests[request_id] = action
 
     def _has(self, action: str, outcome: str) -> bool:
-        return self._outcomes.get(action, {}).get(outcome, 0) > 0
+        return action in self._outcomes and self._outcomes[action][outcome] > 0
 
     def _move(self, action: str, before: str, after: str) -> None:
         """Say that one of them has gone on; one that is not there (a prompt on the command line) begins so."""
@@ -162,8 +159,7 @@ class Commands:
         self._count(action, after, 1)
 
     def _count(self, action: str, outcome: str, by: int) -> None:
-        outcomes = bounded(self._outcomes, action, dict[str, int])
-        outcomes[outcome] = outcomes.get(outcome, 0) + by
+        bounded(self._outcomes, action, Counter[str])[outcome] += by
 
 
 def bounded(things: dict[str, _T], name: str, make: Callable[[], _T]) -> _T:

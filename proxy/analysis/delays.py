@@ -92,34 +92,27 @@ class Delays:
             self._unanswered_permission(findings, ms, asked)
 
     def _silence(self, findings: Findings, ms: float, gap: _Gap) -> None:
-        norm = self._gaps[gap.activity]
-        facts = {"gap_ms": ms, "during": gap.activity}
-        if norm.count >= LIKES:
-            median, p90 = norm.quantile(0.5), norm.quantile(0.9)
-            if ms < max(SILENCE_MS, TIMES_MEDIAN * median, TIMES_P90 * p90):
-                return
-            usual = f"; half of its waits here are under {format_duration(median)}"
-            facts |= {"median_ms": median, "p90_ms": p90, "gaps": norm.count}
-        elif ms < SILENCE_WITHOUT_NORM_MS:
+        gaps = self._gaps[gap.activity]
+        norm = _norm_left(ms, gaps, LIKES, SILENCE_MS, SILENCE_WITHOUT_NORM_MS)
+        if norm is None:
             return
-        else:
-            usual = ""
+        facts, usual = {"gap_ms": ms, "during": gap.activity, **norm}, ""
+        if norm:
+            usual = f"; half of its waits here are under {format_duration(norm['median_ms'])}"
+            facts["gaps"] = gaps.count
         severity: Severity = "critical" if ms >= SILENCE_WITHOUT_NORM_MS else "warning"
         sentence = f"{_SILENT[gap.activity]} for {format_duration(ms)}{usual}."
         findings.add("silence", severity, (gap.seq, gap.us), sentence, gap.after, **facts)
 
     def _slow_tool(self, findings: Findings, ms: float, call: Span, tools: ToolCounts) -> None:
-        norm = tools.duration_of(call.name)
-        facts = {"tool": call.name, "duration_ms": ms}
-        usual = ""
-        if norm is not None and norm.count >= CALLS:
-            median, p90 = norm.quantile(0.5), norm.quantile(0.9)
-            if ms < max(SLOW_TOOL_MS, TIMES_MEDIAN * median, TIMES_P90 * p90):
-                return
-            usual = f"; half of its calls take under {format_duration(median)}"
-            facts |= {"median_ms": median, "p90_ms": p90, "calls": norm.count}
-        elif ms < SLOW_TOOL_WITHOUT_NORM_MS:
+        durations = tools.duration_of(call.name)
+        norm = _norm_left(ms, durations, CALLS, SLOW_TOOL_MS, SLOW_TOOL_WITHOUT_NORM_MS)
+        if norm is None:
             return
+        facts, usual = {"tool": call.name, "duration_ms": ms, **norm}, ""
+        if norm:
+            usual = f"; half of its calls take under {format_duration(norm['median_ms'])}"
+            facts["calls"] = durations.count
         verb = "has been running for" if call.outcome == "open" else "took"
         severity: Severity = "critical" if call.outcome == "open" else "warning"
         sentence = f"{call.label} {verb} {format_duration(ms)}{usual}."
@@ -138,3 +131,17 @@ class Delays:
         facts = {"tool": asked.name, "waited_ms": ms}
         severity: Severity = "critical" if ms >= UNANSWERED_MS else "warning"
         findings.add("unanswered_permission", severity, (asked.seq, asked.start_us), sentence, **facts)
+
+
+def _norm_left(
+    ms: float, norm: Distribution, likes: int, least_ms: float, without_norm_ms: float
+) -> dict[str, float] | None:
+    """Return the norm that a duration is far from, nothing where there is none and it is long for any; None: it is not.
+
+    ``likes``: values that make a norm; ``least_ms``: what is shorter is usual, whatever the norm.
+    """
+    if norm.count < likes:
+        return {} if ms >= without_norm_ms else None
+    median, p90 = norm.quantile(0.5), norm.quantile(0.9)
+    is_far = ms >= max(least_ms, TIMES_MEDIAN * median, TIMES_P90 * p90)
+    return {"median_ms": median, "p90_ms": p90} if is_far else None

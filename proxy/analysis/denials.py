@@ -2,28 +2,27 @@
 
 from typing import Any
 
-from proxy.analysis.findings import EventContext, Findings
+from proxy.analysis.findings import Detector, EventContext
 from proxy.events.approved_calls import DECIDED, ApprovedCall, approved_call
 from proxy.events.fields import items, text
-
-TYPES = frozenset(DECIDED)
-"""Types of events that are looked at even when they end nothing."""
 
 _MOST = 10_000
 """Calls that are remembered: more than a turn makes."""
 
 
-class Denials:
+class Denials(Detector):
     """Takes what became of calls, and what the result of their turn says of them."""
 
+    TYPES = frozenset(DECIDED)
+
     def __init__(self) -> None:
-        self._over = Findings()
+        super().__init__()
         self._calls: dict[str, tuple[ApprovedCall, bool]] = {}
         """Those since the last result, each with whether a subagent made it."""
         self._earlier: set[str] = set()
 
     def take(self, context: EventContext) -> None:
-        """Take an event that ends something, or is of one of the `TYPES`."""
+        """Take an event."""
         data = context.event.data
         if (call := approved_call(context.event.event_type, data)) is not None:
             if call.tool_use_id and len(self._calls) < _MOST:
@@ -33,10 +32,6 @@ class Denials:
             if len(self._earlier) < _MOST:
                 self._earlier.update(self._calls)
             self._calls.clear()
-
-    def find(self, findings: Findings) -> None:
-        """Write down what was found."""
-        findings.take(self._over)
 
     def _compare(self, context: EventContext, data: dict[str, Any]) -> None:
         listed = {text(one, "tool_use_id") or "": one for one in items(data, "permission_denials")}
@@ -62,9 +57,9 @@ class Denials:
                 self._add(context, None, sentence, tool_use_id=key)
 
     def _add(self, context: EventContext, call: ApprovedCall | None, sentence: str, **facts: Any) -> None:
-        at, seq, is_sure = (context.seq, context.event.timestamp_us), None, True
+        seq, is_sure = None, True
         if call is not None:
             seq, by = call.seq, call.approval.by
             is_sure = by != "unknown"
             facts = {"tool_use_id": call.tool_use_id, "decision": call.approval.decision, "by": by}
-        self._over.add("denials_differ", "warning" if is_sure else "info", at, sentence, seq, **facts)
+        self.over.add("denials_differ", "warning" if is_sure else "info", context.at, sentence, seq, **facts)

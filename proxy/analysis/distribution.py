@@ -120,5 +120,10 @@ def _summed(values: list[float]) -> tuple[float, float, float, Counter[int]]:
     return total, mean, m2, Counter([bisect_left(_STEPS, value) if value else -1 for value in values])
 
 
+def share(part: float, whole: float) -> float:
+    """Return a part of a whole, to four decimals; 0 of nothing."""
+    return round(part / whole, 4) if whole else 0.0
+
+
 _ZERO = -(1 << 30)
 """The bucket of what is as good as nothing."""

@@ -2,6 +2,7 @@
 
 import heapq
 import math
+from collections import Counter
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -26,12 +27,17 @@ class EventContext(msgspec.Struct):
     spans: Spans
     """What is open after it."""
 
+    @property
+    def at(self) -> tuple[int | None, int]:
+        """Its record and its timestamp, as `Findings.add` takes them."""
+        return self.seq, self.event.timestamp_us
+
 
 class Findings(msgspec.Struct):
     """Anomalies: the first of each kind, and counts of all."""
 
     anomalies: list[Anomaly] = []
-    counts: dict[str, int] = {}
+    counts: Counter[str] = msgspec.field(default_factory=Counter)
 
     def add(
         self,
@@ -43,7 +49,7 @@ class Findings(msgspec.Struct):
         **facts: Any,
     ) -> None:
         """Write one down. ``at``: its record and its moment in microseconds; ``records``: further evidence."""
-        self.counts[kind] = self.counts.get(kind, 0) + 1
+        self.counts[kind] += 1
         if self.counts[kind] > MOST_OF_A_KIND:
             return
         seq, us = at
@@ -55,8 +61,25 @@ class Findings(msgspec.Struct):
     def take(self, others: "Findings") -> None:
         """Write down what was found elsewhere."""
         self.anomalies += others.anomalies
-        for kind, count in others.counts.items():
-            self.counts[kind] = self.counts.get(kind, 0) + count
+        self.counts.update(others.counts)
+
+
+class Detector:
+    """What looks for anomalies of some kinds. Those that are certain go into ``over``."""
+
+    TYPES: frozenset[str] = frozenset()
+    """Types of events that are looked at even when they end nothing."""
+
+    def __init__(self) -> None:
+        self.over = Findings()
+
+    def take(self, context: EventContext) -> None:
+        """Take an event that ends something, or is of one of the `TYPES`."""
+        raise NotImplementedError
+
+    def find(self, findings: Findings) -> None:
+        """Write down what was found, and what stands out by now of what goes on."""
+        findings.take(self.over)
 
 
 class Largest(Generic[_T]):

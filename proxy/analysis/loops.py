@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from proxy.analysis.findings import EventContext, Findings
+from proxy.analysis.findings import Detector, EventContext, Findings
 from proxy.analysis.spans import Span
 
 if TYPE_CHECKING:
@@ -49,12 +49,12 @@ class _Agent(msgspec.Struct):
     """By the length of their round; under 0 those whose answers differ."""
 
 
-class Loops:
+class Loops(Detector):
     """Takes tool calls that have ended."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._agents: dict[str, _Agent] = {}
-        self._over = Findings()
 
     def take(self, context: EventContext) -> None:
         """Take an event."""
@@ -79,7 +79,7 @@ class Loops:
 
     def find(self, findings: Findings) -> None:
         """Write down what was found, and what is going on."""
-        findings.take(self._over)
+        super().find(findings)
         for agent in self._agents.values():
             for period, series in agent.series.items():
                 _tell(findings, period, series)
@@ -106,13 +106,13 @@ class Loops:
             else:
                 agent.matched[period] = 0
                 if period in agent.series:
-                    _tell(self._over, period, agent.series.pop(period))
+                    _tell(self.over, period, agent.series.pop(period))
 
     def _end_series(self, agent: _Agent) -> None:
         """End what an agent repeats."""
         agent.matched = [0] * (LONGEST_ROUND + 1)
         for period in sorted(agent.series):
-            _tell(self._over, period, agent.series.pop(period))
+            _tell(self.over, period, agent.series.pop(period))
 
     @staticmethod
     def _go_on(agent: _Agent, period: int, call: Span) -> None:
@@ -132,7 +132,7 @@ class Loops:
         agent = self._agents.pop(key, None)
         if agent is not None:
             for period, series in agent.series.items():
-                _tell(self._over, period, series)
+                _tell(self.over, period, series)
 
 
 def _tell(findings: Findings, period: int, series: Series) -> None:

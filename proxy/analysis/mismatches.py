@@ -2,13 +2,10 @@
 
 import msgspec
 
-from proxy.analysis.findings import MOST_RECORDS, EventContext, Findings
+from proxy.analysis.findings import MOST_RECORDS, Detector, EventContext, Findings
 from proxy.analysis.report import Severity
-from proxy.analysis.spans import shortened
 from proxy.events.fields import text
-
-TYPES = frozenset(("tool_completed", "tool_failed", "protocol_drift", "validation_failed"))
-"""Types of events that are looked at even when they end nothing."""
+from proxy.events.formatting import one_line
 
 _MOST_SHAPES = 200  # different ones: shapes that somebody made up must not fill memory
 _OTHER = "(other)"
@@ -23,18 +20,19 @@ class _Group(msgspec.Struct):
     about: dict[str, object] = {}
 
 
-class Mismatches:
+class Mismatches(Detector):
     """Takes what is left over, and what was judged."""
 
+    TYPES = frozenset(("tool_completed", "tool_failed", "protocol_drift", "validation_failed"))
+
     def __init__(self) -> None:
-        self._over = Findings()
+        super().__init__()
         self._groups: dict[tuple[str, ...], _Group] = {}
         self._results = 0
 
     def take(self, context: EventContext) -> None:
-        """Take an event that ends something, or is of one of the `TYPES`."""
-        at = (context.seq, context.event.timestamp_us)
-        ended, data = context.event.event_type, context.event.data
+        """Take an event."""
+        at, ended, data = context.at, context.event.event_type, context.event.data
         for span in context.closed:
             if span.outcome != "unfinished":
                 continue
@@ -43,11 +41,11 @@ class Mismatches:
                 if ended == "task_completed":
                     sentence = f"A tool call has no result, though its subagent is done: {span.label}."
                 began = (span.seq, span.start_us)
-                self._over.add("unmatched_tool_call", "warning", began, sentence, context.seq, tool=span.name)
+                self.over.add("unmatched_tool_call", "warning", began, sentence, context.seq, tool=span.name)
             elif span.kind in ("subagent", "task"):
                 what = "subagent" if span.kind == "subagent" else "background task"
                 sentence = f"A {what} was still running when the session ended: {span.label}."
-                self._over.add(
+                self.over.add(
                     "cut_off_task", "info", (span.seq, span.start_us), sentence, context.seq, task=span.id
                 )
         if context.spans.unmatched_results > self._results:
@@ -60,8 +58,8 @@ class Mismatches:
             self._invalid(context, at)
 
     def find(self, findings: Findings) -> None:
-        """Write down what was found."""
-        findings.take(self._over)
+        """Write down what was found, things of one shape together."""
+        super().find(findings)
         for (kind, *_), group in self._groups.items():
             severity, sentence = _SAID[kind](group)
             findings.add(kind, severity, group.at, sentence, *group.records, count=group.count, **group.about)
@@ -74,8 +72,8 @@ class Mismatches:
             "stream": text(data, "stream"),
             "verdict": text(data, "verdict"),
             "type": text(data, "type"),
-            "path": shortened(text(first, "path") or ""),
-            "message": shortened(text(first, "message") or "", 200),
+            "path": one_line(text(first, "path") or ""),
+            "message": one_line(text(first, "message") or "", 200),
         }
         if data.get("held_back") is True:
             about["held_back"] = True

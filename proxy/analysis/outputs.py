@@ -8,26 +8,25 @@ import json
 from typing import Any
 
 from proxy import claude_command
-from proxy.analysis.findings import EventContext, Findings
+from proxy.analysis.findings import Detector, EventContext
 from proxy.analysis.spans import Span
 from proxy.events.fields import inner, integer, text
-
-TYPES = frozenset(("session_started", "command_received"))
-"""Types of events that are looked at even when they end nothing."""
 
 _MOST_ERRORS = 5
 """Of one output: who gets one wrong at all mostly gets it wrong in one place."""
 
 
-class Outputs:
+class Outputs(Detector):
     """Takes what a session is asked for, and what its turns give."""
 
+    TYPES = frozenset(("session_started", "command_received"))
+
     def __init__(self) -> None:
-        self._over = Findings()
+        super().__init__()
         self._schema: dict[str, Any] | None = None
 
     def take(self, context: EventContext) -> None:
-        """Take an event that ends something, or is of one of the `TYPES`."""
+        """Take an event."""
         data = context.event.data
         if context.event.event_type == "session_started":
             self._schema = _of_command(data.get("command"))
@@ -38,27 +37,23 @@ class Outputs:
                 if span.kind == "turn" and text(data, "subtype") == "success":
                     self._judge(context, span, self._schema)
 
-    def find(self, findings: Findings) -> None:
-        """Write down what was found."""
-        findings.take(self._over)
-
     def _judge(self, context: EventContext, turn: Span, schema: dict[str, Any]) -> None:
         # Few sessions ask for a structure.
         from proxy.custom_schemas import TimeLimitError, UnusableSchemaError  # noqa: PLC0415
         from proxy.custom_schemas.judge import violations  # noqa: PLC0415
 
-        data, at = context.event.data, (context.seq, context.event.timestamp_us)
+        data, at = context.event.data, context.at
         if "structured_output" not in data:
             if integer(data, "turns"):  # else it was a command of Claude Code's own, such as /clear
                 sentence = f"A turn has no structured output, and its caller asked for one: {turn.label}."
-                self._over.add("structured_output", "warning", at, sentence, turn.seq, run_id=turn.id)
+                self.over.add("structured_output", "warning", at, sentence, turn.seq, run_id=turn.id)
             return
         try:
             found = violations(schema, data["structured_output"])
         except (UnusableSchemaError, TimeLimitError) as error:
             self._schema = None  # nothing else would come of it
             sentence = f"Structured output cannot be held to the schema that was asked for: {error}."
-            self._over.add("structured_output", "info", at, sentence, turn.seq, run_id=turn.id)
+            self.over.add("structured_output", "info", at, sentence, turn.seq, run_id=turn.id)
         except ValueError:
             pass  # a thread in which judging cannot be bounded
         else:
@@ -67,7 +62,7 @@ class Outputs:
                 sentence = f"A turn's structured output does not keep the schema that was asked for: {first}."
                 errors = [{"path": one.path, "message": one.message} for one in found[:_MOST_ERRORS]]
                 facts = {"run_id": turn.id, "errors": errors, "count": len(found)}
-                self._over.add("structured_output", "warning", at, sentence, turn.seq, **facts)
+                self.over.add("structured_output", "warning", at, sentence, turn.seq, **facts)
 
 
 def _of_command(command: object) -> dict[str, Any] | None:

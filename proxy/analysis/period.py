@@ -1,5 +1,6 @@
 """What happened in a period, over all sessions: folded from what the index gives."""
 
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from typing import get_args
 
@@ -7,7 +8,7 @@ import msgspec
 
 from proxy.analysis.cost import turn_tokens
 from proxy.analysis.counts import bounded
-from proxy.analysis.distribution import Distribution
+from proxy.analysis.distribution import Distribution, share
 from proxy.analysis.report import Share, Statistics
 from proxy.events import Session
 from proxy.events.fields import number
@@ -173,14 +174,13 @@ def metrics(
     ``counts``: hour (its beginning, in microseconds), type and number of events; ``read``: moment, type and data (as
     JSON) of the events of the `READ_TYPES`; ``sessions``: those that may have had something to do with the period.
     """
-    by_hour: dict[int, dict[str, int]] = {}
-    by_type: dict[str, int] = {}
+    by_hour: defaultdict[int, Counter[str]] = defaultdict(Counter)
+    by_type: Counter[str] = Counter()
     for hour_us, kind, count in counts:
         if count:
-            types = by_hour.setdefault(hour_us, {})
-            types[kind] = types.get(kind, 0) + count
-            by_type[kind] = by_type.get(kind, 0) + count
-    total = sum(by_type.values())
+            by_hour[hour_us][kind] += count
+            by_type[kind] += count
+    total = by_type.total()
     runs, tools, cost = _fold(read)
     errors = {kind: by_type[kind] for kind in _ERRORS if kind in by_type}
     if "tool_failed" in errors:  # the events of calls that were interrupted among them
@@ -192,14 +192,14 @@ def metrics(
             total,
             _by_number(by_type),
             [
-                Hour(format_timestamp(hour_us), sum(types.values()), _by_number(types))
+                Hour(format_timestamp(hour_us), types.total(), _by_number(types))
                 for hour_us, types in sorted(by_hour.items())
             ],
         ),
         sessions=_sessions(after_us, until_us, sessions),
         runs=runs,
         tools=tools,
-        errors=Errors(sum(errors.values()), errors, _share(sum(errors.values()), total)),
+        errors=Errors(sum(errors.values()), errors, share(sum(errors.values()), total)),
         cost=cost,
     )
 
@@ -211,7 +211,7 @@ def _fold(read: Iterable[tuple[int, str, bytes]]) -> tuple[RunCounts, AllTools, 
     outcomes: dict[RunOutcome, int] = dict.fromkeys(get_args(RunOutcome), 0)
     durations, costs = Distribution(), Distribution()
     tools: dict[str, _Tool] = {}
-    tokens: dict[str, int] = {}
+    tokens: Counter[str] = Counter()
     by_hour: dict[int, tuple[float, int]] = {}
     for timestamp_us, kind, data in read:
         try:
@@ -235,8 +235,7 @@ def _fold(read: Iterable[tuple[int, str, bytes]]) -> tuple[RunCounts, AllTools, 
         if paid is not None:
             costs.add(paid)
         if isinstance(one.usage, dict):
-            for name, count in turn_tokens({"usage": one.usage}).items():
-                tokens[name] = tokens.get(name, 0) + count
+            tokens.update(turn_tokens({"usage": one.usage}))
     return _runs(outcomes, durations), _tools(tools), _cost(costs, tokens, by_hour)
 
 
@@ -253,7 +252,7 @@ def _take_tool(tool: _Tool, kind: str, one: EventFigures, took: float | None) ->
 
 def _runs(outcomes: dict[RunOutcome, int], durations: Distribution) -> RunCounts:
     total = sum(outcomes.values()) - outcomes["unfinished"]
-    rate = _share(total - outcomes["completed"] - outcomes["interrupted"], total)
+    rate = share(total - outcomes["completed"] - outcomes["interrupted"], total)
     return RunCounts(total=total, error_rate=rate, duration=durations.statistics(), **outcomes)
 
 
@@ -267,12 +266,12 @@ def _tools(tools: dict[str, _Tool]) -> AllTools:
             tool.calls,
             tool.failed,
             tool.denied,
-            _share(tool.failed, tool.calls),
+            share(tool.failed, tool.calls),
             tool.duration.statistics(),
         )
         for name, tool in sorted(tools.items(), key=lambda item: (-item[1].calls, item[0]))
     ]
-    return AllTools(total, failed, denied, _share(failed, total), by_tool)
+    return AllTools(total, failed, denied, share(failed, total), by_tool)
 
 
 def _cost(costs: Distribution, tokens: dict[str, int], by_hour: dict[int, tuple[float, int]]) -> PeriodCost:
@@ -289,7 +288,7 @@ def _sessions(after_us: int | None, until_us: int | None, sessions: Iterable[Ses
     low, high = -1 if after_us is None else after_us, 1 << 62 if until_us is None else until_us
     total = started = ended = failed = active = 0
     durations = Distribution()
-    outcomes: dict[str, int] = {}
+    outcomes: Counter[str] = Counter()
     for one in sessions:
         if one.last_record_us <= low or one.started_us > high or one.last_seq < 0:
             continue
@@ -302,7 +301,7 @@ def _sessions(after_us: int | None, until_us: int | None, sessions: Iterable[Ses
             failed += one.state == "failed"
             durations.add(one.duration_ms(one.ended_us))
             if (became := of_session(one)) is not None:
-                outcomes[became.kind] = outcomes.get(became.kind, 0) + 1
+                outcomes[became.kind] += 1
     return SessionCounts(total, started, ended, failed, active, outcomes, durations.statistics())
 
 
@@ -312,7 +311,3 @@ def _amount(value: object) -> float | None:
 
 def _by_number(counts: dict[str, int]) -> dict[str, int]:
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
-
-
-def _share(part: float, whole: float) -> float:
-    return round(part / whole, 4) if whole else 0.0

@@ -7,6 +7,8 @@ Rules it lives by:
 * Reports change nothing: a live session is reported again and again while it goes on.
 """
 
+from collections import Counter
+
 from proxy.analysis.activities import Activities
 from proxy.analysis.anomalies import Anomalies
 from proxy.analysis.cost import Costs
@@ -40,7 +42,7 @@ class SessionAnalysis:
         self._started_us = 0
         self._ran_ms: float | None = None
         self._about: dict[str, str] = {}
-        self._kinds: dict[str, int] = {}
+        self._kinds: Counter[str] = Counter()
         self._gaps = Distribution()
         self._patterns, self._tool_patterns = Patterns(), Patterns()
         self._spans, self._activities, self._states = Spans(), Activities(), StateTimes()
@@ -160,7 +162,7 @@ class SessionAnalysis:
         kind = event.event_type
         if kind not in self._kinds and len(self._kinds) >= _MOST_KINDS:
             kind = _OTHER
-        self._kinds[kind] = self._kinds.get(kind, 0) + 1
+        self._kinds[kind] += 1
         self._patterns.add(kind)
         if kind in Commands.TYPES:
             self._commands.take(event)
@@ -198,7 +200,4 @@ class SessionAnalysis:
         return Sequence(self.figures.events, kinds, self._patterns.found(), self._tool_patterns.found())
 
     def _outcomes(self) -> dict[str, int]:
-        outcomes = dict(self._turns.outcomes)
-        if self._spans.turn is not None:
-            outcomes["open"] = outcomes.get("open", 0) + 1
-        return outcomes
+        return self._turns.outcomes + Counter(open=0 if self._spans.turn is None else 1)

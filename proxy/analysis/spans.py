@@ -19,7 +19,7 @@ from proxy.analysis.report import Activity
 from proxy.events import Event
 from proxy.events.fields import Message, inner, integer, text
 from proxy.events.figures import call_outcome, run_outcome
-from proxy.events.formatting import SUMMARY_FIELDS
+from proxy.events.formatting import SUMMARY_FIELDS, one_line
 from proxy.events.timestamps import parse_timestamp
 from proxy.events.vocabulary import OVER
 
@@ -27,8 +27,6 @@ Kind = Literal["turn", "tool", "subagent", "task", "permission", "model", "user"
 
 MOST_OPEN = 2000
 """Spans of one kind that may be open at once."""
-LABEL = 80
-"""Longest label, in characters."""
 AGENT_TOOLS = frozenset(("Agent", "Task"))
 
 
@@ -159,14 +157,14 @@ class Spans:
             "(begun by Claude Code)" if data.get("unprompted") else "(no prompt)"
         )
         run_id = text(data, "run_id") or f"run@{us}"
-        self.turn = Span("turn", run_id, us, seq_of(data), shortened(prompt))
+        self.turn = Span("turn", run_id, us, seq_of(data), one_line(prompt))
 
     def _set_aside(self, data: Message, us: int) -> None:
         """Take another turn for what was taken for the open one: that one begins now, with nothing done yet."""
         assert self.turn is not None
         was = self.turn
         label = f"(begun by Claude Code: {text(data, 'origin')})"
-        self.turn = Span("turn", text(data, "run_id") or f"run@{us}", was.start_us, was.seq, shortened(label))
+        self.turn = Span("turn", text(data, "run_id") or f"run@{us}", was.start_us, was.seq, one_line(label))
         self.turn.tool_calls, self.turn.tool_failures = was.tool_calls, was.tool_failures
         self._waiting = Span("turn", was.id, us, was.seq, was.label)
 
@@ -248,7 +246,7 @@ class Spans:
         tool = self.tools.get(text(data, "tool_use_id") or "")
         name = text(data, "tool") or "unknown"
         parent = tool.parent if tool is not None else None if self.turn is None else self.turn.id
-        asked = Span("permission", key, us, seq_of(data), shortened(f"permission: {name}"), parent)
+        asked = Span("permission", key, us, seq_of(data), one_line(f"permission: {name}"), parent)
         asked.name = name
         asked.agent = tool.agent if tool is not None and not tool.is_foreground else ""
         if tool is not None:
@@ -293,7 +291,7 @@ class Spans:
         if len(self.agents) >= MOST_OPEN:
             oldest = next(iter(self.agents))
             self._end_agent(oldest, "unfinished", {}, us)
-        self.agents[key] = Span("subagent", f"agent:{key}", us, seq, shortened(about) or "subagent", parent)
+        self.agents[key] = Span("subagent", f"agent:{key}", us, seq, one_line(about) or "subagent", parent)
 
     def _end_task(self, outcome: str, data: Message, us: int) -> None:
         agent_id = self._tasks.pop(text(data, "task_id") or "", None)
@@ -344,18 +342,12 @@ def seq_of(data: Message) -> int | None:
     return integer(data, "seq") if "event" in data and "timestamp" in data else None
 
 
-def shortened(said: str, most: int = LABEL) -> str:
-    """Return the beginning of a text in one line."""
-    line = " ".join(said[: 4 * most].split())
-    return line if len(line) <= most else line[: most - 1] + "…"
-
-
 def _label(name: str, given: Any) -> str:
     if isinstance(given, dict):
         for key in SUMMARY_FIELDS:
             if said := text(given, key):
-                return shortened(f"{name}: {said}")
-    return shortened(name)
+                return one_line(f"{name}: {said}")
+    return one_line(name)
 
 
 def _digest(name: str, value: Any) -> int:

@@ -1,12 +1,13 @@
 """Turns and subagents, one by one: the newest of them, and counts of all."""
 
-from collections import deque
+from collections import Counter, defaultdict, deque
 
 from proxy.analysis.cost import turn_tokens
 from proxy.analysis.distribution import Distribution
 from proxy.analysis.report import Subagent, Turn
-from proxy.analysis.spans import Span, shortened
+from proxy.analysis.spans import Span
 from proxy.events.fields import number
+from proxy.events.formatting import one_line
 from proxy.events.timestamps import TimestampCodec
 
 MOST_TURNS = 500  # as docs/analysis.md says
@@ -18,9 +19,9 @@ class Turns:
     """Takes turns and subagents that have ended."""
 
     def __init__(self) -> None:
-        self.outcomes: dict[str, int] = {}
+        self.outcomes: Counter[str] = Counter()
         self.durations = Distribution()
-        self.waited_ms: dict[str, float] = {}
+        self.waited_ms: defaultdict[str, float] = defaultdict(float)
         """What the open turn has waited for, by activity."""
         self._turns: deque[Turn] = deque(maxlen=MOST_TURNS)
         self._agents: deque[Subagent] = deque(maxlen=MOST_AGENTS)
@@ -30,8 +31,8 @@ class Turns:
         """Take a turn or a subagent."""
         if span.kind == "turn":
             turn = self._turn(span, span.end_us or span.start_us)
-            self.waited_ms = {}
-            self.outcomes[span.outcome] = self.outcomes.get(span.outcome, 0) + 1
+            self.waited_ms.clear()
+            self.outcomes[span.outcome] += 1
             self.durations.add(turn.duration_ms)
             self._turns.append(turn)
         else:
@@ -39,7 +40,7 @@ class Turns:
 
     def wait(self, activity: str, ms: float) -> None:
         """Count what the open turn waits for."""
-        self.waited_ms[activity] = self.waited_ms.get(activity, 0.0) + ms
+        self.waited_ms[activity] += ms
 
     def turns(self, still_open: Span | None, until_us: int) -> list[Turn]:
         """Return the newest turns, the one that is open last."""
@@ -89,4 +90,4 @@ class Turns:
 def errors_of(data: dict[str, object]) -> list[str]:
     """Return what an event says went wrong, shortened, at most five of them."""
     errors = data.get("errors")
-    return [shortened(str(one), _ERROR) for one in errors[:5]] if isinstance(errors, list) else []
+    return [one_line(str(one), _ERROR) for one in errors[:5]] if isinstance(errors, list) else []

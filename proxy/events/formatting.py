@@ -1,4 +1,4 @@
-"""Figures for people: durations, amounts of money and numbers, each in as few characters as tell it; and faults."""
+"""What people read: durations, costs and numbers in as few characters as tell them, texts in one line, and faults."""
 
 from collections.abc import Iterable
 from decimal import ROUND_HALF_UP, Decimal
@@ -56,6 +56,12 @@ def _rounded(number: float, digits: int) -> Decimal:
 def quantity(number: int, thing: str) -> str:
     """Return so many of a thing: ``1 turn``, ``1,200 turns``."""
     return f"{number} {thing}" if number == 1 else f"{number:,} {thing}s"
+
+
+def one_line(text: str, longest: int = 80) -> str:
+    """Return the beginning of a text in one line, by default short enough for a label. ``longest``: characters."""
+    line = " ".join(text[: 4 * longest].split())
+    return line if len(line) <= longest else line[: longest - 1] + "…"
 
 
 def error_message(error: Exception) -> str:

@@ -3,6 +3,7 @@
 from typing import Final, Literal, NamedTuple
 
 from proxy.events.fields import Message, integer, text
+from proxy.events.formatting import one_line
 
 Kind = Literal["ok", "failed", "limited", "blocked", "interrupted", "crashed"]
 
@@ -90,7 +91,9 @@ def of_result(result: Message, *, interrupted: bool, blocked: str | None, is_com
 
 def of_failed_print(printed: str) -> Outcome:
     """Return what became of a turn of which is known what was printed at its end, which was a failure."""
-    return Outcome("limited" if printed.startswith(_PRINTED_LIMITS) else "failed", _in_one_line(printed))
+    return Outcome(
+        "limited" if printed.startswith(_PRINTED_LIMITS) else "failed", one_line(printed, _LONGEST_REASON)
+    )
 
 
 def blocked_by_hook(reason: str | None) -> str:
@@ -119,9 +122,4 @@ def _said(result: Message) -> str:
     error = error or text(result, "result") or ""
     if error.startswith("[ede_diagnostic]"):  # a note of Claude Code to its own developers
         return ""
-    return _in_one_line(error)
-
-
-def _in_one_line(words: str) -> str:
-    line = " ".join(words[: 4 * _LONGEST_REASON].split())
-    return line if len(line) <= _LONGEST_REASON else line[: _LONGEST_REASON - 1] + "…"
+    return one_line(error, _LONGEST_REASON)

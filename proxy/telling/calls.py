@@ -5,9 +5,9 @@ import os
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
+from proxy.events import formatting
 from proxy.events.fields import inner, items, number, text
 from proxy.events.figures import CallOutcome, call_outcome
-from proxy.events.formatting import format_duration
 from proxy.telling.diff import Lines, line_diff
 from proxy.telling.entry import Part, Tone
 
@@ -74,8 +74,7 @@ Input = dict[str, Any]
 def one_line(value: object, longest: int = _LONGEST_SUMMARY) -> str:
     """Return the beginning of a value in one line."""
     encoded = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-    line = " ".join(encoded[: 4 * longest].split())
-    return line if len(line) <= longest else line[: longest - 1] + "…"
+    return formatting.one_line(encoded, longest)
 
 
 def call(tool: str, given: object) -> Part:
@@ -110,7 +109,7 @@ def result(event_type: str, data: dict[str, Any]) -> Part:
         text=printed,
         form="code",
         decided="" if by in ("", "harmless") else f"by {by}",
-        figures=[] if took is None else [format_duration(took)],
+        figures=[] if took is None else [formatting.format_duration(took)],
         tone=_TONES[outcome],
         lines=_RESULT_LINES,
     )
