@@ -8,16 +8,9 @@ from collections import Counter
 
 from proxy.analysis.distribution import Distribution
 from proxy.analysis.report import AgentTokens, Cost, ModelCost
-from proxy.events.fields import Message, inner, integer, number
+from proxy.events.fields import Message, inner, number
 from proxy.events.figures import TOKENS, Figures
-
-_USAGE = (
-    "input_tokens",
-    "output_tokens",
-    "cache_read_input_tokens",
-    "cache_creation_input_tokens",
-)
-"""What the API calls the `TOKENS`."""
+from proxy.events.spending import api_usage
 
 
 class Costs:
@@ -31,7 +24,7 @@ class Costs:
         """Take the data of an event that ends a turn."""
         if (cost := number(data, "cost_usd")) is not None:
             self.per_turn.add(cost)
-        self._main.update(turn_tokens(data))
+        self._main.update(api_usage(inner(data, "usage")))
 
     def report(self, figures: Figures) -> Cost:
         """Return what it cost so far, with the session's figures."""
@@ -47,13 +40,6 @@ class Costs:
             by_model=sorted(by_model, key=lambda one: -(one.cost_usd or 0.0)),
             by_agent=by_agent,
         )
-
-
-def turn_tokens(data: Message) -> dict[str, int]:
-    """Return the tokens that a turn's main agent took."""
-    usage = inner(data, "usage")
-    named = zip(TOKENS, _USAGE, strict=True)
-    return {name: count for name, key in named if (count := integer(usage, key)) is not None}
 
 
 def _model(name: str, used: dict[str, float]) -> ModelCost:

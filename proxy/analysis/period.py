@@ -6,7 +6,6 @@ from typing import get_args
 
 import msgspec
 
-from proxy.analysis.cost import turn_tokens
 from proxy.analysis.counts import bounded
 from proxy.analysis.distribution import Distribution, share
 from proxy.analysis.report import Share, Statistics
@@ -14,6 +13,7 @@ from proxy.events import Session
 from proxy.events.fields import number
 from proxy.events.figures import RunOutcome, call_outcome, is_turn, run_outcome
 from proxy.events.session_outcome import of_session
+from proxy.events.spending import api_usage
 from proxy.events.timestamps import Timestamp, format_timestamp
 from proxy.events.vocabulary import OVER
 
@@ -235,7 +235,7 @@ def _fold(read: Iterable[tuple[int, str, bytes]]) -> tuple[RunCounts, AllTools, 
         if paid is not None:
             costs.add(paid)
         if isinstance(one.usage, dict):
-            tokens.update(turn_tokens({"usage": one.usage}))
+            tokens.update(api_usage(one.usage))
     return _runs(outcomes, durations), _tools(tools), _cost(costs, tokens, by_hour)
 
 

@@ -2,12 +2,12 @@
 
 from collections import Counter, defaultdict, deque
 
-from proxy.analysis.cost import turn_tokens
 from proxy.analysis.distribution import Distribution
 from proxy.analysis.report import Subagent, Turn
 from proxy.analysis.spans import Span
-from proxy.events.fields import number
+from proxy.events.fields import inner, number
 from proxy.events.formatting import one_line
+from proxy.events.spending import api_usage
 from proxy.events.timestamps import TimestampCodec
 
 MOST_TURNS = 500  # as docs/analysis.md says
@@ -67,7 +67,7 @@ class Turns:
             tool_calls=span.tool_calls,
             tool_failures=span.tool_failures,
             cost_usd=number(span.data, "cost_usd"),
-            tokens=turn_tokens(span.data),
+            tokens=api_usage(inner(span.data, "usage")),
             errors=errors_of(span.data),
         )
 

@@ -8,9 +8,11 @@ from collections.abc import Mapping
 
 import msgspec
 
-from proxy.events.fields import Message, number
+from proxy.events.fields import Message, integer, number
 
 TOKENS = ("input", "output", "cache_read", "cache_creation")
+API_TOKENS = ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
+"""What the API calls them in `usage`."""
 COST = "cost_usd"
 _STATED = ("inputTokens", "outputTokens", "cacheReadInputTokens", "cacheCreationInputTokens", "costUSD")
 """What Claude Code calls them in `modelUsage`."""
@@ -85,6 +87,12 @@ def stated_usage(message: Message) -> dict[str, Usage] | None:
         for name, model in stated.items()
         if isinstance(model, dict)
     }
+
+
+def api_usage(usage: Message) -> dict[str, int]:
+    """Return the tokens of `TOKENS` that the API states."""
+    named = zip(TOKENS, API_TOKENS, strict=True)
+    return {ours: count for ours, theirs in named if (count := integer(usage, theirs)) is not None}
 
 
 def _has_restarted(before: Mapping[str, Usage], now: Mapping[str, Usage]) -> bool:

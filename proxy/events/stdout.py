@@ -9,10 +9,9 @@ from proxy.events.emitter import OF_THE_CALLER, Emitter
 from proxy.events.fields import Message, identifier, inner, integer, items, number, present, text, texts
 from proxy.events.known_rules import by_parts
 from proxy.events.session import Question, Tool, hold
-from proxy.events.spending import stated_usage
+from proxy.events.spending import API_TOKENS, stated_usage
 
 _CALLS = frozenset(("tool_use", "server_tool_use", "mcp_tool_use"))
-_USAGE = ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
 _OF_THE_API = {"reason": "the API runs it"}
 """What is said of a call of a tool that the API itself runs: nobody here is asked."""
 
@@ -76,7 +75,7 @@ def _model_call(answer: Message) -> Message:
     call = {"message_id": found["id"]} if found else {}
     if isinstance(usage, dict):
         is_whole = answer.get("stop_reason") is not None
-        names = [name for name in _USAGE if is_whole or name != "output_tokens"]
+        names = [name for name in API_TOKENS if is_whole or name != "output_tokens"]
         call["usage"] = {name: usage[name] for name in names if integer(usage, name) is not None}
     return call
 

@@ -16,7 +16,7 @@ from proxy.events.fields import Message, inner, integer, items, number, present,
 from proxy.events.outcome import OK, Outcome
 from proxy.events.registry import decided, match_prompts
 from proxy.events.session import Counted, Followed, Prompt, Task
-from proxy.events.spending import DIGITS, TOKENS, Usage, stated_usage, sum_of
+from proxy.events.spending import DIGITS, TOKENS, Usage, api_usage, stated_usage, sum_of
 from proxy.events.stdin import prompt_text
 from proxy.events.system import TASK_ENDS
 
@@ -29,13 +29,6 @@ _SLASH, _BASH = "command-name", "bash-input"
 _PRINTED: Final = ("local-command-stdout", "local-command-stderr", "bash-stdout", "bash-stderr")
 _COLOURS: Final = re.compile(r"\x1b\[[0-9;]*m")
 _OF_THE_USER: Final = re.compile(r"\s*<(command-name|command-message|local-command|bash-input|bash-std)")
-_TOKENS: Final = dict(
-    zip(
-        TOKENS,
-        ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens"),
-        strict=True,
-    )
-)
 _MOST_FINISHED = 200
 """Calls of subagents that are remembered as returned, for transcripts that come later than their results."""
 _SUBTYPES: Final = {"ok": "success", "interrupted": "interrupted"}
@@ -252,8 +245,7 @@ class _Line:
         message_id, model = text(answer, "id"), text(answer, "model")
         if message_id is None or model is None or model == _SYNTHETIC:
             return
-        stated = inner(answer, "usage")
-        usage: Usage = {ours: integer(stated, theirs) or 0 for ours, theirs in _TOKENS.items()}
+        usage: Usage = {**dict.fromkeys(TOKENS, 0), **api_usage(inner(answer, "usage"))}
         before = self.followed.counted.get(self.agent)
         if before is not None and before.message_id == message_id:
             less: dict[str, Usage] = {before.model: {key: -value for key, value in before.usage.items()}}

@@ -20,8 +20,8 @@ from typing import Any, NamedTuple
 
 from proxy.analysis.spans import AGENT_TOOLS, Span, Spans
 from proxy.events import Event
-from proxy.events.fields import Message, inner, integer, number, text
-from proxy.events.spending import COST, TOKENS, Usage
+from proxy.events.fields import Message, inner, number, text
+from proxy.events.spending import COST, TOKENS, Usage, api_usage
 from proxy.telemetry import content
 
 AGENT = "claude-code"
@@ -31,7 +31,11 @@ _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{
 _SAMPLED = 1
 _ERRORS = {"failed": "It failed.", "limited": "It reached a limit."}
 """Outcomes that are errors, and what is said of them."""
-_INPUT = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
+_TOKENS = {
+    "output": "output_tokens",
+    "cache_read": "cache_read.input_tokens",
+    "cache_creation": "cache_creation.input_tokens",
+}
 _MOST_CALLS = 2000
 """Agents of a session whose calls of the model are followed at once: as many as `Spans` follows."""
 
@@ -364,15 +368,8 @@ def _named(name: str, value: Any) -> dict[str, Any]:
 
 def _usage(usage: Message) -> dict[str, int]:
     """Return tokens by the names of the conventions; those that come in count cached ones too."""
-    counts = {name: integer(usage, name) for name in (*_INPUT, "output_tokens")}
-    found = {}
-    if counts["input_tokens"] is not None:
-        found["gen_ai.usage.input_tokens"] = sum(counts[name] or 0 for name in _INPUT)
-    for ours, theirs in (
-        ("output_tokens", "gen_ai.usage.output_tokens"),
-        ("cache_read_input_tokens", "gen_ai.usage.cache_read.input_tokens"),
-        ("cache_creation_input_tokens", "gen_ai.usage.cache_creation.input_tokens"),
-    ):
-        if (count := counts[ours]) is not None:
-            found[theirs] = count
+    counts = api_usage(usage)
+    found = {f"gen_ai.usage.{theirs}": counts[ours] for ours, theirs in _TOKENS.items() if ours in counts}
+    if "input" in counts:
+        found["gen_ai.usage.input_tokens"] = sum(counts.values()) - counts.get("output", 0)
     return found

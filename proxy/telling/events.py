@@ -12,6 +12,7 @@ import msgspec
 from proxy.events import Event, Session
 from proxy.events.fields import inner, integer, items, number, text
 from proxy.events.formatting import format_count, format_dollars, format_duration, quantity
+from proxy.events.spending import api_usage
 from proxy.events.timestamps import format_timestamp
 from proxy.sessions.reader import Record
 from proxy.telling.calls import call, content_text, one_line, result
@@ -208,11 +209,9 @@ def _over(data: Data) -> Iterator[Part]:
 
 
 def _tokens(usage: Data) -> str:
-    read = sum(
-        integer(usage, name) or 0
-        for name in ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
-    )
-    written = integer(usage, "output_tokens") or 0
+    tokens = api_usage(usage)
+    written = tokens.pop("output", 0)
+    read = sum(tokens.values())
     return f"{format_count(read)} tokens in, {format_count(written)} out" if read or written else ""
 
 
