@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from proxy.sessions.identity import sessions_dir
-from proxy.sessions.private import open_private
+from proxy.sessions.private import open_private, read_private
 
 SUFFIX = ".rules"
 
@@ -73,8 +73,7 @@ def read(data_dir: str, session_id: str) -> list[Firing]:
     """Return what was written of a session, in order; a line that is torn or foreign is passed over."""
     found: list[Firing] = []
     try:
-        with open(open_private(path_of(data_dir, session_id), os.O_RDONLY), "rb") as file:
-            lines = file.read().split(b"\n")[:-1]
+        lines = read_private(path_of(data_dir, session_id)).split(b"\n")[:-1]
     except OSError:
         return found
     for line in lines:

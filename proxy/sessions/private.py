@@ -56,6 +56,12 @@ def open_private(path: str, flags: int) -> int:
     return fd
 
 
+def read_private(path: str) -> bytes:
+    """Return what a small file of a data directory holds. Errors as by `open_private`."""
+    with open(open_private(path, os.O_RDONLY), "rb") as file:
+        return file.read()
+
+
 def replace_file(path: str, content: bytes, *, is_synced: bool = False) -> None:
     """Give a small file of a data directory another content: who reads it finds the former one or this one, whole.
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from proxy.sessions.private import open_private, replace_file
+from proxy.sessions.private import read_private, replace_file
 
 _MACHINE_IDS = ("/etc/machine-id", "/var/lib/dbus/machine-id")
 
@@ -59,8 +59,7 @@ def load(data_dir: str, to: str) -> HostState:
 def read(data_dir: str) -> HostState | None:
     """Return what is known, None when nothing is. OSError when it cannot be read."""
     try:
-        with open(open_private(host_path(data_dir), os.O_RDONLY), "rb") as file:
-            return msgspec.json.decode(file.read(), type=HostState)
+        return msgspec.json.decode(read_private(host_path(data_dir)), type=HostState)
     except (FileNotFoundError, msgspec.MsgspecError):
         return None
 

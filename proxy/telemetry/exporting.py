@@ -21,7 +21,7 @@ from proxy.events.interpreter import Interpreter
 from proxy.events.session import Session
 from proxy.sessions.catalogue import is_running, is_unattended, list_logs, sessions_of
 from proxy.sessions.identity import log_path, sessions_dir
-from proxy.sessions.private import open_private, replace_file
+from proxy.sessions.private import read_private, replace_file
 from proxy.sessions.reader import Entry, LogReader
 from proxy.sessions.watch import Watch
 from proxy.telemetry.collector import MOST_SPANS, Collector, CollectorAwayError, CollectorRefusedError
@@ -207,8 +207,7 @@ class Exporter:
 
     def _load(self, endpoint: str) -> _State:
         try:
-            with open(open_private(self._path, os.O_RDONLY), "rb") as file:
-                found = msgspec.json.decode(file.read(), type=_State)
+            found = msgspec.json.decode(read_private(self._path), type=_State)
         except (OSError, msgspec.MsgspecError):
             found = None
         if found is not None and found.endpoint == endpoint:

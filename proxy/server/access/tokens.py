@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 
 from proxy.events.timestamps import format_timestamp
-from proxy.sessions.private import make_private_dir, open_private, replace_file
+from proxy.sessions.private import make_private_dir, open_private, read_private, replace_file
 from proxy.store import StoreError
 from proxy.store.fleet import TokenRow
 
@@ -236,8 +236,7 @@ class TokenFile:
 
     def _read(self) -> list[Token]:
         try:
-            with open(open_private(self.path, os.O_RDONLY), "rb") as file:
-                return msgspec.json.decode(file.read(), type=_Content).tokens
+            return msgspec.json.decode(read_private(self.path), type=_Content).tokens
         except OSError as error:
             raise TokenError(f"{self.path} cannot be read: {error.strerror}") from None
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

@@ -19,7 +19,7 @@ from proxy.server.base.journal import journal
 from proxy.server.watch.webhook import NotTakenError, Webhook
 from proxy.sessions import catalogue
 from proxy.sessions.identity import log_path
-from proxy.sessions.private import open_private, replace_file
+from proxy.sessions.private import read_private, replace_file
 from proxy.sessions.sealing import is_sealed, seals_path
 from proxy.upkeep.seals import Seal, newest_checkpoint, read_seals, sealed_sessions
 from proxy.upkeep.verification import seal_log
@@ -110,9 +110,7 @@ class Heads:
         if size < max(taken):
             # It is another one, of a copy that was restored: what is sent twice is not lost.
             self._sent = {}
-        with open(open_private(path, os.O_RDONLY), "rb") as file:
-            content = file.read()
-        found, end = [], 0
+        content, found, end = read_private(path), [], 0
         for line, seal in read_seals(content[: content.rfind(b"\n") + 1]).lines:
             end = content.index(line, end) + len(line) + 1
             found.append((end, seal))
@@ -120,8 +118,7 @@ class Heads:
 
     def _remembered(self) -> dict[str, int]:
         try:
-            with open(open_private(self._state, os.O_RDONLY), "rb") as file:
-                return msgspec.json.decode(file.read(), type=dict[str, int])
+            return msgspec.json.decode(read_private(self._state), type=dict[str, int])
         except (OSError, msgspec.MsgspecError):
             return {}  # all of it is sent: twice is better than not at all
 

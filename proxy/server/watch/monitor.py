@@ -23,7 +23,7 @@ from proxy.events.timestamps import format_timestamp
 from proxy.server.base.journal import journal
 from proxy.server.watch.alerts import Alert, alerts_of
 from proxy.server.watch.webhook import NotTakenError, RefusedError, Webhook
-from proxy.sessions.private import open_private, replace_file
+from proxy.sessions.private import read_private, replace_file
 from proxy.store import StoreError
 from proxy.store.model import Watched
 from proxy.store.space import free_bytes
@@ -244,8 +244,7 @@ class AlertMonitor:
 
     def _remembered(self) -> _Memory:
         try:
-            with open(open_private(self._path, os.O_RDONLY), "rb") as file:
-                return msgspec.json.decode(file.read(), type=_Memory)
+            return msgspec.json.decode(read_private(self._path), type=_Memory)
         except FileNotFoundError:
             return _Memory()
         except (OSError, msgspec.MsgspecError) as error:
