@@ -60,8 +60,9 @@ def url() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def cluster_of_tests() -> Iterator[None]:
-    """End the PostgreSQL cluster, if a test has needed one."""
+def shared_programs() -> Iterator[None]:
+    """End the PostgreSQL cluster and the browser, if tests have needed them."""
     yield
-    if module := sys.modules.get("tests.store.postgres.cluster"):
-        module.close_shared()
+    for name in ("tests.store.postgres.cluster", "tests.server.chromium"):
+        if module := sys.modules.get(name):
+            module.close_shared()

@@ -58,9 +58,9 @@ async def rig(data_dir: Path) -> AsyncIterator[Rig]:
 
 
 @pytest.fixture
-async def tab(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Tab]:
+async def tab() -> AsyncIterator[Tab]:
     """A browser's tab."""
-    async with browser(tmp_path_factory.mktemp("browser")) as tab:
+    async with browser() as tab:
         yield tab
 
 

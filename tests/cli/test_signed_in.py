@@ -30,7 +30,7 @@ async def test_the_owner_sees_the_page_without_being_asked(
 ) -> None:
     """Where the kernel cannot tell who asks, a file leads to the page with the owner's token, live events too."""
     monkeypatch.setattr("proxy.server.access.guard.is_same_user", lambda _: False)
-    async with serving(tmp_path, owner_token="secret") as rig, browser(tmp_path / "browser") as tab:
+    async with serving(tmp_path, owner_token="secret") as rig, browser() as tab:
         rig.live("mine").close()
         await rig.get("/status", status=401)
         url = str(rig.client.make_url("/")).rstrip("/")

@@ -57,7 +57,7 @@ async def test_a_session_is_acted_on_from_the_page(api: MessagesApi, claude: Pat
         }
     )
     async with (
-        browser(tmp_path / "browser") as tab,
+        browser() as tab,
         serving(acted.wrapped.data_dir) as rig,
         stage.raw(*ASKS, answers={"can_use_tool": lambda _: None}) as client,
     ):

@@ -6,8 +6,11 @@ import contextlib
 import json
 import os
 import shutil
+import subprocess
+import tempfile
 import time
 from collections.abc import AsyncIterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -51,15 +54,14 @@ class _LeftError(Exception):
     """The page that was asked has been left meanwhile."""
 
 
-class Tab:
-    """One page of the browser."""
+class _Target:
+    """A connection to the browser, or to one page of it."""
 
     def __init__(self, socket: ClientWebSocketResponse) -> None:
         self.complaints: list[str] = []
         """What the console was told that is an error or a warning, exceptions, and refused content."""
         self.asked: list[str] = []
         """The addresses that were asked for."""
-        self.frames: list[str] = []
         self._socket = socket
         self._answers: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self._next = 0
@@ -79,6 +81,40 @@ class Tab:
             raise AssertionError((method, answer["error"]))
         found: dict[str, Any] = answer["result"]
         return found
+
+    async def close(self) -> None:
+        """Stop listening."""
+        await self._socket.close()
+        await self._reading
+
+    async def _read(self) -> None:
+        async for message in self._socket:
+            told = json.loads(message.data)
+            if "id" in told:
+                coming = self._answers.pop(told["id"], None)
+                if coming is not None and not coming.done():  # else nobody waits for it any more
+                    coming.set_result(told)
+            else:
+                self._hear(told["method"], told["params"])
+
+    def _hear(self, method: str, about: dict[str, Any]) -> None:
+        match method:
+            case "Runtime.exceptionThrown":
+                self.complaints.append(json.dumps(about["exceptionDetails"])[:1000])
+            case "Runtime.consoleAPICalled" if about["type"] in ("error", "warning", "assert"):
+                self.complaints.append(json.dumps(about["args"])[:1000])
+            case "Log.entryAdded" if about["entry"]["level"] in ("error", "warning"):
+                self.complaints.append(f"{about['entry']['text']} {about['entry'].get('url', '')}")
+            case "Network.requestWillBeSent":
+                self.asked.append(about["request"]["url"])
+            case "Network.webSocketCreated":
+                self.asked.append(about["url"])
+            case _:
+                pass
+
+
+class Tab(_Target):
+    """One page of the browser."""
 
     async def open(self, url: str) -> None:
         """Go to an address."""
@@ -158,83 +194,64 @@ class Tab:
         shot = await self.call("Page.captureScreenshot", format="png")
         await asyncio.to_thread(path.write_bytes, base64.b64decode(shot["data"]))
 
-    async def close(self) -> None:
-        """Stop listening."""
-        await self._socket.close()
-        await self._reading
 
-    async def _read(self) -> None:
-        async for message in self._socket:
-            told = json.loads(message.data)
-            if "id" in told:
-                coming = self._answers.pop(told["id"], None)
-                if coming is not None and not coming.done():  # else nobody waits for it any more
-                    coming.set_result(told)
-            else:
-                self._hear(told["method"], told["params"])
+class _Chromium:
+    """A running browser with a home of its own."""
 
-    def _hear(self, method: str, about: dict[str, Any]) -> None:
-        match method:
-            case "Runtime.exceptionThrown":
-                self.complaints.append(json.dumps(about["exceptionDetails"])[:1000])
-            case "Runtime.consoleAPICalled" if about["type"] in ("error", "warning", "assert"):
-                self.complaints.append(json.dumps(about["args"])[:1000])
-            case "Log.entryAdded" if about["entry"]["level"] in ("error", "warning"):
-                self.complaints.append(f"{about['entry']['text']} {about['entry'].get('url', '')}")
-            case "Network.requestWillBeSent":
-                self.asked.append(about["request"]["url"])
-            case "Network.webSocketCreated":
-                self.asked.append(about["url"])
-            case _:
-                pass
+    def __init__(self) -> None:
+        assert CHROMIUM is not None
+        self.folder = tempfile.mkdtemp(prefix="claude-proxy-chromium-")
+        self.process = subprocess.Popen(
+            [CHROMIUM, *OPTIONS, f"--user-data-dir={self.folder}/profile", "about:blank"],
+            env={**os.environ, "HOME": self.folder},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        written = Path(self.folder, "profile", "DevToolsActivePort")
+        until = time.monotonic() + WAIT_S
+        while not (written.exists() and len(lines := written.read_text().split()) == 2):
+            assert time.monotonic() < until, "the browser does not start"
+            time.sleep(0.02)
+        self.origin = f"http://127.0.0.1:{lines[0]}"
+        self.address = self.origin + lines[1]
+        """Where the browser itself is called."""
+
+    def close(self) -> None:
+        """Remove everything."""
+        self.process.terminate()
+        self.process.wait(WAIT_S)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+@cache
+def _shared() -> _Chromium:
+    return _Chromium()
+
+
+def close_shared() -> None:
+    """Remove the browser that tests share, if there is one."""
+    if _shared.cache_info().currsize:
+        _shared().close()
+        _shared.cache_clear()
 
 
 @contextlib.asynccontextmanager
-async def browser(folder: Path) -> AsyncIterator[Tab]:
-    """Run a browser that has a home of its own, with one tab."""
-    assert CHROMIUM is not None
-    profile = folder / "profile"
-    process = await asyncio.create_subprocess_exec(
-        CHROMIUM,
-        *OPTIONS,
-        f"--user-data-dir={profile}",
-        "about:blank",
-        env={**os.environ, "HOME": str(folder)},
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
-    try:
-        port = await asyncio.to_thread(_port, profile / "DevToolsActivePort")
-        async with ClientSession() as session:
-            url = await _first_tab(session, port)
-            socket = await session.ws_connect(url, max_msg_size=0)
-            tab = Tab(socket)
+async def browser() -> AsyncIterator[Tab]:
+    """Open a tab of the browser that all tests of this process share, with a window, cookies and storage of its own."""
+    running = await asyncio.to_thread(_shared)
+    async with ClientSession() as session:
+        whole = _Target(await session.ws_connect(running.address, max_msg_size=0))
+        profile = await whole.call("Target.createBrowserContext")
+        made = await whole.call("Target.createTarget", url="about:blank", newWindow=True, **profile)
+        page = f"{running.origin}/devtools/page/{made['targetId']}"
+        tab = Tab(await session.ws_connect(page, max_msg_size=0))
+        try:
             for domain in ("Page", "Runtime", "Log", "Network"):
                 await tab.call(f"{domain}.enable")
             await tab.look()
-            try:
-                yield tab
-            finally:
-                await tab.close()
-    finally:
-        process.terminate()
-        await asyncio.wait_for(process.wait(), 30)
-
-
-def _port(address: Path) -> str:
-    until = time.monotonic() + WAIT_S
-    while not address.exists() or not address.read_text().strip():
-        assert time.monotonic() < until, "the browser does not start"
-        time.sleep(0.02)
-    return address.read_text().split()[0]
-
-
-async def _first_tab(session: ClientSession, port: str) -> str:
-    async with asyncio.timeout(WAIT_S):
-        while True:
-            async with session.get(f"http://127.0.0.1:{port}/json") as response:
-                for one in await response.json(content_type=None):
-                    if one["type"] == "page":
-                        return str(one["webSocketDebuggerUrl"])
-            await asyncio.sleep(0.02)
+            yield tab
+        finally:
+            await tab.close()
+            await whole.call("Target.disposeBrowserContext", **profile)
+            await whole.close()

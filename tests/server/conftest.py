@@ -94,9 +94,9 @@ async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
 
 
 @pytest.fixture
-async def tab(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Tab]:
+async def tab() -> AsyncIterator[Tab]:
     """A browser's tab, which must have had nothing to complain about."""
-    async with browser(tmp_path_factory.mktemp("browser")) as tab:
+    async with browser() as tab:
         yield tab
         # A test's server goes before its browser does: that nobody answers any more is no fault of the page.
         assert [one for one in tab.complaints if "ERR_CONNECTION" not in one] == []

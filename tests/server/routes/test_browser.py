@@ -3,8 +3,6 @@
 import asyncio
 import contextlib
 import json
-import os
-import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -17,25 +15,13 @@ from proxy.config import Settings
 from proxy.server.process.app import create_app
 from proxy.sessions.record import lifecycle
 from proxy.sessions.writer import SessionLog
+from tests.server.chromium import CHROMIUM, browser
 from tests.server.conftest import event
 from tests.server.routes.test_streams import say
 
-CHROMIUM = shutil.which("chromium")
 pytestmark = [
     pytest.mark.anyio,
     pytest.mark.skipif(CHROMIUM is None, reason="needs the program `chromium`, which is not on the PATH"),
-]
-OPTIONS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--disable-sync",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-dev-shm-usage",
-    "--no-first-run",
-    "--remote-debugging-port=0",  # keeps the page open
 ]
 PAGE = """<!doctype html><title>listens</title><script>
 const base = "@BASE@";
@@ -89,28 +75,6 @@ class Page:
 
 
 @contextlib.asynccontextmanager
-async def browsing(url: str, folder: Path) -> AsyncIterator[None]:
-    """Show a page in a browser that has a home of its own."""
-    assert CHROMIUM is not None
-    environment = {**os.environ, "HOME": str(folder)}
-    process = await asyncio.create_subprocess_exec(
-        CHROMIUM,
-        *OPTIONS,
-        f"--user-data-dir={folder}/profile",
-        url,
-        env=environment,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
-    try:
-        yield
-    finally:
-        process.terminate()
-        await asyncio.wait_for(process.wait(), 30)
-
-
-@contextlib.asynccontextmanager
 async def live(data_dir: Path, page: Page | None) -> AsyncIterator[tuple[str, SessionLog]]:
     """Serve a data directory in which a session lives, with the page when one is given."""
     about = {"format": 1, "command": ["claude"], "pid": 7, "name": "mine"}
@@ -127,7 +91,8 @@ async def live(data_dir: Path, page: Page | None) -> AsyncIterator[tuple[str, Se
 async def test_page_of_our_own_origin_hears_a_live_session(tmp_path: Path) -> None:
     """A browser's EventSource and WebSocket open, and both are given the event that happens next."""
     page = Page()
-    async with live(tmp_path / "data", page) as (url, log), browsing(f"{url}/page", tmp_path):
+    async with live(tmp_path / "data", page) as (url, log), browser() as tab:
+        await tab.open(f"{url}/page")
         await page.said("source open", "socket open")
         say(log)
         heard = await page.said("source", "socket")
@@ -144,8 +109,9 @@ async def test_page_of_a_foreign_origin_hears_nothing(tmp_path: Path) -> None:
     async with (
         live(tmp_path / "data", None) as (page.base, _),
         TestServer(elsewhere) as foreign,
-        browsing(str(foreign.make_url("/page")), tmp_path),
+        browser() as tab,
     ):
+        await tab.open(str(foreign.make_url("/page")))
         refused = await page.said("source error", "socket closed")
     # EventSource.CLOSED; and closed without a handshake.
     assert refused == {"source error": 2, "socket closed": 1006}

@@ -444,7 +444,7 @@ async def test_the_page_goes_on_when_the_server_comes_back(tmp_path: Path) -> No
     maker = LogMaker("past")
     log = maker.started(COMMAND) + maker.lines("stdin", prompt("first words"))
     written(tmp_path, "past", log)
-    async with browser(tmp_path / "browser") as tab:
+    async with browser() as tab:
         async with TestServer(create_app(str(tmp_path), Settings())) as server:
             port = server.port
             await tab.open(f"http://127.0.0.1:{port}/#/session/past")
