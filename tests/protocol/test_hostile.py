@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
 
 import pytest
 
@@ -49,60 +50,67 @@ def variables(last: bytes) -> bytes:
 TOWER = b"[" * 490 + b"]" * 490 + b","
 BLOCK = b'{"type":"text","text":""},'
 IN_TOOL = "/message/content/0/content"
-CASES: dict[str, tuple[bytes, str]] = {
-    "a text": (user(b'"%b"' % repeated(b"x")), "valid 0"),
-    "letters beyond ASCII": (user(b'"%b"' % repeated("\u4e00".encode())), "valid 0"),
-    "lone surrogates": (user(b'"%b"' % repeated(b"\\ud800")), "valid 0"),
+CASES: dict[str, tuple[Callable[[], bytes], str]] = {
+    "a text": (lambda: user(b'"%b"' % repeated(b"x")), "valid 0"),
+    "letters beyond ASCII": (lambda: user(b'"%b"' % repeated("\u4e00".encode())), "valid 0"),
+    "lone surrogates": (lambda: user(b'"%b"' % repeated(b"\\ud800")), "valid 0"),
     "a text in an invalid line": (
-        b'{"type":"user","message":1,"x":"%b"}' % repeated(b"x"),
+        lambda: b'{"type":"user","message":1,"x":"%b"}' % repeated(b"x"),
         "invalid 1 /message",
     ),
-    "keys": (b'{"type":"user",%b"message":1}' % many(b'"k%d":1,'), "invalid 1 /message"),
+    "keys": (lambda: b'{"type":"user",%b"message":1}' % many(b'"k%d":1,'), "invalid 1 /message"),
     "equal keys": (
-        b'{"type":"user",%b"message":{"role":"user","content":"x"}}' % repeated(b'"message":1,'),
+        lambda: b'{"type":"user",%b"message":{"role":"user","content":"x"}}' % repeated(b'"message":1,'),
         "valid 0",
     ),
-    "variables": (variables(b'"v"'), "valid 0"),
-    "variables, one of them wrong": (variables(b"1"), "invalid 1 /variables/z"),
-    "towers": (tool_result(b"[%b1]" % repeated(TOWER)), f"invalid 20 {IN_TOOL}/0"),
+    "variables": (lambda: variables(b'"v"'), "valid 0"),
+    "variables, one of them wrong": (lambda: variables(b"1"), "invalid 1 /variables/z"),
+    "towers": (lambda: tool_result(b"[%b1]" % repeated(TOWER)), f"invalid 20 {IN_TOOL}/0"),
     "towers where nothing looks": (
-        b'{"type":"user","message":1,"x":[%b1]}' % repeated(TOWER),
+        lambda: b'{"type":"user","message":1,"x":[%b1]}' % repeated(TOWER),
         "invalid 1 /message",
     ),
-    "numbers": (user(b"[%b1]" % repeated(b"1,")), "invalid 20 /message/content/0"),
-    "empty lists": (tool_result(b"[%b1]" % repeated(b"[],")), f"invalid 20 {IN_TOOL}/0"),
-    "empty strings": (user(b"[%b1]" % repeated(b'"",')), "invalid 20 /message/content/0"),
-    "blocks": (user(b"[%b1]" % repeated(BLOCK)), f"invalid 1 /message/content/{SIZE // len(BLOCK)}"),
+    "numbers": (lambda: user(b"[%b1]" % repeated(b"1,")), "invalid 20 /message/content/0"),
+    "empty lists": (lambda: tool_result(b"[%b1]" % repeated(b"[],")), f"invalid 20 {IN_TOOL}/0"),
+    "empty strings": (lambda: user(b"[%b1]" % repeated(b'"",')), "invalid 20 /message/content/0"),
+    "blocks": (lambda: user(b"[%b1]" % repeated(BLOCK)), f"invalid 1 /message/content/{SIZE // len(BLOCK)}"),
     "blocks further in": (
-        tool_result(b"[%b1]" % repeated(BLOCK)),
+        lambda: tool_result(b"[%b1]" % repeated(BLOCK)),
         f"invalid 1 {IN_TOOL}/{SIZE // len(BLOCK)}",
     ),
-    "blocks with escapes": (user(b"[%b1]" % repeated(rb'{"type":"text","text":"\\\"["},')), "invalid 1"),
-    "blocks of unknown kinds": (user(b"[%b1]" % many(b'{"type":"x%d"},')), "invalid 1"),
-    "blocks of unknown kinds further in": (tool_result(b"[%b1]" % many(b'{"type":"x%d"},')), "invalid 1"),
+    "blocks with escapes": (
+        lambda: user(b"[%b1]" % repeated(rb'{"type":"text","text":"\\\"["},')),
+        "invalid 1",
+    ),
+    "blocks of unknown kinds": (lambda: user(b"[%b1]" % many(b'{"type":"x%d"},')), "invalid 1"),
+    "blocks of unknown kinds further in": (
+        lambda: tool_result(b"[%b1]" % many(b'{"type":"x%d"},')),
+        "invalid 1",
+    ),
     "blocks of known and unknown kinds": (
-        user(b"[%b1]" % many(b'{"type":"text","text":""},{"type":"x%d"},')),
+        lambda: user(b"[%b1]" % many(b'{"type":"text","text":""},{"type":"x%d"},')),
         "invalid 1",
     ),
     "towers in blocks of unknown kinds": (
-        user(b"[%b1]" % many(b'{"type":"x%%d","a":%b},' % (b'{"a":' * 240 + b"1" + b"}" * 240))),
+        lambda: user(b"[%b1]" % many(b'{"type":"x%%d","a":%b},' % (b'{"a":' * 240 + b"1" + b"}" * 240))),
         "invalid 1",
     ),
     "empty objects in blocks of unknown kinds": (
-        user(b"[%b1]" % many(b'{"type":"x%%d","a":[%b1]},' % (b"{}," * 5000))),
+        lambda: user(b"[%b1]" % many(b'{"type":"x%%d","a":[%b1]},' % (b"{}," * 5000))),
         "invalid 1",
     ),
-    "the longest integers": (user(b'"","x":[%b1]' % repeated(b"1" * 4300 + b",")), "valid 0"),
+    "the longest integers": (lambda: user(b'"","x":[%b1]' % repeated(b"1" * 4300 + b",")), "valid 0"),
     "towers of objects": (
-        tool_result(b"[%b1]" % repeated(b'{"a":' * 240 + b"1" + b"}" * 240 + b",")),
+        lambda: tool_result(b"[%b1]" % repeated(b'{"a":' * 240 + b"1" + b"}" * 240 + b",")),
         f"invalid 20 {IN_TOOL}/0",
     ),
-    "digits": (b'{"type":"user","message":%b}' % repeated(b"1"), "invalid 1"),
-    "depth": (repeated(b'{"a":'), "invalid 1"),
-    "NaN at the end": (b'{"type":"user","message":[%bNaN]}' % repeated(b"1,"), "malformed 1"),
-    "no end": (b'{"type":"user","message":"%b' % repeated(b"x"), "malformed 1"),
-    "spaces": (repeated(b" "), "malformed 1"),
+    "digits": (lambda: b'{"type":"user","message":%b}' % repeated(b"1"), "invalid 1"),
+    "depth": (lambda: repeated(b'{"a":'), "invalid 1"),
+    "NaN at the end": (lambda: b'{"type":"user","message":[%bNaN]}' % repeated(b"1,"), "malformed 1"),
+    "no end": (lambda: b'{"type":"user","message":"%b' % repeated(b"x"), "malformed 1"),
+    "spaces": (lambda: repeated(b" "), "malformed 1"),
 }
+"""Lines, made when they are wanted: together they have 170 MB, which every process of the tests would hold."""
 
 
 # One of each kind: text, keys, nesting, many values, many objects, one value, and what is no JSON.
@@ -117,8 +125,8 @@ TYPICAL = (
 )
 def test_a_hostile_line_gets_its_verdict_for_little_memory(case: str) -> None:
     """Four times its size is enough, beside the line itself; few errors are told, and the first is in its place."""
-    line, expected = CASES[case]
+    make, expected = CASES[case]
     command = [sys.executable, "-c", PROGRAM]
-    done = subprocess.run(command, input=line, capture_output=True, timeout=100, check=False)
+    done = subprocess.run(command, input=make(), capture_output=True, timeout=100, check=False)
     assert done.stderr == b""
     assert done.stdout.startswith(expected.encode()), done.stdout[:200]
