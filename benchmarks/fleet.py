@@ -166,14 +166,16 @@ async def pages(folder: str, events: int) -> None:
         middle = time.perf_counter()
         await asyncio.to_thread(_multiply_postgres, url, events)
         print(f"filled: SQLite {middle - began:.0f} s, PostgreSQL {time.perf_counter() - middle:.0f} s")
+        size = os.stat(index_path(data_dir)).st_size
+        show("room an event", f"{_size(url) / events:.0f} B", f"SQLite {size / events:.0f} B")
         here, there = EmbeddedStore(data_dir), PostgresStore(url)
         try:
-            await asyncio.to_thread(_compare, here, there)
-            size = os.stat(index_path(data_dir)).st_size
-            show("room an event", f"{_size(url) / events:.0f} B", f"SQLite {size / events:.0f} B")
+            asked = await asyncio.to_thread(_questions, there)
+            await asyncio.to_thread(_compare, here, there, asked)
         finally:
             here.close()
             there.close()
+        await _compare_servers(Path(folder), url, asked)
 
 
 def _multiply_sqlite(data_dir: str, events: int) -> None:
@@ -222,6 +224,9 @@ def _multiply_sqlite(data_dir: str, events: int) -> None:
     connection.execute("COMMIT")
     assert read_newest(connection)[1] == newest
     connection.close()
+    log = _logs(data_dir)[0]
+    for copy in range(1, events // count):  # for a server, which drops what has no log
+        os.link(log, log.with_name(f"{log.stem}-{copy}.jsonl"))
 
 
 def _multiply_postgres(url: str, events: int) -> None:
@@ -284,26 +289,35 @@ def _columns(connection: Connection, table: str) -> list[str]:
     return [name for (name,) in execute(connection, query, (table,))]
 
 
-def _compare(here: Store, there: Store) -> None:
-    """Ask both stores the same, in turn."""
+Questions = dict[str, list[EventQuery]]
+_ASKED = 60
+"""Times for each question."""
+
+
+def _questions(store: Store) -> Questions:
+    """Return what is asked: pages of each kind."""
     dice = random.Random(1)
-    total = there.count_events()
-    assert total == here.count_events()
-    one = there.sessions(limit=1)[0].session_id
-    kinds = there.events(EventQuery(limit=100, event_types=("tool_started",))).total
-    asked: dict[str, Callable[[], EventQuery]] = {
+    total = store.count_events()
+    one = store.sessions(limit=1)[0].session_id
+    kind = ("tool_started",)
+    kinds = store.events(EventQuery(event_types=kind)).total
+    makers: dict[str, Callable[[], EventQuery]] = {
         "newest": EventQuery,
         "any offset": lambda: EventQuery(offset=dice.randrange(total)),
         "the last": lambda: EventQuery(offset=total - 100),
-        "one type, newest": lambda: EventQuery(event_types=("tool_started",)),
-        "one type, any offset": lambda: EventQuery(
-            event_types=("tool_started",), offset=dice.randrange(kinds)
-        ),
+        "one type, newest": lambda: EventQuery(event_types=kind),
+        "one type, any offset": lambda: EventQuery(event_types=kind, offset=dice.randrange(kinds)),
         "one session": lambda: EventQuery(session_id=one, offset=dice.randrange(9000)),
     }
+    return {what: [make() for _ in range(_ASKED)] for what, make in makers.items()}
+
+
+def _compare(here: Store, there: Store, asked: Questions) -> None:
+    """Ask both stores the same, in turn."""
+    total = there.count_events()
+    assert total == here.count_events()
     newest = 0.0
-    for what, query in asked.items():
-        queries = [query() for _ in range(60)]
+    for what, queries in asked.items():
         base, mine = list[float](), list[float]()
         for each in queries:
             for store, times in ((here, base), (there, mine)):
@@ -313,14 +327,52 @@ def _compare(here: Store, there: Store) -> None:
                 assert len(found.events) == min(100, total - (each.offset or 0)) or each.event_types
         newest = newest or statistics.median(mine)
         show(f"page of 100 among {total}: {what}", *_beside(mine, base, newest))
+    dice = random.Random(2)
     base, mine = list[float](), list[float]()
-    for _ in range(60):
+    for _ in range(_ASKED):
         place = dice.randrange(total - 1000)
         for store, times in ((here, base), (there, mine)):
             began = time.perf_counter()
             assert len(store.arrivals(place, 100).events) == 100
             times.append((time.perf_counter() - began) * 1000)
     show("100 behind an arrival", *_beside(mine, base, newest))
+
+
+async def _compare_servers(folder: Path, url: str, asked: Questions) -> None:
+    """Ask a server of each store the same, in turn: what a user waits for."""
+    centre, centre_port = server(folder / "pages-centre", url)
+    host, port = _host(folder / "pages", None)
+    async with contextlib.AsyncExitStack() as stack:
+        for program, at in ((host, port), (centre, centre_port)):
+            program.start()
+            stack.callback(program.kill)
+            await asyncio.to_thread(wait_ready, program, at)
+        client = await stack.enter_async_context(aiohttp.ClientSession())
+        newest = 0.0
+        for what, queries in asked.items():
+            base, mine = list[float](), list[float]()
+            for each in queries:
+                bodies = list[bytes]()
+                for at, times in ((port, base), (centre_port, mine)):
+                    began = time.perf_counter()
+                    address = f"http://127.0.0.1:{at}/api/v1/monitoring/events"
+                    async with client.get(address, params=_parameters(each)) as response:
+                        bodies.append(await response.read())
+                    times.append((time.perf_counter() - began) * 1000)
+                # All but the cursor is the same.
+                assert bodies[0].partition(b',"after":')[0] == bodies[1].partition(b',"after":')[0]
+            newest = newest or statistics.median(mine)
+            show(f"over HTTP: {what}", *_beside(mine, base, newest))
+
+
+def _parameters(query: EventQuery) -> dict[str, str]:
+    """Return a query as it is put to a server."""
+    given = {
+        "session_id": query.session_id,
+        "event_types": None if query.event_types is None else ",".join(query.event_types),
+        "offset": None if query.offset is None else str(query.offset),
+    }
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def _beside(mine: list[float], base: list[float], newest: float) -> tuple[str, str]:
@@ -344,7 +396,7 @@ def _free_port() -> int:
 
 def _host(folder: Path, to: str | None) -> tuple[Program, int]:
     """Return a host's server, which ships if there is a centre."""
-    folder.mkdir(mode=0o700)
+    folder.mkdir(mode=0o700, exist_ok=True)
     config, port = folder / "settings.yaml", _free_port()
     config.write_text(yaml.safe_dump({"ship": {"to": to}} if to else {}))
     words = ("--data-dir", str(folder), "--port", str(port), "--config", str(config), "serve")
