@@ -11,6 +11,7 @@ Rules it lives by:
 """
 
 import contextlib
+import re
 from typing import Any
 
 import msgspec
@@ -28,6 +29,8 @@ __all__ = ["Event", "Interpreter"]
 
 _PARTIAL = b'{"type":"stream_event"'
 _OF_NO_CONSEQUENCE = (_PARTIAL, b'{"type":"keep_alive"', b'{"type":"transcript_mirror"')
+_LONGEST_START = max(map(len, _OF_NO_CONSEQUENCE))
+_ESCAPED_SURROGATE = re.compile(rb"\\u[dD]")
 _LONGEST_QUOTE = 300  # characters of a line that is no message; the record has it
 
 
@@ -82,9 +85,11 @@ class Interpreter:
         self._count(record)
         if printing.takes(self._emitter, record):
             return
-        raw = bytes(record.message)
-        if raw.startswith(_OF_NO_CONSEQUENCE) and record.verdict in ("valid", None):
-            if raw.startswith(_PARTIAL):
+        start = bytes(
+            memoryview(record.message)[:_LONGEST_START]
+        )  # a copy of a long message takes as much memory
+        if start.startswith(_OF_NO_CONSEQUENCE) and record.verdict in ("valid", None):
+            if start.startswith(_PARTIAL):
                 self.session.partials += 1
             return
         message = _decoded(record)
@@ -261,11 +266,11 @@ def _decoded(record: Record) -> Any:
     What Claude Code takes has happened, whatever its verdict: input that is not quite JSON is read as it reads it.
     Lone surrogates become U+FFFD: what is derived is given out as UTF-8, and the log has the message as it was.
     """
-    raw = bytes(record.message)
-    if not raw and record.stream == "stdin" and record.verdict != "text":
+    if not record.has_message and record.stream == "stdin" and record.verdict != "text":
         return grammar.as_taken(record.line())
-    if b"\\ud" in raw or b"\\uD" in raw:
-        record = msgspec.structs.replace(record, message=msgspec.Raw(grammar.without_lone_surrogates(raw)))
+    if _ESCAPED_SURROGATE.search(memoryview(record.message)):
+        neutral = grammar.without_lone_surrogates(bytes(record.message))
+        record = msgspec.structs.replace(record, message=msgspec.Raw(neutral))
     try:
         return record.value()
     except (ValueError, RecursionError):

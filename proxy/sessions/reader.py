@@ -72,17 +72,16 @@ class Record(msgspec.Struct, frozen=True):
     @property
     def has_message(self) -> bool:
         """Whether the line is recorded as JSON."""
-        return len(bytes(self.message)) > 0
+        return memoryview(self.message).nbytes > 0
 
     def value(self) -> Any:
         """Return the message decoded, None when there is none. Lone surrogates and huge numbers are kept."""
-        text = bytes(self.message)
-        if not text:
+        if not self.has_message:
             return None
         try:
-            return msgspec.json.decode(text)
+            return msgspec.json.decode(self.message)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return json.loads(text)
+            return json.loads(bytes(self.message))
 
     def line(self) -> bytes:
         """Return the line as it passed, without its newline (and with the credentials that were taken out gone)."""
@@ -221,17 +220,17 @@ class LogReader:
 
 
 def parse(line: bytes) -> Record | str:
-    """Return the record that a line (without its newline) is, or a sentence that says why it is none."""
+    """Return the record that a line is, with its newline or without, or a sentence that says why it is none."""
     try:
         return _decoder.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return _decoded_with_care(line)
+        return _decoded_with_care(line.removesuffix(b"\n"))
 
 
 def read_items(lines: Sequence[bytes], offset: int = 0) -> Iterator[Entry | Skipped]:
     """Yield what lines are, each given with its newline; ``offset``: where the first of them begins in its log."""
     for line in lines:
-        record, end = parse(line[:-1]), offset + len(line)
+        record, end = parse(line), offset + len(line)
         yield (
             Skipped("foreign", offset, end, record) if isinstance(record, str) else Entry(record, offset, end)
         )

@@ -219,16 +219,16 @@ def _kind_of_record(record: Record) -> Kind:
     if record.event is not None:
         name = record.event.event_type
     elif record.has_message and record.verdict != "text":
-        name = _type_of(bytes(record.message))
+        name = _type_of(record.message)
     return Kind(record.stream, record.verdict or "", name[:_LONGEST_TYPE])
 
 
-def _type_of(message: bytes) -> str:
+def _type_of(message: msgspec.Raw) -> str:
     try:
         tags = _tags.decode(message)
         subtype = tags.subtype
         if tags.type == "control_request":
-            subtype = _request.decode(bytes(tags.request)).subtype
+            subtype = _request.decode(tags.request).subtype
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return ""
     if not isinstance(tags.type, str):

@@ -3,9 +3,10 @@
 A frame holds a megabyte of text at most, so that one long line is never whole in the memory of the database.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
+from itertools import islice
 from typing import NamedTuple
 
 import zstandard
@@ -18,6 +19,8 @@ sessions compress to a twentieth; as one frame they would be a sixth smaller.
 """
 _LEVEL = 3
 """Zstandard's default: a higher one costs more time than it saves room."""
+_AT_ONCE = 8
+"""Frames that are handed to the database at once: the driver holds what it sends, and a line may have a hundred."""
 _WHERE = "WHERE week = %s AND session = %s AND piece = %s"
 
 
@@ -53,11 +56,12 @@ class CompressedBody:
 
 def append(connection: Connection, piece: Place, text: bytes, *, parts: int = 0) -> int:
     """Append lines to a piece that has so many frames; return how many it has then."""
-    frames = compressed(text)
-    rows = [(*piece, parts + place, frame) for place, frame in enumerate(frames)]
+    rows = ((*piece, number, frame) for number, frame in enumerate(compressed(text), parts))
     with connection.cursor() as cursor:
-        cursor.executemany("INSERT INTO bodies VALUES (%s, %s, %s, %s, %s)", rows)
-    return parts + len(frames)
+        while some := list(islice(rows, _AT_ONCE)):
+            cursor.executemany("INSERT INTO bodies VALUES (%s, %s, %s, %s, %s)", some)
+            parts += len(some)
+    return parts
 
 
 def put_together(connection: Connection, piece: Place) -> None:
@@ -73,12 +77,11 @@ def read_frames(connection: Connection, piece: Place) -> tuple[bytes, ...]:
     return tuple(body for (body,) in execute(connection, query, piece))
 
 
-def compressed(text: bytes) -> list[bytes]:
-    """Return the frames of a text."""
+def compressed(text: bytes) -> Iterator[bytes]:
+    """Yield the frames of a text."""
     compressor = zstandard.ZstdCompressor(level=_LEVEL)
-    return [
-        compressor.compress(text[place : place + _FRAME_BYTES]) for place in range(0, len(text), _FRAME_BYTES)
-    ]
+    for place in range(0, len(text), _FRAME_BYTES):
+        yield compressor.compress(text[place : place + _FRAME_BYTES])
 
 
 def decompressed(frames: Sequence[bytes]) -> bytes:

@@ -9,6 +9,7 @@ Rules it lives by:
   each other. Events are numbered in the order of commits: whoever goes on behind the newest misses none.
 """
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -42,6 +43,7 @@ from proxy.store.ranks import FOREVER
 from proxy.store.totals import totals_of
 from proxy.store.version import derivation_version
 
+_LINE = re.compile(rb"[^\n]*\n")
 NEWS = "claude_proxy_news"
 """The channel on which it is told that there are new events."""
 _MOST_CACHED = 2000
@@ -363,4 +365,4 @@ class Intake:
 
 def _lines(text: bytes) -> list[bytes]:
     """Return lines, each with its newline: nothing else ends one."""
-    return [line + b"\n" for line in text.split(b"\n")[:-1]]
+    return [match[0] for match in _LINE.finditer(text)]
