@@ -21,7 +21,7 @@ from proxy.redaction import credentials
 TYPE_CHECKING = False  # `typing` takes long to import, and a session waits for its log
 if TYPE_CHECKING:
     import re
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import Any
 
 REDACTED = "[redacted]"
@@ -43,14 +43,12 @@ class Redactor:
         self._strict = mode == "strict"
         self._names = b"|".join((*_escaped(fields), *((credentials.SECRET_NAMES,) if self._strict else ())))
         self._patterns = _compiled(patterns)
+        self.may_change: Callable[[bytes], bool] = credentials.may_hold_credentials
+        """Tells whether any of the lines in the data may hold a credential: of ordinary traffic, next to none."""
         if mode == "off":
-            self.may_change = _never  # type: ignore[method-assign]
+            self.may_change = lambda _data: False
         elif self._names or patterns:
-            self.may_change = _always  # type: ignore[method-assign]
-
-    def may_change(self, data: bytes) -> bool:
-        """Tell whether any of the lines in ``data`` may hold a credential: of ordinary traffic, next to none."""
-        return credentials.may_hold_credentials(data)
+            self.may_change = lambda _data: True
 
     def message(self, line: bytes) -> tuple[bytes, tuple[str, ...]]:
         """Return a line that is JSON without credentials, and JSON pointers to where they were."""
@@ -108,14 +106,6 @@ class Redactor:
             return string[0] if clean == text else json.dumps(clean).encode()
 
         return re.sub(_STRING, searched, line)
-
-
-def _never(data: bytes) -> bool:
-    return False
-
-
-def _always(data: bytes) -> bool:
-    return True
 
 
 def _escaped(names: Sequence[str]) -> list[bytes]:

@@ -76,7 +76,7 @@ class InjectingPump(Pump):
     @property
     def counts(self) -> Mapping[str, int]:
         """Lines recorded so far, by verdict, those of our own among them."""
-        return self.recorder.counts + self._injected
+        return self._injected + Counter(self.recorder.counts)
 
     def inject(self, line: bytes | Injection) -> None:
         """Write a line, a valid message, when the stream is between two lines; return at once."""

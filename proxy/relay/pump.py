@@ -167,7 +167,7 @@ class Pump(threading.Thread):
         self.write(batch.data)
 
     def _pump(self) -> None:
-        source, sink = self.source, self.sink
+        source, sink, long_lines = self.source, self.sink, self._long_lines
         poller = select.poll()
         poller.register(source, select.POLLIN)
         if can_poll(sink):
@@ -175,10 +175,10 @@ class Pump(threading.Thread):
         while True:
             self._waiting = True
             self._on_idle()
-            ready = poller.poll(self._long_lines.patience_ms)
+            ready = poller.poll(long_lines.patience_ms)
             if not ready:
                 if not self._writer.is_busy:
-                    self._long_lines.give_back()
+                    long_lines.give_back()
                 continue
             for fd, _ in ready:
                 if fd == sink:

@@ -6,7 +6,7 @@ more than the start of a small command.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 
 from proxy.relay.framing import BEFORE_JSON, Batch, with_newline
 from proxy.sessions.record import END, Alike, StreamRecords
@@ -54,7 +54,7 @@ class StreamRecorder:
         hold it back.
         """
         self.kind: Kind = "messages" if declared else "text" if is_text else "undecided"
-        self.counts: Counter[str] = Counter()
+        self.counts: defaultdict[str, int] = defaultdict(int)
         self._records = StreamRecords(session_id, stream)
         self._stream = stream
         self._judged = judged
@@ -240,7 +240,7 @@ class TextRecorder:
     hold: Hold = "nothing"
 
     def __init__(self, session_id: str, redactor: Redactor) -> None:
-        self.counts: Counter[str] = Counter()
+        self.counts: defaultdict[str, int] = defaultdict(int)
         self._redactor = redactor
         self._records = StreamRecords(session_id, "stderr")
 

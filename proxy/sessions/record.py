@@ -169,18 +169,21 @@ class Clock:
     def __init__(self) -> None:
         self.seq = 0
         self.last_us = 0
-        """The moment of the newest record: microseconds since the epoch."""
-        self._second = -1
-        self._prefix = b""
+        """The timestamp of the newest record: microseconds since the epoch."""
+        self._second_us = 0  # when the second of the newest record began, in the same way
+        self._prefix = b""  # its timestamp up to the decimal point
 
     def head(self) -> bytes:
         """Return the beginning of the next record: ``{"seq":7,"ts":"...Z",``."""
-        self.last_us = now = max(time.time_ns() // 1000, self.last_us + 1)
+        now = time.time_ns() // 1000
+        if now <= self.last_us:
+            now = self.last_us + 1
+        self.last_us = now
+        micro = now - self._second_us
+        if micro >= 1_000_000:
+            micro = self._begin_second(now)
         seq = self.seq
         self.seq = seq + 1
-        second, micro = divmod(now, 1_000_000)
-        if second != self._second:
-            self._begin_second(second)
         return b'{"seq":%d,"ts":"%b%06dZ",' % (seq, self._prefix, micro)
 
     def heads(self, count: int) -> list[bytes]:
@@ -193,7 +196,9 @@ class Clock:
         if count == 1:
             return b"".join((self.head(), bodies.prefix, bodies.lines[0], END))
         now = max(time.time_ns() // 1000, self.last_us + 1)
-        second, micro = divmod(now, 1_000_000)
+        micro = now - self._second_us
+        if micro >= 1_000_000:
+            micro = self._begin_second(now)
         if micro + count > 1_000_000:  # across the turn of a second: one by one
             return b"".join(self.head() + b"".join(body) for body in bodies)
         self.last_us = now + count - 1
@@ -202,8 +207,6 @@ class Clock:
         values[0::3] = range(seq, seq + count)
         values[1::3] = range(micro, micro + count)
         values[2::3] = bodies.lines
-        if second != self._second:
-            self._begin_second(second)
         form = b'{"seq":%d,"ts":"' + self._prefix + b'%06dZ",' + bodies.prefix + b"%b" + END
         return form * count % tuple(values)
 
@@ -211,9 +214,12 @@ class Clock:
         """Give back the last ``count`` numbers: their records could not be written."""
         self.seq -= count
 
-    def _begin_second(self, second: int) -> None:
-        self._second = second
-        self._prefix = rfc3339(second * 1_000_000_000)[:-7].encode()
+    def _begin_second(self, now_us: int) -> int:
+        """Format the second that a timestamp falls in; return its microseconds."""
+        micro = now_us % 1_000_000
+        self._second_us = now_us - micro
+        self._prefix = rfc3339(now_us * 1000)[:-7].encode()
+        return micro
 
 
 def rfc3339(now_ns: int) -> str:
