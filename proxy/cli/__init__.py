@@ -130,9 +130,10 @@ class _Session:
 
         def record(command: launch.Command) -> NoReturn:
             from proxy.following import begin  # noqa: PLC0415 - in the process that is left behind
+            from proxy.sessions import beginning  # noqa: PLC0415 - as above
 
-            settings = begin.Settings(**self._settings(), mode=self._chosen["interactive"])
-            begin.record(settings, command, self._ensure_server)
+            settings = beginning.Settings(**self._settings())
+            begin.record(settings, self._chosen["interactive"], command, self._ensure_server)
 
         try:
             self._failed = launch.leave_recorder(self._command, record)

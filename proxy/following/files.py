@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _PROJECTS = "projects"
 _SUBAGENTS = "subagents"
-_LARGEST_ENTRY = 1 << 20
+_LARGEST_ENTRY = 1 << 20  # of the registry: real ones have some hundred bytes
 _META = {"agentType": "agent_type", "description": "description", "toolUseId": "parent_tool_use_id"}
 
 

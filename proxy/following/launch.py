@@ -104,15 +104,7 @@ def leave_recorder(words: Sequence[str], record: Callable[[Command], NoReturn]) 
 def _let_go(kept: set[int]) -> None:
     """Hold nothing of the caller's: neither descriptors nor a folder, signals as a process has them by itself."""
     os.chdir("/")
-    null = os.open(os.devnull, os.O_RDWR)
-    for fd in range(3):
-        os.dup2(null, fd)
-    for fd in process.descriptors():
-        if fd > 2 and fd not in kept:
-            try:  # noqa: SIM105 - contextlib takes long to import
-                os.close(fd)
-            except OSError:
-                pass  # the one that listed the folder: closed already
+    process.close_all_but(kept, os.open(os.devnull, os.O_RDWR))
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD):
         signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)

@@ -31,22 +31,24 @@ if TYPE_CHECKING:
     from proxy.sessions.writer import SessionLog
 
 _BLIND_S = 1.0
-"""Without the kernel's notices: how often to look."""
+"""Without the kernel's notices: how often to look. As often as people look at a status, and some system calls."""
 _SETTLE_S = 0.05
 """Claude Code writes its registry in steps, and a line or two at once: looked at together. People see no difference."""
 _RETRY_S = 5.0
-"""How soon to try again what could not be written."""
+"""How soon to try again what could not be written: a full disk is made room on by people."""
 _MOST_UNSAID = 1000
 """So many changes of state are kept for a log that cannot be written: about 300 KB, a day's work."""
 _UNREGISTERED_S = (0.2, 10.0)
-"""How often to look for the registration, at first and at last: a script may move the configuration folder."""
+"""How often to look for the registration, at first and at last: a script may move the configuration folder.
+
+The likely folder is watched besides: soon at first, and then so seldom that it costs nothing."""
 _AFTER_EXIT_S = 0.05
-"""What a child of the command may take to write its last words after it."""
+"""What a child of the command may take to write its last words after it: they are written already, or being so."""
 _WAITED_FOR_S = 5.0
-"""How long the command's parent may take to wait for it, before how it ended is not told."""
-_PIECE = 1 << 18
+"""How long the command's parent may take to wait for it, before how it ended is not told: a shell does so at once."""
+_PIECE = 1 << 18  # longer than nearly all lines, and little memory
 _LONGEST_LINE = 1 << 28
-"""As for lines that pass: a longer one is not for a log."""
+"""As for lines that pass (`MAX_LINE_BYTES` of `relay`): a longer one is not for a log."""
 
 
 class Recorder:

@@ -20,7 +20,9 @@ FOLDER = "sessions"
 """Where the registry is, below Claude Code's configuration folder."""
 _FILE = re.compile(r"([1-9][0-9]*)\.json", re.ASCII)
 _CLOCKS_APART_MS = 10_000
-"""As far ``startedAt`` may be before the start of its process: clocks are set, and ticks are rounded."""
+"""As far ``startedAt`` may be before the start of its process: clocks are set, and ticks are rounded.
+
+A process id comes round again after 32,768 others at the earliest, which hardly start in that time."""
 
 
 class Registration:

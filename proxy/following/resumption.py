@@ -31,9 +31,11 @@ if TYPE_CHECKING:
     from proxy.sessions.reader import Record
 
 _AGAIN_S = 60.0
-"""How often the newest logs are looked at, and how seldom at most one is tried that cannot be gone on with."""
+"""How often the newest logs are looked at, and how seldom at most one is tried that cannot be gone on with.
+
+A recorder dies hardly ever, and what it missed is in the transcript."""
 _LOCK_S = 0.5
-"""Somebody who just looks holds a log's lock for microseconds."""
+"""Somebody who just looks holds a log's lock for microseconds; on a busy machine he may be interrupted in them."""
 
 
 class Attendant:

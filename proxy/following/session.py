@@ -20,19 +20,22 @@ if TYPE_CHECKING:
     from proxy.sessions.record import Body
 
 _REGISTERED_S = 8.0
-"""Claude Code registers within a second or two of its start, when nobody has to be asked anything before."""
+"""Claude Code registers within a second or two of its start, when nobody has to be asked anything before.
+
+Four times that, for busy machines; what is said too early is taken back."""
 _CHILD_S = 2.0
-"""How long a session is waited for that will not be registered, as its environment says."""
+"""How long a session is waited for that will not be registered, as its environment says: as one that will be."""
 _WRITTEN_S = 8.0
-"""Lines have been seen to be written up to 2.5 s after what they tell, on a busy machine."""
+"""Lines have been seen to be written up to 2.5 s after what they tell, on a busy machine; three times that."""
 _CLOSED_S = 2.0
-"""With the next conversation begun, Claude Code writes the total of the one before within a moment."""
+"""With the next conversation begun, Claude Code writes the total of the one before at once; a busy machine's time."""
 _LOOK_S = 1.0
-"""How often it is looked for the transcript of a turn that is under way."""
+"""How often it is looked for the transcript of a turn that is under way: its folder may be another than the likely
+one, which alone is watched."""
 _CLOCK_TICK_US = 20_000
-"""File systems take their times from a clock that ticks; it is behind by no more than this."""
+"""File systems take their times from a clock that ticks: behind by 10 ms at most (100 Hz), twice that to be sure."""
 _COST_BYTES = 1 << 18
-"""The total of a conversation is among its last lines."""
+"""The total of a conversation is among its last lines, which are of some KB; not more, as all of it is searched."""
 _CHILD = b"CLAUDE_CODE_CHILD_SESSION"
 """In the environment of what Claude Code starts: a session that is begun there keeps no transcript."""
 

@@ -40,14 +40,14 @@ _MOST_BYTES = 256 * 1024
 _SOCKET_S = 2.0
 """For a request to come and its answer to be taken: the other end is a program on this machine, which has it ready."""
 _CONNECTIONS = 8
-"""At once: one that says nothing holds up no other, and many make no more threads than these."""
+"""At once, and threads for them: more than a page, a rule and a terminal make; a silent one holds up no other."""
 _PACE_S = 0.1
 """For which a request takes the place of another: 80 a second are plenty, and more would take the session's time.
 
 What is no request takes it for `_SOCKET_S`, whether it says nothing or too much.
 """
 _WRITE_S = 5.0
-"""For a frame to be written: a command that reads nothing for so long, or whose line is half written, is busy."""
+"""For a frame to be written, half of what who asks waits: a command that takes longer does not read."""
 _POLICY_S = 120.0
 """For Claude Code to answer at its start, which took 20 s on a machine with five times as much to do as it could."""
 _USAGE_S = 1.0

@@ -25,12 +25,18 @@ if TYPE_CHECKING:
     from proxy.relay.pump import Pump
 
 STALLED_MS = 100
-"""A caller that takes nothing for so long after the command's exit is not reading."""
+"""A caller that takes nothing for so long after the command's exit is not reading.
+
+One that reads takes what is there within some milliseconds, and a tenth of a second is what people hardly notice."""
 _PATIENCE = 20
-"""So many times that long may pass without progress though the caller would take: a disk that hangs, a busy machine."""
+"""So many times that long may pass without progress though the caller would take: a disk that hangs, a busy machine.
+
+Two seconds: the SDKs wait five for an exit before they send a signal."""
 
 KILLED_S = 1.0
-"""A caller that has killed the wrapper, and takes nothing for so long, will not: it has had all that its pipe holds."""
+"""A caller that has killed the wrapper, and takes nothing for so long, will not: it has had all that its pipe holds.
+
+Long beside the milliseconds in which a reader takes that, and nobody waits for it but the end of the log."""
 LEFT_S = 10.0
 """So long the output of a descendant waits for a caller that has the command's status.
 

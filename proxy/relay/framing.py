@@ -25,10 +25,12 @@ if TYPE_CHECKING:
     """Which unfinished lines are held back until they are whole: none, those that begin like a JSON object, or all."""
 
 MAX_LINE_BYTES = 256 * 1024 * 1024
-"""A line longer than this passes whole and is recorded by its beginning (the promise of the log format)."""
+"""A line longer than this passes whole and is recorded by its beginning (the promise of the log format).
+
+Eight times the largest request that the Messages API takes (32 MB). It is held in memory about twice."""
 BEFORE_JSON = b" \t\r\xef\xbb\xbf"
 """What may stand before a JSON object: white space, and the bytes of the byte order mark, which Claude Code takes."""
-_COPIED_BYTES = 1024 * 1024  # copying more costs more than all else that is done with a line
+_COPIED_BYTES = 1024 * 1024  # above, a copy leaves the processor's caches, and costs more than all else
 
 Line = bytes | memoryview
 """A line without its newline."""

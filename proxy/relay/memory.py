@@ -10,9 +10,11 @@ from proxy.sessions import c_library
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8  # malloc.h of the GNU C library
 
-_LONG_BYTES = 1024 * 1024  # what shorter lines took is taken again by the next ones
+_LONG_BYTES = (
+    1024 * 1024
+)  # what shorter lines took is taken again by the next ones, and is little if it is not
 _HUGE_BYTES = 32 * 1024 * 1024  # the largest that `M_MMAP_THRESHOLD` can be: longer blocks are never reused
-_QUIET_MS = 1000  # long enough not to give back what the next message of a turn takes again
+_QUIET_MS = 1000  # messages of one turn come closer together: what is given back is not taken again at once
 
 
 def reuse_large_blocks() -> None:

@@ -32,7 +32,8 @@ else:
 READ_BYTES = 64 * 1024
 """What a pipe holds: a larger read would not get more."""
 _LARGE_BYTES = 32 * 1024
-"""A batch of this size takes longer to write than to change threads for."""
+"""A batch of this size takes longer to write than to change threads for: lines of 250 bytes both ways take a quarter
+less time with the thread."""
 WAKE = signal.SIGURG
 """What gets a thread out of a write that nobody takes: one that programs ignore unless they ask for it.
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     """Takes a line, as bytes that hold it as JSON; returns whether it is held back, and what is to follow it."""
 
 
-_TAIL = 64  # white space at the end of a line is shorter than this, or looked at more closely
+_TAIL = 64  # white space at the end of a line, a few bytes, is shorter than this, or looked at more closely
 
 
 class StreamRecorder:

@@ -11,26 +11,25 @@ from __future__ import annotations
 import contextlib
 import os
 import select
-import sys
 
-from proxy import __version__
-from proxy.redaction import Redactor
 from proxy.relay.delivery import KILLED_S, LEFT_S, STALLED_MS, Delivery, Stalls
 from proxy.relay.memory import reuse_large_blocks
 from proxy.relay.pump import WAKE, Pump
 from proxy.relay.recording import StreamRecorder, TextRecorder
 from proxy.relay.supervisor import DELIVERED, NO, YES, take
-from proxy.sessions import log_class
+from proxy.sessions import beginning
 from proxy.sessions.process import boot_ns, described_exit, is_stopped
-from proxy.sessions.record import FORMAT, lifecycle
+from proxy.sessions.record import lifecycle
 
 _STALLS_MS = 1000
-"""How often it is looked for streams that nobody takes, while descendants of the command hold them."""
+"""How often it is looked for streams that nobody takes, while descendants of the command hold them.
+
+Often enough to tell the seconds of `KILLED_S` and `LEFT_S`."""
 
 TYPE_CHECKING = False  # `typing` and `signal` (for its `enum`) take long to import, and a session waits
 if TYPE_CHECKING:
     import signal
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
     from typing import Any, NoReturn
 
     from proxy.relay.acting import Acting
@@ -40,57 +39,26 @@ else:
     import _signal as signal
 
 
-class Settings:
+class Settings(beginning.Settings):
     """What the user chose for the session."""
-
-    __slots__ = (
-        "act",
-        "data_dir",
-        "fields",
-        "is_reserved",
-        "name",
-        "patterns",
-        "policy",
-        "redact",
-        "seal",
-        "session_id",
-        "validation",
-    )
 
     def __init__(
         self,
-        session_id: str,
-        data_dir: str,
-        name: str | None,
+        *arguments: Any,
         validation: str,
-        redact: str,
-        *,
-        patterns: Sequence[str] = (),
-        fields: Sequence[str] = (),
-        is_reserved: bool = False,
         act: str = "off",
         policy: Mapping[str, Any] | None = None,
-        seal: str = "off",
+        **options: Any,
     ) -> None:
-        """``validation`` is ``observe``, ``enforce`` or ``off``, ``redact`` is ``on``, ``strict`` or ``off``.
+        """``validation`` is ``observe``, ``enforce`` or ``off``, ``act`` ``off``, ``restrain`` or ``full``.
 
-        ``patterns`` and ``fields`` add to what is kept out of the record, see `Redactor`.
-        ``is_reserved``: the log is there, and empty. ``act`` is ``off``, ``restrain`` or ``full``.
         ``policy``: the ``permissions`` that are to be in force, and the ``sha256`` of their file; whether they are only
         to be reported (``shadow``), and what becomes of the session if they cannot be put in force (``on_failure``).
-        ``seal`` is ``on`` or ``off``.
         """
-        self.session_id = session_id
-        self.data_dir = data_dir
-        self.name = name
+        super().__init__(*arguments, **options)
         self.validation = validation
-        self.redact = redact
-        self.patterns = patterns
-        self.fields = fields
         self.act = act
         self.policy = policy
-        self.seal = seal
-        self.is_reserved = is_reserved
 
 
 def run(
@@ -128,22 +96,17 @@ class Relay:
         self._exit: dict[str, Any] | None = None
         self._stalls: Stalls | None = None
         self._wake_read, self._wake_write = os.pipe()
-        self._redactor = Redactor(settings.redact, patterns=settings.patterns, fields=settings.fields)
-        data, redacted = _started(settings, session, self._redactor)
+        self._redactor = settings.redactor()
+        about = _about(settings, session)
         grant = settings.act
         if grant != "off":
-            data["acting"] = {"grant": grant}
+            about["acting"] = {"grant": grant}
             if why := _takes_no_messages(session):
                 grant = "off"
-                data["acting"] = {"grant": "off", "why": why}
+                about["acting"] = {"grant": "off", "why": why}
         if settings.policy is not None:
-            data["policy"] = dict(settings.policy)
-        if settings.seal == "on":
-            data["seal"] = "on"
-        started = lifecycle(settings.session_id, "session_started", data, redacted)
-        self._log = log_class(settings.seal)(
-            settings.data_dir, settings.session_id, started, is_reserved=settings.is_reserved
-        )
+            about["policy"] = dict(settings.policy)
+        self._log = settings.begin_log(self._redactor, session.command, about)
         self._log.append([])
         self._acting = self._make_acting(grant)
         self._pumps = self._make_pumps()
@@ -377,26 +340,15 @@ def _takes_no_messages(session: Session) -> str | None:
     return None
 
 
-def _started(
-    settings: Settings, session: Session, redactor: Redactor
-) -> tuple[dict[str, Any], Sequence[str]]:
-    command, changed = list(session.command), list[int]()
-    if settings.redact != "off":
-        command, changed = redactor.command(command)
-    redacted = [f"/command/{index}" for index in changed]
-    data = {
-        "format": FORMAT,
-        "command": command,
+def _about(settings: Settings, session: Session) -> dict[str, Any]:
+    return {
         "cwd": _working_directory(),
-        "name": settings.name,
         "pid": session.pid,
         "age_ms": (boot_ns() - session.started_ns) // 1_000_000,
         "wrapper_pid": session.supervisor_pid,
         "relay_pid": os.getpid(),
         "validation": settings.validation,
-        "redact": settings.redact,
         **_traced(),
-        "versions": {"claude_proxy": __version__, "python": sys.version.split()[0]},
         "streams": {
             name: _described(stream, messages)
             for (name, stream), messages in zip(
@@ -406,7 +358,6 @@ def _started(
             )
         },
     }
-    return data, redacted
 
 
 def _traced() -> dict[str, str]:

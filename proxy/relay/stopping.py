@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _STEP_S = 10.0
-"""Between the steps of a stop: Claude Code 2.1.330 ends in 0.3 s, and in 2 s while Bash runs."""
+"""Between the steps of a stop: Claude Code 2.1.330 ends in 0.3 s, and in 2 s while Bash runs; five times that."""
 _DRAIN_S = 300.0
-"""For the turn to come to its end after its input was closed."""
+"""For the turn to come to its end after its input was closed: more than Bash may take by itself, two minutes."""
 _LOOK_S = 0.1
-"""How often to look whether somebody waits no longer."""
+"""How often to look whether somebody waits no longer: at once for people, and no cost beside a session."""
 _ROUNDS = 10
 """Of killing tools and looking for those that they have started meanwhile: one, unless a tool forks all the time. A
 look takes about 0.1 ms for each process of the machine: all of them take half a second among 500 processes."""

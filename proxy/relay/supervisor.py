@@ -26,7 +26,7 @@ import stat
 
 from proxy.relay.execute import CannotRunError, execute
 from proxy.sessions import c_library
-from proxy.sessions.process import boot_ns, descriptors, open_process
+from proxy.sessions.process import boot_ns, close_all_but, open_process
 
 TYPE_CHECKING = False  # `typing` and `signal` (for its `enum`) take long to import, and the command waits
 if TYPE_CHECKING:
@@ -141,7 +141,9 @@ def supervise(
         raise CannotRunError(command[0], error.errno or 0) from None
     if relay_pid == 0:
         _relay(prepare, session, news_read, done_write, null)
-    _close_all_but({news_write, done_read}, null)
+    # The command's own copies are the only ones that may keep open what the caller passed on: else the caller would
+    # wait for an end of file that does not come.
+    close_all_but({news_write, done_read}, null)
     _Supervisor(pid, relay_pid, news_write, done_read).wait()
 
 
@@ -163,7 +165,7 @@ def _relay(
     kept = {news, done, session.pidfd}
     for stream in session.streams.values():
         kept |= {stream.source, stream.sink}
-    _close_all_but(kept, null)
+    close_all_but(kept, null)
     run(session, news, done)
 
 
@@ -274,22 +276,6 @@ def _start(
             raise OSError(int(failure), os.strerror(int(failure)))
         raise CannotRunError(command[0], int(failure))
     return pid
-
-
-def _close_all_but(kept: set[int], null: int) -> None:
-    """Close every descriptor but ``kept``, and put ``null`` on the standard ones.
-
-    The command's own copies are the only ones that may keep what the caller passed on open: else the caller
-    would wait for an end of file that does not come.
-    """
-    for fd in range(3):
-        os.dup2(null, fd, inheritable=False)
-    for fd in descriptors():
-        if fd > 2 and fd not in kept:
-            try:  # noqa: SIM105 - contextlib takes long to import
-                os.close(fd)
-            except OSError:
-                pass  # the one that listed the folder: closed already
 
 
 # -- waiting -------------------------------------------------------------------------------------------------

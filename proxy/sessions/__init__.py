@@ -1,5 +1,6 @@
 """The session log: one JSONL file per wrapped process, the single source of truth.
 
+``beginning``  what the user chose for the record of a session, and its first record
 ``record``     the format: how one record is encoded
 ``writer``     appends records, survives a failing disk
 ``reader``     reads records back, also torn and foreign ones

@@ -121,6 +121,18 @@ def descriptors() -> Sequence[int]:
         return range(most if 0 < most < _MOST_DESCRIPTORS else _MOST_DESCRIPTORS)
 
 
+def close_all_but(kept: set[int], null: int) -> None:
+    """Close every descriptor of this process but ``kept``, and put ``null`` (open) on the standard ones."""
+    for fd in range(3):
+        os.dup2(null, fd, inheritable=False)
+    for fd in descriptors():
+        if fd > 2 and fd not in kept:
+            try:  # noqa: SIM105 - contextlib takes long to import
+                os.close(fd)
+            except OSError:
+                pass  # the one that listed the folder: closed already
+
+
 def boot_ns() -> int:
     """Return nanoseconds of a clock that nobody sets, and that goes on while the machine sleeps."""
     return time.clock_gettime_ns(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))

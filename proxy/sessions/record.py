@@ -170,7 +170,7 @@ class Clock:
         self.seq = 0
         self.last_us = 0
         """The timestamp of the newest record: microseconds since the epoch."""
-        self._second_us = 0  # when the second of the newest record began, in the same way
+        self._second_us = -1_000_000  # when the second of the newest record began, in the same way
         self._prefix = b""  # its timestamp up to the decimal point
 
     def head(self) -> bytes:

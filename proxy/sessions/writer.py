@@ -101,13 +101,7 @@ class SessionLog:
 
         Never raises: a disk that fails is the log's trouble, not the session's.
         """
-        with self._lock:
-            try:
-                self._append(bodies)
-            except OSError as error:
-                self._count_lost(bodies, error)
-                return False
-            return True
+        return self.append_numbered(bodies) is not None
 
     def append_numbered(self, bodies: Bodies) -> int | None:
         """As `append`; return the number of the first record, None if they are not in the log."""

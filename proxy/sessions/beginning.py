@@ -1,0 +1,72 @@
+"""How the record of a session begins: what the user chose for it, and a log whose first record says so."""
+
+from __future__ import annotations
+
+import sys
+
+from proxy import __version__
+from proxy.redaction import Redactor
+from proxy.sessions import log_class
+from proxy.sessions.record import FORMAT, lifecycle
+
+TYPE_CHECKING = False  # `typing` takes long to import, and a session waits for its log
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+    from proxy.sessions.writer import SessionLog
+
+
+class Settings:
+    """What the user chose for the record of a session."""
+
+    def __init__(
+        self,
+        session_id: str,
+        data_dir: str,
+        name: str | None,
+        redact: str,
+        *,
+        patterns: Sequence[str] = (),
+        fields: Sequence[str] = (),
+        is_reserved: bool = False,
+        seal: str = "off",
+    ) -> None:
+        """``redact``, ``patterns``, ``fields``: as by `Redactor`. ``is_reserved``: the log is there, and empty.
+
+        ``seal``: ``on`` or ``off``.
+        """
+        self.session_id = session_id
+        self.data_dir = data_dir
+        self.name = name
+        self.redact = redact
+        self.patterns = patterns
+        self.fields = fields
+        self.is_reserved = is_reserved
+        self.seal = seal
+
+    def redactor(self) -> Redactor:
+        """Return what replaces credentials in the record."""
+        return Redactor(self.redact, patterns=self.patterns, fields=self.fields)
+
+    def begin_log(
+        self, redactor: Redactor, command: Sequence[str], about: Mapping[str, Any], **options: Any
+    ) -> SessionLog:
+        """Return the log, whose first record tells the command line and ``about`` the session; ``options``: its own."""
+        words, changed = list(command), list[int]()
+        if self.redact != "off":
+            words, changed = redactor.command(command)
+        started = {
+            "format": FORMAT,
+            "command": words,
+            "name": self.name,
+            "redact": self.redact,
+            **about,
+            **({"seal": "on"} if self.seal == "on" else {}),
+            "versions": {"claude_proxy": __version__, "python": sys.version.split()[0]},
+        }
+        redacted = [f"/command/{position}" for position in changed]
+        body = lifecycle(self.session_id, "session_started", started, redacted)
+        return log_class(self.seal)(
+            self.data_dir, self.session_id, body, is_reserved=self.is_reserved, **options
+        )
