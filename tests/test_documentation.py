@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import shlex
@@ -63,6 +64,41 @@ def test_a_settings_file_can_be_pasted(page: str) -> None:
 def test_each_field_of_a_record_is_documented(field: str) -> None:
     """The log format is a document, not what the code happens to write."""
     assert f"`{field}`" in LOG_FORMAT
+
+
+def test_each_lifecycle_record_is_documented() -> None:
+    """The page of the log's format has a row for every record that the wrapper and the recorder write themselves."""
+    written: set[str] = set()
+    for room in ("relay", "following", "sessions"):
+        for path in (ROOT / "proxy" / room).glob("*.py"):
+            calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+            for call in calls:
+                if ast.unparse(call.func).rpartition(".")[2] in ("lifecycle", "_record"):
+                    names = [name for arg in call.args for name in _names(arg)]
+                    written.update(names)
+    assert len(written) > 10
+    rows = "".join(re.findall(r"^\| (`.*?) \|", LOG_FORMAT, re.MULTILINE))
+    assert {name for name in written if f"`{name}`" not in rows} == set()
+
+
+def _names(argument: ast.expr) -> list[str]:
+    """Return the names that an argument may be: a literal, or one of two."""
+    if isinstance(argument, ast.IfExp):
+        return [*_names(argument.body), *_names(argument.orelse)]
+    return [argument.value] if isinstance(argument, ast.Constant) and isinstance(argument.value, str) else []
+
+
+def test_each_view_of_a_session_is_documented() -> None:
+    """The views of the dashboard are in the table of its page and among its keys, in their order."""
+    static = ROOT / "proxy" / "server" / "static"
+    tabs = re.search(r"const TABS = (.*);", (static / "session.js").read_text())
+    assert tabs is not None
+    names = re.findall(r'\["(\w+)", ', tabs[1])
+    dashboard = (ROOT / "docs" / "dashboard.md").read_text()
+    rows = re.findall(r"^\| (\w+) \|", dashboard, re.MULTILINE)
+    assert [name for name in rows if name in names] == names
+    assert f'["1 \N{EN DASH} {len(names)}", "{", ".join(names)}"]' in (static / "app.js").read_text()
+    assert f"`1` to `{len(names)}` the views" in dashboard
 
 
 @pytest.mark.parametrize("key", KEYS.values(), ids=lambda key: key.name)
