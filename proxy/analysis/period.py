@@ -8,7 +8,7 @@ import msgspec
 
 from proxy.analysis.counts import bounded
 from proxy.analysis.distribution import Distribution, share
-from proxy.analysis.report import Share, Statistics
+from proxy.analysis.report import Share, Statistics, Tokens
 from proxy.events import Session
 from proxy.events.fields import number
 from proxy.events.figures import RunOutcome, call_outcome, is_turn, run_outcome
@@ -134,8 +134,7 @@ class PeriodCost(msgspec.Struct, frozen=True):
 
     total_usd: float
     per_turn: Statistics
-    tokens: dict[str, int]
-    """`input`, `output`, `cache_read`, `cache_creation`."""
+    tokens: Tokens
     by_hour: list[HourCost]
 
 

@@ -12,16 +12,24 @@ import msgspec
 from proxy.events.timestamps import Timestamp
 from proxy.events.vocabulary import State
 
+RecordNumber = Annotated[
+    int | None,
+    msgspec.Meta(description="The record in the session's log; null for events of a client's own."),
+]
+Tokens = Annotated[
+    dict[str, int], msgspec.Meta(description="`input`, `output`, `cache_read`, `cache_creation`.")
+]
 Share = Annotated[float, msgspec.Meta(extra_json_schema={"maximum": 1})]
 SpanOutcome = Annotated[
     str,
     msgspec.Meta(
+        description="How it ended; `unfinished` when what it was a part of ended before it.",
         extra_json_schema={
             "enum": [
                 *("open", "completed", "failed", "limited", "blocked", "denied", "interrupted"),
                 *("stopped", "allowed", "cancelled", "unfinished"),
             ]
-        }
+        },
     ),
 ]
 Severity = Literal["info", "warning", "critical"]
@@ -172,9 +180,7 @@ class Subagent(msgspec.Struct, frozen=True):
     kind: str | None
     description: str
     outcome: SpanOutcome
-    """How it ended; `unfinished` when what it was a part of ended before it."""
-    seq: int | None
-    """The record in the session's log; None for events of a client's own."""
+    seq: RecordNumber
     started_at: Timestamp
     ended_at: Timestamp | None
     duration_ms: float
@@ -188,14 +194,11 @@ class Turn(msgspec.Struct, frozen=True):
     """One turn: from a prompt to its result."""
 
     run_id: str
-    seq: int | None
-    """The record in the session's log; None for events of a client's own."""
-    end_seq: int | None
-    """The record in the session's log; None for events of a client's own."""
+    seq: RecordNumber
+    end_seq: RecordNumber
     prompt: str
     """Its beginning."""
     outcome: SpanOutcome
-    """How it ended; `unfinished` when what it was a part of ended before it."""
     started_at: Timestamp
     ended_at: Timestamp | None
     duration_ms: float
@@ -214,8 +217,7 @@ class ModelCost(msgspec.Struct, frozen=True):
 
     model: str
     cost_usd: float | None
-    tokens: dict[str, int]
-    """`input`, `output`, `cache_read`, `cache_creation`."""
+    tokens: Tokens
 
 
 class AgentTokens(msgspec.Struct, frozen=True):
@@ -223,16 +225,14 @@ class AgentTokens(msgspec.Struct, frozen=True):
 
     agent: Literal["main", "others"]
     """`others`: subagents and helpers of Claude Code's own."""
-    tokens: dict[str, int]
-    """`input`, `output`, `cache_read`, `cache_creation`."""
+    tokens: Tokens
 
 
 class Cost(msgspec.Struct, frozen=True):
     """What it cost, as Claude Code states it."""
 
     total_usd: float | None
-    tokens: dict[str, int]
-    """`input`, `output`, `cache_read`, `cache_creation`."""
+    tokens: Tokens
     per_turn: Statistics
     by_model: list[ModelCost]
     by_agent: list[AgentTokens]
@@ -253,8 +253,7 @@ class Anomaly(msgspec.Struct, frozen=True):
     kind: str
     """Which kind; the analysis page of the documentation has all of them with their thresholds."""
     severity: Severity
-    seq: int | None
-    """The record in the session's log; None for events of a client's own."""
+    seq: RecordNumber
     time: Timestamp
     sentence: str
     """What a person needs to know."""
@@ -278,7 +277,6 @@ class Bar(msgspec.Struct, frozen=True):
     parent: str | None
     """The id of the bar that it is a part of: a turn or a subagent."""
     outcome: SpanOutcome
-    """How it ended; `unfinished` when what it was a part of ended before it."""
     count: int
     """How many bars this one stands for; more than 1 where they were too small to be shown."""
     failed: int

@@ -16,7 +16,6 @@ class Event(msgspec.Struct, kw_only=True):
     timestamp: Timestamp
     """RFC 3339, with a zone."""
     session_id: SessionId
-    """The session, as this proxy names it."""
     data: dict[str, Any]
     """For events derived from messages, an object that is valid under `events`."""
 
@@ -67,7 +66,6 @@ class MonitoringSession(msgspec.Struct, frozen=True, kw_only=True):
     """A session for events of a client's own, just started."""
 
     session_id: SessionId
-    """The session, as this proxy names it."""
     session_name: str | None = None
     capture_options: CaptureOptions = CaptureOptions()
 
@@ -79,7 +77,6 @@ class EventRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """Letters, digits, `_`, `-` and dots, at most 128."""
     data: dict[str, Any]
     session_id: SessionId
-    """The session, as this proxy names it."""
 
 
 class Recorded(msgspec.Struct, frozen=True, kw_only=True):

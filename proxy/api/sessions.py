@@ -78,7 +78,6 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     """One session as the status shows it."""
 
     session_id: SessionId
-    """The session, as this proxy names it."""
     name: str | None = None
     prompt: str | None = None
     """The beginning of the first prompt."""

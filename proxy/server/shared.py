@@ -16,13 +16,13 @@ from proxy.custom_schemas import CustomSchemas
 from proxy.events import Session, describe
 from proxy.events.timestamps import format_timestamp
 from proxy.server.access.guard import team_of
-from proxy.server.base.refusals import NotFoundError
+from proxy.server.base.errors import NotFoundError
 from proxy.server.live.hub import Hub
 from proxy.server.live.recordings import Recordings
 from proxy.server.work.analyses import Analyses
 from proxy.server.work.checks import Checks
 from proxy.server.work.pool import Pool
-from proxy.server.work.searches import Searches
+from proxy.server.work.record_search import RecordSearches
 from proxy.sessions.catalogue import is_session_id
 from proxy.sessions.identity import log_path
 from proxy.sessions.process import is_stopped
@@ -71,7 +71,7 @@ class Shared:
     custom_pool: Pool
     """Where those judge: nothing else waits for it."""
     analyses: Analyses
-    searches: Searches
+    searches: RecordSearches
     checks: Checks | None
     """None: clients may not ask for them."""
     fleet: Fleet | None = None

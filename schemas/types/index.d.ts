@@ -506,6 +506,7 @@ export type ApiEvent = {
 
 /** Answer: event. What became of a posted event. */
 export type ApiEventAnswer = {
+  /** The session, as this proxy names it. */
   session_id: string;
   event_type: string;
   /** False where the session's capture options leave it out. */
@@ -804,6 +805,7 @@ export type ApiRecordsAnswer = {
     redacted?: unknown;
     /** Null for a line that is no record. */
     seq: number | null;
+    /** The session, as this proxy names it. */
     session_id?: string;
     /** Whether long values were shortened. */
     shortened: boolean;
@@ -853,6 +855,7 @@ export type ApiSealAnswer = {
 /** Answer: search. Sessions in which a text was said, newest first. A session that is looked through for several answers is in each of them, with other records. */
 export type ApiSearchAnswer = {
   sessions: Array<{
+    /** The session, as this proxy names it. */
     session_id: string;
     /** The first of them. */
     records: Array<{
@@ -1060,6 +1063,7 @@ export type ApiStatusAnswer = {
 
 /** Answer: stop. A session for events of a client's own that was stopped. */
 export type ApiStopAnswer = {
+  /** The session, as this proxy names it. */
   session_id: string;
   stopped: boolean;
 };

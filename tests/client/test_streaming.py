@@ -22,7 +22,7 @@ from proxy.client import (
     retries,
 )
 from proxy.config import settings_of
-from proxy.server.watch.jobs import Expiry
+from proxy.server.watch.jobs import Retention
 from proxy.sessions.catalogue import list_logs
 from proxy.sessions.record import StreamRecords
 from proxy.sessions.writer import SessionLog
@@ -199,7 +199,7 @@ async def retained(data_dir: Path, log: SessionLog) -> None:
         await elsewhere.shared.catch_up()
         os.utime(log.path, (0, 0))
         settings = settings_of({"monitoring": {"retention_days": 3650}})
-        await asyncio.to_thread(Expiry(str(data_dir), settings).look, lambda: False)
+        await asyncio.to_thread(Retention(str(data_dir), settings).look, lambda: False)
         assert "going" not in list_logs(str(data_dir))
         await elsewhere.shared.catch_up()
 

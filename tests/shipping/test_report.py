@@ -5,7 +5,7 @@ import time
 import pytest
 
 from proxy.config import Settings, settings_of
-from proxy.server.watch.jobs import Expiry
+from proxy.server.watch.jobs import Retention
 from proxy.ship_settings import Ship
 from proxy.shipping.report import report, unshipped, would_send
 from proxy.upkeep.retention import Rules, prune
@@ -84,7 +84,7 @@ async def test_what_is_lost_is_told(host: Host, caplog: pytest.LogCaptureFixture
     size = len(host.record("a"))
     settings = settings_of({"storage": {"max_total_size": 1}, "ship": {"to": "http://127.0.0.1:1"}})
     now_s = time.time() + 86_400
-    Expiry(str(host.data_dir), settings, lambda: now_s, lambda: now_s).look(lambda: False)
+    Retention(str(host.data_dir), settings, lambda: now_s, lambda: now_s).look(lambda: False)
     assert "shipping.unshipped_lost" in caplog.text
     (loss,) = report(str(host.data_dir), settings.ship)["unshipped_lost"]
     assert (loss["session_id"], loss["bytes"]) == ("a", size)

@@ -27,7 +27,7 @@ from proxy.server.access.tokens import (
     hashed,
     of_configuration,
 )
-from proxy.server.base.refusals import NotAllowedError, TooManyError, UnauthorizedError, UnavailableError
+from proxy.server.base.errors import NotAllowedError, TooManyError, UnauthorizedError, UnavailableError
 
 if TYPE_CHECKING:
     from proxy.server.access.rates import Limit

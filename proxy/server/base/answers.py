@@ -6,8 +6,8 @@ from types import MappingProxyType
 import msgspec
 from aiohttp import web
 
+from proxy.server.base.errors import RequestError
 from proxy.server.base.journal import journal
-from proxy.server.base.refusals import RequestError
 from proxy.store import StoreError
 
 

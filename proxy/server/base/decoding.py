@@ -9,7 +9,7 @@ from msgspec import inspect
 
 from proxy.nearest import nearest
 from proxy.protocol import grammar
-from proxy.server.base.refusals import BadRequestError, UnprocessableError
+from proxy.server.base.errors import BadRequestError, UnprocessableError
 
 _T = TypeVar("_T")
 _UNKNOWN = re.compile(r"unknown field `(.*?)`")

@@ -15,14 +15,14 @@ from proxy.server.live.hub import Hub
 from proxy.server.live.recordings import Recordings
 from proxy.server.process.connections import request_middleware
 from proxy.server.routes.description import DESCRIPTION, Description
-from proxy.server.routes.requests import knowing
+from proxy.server.routes.requests import strict
 from proxy.server.routes.table import ROUTES
 from proxy.server.shared import SHARED, Fleet, Shared
 from proxy.server.watch.metrics import METRICS, Metrics, metrics_middleware
 from proxy.server.work.analyses import Analyses
 from proxy.server.work.checks import Checks
 from proxy.server.work.pool import Pool
-from proxy.server.work.searches import Searches
+from proxy.server.work.record_search import RecordSearches
 from proxy.shipping.background import Shipping
 from proxy.store import Store, StoreError
 from proxy.store.embedded.store import EmbeddedStore
@@ -53,7 +53,7 @@ def create_app(
     app[METRICS] = Metrics()
     app[DESCRIPTION] = Description(ROUTES, custom.names())
     for route in ROUTES:
-        handler = knowing(route.handler, route.query) if route.is_strict else route.handler
+        handler = strict(route.handler, route.query) if route.is_strict else route.handler
         registered = app.router.add_route(route.method, route.path, handler, expect_handler=expect)
         if route.method == "GET" and route.media_type != "websocket":  # aiohttp leaves the body out
             app.router.add_route("HEAD", route.path, handler, expect_handler=expect)
@@ -115,7 +115,7 @@ async def _started(data_dir: str, settings: Settings, custom: CustomSchemas) -> 
         custom,
         Pool(1, _CUSTOM_S),
         Analyses(store, pool),
-        Searches(pool),
+        RecordSearches(pool),
         Checks(settings.compliance.concurrent_runs) if settings.compliance.enabled else None,
         fleet,
         _shipping(data_dir, settings),

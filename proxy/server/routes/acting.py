@@ -18,7 +18,7 @@ from proxy.events.fields import texts
 from proxy.events.timestamps import parse_timestamp
 from proxy.server.access.guard import author_of
 from proxy.server.base.answers import answer
-from proxy.server.base.refusals import NotFoundError, RequestError
+from proxy.server.base.errors import NotFoundError, RequestError
 from proxy.server.routes.events import while_waiting
 from proxy.server.routes.parameters import ID, LONGEST_WAIT_S, Number, paging
 from proxy.server.routes.records import pieces_of

@@ -12,7 +12,7 @@ from proxy.api.records import Drift
 from proxy.api.service import Overview
 from proxy.events.timestamps import format_timestamp
 from proxy.server.base.answers import answer, raw_answer
-from proxy.server.base.refusals import NotFoundError
+from proxy.server.base.errors import NotFoundError
 from proxy.server.routes.parameters import END, ID, LONGEST_WAIT_S, START, Number, period
 from proxy.server.routes.records import CATCH_UP_S
 from proxy.server.routes.route import Routes

@@ -10,7 +10,7 @@ from proxy.api.checks import Check
 from proxy.compliance import scenario
 from proxy.compliance.request import CheckRequest
 from proxy.server.base.answers import answer
-from proxy.server.base.refusals import NotAllowedError, UnprocessableError
+from proxy.server.base.errors import NotAllowedError, UnprocessableError
 from proxy.server.routes.parameters import LONGEST_WAIT_S, Number, Parameter
 from proxy.server.routes.requests import body
 from proxy.server.routes.route import Routes
@@ -35,7 +35,7 @@ async def start(request: web.Request) -> web.Response:
         raise UnprocessableError(f"threshold is {asked.threshold:g}; it takes a number from 0 to 100.")
     if asked.scenarios:
         await asyncio.to_thread(_make_sure_of, asked.scenarios)
-    return answer(checks.start(asked).told())
+    return answer(checks.start(asked).check)
 
 
 @routes.add("GET", "/api/v1/compliance/runs/{run_id}", RUN, WAIT, SEEN, answer=Check)
@@ -45,9 +45,9 @@ async def run(request: web.Request) -> web.Response:
     wait_s, seen = WAIT.of(request), SEEN.of(request)
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(wait_s):
-            while not found.has_ended and len(found.outcomes) <= seen:
+            while not found.check.has_ended and found.check.completed <= seen:
                 await found.news.wait()
-    return answer(found.told())
+    return answer(found.check)
 
 
 @routes.add("POST", "/api/v1/compliance/runs/{run_id}/cancel", RUN, answer=Check)
@@ -60,7 +60,7 @@ async def cancel(request: web.Request) -> web.Response:
     if found.task is not None and not found.task.done():
         found.task.cancel()
         await asyncio.wait([found.task], timeout=2 * GRACE_S)
-    return answer(found.told())
+    return answer(found.check)
 
 
 def _make_sure_of(patterns: list[str]) -> None:

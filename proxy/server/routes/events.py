@@ -11,7 +11,7 @@ from aiohttp import web
 from proxy.api.events import EventPage, EventRequest, MonitoringSession, Recorded, SessionRequest, Stopped
 from proxy.events.timestamps import format_timestamp
 from proxy.server.base.answers import answer, raw_answer
-from proxy.server.base.refusals import UnavailableError, UnprocessableError
+from proxy.server.base.errors import UnavailableError, UnprocessableError
 from proxy.server.live.recordings import CannotRecordError
 from proxy.server.routes.parameters import (
     END,

@@ -9,7 +9,7 @@ from typing import IO, BinaryIO
 from aiohttp import web
 
 from proxy.events import Session
-from proxy.server.base.refusals import NotFoundError
+from proxy.server.base.errors import NotFoundError
 from proxy.server.routes.parameters import ID
 from proxy.server.routes.records import pieces_of
 from proxy.server.routes.route import Routes

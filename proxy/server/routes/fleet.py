@@ -11,7 +11,7 @@ from proxy.api.fleet import PROTOCOL, Acknowledged, Greeting, Hello, Host, HostP
 from proxy.events.timestamps import format_timestamp, parse_timestamp
 from proxy.server.access.guard import team_of
 from proxy.server.base.answers import answer, failure
-from proxy.server.base.refusals import (
+from proxy.server.base.errors import (
     BadRequestError,
     NotAllowedError,
     NotFoundError,

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from aiohttp import web
 
-from proxy.server.base.refusals import NotFoundError
+from proxy.server.base.errors import NotFoundError
 from proxy.server.routes.parameters import Parameter
 from proxy.server.routes.route import Routes
 

@@ -13,7 +13,7 @@ from aiohttp import web
 
 from proxy.events.timestamps import parse_timestamp
 from proxy.nearest import nearest
-from proxy.server.base.refusals import UnprocessableError
+from proxy.server.base.errors import UnprocessableError
 from proxy.sessions.reader import LARGEST_SEQ
 from proxy.store.model import Cursor
 

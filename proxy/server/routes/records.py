@@ -12,7 +12,7 @@ from aiohttp import web
 from proxy.api.records import RecordKind, RecordPage, ShownRecord
 from proxy.protocol import Verdict, library
 from proxy.server.base.answers import answer, raw_answer
-from proxy.server.base.refusals import NotFoundError, UnprocessableError
+from proxy.server.base.errors import NotFoundError, UnprocessableError
 from proxy.server.routes.parameters import FARTHEST, ID, MAX_TEXT, Number, Parameter, Text, Words, paging
 from proxy.server.routes.route import Routes
 from proxy.server.shared import Shared, of

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from proxy.server.base.answers import TOO_LARGE
 from proxy.server.base.decoding import decoded
-from proxy.server.base.refusals import BadRequestError, TooLargeError, TooSlowError, UnprocessableError
+from proxy.server.base.errors import BadRequestError, TooLargeError, TooSlowError, UnprocessableError
 from proxy.server.routes.parameters import hint
 from proxy.server.routes.route import Handler
 from proxy.server.shared import of
@@ -61,7 +61,7 @@ async def receiving(request: web.Request) -> AsyncIterator[None]:
         raise BadRequestError("The client left before the body was whole.") from None  # nobody will read it
 
 
-def knowing(handler: Handler, names: Collection[str]) -> Handler:
+def strict(handler: Handler, names: Collection[str]) -> Handler:
     """Return a handler that refuses parameters of the query which it does not know, or gets twice."""
 
     async def asked(request: web.Request) -> web.StreamResponse:

@@ -6,7 +6,7 @@ from aiohttp import web
 
 from proxy.api.seal import Head, SealAnswer
 from proxy.server.base.answers import answer
-from proxy.server.base.refusals import NotFoundError
+from proxy.server.base.errors import NotFoundError
 from proxy.server.routes.parameters import ID
 from proxy.server.routes.route import Routes
 from proxy.server.shared import of

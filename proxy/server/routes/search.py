@@ -7,11 +7,11 @@ from aiohttp import web
 
 from proxy.api.search import FoundSession, SearchPage
 from proxy.server.base.answers import answer
-from proxy.server.base.refusals import UnprocessableError
+from proxy.server.base.errors import UnprocessableError
 from proxy.server.routes.parameters import Number, Parameter, Text
 from proxy.server.routes.route import Routes
 from proxy.server.shared import of
-from proxy.server.work.everywhere import Place, look_through, merged, next_step, query_of
+from proxy.server.work.session_search import Place, look_through, merged, next_step, query_of
 
 _PLACE = r"^(-?[0-9]{1,18})/([0-9]{1,12})/([A-Za-z0-9][A-Za-z0-9._-]{0,127})$"
 """What an answer's `after` is: when the next session started, how many of its pieces were looked through, its id."""

@@ -19,7 +19,7 @@ from proxy.protocol.specifications import (
     specifications,
 )
 from proxy.server.base.answers import raw_answer
-from proxy.server.base.refusals import NotFoundError, UnavailableError
+from proxy.server.base.errors import NotFoundError, UnavailableError
 from proxy.server.routes.parameters import Parameter
 from proxy.server.routes.requests import raw_body
 from proxy.server.routes.route import Routes

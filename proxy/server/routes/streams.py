@@ -8,7 +8,7 @@ import msgspec
 from aiohttp import WSCloseCode, web
 
 from proxy.server.access.guard import still_may_listen, team_of
-from proxy.server.base.refusals import BadRequestError
+from proxy.server.base.errors import BadRequestError
 from proxy.server.live.hub import Gap, Subscriber
 from proxy.server.routes.events import shortened_event
 from proxy.server.routes.parameters import MAX_TEXT, SESSION, TYPES, Place

@@ -1,4 +1,4 @@
-"""The timed jobs of a server: what expires goes, copies are made, figures are logged, alerts are sent.
+"""The timed jobs of a server: what expires goes, backups are made, figures are logged, alerts are sent.
 
 ``run_jobs`` runs as a task until it is cancelled. A job that fails is named in the log and tried again; it stops no
 other. Over restarts the files themselves say what is due: the moment of the newest copy, of a log.
@@ -44,10 +44,10 @@ IsStopping = Callable[[], bool]
 async def run_jobs(shared: Shared, metrics: Metrics) -> None:
     """Do all timed jobs of a server until cancelled. Never fails."""
     stopping = threading.Event()
-    expiry = Expiry(
+    retention = Retention(
         shared.data_dir, shared.settings, centre=None if shared.fleet is None else shared.fleet.store
     )
-    copies = Copies(shared.data_dir, shared.settings)
+    backups = Backups(shared.data_dir, shared.settings)
     monitor, processors = AlertMonitor(shared, metrics), Processors()
     loop = asyncio.get_running_loop()
 
@@ -60,11 +60,11 @@ async def run_jobs(shared: Shared, metrics: Metrics) -> None:
     )
 
     async def expire() -> float:
-        return await asyncio.to_thread(expiry.look, stopping.is_set)
+        return await asyncio.to_thread(retention.look, stopping.is_set)
 
     async def copy() -> float:
-        pause = await asyncio.to_thread(copies.look, stopping.is_set)
-        monitor.note_trouble("backup", copies.trouble)
+        pause = await asyncio.to_thread(backups.look, stopping.is_set)
+        monitor.note_trouble("backup", backups.trouble)
         return pause
 
     async def send_seals() -> float:
@@ -104,7 +104,7 @@ async def _again_and_again(
         await asyncio.sleep(pause)
 
 
-class Expiry:
+class Retention:
     """Looks for what has expired."""
 
     def __init__(
@@ -158,7 +158,7 @@ class Expiry:
             journal.warning("retention.over_size", bytes=pruned.left_bytes, sessions=pruned.left_sessions)
 
 
-class Copies:
+class Backups:
     """Makes a copy when one is due."""
 
     def __init__(self, data_dir: str, settings: Settings, clock: Callable[[], float] = time.time) -> None:

@@ -209,7 +209,7 @@ class _Recorded(Collector):
                 "claude_proxy_disk_size_bytes", "Size of the data directory's disk.", disk.total
             )
         there = list_backups(folder)
-        yield GaugeMetricFamily("claude_proxy_backups", "Copies that there are.", len(there))
+        yield GaugeMetricFamily("claude_proxy_backups", "Backups that there are.", len(there))
         with suppress(OSError, IndexError):
             made = os.stat(os.path.join(backups_dir(folder), there[-1])).st_mtime
             yield GaugeMetricFamily(

@@ -3,8 +3,8 @@
 ``pool``        the processes for what is processor-bound
 ``judging``     judges messages, in the server or in a process
 ``analyses``    analyses of sessions, cached
-``searches``    searches for texts in a log, cached
+``record_search``  searches for texts in a log, cached
 ``lru``         the cache of both
-``everywhere``  searches for what was said, in all sessions
+``session_search``  searches for what was said, in all sessions
 ``checks``      checks of programs that stand in for `claude`, each in a process of its own
 """

@@ -4,17 +4,17 @@ import asyncio
 import contextlib
 import os
 import sys
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 from uuid import uuid4
 
 import msgspec
+from msgspec.structs import replace
 
 import proxy
 from proxy.api.checks import Check
 from proxy.compliance.request import CheckRequest
+from proxy.server.base.errors import NotFoundError, TooManyError
 from proxy.server.base.journal import journal
-from proxy.server.base.refusals import NotFoundError, TooManyError
 
 _KEPT = 50
 """Runs that are remembered; the oldest that has ended is forgotten first."""
@@ -27,40 +27,19 @@ _ROOT = os.path.dirname(os.path.dirname(os.path.abspath(proxy.__file__)))
 _START = f"import runpy, sys; sys.path.insert(0, {_ROOT!r}); runpy.run_module('proxy.compliance', run_name='__main__')"
 
 
-@dataclass
 class Run:
     """One check, from the request to the report."""
 
-    run_id: str
-    request: CheckRequest
-    state: Literal["waiting", "running", "completed", "failed", "cancelled"] = "waiting"
-    total: int | None = None
-    outcomes: list[Any] = field(default_factory=list)
-    report: Any = None
-    error: str | None = None
-    task: "asyncio.Task[None] | None" = None
-    news: asyncio.Event = field(default_factory=asyncio.Event)
+    def __init__(self, run_id: str, request: CheckRequest) -> None:
+        self.request = request
+        self.check = Check(run_id=run_id, state="waiting", wrapper=request.wrapper)
+        """What a client is told."""
+        self.task: asyncio.Task[None] | None = None
+        self.news = asyncio.Event()
 
-    @property
-    def has_ended(self) -> bool:
-        """Whether nothing more will come."""
-        return self.state in ("completed", "failed", "cancelled")
-
-    def told(self) -> Check:
-        """Return what a client is told."""
-        return Check(
-            run_id=self.run_id,
-            state=self.state,
-            wrapper=self.request.wrapper,
-            total=self.total,
-            completed=len(self.outcomes),
-            scenarios=self.outcomes,
-            report=self.report,
-            error=self.error,
-        )
-
-    def wake(self) -> None:
-        """Tell everybody who waits that there is something new."""
+    def tell(self, **changes: Any) -> None:
+        """Change what a client is told, and wake everybody who waits for something new."""
+        self.check = replace(self.check, **changes)
         self.news.set()
         self.news = asyncio.Event()
 
@@ -75,16 +54,17 @@ class Checks:
     @property
     def busy(self) -> bool:
         """Whether a check runs or waits."""
-        return any(not run.has_ended for run in self._runs.values())
+        return any(not run.check.has_ended for run in self._runs.values())
 
     def start(self, request: CheckRequest) -> Run:
         """Begin a check, or let it wait for its turn. TooManyError when too many wait."""
-        if sum(run.state == "waiting" for run in self._runs.values()) >= _MOST_WAITING:
+        if sum(run.check.state == "waiting" for run in self._runs.values()) >= _MOST_WAITING:
             raise TooManyError("Too many checks wait for their turn; ask again later.", 10)
-        run = Run(f"check-{uuid4().hex[:12]}", request)
-        self._runs[run.run_id] = run
-        for old in [one for one in self._runs.values() if one.has_ended][: max(0, len(self._runs) - _KEPT)]:
-            del self._runs[old.run_id]
+        run_id = f"check-{uuid4().hex[:12]}"
+        run = self._runs[run_id] = Run(run_id, request)
+        over = [name for name, one in self._runs.items() if one.check.has_ended]
+        for name in over[: max(0, len(self._runs) - _KEPT)]:
+            del self._runs[name]
         run.task = asyncio.get_running_loop().create_task(self._perform(run))
         return run
 
@@ -107,21 +87,22 @@ class Checks:
     async def _perform(self, run: Run) -> None:
         try:
             async with self._turn:
-                run.state = "running"
-                journal.info("compliance.started", run_id=run.run_id, wrapper=run.request.wrapper)
+                run.tell(state="running")
+                journal.info("compliance.started", run_id=run.check.run_id, wrapper=run.check.wrapper)
                 async with asyncio.timeout(_LIMIT_S):
                     await self._run(run)
-            run.state = "completed" if run.report is not None else "failed"
-            run.error = run.error or (None if run.report is not None else "The check ended without a report.")
+            if run.check.report is not None:
+                run.tell(state="completed")
+            else:
+                run.tell(state="failed", error=run.check.error or "The check ended without a report.")
         except TimeoutError:
-            run.state, run.error = "failed", f"The check did not end within {_LIMIT_S:g} s."
+            run.tell(state="failed", error=f"The check did not end within {_LIMIT_S:g} s.")
         except asyncio.CancelledError:
-            run.state, run.error = "cancelled", "The check was stopped."
+            run.tell(state="cancelled", error="The check was stopped.")
         except OSError as error:
-            run.state, run.error = "failed", f"The check cannot be started: {error.strerror}."
+            run.tell(state="failed", error=f"The check cannot be started: {error.strerror}.")
         finally:
-            journal.info("compliance.ended", run_id=run.run_id, state=run.state)
-            run.wake()
+            journal.info("compliance.ended", run_id=run.check.run_id, state=run.check.state)
 
     async def _run(self, run: Run) -> None:
         process = await asyncio.create_subprocess_exec(
@@ -139,7 +120,11 @@ class Checks:
         try:
             process.stdin.write(msgspec.json.encode(run.request) + b"\n")
             async for line in process.stdout:
-                self._take(run, msgspec.json.decode(line))
+                told = msgspec.json.decode(line)
+                if "outcome" in told:
+                    done = [*run.check.scenarios, told.pop("outcome")]
+                    told |= {"scenarios": done, "completed": len(done)}
+                run.tell(**told)
         finally:
             process.stdin.close()  # the end of its input makes it end what it has started
             try:
@@ -149,11 +134,3 @@ class Checks:
                 with contextlib.suppress(ProcessLookupError):
                     process.kill()
                 await process.wait()
-
-    def _take(self, run: Run, told: dict[str, Any]) -> None:
-        if "outcome" in told:
-            run.outcomes.append(told["outcome"])
-        run.total = told.get("total", run.total)
-        run.report = told.get("report", run.report)
-        run.error = told.get("error", run.error)
-        run.wake()

@@ -9,7 +9,7 @@ from proxy.api.validation import ValidationAnswer, ValidationBatchRequest, Valid
 from proxy.custom_schemas import PREFIX, CustomSchemas, TimeLimitError
 from proxy.protocol.specifications import SchemaJudge, UnknownSpecificationError, forget, judge_for
 from proxy.server.base.decoding import decoded
-from proxy.server.base.refusals import TooLargeError, UnprocessableError
+from proxy.server.base.errors import TooLargeError, UnprocessableError
 
 if TYPE_CHECKING:
     from proxy.custom_schemas.judge import CustomJudge

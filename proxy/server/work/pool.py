@@ -10,7 +10,7 @@ from typing import TypeVar, TypeVarTuple
 
 from anyio import BrokenWorkerProcess, CapacityLimiter, fail_after, to_process
 
-from proxy.server.base.refusals import UnavailableError
+from proxy.server.base.errors import UnavailableError
 
 _Result = TypeVar("_Result")
 _Arguments = TypeVarTuple("_Arguments")

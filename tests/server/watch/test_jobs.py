@@ -13,7 +13,7 @@ import pytest
 
 from proxy.config import Settings, settings_of
 from proxy.server.watch import jobs as upkeep
-from proxy.server.watch.jobs import Copies, Expiry, run_jobs
+from proxy.server.watch.jobs import Backups, Retention, run_jobs
 from proxy.server.watch.metrics import Metrics
 from proxy.sessions import catalogue
 from proxy.upkeep.backup import list_backups
@@ -62,7 +62,7 @@ def events(caplog: pytest.LogCaptureFixture) -> list[str]:
 def test_nothing_expires_by_default(data_dir: Path) -> None:
     """A server without a rule removes nothing, ever."""
     clock = Clock()
-    expiry = Expiry(str(data_dir), settings(), clock, clock)
+    expiry = Retention(str(data_dir), settings(), clock, clock)
     clock.now += 10_000 * DAY_S
     assert expiry.look(go_on) == 3600
     assert len(catalogue.list_logs(str(data_dir))) == 2
@@ -73,7 +73,7 @@ def test_what_has_expired_goes_at_each_look(data_dir: Path, caplog: pytest.LogCa
     caplog.set_level(logging.INFO)
     clock = Clock()
     rules = settings(monitoring={"retention_days": 90, "cleanup_interval": 77})
-    expiry = Expiry(str(data_dir), rules, clock, clock)
+    expiry = Retention(str(data_dir), rules, clock, clock)
     assert expiry.look(go_on) == 77
     assert catalogue.list_logs(str(data_dir)) == ["s1"]
     clock.now += 100 * DAY_S
@@ -86,7 +86,7 @@ def test_a_clock_that_jumps_costs_one_look(data_dir: Path, caplog: pytest.LogCap
     """A clock set years ahead by mistake removes nothing if it is set right before the next look."""
     clock, steady = Clock(), Clock()
     rules = settings(monitoring={"retention_days": 200})
-    expiry = Expiry(str(data_dir), rules, clock, steady)
+    expiry = Retention(str(data_dir), rules, clock, steady)
     clock.now += 1000 * DAY_S
     expiry.look(go_on)
     assert len(catalogue.list_logs(str(data_dir))) == 2
@@ -108,15 +108,15 @@ def test_what_may_not_go_is_said_when_all_is_too_large(
     clock = Clock()
     (data_dir / "sessions" / "s2.jsonl").write_text("{}\n" * 1000)
     os.utime(data_dir / "sessions" / "s2.jsonl", (NOW_S, NOW_S))
-    Expiry(str(data_dir), settings(storage={"max_total_size": "1KB"}), clock, clock).look(go_on)
+    Retention(str(data_dir), settings(storage={"max_total_size": "1KB"}), clock, clock).look(go_on)
     assert catalogue.list_logs(str(data_dir)) == ["s2"]
     assert events(caplog) == ["retention.over_size"]
 
 
-def copies(data_dir: Path, clock: Clock, **storage: Any) -> Copies:
+def copies(data_dir: Path, clock: Clock, **storage: Any) -> Backups:
     """Return the job that makes copies, every hour."""
     wanted = {"backup_enabled": True, "backup_interval": 3600, "min_free_space": 1, **storage}
-    return Copies(str(data_dir), settings(storage=wanted), clock)
+    return Backups(str(data_dir), settings(storage=wanted), clock)
 
 
 def aged(data_dir: Path, clock: Clock) -> None:
@@ -126,7 +126,7 @@ def aged(data_dir: Path, clock: Clock) -> None:
 
 
 def test_no_copy_is_made_by_default(data_dir: Path) -> None:
-    """Copies are made where the configuration says so."""
+    """Backups are made where the configuration says so."""
     clock = Clock()
     copies(data_dir, clock, backup_enabled=False).look(go_on)
     assert not (data_dir / "backups").exists()
@@ -271,7 +271,7 @@ async def test_a_job_with_a_fault_stops_no_other(
     def broken(*_: object) -> float:
         raise RuntimeError("boom")
 
-    monkeypatch.setattr(upkeep.Expiry, "look", broken)
+    monkeypatch.setattr(upkeep.Retention, "look", broken)
     async with asyncio.timeout(30), asyncio.TaskGroup() as group:
         jobs = group.create_task(run_jobs(rig.shared, Metrics()))
         await heard.all_of({"job.failed", "system.figures_taken"})

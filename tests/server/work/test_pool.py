@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from proxy.server.base.refusals import UnavailableError
+from proxy.server.base.errors import UnavailableError
 from proxy.server.routes import specifications
 from proxy.server.work.pool import Pool
 from tests.server.conftest import serving

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from proxy.config import settings_of
-from proxy.server.watch.jobs import Expiry
+from proxy.server.watch.jobs import Retention
 from proxy.store.fleet import Arriving, Outcome
 from proxy.store.model import EventQuery
 from proxy.store.postgres import intake, removal
@@ -127,7 +127,7 @@ def test_a_server_of_the_centre_lets_sessions_expire(
     put_long_ago(centre, 10, "a")
     settings = settings_of({"monitoring": {"retention_days": 30}})
     clock = [datetime.now(UTC).timestamp(), 0.0]
-    expiry = Expiry(str(tmp_path), settings, lambda: clock[0], lambda: clock[1], centre=store)
+    expiry = Retention(str(tmp_path), settings, lambda: clock[0], lambda: clock[1], centre=store)
     clock[0] += 1_000_000
     expiry.look(lambda: False)
     assert there(store) == ["a"]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from proxy.server.work.pool import Pool
-from proxy.server.work.searches import Searches
+from proxy.server.work.record_search import RecordSearches
 from proxy.store import pieces as pieces_module
 from proxy.store.embedded.store import EmbeddedStore
 from proxy.store.records import RecordPage, RecordQuery
@@ -37,7 +37,7 @@ class Asking:
         self.asked += 1
         return await asyncio.to_thread(function, *arguments)
 
-    async def page(self, searches: Searches, text: str) -> RecordPage:
+    async def page(self, searches: RecordSearches, text: str) -> RecordPage:
         """Ask for what holds a text."""
         assert await asyncio.to_thread(self.store.catch_up, WAIT_S)
         pieces = await asyncio.to_thread(self.store.pieces, "made")
@@ -56,7 +56,7 @@ async def asking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
 
 async def test_a_long_search_comes_in_pieces(asking: Asking) -> None:
     """Without time for all of it, each question goes on where the last one stopped, and says that there is more."""
-    searches = Searches(Pool(1), budget_s=0)
+    searches = RecordSearches(Pool(1), budget_s=0)
     seen = [await asking.page(searches, "needle") for _ in range(20)]
     searched = [page.searched for page in seen]
     assert searched[0] < searched[1] < searched[-1] == 2002
@@ -67,7 +67,7 @@ async def test_a_long_search_comes_in_pieces(asking: Asking) -> None:
 
 async def test_what_was_looked_through_is_not_again(asking: Asking) -> None:
     """Asked again, what is new is looked through; another log in its place is looked through anew."""
-    searches = Searches(Pool(1))
+    searches = RecordSearches(Pool(1))
     assert (await asking.page(searches, "needle")).total == 1
     before = asking.asked
     with asking.log.open("ab") as file:

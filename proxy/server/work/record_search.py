@@ -29,7 +29,7 @@ class _Cached:
         self.search = Search()
 
 
-class Searches:
+class RecordSearches:
     """Looks for texts. For the event loop's thread."""
 
     def __init__(self, pool: Pool, budget_s: float = _BUDGET_S) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from proxy.api.search import FoundSession
-from proxy.server.work.everywhere import Place, look_through, merged, next_step, query_of
+from proxy.server.work.session_search import Place, look_through, merged, next_step, query_of
 from proxy.store import pieces as pieces_module
 from proxy.store.embedded import indexer
 from proxy.store.embedded.store import EmbeddedStore
