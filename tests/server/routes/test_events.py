@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from proxy.events import Session
 from proxy.events.timestamps import parse_timestamp
 from proxy.server.routes.events import shortened_event
 from proxy.sessions.catalogue import inspect
@@ -82,6 +83,17 @@ async def test_sessions_that_are_not_there(rig: Rig, session_id: str) -> None:
     await rig.get(f"{SESSIONS}/{session_id}", status=404)
     await rig.get(f"{EVENTS}?session_id={session_id}", status=404)
     await rig.ask("POST", f"{SESSIONS}/{session_id}/stop", status=404)
+
+
+async def test_a_session_that_has_just_begun_is_read(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Regression: a session of which the index had not read the first record was given without its name."""
+    log = rig.live()
+    await rig.shared.catch_up()
+    store, unread = rig.shared.store, [Session("live")]
+    session = store.session
+    monkeypatch.setattr(store, "session", lambda session_id: unread.pop() if unread else session(session_id))
+    assert (await rig.get(f"{SESSIONS}/live"))["name"] == "mine"
+    log.close()
 
 
 async def test_own_session_from_start_to_stop(rig: Rig) -> None:
