@@ -5,19 +5,15 @@ that has one. Our own few lines and not ``pydantic-settings``, which tells neith
 value came from, and passes over unknown names in the environment.
 """
 
-from __future__ import annotations
-
 import os
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import msgspec
 
 from proxy.config import KEYS, SECTIONS, InvalidSettingsError, Key, Settings, settings_of
 from proxy.nearest import nearest
 from proxy.options import OPTIONS, PREFIX, VARIABLES
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
 
 _KEYS_OF_OPTIONS = {option.name: option.key for option in OPTIONS.values() if option.key}
 """The keys that an option sets, by the option's name."""

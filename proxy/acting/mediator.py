@@ -56,6 +56,7 @@ class _Control(msgspec.Struct):
 
 
 _decode = msgspec.json.Decoder(_Control).decode
+_OnAnswer = Callable[[_Inner], None]
 
 
 @dataclass(slots=True)
@@ -110,7 +111,7 @@ class Mediator:
         self._callers_rules: Rules | None = None
         self._questions: dict[str, _Question] = {}
         self._answered: OrderedDict[str, str] = OrderedDict()
-        self._ours: dict[str, Waiter] = {}
+        self._ours: dict[str, _OnAnswer] = {}
         self._number = 0
         self._actions: Mapping[str, Callable[[Mapping[str, Any]], Frames]] = {
             "allow": lambda arguments: self._answer(arguments, _allowed),
@@ -132,10 +133,10 @@ class Mediator:
         with self.lock:
             match message.type:
                 case "control_response":
-                    waiter = self._ours.pop(message.response.request_id, None)
-                    if waiter is not None:
-                        waiter.answer(message.response)
-                    return waiter is not None
+                    on_answer = self._ours.pop(message.response.request_id, None)
+                    if on_answer is not None:
+                        on_answer(message.response)
+                    return on_answer is not None
                 case "control_request" if message.request.subtype == "can_use_tool":
                     return self._asked(message, line)
                 case "control_cancel_request":
@@ -209,23 +210,23 @@ class Mediator:
         with self.lock:
             return self._actions[request.action](arguments)
 
-    def request_frame(self, subtype: str, waiter: "Waiter | None" = None, **fields: Any) -> bytes:
-        """Return a control request of ours; its response is held back, and given to ``waiter``."""
+    def request_frame(self, subtype: str, on_answer: _OnAnswer = lambda _: None, **fields: Any) -> bytes:
+        """Return a control request of ours; its response is held back, and given to ``on_answer``."""
         with self.lock:
             self._number += 1
             request_id = f"{PREFIX}{self._number}"
-            self._ours[request_id] = waiter or Waiter()
+            self._ours[request_id] = on_answer
         return _encode(
             {"type": "control_request", "request_id": request_id, "request": {"subtype": subtype, **fields}}
         )
 
-    def rules_frame(self, waiter: "Waiter | None" = None) -> bytes:
+    def rules_frame(self, on_answer: _OnAnswer = lambda _: None) -> bytes:
         """Return the request that puts all rules in force: the policy's, the caller's own, and those of a pause."""
         with self.lock:
             blocks = [block for block in (self.policy, self._callers_rules) if block]
             if self.paused:
                 blocks.append({"ask": ["*"]})
-        return self.request_frame("apply_flag_settings", waiter, settings={"permissions": _merged(blocks)})
+        return self.request_frame("apply_flag_settings", on_answer, settings={"permissions": _merged(blocks)})
 
     def _answer(
         self,
@@ -269,9 +270,12 @@ class Mediator:
                 "the session was started without --permission-prompt-tool stdio, so it asks nobody",
             )
         was_paused, self.paused = self.paused, True
-        return Frames(
-            self.rules_frame(_Refusable(self._unpause)), undo=lambda: None if was_paused else self._unpause()
-        )
+
+        def on_answer(response: _Inner) -> None:
+            if response.subtype != "success":  # as of releases that do not know the request
+                self._unpause()
+
+        return Frames(self.rules_frame(on_answer), undo=lambda: None if was_paused else self._unpause())
 
     def _resume(self) -> Frames:
         if not self.paused:
@@ -296,34 +300,15 @@ class Mediator:
             return line
 
 
-class Waiter:
-    """What waits for Claude Code's answer to a request of ours; this one for none."""
-
-    def answer(self, response: _Inner) -> None:
-        """Take the answer."""
-
-
-class _Refusable(Waiter):
-    """Waits for a refusal, as of releases that do not know the request."""
-
-    def __init__(self, on_refusal: Callable[[], None]) -> None:
-        self._on_refusal = on_refusal
-
-    def answer(self, response: _Inner) -> None:
-        """Take the answer."""
-        if response.subtype != "success":
-            self._on_refusal()
-
-
-class Answer(Waiter):
-    """Waits for one answer."""
+class Answer:
+    """Waits for Claude Code's answer to a request of ours, which `take` is given."""
 
     def __init__(self) -> None:
         self._came = threading.Event()
         self.error: str | None = None
         self.content: Any = None
 
-    def answer(self, response: _Inner) -> None:
+    def take(self, response: _Inner) -> None:
         """Take the answer."""
         if response.subtype == "success":
             self.content = msgspec.json.decode(response.response)

@@ -167,9 +167,9 @@ class Acting:
         if dropped := len(rules.get("ask", ())) - len(in_force.get("ask", ())):
             about["dropped_ask_rules"] = dropped  # nobody would be asked, so Claude Code would deny
         self._stdin.inject(
-            Injection(self._mediator.rules_frame(set_), before=[self._record("policy_sent", about)])
+            Injection(self._mediator.rules_frame(set_.take), before=[self._record("policy_sent", about)])
         )
-        self._stdin.inject(self._mediator.request_frame("list_permission_rules", listed))
+        self._stdin.inject(self._mediator.request_frame("list_permission_rules", listed.take))
         why = self._unconfirmed(wanted, set_, listed, about)
         about |= {"why": why} if why else {}
         self._log.append([self._record("policy_failed" if why else "policy_applied", about)])

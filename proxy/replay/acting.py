@@ -44,9 +44,6 @@ def perform(
 
     ``report``: a file that gets one line of JSON when the script ends by itself.
     """
-    if arguments and arguments[0] in ("-v", "--version"):
-        os.write(1, script.version.encode() + b"\n")
-        os._exit(0)
     environment = {name: value for name, value in os.environ.items() if journal.is_kept}
     journal.note("started", argv=list(arguments), cwd=_cwd(), pid=os.getpid(), env=environment)
     _Actor(script, list(arguments), journal, report).perform()

@@ -59,14 +59,14 @@ def play(settings: Mapping[str, Any], arguments: list[str]) -> NoReturn:
 
     ``plays``: paths of scripts and of logs (the files whose names end in ``.jsonl``), one for each start, and from
     the first again. ``starts``: a file that counts the starts, and is locked while one of them lives. ``journal``,
-    ``report``: files. ``match``, ``scale``, ``patience``: how a log is played (`playing.Options`).
+    ``report``: files. ``match``, ``scale``, ``patience``: how a log is played (`playing.play`).
 
     Raises:
         CannotPlayError: a file cannot be used.
     """
-    asks_version = bool(arguments) and arguments[0] in ("-v", "--version")
     try:
-        started = 0 if asks_version or not settings.get("starts") else _count(settings["starts"])
+        counts = settings.get("starts") and not _asks_version(arguments)
+        started = _count(settings["starts"]) if counts else 0
         _play(settings["plays"][started % len(settings["plays"])], settings, arguments)
     except OSError as error:
         raise CannotPlayError(f"cannot use {error.filename}: {error.strerror}") from error
@@ -75,25 +75,35 @@ def play(settings: Mapping[str, Any], arguments: list[str]) -> NoReturn:
 
 
 def _play(path: str, settings: Mapping[str, Any], arguments: list[str]) -> NoReturn:
-    from proxy.replay.wire import Journal  # noqa: PLC0415 - writing an executable does without
+    from proxy.replay.messages import VERSION  # noqa: PLC0415 - writing an executable does without
+    from proxy.replay.wire import Journal  # noqa: PLC0415
 
     journal = Journal(settings.get("journal"))
     if path.endswith(".jsonl"):
         from proxy.replay import playing, recording  # noqa: PLC0415 - a script does without
 
-        options = playing.Options(
-            match=settings.get("match", "type"),
-            scale=settings.get("scale", 0),
-            patience_s=settings.get("patience"),
-            report=settings.get("report"),
-        )
-        playing.play(recording.read(path), arguments, options, journal)
+        played = recording.read(path)
+        _answer(arguments, played.version or VERSION)
+        playing.play(played, arguments, settings, journal)
     from proxy.replay import acting, script  # noqa: PLC0415 - as above
 
     try:
-        acting.perform(script.load(path), arguments, journal, settings.get("report"))
+        performed = script.load(path)
     except script.ScriptError as error:
         raise CannotPlayError(str(error)) from error
+    _answer(arguments, performed.version)
+    acting.perform(performed, arguments, journal, settings.get("report"))
+
+
+def _asks_version(arguments: list[str]) -> bool:
+    return arguments[:1] in (["-v"], ["--version"])
+
+
+def _answer(arguments: list[str], version: str) -> None:
+    """Say the version and end, where that is all that is asked."""
+    if _asks_version(arguments):
+        os.write(1, version.encode() + b"\n")
+        os._exit(0)
 
 
 def _count(path: str) -> int:

@@ -9,7 +9,6 @@ import os
 import time
 from itertools import islice
 
-from proxy.replay import messages
 from proxy.replay.acting import AS_CLAUDE, DIVERGED, append_report, die, on_signals
 from proxy.replay.differences import Divergences, contrasted, first_difference, kind, named
 from proxy.replay.matching import Matching, is_nothing
@@ -19,7 +18,7 @@ from proxy.replay.wire import Journal, Wire
 
 TYPE_CHECKING = False  # `typing` takes long to import
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from typing import Any, NoReturn
 
     from proxy.replay.recording import Cue, Recording
@@ -28,46 +27,32 @@ _SAID = 20
 """Divergences that are said on stderr; the report has them all."""
 
 
-class Options:
-    """How to play: see docs/replay.md."""
+def play(
+    recording: Recording, arguments: Sequence[str], settings: Mapping[str, Any], journal: Journal
+) -> NoReturn:
+    """Be the ``claude`` of a recording, for a client that gave these arguments.
 
-    __slots__ = ("match", "patience_s", "report", "scale")
-
-    def __init__(
-        self,
-        *,
-        match: str = "type",
-        scale: float = 0,
-        patience_s: float | None = None,
-        report: str | None = None,
-    ) -> None:
-        """``scale``: the recorded pauses are so many times as long; 0 is none at all."""
-        self.match = match
-        self.scale = scale
-        self.patience_s = patience_s
-        self.report = report
-
-
-def play(recording: Recording, arguments: Sequence[str], options: Options, journal: Journal) -> NoReturn:
-    """Be the ``claude`` of a recording, for a client that gave these arguments."""
-    if arguments and arguments[0] in ("-v", "--version"):
-        os.write(1, (recording.version or messages.VERSION).encode() + b"\n")
-        os._exit(0)
+    ``settings``: ``match``, ``scale`` (the recorded pauses are so many times as long; 0 is none at all), ``patience``
+    in seconds and ``report``, as docs/replay.md has them.
+    """
     journal.note("started", argv=list(arguments), pid=os.getpid())
-    _Player(recording, arguments, options, journal).play()
+    _Player(recording, arguments, settings, journal).play()
 
 
 class _Player:
     def __init__(
-        self, recording: Recording, arguments: Sequence[str], options: Options, journal: Journal
+        self, recording: Recording, arguments: Sequence[str], settings: Mapping[str, Any], journal: Journal
     ) -> None:
         self._recording = recording
         self._arguments = list(arguments)
-        self._options = options
+        self._match = settings.get("match", "type")
+        self._scale = settings.get("scale", 0)
+        self._patience_s = settings.get("patience")
+        self._report = settings.get("report")
         self._journal = journal
         self._divergences = Divergences()
         self._renaming = Renaming()
-        self._matching = Matching(recording, options.match, self._renaming, self._divergences)
+        self._matching = Matching(recording, self._match, self._renaming, self._divergences)
         self._wire = Wire(self._matching.receive, journal)
         self._played = 0
         self._clock = time.monotonic()
@@ -100,7 +85,7 @@ class _Player:
         if not arguments:
             return
         self._renaming.of_arguments(recording.arguments, arguments, _session_id(recording))
-        if self._options.match == "exact":
+        if self._match == "exact":
             here = [self._renaming.recorded(word) for word in arguments]
             recorded = recording.arguments
             for index, word in enumerate(recorded[: len(here)]):
@@ -113,8 +98,8 @@ class _Player:
 
     def _pause(self, seconds: float) -> None:
         """Wait as the record did, from when the line before was played; see meanwhile what comes."""
-        until = self._clock + seconds * self._options.scale
-        while self._options.scale and (left := until - time.monotonic()) > 0:
+        until = self._clock + seconds * self._scale
+        while self._scale and (left := until - time.monotonic()) > 0:
             self._listen(left)
             self._reply(None, waiting=False)
 
@@ -138,10 +123,10 @@ class _Player:
             self._answer_ahead()
             if self._wire.ended:
                 return self._matching.miss(cue)
-            if not self._listen(self._options.patience_s):
+            if not self._listen(self._patience_s):
                 self._divergences.add(
                     "silent",
-                    f"the client said nothing for {self._options.patience_s:g} s, where the record has "
+                    f"the client said nothing for {self._patience_s:g} s, where the record has "
                     f"{named(kind(cue.message))} (record {cue.seq})",
                     seq=cue.seq,
                 )
@@ -220,7 +205,7 @@ class _Player:
         report: dict[str, Any] = {
             "session": self._recording.session_id,
             "log": self._recording.path,
-            "match": self._options.match,
+            "match": self._match,
             "arguments": self._arguments,
             "recorded": {"exit_code": self._recording.exit_code, "signal": self._recording.signal},
             "exit_code": None if by else status,
@@ -231,7 +216,7 @@ class _Player:
             "lost_records": self._recording.lost,
             "divergences": self._divergences.found,
         }
-        append_report(self._options.report, report)
+        append_report(self._report, report)
 
     def _complain(self, sentence: str) -> None:
         self._wire.write(f"claude-proxy replay: {sentence}\n".encode(errors="replace"), 2)

@@ -81,7 +81,7 @@ def replace_file(path: str, content: bytes, *, is_synced: bool = False) -> None:
                 os.fsync(file.fileno())
         os.replace(fresh, path)
         if is_synced:
-            _sync_folder(os.path.dirname(path))
+            sync_folder(os.path.dirname(path))
     except OSError:
         try:  # noqa: SIM105 - contextlib takes long to import
             os.unlink(fresh)
@@ -90,7 +90,8 @@ def replace_file(path: str, content: bytes, *, is_synced: bool = False) -> None:
         raise
 
 
-def _sync_folder(path: str) -> None:
+def sync_folder(path: str) -> None:
+    """Have what a folder lists on the disk. OSError when that cannot be."""
     fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(fd)

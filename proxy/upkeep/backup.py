@@ -28,6 +28,7 @@ from proxy import __version__
 from proxy.events.formatting import error_message
 from proxy.sessions import catalogue, firings
 from proxy.sessions.identity import LATEST, LOG_SUFFIX, SIGNATURE_SUFFIX, sessions_dir
+from proxy.sessions.private import sync_folder
 from proxy.sessions.sealing import seals_path
 from proxy.store.space import free_bytes
 
@@ -63,8 +64,8 @@ class Room:
     """What a long work asks again and again: whether there is room on the disk, and whether it is to stop."""
 
     folder: str
-    min_free_bytes: int = 0
-    is_stopping: Callable[[], bool] = lambda: False
+    min_free_bytes: int
+    is_stopping: Callable[[], bool]
 
     def check(self) -> None:
         """Raise BackupError when the work must not go on."""
@@ -115,7 +116,7 @@ def make_backup(
                 os.rename(partial, path)
             finally:
                 _sweep(folder)
-            _sync(folder)
+            sync_folder(folder)
             dropped = _drop(data_dir, keep, os.path.basename(path))
             return Backup(path, os.stat(path).st_size, sessions, dropped)
     except (OSError, tarfile.TarError) as error:
@@ -286,11 +287,3 @@ def read_to_end(archive: tarfile.TarFile) -> None:
     if archive.fileobj is not None:
         while archive.fileobj.read(_PIECE):
             pass
-
-
-def _sync(folder: str) -> None:
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

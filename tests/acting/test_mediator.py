@@ -148,7 +148,7 @@ def test_an_allowed_tool_gets_its_input_and_lasts_for_the_session() -> None:
 def test_answers_to_our_own_requests_are_ours() -> None:
     """Held back from the caller, and given to whoever waits for them; those of the caller pass."""
     one, waiting = mediator(), Answer()
-    request_id = json.loads(one.request_frame("get_usage", waiting))["request_id"]
+    request_id = json.loads(one.request_frame("get_usage", waiting.take))["request_id"]
     assert one.from_command(responded("1", a=1)) is False
     assert one.from_command(responded(request_id, a=1)) is True
     assert (waiting.wait(0), waiting.content, waiting.error) == (True, {"a": 1}, None)
