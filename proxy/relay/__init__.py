@@ -5,6 +5,7 @@
 ``relay``       the process beside it: owns the streams and the log, outlives the supervisor when it must
 ``pump``        one direction of one stream: read, log, pass on
 ``writing``     a thread that logs and passes on large reads while the next is judged
+``threads``     what the relay has of threads
 ``injection``   a pump that also takes lines of our own between those of its stream
 ``delivery``    when all that the command wrote is with the caller, and what nobody takes
 ``polling``     whether a descriptor is ready, or its other side gone, devices of macOS included

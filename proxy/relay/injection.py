@@ -12,19 +12,17 @@ import threading
 from _queue import Empty, SimpleQueue
 from collections import Counter
 
-from proxy.relay.pump import WAKE, Pump, ReaderGoneError
+from proxy.relay.pump import Pump, ReaderGoneError
+from proxy.relay.threads import Thread
 
-TYPE_CHECKING = False  # `typing` and `signal` (for its `enum`) take long to import, and a session waits
+TYPE_CHECKING = False  # `typing` takes long to import, and a session waits for its streams
 if TYPE_CHECKING:
-    import signal
     from collections.abc import Iterable, Mapping, Sequence
     from typing import Any
 
     from proxy.relay.framing import Batch
     from proxy.relay.recording import StreamRecorder
     from proxy.sessions.record import Body
-else:
-    import _signal as signal
 
 
 class Injection:
@@ -71,7 +69,7 @@ class InjectingPump(Pump):
         self._over = False
         self._injected: Counter[str] = Counter()
         self._lines: SimpleQueue[Injection | None] = SimpleQueue()
-        self._injector = threading.Thread(name=f"{self.name}-injector", target=self._inject, daemon=True)
+        self._injector = Thread(self._inject)
 
     @property
     def counts(self) -> Mapping[str, int]:
@@ -99,7 +97,7 @@ class InjectingPump(Pump):
 
     def start(self) -> None:
         """Start what is not started."""
-        if self._injector.ident is None:
+        if not self._injector.is_started:
             self.start_injecting()
         super().start()
 
@@ -119,7 +117,7 @@ class InjectingPump(Pump):
                 self.inject(line)
             self._turn.notify()
 
-    def threads(self) -> list[threading.Thread]:
+    def threads(self) -> list[Thread]:
         """Return the threads that may be writing."""
         return [*super().threads(), self._injector]
 
@@ -143,12 +141,11 @@ class InjectingPump(Pump):
         with self._turn:
             self._within_line = False
             self._turn.notify()
-        if self._injector.is_alive():
+        if self._injector.is_alive:
             self._lines.put(None)
             self._injector.join()
 
     def _inject(self) -> None:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {WAKE})
         with contextlib.suppress(ReaderGoneError):
             while (injection := self._lines.get()) is not None:
                 with self._turn:

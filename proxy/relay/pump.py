@@ -7,47 +7,38 @@ its source ends or its reader is gone, and passes that on by closing the other s
 
 from __future__ import annotations
 
+import _thread
 import contextlib
 import fcntl
 import os
 import select
-import threading
 
 from proxy.relay.framing import Batch, LineFramer
 from proxy.relay.memory import LongLines
 from proxy.relay.polling import can_poll, wait_until_writable
 from proxy.relay.recording import truncated
+from proxy.relay.threads import Thread
 from proxy.relay.writing import WriterThread
 
-TYPE_CHECKING = False  # `typing` and `signal` (for its `enum`) take long to import, and a session waits
+TYPE_CHECKING = False  # `typing` takes long to import, and a session waits for its streams
 if TYPE_CHECKING:
-    import signal
     from collections.abc import Callable, Mapping
 
     from proxy.relay.recording import Recorder
     from proxy.sessions.writer import SessionLog
-else:
-    import _signal as signal
 
 READ_BYTES = 64 * 1024
 """What a pipe holds: a larger read would not get more."""
 _LARGE_BYTES = 32 * 1024
 """A batch of this size takes longer to write than to change threads for: lines of 250 bytes both ways take a quarter
 less time with the thread."""
-WAKE = signal.SIGURG
-"""What gets a thread out of a write that nobody takes: one that programs ignore unless they ask for it.
-
-All other signals are blocked in the relay process (see ``supervisor``); the threads that write let this one through,
-and the relay gives it a handler that does nothing, so that the system call ends. The price: sent to the whole process
-group, it reaches the command twice.
-"""
 
 
 class ReaderGoneError(Exception):
     """Nobody will ever read the far side again."""
 
 
-class Pump(threading.Thread):
+class Pump:
     """Moves one stream from ``source`` to ``sink`` (descriptors, closed at the end), recording it on the way."""
 
     has_short_way = True
@@ -70,7 +61,7 @@ class Pump(threading.Thread):
         ``on_idle`` is called by the pump's thread each time when all that it read has been delivered, and once
         when it has ended; ``on_fault`` with the pump's name when a fault of ours has ended it.
         """
-        super().__init__(name=name, daemon=True)
+        self.name = name
         self.source = source
         self.sink = sink
         self.recorder = recorder
@@ -83,14 +74,21 @@ class Pump(threading.Thread):
         self._log = log
         self._framer = LineFramer(recorder.hold)
         self._waiting = False
-        self._writer = WriterThread(f"{name}-writer", self._deliver_behind, on_idle)
+        self._writer = WriterThread(self._deliver_behind, on_idle)
+        self._thread = Thread(self._run)
         self._reader_gone = False
         self._long_lines = LongLines()
-        self._ending = threading.Lock()  # held while the ends are closed, or the sink is replaced
+        self._ending = _thread.allocate_lock()  # held while the ends are closed, or the sink is replaced
 
-    def run(self) -> None:
-        """Pump until the source ends or the reader is gone; then close both ends."""
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {WAKE})  # the writer's thread inherits it
+    def start(self) -> None:
+        """Pump, in a thread, until the source ends or the reader is gone; then close both ends."""
+        self._thread.start()
+
+    def join(self, timeout_s: float) -> None:
+        """Wait until it has ended, so many seconds at most."""
+        self._thread.join(timeout_s)
+
+    def _run(self) -> None:
         try:
             self._pump()
         except ReaderGoneError:
@@ -124,12 +122,11 @@ class Pump(threading.Thread):
         os.dup2(write, self.sink, inheritable=False)
         os.close(write)
         for thread in self.threads():
-            if thread.ident is not None and thread.is_alive():
-                signal.pthread_kill(thread.ident, WAKE)
+            thread.wake()
 
-    def threads(self) -> list[threading.Thread]:
+    def threads(self) -> list[Thread]:
         """Return the threads that may be writing."""
-        return [self, self._writer.thread]
+        return [self._thread, self._writer.thread]
 
     @property
     def is_idle(self) -> bool:

@@ -14,9 +14,10 @@ import select
 
 from proxy.relay.delivery import KILLED_S, LEFT_S, STALLED_MS, Delivery, Stalls
 from proxy.relay.memory import reuse_large_blocks
-from proxy.relay.pump import WAKE, Pump
+from proxy.relay.pump import Pump
 from proxy.relay.recording import StreamRecorder, TextRecorder
 from proxy.relay.supervisor import DELIVERED, NO, YES, take
+from proxy.relay.threads import WAKE
 from proxy.sessions import beginning
 from proxy.sessions.process import boot_ns, described_exit, is_stopped
 from proxy.sessions.record import lifecycle

@@ -6,8 +6,9 @@ way, so that a caller who does not read is felt by the command as without a wrap
 
 from __future__ import annotations
 
-import threading
 from _queue import SimpleQueue  # `queue` has it from there, and imports more for its other queues
+
+from proxy.relay.threads import Thread
 
 TYPE_CHECKING = False  # `typing` takes long to import, and a session waits for its streams
 if TYPE_CHECKING:
@@ -21,13 +22,15 @@ _UNDER_WAY = 2  # one that is written and one that waits: with a third, memory g
 class WriterThread:
     """A queue of batches and the thread that delivers them, which starts with the first one."""
 
-    def __init__(self, name: str, deliver: Callable[[Batch], None], on_done: Callable[[], None]) -> None:
+    def __init__(self, deliver: Callable[[Batch], None], on_done: Callable[[], None]) -> None:
         """``deliver`` must not raise; ``on_done`` is called by the thread when it has delivered a batch."""
         self._deliver = deliver
         self._on_done = on_done
         self._batches: SimpleQueue[Batch | None] = SimpleQueue()
-        self._room = threading.Semaphore(_UNDER_WAY)
-        self.thread = threading.Thread(name=name, target=self._run, daemon=True)
+        self._room: SimpleQueue[None] = SimpleQueue()  # a semaphore, which `_thread` does not have
+        for _ in range(_UNDER_WAY):
+            self._room.put(None)
+        self.thread = Thread(self._run)
         self._given = 0  # changed by the giver alone
         self._done = 0  # changed by the thread alone
 
@@ -41,16 +44,16 @@ class WriterThread:
         if not self._given:
             try:
                 self.thread.start()
-            except RuntimeError:  # the user, or the container, may have no more threads
+            except RuntimeError:
                 self._deliver(batch)
                 return
-        self._room.acquire()
+        self._room.get()
         self._given += 1
         self._batches.put(batch)
 
     def finish(self) -> None:
         """Wait until all is delivered, and end the thread."""
-        if self.thread.is_alive():
+        if self.thread.is_alive:
             self._batches.put(None)
             self.thread.join()
 
@@ -59,5 +62,5 @@ class WriterThread:
             self._deliver(batch)
             del batch  # it may be 100 MB, and the next may be long in coming
             self._done += 1
-            self._room.release()
+            self._room.put(None)
             self._on_done()

@@ -22,8 +22,9 @@ from proxy.redaction import Redactor
 from proxy.relay import enforcement
 from proxy.relay.framing import Batch
 from proxy.relay.injection import InjectingPump
-from proxy.relay.pump import READ_BYTES, WAKE, Pump, ReaderGoneError, capacity
+from proxy.relay.pump import READ_BYTES, Pump, ReaderGoneError, capacity
 from proxy.relay.recording import StreamRecorder
+from proxy.relay.threads import WAKE
 from proxy.sessions.record import lifecycle
 from proxy.sessions.writer import SessionLog
 from tests.relay.wrapper import BOUND_S, read_all, read_exactly, read_line, write_all
@@ -304,7 +305,7 @@ class LateLog(SessionLog):
 
     def append(self, bodies: Any) -> bool:
         """Write when it is its turn."""
-        if threading.current_thread().name == "stdout-writer":
+        if threading.current_thread() is not threading.main_thread():
             assert self.turn.acquire(timeout=BOUND_S)
         return super().append(bodies)
 
