@@ -171,18 +171,19 @@ class Judge:
         """
         head = lines[0][: lines[0].find(b'"', _AFTER_OPENING)]
         decoder = self._decoders.get(head)
+        sizes = [*map(len, lines)]
         return (
             decoder is not None
             and len(data) <= _MOST_AT_ONCE
             # The decoder takes a value for a line, wherever it ends. No value goes on past a `}` at a line's end when
             # the next line begins with `{`, and then as many values as lines are one on each.
-            and len(data) == sum(map(len, lines)) + len(lines)
+            and len(data) == sum(sizes) + len(lines)
             and data.startswith(head)
             and data.count(b"}\n" + head) == len(lines) - 1
             and data.endswith(b"}\n")
             and _count(decoder, data) == len(lines)
             and (data.isascii() or grammar.is_utf8(data))
-            and (max(map(len, lines)) <= grammar.SHORT or all(map(grammar.is_within_limits, lines)))
+            and (max(sizes) <= grammar.SHORT or all(map(grammar.is_within_limits, lines)))
         )
 
     def _judge_run(self, head: bytes, run: list[bytes]) -> list[Judgement]:
