@@ -8,12 +8,13 @@ import msgspec
 
 from proxy.analysis.counts import bounded
 from proxy.analysis.distribution import Distribution, share
-from proxy.analysis.report import Share, Statistics, Tokens
+from proxy.analysis.report import Statistics, Tokens
 from proxy.events import Session
 from proxy.events.fields import number
 from proxy.events.figures import RunOutcome, call_outcome, is_turn, run_outcome
 from proxy.events.session_outcome import of_session
 from proxy.events.spending import api_usage
+from proxy.events.terms import Share
 from proxy.events.timestamps import Timestamp, format_timestamp
 from proxy.events.vocabulary import OVER
 

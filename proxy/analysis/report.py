@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from proxy.events.terms import Share
 from proxy.events.timestamps import Timestamp
 from proxy.events.vocabulary import State
 
@@ -19,7 +20,6 @@ RecordNumber = Annotated[
 Tokens = Annotated[
     dict[str, int], msgspec.Meta(description="`input`, `output`, `cache_read`, `cache_creation`.")
 ]
-Share = Annotated[float, msgspec.Meta(extra_json_schema={"maximum": 1})]
 SpanOutcome = Annotated[
     str,
     msgspec.Meta(

@@ -1,6 +1,6 @@
 """What the API takes and answers, typed: the one description that server, client and published schemas share.
 
-``sessions``    what each session does, and lists of them
+``sessions``    lists of sessions
 ``events``      events, and sessions for events of a client's own
 ``conversation``  sessions as people read them
 ``records``     records as they are shown, and drift
@@ -8,10 +8,9 @@
 ``acting``      acting on live sessions
 ``checks``      checks of programs that stand in for `claude`
 ``service``     what a server says of itself, and of everything together
-``terms``       texts of a certain form
 ``published``   which of them are published, and as what
 
-Shapes of answers that a room below makes by itself (analyses, metrics, reports of checks, drift) are that room's own;
+Shapes of answers that a room below makes by itself (sessions, analyses, metrics, reports of checks, drift) are its own;
 here they are put together. Schemas and the types for TypeScript are made from these models by
 ``python -m tools.generate_schemas``. Durations are milliseconds, timestamps RFC 3339 in UTC.
 """

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from proxy.api.terms import EventType, SessionId
+from proxy.events.terms import EventType, SessionId
 from proxy.events.timestamps import Timestamp
 
 

@@ -29,11 +29,12 @@ from proxy.api.records import Drift, RecordPage
 from proxy.api.seal import SealAnswer
 from proxy.api.search import SearchPage
 from proxy.api.service import Health, Liveness, MonitoringStatus, Overview, Readiness
-from proxy.api.sessions import Session, SessionPage, Status
+from proxy.api.sessions import SessionPage, Status
 from proxy.api.validation import Specifications, ValidationAnswer, ValidationBatchRequest, ValidationRequest
 from proxy.compliance.report import Outcome, Report
 from proxy.compliance.request import CheckRequest
 from proxy.events.approved_calls import ApprovedCall
+from proxy.events.shown_session import Session
 
 PUBLISHED: Mapping[str, tuple[str, type[msgspec.Struct]]] = MappingProxyType(
     {

@@ -4,7 +4,7 @@ from typing import Any, NotRequired, TypedDict
 
 import msgspec
 
-from proxy.api.terms import SessionId
+from proxy.events.terms import SessionId
 from proxy.sessions.drift import Sighting
 
 

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from proxy.api.terms import SessionId
+from proxy.events.terms import SessionId
 
 
 class FoundRecord(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,7 +5,7 @@ from typing import Any, Literal
 import msgspec
 
 from proxy.analysis.period import Metrics
-from proxy.api.sessions import Session
+from proxy.events.shown_session import Session
 from proxy.events.timestamps import Timestamp
 
 

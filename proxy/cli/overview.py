@@ -9,6 +9,8 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
+
 from proxy.cli.arguments import examples, whole_number
 from proxy.cli.selection import Selection, add_options, selection_from
 from proxy.cli.terminal import open_console, print_json, read_visibly
@@ -184,7 +186,7 @@ def _described(data_dir: str, infos: list[SessionInfo]) -> list[dict[str, Any]]:
             interpreters[info.path].session.mark_crashed()
     unknown: dict[str, Any] = {"complete": False, "turns": None, "cost": None, "tokens": {}, "counts": {}}
     return [
-        describe(interpreters[info.path].session, now_us)
+        msgspec.to_builtins(describe(interpreters[info.path].session, now_us))
         | {"suspended": _is_suspended(info)}
         | ({} if info.path in whole else unknown)
         for info in infos

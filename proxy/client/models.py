@@ -19,10 +19,11 @@ from proxy.api.records import Drift, RecordPage
 from proxy.api.seal import Head, SealAnswer
 from proxy.api.search import SearchPage
 from proxy.api.service import Health, MonitoringStatus, Overview, Readiness
-from proxy.api.sessions import Session, SessionPage, Status
+from proxy.api.sessions import SessionPage, Status
 from proxy.api.validation import Specifications, ValidationRequest
 from proxy.compliance.report import Outcome, Report
 from proxy.events.approved_calls import Approval, ApprovedCall
+from proxy.events.shown_session import Session
 from proxy.protocol.specifications import Specification
 from proxy.protocol.verdict import Violation as ValidationError
 from proxy.sessions.drift import Sighting

@@ -9,7 +9,8 @@
 ``outcome``      what became of a turn and of a session, ``figures`` what they add up to, ``spending`` what they cost
 ``approvals``    who or what decided on a call, ``approved_calls`` as the event of its result says it
 ``formatting``   durations, costs and counts for people
-``status``       a session as people and the API see it, with what it waits for and how it may be hanging
+``status``       a session as people and the API see it, with what it waits for and how it may be hanging, in the shape
+                 of ``shown_session``
 
 Nothing here reads a clock or a file: time arrives in the records.
 """

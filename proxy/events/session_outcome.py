@@ -1,9 +1,9 @@
 """What became of a session, and of a turn that it cut off: by its last turn, the command's exit, and who stopped it."""
 
-from typing import Final
+from typing import Final, TypedDict
 
 from proxy.events.fields import integer, text
-from proxy.events.outcome import OK, Outcome, of_failed_print
+from proxy.events.outcome import OK, Kind, Outcome, of_failed_print
 from proxy.events.session import Session
 
 _CRASHED: Final = Outcome("crashed", "The wrapper was killed: the log does not end, and nobody holds it.")
@@ -61,8 +61,15 @@ def _of_good_end(session: Session) -> Outcome | None:
     return None if session.followed is not None and session.followed.not_recorded else OK
 
 
-def described(session: Session) -> dict[str, str | None]:
-    """Return what became of a session as the API says it: ``outcome`` and ``outcome_reason``."""
+class Described(TypedDict):
+    """What became of a session, as events and the API say it."""
+
+    outcome: Kind | None
+    outcome_reason: str | None
+
+
+def described(session: Session) -> Described:
+    """Return what became of a session as the API says it."""
     became = of_session(session)
     reason = "" if became is None else became.reason
     if became is None and session.over and session.followed is not None:

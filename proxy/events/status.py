@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from proxy.acting.verbs import possible
-from proxy.events.session import Session
+from proxy.events import shown_session
+from proxy.events.session import Evidence, Session
 from proxy.events.session_outcome import described
 from proxy.events.timestamps import format_timestamp
 
@@ -24,73 +25,69 @@ NO_EXIT_S = 10
 """With one prompt, Claude Code exits within a second of its result."""
 
 
-def describe(session: Session, now_us: int) -> dict[str, Any]:
-    """Return the object that ``/status`` gives for a session."""
+def describe(session: Session, now_us: int) -> shown_session.Session:
+    """Return what ``/status`` says of a session, as far as it follows from its records."""
     over, followed = session.over, session.followed
-    return {
-        "session_id": session.session_id,
-        "name": session.name,
-        "prompt": session.prompt,
-        "kind": session.kind,
-        "mode": "relayed" if followed is None else "followed",
-        "recording": _recording(session),
-        "state": session.state,
-        "background": followed is not None and followed.background and not over,
+    return shown_session.Session(
+        session_id=session.session_id,
+        name=session.name,
+        prompt=session.prompt,
+        kind=session.kind,
+        mode="relayed" if followed is None else "followed",
+        recording=_recording(session),
+        state=session.state,
+        background=followed is not None and followed.background and not over,
         **described(session),
-        "state_since": _timestamp(session.state_since_us),
-        "state_for_ms": None if over or not session.state_since_us else _ms(session.state_since_us, now_us),
-        "evidence": {
-            "seq": session.evidence.seq,
-            "message": session.evidence.message,
-            "source": session.evidence.source or ("stated" if session.evidence.stated else "inferred"),
-        },
-        "waits_for": [] if over else waits_for(session, now_us),
-        "warnings": [{"kind": kind, "message": sentence} for kind, sentence in warnings(session, now_us)],
-        "pid": session.pid,
-        "command": session.command,
-        "cwd": session.cwd,
-        "started_at": _timestamp(session.started_us),
-        "last_event_at": _timestamp(session.last_event_us),
-        "last_record_at": _timestamp(session.last_record_us),
-        "ended_at": _timestamp(session.ended_us),
-        "exit_code": session.exit.get("exit_code"),
-        "signal": session.exit.get("signal"),
-        "model": session.model,
-        "claude_code_version": session.claude_code_version,
-        "claude_session_id": session.claude_session_id,
-        "permission_mode": session.permission_mode,
-        "acting": _acting(session),
-        "problems": session.problems,
-        "run_id": session.run.run_id if session.run and not over else None,
-        "duration_ms": session.duration_ms(now_us),
-        "turns": session.figures.turns,
-        "tool_calls": session.figures.tool_calls,
-        "tool_failures": session.figures.tool_failures,
-        "tool_denials": session.figures.tool_denials,
-        "subagents": session.figures.subagents,
-        "cost": session.figures.cost_usd,
-        "cost_reason": _cost_reason(session),
-        "cost_by_model": session.figures.cost_by_model,
-        "tokens": session.figures.tokens,
-        "counts": session.counts,
-        "partial_messages": session.partials,
-        "lost_records": session.lost_records,
-        "events": session.figures.events,
-        # These follow from no record: whoever sees the process and the log says so.
-        "suspended": False,
-        "log": None,
-        "read_share": 1.0,
-        "catching_up": False,
-    }
+        state_since=_timestamp(session.state_since_us),
+        state_for_ms=None if over or not session.state_since_us else _ms(session.state_since_us, now_us),
+        evidence=_evidence(session.evidence),
+        waits_for=[] if over else waits_for(session, now_us),
+        warnings=[{"kind": kind, "message": sentence} for kind, sentence in warnings(session, now_us)],
+        pid=session.pid,
+        command=session.command,
+        cwd=session.cwd,
+        started_at=_timestamp(session.started_us),
+        last_event_at=_timestamp(session.last_event_us),
+        last_record_at=_timestamp(session.last_record_us),
+        ended_at=_timestamp(session.ended_us),
+        exit_code=session.exit.get("exit_code"),
+        signal=session.exit.get("signal"),
+        model=session.model,
+        claude_code_version=session.claude_code_version,
+        claude_session_id=session.claude_session_id,
+        permission_mode=session.permission_mode,
+        acting=_acting(session),
+        problems=session.problems,
+        run_id=session.run.run_id if session.run and not over else None,
+        duration_ms=session.duration_ms(now_us),
+        turns=session.figures.turns,
+        tool_calls=session.figures.tool_calls,
+        tool_failures=session.figures.tool_failures,
+        tool_denials=session.figures.tool_denials,
+        subagents=session.figures.subagents,
+        cost=session.figures.cost_usd,
+        cost_reason=_cost_reason(session),
+        cost_by_model=session.figures.cost_by_model,
+        tokens=session.figures.tokens,
+        counts=session.counts,
+        partial_messages=session.partials,
+        lost_records=session.lost_records,
+        events=session.figures.events,
+    )
 
 
-def _acting(session: Session) -> dict[str, Any]:
+def _evidence(known: Evidence) -> shown_session.Evidence:
+    source: Any = known.source or ("stated" if known.stated else "inferred")
+    return {"seq": known.seq, "message": known.message, "source": source}
+
+
+def _acting(session: Session) -> Any:
     """Return what others may do to a session."""
     can = () if session.over else possible(session.grant, session.command, paused=session.paused)
     return {"grant": session.grant, "can": list(can), "paused": session.paused and not session.over}
 
 
-def _recording(session: Session) -> dict[str, str | None]:
+def _recording(session: Session) -> shown_session.Recording:
     """Return whether a session is recorded, and if not, why."""
     followed = session.followed
     if followed is None or (followed.content and followed.not_recorded is None):
@@ -114,7 +111,7 @@ def _cost_reason(session: Session) -> str | None:
     return "Claude Code writes what a conversation cost when that ends."
 
 
-def waits_for(session: Session, now_us: int) -> list[dict[str, Any]]:
+def waits_for(session: Session, now_us: int) -> list[Any]:
     """Return what a session waits for, each with a ``label`` for people.
 
     Answers of the caller, its own work in an MCP server of its, tools, tasks, or else the model; and Claude Code, for

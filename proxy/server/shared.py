@@ -7,13 +7,13 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
-import msgspec
 from aiohttp import web
+from msgspec import structs
 
-from proxy.api.sessions import Session as ShownSession
 from proxy.config import Settings
 from proxy.custom_schemas import CustomSchemas
 from proxy.events import Session, describe
+from proxy.events.shown_session import Session as ShownSession
 from proxy.events.timestamps import format_timestamp
 from proxy.server.access.guard import team_of
 from proxy.server.base.errors import NotFoundError
@@ -114,20 +114,22 @@ class Shared:
         if self.fleet is None:
             return [self._described(one, moment_us) for one in sessions]
         hosted = self.fleet.store.hosted([one.session_id for one in sessions])
-        objects = (describe(one, moment_us) | _origin(hosted.get(one.session_id)) for one in sessions)
-        return [msgspec.convert(one, ShownSession) for one in objects]
+        return [
+            structs.replace(describe(one, moment_us), **_origin(hosted.get(one.session_id)))
+            for one in sessions
+        ]
 
     def _described(self, session: Session, moment_us: int) -> ShownSession:
         catching_up = not session.over and not self.store.is_written(session.session_id)
         # Of what is over and not read to its end, all is as it was where reading has come to.
         until_us = session.last_record_us if catching_up else moment_us
-        objects = describe(session, until_us) | {
-            "catching_up": catching_up,
-            "suspended": not session.over and session.pid is not None and is_stopped(session.pid),
-            "log": log_path(self.data_dir, session.session_id),
-            **({"read_share": self.store.read_share(session.session_id)} if catching_up else {}),
-        }
-        return msgspec.convert(objects, ShownSession)
+        return structs.replace(
+            describe(session, until_us),
+            catching_up=catching_up,
+            suspended=not session.over and session.pid is not None and is_stopped(session.pid),
+            log=log_path(self.data_dir, session.session_id),
+            read_share=self.store.read_share(session.session_id) if catching_up else 1.0,
+        )
 
     async def session(self, session_id: str) -> Session:
         """Return a session. NotFoundError when there is none of that id."""
@@ -148,7 +150,6 @@ def _origin(hosted: "Hosted | None") -> dict[str, Any]:
     if hosted is None:  # it was removed just now
         return {}
     return {
-        "catching_up": False,
         "host": hosted.host,
         "team": hosted.team,
         "reachable": hosted.is_reachable,

@@ -2,12 +2,12 @@
 
 import os
 from collections.abc import Callable, Iterator
-from typing import Any, Literal
+from typing import Literal
 
 from proxy import __version__
 from proxy.analysis import SessionAnalysis
 from proxy.analysis.report import Analysis, Anomaly
-from proxy.events import Event, Interpreter, Session, describe
+from proxy.events import Event, Interpreter, Session, describe, shown_session
 from proxy.events.formatting import format_dollars, format_duration
 from proxy.events.session_outcome import of_session
 from proxy.sessions import reader
@@ -69,8 +69,8 @@ def _interpreted(read: Read, session: Session) -> Iterator[tuple[reader.Record, 
             yield item.record, interpreter.take(item.record)
 
 
-def _head(about: dict[str, Any], analysis: Analysis, style: str) -> str:
-    called = about["name"] or about["prompt"] or " ".join(about["command"]) or about["session_id"]
+def _head(about: shown_session.Session, analysis: Analysis, style: str) -> str:
+    called = about.name or about.prompt or " ".join(about.command) or about.session_id
     title = escaped(" ".join(called.split()), 200)
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>\n'
@@ -82,24 +82,24 @@ def _head(about: dict[str, Any], analysis: Analysis, style: str) -> str:
     )
 
 
-def _facts(about: dict[str, Any]) -> Iterator[str]:
-    tokens = about["tokens"]
+def _facts(about: shown_session.Session) -> Iterator[str]:
+    tokens = about.tokens
     read = sum(tokens.get(name, 0) for name in ("input", "cache_read", "cache_creation"))
-    tools = [f"{about['tool_calls']:,}"] if about["tool_calls"] else []
-    tools += [f"{about['tool_failures']:,} failed"] if about["tool_failures"] else []
-    tools += [f"{about['tool_denials']:,} denied"] if about["tool_denials"] else []
+    tools = [f"{about.tool_calls:,}"] if about.tool_calls else []
+    tools += [f"{about.tool_failures:,} failed"] if about.tool_failures else []
+    tools += [f"{about.tool_denials:,} denied"] if about.tool_denials else []
     facts = {
-        "state": about["state"],
-        "outcome": ": ".join(filter(None, (about["outcome"], about["outcome_reason"]))),
-        "started": f"{about['started_at'][:19].replace('T', ' ')} UTC" if about["started_at"] else "",
-        "duration": format_duration(about["duration_ms"]),
-        "turns": about["turns"],
+        "state": about.state,
+        "outcome": ": ".join(filter(None, (about.outcome, about.outcome_reason))),
+        "started": f"{about.started_at[:19].replace('T', ' ')} UTC" if about.started_at else "",
+        "duration": format_duration(about.duration_ms),
+        "turns": about.turns,
         "tool calls": ", ".join(tools),
-        "cost": format_dollars(about["cost"]) if about["cost"] is not None else "",
+        "cost": format_dollars(about.cost) if about.cost is not None else "",
         "tokens": f"{read:,} in, {tokens.get('output', 0):,} out" if tokens else "",
-        "model": about["model"] or "",
-        "Claude Code": about["claude_code_version"] or "",
-        "session": about["session_id"],
+        "model": about.model or "",
+        "Claude Code": about.claude_code_version or "",
+        "session": about.session_id,
     }
     for name, value in facts.items():
         if value != "":

@@ -8,10 +8,10 @@ import pytest
 from proxy import api
 from proxy.api.events import EventRequest, SessionRequest
 from proxy.api.published import PUBLISHED
-from proxy.api.sessions import Session as ShownSession
 from proxy.client import models
 from proxy.compliance.request import CheckRequest
 from proxy.events import Interpreter, Session, describe
+from proxy.events.shown_session import Session as ShownSession
 from proxy.protocol.verdict import Judgement, Violation
 from tests.recorded import INTERACTIVE, NAMES, records, scenario
 from tools.generate_schemas import SCHEMAS, texts
@@ -45,7 +45,7 @@ def test_a_session_is_as_its_model_says(name: str) -> None:
     for record in records(INTERACTIVE.read_bytes() if name == "interactive" else scenario(name)):
         list(interpreter.take(record))
         described = describe(interpreter.session, 10**15)
-        assert msgspec.to_builtins(msgspec.convert(described, ShownSession)) == described
+        assert msgspec.convert(msgspec.to_builtins(described), ShownSession) == described
 
 
 @pytest.mark.parametrize(

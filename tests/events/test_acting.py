@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import msgspec
 import pytest
 
 from proxy.events import Interpreter, Session
@@ -36,7 +37,7 @@ def test_a_pause_that_fails_is_none(subtype: str) -> None:
     interpreter = Interpreter(Session("live"))
     for record in records(log):
         interpreter.take(record)
-    acting = describe(interpreter.session, interpreter.session.last_record_us)["acting"]
+    acting = msgspec.to_builtins(describe(interpreter.session, interpreter.session.last_record_us))["acting"]
     assert acting["paused"] is (subtype == "success")
     assert ("resume" in acting["can"]) is (subtype == "success")
     assert acting["grant"] == "full"

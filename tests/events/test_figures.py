@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from proxy.events import describe
@@ -128,7 +129,7 @@ def test_a_tool_does_not_run_while_its_permission_is_asked_for() -> None:
     made.now_us += 500_000
     log += made.lines("stdin", answer(behavior="allow"))
     _, session = interpreted(log)
-    (waiting,) = describe(session, made.now_us + 100_000)["waits_for"]
+    (waiting,) = msgspec.to_builtins(describe(session, made.now_us + 100_000))["waits_for"]
     assert waiting["for_ms"] == pytest.approx(102, abs=1)
     last = interpreted(log + made.lines("stdout", tool_result()))[0][-1].data
     assert last["duration_ms"] == pytest.approx(2, abs=1)
@@ -138,9 +139,13 @@ def test_the_duration_is_the_commands() -> None:
     """As the exit is recorded; before that from the command's start, which the log's first record follows."""
     made = LogMaker()
     begun = made.started(STREAM, age_ms=250) + made.lines("stdin", USER)
-    assert describe(interpreted(begun)[1], START_US + 1_000_000)["duration_ms"] == 1250
-    crashed = describe(interpreted(begun, crashed=True)[1], START_US + 9_000_000)
+    assert msgspec.to_builtins(describe(interpreted(begun)[1], START_US + 1_000_000))["duration_ms"] == 1250
+    crashed = msgspec.to_builtins(describe(interpreted(begun, crashed=True)[1], START_US + 9_000_000))
     assert crashed["duration_ms"] == 251
     ended = begun + made.ended(duration_ms=7700)
     events, session = interpreted(ended)
-    assert describe(session, START_US + 9_000_000)["duration_ms"] == events[-1].data["duration_ms"] == 7700
+    assert (
+        msgspec.to_builtins(describe(session, START_US + 9_000_000))["duration_ms"]
+        == events[-1].data["duration_ms"]
+        == 7700
+    )

@@ -53,7 +53,7 @@ def test_a_prompt_on_the_command_line_is_answered_in_text() -> None:
         {},
     )
     assert described(session) == {"outcome": "ok", "outcome_reason": None}
-    about = status.describe(session, START_US + MINUTE_US)
+    about = msgspec.to_builtins(status.describe(session, START_US + MINUTE_US))
     assert (about["turns"], about["warnings"], about["cost"]) == (1, [], None)
     assert about["cost_reason"] == "With text output Claude Code does not say what a turn cost."
 
@@ -156,7 +156,7 @@ def test_nothing_is_silent_that_prints_at_its_end_alone() -> None:
     for command in (ASK, JSON):
         made = LogMaker(prints="json" if command is JSON else "text")
         _, session = interpreted(made.started(command))
-        about = status.describe(session, START_US + 600 * MINUTE_US)
+        about = msgspec.to_builtins(status.describe(session, START_US + 600 * MINUTE_US))
         assert (about["state"], about["warnings"]) == ("executing", [])
         assert [(wait["what"], wait["label"]) for wait in about["waits_for"]] == [
             ("turn", "the end of the turn")

@@ -2,6 +2,7 @@
 
 import json
 
+import msgspec
 import pytest
 
 from proxy.events import Session, describe
@@ -19,7 +20,7 @@ REQUEST = {"type": "control_request", "request_id": "r", "request": {"subtype": 
 def seen(log: bytes, after_s: float, *, crashed: bool = False) -> dict[str, object]:
     """Return a log's session as it is seen so many seconds after it began."""
     _, session = interpreted(log, crashed=crashed)
-    status = describe(session, START_US + int(after_s * 1_000_000))
+    status: dict[str, object] = msgspec.to_builtins(describe(session, START_US + int(after_s * 1_000_000)))
     assert full.judgement("api/session.json", json.dumps(status).encode()).verdict == "valid"
     return status
 
@@ -146,5 +147,5 @@ def test_the_clients_own_work() -> None:
 
 def test_nothing_known_yet() -> None:
     """A session of which no record was read has a status too."""
-    described = describe(Session("s"), START_US)
+    described = msgspec.to_builtins(describe(Session("s"), START_US))
     assert (described["started_at"], described["state_for_ms"]) == (None, None)

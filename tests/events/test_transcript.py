@@ -63,7 +63,7 @@ def test_a_recorded_session_comes_out_as_what_it_was() -> None:
     ]
     assert len(of_kind(events, "task_completed")) == len(of_kind(events, "task_started")) == 2
     assert [one["api_error_status"] for one in of_kind(events, "error")] == [400]
-    told = describe(session, session.last_record_us)
+    told = msgspec.to_builtins(describe(session, session.last_record_us))
     assert (told["state"], told["outcome"], told["mode"], told["turns"]) == ("ended", "ok", "followed", 7)
     assert (told["tool_calls"], told["tool_denials"], told["tool_failures"], told["subagents"]) == (
         6,
@@ -98,7 +98,7 @@ def test_a_recorded_session_of_a_release_without_states() -> None:
     states: list[tuple[str, str]] = []
     for record in made:
         events += interpreter.take(record)
-        told = describe(interpreter.session, interpreter.session.last_record_us)
+        told = msgspec.to_builtins(describe(interpreter.session, interpreter.session.last_record_us))
         if (said := (told["state"], told["evidence"]["source"])) not in states[-1:]:
             states.append(said)
     turn = [("executing", "transcript"), ("idle", "transcript")]
@@ -172,8 +172,8 @@ def test_any_order_of_registry_and_transcript_gives_the_same_events(data: st.Dat
         "model",
         "waits_for",
     }
-    assert {key: describe(session, now_us)[key] for key in known} == {
-        key: describe(as_recorded, now_us)[key] for key in known
+    assert {key: msgspec.to_builtins(describe(session, now_us))[key] for key in known} == {
+        key: msgspec.to_builtins(describe(as_recorded, now_us))[key] for key in known
     }
 
 
@@ -243,7 +243,8 @@ class Made:
 
     def described(self) -> dict[str, Any]:
         """Return what the API says of it."""
-        return describe(self.session, self.maker.now_us)
+        told: dict[str, Any] = msgspec.to_builtins(describe(self.session, self.maker.now_us))
+        return told
 
     def _take(self, log: bytes) -> list[Event]:
         found = [event for record in records(log) for event in self.interpreter.take(record)]

@@ -7,11 +7,11 @@ from functools import partial
 
 from aiohttp import web
 
-from proxy.api import sessions as sessions_of
 from proxy.api.service import MonitoringStatus
 from proxy.api.sessions import SessionPage, Status
 from proxy.events import Session
 from proxy.events.outcome import OUTCOMES
+from proxy.events.shown_session import Session as ShownSession
 from proxy.server.base.answers import answer
 from proxy.server.routes.parameters import ID, Words, paging
 from proxy.server.routes.route import Routes
@@ -48,7 +48,7 @@ async def sessions(request: web.Request) -> web.Response:
     return answer(SessionPage(sessions=found, total=total))
 
 
-@routes.add("GET", "/api/v1/monitoring/sessions/{session_id}", ID, answer=sessions_of.Session)
+@routes.add("GET", "/api/v1/monitoring/sessions/{session_id}", ID, answer=ShownSession)
 async def session(request: web.Request) -> web.Response:
     """One session."""
     shared = of(request)
@@ -81,5 +81,5 @@ def _serve_command(request: web.Request, data_dir: str) -> str:
     return shlex.join(["claude-proxy", "--data-dir", data_dir, "--port", str(port), "serve"])
 
 
-def _described(shared: Shared, find: Callable[[], list[Session]]) -> list[sessions_of.Session]:
+def _described(shared: Shared, find: Callable[[], list[Session]]) -> list[ShownSession]:
     return shared.described(find(), now_us())

@@ -8,6 +8,7 @@ import os
 import sqlite3
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 
 from proxy.events import Interpreter, Session, describe
@@ -67,7 +68,8 @@ def interpreted(path: str, session: Session, offset: int = 0) -> dict[str, Any]:
             interpreter.take(item.record)
     if catalogue.inspect(path).state == "crashed":
         session.mark_crashed()
-    return describe(session, NOW_US)
+    told: dict[str, Any] = msgspec.to_builtins(describe(session, NOW_US))
+    return told
 
 
 def assert_same(data_dir: Path) -> None:

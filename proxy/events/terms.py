@@ -1,4 +1,4 @@
-"""Texts of a certain form, as several models have them."""
+"""Texts and numbers of a certain form, as several models of what is published have them."""
 
 from typing import Annotated
 
@@ -13,3 +13,4 @@ SessionId = Annotated[
     ),
 ]
 EventType = Annotated[str, msgspec.Meta(extra_json_schema={"pattern": "^[A-Za-z0-9_.-]{1,128}$"})]
+Share = Annotated[float, msgspec.Meta(extra_json_schema={"maximum": 1})]
