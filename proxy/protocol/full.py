@@ -17,7 +17,7 @@ import msgspec
 
 from proxy.protocol import fastpath
 from proxy.protocol.grammar import REFUSALS, without_lone_surrogates
-from proxy.protocol.library import Schema, Table, follow, is_open, load, table
+from proxy.protocol.library import Schema, Table, cache, follow, is_open, load, table
 from proxy.protocol.pieces import LONGEST_OF_MANY, pieces
 from proxy.protocol.sentences import Fault, Path, violation
 from proxy.protocol.verdict import VALID, Judgement, Violation
@@ -44,7 +44,7 @@ _raw = msgspec.json.Decoder(msgspec.Raw)
 _list = msgspec.json.Decoder(list[msgspec.Raw])
 _map = msgspec.json.Decoder(dict[str, msgspec.Raw])
 # By container and schema, decoders for many values of it, the fastest first. The schema is kept for its id.
-_quick: dict[tuple[type, int], tuple[Schema, list[msgspec.json.Decoder[Any]]]] = {}
+_quick: dict[tuple[type, int], tuple[Schema, list[msgspec.json.Decoder[Any]]]] = cache()
 
 
 def judgement(schema: str, line: bytes) -> Judgement:
@@ -56,11 +56,6 @@ def judgement(schema: str, line: bytes) -> Judgement:
         if len(found) == MAX_ERRORS:
             break
     return Judgement("invalid", tuple(found.values())) if found else VALID
-
-
-def forget() -> None:
-    """Compile the parts of schemas again when they are next needed."""
-    _quick.clear()
 
 
 def _faults(schema: Schema, name: str, value: memoryview, path: Path) -> _Faults:
@@ -190,9 +185,10 @@ def _accepted(container: Any, schema: Schema, name: str, piece: bytes | memoryvi
     if isinstance(piece, memoryview) or len(piece) > LONGEST_OF_MANY:
         return None
     key = (container, id(schema))
-    if key not in _quick:
-        _quick[key] = (schema, list(_decoders(container, schema, name)))
-    for decoder in _quick[key][1]:
+    cached = _quick.get(key)
+    if cached is None:
+        cached = _quick[key] = (schema, list(_decoders(container, schema, name)))
+    for decoder in cached[1]:
         try:
             return decoder.decode(piece)
         except REFUSALS:

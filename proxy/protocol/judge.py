@@ -116,7 +116,6 @@ class Judge:
         """Make the decoders for the usual messages: the first of them would wait for theirs, up to 4 ms each."""
         for type_, tags in _USUAL[self._stream].items():
             self._learn(type_, self._kind(type_), tags)
-            library.forget()  # the files read for all of them, as Python objects, would take 0.5 MB of a session
 
     def judge(self, line: bytes) -> Judgement:
         """Return the judgement on a line, which is given without its newline."""
@@ -248,6 +247,8 @@ class Judge:
 
     def _learn(self, type_: str, kind: _Kind, tags: Iterable[str | None]) -> None:
         if kind.learn(*tags):
+            # As Python objects the files take 0.5 MB after the usual messages; what the next kind needs is read again.
+            library.forget()
             for opening in _OPENINGS:
                 self._expect(opening + type_.encode(), kind.decoder)
 

@@ -18,8 +18,19 @@ _INSTALLED = os.path.join(_PACKAGE, "schemas")
 SCHEMA_DIR = _INSTALLED if os.path.isdir(_INSTALLED) else os.path.join(os.path.dirname(_PACKAGE), "schemas")
 
 _loaded: dict[str, Schema] = {}
-# By the identity of a schema, which is kept so that it stays its own.
-_tables: dict[int, tuple[Schema, "Table | None"]] = {}
+_caches: list[dict[Any, Any]] = []
+
+
+def cache() -> dict[Any, Any]:
+    """Return a cache for what is derived from schemas: it is emptied when they are forgotten.
+
+    A schema has no name: it is known by its identity, and what is cached must hold it, so that it stays its own.
+    """
+    _caches.append({})
+    return _caches[-1]
+
+
+_tables: dict[int, tuple[Schema, "Table | None"]] = cache()
 
 
 def load(name: str) -> Schema:
@@ -33,8 +44,8 @@ def load(name: str) -> Schema:
 
 def forget() -> None:
     """Read each schema file again when it is next asked for."""
-    _loaded.clear()
-    _tables.clear()
+    for one in (_loaded, *_caches):
+        one.clear()
 
 
 def exists(name: str) -> bool:

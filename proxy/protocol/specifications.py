@@ -141,7 +141,6 @@ def judge_for(name: str) -> Judge | SchemaJudge:
 def forget() -> None:
     """Read and compile every schema again when it is next asked for."""
     library.forget()
-    full.forget()
     _decode.cache_clear()
 
 
