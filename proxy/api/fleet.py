@@ -88,6 +88,25 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
     """Lines of its logs that came again and were others: the first ones stay."""
 
 
+class TeamCost(msgspec.Struct, frozen=True, kw_only=True):
+    """What a team spent on a model in sessions that began on one day."""
+
+    team: str
+    day: Annotated[str, msgspec.Meta(extra_json_schema={"pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"})]
+    """In UTC."""
+    model: str
+    """Empty for what results state and name no model for."""
+    sessions: int
+    cost: float
+    """In US dollars."""
+
+
+class CostPage(msgspec.Struct, frozen=True, kw_only=True):
+    """What was spent at a centre, also on sessions that are not there any more; on a single machine nothing is told."""
+
+    costs: list[TeamCost]
+
+
 class HostPage(msgspec.Struct, frozen=True, kw_only=True):
     """The hosts of a fleet, by name; on a single machine there are none."""
 

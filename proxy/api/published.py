@@ -24,7 +24,7 @@ from proxy.api.events import (
     SessionRequest,
     Stopped,
 )
-from proxy.api.fleet import Acknowledged, Greeting, Hello, HostPage
+from proxy.api.fleet import Acknowledged, CostPage, Greeting, Hello, HostPage
 from proxy.api.records import Drift, RecordPage
 from proxy.api.seal import SealAnswer
 from proxy.api.search import SearchPage
@@ -51,6 +51,7 @@ PUBLISHED: Mapping[str, tuple[str, type[msgspec.Struct]]] = MappingProxyType(
         "compliance_report": ("Report of a check", Report),
         "compliance_request": ("Request: check of a wrapper", CheckRequest),
         "conversation_answer": ("Answer: conversation", ConversationPage),
+        "costs_answer": ("Answer: costs", CostPage),
         "drift_answer": ("Answer: drift", Drift),
         "event": ("Event of the API", Event),
         "event_answer": ("Answer: event", Recorded),

@@ -234,6 +234,7 @@ class Client(_Face[AsyncClient]):
     questions = _call(AsyncClient.questions)
     actions = _call(AsyncClient.actions)
     hosts = _call(AsyncClient.hosts)
+    costs = _call(AsyncClient.costs)
     search = _call(AsyncClient.search)
     log = _call(AsyncClient.log)
     page = _call(AsyncClient.page)

@@ -14,7 +14,7 @@ from proxy.api.approvals import ApprovalPage
 from proxy.api.checks import Check
 from proxy.api.conversation import ConversationPage
 from proxy.api.events import CaptureOptions, Gap, MonitoringSession, Recorded, Stopped
-from proxy.api.fleet import Host, HostPage
+from proxy.api.fleet import CostPage, Host, HostPage, TeamCost
 from proxy.api.records import Drift, RecordPage
 from proxy.api.seal import Head, SealAnswer
 from proxy.api.search import SearchPage
@@ -38,6 +38,7 @@ __all__ = [
     "CaptureOptions",
     "Check",
     "ConversationPage",
+    "CostPage",
     "Drift",
     "Event",
     "EventPage",
@@ -65,6 +66,7 @@ __all__ = [
     "Specifications",
     "Status",
     "Stopped",
+    "TeamCost",
     "ValidationAnswer",
     "ValidationError",
     "ValidationRequest",

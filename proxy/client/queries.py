@@ -277,6 +277,22 @@ class Queries:
         """
         return await self._transport.call("GET", f"{API}/fleet/hosts", models.HostPage)
 
+    async def costs(self, *, start_time: str | None = None, end_time: str | None = None) -> models.CostPage:
+        """Return what the sessions of a fleet cost that began in a period, by team, day and model.
+
+        Sessions that were removed are included; empty without a centre.
+
+        Args:
+            start_time: RFC 3339; by default there is no lower bound.
+            end_time: RFC 3339; by default there is no upper bound.
+
+        Example:
+            for one in (await client.costs(start_time="2026-11-01T00:00:00Z")).costs:
+                print(one.day, one.team, one.model, one.cost)
+        """
+        query = {"start_time": start_time, "end_time": end_time}
+        return await self._transport.call("GET", f"{API}/fleet/costs", models.CostPage, query=query)
+
     async def search(
         self, text: str, *, limit: int | None = None, after: str | None = None
     ) -> models.SearchPage:

@@ -1,7 +1,7 @@
 """What hosts push to the store of a centre, and what becomes of it: plain values."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from enum import Enum
 from typing import NamedTuple
 
@@ -117,6 +117,18 @@ class HostRow(NamedTuple):
     live: int
     rewritten: int
     """Lines that came again and were others."""
+
+
+class Spent(NamedTuple):
+    """What a team spent on a model."""
+
+    team: str
+    day: date
+    """On which the sessions began (UTC)."""
+    model: str
+    """Empty for what no model is named for."""
+    sessions: int
+    microdollars: int
 
 
 class TokenRow(NamedTuple):

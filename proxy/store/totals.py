@@ -12,6 +12,8 @@ from proxy.store.model import Totals
 
 _VERDICTS = frozenset(["valid", "invalid", "unknown", "malformed", "text", "unjudged"])
 _STREAMS = frozenset(["stdin", "stdout", "stderr", "transcript", "api", "proxy"])
+_MOST_USD = 1e8
+"""A message may say anything; no session costs more."""
 _TOKENS = frozenset(["input", "output", "cache_read", "cache_creation"])
 
 
@@ -23,7 +25,7 @@ def totals_of(session: Session) -> Totals:
     found["turns",] = session.figures.turns
     found["events",] = session.figures.events
     found["lost_records",] = session.lost_records
-    found["microdollars",] = round((session.figures.cost_usd or 0) * 1_000_000)
+    found["microdollars",] = microdollars_of(session.figures.cost_usd or 0)
     for stream, verdicts in session.counts.items():
         for verdict, count in verdicts.items():
             key = (
@@ -38,6 +40,11 @@ def totals_of(session: Session) -> Totals:
         if name in _TOKENS:
             found["tokens", name] += count
     return found
+
+
+def microdollars_of(usd: float) -> int:
+    """Return an amount in millionths of a dollar, of which every database can hold the sum of many."""
+    return round(min(max(usd, 0), _MOST_USD) * 1_000_000)
 
 
 def encode_totals(totals: Totals) -> str:

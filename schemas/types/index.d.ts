@@ -465,6 +465,20 @@ export type ApiConversationAnswer = {
   total: number;
 };
 
+/** Answer: costs. What was spent at a centre, also on sessions that are not there any more; on a single machine nothing is told. */
+export type ApiCostsAnswer = {
+  costs: Array<{
+    team: string;
+    /** In UTC. */
+    day: string;
+    /** Empty for what results state and name no model for. */
+    model: string;
+    sessions: number;
+    /** In US dollars. */
+    cost: number;
+  }>;
+};
+
 /** Answer: drift. What passed in a session that the specification does not have: types, subtypes, fields, blocks and values. */
 export type ApiDriftAnswer = {
   /** Each thing once, in the order in which they were first seen, at most 1000. Long names and values are cut. */

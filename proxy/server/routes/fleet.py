@@ -7,7 +7,7 @@ import msgspec
 from aiohttp import web
 
 from proxy import __version__
-from proxy.api.fleet import PROTOCOL, Acknowledged, Greeting, Hello, Host, HostPage
+from proxy.api.fleet import PROTOCOL, Acknowledged, CostPage, Greeting, Hello, Host, HostPage, TeamCost
 from proxy.events.timestamps import format_timestamp, parse_timestamp
 from proxy.server.access.guard import team_of
 from proxy.server.base.answers import answer, failure
@@ -19,12 +19,12 @@ from proxy.server.base.errors import (
     UnavailableError,
     UnprocessableError,
 )
-from proxy.server.routes.parameters import FARTHEST, ID, Choice, Number, Parameter
+from proxy.server.routes.parameters import END, FARTHEST, ID, START, Choice, Number, Parameter, period
 from proxy.server.routes.requests import body, receiving
 from proxy.server.routes.route import Routes
 from proxy.server.shared import Fleet, now_us, of
 from proxy.sessions.catalogue import is_session_id
-from proxy.store.fleet import Arriving, HostRow, Outcome, Saying
+from proxy.store.fleet import Arriving, HostRow, Outcome, Saying, Spent
 
 routes = Routes()
 HOST = Parameter(
@@ -124,6 +124,24 @@ async def hosts(request: web.Request) -> web.Response:
     fleet = of(request).fleet
     found = [] if fleet is None else await asyncio.to_thread(fleet.store.hosts)
     return answer(HostPage(hosts=[_described(one) for one in found]))
+
+
+@routes.add("GET", "/api/v1/fleet/costs", START, END, answer=CostPage)
+async def costs(request: web.Request) -> web.Response:
+    """What was spent on the sessions of a fleet that began in a period, by team, day and model."""
+    fleet = of(request).fleet
+    found = [] if fleet is None else await asyncio.to_thread(fleet.store.spent, *period(request))
+    return answer(CostPage(costs=[_cost(one) for one in found]))
+
+
+def _cost(one: Spent) -> TeamCost:
+    return TeamCost(
+        team=one.team,
+        day=one.day.isoformat(),
+        model=one.model,
+        sessions=one.sessions,
+        cost=one.microdollars / 1_000_000,
+    )
 
 
 def _described(row: HostRow) -> Host:

@@ -44,6 +44,7 @@ function listed(found) {
 export const status = async (of, signal) => listed(await ask("/status", of, signal));
 export const sessions = async (offset, limit, of, signal) => listed(await ask(SESSIONS, { offset, limit, ...of }, signal));
 export const hosts = (signal) => ask("/api/v1/fleet/hosts", {}, signal);
+export const costs = (start_time, signal) => ask("/api/v1/fleet/costs", { start_time }, signal);
 export const session = (id, signal) => ask(path(id), {}, signal);
 export const analysis = (id, signal) => ask(`${path(id)}/analysis`, { within: 1 }, signal);
 export const approvals = (id, signal) => ask(`${path(id)}/approvals`, { limit: 1 }, signal);

@@ -1,7 +1,7 @@
 // A fleet, at its centre: the hosts, which of them are heard, and what each team spends on which model.
 import { html, useCallback, useNow, useTitle, Cost, Empty, Failure } from "./ui.js";
 import { cost, duration, elapsed, exact, milliseconds, visible } from "./format.js";
-import { everySession, hosts } from "./api.js";
+import { costs, hosts } from "./api.js";
 import { useAnswer } from "./answers.js";
 import { go, home } from "./router.js";
 import { HOUR, Periods } from "./activity.js";
@@ -16,25 +16,19 @@ export function useHosts() {
 }
 
 /** What was spent: [[team, model, sessions, cost], ...], the most first; what no model is named for is under "". */
-function spent(sessions) {
+function spent(costs) {
   const found = new Map();
-  const add = (team, model, usd) => {
+  for (const { team, model, sessions, cost: usd } of costs) {
     const key = JSON.stringify([team, model]);
     const [count, sum] = found.get(key) ?? [0, 0];
-    found.set(key, [count + 1, sum + usd]);
-  };
-  for (const { team, cost: whole, cost_by_model: models } of sessions) {
-    for (const [model, usd] of Object.entries(models)) add(team, model, usd);
-    const rest = (whole ?? 0) - Object.values(models).reduce((sum, usd) => sum + usd, 0);
-    if (rest > 1e-9) add(team, "", rest);
+    found.set(key, [count + sessions, sum + usd]);
   }
   return [...found].map(([key, figures]) => [...JSON.parse(key), ...figures]).sort((one, other) => other[3] - one[3]);
 }
 
 function Costs({ hours }) {
   const ask = useCallback(async (signal) => {
-    const since = hours ? Date.now() - hours * HOUR : 0;
-    return spent((await everySession({}, signal)).filter((one) => milliseconds(one.started_at) >= since));
+    return spent((await costs(hours ? new Date(Date.now() - hours * HOUR).toISOString() : undefined, signal)).costs);
   }, [hours]);
   const [rows, error, again] = useAnswer(ask, { hears: (event) => event.event_type.startsWith("run_"), wait: (took) => Math.max(10000, took * 4) });
   const teams = new Map();

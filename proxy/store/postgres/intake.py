@@ -27,6 +27,7 @@ from proxy.store.pieces import Piece, encode_kinds
 from proxy.store.postgres import hosts
 from proxy.store.postgres.bodies import Place, append, decompressed, put_together, read_frames
 from proxy.store.postgres.connections import Connection, Writer, execute
+from proxy.store.postgres.spending import spent_by
 from proxy.store.postgres.tables import (
     SessionRow,
     add_counts,
@@ -352,13 +353,14 @@ class Intake:
         with connection.cursor() as cursor:
             cursor.executemany(
                 "UPDATE sessions SET started = %s, lines = %s, size = %s, rewritten = %s, over = %s, running = %s,"
-                " outcome = %s, state = %s, drift = %s, stored_at = now() WHERE id = %s",
+                " outcome = %s, state = %s, drift = %s, models = %s, microdollars = %s, stored_at = now()"
+                " WHERE id = %s",
                 [
                     (
                         *(row.started_us, row.lines, row.size, row.rewritten, row.over, row.running),
-                        *(row.outcome, row.state, row.drift, row.id),
+                        *(row.outcome, row.state, row.drift, *spent_by(one.derivation.session), row.id),
                     )
-                    for row in (one.row for one in changed)
+                    for one, row in ((one, one.row) for one in changed)
                 ],
             )
 

@@ -14,6 +14,7 @@ import psycopg
 from proxy.store.counting import LEVELS_US, EventCounts
 from proxy.store.fleet import Removed
 from proxy.store.model import Totals
+from proxy.store.postgres import spending
 from proxy.store.postgres.connections import Connection, execute
 from proxy.store.postgres.tables import (
     PARTITIONED,
@@ -122,6 +123,7 @@ def remove_sessions(connection: Connection, rows: Sequence[SessionRow], *, by_wh
     # Before what all sessions share: who stores events waits for that, and this takes longest.
     for table in (*PARTITIONED, "marks"):
         execute(connection, f"DELETE FROM {table} WHERE session = ANY(%s)", (ids,))
+    spending.keep(connection, ids)
     execute(connection, "DELETE FROM sessions WHERE id = ANY(%s)", (ids,))
     if by_whom is not None:
         execute(

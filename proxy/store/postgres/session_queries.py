@@ -19,6 +19,7 @@ _TABLES = (
     "counts",
     "marks",
     "totals",
+    "spent",
 )
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from proxy.events import Session
 from proxy.sessions.drift import MOST_LISTED, Sightings
-from proxy.store.fleet import Hosted, HostRow, Removed, TokenRow
+from proxy.store.fleet import Hosted, HostRow, Removed, Spent, TokenRow
 from proxy.store.model import (
     EVERY_SESSION,
     Arrivals,
@@ -22,7 +22,7 @@ from proxy.store.model import (
     Watched,
 )
 from proxy.store.pieces import Pieces
-from proxy.store.postgres import event_queries, hosts, removal, session_queries, tokens
+from proxy.store.postgres import event_queries, hosts, removal, session_queries, spending, tokens
 from proxy.store.postgres.connections import (
     Connection,
     Connections,
@@ -233,6 +233,10 @@ class PostgresStore:
         """Return where sessions come from."""
         with self._connections.reading() as connection:
             return hosts.hosted(connection, session_ids)
+
+    def spent(self, after_us: int | None, until_us: int | None) -> list[Spent]:
+        """Return what was spent on sessions that began in a period, by team, day and model; removed ones included."""
+        return spending.spent(self._connections.ask, self._team, after_us, until_us)
 
     # -- tokens ------------------------------------------------------------------------------------------------
 

@@ -22,7 +22,7 @@ from proxy.server.routes.route import Route
 from proxy.server.routes.table import ROUTES
 from proxy.store.postgres import centre as centres
 from proxy.store.postgres.connections import connect, execute
-from tests.recorded import LogMaker, scenario
+from tests.recorded import START_US, LogMaker, scenario
 from tests.server.conftest import Rig, serving
 
 pytestmark = pytest.mark.anyio
@@ -158,6 +158,7 @@ async def test_more_than_can_be_stored_waits(centre: Rig, monkeypatch: pytest.Mo
 async def test_a_single_machine_is_no_centre(rig: Rig) -> None:
     """It has no hosts, and takes nothing; its sessions lack what only those of a fleet have."""
     assert await rig.get("/api/v1/fleet/hosts", schema="api/hosts_answer") == {"hosts": []}
+    assert await rig.get("/api/v1/fleet/costs", schema="api/costs_answer") == {"costs": []}
     assert "no centre" in await Teller(rig).hello(status=404)
     (session,) = (await rig.get("/api/v1/monitoring/sessions?limit=1"))["sessions"]
     assert {"host", "team", "reachable", "heard_at"} & session.keys() == set()
@@ -311,6 +312,39 @@ async def test_a_team_sees_nothing_of_another(centre: Rig, team: str, other: str
     both = await centre.get("/api/v1/monitoring/metrics")
     own = await centre.get("/api/v1/monitoring/metrics", headers=headers)
     assert 2 * own["cost"]["total_usd"] == pytest.approx(both["cost"]["total_usd"])
+
+
+async def test_costs_by_team_day_and_model(centre: Rig) -> None:
+    """They add up what the sessions tell that began in a period, and stay when those are removed."""
+    headers = await _two_teams(centre)
+    host = Teller(centre, f"{0:032x}")
+    for day in (1, 2):
+        name = f"later-{day}"
+        await host.push(name, scenario("simple", LogMaker(name, START_US + day * 24 * 3_600_000_000)))
+    sums: dict[tuple[str, str, str], list[float]] = {}
+    for one in (await centre.get("/api/v1/monitoring/sessions"))["sessions"]:
+        assert sum(one["cost_by_model"].values()) == pytest.approx(one["cost"])
+        for model, usd in one["cost_by_model"].items():
+            sums.setdefault((one["started_at"][:10], one["team"], model), []).append(usd)
+    expected = [(*key, len(sums[key]), round(sum(sums[key]), 6)) for key in sorted(sums)]
+    assert [(day, team) for day, team, *_ in expected] == [
+        ("2026-01-02", "blue"),
+        ("2026-01-02", "red"),
+        ("2026-01-03", "red"),
+        ("2026-01-04", "red"),
+    ]
+    for _ in ("there", "removed"):
+        assert await _costs(centre) == expected
+        assert await _costs(centre, "?start_time=2026-01-03T00:00:00Z") == expected[2:]
+        assert await _costs(centre, "?end_time=2026-01-03T23:00:00Z") == expected[:3]
+        assert await _costs(centre, headers=headers["blue"]) == expected[:1]
+        assert centre.shared.fleet is not None
+        list(centre.shared.fleet.store.forget(["of-red", "of-blue", "later-1"], []))
+
+
+async def _costs(centre: Rig, query: str = "", **options: Any) -> list[tuple[str, str, str, int, float]]:
+    found = await centre.get(f"/api/v1/fleet/costs{query}", schema="api/costs_answer", **options)
+    return [(one["day"], one["team"], one["model"], one["sessions"], one["cost"]) for one in found["costs"]]
 
 
 async def _answers(centre: Rig, path: str, headers: dict[str, str]) -> bytes:
