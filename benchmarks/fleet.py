@@ -253,12 +253,21 @@ def _multiply_postgres(url: str, events: int) -> None:
                 f"INSERT INTO sessions ({', '.join(columns)}) OVERRIDING SYSTEM VALUE"
                 f" SELECT {shown} FROM sessions, {copies} WHERE id = {session}",
             )
-            changed = {"id": f"id + k * {count}", "ts": f"ts + k * {APART_US}", "session": "session + k"}
+            changed = {
+                "id": f"id + k * {count}",
+                "ts": f"ts + k * {APART_US}",
+                "session": "original.session + k",
+            }
             for table, wanted in (("events", ("id", "ts", "session")), ("marks", ("ts", "session"))):
                 shown = ", ".join(
                     changed[name] if name in wanted else name for name in _columns(connection, table)
                 )
-                execute(connection, f"INSERT INTO {table} SELECT {shown} FROM {table}, {copies}")
+                # One copy after the other, as sessions come, so that what came together lies together.
+                execute(
+                    connection,
+                    f"INSERT INTO {table} SELECT {shown} FROM {copies}"
+                    f" CROSS JOIN LATERAL (SELECT * FROM {table} WHERE session = {session} OFFSET 0) original",
+                )
             execute(connection, "DELETE FROM counts")
             for level, length_us in enumerate(LEVELS_US):
                 part = length_us // LEVELS_US[level - 1]

@@ -61,7 +61,7 @@ def page_statement(*, is_of_session: bool, is_typed: bool, is_of_team: bool, has
     if is_of_session:
         where += " AND e.session = (SELECT id FROM session)"
     spans = (_of_session if is_of_session else _of_all)(where, is_typed=is_typed, has_start=has_start)
-    # Not where events are counted: an index has all that is asked then, and no row is read for it.
+    # Not where events are counted or passed over: an index has all that is asked then, and no row is read for it.
     week = "AND e.week = (SELECT week FROM session)" if is_of_session else ""
     statement = f"""
 WITH RECURSIVE given AS MATERIALIZED (
@@ -79,9 +79,13 @@ FROM standing CROSS JOIN page LEFT JOIN (
     SELECT found.ts, (SELECT s.session_id FROM sessions s WHERE s.id = found.session),
         (SELECT t.name FROM types t WHERE t.id = found.type), found.data
     FROM spans CROSS JOIN LATERAL (
+        SELECT e.ts, e.session FROM events e
+        WHERE {where} AND e.ts >= spans.start_us AND e.ts < spans.stop_us
+        ORDER BY e.ts, e.session LIMIT 1 OFFSET spans.skip
+    ) begin CROSS JOIN LATERAL (
         SELECT e.ts, e.session, e.type, e.data FROM events e
-        WHERE {where} {week} AND e.ts >= spans.start_us AND e.ts < spans.stop_us
-        ORDER BY e.ts, e.session LIMIT spans.take OFFSET spans.skip
+        WHERE {where} {week} AND e.ts < spans.stop_us AND (e.ts, e.session) >= (begin.ts, begin.session)
+        ORDER BY e.ts, e.session LIMIT spans.take
     ) found ORDER BY found.ts, found.session
 ) chosen ON true"""
     return " ".join(statement.split())  # the driver remembers how it reads one of less than 4096 characters
