@@ -6,7 +6,7 @@ mark that knows what is before it.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -25,6 +25,10 @@ EventCounts = Counter[tuple[int, int]]
 
 ReadSpans = Callable[[int, int, int], Sequence[tuple[int, int, int]]]
 """Given a level and two slots, returns each slot from one up to before the other, with its wanted events and all."""
+ReadHours = Callable[[int, int], Iterable[tuple[int, str, int]]]
+"""Given two slots of hours, returns slot, type and number of events of those from one up to before the other."""
+CountTypes = Callable[[int, int], Iterable[tuple[str, int]]]
+"""Counts the events of each type from a timestamp up to before another, one by one."""
 CountEvents = Callable[[int, int], int]
 """Counts the wanted events from a timestamp up to before another, one by one."""
 
@@ -42,6 +46,23 @@ def by_level(counted: EventCounts) -> Iterator[tuple[int, int, int, int]]:
         for (slot, type_id), count in sorted(slots.items()):
             if count:
                 yield level, slot, type_id, count
+
+
+def counts_by_hour(
+    after_us: int | None, until_us: int | None, read_hours: ReadHours, count_types: CountTypes
+) -> list[tuple[int, str, int]]:
+    """Return hour, type and number of events of each hour of a period; only hours at its ends are counted through."""
+    hour_us = LEVELS_US[HOUR]
+    low = -FOREVER if after_us is None else after_us + 1
+    high = FOREVER if until_us is None else until_us + 1
+    first, end = -(-low // hour_us), high // hour_us
+    found = Counter({(slot, name): count for slot, name, count in read_hours(first, end)})
+    for start_us, stop_us in (
+        [(low, high)] if first > end else [(low, first * hour_us), (end * hour_us, high)]
+    ):
+        for name, count in count_types(start_us, stop_us):
+            found[start_us // hour_us, name] += count
+    return [(slot * hour_us, name, count) for (slot, name), count in sorted(found.items())]
 
 
 class LevelTree:

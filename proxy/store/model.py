@@ -5,7 +5,7 @@ Timestamps are microseconds since 1970.
 
 import re
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Literal, NamedTuple, Self
 
 import msgspec
@@ -109,6 +109,9 @@ class Arrivals(NamedTuple):
     """The newest removal that was looked at."""
 
 
+MOST_IN_BATCH, _BATCH_BYTES = 20_000, 4 << 20
+
+
 class EventBatch(NamedTuple):
     """Some events of a session, in order."""
 
@@ -117,6 +120,17 @@ class EventBatch(NamedTuple):
     events: list[RawEvent]
     is_last: bool
     """Whether there are no more now."""
+
+    @classmethod
+    def of(cls, filling: tuple[str, int], found: Iterable[RawEvent]) -> Self:
+        """Return as many of some events as are read at a time; what `found` gives behind them is looked at no more."""
+        events, size = list[RawEvent](), 0
+        for one in found:
+            if size > _BATCH_BYTES or len(events) >= MOST_IN_BATCH:
+                return cls(filling, events, is_last=False)
+            events.append(one)
+            size += len(one[2])
+        return cls(filling, events, is_last=True)
 
 
 class Watched(NamedTuple):

@@ -1,12 +1,14 @@
-"""Questions about events to the index, each asked on a connection that sees one moment of it."""
+"""What the store of one machine tells of events: each question is asked on a connection that sees one moment."""
 
 import sqlite3
-from collections.abc import Collection, Iterator, Sequence
+import time
+from collections.abc import Collection, Generator, Iterator, Sequence
 
 from proxy.events.timestamps import TimestampCodec
-from proxy.store.counting import HOUR, LEVELS_US
+from proxy.store.counting import HOUR, counts_by_hour
 from proxy.store.embedded import tombstones
 from proxy.store.embedded.counts import all_events, session_events
+from proxy.store.embedded.readers import Readers
 from proxy.store.embedded.rows import (
     EventRow,
     name_of,
@@ -22,153 +24,151 @@ from proxy.store.protocol import StoreDamagedError
 from proxy.store.ranks import FOREVER, SpanTree, bounds, cut, slices, window_of
 
 _ARRIVAL_BYTES = 4 << 20
-_BATCH_BYTES, _BATCH_ROWS = 4 << 20, 20_000
-"""How much of a session is read at a time."""
 
 
-def page(connection: sqlite3.Connection, query: EventQuery, now_us: int) -> Page:
-    """Return one page of events."""
-    watermark_us = read_watermark(connection)
-    settled_us = FOREVER if watermark_us is None else watermark_us
-    newest = cursor(connection, now_us)
-    types = _type_numbers(connection, query.event_types)
-    session = None if query.session_id is None else find_session(connection, query.session_id)
-    if types == [] or (query.session_id is not None and session is None):
-        return Page([], 0, newest, settled_us)
-    tree: SpanTree = (
-        all_events(connection, types) if session is None else session_events(connection, session, types)
-    )
-    low, high = bounds(tree, query, settled_us)
-    window = window_of(query)
-    first, end = cut(window, query.limit, low, high)
-    where, values = ("1", []) if session is None else ("session = ?", [session])
-    if types is not None:
-        where += f" AND type IN ({', '.join('?' * len(types))})"
-        values += types
-    rows: list[EventRow] = []
-    for one in slices(tree, first, end):
-        index = "by_time" if session is None else "by_session"
-        rows += read_events(
-            connection,
-            f"INDEXED BY {index} WHERE {where} AND ts >= ? AND ts < ? ORDER BY ts, session LIMIT ? OFFSET ?",
-            (*values, one.start_us, one.stop_us, one.take, one.skip),
-        )
-    if len(rows) != end - first:
-        raise StoreDamagedError("events are not as many as were counted")
-    if not window.is_ascending:
-        rows.reverse()
-    return Page([one.json for one in _arrivals(connection, rows)], high - low, newest, settled_us)
+class EventQueries:
+    """What a store of one machine tells of events."""
 
+    _readers: Readers
 
-def cursor(connection: sqlite3.Connection, now_us: int) -> Cursor:
-    """Return the newest place; where everything up to the watermark has come, that is its timestamp."""
-    watermark_us = read_watermark(connection)
-    return Cursor(*read_newest(connection), now_us if watermark_us is None else watermark_us)
+    def events(self, query: EventQuery) -> Page:
+        """Return one page of events."""
+        with self._readers.reading() as connection:
+            watermark_us = read_watermark(connection)
+            settled_us = FOREVER if watermark_us is None else watermark_us
+            newest = _cursor(connection)
+            types = _type_numbers(connection, query.event_types)
+            session = None if query.session_id is None else find_session(connection, query.session_id)
+            if types == [] or (query.session_id is not None and session is None):
+                return Page([], 0, newest, settled_us)
+            tree: SpanTree = (
+                all_events(connection, types)
+                if session is None
+                else session_events(connection, session, types)
+            )
+            low, high = bounds(tree, query, settled_us)
+            window = window_of(query)
+            first, end = cut(window, query.limit, low, high)
+            where, values = ("1", []) if session is None else ("session = ?", [session])
+            if types is not None:
+                where += f" AND type IN ({', '.join('?' * len(types))})"
+                values += types
+            rows: list[EventRow] = []
+            for one in slices(tree, first, end):
+                index = "by_time" if session is None else "by_session"
+                rows += read_events(
+                    connection,
+                    f"INDEXED BY {index} WHERE {where} AND ts >= ? AND ts < ? ORDER BY ts, session LIMIT ? OFFSET ?",
+                    (*values, one.start_us, one.stop_us, one.take, one.skip),
+                )
+            if len(rows) != end - first:
+                raise StoreDamagedError("events are not as many as were counted")
+            if not window.is_ascending:
+                rows.reverse()
+            return Page([one.json for one in _arrivals(connection, rows)], high - low, newest, settled_us)
 
+    def cursor(self) -> Cursor:
+        """Return the newest place; where everything up to the watermark has come, that is its timestamp."""
+        with self._readers.reading() as connection:
+            return _cursor(connection)
 
-def locate(connection: sqlite3.Connection, place: Cursor) -> int:
-    """Return the id behind which to go on from a place."""
-    epoch, newest_id = read_newest(connection)
-    if place.is_within(epoch, newest_id):
-        return place.id
-    found = connection.execute(
-        "SELECT min(id) FROM events INDEXED BY by_time WHERE ts > ?", (place.timestamp_us,)
-    ).fetchone()[0]
-    return newest_id if found is None else int(found) - 1
+    def locate(self, place: Cursor) -> int:
+        """Return the id behind which to go on from a place."""
+        with self._readers.reading() as connection:
+            epoch, newest_id = read_newest(connection)
+            if place.is_within(epoch, newest_id):
+                return place.id
+            found = connection.execute(
+                "SELECT min(id) FROM events INDEXED BY by_time WHERE ts > ?", (place.timestamp_us,)
+            ).fetchone()[0]
+            return newest_id if found is None else int(found) - 1
 
+    def arrivals(
+        self,
+        after_id: int,
+        limit: int,
+        *,
+        told: int = 0,
+        session_id: str | None = None,
+        event_types: Collection[str] | None = None,
+    ) -> Arrivals:
+        """Return what came behind an event, and whether something that is wanted was removed there."""
+        with self._readers.reading() as connection:
+            types = _type_numbers(connection, event_types)
+            missing = tombstones.missing(connection, after_id, told=told, session_id=session_id, types=types)
+            rows, size = [], 0
+            for row in read_events(connection, "WHERE id > ? ORDER BY id LIMIT ?", (after_id, limit)):
+                rows.append(row)
+                size += len(row.data)
+                if size > _ARRIVAL_BYTES:
+                    break
+            return Arrivals(list(_arrivals(connection, rows)), missing.any, missing.removal)
 
-def arrivals(
-    connection: sqlite3.Connection,
-    after_id: int,
-    limit: int,
-    *,
-    told: int,
-    session_id: str | None,
-    event_types: Collection[str] | None,
-) -> Arrivals:
-    """Return what came behind an event, and whether something that is wanted was removed there."""
-    types = _type_numbers(connection, event_types)
-    missing = tombstones.missing(connection, after_id, told=told, session_id=session_id, types=types)
-    rows, size = [], 0
-    for row in read_events(connection, "WHERE id > ? ORDER BY id LIMIT ?", (after_id, limit)):
-        rows.append(row)
-        size += len(row.data)
-        if size > _ARRIVAL_BYTES:
-            break
-    return Arrivals(list(_arrivals(connection, rows)), missing.any, missing.removal)
+    def events_of(self, session_id: str, after_us: int) -> EventBatch | None:
+        """Return the next events of a session behind a timestamp, None when the index does not have the session."""
+        with self._readers.reading() as connection:
+            session = find_session(connection, session_id)
+            if session is None:
+                return None
+            # Numbers of events are never used again, those of sessions may be.
+            first = connection.execute(
+                "SELECT id FROM events INDEXED BY by_session WHERE session = ? ORDER BY ts LIMIT 1",
+                (session,),
+            ).fetchone()
+            filling = (read_newest(connection)[0], 0 if first is None else int(first[0]))
+            names = read_types(connection)
+            where = "INDEXED BY by_session WHERE session = ? AND ts > ? ORDER BY ts"
+            rows = read_events(connection, where, (session, after_us))
+            return EventBatch.of(
+                filling, ((name_of(names, row.type), row.timestamp_us, row.data) for row in rows)
+            )
 
+    def event_counts(self, after_us: int | None, until_us: int | None) -> list[tuple[int, str, int]]:
+        """Return hour, type and number of events of each hour of a period."""
+        with self._readers.reading() as connection:
+            names = read_types(connection)
+            hours = "SELECT slot, type, count FROM counts WHERE level = ? AND slot >= ? AND slot < ?"
+            counted = (
+                "SELECT type, count(*) FROM events INDEXED BY by_time WHERE ts >= ? AND ts < ? GROUP BY type"
+            )
+            return counts_by_hour(
+                after_us,
+                until_us,
+                lambda first, end: [
+                    (slot, name_of(names, type_id), count)
+                    for slot, type_id, count in connection.execute(hours, (HOUR, first, end))
+                ],
+                lambda start_us, stop_us: [
+                    (name_of(names, type_id), count)
+                    for type_id, count in connection.execute(counted, (start_us, stop_us))
+                ],
+            )
 
-def events_of(connection: sqlite3.Connection, session_id: str, after_us: int) -> EventBatch | None:
-    """Return the next events of a session behind a timestamp, None when the index does not have the session."""
-    session = find_session(connection, session_id)
-    if session is None:
-        return None
-    # Numbers of events are never used again, those of sessions may be.
-    first = connection.execute(
-        "SELECT id FROM events INDEXED BY by_session WHERE session = ? ORDER BY ts LIMIT 1", (session,)
-    ).fetchone()
-    filling = (read_newest(connection)[0], 0 if first is None else int(first[0]))
-    names = read_types(connection)
-    events: list[RawEvent] = []
-    size = 0
-    where = "INDEXED BY by_session WHERE session = ? AND ts > ? ORDER BY ts"
-    for row in read_events(connection, where, (session, after_us)):
-        if size > _BATCH_BYTES or len(events) >= _BATCH_ROWS:
-            return EventBatch(filling, events, is_last=False)
-        events.append((name_of(names, row.type), row.timestamp_us, row.data))
-        size += len(row.data)
-    return EventBatch(filling, events, is_last=True)
-
-
-def event_counts(
-    connection: sqlite3.Connection, after_us: int | None, until_us: int | None
-) -> list[tuple[int, str, int]]:
-    """Return hour, type and number of events of each hour of a period; only hours at its ends are counted through."""
-    hour_us = LEVELS_US[HOUR]
-    low = -FOREVER if after_us is None else after_us + 1
-    high = FOREVER if until_us is None else until_us + 1
-    first, end = -(-low // hour_us), high // hour_us
-    found: dict[tuple[int, int], int] = {}
-    rows = connection.execute(
-        "SELECT slot, type, count FROM counts WHERE level = ? AND slot >= ? AND slot < ?", (HOUR, first, end)
-    )
-    for slot, type_id, count in rows:
-        found[slot, type_id] = count
-    ends = [(low, high)] if first > end else [(low, first * hour_us), (end * hour_us, high)]
-    for start_us, stop_us in ends:
-        rows = connection.execute(
-            "SELECT type, count(*) FROM events INDEXED BY by_time WHERE ts >= ? AND ts < ? GROUP BY type",
-            (start_us, stop_us),
-        )
-        for type_id, count in rows:
-            place = (start_us // hour_us, type_id)
-            found[place] = found.get(place, 0) + count
-    names = read_types(connection)
-    return [
-        (slot * hour_us, name_of(names, type_id), count) for (slot, type_id), count in sorted(found.items())
-    ]
-
-
-def events_between(
-    connection: sqlite3.Connection,
-    event_types: Collection[str],
-    after_us: int | None,
-    until_us: int | None,
-) -> Iterator[RawEvent]:
-    """Yield the events of some types in a period."""
-    names = read_types(connection)
-    wanted = [number for number, name in names.items() if name in event_types]
-    where = f"INDEXED BY by_time WHERE ts > ? AND ts <= ? AND type IN ({', '.join('?' * len(wanted))})"
-    low = -FOREVER if after_us is None else after_us
-    high = FOREVER if until_us is None else until_us
-    for row in read_events(connection, where, (low, high, *wanted)):
-        yield name_of(names, row.type), row.timestamp_us, row.data
+    def events_between(
+        self, event_types: Collection[str], after_us: int | None, until_us: int | None
+    ) -> Generator[RawEvent]:
+        """Yield the events of some types in a period."""
+        with self._readers.reading() as connection:
+            names = read_types(connection)
+            wanted = [number for number, name in names.items() if name in event_types]
+            where = (
+                f"INDEXED BY by_time WHERE ts > ? AND ts <= ? AND type IN ({', '.join('?' * len(wanted))})"
+            )
+            low = -FOREVER if after_us is None else after_us
+            high = FOREVER if until_us is None else until_us
+            for row in read_events(connection, where, (low, high, *wanted)):
+                yield name_of(names, row.type), row.timestamp_us, row.data
 
 
 def find_session(connection: sqlite3.Connection, session_id: str) -> int | None:
     """Return the number of a session in the index, None when it does not have it."""
     row = connection.execute("SELECT id FROM sessions WHERE session_id = ?", (session_id,)).fetchone()
     return None if row is None else int(row[0])
+
+
+def _cursor(connection: sqlite3.Connection) -> Cursor:
+    watermark_us = read_watermark(connection)
+    return Cursor(*read_newest(connection), time.time_ns() // 1000 if watermark_us is None else watermark_us)
 
 
 def _type_numbers(connection: sqlite3.Connection, names: Collection[str] | None) -> list[int] | None:

@@ -1,16 +1,92 @@
-"""Questions about sessions to the index, each asked on a connection that sees one moment of it."""
+"""What the store of one machine tells of sessions: each question is asked on a connection that sees one moment."""
 
 import sqlite3
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Generator, Iterator
 
 from proxy.events import Session
 from proxy.store.embedded.database import TABLES
+from proxy.store.embedded.readers import Readers
 from proxy.store.embedded.rows import read_meta, read_newest, read_sessions
 from proxy.store.model import EVERY_SESSION, SessionFilter, Totals, Watched
 from proxy.store.totals import decode_totals
 
 
-def sessions(
+class SessionQueries:
+    """What a store of one machine tells of sessions."""
+
+    _readers: Readers
+
+    def session(self, session_id: str) -> Session | None:
+        """Return a session."""
+        with self._readers.reading() as connection:
+            rows = list(read_sessions(connection, "WHERE session_id = ?", (session_id,)))
+            return rows[0].session() if rows else None
+
+    def sessions(
+        self,
+        *,
+        live_only: bool = False,
+        which: SessionFilter = EVERY_SESSION,
+        limit: int = 1000,
+        offset: int = 0,
+        begin: tuple[int, str] | None = None,
+    ) -> list[Session]:
+        """Return sessions, newest first."""
+        with self._readers.reading() as connection:
+            found = _sessions(
+                connection, live_only=live_only, which=which, limit=limit, offset=offset, begin=begin
+            )
+            return list(found)
+
+    def all_sessions(self) -> Generator[Session]:
+        """Yield every session, newest first."""
+        with self._readers.reading() as connection:
+            yield from _sessions(connection)
+
+    def watched(self, after_row: int, session_ids: Collection[str]) -> Watched:
+        """Return the sessions that are live, those named, and those that came behind a row."""
+        with self._readers.reading() as connection:
+            newest = connection.execute("SELECT coalesce(max(id), 0) FROM sessions").fetchone()[0]
+            rows = list(read_sessions(connection, "INDEXED BY live WHERE over = 0"))
+            live = [row.session_id for row in rows]
+            if after_row >= 0:
+                rows += read_sessions(connection, "WHERE id > ?", (after_row,))
+            for session_id in session_ids:
+                rows += read_sessions(connection, "WHERE session_id = ?", (session_id,))
+            found = {row.session_id: session for row in rows if (session := row.session()) is not None}
+            return Watched(read_newest(connection)[0], int(newest), live, list(found.values()))
+
+    def totals(self) -> Totals:
+        """Return what all sessions add up to, those included that were removed."""
+        with self._readers.reading() as connection:
+            return decode_totals(str(read_meta(connection, "totals")))
+
+    def count_events(self) -> int:
+        """Return how many events there are."""
+        counted = "SELECT coalesce(sum(count), 0) FROM counts WHERE level = (SELECT max(level) FROM counts)"
+        with self._readers.reading() as connection:
+            return int(connection.execute(counted).fetchone()[0])
+
+    def count_sessions(self, which: SessionFilter = EVERY_SESSION) -> int:
+        """Return how many sessions there are of those that are wanted."""
+        if which.hosts or which.teams:
+            return 0
+        where = f" WHERE outcome IN ({_marks(which.outcomes)})" if which.outcomes else ""
+        query = f"SELECT count(*) FROM sessions{where}"
+        with self._readers.reading() as connection:
+            return int(connection.execute(query, tuple(which.outcomes)).fetchone()[0])
+
+
+def check_tables(connection: sqlite3.Connection) -> None:
+    """Ask every table something. StoreDamagedError when one cannot answer."""
+    for table in TABLES:
+        connection.execute(f"SELECT * FROM {table} LIMIT 1").fetchone()
+    for _ in _sessions(connection, limit=1):
+        pass
+    read_meta(connection, "totals")
+
+
+def _sessions(
     connection: sqlite3.Connection,
     *,
     live_only: bool = False,
@@ -19,7 +95,6 @@ def sessions(
     offset: int = 0,
     begin: tuple[int, str] | None = None,
 ) -> Iterator[Session]:
-    """Yield the sessions that are wanted, newest first."""
     if which.hosts or which.teams:
         return
     where = "INDEXED BY live WHERE over = 0 AND" if live_only else "WHERE"
@@ -29,61 +104,6 @@ def sessions(
     for row in read_sessions(connection, query, (*which.outcomes, *(begin or ()), limit, offset)):
         if (session := row.session()) is not None:
             yield session
-
-
-def session(connection: sqlite3.Connection, session_id: str) -> Session | None:
-    """Return a session, None when the index does not have it."""
-    rows = list(read_sessions(connection, "WHERE session_id = ?", (session_id,)))
-    return rows[0].session() if rows else None
-
-
-def watched(connection: sqlite3.Connection, after_row: int, session_ids: Collection[str]) -> Watched:
-    """Return the sessions that are live, those named, and those that came behind a row."""
-    newest = connection.execute("SELECT coalesce(max(id), 0) FROM sessions").fetchone()[0]
-    rows = list(read_sessions(connection, "INDEXED BY live WHERE over = 0"))
-    live = [row.session_id for row in rows]
-    if after_row >= 0:
-        rows += read_sessions(connection, "WHERE id > ?", (after_row,))
-    for session_id in session_ids:
-        rows += read_sessions(connection, "WHERE session_id = ?", (session_id,))
-    found = {row.session_id: session for row in rows if (session := row.session()) is not None}
-    return Watched(read_newest(connection)[0], int(newest), live, list(found.values()))
-
-
-def totals(connection: sqlite3.Connection) -> Totals:
-    """Return what all sessions add up to, those included that were removed."""
-    return decode_totals(str(read_meta(connection, "totals")))
-
-
-def count_events(connection: sqlite3.Connection) -> int:
-    """Return how many events there are."""
-    counted = "SELECT coalesce(sum(count), 0) FROM counts WHERE level = (SELECT max(level) FROM counts)"
-    return int(connection.execute(counted).fetchone()[0])
-
-
-def count_sessions(connection: sqlite3.Connection, which: SessionFilter = EVERY_SESSION) -> int:
-    """Return how many sessions there are of those that are wanted."""
-    if which.hosts or which.teams:
-        return 0
-    where = f" WHERE outcome IN ({_marks(which.outcomes)})" if which.outcomes else ""
-    query = f"SELECT count(*) FROM sessions{where}"
-    return int(connection.execute(query, tuple(which.outcomes)).fetchone()[0])
-
-
-def behind(connection: sqlite3.Connection) -> list[tuple[str, int]]:
-    """Return up to where the logs of sessions that are not over are indexed."""
-    return [
-        (row.session_id, row.offset) for row in read_sessions(connection, "INDEXED BY live WHERE over = 0")
-    ]
-
-
-def check_tables(connection: sqlite3.Connection) -> None:
-    """Ask every table something. StoreDamagedError when one cannot answer."""
-    for table in TABLES:
-        connection.execute(f"SELECT * FROM {table} LIMIT 1").fetchone()
-    for _ in sessions(connection, limit=1):
-        pass
-    totals(connection)
 
 
 def _marks(values: Collection[str]) -> str:

@@ -2,33 +2,21 @@
 
 import contextlib
 import os
-import time
-from collections.abc import Collection, Generator
 
-from proxy.events import Session
 from proxy.sessions import catalogue
 from proxy.sessions.drift import MOST_LISTED, SearchState, Sightings
 from proxy.sessions.identity import log_path
-from proxy.store.embedded import event_queries, session_queries
 from proxy.store.embedded.database import index_path
+from proxy.store.embedded.event_queries import EventQueries
 from proxy.store.embedded.follower import Follower
 from proxy.store.embedded.indexer import Indexer
 from proxy.store.embedded.integrity import Inspector
 from proxy.store.embedded.log_pieces import LogPieces
 from proxy.store.embedded.readers import Readers
 from proxy.store.embedded.rows import read_drift, read_sessions
+from proxy.store.embedded.session_queries import SessionQueries, check_tables
 from proxy.store.model import (
-    EVERY_SESSION,
-    Arrivals,
-    Cursor,
-    EventBatch,
-    EventQuery,
     Health,
-    Page,
-    RawEvent,
-    SessionFilter,
-    Totals,
-    Watched,
 )
 from proxy.store.pieces import Pieces
 from proxy.store.protocol import Listener
@@ -37,7 +25,7 @@ _LAST_LOOK_S = 2.0
 """How long a store that is closed may take for what was written just before."""
 
 
-class EmbeddedStore:
+class EmbeddedStore(EventQueries, SessionQueries):
     """The store of one machine."""
 
     def __init__(self, data_dir: str, *, most_events: int | None = None, min_free_bytes: int = 0) -> None:
@@ -84,108 +72,20 @@ class EmbeddedStore:
     def health(self) -> Health:
         """Ask every table, and the follower what keeps it."""
         with self._readers.reading() as connection:
-            session_queries.check_tables(connection)
-            sessions = session_queries.count_sessions(connection)
-            offsets = session_queries.behind(connection)
+            check_tables(connection)
+            live = list(read_sessions(connection, "INDEXED BY live WHERE over = 0"))
         behind = 0
-        for session_id, offset in offsets:
+        for row in live:
             with contextlib.suppress(OSError):  # removed just now
-                behind += max(0, os.stat(log_path(self._data_dir, session_id)).st_size - offset)
+                behind += max(0, os.stat(log_path(self._data_dir, row.session_id)).st_size - row.offset)
         follower = self._follower
         return Health(
-            sessions,
+            self.count_sessions(),
             behind,
             None if follower is None else follower.trouble,
             sorted(self._indexer.set_aside),
             follower is not None and follower.caught_up.is_set(),
         )
-
-    # -- events ------------------------------------------------------------------------------------------------
-
-    def events(self, query: EventQuery) -> Page:
-        """Return one page of events."""
-        with self._readers.reading() as connection:
-            return event_queries.page(connection, query, _now_us())
-
-    def cursor(self) -> Cursor:
-        """Return the newest place."""
-        with self._readers.reading() as connection:
-            return event_queries.cursor(connection, _now_us())
-
-    def locate(self, cursor: Cursor) -> int:
-        """Return the id behind which to go on from a place."""
-        with self._readers.reading() as connection:
-            return event_queries.locate(connection, cursor)
-
-    def arrivals(
-        self,
-        after_id: int,
-        limit: int,
-        *,
-        told: int = 0,
-        session_id: str | None = None,
-        event_types: Collection[str] | None = None,
-    ) -> Arrivals:
-        """Return what came behind an event, in the order of arrival."""
-        with self._readers.reading() as connection:
-            return event_queries.arrivals(
-                connection, after_id, limit, told=told, session_id=session_id, event_types=event_types
-            )
-
-    def events_of(self, session_id: str, after_us: int) -> EventBatch | None:
-        """Return the next events of a session behind a timestamp."""
-        with self._readers.reading() as connection:
-            return event_queries.events_of(connection, session_id, after_us)
-
-    def event_counts(self, after_us: int | None, until_us: int | None) -> list[tuple[int, str, int]]:
-        """Return hour, type and number of events of each hour of a period."""
-        with self._readers.reading() as connection:
-            return event_queries.event_counts(connection, after_us, until_us)
-
-    def events_between(
-        self, event_types: Collection[str], after_us: int | None, until_us: int | None
-    ) -> Generator[RawEvent]:
-        """Yield the events of some types in a period."""
-        with self._readers.reading() as connection:
-            yield from event_queries.events_between(connection, event_types, after_us, until_us)
-
-    # -- sessions ----------------------------------------------------------------------------------------------
-
-    def session(self, session_id: str) -> Session | None:
-        """Return a session."""
-        with self._readers.reading() as connection:
-            return session_queries.session(connection, session_id)
-
-    def sessions(
-        self,
-        *,
-        live_only: bool = False,
-        which: SessionFilter = EVERY_SESSION,
-        limit: int = 1000,
-        offset: int = 0,
-        begin: tuple[int, str] | None = None,
-    ) -> list[Session]:
-        """Return sessions, newest first."""
-        with self._readers.reading() as connection:
-            found = session_queries.sessions(
-                connection, live_only=live_only, which=which, limit=limit, offset=offset, begin=begin
-            )
-            return list(found)
-
-    def all_sessions(self) -> Generator[Session]:
-        """Yield every session, newest first."""
-        with self._readers.reading() as connection:
-            yield from session_queries.sessions(connection)
-
-    def count_sessions(self, which: SessionFilter = EVERY_SESSION) -> int:
-        """Return how many sessions there are of those that are wanted."""
-        with self._readers.reading() as connection:
-            return session_queries.count_sessions(connection, which)
-
-    def count_events(self) -> int:
-        """Return how many events there are."""
-        with self._readers.reading() as connection:
-            return session_queries.count_events(connection)
 
     def live(self) -> list[str]:
         """Return the sessions that are not over."""
@@ -208,16 +108,6 @@ class EmbeddedStore:
             rows = list(read_sessions(connection, "WHERE session_id = ?", (session_id,)))
         return min(1.0, rows[0].offset / size) if rows and size else 1.0
 
-    def watched(self, after_row: int, session_ids: Collection[str]) -> Watched:
-        """Return the sessions that are live, those named, and those that came behind a row."""
-        with self._readers.reading() as connection:
-            return session_queries.watched(connection, after_row, session_ids)
-
-    def totals(self) -> Totals:
-        """Return what all sessions add up to, those included that were removed."""
-        with self._readers.reading() as connection:
-            return session_queries.totals(connection)
-
     # -- records -----------------------------------------------------------------------------------------------
 
     def pieces(self, session_id: str) -> Pieces:
@@ -237,7 +127,3 @@ class EmbeddedStore:
     def _on_damage(self, reason: str) -> None:
         if self._follower is not None:
             self._follower.report_damage(reason)
-
-
-def _now_us() -> int:
-    return time.time_ns() // 1000

@@ -2,7 +2,7 @@
 
 import contextlib
 import select
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import psycopg
@@ -14,8 +14,6 @@ SCHEMA = "claude_proxy"
 Row = tuple[Any, ...]
 Connection = psycopg.Connection[Row]
 Values = Sequence[object] | Mapping[str, object]
-Ask = Callable[[str, Values], list[Row]]
-"""`Connections.ask`: one query, which sees one moment."""
 _READERS = 5
 """With two for writing, one that listens, and one now and then for what is seldom done, fewer than ten a server: ten
 servers fit into the 100 connections that PostgreSQL allows by default.

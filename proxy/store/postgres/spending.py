@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from proxy.events import Session
 from proxy.store.fleet import Spent
-from proxy.store.postgres.connections import Ask, Connection, execute
+from proxy.store.postgres.connections import Connection, Connections, execute
 from proxy.store.postgres.tables import of_team
 from proxy.store.ranks import FOREVER
 from proxy.store.totals import microdollars_of
@@ -29,11 +29,13 @@ def spent_by(session: Session) -> tuple[list[bytes], list[int]]:
     return list(found), list(found.values())
 
 
-def spent(ask: Ask, team: str | None, after_us: int | None, until_us: int | None) -> list[Spent]:
+def spent(
+    connections: Connections, team: str | None, after_us: int | None, until_us: int | None
+) -> list[Spent]:
     """Return what was spent on sessions that began in a period, removed ones by whole days of it."""
     low = -FOREVER if after_us is None else after_us
     high = FOREVER if until_us is None else until_us
-    rows = ask(
+    rows = connections.ask(
         "SELECT (SELECT name FROM teams t WHERE t.id = team), day, model, sum(sessions)::bigint,"
         f" sum(microdollars)::bigint FROM (SELECT team, ({_DAY})::date AS day, m.model, 1 AS sessions, m.microdollars"
         " FROM sessions, unnest(models, sessions.microdollars) m (model, microdollars)"

@@ -11,7 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 import pytest
@@ -21,11 +21,14 @@ from proxy.sessions import catalogue
 from proxy.sessions.record import StreamRecords, lifecycle
 from proxy.sessions.writer import SessionLog
 from proxy.store import StoreError
-from proxy.store.embedded import database, event_queries, session_queries
+from proxy.store.embedded import database
 from proxy.store.embedded import indexer as indexer_module
 from proxy.store.embedded.database import connect, index_path
+from proxy.store.embedded.event_queries import EventQueries
 from proxy.store.embedded.indexer import Indexer
 from proxy.store.embedded.integrity import inspect
+from proxy.store.embedded.readers import Readers
+from proxy.store.embedded.session_queries import SessionQueries
 from proxy.store.model import Arrival, EventQuery
 from tests.recorded import START_US, LogMaker, scenario
 
@@ -71,20 +74,33 @@ def reading(data_dir: Path) -> Iterator[sqlite3.Connection]:
         yield connection
 
 
+class Index(EventQueries, SessionQueries):
+    """What an index says, without what keeps it."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self._readers = Readers(index_path(str(data_dir)), lambda _: None)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._readers.close()
+
+
 def content(data_dir: Path) -> tuple[list[bytes], list[dict[str, Any]]]:
     """Return everything that the index says."""
     with reading(data_dir) as connection:
         inspect(connection)
-        page = event_queries.page(connection, EventQuery(limit=100_000, offset=0, order="asc"), 0)
-        assert len(page.events) == page.total == session_queries.count_events(connection)
-        sessions = [msgspec.to_builtins(session) for session in session_queries.sessions(connection)]
-    return page.events, sessions
+    with Index(data_dir) as there:
+        page = there.events(EventQuery(limit=100_000, offset=0, order="asc"))
+        assert len(page.events) == page.total == there.count_events()
+        return page.events, [msgspec.to_builtins(session) for session in there.all_sessions()]
 
 
 def session_of(data_dir: Path, session_id: str) -> Session:
     """Return a session as the index has it."""
-    with reading(data_dir) as connection:
-        found = session_queries.session(connection, session_id)
+    with Index(data_dir) as there:
+        found = there.session(session_id)
     assert found is not None
     return found
 
@@ -98,6 +114,7 @@ def test_nothing_new_is_nothing(tmp_path: Path) -> None:
 
 KILLED = """
 import os, sys
+from proxy.store.embedded.event_queries import EventQueries
 from proxy.store.embedded.indexer import Indexer
 indexer = Indexer(sys.argv[1])
 indexer.look()
