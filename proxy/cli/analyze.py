@@ -76,7 +76,7 @@ def _print_several(console: Console, reports: list[tuple[Analysis, Session]]) ->
     from rich.text import Text  # noqa: PLC0415 - as above
 
     from proxy.cli.columns import Column, table  # noqa: PLC0415
-    from proxy.cli.report import anomaly_line, put  # noqa: PLC0415
+    from proxy.cli.report import HANG, anomaly_line, put  # noqa: PLC0415
 
     columns = (
         Column("session", right=False),
@@ -108,8 +108,7 @@ def _print_several(console: Console, reports: list[tuple[Analysis, Session]]) ->
             console.print()
             put(console, Text(one_line(f"{_stamp(report)}  {_called(report, session)}"), style="dim"), most=1)
         for one in grave:
-            hang, line = anomaly_line(one, report.started_at)
-            put(console, line, hang=hang)
+            put(console, anomaly_line(one, report.started_at), hang=HANG)
 
 
 def _stamp(report: Analysis) -> str:

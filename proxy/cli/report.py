@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 _MARKS: Final = {"critical": ("!!", "bold red"), "warning": ("! ", "yellow"), "info": ("- ", "dim")}
+HANG = 3  # cells: behind the mark
 _OF_A_KIND = 3  # of a kind: the gravest
 _ROWS = 12  # half a screen
 _BAR = 20  # cells
@@ -60,19 +61,16 @@ def print_one(console: Console, report: Analysis, session: Session) -> None:
     console.print()
     for sentence in report.summary:
         put(console, Text(printable(sentence)))
-    for heading, lines in _sections(report, console.width):
+    anomalies = _anomalies(report)
+    for heading, lines in [("What stood out", anomalies), *_sections(report, console.width)]:
         if lines:
             console.print()
             console.print(Text(heading, style="bold cyan"))
         for line in lines:
-            hang = 0 if isinstance(line, Text) else line[0]
-            put(console, line if isinstance(line, Text) else line[1], hang=hang)
+            put(console, line, hang=HANG if lines is anomalies else 0)
 
 
 # -- what is printed -------------------------------------------------------------------------------------------
-
-_Lines = list["Text | tuple[int, Text]"]
-"""Lines, and lines that go on moved in by so many cells."""
 
 
 def put(console: Console, line: Text, *, hang: int = 0, most: int | None = None) -> None:
@@ -95,26 +93,25 @@ def _period(report: Analysis) -> str:
     return f"{start} to {end[11:] if end[:10] == start[:10] else end} UTC"
 
 
-def _sections(report: Analysis, width: int) -> Iterator[tuple[str, _Lines]]:
-    yield "What stood out", _anomalies(report)
-    yield "Time", [*_time(report, width)]
+def _sections(report: Analysis, width: int) -> Iterator[tuple[str, list[Text]]]:
+    yield "Time", _time(report, width)
     yield "Turns", _turns(report, width)
     yield "Tools", _tools(report, width)
     yield "Permissions", _permissions(report)
     yield "Subagents", _subagents(report, width)
-    yield "Cost", [*_cost(report, width)]
-    yield "Commands", [*_commands(report, width)]
-    yield "States", [*_states(report, width)]
-    yield "Tools in a row", [*_patterns(report.sequence.tool_patterns, width)]
-    yield "Events in a row", [*_patterns(report.sequence.patterns, width)]
+    yield "Cost", _cost(report, width)
+    yield "Commands", _commands(report, width)
+    yield "States", _states(report, width)
+    yield "Tools in a row", _patterns(report.sequence.tool_patterns, width)
+    yield "Events in a row", _patterns(report.sequence.patterns, width)
 
 
-def _anomalies(report: Analysis) -> _Lines:
+def _anomalies(report: Analysis) -> list[Text]:
     """Return the gravest of each kind, the gravest kinds first."""
     kinds: dict[str, list[Anomaly]] = {}
     for one in report.anomalies:
         kinds.setdefault(one.kind, []).append(one)
-    lines: _Lines = []
+    lines: list[Text] = []
     for kind, found in sorted(kinds.items(), key=lambda item: -max(_gravity(one) for one in item[1])[0]):
         shown = sorted(found, key=_gravity, reverse=True)[:_OF_A_KIND]
         lines += [anomaly_line(one, report.started_at) for one in sorted(shown, key=lambda one: one.time)]
@@ -130,8 +127,8 @@ def _gravity(one: Anomaly) -> tuple[int, float]:
     return SEVERITIES.index(one.severity), size
 
 
-def anomaly_line(one: Anomaly, started_at: str | None) -> tuple[int, Text]:
-    """Return an anomaly in a line: how grave, when, which record, and the sentence; and how far it is moved in."""
+def anomaly_line(one: Anomaly, started_at: str | None) -> Text:
+    """Return an anomaly in a line: how grave, when, which record, and the sentence. Goes on moved in by `HANG`."""
     mark, style = _MARKS[one.severity]
     when = (
         one.time[11:19]
@@ -140,7 +137,7 @@ def anomaly_line(one: Anomaly, started_at: str | None) -> tuple[int, Text]:
     )
     record = "" if one.seq is None else f"record {one.seq}"
     head = Text.assemble((f"{mark} ", style), (f"{when}  {record}: " if record else f"{when}: ", "dim"))
-    return 3, head + Text(printable(one.sentence))
+    return head + Text(printable(one.sentence))
 
 
 def _table(
@@ -174,10 +171,10 @@ def _time(report: Analysis, width: int) -> list[Text]:
     )
 
 
-def _turns(report: Analysis, width: int) -> _Lines:
+def _turns(report: Analysis, width: int) -> list[Text]:
     costliest = sorted(report.turns, key=lambda one: (-(one.cost_usd or 0.0), -one.duration_ms))[:_ROWS]
     costs = [one.cost_usd or 0.0 for one in costliest]
-    lines: _Lines = [
+    lines: list[Text] = [
         *_table(
             sorted(costliest, key=lambda one: one.started_at),
             width,
@@ -216,7 +213,7 @@ def _spread(figures: Statistics) -> list[str]:
     return [spread, *([f"turns by length: {steps}"] if len(figures.distribution) > 1 else [])]
 
 
-def _tools(report: Analysis, width: int) -> _Lines:
+def _tools(report: Analysis, width: int) -> list[Text]:
     return [
         *_table(
             report.tools[:_ROWS],
@@ -239,7 +236,7 @@ def _left(count: int, what: str) -> list[Text]:
     return [Text(f"and {quantity(count, what)}", style="dim")] if count > 0 else []
 
 
-def _permissions(report: Analysis) -> _Lines:
+def _permissions(report: Analysis) -> list[Text]:
     asked = report.permissions
     if not asked.requested:
         return []
@@ -261,7 +258,7 @@ def _permissions(report: Analysis) -> _Lines:
     return [Text(", ".join(parts) + waited)]
 
 
-def _subagents(report: Analysis, width: int) -> _Lines:
+def _subagents(report: Analysis, width: int) -> list[Text]:
     longest = sorted(report.subagents, key=lambda one: -one.duration_ms)[:_ROWS]
     return [
         *_table(

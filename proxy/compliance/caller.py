@@ -20,6 +20,7 @@ from proxy.compliance import processes
 from proxy.compliance.scenario import Step
 from proxy.replay.wire import is_drained
 
+_STREAMS = ("stdin", "stdout", "stderr")
 _READ_BYTES = 1 << 18  # four times what a pipe holds
 _LOOK_S = 0.01  # short beside the start of a process
 _AFTER_EXIT_S = 2.0  # for output that is still on its way
@@ -59,7 +60,9 @@ class Caller:
                 cwd=directory,
                 start_new_session=True,
             )
-        self.input_refused = False
+        streams = self.process.stdin, self.process.stdout, self.process.stderr
+        self._streams = {name: stream for name, stream in zip(_STREAMS, streams, strict=True) if stream}
+        self._read = {"stdout": self.stdout, "stderr": self.stderr}
         self._patience_s = patience_s
         self._journal = journal
         self._cancelled = cancelled
@@ -67,8 +70,7 @@ class Caller:
         self._to_write = memoryview(b"")
         self._at = 0  # where the next awaited line begins
         self._asked: Any = None  # the id of the control request that was awaited last
-        for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
-            assert stream is not None
+        for stream in self._streams.values():
             os.set_blocking(stream.fileno(), False)  # our ends of the pipes, which nobody shares
 
     def play(self, steps: Sequence[Step]) -> None:
@@ -100,7 +102,7 @@ class Caller:
 
     def close(self) -> None:
         """Let go of the streams and end the process."""
-        for name in ("stdin", "stdout", "stderr"):
+        for name in _STREAMS:
             self._close(name)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
@@ -170,8 +172,7 @@ class Caller:
         )
 
     def _do_await_read(self, _: bool) -> None:
-        stdin = self.process.stdin
-        assert stdin is not None
+        stdin = self._streams["stdin"]
         self._look_until(
             lambda: stdin.closed or is_drained(stdin.fileno()), "the wrapper did not read its input"
         )
@@ -189,7 +190,7 @@ class Caller:
         self._do_send({"type": "control_response", "response": response})
 
     def _do_close(self, what: str) -> None:
-        for name in ("stdin", "stdout", "stderr") if what == "all" else (what,):
+        for name in _STREAMS if what == "all" else (what,):
             self._close(name)
 
     def _do_signal(self, name: str) -> None:
@@ -253,15 +254,8 @@ class Caller:
     def _move(self, seconds: float) -> bool:
         """Wait for one of the streams or the exit, for so long at most; return whether anything moved."""
         poller = select.poll()
-        stdin, stdout, stderr = self.process.stdin, self.process.stdout, self.process.stderr
-        assert stdin is not None
-        assert stdout is not None
-        assert stderr is not None
-        sources = {
-            stream.fileno(): (stream, buffer)
-            for stream, buffer in ((stdout, self.stdout), (stderr, self.stderr))
-            if not stream.closed
-        }
+        stdin = self._streams["stdin"]
+        sources = {self._streams[name].fileno(): name for name in self._read if self._open(name)}
         for fd in sources:
             poller.register(fd, select.POLLIN)
         if self._to_write and not stdin.closed:
@@ -275,11 +269,10 @@ class Caller:
             max(1.0, min(seconds, 0.25) * 1000)
         ):  # looks now and then whether it is cancelled
             if fd in sources:
-                stream, buffer = sources[fd]
                 data = os.read(fd, _READ_BYTES)
-                buffer += data
+                self._read[sources[fd]] += data
                 if not data:
-                    stream.close()
+                    self._close(sources[fd])
                 moved = True
             elif fd == self._exited:
                 moved = self.process.poll() is not None
@@ -293,16 +286,16 @@ class Caller:
         except BlockingIOError:
             return False
         except OSError:  # the wrapper has closed its input: so would the stand-in's be
-            self._to_write, self.input_refused = memoryview(b""), True
+            self._to_write = memoryview(b"")
             return True
         self._to_write = self._to_write[count:]
         return True
 
     def _open(self, name: str) -> bool:
-        return not getattr(self.process, name).closed
+        return not self._streams[name].closed
 
     def _close(self, name: str) -> None:
-        getattr(self.process, name).close()
+        self._streams[name].close()
 
     def _lines_before(self, at: int) -> str:
         lines = bytes(self.stdout[:at]).split(b"\n")[:-1]
