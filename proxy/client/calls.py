@@ -6,7 +6,7 @@ posted, and sessions and checks started, at most once.
 
 import secrets
 from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from proxy.client import models
@@ -15,6 +15,7 @@ from proxy.client.transport import Transport
 from proxy.client.validation import Validator, as_json
 
 _CHECKS = f"{API}/compliance/runs"
+_T = TypeVar("_T")
 
 
 class Calls(Queries):
@@ -23,6 +24,14 @@ class Calls(Queries):
     def __init__(self, transport: Transport) -> None:
         super().__init__(transport)
         self._validator = Validator(transport)
+
+    async def _post(
+        self, path: str, kind: type[_T], body: Mapping[str, Any], *, repeatable: bool = True, **query: Any
+    ) -> _T:
+        content = as_json(body)
+        return await self._transport.call(
+            "POST", path, kind, query=query, body=content, repeatable=repeatable
+        )
 
     async def validate(
         self, schema_type: str, data: Any, *, request_id: Any = None, fallback: bool = True
@@ -90,10 +99,8 @@ class Calls(Queries):
             await client.stop_session(session.session_id)
         """
         options = capture_options or models.CaptureOptions()
-        body = as_json({"session_name": name, "capture_options": options})
-        return await self._transport.call(
-            "POST", SESSIONS, models.MonitoringSession, body=body, repeatable=False
-        )
+        about = {"session_name": name, "capture_options": options}
+        return await self._post(SESSIONS, models.MonitoringSession, about, repeatable=False)
 
     async def post_event(self, session_id: str, event_type: str, data: Mapping[str, Any]) -> models.Recorded:
         """Record an event in a session that was started with `start_session`.
@@ -111,8 +118,8 @@ class Calls(Queries):
             session = await client.start_session()
             await client.post_event(session.session_id, "cleanup_done", {"files": 7})
         """
-        body = as_json({"session_id": session_id, "event_type": event_type, "data": dict(data)})
-        return await self._transport.call("POST", EVENTS, models.Recorded, body=body, repeatable=False)
+        event = {"session_id": session_id, "event_type": event_type, "data": dict(data)}
+        return await self._post(EVENTS, models.Recorded, event, repeatable=False)
 
     async def stop_session(self, session_id: str) -> models.Stopped:
         """Stop a session that was started with `start_session`.
@@ -125,8 +132,7 @@ class Calls(Queries):
             session = await client.start_session()
             await client.stop_session(session.session_id)
         """
-        path = f"{session_path(session_id)}/stop"
-        return await self._transport.call("POST", path, models.Stopped, body=b"{}", repeatable=False)
+        return await self._post(f"{session_path(session_id)}/stop", models.Stopped, {}, repeatable=False)
 
     # -- acting on live sessions -------------------------------------------------------------------------------
 
@@ -156,12 +162,8 @@ class Calls(Queries):
                 if "pause" in session.acting["can"]:
                     print((await client.act(session.session_id, "pause", wait=10)).state)
         """
-        body = as_json({**(arguments or {}), "action": action, "key": secrets.token_hex(16)})
-        path = f"{session_path(session_id)}/actions"
-        query = {"wait": wait}
-        return await self._transport.call(
-            "POST", path, models.ActionAnswer, query=query, body=body, wait_s=wait or 0
-        )
+        asked = {**(arguments or {}), "action": action, "key": secrets.token_hex(16)}
+        return await self._post(f"{session_path(session_id)}/actions", models.ActionAnswer, asked, wait=wait)
 
     async def interrupt(self, session_id: str, *, wait: int | None = None) -> models.ActionAnswer:
         """Interrupt the turn of a live session; the session goes on.
@@ -246,9 +248,7 @@ class Calls(Queries):
             "variables": [*variables],
             **({} if threshold is None else {"threshold": threshold}),
         }
-        return await self._transport.call(
-            "POST", _CHECKS, models.Check, body=as_json(asked), repeatable=False
-        )
+        return await self._post(_CHECKS, models.Check, asked, repeatable=False)
 
     async def check(self, run_id: str, *, wait: int | None = None, seen: int | None = None) -> models.Check:
         """Return a check now, or with ``wait`` as soon as more than ``seen`` of its scenarios have ended.
@@ -265,8 +265,7 @@ class Calls(Queries):
             check = await client.start_check("./my-wrapper")
             print((await client.check(check.run_id, wait=30)).completed)
         """
-        query = {"wait": wait, "seen": seen}
-        return await self._transport.call("GET", _check(run_id), models.Check, query=query, wait_s=wait or 0)
+        return await self._get(_check(run_id), models.Check, wait=wait, seen=seen)
 
     async def cancel_check(self, run_id: str) -> models.Check:
         """Stop a check and wait until its processes have exited; a check that is over is not changed.
@@ -278,7 +277,7 @@ class Calls(Queries):
             check = await client.start_check("./my-wrapper")
             await client.cancel_check(check.run_id)
         """
-        return await self._transport.call("POST", f"{_check(run_id)}/cancel", models.Check, body=b"{}")
+        return await self._post(f"{_check(run_id)}/cancel", models.Check, {})
 
 
 def _check(run_id: str) -> str:

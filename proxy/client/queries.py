@@ -5,7 +5,7 @@ RFC 3339 in UTC.
 """
 
 from collections.abc import Sequence
-from typing import Any, Unpack
+from typing import Any, TypeVar, Unpack
 from urllib.parse import quote
 
 import msgspec
@@ -17,6 +17,7 @@ from proxy.client.transport import Transport
 API = "/api/v1"
 SESSIONS = f"{API}/monitoring/sessions"
 EVENTS = f"{API}/monitoring/events"
+_T = TypeVar("_T")
 
 
 class Queries:
@@ -24,6 +25,9 @@ class Queries:
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
+
+    async def _get(self, path: str, kind: type[_T], **query: Any) -> _T:
+        return await self._transport.call("GET", path, kind, query=query)
 
     # -- how the server and the sessions are -------------------------------------------------------------------
 
@@ -34,7 +38,7 @@ class Queries:
             if (await client.health()).status != "healthy":
                 print("look at the server's log")
         """
-        return await self._transport.call("GET", "/health", models.Health)
+        return await self._get("/health", models.Health)
 
     async def health_live(self) -> dict[str, Any]:
         """Return the liveness of the server's process.
@@ -42,7 +46,7 @@ class Queries:
         Example:
             await client.health_live()
         """
-        return await self._transport.call("GET", "/health/live", dict[str, Any])
+        return await self._get("/health/live", dict[str, Any])
 
     async def health_ready(self) -> models.Readiness:
         """Return whether the server is ready for requests; not ready is an answer, not an error.
@@ -51,7 +55,7 @@ class Queries:
             ready = await client.health_ready()
             print(ready.status, ready.message)
         """
-        return await self._transport.call("GET", "/health/ready", models.Readiness)
+        return await self._get("/health/ready", models.Readiness)
 
     async def prometheus(self) -> str:
         """Return the server's figures in the text format of Prometheus.
@@ -80,8 +84,7 @@ class Queries:
             for session in (await client.status()).sessions:
                 print(session.session_id, session.state, session.waits_for)
         """
-        query = {"host": host, "team": team}
-        return await self._transport.call("GET", "/status", models.Status, query=query)
+        return await self._get("/status", models.Status, host=host, team=team)
 
     async def monitoring_status(self) -> models.MonitoringStatus:
         """Return counts of sessions, events and subscribers, and the server's uptime in seconds.
@@ -89,7 +92,7 @@ class Queries:
         Example:
             print((await client.monitoring_status()).total_sessions)
         """
-        return await self._transport.call("GET", f"{API}/monitoring/status", models.MonitoringStatus)
+        return await self._get(f"{API}/monitoring/status", models.MonitoringStatus)
 
     async def sessions(
         self,
@@ -114,7 +117,7 @@ class Queries:
             print(page.total, [session.cost for session in page.sessions])
         """
         query = {"limit": limit, "offset": offset, "outcome": outcome, "host": host, "team": team}
-        return await self._transport.call("GET", SESSIONS, models.SessionPage, query=query)
+        return await self._get(SESSIONS, models.SessionPage, **query)
 
     async def session(self, session_id: str) -> models.Session:
         """Return one session.
@@ -125,7 +128,7 @@ class Queries:
         Example:
             print((await client.session(session_id)).state)
         """
-        return await self._transport.call("GET", session_path(session_id), models.Session)
+        return await self._get(session_path(session_id), models.Session)
 
     # -- what sessions did -------------------------------------------------------------------------------------
 
@@ -135,7 +138,7 @@ class Queries:
         Example:
             print((await client.overview()).total_sessions)
         """
-        return await self._transport.call("GET", f"{API}/monitoring/overview", models.Overview)
+        return await self._get(f"{API}/monitoring/overview", models.Overview)
 
     async def metrics(self, *, start_time: str | None = None, end_time: str | None = None) -> models.Metrics:
         """Return what happened in a period, over all sessions.
@@ -147,8 +150,9 @@ class Queries:
         Example:
             await client.metrics(start_time="2026-11-22T00:00:00Z")
         """
-        query = {"start_time": start_time, "end_time": end_time}
-        return await self._transport.call("GET", f"{API}/monitoring/metrics", models.Metrics, query=query)
+        return await self._get(
+            f"{API}/monitoring/metrics", models.Metrics, start_time=start_time, end_time=end_time
+        )
 
     async def analysis(self, session_id: str, *, within: int | None = None) -> models.Analysis:
         """Return what a session did, where its time and money went, and what stands out.
@@ -164,8 +168,7 @@ class Queries:
             for sentence in (await client.analysis(session_id)).summary:
                 print(sentence)
         """
-        path = f"{session_path(session_id)}/analysis"
-        return await self._transport.call("GET", path, models.Analysis, query={"within": within})
+        return await self._get(f"{session_path(session_id)}/analysis", models.Analysis, within=within)
 
     async def approvals(
         self, session_id: str, *, limit: int | None = None, offset: int | None = None
@@ -184,8 +187,8 @@ class Queries:
             for call in (await client.approvals(session_id)).approvals:
                 print(call.tool, call.approval.decision, "by", call.approval.by)
         """
-        path, query = f"{session_path(session_id)}/approvals", {"limit": limit, "offset": offset}
-        return await self._transport.call("GET", path, models.ApprovalPage, query=query)
+        path = f"{session_path(session_id)}/approvals"
+        return await self._get(path, models.ApprovalPage, limit=limit, offset=offset)
 
     async def seal(self, session_id: str) -> models.SealAnswer:
         """Return what the log of a sealed session is known to be: its newest head.
@@ -197,7 +200,7 @@ class Queries:
             if head := (await client.seal(session_id)).head:
                 print(head.bytes, head.sha256)
         """
-        return await self._transport.call("GET", f"{session_path(session_id)}/seal", models.SealAnswer)
+        return await self._get(f"{session_path(session_id)}/seal", models.SealAnswer)
 
     async def drift(self, session_id: str) -> models.Drift:
         """Return what was seen in a session that is not in the specification.
@@ -211,7 +214,7 @@ class Queries:
             for sighting in (await client.drift(session_id)).drift:
                 print(sighting.kind, sighting.path)
         """
-        return await self._transport.call("GET", f"{session_path(session_id)}/drift", models.Drift)
+        return await self._get(f"{session_path(session_id)}/drift", models.Drift)
 
     async def conversation(
         self, session_id: str, **query: Unpack[ConversationQuery]
@@ -229,14 +232,10 @@ class Queries:
             for entry in (await client.conversation(session_id)).entries:
                 print(entry.timestamp, *(part.text for part in entry.parts))
         """
-        path = f"{session_path(session_id)}/conversation"
-        return await self._transport.call("GET", path, models.ConversationPage, query=query)
+        return await self._get(f"{session_path(session_id)}/conversation", models.ConversationPage, **query)
 
     async def questions(self, session_id: str) -> models.QuestionPage:
         """Return the open permission questions, oldest first, each with the tool's whole input.
-
-        Args:
-            session_id: the session.
 
         Raises:
             NotFoundError: there is no such session.
@@ -245,7 +244,7 @@ class Queries:
             for question in (await client.questions(session_id)).questions:
                 print(question.request_id, question.tool, question.input)
         """
-        return await self._transport.call("GET", f"{session_path(session_id)}/questions", models.QuestionPage)
+        return await self._get(f"{session_path(session_id)}/questions", models.QuestionPage)
 
     async def actions(
         self, session_id: str, *, limit: int | None = None, offset: int | None = None
@@ -264,9 +263,8 @@ class Queries:
             for action in (await client.actions(session_id)).actions:
                 print(action.action, action.by, action.state)
         """
-        query = {"limit": limit, "offset": offset}
         path = f"{session_path(session_id)}/actions"
-        return await self._transport.call("GET", path, models.ActionPage, query=query)
+        return await self._get(path, models.ActionPage, limit=limit, offset=offset)
 
     async def hosts(self) -> models.HostPage:
         """Return the hosts of a fleet by name, with the time when each was last heard; empty without a centre.
@@ -275,7 +273,7 @@ class Queries:
             for host in (await client.hosts()).hosts:
                 print(host.name, host.team, "reachable" if host.reachable else host.heard_at)
         """
-        return await self._transport.call("GET", f"{API}/fleet/hosts", models.HostPage)
+        return await self._get(f"{API}/fleet/hosts", models.HostPage)
 
     async def costs(self, *, start_time: str | None = None, end_time: str | None = None) -> models.CostPage:
         """Return what the sessions of a fleet cost that began in a period, by team, day and model.
@@ -311,14 +309,12 @@ class Queries:
             for found in page.sessions:
                 print(found.session_id, [record.snippet for record in found.records])
         """
-        query = {"text": text, "limit": limit, "after": after}
-        return await self._transport.call("GET", f"{API}/monitoring/search", models.SearchPage, query=query)
+        return await self._get(
+            f"{API}/monitoring/search", models.SearchPage, text=text, limit=limit, after=after
+        )
 
     async def log(self, session_id: str) -> bytes:
         """Return a session's log as it is now, byte for byte: JSON Lines, all of it in memory.
-
-        Args:
-            session_id: the session.
 
         Raises:
             NotFoundError: there is no such session.
@@ -330,9 +326,6 @@ class Queries:
 
     async def page(self, session_id: str) -> str:
         """Return a session as one HTML page to share, as `claude-proxy show --html` writes it.
-
-        Args:
-            session_id: the session.
 
         Raises:
             NotFoundError: there is no such session.
@@ -356,8 +349,7 @@ class Queries:
             page = await client.records(session_id, verdict="invalid", limit=10)
             print([record["errors"] for record in page.records])
         """
-        path = f"{session_path(session_id)}/records"
-        return await self._transport.call("GET", path, models.RecordPage, query=query)
+        return await self._get(f"{session_path(session_id)}/records", models.RecordPage, **query)
 
     async def record(self, session_id: str, seq: int, *, max_text: int | None = None) -> dict[str, Any]:
         """Return one record as it is in the log.
@@ -374,7 +366,7 @@ class Queries:
             print((await client.record(session_id, 0))["event"]["data"]["command"])
         """
         path = f"{session_path(session_id)}/records/{int(seq)}"
-        return await self._transport.call("GET", path, dict[str, Any], query={"max_text": max_text})
+        return await self._get(path, dict[str, Any], max_text=max_text)
 
     async def events_page(self, **query: Unpack[EventQuery]) -> models.EventPage:
         """Return one page of events; `events` yields all of them.
@@ -390,8 +382,7 @@ class Queries:
             print(page.total, page.events)
         """
         asked = {**query, "event_types": listed(query.get("event_types"))}
-        wait_s = query.get("wait") or 0
-        return await self._transport.call("GET", EVENTS, models.EventPage, query=asked, wait_s=wait_s)
+        return await self._get(EVENTS, models.EventPage, **asked)
 
     # -- specifications -----------------------------------------------------------------------------------------
 
@@ -401,7 +392,7 @@ class Queries:
         Example:
             print([one.name for one in (await client.specifications()).specifications])
         """
-        return await self._transport.call("GET", f"{API}/specifications", models.Specifications)
+        return await self._get(f"{API}/specifications", models.Specifications)
 
     async def specification(self, name: str) -> dict[str, Any]:
         """Return one JSON Schema, with all schemas that it refers to embedded.
@@ -412,7 +403,7 @@ class Queries:
         Example:
             print((await client.specification("commands"))["title"])
         """
-        return await self._transport.call("GET", f"{API}/specifications/{quote(name)}", dict[str, Any])
+        return await self._get(f"{API}/specifications/{quote(name)}", dict[str, Any])
 
 
 def session_path(session_id: str) -> str:

@@ -5,6 +5,7 @@ import functools
 import io
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import aiohttp
@@ -80,17 +81,15 @@ class Transport:
         query: Mapping[str, Any] | None = None,
         body: bytes | None = None,
         repeatable: bool = True,
-        wait_s: float = 0.0,
         retries: int | None = None,
     ) -> _T:
-        """Make a call and return its answer's `data`.
+        """Make a call and return its answer's `data`; a server that is asked to ``wait`` so long has so much longer.
 
-        ``wait_s``: how long the server was asked to wait before it answers. ClientError: it did not succeed.
+        ClientError: it did not succeed.
         """
+        take = functools.partial(_data, kind=kind)
         return await self._repeated(
-            lambda: self._once(
-                method, path, functools.partial(_data, kind=kind), query=query, body=body, wait_s=wait_s
-            ),
+            lambda: self._once(method, path, take, query=query or {}, body=body),
             repeatable=repeatable,
             retries=self.retries if retries is None else retries,
         )
@@ -127,10 +126,10 @@ class Transport:
         path: str,
         take: Callable[[aiohttp.ClientResponse, bytes], _T],
         *,
-        query: Mapping[str, Any] | None = None,
+        query: Mapping[str, Any] = MappingProxyType({}),
         body: bytes | None = None,
-        wait_s: float = 0.0,
     ) -> _T:
+        wait_s = query.get("wait") or 0
         timeout = aiohttp.ClientTimeout(
             total=self.timeout_s + wait_s, sock_connect=min(_CONNECT_S, self.timeout_s)
         )
@@ -181,9 +180,9 @@ def _why(error: Exception) -> str:
     return "it took too long"
 
 
-def given(query: Mapping[str, Any] | None) -> dict[str, str]:
+def given(query: Mapping[str, Any]) -> dict[str, str]:
     """Return a query without what was not given."""
-    return {name: str(value) for name, value in (query or {}).items() if value is not None}
+    return {name: str(value) for name, value in query.items() if value is not None}
 
 
 def refusal(response: aiohttp.ClientResponse, content: bytes) -> ClientError:
