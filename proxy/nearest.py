@@ -15,3 +15,9 @@ def nearest(word: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
     import difflib  # noqa: PLC0415 - only for what is wrong
 
     return next(iter(difflib.get_close_matches(word, known, n=1, cutoff=cutoff)), None)
+
+
+def meant(word: str, known: Iterable[str], otherwise: str, cutoff: float = 0.6) -> str:
+    """Return the question whether the nearest known word is meant; where none is near, what is said otherwise."""
+    near = nearest(word, known, cutoff)
+    return f"did you mean {near}?" if near else otherwise

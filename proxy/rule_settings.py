@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from proxy.nearest import nearest
+from proxy.nearest import meant
 
 
 class When(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -74,7 +74,7 @@ def rule_of(value: object) -> Rule:
         for key in part if isinstance(part, Mapping) else ():
             if key not in model.__struct_fields__:
                 known = model.__struct_fields__
-                near = nearest(str(key), known)
-                hint = f"did you mean {place}{near}?" if near else f"it takes {', '.join(known)}"
+                names = [f"{place}{name}" for name in known]
+                hint = meant(f"{place}{key}", names, f"it takes {', '.join(known)}")
                 raise ValueError(f"unknown {place}{key}; {hint}")
     return msgspec.convert(value, Rule)

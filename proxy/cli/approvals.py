@@ -11,8 +11,7 @@ import msgspec
 
 from proxy.cli.arguments import add_session
 from proxy.cli.errors import UsageError
-from proxy.cli.session_events import events_of
-from proxy.cli.terminal import print_json, printable
+from proxy.cli.terminal import events_of, print_json, printable
 from proxy.events.approved_calls import BY, approved_call
 from proxy.events.formatting import quantity
 from proxy.sessions import catalogue

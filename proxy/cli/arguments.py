@@ -3,12 +3,12 @@
 import argparse
 import importlib
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from proxy.cli.errors import UsageError
 from proxy.cli.subcommands import SUBCOMMANDS
-from proxy.nearest import nearest
+from proxy.nearest import meant
 
 _WIDEST = 110
 """Columns of help: longer lines are hard to read."""
@@ -35,7 +35,8 @@ class Parser(argparse.ArgumentParser):
         if strange:
             is_option = strange[0].startswith("-")
             what = "unknown option" if is_option else "there is no place for"
-            self.error(f"{what} {strange[0]}{_meant(strange[0], self.option_names())}")
+            hint = meant(strange[0], self.option_names(), "")
+            self.error("; ".join(filter(None, (f"{what} {strange[0]}", hint))))
 
     def _unknown(self, words: Sequence[str]) -> list[str]:
         """Return long options that neither this parser nor one of its verbs takes."""
@@ -61,8 +62,8 @@ class Parser(argparse.ArgumentParser):
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         if action.choices is not None and value not in action.choices:
             known = [str(choice) for choice in action.choices]
-            hint = _meant(str(value), known) or f"; it takes {', '.join(known)}"
-            raise argparse.ArgumentError(action, f"{value!r} is unknown{hint}")
+            hint = meant(str(value), known, f"it takes {', '.join(known)}")
+            raise argparse.ArgumentError(action, f"{value!r} is unknown; {hint}")
 
 
 class _Formatter(argparse.HelpFormatter):
@@ -134,8 +135,3 @@ def parser_of(name: str) -> Parser:
     getattr(importlib.import_module(f"proxy.cli.{module}"), f"{name}_options")(parser)
     parser.epilog = "\n\n".join(filter(None, (parser.epilog, _MORE)))
     return parser
-
-
-def _meant(word: str, known: Iterable[str]) -> str:
-    near = nearest(word, known)
-    return f"; did you mean {near}?" if near else ""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from proxy.cli.arguments import add_session, examples
 from proxy.cli.errors import FailedError, UsageError
 from proxy.cli.selection import past_time
-from proxy.cli.session_events import events_of
+from proxy.cli.terminal import events_of
 from proxy.escaping import escape_controls
 from proxy.events.formatting import quantity
 from proxy.sessions import catalogue

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 
 from proxy.cli.errors import UsageError
-from proxy.nearest import nearest
+from proxy.nearest import meant
 from proxy.options import OPTIONS, PREFIX, VARIABLES
 
 TYPE_CHECKING = False  # `typing` takes long to import, and the command waits
@@ -40,9 +40,8 @@ def split_options(arguments: Sequence[str]) -> tuple[dict[str, str], list[str], 
             options["help" if word != "--version" else "version"] = ""
             continue
         if not word.startswith("--") or name not in OPTIONS:
-            near = nearest(word, [*(f"--{known}" for known in OPTIONS), "--help", "--version"])
-            hint = f"did you mean {near}?" if near else USAGE
-            raise UsageError(f"unknown option {word}; {hint}")
+            known = [*(f"--{known}" for known in OPTIONS), "--help", "--version"]
+            raise UsageError(f"unknown option {word}; {meant(word, known, USAGE)}")
         if not given:
             if index == len(arguments):
                 raise UsageError(f"option --{name} needs a value")

@@ -9,8 +9,7 @@ import yaml
 
 from proxy.cli.arguments import add_session
 from proxy.cli.errors import UsageError, complain
-from proxy.cli.session_events import events_of
-from proxy.cli.terminal import print_json, printable
+from proxy.cli.terminal import events_of, print_json, printable
 from proxy.events.formatting import quantity
 from proxy.policy.check import KINDS, Finding, Kind, SessionCheck
 from proxy.policy.rules import Policy, PolicyError, load

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, get_args
 from proxy.events.outcome import OUTCOMES
 from proxy.events.timestamps import parse_timestamp
 from proxy.events.vocabulary import OVER, State
-from proxy.nearest import nearest
+from proxy.nearest import meant
 from proxy.sessions.catalogue import SessionInfo
 
 STATES = (*get_args(State), "running", "over")
@@ -103,8 +103,7 @@ def _some_of(known: Iterable[str]) -> Callable[[str], frozenset[str]]:
     def read(text: str) -> frozenset[str]:
         given = frozenset(filter(None, (word.strip() for word in text.split(","))))
         for word in sorted(given - set(words)):
-            near = nearest(word, words)
-            hint = f"did you mean {near}?" if near else f"it takes {', '.join(words)}"
+            hint = meant(word, words, f"it takes {', '.join(words)}")
             raise argparse.ArgumentTypeError(f"{word!r} is unknown; {hint}")
         return given
 

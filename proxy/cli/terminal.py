@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from proxy.events import Event
+    from proxy.sessions.catalogue import SessionInfo
     from proxy.sessions.reader import Entry, Skipped
 
 PATIENCE_S = 2.0
@@ -89,6 +91,17 @@ def read_visibly(
                     offset = item.end
             except FileNotFoundError:
                 continue  # removed meanwhile, which is no fault
+
+
+def events_of(info: SessionInfo) -> Iterator[Event]:
+    """Yield the events of a session, oldest first. OSError: its log cannot be read."""
+    from proxy.events import Interpreter, Session  # noqa: PLC0415 - records do without
+    from proxy.sessions.reader import Entry  # noqa: PLC0415
+
+    interpreter = Interpreter(Session(info.session_id))
+    for _, item in read_visibly({info.path: info.size}):
+        if isinstance(item, Entry):
+            yield from interpreter.take(item.record)
 
 
 @contextlib.contextmanager

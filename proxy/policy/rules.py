@@ -11,7 +11,6 @@
 YAML or JSON. ``permissions`` is Claude Code's own block.
 """
 
-import difflib
 import hashlib
 import re
 from collections.abc import Iterator
@@ -19,6 +18,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import yaml
+
+from proxy.nearest import meant
 
 Behavior = Literal["deny", "ask", "report", "allow"]
 
@@ -147,8 +148,8 @@ def _rules(block: dict[str, Any], name: str) -> tuple[Rule, ...]:
 def _known(block: dict[Any, Any], keys: tuple[str, ...]) -> None:
     for key in block:
         if key not in keys:
-            near = difflib.get_close_matches(str(key), keys, n=1)
-            raise PolicyError(f"it has an unknown key {key}" + (f"; did you mean {near[0]}?" if near else ""))
+            hint = meant(str(key), keys, f"it takes {', '.join(keys)}")
+            raise PolicyError(f"it has an unknown key {key}; {hint}")
 
 
 def _cannot_match(rule: Rule, tools: frozenset[str] | None) -> str | None:

@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 from proxy.events.known_rules import KnownRules
+from proxy.protocol.json_pointer import escaped
 from proxy.redaction import Redactor
 from proxy.redaction.recorded import without_credentials
 
@@ -191,7 +192,7 @@ def _texts(value: Any, name: str, pointer: str, found: list[str]) -> Any:
                 found.append(pointer)
             return type(value)()
         case dict():
-            return {key: _texts(one, key, f"{pointer}/{_escaped(key)}", found) for key, one in value.items()}
+            return {key: _texts(one, key, f"{pointer}/{escaped(key)}", found) for key, one in value.items()}
         case list():
             return [_texts(one, name, f"{pointer}/{at}", found) for at, one in enumerate(value)]
     return value
@@ -248,7 +249,3 @@ def _word(at: int, word: str) -> str:
 def _length(text: str | bytes) -> str:
     unit = "characters" if isinstance(text, str) else "bytes"
     return f"[{len(text)} {unit}]"
-
-
-def _escaped(key: str) -> str:
-    return key.replace("~", "~0").replace("/", "~1")
