@@ -1,8 +1,7 @@
 """What the API takes and answers, typed: the one description that server, client and published schemas share.
 
-``sessions``    lists of sessions
+``sessions``    lists of sessions, and what is told of one: its conversation, approvals, seal
 ``events``      events, and sessions for events of a client's own
-``conversation``  sessions as people read them
 ``records``     records as they are shown, and drift
 ``validation``  judging messages
 ``acting``      acting on live sessions

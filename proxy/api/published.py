@@ -11,9 +11,7 @@ import msgspec
 from proxy.analysis.period import Metrics
 from proxy.analysis.report import Analysis, Anomaly, Bar, Pattern, Statistics
 from proxy.api.acting import ActionAnswer, ActionPage, ActionRequest, QuestionPage
-from proxy.api.approvals import ApprovalPage
 from proxy.api.checks import Check
-from proxy.api.conversation import ConversationPage
 from proxy.api.events import (
     Event,
     EventPage,
@@ -26,10 +24,9 @@ from proxy.api.events import (
 )
 from proxy.api.fleet import Acknowledged, CostPage, Greeting, Hello, HostPage
 from proxy.api.records import Drift, RecordPage
-from proxy.api.seal import SealAnswer
 from proxy.api.search import SearchPage
 from proxy.api.service import Health, Liveness, MonitoringStatus, Overview, Readiness
-from proxy.api.sessions import SessionPage, Status
+from proxy.api.sessions import ApprovalPage, ConversationPage, SealAnswer, SessionPage, Status
 from proxy.api.validation import Specifications, ValidationAnswer, ValidationBatchRequest, ValidationRequest
 from proxy.compliance.report import Outcome, Report
 from proxy.compliance.request import CheckRequest

@@ -10,16 +10,13 @@ from proxy import api
 from proxy.analysis.period import Metrics
 from proxy.analysis.report import Analysis
 from proxy.api.acting import ActionAnswer, ActionPage, QuestionPage
-from proxy.api.approvals import ApprovalPage
 from proxy.api.checks import Check
-from proxy.api.conversation import ConversationPage
 from proxy.api.events import CaptureOptions, Gap, MonitoringSession, Recorded, Stopped
 from proxy.api.fleet import CostPage, Host, HostPage, TeamCost
 from proxy.api.records import Drift, RecordPage
-from proxy.api.seal import Head, SealAnswer
 from proxy.api.search import SearchPage
 from proxy.api.service import Health, MonitoringStatus, Overview, Readiness
-from proxy.api.sessions import SessionPage, Status
+from proxy.api.sessions import ApprovalPage, ConversationPage, Head, SealAnswer, SessionPage, Status
 from proxy.api.validation import Specifications, ValidationRequest
 from proxy.compliance.report import Outcome, Report
 from proxy.events.approved_calls import Approval, ApprovedCall

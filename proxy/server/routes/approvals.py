@@ -4,7 +4,7 @@ import asyncio
 
 from aiohttp import web
 
-from proxy.api.approvals import ApprovalPage
+from proxy.api.sessions import ApprovalPage
 from proxy.events import Session
 from proxy.events.approved_calls import DECIDED, approved_call
 from proxy.server.base.answers import answer

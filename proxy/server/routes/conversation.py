@@ -5,7 +5,7 @@ import itertools
 
 from aiohttp import web
 
-from proxy.api.conversation import ConversationPage
+from proxy.api.sessions import ConversationPage
 from proxy.events import Event, Session
 from proxy.events.timestamps import parse_timestamp
 from proxy.server.base.answers import raw_answer

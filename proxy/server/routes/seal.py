@@ -4,7 +4,7 @@ import asyncio
 
 from aiohttp import web
 
-from proxy.api.seal import Head, SealAnswer
+from proxy.api.sessions import Head, SealAnswer
 from proxy.server.base.answers import answer
 from proxy.server.base.errors import NotFoundError
 from proxy.server.routes.parameters import ID
