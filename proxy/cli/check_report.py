@@ -1,18 +1,12 @@
 """A compliance report for people."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from proxy.cli.terminal import printable
-
-if TYPE_CHECKING:
-    from proxy.compliance.report import Outcome, Report
+from proxy.compliance.report import Outcome, Report
 
 _MARKS = {"passed": ("✓", "green"), "failed": ("✗", "bold red"), "skipped": ("-", "dim")}
 

@@ -6,28 +6,21 @@ Rules it lives by:
 * Everything that was recorded goes through `printable`, and is shortened and says so: the record has the rest.
 """
 
-from __future__ import annotations
-
 import json
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 import msgspec
+from rich.console import Console
 from rich.text import Text
 
 from proxy.cli.terminal import one_line, printable
 from proxy.events import Interpreter, Session
 from proxy.events.formatting import quantity
 from proxy.events.session_outcome import of_session
+from proxy.sessions.reader import Entry as Recorded
 from proxy.sessions.reader import Skipped
 from proxy.telling import Entry, Part, tell, tell_crash, tell_line
 from proxy.telling.shortening import fold
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from rich.console import Console
-
-    from proxy.sessions.reader import Entry as Recorded
 
 _LONGEST = 2000
 """Characters of a text that are shown."""

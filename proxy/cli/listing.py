@@ -1,19 +1,15 @@
 """Lists of sessions for people: what was recorded, and what is running now."""
 
-from __future__ import annotations
-
 import os
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from rich.console import Console
 from rich.text import Text
 
 from proxy.cli.columns import Column, table
 from proxy.cli.terminal import one_line, printable
 from proxy.events.formatting import format_dollars, format_duration, quantity
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 _STYLES = {"ended": "dim", "failed": "bold red", "executing": "bold green", "waiting": "bold yellow"}
 _MORE = {"suspended": "suspended", "background": "a shell runs in the background"}

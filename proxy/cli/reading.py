@@ -6,7 +6,7 @@ import os
 import sys
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from proxy.cli.arguments import add_session, examples, whole_number
 from proxy.cli.errors import complain
@@ -108,7 +108,7 @@ def _print(path: str, arguments: argparse.Namespace, count: int | None, *, follo
         size = os.fstat(reader.fileno()).st_size
         if count is not None and size > 2 * _NEAR_THE_END:
             reader.offset = _record_after(reader, size - _NEAR_THE_END)
-        printer: _Printer = _Raw(path) if arguments.json else _Told(path)
+        printer = _Raw(path) if arguments.json else _Told(path)
         printer.print(reader.read(), count)
         while follow:
             running = _is_there(reader) and catalogue.is_running(path)
@@ -138,18 +138,8 @@ def _record_after(reader: LogReader, position: int) -> int:
     return 0  # one line without an end, from which there is nothing to be left out
 
 
-class _Printer(Protocol):
-    """Prints what is in a log."""
-
-    def print(self, items: Iterator[Entry | Skipped], count: int | None) -> None:
-        """Print all of it, or the last so many things."""
-
-    def end(self, rest: Skipped | None, *, crashed: bool) -> None:
-        """Say what is to be said of the end of a log that nobody writes any more."""
-
-
 class _Raw:
-    """Prints records as they are in the log; at a terminal what it would act on comes as escapes of JSON."""
+    """Prints records as they are in the log; at a terminal with escapes of JSON for what it would act on."""
 
     def __init__(self, path: str) -> None:
         self._is_shown = sys.stdout.isatty()

@@ -4,28 +4,22 @@ Everything fits the width, and nothing is said twice: of many things of a kind t
 there are. ``analyze --json`` has them all.
 """
 
-from __future__ import annotations
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final, TypeVar
 
-from typing import TYPE_CHECKING, Final, TypeVar
-
+from rich.console import Console
 from rich.text import Text
 
+from proxy.analysis import Analysis
 from proxy.analysis.anomalies import SEVERITIES
+from proxy.analysis.report import Anomaly, Pattern, Statistics
 from proxy.analysis.summary import ACTIVITIES
 from proxy.cli.columns import Column, table
 from proxy.cli.terminal import PIPED_WIDTH, one_line, printable
+from proxy.events import Session
 from proxy.events.formatting import format_dollars, format_duration, quantity
 from proxy.events.session_outcome import of_session
 from proxy.events.vocabulary import OVER
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-
-    from rich.console import Console
-
-    from proxy.analysis import Analysis
-    from proxy.analysis.report import Anomaly, Pattern, Statistics
-    from proxy.events import Session
 
 _T = TypeVar("_T")
 _MARKS: Final = {"critical": ("!!", "bold red"), "warning": ("! ", "yellow"), "info": ("- ", "dim")}

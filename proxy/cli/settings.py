@@ -1,23 +1,17 @@
 """``claude-proxy config``: whether the configuration is right, and where each value comes from."""
 
-from __future__ import annotations
-
+import argparse
 import json
 import os
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from proxy.cli.arguments import examples
 from proxy.cli.errors import complain
 from proxy.cli.options import resolve
 from proxy.cli.terminal import print_json, printable
-from proxy.config import KEYS
+from proxy.config import KEYS, Security
 from proxy.sessions.identity import default_data_dir
 from proxy.sources import Configuration, ConfigurationError, read
-
-if TYPE_CHECKING:
-    import argparse
-
-    from proxy.config import Security
 
 _WIDEST = 40
 """Columns: a value that is longer moves its source to the right."""

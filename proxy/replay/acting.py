@@ -61,7 +61,7 @@ class _Actor:
         self._last = b""  # the line that was expected last
         self._number = 0
         self._wire = Wire(self._on_line, journal)
-        self._on_signals({**AS_CLAUDE, **script.signals})
+        self._do_signals({**AS_CLAUDE, **script.signals})
 
     def perform(self) -> NoReturn:
         try:
@@ -233,7 +233,7 @@ class _Actor:
         if pid:
             self._journal.note("child", pid=pid)
             return
-        for number in set(map(signal_of, AS_CLAUDE)):
+        for number in set(map(signal_number, AS_CLAUDE)):
             signal.signal(number, signal.SIG_DFL)
         for fd in {0, 1, 2} - set(child["holds"]):
             self._wire.close(fd)
@@ -241,16 +241,13 @@ class _Actor:
         os.write(child["holds"][0] if child["holds"] else 1, child["line"])
         os._exit(0)
 
-    def _do_signals(self, actions: dict[str, int | str]) -> None:
-        self._on_signals(actions)
-
-    def _on_signals(self, actions: dict[str, int | str]) -> None:
+    def _do_signals(self, actions: Mapping[str, int | str]) -> None:
         on_signals(actions, self._caught)
 
     def _caught(self, name: str, action: int | str) -> None:
         self._journal.note("signal", signal=name)
         if action == "die":
-            self._do_die(signal_of(name))
+            self._do_die(signal_number(name))
         if action != "ignore":
             self._end(int(action))
 
@@ -283,7 +280,7 @@ def on_signals(actions: Mapping[str, int | str], caught: Callable[[str, int | st
     """Have a function called with a signal's name and the action that belongs to it."""
     for name, action in actions.items():
         # What the names stand for now is kept, not what they will stand for when the loop is over.
-        signal.signal(signal_of(name), lambda _, __, name=name, action=action: caught(name, action))  # type: ignore[misc]
+        signal.signal(signal_number(name), lambda _, __, name=name, action=action: caught(name, action))  # type: ignore[misc]
 
 
 def die(number: int) -> NoReturn:
@@ -297,11 +294,6 @@ def die(number: int) -> NoReturn:
     os.kill(os.getpid(), number)
     while True:  # a signal that by default is ignored kills nobody
         time.sleep(3600)
-
-
-def signal_of(name: str) -> int:
-    """Return the number of a signal."""
-    return signal_number(name, "signals")
 
 
 def _decoded(line: bytes) -> dict[str, Any] | None:

@@ -198,7 +198,7 @@ class _Player:
         self._write_report(status, by)
         self._journal.note("ended", status=status, signal=by, divergences=len(self._divergences.found))
         if by:
-            die(signal_number(by, "signal"))
+            die(signal_number(by))
         os._exit(status)
 
     def _write_report(self, status: int, by: str | None) -> None:

@@ -101,7 +101,7 @@ def parse(value: Any) -> Script:
     )
 
 
-def signal_number(name: str, where: str) -> int:
+def signal_number(name: str, where: str = "signals") -> int:
     """Return the number of a signal by its name. ScriptError when there is none."""
     number = getattr(signal, name, None) if name.startswith("SIG") and name[3:4].isalpha() else None
     if number is None:

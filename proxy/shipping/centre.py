@@ -3,7 +3,7 @@
 import asyncio
 import gzip
 import io
-from typing import Self, TypeVar
+from typing import Generic, Self, TypeVar
 
 import aiohttp
 import msgspec
@@ -57,12 +57,8 @@ class ForgottenError(Exception):
     """The session was erased at the centre, or has expired there, and is never taken again."""
 
 
-class _Greeted(msgspec.Struct):
-    data: Greeting
-
-
-class _Stored(msgspec.Struct):
-    data: Acknowledged
+class _Answer(msgspec.Struct, Generic[_T]):
+    data: _T
 
 
 class Centre:
@@ -90,7 +86,7 @@ class Centre:
         )
         if status != 200:
             raise AwayError(_sentence(status, body))
-        return _decoded(body, _Greeted).data
+        return _decoded(body, _Answer[Greeting]).data
 
     async def push(self, piece: Piece, text: bytes) -> tuple[int, Acknowledged | None]:
         """Send lines; return how many of the session's the centre has, and its acknowledgement if it took these.
@@ -109,7 +105,7 @@ class Centre:
             place, body, "application/x-ndjson", answer_s=_ANSWER_S, query=query
         )
         if status == 200:
-            stored = _decoded(answer, _Stored).data
+            stored = _decoded(answer, _Answer[Acknowledged]).data
             return stored.next_line, stored
         if status == _FORGOTTEN:
             raise ForgottenError
