@@ -9,7 +9,7 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
@@ -150,52 +150,32 @@ class _Recorded(Collector):
         yield info
 
     def _sessions(self) -> Iterable[Metric]:
-        totals = self._shared.store.totals()
-        states = GaugeMetricFamily(
-            "claude_proxy_sessions", "Sessions that are kept, by state.", labels=["state"]
-        )
-        for state in STATES:
-            states.add_metric([state], totals["state", state])
-        yield states
-        outcomes = CounterMetricFamily(
-            "claude_proxy_sessions_over",
-            "Sessions that are over, by what became of them, those that were removed included.",
-            labels=["outcome"],
-        )
-        for outcome in OUTCOMES:
-            outcomes.add_metric([outcome], totals["outcome", outcome])
-        yield outcomes
-        messages = CounterMetricFamily(
-            "claude_proxy_messages", "Lines that passed, by verdict.", labels=["stream", "verdict"]
-        )
-        tokens = CounterMetricFamily("claude_proxy_tokens", "Tokens that results report.", labels=["kind"])
-        approvals = CounterMetricFamily(
-            "claude_proxy_approvals",
-            "Calls of tools, by who or what decided on them, and how.",
-            labels=["by", "decision"],
-        )
-        by_kind = {"messages": messages, "tokens": tokens, "approvals": approvals}
-        for key, count in sorted(totals.items()):
-            if key[0] in by_kind:
-                by_kind[key[0]].add_metric(key[1:], count)
-        yield from by_kind.values()
-        for name, text in (
-            ("sessions_recorded", "Sessions, those that were removed included."),
-            ("turns", "Results of Claude Code."),
-            ("events", "Events of sessions."),
-            ("lost_records", "Records that could not be written: the gaps in logs."),
+        store = self._shared.store
+        totals = store.totals()
+        states = (((state,), totals["state", state]) for state in STATES)
+        yield _labelled(GaugeMetricFamily, "sessions", "Sessions that are kept, by state.", ["state"], states)
+        outcomes = (((outcome,), totals["outcome", outcome]) for outcome in OUTCOMES)
+        text = "Sessions that are over, by what became of them, those that were removed included."
+        yield _labelled(CounterMetricFamily, "sessions_over", text, ["outcome"], outcomes)
+        for name, text, labels in (
+            ("messages", "Lines that passed, by verdict.", ["stream", "verdict"]),
+            ("tokens", "Tokens that results report.", ["kind"]),
+            ("approvals", "Calls of tools, by who or what decided on them, and how.", ["by", "decision"]),
         ):
-            key = ("sessions",) if name == "sessions_recorded" else (name,)
-            yield CounterMetricFamily(f"claude_proxy_{name}", text, totals[key])
-        yield CounterMetricFamily(
-            "claude_proxy_cost_dollars",
-            "Costs that results report, in US dollars.",
-            totals["microdollars",] / 1e6,
-        )
+            counts = ((key[1:], count) for key, count in sorted(totals.items()) if key[0] == name)
+            yield _labelled(CounterMetricFamily, name, text, labels, counts)
+        for name, value, text in (
+            ("sessions_recorded", totals["sessions",], "Sessions, those that were removed included."),
+            ("turns", totals["turns",], "Results of Claude Code."),
+            ("events", totals["events",], "Events of sessions."),
+            ("lost_records", totals["lost_records",], "Records that could not be written: the gaps in logs."),
+            ("cost_dollars", totals["microdollars",] / 1e6, "Costs that results report, in US dollars."),
+        ):
+            yield CounterMetricFamily(f"claude_proxy_{name}", text, value)
         yield GaugeMetricFamily(
             "claude_proxy_index_behind_bytes",
             "What live logs hold that is not indexed yet.",
-            self._shared.store.health().behind_bytes,
+            store.health().behind_bytes,
         )
 
     def _disk(self) -> Iterable[Metric]:
@@ -215,3 +195,16 @@ class _Recorded(Collector):
             yield GaugeMetricFamily(
                 "claude_proxy_backup_time_seconds", "When the newest copy was made.", made
             )
+
+
+def _labelled(
+    of: "type[CounterMetricFamily | GaugeMetricFamily]",
+    name: str,
+    text: str,
+    labels: list[str],
+    values: Iterable[tuple[Sequence[str], int]],
+) -> Metric:
+    family = of(f"claude_proxy_{name}", text, labels=labels)
+    for key, value in values:
+        family.add_metric(key, value)
+    return family
