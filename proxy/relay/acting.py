@@ -91,7 +91,7 @@ class Acting:
         self._exited = threading.Event()
         self._listening: socket.socket | None = None
         self._stopping = threading.Lock()
-        self._climber: threading.Thread | None = None
+        self._escalation: threading.Thread | None = None
         self._is_draining = False
         self._hurried = threading.Event()
         self._usage_at = -_USAGE_S
@@ -140,8 +140,8 @@ class Acting:
     def end(self) -> None:
         """Take no more actions, and leave nothing of a stop undone."""
         self._exited.set()
-        if self._climber is not None:
-            self._climber.join()
+        if self._escalation is not None:
+            self._escalation.join()
         if self._listening is not None:
             address.remove(self._data_dir, self._session_id)
 
@@ -151,7 +151,7 @@ class Acting:
         """Put a policy in force, and let the caller's lines pass; or stop the session before its first prompt."""
         assert self._stdin is not None
         if not self._put_in_force(policy["permissions"], policy["sha256"]) and policy["on_failure"] == "stop":
-            self._climb("end", None, "the policy could not be put in force")
+            self._escalate("end", None, "the policy could not be put in force")
             self._stdin.give_up()
         self._stdin.start()
 
@@ -189,7 +189,7 @@ class Acting:
         try:
             in_force = {(one["behavior"], one["rule"]) for one in listed.content["state"]["rules"]}
         except (LookupError, TypeError):
-            return "Claude Code's list of rules is of another make-up"
+            return "Claude Code's list of rules has a format that is not known"
         about["other_deny_rules"] = sum(behavior == "deny" for behavior, _ in in_force - wanted)
         missing = [f"{behavior} {rule}" for behavior, rule in sorted(wanted - in_force)]
         return f"not in force: {', '.join(missing)}" if missing else None
@@ -284,24 +284,24 @@ class Acting:
     def _stop(self, asked: _Asked, arguments: Mapping[str, Any]) -> int:
         how = arguments.get("how", "end")
         with self._stopping:
-            if self._climber is not None and (how == "drain" or not self._is_draining):
+            if self._escalation is not None and (how == "drain" or not self._is_draining):
                 raise ActionError("already_answered", "the session is being stopped", by="api")
             seq = self._log.append_numbered([self._record("action", _about(asked, arguments))])
             if seq is None:
                 raise ActionError("not_recorded", "the action could not be recorded, so it was not done")
-            self._is_draining = self._climber is None and how == "drain"
-            if self._climber is not None:
+            self._is_draining = self._escalation is None and how == "drain"
+            if self._escalation is not None:
                 self._hurried.set()
                 return seq
-            self._climber = threading.Thread(
-                target=self._climb, args=(how, asked.action_id), name="stop", daemon=True
+            self._escalation = threading.Thread(
+                target=self._escalate, args=(how, asked.action_id), name="stop", daemon=True
             )
-            self._climber.start()
+            self._escalation.start()
             return seq
 
-    def _climb(self, how: str, action_id: str | None, reason: str = "stopped") -> None:
+    def _escalate(self, how: str, action_id: str | None, reason: str = "stopped") -> None:
         """Take one step after the other until the command is gone, and none of its tools is left."""
-        from proxy.relay.stopping import Ladder  # noqa: PLC0415 - few sessions come to this
+        from proxy.relay.stopping import Escalation  # noqa: PLC0415 - few sessions come to this
 
         def note(step: str) -> None:
             self._log.append([self._record("action_step", {"action_id": action_id, "step": step})])
@@ -320,14 +320,14 @@ class Acting:
             "drain": ("close_stdin", close_stdin),
             "term": (None, end_session),
         }
-        Ladder(
+        Escalation(
             self._session_id,
             self._pid,
             exited=self._exited,
             hurried=self._hurried,
             signal_command=self._signal_command,
             note=note,
-        ).climb(*firsts[how])
+        ).run(*firsts[how])
 
     def _record(self, event_type: str, data: Mapping[str, Any]) -> Any:
         return lifecycle(self._session_id, event_type, dict(data))

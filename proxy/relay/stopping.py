@@ -1,4 +1,4 @@
-"""The ladder of a stop: one step after the other until the command is gone, and none of its tools is left.
+"""The escalation of a stop: one step after the other until the command is gone, and none of its tools is left.
 
 Claude Code ends its tools itself when it is asked to end, and leaves them running when it is killed. They lead sessions
 of their own, so no signal to a group reaches them all. Those that are left are known by their parents, while these
@@ -29,7 +29,7 @@ _ROUNDS = 10
 look takes about 0.1 ms for each process of the machine: all of them take half a second among 500 processes."""
 
 
-class Ladder:
+class Escalation:
     """How one session is stopped."""
 
     def __init__(
@@ -53,7 +53,7 @@ class Ladder:
         self._signal_command = signal_command
         self._note = note
 
-    def climb(self, first: str | None, take_first: Callable[[], None]) -> None:
+    def run(self, first: str | None, take_first: Callable[[], None]) -> None:
         """Take the first step, named ``end_session`` or ``close_stdin`` (None: there is none), then the signals."""
         tools = set[psutil.Process]()
         patience_s = _DRAIN_S if first == "close_stdin" else _STEP_S

@@ -58,7 +58,7 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 class StreamRecords:
-    """Spells the records of one stream (``stdin``, ``stdout``, ``stderr``) of one session."""
+    """Encodes the records of one stream (``stdin``, ``stdout``, ``stderr``) of one session."""
 
     def __init__(self, session_id: str, stream: str) -> None:
         self._head = f'"session_id":"{session_id}","stream":"{stream}",'.encode()
@@ -223,7 +223,7 @@ class Clock:
 
 
 def rfc3339(now_ns: int) -> str:
-    """Return a moment as records spell it: UTC, microseconds, ``Z``."""
+    """Return a time, in nanoseconds since the epoch, as records have it: RFC 3339, UTC, microseconds."""
     second, rest = divmod(now_ns, 1_000_000_000)
     return time.strftime("%Y-%m-%dT%H:%M:%S.", time.gmtime(second)) + f"{rest // 1000:06d}Z"
 

@@ -144,7 +144,8 @@ async def test_what_a_printing_session_did_is_told(
     report = await _told(caller, data_dir, "analyze", "--json")
     (turn,) = report["turns"]
     assert (turn["outcome"], turn["prompt"]) == ("completed", prompt or "(no prompt)")
-    assert turn["duration_ms"] > report["duration_ms"] / 2
+    # Not the moment in which its last line came: no machine starts Claude Code and has its answer within so long.
+    assert 100 < turn["duration_ms"] <= report["duration_ms"]
     assert report["time"]["activities"][0]["activity"] == "turn"
     assert report["anomalies"] == []
     shown = await _told(caller, data_dir, "show")

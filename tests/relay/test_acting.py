@@ -1,4 +1,4 @@
-"""The relay's side of acting: the socket, what is put into the streams, the ladder of a stop, a policy."""
+"""The relay's side of acting: the socket, what is put into the streams, the escalation of a stop, a policy."""
 
 from __future__ import annotations
 
