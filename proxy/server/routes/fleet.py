@@ -129,8 +129,8 @@ async def hosts(request: web.Request) -> web.Response:
 @routes.add("GET", "/api/v1/fleet/costs", START, END, answer=CostPage)
 async def costs(request: web.Request) -> web.Response:
     """What was spent on the sessions of a fleet that began in a period, by team, day and model."""
-    fleet = of(request).fleet
-    found = [] if fleet is None else await asyncio.to_thread(fleet.store.spent, *period(request))
+    fleet, (after_us, until_us) = of(request).fleet, period(request)
+    found = [] if fleet is None else await asyncio.to_thread(fleet.store.spent, after_us, until_us)
     return answer(CostPage(costs=[_cost(one) for one in found]))
 
 

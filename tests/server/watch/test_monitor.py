@@ -235,7 +235,7 @@ async def test_a_fault_of_the_server_is_told_and_again_after_a_while(
         def broken(*_: object, **__: object) -> None:
             raise RuntimeError("boom")
 
-        monkeypatch.setattr(watch.rig.shared.store, "count_sessions", broken)
+        monkeypatch.setattr(watch.rig.shared.store, "count_events", broken)
         for _ in range(3):
             await watch.rig.client.get("/api/v1/monitoring/status")
         assert await watch.look() == ["server_error"]
