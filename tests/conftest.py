@@ -9,7 +9,15 @@ import hypothesis
 import pytest
 
 # A slow machine is no fault of the code, and a failure that comes and goes helps nobody.
-hypothesis.settings.register_profile("steady", deadline=None, derandomize=True, database=None)
+hypothesis.settings.register_profile(
+    "steady",
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+    derandomize=True,
+    database=None,
+)
+hypothesis.settings.register_profile("thorough", hypothesis.settings.get_profile("steady"), max_examples=100)
 hypothesis.settings.load_profile("steady")
 
 # Whoever starts the tests in the background of a script, or under nohup, has these ignored, and so would every command.

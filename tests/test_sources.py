@@ -202,7 +202,7 @@ LINES = st.lists(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=list(HealthCheck))
 @given(st.one_of(st.binary(max_size=60), LINES.map(lambda lines: "\n".join(lines).encode())))
 def test_any_file_is_taken_or_refused(tmp_path: Path, content: bytes) -> None:
     """Whatever a file holds: settings, or one line that says why not; nothing else."""

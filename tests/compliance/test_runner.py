@@ -18,7 +18,7 @@ from tests.tiers import in_short
 WATCHED = [one for one in scenario.shipped() if one.measure is None]
 MEASURED = [one for one in scenario.shipped() if one.measure is not None]
 PROXY = str(Path(sys.executable).with_name("claude-proxy"))
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 SHORT_PATIENCE_S = 4.0
 
 
@@ -43,7 +43,7 @@ def chosen(*names: str, runs: int = 1) -> list[scenario.Scenario]:
     ]
 
 
-@pytest.mark.parametrize("fault", in_short(EXACT, names={"none", "drops a line", "doubles signals"}))
+@pytest.mark.parametrize("fault", in_short(EXACT, names={"drops a line"}))
 def test_each_fault_costs_exactly_its_points(fault: str) -> None:
     """Each broken wrapper fails what its fault breaks and nothing else, and a sound one nothing."""
     # What comes never is not waited for long, what comes late on a loaded machine is.
@@ -78,6 +78,7 @@ def test_no_scenario_is_there_that_nothing_can_fail() -> None:
     assert {one.name for one in WATCHED} == frozenset().union(*EXACT.values(), *AMONG_OTHERS.values())
 
 
+@pytest.mark.slow  # the short tier has it behind a wrapper, the next test
 def test_the_bare_stand_in_has_all_points() -> None:
     """What the others are held against fails nothing, in any group."""
     report = Check(Target(), chosen("*"), patience_s=PATIENCE_S).run()
@@ -92,6 +93,7 @@ def test_this_program_has_all_points() -> None:
     assert report.as_argument
 
 
+@pytest.mark.slow  # the short tier has it in front of the real Claude Code
 def test_a_shell_wrapper_has_all_points(tmp_path: Path) -> None:
     """`exec claude "$@"`, with the claude that is first on PATH, is what a sound wrapper can be."""
     path = tmp_path / "wrapper"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 import json
 import os
 import sys
@@ -24,6 +25,7 @@ from tests.rig.npm import installed
 from tests.rig.stage import Stage
 from tests.rig.wrapping import Wrapped
 from tests.server.conftest import serving
+from tests.tiers import first_in_short, in_short
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -195,7 +197,7 @@ os.rename(said + ".new", said)
 """
 
 
-@pytest.mark.parametrize("how", ["", "setsid "])
+@pytest.mark.parametrize("how", first_in_short(["setsid ", ""]))
 async def test_the_agent_cannot_approve_itself(acted: Acted, how: str, tmp_path: Path) -> None:
     """Neither without a token nor with one that it makes, also from a session of processes of its own."""
     stage, said, script = acted.stage, tmp_path / "said", tmp_path / "approve.py"
@@ -224,7 +226,7 @@ async def test_the_agent_cannot_approve_itself(acted: Acted, how: str, tmp_path:
     assert not path.exists()
 
 
-@pytest.mark.parametrize("output", ["text", "json", "stream-json"])
+@pytest.mark.parametrize("output", first_in_short(["text", "json", "stream-json"]))
 async def test_a_prompt_of_text_gets_nothing_of_ours(acted: Acted, output: str) -> None:
     """Claude Code reads its input to the end as the prompt; nobody listens for actions meanwhile."""
     stage = acted.stage
@@ -396,22 +398,25 @@ async def test_a_turn_is_interrupted_and_the_session_goes_on(acted: Acted) -> No
         assert (await client.turn("two"))["result"] == "Two."
 
 
-@pytest.mark.parametrize("how", ["end", "term"])
+TOOLS = {
+    "usual": "touch {}; sleep 600",
+    "ignores SIGTERM": "trap '' TERM; touch {}; sleep 600; sleep 600",
+    "setsid": "setsid sh -c 'touch {}; sleep 600'",
+    "background": "setsid sh -c 'touch {}; sleep 600' >/dev/null 2>&1 & sleep 600",
+}
+
+
 @pytest.mark.parametrize(
-    "command",
-    [
-        "touch {}; sleep 600",
-        "trap '' TERM; touch {}; sleep 600; sleep 600",
-        "setsid sh -c 'touch {}; sleep 600'",
-        "setsid sh -c 'touch {}; sleep 600' >/dev/null 2>&1 & sleep 600",
-    ],
-    ids=["usual", "ignores SIGTERM", "setsid", "background"],
+    ("tool", "how"),
+    in_short(
+        itertools.product(TOOLS, ("end", "term")), names={("background", "end"), ("ignores SIGTERM", "term")}
+    ),
 )
-async def test_a_stop_ends_a_running_tool(acted: Acted, command: str, how: str) -> None:
+async def test_a_stop_ends_a_running_tool(acted: Acted, tool: str, how: str) -> None:
     """With all that it has started, whatever that makes of signals and of groups."""
     stage = acted.stage
     marker = stage.project / "started"
-    stage.answer({"go": [uses("Bash", command=command.format(marker)), says("Done.")]})
+    stage.answer({"go": [uses("Bash", command=TOOLS[tool].format(marker)), says("Done.")]})
     async with stage.raw("--permission-mode", "bypassPermissions", env={"IS_SANDBOX": "1"}) as client:
         await client.say("go")
         await until(marker.exists)

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from tests.rig.recording import write_launcher
+from tests.tiers import first_in_short
 from tools.check_release import Report, main
 
 if TYPE_CHECKING:
@@ -57,11 +58,13 @@ def test_release_as_specified_is_clean(claude: Path, capsys: pytest.CaptureFixtu
 
 @pytest.mark.parametrize(
     ("old", "new", "kind", "path"),
-    [
-        ('"subtype":"init"', '"subtype":"init","brand_new":1', "field", "/brand_new"),
-        ('"permissionMode":"default"', '"permissionMode":"brand_new"', "value", "/permissionMode"),
-        ('[{"type":"text"', '[{"type":"brand_new"},{"type":"text"', "block", "/message/content/*/type"),
-    ],
+    first_in_short(
+        [
+            ('"subtype":"init"', '"subtype":"init","brand_new":1', "field", "/brand_new"),
+            ('"permissionMode":"default"', '"permissionMode":"brand_new"', "value", "/permissionMode"),
+            ('[{"type":"text"', '[{"type":"brand_new"},{"type":"text"', "block", "/message/content/*/type"),
+        ]
+    ),
     ids=["field", "value", "block"],
 )
 def test_news_are_reported(  # noqa: PLR0917 - parameters and fixtures
@@ -85,10 +88,12 @@ def test_news_are_reported(  # noqa: PLR0917 - parameters and fixtures
 
 @pytest.mark.parametrize(
     ("old", "new", "verdict"),
-    [
-        ('"type":"assistant","message"', '"type":"brand_new","message"', "unknown"),
-        ('"subtype":"success"', '"subtype":7', "invalid"),
-    ],
+    first_in_short(
+        [
+            ('"type":"assistant","message"', '"type":"brand_new","message"', "unknown"),
+            ('"subtype":"success"', '"subtype":7', "invalid"),
+        ]
+    ),
     ids=["type", "invalid"],
 )
 def test_what_is_not_valid_is_reported(  # noqa: PLR0917 - parameters and fixtures
@@ -119,10 +124,12 @@ def test_scenario_that_breaks_off_is_reported(tmp_path: Path, capsys: pytest.Cap
 
 @pytest.mark.parametrize(
     ("old", "new", "path"),
-    [
-        ('"name":"MessageDisplay"', '"name":"BrandNew"', "/response/response/eventCatalog/*/name"),
-        ('"ui_surface_v1"', '"brand_new_v1"', "/response/response/capabilities/*"),
-    ],
+    first_in_short(
+        [
+            ('"name":"MessageDisplay"', '"name":"BrandNew"', "/response/response/eventCatalog/*/name"),
+            ('"ui_surface_v1"', '"brand_new_v1"', "/response/response/capabilities/*"),
+        ]
+    ),
     ids=["hook", "capability"],
 )
 def test_what_a_release_only_announces_is_reported(  # noqa: PLR0917 - parameters and fixtures

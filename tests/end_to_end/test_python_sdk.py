@@ -20,6 +20,7 @@ from tests.rig.answers import says, uses
 from tests.rig.environment import Surroundings
 from tests.rig.stage import Stage
 from tests.rig.wrapping import Wrapped, claude_proxy, read_logs
+from tests.tiers import first_in_short
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -107,7 +108,9 @@ WRONG_PROMPTS: list[Callable[[RawClient], Any]] = [
 ]
 
 
-@pytest.mark.parametrize("wrong", WRONG_PROMPTS, ids=["no message", "message is text", "content is a number"])
+@pytest.mark.parametrize(
+    "wrong", first_in_short(WRONG_PROMPTS), ids=["no message", "message is text", "content is a number"]
+)
 async def test_enforcement_answers_a_wrong_prompt(
     wrong: Callable[[RawClient], Any], enforcing: tuple[Stage, Wrapped]
 ) -> None:

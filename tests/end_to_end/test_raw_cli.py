@@ -23,6 +23,7 @@ from tests.rig.environment import Surroundings
 from tests.rig.raw_client import STREAMING, open_raw_client
 from tests.rig.sameness import shape
 from tests.rig.wrapping import Wrapped, claude_proxy, read_logs
+from tests.tiers import first_in_short
 
 if TYPE_CHECKING:
     import subprocess
@@ -118,14 +119,16 @@ async def _told(caller: Caller, data_dir: Path, *words: str) -> Any:
 
 @pytest.mark.parametrize(
     ("arguments", "stdin"),
-    [
-        (["-p", "A question?"], None),
-        (["-p", "--verbose", "A question?"], None),
-        (["A question?"], None),
-        (["-p"], b"A question?"),
-        (["-p", "--output-format", "json", "A question?"], None),
-        (["-p", "--output-format", "json", "--verbose", "A question?"], None),
-    ],
+    first_in_short(
+        [
+            (["-p", "A question?"], None),
+            (["-p", "--verbose", "A question?"], None),
+            (["A question?"], None),
+            (["-p"], b"A question?"),
+            (["-p", "--output-format", "json", "A question?"], None),
+            (["-p", "--output-format", "json", "--verbose", "A question?"], None),
+        ]
+    ),
     ids=["text", "verbose", "no terminal", "standard input", "json", "verbose json"],
 )
 async def test_what_a_printing_session_did_is_told(
@@ -167,7 +170,10 @@ async def test_a_printing_session_that_fails(caller: Caller, claude: Path, tmp_p
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--version"], ["-v"], ["--help"], ["plugin", "list", "--json"], ["mcp", "list"], ["mcp", "--help"]],
+    first_in_short(
+        [["--version"], ["mcp", "list"], ["-v"], ["--help"], ["plugin", "list", "--json"], ["mcp", "--help"]],
+        2,
+    ),
     ids=" ".join,
 )
 async def test_calls_that_are_no_session_are_left_alone(
@@ -221,18 +227,20 @@ async def test_sessions_side_by_side(caller: Caller, claude: Path, tmp_path: Pat
 
 @pytest.mark.parametrize(
     "line",
-    [
-        b"this is not JSON",
-        b'{"type":"user","message":{"role":"user","content":"cut',
-        b'{"type":"user"}',
-        b'{"type":"user","message":{"role":"assistant","content":"x"}}',
-        b'{"type":"control_request","request_id":"1"}',
-        b"\xef\xbb\xbf\xef\xbb\xbf" + QUESTION,
-        b" \xef\xbb\xbf" + QUESTION,
-        QUESTION + b"\r" + QUESTION,
-        QUESTION.replace(b"?", b"\x01?"),
-        QUESTION[:-1] + b',"x":NaN}',
-    ],
+    first_in_short(
+        [
+            b"this is not JSON",
+            b'{"type":"user","message":{"role":"user","content":"cut',
+            b'{"type":"user"}',
+            b'{"type":"user","message":{"role":"assistant","content":"x"}}',
+            b'{"type":"control_request","request_id":"1"}',
+            b"\xef\xbb\xbf\xef\xbb\xbf" + QUESTION,
+            b" \xef\xbb\xbf" + QUESTION,
+            QUESTION + b"\r" + QUESTION,
+            QUESTION.replace(b"?", b"\x01?"),
+            QUESTION[:-1] + b',"x":NaN}',
+        ]
+    ),
     ids=[
         *("no JSON", "cut JSON", "no message", "wrong role", "no request"),
         *("two byte order marks", "a byte order mark after a space", "a lone carriage return"),
@@ -327,7 +335,9 @@ async def test_null_that_we_refuse_is_refused(bare: Stage) -> None:
 
 
 @pytest.mark.parametrize(
-    "option", [["--no-such-option"], ["--resume", "not-an-id"], ["--mcp-config", "{"]], ids=" ".join
+    "option",
+    first_in_short([["--no-such-option"], ["--resume", "not-an-id"], ["--mcp-config", "{"]]),
+    ids=" ".join,
 )
 async def test_complaints_at_the_start_are_the_same(
     option: list[str], caller: Caller, claude: Path, wrapped: Wrapped, tmp_path: Path
@@ -346,7 +356,10 @@ async def test_complaints_at_the_start_are_the_same(
 
 @pytest.mark.parametrize(
     ("number", "status"),
-    [(signal.SIGINT, 0), (signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGKILL, -signal.SIGKILL)],
+    first_in_short(
+        [(signal.SIGINT, 0), (signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGKILL, -signal.SIGKILL)],
+        2,
+    ),
     ids=["INT", "TERM", "HUP", "KILL"],
 )
 async def test_signals_in_mid_stream(

@@ -11,6 +11,7 @@ from proxy.server.rules.enforcement import Enforcement
 from tests.end_to_end.test_acting import ASKS, Acted
 from tests.rig.answers import Gate, Reply, says, text, uses
 from tests.server.conftest import serving
+from tests.tiers import first_in_short
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,7 +37,7 @@ async def fired(rig: Rig) -> dict[str, Any]:
             await anyio.sleep(0.1)
 
 
-@pytest.mark.parametrize("who", ["agent", "subagent"])
+@pytest.mark.parametrize("who", first_in_short(["subagent", "agent"]))
 async def test_a_budget_holds_in_the_middle_of_a_turn(
     api: MessagesApi, claude: Path, tmp_path: Path, who: str
 ) -> None:

@@ -13,6 +13,7 @@ import pytest
 from tests.rig.answers import says
 from tests.rig.environment import Surroundings
 from tests.rig.wrapping import claude_proxy, read_logs
+from tests.tiers import first_in_short
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -72,7 +73,7 @@ def test_print_mode_at_a_prompt_is_recorded(
     assert log.lines("stdin") == []
 
 
-@pytest.mark.parametrize("to", ["pipe", "file"])
+@pytest.mark.parametrize("to", first_in_short(["pipe", "file"]))
 def test_a_prompt_typed_with_the_answer_going_elsewhere_is_recorded(
     place: tuple[Path, dict[str, str]], claude: Path, tmp_path: Path, to: str
 ) -> None:

@@ -17,6 +17,7 @@ from proxy.events.timestamps import format_timestamp
 from proxy.protocol import full
 from tests.recorded import INTERACTIVE, INTERACTIVE_WITHOUT_STATES, START_US, LogMaker, records
 from tests.rig.conversation import PROMPTS
+from tests.tiers import examples
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -142,7 +143,7 @@ def in_recorded_order() -> tuple[Counter[str], Session]:
     return essence(events), session
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50))
 @given(st.data())
 def test_any_order_of_registry_and_transcript_gives_the_same_events(data: st.DataObject) -> None:
     """States come late or early beside lines; what happened is the same, and so is what is known in the end."""

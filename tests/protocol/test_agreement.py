@@ -17,6 +17,7 @@ from proxy.protocol.grammar import REFUSALS
 from proxy.protocol.specifications import judge_for
 from tests.protocol import corpus
 from tests.protocol.corpus import STREAMS, Stream
+from tests.tiers import examples
 
 # Control messages are the same on both streams.
 KINDS = [("stdin", *kind) for kind in corpus.kinds("stdin")]
@@ -162,7 +163,7 @@ def test_a_mistyped_value_is_found_at_every_depth() -> None:
 
 
 @pytest.mark.parametrize(("stream", "type_", "tag"), KINDS)
-@hypothesis.settings(max_examples=10, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
+@hypothesis.settings(max_examples=examples(10), suppress_health_check=list(hypothesis.HealthCheck))
 @hypothesis.given(data=st.data())
 def test_every_judge_has_the_same_verdict_on_generated_lines(
     stream: Stream, type_: str, tag: str | None, data: st.DataObject

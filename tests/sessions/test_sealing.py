@@ -16,7 +16,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from proxy.sessions import log_class, sealing
@@ -25,6 +25,7 @@ from proxy.sessions.sealing import SealedLog, add_seal, seals_path
 from proxy.sessions.writer import SessionLog
 from tests.sessions.logs import read_log
 from tests.sessions.test_writer import files_end_at
+from tests.tiers import examples
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -114,7 +115,7 @@ def refuse(*_: object) -> None:
     raise OSError(5, "Input/output error")
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(150))
 @given(st.lists(st.sampled_from(STEPS), max_size=14), st.sampled_from([0.0, 1e9]))
 def test_every_checkpoint_is_true(steps: Sequence[str], look_s: float) -> None:
     """Full disks, records in part, a log that is removed or replaced: what a checkpoint says is before it, is."""

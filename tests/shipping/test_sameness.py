@@ -14,6 +14,7 @@ from proxy.server.routes import search
 from tests.recorded import INTERACTIVE, NAMES, START_US, LogMaker, scenario
 from tests.server.conftest import Rig, serving
 from tests.shipping.hosts import Host, address
+from tests.tiers import first_in_short
 
 pytestmark = pytest.mark.anyio
 
@@ -87,11 +88,11 @@ async def _bytes(rig: Rig, path: str) -> bytes:
     return await response.read()
 
 
-def _recorded(hosts: Sequence[Host], everything: Host) -> dict[str, Host]:
-    """Record every scenario, and an interactive session, on hosts in turn; return which has which."""
+def _recorded(names: Sequence[str], hosts: Sequence[Host], everything: Host) -> dict[str, Host]:
+    """Record scenarios, and an interactive session, on hosts in turn; return which has which."""
     logs = {
         f"session{number:03}": scenario(name, LogMaker(f"session{number:03}", START_US + number * _APART_US))
-        for number, name in enumerate(NAMES)
+        for number, name in enumerate(names)
     }
     interactive = INTERACTIVE.read_bytes()
     logs[json.loads(interactive.split(b"\n")[0])["session_id"]] = interactive
@@ -102,12 +103,16 @@ def _recorded(hosts: Sequence[Host], everything: Host) -> dict[str, Host]:
     return owners
 
 
-async def test_every_answer_is_the_same(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("names", first_in_short([NAMES[::10], NAMES]), ids=["some", "all"])
+@pytest.mark.timeout(900)  # all are thousands of questions
+async def test_every_answer_is_the_same(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, names: Sequence[str]
+) -> None:
     """Of every recorded scenario, whoever is asked: the machine itself, or any server of the centre."""
     monkeypatch.setattr(search, "_BUDGET_S", 3600.0)  # else an answer has what was found in half a second
     hosts = [Host(tmp_path / name) for name in ("laptop", "runner", "pod")]
     everything = Host(tmp_path / "everything")
-    owners = _recorded(hosts, everything)
+    owners = _recorded(names, hosts, everything)
     async with _servers(url, everything.data_dir, *(host.data_dir for host in hosts)) as rigs:
         first, second, whole, *own = rigs
         for number, host in enumerate(hosts):

@@ -220,7 +220,9 @@ def test_a_damaged_archive_is_refused(archive: str, tmp_path: Path, place: int) 
     """A single wrong byte anywhere in the content is found, but one by which the content is the same."""
     data = Path(archive).read_bytes()
     at = 10 + (len(data) - 30) * place // 100
-    while unzipped(damaged(data, at)) == unzipped(data):  # few are, at no certain places: the logs name folders
+    while unzipped(damaged(data, at)) == unzipped(
+        data
+    ):  # few are, at no certain places: the logs name folders
         at += 1
     (tmp_path / "bad.tar.gz").write_bytes(damaged(data, at))
     with pytest.raises(BackupError):

@@ -19,6 +19,7 @@ from proxy.sessions.writer import SessionLog
 from proxy.upkeep.seals import Seal, newest_checkpoint, read_seals
 from proxy.upkeep.verification import Verdict, examine, first_session_id, seal_log, verify
 from tests.sessions.test_writer import files_end_at
+from tests.tiers import examples
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -208,7 +209,7 @@ def test_counted_is_what_records_say_and_not_what_messages_say(tmp_path: Path) -
 # -- what is changed -----------------------------------------------------------------------------------------
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150))
 @given(st.data())
 def test_any_change_is_found(data: st.DataObject) -> None:
     """A byte, a record that is gone, two that are swapped, one that is repeated: found, behind the last good record."""
@@ -243,7 +244,7 @@ def test_any_change_is_found(data: st.DataObject) -> None:
             assert judged(path, alone=True).integrity == verdict.integrity
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60))
 @given(st.data())
 def test_any_cut_is_found_by_the_seal_alone(data: st.DataObject) -> None:
     """A log that lost its end is shorter than its seal; without one it looks like that of a wrapper that died."""
@@ -301,7 +302,7 @@ def test_a_log_that_ended_and_is_cut_before_a_head(tmp_path: Path) -> None:
 # -- the lines themselves ------------------------------------------------------------------------------------
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60))
 @given(st.data())
 def test_a_changed_line_of_seals_is_found(data: st.DataObject) -> None:
     """A line that is changed, removed or moved is named; only what the last one says cannot be told by the lines."""

@@ -24,6 +24,7 @@ from proxy.sessions.record import lifecycle
 from proxy.sessions.writer import SessionLog
 from tests.recorded import START_US, LogMaker, scenario
 from tests.server.test_background import address
+from tests.tiers import examples
 
 ENDLESS = ("text/event-stream", "websocket")
 """Media types of answers that do not end; `test_streams` asks for them."""
@@ -46,12 +47,7 @@ CHECKS = [
     checks.negative_data_rejection,
 ]
 SETTINGS = settings(
-    max_examples=30,
-    derandomize=True,
-    database=None,
-    deadline=None,
-    phases=[Phase.generate],
-    suppress_health_check=list(HealthCheck),
+    max_examples=examples(30), phases=[Phase.generate], suppress_health_check=list(HealthCheck)
 )
 
 

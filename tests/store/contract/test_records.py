@@ -15,6 +15,7 @@ from proxy.store.records import RecordPage, RecordQuery, find_record, matching_l
 from proxy.store.records import Search as TextSearch
 from tests.recorded import NAMES, LogMaker, scenario
 from tests.store.contract.engines import Engine
+from tests.tiers import examples
 
 EVERYTHING = RecordQuery()
 
@@ -235,7 +236,7 @@ def test_drift_is_that_of_a_search_through_the_log(engine: Engine) -> None:
         assert is_complete
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
+@settings(suppress_health_check=list(HealthCheck), max_examples=examples(40))
 @given(st.lists(st.binary(max_size=40), min_size=1, max_size=20))
 def test_anything_in_a_log_is_given_back(engine: Engine, lines: list[bytes]) -> None:
     """Whatever lines a session has, each is given once, as it is."""

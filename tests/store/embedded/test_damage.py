@@ -21,6 +21,7 @@ from proxy.store.records import RecordQuery, page_of_records
 from tests.server.test_background import until
 from tests.store.contract.engines import WAIT_S, Ear
 from tests.store.embedded.test_indexer import SOME, fill, index
+from tests.tiers import first_in_short
 
 PAGE = 4096
 SEEDS = range(14)
@@ -97,7 +98,7 @@ def damaged(path: Path, seed: int) -> None:
             file.write(bytes([byte ^ 1 << dice.randrange(8)]))
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("seed", first_in_short(SEEDS, 4))
 def test_damaged_before_the_start(folder: Path, seed: int) -> None:
     """Regression: of fourteen such indexes two kept the server from starting, and none was ever made again."""
     with running(folder) as (store, _):
@@ -108,7 +109,7 @@ def test_damaged_before_the_start(folder: Path, seed: int) -> None:
         assert store.health().trouble is None
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("seed", first_in_short(SEEDS, 4))
 def test_damaged_while_it_runs(folder: Path, seed: int) -> None:
     """So also an index that is damaged under a running store."""
     with running(folder) as (store, ear):
