@@ -44,6 +44,15 @@ TESTED_ELSEWHERE = {
 OTHER_FOLDERS = {"tests", "tests/end_to_end", "tests/rig", "tests/store/contract"}
 """Folders of tests that mirror no folder of the sources: of the whole, of what tests use, and of the stores."""
 
+ONE_THREAD = {
+    "proxy/compliance/__main__.py",
+    "proxy/config.py",
+    "proxy/relay/acting.py",
+    "proxy/rule_settings.py",
+    "proxy/shipping/centre.py",
+}
+"""Modules whose messages one thread of a process decodes: the first thread, or that of an event loop."""
+
 
 @cache
 def parsed(module: Path) -> ast.Module:
@@ -131,3 +140,21 @@ def test_one_machine_needs_no_database_driver() -> None:
         f"for name in {modules!r}: importlib.import_module(name)\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120, cwd=ROOT)
+
+
+@pytest.mark.parametrize("module", [path for path in MODULES if str(path) not in ONE_THREAD], ids=str)
+def test_threads_find_the_types_of_messages_built(module: Path) -> None:
+    """What msgspec knows of a class is built where the module is imported: two threads that do it at once may crash."""
+    asked, built = set(), set()
+    for node in ast.walk(parsed(module)):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            types = (
+                [node.args[1]]
+                if node.func.attr == "convert"
+                else [one.value for one in node.keywords if one.arg == "type"]
+            )
+            if node.func.attr in ("convert", "decode"):
+                asked |= {one.id for one in types if isinstance(one, ast.Name)}
+            if node.func.attr == "Decoder":
+                built |= {one.id for one in node.args if isinstance(one, ast.Name)}
+    assert asked - {"str", "picked"} <= built  # `picked`: under a lock (`protocol/fastpath.py`)

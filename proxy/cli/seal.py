@@ -6,8 +6,6 @@ import socket
 import sys
 from collections.abc import Iterator
 
-import msgspec
-
 from proxy.cli.arguments import add_session, examples
 from proxy.cli.errors import FailedError, UsageError, complain
 from proxy.cli.terminal import print_json, printable
@@ -15,7 +13,7 @@ from proxy.events.formatting import error_message, quantity
 from proxy.sessions import catalogue
 from proxy.sessions.identity import SIGNATURE_SUFFIX, log_path
 from proxy.sessions.sealing import seals_path
-from proxy.upkeep.seals import Seal, Seals, read_seals, seals_of
+from proxy.upkeep.seals import Seal, Seals, decode_seal, read_seals, seals_of
 from proxy.upkeep.signatures import SignatureError, sign, signed_by
 from proxy.upkeep.verification import Completeness, Verdict, first_session_id, seal_log, verify
 
@@ -64,7 +62,7 @@ def run_seal(arguments: argparse.Namespace) -> int:
     if info.state == "running":
         raise FailedError(f"{session_id} is running; seal it when it has ended")
     line = _line_of(arguments.data_dir, session_id, path)
-    verdict = verify(session_id, path, [msgspec.json.decode(line, type=Seal)])
+    verdict = verify(session_id, path, [decode_seal(line)])
     if verdict.is_alarm:
         raise FailedError(f"{session_id} is {verdict.integrity}; it is not sealed")
     if arguments.key is not None:
@@ -131,7 +129,7 @@ def _verdict(
     if path is not None and signers is not None and os.path.exists(path + SIGNATURE_SUFFIX):
         lines = [line for line, seal in (*here.lines, *elsewhere.lines) if _is_of(seal, session_id)]
         if found := signed_by(lines, path + SIGNATURE_SUFFIX, signers):
-            signed, signature = [msgspec.json.decode(found[0], type=Seal)], f"by {found[1]}"
+            signed, signature = [decode_seal(found[0])], f"by {found[1]}"
         else:
             signature = "not valid"
     lines_here, kept = (seals.by_session.get(session_id, []) for seals in (here, elsewhere))

@@ -4,6 +4,7 @@ import contextlib
 import functools
 import io
 import os
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -29,6 +30,15 @@ class _Answer(msgspec.Struct):
 
 
 _answer = msgspec.json.Decoder(_Answer)
+_decoders: dict[Any, msgspec.json.Decoder[Any]] = {}
+_building = threading.Lock()
+
+
+def _decoder(kind: type[_T]) -> msgspec.json.Decoder[_T]:
+    with _building:  # clients of several threads must not build what msgspec knows of a type at once
+        if kind not in _decoders:
+            _decoders[kind] = msgspec.json.Decoder(kind)
+        return _decoders[kind]
 
 
 class Transport:
@@ -198,7 +208,7 @@ def _data(response: aiohttp.ClientResponse, content: bytes, kind: type[_T]) -> _
     try:
         answer = _answer.decode(content)
         if answer.success:  # also with 503, as the health of a server that is not well
-            return msgspec.json.decode(answer.data, type=kind)
+            return _decoder(kind).decode(answer.data)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         if response.status >= 400:
             raise refusal(response, content) from None

@@ -160,6 +160,9 @@ class Scenario(_Strict):
         return next(group for group in GROUPS if self.name.startswith(group + "/"))
 
 
+_decode = msgspec.json.Decoder(Scenario).decode
+
+
 def shipped() -> list[Scenario]:
     """Return the scenarios that come with the package."""
     return merged(load(_SHIPPED), ())
@@ -210,7 +213,7 @@ def choose(scenarios: Sequence[Scenario], patterns: Sequence[str]) -> list[Scena
 def instance(scenario: Scenario, number: int) -> Scenario:
     """Return the scenario as it is for one of those that run at once: ``{{n}}`` is its number."""
     text = msgspec.json.encode(scenario).replace(b"{{n}}", b"%d" % number)
-    return msgspec.json.decode(text, type=Scenario)
+    return _decode(text)
 
 
 def _fits(scenario: Scenario, pattern: str) -> bool:

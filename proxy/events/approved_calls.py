@@ -46,6 +46,9 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True):
     """The numbers of the records: question, answer, result."""
 
 
+msgspec.json.Decoder(Approval)  # `decided` is called in threads; see ARCHITECTURE.md
+
+
 class ApprovedCall(msgspec.Struct, frozen=True, kw_only=True):
     """A call of a tool, and its approval."""
 

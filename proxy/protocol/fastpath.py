@@ -5,6 +5,7 @@ of two object shapes): what is refused is judged by the schema itself. A schema 
 is an error, never ignored, so that a schema cannot say something that the fast path does not see.
 """
 
+import _thread
 import re
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -56,6 +57,8 @@ class _Discriminated:
 
 # All types so far, by what they consist of: many objects of the protocol have the same fields, and a type takes 5 KB.
 _types: dict[object, Any] = {}
+# Judges of several threads share types, and what msgspec knows of a type is not to be built by two threads at once.
+_building = _thread.RLock()
 
 
 def _checked(kind: type[_Discriminated], value: Any) -> _Discriminated:
@@ -64,13 +67,15 @@ def _checked(kind: type[_Discriminated], value: Any) -> _Discriminated:
     if picked is None:
         raise ValueError("no row for this")
     # msgspec caches what it knows of a struct. For a union it would find that out again with each call.
-    msgspec.convert(value, picked, dec_hook=_checked)
+    with _building:
+        msgspec.convert(value, picked, dec_hook=_checked)
     return kind()
 
 
 def decoder(kind: Any) -> msgspec.json.Decoder[Any]:
     """Return a decoder for a type that a compiler has made."""
-    return msgspec.json.Decoder(kind, dec_hook=_checked)
+    with _building:
+        return msgspec.json.Decoder(kind, dec_hook=_checked)
 
 
 class Compiler:

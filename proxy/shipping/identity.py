@@ -34,6 +34,9 @@ class HostState(msgspec.Struct, kw_only=True):
     """Sessions of this host that were erased at the centre, or have expired there, and are never taken again."""
 
 
+_decode = msgspec.json.Decoder(HostState).decode
+
+
 def host_path(data_dir: str) -> str:
     """Return the file of a data directory."""
     return os.path.join(data_dir, "host.json")
@@ -59,7 +62,7 @@ def load(data_dir: str, to: str) -> HostState:
 def read(data_dir: str) -> HostState | None:
     """Return what is known, None when nothing is. OSError when it cannot be read."""
     try:
-        return msgspec.json.decode(read_private(host_path(data_dir)), type=HostState)
+        return _decode(read_private(host_path(data_dir)))
     except (FileNotFoundError, msgspec.MsgspecError):
         return None
 

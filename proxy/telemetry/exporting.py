@@ -63,6 +63,9 @@ class _State(msgspec.Struct):
     sent: dict[str, _Sent] = {}
 
 
+_decode = msgspec.json.Decoder(_State).decode
+
+
 class _Followed:
     """A session whose log is being read."""
 
@@ -207,7 +210,7 @@ class Exporter:
 
     def _load(self, endpoint: str) -> _State:
         try:
-            found = msgspec.json.decode(read_private(self._path), type=_State)
+            found = _decode(read_private(self._path))
         except (OSError, msgspec.MsgspecError):
             found = None
         if found is not None and found.endpoint == endpoint:

@@ -20,6 +20,9 @@ class Loss(TypedDict):
     """RFC 3339."""
 
 
+_decode = msgspec.json.Decoder(Loss).decode
+
+
 def losses_path(data_dir: str) -> str:
     """Return the file of a data directory."""
     return os.path.join(data_dir, "unshipped_lost.jsonl")
@@ -44,5 +47,5 @@ def read_losses(data_dir: str) -> list[Loss]:
     with open(fd, "rb") as file:
         for line in file:
             with contextlib.suppress(msgspec.MsgspecError):  # torn
-                found.append(msgspec.json.decode(line, type=Loss))
+                found.append(_decode(line))
     return found

@@ -42,6 +42,9 @@ class Seal(msgspec.Struct, frozen=True, omit_defaults=True):
     data_dir: str | None = None
 
 
+decode_seal = msgspec.json.Decoder(Seal).decode
+
+
 @dataclass(slots=True)
 class Seals:
     """The lines of a file."""
@@ -58,7 +61,7 @@ def read_seals(content: bytes) -> Seals:
     *lines, torn = content.split(b"\n")
     for number, line in enumerate([*lines, torn] if torn else lines, 1):
         try:
-            seal = msgspec.json.decode(line, type=Seal)
+            seal = decode_seal(line)
         except (msgspec.MsgspecError, UnicodeDecodeError):
             is_as_written = number != len(lines)  # else it is the last one, and has its end
         else:

@@ -1,5 +1,7 @@
 """Typed decodes made from schemas take only what the schema takes."""
 
+import subprocess
+import sys
 from typing import Any
 
 import msgspec
@@ -193,3 +195,36 @@ def test_what_a_type_cannot_say_is_an_error(schema: Any, monkeypatch: pytest.Mon
     """A keyword that the compiler does not know is never passed over."""
     with pytest.raises(UnsupportedError):
         takes(schema, b"1", monkeypatch=monkeypatch)
+
+
+THREADS = """
+import threading, time, typing
+from proxy.protocol.judge import Judge
+from tests.protocol import corpus
+
+remember = typing._BaseGenericAlias.__setattr__
+
+def remember_slowly(self, name, value):
+    if name == "__msgspec_cache__":
+        time.sleep(0.001)
+    remember(self, name, value)
+
+typing._BaseGenericAlias.__setattr__ = remember_slowly
+
+def judge(stream):
+    judge = Judge(stream)
+    for line in corpus.by_kind(stream).values():
+        assert judge.judge(line).verdict == "valid"
+
+threads = [threading.Thread(target=judge, args=[stream]) for stream in ("stdin", "stdout") * 2]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+"""
+
+
+def test_judges_of_several_threads_share_types() -> None:
+    """Regression: a thread that used a type which another was still building ended the process, by SIGSEGV."""
+    ran = subprocess.run([sys.executable, "-c", THREADS], check=False, capture_output=True, timeout=240)
+    assert (ran.returncode, ran.stderr) == (0, b"")

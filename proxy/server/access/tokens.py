@@ -63,6 +63,9 @@ class _Content(msgspec.Struct):
     version: int = 1
 
 
+_decode = msgspec.json.Decoder(_Content).decode
+
+
 def hashed(secret: str) -> str:
     """Return what is kept of a token."""
     return hashlib.sha256(secret.encode()).hexdigest()
@@ -236,7 +239,7 @@ class TokenFile:
 
     def _read(self) -> list[Token]:
         try:
-            return msgspec.json.decode(read_private(self.path), type=_Content).tokens
+            return _decode(read_private(self.path)).tokens
         except OSError as error:
             raise TokenError(f"{self.path} cannot be read: {error.strerror}") from None
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

@@ -58,6 +58,9 @@ class _Memory(msgspec.Struct):
     waiting: list[Alert] = []
 
 
+_decode = msgspec.json.Decoder(_Memory).decode
+
+
 class AlertMonitor:
     """Finds out what is to be told, and tells it. One for a data directory at a time."""
 
@@ -244,7 +247,7 @@ class AlertMonitor:
 
     def _remembered(self) -> _Memory:
         try:
-            return msgspec.json.decode(read_private(self._path), type=_Memory)
+            return _decode(read_private(self._path))
         except FileNotFoundError:
             return _Memory()
         except (OSError, msgspec.MsgspecError) as error:

@@ -12,6 +12,9 @@ from proxy.store.embedded.database import checksum
 from proxy.store.pieces import Piece, decode_kinds
 from proxy.store.protocol import StoreDamagedError
 
+_decode_session = msgspec.json.Decoder(Session).decode
+_decode_search = msgspec.json.Decoder(SearchState).decode
+
 SESSION_COLUMNS = "id, session_id, started, inode, offset, mark_at, mark, over, outcome, state, sum"
 EVENT_COLUMNS = "id, ts, session, type, data, sum"
 PIECE_COLUMNS = "session, number, offset, line, seq, end, last_seq, kinds_before, kinds, sum"
@@ -38,7 +41,7 @@ class SessionRow(NamedTuple):
 
     def session(self) -> Session | None:
         """Return the session, None when nothing of it was read yet."""
-        return msgspec.json.decode(self.state, type=Session) if self.state else None
+        return _decode_session(self.state) if self.state else None
 
 
 class EventRow(NamedTuple):
@@ -96,7 +99,7 @@ def read_drift(connection: sqlite3.Connection, session: int) -> SearchState | No
         return None
     if not _is_whole((session, row[0]), row[1]):
         raise StoreDamagedError("the drift of a session is not what was written")
-    return msgspec.json.decode(row[0], type=SearchState)
+    return _decode_search(row[0])
 
 
 def piece_row(session: int, piece: Piece, before: bytes, kinds: bytes) -> tuple[int | bytes, ...]:

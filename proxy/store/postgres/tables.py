@@ -13,6 +13,9 @@ from proxy.store.model import Totals
 from proxy.store.pieces import Piece, decode_kinds
 from proxy.store.postgres.connections import Connection, Values, execute
 
+_decode_session = msgspec.json.Decoder(Session).decode
+_decode_search = msgspec.json.Decoder(SearchState).decode
+
 PARTITIONED = ("events", "pieces", "bodies")
 """Tables with a partition for each week."""
 _PARTITION_LOCK = 0x636C_7001
@@ -45,11 +48,11 @@ class SessionRow(NamedTuple):
 
     def session(self) -> Session:
         """Return the session as it stands."""
-        return msgspec.json.decode(self.state, type=Session) if self.state else Session(self.session_id)
+        return _decode_session(self.state) if self.state else Session(self.session_id)
 
     def search(self) -> SearchState:
         """Return what the search for drift remembers."""
-        return msgspec.json.decode(self.drift, type=SearchState) if self.drift else SearchState()
+        return _decode_search(self.drift) if self.drift else SearchState()
 
 
 def of_team(team: str | None) -> str:
