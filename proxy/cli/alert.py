@@ -5,8 +5,8 @@ import asyncio
 import time
 
 from proxy.cli.errors import UsageError, complain
+from proxy.cli.settings import settings_of
 from proxy.cli.terminal import print_json
-from proxy.cli.upkeep import settings_of
 
 
 def alert_options(parser: argparse.ArgumentParser) -> None:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from proxy.cli.errors import FailedError, UsageError, complain
 from proxy.cli.redact import seal_copy, write_copy
-from proxy.cli.terminal import progress
-from proxy.cli.upkeep import settings_of, size
+from proxy.cli.settings import settings_of
+from proxy.cli.terminal import progress, size
 from proxy.escaping import escape_controls
 from proxy.events.formatting import error_message, quantity
 from proxy.events.timestamps import parse_timestamp

@@ -2,7 +2,6 @@
 
 import argparse
 import gc
-import os
 
 from proxy.cli.arguments import examples
 from proxy.cli.errors import complain
@@ -30,13 +29,12 @@ def run(args: argparse.Namespace) -> int:
         return complain(f"the data directory cannot be used: {error_message(error)}")
     if lock is None:
         return complain(f"a server for {args.data_dir} runs already: `claude-proxy status` says where")
-    from proxy import sources  # noqa: PLC0415
+    from proxy.cli.settings import settings_of  # noqa: PLC0415
     from proxy.server.process.run import CannotServeError, Options, serve  # noqa: PLC0415 - 300 ms that only this one needs
 
     gc.set_threshold(700, 10, 10)  # Python's own, which suits a process that stays
     try:
-        settings = sources.read(args.config, os.environ).settings
-        serve(Options(args.data_dir, args.host, args.port, settings), lock)
-    except (sources.ConfigurationError, CannotServeError) as error:
-        return complain(str(error), 2 if isinstance(error, sources.ConfigurationError) else 1)
+        serve(Options(args.data_dir, args.host, args.port, settings_of(args)), lock)
+    except CannotServeError as error:
+        return complain(error)
     return 0

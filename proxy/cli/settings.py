@@ -1,4 +1,4 @@
-"""``claude-proxy config``: whether the configuration is right, and where each value comes from."""
+"""The configuration, for subcommands; ``claude-proxy config``: whether it is right, and where each value comes from."""
 
 import argparse
 import json
@@ -6,10 +6,10 @@ import os
 from typing import Any
 
 from proxy.cli.arguments import examples
-from proxy.cli.errors import complain
+from proxy.cli.errors import UsageError, complain
 from proxy.cli.options import resolve
 from proxy.cli.terminal import print_json, printable
-from proxy.config import KEYS, Security
+from proxy.config import KEYS, Security, Settings
 from proxy.sessions.identity import default_data_dir
 from proxy.sources import Configuration, ConfigurationError, read
 
@@ -27,6 +27,14 @@ def config_options(parser: argparse.ArgumentParser) -> None:
     show = verbs.add_parser("show", help="print every key, its value and its source")
     show.add_argument("--json", action="store_true", help="print JSON")
     show.set_defaults(run=_show, resolves=False)
+
+
+def settings_of(arguments: argparse.Namespace) -> Settings:
+    """Return the settings that the command line names. UsageError when they cannot be read or are wrong."""
+    try:
+        return read(arguments.config, os.environ).settings
+    except ConfigurationError as error:
+        raise UsageError(str(error)) from None
 
 
 def _check(arguments: argparse.Namespace) -> int:

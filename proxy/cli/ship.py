@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from proxy.cli.arguments import examples, seconds
 from proxy.cli.errors import UsageError, complain
-from proxy.cli.terminal import print_json
-from proxy.cli.upkeep import settings_of, size
+from proxy.cli.settings import settings_of
+from proxy.cli.terminal import print_json, size
 from proxy.escaping import escape_controls
 from proxy.events.formatting import quantity
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from proxy.cli.arguments import examples
 from proxy.cli.errors import FailedError, UsageError, complain
+from proxy.cli.settings import settings_of
 from proxy.cli.terminal import progress
-from proxy.cli.upkeep import settings_of
 from proxy.escaping import escape_controls
 from proxy.events.formatting import quantity
 from proxy.store import StoreError

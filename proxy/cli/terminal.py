@@ -52,6 +52,15 @@ def print_json(answer: Any) -> None:
     print(json.dumps(msgspec.to_builtins(answer), indent=2))
 
 
+def size(count: float) -> str:
+    """Return a size for people, in powers of 1000: ``512 B``, ``1.5 MB``."""
+    for unit in ("B", "KB", "MB"):
+        if count < 1000:
+            return f"{count:.0f} B" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} GB"
+
+
 def open_console() -> Console:
     """Return a console on standard output: as wide as the terminal, or COLUMNS, or else wide enough for tables."""
     from rich.console import Console, ConsoleDimensions  # noqa: PLC0415 - most of what a `--json` would wait for

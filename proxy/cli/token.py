@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 from proxy.cli.arguments import examples
 from proxy.cli.errors import FailedError
+from proxy.cli.settings import settings_of
 from proxy.cli.store import opened
 from proxy.cli.terminal import print_json
-from proxy.cli.upkeep import settings_of
 from proxy.escaping import escape_controls
 from proxy.server.access.tokens import SCOPES, StoredTokens, Token, TokenError, TokenFile, Tokens
 

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import asdict
 
-from proxy import config, sources
+from proxy import config
 from proxy.cli.arguments import examples
 from proxy.cli.errors import FailedError, UsageError, complain
-from proxy.cli.terminal import print_json, progress
+from proxy.cli.settings import settings_of
+from proxy.cli.terminal import print_json, progress, size
 from proxy.escaping import escape_controls
 from proxy.events.formatting import error_message, quantity
 
@@ -56,14 +57,6 @@ def restore_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.epilog = examples("restore backups/20261122T094512Z.tar.gz --data-dir ~/restored")
     parser.set_defaults(run=run_restore)
-
-
-def settings_of(arguments: argparse.Namespace) -> config.Settings:
-    """Return the settings that the command line names. UsageError when they cannot be read or are wrong."""
-    try:
-        return sources.read(arguments.config, os.environ).settings
-    except sources.ConfigurationError as error:
-        raise UsageError(str(error)) from None
 
 
 def run_prune(arguments: argparse.Namespace) -> int:
@@ -216,12 +209,3 @@ def _print_pruned(pruned: Pruned, *, dry_run: bool) -> None:
         f"{len(pruned.removed)} sessions {verb} ({size(pruned.removed_bytes)});"
         f" {pruned.left_sessions} are left ({size(pruned.left_bytes)})"
     )
-
-
-def size(count: float) -> str:
-    """Return a size for people, in powers of 1000: ``512 B``, ``1.5 MB``."""
-    for unit in ("B", "KB", "MB"):
-        if count < 1000:
-            return f"{count:.0f} B" if unit == "B" else f"{count:.1f} {unit}"
-        count /= 1000
-    return f"{count:.1f} GB"

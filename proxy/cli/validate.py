@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, BinaryIO
 
 from proxy.cli.arguments import examples
-from proxy.cli.errors import UsageError, complain
+from proxy.cli.errors import complain
 from proxy.cli.terminal import progress
 from proxy.custom_schemas import PREFIX, TimeLimitError, UnusableSchemaError, read_folder
 from proxy.protocol.grammar import is_blank
@@ -96,14 +96,11 @@ def _judge(args: argparse.Namespace) -> "Judge | SchemaJudge | CustomJudge":
     """Return the judge that is asked for. Raises what says that there is none."""
     if not args.schema.startswith(PREFIX):
         return judge_for(args.schema)
-    from proxy.custom_schemas.judge import CustomJudge  # noqa: PLC0415 - a library that takes long
-    from proxy.sources import ConfigurationError, read  # noqa: PLC0415
+    from proxy.cli.settings import settings_of  # noqa: PLC0415 - few have schemas of their own
+    from proxy.custom_schemas.judge import CustomJudge  # noqa: PLC0415
 
     try:
-        folder = read(args.config, os.environ).settings.schemas.directory
-        return CustomJudge(read_folder(folder), args.schema)
-    except ConfigurationError as error:
-        raise UsageError(str(error)) from None
+        return CustomJudge(read_folder(settings_of(args).schemas.directory), args.schema)
     except KeyError as error:
         raise UnusableSchemaError(f"{error.args[0]} (schemas.directory says where they are)") from None
 

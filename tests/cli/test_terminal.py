@@ -1,13 +1,14 @@
 """What reaches a person's terminal."""
 
 import io
+import json
 import sys
 import threading
 
 import pytest
 
 from proxy.cli import terminal
-from proxy.cli.terminal import one_line, printable
+from proxy.cli.terminal import one_line, print_json, printable, size
 
 
 def test_what_could_move_the_cursor_is_replaced() -> None:
@@ -71,3 +72,22 @@ def test_what_is_quick_shows_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
         with terminal.progress("reading", 10) as advance:
             advance(10)
         assert stderr.getvalue() == ""
+
+
+def test_json_acts_on_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    """Regression: some subcommands printed what was recorded as it stands, and failed on half of a surrogate pair."""
+    print_json({"text": "\u202e\x9b2J \ud800 \u00e9"})
+    said = capsys.readouterr().out
+    assert said.isascii()
+    assert json.loads(said) == {"text": "\u202e\x9b2J \ud800 \u00e9"}
+
+
+def test_a_size_is_told_in_powers_of_1000() -> None:
+    """As disks are sold, and as the configuration takes sizes."""
+    assert [size(count) for count in (0, 999, 1000, 1_500_000, 2_000_000_000_000)] == [
+        "0 B",
+        "999 B",
+        "1.0 KB",
+        "1.5 MB",
+        "2000.0 GB",
+    ]
