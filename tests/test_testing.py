@@ -119,7 +119,7 @@ def test_it(monkeypatch, claude_script):
     process.stdout.read(1)
 
 def test_after():
-    assert process.wait(30) == -9
+    assert process.wait(120) == -9
     process.stdout.close()
 """
     done = pytest_run(tmp_path, STARTING + tests)

@@ -180,7 +180,7 @@ def test_colours_are_for_terminals(data_dir: Path, environment: dict[str, str], 
     except OSError:
         pass  # the terminal's other end is closed
     os.close(ours)
-    assert child.wait(30) == 0
+    assert child.wait(120) == 0
     assert (b"\x1b[1;36m" in shown) is colours
     if not colours:
         plain = shown.decode().replace("\x1b[1m", "").replace("\x1b[2m", "").replace("\x1b[0m", "")

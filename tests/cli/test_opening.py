@@ -55,7 +55,7 @@ def test_the_page_is_opened_and_its_address_printed(
     assert place == "/session/20260102-tool/conversation"
     said = server_address(str(data_dir)) or {}
     assert address == f"{said['url']}/"
-    with urllib.request.urlopen(request(said, "/"), timeout=30) as page:
+    with urllib.request.urlopen(request(said, "/"), timeout=120) as page:
         assert b"<html" in page.read()
     assert claude_proxy("--data-dir", str(data_dir), "open").stdout == f"{address}\n"
     if "token" not in said:  # else see `test_signed_in`

@@ -160,7 +160,7 @@ def test_following_goes_on_to_the_newest_session(tmp_path: Path) -> None:
             fcntl.flock(newer, fcntl.LOCK_UN)
             until(followed, "The last line has no end")
             until(followed, "its wrapper was killed")
-            assert followed.wait(30) == 0
+            assert followed.wait(120) == 0
 
 
 def test_a_log_that_is_taken_away_ends_the_following(tmp_path: Path) -> None:

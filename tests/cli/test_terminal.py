@@ -58,10 +58,10 @@ def test_what_takes_long_shows_it(monkeypatch: pytest.MonkeyPatch, total: int | 
     monkeypatch.setenv("COLUMNS", "80")
     with terminal.progress("reading", total) as advance:
         advance(100)
-        assert stderr.shown.wait(30)
+        assert stderr.shown.wait(120)
         while told not in stderr.getvalue():
             stderr.shown.clear()
-            assert stderr.shown.wait(30)
+            assert stderr.shown.wait(120)
     assert stderr.getvalue().endswith(("\x1b[?25h", "\x1b[2K"))
 
 

@@ -150,7 +150,7 @@ async def leaving_nothing() -> AsyncIterator[None]:
     """Hold what is done inside to leaving no task behind."""
     before = asyncio.all_tasks()
     yield
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(120):
         while left := [task for task in asyncio.all_tasks() - before if not _is_servers(task)]:
             await asyncio.wait(left, timeout=0.05)
 

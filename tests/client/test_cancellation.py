@@ -86,7 +86,7 @@ async def cancelled(work: Work, at: int, live: Live) -> bool:
         assert connector is None or not connector._acquired
         if not task.cancelled():
             task.result()
-    async with AsyncClient(live.url) as client, asyncio.timeout(30):
+    async with AsyncClient(live.url) as client, asyncio.timeout(120):
         while not {one.state for one in (await client.sessions()).sessions} <= {"ended", "failed"}:
             await live.shared.catch_up()
     return not task.cancelled()

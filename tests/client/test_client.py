@@ -88,7 +88,7 @@ async def use_everything(client: AsyncClient, log: SessionLog) -> None:
     assert await client.cancel_check(begun.run_id) == failed
     for over in ("websocket", "sse"):
         listening = client.stream(over=over)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             heard = asyncio.ensure_future(anext(listening))
             while not heard.done():
                 say(log)

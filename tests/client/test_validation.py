@@ -98,7 +98,7 @@ async def test_a_server_with_too_much_to_do() -> None:
         told = {"success": False, "error": "Too many requests."}
         return web.json_response(told, status=429, headers={"Retry-After": "20"})
 
-    async with answering(handle) as client, asyncio.timeout(30):
+    async with answering(handle) as client, asyncio.timeout(120):
         assert (await client.validate("commands", {"action": "interrupt"})).validation_source == "local"
         many = [one async for one in client.validate_many("commands", [{"action": 1}] * 1200)]
         assert [one.verdict for one in many] == ["invalid"] * 1200

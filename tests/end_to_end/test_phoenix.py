@@ -31,7 +31,7 @@ PHOENIX = os.environ.get("CLAUDE_PROXY_TEST_PHOENIX") or shutil.which("phoenix")
 def asked(url: str) -> Any:
     """Return an answer, None while there is none."""
     try:
-        with urllib.request.urlopen(url, timeout=30) as response:
+        with urllib.request.urlopen(url, timeout=120) as response:
             return json.load(response)
     except (OSError, ValueError):
         return None

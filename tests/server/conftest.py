@@ -44,7 +44,7 @@ class Rig:
         self, method: str, path: str, *, status: int = 200, schema: str | None = None, **options: Any
     ) -> Any:
         """Return an answer's data, or the sentence of a failure; both are held to the one shape."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             response = await self.client.request(method, path, **options)
             body = await response.json()
         assert response.status == status, body

@@ -34,7 +34,7 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None
 @contextlib.contextmanager
 def accepted(listening: socket.socket) -> Iterator[tuple[str, int, str, int]]:
     """Accept a connection, and give both its ends."""
-    listening.settimeout(30)
+    listening.settimeout(120)
     connection, peer = listening.accept()
     with connection:
         own = connection.getsockname()

@@ -43,7 +43,7 @@ async def test_is_needed_while_somebody_listens(rig: Rig, path: str) -> None:
             async with rig.client.get(path) as response:
                 await response.read()
 
-    async with asyncio.timeout(30), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(120), asyncio.TaskGroup() as group:
         listening = group.create_task(listen())
         while not process._is_needed(rig.shared):
             await rig.get("/health/live")

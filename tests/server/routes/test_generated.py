@@ -75,7 +75,7 @@ def serving(data_dir: Path) -> Iterator[str]:
         yield address(data_dir)["url"]
     finally:
         process.terminate()
-        assert process.wait(30) == 0
+        assert process.wait(120) == 0
 
 
 @pytest.fixture(scope="module")

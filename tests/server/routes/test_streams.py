@@ -45,7 +45,7 @@ async def sent(response: ClientResponse, count: int) -> list[tuple[str, dict[str
     """Return the next server-sent events, ids and data."""
     found: list[tuple[str, dict[str, Any]]] = []
     name = ""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         while len(found) < count:
             line = (await response.content.readline()).rstrip(b"\n")
             if line.startswith(b"id: "):
@@ -60,7 +60,7 @@ async def sent(response: ClientResponse, count: int) -> list[tuple[str, dict[str
 async def frames(socket: Any, count: int) -> list[dict[str, Any]]:
     """Return the events of the next frames."""
     found: list[dict[str, Any]] = []
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         while len(found) < count:
             message = await socket.receive()
             assert message.type == WSMsgType.TEXT
@@ -135,7 +135,7 @@ async def test_socket_goes_on_behind_an_event(tmp_path: Path) -> None:
     async with serving(tmp_path) as rig:
         log = rig.live()
         await rig.shared.catch_up()
-        async with rig.client.ws_connect(STREAM + "?last_event_id=") as socket, asyncio.timeout(30):
+        async with rig.client.ws_connect(STREAM + "?last_event_id=") as socket, asyncio.timeout(120):
             begins = await socket.receive_json()
             say(log, 3)
             heard = [await socket.receive_json() for _ in range(4)]
@@ -145,7 +145,7 @@ async def test_socket_goes_on_behind_an_event(tmp_path: Path) -> None:
     async with serving(tmp_path) as rig:
         for place, missed in ((begins["id"], heard), (heard[1]["id"], heard[2:])):
             url = f"{STREAM}?last_event_id={place}"
-            async with rig.client.ws_connect(url) as socket, asyncio.timeout(30):
+            async with rig.client.ws_connect(url) as socket, asyncio.timeout(120):
                 assert (await socket.receive_json())["type"] == "listening"
                 again = [await socket.receive_json() for _ in range(len(missed) + 1)]
             assert again[:-1] == missed
@@ -189,13 +189,13 @@ async def removed(rig: Rig, session_id: str) -> None:
 async def resumed(rig: Rig, place: str, count: int, query: str = "") -> tuple[list[Any], list[Any]]:
     """Return what a listener that comes back is told first, over a WebSocket and as server-sent events."""
     url = f"{STREAM}?last_event_id={place}{query}"
-    async with rig.client.ws_connect(url) as socket, asyncio.timeout(30):
+    async with rig.client.ws_connect(url) as socket, asyncio.timeout(120):
         assert (await socket.receive_json())["type"] == "listening"
         over_socket = [await socket.receive_json() for _ in range(count)]
     sse: list[dict[str, str]] = []
     async with (
         rig.client.get(f"/events?{query}", headers={"Last-Event-ID": place}) as response,
-        asyncio.timeout(30),
+        asyncio.timeout(120),
     ):
         await response.content.readuntil(b"\n\n")
         while len(sse) < count:
@@ -208,7 +208,7 @@ async def test_what_was_removed_meanwhile_is_told_as_a_gap(rig: Rig, small_buffe
     """Who comes back and has missed events that were removed is told so, once, and goes on with what is left."""
     staying, going = rig.live("staying"), rig.live("going")
     await rig.shared.catch_up()
-    async with rig.client.ws_connect(STREAM + "?last_event_id=") as socket, asyncio.timeout(30):
+    async with rig.client.ws_connect(STREAM + "?last_event_id=") as socket, asyncio.timeout(120):
         begins = (await socket.receive_json())["id"]
     say(going, 2)
     end(going)
@@ -236,7 +236,7 @@ async def test_who_has_missed_nothing_is_told_of_no_gap(rig: Rig, small_buffer: 
     staying, going = rig.live("staying"), rig.live("going")
     say(going)
     await rig.shared.catch_up()
-    async with rig.client.ws_connect(STREAM + "?last_event_id=") as socket, asyncio.timeout(30):
+    async with rig.client.ws_connect(STREAM + "?last_event_id=") as socket, asyncio.timeout(120):
         begins = (await socket.receive_json())["id"]
     say(going)  # in the same run: none is started
     end(going)
@@ -256,7 +256,7 @@ async def test_who_had_heard_everything_is_told_of_no_gap(rig: Rig, small_buffer
     async with rig.client.ws_connect(STREAM + "?last_event_id=&session_id=going") as socket:
         say(going)
         end(going)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             while (frame := await socket.receive_json()).get("data", {}).get("event_type") != "session_ended":
                 pass
     await removed(rig, "going")
@@ -284,7 +284,7 @@ async def test_a_slow_listener_is_told_of_what_was_removed(rig: Rig, small_buffe
     say(staying, 100)
     await rig.shared.catch_up()
     await removed(rig, "going")
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         gap, *rest = await everything.next()
         assert isinstance(gap, live.Gap)
         assert {arrival.session_id for arrival in rest if isinstance(arrival, Arrival)} == {"staying"}

@@ -182,7 +182,7 @@ def journald(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket
     """A socket in the place of journald's."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
         listening.bind(str(tmp_path / "journal"))
-        listening.settimeout(30)
+        listening.settimeout(120)
         monkeypatch.setattr(heads_module, "JOURNAL", str(tmp_path / "journal"))
         yield listening
 

@@ -62,7 +62,7 @@ class Watch:
         async with Webhook(self.receiver.url, timeout_s=0.2) as webhook, asyncio.TaskGroup() as group:
             telling = group.create_task(self.monitor.tell(webhook))
             await self.receiver.told(count)
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(120):
                 while self.monitor._memory.waiting:
                     self.receiver.news.clear()
                     await asyncio.sleep(0)
@@ -340,7 +340,7 @@ async def test_it_runs_until_cancelled(tmp_path: Path) -> None:
     fill(tmp_path, ["simple"])
     async with watching(tmp_path) as watch, asyncio.TaskGroup() as group:
         running = group.create_task(watch.monitor.run())
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             await watch.clock.has_slept.wait()  # it has looked
         fails(tmp_path, "one")
         (body,) = await watch.receiver.told(1)

@@ -47,7 +47,7 @@ class Receiver:
 
     async def told(self, count: int) -> list[dict[str, Any]]:
         """Wait until it has been told so often."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             while len(self.bodies) < count:
                 self.news.clear()
                 await self.news.wait()
