@@ -29,7 +29,7 @@ async def test_a_session_is_analysed(rig: Rig) -> None:
 
 async def test_a_long_session_is_analysed_in_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who does not wait is told what was read by then, and in the end the same as who waits."""
-    monkeypatch.setattr("proxy.store.embedded.event_queries._BATCH_ROWS", 2000)
+    monkeypatch.setattr("proxy.store.model.MOST_IN_BATCH", 2000)
     maker = LogMaker("long")
     block = {"type": "text", "text": "word"}
     message = {"type": "assistant", "message": {"content": [block]}, "parent_tool_use_id": None}
