@@ -14,6 +14,7 @@ from tests.command_line import claude_proxy
 from tests.recorded import FIXTURES, INTERACTIVE, NAMES, RELEASES, START_US, LogMaker, scenario
 from tests.server.chromium import CHROMIUM, Tab, browser
 from tests.server.conftest import Rig, serving
+from tests.tiers import first_in_short
 
 pytestmark = pytest.mark.anyio
 FIRST_LOOK = FIXTURES / "first_look.jsonl"
@@ -33,13 +34,25 @@ NAMES_NO_MODEL = "hooks_of_every_release"
 """The last result of this scenario states a cost, and of no model."""
 INTERACTIVE_ID = LOGS[0]
 ALL = sorted([*RECORDED, *LOGS])
+SOME = sorted(
+    {*ALL[::8], *LOGS, "tool_deny", next(name for name in RECORDED if name.endswith(NAMES_NO_MODEL))}
+)
+
+
+@pytest.fixture(params=first_in_short([SOME, ALL]), ids=["some", "all"])
+def names(request: pytest.FixtureRequest) -> list[str]:
+    """The ids of the sessions."""
+    found: list[str] = request.param
+    return found
 
 
 @pytest.fixture
-def data_dir(tmp_path: Path) -> Path:
-    """A data directory with a session of each fixture, each with a duration of its own."""
+def data_dir(tmp_path: Path, names: list[str]) -> Path:
+    """A data directory with sessions of fixtures, each with a duration of its own."""
     (tmp_path / "sessions").mkdir()
     for number, (session_id, name) in enumerate(RECORDED.items()):
+        if session_id not in names:
+            continue
         log = scenario(name, LogMaker(session_id, START_US + number * 60_000_000))
         log = log.replace(
             b'"duration_ms":1000,"counts"', b'"duration_ms":%d,"counts"' % (1234 + number * 777)
@@ -82,18 +95,18 @@ def told(one: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-async def test_every_surface_says_the_same_of_a_session(rig: Rig, data_dir: Path) -> None:
+async def test_every_surface_says_the_same_of_a_session(rig: Rig, data_dir: Path, names: list[str]) -> None:
     """The API, `sessions`, `analyze`, `show` and the shared page agree on every recorded session."""
     listed = {
         one["session_id"]: one
         for one in (await rig.get("/api/v1/monitoring/sessions?limit=1000"))["sessions"]
     }
-    assert sorted(listed) == ALL
+    assert sorted(listed) == names
     said = json.loads(printed(data_dir, "sessions", "-n", "0", "--json"))
     said = {one["session_id"]: one for one in said["sessions"]}
-    found = json.loads(printed(data_dir, "analyze", *ALL, "--json"))
+    found = json.loads(printed(data_dir, "analyze", *names, "--json"))
     analysed = {one["session_id"]: one for one in found["sessions"]}
-    for name in ALL:
+    for name in names:
         expected = told(analysed[name])
         asked = await rig.get(f"/api/v1/monitoring/sessions/{name}/analysis")
         assert told(asked) == expected, name
@@ -115,9 +128,9 @@ async def _pages_agree(data_dir: Path, name: str, one: dict[str, Any]) -> None:
     assert facts.get("cost") == (cost[0] if cost else None), name
 
 
-async def test_parts_add_up_to_the_whole(rig: Rig) -> None:
+async def test_parts_add_up_to_the_whole(rig: Rig, names: list[str]) -> None:
     """What an analysis lists by tool, turn, model and subagent adds up to its totals."""
-    for name in ALL:
+    for name in names:
         one = await rig.get(f"/api/v1/monitoring/sessions/{name}/analysis")
         totals, tools = one["totals"], one["tools"]
         assert sum(tool["calls"] for tool in tools) == totals["tool_calls"], name
@@ -157,9 +170,9 @@ async def test_metrics_add_up_what_the_sessions_say(rig: Rig) -> None:
     assert float(exposed["claude_proxy_cost_dollars_total"]) == pytest.approx(total["cost"], abs=1e-4)
 
 
-async def test_approvals_are_counted_alike(rig: Rig, data_dir: Path) -> None:
+async def test_approvals_are_counted_alike(rig: Rig, data_dir: Path, names: list[str]) -> None:
     """The route, `approvals` and the metrics tell of the same calls; those denied are the denials of the session."""
-    listed = json.loads(printed(data_dir, "approvals", *ALL, "--json"))["approvals"]
+    listed = json.loads(printed(data_dir, "approvals", *names, "--json"))["approvals"]
     total: Counter[tuple[str, str]] = Counter()
     for one in (await rig.get("/api/v1/monitoring/sessions?limit=1000"))["sessions"]:
         name = one["session_id"]
@@ -180,7 +193,7 @@ async def test_approvals_are_counted_alike(rig: Rig, data_dir: Path) -> None:
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="needs the program `chromium`, which is not on the PATH")
-async def test_the_page_says_what_the_api_says(rig: Rig, tab: Tab) -> None:
+async def test_the_page_says_what_the_api_says(rig: Rig, tab: Tab, names: list[str]) -> None:
     """Every session's line has the turns, calls, failures, duration and cost of the API, spelled as `show` spells them.
 
     Their sum is the sum; and "failed" leads to the sessions with failures, no more and no fewer.
@@ -203,7 +216,7 @@ async def test_the_page_says_what_the_api_says(rig: Rig, tab: Tab) -> None:
     assert f"{total} in all" in await tab.value("document.querySelector('.past-sessions').innerText")
     failed_turns = [
         name
-        for name in ALL
+        for name in names
         if any(
             turn["outcome"] == "failed"
             for turn in (await rig.get(f"/api/v1/monitoring/sessions/{name}/analysis"))["turns"]
@@ -216,5 +229,5 @@ async def test_the_page_says_what_the_api_says(rig: Rig, tab: Tab) -> None:
     }.items():
         await tab.value(f"location.hash = '#/?show={what}'")
         await tab.until(f"document.querySelectorAll('a.past').length === {len(expected)}")
-        names = "[...document.querySelectorAll('a.past')].map((one) => one.hash.split('/')[2])"
-        assert sorted(await tab.value(names)) == sorted(expected), what
+        lines = "[...document.querySelectorAll('a.past')].map((one) => one.hash.split('/')[2])"
+        assert sorted(await tab.value(lines)) == sorted(expected), what

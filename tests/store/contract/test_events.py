@@ -15,6 +15,7 @@ from proxy.store.model import EventQuery
 from tests.recorded import START_US, LogMaker, scenario
 from tests.store.contract.conftest import SOME, fill
 from tests.store.contract.engines import WAIT_S, Engine
+from tests.tiers import first_in_short
 
 HOUR_US = 3_600_000_000
 
@@ -73,14 +74,15 @@ def test_every_page_follows_the_rules(filled: Engine) -> None:
     assert_pages(filled, random.Random(2), 400, [None, None, "s1", "s4", "nobody"])
 
 
-def test_pages_of_many_events(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("count", first_in_short([2000, 9000]))
+def test_pages_of_many_events(engine: Engine, monkeypatch: pytest.MonkeyPatch, count: int) -> None:
     """So also where what is asked for lies within, and across, all the spans that events are counted by."""
     monkeypatch.setattr(ranks, "SCANNED", 50)
     dice = random.Random(3)
     for session_id in ("long", "other"):
         maker = LogMaker(session_id, START_US)
         lines = [maker.started()]
-        for number in range(9000):
+        for number in range(count):
             # Bursts within a second, and pauses up to some weeks.
             maker.step_us = dice.choice(
                 [1, 1, 1, 1000, 20_000, 900_000, 70_000_000_000 if number % 97 == 0 else 3]
@@ -90,7 +92,7 @@ def test_pages_of_many_events(engine: Engine, monkeypatch: pytest.MonkeyPatch) -
             lines.append(maker._spelled((head.encode(), b"", b"}\n")))
         engine.put(session_id, b"".join(lines) + maker.ended())
     engine.settle()
-    assert_pages(engine, dice, 300, [None, "long"])
+    assert_pages(engine, dice, count // 30, [None, "long"])
 
 
 def test_events_are_what_the_interpreter_makes(filled: Engine) -> None:
