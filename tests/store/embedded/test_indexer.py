@@ -114,7 +114,6 @@ def test_nothing_new_is_nothing(tmp_path: Path) -> None:
 
 KILLED = """
 import os, sys
-from proxy.store.embedded.event_queries import EventQueries
 from proxy.store.embedded.indexer import Indexer
 indexer = Indexer(sys.argv[1])
 indexer.look()
