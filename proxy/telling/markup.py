@@ -124,8 +124,11 @@ def _coloured(code: str, language: str) -> str:
 
 _MARK = "\ue000"
 """Of the private use area: it has no look and no meaning in Markdown. Where it stands is no link and no HTML."""
-_LINKS = re.compile(r"(?<=\])(?=[(\[:])|(?<=<)(?=[A-Za-z/!?])")
-"""Where the target of a link or picture, its definition, an address in angle brackets or a tag of HTML would begin."""
+_LINKS = re.compile(r"(?<=[\]<])")
+"""Where the target of a link or picture, its definition, an address in angle brackets or a tag of HTML would begin.
+
+After each such character, whatever follows: as `<*a@b.c>` is an address, too.
+"""
 _BLOCK = re.compile(r"<(p|h[1-6]|ul|ol|li|blockquote|table|thead|tbody|tr|th|td)(?=[ >])")
 _CODE = re.compile(r'<pre><code(?: class="language-([^"]*)")?>(.*?)</code></pre>', re.DOTALL)
 """All that was written stands escaped in what the library makes of it, so a tag is always one of its own."""

@@ -4,7 +4,7 @@ import re
 from html.parser import HTMLParser
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from proxy.telling.entry import Entry, Form, Part
@@ -60,7 +60,19 @@ def test_what_was_recorded_is_text(text: str, form: Form) -> None:
     assert not re.search("[\x00-\x08\x1b\u202e\ud800-\udfff]", page.text)
 
 
-@given(st.text(), st.sampled_from(["plain", "markdown", "code"]))
+PIECES = [
+    *"<>[]()!:&;#`*~{|^=-+\\\"' \n\t\r\0a",
+    *("```", "</", "<!--", "<?", "<![CDATA[", "&#60;", "&#xe000;", "\ue000", "> ", "- ", "| - |\n"),
+    *("script", "img src=x onerror=a()", "http://e", "javascript:a", "a@b.c", "[a]: ", "[^1]", "\u202e"),
+]
+"""What Markdown and HTML are made of."""
+
+
+@given(
+    st.text() | st.lists(st.sampled_from(PIECES)).map("".join),
+    st.sampled_from(["plain", "markdown", "code"]),
+)
+@example("<*a@b.c>", "markdown")
 def test_any_text_is_safe(text: str, form: Form) -> None:
     """Whatever the text is, the page has the elements that we know."""
     page = drawn(text, form)
