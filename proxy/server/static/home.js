@@ -1,39 +1,17 @@
 // All sessions: a board of those that run, by what they need; how much went on; and a list of those that are over.
 import { html, useCallback, useKeys, useMemo, useNow, useTitle, useRef, useState, Cost, Empty, Failure, State, Text, Time } from "./ui.js";
-import { command, cost, count, duration, elapsed, exact, isOver, milliseconds, oneLine, visible } from "./format.js";
+import { command, cost, count, duration, elapsed, exact, milliseconds, visible } from "./format.js";
 import { everySession, sessions, status } from "./api.js";
 import { useAnswer } from "./answers.js";
 import { List } from "./virtual.js";
 import { go, href } from "./router.js";
 import { Activity, SHOWN, period, useCounted } from "./activity.js";
 import { Search } from "./search.js";
+import { length, place, problems, project, title } from "./summary.js";
 
-const BAD = ["invalid", "malformed", "unknown"];
 const COLUMNS = [["Needs you", (one) => one.state === "waiting"], ["Working", (one) => one.state !== "waiting" && one.state !== "idle"], ["Idle", (one) => one.state === "idle"]];
 const NARROWING = ["host", "team", "text", "outcome", "in", "show", "hours"];
 const OUTCOMES = ["ok", "failed", "limited", "blocked", "interrupted", "crashed"];
-
-/** What a session is called: its name, its first prompt, or its command. */
-export const title = (one) => one.name || (one.prompt && oneLine(one.prompt, 120)) || (one.command?.length ? oneLine(command(one.command), 120) : one.session_id);
-
-/** The folder that a session works in. */
-export const project = (one) => one.cwd?.split("/").filter(Boolean).pop() ?? "";
-
-/** Where a session works: of a fleet, the host too. */
-export const place = (one) => [one.host, project(one)].filter(Boolean).join(": ");
-
-/** What is wrong with a session's record: {invalid: 2, ...} */
-export function problems(one) {
-  const found = {};
-  for (const verdicts of Object.values(one.counts ?? {})) {
-    for (const name of BAD) if (verdicts[name]) found[name] = (found[name] ?? 0) + verdicts[name];
-  }
-  if (one.lost_records) found.lost = one.lost_records;
-  return found;
-}
-
-/** How long a session's command ran, so far if it goes on. */
-export const length = (one, now) => (isOver(one) ? one.duration_ms : Math.max(one.duration_ms, now - milliseconds(one.started_at)));
 
 // -- which are shown, and in which order -------------------------------------------------------------------------
 

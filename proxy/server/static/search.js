@@ -3,7 +3,7 @@ import { html, useEffect, useState, Failure, State, Time } from "./ui.js";
 import { exact, visible } from "./format.js";
 import { isFinal, said, search } from "./api.js";
 import { href } from "./router.js";
-import { project, title } from "./home.js";
+import { project, title } from "./summary.js";
 
 const AT_ONCE = 20;
 const AGAIN_MS = 3000;

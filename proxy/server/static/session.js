@@ -4,7 +4,7 @@ import { count, duration, elapsed, exact, isOver, milliseconds, percent, visible
 import { logPath, pagePath, said, session as fetchSession } from "./api.js";
 import { useAnswer } from "./answers.js";
 import { go as goTo, home, href } from "./router.js";
-import { length, problems, project, title } from "./home.js";
+import { length, problems, project, title } from "./summary.js";
 import { Acting } from "./acting.js";
 import { Conversation } from "./conversation.js";
 import { Timeline } from "./timeline.js";

@@ -165,7 +165,7 @@ class Follower:
         self._repairs.append(time.monotonic())
         self.caught_up.clear()  # before there is an index that knows of no session
         if self._damage is not None:
-            self._indexer.begin_anew()
+            self._indexer.reset()
         else:
             self._indexer.reopen()
         self._damage = None

@@ -79,7 +79,7 @@ class Indexer:
         self._connection.close()
         note_clean_close(self.data_dir)
 
-    def begin_anew(self) -> None:
+    def reset(self) -> None:
         """Throw the index away, and make an empty one. StoreError, OSError when that cannot be done."""
         self._let_go()
         self._open(create_index(self.data_dir))
@@ -295,7 +295,7 @@ class Indexer:
         )
         if reader.standing() != "same" or not is_mine:
             self._writer.forget(log)
-            log.begin_anew()
+            log.reset()
             reader = log.reader = LogReader(log.path)
             inode = os.fstat(reader.fileno()).st_ino
         log.inode = inode

@@ -50,7 +50,7 @@ class TrackedLog(msgspec.Struct):
         place = (self.inode, self.offset, self.mark_at, self.mark)
         return SessionRow(self.id, self.session_id, started_us, *place, int(self.over), outcome, state)
 
-    def begin_anew(self) -> None:
+    def reset(self) -> None:
         """Forget all that was read: it is another log."""
         self.id = self.inode = self.offset = self.mark_at = 0
         self.mark, self.over, self.session, self.derivation = b"", False, None, None

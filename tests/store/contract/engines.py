@@ -77,7 +77,7 @@ class Engine(Protocol):
     def reopen(self, **options: Any) -> None:
         """Close the store and open it again."""
 
-    def begin_anew(self) -> None:
+    def reset(self) -> None:
         """Lose what was derived, and derive it again."""
 
 
@@ -123,7 +123,7 @@ class Embedded:
         self.store.close()
         self._open(**options)
 
-    def begin_anew(self) -> None:
+    def reset(self) -> None:
         """Delete the index under the running store."""
         os.unlink(self.folder / "index.sqlite3")
         self.settle()

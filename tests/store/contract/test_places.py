@@ -46,7 +46,7 @@ def test_a_place_in_a_store_that_was_begun_anew(engine: Engine) -> None:
     late = Cursor(middle.epoch, middle.id + 10**6, middle.timestamp_us)
     behind = {one.json for one in events if one.timestamp_us > middle.timestamp_us}
     assert behind <= {one.json for one in engine.store.arrivals(engine.store.locate(late), 1000).events}
-    engine.begin_anew()
+    engine.reset()
     assert engine.store.cursor().epoch != middle.epoch
     assert behind <= {one.json for one in engine.store.arrivals(engine.store.locate(middle), 1000).events}
     page = arrivals_behind(engine.store, middle, limit=1000)

@@ -68,7 +68,7 @@ def test_grown_equals_rebuilt(engine: Engine) -> None:
         engine.put(session_id, log[places[session_id] :])
     engine.settle()
     grown = content(engine)
-    engine.begin_anew()
+    engine.reset()
     assert content(engine) == grown
 
 
@@ -105,7 +105,7 @@ def test_a_session_that_was_taken_for_dead_goes_on(engine: Engine, name: str) ->
         engine.settle()
         assert engine.store.live() == []
     grown = content(engine)
-    engine.begin_anew()
+    engine.reset()
     assert content(engine) == grown
 
 

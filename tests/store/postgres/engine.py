@@ -72,7 +72,7 @@ class Centre:
         self._most_events = options.get("most_events", self._most_events)
         self._open()
 
-    def begin_anew(self) -> None:
+    def reset(self) -> None:
         """Derive everything anew."""
         list(rebuild(self.url, everything=True, most_events=self._most_events))
         assert self.ear.has_begun_anew()

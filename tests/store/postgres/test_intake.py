@@ -46,7 +46,7 @@ def test_what_comes_again_is_not_taken_again(centre: Centre) -> None:
         assert push(centre, lines[-1], here + 1) == Answer(Outcome.GAP, here)
     assert text_of(centre, "a") == log
     events = centre.store.events(EventQuery(session_id="a", limit=1000))
-    centre.begin_anew()
+    centre.reset()
     assert centre.store.events(EventQuery(session_id="a", limit=1000)).events == events.events
     (row,) = rows(centre)
     assert row.rewritten == 0
@@ -230,7 +230,7 @@ def test_several_servers_take_the_same_sessions(centre: Centre) -> None:
         assert text_of(centre, name) == b"".join(lines)
     before = centre.store.events(EventQuery(limit=10_000, offset=0, order="asc"))
     totals = centre.store.totals()
-    centre.begin_anew()
+    centre.reset()
     after = centre.store.events(EventQuery(limit=10_000, offset=0, order="asc"))
     assert (after.events, after.total) == (before.events, before.total)
     assert +centre.store.totals() == +totals

@@ -90,7 +90,7 @@ def test_what_goes_on_since_an_old_week_stays(centre: Centre, store: PostgresSto
     centre.end("a")
     assert expired(store, 60) == []
     put_long_ago(centre, 20, "b")
-    centre.begin_anew()
+    centre.reset()
     assert expired(store, 60) == ["b"]
 
 
