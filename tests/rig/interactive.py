@@ -46,7 +46,6 @@ class InteractiveClaude:
         """Variables of the sessions that begin from now on."""
         self.seen: list[dict[str, Any]] = []
         """What the registry was seen to say."""
-        self._api = api
         self._play: Play = api.play(script)
         self._socket = f"claude-proxy-{os.getpid()}-{id(self)}"
         self._panes: list[str] = []
@@ -84,8 +83,8 @@ class InteractiveClaude:
         return {**self.surroundings.variables(self._play.base_url), "TERM": "xterm-256color", **self.extra}
 
     def answer_by(self, script: Script) -> None:
-        """Let the Messages API answer sessions that begin from now on by another script."""
-        self._play = self._api.play(script)
+        """Let the Messages API answer by another script from now on, the sessions that run already too."""
+        self._play.script = script
 
     # -- sessions ----------------------------------------------------------------------------------------------
 

@@ -40,16 +40,17 @@ class Play:
     def __init__(self, base_url: str, script: Script) -> None:
         self.base_url = base_url
         self.requests: list[tuple[str, dict[str, Any]]] = []
-        self._script = script
+        self.script = script
+        """What requests are answered by from now on."""
         self._tries: Counter[tuple[str, int]] = Counter()
         self._lock = threading.Lock()
 
     def answer_to(self, body: dict[str, Any]) -> Reply | Failure | Dropped:
         """Return the answer that is due for a request's conversation."""
         prompt, step = self._position(body.get("messages", []))
-        if prompt is None or step >= len(self._script[prompt]):
+        if prompt is None or step >= len(self.script[prompt]):
             return FALLBACK
-        answer = self._script[prompt][step]
+        answer = self.script[prompt][step]
         if not isinstance(answer, Tries):
             return answer
         with self._lock:
@@ -59,7 +60,7 @@ class Play:
 
     def open_gates(self) -> None:
         """Let every answer that waits at a gate go on, so that no thread of the server is left waiting."""
-        for answer in (answer for answers in self._script.values() for answer in answers):
+        for answer in (answer for answers in self.script.values() for answer in answers):
             if isinstance(answer, Reply) and answer.gate is not None:
                 answer.gate.open()
 
@@ -71,7 +72,7 @@ class Play:
                 step += 1
                 continue
             words = _texts(message["content"])
-            known = [prompt for prompt in self._script if prompt in words]
+            known = [prompt for prompt in self.script if prompt in words]
             if known:
                 return max(known, key=words.rindex), step
         return None, 0
