@@ -147,5 +147,8 @@ def _configure(connection: Connection) -> None:
 def _check(connection: Connection) -> None:
     """Raise psycopg.OperationalError if the connection was closed, as by a database that was started again."""
     # An idle connection has nothing to say but that it ends; to ask the database would be a message for each page.
-    if select.select([connection.fileno()], [], [], 0)[0]:
+    # `poll` and not `select`, which takes no descriptor from 1024 on: a server with many listeners has such.
+    poller = select.poll()
+    poller.register(connection.fileno(), select.POLLIN)
+    if poller.poll(0):
         connection.execute("SELECT 1")
