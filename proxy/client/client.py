@@ -81,7 +81,7 @@ class AsyncClient(Calls):
             newest_first: newest events first; not with `follow`.
             follow: continue with new events until the session is over, or without a session for ever.
             page_size: events per request, at most 10,000.
-            give_up_s: with `follow`, seconds to wait for a server that is gone.
+            give_up_s: with `follow`, seconds to wait for a server that went away after its first answer.
 
         Raises:
             NotFoundError: there is no such session, or it was removed meanwhile.

@@ -35,7 +35,7 @@ from proxy.client.validation import as_json, encoded, judged_here
 _log = logging.getLogger("claude_proxy.client")
 _T = TypeVar("_T")
 _PATIENCE_S = 10.0
-"""How long the server may take to put something on record. The work does not wait longer, nor does its cancellation."""
+"""How long the server may take to judge or record. The work does not wait longer, nor does its cancellation."""
 _GIVE_UP_S = 60.0
 """For how long a server that went away, or that reads a log late, is waited for: as `events` does by default."""
 _LOOK_S = 0.05
@@ -107,15 +107,10 @@ class Run:
             async with client.monitored("nightly") as run:
                 await run.event("cleanup_done", {"files": 7})
         """
-        began = anyio.current_time()
         try:
-            if self._absence.lasts:
-                raise UnreachableError("The server was away a moment ago.")
-            with _patience():
+            with self._asking():
                 return (await self._calls.post_event(self.session_id, event_type, data)).recorded
         except ClientError as error:
-            if isinstance(error, UnreachableError) and not self._absence.lasts:
-                self._absence.note(began)
             self.lost, self.trouble = self.lost + 1, error
             _log.warning(
                 "monitoring.event_lost session=%s type=%s error=%s", self.session_id, event_type, error
@@ -250,7 +245,7 @@ class Run:
         self._tasks.start_soon(process.feed, prompt, messages, self._line)
         if await self._is_known(process):
             question = Question(process.session_id, None, None, None, newest_first=False, page_size=1000)
-            events = every(self._calls, question, follow=True, give_up_s=_GIVE_UP_S)
+            events = every(self._calls, question, follow=True, give_up_s=_GIVE_UP_S, was_served=True)
             try:
                 async with contextlib.aclosing(events):
                     async for event in events:
@@ -297,10 +292,24 @@ class Run:
     async def _judged(self, schema_type: str, value: Mapping[str, Any]) -> ValidationAnswer:
         """Judge a value, here where the server will not: the work does not fail for that."""
         try:
-            return await self._calls.validate(schema_type, value)
+            with self._asking():
+                return await self._calls.validate(schema_type, value)
         except ClientError:
             one = encoded(ValidationRequest(schema_type=schema_type, data=value))
             return await anyio.to_thread.run_sync(judged_here, one)
+
+    @contextlib.contextmanager
+    def _asking(self) -> Iterator[None]:
+        """Bound what the work waits for the server. UnreachableError: it does not answer, or did not a moment ago."""
+        if self._absence.lasts:
+            raise UnreachableError("The server was away a moment ago.")
+        began = anyio.current_time()
+        try:
+            with _patience():
+                yield
+        except UnreachableError:
+            self._absence.note(began)
+            raise
 
     async def _end(self) -> None:
         for process in list(self._processes):

@@ -76,17 +76,23 @@ class Question:
 
 
 async def every(
-    queries: Queries, question: Question, *, follow: bool, give_up_s: float
+    queries: Queries, question: Question, *, follow: bool, give_up_s: float, was_served: bool = False
 ) -> AsyncGenerator[Event, None]:
-    """Yield all events; with ``follow`` also those to come, until the session is over, or for ever."""
+    """Yield all events; with ``follow`` also those to come, until the session is over, or for ever.
+
+    A server that has answered, or ``was_served`` its caller before, is waited for when it goes away; one that was
+    never there is not.
+    """
     was_over = False
     wait_s = 0
-    patience = Patience(give_up_s=give_up_s if follow else 0)
+    patience = Patience(give_up_s=give_up_s if was_served else 0)
     # The end of a session is an event that a filter may leave out: then it is looked for.
     longest_s = LOOK_S if question.session_id and question.event_types else WAIT_S
     while True:
         query = question.query(0 if was_over else wait_s)
         page = await patiently(partial(queries.events_page, **query), patience)
+        if follow and not was_served:
+            was_served, patience = True, Patience(give_up_s=give_up_s)
         fresh = [event for event in page.events if question.is_new(event)]
         for event in fresh:
             yield event

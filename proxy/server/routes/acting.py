@@ -183,12 +183,10 @@ async def _outcome(
         return None
 
     with shared.hub.listening():
-        found = await asyncio.to_thread(look)
         async for _ in while_waiting(shared, wait_s):
-            if found is not None:
-                break
-            found = await asyncio.to_thread(look)
-    return found or {"state": "sent"}
+            if (found := await asyncio.to_thread(look)) is not None:
+                return found
+    return {"state": "sent"}
 
 
 @contextmanager

@@ -90,24 +90,25 @@ async def events(request: web.Request) -> web.Response:
 
 
 async def _page(shared: Shared, query: EventQuery, wait_s: int) -> Page:
-    page = await asyncio.to_thread(shared.store.events, query)
     async for _ in while_waiting(shared, wait_s):
+        page = await asyncio.to_thread(shared.store.events, query)
         if page.events:
             break
-        page = await asyncio.to_thread(shared.store.events, query)
     return page
 
 
 async def while_waiting(shared: Shared, wait_s: int) -> AsyncIterator[None]:
-    """Yield whenever it is time to look again, until so many seconds are over."""
+    """Yield now, and whenever it is time to look again, until so many seconds are over."""
     until = asyncio.get_running_loop().time() + wait_s
-    while not shared.hub.closing and (left := until - asyncio.get_running_loop().time()) > 0:
-        seen = shared.hub.newest_id
+    while True:
+        seen = shared.hub.newest_id  # before the look: what comes during it is looked for at once
+        yield
+        if shared.hub.closing or (left := until - asyncio.get_running_loop().time()) <= 0:
+            return
         # What came may be held back for a moment (see the store's watermark): look again before long.
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(min(left, 0.5)):
                 await shared.hub.wait(seen)
-        yield
 
 
 async def _arrivals(request: web.Request) -> web.Response:
@@ -126,11 +127,11 @@ async def _arrivals(request: web.Request) -> web.Response:
         await shared.session(session_id)
     look = partial(arrivals_behind, shared.store, limit=limit, session_id=session_id, event_types=wanted)
     with shared.hub.listening() if wait_s else contextlib.nullcontext():
-        found = await asyncio.to_thread(look, begins)
         async for _ in while_waiting(shared, wait_s):
+            found = await asyncio.to_thread(look, begins)
             if found.events or found.gap:
                 break
-            found = await asyncio.to_thread(look, found.after)
+            begins = found.after
     events = await asyncio.to_thread(lambda: [shortened_event(one.json, longest) for one in found.events])
     gap = b"" if found.gap is None else b',"gap":%b' % msgspec.json.encode(found.gap)
     return raw_answer(b'{"events":[%b],"after":"%b"%b}' % (b",".join(events), str(found.after).encode(), gap))

@@ -8,7 +8,8 @@ import pytest
 
 from proxy.events import Session
 from proxy.events.timestamps import parse_timestamp
-from proxy.server.routes.events import shortened_event
+from proxy.server.live.hub import Hub
+from proxy.server.routes.events import shortened_event, while_waiting
 from proxy.sessions.catalogue import inspect
 from proxy.sessions.identity import log_path
 from proxy.sessions.record import lifecycle
@@ -238,6 +239,36 @@ async def test_waiting_for_what_arrives(rig: Rig) -> None:
     log = rig.live()
     assert types(await asked) == ["session_started"]
     log.close()
+
+
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The places behind which something was waited for; nothing is."""
+    found: list[int] = []
+
+    async def wait(_: Hub, after_id: int) -> None:
+        found.append(after_id)
+
+    monkeypatch.setattr(Hub, "wait", wait)
+    return found
+
+
+async def test_what_is_there_is_not_waited_for(rig: Rig, waits: list[int]) -> None:
+    """Regression: a question with `wait` was answered half a second late, though events were there."""
+    after = (await rig.get(EVENTS))["after"]
+    for place in ("start_time=2026-01-01T00:00:00Z", f"after={after[:9]}0-0"):
+        assert (await rig.get(f"{EVENTS}?{place}&wait=30"))["events"]
+    assert waits == []
+
+
+async def test_what_comes_during_a_look_is_looked_for_at_once(rig: Rig, waits: list[int]) -> None:
+    """Regression: an event that came while the store was read woke nobody, and was found half a second later."""
+    before = rig.shared.hub.newest_id
+    async for _ in while_waiting(rig.shared, 30):
+        if waits:
+            break
+        rig.shared.hub.newest_id += 1
+    assert waits == [before]
 
 
 async def test_up_to_where_polling_is_whole(rig: Rig) -> None:
