@@ -11,6 +11,7 @@ from proxy.events.emitter import Emitter
 from proxy.events.fields import Message, inner, integer, number, present, text
 from proxy.events.session import Action, hold
 from proxy.events.spending import stated_usage
+from proxy.events.vocabulary import Name
 
 LIFECYCLE = frozenset(("action", "action_refused", "policy_applied", "policy_failed"))
 
@@ -47,13 +48,10 @@ def answered(emitter: Emitter, message: Message) -> None:
         if request_id is not None and action.frame == request_id and action.name != "stop":
             if response.get("subtype") == "error":
                 _ended(emitter, action_id, "action_failed", error=text(response, "error"))
+            elif action.name == "interrupt" and emitter.session.run is None:
+                _ended(emitter, action_id, "action_confirmed", effect="nothing_running")
             else:
-                effect = (
-                    "nothing_running" if action.name == "interrupt" and emitter.session.run is None else None
-                )
-                _ended(
-                    emitter, action_id, "action_confirmed", **({} if effect is None else {"effect": effect})
-                )
+                _ended(emitter, action_id, "action_confirmed")
 
 
 def _usage(emitter: Emitter, stated: Message) -> None:
@@ -69,9 +67,8 @@ def _usage(emitter: Emitter, stated: Message) -> None:
 def result(emitter: Emitter, tool_use_id: str, decision: str) -> None:
     """Take the result of a tool that somebody may have answered for; ``decision``: whether it ran."""
     for action_id, action in list(emitter.session.actions.items()):
-        if action.tool_use_id == tool_use_id:
-            wanted = {"allow": "allow", "deny": "deny"}[action.name]
-            event = "action_confirmed" if decision == wanted else "action_failed"
+        if action.tool_use_id == tool_use_id:  # so it is an `allow` or a `deny`
+            event: Name = "action_confirmed" if decision == action.name else "action_failed"
             _ended(emitter, action_id, event, effect="ran" if decision == "allow" else "did_not_run")
 
 
@@ -101,7 +98,7 @@ def _about(data: Message) -> dict[str, Any]:
     return present(data, "action_id", "action", "args", "by")
 
 
-def _ended(emitter: Emitter, action_id: str, event: Any, **fields: Any) -> None:
+def _ended(emitter: Emitter, action_id: str, event: Name, **fields: Any) -> None:
     action = emitter.session.actions.pop(action_id)
     if action.name == "pause" and event == "action_failed":
         emitter.session.paused = False

@@ -9,44 +9,34 @@ from typing import Any, Literal
 
 from proxy.events.approved_calls import By, Decision
 from proxy.events.fields import Message, inner, items, text
-from proxy.events.session import Answer, Tool
+from proxy.events.session import Session, Tool
 
-_BY_CONFIG: dict[str | None, By] = {
-    "rule": "rule",
-    "mode": "mode",
-    "classifier": "mode",  # auto mode's
-    None: "harmless",
-}
+_BY_MODE: dict[str | None, By] = {"mode": "mode", "classifier": "mode"}
+"""The classifier is that of auto mode."""
+_BY_CONFIG: dict[str | None, By] = {"rule": "rule", **_BY_MODE, None: "harmless"}
 
 
 def approval_of(
-    call: Tool | None,
-    meta: Message,
-    *,
-    mode: str | None,
-    by_policy: bool,
-    taken_away: bool,
-    failed: bool,
-    seq: int,
+    session: Session, call: Tool | None, meta: Message, *, failed: bool, seq: int
 ) -> dict[str, Any]:
-    """Return the approval of a call from what stands with its result.
+    """Return the approval of a call from its result: whether it ``failed``, and its record ``seq``.
 
-    ``meta``: what Claude Code says of the result. ``by_policy``: the rules that deny are a policy's, and no others.
-    ``taken_away``: a rule denies the whole tool, so that Claude Code says only that there is none.
-    ``seq``: the record of the result.
+    ``meta``: what Claude Code says of the result.
     """
     answer = None if call is None else call.answer
-    decision, by = _decided(meta, call, by_policy=by_policy, failed=failed)
-    if by == "unknown" and failed and taken_away and not meta:
-        decision, by = "deny", "policy" if by_policy else "rule"
-    elif by == "unknown" and failed and call is not None and call.is_refused:
-        decision = "deny"
+    rule: By = "policy" if session.is_policy_alone else "rule"
+    decision, by = _decided(meta, call, rule, failed=failed)
+    if by == "unknown" and failed and call is not None:
+        if not meta and session.rules.denies_tool(call.name):
+            decision, by = "deny", rule
+        elif call.is_refused:
+            decision = "deny"
     asked = answer if by in ("caller", "api") else None
     return {
         "decision": decision,
         "by": by,
         "lasting": asked.lasting if asked is not None and decision == "allow" else None,
-        "mode": mode,
+        "mode": session.permission_mode,
         "waited_ms": None if answer is None else answer.waited_ms,
         "reason": text(meta, "reason") if asked is None else asked.reason,
         "source": inner(meta, "permission_decision") or None,
@@ -54,26 +44,29 @@ def approval_of(
     }
 
 
-def _decided(meta: Message, call: Tool | None, *, by_policy: bool, failed: bool) -> tuple[Decision, By]:
+def _decided(meta: Message, call: Tool | None, rule: By, *, failed: bool) -> tuple[Decision, By]:
+    """Return what was decided and by what; ``rule``: whose the rules are that deny."""
     answer = None if call is None else call.answer
+    decision_of_asked = None if answer is None else answer.decision
+    asked: By = "api" if answer is not None and answer.by == "api" else "caller"
     reported = inner(meta, "permission_decision")
     source, reason = text(reported, "source") or "", text(reported, "reason_type")
-    asked: By = "api" if answer is not None and answer.by == "api" else "caller"
+    by: By | None = asked if source.startswith("user") else "hook" if source == "hook" else None
     match text(reported, "decision"):
         case "accept":
-            by_config = _BY_CONFIG.get(reason, "unknown")
-            if reason == "subcommandResults" and call is not None:
-                by_config = call.allowed_by_parts
-            return "allow", asked if source.startswith("user") else "hook" if source == "hook" else by_config
+            if by is None and reason == "subcommandResults" and call is not None:
+                by = call.allowed_by_parts
+            return "allow", by or _BY_CONFIG.get(reason, "unknown")
         case "reject" if source == "user_abort":
             return "none", "interrupt"
         case "reject":
-            by_refusal = _by_refusal(reason, answer, asked, by_policy=by_policy)
-            return "deny", asked if source.startswith("user") else "hook" if source == "hook" else by_refusal
-        case _ if answer is not None and answer.decision is not None:
-            return answer.decision, asked
-        case _:
-            return _undecided(meta, failed=failed)
+            # An answer that is an error is the caller's; a stream that was closed, and no prompt tool at all, nobody's.
+            by_default = "nobody" if decision_of_asked is None else asked
+            denied_by: dict[str | None, By] = {"rule": rule, "subcommandResults": rule, **_BY_MODE}
+            return "deny", by or denied_by.get(reason, by_default)
+    if decision_of_asked is not None:
+        return decision_of_asked, asked
+    return _undecided(meta, failed=failed)
 
 
 def _undecided(meta: Message, *, failed: bool) -> tuple[Decision, By]:
@@ -82,15 +75,6 @@ def _undecided(meta: Message, *, failed: bool) -> tuple[Decision, By]:
     if "id" not in meta and "reason" in meta:  # of a tool that the API runs
         return "none", "nobody"
     return "none" if failed else "allow", "unknown"
-
-
-def _by_refusal(reason: str | None, answer: Answer | None, asked: By, *, by_policy: bool) -> By:
-    if reason in ("rule", "subcommandResults"):
-        return "policy" if by_policy else "rule"
-    if reason in ("mode", "classifier"):
-        return "mode"
-    # An answer that is an error is the caller's; a stream that was closed, and no prompt tool at all, is nobody.
-    return asked if answer is not None and answer.decision is not None else "nobody"
 
 
 def lasting_of(response: Message) -> Literal["once", "session", "always"]:

@@ -3,6 +3,7 @@
 import contextlib
 from typing import Any, Final, NamedTuple
 
+from proxy.events.fields import known
 from proxy.events.outcome import Outcome
 from proxy.events.session import Answer, Evidence, Prompt, Question, Run, Session, Standing
 from proxy.events.timestamps import TimestampCodec, parse_timestamp
@@ -92,41 +93,28 @@ class Emitter:
     def ask_permission(self, request_id: str, question: Question, /, **fields: Any) -> None:
         """Add the event that Claude Code asks whether it may use a tool."""
         tool = self.session.tools.get(question.tool_use_id or "")
-        depth = {"depth": tool.depth} if tool is not None and tool.depth else {}
-        self.emit("permission_requested", request_id=request_id, **fields, **question.about_tool(), **depth)
+        about = question.about_tool() | (tool.about_depth() if tool is not None else {})
+        self.emit("permission_requested", request_id=request_id, **fields, **about)
 
     def resolve_permission(
-        self,
-        request_id: str,
-        question: Question,
-        /,
-        until_us: int | None = None,
-        given: Answer | None = None,
-        **answer: Any,
+        self, request_id: str, question: Question, answer: Answer, until_us: int | None = None
     ) -> None:
         """Add the event of what came of a question for permission. The tool did not run meanwhile.
 
-        ``until_us``: when it was answered, if that was before what the record tells. ``given``: the answer, as far as
-        it is known beyond its decision.
+        ``until_us``: when it was answered, if that was before what the record tells.
         """
         told_us, self.timestamp_us = self.timestamp_us, self.timestamp_us if until_us is None else until_us
         waited_us = max(0, self.timestamp_us - question.since_us)
-        tool = self.session.tools.get(question.tool_use_id or "")
-        depth = {}
-        if tool is not None:
+        fields: dict[str, Any] = {"request_id": request_id, "waiting_ms": waited_us / 1000}
+        fields |= {"outcome": "cancelled"} if answer.decision is None else {"decision": answer.decision}
+        fields |= {"by": answer.by} if answer.by != "caller" else {}
+        fields |= question.about_tool()
+        if (tool := self.session.tools.get(question.tool_use_id or "")) is not None:
             tool.since_us += waited_us
-            given = given or Answer(answer.get("decision"), "caller", 0)
-            given.waited_ms, given.evidence = waited_us / 1000, [question.seq, self.seq]
-            tool.answer = given
-            depth = {"depth": tool.depth} if tool.depth else {}
-        self.emit(
-            "permission_resolved",
-            request_id=request_id,
-            waiting_ms=waited_us / 1000,
-            **answer,
-            **question.about_tool(),
-            **depth,
-        )
+            answer.waited_ms, answer.evidence = waited_us / 1000, [question.seq, self.seq]
+            tool.answer = answer
+            fields |= tool.about_depth()
+        self.emit("permission_resolved", **fields)
         self.timestamp_us = told_us
 
     def _next_timestamp(self) -> int:
@@ -138,15 +126,12 @@ class Emitter:
 
     def change_state(self, state: State, message: str, *, stated: bool = False) -> None:
         """Change the state if that may be (see `STATES`), and keep from what it is known."""
-        session, standing = self.session, self.session.standing
-        if standing.state == state:
-            if stated and not standing.evidence.stated:
-                evidence = Evidence(self.seq, message, stated=True, source=self.source)
-                session.standing = Standing(state, standing.since_us, evidence)
-        elif state in STATES[standing.state].next:
-            session.standing = Standing(
-                state, self.timestamp_us, Evidence(self.seq, message, stated, self.source)
-            )
+        before = self.session.standing
+        is_confirmed = state == before.state and stated and not before.evidence.stated
+        if is_confirmed or state in STATES[before.state].next:
+            since_us = before.since_us if is_confirmed else self.timestamp_us
+            evidence = Evidence(self.seq, message, stated, self.source)
+            self.session.standing = Standing(state, since_us, evidence)
 
     def infer_state(self, message: str) -> None:
         """Infer the state from what is open: a question, a run, or nothing. Not where the registry tells it."""
@@ -175,7 +160,7 @@ class Emitter:
     def start_unprompted_run(self, message: str, origin: str | None = None) -> None:
         """Open a run that Claude Code has begun by itself."""
         self._open_run(message)
-        self.emit("run_started", unprompted=True, **({} if origin is None else {"origin": origin}))
+        self.emit("run_started", unprompted=True, **known(origin=origin))
 
     def end_run(self, message: str, outcome: Outcome, /, *, origin: str | None = None, **fields: Any) -> None:
         """Close the run that a result belongs to, or (without ``origin``) the open one.

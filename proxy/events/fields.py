@@ -55,6 +55,11 @@ def present(source: Message, *keys: str) -> Message:
     return {key: source[key] for key in keys if source.get(key) is not None}
 
 
+def known(**fields: Any) -> Message:
+    """Return those of the fields that are not None."""
+    return {key: value for key, value in fields.items() if value is not None}
+
+
 def texts(source: Message, *keys: str) -> dict[str, str]:
     """Return those of the fields that are strings."""
     return {key: value for key in keys if isinstance(value := source.get(key), str)}

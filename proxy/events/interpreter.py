@@ -18,7 +18,7 @@ import msgspec
 
 from proxy.events import acting, printing, registry, session_outcome, stdin, stdout, transcript
 from proxy.events.emitter import Emitter, Event
-from proxy.events.fields import Message, inner, integer, number, present, text, texts
+from proxy.events.fields import Message, inner, integer, known, number, present, text, texts
 from proxy.events.known_rules import KnownRules
 from proxy.events.session import Evidence, Followed, Session, Standing
 from proxy.events.vocabulary import OVER
@@ -30,6 +30,7 @@ __all__ = ["Event", "Interpreter"]
 _PARTIAL = b'{"type":"stream_event"'
 _OF_NO_CONSEQUENCE = (_PARTIAL, b'{"type":"keep_alive"', b'{"type":"transcript_mirror"')
 _LONGEST_START = max(map(len, _OF_NO_CONSEQUENCE))
+_OF_A_START = ("name", "cwd", "pid", "age_ms", "versions", "validation", "mode", "capture_options")
 _ESCAPED_SURROGATE = re.compile(rb"\\u[dD]")
 _LONGEST_QUOTE = 300  # characters of a line that is no message; the record has it
 
@@ -85,9 +86,8 @@ class Interpreter:
         self._count(record)
         if printing.takes(self._emitter, record):
             return
-        start = bytes(
-            memoryview(record.message)[:_LONGEST_START]
-        )  # a copy of a long message takes as much memory
+        # A copy of a long message takes as much memory.
+        start = bytes(memoryview(record.message)[:_LONGEST_START])
         if start.startswith(_OF_NO_CONSEQUENCE) and record.verdict in ("valid", None):
             if start.startswith(_PARTIAL):
                 self.session.partials += 1
@@ -99,25 +99,20 @@ class Interpreter:
             self._drift(record, message)
         if not isinstance(message, dict):
             return
-        if record.origin is not None:
-            self._own(record, message)
-        elif not record.forwarded:
-            if record.stream == "stdout" and message.get("type") == "control_response":
+        is_response = message.get("type") == "control_response"
+        match record.stream:
+            case "stdin" if record.origin is not None:  # claude-proxy itself has put it there
+                if is_response:
+                    stdin.answer(self._emitter, message, "api")
+                elif record.action_id is not None:
+                    acting.sent(self._emitter, record.action_id, message)
+            case "stdin" if record.forwarded:
+                stdin.take(self._emitter, message)
+            case "stdout" if record.origin is None and (record.forwarded or not is_response):
+                stdout.take(self._emitter, message)  # a question is held back while the session is paused
+            case "stdout" if record.origin is None:
                 acting.answered(self._emitter, message)
-            elif record.stream == "stdout":  # a question that is held back while the session is paused
-                stdout.take(self._emitter, message)
-        else:
-            (stdin if record.stream == "stdin" else stdout).take(self._emitter, message)
         self._end()
-
-    def _own(self, record: Record, message: Message) -> None:
-        """Take a line that claude-proxy itself has put into a stream."""
-        if record.stream != "stdin":
-            return
-        if message.get("type") == "control_response":
-            stdin.answer(self._emitter, message, "api")
-        elif record.action_id is not None:
-            acting.sent(self._emitter, record.action_id, message)
 
     def _transcript(self, record: Record) -> None:
         self._count(record)
@@ -197,24 +192,15 @@ class Interpreter:
         command = data.get("command")
         session.command = [str(word) for word in command] if isinstance(command, list) else []
         session.rules = KnownRules.of_command(session.command)
-        streams = data.get("streams")
-        declared = {
-            name: bool(stream.get("declared_messages"))
-            for name, stream in (streams if isinstance(streams, dict) else {}).items()
-            if isinstance(stream, dict)
-        }
+        streams = inner(data, "streams")
+        declared = {name: bool(inner(streams, name).get("declared_messages")) for name in streams}
         session.grant = text(inner(data, "acting"), "grant") or "off"
         if data.get("mode") == "followed":
             session.followed = Followed(content=text(data, "interactive") != "status")
         call = printing.recognise(session, declared)
         if session.kind == "monitoring":
             emitter.change_state("idle", "session_started")
-        about = present(
-            data, "name", "cwd", "pid", "age_ms", "versions", "validation", "mode", "capture_options"
-        )
-        about |= texts(data, "traceparent")
-        if session.prints is not None:
-            about["output_format"] = session.prints
+        about = present(data, *_OF_A_START) | texts(data, "traceparent") | known(output_format=session.prints)
         emitter.emit("session_started", command=session.command, kind=session.kind, **about)
         if call is not None:
             printing.begin(emitter, call)

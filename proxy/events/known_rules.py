@@ -33,6 +33,9 @@ _CHANGE_NOTHING = frozenset(
 _GIT_CHANGES_NOTHING = frozenset(("diff", "log", "ls-files", "rev-parse", "show", "status"))
 _ACCEPT_EDITS = frozenset(("cp", "mkdir", "mv", "rm", "rmdir", "touch"))
 _HARMLESS_REDIRECTION = re.compile(r"\d?>(?:&\d|\s?/dev/null)(?=\s|[;|&]|$)")
+_RULE_FOR_COMMANDS = re.compile(r"Bash\((.*?)([: ]\*)?\)", re.DOTALL)
+_RULE = re.compile(r"[^\s,(]+(?:\([^)]*\))?")
+"""One of the rules in a word: commas and spaces separate them, except in parentheses."""
 _LONGEST_COMMAND = 10_000
 """Characters: what is longer is a program, and no list of plain commands."""
 _MOST_RULES = 1000
@@ -78,9 +81,8 @@ class KnownRules(msgspec.Struct, omit_defaults=True):
         for rule in self.allow:
             if rule in ("Bash", "Bash(*)"):
                 return True
-            if rule.startswith("Bash(") and rule.endswith(")"):
-                wanted = re.sub(r"(?::| )\*$", "", rule[5:-1])
-                is_prefix = wanted != rule[5:-1]
+            if found := _RULE_FOR_COMMANDS.fullmatch(rule):
+                wanted, is_prefix = found[1], found[2] is not None
                 if command == wanted or (is_prefix and command.startswith(f"{wanted} ")):
                     return True
         return False
@@ -137,16 +139,8 @@ def _parts(command: str) -> list[list[str]] | None:
 
 
 def _stated(call: Call, *options: str) -> list[str]:
-    rules: list[str] = []
-    for option in options:
-        for value in call.lists.get(option, ()):
-            rules += _separated(value)
-    return rules
-
-
-def _separated(value: str) -> list[str]:
-    """Return the rules of one word: commas and spaces separate them, except in parentheses."""
-    return re.findall(r"[^\s,(]+(?:\([^)]*\))?", value)[:_MOST_RULES]
+    values = [value for option in options for value in call.lists.get(option, ())]
+    return [rule for value in values for rule in _RULE.findall(value)[:_MOST_RULES]]
 
 
 def _settings(call: Call) -> dict[str, Any]:

@@ -5,11 +5,11 @@ and events of a permission from whichever of the two tells the rest: see `match_
 """
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final, Literal
 
 from proxy.events.emitter import Emitter
-from proxy.events.fields import Message, inner, number, text
-from proxy.events.session import Followed, PermissionPrompt, Question, Task, Tool
+from proxy.events.fields import Message, inner, known, number, text
+from proxy.events.session import Answer, Followed, PermissionPrompt, Question, Task, Tool
 from proxy.events.spending import stated_usage
 from proxy.events.vocabulary import State
 
@@ -47,7 +47,10 @@ def _status(emitter: Emitter, followed: Followed, data: Message) -> None:
         status = None
     else:
         _initialized(emitter, data)
-    _close_prompt(emitter, followed)
+    was_open = emitter.session.questions.pop(_REGISTRY, None) is not None
+    if was_open and followed.prompts:
+        last = followed.prompts[-1]
+        last.until_us = last.until_us or emitter.timestamp_us
     followed.status, followed.background = status, status == "shell"
     followed.states_are_told = followed.states_are_told or status is not None
     if status == "waiting":
@@ -55,8 +58,7 @@ def _status(emitter: Emitter, followed: Followed, data: Message) -> None:
     if status in _STATES:
         emitter.change_state(_STATES[status], f"claude_status/{status}", stated=True)
     if status is not None:
-        more = {} if waiting_for is None else {"waiting_for": waiting_for}
-        emitter.emit("status_changed", status=status, source=_REGISTRY, **more)
+        emitter.emit("status_changed", status=status, source=_REGISTRY, **known(waiting_for=waiting_for))
     match_prompts(emitter, followed)
 
 
@@ -64,15 +66,11 @@ def _initialized(emitter: Emitter, data: Message) -> None:
     session, conversation = emitter.session, text(data, "claude_session_id")
     if conversation is None or conversation == session.claude_session_id:
         return
-    session.claude_session_id = conversation
-    session.claude_code_version = text(data, "version") or session.claude_code_version
-    session.initialized = True
-    emitter.emit(
-        "session_initialized",
-        claude_session_id=conversation,
-        claude_code_version=text(data, "version"),
-        changed=True,
-    )
+    version = text(data, "version")
+    session.claude_session_id, session.initialized = conversation, True
+    session.claude_code_version = version or session.claude_code_version
+    about = {"claude_session_id": conversation, "claude_code_version": version, "changed": True}
+    emitter.emit("session_initialized", **about)
 
 
 # -- permissions -----------------------------------------------------------------------------------------------
@@ -86,12 +84,6 @@ def _open_prompt(emitter: Emitter, followed: Followed, waiting_for: str) -> None
         followed.prompts = [*followed.prompts[-_MOST_PROMPTS:], asked]
 
 
-def _close_prompt(emitter: Emitter, followed: Followed) -> None:
-    if emitter.session.questions.pop(_REGISTRY, None) is not None and followed.prompts:
-        last = followed.prompts[-1]
-        last.until_us = last.until_us or emitter.timestamp_us
-
-
 def match_prompts(emitter: Emitter, followed: Followed) -> None:
     """Say which tool an open prompt asks for, as soon as that is known: the first that was called and has no answer.
 
@@ -103,13 +95,8 @@ def match_prompts(emitter: Emitter, followed: Followed) -> None:
         return
     taken = {one.tool_use_id for one in followed.prompts}
     for tool_use_id, tool in emitter.session.tools.items():
-        is_question = tool.name == ASKED
-        if (
-            tool_use_id not in taken
-            and tool.since_us <= prompt.since_us
-            and is_question == (prompt.kind == INPUT)
-            and not tool.is_agent
-        ):
+        is_meant = (tool.name == ASKED) == (prompt.kind == INPUT) and tool.since_us <= prompt.since_us
+        if is_meant and tool_use_id not in taken and not tool.is_agent:
             question.tool, question.tool_use_id = tool.name, tool_use_id
             _ask(emitter, prompt, tool_use_id, tool)
             return
@@ -117,11 +104,16 @@ def match_prompts(emitter: Emitter, followed: Followed) -> None:
 
 def _ask(emitter: Emitter, prompt: PermissionPrompt, tool_use_id: str, tool: Tool) -> None:
     prompt.tool_use_id = tool_use_id
-    question = Question("can_use_tool", prompt.seq, prompt.since_us, tool.name, tool_use_id)
-    emitter.ask_permission(_request_id(tool_use_id), question)
+    emitter.ask_permission(f"prompt-{tool_use_id}", _question(prompt, tool_use_id, tool))
 
 
-def decided(emitter: Emitter, followed: Followed, tool_use_id: str, decision: str | None) -> None:
+def _question(prompt: PermissionPrompt, tool_use_id: str, tool: Tool) -> Question:
+    return Question("can_use_tool", prompt.seq, prompt.since_us, tool.name, tool_use_id)
+
+
+def decided(
+    emitter: Emitter, followed: Followed, tool_use_id: str, decision: Literal["allow", "deny"] | None
+) -> None:
     """Take the end of a tool's call: what the user decided on it, None where nobody asked.
 
     Each tool that was asked for gets its answer, and each that was decided on its question: the registry may have been
@@ -132,29 +124,19 @@ def decided(emitter: Emitter, followed: Followed, tool_use_id: str, decision: st
         return
     if decision is not None:
         followed.decided_us = max(followed.decided_us, emitter.timestamp_us)
+    now_us = emitter.timestamp_us
     prompt = next((one for one in followed.prompts if one.tool_use_id == tool_use_id), None)
-    if prompt is None and decision is None:
-        return
     if prompt is None:
-        prompt = _unmatched(followed, emitter.timestamp_us) or PermissionPrompt(
-            PERMISSION, emitter.seq, emitter.timestamp_us
-        )
+        if decision is None:
+            return
+        # The one that was answered now, and of which nobody knows yet what it asked for.
+        unmatched = (one for one in followed.prompts if one.tool_use_id is None and one.since_us <= now_us)
+        prompt = next(unmatched, None) or PermissionPrompt(PERMISSION, emitter.seq, now_us)
         _ask(emitter, prompt, tool_use_id, tool)
-    question = Question("can_use_tool", prompt.seq, prompt.since_us, tool.name, tool_use_id)
-    until_us = min(prompt.until_us or emitter.timestamp_us, emitter.timestamp_us)
-    answer: dict[str, Any] = {"outcome": "cancelled"} if decision is None else {"decision": decision}
-    emitter.resolve_permission(_request_id(tool_use_id), question, until_us=until_us, **answer)
+    question, answer = _question(prompt, tool_use_id, tool), Answer(decision, "caller", 0)
+    until_us = min(prompt.until_us or now_us, now_us)
+    emitter.resolve_permission(f"prompt-{tool_use_id}", question, answer, until_us)
     followed.prompts = [one for one in followed.prompts if one is not prompt]
-
-
-def _unmatched(followed: Followed, decided_us: int) -> PermissionPrompt | None:
-    """Return the prompt that was answered then, and of which nobody knows yet what it asked for."""
-    fitting = (one for one in followed.prompts if one.tool_use_id is None and one.since_us <= decided_us)
-    return next(fitting, None)
-
-
-def _request_id(tool_use_id: str) -> str:
-    return f"prompt-{tool_use_id}"
 
 
 # -- how recording stands --------------------------------------------------------------------------------------
@@ -175,21 +157,16 @@ def _subagent(emitter: Emitter, followed: Followed, data: Message) -> None:
     file, parent = text(data, "file") or "", text(data, "parent_tool_use_id")
     agent_id = file.rpartition("/")[2].removesuffix(".jsonl").removeprefix("agent-")
     followed.agents[file] = parent
-    call = emitter.session.tools.get(parent or "")
-    fields: dict[str, Any] = {"task_id": agent_id, "description": text(data, "description") or ""}
-    if parent is not None:
-        fields["tool_use_id"] = parent
-    if (kind := text(data, "agent_type")) is not None:
-        fields["subagent_type"] = kind
+    call, description = emitter.session.tools.get(parent or ""), text(data, "description") or ""
+    fields: Message = {"task_id": agent_id, "description": description}
+    fields |= known(tool_use_id=parent, subagent_type=text(data, "agent_type"))
     if call is not None:  # it has not returned, so whoever made it waits for the task
-        fields |= {"foreground": True, **({"depth": call.depth} if call.depth else {})}
-        fields |= emitter.subagent(parent)
+        fields |= {"foreground": True, **call.about_depth(), **emitter.subagent(parent)}
     elif parent not in followed.finished:
         fields["new_subagent"] = True
     if parent not in followed.finished:
-        emitter.session.tasks[agent_id] = Task(
-            fields["description"], emitter.seq, emitter.timestamp_us, parent
-        )
+        task = Task(description, emitter.seq, emitter.timestamp_us, parent)
+        emitter.session.tasks[agent_id] = task
     emitter.emit("task_started", **fields)
 
 

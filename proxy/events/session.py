@@ -9,6 +9,7 @@ from typing import Any, Final, Literal, TypeVar
 import msgspec
 
 from proxy.events.approved_calls import By
+from proxy.events.fields import known
 from proxy.events.figures import Figures
 from proxy.events.known_rules import KnownRules
 from proxy.events.outcome import OK, Outcome
@@ -108,6 +109,10 @@ class Tool(msgspec.Struct, omit_defaults=True):
     answer: "Answer | None" = None
     """What was answered to the question whether it may run, if one was asked."""
 
+    def about_depth(self) -> dict[str, int]:
+        """Return how deep it is, nothing for a call of the main agent."""
+        return {"depth": self.depth} if self.depth else {}
+
 
 class Answer(msgspec.Struct, omit_defaults=True):
     """What was answered to a question for permission; no decision: it was withdrawn."""
@@ -148,8 +153,7 @@ class Question(msgspec.Struct, omit_defaults=True):
 
     def about_tool(self) -> dict[str, str]:
         """Return which tool it is about, if it is about one."""
-        fields = {"tool": self.tool, "tool_use_id": self.tool_use_id}
-        return {key: value for key, value in fields.items() if value is not None}
+        return known(tool=self.tool, tool_use_id=self.tool_use_id)
 
 
 class Request(msgspec.Struct, omit_defaults=True):

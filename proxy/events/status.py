@@ -9,7 +9,7 @@ from typing import Any
 
 from proxy.acting.verbs import possible
 from proxy.events import shown_session
-from proxy.events.session import Evidence, Session
+from proxy.events.session import Evidence, Question, Request, Run, Session, Task, Tool
 from proxy.events.session_outcome import described
 from proxy.events.timestamps import format_timestamp
 
@@ -23,6 +23,7 @@ UNANSWERED_S = 60
 """The SDKs give hooks, and their own control requests, 60 s by default; a person may need longer."""
 NO_EXIT_S = 10
 """With one prompt, Claude Code exits within a second of its result."""
+_AT_ITS_TERMINAL = {"input needed": "input at its terminal", "dialog open": "a dialog at its terminal"}
 
 
 def describe(session: Session, now_us: int) -> shown_session.Session:
@@ -121,7 +122,9 @@ def waits_for(session: Session, now_us: int) -> list[Any]:
 
 
 def _label(wait: dict[str, Any]) -> str:
-    what = wait["what"]
+    kind = wait.get("kind", "")
+    if kind == "can_use_tool":
+        return f"permission to use {wait['tool'] or 'a tool'}"
     labels = {
         "answer": f"an answer to {wait.get('kind')}",
         "tool": f"the tool {wait.get('tool')}",
@@ -129,60 +132,50 @@ def _label(wait: dict[str, Any]) -> str:
         "task": f"a background task, {wait.get('description') or wait.get('task_id')}",
         "claude": f"Claude Code to answer {wait.get('request')}",
         "turn": "the end of the turn",
+        "model": "the model",
     }
-    match wait.get("kind"):
-        case "can_use_tool":
-            return f"permission to use {wait['tool'] or 'a tool'}"
-        case "input needed":
-            return "input at its terminal"
-        case "dialog open":
-            return "a dialog at its terminal"
     runs_there = ", which the caller runs" if wait.get("runs_in") == "client" else ""
-    return labels.get(what, f"the {what}") + runs_there
+    return _AT_ITS_TERMINAL.get(kind) or labels[wait["what"]] + runs_there
 
 
 def _waits(session: Session, now_us: int) -> list[dict[str, Any]]:
-    asked = {question.tool_use_id for question in session.asked.values()}
-    working = {question.tool_use_id for question in session.questions.values() if question.is_work}
-    found: list[dict[str, Any]] = [
-        {"what": "answer", "kind": question.kind, "request_id": key, "tool": question.tool}
-        | _since(question.since_us, question.seq, now_us)
-        for key, question in session.asked.items()
+    asked, tools, run = session.asked, session.tools, session.run
+    work = {key: question for key, question in session.questions.items() if question.is_work}
+    is_asked = {one.tool_use_id for one in asked.values()}
+    is_worked_on = {one.tool_use_id for one in work.values()}
+    found = [
+        _wait("answer", one, now_us, kind=one.kind, request_id=key, tool=one.tool)
+        for key, one in asked.items()
     ]
+    for key, tool in tools.items():
+        if key not in is_asked:
+            runs_in = "client" if key in is_worked_on else "claude"
+            found.append(_wait("tool", tool, now_us, tool=tool.name, tool_use_id=key, runs_in=runs_in))
+    for key, one in work.items():
+        if one.tool_use_id not in tools:
+            about = {"kind": one.kind, "request_id": key, "server": one.server, "method": one.method}
+            found.append(_wait("client", one, now_us, **about))
     found += [
-        {
-            "what": "tool",
-            "tool": tool.name,
-            "tool_use_id": key,
-            "runs_in": "client" if key in working else "claude",
-        }
-        | _since(tool.since_us, tool.seq, now_us)
-        for key, tool in session.tools.items()
-        if key not in asked
-    ]
-    found += [
-        {"what": "client", "kind": question.kind, "request_id": key, "server": question.server}
-        | {"method": question.method}
-        | _since(question.since_us, question.seq, now_us)
-        for key, question in session.questions.items()
-        if question.is_work and question.tool_use_id not in session.tools
-    ]
-    found += [
-        {"what": "task", "task_id": key, "description": task.description}
-        | _since(task.since_us, task.seq, now_us)
+        _wait("task", task, now_us, task_id=key, description=task.description)
         for key, task in session.tasks.items()
     ]
-    if not found and session.run is not None and session.prints is not None:
-        found.append({"what": "turn"} | _since(session.run.since_us, session.run.seq, now_us))
-    elif not found and session.run is not None and session.state != "idle":
-        since = max(session.run.since_us, session.last_output_us)
-        found.append({"what": "model"} | _since(since, session.last_seq, now_us))
+    if not found and run is not None and session.prints is not None:
+        found.append(_wait("turn", run, now_us))
+    elif not found and run is not None and session.state != "idle":
+        since = max(run.since_us, session.last_output_us)
+        found.append(_wait("model", Run(run.run_id, session.last_seq, since), now_us))
     found += [
-        {"what": "claude", "request": request.subtype, "request_id": key}
-        | _since(request.since_us, request.seq, now_us)
-        for key, request in session.requests.items()
+        _wait("claude", one, now_us, request=one.subtype, request_id=key)
+        for key, one in session.requests.items()
     ]
     return found
+
+
+def _wait(
+    what: str, cause: Run | Tool | Question | Request | Task, now_us: int, **about: Any
+) -> dict[str, Any]:
+    since = {"since": _timestamp(cause.since_us), "for_ms": _ms(cause.since_us, now_us), "seq": cause.seq}
+    return {"what": what, **about, **since}
 
 
 def warnings(session: Session, now_us: int) -> list[tuple[str, str]]:
@@ -239,10 +232,6 @@ def _after_the_end(session: Session) -> list[tuple[str, str]]:
     if session.ended_in_turn:
         return [("exit_without_result", "The command ended in the middle of a turn, without a result.")]
     return []
-
-
-def _since(since_us: int, seq: int, now_us: int) -> dict[str, Any]:
-    return {"since": _timestamp(since_us), "for_ms": _ms(since_us, now_us), "seq": seq}
 
 
 def _timestamp(timestamp_us: int) -> str | None:

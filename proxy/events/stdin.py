@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from proxy.events.approvals import lasting_of
 from proxy.events.emitter import Emitter
-from proxy.events.fields import Message, inner, text, texts
+from proxy.events.fields import Message, inner, known, text, texts
 from proxy.events.outcome import blocked_by_hook
 from proxy.events.session import MOST_OPEN, Answer, Prompt, Request, hold
 
@@ -30,20 +30,18 @@ def take(emitter: Emitter, message: Message) -> None:
         case "control_response":
             _response(emitter, message)
         case "control_cancel_request":
-            emitter.session.requests.pop(
-                text(message, "request_id") or "", None
-            )  # nobody waits for its answer
-            _received(emitter, "cancel", texts(message, "request_id"))
+            # Nobody waits for its answer.
+            emitter.session.requests.pop(text(message, "request_id") or "", None)
+            _received(emitter, "cancel", **texts(message, "request_id"))
         case "keep_alive":
-            _received(emitter, "keep_alive", {})
+            _received(emitter, "keep_alive")
         case "update_environment_variables":
-            names = sorted(map(str, inner(message, "variables")))
-            _received(emitter, "update_environment", {"variables": names})
+            _received(emitter, "update_environment", variables=sorted(map(str, inner(message, "variables"))))
         case _:
             pass  # a kind that the specification does not have: its record's verdict says so
 
 
-def _received(emitter: Emitter, action: str, fields: dict[str, Any]) -> None:
+def _received(emitter: Emitter, action: str, /, **fields: Any) -> None:
     emitter.emit("command_received", command={"action": action, **fields})
 
 
@@ -58,10 +56,10 @@ def _user(emitter: Emitter, message: Message) -> None:
         fields["should_query"] = False
     if emitter.session.run is not None:
         emitter.session.queued = [*emitter.session.queued[1 - MOST_OPEN :], prompt]
-        _received(emitter, "prompt", {**fields, "queued": True})
-        return
-    _received(emitter, "prompt", fields)
-    emitter.start_run(prompt, "user")
+        _received(emitter, "prompt", **fields, queued=True)
+    else:
+        _received(emitter, "prompt", **fields)
+        emitter.start_run(prompt, "user")
 
 
 def prompt_text(content: object) -> str:
@@ -78,34 +76,27 @@ def prompt_text(content: object) -> str:
 def _request(emitter: Emitter, message: Message) -> None:
     request, request_id = inner(message, "request"), text(message, "request_id")
     subtype = text(request, "subtype") or "unknown"
-    identified = {} if request_id is None else {"request_id": request_id}
+    identified = known(request_id=request_id)
     if request_id is not None:
         hold(emitter.session.requests, request_id, Request(subtype, emitter.seq, emitter.timestamp_us))
     if subtype == "interrupt" and emitter.session.run is not None:
         emitter.session.run.interrupted = True
-    if subtype in _ACTIONS:
-        fields = _plain({key: request[key] for key in _ACTIONS[subtype] if key in request})
-        if isinstance(schema := request.get("jsonSchema"), dict):
-            fields["json_schema"] = schema
-        _received(emitter, subtype, {**identified, **fields})
-    else:
-        _received(emitter, "request", {**identified, "subtype": subtype})
-
-
-def _plain(fields: dict[str, Any]) -> dict[str, Any]:
-    return {
-        key: value for key, value in fields.items() if value is None or isinstance(value, str | int | float)
-    }
+    if subtype not in _ACTIONS:
+        _received(emitter, "request", **identified, subtype=subtype)
+        return
+    named = {key: request[key] for key in _ACTIONS[subtype] if key in request}
+    plain = {key: value for key, value in named.items() if isinstance(value, str | int | float | None)}
+    schema = {"json_schema": found} if isinstance(found := request.get("jsonSchema"), dict) else {}
+    _received(emitter, subtype, **identified, **plain, **schema)
 
 
 def _response(emitter: Emitter, message: Message) -> None:
     response = inner(message, "response")
     outcome = "error" if response.get("subtype") == "error" else "success"
-    fields: dict[str, Any] = {**texts(response, "request_id"), "outcome": outcome}
     question = emitter.session.questions.get(text(response, "request_id") or "")
-    if question is not None and question.kind == "can_use_tool":
-        fields["decision"] = _decision(response)
-    _received(emitter, "respond", fields)
+    is_permission = question is not None and question.kind == "can_use_tool"
+    decided = {"decision": _decision(response)} if is_permission else {}
+    _received(emitter, "respond", **texts(response, "request_id"), outcome=outcome, **decided)
     answer(emitter, message, "caller")
 
 
@@ -123,10 +114,8 @@ def answer(emitter: Emitter, message: Message, by: Literal["caller", "api"]) -> 
     if question.kind == "can_use_tool":
         said = inner(response, "response")
         reason = text(said, "message") or text(response, "error") or question.reason
-        decision = _decision(response)
-        given = Answer(decision, by, 0, lasting_of(said), reason)
-        decider: dict[str, Any] = {} if by == "caller" else {"by": by}
-        emitter.resolve_permission(request_id, question, given=given, decision=decision, **decider)
+        given = Answer(_decision(response), by, 0, lasting_of(said), reason)
+        emitter.resolve_permission(request_id, question, given)
 
 
 def _decision(response: Message) -> Literal["allow", "deny"]:

@@ -6,12 +6,24 @@ from typing import Any
 from proxy.events import acting, outcome, system
 from proxy.events.approvals import approval_of
 from proxy.events.emitter import OF_THE_CALLER, Emitter
-from proxy.events.fields import Message, identifier, inner, integer, items, number, present, text, texts
+from proxy.events.fields import (
+    Message,
+    identifier,
+    inner,
+    integer,
+    items,
+    known,
+    number,
+    present,
+    text,
+    texts,
+)
 from proxy.events.known_rules import by_parts
-from proxy.events.session import Question, Tool, hold
+from proxy.events.session import Answer, Question, Tool, hold
 from proxy.events.spending import API_TOKENS, stated_usage
 
 _CALLS = frozenset(("tool_use", "server_tool_use", "mcp_tool_use"))
+_OF_A_RESULT = ("result", "terminal_reason", "stop_reason", "structured_output", "permission_denials")
 _OF_THE_API = {"reason": "the API runs it"}
 """What is said of a call of a tool that the API itself runs: nobody here is asked."""
 
@@ -38,17 +50,12 @@ def take_answer(emitter: Emitter, message: Message) -> None:
     thought = [text(block, "thinking") or "" for block in blocks if block.get("type") == "thinking"]
     call = _model_call(answer)
     if answers or thought:
-        fields: dict[str, Any] = {
-            "text": "".join(answers),
-            "parent_tool_use_id": parent,
-            **emitter.depth(parent),
-            **call,
-        }
+        said = {"text": "".join(answers), "parent_tool_use_id": parent, **emitter.depth(parent), **call}
         if thought:
-            fields["thinking"] = "".join(thought)
-        emitter.emit("assistant_message", model=text(answer, "model"), **fields)
+            said["thinking"] = "".join(thought)
+        emitter.emit("assistant_message", model=text(answer, "model"), **said)
     for block in blocks:
-        if block.get("type") in _CALLS:
+        if text(block, "type") in _CALLS:
             _tool_call(emitter, block, parent, {**call, **texts(answer, "model")})
         elif text(block, "tool_use_id"):
             tool_result(emitter, block, _OF_THE_API)
@@ -70,9 +77,8 @@ def _model_call(answer: Message) -> Message:
 
     Claude Code passes on what the API says when an answer begins: what goes in is known then, what comes out is not.
     """
-    usage = answer.get("usage")
-    found: Message = dict(texts(answer, "id"))
-    call = {"message_id": found["id"]} if found else {}
+    usage, message_id = answer.get("usage"), text(answer, "id")
+    call = known(message_id=message_id)
     if isinstance(usage, dict):
         is_whole = answer.get("stop_reason") is not None
         names = [name for name in API_TOKENS if is_whole or name != "output_tokens"]
@@ -82,27 +88,23 @@ def _model_call(answer: Message) -> Message:
 
 def _tool_call(emitter: Emitter, block: Message, parent: str | None, call: Message) -> None:
     name, tool_use_id = text(block, "name") or "unknown", identifier(block, "id")
-    tools = emitter.session.tools
-    if tool_use_id in tools:
+    session = emitter.session
+    if tool_use_id in session.tools:
         return
     tool = Tool(name, emitter.seq, emitter.timestamp_us, parent)
     if name == "Bash":
-        session = emitter.session
         command = text(inner(block, "input"), "command")
         tool.allowed_by_parts = by_parts(command, session.permission_mode, session.rules)
-    hold(tools, tool_use_id, tool)
+    hold(session.tools, tool_use_id, tool)
     depth = emitter.depth(parent)
-    tool.depth, tool.background = depth.get("depth", 0), parent is not None and parent not in tools
-    emitter.emit(
-        "tool_started",
-        tool=name,
-        tool_use_id=tool_use_id,
-        input=block.get("input"),
-        parent_tool_use_id=parent,
-        **depth,
-        **call,
-        **emitter.subagent(parent),
-    )
+    tool.depth, tool.background = depth.get("depth", 0), parent is not None and parent not in session.tools
+    about = {
+        "tool": name,
+        "tool_use_id": tool_use_id,
+        "input": block.get("input"),
+        "parent_tool_use_id": parent,
+    }
+    emitter.emit("tool_started", **about, **depth, **call, **emitter.subagent(parent))
 
 
 def tool_result(emitter: Emitter, block: Message, meta: Message) -> None:
@@ -119,24 +121,17 @@ def tool_result(emitter: Emitter, block: Message, meta: Message) -> None:
         fields |= {"tool": tool.name, "duration_ms": max(0, emitter.timestamp_us - tool.since_us) / 1000}
         if tool.parent is not None:
             fields |= {"parent_tool_use_id": tool.parent, "depth": tool.depth}
-    approval = approval_of(
-        tool,
-        meta,
-        mode=session.permission_mode,
-        by_policy=session.is_policy_alone,
-        taken_away=tool is not None and session.rules.denies_tool(tool.name),
-        failed=failed,
-        seq=emitter.seq,
-    )
-    fields["approval"] = approval
+    fields["approval"] = approval = approval_of(session, tool, meta, failed=failed, seq=emitter.seq)
     if approval["by"] in ("api", "caller"):
         acting.result(emitter, tool_use_id, approval["decision"])
-    if failed and approval["decision"] == "deny":
+    if not failed:
+        emitter.emit("tool_completed", **fields)
+    elif approval["decision"] == "deny":
         emitter.emit("tool_denied", **fields)
-        return
-    if failed and ("non_execution_kind" in meta or (session.run is not None and session.run.interrupted)):
-        fields["interrupted"] = True
-    emitter.emit("tool_failed" if failed else "tool_completed", **fields)
+    else:
+        if "non_execution_kind" in meta or (session.run is not None and session.run.interrupted):
+            fields["interrupted"] = True
+        emitter.emit("tool_failed", **fields)
 
 
 def _tool_progress(emitter: Emitter, message: Message) -> None:
@@ -157,15 +152,14 @@ def _result(emitter: Emitter, message: Message) -> None:
         else:
             # One that nobody asked for and that did not even begin, as after a session to resume that is not there.
             emitter.start_unprompted_run("result", origin)
+    run = session.run
+    assert run is not None
     if session.claude_session_id is None:  # printed JSON has no `init`
         session.claude_session_id = text(message, "session_id")
     cost = session.spending.take(number(message, "total_cost_usd"), stated_usage(message))
-    run = session.run
+    blocked = None if emitter.is_of_another_turn(origin) else run.blocked
     result_outcome = outcome.of_result(
-        message,
-        interrupted=run is not None and run.interrupted,
-        blocked=None if run is None or emitter.is_of_another_turn(origin) else run.blocked,
-        is_command=run is not None and run.is_command,
+        message, interrupted=run.interrupted, blocked=blocked, is_command=run.is_command
     )
     turns = integer(message, "num_turns")
     # Else it was a local command or a notice, which changes nothing.
@@ -178,8 +172,7 @@ def _result(emitter: Emitter, message: Message) -> None:
         "total_cost_usd": session.spending.cost_usd,
         "model_usage": session.spending.models,
         "subtype": text(message, "subtype") or "unknown",
-        **present(message, "result", "terminal_reason", "stop_reason"),
-        **present(message, "structured_output", "permission_denials"),
+        **present(message, *_OF_A_RESULT),
     }
     if (duration := number(message, "duration_ms")) is not None:
         fields["claude_duration_ms"] = duration
@@ -272,7 +265,7 @@ def _cancel(emitter: Emitter, message: Message) -> None:
         return
     emitter.infer_state("control_cancel_request")
     if question.kind == "can_use_tool":
-        emitter.resolve_permission(request_id, question, outcome="cancelled")
+        emitter.resolve_permission(request_id, question, Answer(None, "caller", 0))
 
 
 # -- the rest --------------------------------------------------------------------------------------------------

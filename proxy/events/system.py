@@ -1,9 +1,7 @@
 """Claude Code's messages of type ``system``."""
 
-from typing import Any
-
 from proxy.events.emitter import Emitter
-from proxy.events.fields import Message, inner, items, number, present, text, texts
+from proxy.events.fields import Message, inner, items, known, number, present, text, texts
 from proxy.events.outcome import blocked_by_hook
 from proxy.events.session import Task, hold
 from proxy.events.vocabulary import Name, State
@@ -11,11 +9,7 @@ from proxy.events.vocabulary import Name, State
 _STATED: dict[str, State] = {"idle": "idle", "running": "executing", "requires_action": "waiting"}
 _SERVER_PROBLEMS = {"failed": "did not start", "needs-auth": "needs authentication"}
 """What a status means for a session; servers that are pending or disabled are no problem."""
-_TASK_EVENTS: dict[str, Name] = {
-    "task_started": "task_started",
-    "task_progress": "task_progress",
-    "task_updated": "task_updated",
-}
+_OF_A_TASK = ("description", "subagent_type", "task_type", "status", "summary", "last_tool_name")
 TASK_ENDS: dict[str, Name] = {
     "completed": "task_completed",
     "failed": "task_failed",
@@ -43,7 +37,8 @@ def take(emitter: Emitter, message: Message) -> None:
             emitter.emit("hook_started", **present(message, "hook_id", "hook_name", "hook_event"))
         case "hook_response":
             about = present(message, "hook_id", "hook_name", "hook_event", "outcome", "output")
-            emitter.emit("hook_completed", **about, exit_code=_exit_code(message))
+            code = message.get("exit_code")
+            emitter.emit("hook_completed", **about, exit_code=code if isinstance(code, int) else None)
         case "notification" | "informational" | "local_command_output":
             notice = text(message, "text") or text(message, "content") or ""
             more = present(message, "level", "priority", "key")
@@ -52,11 +47,8 @@ def take(emitter: Emitter, message: Message) -> None:
         case "model_fallback" | "model_refusal_fallback" | "model_refusal_no_fallback" | "permission_denied":
             _remark(emitter, message)
         case "session_writes_lost" | "mirror_error":
-            emitter.emit(
-                "error",
-                source=message["subtype"],
-                error=text(message, "error_code") or text(message, "error"),
-            )
+            error = text(message, "error_code") or text(message, "error")
+            emitter.emit("error", source=message["subtype"], error=error)
         case _:
             pass  # of no consequence for what a session does
 
@@ -78,11 +70,10 @@ def _init(emitter: Emitter, message: Message) -> None:
             emitter.start_run(session.queued.pop(0), "system/init")
         else:
             emitter.start_unprompted_run("system/init")
-    tools = message.get("tools")
     emitter.emit(
         "session_initialized",
         model=session.model,
-        tools=tools if isinstance(tools, list) else [],
+        tools=tools if isinstance(tools := message.get("tools"), list) else [],
         claude_session_id=session.claude_session_id,
         claude_code_version=session.claude_code_version,
         permission_mode=session.permission_mode,
@@ -143,28 +134,27 @@ def _task(emitter: Emitter, message: Message) -> None:
     subtype, task_id = message["subtype"], text(message, "task_id")
     if task_id is None:
         return
-    fields: dict[str, Any] = {"task_id": task_id}
-    fields |= present(
-        message, "description", "subagent_type", "task_type", "status", "summary", "last_tool_name"
-    )
-    fields |= texts(message, "tool_use_id")
-    usage = inner(message, "usage")
-    if usage:
-        fields["usage"] = usage
-    event, tool_use_id = _TASK_EVENTS.get(subtype, "task_updated"), text(message, "tool_use_id")
+    tasks, tool_use_id = emitter.session.tasks, text(message, "tool_use_id")
+    fields = {"task_id": task_id, **present(message, *_OF_A_TASK), **known(tool_use_id=tool_use_id)}
+    fields |= known(usage=inner(message, "usage") or None)
     call = emitter.session.tools.get(tool_use_id or "")
     if call is not None:  # it has not returned, so whoever made it waits for the task
-        fields |= {"foreground": True, **({"depth": call.depth} if call.depth else {})}
-    if subtype == "task_started":
-        if task_id not in emitter.session.tasks and _is_agent(message):
-            fields |= emitter.subagent(tool_use_id) if call is not None else {"new_subagent": True}
-        task = Task(text(message, "description") or "", emitter.seq, emitter.timestamp_us)
-        hold(emitter.session.tasks, task_id, emitter.session.tasks.get(task_id, task))
-    elif subtype == "task_updated":
-        fields["patch"] = inner(message, "patch")
-    elif subtype == "task_notification":
-        emitter.session.tasks.pop(task_id, None)
-        event = TASK_ENDS.get(text(message, "status") or "", "task_updated")
+        fields |= {"foreground": True, **call.about_depth()}
+    event: Name = "task_updated"
+    match subtype:
+        case "task_started":
+            event = "task_started"
+            if task_id not in tasks and _is_agent(message):
+                fields |= emitter.subagent(tool_use_id) if call is not None else {"new_subagent": True}
+            task = Task(text(message, "description") or "", emitter.seq, emitter.timestamp_us)
+            hold(tasks, task_id, tasks.get(task_id, task))
+        case "task_progress":
+            event = "task_progress"
+        case "task_updated":
+            fields["patch"] = inner(message, "patch")
+        case _:
+            tasks.pop(task_id, None)
+            event = TASK_ENDS.get(text(message, "status") or "", event)
     emitter.emit(event, **fields)
 
 
@@ -178,14 +168,8 @@ def _remark(emitter: Emitter, message: Message) -> None:
     kind = message["subtype"]
     notice = text(message, "content") or text(message, "message") or ""
     about = texts(message, "trigger", "original_model", "fallback_model", "tool_use_id")
-    if tool := text(message, "tool_name"):
-        about["tool"] = tool
+    about |= known(tool=text(message, "tool_name") or None)
     call = emitter.session.tools.get(about.get("tool_use_id", ""))
     if kind == "permission_denied" and call is not None:
         call.is_refused = True
     emitter.emit("notification", text=notice, kind=kind, **about)
-
-
-def _exit_code(message: Message) -> int | None:
-    code = message.get("exit_code")
-    return code if isinstance(code, int) else None

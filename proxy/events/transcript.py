@@ -8,11 +8,11 @@ say.
 
 import re
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from proxy.events import stdout
 from proxy.events.emitter import Emitter
-from proxy.events.fields import Message, inner, integer, items, number, present, text
+from proxy.events.fields import Message, inner, integer, items, known, number, present, text
 from proxy.events.outcome import OK, Outcome
 from proxy.events.registry import decided, match_prompts
 from proxy.events.session import Counted, Followed, Prompt, Task
@@ -21,6 +21,7 @@ from proxy.events.stdin import prompt_text
 from proxy.events.system import TASK_ENDS
 
 _REJECTED = "Error: The user doesn't want to proceed with this tool use."
+"""How release 2.1.100 says it, in words alone."""
 _INTERRUPTED: Final = "[Request interrupted by user"
 _ENDS_OF_TURN: Final = frozenset(("end_turn", "stop_sequence", "max_tokens", "refusal"))
 _NOTICE: Final = re.compile(r"\s*<task-notification>.*", re.DOTALL)
@@ -33,6 +34,7 @@ _MOST_FINISHED = 200
 """Calls of subagents that are remembered as returned, for transcripts that come later than their results."""
 _SUBTYPES: Final = {"ok": "success", "interrupted": "interrupted"}
 """What a turn's end has in place of a result's subtype, by outcome; all others are errors."""
+_OF_A_RETRY: Final = ("attempt", "max_retries", "retry_delay_ms")
 _SYNTHETIC: Final = "<synthetic>"
 """The model of answers that Claude Code writes itself."""
 
@@ -50,15 +52,10 @@ def _told(decision: Message, refusal: str | None) -> Message:
     """Return what a transcript says of a decision, as a result on the wire says it."""
     if decision:
         return {"permission_decision": {**decision, "reason_type": text(decision, "reasonType")}}
-    if refusal is None:
+    if not refusal:
         return {}
     source = "user_reject" if refusal == "user-rejected" else "config"
     return {"permission_decision": {"decision": "reject", "source": source}}
-
-
-def _refusal_in_words(message: Message) -> str | None:
-    """Return what the user refused where a release (2.1.100) says it in words alone."""
-    return "user-rejected" if (text(message, "toolUseResult") or "").startswith(_REJECTED) else None
 
 
 def ended(emitter: Emitter, followed: Followed) -> None:
@@ -82,19 +79,14 @@ class _Line:
 
     def user(self, message: Message) -> None:
         """Take a line in the user's name: a prompt, a command, results of tools, or what Claude Code adds itself."""
-        content = inner(message, "message").get("content")
-        results = [
-            block for block in items(inner(message, "message"), "content") if text(block, "tool_use_id")
-        ]
+        said = inner(message, "message")
+        results = [block for block in items(said, "content") if text(block, "tool_use_id")]
         for block in results:
             self._result(message, block)
-        if (
-            results
-            or self.is_subagents
-            or message.get("isMeta") is True
-            or message.get("isCompactSummary") is True
-        ):
+        is_added = message.get("isMeta") is True or message.get("isCompactSummary") is True
+        if results or self.is_subagents or is_added:
             return
+        content = said.get("content")
         words = prompt_text(content)
         if words.startswith(_INTERRUPTED):
             self._interrupted()
@@ -103,13 +95,10 @@ class _Line:
         elif _OF_THE_USER.match(words):
             self._command(words)
         else:
-            self._prompt(words, content, is_queued=self._joins(message))
-
-    def _joins(self, message: Message) -> bool:
-        """Tell whether a prompt is put to the model with the one before it: all that had to wait are, together."""
-        run = self.session.run
-        waited = text(message, "promptSource") == "queued"
-        return waited and run is not None and run.prompted and not run.heard
+            # All prompts that had to wait are put to the model together.
+            run, waited = self.session.run, text(message, "promptSource") == "queued"
+            joins = waited and run is not None and run.prompted and not run.heard
+            self._prompt(words, content, is_queued=joins)
 
     def _prompt(self, words: str, content: object, *, is_queued: bool = False) -> None:
         command: dict[str, Any] = {"action": "prompt", "prompt": words}
@@ -153,23 +142,21 @@ class _Line:
 
     def _result(self, message: Message, block: Message) -> None:
         tool_use_id = text(block, "tool_use_id") or ""
-        refusal = text(message, "toolDenialKind") or _refusal_in_words(message)
+        refusal = text(message, "toolDenialKind")
+        if not refusal and (text(message, "toolUseResult") or "").startswith(_REJECTED):
+            refusal = "user-rejected"
         decision = inner(message, "permissionDecision")
-        by_user = (text(decision, "source") or "").startswith("user")
+        answer: Literal["allow", "deny"] | None = None
         if refusal == "user-rejected":
-            answer: str | None = "deny"
-        else:
-            answer = "allow" if by_user and text(decision, "decision") == "accept" else None
+            answer = "deny"
+        elif (text(decision, "source") or "").startswith("user") and text(decision, "decision") == "accept":
+            answer = "allow"
         decided(self.emitter, self.followed, tool_use_id, answer)
         self._task_of(message, tool_use_id)
-        self._keep_scope(tool_use_id, text(decision, "grantScope"))
-        stdout.tool_result(self.emitter, block, _told(decision, refusal))
-
-    def _keep_scope(self, tool_use_id: str, scope: str | None) -> None:
-        """Keep how long an answer of the user holds: once, for the session, or longer."""
-        call = self.session.tools.get(tool_use_id)
+        call, scope = self.session.tools.get(tool_use_id), text(decision, "grantScope")
         if call is not None and call.answer is not None and scope is not None:
             call.answer.lasting = "once" if scope == "once" else "session" if scope == "session" else "always"
+        stdout.tool_result(self.emitter, block, _told(decision, refusal))
 
     def _task_of(self, message: Message, tool_use_id: str) -> None:
         """Take what the result of a call says of a task: it goes on in the background, or is over with the call."""
@@ -187,10 +174,9 @@ class _Line:
             self.emitter.emit("task_started", **about)
         elif text(told, "agentId") and text(told, "status") != "async_launched":
             self.followed.finished = [*self.followed.finished[-_MOST_FINISHED:], tool_use_id]
-            for task_id in [
-                key for key, task in self.session.tasks.items() if task.tool_use_id == tool_use_id
-            ]:
-                self._end_task(task_id, text(told, "status") or "completed")
+            for task_id, task in list(self.session.tasks.items()):
+                if task.tool_use_id == tool_use_id:
+                    self._end_task(task_id, text(told, "status") or "completed")
 
     def _notified(self, words: str) -> None:
         """Take the notice that a task is over; it may come several times."""
@@ -200,14 +186,9 @@ class _Line:
 
     def _end_task(self, task_id: str, status: str, summary: str | None = None) -> None:
         task = self.session.tasks.pop(task_id)
-        fields: dict[str, Any] = {"task_id": task_id, "status": status, "description": task.description}
-        if task.tool_use_id is not None:
-            fields["tool_use_id"] = task.tool_use_id
-        if summary is not None:
-            fields["summary"] = summary
-        self.emitter.emit(
-            TASK_ENDS.get("stopped" if status == "killed" else status, "task_updated"), **fields
-        )
+        event = TASK_ENDS.get("stopped" if status == "killed" else status, "task_updated")
+        about = {"task_id": task_id, "status": status, "description": task.description}
+        self.emitter.emit(event, **about, **known(tool_use_id=task.tool_use_id, summary=summary))
 
     # -- what Claude Code says ---------------------------------------------------------------------------------
 
@@ -255,13 +236,11 @@ class _Line:
 
     def _failed(self, message: Message, answer: Message) -> None:
         said = "\n".join(text(block, "text") or "" for block in items(answer, "content"))
-        status = message.get("apiErrorStatus")
-        more = {} if status is None else {"api_error_status": status}
-        self.emitter.emit("error", source="assistant", error=text(message, "error"), **more)
+        status = known(api_error_status=message.get("apiErrorStatus"))
+        self.emitter.emit("error", source="assistant", error=text(message, "error"), **status)
         if not self.is_subagents:
-            self._end_run(
-                "assistant/error", Outcome("failed", said or "The API answered with an error."), errors=[said]
-            )
+            failed = Outcome("failed", said or "The API answered with an error.")
+            self._end_run("assistant/error", failed, errors=[said])
 
     # -- turns -------------------------------------------------------------------------------------------------
 
@@ -269,42 +248,29 @@ class _Line:
         """Take a line of Claude Code's own."""
         match text(message, "subtype"):
             case "turn_duration" if not self.is_subagents:
-                more = {"claude_duration_ms": number(message, "durationMs")}
-                self._end_run("system/turn_duration", OK, **more)
+                self._end_run("system/turn_duration", OK, claude_duration_ms=number(message, "durationMs"))
             case "compact_boundary":
                 told = inner(message, "compactMetadata")
-                figures = {"trigger": "trigger", "pre_tokens": "preTokens", "post_tokens": "postTokens"}
-                fields = {
-                    ours: told[theirs] for ours, theirs in figures.items() if told.get(theirs) is not None
-                }
-                self.emitter.emit("compaction", duration_ms=number(told, "durationMs"), **fields)
+                tokens = known(pre_tokens=told.get("preTokens"), post_tokens=told.get("postTokens"))
+                about = {"duration_ms": number(told, "durationMs"), **present(told, "trigger"), **tokens}
+                self.emitter.emit("compaction", **about)
             case "local_command":
                 self._command(text(message, "content") or "")
             case "informational" | "notification":
                 self._remark(str(message["subtype"]), text(message, "content") or "")
             case "api_error":
-                figures = {
-                    "attempt": "retryAttempt",
-                    "max_retries": "maxRetries",
-                    "retry_delay_ms": "retryInMs",
-                }
-                fields = {
-                    ours: value for ours, theirs in figures.items() if (value := number(message, theirs))
-                }
                 status = integer(inner(message, "error"), "status")
-                self.emitter.emit("api_retry", error_status=status, **fields)
+                named = zip(_OF_A_RETRY, ("retryAttempt", "maxRetries", "retryInMs"), strict=True)
+                figures = {ours: value for ours, theirs in named if (value := number(message, theirs))}
+                self.emitter.emit("api_retry", error_status=status, **figures)
             case _:
                 pass  # of no consequence for what a session does
 
     def close_run(self, line: str = "user") -> None:
         """Close a run of which the end was not written (2.1.100 writes none): the next one begins."""
         if self.session.run is not None:
-            ended = (
-                OK
-                if self.followed.is_answered
-                else Outcome("interrupted", "The next prompt came before its end.")
-            )
-            self._end_run(line, ended)
+            interrupted = Outcome("interrupted", "The next prompt came before its end.")
+            self._end_run(line, OK if self.followed.is_answered else interrupted)
 
     def _end_run(self, line: str, outcome: Outcome, **fields: Any) -> None:
         run = self.session.run
@@ -336,16 +302,17 @@ class _Line:
         added = inner(message, "attachment")
         if text(added, "type") != "queued_command" or self.is_subagents:
             return
-        words = prompt_text(added.get("prompt"))
-        if text(added, "commandMode") == "task-notification" or _NOTICE.match(words):
+        words, mode = prompt_text(added.get("prompt")), text(added, "commandMode")
+        if mode == "task-notification" or _NOTICE.match(words):
             self._notified(words)
-        elif text(added, "commandMode") == "prompt":
+        elif mode == "prompt":
             self._prompt(words, added.get("prompt"), is_queued=True)
 
     def queue(self, message: Message) -> None:
         """Take a change of what waits to be put to the model: notices of tasks are among it."""
-        if text(message, "operation") == "enqueue" and _NOTICE.match(text(message, "content") or ""):
-            self._notified(text(message, "content") or "")
+        words = text(message, "content") or ""
+        if text(message, "operation") == "enqueue" and _NOTICE.match(words):
+            self._notified(words)
 
     def mode(self, message: Message) -> None:
         """Take the permission mode, which is said again and again."""

@@ -1,7 +1,7 @@
 """The vocabulary of events: what can happen, what each event carries, and the states that a session can be in.
 
-These tables are the one place where events are named. The schema ``events`` (see `schema`), the documentation and the
-API's manual are made of them, and what the terminal, the shared page and the dashboard show is tested against them.
+These tables are the one place where events are named. The API's manual is made of them; the schema ``events``, the
+documentation, and what the terminal, the shared page and the dashboard show are tested against them.
 """
 
 from typing import Final, Literal, NamedTuple
@@ -89,193 +89,183 @@ class EventKind(NamedTuple):
     source: str
     title: str
     fields: tuple[str, ...]
-    is_failure: bool = False
+    is_failure: bool
     """Whether something went wrong."""
-    is_shown: bool = True
+    is_shown: bool
     """Whether it says something to a person who reads the session as a conversation."""
 
 
-def _fields(names: str) -> tuple[str, ...]:
-    return tuple(names.split())
+def _kind(
+    source: str, title: str, fields: str, *, is_failure: bool = False, is_shown: bool = True
+) -> EventKind:
+    return EventKind(source, title, tuple(fields.split()), is_failure, is_shown)
 
 
-_TOOL_RESULT: Final = _fields(
-    "tool tool_use_id result duration_ms approval interrupted parent_tool_use_id depth"
-)
-_RUN_END: Final = _fields(
+_TOOL_RESULT: Final = "tool tool_use_id result duration_ms approval interrupted parent_tool_use_id depth"
+_RUN_END: Final = (
     "outcome outcome_reason duration_ms claude_duration_ms turns result structured_output errors subtype"
     " terminal_reason stop_reason permission_denials usage cost_usd total_cost_usd model_usage origin"
     " unprompted"
 )
-_TASK: Final = _fields(
+_TASK: Final = (
     "task_id tool_use_id description task_type subagent_type status summary usage last_tool_name patch"
     " foreground new_subagent depth"
 )
-_HOOK: Final = _fields("hook_id hook_name hook_event")
+_HOOK: Final = "hook_id hook_name hook_event"
 
 EVENTS: Final[dict[Name, EventKind]] = {
-    "session_started": EventKind(
+    "session_started": _kind(
         "the first record",
         "Session started",
-        _fields(
-            "command kind mode name cwd pid age_ms versions validation capture_options traceparent output_format"
-        ),
+        "command kind mode name cwd pid age_ms versions validation capture_options traceparent output_format",
     ),
-    "session_ended": EventKind(
+    "session_ended": _kind(
         "the command's exit",
         "Session ended",
-        _fields("outcome outcome_reason exit_code signal reason duration_ms turns cost_usd tokens counts"),
+        "outcome outcome_reason exit_code signal reason duration_ms turns cost_usd tokens counts",
     ),
-    "session_initialized": EventKind(
+    "session_initialized": _kind(
         "`system/init`, which begins every turn",
         "Session initialized",
-        _fields(
-            "model claude_code_version claude_session_id permission_mode cwd tools mcp_servers agents skills"
-            " problems changed"
-        ),
+        "model claude_code_version claude_session_id permission_mode cwd tools mcp_servers agents skills"
+        " problems changed",
     ),
-    "run_started": EventKind(
+    "run_started": _kind(
         "a user message, the prompt on the command line, or a turn that Claude Code begins by itself",
         "Turn started",
-        _fields("prompt prompt_seq prompt_on unprompted origin ahead_of"),
+        "prompt prompt_seq prompt_on unprompted origin ahead_of",
     ),
-    "run_completed": EventKind("`result`", "Turn completed", _RUN_END),
-    "run_failed": EventKind(
+    "run_completed": _kind("`result`", "Turn completed", _RUN_END),
+    "run_failed": _kind(
         "`result` of a turn that did not do what was asked, or the command's exit in a turn",
         "Turn failed",
         _RUN_END,
         is_failure=True,
     ),
-    "run_interrupted": EventKind(
+    "run_interrupted": _kind(
         "`result` after an interrupt, or the command's exit in a turn after a signal that asks for it",
         "Turn interrupted",
         _RUN_END,
     ),
-    "assistant_message": EventKind(
-        "`assistant`", "Answer", _fields("text thinking model message_id usage parent_tool_use_id depth")
+    "assistant_message": _kind(
+        "`assistant`", "Answer", "text thinking model message_id usage parent_tool_use_id depth"
     ),
-    "tool_started": EventKind(
+    "tool_started": _kind(
         "a `tool_use` block",
         "Tool started",
-        _fields("tool tool_use_id input model message_id usage new_subagent parent_tool_use_id depth"),
+        "tool tool_use_id input model message_id usage new_subagent parent_tool_use_id depth",
     ),
-    "tool_progress": EventKind(
+    "tool_progress": _kind(
         "`tool_progress`",
         "Tool runs",
-        _fields("tool tool_use_id task_id elapsed_time_seconds parent_tool_use_id"),
+        "tool tool_use_id task_id elapsed_time_seconds parent_tool_use_id",
         is_shown=False,
     ),
-    "tool_completed": EventKind("a `tool_result` block", "Tool completed", _TOOL_RESULT),
-    "tool_failed": EventKind(
+    "tool_completed": _kind("a `tool_result` block", "Tool completed", _TOOL_RESULT),
+    "tool_failed": _kind(
         "a `tool_result` block with `is_error`", "Tool failed", _TOOL_RESULT, is_failure=True
     ),
-    "tool_denied": EventKind(
+    "tool_denied": _kind(
         "a `tool_result` block of a call that was refused, so the tool never ran", "Tool denied", _TOOL_RESULT
     ),
-    "permission_requested": EventKind(
+    "permission_requested": _kind(
         "`can_use_tool`",
         "Permission requested",
-        _fields("request_id tool tool_use_id input decision_reason blocked_path agent_id depth"),
+        "request_id tool tool_use_id input decision_reason blocked_path agent_id depth",
     ),
-    "permission_resolved": EventKind(
+    "permission_resolved": _kind(
         "its answer, or its withdrawal",
         "Permission resolved",
-        _fields("request_id tool tool_use_id decision by outcome waiting_ms depth"),
+        "request_id tool tool_use_id decision by outcome waiting_ms depth",
     ),
-    "command_received": EventKind("every message of the client", "Command received", _fields("command")),
-    "task_started": EventKind("`system/task_started`", "Task started", _TASK),
-    "task_progress": EventKind("`system/task_progress`", "Task runs", _TASK, is_shown=False),
-    "task_updated": EventKind("`system/task_updated`", "Task updated", _TASK, is_shown=False),
-    "task_completed": EventKind("`system/task_notification`", "Task completed", _TASK),
-    "task_failed": EventKind("`system/task_notification`", "Task failed", _TASK, is_failure=True),
-    "task_stopped": EventKind("`system/task_notification`", "Task stopped", _TASK),
-    "hook_started": EventKind("`system/hook_started`", "Hook started", _HOOK, is_shown=False),
-    "hook_completed": EventKind(
-        "`system/hook_response`", "Hook completed", (*_HOOK, *_fields("outcome output exit_code"))
-    ),
-    "notification": EventKind(
+    "command_received": _kind("every message of the client", "Command received", "command"),
+    "task_started": _kind("`system/task_started`", "Task started", _TASK),
+    "task_progress": _kind("`system/task_progress`", "Task runs", _TASK, is_shown=False),
+    "task_updated": _kind("`system/task_updated`", "Task updated", _TASK, is_shown=False),
+    "task_completed": _kind("`system/task_notification`", "Task completed", _TASK),
+    "task_failed": _kind("`system/task_notification`", "Task failed", _TASK, is_failure=True),
+    "task_stopped": _kind("`system/task_notification`", "Task stopped", _TASK),
+    "hook_started": _kind("`system/hook_started`", "Hook started", _HOOK, is_shown=False),
+    "hook_completed": _kind("`system/hook_response`", "Hook completed", f"{_HOOK} outcome output exit_code"),
+    "notification": _kind(
         "`system/notification` and other remarks",
         "Notification",
-        _fields("text kind level priority key tool tool_use_id trigger original_model fallback_model"),
+        "text kind level priority key tool tool_use_id trigger original_model fallback_model",
     ),
-    "api_retry": EventKind(
+    "api_retry": _kind(
         "`system/api_retry`",
         "The API is asked again",
-        _fields("attempt max_retries retry_delay_ms error_status error"),
+        "attempt max_retries retry_delay_ms error_status error",
     ),
-    "rate_limited": EventKind("`rate_limit_event`", "Rate limit", _fields("limit")),
-    "compaction": EventKind(
+    "rate_limited": _kind("`rate_limit_event`", "Rate limit", "limit"),
+    "compaction": _kind(
         "`system/compact_boundary`",
         "Conversation compacted",
-        _fields("trigger pre_tokens post_tokens duration_ms"),
+        "trigger pre_tokens post_tokens duration_ms",
     ),
-    "cost_updated": EventKind(
+    "cost_updated": _kind(
         "`cost-state` of a transcript, which Claude Code writes when a conversation ends; its answer to `get_usage`,"
         " which rules ask for in a turn",
         "Cost",
-        _fields("cost_usd total_cost_usd model_usage"),
+        "cost_usd total_cost_usd model_usage",
         is_shown=False,
     ),
-    "status_changed": EventKind(
+    "status_changed": _kind(
         "`system/status`, `session_state_changed`, `conversation_reset`; Claude Code's registry",
         "Status changed",
-        _fields("status source waiting_for permissionMode compact_result compact_error trigger"),
+        "status source waiting_for permissionMode compact_result compact_error trigger",
         is_shown=False,
     ),
-    "validation_failed": EventKind(
+    "validation_failed": _kind(
         "a line that is invalid or malformed",
         "Invalid message",
-        _fields("stream verdict errors type subtype raw held_back"),
+        "stream verdict errors type subtype raw held_back",
         is_failure=True,
     ),
-    "protocol_drift": EventKind(
-        "a line of an unknown type", "Unknown message", _fields("stream verdict type subtype")
-    ),
-    "recording_gap": EventKind(
+    "protocol_drift": _kind("a line of an unknown type", "Unknown message", "stream verdict type subtype"),
+    "recording_gap": _kind(
         "lines that could not be recorded",
         "Gap in the record",
-        _fields("lost_records lost_bytes reason"),
+        "lost_records lost_bytes reason",
         is_failure=True,
     ),
-    "error": EventKind(
+    "error": _kind(
         "an error that a message or a record reports",
         "Error",
-        _fields("source error where request request_id api_error_status"),
+        "source error where request request_id api_error_status",
         is_failure=True,
     ),
-    "action_requested": EventKind(
-        "`action`, before its frame is sent", "Action", _fields("action_id action args by")
-    ),
-    "action_confirmed": EventKind(
+    "action_requested": _kind("`action`, before its frame is sent", "Action", "action_id action args by"),
+    "action_confirmed": _kind(
         "what shows on the wire that an action was done",
         "Action confirmed",
-        _fields("action_id action duration_ms effect"),
+        "action_id action duration_ms effect",
     ),
-    "action_failed": EventKind(
+    "action_failed": _kind(
         "what shows on the wire that an action was not done",
         "Action failed",
-        _fields("action_id action duration_ms effect error"),
+        "action_id action duration_ms effect error",
         is_failure=True,
     ),
-    "action_refused": EventKind(
+    "action_refused": _kind(
         "`action_refused`, at most once a second",
         "Action refused",
-        _fields("action_id action args by error refusals"),
+        "action_id action args by error refusals",
     ),
-    "rule_fired": EventKind(
+    "rule_fired": _kind(
         "what the server finds beside the log: a rule of the configuration applies",
         "Rule",
-        _fields("rule when do mode value warning known refused action_id request_id running evidence"),
+        "rule when do mode value warning known refused action_id request_id running evidence",
     ),
-    "policy_applied": EventKind(
+    "policy_applied": _kind(
         "Claude Code's list of the rules in force",
         "Policy in force",
-        _fields("sha256 rules dropped_ask_rules"),
+        "sha256 rules dropped_ask_rules",
     ),
-    "policy_failed": EventKind(
+    "policy_failed": _kind(
         "what Claude Code says of a policy, or that it says nothing",
         "Policy not in force",
-        _fields("sha256 rules why"),
+        "sha256 rules why",
         is_failure=True,
     ),
 }

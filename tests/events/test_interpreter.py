@@ -1,6 +1,7 @@
 """The interpreter: records in, events and a state out, the same however they come."""
 
 import json
+from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 
@@ -582,6 +583,30 @@ def test_no_message_can_break_it(messages: list[tuple[str, str, dict[str, Any], 
     events, _ = interpreted(log + made.ended(), crashed=True)
     for event in events:
         assert full.judgement("events.json", json.dumps(event.data).encode()).verdict == "valid", event
+
+
+def places_of(value: Any) -> Iterator[tuple[Any, Any]]:
+    """Yield each object or list within a value, with each of its keys or positions."""
+    if isinstance(value, dict | list):
+        for key in list(value) if isinstance(value, dict) else range(len(value)):
+            yield value, key
+            yield from places_of(value[key])
+
+
+@pytest.mark.parametrize("name", ["tool_fails", "subagent"])
+@pytest.mark.parametrize("other", [["x"], {"x": 1}, 7], ids=["list", "object", "number"])
+def test_no_field_of_a_real_message_can_break_it(name: str, other: object) -> None:
+    """Any one value of a recorded message may be of another kind: nothing is raised, whatever else is told then."""
+    interpreter = Interpreter(Session("made"))
+    for record in records(scenario(name)):
+        kept = msgspec.json.encode(interpreter.session)
+        for at in range(len(list(places_of(record.value()))) if record.has_message else 0):
+            message = record.value()
+            inside, key = list(places_of(message))[at]
+            inside[key] = other
+            changed = msgspec.structs.replace(record, message=msgspec.Raw(msgspec.json.encode(message)))
+            Interpreter(msgspec.json.decode(kept, type=Session)).take(changed)
+        interpreter.take(record)
 
 
 LIFE = st.sampled_from(

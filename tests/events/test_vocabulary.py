@@ -13,7 +13,6 @@ import pytest
 from proxy.events import Event, Interpreter, Session
 from proxy.events.emitter import Emitter
 from proxy.events.outcome import OUTCOMES, Kind
-from proxy.events.schema import FIELDS, schema
 from proxy.events.session import Evidence, Standing
 from proxy.events.vocabulary import EVENTS, OVER, STATES, Name, State
 from proxy.protocol import library
@@ -25,9 +24,16 @@ ROOT = Path(__file__).parents[2]
 STREAMS = {"in": "stdin", "out": "stdout"}
 
 
-def test_schema_is_made_of_the_tables() -> None:
-    """The published schema is what the tables say; `python -m tools.generate_schemas` writes it."""
-    assert library.load("events.json") == schema()
+SCHEMA = library.load("events.json")["properties"]
+HEAD = {"event", "timestamp", "at", "state", "session_id", "run_id", "seq"}
+FIELDS = SCHEMA.keys() - HEAD
+
+
+def test_the_schema_names_what_the_tables_name() -> None:
+    """The published schema allows the events and the states of the tables, and no others."""
+    assert SCHEMA["event"]["enum"] == list(EVENTS)
+    assert SCHEMA["state"]["enum"] == list(STATES)
+    assert all("description" in field or "type" in field or "enum" in field for field in SCHEMA.values())
 
 
 def test_every_name_is_in_the_table() -> None:
@@ -39,7 +45,7 @@ def test_every_name_is_in_the_table() -> None:
 
 def test_every_field_is_explained_and_carried() -> None:
     """Each field that an event may carry is explained once, and no field is explained that none carries."""
-    assert {field for kind in EVENTS.values() for field in kind.fields} == set(FIELDS)
+    assert {field for kind in EVENTS.values() for field in kind.fields} == FIELDS
 
 
 @cache
@@ -129,14 +135,13 @@ def _events_of(log: bytes) -> list[Event]:
 def test_the_interpreter_makes_every_event_of_the_table_and_no_other() -> None:
     """Each event of the table comes up, no other does, and none carries a field that the table does not have."""
     assert {event.event_type for event in emitted()} == set(EVENTS)
-    head = {"event", "timestamp", "at", "state", "session_id", "run_id", "seq"}
     for event in emitted():
-        assert set(event.data) - head <= set(EVENTS[event.event_type].fields), event  # type: ignore[index]
+        assert set(event.data) - HEAD <= set(EVENTS[event.event_type].fields), event  # type: ignore[index]
 
 
 def test_every_field_of_the_table_comes_up() -> None:
     """No field is explained that no event ever carries."""
-    assert set(FIELDS) <= {field for event in emitted() for field in event.data}
+    assert {field for event in emitted() for field in event.data} >= FIELDS
 
 
 @pytest.mark.parametrize("before", STATES)
