@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from proxy.analysis import SessionAnalysis
 from proxy.cli.arguments import add_session, examples
-from proxy.cli.terminal import one_line, open_console, print_json, read_visibly
+from proxy.cli.terminal import folded, one_line, open_console, print_json, print_lines, read_visibly
 from proxy.events import Interpreter, Session
 from proxy.events.formatting import format_dollars, format_duration, quantity
 from proxy.sessions import catalogue
@@ -76,7 +76,7 @@ def _print_several(console: Console, reports: list[tuple[Analysis, Session]]) ->
     from rich.text import Text  # noqa: PLC0415 - as above
 
     from proxy.cli.columns import Column, table  # noqa: PLC0415
-    from proxy.cli.report import HANG, anomaly_line, put  # noqa: PLC0415
+    from proxy.cli.report import anomaly_lines  # noqa: PLC0415
 
     columns = (
         Column("session", right=False),
@@ -98,17 +98,15 @@ def _print_several(console: Console, reports: list[tuple[Analysis, Session]]) ->
     rows.append(
         ["", "", *_row([report for report, _ in reports], [*costs, total]), quantity(len(reports), "session")]
     )
-    for line in table(columns, rows, console.width):
-        console.print(line)
+    lines = table(columns, rows, console.width)
     left = _MOST_CRITICAL
     for report, session in reports:
         grave = [one for one in report.anomalies if one.severity == "critical"][:left]
         left -= len(grave)
         if grave:
-            console.print()
-            put(console, Text(one_line(f"{_stamp(report)}  {_called(report, session)}"), style="dim"), most=1)
-        for one in grave:
-            put(console, anomaly_line(one, report.started_at), hang=HANG)
+            title = Text(one_line(f"{_stamp(report)}  {_called(report, session)}"), style="dim")
+            lines += [Text(), *folded(console, title)[:1], *anomaly_lines(console, grave, report.started_at)]
+    print_lines(console, lines)
 
 
 def _stamp(report: Analysis) -> str:

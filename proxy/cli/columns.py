@@ -54,24 +54,23 @@ def table(columns: Sequence[Column], rows: Sequence[Sequence[str | Text]], width
         del wide[least]
     left = max(1, width - sum(wide.values()) - _GAP * len(wide))
     wide[last] = min(left, max(need, len(columns[last].heading)))
-    order = sorted(wide)
-    heading = [Text(columns[at].heading, style="dim") for at in range(len(columns))]
-    lines = [*([heading] if any(columns[at].heading for at in order) else []), *cells]
-    return [_line([_fitted(row[at], wide[at], right=columns[at].right) for at in order]) for row in lines]
+    heading = [Text(column.heading, style="dim") for column in columns]
+    lines = [*([heading] if any(columns[at].heading for at in wide) else []), *cells]
+    return [_line(line, columns, wide) for line in lines]
 
 
 def _cell(value: str | Text) -> Text:
     return value if isinstance(value, Text) else Text(printable(value))
 
 
-def _fitted(cell: Text, width: int, *, right: bool) -> Text:
-    fitted = cell.copy()
-    fitted.truncate(width, overflow="ellipsis")
-    blanks = " " * (width - fitted.cell_len)
-    return Text(blanks) + fitted if right else fitted + Text(blanks)
-
-
-def _line(cells: list[Text]) -> Text:
-    line = Text(" " * _GAP).join(cells)
+def _line(cells: Sequence[Text], columns: Sequence[Column], wide: dict[int, int]) -> Text:
+    """Return the cells that are shown, each cut and filled to the width of its column."""
+    fitted = []
+    for at in sorted(wide):
+        cell = cells[at].copy()
+        cell.truncate(wide[at], overflow="ellipsis")
+        cell.align("right" if columns[at].right else "left", wide[at])
+        fitted.append(cell)
+    line = Text(" " * _GAP).join(fitted)
     line.rstrip()
     return line

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from proxy.cli.columns import Column, table
-from proxy.cli.terminal import one_line, printable
+from proxy.cli.terminal import folded, one_line, print_lines, printable
 from proxy.events.formatting import format_dollars, format_duration, quantity
 
 _STYLES = {"ended": "dim", "failed": "bold red", "executing": "bold green", "waiting": "bold yellow"}
@@ -78,38 +78,37 @@ def _folder(path: str) -> str:
 def print_running(console: Console, running: list[dict[str, Any]], ids: list[str]) -> None:
     """Print what each running session does; ``ids``: of all sessions."""
     short = _shortest(ids)
+    lines = []
     for one in running:
-        console.print()
-        _print_session(console, short[one["session_id"]], one)
+        told = _told(short[one["session_id"]], one)
+        lines += [Text(), *(piece for line in told for piece in folded(console, line, hang=4))]
+    print_lines(console, lines)
 
 
-def _print_session(console: Console, session_id: str, one: dict[str, Any]) -> None:
-    """Print what a session does, in a line each: itself, what it is about, what it waits for, how it may hang."""
+def _told(session_id: str, one: dict[str, Any]) -> list[Text]:
+    """Return what a session does, in a line each: itself, what it is about, what it waits for, how it may hang."""
+    more = [said for name, said in _MORE.items() if one.get(name)]
+    state = f"{one['state']} ({', '.join(more)})" if more else one["state"]
+    if one["state_for_ms"] is not None:
+        state += f" for {format_duration(one['state_for_ms'])}"
     facts = [
-        f"for {format_duration(one['state_for_ms'])}" if one["state_for_ms"] is not None else "",
         f"running for {format_duration(one['duration_ms'])}",
         "" if one["turns"] is None else quantity(one["turns"], "turn"),
         format_dollars(one["cost"]) if one["cost"] else "",
         str(one["model"] or ""),
         f"pid {one['pid']}" if one["pid"] else "",
     ]
-    more = [name for name in ("suspended", "background") if one.get(name)]
-    called = f"{one['state']} ({', '.join(_MORE[name] for name in more)})" if more else one["state"]
-    state, *facts = [f"{called} {facts[0]}".rstrip(), *filter(None, facts[1:])]
     style = _STYLES.get(one["state"], "bold")
-    head = Text.assemble(
-        (session_id, "bold"), "  ", (state, style), printable("".join(f", {fact}" for fact in facts))
-    )
-    lines = [head, Text.assemble("  ", (_problems(one), "red"), _about(one))]
-    lines += [
-        Text(f"  waits for {one_line(wait['label'], 100)}, for {format_duration(wait['for_ms'])} now")
-        for wait in one["waits_for"]
+    rest = printable("".join(f", {fact}" for fact in facts if fact))
+    return [
+        Text.assemble((session_id, "bold"), "  ", (state, style), rest),
+        Text.assemble("  ", (_problems(one), "red"), _about(one)),
+        *(
+            Text(f"  waits for {one_line(wait['label'], 100)}, for {format_duration(wait['for_ms'])} now")
+            for wait in one["waits_for"]
+        ),
+        *(Text(printable(f"  {warning['message']}"), style="yellow") for warning in one["warnings"]),
     ]
-    lines += [Text(printable(f"  {warning['message']}"), style="yellow") for warning in one["warnings"]]
-    for line in lines:
-        for at, piece in enumerate(line.wrap(console, max(20, console.width - 4), overflow="fold")):
-            piece.rstrip()
-            console.print(Text("    ") + piece if at else piece)
 
 
 def _shortest(ids: list[str]) -> dict[str, str]:

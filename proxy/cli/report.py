@@ -15,7 +15,7 @@ from proxy.analysis.anomalies import SEVERITIES
 from proxy.analysis.report import Anomaly, Pattern, Statistics
 from proxy.analysis.summary import ACTIVITIES
 from proxy.cli.columns import Column, table
-from proxy.cli.terminal import PIPED_WIDTH, one_line, printable
+from proxy.cli.terminal import folded, one_line, print_lines, printable
 from proxy.events import Session
 from proxy.events.formatting import format_dollars, format_duration, quantity
 from proxy.events.session_outcome import of_session
@@ -23,7 +23,7 @@ from proxy.events.vocabulary import OVER
 
 _T = TypeVar("_T")
 _MARKS: Final = {"critical": ("!!", "bold red"), "warning": ("! ", "yellow"), "info": ("- ", "dim")}
-HANG = 3  # cells: behind the mark
+_HANG = 3  # cells: behind the mark
 _OF_A_KIND = 3  # of a kind: the gravest
 _ROWS = 12  # half a screen
 _BAR = 20  # cells
@@ -46,35 +46,17 @@ _SIZES = (
 def print_one(console: Console, report: Analysis, session: Session) -> None:
     """Print the analysis of one session."""
     about = report.name or session.prompt or " ".join(session.command) or report.session_id
-    put(console, Text(one_line(about), style="bold"), most=2)
     became = of_session(session)
     facts = [report.state if became is None else became.kind, report.model or "", _period(report)]
-    put(console, Text(printable(" · ".join(filter(None, [*facts, report.session_id]))), style="dim"))
+    lines = folded(console, Text(one_line(about), style="bold"))[:2]
+    lines.append(Text(printable(" · ".join(filter(None, [*facts, report.session_id]))), style="dim"))
     if became is not None and became.reason:
-        put(console, Text(printable(became.reason), style="bold red"))
-    console.print()
-    for sentence in report.summary:
-        put(console, Text(printable(sentence)))
-    anomalies = _anomalies(report)
-    for heading, lines in [("What stood out", anomalies), *_sections(report, console.width)]:
-        if lines:
-            console.print()
-            console.print(Text(heading, style="bold cyan"))
-        for line in lines:
-            put(console, line, hang=HANG if lines is anomalies else 0)
-
-
-# -- what is printed -------------------------------------------------------------------------------------------
-
-
-def put(console: Console, line: Text, *, hang: int = 0, most: int | None = None) -> None:
-    """Print a line, folded to the width; what goes on is moved in by ``hang`` cells, and has at most so many lines."""
-    folds = console.is_terminal or console.width < PIPED_WIDTH
-    width = max(8, console.width - hang)
-    pieces = line.wrap(console, width, overflow="fold") if folds and line.cell_len > width else [line]
-    for at, piece in enumerate(pieces[:most]):
-        piece.rstrip()
-        console.print(Text(" " * hang) + piece if at else piece)
+        lines.append(Text(printable(became.reason), style="bold red"))
+    lines += [Text(), *(Text(printable(sentence)) for sentence in report.summary)]
+    for heading, section in _sections(report, console):
+        if section:
+            lines += [Text(), Text(heading, style="bold cyan"), *section]
+    print_lines(console, lines)
 
 
 def _period(report: Analysis) -> str:
@@ -87,7 +69,9 @@ def _period(report: Analysis) -> str:
     return f"{start} to {end[11:] if end[:10] == start[:10] else end} UTC"
 
 
-def _sections(report: Analysis, width: int) -> Iterator[tuple[str, list[Text]]]:
+def _sections(report: Analysis, console: Console) -> Iterator[tuple[str, list[Text]]]:
+    width = console.width
+    yield "What stood out", _anomalies(report, console)
     yield "Time", _time(report, width)
     yield "Turns", _turns(report, width)
     yield "Tools", _tools(report, width)
@@ -100,7 +84,7 @@ def _sections(report: Analysis, width: int) -> Iterator[tuple[str, list[Text]]]:
     yield "Events in a row", _patterns(report.sequence.patterns, width)
 
 
-def _anomalies(report: Analysis) -> list[Text]:
+def _anomalies(report: Analysis, console: Console) -> list[Text]:
     """Return the gravest of each kind, the gravest kinds first."""
     kinds: dict[str, list[Anomaly]] = {}
     for one in report.anomalies:
@@ -108,7 +92,7 @@ def _anomalies(report: Analysis) -> list[Text]:
     lines: list[Text] = []
     for kind, found in sorted(kinds.items(), key=lambda item: -max(_gravity(one) for one in item[1])[0]):
         shown = sorted(found, key=_gravity, reverse=True)[:_OF_A_KIND]
-        lines += [anomaly_line(one, report.started_at) for one in sorted(shown, key=lambda one: one.time)]
+        lines += anomaly_lines(console, sorted(shown, key=lambda one: one.time), report.started_at)
         left = report.anomaly_counts.get(kind, len(found)) - len(shown)
         if left > 0:
             lines.append(Text(f"   and {left} more of the kind: {kind.replace('_', ' ')}", style="dim"))
@@ -121,17 +105,17 @@ def _gravity(one: Anomaly) -> tuple[int, float]:
     return SEVERITIES.index(one.severity), size
 
 
-def anomaly_line(one: Anomaly, started_at: str | None) -> Text:
-    """Return an anomaly in a line: how grave, when, which record, and the sentence. Goes on moved in by `HANG`."""
-    mark, style = _MARKS[one.severity]
-    when = (
-        one.time[11:19]
-        if started_at and one.time[:10] == started_at[:10]
-        else f"{one.time[5:10]} {one.time[11:19]}"
-    )
-    record = "" if one.seq is None else f"record {one.seq}"
-    head = Text.assemble((f"{mark} ", style), (f"{when}  {record}: " if record else f"{when}: ", "dim"))
-    return head + Text(printable(one.sentence))
+def anomaly_lines(console: Console, anomalies: Iterable[Anomaly], started_at: str | None) -> list[Text]:
+    """Return for each anomaly how grave it is, when it was, which record, and the sentence, folded behind the mark."""
+    lines = []
+    for one in anomalies:
+        mark, style = _MARKS[one.severity]
+        is_same_day = bool(started_at) and one.time[:10] == str(started_at)[:10]
+        when = one.time[11:19] if is_same_day else f"{one.time[5:10]} {one.time[11:19]}"
+        where = f"{when}: " if one.seq is None else f"{when}  record {one.seq}: "
+        line = Text.assemble((f"{mark} ", style), (where, "dim"), printable(one.sentence))
+        lines += folded(console, line, hang=_HANG)
+    return lines
 
 
 def _table(

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from rich.console import Console
+    from rich.text import Text
 
     from proxy.events import Event
     from proxy.sessions.catalogue import SessionInfo
@@ -77,6 +78,25 @@ def open_console() -> Console:
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console.size = ConsoleDimensions(PIPED_WIDTH, 25)
     return console
+
+
+def folded(console: Console, line: Text, *, hang: int = 0) -> list[Text]:
+    """Return a line in pieces that fit; what goes on is moved in by ``hang`` cells. Piped, a line stays a line."""
+    from rich.text import Text  # noqa: PLC0415 - as above
+
+    width = max(8, console.width - hang)
+    is_folded = console.is_terminal or console.width < PIPED_WIDTH
+    pieces = line.wrap(console, width, overflow="fold") if is_folded and line.cell_len > width else [line]
+    for piece in pieces:
+        piece.rstrip()
+    return [*pieces[:1], *(Text(" " * hang) + piece for piece in pieces[1:])]
+
+
+def print_lines(console: Console, lines: Iterable[Text]) -> None:
+    """Print lines, folded, at once: rich takes as long to begin with one as to print a screen of them."""
+    from rich.text import Text  # noqa: PLC0415 - as above
+
+    console.print(Text("\n").join(piece for line in lines for piece in folded(console, line)))
 
 
 def read_visibly(
