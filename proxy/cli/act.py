@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from proxy.acting.verbs import HOW_TO_STOP, RESTRAIN, VERBS
-from proxy.cli.arguments import add_session, examples
+from proxy.cli.arguments import add_session
 from proxy.cli.errors import FailedError, UsageError
 from proxy.cli.terminal import print_json
 from proxy.escaping import escape_controls
@@ -28,14 +28,16 @@ _WAIT_S = 10
 
 
 def act_options(parser: argparse.ArgumentParser) -> None:
-    """Say what the subcommand takes."""
-    parser.description = (
-        "Act on a live session that was started with `--act`; see docs/acting.md. `allow`, `resume`, `mode` and `model`"
-        f" need a token that existed when the session began, from {_TOKEN} or entered at the terminal."
-    )
-    parser.epilog = examples(
-        "act latest questions", "act latest interrupt", "act latest deny REQUEST -m 'not now'"
-    )
+    """Act on a live session that was started with `--act`; see docs/acting.md.
+
+    `allow`, `resume`, `mode` and `model` need a token that existed when the session began, from CLAUDE_PROXY_TOKEN or
+    entered at the terminal.
+
+    Examples:
+        claude-proxy act latest questions
+        claude-proxy act latest interrupt
+        claude-proxy act latest deny REQUEST -m 'not now'
+    """
     add_session(parser, note="; of a server that CLAUDE_PROXY_URL names, a whole id")
     verbs = parser.add_subparsers(metavar="ACTION", dest="verb", required=True)
     listing = verbs.add_parser("questions", help="list the open questions, each with the tool's whole input")

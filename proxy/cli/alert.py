@@ -10,7 +10,7 @@ from proxy.cli.terminal import print_json
 
 
 def alert_options(parser: argparse.ArgumentParser) -> None:
-    """Say what the subcommand takes."""
+    """Post a test alert to the webhook."""
     actions = parser.add_subparsers(metavar="test", required=True)
     test = actions.add_parser(
         "test",

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from proxy.analysis import SessionAnalysis
-from proxy.cli.arguments import add_session, examples
+from proxy.cli.arguments import add_session
 from proxy.cli.terminal import folded, one_line, open_console, print_json, print_lines, read_visibly
 from proxy.events import Interpreter, Session
 from proxy.events.formatting import format_dollars, format_duration, quantity
@@ -28,14 +28,15 @@ _MOST_CRITICAL = 12
 
 
 def analyze_options(parser: argparse.ArgumentParser) -> None:
-    """Say what the subcommand takes."""
-    parser.description = (
-        "Analyze a session: what it did, where its time and money went, what went wrong and where it"
-        " waited; then the figures. With several sessions: one line each, and their sum."
-    )
+    """Analyze a session: what it did, where its time and money went, what went wrong and where it waited; then the
+    figures. With several sessions: one line each, and their sum.
+
+    Examples:
+        claude-proxy analyze latest
+        claude-proxy analyze 20261122 --json | jq '.anomalies[]'
+    """
     add_session(parser, "*", " (default: latest)")
     parser.add_argument("--json", action="store_true", help="print JSON, as the API returns it")
-    parser.epilog = examples("analyze latest", "analyze 20261122 --json | jq '.anomalies[]'")
     parser.set_defaults(run=run)
 
 

@@ -32,8 +32,7 @@ _COLUMNS = (
 
 
 def approvals_options(parser: argparse.ArgumentParser) -> None:
-    """Say what the subcommand takes."""
-    parser.description = "Print who or what allowed or denied each tool call; see docs/approvals.md."
+    """Print who or what allowed or denied each tool call; see docs/approvals.md."""
     add_session(parser, "*", " (default: latest)")
     parser.add_argument("--by", metavar="WHO,...", help=f"only by these: {', '.join(BY)}")
     form = parser.add_mutually_exclusive_group()

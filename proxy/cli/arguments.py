@@ -91,11 +91,6 @@ def help_width() -> int:
     return min(_WIDEST, columns - 1)
 
 
-def examples(*lines: str) -> str:
-    """Return the end of a subcommand's help, with examples of its use."""
-    return "examples:\n" + "\n".join(f"  claude-proxy {line}" for line in lines)
-
-
 def add_session(
     parser: argparse._ActionsContainer, nargs: str | None = None, note: str = "", **options: Any
 ) -> None:
@@ -124,14 +119,20 @@ def seconds(text: str, takes: str = "a number of seconds") -> float:
 
 
 def parser_of(name: str) -> Parser:
-    """Return the parser of a subcommand, which its module sets up.
+    """Return the parser of a subcommand, which its module sets up; its docstring there is the help, with its examples.
 
     Besides ``run`` the module may set as defaults ``arguments``: it takes words behind ``--``; and ``resolves=False``:
     it reads the wrapper's options itself.
     """
-    module, summary = SUBCOMMANDS[name]
-    parser = Parser(prog=f"claude-proxy {name}", description=f"{summary[0].upper()}{summary[1:]}.")
+    set_up = getattr(importlib.import_module(f"proxy.cli.{SUBCOMMANDS[name][0]}"), f"{name}_options")
+    text, _, lines = set_up.__doc__.partition("Examples:\n")
+    summary, *others = [" ".join(paragraph.split()) for paragraph in text.strip().split("\n\n")]
+    examples = [f"  {line.strip()}" for line in lines.strip().splitlines()]
+    parser = Parser(
+        prog=f"claude-proxy {name}",
+        description="\n\n".join([" ".join([summary, *others[:1]]), *others[1:]]),
+        epilog="\n\n".join(filter(None, ["\n".join(["examples:", *examples]) if examples else "", _MORE])),
+    )
     parser.set_defaults(resolves=True, arguments=None)
-    getattr(importlib.import_module(f"proxy.cli.{module}"), f"{name}_options")(parser)
-    parser.epilog = "\n\n".join(filter(None, (parser.epilog, _MORE)))
+    set_up(parser)
     return parser

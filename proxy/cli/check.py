@@ -7,7 +7,6 @@ import signal
 import sys
 from typing import TYPE_CHECKING, Any
 
-from proxy.cli.arguments import examples
 from proxy.cli.errors import complain
 from proxy.cli.terminal import print_json
 from proxy.compliance import scenario
@@ -20,19 +19,19 @@ if TYPE_CHECKING:
 
     from proxy.compliance.report import Outcome, Report
 
-_DESCRIPTION = """\
-Run WRAPPER, any executable that stands in for `claude`, against a scripted stand-in, and report what it
-changes, loses, delays or leaves behind. The stand-in is the first `claude` on WRAPPER's PATH, its path is in
-CLAUDE_PROXY_CLAUDE, CLAUDE_CODE_EXECUTABLE, CLAUDE_PATH, CLAUDE_BIN and REAL_CLAUDE, and a WRAPPER that takes
-the original command line gets it as its first argument. Exit status 1 below the threshold, 2 if it cannot be
-checked.
-"""
-
 
 def check_options(parser: argparse.ArgumentParser) -> None:
-    """Say what the subcommand takes."""
+    """Run WRAPPER, any executable that stands in for `claude`, against a scripted stand-in, and report what it
+    changes, loses, delays or leaves behind. The stand-in is the first `claude` on WRAPPER's PATH, its path is in
+    CLAUDE_PROXY_CLAUDE, CLAUDE_CODE_EXECUTABLE, CLAUDE_PATH, CLAUDE_BIN and REAL_CLAUDE, and a WRAPPER that takes
+    the original command line gets it as its first argument. Exit status 1 below the threshold, 2 if it cannot be
+    checked.
+
+    Examples:
+        claude-proxy check ./my-wrapper
+        claude-proxy check ./my-wrapper --junit report.xml --threshold 95
+    """
     parser.usage = "claude-proxy check [OPTION...] WRAPPER [-- ARG...]"
-    parser.description = _DESCRIPTION
     add = parser.add_argument
     add("wrapper", metavar="WRAPPER", nargs="?", help="the program; ARG are arguments of its own")
     add("--json", action="store_true", help="print the report as JSON")
@@ -73,7 +72,6 @@ def check_options(parser: argparse.ArgumentParser) -> None:
         default=DEFAULT_JOBS,
         help=f"scenarios at a time (default: {DEFAULT_JOBS})",
     )
-    parser.epilog = examples("check ./my-wrapper", "check ./my-wrapper --junit report.xml --threshold 95")
     parser.set_defaults(run=run, arguments=[])
 
 

@@ -6,7 +6,7 @@ The script is made by `shtab` from the same parsers that read the words, so that
 import argparse
 from typing import Any
 
-from proxy.cli.arguments import Parser, examples, parser_of
+from proxy.cli.arguments import Parser, parser_of
 from proxy.cli.subcommands import SUBCOMMANDS
 from proxy.options import OPTIONS
 from proxy.sessions import catalogue
@@ -20,13 +20,13 @@ _MOST = 200
 
 
 def completion_options(parser: argparse.ArgumentParser) -> None:
-    """Say what the subcommand takes."""
-    parser.description = "Print a script that lets a shell complete the words of claude-proxy."
-    parser.epilog = examples(
-        "completion bash > ~/.local/share/bash-completion/completions/claude-proxy",
-        "completion zsh > ~/.zfunc/_claude-proxy       # a folder of $fpath, before compinit",
-        "completion fish > ~/.config/fish/completions/claude-proxy.fish",
-    )
+    """Print a script that lets a shell complete the words of claude-proxy.
+
+    Examples:
+        claude-proxy completion bash > ~/.local/share/bash-completion/completions/claude-proxy
+        claude-proxy completion zsh > ~/.zfunc/_claude-proxy       # a folder of $fpath, before compinit
+        claude-proxy completion fish > ~/.config/fish/completions/claude-proxy.fish
+    """
     parser.add_argument("shell", metavar="bash|zsh|fish", choices=(*_SHELLS, _SESSIONS), help="the shell")
     parser.set_defaults(run=run)
 

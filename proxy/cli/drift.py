@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from proxy.cli.arguments import add_session, examples
+from proxy.cli.arguments import add_session
 from proxy.cli.errors import complain
 from proxy.cli.terminal import print_json, printable, progress
 from proxy.escaping import escape_controls
@@ -26,15 +26,17 @@ _AT_ONCE = 16
 
 
 def drift_options(parser: argparse.ArgumentParser) -> None:
-    """Say what the subcommand takes."""
-    parser.description = (
-        "List types, subtypes, fields, blocks and values that were seen on the wire and are not in the specification. "
-        "This is how a new release of Claude Code shows."
-    )
+    """List types, subtypes, fields, blocks and values that were seen on the wire and are not in the specification.
+
+    This is how a new release of Claude Code shows.
+
+    Examples:
+        claude-proxy drift
+        claude-proxy drift latest --json --fail
+    """
     add_session(parser, "*", " (default: all recorded sessions)")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--fail", action="store_true", help="exit with status 1 if there is any")
-    parser.epilog = examples("drift", "drift latest --json --fail")
     parser.set_defaults(run=run)
 
 

@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Iterator
 
-from proxy.cli.arguments import add_session, examples
+from proxy.cli.arguments import add_session
 from proxy.cli.errors import FailedError, UsageError
 from proxy.cli.selection import past_time
 from proxy.cli.terminal import events_of
@@ -22,17 +22,17 @@ from proxy.telemetry.traces import TraceBuilder, TraceSpan
 
 
 def export_options(parser: argparse.ArgumentParser) -> None:
-    """Say what the subcommand takes."""
-    parser.description = (
-        "With --otlp, send the traces of a session to an OTLP/HTTP endpoint, one trace for each turn. Repeated, it "
-        "sends the same spans. This needs the libraries of OpenTelemetry: pip install 'claude-proxy[otlp]'.\n\n"
-        "With --to, write logs to a folder, byte for byte; with the configuration of a centre, the logs of its hosts. "
-        "Existing files are not replaced."
-    )
-    parser.epilog = examples(
-        "export latest --otlp http://127.0.0.1:4318",
-        "--config centre.yaml export --since 2026-11-01 --to logs",
-    )
+    """With --otlp, send the traces of a session to an OTLP/HTTP endpoint, one trace for each turn.
+
+    Repeated, it sends the same spans. This needs the libraries of OpenTelemetry: pip install 'claude-proxy[otlp]'.
+
+    With --to, write logs to a folder, byte for byte; with the configuration of a centre, the logs of its hosts.
+    Existing files are not replaced.
+
+    Examples:
+        claude-proxy export latest --otlp http://127.0.0.1:4318
+        claude-proxy --config centre.yaml export --since 2026-11-01 --to logs
+    """
     add_session(parser, "?", "; of a centre, a whole id")
     where = parser.add_mutually_exclusive_group(required=True)
     where.add_argument("--otlp", metavar="URL", help="where to, without /v1/traces")

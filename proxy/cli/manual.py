@@ -29,7 +29,7 @@ EXIT_STATUS = (
 
 
 def help_options(parser: argparse.ArgumentParser) -> None:
-    """Say what the subcommand takes."""
+    """Print this, or how a subcommand is used."""
     parser.add_argument(
         "subcommand", metavar="SUBCOMMAND", nargs="?", choices=[*SUBCOMMANDS], help="one of them"
     )
@@ -37,7 +37,7 @@ def help_options(parser: argparse.ArgumentParser) -> None:
 
 
 def version_options(parser: argparse.ArgumentParser) -> None:
-    """Say what the subcommand takes."""
+    """Print the version."""
     parser.set_defaults(run=_print_version, resolves=False)
 
 

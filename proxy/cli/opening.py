@@ -9,7 +9,7 @@ import webbrowser
 from pathlib import Path
 from urllib.parse import quote
 
-from proxy.cli.arguments import add_session, examples
+from proxy.cli.arguments import add_session
 from proxy.cli.errors import FailedError, UsageError
 from proxy.cli.terminal import progress
 from proxy.server.background import LOG, ensure_server, server_address
@@ -23,12 +23,13 @@ _LOOK_S = 0.05  # short beside the start of a server
 
 
 def open_options(parser: argparse.ArgumentParser) -> None:
-    """Say what the subcommand takes."""
-    parser.description = (
-        "Make sure that a server for the data directory runs, print the address of its page, and open it"
-        " in a browser where there is one."
-    )
-    parser.epilog = examples("open", "open latest")
+    """Make sure that a server for the data directory runs, print the address of its page, and open it in a browser
+    where there is one.
+
+    Examples:
+        claude-proxy open
+        claude-proxy open latest
+    """
     add_session(parser, "?", " (default: all sessions)")
     parser.set_defaults(run=run)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from proxy.cli.arguments import examples, whole_number
+from proxy.cli.arguments import whole_number
 from proxy.cli.selection import Selection, add_options, selection_from
 from proxy.cli.terminal import open_console, print_json, read_visibly
 from proxy.escaping import escape_controls
@@ -42,7 +42,13 @@ _END_BYTES = 1 << 18
 
 
 def sessions_options(parser: argparse.ArgumentParser) -> None:
-    """Say what the subcommand takes."""
+    """List recorded sessions, newest first.
+
+    Examples:
+        claude-proxy sessions --outcome failed,crashed --since 2d
+        claude-proxy sessions --state waiting
+        claude-proxy sessions --cwd . -n 0
+    """
     parser.add_argument(
         "-n",
         type=whole_number,
@@ -52,16 +58,11 @@ def sessions_options(parser: argparse.ArgumentParser) -> None:
     )
     add_options(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.epilog = examples(
-        "sessions --outcome failed,crashed --since 2d",
-        "sessions --state waiting",
-        "sessions --cwd . -n 0",
-    )
     parser.set_defaults(run=print_sessions)
 
 
 def status_options(parser: argparse.ArgumentParser) -> None:
-    """Say what the subcommand takes."""
+    """What is running now, and what each session waits for."""
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=print_status)
 

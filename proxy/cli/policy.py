@@ -19,11 +19,9 @@ from proxy.sessions.catalogue import SessionInfo
 
 
 def policy_options(parser: argparse.ArgumentParser) -> None:
-    """Say what the subcommand takes."""
-    parser.description = (
-        "`check` lists the recorded calls that a policy forbids; `suggest` prints the smallest list of rules that"
-        " allows what ran. Rules have the syntax of Claude Code: see docs/policy.md."
-    )
+    """`check` lists the recorded calls that a policy forbids; `suggest` prints the smallest list of rules that allows
+    what ran. Rules have the syntax of Claude Code: see docs/policy.md.
+    """
     verbs = parser.add_subparsers(metavar="check|suggest", required=True)
     check = verbs.add_parser("check", help="tell which recorded calls a policy forbids")
     suggest_ = verbs.add_parser("suggest", help="print the smallest list of rules that allows what ran")

@@ -8,7 +8,7 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING
 
-from proxy.cli.arguments import add_session, examples, whole_number
+from proxy.cli.arguments import add_session, whole_number
 from proxy.cli.errors import complain
 from proxy.escaping import escape_controls
 from proxy.sessions import catalogue
@@ -28,7 +28,12 @@ _NEAR_THE_END = 8 << 20
 
 
 def show_options(parser: argparse.ArgumentParser) -> None:
-    """Say what the subcommand takes."""
+    """Print one session for reading.
+
+    Examples:
+        claude-proxy show latest
+        claude-proxy show 20261122T0945 --json | jq 'select(.verdict=="invalid")'
+    """
     add_session(parser, "?", " (default: latest)", default="latest")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print its records, one JSON object per line")
@@ -37,12 +42,16 @@ def show_options(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="write one self-contained page to share (-: print it), as `--redact` has it",
     )
-    parser.epilog = examples("show latest", "show 20261122T0945 --json | jq 'select(.verdict==\"invalid\")'")
     parser.set_defaults(run=run_show)
 
 
 def tail_options(parser: argparse.ArgumentParser) -> None:
-    """Say what the subcommand takes."""
+    """Print the end of a session, and follow it.
+
+    Examples:
+        claude-proxy tail -f
+        claude-proxy tail latest -n 5
+    """
     add_session(parser, "?", " (default: latest)", default="latest")
     parser.add_argument(
         "-f",
@@ -58,7 +67,6 @@ def tail_options(parser: argparse.ArgumentParser) -> None:
         help="print the last COUNT entries (with --json: records; default: 20)",
     )
     parser.add_argument("--json", action="store_true", help="print records, one JSON object per line")
-    parser.epilog = examples("tail -f", "tail latest -n 5")
     parser.set_defaults(run=run_tail)
 
 

@@ -31,11 +31,10 @@ class Copied(NamedTuple):
 
 
 def redact_options(parser: argparse.ArgumentParser) -> None:
-    """Say what the subcommand takes."""
-    parser.description = (
-        "Write a copy of a session's log without credentials, as `--redact` would have recorded it. `--redact strict` "
-        "replaces more; see docs/redaction.md."
-    )
+    """Write a copy of a session's log without credentials, as `--redact` would have recorded it.
+
+    `--redact strict` replaces more; see docs/redaction.md.
+    """
     add_session(parser)
     parser.add_argument(
         "-o",

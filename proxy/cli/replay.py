@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from proxy.cli.arguments import add_session, examples, seconds
+from proxy.cli.arguments import add_session, seconds
 from proxy.cli.errors import UsageError, complain
 from proxy.cli.options import resolve
 
@@ -13,24 +13,22 @@ if TYPE_CHECKING:
     import argparse
     from typing import Any
 
-_DESCRIPTION = """\
-Run in place of `claude`: write what Claude Code wrote in a recorded session, or what a script says, and wait for the
-client's lines. Exit with the recorded status, or with 76 if the client deviates.
-"""
-
 
 def replay_options(parser: argparse.ArgumentParser) -> None:
-    """Say what the subcommand takes."""
+    """Run in place of `claude`: write what Claude Code wrote in a recorded session, or what a script says, and wait
+    for the client's lines. Exit with the recorded status, or with 76 if the client deviates. ARG are the arguments
+    that the client gave to `claude`.
+
+    Examples:
+        claude-proxy replay latest -- -p hello
+        claude-proxy replay --script scenario.yaml --journal seen.jsonl
+    """
     parser.usage = "claude-proxy replay (SESSION | --script FILE) [OPTIONS] [-- ARG...]"
-    parser.description = _DESCRIPTION + "ARG are the arguments that the client gave to `claude`."
     add_session(parser, "?")
     parser.add_argument("--script", metavar="FILE", help="what to do instead, in YAML or JSON")
     add_options(parser)
     parser.add_argument(
         "--journal", metavar="FILE", help="write what happens to this file, one JSON object per line"
-    )
-    parser.epilog = examples(
-        "replay latest -- -p hello", "replay --script scenario.yaml --journal seen.jsonl"
     )
     parser.set_defaults(run=run, arguments=[], resolves=False)
 

@@ -6,7 +6,7 @@ import socket
 import sys
 from collections.abc import Iterator
 
-from proxy.cli.arguments import add_session, examples
+from proxy.cli.arguments import add_session
 from proxy.cli.errors import FailedError, UsageError, complain
 from proxy.cli.terminal import print_json, printable
 from proxy.events.formatting import error_message, quantity
@@ -22,27 +22,32 @@ _MOST_BYTES = 1 << 30  # millions of lines
 
 
 def seal_options(parser: argparse.ArgumentParser) -> None:
-    """Say what the subcommand takes."""
-    parser.description = (
-        "Add the line of a finished session to DATA_DIR/seals.jsonl, if there is none. With --key, sign that line with"
-        " ssh-keygen and write the signature to a file .sig beside the log. See docs/seal.md."
-    )
+    """Add the line of a finished session to DATA_DIR/seals.jsonl, if there is none.
+
+    With --key, sign that line with ssh-keygen and write the signature to a file .sig beside the log. See docs/seal.md.
+
+    Examples:
+        claude-proxy seal latest --key ~/.ssh/id_ed25519
+    """
     add_session(parser)
     parser.add_argument(
         "--key",
         metavar="FILE",
         help="an SSH key: a private one, or a public one whose private one an agent has",
     )
-    parser.epilog = examples("seal latest --key ~/.ssh/id_ed25519")
     parser.set_defaults(run=run_seal)
 
 
 def verify_options(parser: argparse.ArgumentParser) -> None:
-    """Say what the subcommand takes."""
-    parser.description = (
-        "Check whether sealed logs are unchanged, and report gaps that are on record. The exit status is 1 if a log is"
-        " changed, shorter than its seal or missing, or the seals themselves are changed. See docs/seal.md."
-    )
+    """Check whether sealed logs are unchanged, and report gaps that are on record.
+
+    The exit status is 1 if a log is changed, shorter than its seal or missing, or the seals themselves are changed. See
+    docs/seal.md.
+
+    Examples:
+        claude-proxy verify latest
+        claude-proxy verify --against kept-elsewhere.jsonl --json
+    """
     add_session(parser, "*", " (default: all sessions)")
     parser.add_argument(
         "--against",
@@ -51,7 +56,6 @@ def verify_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--signers", metavar="FILE", help="accepted signers, in the format of ssh-keygen(1)")
     parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.epilog = examples("verify latest", "verify --against kept-elsewhere.jsonl --json")
     parser.set_defaults(run=run_verify)
 
 

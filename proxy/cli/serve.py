@@ -3,17 +3,17 @@
 import argparse
 import gc
 
-from proxy.cli.arguments import examples
 from proxy.cli.errors import UsageError, complain
 
 
 def serve_options(parser: argparse.ArgumentParser) -> None:
-    """Say what the subcommand takes."""
-    parser.description = (
-        "Serve live status, events, validation and monitoring of the data directory's sessions over "
-        "HTTP, until interrupted. The address is --host and --port."
-    )
-    parser.epilog = examples("serve", "serve --host 0.0.0.0 --port 8443 --config server.yaml")
+    """Serve live status, events, validation and monitoring of the data directory's sessions over HTTP, until
+    interrupted. The address is --host and --port.
+
+    Examples:
+        claude-proxy serve
+        claude-proxy serve --host 0.0.0.0 --port 8443 --config server.yaml
+    """
     parser.set_defaults(run=run)
 
 

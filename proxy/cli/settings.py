@@ -5,7 +5,6 @@ import json
 import os
 from typing import Any
 
-from proxy.cli.arguments import examples
 from proxy.cli.errors import UsageError, complain
 from proxy.cli.options import resolve
 from proxy.cli.terminal import print_json, printable
@@ -18,9 +17,12 @@ _WIDEST = 40
 
 
 def config_options(parser: argparse.ArgumentParser) -> None:
-    """Say what the subcommand takes."""
-    parser.description = "Read options, environment and the file of --config, as every command does."
-    parser.epilog = examples("config check --config server.yaml", "config show --json")
+    """Read options, environment and the file of --config, as every command does.
+
+    Examples:
+        claude-proxy config check --config server.yaml
+        claude-proxy config show --json
+    """
     verbs = parser.add_subparsers(metavar="check|show", required=True)
     check = verbs.add_parser("check", help="print everything that is wrong; exit status 2 if anything is")
     check.set_defaults(run=_check, resolves=False)

@@ -29,18 +29,15 @@ shim({claude!r})
 
 
 def shim_options(parser: argparse.ArgumentParser) -> None:
-    """Say what the subcommand takes."""
-    parser.description = (
-        "Write DIR/claude, an executable that records, for tools that take one path and no arguments. Exit status 1"
-        " where there is no claude that it could wrap."
-    )
-    from proxy.cli.arguments import examples  # noqa: PLC0415 - starting a shim does without
+    """Write DIR/claude, an executable that records, for tools that take one path and no arguments.
 
-    parser.epilog = examples(
-        "shim ~/.claude-proxy/bin",
-        "shim ~/.claude-proxy/bin --claude ~/.local/bin/claude",
-        "shim fake --replay latest                  # a claude that plays a recorded session",
-    )
+    Exit status 1 where there is no claude that it could wrap.
+
+    Examples:
+        claude-proxy shim ~/.claude-proxy/bin
+        claude-proxy shim ~/.claude-proxy/bin --claude ~/.local/bin/claude
+        claude-proxy shim fake --replay latest                  # a claude that plays a recorded session
+    """
     parser.add_argument("dir", metavar="DIR", help="folder to write to; made if it does not exist")
     parser.add_argument(
         "--claude",

@@ -6,7 +6,7 @@ import asyncio
 import sys
 from typing import TYPE_CHECKING
 
-from proxy.cli.arguments import examples, seconds
+from proxy.cli.arguments import seconds
 from proxy.cli.errors import UsageError, complain
 from proxy.cli.settings import settings_of
 from proxy.cli.terminal import print_json, size
@@ -24,12 +24,16 @@ _NOT_DONE = 75
 
 
 def ship_options(parser: argparse.ArgumentParser) -> None:
-    """Say what the subcommand takes."""
-    parser.description = (
-        "Send records to the centre that ship.to names, until interrupted. The server of the data directory does the"
-        " same; use this command where none runs, such as in a step of CI or at the end of a pod."
-    )
-    parser.epilog = examples("ship --once --wait 60", "ship --dry-run | less", "ship status")
+    """Send records to the centre that ship.to names, until interrupted.
+
+    The server of the data directory does the same; use this command where none runs, such as in a step of CI or at the
+    end of a pod.
+
+    Examples:
+        claude-proxy ship --once --wait 60
+        claude-proxy ship --dry-run | less
+        claude-proxy ship status
+    """
     parser.add_argument("--once", action="store_true", help="exit when all records are acknowledged")
     parser.add_argument(
         "--wait", metavar="SECONDS", type=seconds, help="with --once: give up after so long, with status 75"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
-from proxy.cli.arguments import examples
 from proxy.cli.errors import FailedError, UsageError, complain
 from proxy.cli.settings import settings_of
 from proxy.cli.terminal import progress
@@ -21,9 +20,12 @@ if TYPE_CHECKING:
 
 
 def store_options(parser: argparse.ArgumentParser) -> None:
-    """Say what the subcommand takes."""
-    parser.description = "Maintain the PostgreSQL database that storage.url names."
-    parser.epilog = examples("--config centre.yaml store migrate", "--config centre.yaml store rebuild")
+    """Maintain the PostgreSQL database that storage.url names.
+
+    Examples:
+        claude-proxy --config centre.yaml store migrate
+        claude-proxy --config centre.yaml store rebuild
+    """
     verbs = parser.add_subparsers(metavar="migrate|rebuild", required=True)
     migrate = verbs.add_parser("migrate", help="create the tables, or bring them up to date; can be repeated")
     migrate.set_defaults(run=_migrate)
@@ -32,15 +34,14 @@ def store_options(parser: argparse.ArgumentParser) -> None:
 
 
 def forget_options(parser: argparse.ArgumentParser) -> None:
-    """Say what the subcommand takes."""
-    parser.description = (
-        "Erase sessions from the centre that storage.url names: what was recorded, and all that was derived from it. "
-        "Their hosts may have them still, but cannot push them again."
-    )
-    parser.epilog = examples(
-        "--config centre.yaml forget 20261124T101112-1a2b3c4d",
-        "--config centre.yaml forget --host anna-laptop --dry-run",
-    )
+    """Erase sessions from the centre that storage.url names: what was recorded, and all that was derived from it.
+
+    Their hosts may have them still, but cannot push them again.
+
+    Examples:
+        claude-proxy --config centre.yaml forget 20261124T101112-1a2b3c4d
+        claude-proxy --config centre.yaml forget --host anna-laptop --dry-run
+    """
     parser.add_argument("session", metavar="SESSION", nargs="*", help="the whole id of a session")
     parser.add_argument(
         "--host",

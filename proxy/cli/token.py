@@ -5,7 +5,6 @@ import contextlib
 import sys
 from collections.abc import Iterator
 
-from proxy.cli.arguments import examples
 from proxy.cli.errors import FailedError
 from proxy.cli.settings import settings_of
 from proxy.cli.store import opened
@@ -15,18 +14,17 @@ from proxy.server.access.tokens import SCOPES, StoredTokens, Token, TokenError, 
 
 
 def token_options(parser: argparse.ArgumentParser) -> None:
-    """Say what the subcommand takes."""
-    parser.description = (
-        "Requests from other machines and users need a token: `Authorization: Bearer TOKEN`. Changes of tokens take"
-        " effect at once, without a restart; with the configuration of a centre, on all of its servers within five"
-        " seconds."
-    )
-    parser.epilog = examples(
-        "token create ci --scope read",
-        "token create phone --scope act",
-        "token revoke ci",
-        "--config centre.yaml token create laptops --scope push --team payments",
-    )
+    """Requests from other machines and users need a token: `Authorization: Bearer TOKEN`.
+
+    Changes of tokens take effect at once, without a restart; with the configuration of a centre, on all of its servers
+    within five seconds.
+
+    Examples:
+        claude-proxy token create ci --scope read
+        claude-proxy token create phone --scope act
+        claude-proxy token revoke ci
+        claude-proxy --config centre.yaml token create laptops --scope push --team payments
+    """
     verbs = parser.add_subparsers(metavar="create|list|revoke", required=True)
     create = verbs.add_parser("create", help="make a token, and print it once")
     create.add_argument("name", metavar="NAME", help="its name, such as whom it is for")

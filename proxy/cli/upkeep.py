@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from msgspec.structs import asdict
 
 from proxy import config
-from proxy.cli.arguments import examples
 from proxy.cli.errors import FailedError, UsageError, complain
 from proxy.cli.settings import settings_of
 from proxy.cli.terminal import print_json, progress, size
@@ -25,37 +24,38 @@ if TYPE_CHECKING:
 
 
 def prune_options(parser: argparse.ArgumentParser) -> None:
-    """Say what the subcommand takes."""
-    parser.description = (
-        "Remove sessions that are older than monitoring.retention_days, and the oldest ones while all logs together "
-        "exceed storage.max_total_size. Running sessions are kept. A server does the same periodically."
-    )
+    """Remove sessions that are older than monitoring.retention_days, and the oldest ones while all logs together
+    exceed storage.max_total_size. Running sessions are kept. A server does the same periodically.
+
+    Examples:
+        claude-proxy prune --days 90 --dry-run
+        claude-proxy prune --max-size 20GB
+    """
     parser.add_argument("--days", metavar="N", help="instead of monitoring.retention_days")
     parser.add_argument("--max-size", metavar="SIZE", help="instead of storage.max_total_size, such as 20GB")
     parser.add_argument(
         "--dry-run", action="store_true", help="print what would be removed, and remove nothing"
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.epilog = examples("prune --days 90 --dry-run", "prune --max-size 20GB")
     parser.set_defaults(run=run_prune)
 
 
 def backup_options(parser: argparse.ArgumentParser) -> None:
-    """Say what the subcommand takes."""
-    parser.description = (
-        "Copy all logs to DATA_DIR/backups/TIME.tar.gz, verify the copy, and remove the oldest backups beyond "
-        "storage.backups_kept. Sessions and server may run meanwhile."
-    )
+    """Copy all logs to DATA_DIR/backups/TIME.tar.gz, verify the copy, and remove the oldest backups beyond
+    storage.backups_kept. Sessions and server may run meanwhile.
+    """
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run_backup)
 
 
 def restore_options(parser: argparse.ArgumentParser) -> None:
-    """Say what the subcommand takes."""
-    parser.description = "Check ARCHIVE and unpack it into the data directory, which must hold no sessions."
+    """Check ARCHIVE and unpack it into the data directory, which must hold no sessions.
+
+    Examples:
+        claude-proxy restore backups/20261122T094512Z.tar.gz --data-dir ~/restored
+    """
     parser.add_argument("archive", metavar="ARCHIVE", help="a file that `claude-proxy backup` has made")
     parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.epilog = examples("restore backups/20261122T094512Z.tar.gz --data-dir ~/restored")
     parser.set_defaults(run=run_restore)
 
 

@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, BinaryIO
 
-from proxy.cli.arguments import examples
 from proxy.cli.errors import complain
 from proxy.cli.terminal import progress
 from proxy.custom_schemas import PREFIX, TimeLimitError, UnusableSchemaError, read_folder
@@ -32,11 +31,13 @@ _OF_SESSION = (
 
 
 def validate_options(parser: argparse.ArgumentParser) -> None:
-    """Say what the subcommand takes."""
-    parser.description = (
-        "Validate JSON lines and print a JSON line for each: its number, verdict and errors, and with several files"
-        " its file. The exit status is 1 if any line is invalid or malformed."
-    )
+    """Validate JSON lines and print a JSON line for each: its number, verdict and errors, and with several files its
+    file. The exit status is 1 if any line is invalid or malformed.
+
+    Examples:
+        claude-proxy validate --schema stdin messages.jsonl
+        claude-proxy validate < output.jsonl
+    """
     parser.add_argument(
         "--schema",
         metavar="NAME",
@@ -46,7 +47,6 @@ def validate_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "files", metavar="FILE", nargs="*", help="JSON lines, not a session (default: standard input)"
     )
-    parser.epilog = examples("validate --schema stdin messages.jsonl", "validate < output.jsonl")
     parser.set_defaults(run=run)
 
 
