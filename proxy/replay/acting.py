@@ -117,7 +117,8 @@ class _Actor:
     def _do_ask(self, request: dict[str, Any]) -> None:
         request_id = f"ask-{self._next()}"
         self._do_send([{"type": "control_request", "request_id": request_id, "request": request}])
-        self._do_expect({"type": "control_response", "id": request_id, "within": None})
+        wanted = {"type": "control_response", "subtype": None, "contains": b"", "within": None}
+        self._do_expect({**wanted, "id": request_id})
 
     def _do_answer(self, payload: dict[str, Any]) -> None:
         asked = self._request.get("request")
@@ -130,7 +131,7 @@ class _Actor:
         self._inbox.append(line)
         if self._script.answers is None or b'"control_request"' not in line:
             return
-        request = _decoded(line)
+        request = messages.decoded(line)
         if request is None or request.get("type") != "control_request":
             return
         asked = request.get("request")
@@ -142,7 +143,7 @@ class _Actor:
         found = self._wire.wait(wanted["within"], lambda: self._take(wanted))
         if found or (wanted["type"] == "end" and self._wire.ended):
             return
-        what = "/".join(str(wanted[key]) for key in ("type", "subtype") if key in wanted)
+        what = "/".join(filter(None, (wanted["type"], wanted["subtype"])))
         if self._wire.ended:
             raise _InputEnded(f"the input ended where the script expects {what}")
         if not self._wire.reading:
@@ -163,18 +164,18 @@ class _Actor:
         return False
 
     def _fits(self, line: bytes, wanted: dict[str, Any]) -> bool:
-        if wanted["type"] == "end" or wanted.get("contains", b"") not in line:
+        if wanted["type"] == "end" or wanted["contains"] not in line:
             return False
         if wanted["type"] == "any":
             return True
-        message = _decoded(line)
+        message = messages.decoded(line)
         if message is None or message.get("type") != wanted["type"]:
             return False
         inner = message.get("request") or message.get("response")
         inner = inner if isinstance(inner, dict) else message
         if "id" in wanted and inner.get("request_id") != wanted["id"]:
             return False
-        if "subtype" in wanted and wanted["subtype"] not in (inner.get("subtype"), message.get("subtype")):
+        if wanted["subtype"] not in (None, inner.get("subtype"), message.get("subtype")):
             return False
         if wanted["type"] == "control_request":
             self._request = message
@@ -182,7 +183,7 @@ class _Actor:
 
     def _do_echo(self, lines: int | None) -> None:
         echoed = 0
-        wanted = {"type": "any"}
+        wanted = {"type": "any", "contains": b""}
         while lines is None or echoed < lines:
             if not self._wire.wait(None, lambda: self._take(wanted)):
                 break
@@ -294,14 +295,6 @@ def die(number: int) -> NoReturn:
     os.kill(os.getpid(), number)
     while True:  # a signal that by default is ignored kills nobody
         time.sleep(3600)
-
-
-def _decoded(line: bytes) -> dict[str, Any] | None:
-    try:
-        message = json.loads(line)
-    except (ValueError, RecursionError):
-        return None
-    return message if isinstance(message, dict) else None
 
 
 def _cwd() -> str | None:

@@ -25,7 +25,6 @@ from proxy.replay.differences import (
     request_key,
     shown,
 )
-from proxy.replay.recording import decoded
 
 TYPE_CHECKING = False  # `typing` takes long to import
 if TYPE_CHECKING:
@@ -45,7 +44,7 @@ class _Line:
 
     def __init__(self, line: bytes) -> None:
         self.line = line
-        self.message = decoded(line)
+        self.message = messages.decoded(line)
         self.kind = kind(self.message)
 
 
@@ -238,7 +237,7 @@ def is_nothing(line: bytes) -> bool:
     """Tell whether a client's line has no effect on Claude Code: blank, or a ``keep_alive``."""
     if not line.strip():
         return True
-    return len(line) < 1000 and b'"keep_alive"' in line and kind(decoded(line)) == "keep_alive"
+    return len(line) < 1000 and b'"keep_alive"' in line and kind(messages.decoded(line)) == "keep_alive"
 
 
 def _is_answer(cue: Cue) -> bool:

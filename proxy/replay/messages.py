@@ -33,12 +33,21 @@ def encoded(message: object) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 
 
+def decoded(line: bytes) -> dict[str, Any] | None:
+    """Return the JSON object that a line is, or None."""
+    try:
+        value = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
 def uuid(number: int) -> str:
     """Return the id of the message of that number."""
     return f"00000000-0000-4000-8000-{number:012d}"
 
 
-def init(number: int, session_id: str = SESSION_ID) -> dict[str, Any]:
+def init(number: int) -> dict[str, Any]:
     """Return the message that opens a turn."""
     return {
         "type": "system",
@@ -55,12 +64,12 @@ def init(number: int, session_id: str = SESSION_ID) -> dict[str, Any]:
         "skills": [],
         "plugins": [],
         "agents": [],
-        "session_id": session_id,
+        "session_id": SESSION_ID,
         "uuid": uuid(number),
     }
 
 
-def assistant(number: int, text: str, session_id: str = SESSION_ID) -> dict[str, Any]:
+def assistant(number: int, text: str) -> dict[str, Any]:
     """Return an answer of text."""
     message = {
         "id": f"msg_{number}",
@@ -76,12 +85,12 @@ def assistant(number: int, text: str, session_id: str = SESSION_ID) -> dict[str,
         "type": "assistant",
         "message": message,
         "parent_tool_use_id": None,
-        "session_id": session_id,
+        "session_id": SESSION_ID,
         "uuid": uuid(number),
     }
 
 
-def result(number: int, text: str, session_id: str = SESSION_ID) -> dict[str, Any]:
+def result(number: int, text: str) -> dict[str, Any]:
     """Return the message that ends a turn."""
     return {
         "type": "result",
@@ -96,7 +105,7 @@ def result(number: int, text: str, session_id: str = SESSION_ID) -> dict[str, An
         "usage": _TURN_USAGE,
         "modelUsage": {},
         "permission_denials": [],
-        "session_id": session_id,
+        "session_id": SESSION_ID,
         "uuid": uuid(number),
     }
 

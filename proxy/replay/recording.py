@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 from datetime import datetime
 
+import msgspec
+
+from proxy.replay.messages import decoded
 from proxy.replay.renaming import value_of
 from proxy.sessions import catalogue
 from proxy.sessions.reader import Record, Skipped, read_log
@@ -19,19 +21,18 @@ _RUNTIMES = ("node", "nodejs", "bun", "deno")
 _STREAMS = ("stdin", "stdout", "stderr")
 
 
-class Cue:
-    """One line of the record. ``line`` is as it passed, with its newline where it had one."""
+class Cue(msgspec.Struct, eq=False):
+    """One line of the record."""
 
-    __slots__ = ("_message", "at", "line", "redacted", "seq", "stream")
-
-    def __init__(self, seq: int, at: float, stream: str, line: bytes, redacted: tuple[str, ...] = ()) -> None:
-        """``at``: seconds from the start of the session. ``redacted``: pointers into the message."""
-        self.seq = seq
-        self.at = at
-        self.stream = stream
-        self.line = line
-        self.redacted = redacted
-        self._message: Any = None
+    seq: int
+    at: float
+    """Seconds from the start of the session."""
+    stream: str
+    line: bytes
+    """As it passed, with its newline where it had one."""
+    redacted: tuple[str, ...] = ()
+    """Pointers into the message."""
+    _message: Any = None
 
     @property
     def message(self) -> dict[str, Any] | None:
@@ -41,39 +42,24 @@ class Cue:
         return self._message or None
 
 
-class Recording:
+class Recording(msgspec.Struct, eq=False):
     """A whole session. ``exit_code`` or ``signal`` (a name) is its end; neither where the log does not tell."""
 
-    __slots__ = (
-        "arguments",
-        "cues",
-        "exit_code",
-        "lost",
-        "path",
-        "reads",
-        "running",
-        "session_id",
-        "signal",
-        "torn",
-        "version",
-    )
-
-    def __init__(self, path: str, session_id: str, arguments: list[str]) -> None:
-        self.path = path
-        self.session_id = session_id
-        self.arguments = arguments
-        self.cues: list[Cue] = []
-        self.exit_code: int | None = None
-        self.signal: str | None = None
-        self.version: str | None = None
-        self.running = False
-        """Whether the session still went on when its log was read."""
-        self.reads = True
-        """Whether the record has what the client wrote: a terminal, for one, is not relayed."""
-        self.lost = 0
-        """How many records are missing because the log could not be written for a while."""
-        self.torn = False
-        """Whether the log has no last record: its wrapper was killed."""
+    path: str
+    session_id: str
+    arguments: list[str]
+    exit_code: int | None = None
+    signal: str | None = None
+    running: bool = False
+    """Whether the session still went on when its log was read."""
+    torn: bool = False
+    """Whether the log has no last record: its wrapper was killed."""
+    cues: list[Cue] = []
+    version: str | None = None
+    reads: bool = True
+    """Whether the record has what the client wrote: a terminal, for one, is not relayed."""
+    lost: int = 0
+    """How many records are missing because the log could not be written for a while."""
 
     @property
     def speaks_messages(self) -> bool:
@@ -96,9 +82,15 @@ def read(path: str) -> Recording:
         raise ValueError(
             f"{path} holds no record; SESSION is the log of a session that claude-proxy recorded"
         )
-    recording = Recording(path, info.session_id, _arguments(info.command))
-    recording.exit_code, recording.signal = info.exit_code, info.signal
-    recording.running, recording.torn = info.state == "running", info.state == "crashed"
+    recording = Recording(
+        path,
+        info.session_id,
+        _arguments(info.command),
+        info.exit_code,
+        info.signal,
+        running=info.state == "running",
+        torn=info.state == "crashed",
+    )
     start = datetime.fromisoformat(info.started_at)
     for item in read_log(path):
         if isinstance(item, Skipped):
@@ -110,15 +102,6 @@ def read(path: str) -> Recording:
             _note(recording, record.event.event_type, record.event.data)
     recording.version = next(_versions(recording), None)
     return recording
-
-
-def decoded(line: bytes) -> dict[str, Any] | None:
-    """Return the JSON object that a line is, or None."""
-    try:
-        value = json.loads(line)
-    except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict) else None
 
 
 def _cue(record: Record, at: float) -> Cue:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     Step = tuple[str, Any]
+    Check = Callable[[Any, str], Any]
 else:
     import _signal as signal
 
@@ -132,7 +133,7 @@ def _by_hand(steps: list[Step]) -> Iterator[str]:
         if name == "repeat":
             yield from _by_hand(argument[1])
         elif name == "expect" and [following for following, _ in steps[index + 1 : index + 2]] == ["answer"]:
-            yield argument.get("subtype", "")
+            yield argument["subtype"] or ""
 
 
 def _meant(word: Any, known: Any) -> str:
@@ -140,7 +141,7 @@ def _meant(word: Any, known: Any) -> str:
     return f"; did you mean {near}?" if near and near != word else ""
 
 
-# -- what the arguments of the steps may be: each returns the argument as `acting` takes it -------------------
+# -- what the arguments of the steps may be: each check returns the argument as `acting` takes it --------------
 
 
 def _text(value: Any, where: str) -> str:
@@ -186,14 +187,23 @@ def _any_object(value: Any, where: str) -> dict[str, Any]:
     return _object({} if value is None else value, where)
 
 
-def _number(value: Any, where: str, *, least: float = 0, most: float = 86_400) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
-        raise ScriptError(f"{where}: takes a number from {least:g} to {most:g}")
-    return value
+def _number(least: float = 0, most: float = 86_400) -> Check:
+    def check(value: Any, where: str) -> float:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
+            raise ScriptError(f"{where}: takes a number from {least:g} to {most:g}")
+        return value
+
+    return check
 
 
-def _seconds(value: Any, where: str) -> float:
-    return _number(value, where)
+def _whole(least: int, most: int = 1_000_000_000) -> Check:
+    def check(value: Any, where: str) -> int:
+        number = _number(least, most)(value, where)
+        if number != int(number):
+            raise ScriptError(f"{where}: takes a whole number")
+        return int(number)
+
+    return check
 
 
 def _status(value: Any, where: str) -> int:
@@ -202,84 +212,70 @@ def _status(value: Any, where: str) -> int:
     return value
 
 
-def _whole(value: Any, where: str, least: int, most: int) -> int:
-    number = _number(value, where, least=least, most=most)
-    if number != int(number):
-        raise ScriptError(f"{where}: takes a whole number")
-    return int(number)
+def _stream(value: Any, where: str) -> int:
+    streams = ("stdin", "stdout", "stderr")
+    if value not in streams:
+        raise ScriptError(f"{where}: takes stdin, stdout or stderr")
+    return streams.index(value)
+
+
+def _streams(value: Any, where: str) -> list[int]:
+    return [_stream(one, where) for one in (value if isinstance(value, list) else [value])]
+
+
+def _fields(value: Any, where: str, checks: dict[str, Check], **defaults: Any) -> dict[str, Any]:
+    """Check a mapping field by field; what is not given has its default."""
+    if not isinstance(value, dict) or any(key not in checks for key in value):
+        raise ScriptError(f"{where}: takes a mapping of {', '.join(checks)}")
+    given = {key: item for key, item in value.items() if item is not None}
+    return defaults | {key: checks[key](item, f"{where}/{key}") for key, item in given.items()}
 
 
 def _kind(value: Any, where: str) -> dict[str, Any]:
     """``user``, ``control_request/interrupt``, ``any``, ``end``, or a mapping that says more."""
     if isinstance(value, str):
         value = {"type": value}
-    known = ("type", "subtype", "contains", "within")
-    if not isinstance(value, dict) or not value or any(key not in known for key in value):
+    checks = {"type": _text, "subtype": _text, "contains": _bytes, "within": _number()}
+    if not isinstance(value, dict) or not value or any(key not in checks for key in value):
         raise ScriptError(
-            f"{where}: takes user, control_request/interrupt, any, end, or a mapping of {', '.join(known)}"
+            f"{where}: takes user, control_request/interrupt, any, end, or a mapping of {', '.join(checks)}"
         )
-    type_, slash, subtype = _text(value.get("type", "any"), f"{where}/type").partition("/")
-    wanted: dict[str, Any] = {"type": type_, "within": None}
-    if slash or "subtype" in value:
-        wanted["subtype"] = subtype or _text(value.get("subtype"), f"{where}/subtype")
-    if "contains" in value:
-        wanted["contains"] = _bytes(value["contains"], f"{where}/contains")
-    if "within" in value:
-        wanted["within"] = _number(value["within"], f"{where}/within")
+    wanted = _fields(value, where, checks, type="any", subtype=None, contains=b"", within=None)
+    wanted["type"], slash, subtype = wanted["type"].partition("/")
+    if slash:
+        wanted["subtype"] = subtype or _text(wanted["subtype"], f"{where}/subtype")
     return wanted
 
 
-_STREAMS = {"stdin": 0, "stdout": 1, "stderr": 2}
-
-
-def _stream(value: Any, where: str) -> int:
-    if not isinstance(value, str) or value not in _STREAMS:
-        raise ScriptError(f"{where}: takes stdin, stdout or stderr")
-    return _STREAMS[value]
-
-
 def _flood(value: Any, where: str) -> dict[str, Any]:
-    given = _only(value, where, "lines", "bytes", "message", "stream", "every")
-    flood: dict[str, Any] = {
-        "lines": _whole(given.get("lines", 1), f"{where}/lines", 0, 1_000_000_000),
-        "stream": _stream(given.get("stream", "stdout"), f"{where}/stream"),
-        "every": _number(given.get("every", 0), f"{where}/every"),
-        "message": None,
-        "bytes": None,
+    checks = {
+        "lines": _whole(0),
+        "bytes": _whole(SMALLEST, 1 << 30),
+        "message": _object,
+        "stream": _stream,
+        "every": _number(),
     }
-    if ("bytes" in given) == ("message" in given):
+    flood = _fields(value, where, checks, lines=1, bytes=None, message=None, stream=1, every=0)
+    if (flood["bytes"] is None) == (flood["message"] is None):
         raise ScriptError(f"{where}: takes either bytes (of a line) or message")
-    if "message" in given:
-        flood["message"] = _object(given["message"], f"{where}/message")
-    else:
-        flood["bytes"] = _whole(given["bytes"], f"{where}/bytes", SMALLEST, 1 << 30)
     return flood
 
 
 def _child(value: Any, where: str) -> dict[str, Any]:
-    given = _only(value, where, "holds", "seconds", "line")
-    holds = given.get("holds", ["stdout"])
-    several = holds if isinstance(holds, list) else [holds]
-    return {
-        "holds": [_stream(one, f"{where}/holds") for one in several],
-        # An end in any case: nothing that a test starts may stay behind for ever.
-        "seconds": _number(given.get("seconds", 1), f"{where}/seconds", most=3600),
-        "line": _line(given["line"], f"{where}/line") if "line" in given else b"",
-    }
+    # An end in any case: nothing that a test starts may stay behind for ever.
+    checks = {"holds": _streams, "seconds": _number(most=3600), "line": _line}
+    return _fields(value, where, checks, holds=[1], seconds=1, line=b"")
 
 
 def _read(value: Any, where: str) -> tuple[bool, tuple[int, float] | None]:
-    if value in ("on", True):
-        return True, None
-    if value in ("off", False):
-        return False, None
-    given = _only(value, where, "bytes", "every")
-    size = _whole(given.get("bytes", 4096), f"{where}/bytes", 1, 1 << 30)
-    return True, (size, _number(given.get("every", 0.01), f"{where}/every"))
+    if value in ("on", "off", True, False):
+        return value in ("on", True), None
+    pace = _fields(value, where, {"bytes": _whole(1, 1 << 30), "every": _number()}, bytes=4096, every=0.01)
+    return True, (pace["bytes"], pace["every"])
 
 
 def _echo(value: Any, where: str) -> int | None:
-    return None if value in ({}, "end", None) else _whole(value, where, 1, 1_000_000_000)
+    return None if value in ({}, "end", None) else _whole(1)(value, where)
 
 
 def _signals(value: Any, where: str) -> dict[str, int | str]:
@@ -299,20 +295,15 @@ def _death(value: Any, where: str) -> int:
 
 
 def _repeat(value: Any, where: str) -> tuple[int | None, list[Step]]:
-    given = _only(value, where, "times", "steps")
-    times = given.get("times")
-    steps = _steps(given.get("steps"), f"{where}/steps")
+    given = _fields(value, where, {"times": _whole(0), "steps": _steps}, times=None, steps=None)
+    times, steps = given["times"], given["steps"]
+    if steps is None:
+        raise ScriptError(f"{where}: takes a mapping with `steps`, and `times` unless one of them is expect")
     if times is None and not any(name in ("expect", "ask", "echo") for name, _ in steps):
         raise ScriptError(
             f"{where}: without times it ends with the input, so one of its steps must be expect"
         )
-    return None if times is None else _whole(times, f"{where}/times", 0, 1_000_000_000), steps
-
-
-def _only(value: Any, where: str, *known: str) -> dict[str, Any]:
-    if not isinstance(value, dict) or any(key not in known for key in value):
-        raise ScriptError(f"{where}: takes a mapping of {', '.join(known)}")
-    return value
+    return times, steps
 
 
 def _nothing(value: Any, where: str) -> None:
@@ -320,12 +311,12 @@ def _nothing(value: Any, where: str) -> None:
         raise ScriptError(f"{where}: takes nothing")
 
 
-_STEPS: dict[str, Callable[[Any, str], Any]] = {
+_STEPS: dict[str, Check] = {
     "answer": _any_object,
     "ask": _object,
     "child": _child,
     "close": _stream,
-    "delay": _seconds,
+    "delay": _number(),
     "die": _death,
     "drain": _nothing,
     "echo": _echo,
