@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 
 from proxy.analysis import SessionAnalysis
 from proxy.cli.arguments import add_session
-from proxy.cli.terminal import folded, one_line, open_console, print_json, print_lines, read_visibly
-from proxy.events import Interpreter, Session
+from proxy.cli.terminal import events_of, folded, one_line, open_console, print_json, print_lines
+from proxy.events import Session
 from proxy.events.formatting import format_dollars, format_duration, quantity
 from proxy.sessions import catalogue
-from proxy.sessions.reader import Entry
 
 if TYPE_CHECKING:
     import argparse
@@ -59,12 +58,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _analysis(info: SessionInfo) -> tuple[Analysis, Session]:
     """Return the analysis of a session, and what is known of it otherwise."""
-    session = Session(info.session_id)
-    interpreter, analysis = Interpreter(session), SessionAnalysis(info.session_id)
-    for _, item in read_visibly({info.path: info.size}):
-        if isinstance(item, Entry):
-            for event in interpreter.take(item.record):
-                analysis.take(event)
+    session, analysis = Session(info.session_id), SessionAnalysis(info.session_id)
+    for event in events_of(info, session):
+        analysis.take(event)
     if info.state == "crashed":
         session.mark_crashed()
     if session.over:

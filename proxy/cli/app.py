@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TextIO
 
 from proxy.cli.arguments import Parser, parser_of
-from proxy.cli.errors import FailedError, UsageError, complain
+from proxy.cli.errors import UsageError, complain
 from proxy.cli.options import listed, resolve
 from proxy.cli.subcommands import GROUPS, LOCAL, READING
 from proxy.options import LISTS, OPTIONS
@@ -21,6 +21,25 @@ _AT_A_CENTRE = (
     "this configuration is a centre's (storage.url), whose sessions are in its database: read them on its page or over"
     " its API, take their logs out with `claude-proxy export --since TIME --to DIR`, back the database up with pg_dump"
 )
+
+ERRORS = {
+    "proxy.cli.errors.FailedError": 1,
+    "proxy.server.access.tokens.TokenError": 1,
+    "proxy.server.process.lifetime.CannotServeError": 1,
+    "proxy.upkeep.backup.BackupError": 1,
+    "proxy.upkeep.signatures.SignatureError": 1,
+    "proxy.compliance.scenario.ScenarioError": 2,
+    "proxy.compliance.target.TargetError": 2,
+    "proxy.custom_schemas.schemas.UnusableSchemaError": 2,
+    "proxy.policy.rules.PolicyError": 2,
+    "proxy.protocol.specifications.UnknownSpecificationError": 2,
+    "proxy.replay.launcher.CannotPlayError": 2,
+    "proxy.replay.script.ScriptError": 2,
+    "proxy.sessions.catalogue.SessionLookupError": 2,
+    "proxy.sources.ConfigurationError": 2,
+    "proxy.telemetry.collector.MissingLibraryError": 2,
+}
+"""Errors whose sentence ends a subcommand, by name as most commands import few of them, with the exit status."""
 
 
 def run(
@@ -46,18 +65,17 @@ def run(
                 with contextlib.suppress(OSError):
                     stream.close()
             return 141
-        except LookupError as error:
-            from proxy.sessions.catalogue import SessionLookupError  # noqa: PLC0415 - as below
-
-            if not isinstance(error, SessionLookupError):
-                raise
-            return complain(error, 2)
-        except (FailedError, OSError) as error:
+        except OSError as error:
             from proxy.events.formatting import error_message  # noqa: PLC0415 - most commands end well
 
-            return complain(error_message(error) if isinstance(error, OSError) else error)
+            return complain(error_message(error))
         except KeyboardInterrupt:
             return 130
+        except Exception as error:
+            names = (f"{kind.__module__}.{kind.__name__}" for kind in type(error).__mro__)
+            if (known := next(filter(ERRORS.get, names), None)) is None:
+                raise
+            return complain(error, ERRORS[known])
 
 
 def _run(options: Mapping[str, str], words: Sequence[str]) -> int:

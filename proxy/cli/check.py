@@ -8,16 +8,14 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from proxy.cli.errors import complain
-from proxy.cli.terminal import print_json
+from proxy.cli.terminal import print_json, progress
 from proxy.compliance import scenario
 from proxy.compliance.request import DEFAULT_JOBS, DEFAULT_PATIENCE_S, DEFAULT_THRESHOLD
 
 if TYPE_CHECKING:
     import argparse
 
-    from rich.progress import Progress
-
-    from proxy.compliance.report import Outcome, Report
+    from proxy.compliance.report import Report
 
 
 def check_options(parser: argparse.ArgumentParser) -> None:
@@ -79,19 +77,15 @@ def run(arguments: argparse.Namespace) -> int:
     """Check the wrapper, print the report and return the exit status."""
     if fault := _fault(arguments):
         return complain(fault, 2)
-    try:
-        scenarios = _scenarios(arguments)
-    except scenario.ScenarioError as error:
-        return complain(error, 2)
+    scenarios = scenario.shipped()
+    for path in arguments.scenarios:
+        scenarios = scenario.merged(scenarios, scenario.load(path))
+    scenarios = scenario.choose(scenarios, arguments.scenario)
     if arguments.list:
-        return _list(scenarios)
-    from proxy.compliance.target import TargetError  # noqa: PLC0415 - `--list` does without all that runs
-
-    try:
-        report = _checked(arguments, scenarios)
-    except TargetError as error:
-        return complain(error, 2)
-    if report is None:
+        for one in scenarios:
+            print(f"{one.name:38} {one.weight}  {one.title}")
+        return 0
+    if (report := _checked(arguments, scenarios)) is None:
         return 130
     for path, document in _documents(arguments, report):
         if path == "-":
@@ -131,27 +125,14 @@ def _fault(arguments: argparse.Namespace) -> str | None:
     return next((sentence for sentence, is_so in faults.items() if is_so), None)
 
 
-def _scenarios(arguments: argparse.Namespace) -> list[scenario.Scenario]:
-    """Return those that are asked for. ScenarioError: one of them cannot be used, or none has such a name."""
-    scenarios = scenario.shipped()
-    for path in arguments.scenarios:
-        scenarios = scenario.merged(scenarios, scenario.load(path))
-    return scenario.choose(scenarios, arguments.scenario)
-
-
 def _checked(arguments: argparse.Namespace, scenarios: list[scenario.Scenario]) -> Report | None:
     """Return the report; None when the check was stopped. TargetError: the wrapper cannot be checked."""
-    from proxy.compliance.processes import Orphans  # noqa: PLC0415 - as above
+    from proxy.compliance.processes import Orphans  # noqa: PLC0415 - `--list` does without all that runs
     from proxy.compliance.runner import CancelledError, Check  # noqa: PLC0415
     from proxy.compliance.target import Target, found  # noqa: PLC0415
 
     command = () if arguments.bare else found([arguments.wrapper, *arguments.arguments])
-    with _progress(len(scenarios)) as progress:
-        task = progress.add_task("checking", total=len(scenarios))
-
-        def on_outcome(outcome: Outcome) -> None:
-            progress.update(task, advance=1, description=outcome.name)
-
+    with progress("checking", len(scenarios)) as advance:
         check = Check(
             Target(command, arguments.as_argument, tuple(arguments.variable)),
             scenarios,
@@ -159,7 +140,7 @@ def _checked(arguments: argparse.Namespace, scenarios: list[scenario.Scenario]) 
             threshold=arguments.threshold,
             jobs=arguments.jobs,
             patience_s=arguments.patience,
-            on_outcome=on_outcome,
+            on_outcome=lambda _: advance(1),
             orphans=Orphans(),
         )
         # What runs is in sessions of its own: Ctrl-C reaches this process alone, which ends the others.
@@ -176,15 +157,6 @@ def _checked(arguments: argparse.Namespace, scenarios: list[scenario.Scenario]) 
                 signal.signal(number, handler)
 
 
-def _progress(count: int) -> Progress:
-    from rich.console import Console  # noqa: PLC0415 - as above
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn  # noqa: PLC0415
-
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description:40}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal or not count)
-
-
 def _documents(arguments: argparse.Namespace, report: Report) -> list[tuple[str, bytes]]:
     from proxy.compliance import documents as formats  # noqa: PLC0415 - few want a file
 
@@ -197,9 +169,3 @@ def _documents(arguments: argparse.Namespace, report: Report) -> list[tuple[str,
         program = found([arguments.wrapper])[0] if arguments.wrapper else sys.executable
         documents.append((arguments.sarif, formats.sarif(report, program)))
     return documents
-
-
-def _list(scenarios: list[scenario.Scenario]) -> int:
-    for one in scenarios:
-        print(f"{one.name:38} {one.weight}  {one.title}")
-    return 0

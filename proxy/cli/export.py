@@ -11,13 +11,7 @@ from proxy.escaping import escape_controls
 from proxy.events.formatting import quantity
 from proxy.sessions import catalogue
 from proxy.sessions.catalogue import SessionInfo
-from proxy.telemetry.collector import (
-    MOST_SPANS,
-    Collector,
-    CollectorAwayError,
-    CollectorRefusedError,
-    MissingLibraryError,
-)
+from proxy.telemetry.collector import MOST_SPANS, Collector, CollectorAwayError, CollectorRefusedError
 from proxy.telemetry.traces import TraceBuilder, TraceSpan
 
 
@@ -72,10 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError(f"--otlp is {arguments.otlp!r}; it takes a URL with http:// or https://")
     headers = _headers(arguments.header)
     info = catalogue.find(arguments.data_dir, arguments.session)
-    try:
-        collector = Collector(arguments.otlp, headers, with_metrics=False)
-    except MissingLibraryError as error:
-        raise UsageError(str(error)) from None
+    collector = Collector(arguments.otlp, headers, with_metrics=False)
     sent, turns, batch = 0, 0, list[TraceSpan]()
     try:
         for span in _spans(info, with_content=arguments.content):

@@ -12,7 +12,7 @@ from proxy.cli.errors import UsageError, complain
 from proxy.cli.terminal import events_of, print_json, printable
 from proxy.events.formatting import quantity
 from proxy.policy.check import KINDS, Finding, Kind, SessionCheck
-from proxy.policy.rules import Policy, PolicyError, load
+from proxy.policy.rules import Policy, load
 from proxy.policy.suggest import suggest
 from proxy.sessions import catalogue
 from proxy.sessions.catalogue import SessionInfo
@@ -45,11 +45,7 @@ def run_check(arguments: argparse.Namespace) -> int:
     """Check sessions by a policy; return the exit status."""
     failing = _kinds(arguments.fail_on)
     found = [catalogue.find(arguments.data_dir, text) for text in arguments.sessions]
-    try:
-        policy = load(arguments.policy)
-    except PolicyError as error:
-        raise UsageError(str(error)) from None
-    return _check(found, policy, arguments.format, failing)
+    return _check(found, load(arguments.policy), arguments.format, failing)
 
 
 def run_suggest(arguments: argparse.Namespace) -> int:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 
 from proxy.cli.arguments import add_session, seconds
-from proxy.cli.errors import UsageError, complain
+from proxy.cli.errors import UsageError
 from proxy.cli.options import resolve
 
 TYPE_CHECKING = False  # `typing` takes long to import, and whoever started the stand-in waits
 if TYPE_CHECKING:
     import argparse
-    from typing import Any
+    from typing import Any, NoReturn
 
 
 def replay_options(parser: argparse.ArgumentParser) -> None:
@@ -33,28 +33,25 @@ def replay_options(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=run, arguments=[], resolves=False)
 
 
-def run(arguments: argparse.Namespace) -> int:
-    """Play; return an exit status if that cannot be."""
+def run(arguments: argparse.Namespace) -> NoReturn:
+    """Play, and end as what is played does."""
     from proxy.replay import launcher  # noqa: PLC0415 - help does without
 
     if (arguments.session is None) == (arguments.script is None):
         raise UsageError("replay takes either SESSION or --script FILE")
-    try:
-        # A script needs no data directory.
-        play = arguments.script or log_of(resolve(arguments.options)["data-dir"], arguments.session)
-        settings = {"plays": [play], "journal": arguments.journal, **settings_from(arguments)}
-        launcher.play(settings, arguments.arguments)
-    except (launcher.CannotPlayError, LookupError) as error:
-        return complain(error, 2)
+    # A script needs no data directory.
+    play = arguments.script or log_of(resolve(arguments.options)["data-dir"], arguments.session)
+    settings = {"plays": [play], "journal": arguments.journal, **settings_from(arguments)}
+    launcher.play(settings, arguments.arguments)
 
 
 def log_of(data_dir: str, session: str) -> str:
-    """Return the path of a session's log. LookupError when no single session is meant."""
+    """Return the path of a session's log. UsageError: it cannot be played; SessionLookupError: none is meant."""
     from proxy.sessions import catalogue  # noqa: PLC0415 - a script does without
 
     path = os.path.abspath(catalogue.find(data_dir, session).path)
     if not path.endswith(".jsonl"):
-        raise LookupError(f"the name of a log ends in .jsonl, that of {path} does not")
+        raise UsageError(f"the name of a log ends in .jsonl, that of {path} does not")
     return path
 
 

@@ -70,10 +70,7 @@ def run_seal(arguments: argparse.Namespace) -> int:
     if verdict.is_alarm:
         raise FailedError(f"{session_id} is {verdict.integrity}; it is not sealed")
     if arguments.key is not None:
-        try:
-            _write_signature(path + SIGNATURE_SUFFIX, line, arguments.key)
-        except SignatureError as error:
-            raise FailedError(str(error)) from None
+        _write_signature(path + SIGNATURE_SUFFIX, line, arguments.key)
     sys.stdout.write(line.decode() + "\n")
     return 0
 

@@ -3,7 +3,7 @@
 import argparse
 import gc
 
-from proxy.cli.errors import UsageError, complain
+from proxy.cli.errors import complain
 
 
 def serve_options(parser: argparse.ArgumentParser) -> None:
@@ -30,14 +30,8 @@ def run(args: argparse.Namespace) -> int:
     if lock is None:
         return complain(f"a server for {args.data_dir} runs already: `claude-proxy status` says where")
     from proxy.cli.settings import settings_of  # noqa: PLC0415
-    from proxy.server.process.run import CannotServeError, Options, serve  # noqa: PLC0415 - 300 ms that only this one needs
-    from proxy.sources import ConfigurationError  # noqa: PLC0415
+    from proxy.server.process.run import Options, serve  # noqa: PLC0415 - 300 ms that only this one needs
 
     gc.set_threshold(700, 10, 10)  # Python's own, which suits a process that stays
-    try:
-        serve(Options(args.data_dir, args.host, args.port, settings_of(args)), lock)
-    except CannotServeError as error:
-        return complain(error)
-    except ConfigurationError as error:
-        raise UsageError(str(error)) from None
+    serve(Options(args.data_dir, args.host, args.port, settings_of(args)), lock)
     return 0

@@ -5,7 +5,7 @@ import json
 import os
 from typing import Any
 
-from proxy.cli.errors import UsageError, complain
+from proxy.cli.errors import complain
 from proxy.cli.options import resolve
 from proxy.cli.terminal import print_json, printable
 from proxy.config import KEYS, Security, Settings
@@ -32,11 +32,8 @@ def config_options(parser: argparse.ArgumentParser) -> None:
 
 
 def settings_of(arguments: argparse.Namespace) -> Settings:
-    """Return the settings that the command line names. UsageError when they cannot be read or are wrong."""
-    try:
-        return read(arguments.config, os.environ).settings
-    except ConfigurationError as error:
-        raise UsageError(str(error)) from None
+    """Return the settings that the command line names. ConfigurationError: they cannot be read, or are wrong."""
+    return read(arguments.config, os.environ).settings
 
 
 def _check(arguments: argparse.Namespace) -> int:

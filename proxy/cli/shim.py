@@ -65,7 +65,6 @@ def write(arguments: argparse.Namespace) -> int:
     """Write the shim; return the exit status."""
     from proxy.cli.errors import complain  # noqa: PLC0415 - starting a shim does without
     from proxy.escaping import escape_controls  # noqa: PLC0415
-    from proxy.replay.script import ScriptError  # noqa: PLC0415 - starting a shim does without
 
     claude = arguments.claude and os.path.abspath(arguments.claude)
     target = os.path.join(os.path.abspath(arguments.dir), "claude")
@@ -79,8 +78,6 @@ def write(arguments: argparse.Namespace) -> int:
         if error.errno is not None:  # of the file system
             return complain(f"cannot write {target}: {error.strerror}")
         return complain(f"{error}{_carried(arguments.dir)}")
-    except (LookupError, ScriptError) as error:
-        return complain(error, 2)
     except OSError as error:
         return complain(f"cannot write {target}: {error.strerror}")
     print(escape_controls(target) if sys.stdout.isatty() else target, flush=True)

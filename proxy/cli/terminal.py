@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
-    from proxy.events import Event
+    from proxy.events import Event, Session
     from proxy.sessions.catalogue import SessionInfo
     from proxy.sessions.reader import Entry, Skipped
 
@@ -122,12 +122,12 @@ def read_visibly(
                 continue  # removed meanwhile, which is no fault
 
 
-def events_of(info: SessionInfo) -> Iterator[Event]:
-    """Yield the events of a session, oldest first. OSError: its log cannot be read."""
+def events_of(info: SessionInfo, session: Session | None = None) -> Iterator[Event]:
+    """Yield the events of a session, oldest first; ``session`` learns its state. OSError: its log cannot be read."""
     from proxy.events import Interpreter, Session  # noqa: PLC0415 - records do without
     from proxy.sessions.reader import Entry  # noqa: PLC0415
 
-    interpreter = Interpreter(Session(info.session_id))
+    interpreter = Interpreter(session or Session(info.session_id))
     for _, item in read_visibly({info.path: info.size}):
         if isinstance(item, Entry):
             yield from interpreter.take(item.record)
@@ -166,34 +166,15 @@ def progress(what: str, total: int | None = None) -> Iterator[Callable[[int], No
 
 
 def _show_progress(what: str, total: int | None, so_far: Callable[[], int], done: threading.Event) -> None:
-    from rich.console import Console  # noqa: PLC0415 - only for what takes long
-    from rich.progress import (  # noqa: PLC0415
-        BarColumn,
-        Progress,
-        SpinnerColumn,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
+    from rich import progress as parts  # noqa: PLC0415 - only for what takes long
+    from rich.console import Console  # noqa: PLC0415
 
+    columns: tuple[str | parts.ProgressColumn, ...]
     if total is None:
-        shown = Progress(
-            SpinnerColumn(),
-            TextColumn(what),
-            TimeElapsedColumn(),
-            console=Console(stderr=True),
-            transient=True,
-        )
+        columns = (parts.SpinnerColumn(), what, parts.TimeElapsedColumn())
     else:
-        shown = Progress(
-            TextColumn(what),
-            BarColumn(),
-            TextColumn("{task.percentage:>3.0f} %"),
-            TimeRemainingColumn(),
-            console=Console(stderr=True),
-            transient=True,
-        )
-    with shown:
+        columns = (what, parts.BarColumn(), "{task.percentage:>3.0f} %", parts.TimeRemainingColumn())
+    with parts.Progress(*columns, console=Console(stderr=True), transient=True) as shown:
         task = shown.add_task("", total=total)
         while not done.wait(_REFRESH_S):
             shown.update(task, completed=so_far())

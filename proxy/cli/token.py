@@ -5,12 +5,11 @@ import contextlib
 import sys
 from collections.abc import Iterator
 
-from proxy.cli.errors import FailedError
 from proxy.cli.settings import settings_of
 from proxy.cli.store import opened
 from proxy.cli.terminal import print_json
 from proxy.escaping import escape_controls
-from proxy.server.access.tokens import SCOPES, StoredTokens, Token, TokenError, TokenFile, Tokens
+from proxy.server.access.tokens import SCOPES, StoredTokens, Token, TokenFile, Tokens
 
 
 def token_options(parser: argparse.ArgumentParser) -> None:
@@ -88,11 +87,8 @@ def _as_json(token: Token) -> dict[str, object]:
 @contextlib.contextmanager
 def _tokens(arguments: argparse.Namespace) -> Iterator[Tokens]:
     """Give the tokens of the data directory or, with the configuration of a centre, those of its database."""
-    try:
-        if settings_of(arguments).storage.url is None:
-            yield TokenFile(arguments.data_dir)
-            return
-        with opened(arguments) as store:
-            yield StoredTokens(store)
-    except TokenError as error:
-        raise FailedError(str(error)) from None
+    if settings_of(arguments).storage.url is None:
+        yield TokenFile(arguments.data_dir)
+        return
+    with opened(arguments) as store:
+        yield StoredTokens(store)

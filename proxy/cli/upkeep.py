@@ -89,21 +89,18 @@ def run_prune(arguments: argparse.Namespace) -> int:
 
 def run_backup(arguments: argparse.Namespace) -> int:
     """Make a copy; return the exit status."""
-    from proxy.upkeep.backup import BackupError, make_backup  # noqa: PLC0415
+    from proxy.upkeep.backup import make_backup  # noqa: PLC0415
 
     storage = settings_of(arguments).storage
     if not os.path.isdir(arguments.data_dir):
         raise FailedError(f"there is no data directory {arguments.data_dir}")
-    try:
-        with progress("copying, and reading the copy back"):
-            made = make_backup(
-                arguments.data_dir,
-                datetime.now(UTC),
-                keep=storage.backups_kept,
-                min_free_bytes=storage.min_free_space,
-            )
-    except BackupError as error:
-        raise FailedError(str(error)) from None
+    with progress("copying, and reading the copy back"):
+        made = make_backup(
+            arguments.data_dir,
+            datetime.now(UTC),
+            keep=storage.backups_kept,
+            min_free_bytes=storage.min_free_space,
+        )
     if arguments.json:
         print_json(made)
     else:
@@ -126,13 +123,13 @@ def run_restore(arguments: argparse.Namespace) -> int:
     try:
         with progress("checking the archive, and unpacking it"):
             restored = restore(arguments.archive, arguments.data_dir)
-    except BackupError as error:
+    except BackupError:
         with contextlib.suppress(OSError):  # something else has come into it
             for path in missing[:1]:
                 os.unlink(os.path.join(path, LOCK))
             for path in missing:
                 os.rmdir(path)
-        raise FailedError(str(error)) from None
+        raise
     finally:
         os.close(lock)
     if arguments.json:

@@ -13,7 +13,7 @@ from proxy.cli.errors import complain
 from proxy.cli.terminal import progress
 from proxy.custom_schemas import PREFIX, TimeLimitError, UnusableSchemaError, read_folder
 from proxy.protocol.grammar import is_blank
-from proxy.protocol.specifications import UnknownSpecificationError, judge_for
+from proxy.protocol.specifications import judge_for
 from proxy.sessions import catalogue
 from proxy.sessions.reader import parse
 
@@ -52,10 +52,7 @@ def validate_options(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Judge the lines of the files, or of standard input, and return the exit status."""
-    try:
-        judge = _judge(args)
-    except (UnknownSpecificationError, UnusableSchemaError) as error:
-        return complain(error, 2)
+    judge = _judge(args)
     if sys.stdout.isatty():  # whoever looks sees it go on
         return _judge_files(args, judge, lambda step: None)
     with progress("judging", sum(map(_size, args.files)) or None) as advance:

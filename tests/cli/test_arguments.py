@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 import pytest
 
-from proxy.cli.app import split
+from proxy.cli.app import ERRORS, split
 from proxy.cli.arguments import parser_of
 from proxy.options import OPTIONS
 from proxy.server.access.tokens import SCOPES
@@ -43,6 +45,15 @@ def test_wrong_words(words: tuple[str, ...]) -> None:
     assert (ran.status, ran.stdout) == (2, "")
     assert ran.stderr.startswith(f"claude-proxy: {WRONG[words]}")
     assert ran.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", ERRORS)
+def test_errors_that_end_a_subcommand_exist(name: str) -> None:
+    """One that is renamed or moved would be a traceback."""
+    module, _, kind = name.rpartition(".")
+    error = getattr(import_module(module), kind)
+    assert issubclass(error, Exception)
+    assert f"{error.__module__}.{error.__name__}" == name
 
 
 def test_an_option_of_the_subcommands_own_is_its_own() -> None:
