@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import time
 
+from proxy.cli.arguments import option
 from proxy.cli.errors import UsageError, complain
 from proxy.cli.settings import settings_of
 from proxy.cli.terminal import print_json
@@ -17,7 +18,7 @@ def alert_options(parser: argparse.ArgumentParser) -> None:
         help="post an alert to alerts.webhook_url",
         description="Post one alert of the kind `test` to alerts.webhook_url, and print the result.",
     )
-    test.add_argument("--json", action="store_true", help="print JSON")
+    option(test, "--json: print JSON")
     test.set_defaults(run=run_test)
 
 

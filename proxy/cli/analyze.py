@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from proxy.analysis import SessionAnalysis
-from proxy.cli.arguments import add_session
+from proxy.cli.arguments import add_session, option
 from proxy.cli.terminal import events_of, folded, one_line, open_console, print_json, print_lines
 from proxy.events import Session
 from proxy.events.formatting import format_dollars, format_duration, quantity
@@ -35,7 +35,7 @@ def analyze_options(parser: argparse.ArgumentParser) -> None:
         claude-proxy analyze 20261122 --json | jq '.anomalies[]'
     """
     add_session(parser, "*", " (default: latest)")
-    parser.add_argument("--json", action="store_true", help="print JSON, as the API returns it")
+    option(parser, "--json: print JSON, as the API returns it")
     parser.set_defaults(run=run)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from proxy.cli.arguments import add_session
+from proxy.cli.arguments import add_session, option
 from proxy.cli.errors import UsageError
 from proxy.cli.terminal import events_of, print_json, printable
 from proxy.events.approved_calls import BY, approved_call
@@ -34,10 +34,10 @@ _COLUMNS = (
 def approvals_options(parser: argparse.ArgumentParser) -> None:
     """Print who or what allowed or denied each tool call; see docs/approvals.md."""
     add_session(parser, "*", " (default: latest)")
-    parser.add_argument("--by", metavar="WHO,...", help=f"only by these: {', '.join(BY)}")
+    option(parser, f"--by WHO,...: only by these: {', '.join(BY)}")
     form = parser.add_mutually_exclusive_group()
-    form.add_argument("--json", action="store_true", help="print JSON")
-    form.add_argument("--csv", action="store_true", help="print comma-separated values with a header line")
+    option(form, "--json: print JSON")
+    option(form, "--csv: print comma-separated values with a header line")
     parser.set_defaults(run=run)
 
 

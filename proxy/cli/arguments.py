@@ -3,7 +3,7 @@
 import argparse
 import importlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from proxy.cli.errors import UsageError
@@ -98,6 +98,27 @@ def add_session(
     name = "sessions" if nargs in ("*", "+") else "session"
     what = f"an id, a prefix of one, `latest`, or the path of a log{note}"
     parser.add_argument(name, metavar="SESSION", nargs=nargs, help=what, **options)
+
+
+def option(
+    parser: argparse._ActionsContainer,
+    spec: str,
+    read: Callable[[str], object] = str,
+    default: object = None,
+) -> None:
+    """Add an option as help shows it: ``--name VALUE: what it means``.
+
+    Without VALUE it is a flag; with ``VALUE ...`` it may be repeated. ``read`` makes the value of a word.
+    """
+    head, _, meaning = spec.partition(": ")
+    names, *takes = head.split(" ")
+    flags = names.split("/")
+    if not takes:
+        parser.add_argument(*flags, action="store_true", help=meaning)
+    elif takes[1:]:
+        parser.add_argument(*flags, metavar=takes[0], action="append", default=[], help=meaning)
+    else:
+        parser.add_argument(*flags, metavar=takes[0], type=read, default=default, help=meaning)
 
 
 def whole_number(text: str) -> int:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from proxy.cli.arguments import option
 from proxy.cli.errors import complain
 from proxy.cli.terminal import print_json, progress
 from proxy.compliance import scenario
@@ -30,22 +31,16 @@ def check_options(parser: argparse.ArgumentParser) -> None:
         claude-proxy check ./my-wrapper --junit report.xml --threshold 95
     """
     parser.usage = "claude-proxy check [OPTION...] WRAPPER [-- ARG...]"
-    add = parser.add_argument
-    add("wrapper", metavar="WRAPPER", nargs="?", help="the program; ARG are arguments of its own")
-    add("--json", action="store_true", help="print the report as JSON")
-    add("--junit", metavar="FILE", help="write it as JUnit XML as well; - for standard output alone")
-    add("--sarif", metavar="FILE", help="write it as SARIF 2.1.0 as well; - for standard output alone")
-    several: dict[str, Any] = {"action": "append", "default": []}
-    add("--scenario", metavar="NAME", help="only this one, or those that match a pattern", **several)
-    add("--scenarios", metavar="PATH", help="add the scenarios of a file or folder", **several)
-    add("--list", action="store_true", help="list the scenarios and run none")
-    add(
-        "--threshold",
-        metavar="N",
-        type=float,
-        default=DEFAULT_THRESHOLD,
-        help="score below which it fails (default: 100)",
+    parser.add_argument(
+        "wrapper", metavar="WRAPPER", nargs="?", help="the program; ARG are arguments of its own"
     )
+    option(parser, "--json: print the report as JSON")
+    option(parser, "--junit FILE: write it as JUnit XML as well; - for standard output alone")
+    option(parser, "--sarif FILE: write it as SARIF 2.1.0 as well; - for standard output alone")
+    option(parser, "--scenario NAME ...: only this one, or those that match a pattern")
+    option(parser, "--scenarios PATH ...: add the scenarios of a file or folder")
+    option(parser, "--list: list the scenarios and run none")
+    option(parser, "--threshold N: score below which it fails (default: 100)", float, DEFAULT_THRESHOLD)
     style = parser.add_mutually_exclusive_group()
     style.add_argument(
         "--as-argument", action="store_true", default=None, help="claude is WRAPPER's first argument"
@@ -53,23 +48,11 @@ def check_options(parser: argparse.ArgumentParser) -> None:
     style.add_argument(
         "--no-argument", dest="as_argument", action="store_false", help="it is not (default: detected)"
     )
-    add("--variable", metavar="NAME", help="a variable in which WRAPPER looks for claude", **several)
-    add("--claude", metavar="PATH", help="use a real claude; scenarios that need the stand-in are skipped")
-    add("--bare", action="store_true", help="check the stand-in itself, as a reference")
-    add(
-        "--patience",
-        metavar="SECONDS",
-        type=float,
-        default=DEFAULT_PATIENCE_S,
-        help="longest silence (default: 10)",
-    )
-    add(
-        "--jobs",
-        metavar="N",
-        type=int,
-        default=DEFAULT_JOBS,
-        help=f"scenarios at a time (default: {DEFAULT_JOBS})",
-    )
+    option(parser, "--variable NAME ...: a variable in which WRAPPER looks for claude")
+    option(parser, "--claude PATH: use a real claude; scenarios that need the stand-in are skipped")
+    option(parser, "--bare: check the stand-in itself, as a reference")
+    option(parser, "--patience SECONDS: longest silence (default: 10)", float, DEFAULT_PATIENCE_S)
+    option(parser, f"--jobs N: scenarios at a time (default: {DEFAULT_JOBS})", int, DEFAULT_JOBS)
     parser.set_defaults(run=run, arguments=[])
 
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from proxy.cli.arguments import add_session
+from proxy.cli.arguments import add_session, option
 from proxy.cli.errors import complain
 from proxy.cli.terminal import print_json, printable, progress
 from proxy.escaping import escape_controls
@@ -35,8 +35,8 @@ def drift_options(parser: argparse.ArgumentParser) -> None:
         claude-proxy drift latest --json --fail
     """
     add_session(parser, "*", " (default: all recorded sessions)")
-    parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.add_argument("--fail", action="store_true", help="exit with status 1 if there is any")
+    option(parser, "--json: print JSON")
+    option(parser, "--fail: exit with status 1 if there is any")
     parser.set_defaults(run=run)
 
 

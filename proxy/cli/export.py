@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Iterator
 
-from proxy.cli.arguments import add_session
+from proxy.cli.arguments import add_session, option
 from proxy.cli.errors import FailedError, UsageError
 from proxy.cli.selection import past_time
 from proxy.cli.terminal import events_of
@@ -29,13 +29,12 @@ def export_options(parser: argparse.ArgumentParser) -> None:
     """
     add_session(parser, "?", "; of a centre, a whole id")
     where = parser.add_mutually_exclusive_group(required=True)
-    where.add_argument("--otlp", metavar="URL", help="where to, without /v1/traces")
-    where.add_argument("--to", metavar="DIR", help="write DIR/SESSION.jsonl, to the last whole line")
-    parser.add_argument(
-        "--since",
-        metavar="TIME",
-        type=past_time,
-        help="with --to: all that began later: 2h, 3d, a date, or a time as in records (UTC)",
+    option(where, "--otlp URL: where to, without /v1/traces")
+    option(where, "--to DIR: write DIR/SESSION.jsonl, to the last whole line")
+    option(
+        parser,
+        "--since TIME: with --to: all that began later: 2h, 3d, a date, or a time as in records (UTC)",
+        past_time,
     )
     parser.add_argument(
         "--redact",
@@ -43,14 +42,8 @@ def export_options(parser: argparse.ArgumentParser) -> None:
         choices=("on", "strict", "off"),
         help="with --to: leave credentials out, as `redact` does (default: off)",
     )
-    parser.add_argument(
-        "--header",
-        metavar="NAME=VALUE",
-        action="append",
-        default=[],
-        help="with --otlp: a header to send; may be repeated",
-    )
-    parser.add_argument("--content", action="store_true", help="with --otlp: send the content, too")
+    option(parser, "--header NAME=VALUE ...: with --otlp: a header to send; may be repeated")
+    option(parser, "--content: with --otlp: send the content, too")
     parser.set_defaults(run=run)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from proxy.cli.arguments import whole_number
+from proxy.cli.arguments import option, whole_number
 from proxy.cli.selection import Selection, add_options, selection_from
 from proxy.cli.terminal import open_console, print_json, read_visibly
 from proxy.escaping import escape_controls
@@ -49,21 +49,15 @@ def sessions_options(parser: argparse.ArgumentParser) -> None:
         claude-proxy sessions --state waiting
         claude-proxy sessions --cwd . -n 0
     """
-    parser.add_argument(
-        "-n",
-        type=whole_number,
-        default=20,
-        metavar="COUNT",
-        help="list at most COUNT sessions (default: 20; 0: all)",
-    )
+    option(parser, "-n COUNT: list at most COUNT sessions (default: 20; 0: all)", whole_number, 20)
     add_options(parser)
-    parser.add_argument("--json", action="store_true", help="print JSON")
+    option(parser, "--json: print JSON")
     parser.set_defaults(run=print_sessions)
 
 
 def status_options(parser: argparse.ArgumentParser) -> None:
     """What is running now, and what each session waits for."""
-    parser.add_argument("--json", action="store_true", help="print JSON")
+    option(parser, "--json: print JSON")
     parser.set_defaults(run=print_status)
 
 

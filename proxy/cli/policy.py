@@ -7,7 +7,7 @@ from typing import cast
 
 import yaml
 
-from proxy.cli.arguments import add_session
+from proxy.cli.arguments import add_session, option
 from proxy.cli.errors import UsageError, complain
 from proxy.cli.terminal import events_of, print_json, printable
 from proxy.events.formatting import quantity
@@ -31,11 +31,10 @@ def policy_options(parser: argparse.ArgumentParser) -> None:
     check.add_argument(
         "--format", choices=("text", "json", "sarif", "junit"), default="text", help="what to print"
     )
-    check.add_argument(
-        "--fail-on",
-        metavar="KIND,...",
+    option(
+        check,
+        f"--fail-on KIND,...: kinds of findings that make the exit status 1: {', '.join(KINDS)} (default: deny)",
         default="deny",
-        help=f"kinds of findings that make the exit status 1: {', '.join(KINDS)} (default: deny)",
     )
     check.set_defaults(run=run_check)
     suggest_.set_defaults(run=run_suggest)

@@ -8,7 +8,7 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING
 
-from proxy.cli.arguments import add_session, whole_number
+from proxy.cli.arguments import add_session, option, whole_number
 from proxy.cli.errors import complain
 from proxy.escaping import escape_controls
 from proxy.sessions import catalogue
@@ -36,12 +36,8 @@ def show_options(parser: argparse.ArgumentParser) -> None:
     """
     add_session(parser, "?", " (default: latest)", default="latest")
     form = parser.add_mutually_exclusive_group()
-    form.add_argument("--json", action="store_true", help="print its records, one JSON object per line")
-    form.add_argument(
-        "--html",
-        metavar="FILE",
-        help="write one self-contained page to share (-: print it), as `--redact` has it",
-    )
+    option(form, "--json: print its records, one JSON object per line")
+    option(form, "--html FILE: write one self-contained page to share (-: print it), as `--redact` has it")
     parser.set_defaults(run=run_show)
 
 
@@ -53,20 +49,11 @@ def tail_options(parser: argparse.ArgumentParser) -> None:
         claude-proxy tail latest -n 5
     """
     add_session(parser, "?", " (default: latest)", default="latest")
-    parser.add_argument(
-        "-f",
-        "--follow",
-        action="store_true",
-        help="follow the session until it ends; with `latest`, continue with a newer one",
+    option(parser, "-f/--follow: follow the session until it ends; with `latest`, continue with a newer one")
+    option(
+        parser, "-n COUNT: print the last COUNT entries (with --json: records; default: 20)", whole_number, 20
     )
-    parser.add_argument(
-        "-n",
-        type=whole_number,
-        default=20,
-        metavar="COUNT",
-        help="print the last COUNT entries (with --json: records; default: 20)",
-    )
-    parser.add_argument("--json", action="store_true", help="print records, one JSON object per line")
+    option(parser, "--json: print records, one JSON object per line")
     parser.set_defaults(run=run_tail)
 
 

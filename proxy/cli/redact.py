@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterable
 from typing import BinaryIO, NamedTuple
 
-from proxy.cli.arguments import add_session
+from proxy.cli.arguments import add_session, option
 from proxy.cli.errors import UsageError, complain
 from proxy.cli.terminal import progress
 from proxy.events.formatting import quantity
@@ -36,12 +36,7 @@ def redact_options(parser: argparse.ArgumentParser) -> None:
     `--redact strict` replaces more; see docs/redaction.md.
     """
     add_session(parser)
-    parser.add_argument(
-        "-o",
-        "--output",
-        metavar="FILE",
-        help="where to write it (default: SESSION.redacted.jsonl here; -: print it)",
-    )
+    option(parser, "-o/--output FILE: where to write it (default: SESSION.redacted.jsonl here; -: print it)")
     parser.set_defaults(run=run)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from proxy.cli.arguments import add_session, seconds
+from proxy.cli.arguments import add_session, option, seconds
 from proxy.cli.errors import UsageError
 from proxy.cli.options import resolve
 
@@ -25,11 +25,9 @@ def replay_options(parser: argparse.ArgumentParser) -> None:
     """
     parser.usage = "claude-proxy replay (SESSION | --script FILE) [OPTIONS] [-- ARG...]"
     add_session(parser, "?")
-    parser.add_argument("--script", metavar="FILE", help="what to do instead, in YAML or JSON")
+    option(parser, "--script FILE: what to do instead, in YAML or JSON")
     add_options(parser)
-    parser.add_argument(
-        "--journal", metavar="FILE", help="write what happens to this file, one JSON object per line"
-    )
+    option(parser, "--journal FILE: write what happens to this file, one JSON object per line")
     parser.set_defaults(run=run, arguments=[], resolves=False)
 
 
@@ -63,24 +61,14 @@ def add_options(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> No
         default="type",
         help="what makes a line of the client's the recorded one: its content, its type (default), or that it came",
     )
-    parser.add_argument(
-        "--timing",
-        metavar="none|recorded|SCALE",
-        type=_scale,
-        default=0.0,
-        help="how long to pause: not at all (default), as recorded, or SCALE times as long",
+    option(
+        parser,
+        "--timing none|recorded|SCALE: how long to pause: not at all (default), as recorded, or SCALE times as long",
+        _scale,
+        0.0,
     )
-    parser.add_argument(
-        "--patience",
-        metavar="SECONDS",
-        type=seconds,
-        help="give up when the client sends nothing for this long",
-    )
-    parser.add_argument(
-        "--report",
-        metavar="FILE",
-        help="append the divergences of the client to this file, as a line of JSON",
-    )
+    option(parser, "--patience SECONDS: give up when the client sends nothing for this long", seconds)
+    option(parser, "--report FILE: append the divergences of the client to this file, as a line of JSON")
 
 
 def settings_from(arguments: argparse.Namespace) -> dict[str, Any]:

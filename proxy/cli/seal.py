@@ -6,7 +6,7 @@ import socket
 import sys
 from collections.abc import Iterator
 
-from proxy.cli.arguments import add_session
+from proxy.cli.arguments import add_session, option
 from proxy.cli.errors import FailedError, UsageError, complain
 from proxy.cli.terminal import print_json, printable
 from proxy.events.formatting import error_message, quantity
@@ -30,11 +30,7 @@ def seal_options(parser: argparse.ArgumentParser) -> None:
         claude-proxy seal latest --key ~/.ssh/id_ed25519
     """
     add_session(parser)
-    parser.add_argument(
-        "--key",
-        metavar="FILE",
-        help="an SSH key: a private one, or a public one whose private one an agent has",
-    )
+    option(parser, "--key FILE: an SSH key: a private one, or a public one whose private one an agent has")
     parser.set_defaults(run=run_seal)
 
 
@@ -49,13 +45,12 @@ def verify_options(parser: argparse.ArgumentParser) -> None:
         claude-proxy verify --against kept-elsewhere.jsonl --json
     """
     add_session(parser, "*", " (default: all sessions)")
-    parser.add_argument(
-        "--against",
-        metavar="FILE|URL",
-        help="seals that are stored elsewhere: a copy of seals.jsonl, or the received lines",
+    option(
+        parser,
+        "--against FILE|URL: seals that are stored elsewhere: a copy of seals.jsonl, or the received lines",
     )
-    parser.add_argument("--signers", metavar="FILE", help="accepted signers, in the format of ssh-keygen(1)")
-    parser.add_argument("--json", action="store_true", help="print JSON")
+    option(parser, "--signers FILE: accepted signers, in the format of ssh-keygen(1)")
+    option(parser, "--json: print JSON")
     parser.set_defaults(run=run_verify)
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, get_args
 
+from proxy.cli.arguments import option
 from proxy.events.outcome import OUTCOMES
 from proxy.events.timestamps import parse_timestamp
 from proxy.events.vocabulary import OVER, State
@@ -59,30 +60,25 @@ class Selection(NamedTuple):
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that select."""
-    parser.add_argument(
-        "--state",
-        metavar="STATE,...",
-        type=_some_of(STATES),
-        default=frozenset(),
-        help=f"only in one of these states: {', '.join(STATES)}",
+    option(
+        parser,
+        f"--state STATE,...: only in one of these states: {', '.join(STATES)}",
+        _some_of(STATES),
+        frozenset(),
     )
-    parser.add_argument(
-        "--outcome",
-        metavar="OUTCOME,...",
-        type=_some_of(OUTCOMES),
-        default=frozenset(),
-        help=f"only those that are over with one of these outcomes: {', '.join(OUTCOMES)}",
+    option(
+        parser,
+        f"--outcome OUTCOME,...: only those that are over with one of these outcomes: {', '.join(OUTCOMES)}",
+        _some_of(OUTCOMES),
+        frozenset(),
     )
-    parser.add_argument(
-        "--since",
-        metavar="TIME",
-        type=past_time,
-        help="only those that started within or after: 2h, 3d, a date, or a time as in records (UTC)",
+    option(
+        parser,
+        "--since TIME: only those that started within or after: 2h, 3d, a date, or a time as in records (UTC)",
+        past_time,
     )
-    parser.add_argument(
-        "--name", metavar="NAME", help="only those whose name contains NAME; * and ? are wildcards"
-    )
-    parser.add_argument("--cwd", metavar="DIR", help="only those that ran in this folder, or below it")
+    option(parser, "--name NAME: only those whose name contains NAME; * and ? are wildcards")
+    option(parser, "--cwd DIR: only those that ran in this folder, or below it")
 
 
 def selection_from(arguments: argparse.Namespace) -> Selection:

@@ -5,6 +5,7 @@ import json
 import os
 from typing import Any
 
+from proxy.cli.arguments import option
 from proxy.cli.errors import complain
 from proxy.cli.options import resolve
 from proxy.cli.terminal import print_json, printable
@@ -27,7 +28,7 @@ def config_options(parser: argparse.ArgumentParser) -> None:
     check = verbs.add_parser("check", help="print everything that is wrong; exit status 2 if anything is")
     check.set_defaults(run=_check, resolves=False)
     show = verbs.add_parser("show", help="print every key, its value and its source")
-    show.add_argument("--json", action="store_true", help="print JSON")
+    option(show, "--json: print JSON")
     show.set_defaults(run=_show, resolves=False)
 
 

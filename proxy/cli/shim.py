@@ -38,25 +38,22 @@ def shim_options(parser: argparse.ArgumentParser) -> None:
         claude-proxy shim ~/.claude-proxy/bin --claude ~/.local/bin/claude
         claude-proxy shim fake --replay latest                  # a claude that plays a recorded session
     """
+    from proxy.cli.arguments import option  # noqa: PLC0415 - starting a shim does without
+    from proxy.cli.replay import add_options  # noqa: PLC0415
+
     parser.add_argument("dir", metavar="DIR", help="folder to write to; made if it does not exist")
-    parser.add_argument(
-        "--claude",
-        metavar="PATH",
-        help="the real claude (default: CLAUDE_PROXY_CLAUDE, else the first claude on PATH, looked up at each start)",
+    option(
+        parser,
+        "--claude PATH: the real claude (default: CLAUDE_PROXY_CLAUDE, else the first claude on PATH,"
+        " looked up at each start)",
     )
     stand_in = parser.add_argument_group(
         "a stand-in", "DIR/claude plays instead of wrapping: see `claude-proxy replay`"
     )
-    stand_in.add_argument("--script", metavar="FILE", action="append", default=[], help="what it does")
-    stand_in.add_argument(
-        "--replay",
-        metavar="SESSION",
-        action="append",
-        default=[],
-        help="the recorded session that it plays; several are for one start each",
+    option(stand_in, "--script FILE ...: what it does")
+    option(
+        stand_in, "--replay SESSION ...: the recorded session that it plays; several are for one start each"
     )
-    from proxy.cli.replay import add_options  # noqa: PLC0415 - starting a shim does without
-
     add_options(stand_in)
     parser.set_defaults(run=write)
 

@@ -6,7 +6,7 @@ import asyncio
 import sys
 from typing import TYPE_CHECKING
 
-from proxy.cli.arguments import seconds
+from proxy.cli.arguments import option, seconds
 from proxy.cli.errors import UsageError, complain
 from proxy.cli.settings import settings_of
 from proxy.cli.terminal import print_json, size
@@ -34,15 +34,13 @@ def ship_options(parser: argparse.ArgumentParser) -> None:
         claude-proxy ship --dry-run | less
         claude-proxy ship status
     """
-    parser.add_argument("--once", action="store_true", help="exit when all records are acknowledged")
-    parser.add_argument(
-        "--wait", metavar="SECONDS", type=seconds, help="with --once: give up after so long, with status 75"
-    )
-    parser.add_argument("--dry-run", action="store_true", help="print what would be sent, and send nothing")
+    option(parser, "--once: exit when all records are acknowledged")
+    option(parser, "--wait SECONDS: with --once: give up after so long, with status 75", seconds)
+    option(parser, "--dry-run: print what would be sent, and send nothing")
     parser.set_defaults(run=run)
     verbs = parser.add_subparsers(metavar="status", required=False)
     status = verbs.add_parser("status", help="where to, what leaves, what is acknowledged and what waits")
-    status.add_argument("--json", action="store_true", help="print JSON")
+    option(status, "--json: print JSON")
     status.set_defaults(run=run_status)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
+from proxy.cli.arguments import option
 from proxy.cli.errors import FailedError, UsageError, complain
 from proxy.cli.settings import settings_of
 from proxy.cli.terminal import progress
@@ -51,7 +52,7 @@ def forget_options(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="all sessions of a host: its name or its id",
     )
-    parser.add_argument("--dry-run", action="store_true", help="say what would go, and erase nothing")
+    option(parser, "--dry-run: say what would go, and erase nothing")
     parser.set_defaults(run=_forget)
 
 

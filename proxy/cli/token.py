@@ -5,6 +5,7 @@ import contextlib
 import sys
 from collections.abc import Iterator
 
+from proxy.cli.arguments import option
 from proxy.cli.settings import settings_of
 from proxy.cli.store import opened
 from proxy.cli.terminal import print_json
@@ -37,12 +38,10 @@ def token_options(parser: argparse.ArgumentParser) -> None:
             " default: read)"
         ),
     )
-    create.add_argument(
-        "--team", metavar="TEAM", help="of a centre: it sees this team's sessions alone, and pushes to it"
-    )
+    option(create, "--team TEAM: of a centre: it sees this team's sessions alone, and pushes to it")
     create.set_defaults(run=_create)
     listing = verbs.add_parser("list", help="list names, scopes and when they were made")
-    listing.add_argument("--json", action="store_true", help="print JSON")
+    option(listing, "--json: print JSON")
     listing.set_defaults(run=_list)
     revoke = verbs.add_parser("revoke", help="revoke a token")
     revoke.add_argument("name", metavar="NAME", help="as `claude-proxy token list` prints it")

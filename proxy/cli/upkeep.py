@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import asdict
 
 from proxy import config
+from proxy.cli.arguments import option
 from proxy.cli.errors import FailedError, UsageError, complain
 from proxy.cli.settings import settings_of
 from proxy.cli.terminal import print_json, progress, size
@@ -31,12 +32,10 @@ def prune_options(parser: argparse.ArgumentParser) -> None:
         claude-proxy prune --days 90 --dry-run
         claude-proxy prune --max-size 20GB
     """
-    parser.add_argument("--days", metavar="N", help="instead of monitoring.retention_days")
-    parser.add_argument("--max-size", metavar="SIZE", help="instead of storage.max_total_size, such as 20GB")
-    parser.add_argument(
-        "--dry-run", action="store_true", help="print what would be removed, and remove nothing"
-    )
-    parser.add_argument("--json", action="store_true", help="print JSON")
+    option(parser, "--days N: instead of monitoring.retention_days")
+    option(parser, "--max-size SIZE: instead of storage.max_total_size, such as 20GB")
+    option(parser, "--dry-run: print what would be removed, and remove nothing")
+    option(parser, "--json: print JSON")
     parser.set_defaults(run=run_prune)
 
 
@@ -44,7 +43,7 @@ def backup_options(parser: argparse.ArgumentParser) -> None:
     """Copy all logs to DATA_DIR/backups/TIME.tar.gz, verify the copy, and remove the oldest backups beyond
     storage.backups_kept. Sessions and server may run meanwhile.
     """
-    parser.add_argument("--json", action="store_true", help="print JSON")
+    option(parser, "--json: print JSON")
     parser.set_defaults(run=run_backup)
 
 
@@ -55,7 +54,7 @@ def restore_options(parser: argparse.ArgumentParser) -> None:
         claude-proxy restore backups/20261122T094512Z.tar.gz --data-dir ~/restored
     """
     parser.add_argument("archive", metavar="ARCHIVE", help="a file that `claude-proxy backup` has made")
-    parser.add_argument("--json", action="store_true", help="print JSON")
+    option(parser, "--json: print JSON")
     parser.set_defaults(run=run_restore)
 
 

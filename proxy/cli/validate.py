@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, BinaryIO
 
+from proxy.cli.arguments import option
 from proxy.cli.errors import complain
 from proxy.cli.terminal import progress
 from proxy.custom_schemas import PREFIX, TimeLimitError, UnusableSchemaError, read_folder
@@ -38,11 +39,10 @@ def validate_options(parser: argparse.ArgumentParser) -> None:
         claude-proxy validate --schema stdin messages.jsonl
         claude-proxy validate < output.jsonl
     """
-    parser.add_argument(
-        "--schema",
-        metavar="NAME",
+    option(
+        parser,
+        "--schema NAME: stdout (default), stdin, commands, events, record, ..., or user/NAME (see schemas.directory)",
         default="stdout",
-        help="stdout (default), stdin, commands, events, record, ..., or user/NAME (see schemas.directory)",
     )
     parser.add_argument(
         "files", metavar="FILE", nargs="*", help="JSON lines, not a session (default: standard input)"
