@@ -78,16 +78,17 @@ class Reading:
 def put(console: Console, entry: Entry, before: str) -> str:
     """Print an entry; return its date, to be given with the next one: where the date changes, it stands alone."""
     date = entry.timestamp[:10] or before
-    if entry.parts[0].label == "user" and before:
-        console.print()
+    lines = [Text()] if entry.parts[0].label == "user" and before else []
     if date != before:
-        console.print(Text(f"{date} UTC", style="dim"))
+        lines.append(Text(f"{date} UTC", style="dim"))
     for part in entry.parts:
-        _put_part(console, entry.timestamp[11:19], min(entry.depth, _DEEPEST), part)
+        lines += _printed(console, entry.timestamp[11:19], min(entry.depth, _DEEPEST), part)
+    console.print(Text("\n").join(lines))
     return date
 
 
-def _put_part(console: Console, time: str, depth: int, part: Part) -> None:
+def _printed(console: Console, time: str, depth: int, part: Part) -> Iterator[Text]:
+    """Yield the lines of a part as they are printed."""
     margin = " " * (10 + 2 * depth + _WHO + 1)
     style = _COLOURS.get(part.kind) or _TONES.get(part.tone) or "bold"
     head = Text.assemble(
@@ -103,7 +104,7 @@ def _put_part(console: Console, time: str, depth: int, part: Part) -> None:
     for at, piece in enumerate([*shown.head, *hidden, *shown.tail] or [Text()]):
         printed = head + piece if not at else Text(margin) + piece
         printed.rstrip()
-        console.print(printed)
+        yield printed
 
 
 def _lines(part: Part) -> list[Text]:
