@@ -112,10 +112,10 @@ class HostRow(NamedTuple):
     version: str
     clock_offset_ms: int
     heard_at: datetime
-    is_reachable: bool
+    reachable: bool
     sessions: int
-    live: int
-    rewritten: int
+    live_sessions: int
+    rewritten_lines: int
     """Lines that came again and were others."""
 
 

@@ -8,6 +8,7 @@ reverse proxy comes from wherever the proxy had it from, whoever runs the proxy.
 
 import asyncio
 import base64
+import contextlib
 import functools
 import ipaddress
 import math
@@ -70,9 +71,9 @@ class Guard:
         self.needs: dict[str, Access] = {}
         """What each route needs, by method and path as they are registered."""
         self.token_store: Tokens = TokenFile(data_dir)
-        self.tokens = of_configuration(settings.security.tokens)
-        if owner_token:
-            self.tokens.append(Token("owner", SCOPES, hashed(owner_token)))
+        owner = [Token("owner", SCOPES, hashed(owner_token))] if owner_token else []
+        configured = (*owner, *of_configuration(settings.security.tokens))
+        self.tokens = {token.sha256: token for token in configured}
         self.limit = None if settings.security.rate_limit is None else _limit(settings.security.rate_limit)
         self.action_rate = settings.acting.rate
 
@@ -122,11 +123,12 @@ async def security_middleware(request: web.Request, handler: "web.Handler") -> w
     if access != "open":
         client = await _client(request)
         await _check_rate(guard.limit, client.name, f"security.rate_limit allows {guard.settings.rate_limit}")
+        code = ""
         if access == "act":
+            code = "token_needed: "
             await _check_rate(
                 guard.action_limit, client.name, f"too_many: acting.rate allows {guard.action_rate}"
             )
-        code = "token_needed: " if access == "act" else ""
         if not client.scopes:
             raise _unauthorized(request, code)
         if access not in client.scopes:
@@ -164,12 +166,9 @@ async def still_may_listen(request: web.Request) -> bool:
 
 
 def _unauthorized(request: web.Request, code: str) -> UnauthorizedError:
-    wrong = (
-        "The token is none of this server's, or has been revoked" if _given(request) else "A token is needed"
-    )
-    error = UnauthorizedError(
-        f"{code}{wrong}: send `Authorization: Bearer TOKEN`; `claude-proxy token create NAME` makes one."
-    )
+    hint = "send `Authorization: Bearer TOKEN`; `claude-proxy token create NAME` makes one."
+    wrong = "The token is none of this server's, or has been revoked"
+    error = UnauthorizedError(f"{code}{wrong if _given(request) else 'A token is needed'}: {hint}")
     if "text/html" in request.headers.get("Accept", ""):
         # A browser asks for a name, which does not matter, and a password: the token.
         error.headers = {"WWW-Authenticate": 'Basic realm="claude-proxy: any name, and a token for password"'}
@@ -198,21 +197,12 @@ def _cors_origin(request: web.Request) -> str | None:
 def _check_host(request: web.Request, names: tuple[str, ...]) -> None:
     if "Host" not in request.headers and request.version < HttpVersion11:
         return  # no browser: a load balancer that asks how we are
-    try:
+    name = ""
+    with contextlib.suppress(ValueError):
         name = urlsplit(f"//{request.headers.get('Host', '')}").hostname or ""
-    except ValueError:
-        name = ""
-    if name == "localhost" or name in names or _is_address(name):
-        return
+        if name == "localhost" or name in names or ipaddress.ip_address(name):
+            return
     raise NotAllowedError(f"This server does not answer to the host {name!r}; see security.allowed_hosts.")
-
-
-def _is_address(name: str) -> bool:
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    return True
 
 
 def _check_origin(request: web.Request, allowed: tuple[str, ...]) -> None:
@@ -246,22 +236,18 @@ async def _client(request: web.Request) -> _Client:
 def _given(request: web.Request) -> str | None:
     """Return the token that a request brings: as such, or as the password that a browser has asked somebody for."""
     scheme, _, given = request.headers.get("Authorization", "").partition(" ")
-    match scheme.lower():
-        case "bearer":
-            return given.strip()
-        case "basic":
-            try:
-                return base64.b64decode(given, validate=True).decode().partition(":")[2]
-            except ValueError:
-                return None
+    if scheme.lower() == "bearer":
+        return given.strip()
+    if scheme.lower() == "basic":
+        with contextlib.suppress(ValueError):
+            return base64.b64decode(given, validate=True).decode().partition(":")[2]
     return None
 
 
 async def _token(guard: Guard, secret: str) -> Token | None:
     sha256 = hashed(secret)
-    for token in guard.tokens:
-        if token.sha256 == sha256:
-            return token
+    if sha256 in guard.tokens:
+        return guard.tokens[sha256]
     try:
         return await asyncio.to_thread(guard.token_store.find, sha256)
     except TokenError as error:

@@ -13,9 +13,10 @@ import os
 import re
 import secrets
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -83,23 +84,44 @@ def of_configuration(texts: Iterable[str]) -> list[Token]:
     ]
 
 
-class Tokens(Protocol):
+class Tokens(ABC):
     """Where tokens are kept."""
 
+    @abstractmethod
     def tokens(self) -> dict[str, Token]:
         """Return all by their hash. TokenError when they cannot be read."""
 
     def find(self, sha256: str) -> Token | None:
         """Return a token by its hash, None when there is none. TokenError when that cannot be told."""
+        return self.tokens().get(sha256)
 
     def create(self, name: str, scopes: Iterable[str], team: str | None = None) -> str:
         """Make a token and return it: nobody can learn it later. TokenError: the name is taken, or none."""
+        if not _NAME.fullmatch(name):
+            raise TokenError(f"{name!r} is no name: letters, digits, dots, `_` and `-`, at most 64")
+        secret = f"cp_{secrets.token_urlsafe(32)}"
+        now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+        wanted = {one for scope in scopes for one in (scope, *_IMPLIED.get(scope, ()))}
+        token = Token(name, tuple(one for one in SCOPES if one in wanted), hashed(secret), now, team)
+        if not self._add(token):
+            raise TokenError(f"there is a token {name!r} already: revoke it first, or take another name")
+        return secret
 
     def revoke(self, name: str) -> None:
         """Make a token worthless. TokenError when there is none of that name."""
+        if not self._remove(name):
+            raise TokenError(f"there is no token {name!r}; `claude-proxy token list` lists them")
+
+    @abstractmethod
+    def _add(self, token: Token) -> bool:
+        """Keep a token; return whether its name was free."""
+
+    @abstractmethod
+    def _remove(self, name: str) -> bool:
+        """Keep a token no more; return whether it was there."""
 
 
-class StoredTokens:
+class StoredTokens(Tokens):
     """The tokens of a centre, as they were a few seconds ago at most."""
 
     def __init__(self, store: "PostgresStore") -> None:
@@ -126,19 +148,13 @@ class StoredTokens:
             self._tokens = {row.sha256: _token_of(row) for row in rows}
             self._read_at = now
 
-    def create(self, name: str, scopes: Iterable[str], team: str | None = None) -> str:
-        """Make a token and return it. TokenError: the name is taken, or none, or the database cannot be asked."""
-        secret, token = _new(name, scopes)
+    def _add(self, token: Token) -> bool:
         with _database():
-            if not self._store.add_token(token.name, token.sha256, list(token.scopes), team):
-                raise _taken(name)
-        return secret
+            return self._store.add_token(token.name, token.sha256, list(token.scopes), token.team)
 
-    def revoke(self, name: str) -> None:
-        """Make a token worthless. TokenError when there is none of that name, or the database cannot be asked."""
+    def _remove(self, name: str) -> bool:
         with _database():
-            if not self._store.remove_token(name):
-                raise _unknown(name)
+            return self._store.remove_token(name)
 
 
 @contextlib.contextmanager
@@ -154,24 +170,7 @@ def _token_of(row: TokenRow) -> Token:
     return Token(row.name, tuple(row.scopes), row.sha256, created_at, row.team)
 
 
-def _new(name: str, scopes: Iterable[str]) -> tuple[str, Token]:
-    if not _NAME.fullmatch(name):
-        raise TokenError(f"{name!r} is no name: letters, digits, dots, `_` and `-`, at most 64")
-    secret = f"cp_{secrets.token_urlsafe(32)}"
-    now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-    wanted = {one for scope in scopes for one in (scope, *_IMPLIED.get(scope, ()))}
-    return secret, Token(name, tuple(one for one in SCOPES if one in wanted), hashed(secret), now)
-
-
-def _taken(name: str) -> TokenError:
-    return TokenError(f"there is a token {name!r} already: revoke it first, or take another name")
-
-
-def _unknown(name: str) -> TokenError:
-    return TokenError(f"there is no token {name!r}; `claude-proxy token list` lists them")
-
-
-class TokenFile:
+class TokenFile(Tokens):
     """The tokens that ``claude-proxy token`` made."""
 
     def __init__(self, data_dir: str) -> None:
@@ -194,30 +193,26 @@ class TokenFile:
             self._tokens, self._seen = {token.sha256: token for token in self._read()}, seen
         return self._tokens
 
-    def find(self, sha256: str) -> Token | None:
-        """Return a token by its hash, None when there is none. TokenError when the file cannot be used."""
-        return self.tokens().get(sha256)
-
     def create(self, name: str, scopes: Iterable[str], team: str | None = None) -> str:
         """Make a token and return it. TokenError: the name is taken, or none, or a team is given."""
         if team is not None:
             raise TokenError(
                 "teams are a centre's: give its configuration, which has a storage.url, with --config"
             )
-        secret, token = _new(name, scopes)
-        with self._changing() as tokens:
-            if any(one.name == name for one in tokens):
-                raise _taken(name)
-            tokens.append(token)
-        return secret
+        return super().create(name, scopes)
 
-    def revoke(self, name: str) -> None:
-        """Make a token worthless. TokenError when there is none of that name."""
+    def _add(self, token: Token) -> bool:
         with self._changing() as tokens:
-            left = [token for token in tokens if token.name != name]
-            if len(left) == len(tokens):
-                raise _unknown(name)
-            tokens[:] = left
+            if any(one.name == token.name for one in tokens):
+                return False
+            tokens.append(token)
+            return True
+
+    def _remove(self, name: str) -> bool:
+        with self._changing() as tokens:
+            before = len(tokens)
+            tokens[:] = [token for token in tokens if token.name != name]
+            return len(tokens) < before
 
     @contextlib.contextmanager
     def _changing(self) -> Iterator[list[Token]]:
@@ -229,9 +224,12 @@ class TokenFile:
             raise TokenError(f"{self._data_dir} cannot be used: {error.strerror}") from None
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            tokens = self._read() if os.path.exists(self.path) else []
+            before = self._read() if os.path.exists(self.path) else []
+            tokens = list(before)
             yield tokens
-            self._write(tokens)
+            if tokens != before:
+                content = msgspec.json.format(msgspec.json.encode(_Content(tokens)), indent=1)
+                replace_file(self.path, content, is_synced=True)
         except OSError as error:
             raise TokenError(f"{self.path} cannot be written: {error.strerror}") from None
         finally:
@@ -244,7 +242,3 @@ class TokenFile:
             raise TokenError(f"{self.path} cannot be read: {error.strerror}") from None
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             raise TokenError(f"{self.path} is damaged: remove it, and make the tokens again") from None
-
-    def _write(self, tokens: list[Token]) -> None:
-        content = msgspec.json.encode(_Content(tokens))
-        replace_file(self.path, msgspec.json.format(content, indent=1), is_synced=True)

@@ -9,8 +9,8 @@ All errors of the project by blame, with the HTTP status and the exit status of 
     it is not allowed, too often, or does not go with what is there    1
         UnauthorizedError 401, NotAllowedError 403, TooManyError 429, TokenError; ActionError (docs/acting.md)
     the machine, the disk or another program fails                     1
-        UnavailableError 503, StoreError 503, OSError (NotPrivateError), BackupError, CannotServeError,
-        CannotRecordError; CannotRunError 126 or 127, as in a shell; AwayError of a fleet's centre 75
+        UnavailableError 503, StoreError 503, OSError (NotPrivateError), BackupError, CannotServeError;
+        CannotRunError 126 or 127, as in a shell; AwayError of a fleet's centre 75
     what was checked is not so                                         1
         no exception: `validate`, `check`, `drift --fail`, `policy check`, `verify`; a replay's divergence 76
     a fault of ours                                                    1
@@ -29,6 +29,12 @@ class RequestError(Exception):
 
     status = 400
     headers: Mapping[str, str] = MappingProxyType({})
+
+    def __init__(self, sentence: str, wait_s: int | None = None) -> None:
+        """``wait_s``: seconds after which it may be asked again."""
+        super().__init__(sentence)
+        if wait_s is not None:
+            self.headers = {"Retry-After": str(wait_s)}
 
 
 class BadRequestError(RequestError):
@@ -76,10 +82,6 @@ class TooManyError(RequestError):
     """The client asks too often."""
 
     status = 429
-
-    def __init__(self, sentence: str, wait_s: int) -> None:
-        super().__init__(sentence)
-        self.headers = {"Retry-After": str(wait_s)}
 
 
 class UnavailableError(RequestError):

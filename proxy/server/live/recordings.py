@@ -20,15 +20,12 @@ from typing import Any
 
 from proxy.events.vocabulary import STATES
 from proxy.protocol import library
+from proxy.server.base.errors import UnavailableError, UnprocessableError
 from proxy.sessions import log_class
 from proxy.sessions.identity import new_session_id
 from proxy.sessions.record import END, FORMAT, Body, lifecycle
 from proxy.sessions.writer import SessionLog
 from proxy.store.encoding import as_json
-
-
-class CannotRecordError(Exception):
-    """The log could not be written; the sentence says what the disk said."""
 
 
 @dataclass(slots=True)
@@ -55,7 +52,7 @@ class Recordings:
         self._turn = threading.Lock()
 
     def start(self, name: str | None, options: dict[str, bool]) -> str:
-        """Begin a session and return its id. CannotRecordError when its log cannot be made."""
+        """Begin a session and return its id. UnavailableError when its log cannot be made."""
         session_id = new_session_id()
         data = {"format": FORMAT, "kind": "monitoring", "name": name, "capture_options": options}
         if self._seal == "on":
@@ -68,7 +65,7 @@ class Recordings:
                 log.close()
                 with contextlib.suppress(OSError):
                     os.unlink(log.path)  # a log without a beginning
-                raise CannotRecordError("The session's log cannot be made; see /health.")
+                raise UnavailableError("The session's log cannot be made; see /health.")
             now_s = self._clock()
             self._open[session_id] = _Open(log, options, started_s=now_s, used_s=now_s)
         return session_id
@@ -80,8 +77,8 @@ class Recordings:
 
         Raises:
             KeyError: no such session is open.
-            OverflowError: it holds as many events as it may.
-            CannotRecordError: the log cannot be written.
+            UnprocessableError: it holds as many events as it may.
+            UnavailableError: the log cannot be written.
         """
         with self._turn:
             session = self._open[session_id]
@@ -89,10 +86,12 @@ class Recordings:
             if not session.options.get(f"capture_{kind_of(event_type)}", True):
                 return False
             if session.posted >= most:
-                raise OverflowError
+                raise UnprocessableError(
+                    f"The session holds {most} events, and monitoring.max_events_per_session allows no more."
+                )
             if not session.log.append([_posted(session_id, event_type, data)]):
                 reason = session.log.lost_why
-                raise CannotRecordError(f"The event cannot be written to its log: {reason}; see /health.")
+                raise UnavailableError(f"The event cannot be written to its log: {reason}; see /health.")
             session.posted += 1
             return True
 

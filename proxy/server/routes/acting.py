@@ -19,11 +19,11 @@ from proxy.events.timestamps import parse_timestamp
 from proxy.server.access.guard import author_of
 from proxy.server.base.answers import answer
 from proxy.server.base.errors import NotFoundError, RequestError
-from proxy.server.routes.events import while_waiting
-from proxy.server.routes.parameters import ID, LONGEST_WAIT_S, Number, paging
+from proxy.server.routes.events import look_until
+from proxy.server.routes.parameters import LONGEST_WAIT_S, Number, paging
 from proxy.server.routes.records import pieces_of
 from proxy.server.routes.requests import body
-from proxy.server.routes.route import Routes
+from proxy.server.routes.route import OF_SESSION, Routes
 from proxy.server.shared import Shared, of
 from proxy.sessions.reader import Record, parse
 from proxy.store.encoding import decode_envelope
@@ -31,7 +31,7 @@ from proxy.store.model import EventQuery
 from proxy.store.records import find_record
 from proxy.telling.acting import OUTCOMES, REQUESTS, Action, actions, open_questions
 
-routes = Routes()
+routes = Routes(OF_SESSION)
 MOST_ACTIONS = 1000
 """Of one page: so many events are read for it in one piece."""
 LIMIT, OFFSET = paging("Actions", MOST_ACTIONS)
@@ -51,8 +51,7 @@ class _RefusedError(RequestError):
 
 @routes.add(
     "POST",
-    "/api/v1/monitoring/sessions/{session_id}/actions",
-    ID,
+    "/actions",
     WAIT,
     request=ActionRequest,
     answer=ActionAnswer,
@@ -92,7 +91,7 @@ async def act(request: web.Request) -> web.Response:
     return answer(ActionAnswer(action_id=action_id, seq=seq, **outcome))
 
 
-@routes.add("GET", "/api/v1/monitoring/sessions/{session_id}/actions", ID, LIMIT, OFFSET, answer=ActionPage)
+@routes.add("GET", "/actions", LIMIT, OFFSET, answer=ActionPage)
 async def listed(request: web.Request) -> web.Response:
     """What others did to a session, or were refused, newest first."""
     shared, session_id = of(request), request.match_info["session_id"]
@@ -103,7 +102,7 @@ async def listed(request: web.Request) -> web.Response:
     return answer(ActionPage(actions=found, total=total))
 
 
-@routes.add("GET", "/api/v1/monitoring/sessions/{session_id}/questions", ID, answer=QuestionPage)
+@routes.add("GET", "/questions", answer=QuestionPage)
 async def questions(request: web.Request) -> web.Response:
     """Questions for permission that nobody has answered, oldest first, each with the tool's whole input."""
     shared, session_id = of(request), request.match_info["session_id"]
@@ -182,11 +181,8 @@ async def _outcome(
                 return {"state": state, **texts(event.data, "effect", "error")}
         return None
 
-    with shared.hub.listening():
-        async for _ in while_waiting(shared, wait_s):
-            if (found := await asyncio.to_thread(look)) is not None:
-                return found
-    return {"state": "sent"}
+    found = await look_until(shared, wait_s, look, lambda found: found)
+    return found or {"state": "sent"}
 
 
 @contextmanager

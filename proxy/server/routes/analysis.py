@@ -15,7 +15,7 @@ from proxy.server.base.answers import answer, raw_answer
 from proxy.server.base.errors import NotFoundError
 from proxy.server.routes.parameters import END, ID, LONGEST_WAIT_S, START, Number, period
 from proxy.server.routes.records import CATCH_UP_S
-from proxy.server.routes.route import Routes
+from proxy.server.routes.route import OF_SESSION, Routes
 from proxy.server.shared import Shared, now_us, of
 from proxy.sessions.drift import Sightings
 from proxy.store import Store
@@ -32,14 +32,7 @@ _DAY_US = 86_400_000_000
 _NEWEST = 20  # a page of a list
 
 
-@routes.add(
-    "GET",
-    "/api/v1/monitoring/sessions/{session_id}/analysis",
-    ID,
-    WITHIN,
-    answer=Analysis,
-    failures=(503,),
-)
+@routes.add("GET", f"{OF_SESSION}/analysis", ID, WITHIN, answer=Analysis, failures=(503,))
 async def session(request: web.Request) -> web.Response:
     """What a session did, where its time and money went, what stands out."""
     shared, session_id = of(request), request.match_info["session_id"]
@@ -52,7 +45,7 @@ async def session(request: web.Request) -> web.Response:
     return raw_answer(found)
 
 
-@routes.add("GET", "/api/v1/monitoring/sessions/{session_id}/drift", ID, answer=Drift)
+@routes.add("GET", f"{OF_SESSION}/drift", ID, answer=Drift)
 async def drift(request: web.Request) -> web.Response:
     """What passed in a session that the specification does not have, each with its first record."""
     shared, session_id = of(request), request.match_info["session_id"]

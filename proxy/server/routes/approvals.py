@@ -8,19 +8,17 @@ from proxy.api.sessions import ApprovalPage
 from proxy.events import Session
 from proxy.events.approved_calls import DECIDED, approved_call
 from proxy.server.base.answers import answer
-from proxy.server.routes.parameters import ID, paging
-from proxy.server.routes.route import Routes
+from proxy.server.routes.parameters import paging
+from proxy.server.routes.route import OF_SESSION, Routes
 from proxy.server.shared import Shared, of
 from proxy.store.encoding import decode_envelope
 from proxy.store.model import EventQuery
 
-routes = Routes()
+routes = Routes(OF_SESSION)
 LIMIT, OFFSET = paging("Calls", 1000)
 
 
-@routes.add(
-    "GET", "/api/v1/monitoring/sessions/{session_id}/approvals", ID, LIMIT, OFFSET, answer=ApprovalPage
-)
+@routes.add("GET", "/approvals", LIMIT, OFFSET, answer=ApprovalPage)
 async def approvals(request: web.Request) -> web.Response:
     """Who or what allowed or denied each call of a tool."""
     shared, limit, offset = of(request), LIMIT.of(request), OFFSET.of(request)

@@ -17,14 +17,14 @@ from proxy.server.routes.route import Routes
 from proxy.server.shared import of
 from proxy.server.work.checks import GRACE_S, Checks
 
-routes = Routes()
+routes = Routes("/api/v1/compliance/runs")
 RUN = Parameter("run_id", "A check.", place="path")
 WAIT = Number("wait", "Seconds to wait for something new.", 0, LONGEST_WAIT_S, 0)
 SEEN = Number("seen", "Scenarios that the client has seen: `wait` is for more.", 0, 1_000_000, 0)
 _request = msgspec.json.Decoder(CheckRequest)
 
 
-@routes.add("POST", "/api/v1/compliance/runs", request=CheckRequest, answer=Check)
+@routes.add("POST", "", request=CheckRequest, answer=Check)
 async def start(request: web.Request) -> web.Response:
     """Check a program that stands in for claude (off unless `compliance.enabled`)."""
     checks = _checks(request)
@@ -38,7 +38,7 @@ async def start(request: web.Request) -> web.Response:
     return answer(checks.start(asked).check)
 
 
-@routes.add("GET", "/api/v1/compliance/runs/{run_id}", RUN, WAIT, SEEN, answer=Check)
+@routes.add("GET", "/{run_id}", RUN, WAIT, SEEN, answer=Check)
 async def run(request: web.Request) -> web.Response:
     """A check: its progress, and in the end its report."""
     found = _checks(request).find(request.match_info["run_id"])
@@ -50,7 +50,7 @@ async def run(request: web.Request) -> web.Response:
     return answer(found.check)
 
 
-@routes.add("POST", "/api/v1/compliance/runs/{run_id}/cancel", RUN, answer=Check)
+@routes.add("POST", "/{run_id}/cancel", RUN, answer=Check)
 async def cancel(request: web.Request) -> web.Response:
     """Stop a check.
 

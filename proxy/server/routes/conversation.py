@@ -9,8 +9,8 @@ from proxy.api.sessions import ConversationPage
 from proxy.events import Event, Session
 from proxy.events.timestamps import parse_timestamp
 from proxy.server.base.answers import raw_answer
-from proxy.server.routes.parameters import FARTHEST, ID, Number, Words, paging
-from proxy.server.routes.route import Routes
+from proxy.server.routes.parameters import FARTHEST, Number, Words, paging
+from proxy.server.routes.route import OF_SESSION, Routes
 from proxy.server.shared import of
 from proxy.store import Store
 from proxy.store.encoding import as_json, decode_envelope
@@ -19,7 +19,7 @@ from proxy.telling import Entry, tell
 from proxy.telling.events import LONGEST
 from proxy.telling.filters import FILTERS, event_types
 
-routes = Routes()
+routes = Routes(OF_SESSION)
 _LEAST_TEXT, _LONGEST_TEXT = 200, 20_000_000
 """Characters: no less than a line of code, no more than the longest message that is relayed."""
 FILTER = Words(
@@ -38,12 +38,7 @@ _NEAR = 20
 """Entries among which one that says something is looked for: a record makes fewer that say nothing."""
 
 
-@routes.add(
-    "GET",
-    "/api/v1/monitoring/sessions/{session_id}/conversation",
-    *(ID, FILTER, FROM_SEQ, LIMIT, OFFSET, MAX_TEXT),
-    answer=ConversationPage,
-)
+@routes.add("GET", "/conversation", FILTER, FROM_SEQ, LIMIT, OFFSET, MAX_TEXT, answer=ConversationPage)
 async def conversation(request: web.Request) -> web.Response:
     """A session as people read it: who says what, which tools run, what it takes.
 

@@ -10,9 +10,8 @@ from aiohttp import web
 
 from proxy.events import Session
 from proxy.server.base.errors import NotFoundError
-from proxy.server.routes.parameters import ID
 from proxy.server.routes.records import pieces_of
-from proxy.server.routes.route import Routes
+from proxy.server.routes.route import OF_SESSION, Routes
 from proxy.server.shared import Shared, of
 from proxy.sessions import catalogue
 from proxy.sessions.identity import log_path
@@ -20,12 +19,12 @@ from proxy.sessions.reader import read_log
 from proxy.store.pieces import Pieces, text_of
 from proxy.telling.page import STYLE, State, page_of_log
 
-routes = Routes()
+routes = Routes(OF_SESSION)
 _PIECE = 1 << 20
 """Bytes that are read at once: enough for a disk, and little for a server that sends many pages."""
 
 
-@routes.add("GET", "/api/v1/monitoring/sessions/{session_id}/log", ID, media_type="application/x-ndjson")
+@routes.add("GET", "/log", media_type="application/x-ndjson")
 async def log(request: web.Request) -> web.StreamResponse:
     """A session's log, byte for byte."""
     shared, session_id = of(request), request.match_info["session_id"]
@@ -50,13 +49,7 @@ async def _stored_log(request: web.Request, shared: Shared, session_id: str) -> 
     return response
 
 
-@routes.add(
-    "GET",
-    "/api/v1/monitoring/sessions/{session_id}/page",
-    ID,
-    media_type="text/html",
-    failures=(503,),
-)
+@routes.add("GET", "/page", media_type="text/html", failures=(503,))
 async def shared_page(request: web.Request) -> web.StreamResponse:
     """A session as one page to share, as `show --html` writes it."""
     shared, session_id = of(request), request.match_info["session_id"]

@@ -1,7 +1,10 @@
 """What the hosts of a fleet say to their centre, and who they are."""
 
 import asyncio
+import contextlib
 import re
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
 
 import msgspec
 from aiohttp import web
@@ -26,7 +29,10 @@ from proxy.server.shared import Fleet, now_us, of
 from proxy.sessions.catalogue import is_session_id
 from proxy.store.fleet import Arriving, HostRow, Outcome, Saying, Spent
 
-routes = Routes()
+if TYPE_CHECKING:
+    from proxy.store.postgres.centre import Centre
+
+routes = Routes("/api/v1/fleet")
 HOST = Parameter(
     "host_id", "A host, as it calls itself.", {"type": "string", "pattern": "^[0-9a-f]{32}$"}, "path"
 )
@@ -52,13 +58,7 @@ _hello = msgspec.json.Decoder(Hello)
 
 
 @routes.add(
-    "POST",
-    "/api/v1/fleet/hosts/{host_id}/hello",
-    HOST,
-    request=Hello,
-    answer=Greeting,
-    failures=(503,),
-    access="push",
+    "POST", "/hosts/{host_id}/hello", HOST, request=Hello, answer=Greeting, failures=(503,), access="push"
 )
 async def hello(request: web.Request) -> web.Response:
     """A host of a fleet says that it is there, and learns what this centre lacks."""
@@ -91,7 +91,7 @@ async def hello(request: web.Request) -> web.Response:
 
 @routes.add(
     "POST",
-    "/api/v1/fleet/hosts/{host_id}/sessions/{session_id}/records",
+    "/hosts/{host_id}/sessions/{session_id}/records",
     *(HOST, ID, FROM_LINE, RUNNING),
     answer=Acknowledged,
     failures=(400, 408, 409, 410, 413, 503),
@@ -103,13 +103,9 @@ async def records(request: web.Request) -> web.Response:
     from_line, running = FROM_LINE.of(request), RUNNING.of(request) != "false"
     if not is_session_id(session_id):
         raise UnprocessableError(f"{session_id!r} is no id of a session.")
-    room = _Room(fleet)
-    try:
-        text = await _lines(request, room)
+    async with _received(request, fleet.centre) as text:
         arriving = Arriving(host_id, team_of(request), session_id, from_line, text, running)
         pushed = await asyncio.wrap_future(fleet.centre.push(arriving))
-    finally:
-        room.leave()
     stored = pushed.answer
     if stored.outcome is Outcome.STORED:
         return answer(Acknowledged(next_line=stored.next_line, epoch=pushed.epoch, pushes=pushed.pushes))
@@ -118,7 +114,7 @@ async def records(request: web.Request) -> web.Response:
     return failure(status, sentence, more=next_line)
 
 
-@routes.add("GET", "/api/v1/fleet/hosts", answer=HostPage)
+@routes.add("GET", "/hosts", answer=HostPage)
 async def hosts(request: web.Request) -> web.Response:
     """The hosts of a fleet."""
     fleet = of(request).fleet
@@ -126,7 +122,7 @@ async def hosts(request: web.Request) -> web.Response:
     return answer(HostPage(hosts=[_described(one) for one in found]))
 
 
-@routes.add("GET", "/api/v1/fleet/costs", START, END, answer=CostPage)
+@routes.add("GET", "/costs", START, END, answer=CostPage)
 async def costs(request: web.Request) -> web.Response:
     """What was spent on the sessions of a fleet that began in a period, by team, day and model."""
     fleet, (after_us, until_us) = of(request).fleet, period(request)
@@ -145,18 +141,8 @@ def _cost(one: Spent) -> TeamCost:
 
 
 def _described(row: HostRow) -> Host:
-    return Host(
-        host_id=row.host_id,
-        name=row.name,
-        team=row.team,
-        version=row.version,
-        reachable=row.is_reachable,
-        heard_at=format_timestamp(int(row.heard_at.timestamp() * 1_000_000)),
-        clock_offset_ms=row.clock_offset_ms,
-        sessions=row.sessions,
-        live_sessions=row.live,
-        rewritten_lines=row.rewritten,
-    )
+    heard_at = format_timestamp(int(row.heard_at.timestamp() * 1_000_000))
+    return Host(**{**row._asdict(), "heard_at": heard_at})
 
 
 def _fleet(request: web.Request) -> Fleet:
@@ -173,27 +159,9 @@ def _host_id(request: web.Request) -> str:
     return host_id
 
 
-class _Room:
-    """The memory that a request takes, of the bounded one that there is for all."""
-
-    def __init__(self, fleet: Fleet) -> None:
-        self._centre, self._taken = fleet.centre, 0
-
-    def take(self, size: int) -> None:
-        """Take some. UnavailableError: there is none left now."""
-        if not self._centre.take_room(size):
-            error = UnavailableError("Too much is being stored already; send it again.")
-            error.headers = {"Retry-After": "1"}
-            raise error
-        self._taken += size
-
-    def leave(self) -> None:
-        """Give all of it back."""
-        self._centre.give_room(self._taken)
-
-
-async def _lines(request: web.Request, room: _Room) -> bytes:
-    """Return the body, decompressed: whole lines.
+@contextlib.asynccontextmanager
+async def _received(request: web.Request, centre: "Centre") -> AsyncIterator[bytes]:
+    """Give the body, decompressed: whole lines. Until they are stored they take of the memory that there is for all.
 
     Raises:
         BadRequestError, TooSlowError: as `receiving` has it; or it is of another content type.
@@ -204,16 +172,20 @@ async def _lines(request: web.Request, room: _Room) -> bytes:
         raise BadRequestError(f"The content type is {request.content_type!r}; send application/x-ndjson.")
     parts: list[bytes] = []
     size = 0
-    while True:
-        async with receiving(request):  # each part has its time, however many there are
-            part = await request.content.readany()
-        if not part:
-            break
-        room.take(len(part))
-        size += len(part)
-        if size > _LONGEST_PUSH:
-            raise TooLargeError(f"This is more than {_LONGEST_PUSH} bytes of lines; send less at once.")
-        parts.append(part)
-    if parts and not parts[-1].endswith(b"\n"):
-        raise UnprocessableError("The last line has no end; send whole lines.")
-    return b"".join(parts)
+    try:
+        while True:
+            async with receiving(request):  # each part has its time, however many there are
+                part = await request.content.readany()
+            if not part:
+                break
+            if not centre.take_room(len(part)):
+                raise UnavailableError("Too much is being stored already; send it again.", wait_s=1)
+            size += len(part)
+            if size > _LONGEST_PUSH:
+                raise TooLargeError(f"This is more than {_LONGEST_PUSH} bytes of lines; send less at once.")
+            parts.append(part)
+        if parts and not parts[-1].endswith(b"\n"):
+            raise UnprocessableError("The last line has no end; send whole lines.")
+        yield b"".join(parts)
+    finally:
+        centre.give_room(size)

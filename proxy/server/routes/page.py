@@ -18,6 +18,7 @@ from proxy.server.routes.parameters import Parameter
 from proxy.server.routes.route import Routes
 
 routes = Routes()
+NAME = Parameter("name", "Its name, such as `app.js`.", place="path")
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self';"
     " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -50,12 +51,7 @@ async def sign_in(request: web.Request) -> web.Response:
     return web.Response(status=303, headers={"Location": f"{request.scheme}://{request.host}/"})
 
 
-@routes.add(
-    "GET",
-    "/static/{name:.+}",
-    Parameter("name", "Its name, such as `app.js`.", place="path"),
-    media_type="text/javascript",
-)
+@routes.add("GET", "/static/{name:.+}", NAME, media_type="text/javascript")
 async def asset(request: web.Request) -> web.Response:
     """The files that the dashboard consists of."""
     return await _given(request, request.match_info["name"])
@@ -71,10 +67,6 @@ async def _given(request: web.Request, name: str) -> web.Response:
         "Cache-Control": "no-cache",
         "Vary": "Accept-Encoding",
         "Content-Security-Policy": POLICY,
-        "X-Content-Type-Options": "nosniff",
-        "Referrer-Policy": "no-referrer",
-        "Cross-Origin-Opener-Policy": "same-origin",
-        "Cross-Origin-Resource-Policy": "same-origin",
     }
     if any(etag.value in (found.etag, "*") for etag in request.if_none_match or ()):
         return web.Response(status=304, headers=headers)

@@ -13,8 +13,8 @@ from proxy.api.records import RecordKind, RecordPage, ShownRecord
 from proxy.protocol import Verdict, library
 from proxy.server.base.answers import answer, raw_answer
 from proxy.server.base.errors import NotFoundError, UnprocessableError
-from proxy.server.routes.parameters import FARTHEST, ID, MAX_TEXT, Number, Parameter, Text, Words, paging
-from proxy.server.routes.route import Routes
+from proxy.server.routes.parameters import FARTHEST, MAX_TEXT, Number, Parameter, Text, Words, paging
+from proxy.server.routes.route import OF_SESSION, Routes
 from proxy.server.shared import Shared, of
 from proxy.sessions.reader import parse
 from proxy.store.encoding import as_json
@@ -23,7 +23,7 @@ from proxy.store.records import RecordQuery, find_record, page_of_records
 from proxy.telling.preview import preview
 from proxy.telling.shortening import shorten_value
 
-routes = Routes()
+routes = Routes(OF_SESSION)
 _STREAMS = (*library.load("record.json")["properties"]["stream"]["enum"], NO_RECORD)
 CATCH_UP_S = 0.5
 """A page of what is indexed comes about so soon, whatever the index is busy with."""
@@ -40,12 +40,13 @@ TEXT = Text("Only what holds this text.")
 FROM_SEQ = Number("from_seq", "Only from this number.", 0, FARTHEST, None)
 TO_SEQ = Number("to_seq", "Only up to this number, which is not below `from_seq`.", 0, FARTHEST, None)
 LIMIT, OFFSET = paging("Records", 1000)
+SEQ = Parameter("seq", "Its number.", {"type": "integer", "minimum": 0, "maximum": FARTHEST}, "path")
 
 
 @routes.add(
     "GET",
-    "/api/v1/monitoring/sessions/{session_id}/records",
-    *(ID, STREAM, VERDICT, TYPE, TEXT, FROM_SEQ, TO_SEQ, LIMIT, OFFSET, MAX_TEXT),
+    "/records",
+    *(STREAM, VERDICT, TYPE, TEXT, FROM_SEQ, TO_SEQ, LIMIT, OFFSET, MAX_TEXT),
     answer=RecordPage,
 )
 async def records(request: web.Request) -> web.Response:
@@ -88,14 +89,7 @@ async def records(request: web.Request) -> web.Response:
     return raw_answer(await asyncio.to_thread(encoded))
 
 
-@routes.add(
-    "GET",
-    "/api/v1/monitoring/sessions/{session_id}/records/{seq}",
-    ID,
-    Parameter("seq", "Its number.", {"type": "integer", "minimum": 0, "maximum": FARTHEST}, "path"),
-    MAX_TEXT,
-    answer=dict,
-)
+@routes.add("GET", "/records/{seq}", SEQ, MAX_TEXT, answer=dict)
 async def record(request: web.Request) -> web.Response:
     """One record, as it is in the log; with `max_text` as in a page."""
     shared, session_id = of(request), request.match_info["session_id"]

@@ -9,9 +9,10 @@ from aiohttp import web
 
 from proxy.api.published import PUBLISHED
 from proxy.server.access.guard import Access, default_access
-from proxy.server.routes.parameters import Parameter
+from proxy.server.routes.parameters import ID, Parameter
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+OF_SESSION = "/api/v1/monitoring/sessions/{session_id}"
 _NAMES: dict[type, str] = {model: f"api/{name}" for name, (_, model) in PUBLISHED.items()}
 
 
@@ -57,13 +58,20 @@ class Route:
 class Routes(list[Route]):
     """The calls of one module."""
 
+    def __init__(self, prefix: str = "") -> None:
+        """``prefix``: what the paths of all of them begin with; one with ``{session_id}`` has the parameter `ID`."""
+        super().__init__()
+        self._prefix = prefix
+
     def add(
         self, method: str, path: str, *parameters: Parameter, **about: object
     ) -> Callable[[Handler], Handler]:
         """Return a decorator that adds a handler. ``about``: further fields of its `Route`."""
+        if "{session_id}" in self._prefix:
+            parameters = (ID, *parameters)
 
         def decorate(handler: Handler) -> Handler:
-            self.append(Route(method, path, handler, parameters, **about))  # type: ignore[arg-type]
+            self.append(Route(method, self._prefix + path, handler, parameters, **about))  # type: ignore[arg-type]
             return handler
 
         return decorate

@@ -7,17 +7,16 @@ from aiohttp import web
 from proxy.api.sessions import Head, SealAnswer
 from proxy.server.base.answers import answer
 from proxy.server.base.errors import NotFoundError
-from proxy.server.routes.parameters import ID
-from proxy.server.routes.route import Routes
+from proxy.server.routes.route import OF_SESSION, Routes
 from proxy.server.shared import of
 from proxy.sessions.identity import log_path
 from proxy.sessions.sealing import is_sealed
 from proxy.upkeep.seals import newest_checkpoint, seals_of
 
-routes = Routes()
+routes = Routes(OF_SESSION)
 
 
-@routes.add("GET", "/api/v1/monitoring/sessions/{session_id}/seal", ID, answer=SealAnswer)
+@routes.add("GET", "/seal", answer=SealAnswer)
 async def seal(request: web.Request) -> web.Response:
     """What a sealed log is known to be: its newest head."""
     shared, session_id = of(request), request.match_info["session_id"]

@@ -14,7 +14,7 @@ from proxy.events.outcome import OUTCOMES
 from proxy.events.shown_session import Session as ShownSession
 from proxy.server.base.answers import answer
 from proxy.server.routes.parameters import ID, Words, paging
-from proxy.server.routes.route import Routes
+from proxy.server.routes.route import OF_SESSION, Routes
 from proxy.server.shared import Shared, now_us, of
 from proxy.store.model import SessionFilter
 
@@ -48,7 +48,7 @@ async def sessions(request: web.Request) -> web.Response:
     return answer(SessionPage(sessions=found, total=total))
 
 
-@routes.add("GET", "/api/v1/monitoring/sessions/{session_id}", ID, answer=ShownSession)
+@routes.add("GET", OF_SESSION, ID, answer=ShownSession)
 async def session(request: web.Request) -> web.Response:
     """One session."""
     shared = of(request)

@@ -27,6 +27,7 @@ from proxy.server.shared import Shared, of
 from proxy.server.work.judging import CustomSchemaError, judged
 
 routes = Routes()
+NAME = Parameter("name", "Its name, such as `stdin` or `messages/user`.", place="path")
 _AT_ONCE_BYTES = 1 << 16
 """A larger body is given to the pool: this much, of small messages, takes some 20 ms."""
 
@@ -39,12 +40,7 @@ async def list_all(request: web.Request) -> web.Response:
     return raw_answer(_list(shared.custom))
 
 
-@routes.add(
-    "GET",
-    "/api/v1/specifications/{name:.+}",
-    Parameter("name", "Its name, such as `stdin` or `messages/user`.", place="path"),
-    answer=dict,
-)
+@routes.add("GET", "/api/v1/specifications/{name:.+}", NAME, answer=dict)
 async def one(request: web.Request) -> web.Response:
     """One JSON Schema.
 
@@ -62,11 +58,7 @@ async def one(request: web.Request) -> web.Response:
 
 
 @routes.add(
-    "POST",
-    "/api/v1/validation/validate",
-    request=ValidationRequest,
-    answer=ValidationAnswer,
-    access="read",
+    "POST", "/api/v1/validation/validate", request=ValidationRequest, answer=ValidationAnswer, access="read"
 )
 async def validate(request: web.Request) -> web.Response:
     """Judge one message."""

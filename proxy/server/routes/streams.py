@@ -64,7 +64,10 @@ async def stream(request: web.Request) -> web.StreamResponse:
 @routes.add(
     "GET",
     "/api/v1/monitoring/stream",
-    *(SESSION, TYPES, LAST, MAX_TEXT),
+    SESSION,
+    TYPES,
+    LAST,
+    MAX_TEXT,
     media_type="websocket",
     failures=(400,),
 )

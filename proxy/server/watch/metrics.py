@@ -40,30 +40,22 @@ class Metrics:
     """What this process counts."""
 
     def __init__(self) -> None:
-        self.registry = CollectorRegistry()
+        self.registry = registry = CollectorRegistry()
         self.requests = Histogram(
             "claude_proxy_http_request_duration_seconds",
             "Time to answer requests; those that stream or wait for events are not in it.",
             ["method", "route", "status"],
             buckets=_BUCKETS,
-            registry=self.registry,
+            registry=registry,
         )
         self.subscribers = Gauge(
-            "claude_proxy_subscribers",
-            "Listeners to live events.",
-            ["kind"],
-            registry=self.registry,
+            "claude_proxy_subscribers", "Listeners to live events.", ["kind"], registry=registry
         )
         self.alerts = Counter(
-            "claude_proxy_alerts",
-            "Alerts by what became of them.",
-            ["kind", "outcome"],
-            registry=self.registry,
+            "claude_proxy_alerts", "Alerts by what became of them.", ["kind", "outcome"], registry=registry
         )
         self.alert_queue = Gauge(
-            "claude_proxy_alert_queue_length",
-            "Alerts that wait to be sent.",
-            registry=self.registry,
+            "claude_proxy_alert_queue_length", "Alerts that wait to be sent.", registry=registry
         )
         self._turn = threading.Lock()
         for kind in ("sse", "websocket"):
@@ -126,28 +118,25 @@ class _Recorded(Collector):
     def collect(self) -> Iterable[Metric]:
         """Yield each figure."""
         yield from self._sessions()
-        yield from self._disk()
         figures = processes()
-        for name, text in (
-            ("processes", "Processes of the server."),
-            ("memory_bytes", "Memory of the server's processes."),
-            ("open_files", "Files that the server's processes hold open."),
-            ("threads", "Threads of the server's processes."),
+        for name, text, value in (
+            *self._disk(),
+            ("server_processes", "Processes of the server.", figures["server_processes"]),
+            ("server_memory_bytes", "Memory of the server's processes.", figures["server_memory_bytes"]),
+            (
+                "server_open_files",
+                "Files that the server's processes hold open.",
+                figures["server_open_files"],
+            ),
+            ("server_threads", "Threads of the server's processes.", figures["server_threads"]),
+            ("server_start_time_seconds", "When the server was started.", self._shared.started_us / 1e6),
         ):
-            yield GaugeMetricFamily(f"claude_proxy_server_{name}", text, figures[f"server_{name}"])
-        yield CounterMetricFamily(
-            "claude_proxy_server_cpu_seconds",
-            "Processor time of the server's processes.",
-            figures["server_cpu_seconds"],
+            yield GaugeMetricFamily(f"claude_proxy_{name}", text, value)
+        text = "Processor time of the server's processes."
+        yield CounterMetricFamily("claude_proxy_server_cpu_seconds", text, figures["server_cpu_seconds"])
+        yield _labelled(
+            GaugeMetricFamily, "build", "The version that answers.", ["version"], [((__version__,), 1)]
         )
-        yield GaugeMetricFamily(
-            "claude_proxy_server_start_time_seconds",
-            "When the server was started.",
-            self._shared.started_us / 1e6,
-        )
-        info = GaugeMetricFamily("claude_proxy_build", "The version that answers.", labels=["version"])
-        info.add_metric([__version__], 1)
-        yield info
 
     def _sessions(self) -> Iterable[Metric]:
         store = self._shared.store
@@ -172,29 +161,20 @@ class _Recorded(Collector):
             ("cost_dollars", totals["microdollars",] / 1e6, "Costs that results report, in US dollars."),
         ):
             yield CounterMetricFamily(f"claude_proxy_{name}", text, value)
-        yield GaugeMetricFamily(
-            "claude_proxy_index_behind_bytes",
-            "What live logs hold that is not indexed yet.",
-            store.health().behind_bytes,
-        )
+        text = "What live logs hold that is not indexed yet."
+        yield GaugeMetricFamily("claude_proxy_index_behind_bytes", text, store.health().behind_bytes)
 
-    def _disk(self) -> Iterable[Metric]:
+    def _disk(self) -> Iterator[tuple[str, str, float]]:
         folder = self._shared.data_dir
         with suppress(OSError):
             disk = shutil.disk_usage(folder)
-            yield GaugeMetricFamily(
-                "claude_proxy_disk_free_bytes", "Room on the data directory's disk.", disk.free
-            )
-            yield GaugeMetricFamily(
-                "claude_proxy_disk_size_bytes", "Size of the data directory's disk.", disk.total
-            )
+            yield "disk_free_bytes", "Room on the data directory's disk.", disk.free
+            yield "disk_size_bytes", "Size of the data directory's disk.", disk.total
         there = list_backups(folder)
-        yield GaugeMetricFamily("claude_proxy_backups", "Backups that there are.", len(there))
+        yield "backups", "Backups that there are.", len(there)
         with suppress(OSError, IndexError):
             made = os.stat(os.path.join(backups_dir(folder), there[-1])).st_mtime
-            yield GaugeMetricFamily(
-                "claude_proxy_backup_time_seconds", "When the newest copy was made.", made
-            )
+            yield "backup_time_seconds", "When the newest copy was made.", made
 
 
 def _labelled(

@@ -4,7 +4,6 @@
 ``judging``     judges messages, in the server or in a process
 ``analyses``    analyses of sessions, cached
 ``record_search``  searches for texts in a log, cached
-``lru``         the cache of both
 ``session_search``  searches for what was said, in all sessions
 ``checks``      checks of programs that stand in for `claude`, each in a process of its own
 """

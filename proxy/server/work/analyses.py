@@ -4,13 +4,12 @@ import asyncio
 import math
 import pickle
 from collections.abc import Sequence
-from functools import partial
+from functools import lru_cache, partial
 
 import msgspec
 
 from proxy.analysis import SessionAnalysis
 from proxy.events import Event, Session
-from proxy.server.work.lru import LruCache
 from proxy.server.work.pool import Pool
 from proxy.store import Store
 from proxy.store.model import RawEvent
@@ -37,7 +36,7 @@ class Analyses:
     def __init__(self, store: Store, pool: Pool) -> None:
         self._store = store
         self._pool = pool
-        self._cache = LruCache(_Analyzed, MOST_CACHED)
+        self._cache = lru_cache(MOST_CACHED)(lambda _: _Analyzed())
 
     async def answer(self, session: Session, now_us: int, within_s: float = math.inf) -> bytes | None:
         """Return the analysis of a session as JSON, None when the index does not have it (any more).
@@ -47,7 +46,7 @@ class Analyses:
         """
         session_id = session.session_id
         until = asyncio.get_running_loop().time() + within_s
-        cached = self._cache.of(session_id)
+        cached = self._cache(session_id)
         async with cached.turn:
             while True:
                 piece = await asyncio.to_thread(self._store.events_of, session_id, cached.last_us)

@@ -5,9 +5,9 @@ there is asking it again.
 """
 
 import asyncio
+from functools import lru_cache
 from typing import Any
 
-from proxy.server.work.lru import LruCache
 from proxy.server.work.pool import Pool
 from proxy.store.pieces import Body, Piece, Pieces
 from proxy.store.records import RecordPage, RecordQuery, Search, matching_lines
@@ -34,7 +34,7 @@ class RecordSearches:
 
     def __init__(self, pool: Pool, budget_s: float = _BUDGET_S) -> None:
         self._pool, self._budget_s = pool, budget_s
-        self._cache = LruCache(_Cached, _MOST_CACHED)
+        self._cache = lru_cache(_MOST_CACHED)(lambda _: _Cached())
 
     async def page(self, session_id: str, pieces: Pieces, query: RecordQuery, **bounds: Any) -> RecordPage:
         """Return a page of the records that hold the query's text, of those that were looked through by now.
@@ -42,7 +42,7 @@ class RecordSearches:
         ``bounds``: those of `Search.page`. OSError when the log cannot be read, StoreError when the store cannot be
         used.
         """
-        cached = self._cache.of((session_id, query))
+        cached = self._cache((session_id, query))
         async with cached.turn:
             if cached.filling != pieces.filling:  # another log has taken its place
                 cached.filling, cached.search = pieces.filling, Search()

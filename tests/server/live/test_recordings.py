@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from proxy.server.live.recordings import CannotRecordError, Recordings
+from proxy.server.base.errors import UnavailableError, UnprocessableError
+from proxy.server.live.recordings import Recordings
 from proxy.sessions import catalogue
 from proxy.sessions.reader import Entry, read_log
 from proxy.sessions.record import lifecycle
@@ -58,7 +59,7 @@ def test_as_many_events_as_a_session_may_hold(tmp_path: Path) -> None:
     assert recordings.post(session_id, "a", {}, 2)
     assert not recordings.post(session_id, "state", {}, 2)
     assert recordings.post(session_id, "b", {}, 2)
-    with pytest.raises(OverflowError):
+    with pytest.raises(UnprocessableError):
         recordings.post(session_id, "c", {}, 2)
     recordings.stop(session_id, "stopped")
 
@@ -70,7 +71,7 @@ def test_a_session_that_cannot_begin_leaves_nothing(tmp_path: Path, monkeypatch:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "write", full)
-    with pytest.raises(CannotRecordError, match="cannot be made"):
+    with pytest.raises(UnavailableError, match="cannot be made"):
         Recordings(str(tmp_path)).start("x", ALL)
     assert opened(tmp_path) == []
     assert catalogue.list_logs(str(tmp_path)) == []
@@ -90,7 +91,7 @@ def test_a_full_disk_leaves_no_piece(tmp_path: Path, monkeypatch: pytest.MonkeyP
         return write(fd, data[:10])
 
     monkeypatch.setattr(os, "write", full)
-    with pytest.raises(CannotRecordError, match="No space left"):
+    with pytest.raises(UnavailableError, match="No space left"):
         recordings.post(session_id, "a", {}, 10)
     monkeypatch.setattr(os, "write", write)
     recordings.post(session_id, "b", {}, 10)
