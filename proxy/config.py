@@ -52,8 +52,7 @@ class Api(Section, frozen=True):
         "Processes beside the server for what is processor-bound: large validations and analyses.",
     ] = 1
     timeout: Annotated[
-        Seconds,
-        "Time for head and body of a request to arrive, and for a first request on a connection.",
+        Seconds, "Time for head and body of a request to arrive, and for a first request on a connection."
     ] = 60
     max_request_size: Annotated[Size, "Largest body of a request."] = 10_000_000
     max_connections: Annotated[
@@ -77,8 +76,7 @@ class Monitoring(Section, frozen=True):
     ] = 7200
     cleanup_interval: Annotated[Seconds, "Time between two looks for what has expired."] = 3600
     retention_days: Annotated[
-        Days | None,
-        "How long a session is kept after it was last written to; none: for ever.",
+        Days | None, "How long a session is kept after it was last written to; none: for ever."
     ] = None
 
 
@@ -87,8 +85,7 @@ class Validation(Section, frozen=True):
 
     mode: Annotated[Mode, "As `--validation`."] = "observe"
     cache_schemas: Annotated[
-        Flag,
-        "Whether the server keeps compiled schemas, or reads and compiles them for each request.",
+        Flag, "Whether the server keeps compiled schemas, or reads and compiles them for each request."
     ] = True
     max_validation_size: Annotated[Size, "Largest `data` of a validation request."] = 10_000_000
     concurrent_validations: Annotated[
@@ -115,18 +112,15 @@ class Security(Section, frozen=True):
     ] = None
     enable_cors: Annotated[Flag, "Whether `allowed_origins` is in force."] = False
     allowed_origins: Annotated[
-        Origins,
-        "Other origins whose pages may ask, post and listen, where `enable_cors` is `true`.",
+        Origins, "Other origins whose pages may ask, post and listen, where `enable_cors` is `true`."
     ] = ()
     allowed_hosts: Annotated[
-        HostNames,
-        "Names that requests may have in `Host`, besides addresses, `localhost` and `api.host`.",
+        HostNames, "Names that requests may have in `Host`, besides addresses, `localhost` and `api.host`."
     ] = ()
     local_access: Annotated[Flag, "Whether the same user on this machine needs no token."] = True
     tokens: Annotated[Tokens, "Bearer tokens with all scopes, besides those of `claude-proxy token`."] = ()
     tls_certificate: Annotated[
-        Path | None,
-        "Certificate chain in PEM: the server speaks HTTPS; read again when it changes.",
+        Path | None, "Certificate chain in PEM: the server speaks HTTPS; read again when it changes."
     ] = None
     tls_key: Annotated[Path | None, "The certificate's private key in PEM, without a password."] = None
 
@@ -147,8 +141,7 @@ class Storage(Section, frozen=True):
 
     data_directory: Annotated[Path | None, "As `--data-dir`."] = None
     max_total_size: Annotated[
-        Size | None,
-        "Largest size of all logs together: beyond, the oldest sessions go; none: no limit.",
+        Size | None, "Largest size of all logs together: beyond, the oldest sessions go; none: no limit."
     ] = None
     min_free_space: Annotated[
         Size,
@@ -201,8 +194,7 @@ class Alerts(Section, frozen=True):
         Flag, "Whether to tell of wrappers that died, and commands that ended in a turn."
     ] = True
     permission_wait: Annotated[
-        Wait,
-        "Wait for a permission or another answer of the caller that is told; none: never.",
+        Wait, "Wait for a permission or another answer of the caller that is told; none: never."
     ] = 300
     model_wait: Annotated[
         Wait, "Silence of Claude Code in the middle of a turn that is told; none: never."
@@ -264,8 +256,7 @@ class Rules(Section, frozen=True):
         Literal["dry_run", "act"], "Whether rules do what they say, or only tell what they would do."
     ] = "dry_run"
     ask_every: Annotated[
-        Seconds,
-        "Time between two questions for the running cost of a turn, where a rule needs it.",
+        Seconds, "Time between two questions for the running cost of a turn, where a rule needs it."
     ] = 15
     named: Mapping[str, Rule] = {}
     """The rules, in the order of the file: of one condition the first that matches a session counts."""

@@ -19,15 +19,7 @@ from aiohttp import HttpVersion11, web
 
 from proxy.config import Settings
 from proxy.server.access.peers import is_same_user
-from proxy.server.access.tokens import (
-    SCOPES,
-    Token,
-    TokenError,
-    TokenFile,
-    Tokens,
-    hashed,
-    of_configuration,
-)
+from proxy.server.access.tokens import SCOPES, Token, TokenError, TokenFile, Tokens, hashed, of_configuration
 from proxy.server.base.errors import NotAllowedError, TooManyError, UnauthorizedError, UnavailableError
 
 if TYPE_CHECKING:

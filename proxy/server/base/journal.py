@@ -17,10 +17,7 @@ from proxy.escaping import escape_controls
 _NAME = "claude_proxy.server"
 
 structlog.configure(
-    processors=[
-        structlog.stdlib.filter_by_level,
-        structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
-    ],
+    processors=[structlog.stdlib.filter_by_level, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
     logger_factory=structlog.stdlib.LoggerFactory(),
     wrapper_class=structlog.stdlib.BoundLogger,
     cache_logger_on_first_use=True,
@@ -37,10 +34,7 @@ def configure(
     is_terminal = stream.isatty()
     shown: list[Any]
     if form == "json" or (form == "auto" and not is_terminal):
-        shown = [
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(),
-        ]
+        shown = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     else:
         shown = [
             structlog.dev.ConsoleRenderer(

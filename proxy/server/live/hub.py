@@ -9,6 +9,7 @@ import asyncio
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import takewhile
 from typing import NamedTuple
 
 from proxy.store import Store
@@ -97,13 +98,8 @@ class Hub:
         """Return what came behind an event; None: some of it is in the index only."""
         if after_id < self._floor:
             return None
-        found: list[Arrival] = []
-        for arrival in reversed(self._buffer):
-            if arrival.id <= after_id:
-                break
-            found.append(arrival)
-        found.reverse()
-        return found
+        newest_first = takewhile(lambda arrival: arrival.id > after_id, reversed(self._buffer))
+        return list(newest_first)[::-1]
 
     def _wake(self) -> None:
         self._news.set()

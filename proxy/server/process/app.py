@@ -143,17 +143,14 @@ def _shipping(data_dir: str, settings: Settings) -> Shipping | None:
     """Begin to send what is recorded to a centre, if there is one."""
     if settings.ship.to is None:
         return None
-
-    def note(trouble: str | None) -> None:
-        if trouble is None:
-            journal.info("shipping.resumed")
-        else:
-            journal.warning("shipping.failed", error=trouble)
-
-    def note_fault(error: Exception) -> None:
-        journal.error("shipping.stopped", exc_info=error)
-
-    return Shipping(data_dir, settings.ship, on_trouble=note, on_fault=note_fault)
+    return Shipping(
+        data_dir,
+        settings.ship,
+        on_trouble=lambda trouble: (
+            journal.warning("shipping.failed", error=trouble) if trouble else journal.info("shipping.resumed")
+        ),
+        on_fault=lambda error: journal.error("shipping.stopped", exc_info=error),
+    )
 
 
 def _export(data_dir: str, settings: Settings) -> Export | None:
@@ -161,12 +158,6 @@ def _export(data_dir: str, settings: Settings) -> Export | None:
     endpoint = settings.otlp.endpoint
     if settings.storage.url is not None or not is_asked_for(endpoint):
         return None
-
-    def note(trouble: str | None) -> None:
-        if trouble is None:
-            journal.info("otlp.resumed")
-        else:
-            journal.warning("otlp.failed", error=trouble)
 
     def note_fault(error: Exception) -> None:
         if isinstance(error, CollectorRefusedError):
@@ -176,7 +167,13 @@ def _export(data_dir: str, settings: Settings) -> Export | None:
 
     try:
         return Export(
-            data_dir, endpoint, with_content=settings.otlp.content, on_trouble=note, on_fault=note_fault
+            data_dir,
+            endpoint,
+            with_content=settings.otlp.content,
+            on_trouble=lambda trouble: (
+                journal.warning("otlp.failed", error=trouble) if trouble else journal.info("otlp.resumed")
+            ),
+            on_fault=note_fault,
         )
     except MissingLibraryError as error:
         journal.warning("otlp.failed", error=str(error))

@@ -72,11 +72,7 @@ class _Asked:
         """Return some entries, and how many there are in all."""
         found = self._store.events(
             EventQuery(
-                session_id=self._session_id,
-                event_types=self._types,
-                limit=limit,
-                offset=offset,
-                order="asc",
+                session_id=self._session_id, event_types=self._types, limit=limit, offset=offset, order="asc"
             )
         )
         return [_told(event, longest) for event in found.events], found.total

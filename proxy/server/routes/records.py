@@ -32,9 +32,7 @@ _PLAIN_TEXT = 300
 STREAM = Words("stream", "Only these, separated by commas.", _STREAMS)
 VERDICT = Words("verdict", "Only these, separated by commas.", get_args(Verdict))
 TYPE = Words(
-    "type",
-    "Only these, separated by commas: `assistant`, `system/init`, `system`, ...",
-    pattern="^[^,]*$",
+    "type", "Only these, separated by commas: `assistant`, `system/init`, `system`, ...", pattern="^[^,]*$"
 )
 TEXT = Text("Only what holds this text.")
 FROM_SEQ = Number("from_seq", "Only from this number.", 0, FARTHEST, None)
@@ -138,12 +136,7 @@ def _described(row: Row, longest: int) -> ShownRecord:
         skipped = {"seq": None, "stream": NO_RECORD, "raw": text, "skipped": reason}
         shown = {**skipped, **about, "shortened": cut, "preview": f"{reason} {text}"[:_PLAIN_TEXT]}
         return cast("ShownRecord", shown)
-    fields = {
-        "seq": parsed.seq,
-        "ts": parsed.ts,
-        "session_id": parsed.session_id,
-        "stream": parsed.stream,
-    }
+    fields = {"seq": parsed.seq, "ts": parsed.ts, "session_id": parsed.session_id, "stream": parsed.stream}
     for name in ("verdict", "raw", "raw_base64", "origin", "eol", "event"):
         if (value := getattr(parsed, name)) is not None:
             fields[name] = msgspec.to_builtins(value)

@@ -5,19 +5,9 @@ from functools import cache, partial
 import msgspec
 from aiohttp import web
 
-from proxy.api.validation import (
-    Specifications,
-    ValidationAnswer,
-    ValidationBatchRequest,
-    ValidationRequest,
-)
+from proxy.api.validation import Specifications, ValidationAnswer, ValidationBatchRequest, ValidationRequest
 from proxy.custom_schemas import PREFIX, CustomSchemas, UnusableSchemaError, read_folder
-from proxy.protocol.specifications import (
-    UnknownSpecificationError,
-    forget,
-    specification,
-    specifications,
-)
+from proxy.protocol.specifications import UnknownSpecificationError, forget, specification, specifications
 from proxy.server.base.answers import raw_answer
 from proxy.server.base.errors import NotFoundError, UnavailableError
 from proxy.server.routes.parameters import Parameter

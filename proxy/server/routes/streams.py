@@ -23,8 +23,7 @@ if TYPE_CHECKING:
 routes = Routes()
 LAST_EVENT_ID = Place("Last-Event-ID", "Go on behind this event.", "header")
 LAST = Place(
-    "last_event_id",
-    "Go on behind this event; empty: from now on. Frames then carry their event's `id`.",
+    "last_event_id", "Go on behind this event; empty: from now on. Frames then carry their event's `id`."
 )
 _QUIET_S = 15.0
 """After so long without an event a comment is sent: proxies between cut silent connections."""

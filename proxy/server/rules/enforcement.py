@@ -55,11 +55,7 @@ class Enforcement:
     """Holds all sessions of a data directory to the rules of the configuration."""
 
     def __init__(
-        self,
-        shared: Shared,
-        tell: Callable[[str, str, str], None],
-        *,
-        clock_us: Callable[[], int] = now_us,
+        self, shared: Shared, tell: Callable[[str, str, str], None], *, clock_us: Callable[[], int] = now_us
     ) -> None:
         """``tell`` sends an alert: of which session, on which occasion, and what to say."""
         self._shared, self._tell, self._clock_us = shared, tell, clock_us

@@ -54,15 +54,18 @@ def unready(shared: Shared) -> str | None:
     return next(bad, None)
 
 
+def _bad(status: str, sentence: str, **figures: Any) -> Check:
+    return {"status": status, **figures, "message": sentence}
+
+
 def _store(shared: Shared) -> Check:
     folder = sessions_dir(shared.data_dir)
-    found: Check = {"status": "healthy", "path": shared.data_dir}
     try:
         _try_to_write(folder)
     except OSError as error:
         sentence = f"Nothing can be written in {folder}: {error.strerror}."
-        return found | {"status": "unhealthy", "message": sentence}
-    return found
+        return _bad("unhealthy", sentence, path=shared.data_dir)
+    return {"status": "healthy", "path": shared.data_dir}
 
 
 def _try_to_write(folder: str) -> None:
@@ -86,23 +89,23 @@ def _disk(shared: Shared) -> Check:
     try:
         free = free_bytes(shared.data_dir)
     except OSError as error:
-        return {"status": "unhealthy", "message": f"The disk cannot be asked: {error.strerror}."}
-    found: Check = {"status": "healthy", "free_bytes": free, "least_bytes": least}
+        return _bad("unhealthy", f"The disk cannot be asked: {error.strerror}.")
+    figures = {"free_bytes": free, "least_bytes": least}
     if free < min(_NONE_LEFT_BYTES, least):
-        return found | {"status": "unhealthy", "message": "The disk is full: nothing can be recorded."}
+        return _bad("unhealthy", "The disk is full: nothing can be recorded.", **figures)
     if free < least:
         sentence = (
             "The disk has less room than storage.min_free_space: remove something, or `claude-proxy prune`."
         )
-        return found | {"status": "degraded", "message": sentence}
-    return found
+        return _bad("degraded", sentence, **figures)
+    return {"status": "healthy", **figures}
 
 
 def _sending(what: str, sender: Shipping | Export) -> Check:
     """``what``: the beginning of the sentence that says that nothing can be sent."""
     trouble = sender.trouble
     if trouble is not None and sender.away_s > _AWAY_S:
-        return {"status": "degraded", "message": f"{what}: {trouble}."}
+        return _bad("degraded", f"{what}: {trouble}.")
     return {"status": "healthy"}
 
 
@@ -110,31 +113,25 @@ def _index(shared: Shared) -> Check:
     try:
         stands = shared.store.health()
     except StoreDamagedError as error:
-        return {
-            "status": "degraded",
-            "message": f"The index is damaged, and will be made again from the logs: {error}.",
-        }
+        return _bad("degraded", f"The index is damaged, and will be made again from the logs: {error}.")
     except StoreError as error:
-        return {"status": "unhealthy", "message": f"The index cannot be read: {error}."}
-    found: Check = {"status": "healthy", "sessions": stands.sessions, "behind_bytes": stands.behind_bytes}
+        return _bad("unhealthy", f"The index cannot be read: {error}.")
+    figures = {"sessions": stands.sessions, "behind_bytes": stands.behind_bytes}
     if stands.trouble is not None:
-        return found | {
-            "status": "degraded",
-            "message": f"The index does not follow the logs: {stands.trouble}.",
-        }
+        return _bad("degraded", f"The index does not follow the logs: {stands.trouble}.", **figures)
     if stands.set_aside:
         sentence = f"Not followed any more for a fault of ours: {', '.join(stands.set_aside)}."
-        return found | {"status": "degraded", "message": sentence}
+        return _bad("degraded", sentence, **figures)
     if not stands.is_filled:
-        return found | {"status": "degraded", "message": "The index is being filled from the logs."}
-    return found
+        return _bad("degraded", "The index is being filled from the logs.", **figures)
+    return {"status": "healthy", **figures}
 
 
 def _rules(shared: Shared) -> Check:
     rules, looked_us = shared.settings.rules, shared.rules_looked_us
     age_s = (now_us() - (shared.started_us if looked_us is None else looked_us)) // 1_000_000
-    found: Check = {"status": "healthy", "rules": len(rules.named), "mode": rules.mode, "last_look_s": age_s}
+    figures = {"rules": len(rules.named), "mode": rules.mode, "last_look_s": age_s}
     if age_s > _UNWATCHED_S:
         sentence = f"Nothing has been held to the rules for {age_s} s; the server's log says why."
-        return found | {"status": "degraded", "message": sentence}
-    return found
+        return _bad("degraded", sentence, **figures)
+    return {"status": "healthy", **figures}
