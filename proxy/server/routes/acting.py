@@ -18,7 +18,7 @@ from proxy.events.fields import texts
 from proxy.events.timestamps import parse_timestamp
 from proxy.server.access.guard import author_of
 from proxy.server.base.answers import answer
-from proxy.server.base.errors import NotFoundError, RequestError
+from proxy.server.base.errors import NotFoundError, RequestError, UnprocessableError
 from proxy.server.routes.events import look_until
 from proxy.server.routes.parameters import LONGEST_WAIT_S, Number, paging
 from proxy.server.routes.records import pieces_of
@@ -39,14 +39,6 @@ WAIT = Number("wait", "Seconds to wait for what the wire shows of it.", 0, LONGE
 _ID_DIGITS = 26
 """Of an action's id: 104 bits, so that two are never the same."""
 _decode = msgspec.json.Decoder(ActionRequest)
-
-
-class _RefusedError(RequestError):
-    """An action is refused: its code, then a sentence."""
-
-    def __init__(self, error: ActionError) -> None:
-        super().__init__(str(error))
-        self.status = error.status
 
 
 @routes.add(
@@ -142,18 +134,15 @@ def _id_of(session_id: str, author: dict[str, str | None], key: str | None) -> s
     return hashlib.sha256(f"{session_id}\0{client}\0{key}".encode()).hexdigest()[:_ID_DIGITS]
 
 
-def _events(
-    shared: Shared, session_id: str, types: tuple[str, ...], limit: int, offset: int = 0
-) -> tuple[list[tuple[str, str, dict[str, Any]]], int]:
-    query = EventQuery(session_id=session_id, event_types=types, limit=limit, offset=offset, order="desc")
-    page = shared.store.events(query)
-    found = [decode_envelope(event) for event in page.events]
-    return [(event.event_type, event.timestamp, event.data) for event in found], page.total
-
-
 def _actions(shared: Shared, session_id: str, limit: int, offset: int = 0) -> tuple[list[Action], int]:
-    requests, total = _events(shared, session_id, REQUESTS, limit, offset)
-    outcomes, _ = _events(shared, session_id, OUTCOMES, limit + offset)  # of an action there is one at most
+    def events(types: tuple[str, ...], limit: int, offset: int) -> tuple[list[tuple[str, str, Any]], int]:
+        query = EventQuery(session_id=session_id, event_types=types, limit=limit, offset=offset, order="desc")
+        page = shared.store.events(query)
+        found = map(decode_envelope, page.events)
+        return [(event.event_type, event.timestamp, event.data) for event in found], page.total
+
+    requests, total = events(REQUESTS, limit, offset)
+    outcomes, _ = events(OUTCOMES, limit + offset, 0)  # of an action there is one at most
     return actions(requests, outcomes), total
 
 
@@ -191,10 +180,13 @@ def _coded() -> Iterator[None]:
     try:
         yield
     except ActionError as error:
-        raise _RefusedError(error) from None
+        refused = error
     except NotFoundError as error:
-        raise _RefusedError(ActionError("unknown_session", str(error))) from None
-    except RequestError as error:
-        if error.status == 422:
-            raise _RefusedError(ActionError("bad_arguments", str(error))) from None
-        raise
+        refused = ActionError("unknown_session", str(error))
+    except UnprocessableError as error:
+        refused = ActionError("bad_arguments", str(error))
+    else:
+        return
+    answered = RequestError(str(refused))
+    answered.status = refused.status
+    raise answered

@@ -79,24 +79,19 @@ def _openapi(routes: Sequence[Route], schema_names: Sequence[str]) -> bytes:
         paths.setdefault(plain(route.path), {})[route.method.lower()] = _operation(route, components)
     # Which schemas there are, a schema cannot know.
     components["api.validation_request"]["properties"]["schema_type"]["enum"] = schema_names
-    about = {
-        "title": "claude-proxy",
-        "version": __version__,
-        "description": (
-            "Live status, events and validation of wrapped Claude Code sessions."
-            " HEAD is answered as GET is, without the body; the WebSocket takes GET alone."
-        ),
-    }
-    described = {
-        "openapi": "3.1.0",
-        "info": about,
-        "paths": paths,
-        "components": {
-            "schemas": components,
-            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
-        },
-    }
-    return msgspec.json.encode(described)
+    text = (
+        "Live status, events and validation of wrapped Claude Code sessions."
+        " HEAD is answered as GET is, without the body; the WebSocket takes GET alone."
+    )
+    security = {"token": {"type": "http", "scheme": "bearer"}}
+    return msgspec.json.encode(
+        {
+            "openapi": "3.1.0",
+            "info": {"title": "claude-proxy", "version": __version__, "description": text},
+            "paths": paths,
+            "components": {"schemas": components, "securitySchemes": security},
+        }
+    )
 
 
 def _operation(route: Route, components: dict[str, Any]) -> dict[str, Any]:
@@ -109,46 +104,42 @@ def _operation(route: Route, components: dict[str, Any]) -> dict[str, Any]:
     if route.parameters:
         operation["parameters"] = [_parameter(one) for one in route.parameters]
     if route.request is not None:
-        content = {"application/json": {"schema": _model(route.request, components)}}
+        content = _json(_data(route.request, components))
         operation["requestBody"] = {"required": True, "content": content}
     return operation
 
 
 def _parameter(one: Parameter) -> dict[str, Any]:
-    described = {
+    is_list = one.schema.get("type") == "array"
+    return {
         "name": one.name,
         "in": one.place,
         "description": one.text,
         "required": one.is_required,
         "schema": one.schema,
+        **({"style": "form", "explode": False} if is_list else {}),  # a list is one text with commas
     }
-    # A list is one text with commas.
-    return (
-        {**described, "style": "form", "explode": False} if one.schema.get("type") == "array" else described
-    )
 
 
 def _responses(route: Route, components: dict[str, Any]) -> dict[str, Any]:
     if route.media_type == "websocket":
         responses: dict[str, Any] = {"101": {"description": "The WebSocket is open."}}
-    elif route.answer is None:
-        kind = "object" if route.media_type == "application/json" else "string"
-        content = {route.media_type: {"schema": {"type": kind}}}
-        responses = {"200": {"description": "As it says.", "content": content}}
     else:
-        data = _data(route.answer, components)
-        whole = {
-            "type": "object",
-            "required": ["success", "data"],
-            "properties": {"success": {"const": True}, "data": data},
-        }
-        responses = {
-            "200": {"description": "As it says.", "content": {"application/json": {"schema": whole}}}
-        }
-    failure = {"application/json": {"schema": _component("api/answer.json", components)}}
+        if route.answer is None:
+            kind = "object" if route.media_type == "application/json" else "string"
+            content = {route.media_type: {"schema": {"type": kind}}}
+        else:
+            properties = {"success": {"const": True}, "data": _data(route.answer, components)}
+            content = _json({"type": "object", "required": ["success", "data"], "properties": properties})
+        responses = {"200": {"description": "As it says.", "content": content}}
+    failure = _json(_component("api/answer.json", components))
     for status, text in sorted((_EVERYWHERE | {one: _FAILURES[one] for one in _failures(route)}).items()):
         responses[str(status)] = {"description": text, "content": failure}
     return responses
+
+
+def _json(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"application/json": {"schema": schema}}
 
 
 def _failures(route: Route) -> set[int]:
@@ -162,22 +153,16 @@ def _failures(route: Route) -> set[int]:
 
 
 def _data(model: type | GenericAlias, components: dict[str, Any]) -> dict[str, Any]:
-    if model is dict:
-        return {"type": "object"}
     if isinstance(model, GenericAlias):
-        return {"type": "array", "items": _model(model.__args__[0], components)}
-    return _model(model, components)
-
-
-def _model(model: type, components: dict[str, Any]) -> dict[str, Any]:
-    return _component(f"{schema_name(model)}.json", components)
+        return {"type": "array", "items": _data(model.__args__[0], components)}
+    return {"type": "object"} if model is dict else _component(f"{schema_name(model)}.json", components)
 
 
 def _component(name: str, components: dict[str, Any]) -> dict[str, Any]:
     """Put a schema file and all that it refers to among the components; return a reference to it."""
     key = name.removesuffix(".json").replace("/", ".")
     if key not in components:
-        components[key] = {}
+        components[key] = {}  # one that refers to itself is there already
         schema = {k: v for k, v in library.load(name).items() if k not in ("$schema", "$id")}
         components[key] = _rewritten(schema, name, components)
     return {"$ref": f"#/components/schemas/{key}"}

@@ -3,8 +3,7 @@
 import asyncio
 import os
 import tempfile
-import time
-from typing import IO, BinaryIO
+from typing import IO
 
 from aiohttp import web
 
@@ -12,7 +11,7 @@ from proxy.events import Session
 from proxy.server.base.errors import NotFoundError
 from proxy.server.routes.records import pieces_of
 from proxy.server.routes.route import OF_SESSION, Routes
-from proxy.server.shared import Shared, of
+from proxy.server.shared import Shared, now_us, of
 from proxy.sessions import catalogue
 from proxy.sessions.identity import log_path
 from proxy.sessions.reader import read_log
@@ -66,20 +65,14 @@ async def shared_page(request: web.Request) -> web.StreamResponse:
                 path = await shared.pool.run(_written, file.name, session_id, state)
     except OSError as error:
         raise NotFoundError(f"The log of {session_id!r} cannot be read: {error.strerror}.") from None
-    with await asyncio.to_thread(_taken, path) as page:
+    with await asyncio.to_thread(open, path, "rb") as page:
+        await asyncio.to_thread(os.unlink, path)  # it is gone once it is closed
         response = web.StreamResponse(headers=_attached(f"{session_id}.html", "text/html"))
         response.content_length = os.fstat(page.fileno()).st_size
         await response.prepare(request)
         while request.method != "HEAD" and (piece := await asyncio.to_thread(page.read, _PIECE)):
             await response.write(piece)
     return response
-
-
-def _taken(path: str) -> BinaryIO:
-    """Open a file, which is gone once it is closed."""
-    file = open(path, "rb")  # noqa: SIM115 - the caller closes it
-    os.unlink(path)
-    return file
 
 
 def _attached(name: str, content_type: str) -> dict[str, str]:
@@ -110,12 +103,8 @@ def _written(path: str, session_id: str | None = None, state: State | None = Non
         rules = style.read()
     with tempfile.NamedTemporaryFile("w", encoding="utf-8", suffix=".html", delete=False) as file:
         try:
-            now_us = time.time_ns() // 1000
-            file.writelines(
-                page_of_log(
-                    session_id or info.session_id, state or info.state, lambda: read_log(path), now_us, rules
-                )
-            )
+            which, stands = session_id or info.session_id, state or info.state
+            file.writelines(page_of_log(which, stands, lambda: read_log(path), now_us(), rules))
         except BaseException:
             os.unlink(file.name)
             raise

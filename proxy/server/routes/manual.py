@@ -18,14 +18,15 @@ def manual(routes: Sequence[Route]) -> str:
     groups: dict[str, list[Route]] = {}
     for route in routes:
         groups.setdefault(_group(route.path), []).append(route)
-    chapters = [_chapter(name, group) for name, group in groups.items()]
-    index = "".join(_index(name, group) for name, group in groups.items())
+    index = "".join(f"<h2>{name}</h2>{''.join(map(_link, group))}" for name, group in groups.items())
     meanings = ("streams", "events", "states", "outcomes")
     index += "<h2>meanings</h2>" + "".join(f'<a href="#{name}">{name}</a>' for name in meanings)
     return _PAGE.format(
         version=__version__,
         index=index,
-        chapters="\n".join(chapters),
+        chapters="\n".join(
+            f"<h2>{name}</h2>{''.join(map(_section, group))}" for name, group in groups.items()
+        ),
         events=_table(
             ("event", "is", "comes from", "carries"),
             ((f"`{name}`", kind.title, kind.source, ", ".join(kind.fields)) for name, kind in EVENTS.items()),
@@ -42,16 +43,9 @@ def _group(path: str) -> str:
     return "server" if path not in ("/", "/docs", "/openapi.json", "/static/{name:.+}") else "pages"
 
 
-def _index(name: str, group: Sequence[Route]) -> str:
-    links = "".join(
-        f'<a href="#{_anchor(route)}"><b>{route.method}</b> {html.escape(_shortened(route.path))}</a>'
-        for route in group
-    )
-    return f"<h2>{name}</h2>{links}"
-
-
-def _chapter(name: str, group: Sequence[Route]) -> str:
-    return f"<h2>{name}</h2>" + "".join(_section(route) for route in group)
+def _link(route: Route) -> str:
+    shortened = re.sub(r"^/api/v1/\w+", "…", plain(route.path)) or plain(route.path)
+    return f'<a href="#{_anchor(route)}"><b>{route.method}</b> {html.escape(shortened)}</a>'
 
 
 def _section(route: Route) -> str:
@@ -86,10 +80,6 @@ def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def _anchor(route: Route) -> str:
     return re.sub(r"\W+", "-", f"{route.method} {plain(route.path)}").strip("-").lower()
-
-
-def _shortened(path: str) -> str:
-    return re.sub(r"^/api/v1/\w+", "…", plain(path)) or path
 
 
 def _marked(text: str) -> str:

@@ -38,6 +38,10 @@ TEXT = Text("Only what holds this text.")
 FROM_SEQ = Number("from_seq", "Only from this number.", 0, FARTHEST, None)
 TO_SEQ = Number("to_seq", "Only up to this number, which is not below `from_seq`.", 0, FARTHEST, None)
 LIMIT, OFFSET = paging("Records", 1000)
+_ALWAYS = ("seq", "ts", "session_id", "stream")
+_BEFORE_MESSAGE = ("verdict", "raw", "raw_base64", "origin", "eol", "event")
+_BEHIND_MESSAGE = {"errors": [], "redacted": [], "bom": False, "truncated": False, "forwarded": True}
+"""Fields of records that are shown where they say something."""
 SEQ = Parameter("seq", "Its number.", {"type": "integer", "minimum": 0, "maximum": FARTHEST}, "path")
 
 
@@ -56,12 +60,10 @@ async def records(request: web.Request) -> web.Response:
         types=TYPE.of(request),
         text=TEXT.of(request),
     )
-    limit, offset = LIMIT.of(request), OFFSET.of(request)
-    from_seq, to_seq = FROM_SEQ.of(request), TO_SEQ.of(request)
-    if from_seq is not None and to_seq is not None and to_seq < from_seq:
+    bounds: dict[str, Any] = {one.name: one.of(request) for one in (LIMIT, OFFSET, FROM_SEQ, TO_SEQ)}
+    if None not in (bounds["from_seq"], bounds["to_seq"]) and bounds["to_seq"] < bounds["from_seq"]:
         raise UnprocessableError("to_seq is before from_seq; exchange them.")
     longest = MAX_TEXT.of(request) or _PLAIN_TEXT
-    bounds: dict[str, Any] = {"limit": limit, "offset": offset, "from_seq": from_seq, "to_seq": to_seq}
     pieces = await pieces_of(shared, session_id)
     with _of_log(session_id):
         if query.text:
@@ -136,20 +138,15 @@ def _described(row: Row, longest: int) -> ShownRecord:
         skipped = {"seq": None, "stream": NO_RECORD, "raw": text, "skipped": reason}
         shown = {**skipped, **about, "shortened": cut, "preview": f"{reason} {text}"[:_PLAIN_TEXT]}
         return cast("ShownRecord", shown)
-    fields = {"seq": parsed.seq, "ts": parsed.ts, "session_id": parsed.session_id, "stream": parsed.stream}
-    for name in ("verdict", "raw", "raw_base64", "origin", "eol", "event"):
+    fields: dict[str, Any] = {name: getattr(parsed, name) for name in _ALWAYS}
+    for name in _BEFORE_MESSAGE:
         if (value := getattr(parsed, name)) is not None:
             fields[name] = msgspec.to_builtins(value)
     if parsed.has_message:
         fields["message"] = _value(parsed.value)
-    for name in ("errors", "redacted"):
-        if value := getattr(parsed, name):
+    for name, absent in _BEHIND_MESSAGE.items():
+        if (value := getattr(parsed, name)) != absent:
             fields[name] = value
-    for name in ("bom", "truncated"):
-        if getattr(parsed, name):
-            fields[name] = True
-    if not parsed.forwarded:
-        fields["forwarded"] = False
     fields, cut = shorten_value(fields, longest)
     return cast("ShownRecord", {**fields, **about, "shortened": cut, "preview": preview(parsed)})
 

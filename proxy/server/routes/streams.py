@@ -15,7 +15,7 @@ from proxy.server.routes.parameters import MAX_TEXT, SESSION, TYPES, Place
 from proxy.server.routes.route import Routes
 from proxy.server.shared import Shared, of
 from proxy.server.watch.metrics import listening
-from proxy.store.model import Arrival, Cursor
+from proxy.store.model import Cursor
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -38,9 +38,7 @@ async def stream(request: web.Request) -> web.StreamResponse:
     Before the first event there is an `id` alone, where the listening begins: a client whose connection breaks before
     it was given anything goes on there.
     """
-    shared, longest = of(request), MAX_TEXT.of(request)
-    cursor = LAST_EVENT_ID.of(request)
-    subscriber, begins = await _subscriber(request, cursor)
+    begins, batches = await _listened(request, LAST_EVENT_ID.of(request))
     response = web.StreamResponse(
         headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     )
@@ -48,12 +46,8 @@ async def stream(request: web.Request) -> web.StreamResponse:
     if request.method == "HEAD":
         return response
     await response.write(b": listening\nid: %b\n\n" % str(begins).encode())
-    batches = _batches(request, subscriber, _Places(begins, cursor), longest)
-    with (
-        shared.hub.listening(),
-        listening(request, "sse"),
-        contextlib.suppress(ConnectionError, TimeoutError),
-    ):
+    counted = listening(request, "sse")
+    with of(request).hub.listening(), counted, contextlib.suppress(ConnectionError, TimeoutError):
         async for batch in batches:
             async with asyncio.timeout(_STALLED_S):
                 await response.write(b"".join(_block(one) for one in batch) or b": quiet\n\n")
@@ -63,10 +57,7 @@ async def stream(request: web.Request) -> web.StreamResponse:
 @routes.add(
     "GET",
     "/api/v1/monitoring/stream",
-    SESSION,
-    TYPES,
-    LAST,
-    MAX_TEXT,
+    *(SESSION, TYPES, LAST, MAX_TEXT),
     media_type="websocket",
     failures=(400,),
 )
@@ -76,17 +67,15 @@ async def socket(request: web.Request) -> web.WebSocketResponse:
     With `last_event_id`, which may be empty, frames carry the `id` of their event, and the first frame says where the
     listening begins: a client that comes back with the last id it was given goes on behind it.
     """
-    shared, longest = of(request), MAX_TEXT.of(request)
-    named, cursor = request.query.get(LAST.name), LAST.of(request)
-    subscriber, begins = await _subscriber(request, cursor)
+    begins, batches = await _listened(request, LAST.of(request))
+    is_placed = LAST.name in request.query
     if request.headers.get("Upgrade", "").lower() != "websocket":
         raise BadRequestError("This is a WebSocket: ask with a client for one (ws://...), or GET /events.")
     response = web.WebSocketResponse(heartbeat=20.0, compress=False, max_msg_size=1 << 16)
     await response.prepare(request)
     with listening(request, "websocket"):
         async with asyncio.TaskGroup() as group:
-            batches = _batches(request, subscriber, _Places(begins, cursor), longest)
-            sending = group.create_task(_send(shared, response, batches, None if named is None else begins))
+            sending = group.create_task(_send(of(request), response, batches, begins if is_placed else None))
             async for _ in response:
                 pass  # what clients say is not listened to; pings and the end are handled below us
             sending.cancel()
@@ -113,10 +102,12 @@ async def _send(
         await response.close(code=WSCloseCode.GOING_AWAY, message=b"the server stops")
 
 
-async def _subscriber(request: web.Request, cursor: Cursor | None) -> tuple[Subscriber, Cursor]:
-    """Return a listener, and where it begins."""
-    shared = of(request)
-    wanted, session_id = TYPES.of(request) or None, request.query.get("session_id")
+async def _listened(
+    request: web.Request, cursor: Cursor | None
+) -> tuple[Cursor, "AsyncIterator[list[_Told]]"]:
+    """Return where a listener begins who has named a place, in this index or in an earlier one, and what it is told."""
+    shared, session_id, longest = of(request), request.query.get("session_id"), MAX_TEXT.of(request)
+    wanted = TYPES.of(request) or None
     await shared.ready()
     if session_id is not None:
         await shared.session(session_id)
@@ -133,12 +124,12 @@ async def _subscriber(request: web.Request, cursor: Cursor | None) -> tuple[Subs
         sees_all=team_of(request) is None,
     )
     # Up to the watermark everything has come: behind it nothing is missed.
-    timestamp_us = newest.timestamp_us if cursor is None else cursor.timestamp_us
-    return subscriber, Cursor(newest.epoch, after_id, timestamp_us)
+    begins = Cursor(newest.epoch, after_id, (cursor or newest).timestamp_us)
+    return begins, _batches(request, subscriber, begins.epoch, cursor or begins, longest)
 
 
 async def _batches(
-    request: web.Request, subscriber: Subscriber, places: "_Places", longest: int | None
+    request: web.Request, subscriber: Subscriber, epoch: str, place: Cursor, longest: int | None
 ) -> "AsyncIterator[list[_Told]]":
     """Yield the next events and gaps, none after a time of quiet, until the server stops or they may not be given."""
     loop = asyncio.get_running_loop()
@@ -156,7 +147,17 @@ async def _batches(
             continue
         if not batch:
             return
-        yield [places.told(one, longest) for one in batch]
+        told = []
+        for one in batch:
+            before = place
+            if isinstance(one, Gap):
+                place = Cursor(epoch, one.upto_id, before.timestamp_us)
+                content = msgspec.json.encode({"after": str(before), "reason": one.reason})
+            else:
+                place = Cursor(epoch, one.id, one.timestamp_us)
+                content = shortened_event(one.json, longest)
+            told.append(_Told(str(place), content, isinstance(one, Gap)))
+        yield told
 
 
 class _Told(NamedTuple):
@@ -166,25 +167,6 @@ class _Told(NamedTuple):
     json: bytes
     """An event, or a notice of a gap."""
     is_gap: bool
-
-
-class _Places:
-    """Where a listener is, one thing that it is told after the other."""
-
-    def __init__(self, begins: Cursor, cursor: Cursor | None) -> None:
-        """``cursor``: the place that the listener has named, in this index or in an earlier one."""
-        self._epoch = begins.epoch
-        self._last = cursor or begins
-
-    def told(self, one: Arrival | Gap, longest: int | None) -> _Told:
-        """Go on behind an event or a gap."""
-        before = self._last
-        if isinstance(one, Gap):
-            self._last = Cursor(self._epoch, one.upto_id, before.timestamp_us)
-            notice = {"after": str(before), "reason": one.reason}
-            return _Told(str(self._last), msgspec.json.encode(notice), is_gap=True)
-        self._last = Cursor(self._epoch, one.id, one.timestamp_us)
-        return _Told(str(self._last), shortened_event(one.json, longest), is_gap=False)
 
 
 def _frame(one: _Told, *, with_id: bool) -> str:
