@@ -72,7 +72,7 @@ class Connection(web.RequestHandler):
     def connection_lost(self, exc: BaseException | None) -> None:
         """Wait for nothing any more."""
         self._open.remove(self)
-        self._stop_timers()
+        _cancel(self._head_timer, self._stall_timer)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -85,9 +85,8 @@ class Connection(web.RequestHandler):
     def begin_request(self) -> None:
         """Learn that a head has arrived."""
         self._is_serving = True
-        if self._head_timer is not None:
-            self._head_timer.cancel()
-            self._head_timer = None
+        _cancel(self._head_timer)
+        self._head_timer = None
 
     def pause_writing(self) -> None:
         """Begin to wait for the client to take something."""
@@ -97,9 +96,7 @@ class Connection(web.RequestHandler):
     def resume_writing(self) -> None:
         """It did."""
         super().resume_writing()
-        if self._stall_timer is not None:
-            self._stall_timer.cancel()
-            self._stall_timer = None
+        _cancel(self._stall_timer)
 
     def handle_error(
         self,
@@ -160,11 +157,11 @@ class Connection(web.RequestHandler):
             self.transport.write(head.encode() + body)
         self.force_close()
 
-    def _stop_timers(self) -> None:
-        for timer in (self._head_timer, self._stall_timer):
-            if timer is not None:
-                timer.cancel()
-        self._head_timer = self._stall_timer = None
+
+def _cancel(*timers: asyncio.TimerHandle | None) -> None:
+    for timer in timers:
+        if timer is not None:
+            timer.cancel()
 
 
 class _Connections:

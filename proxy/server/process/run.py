@@ -68,15 +68,10 @@ def serve(options: Options, lock: int) -> bool:
             journal.info("server.stopped", pid=os.getpid())
     except UnusableSchemaError as error:
         raise ConfigurationError(str(error)) from None
-    except StoreError as error:
-        if options.settings.storage.url is None:
-            raise CannotServeError(
-                f"the data directory {options.data_dir} cannot be served: {error}"
-            ) from None
-        raise CannotServeError(f"storage.url cannot be served: {error}") from None
-    except OSError as error:
-        sentence = f"the data directory {options.data_dir} cannot be served: {error_message(error)}"
-        raise CannotServeError(sentence) from None
+    except (StoreError, OSError) as error:
+        is_local = isinstance(error, OSError) or options.settings.storage.url is None
+        what = f"the data directory {options.data_dir}" if is_local else "storage.url"
+        raise CannotServeError(f"{what} cannot be served: {error_message(error)}") from None
     finally:
         os.close(lock)
 
@@ -130,12 +125,10 @@ def _bound(host: str, port: int) -> socket.socket:
     family, kind, _, _, address = socket.getaddrinfo(
         host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
     )[0]
-    listening = socket.socket(family, kind)
-    try:
+    with contextlib.ExitStack() as on_failure:
+        listening = on_failure.enter_context(socket.socket(family, kind))
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(address)
         listening.listen(BACKLOG)
-    except OSError:
-        listening.close()
-        raise
-    return listening
+        on_failure.pop_all()
+        return listening

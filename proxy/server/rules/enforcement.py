@@ -181,21 +181,16 @@ class Enforcement:
         if firing.do == "deny":
             sentence = f"Nobody has answered in time (rule {firing.rule})."
             arguments = {"request_id": firing.request_id, "message": sentence, "stop_turn": True}
-        request = {
-            "action_id": firing.action_id,
-            "action": firing.do,
-            "args": arguments,
-            "by": {"kind": "rule", "name": firing.rule},
-        }
+        action = {"action_id": firing.action_id, "action": firing.do, "args": arguments}
         try:
-            ask(self._shared.data_dir, session.session_id, request)
+            by = {"kind": "rule", "name": firing.rule}
+            ask(self._shared.data_dir, session.session_id, {**action, "by": by})
         except ActionError as error:
             return f"{firing.do} was refused: {error.sentence}", error.code in _TEMPORARY
         return f"{firing.do} was sent", False
 
     def _ask_for_usage(self, session_id: str) -> None:
-        request = {"action": USAGE, "by": {"kind": "rule"}}
         try:
-            ask(self._shared.data_dir, session_id, request)
+            ask(self._shared.data_dir, session_id, {"action": USAGE, "by": {"kind": "rule"}})
         except ActionError as error:
             journal.debug("rule.usage_unasked", session_id=session_id, error=str(error))

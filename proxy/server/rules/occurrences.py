@@ -9,6 +9,8 @@ from proxy.events import Session
 from proxy.rule_settings import Rule
 from proxy.server.rules.progress import Progress
 
+_ASKED_FOR = frozenset(("cost_usd", "output_tokens"))
+"""The conditions that need the running cost."""
 _LATE = "at results only"
 """How well a cost is known that nobody can ask for in the middle of a turn."""
 
@@ -45,8 +47,12 @@ def rules_for(session: Session, rules: Rules) -> dict[str, tuple[str, Rule]]:
 
 def needed(session: Session, rules: Mapping[str, object]) -> bool:
     """Tell whether the running cost of a session is to be asked for: a rule needs it, and it can be."""
-    is_asked = "cost_usd" in rules or "output_tokens" in rules
-    return is_asked and session.grant != "off" and session.run is not None and not session.over
+    return (
+        bool(_ASKED_FOR & rules.keys())
+        and session.grant != "off"
+        and session.run is not None
+        and not session.over
+    )
 
 
 def occurrences(
@@ -59,19 +65,16 @@ def occurrences(
     """Yield what applies. ``rules``: as `rules_for` gives them."""
     turn = f"{session.runs}.{resumed.times}" if resumed.times else str(session.runs)
     for condition, (name, rule) in rules.items():
-        limit = rule.when.condition[1]
-        known = None
-        if condition in ("cost_usd", "output_tokens") and session.grant == "off":
-            known = _LATE
-        for reached in _reached(condition, session, progress, now_us):
-            occasion = f"{turn}:{reached.request_id}" if reached.request_id else turn
-            about = (reached.evidence, reached.request_id)
-            before = resumed.values.get(condition, 0.0)
-            fresh = reached.value - before if reached.value >= before else reached.value
-            if fresh >= limit:
-                yield Occurrence(name, rule, reached.value, occasion, False, known, *about)
-            elif rule.warn_at is not None and fresh >= limit * rule.warn_at:
-                yield Occurrence(name, rule, reached.value, f"{occasion}:warning", True, known, *about)
+        limit, before = rule.when.condition[1], resumed.values.get(condition, 0.0)
+        known = _LATE if condition in _ASKED_FOR and session.grant == "off" else None
+        for value, evidence, request_id in _reached(condition, session, progress, now_us):
+            occasion = f"{turn}:{request_id}" if request_id else turn
+            fresh = value - before if value >= before else value
+            is_warning = fresh < limit
+            if is_warning and (rule.warn_at is None or fresh < limit * rule.warn_at):
+                continue
+            occasion += ":warning" if is_warning else ""
+            yield Occurrence(name, rule, value, occasion, is_warning, known, evidence, request_id)
 
 
 class Resumed(NamedTuple):

@@ -60,11 +60,8 @@ def _of_the_end(session: Session, settings: config.Alerts) -> Iterator[tuple[str
     if not settings.session_failed:
         return
     if session.crash is not None:
-        yield (
-            "session_failed",
-            "died",
-            "failed; its log does not end and nobody writes it, the wrapper was killed.",
-        )
+        why = "its log does not end and nobody writes it, the wrapper was killed"
+        yield "session_failed", "died", f"failed; {why}."
     elif session.state == "failed":
         yield "session_failed", "killed", "failed; Claude Code was killed, or the machine went down."
     elif session.ended_in_turn and session.exit.get("signal") not in _BY_THE_CALLER:
@@ -96,22 +93,16 @@ def _of_waits(session: Session, now_us: int, settings: config.Alerts) -> Iterato
 
 
 def _of_what_passed(session: Session, settings: config.Alerts) -> Iterator[tuple[str, str, str]]:
-    bad = sum(
-        verdicts.get(verdict, 0)
-        for verdicts in session.counts.values()
-        for verdict in ("invalid", "malformed")
-    )
+    counts = session.counts.values()
+    bad = sum(verdicts.get("invalid", 0) + verdicts.get("malformed", 0) for verdicts in counts)
     if settings.invalid_messages is not None and bad >= settings.invalid_messages:
         yield "invalid_messages", "once", f"{bad} messages were invalid or malformed."
     if settings.recording_gap and session.lost_records:
         lost = session.lost_records
         yield "recording_gap", str(lost), f"{lost} lines could not be recorded; the disk may be full."
-    if settings.session_budget is not None and (session.figures.cost_usd or 0) > settings.session_budget:
-        yield (
-            "session_budget",
-            "once",
-            f"has cost ${session.figures.cost_usd:.2f}, more than ${settings.session_budget:g}.",
-        )
+    cost, budget = session.figures.cost_usd or 0, settings.session_budget
+    if budget is not None and cost > budget:
+        yield "session_budget", "once", f"has cost ${cost:.2f}, more than ${budget:g}."
 
 
 def _waited(since_us: int, now_us: int, limit_s: float | None) -> int | None:

@@ -6,6 +6,7 @@ session the newest checkpoint is sent once a minute, and not again when it is no
 """
 
 import asyncio
+import contextlib
 import hashlib
 import os
 import socket
@@ -127,12 +128,9 @@ class Heads:
         before, self._live = self._live, {}
         for session_id in self._running():
             path = log_path(self._data_dir, session_id)
-            try:
-                newest = newest_checkpoint(path) if is_sealed(path) else None
-            except OSError:
-                continue
-            if newest is not None:
-                self._live[session_id] = newest
+            with contextlib.suppress(OSError):
+                if is_sealed(path) and (newest := newest_checkpoint(path)) is not None:
+                    self._live[session_id] = newest
         return [seal for session_id, seal in self._live.items() if before.get(session_id) != seal]
 
     def _add_missing(self) -> None:
@@ -140,14 +138,11 @@ class Heads:
         self._settled |= sealed_sessions(self._data_dir)
         for session_id in catalogue.list_logs(self._data_dir):
             path = log_path(self._data_dir, session_id)
-            try:
-                if session_id in self._settled or not self._is_left(path):
-                    continue
-                if is_sealed(path):
-                    seal_log(self._data_dir, session_id, path)
-            except OSError:
-                continue
-            self._settled.add(session_id)
+            with contextlib.suppress(OSError):
+                if session_id not in self._settled and self._is_left(path):
+                    if is_sealed(path):
+                        seal_log(self._data_dir, session_id, path)
+                    self._settled.add(session_id)
 
     def _is_left(self, path: str) -> bool:
         """Whether nobody writes a log any more, or will go on with it."""

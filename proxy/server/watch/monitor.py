@@ -39,6 +39,7 @@ _ATTEMPTS = 8  # as docs/operation.md says
 _LONGEST_PAUSE_S = 60.0  # so that an alert is late by a minute at most
 _MOST_OCCASIONS = 100
 """Of one kind and one session that are remembered."""
+_OUR_FAULT = "for a fault of claude-proxy; its log says more."
 _RELIEF = 1.1
 """Room has to be this much above the limit for a low disk to be told again."""
 
@@ -94,7 +95,7 @@ class AlertMonitor:
 
     def note(self, job: str) -> None:
         """Learn that a job of the server has failed."""
-        sentence = f"The server's job {job} has failed for a fault of claude-proxy; its log says more."
+        sentence = f"The server's job {job} has failed {_OUR_FAULT}"
         self._noted.append(Alert("server_error", f"job {job}", sentence, comes_again=True))
 
     def rule_fired(self, session_id: str, occasion: str, text: str) -> None:
@@ -194,10 +195,7 @@ class AlertMonitor:
         before, self._failures = self._failures, self._metrics.failures()
         for route, count in self._failures.items():
             if (new := count - before.get(route, 0)) > 0:
-                sentence = (
-                    f"The server failed to answer {new:.0f} requests ({route}) for a fault of claude-proxy;"
-                    " its log says more."
-                )
+                sentence = f"The server failed to answer {new:.0f} requests ({route}) {_OUR_FAULT}"
                 noted.append(Alert("server_error", route, sentence, comes_again=True))
         for job, said in self._troubles.items():
             if said is None:
@@ -223,9 +221,8 @@ class AlertMonitor:
     def _queue(self, alert: Alert, now_us: int) -> None:
         """Put an alert into the queue, unless it was told."""
         told = self._memory.told.get(alert.subject) or _Told([], -_QUIET_US)
-        if alert.occasion in told.occasions:
-            return
-        if 0 <= now_us - told.moment_us < _QUIET_US:  # below 0: the clock was set back
+        is_quiet = 0 <= now_us - told.moment_us < _QUIET_US  # below 0: the clock was set back
+        if alert.occasion in told.occasions or is_quiet:
             return
         occasions = [*told.occasions, alert.occasion][-_MOST_OCCASIONS:]
         self._memory.told[alert.subject] = _Told([] if alert.comes_again else occasions, now_us)
@@ -249,11 +246,10 @@ class AlertMonitor:
         try:
             return _decode(read_private(self._path))
         except FileNotFoundError:
-            return _Memory()
+            pass
         except (OSError, msgspec.MsgspecError) as error:
-            # Begun anew: what happened before is history.
             journal.warning("alert.memory_unreadable", path=self._path, error=str(error))
-            return _Memory()
+        return _Memory()  # what happened before is history
 
     def _remember(self) -> None:
         # Not in a thread: between the webhook's answer and this, nothing may be cancelled. It is a small file.

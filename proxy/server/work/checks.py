@@ -105,15 +105,9 @@ class Checks:
             journal.info("compliance.ended", run_id=run.check.run_id, state=run.check.state)
 
     async def _run(self, run: Run) -> None:
+        pipe, command = asyncio.subprocess.PIPE, (sys.executable, "-I", "-c", _START)
         process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-I",
-            "-c",
-            _START,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            limit=_LONGEST_LINE,
-            start_new_session=True,
+            *command, stdin=pipe, stdout=pipe, limit=_LONGEST_LINE, start_new_session=True
         )
         assert process.stdin is not None
         assert process.stdout is not None
