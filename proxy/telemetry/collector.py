@@ -17,6 +17,7 @@ from proxy.telemetry.traces import PROVIDER, TraceSpan
 
 if TYPE_CHECKING:
     import requests
+    from opentelemetry.sdk.metrics.export import MetricExporter
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import ReadableSpan
 
@@ -82,9 +83,12 @@ class Collector:
         self._status: int | None = None
         self._resource = _resource()
         self._exporter = OTLPSpanExporter(self._at("v1/traces"), headers=headers, session=self._session)
-        self._metrics = (
-            _Metrics(self._at("v1/metrics"), headers, self._session, self._resource) if with_metrics else None
-        )
+        self._metrics = None
+        if with_metrics:
+            from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter  # noqa: PLC0415
+
+            exporter = OTLPMetricExporter(self._at("v1/metrics"), headers=headers, session=self._session)
+            self._metrics = _Metrics(exporter, self._resource)
 
     def send(self, spans: Sequence[TraceSpan]) -> None:
         """Send spans, and measure them.
@@ -154,35 +158,23 @@ class Collector:
 class _Metrics:
     """What spans measure, summed up since the start."""
 
-    def __init__(
-        self,
-        endpoint: str | None,
-        headers: Mapping[str, str] | None,
-        session: "requests.Session",
-        resource: "Resource",
-    ) -> None:
-        from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter  # noqa: PLC0415
+    def __init__(self, exporter: "MetricExporter", resource: "Resource") -> None:
         from opentelemetry.sdk.metrics import MeterProvider  # noqa: PLC0415
         from opentelemetry.sdk.metrics.export import InMemoryMetricReader  # noqa: PLC0415
 
-        self._exporter = OTLPMetricExporter(endpoint, headers=headers, session=session)
-        self._reader = InMemoryMetricReader()
-        meter = MeterProvider([self._reader], resource, shutdown_on_exit=False).get_meter(
-            "claude-proxy", __version__
-        )
+        self._exporter, self._reader = exporter, InMemoryMetricReader()
+        provider = MeterProvider([self._reader], resource, shutdown_on_exit=False)
+        meter = provider.get_meter("claude-proxy", __version__)
         self._durations = {
             operation: meter.create_histogram(name, "s", text, explicit_bucket_boundaries_advisory=buckets)
             for operation, (name, buckets, text) in _DURATIONS.items()
         }
+        text = "Tokens of turns, subagents included."
         self._tokens = meter.create_histogram(
-            "gen_ai.client.token.usage",
-            "{token}",
-            "Tokens of turns, subagents included.",
-            explicit_bucket_boundaries_advisory=_TOKENS,
+            "gen_ai.client.token.usage", "{token}", text, explicit_bucket_boundaries_advisory=_TOKENS
         )
-        self._cost = meter.create_counter(
-            "claude_proxy.cost", "USD", "What turns cost, as Claude Code says it."
-        )
+        text = "What turns cost, as Claude Code says it."
+        self._cost = meter.create_counter("claude_proxy.cost", "USD", text)
         self._sent = 0.0
         self._has_news = False
 
@@ -212,10 +204,8 @@ class _Metrics:
         about = {"gen_ai.provider.name": PROVIDER, "gen_ai.request.model": model}
         counts = {name: int(usage.get(name, 0)) for name in TOKENS}
         # Tokens that come in are all of them, cached ones too, as on spans.
-        for kind, count in (
-            ("input", counts["input"] + counts["cache_read"] + counts["cache_creation"]),
-            ("output", counts["output"]),
-        ):
+        kinds = {"input": sum(counts.values()) - counts["output"], "output": counts["output"]}
+        for kind, count in kinds.items():
             self._tokens.record(count, {**about, "gen_ai.operation.name": "chat", "gen_ai.token.type": kind})
         if cost := usage.get(COST):
             self._cost.add(max(0.0, cost), about)

@@ -31,7 +31,7 @@ def parts_of(data: Message) -> list[Message]:
 def answer(parts: list[Message]) -> str:
     """Return what the model has answered."""
     reason = "tool_call" if any(part["type"] == "tool_call" for part in parts) else "stop"
-    return _json([{"role": "assistant", "parts": parts, "finish_reason": reason}])
+    return _message(parts, reason)
 
 
 def of_turn(begun: Message, ended: Message) -> dict[str, str]:
@@ -42,12 +42,8 @@ def of_turn(begun: Message, ended: Message) -> dict[str, str]:
         found["gen_ai.input.messages"] = _json([{"role": "user", "parts": parts}])
     if (result := text(ended, "result")) is not None:
         reason = _FINISHED.get(text(ended, "stop_reason") or "", "stop")
-        message = {
-            "role": "assistant",
-            "parts": [{"type": "text", "content": result}],
-            "finish_reason": reason,
-        }
-        found["gen_ai.output.messages"] = _json([message])
+        parts = [{"type": "text", "content": result}]
+        found["gen_ai.output.messages"] = _message(parts, reason)
     return found
 
 
@@ -57,6 +53,10 @@ def of_tool(given: Any, ended: Message) -> dict[str, str]:
     if "result" in ended:
         found["gen_ai.tool.call.result"] = _json(ended["result"])
     return found
+
+
+def _message(parts: list[Message], reason: str) -> str:
+    return _json([{"role": "assistant", "parts": parts, "finish_reason": reason}])
 
 
 def _json(value: Any) -> str:

@@ -11,7 +11,6 @@ import hashlib
 import os
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterable
 
 import msgspec
@@ -73,29 +72,25 @@ class _Followed:
         """``sent``: spans that an earlier reader of the log has sent. OSError: the log cannot be opened."""
         self.path, self.session_id = path, session_id
         self.sent, self._since_us = sent, since_us
-        self.waiting: deque[TraceSpan | None] = deque()
+        self.waiting: list[TraceSpan | None] = []
         """Spans in order; None stands for one that is not to be sent."""
         self.is_over = self.has_more = False
         self.mtime = 0.0
         self._to_skip = sent
-        self._reader = LogReader(path)
+        self.reader = LogReader(path)
         self._interpreter = Interpreter(Session(session_id))
         self._builder = TraceBuilder(session_id, with_content=with_content)
 
-    def close(self) -> None:
-        """Let go of the log."""
-        self._reader.close()
-
     def read(self) -> None:
         """Read on, up to a piece. OSError: the log cannot be read."""
-        before = self._reader.offset
-        self.mtime = os.fstat(self._reader.fileno()).st_mtime
-        for item in self._reader.read(_PIECE):
+        before = self.reader.offset
+        self.mtime = os.fstat(self.reader.fileno()).st_mtime
+        for item in self.reader.read(_PIECE):
             if isinstance(item, Entry):
                 for event in self._interpreter.take(item.record):
                     self._take(self._builder.take(event))
                     self.is_over = event.event_type == "session_ended"
-        self.has_more = self._reader.offset - before >= _PIECE
+        self.has_more = self.reader.offset - before >= _PIECE
 
     def end_if_dead(self) -> None:
         """End what is open where the session's writer has died and nobody will go on. OSError: as `read`."""
@@ -104,11 +99,6 @@ class _Followed:
             if not self.is_over and not self.has_more:
                 self._take(self._builder.close(self._interpreter.session.last_event_us))
                 self.is_over = True
-
-    @property
-    def is_there(self) -> bool:
-        """Whether the log is still the file that is being read."""
-        return self._reader.standing() == "same"
 
     @property
     def is_done(self) -> bool:
@@ -172,15 +162,14 @@ class Exporter:
         taken: list[tuple[_Followed, int]] = []
         for one in self._followed.values():
             count = min(len(one.waiting), MOST_SPANS - len(batch))
-            batch += [span for span in list(one.waiting)[:count] if span is not None]
+            batch += [span for span in one.waiting[:count] if span is not None]
             taken.append((one, count))
         try:
             self._collector.send(batch)
         except CollectorRefusedError as error:
             self._on_refused(error)  # sent again they would be refused again
         for one, count in taken:
-            for _ in range(count):
-                one.waiting.popleft()
+            del one.waiting[:count]
             one.sent += count
         has_sent = any(count for _, count in taken)
         if self._drop_done() or has_sent:
@@ -205,7 +194,7 @@ class Exporter:
         with contextlib.suppress(OSError):
             self.save()
         for one in self._followed.values():
-            one.close()
+            one.reader.close()
         self._followed.clear()
 
     def _load(self, endpoint: str) -> _State:
@@ -226,18 +215,16 @@ class Exporter:
         """Follow a session, or read on, if its log has something that was not sent."""
         path = log_path(self._data_dir, session_id)
         one = self._followed.get(session_id)
-        if one is not None and not one.is_there:
+        if one is not None and one.reader.standing() != "same":
             self._leave(one)
             one = None
         if one is None:
-            sent = self._state.sent.get(session_id, _Sent(0))
+            state = self._state
+            sent = state.sent.get(session_id, _Sent(0))
             try:
-                mtime = os.stat(path).st_mtime
-                if mtime < self._state.settled or mtime == sent.mtime:
+                if (mtime := os.stat(path).st_mtime) < state.settled or mtime == sent.mtime:
                     return
-                one = _Followed(
-                    path, session_id, sent.spans, self._state.since_us, with_content=self._with_content
-                )
+                one = _Followed(path, session_id, sent.spans, state.since_us, with_content=self._with_content)
             except OSError:
                 return
             self._followed[session_id] = one
@@ -269,7 +256,7 @@ class Exporter:
         return bool(done)
 
     def _leave(self, one: _Followed) -> None:
-        one.close()
+        one.reader.close()
         del self._followed[one.session_id]
         self._state.sent[one.session_id] = _Sent(one.sent)
 
@@ -334,11 +321,12 @@ class Export:
             sleep=tenacity.sleep_using_event(self._stopping),
             before_sleep=self._note_failure,
         )
-        changed: set[str] | None = None
+        changed: set[str] | None = None  # the sessions whose logs have changed; None: any may have
         while not self._stopping.is_set():
             try:
                 retrying(self._round, changed)
-                changed = self._news()
+                names = self._watch.wait(_LOOK_AT_ALL_S)
+                changed = None if names is None else set(sessions_of(names))
             except tenacity.RetryError:  # it is away, and we are to stop
                 break
             except Exception as error:
@@ -365,11 +353,6 @@ class Export:
     def _send_all(self) -> None:
         while self._exporter.send() and not self._stopping.is_set():
             pass
-
-    def _news(self) -> set[str] | None:
-        """Wait; return the sessions whose logs have changed, None: any may have."""
-        names = self._watch.wait(_LOOK_AT_ALL_S)
-        return None if names is None else set(sessions_of(names))
 
     def _note_failure(self, state: tenacity.RetryCallState) -> None:
         error = None if state.outcome is None else state.outcome.exception()

@@ -141,8 +141,7 @@ class TraceBuilder:
 
     def close(self, us: int) -> list[TraceSpan]:
         """Return what is open as ended: the session has died, and no event says so."""
-        event = Event("session_ended", us, {"state": "failed"})
-        return self.take(event)
+        return self.take(Event("session_ended", us, {"state": "failed"}))
 
     # -- what is known of the session --------------------------------------------------------------------------
 
@@ -177,11 +176,11 @@ class TraceBuilder:
 
     def _place(self, span: Span) -> _Place:
         key = span.kind, span.id
-        if (place := self._places.get(key)) is None:
-            place = self._places[key] = self._place_of(span)
+        if key not in self._places:
+            self._places[key] = self._place_of(span)
             if span.kind == "turn":
-                self._last_turn = place
-        return place
+                self._last_turn = self._places[key]
+        return self._places[key]
 
     def _place_of(self, span: Span) -> _Place:
         span_id = self._hashed(8, span.kind, span.id, str(span.seq))
@@ -196,14 +195,11 @@ class TraceBuilder:
 
     def _over(self, span: Span) -> _Place | None:
         """Return what a tool call or a subagent is a part of."""
-        if span.kind in ("subagent", "task"):
-            call = self._places.get(("tool", span.id.removeprefix("agent:")))
-            if call is not None:
-                return call
+        keys = [("tool", span.id.removeprefix("agent:"))] if span.kind in ("subagent", "task") else []
         parent = span.parent or ""
         kinds = ("subagent", "task") if parent.startswith("agent:") else ("turn",)
-        found = (self._places.get((kind, parent)) for kind in kinds)
-        return next((place for place in found if place is not None), self._last_turn)
+        keys += [(kind, parent) for kind in kinds]
+        return next((self._places[key] for key in keys if key in self._places), self._last_turn)
 
     def _hashed(self, size: int, *parts: str) -> int:
         digest = hashlib.sha256("\0".join((self.session_id, *parts)).encode(errors="replace")).digest()
@@ -225,9 +221,8 @@ class TraceBuilder:
             call = self._calls[agent] = _Call(message_id, place, start_us, us)
         call.last_us = us
         model = text(data, "model") or ""
-        call.model = (
-            call.model if model.startswith("<") else model or call.model
-        )  # <synthetic>: Claude Code's own
+        if model and not model.startswith("<"):  # <synthetic>: Claude Code's own
+            call.model = model
         call.usage |= inner(data, "usage")
         if self._with_content:
             call.parts += content.parts_of(data)
@@ -238,10 +233,8 @@ class TraceBuilder:
         if not agent:
             return None if self._spans.turn is None else self._place(self._spans.turn)
         span = self._spans.agents.get(agent)
-        if span is not None:
-            return self._place(span)
         # What a subagent says first may show it to be one.
-        return self._places.get(("tool", agent))
+        return self._places.get(("tool", agent)) if span is None else self._place(span)
 
     def _end_call(self, agent: str) -> list[TraceSpan]:
         call = self._calls.pop(agent, None)
@@ -264,17 +257,16 @@ class TraceBuilder:
 
     def _ended(self, span: Span, event: Event) -> list[TraceSpan]:
         place = self._places.pop((span.kind, span.id), None) or self._place_of(span)
-        match span.kind:
-            case "turn":
-                return [*self._end_call(""), self._turn(span, place)]
-            case "subagent":
-                agent = span.id.removeprefix("agent:")
-                calls = self._end_call(agent)
-                self._since.pop(agent, None)
-                return [*calls, self._subagent(span, place)]
-            case "tool":
-                return [self._tool(span, place, event.data)]
-        return []
+        if span.kind == "turn":
+            return [*self._end_call(""), self._turn(span, place)]
+        if span.kind == "tool":
+            return [self._tool(span, place, event.data)]
+        if span.kind != "subagent":
+            return []
+        agent = span.id.removeprefix("agent:")
+        calls = self._end_call(agent)
+        self._since.pop(agent, None)
+        return [*calls, self._subagent(span, place)]
 
     def _turn(self, span: Span, place: _Place) -> TraceSpan:
         data = span.data
@@ -300,10 +292,8 @@ class TraceBuilder:
         if ended.error is not None:
             subtype = text(data, "subtype") or ""
             attributes["error.type"] = subtype if subtype.startswith("error_") else outcome
-            if self._with_content and (
-                reason := text(data, "outcome_reason")
-            ):  # which may quote what was said
-                ended.error = reason
+            if self._with_content:  # the reason may quote what was said
+                ended.error = text(data, "outcome_reason") or ended.error
         return ended
 
     def _subagent(self, span: Span, place: _Place) -> TraceSpan:
@@ -334,11 +324,8 @@ class TraceBuilder:
         found: dict[str, Usage] = {}
         for name, usage in models.items():
             before = self._models.get(name, {})
-            took = {
-                key: usage[key] - before.get(key, 0)
-                for key in (*TOKENS, COST)
-                if number(usage, key) is not None
-            }
+            keys = [key for key in (*TOKENS, COST) if number(usage, key) is not None]
+            took = {key: usage[key] - before.get(key, 0) for key in keys}
             if any(took.values()):
                 found[name] = took
             self._models[name] = dict(usage)

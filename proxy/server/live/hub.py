@@ -126,18 +126,12 @@ class Subscriber:
         """
         self._hub = hub
         self._store = store
-        self._after_id = after_id
-        self._session_id = session_id
+        self._after_id, self._session_id = after_id, session_id
         self._event_types = None if event_types is None else frozenset(event_types)
         self._is_other_index, self._sees_all = is_other_index, sees_all
         self._resets = hub.resets
         self._told = 0
         """The newest removal that is known."""
-
-    @property
-    def after_id(self) -> int:
-        """The place: what is behind this event is yet to be given."""
-        return self._after_id
 
     async def next(self) -> list[Arrival | Gap]:
         """Return the next events that are wanted, behind a gap if there is one; nothing when it is to come back."""
@@ -173,9 +167,8 @@ class Subscriber:
         return found.events, found.is_missing
 
     def _wants(self, arrival: Arrival) -> bool:
-        if self._session_id is not None and arrival.session_id != self._session_id:
-            return False
-        return self._event_types is None or arrival.event_type in self._event_types
+        is_of_session = self._session_id in (None, arrival.session_id)
+        return is_of_session and (self._event_types is None or arrival.event_type in self._event_types)
 
 
 def _piece(arrivals: list[Arrival]) -> list[Arrival]:

@@ -108,21 +108,13 @@ class Recordings:
             session.log.append_end(data)
             session.log.close()
 
-    def stop_idle(self, idle_s: float) -> None:
-        """End the sessions to which nothing was posted for so long."""
+    def stop_all(self, reason: str, idle_s: float = -1.0) -> None:
+        """End the sessions to which nothing was posted for so long, by default all."""
         now_s = self._clock()
         for session_id, session in list(self._open.items()):
             if now_s - session.used_s > idle_s:
-                self._stop_if_open(session_id, "idle")
-
-    def stop_all(self, reason: str) -> None:
-        """End all sessions."""
-        for session_id in list(self._open):
-            self._stop_if_open(session_id, reason)
-
-    def _stop_if_open(self, session_id: str, reason: str) -> None:
-        with contextlib.suppress(KeyError):  # a client has stopped it just now
-            self.stop(session_id, reason)
+                with contextlib.suppress(KeyError):  # a client has stopped it just now
+                    self.stop(session_id, reason)
 
 
 def kind_of(event_type: str) -> str:

@@ -100,7 +100,9 @@ async def _until_done(
         if certificate is not None:
             await asyncio.to_thread(_renew, certificate)
         await asyncio.to_thread(attendant.look, shared.store.live())
-        await asyncio.to_thread(shared.recordings.stop_idle, shared.settings.monitoring.session_timeout)
+        await asyncio.to_thread(
+            shared.recordings.stop_all, "idle", shared.settings.monitoring.session_timeout
+        )
         if not options.background or _is_needed(shared):
             needed_at = loop.time()
         if options.background and loop.time() - needed_at >= options.settings.api.linger:

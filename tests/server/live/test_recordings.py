@@ -132,7 +132,7 @@ def test_idle_sessions_are_stopped(tmp_path: Path) -> None:
     idle, busy = recordings.start(None, ALL), recordings.start(None, {**ALL, "capture_events": False})
     now[0] = 61.0
     recordings.post(busy, "not.captured", {}, 10)
-    recordings.stop_idle(60)
+    recordings.stop_all("idle", 60)
     assert records(tmp_path, idle)[-1][1] == "session_ended"
     assert records(tmp_path, busy)[-1][1] == "session_started"
     recordings.stop_all("server_stopped")
