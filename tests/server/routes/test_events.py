@@ -9,7 +9,7 @@ import pytest
 from proxy.events import Session
 from proxy.events.timestamps import parse_timestamp
 from proxy.server.live.hub import Hub
-from proxy.server.routes.events import shortened_event, while_waiting
+from proxy.server.routes.events import look_until, shortened_event
 from proxy.sessions.catalogue import inspect
 from proxy.sessions.identity import log_path
 from proxy.sessions.record import lifecycle
@@ -264,10 +264,11 @@ async def test_what_is_there_is_not_waited_for(rig: Rig, waits: list[int]) -> No
 async def test_what_comes_during_a_look_is_looked_for_at_once(rig: Rig, waits: list[int]) -> None:
     """Regression: an event that came while the store was read woke nobody, and was found half a second later."""
     before = rig.shared.hub.newest_id
-    async for _ in while_waiting(rig.shared, 30):
-        if waits:
-            break
+
+    def look() -> None:
         rig.shared.hub.newest_id += 1
+
+    await look_until(rig.shared, 30, look, lambda _: waits)
     assert waits == [before]
 
 
