@@ -23,6 +23,7 @@ ROOT = Path(__file__).parent.parent
 PAGES = sorted(ROOT.glob("*.md")) + sorted(ROOT.glob("docs/*.md"))
 LOG_FORMAT = (ROOT / "docs" / "log-format.md").read_text()
 CONFIGURATION = (ROOT / "docs" / "configuration.md").read_text()
+CHANGELOG = (ROOT / "CHANGELOG.md").read_text()
 
 
 def commands() -> list[tuple[str, str]]:
@@ -127,3 +128,11 @@ def test_links_lead_somewhere(page: Path) -> None:
 def test_the_version_has_one_value() -> None:
     """The package and its metadata agree."""
     assert f'version = "{__version__}"' in (ROOT / "pyproject.toml").read_text()
+
+
+def test_the_changelog_tells_each_thing_once() -> None:
+    """A merge that brings old lines back is seen: no item begins like another, and none lacks its beginning."""
+    items = CHANGELOG.split("\n- ")[1:]
+    beginnings = [item[:40] for item in items]
+    assert len(set(beginnings)) == len(beginnings)
+    assert "\n\n  " not in CHANGELOG
