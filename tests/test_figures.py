@@ -115,6 +115,25 @@ async def test_every_surface_says_the_same_of_a_session(rig: Rig, data_dir: Path
         await _pages_agree(data_dir, name, listed[name])
 
 
+async def test_a_killed_session_lasted_until_its_last_record_on_every_surface(tmp_path: Path) -> None:
+    """Regression: the analysis and the shared page left out the time after the last record that makes an event."""
+    maker = LogMaker("killed")
+    log = scenario("simple", maker)
+    log = log[: log.rstrip(b"\n").rindex(b"\n") + 1]
+    maker.now_us += 3_600_000_000
+    log += maker.lines("stderr", b"still here")
+    (tmp_path / "sessions").mkdir()
+    (tmp_path / "sessions" / "killed.jsonl").write_bytes(log)
+    async with serving(tmp_path) as rig:
+        listed = await rig.get("/api/v1/monitoring/sessions/killed")
+        asked = await rig.get("/api/v1/monitoring/sessions/killed/analysis")
+    analysed = json.loads(printed(tmp_path, "analyze", "killed", "--json"))
+    assert listed["duration_ms"] == asked["duration_ms"] == analysed["duration_ms"] > 3_600_000
+    assert listed["state_since"] == asked["ended_at"] == analysed["ended_at"]
+    page = printed(tmp_path, "show", "killed", "--html", "-")
+    assert f"<dt>duration</dt><dd><bdi>{format_duration(listed['duration_ms'])}</bdi>" in page
+
+
 async def _pages_agree(data_dir: Path, name: str, one: dict[str, Any]) -> None:
     cost = [] if one["cost"] is None else [format_dollars(one["cost"])]
     turns = [quantity(one["turns"], "turn")] if one["turns"] else []

@@ -21,11 +21,11 @@ from proxy.analysis.states import StateTimes
 from proxy.analysis.summary import summarised
 from proxy.analysis.timeline import Bars
 from proxy.analysis.turns import Turns
-from proxy.events import Event
+from proxy.events import Event, Session
 from proxy.events.fields import Message, number, text
 from proxy.events.figures import Figures
 from proxy.events.timestamps import format_timestamp
-from proxy.events.vocabulary import OVER, State
+from proxy.events.vocabulary import OVER
 
 _MOST_KINDS = 1000  # types of events that clients made up must not fill memory
 _OTHER = "(other)"
@@ -73,14 +73,21 @@ class SessionAnalysis:
         """Whether the session is over, by what was taken."""
         return self._states.state in OVER
 
-    def mark_over(self, state: State) -> None:
+    def mark_over(self, session: Session) -> None:
         """Take it that the session is over though no event says so: what is open has ended without a result.
 
         So it is with a session whose wrapper was killed (``failed``), and with one whose command has exited in the
-        middle of a turn while others still hold its streams.
+        middle of a turn while others still hold its streams. ``session``: what its records say, also those that make
+        no event, such as a line on stderr: until then it ran.
         """
         if not self.over:
-            told = {"event": "session_ended", "state": state, "timestamp": format_timestamp(self.last_us)}
+            self.last_us = max(self.last_us, session.ended_us)
+            self._ran_ms = session.duration_ms(session.ended_us)
+            told = {
+                "event": "session_ended",
+                "state": session.state,
+                "timestamp": format_timestamp(self.last_us),
+            }
             self._apply(Event("session_ended", self.last_us, told), self.last_us, None)
 
     def _apply(self, event: Event, us: int, seq: int | None) -> None:

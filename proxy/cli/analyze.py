@@ -64,7 +64,7 @@ def _analysis(info: SessionInfo) -> tuple[Analysis, Session]:
     if info.state == "crashed":
         session.mark_crashed()
     if session.over:
-        analysis.mark_over(session.state)
+        analysis.mark_over(session)
     return analysis.report(time.time_ns() // 1000 if info.state == "running" else None), session
 
 

@@ -43,7 +43,7 @@ def page_of_log(session_id: str, state: State, read: Read, now_us: int, style: s
     if state == "crashed":
         session.mark_crashed()
     if session.over:
-        analysis.mark_over(session.state)
+        analysis.mark_over(session)
     report = analysis.report(now_us if state == "running" else None)
     yield _head(describe(session, now_us), report, style)
     yield from map(element, _entries(read, session))

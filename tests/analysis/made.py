@@ -106,7 +106,10 @@ def analysed(events: list[Event], now_us: int | None = None, *, crashed: bool = 
     for event in events:
         analysis.take(event)
     if crashed:
-        analysis.mark_over("failed")
+        session = Session("made")
+        session.last_record_us = analysis.last_us
+        session.mark_crashed()
+        analysis.mark_over(session)
     report = analysis.report(now_us)
     assert_as_published("api/analysis.json", report)
     return report

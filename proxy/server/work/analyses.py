@@ -91,5 +91,5 @@ def analyze(
     if not is_all:
         now_us = None
     elif session.over:
-        analysis.mark_over(session.state)  # if no event says so; not kept, as the log may go on
+        analysis.mark_over(session)  # if no event says so; not kept, as the log may go on
     return pickled, msgspec.json.encode(analysis.report(now_us, expected=session.figures.events))
