@@ -8,8 +8,9 @@ import argparse
 import fnmatch
 import os
 import re
+import time
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, NamedTuple, get_args
 
 from proxy.cli.arguments import option
@@ -108,16 +109,15 @@ def _some_of(known: Iterable[str]) -> Callable[[str], frozenset[str]]:
 
 def past_time(text: str) -> int:
     """Return a time in microseconds since 1970: so long ago, or a date or time, for argparse."""
-    now = datetime.now(UTC)
     if match := re.fullmatch(r"(\d{1,6})\s*([smhdw])", text):
-        return int((now - timedelta(seconds=int(match[1]) * _UNITS[match[2]])).timestamp() * 1_000_000)
+        return time.time_ns() // 1000 - int(match[1]) * _UNITS[match[2]] * 1_000_000
     try:
         given = datetime.fromisoformat(text)
     except ValueError:
         raise argparse.ArgumentTypeError(
             f"{text!r}; it takes a time such as 30m, 2h, 3d, 2026-11-22 or 2026-11-22T09:45Z"
         ) from None
-    return int((given if given.tzinfo else given.replace(tzinfo=UTC)).timestamp() * 1_000_000)
+    return parse_timestamp((given if given.tzinfo else given.replace(tzinfo=UTC)).isoformat())
 
 
 def _fits(name: str, wanted: str) -> bool:

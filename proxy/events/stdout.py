@@ -22,7 +22,7 @@ from proxy.events.known_rules import by_parts
 from proxy.events.session import Answer, Question, Tool, hold
 from proxy.events.spending import API_TOKENS, stated_usage
 
-_CALLS = frozenset(("tool_use", "server_tool_use", "mcp_tool_use"))
+_CALLS = ("tool_use", "server_tool_use", "mcp_tool_use")
 _OF_A_RESULT = ("result", "terminal_reason", "stop_reason", "structured_output", "permission_denials")
 _OF_THE_API = {"reason": "the API runs it"}
 """What is said of a call of a tool that the API itself runs: nobody here is asked."""

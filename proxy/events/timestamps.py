@@ -10,14 +10,18 @@ Timestamp = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_FIRST, _LAST = (end.replace(tzinfo=UTC) - _EPOCH for end in (datetime.min, datetime.max))
 
 
 def parse_timestamp(text: str) -> int:
-    """Return the microseconds since 1970 of an RFC 3339 timestamp. ValueError when it is none, or has no zone."""
+    """Return the microseconds since 1970 of an RFC 3339 timestamp. ValueError when it is none, or has no zone.
+
+    At the ends of time a zone leads beyond what UTC can express: such a time is the first or the last that it can.
+    """
     parsed = datetime.fromisoformat(text)
     if parsed.tzinfo is None:
         raise ValueError(f"{text!r} has no time zone")
-    return (parsed - _EPOCH) // _MICROSECOND
+    return max(_FIRST, min(parsed - _EPOCH, _LAST)) // _MICROSECOND
 
 
 def format_timestamp(timestamp_us: int) -> str:

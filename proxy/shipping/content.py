@@ -82,7 +82,7 @@ _MARKED = re.compile(
     r"\s*<(task-notification|command-name|command-message|local-command|bash-input|bash-std)"
 )
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
-_FIGURES = frozenset(("result", "system"))
+_FIGURES = ("result", "system")
 _OF_ASSISTANT = ("id", "type", "role", "model", "usage", "stop_reason")
 
 

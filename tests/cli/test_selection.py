@@ -107,6 +107,7 @@ def test_times_that_people_write() -> None:
     assert abs(past_time("2h") - (now - 7_200_000_000)) < 60_000_000
     assert past_time("1970-01-02") == 86_400_000_000
     assert past_time("1970-01-01T01:00") == past_time("1970-01-01T02:00+01:00") == 3_600_000_000
+    assert past_time("999999w") < past_time("0001-01-01") == past_time("0001-01-01T00:00+14:00")
     for wrong in ("", "2", "yesterday", "2y", "-1h"):
         with pytest.raises(argparse.ArgumentTypeError, match="it takes a time such as"):
             past_time(wrong)

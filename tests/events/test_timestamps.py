@@ -40,3 +40,16 @@ def test_what_is_no_moment_is_refused(text: str) -> None:
     """A text without a zone, or that is no date, is an error and never taken for some other moment."""
     with pytest.raises(ValueError, match=r"."):
         parse_timestamp(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "end"),
+    [
+        ("0001-01-01T00:00:00+14:00", "0001-01-01T00:00:00.000000Z"),
+        ("9999-12-31T23:59:59-14:00", "9999-12-31T23:59:59.999999Z"),
+    ],
+)
+def test_the_ends_of_time(text: str, end: str) -> None:
+    """Regression: what a zone leads beyond them was read, and could not be written: a transcript's line stopped all."""
+    assert format_timestamp(parse_timestamp(text)) == end
+    assert TimestampCodec().parse(text) == parse_timestamp(end)

@@ -53,7 +53,7 @@ def _decoded(raw: bytes, decoder: "msgspec.json.Decoder[_T]") -> _T:
 
 
 def _hint(error: str, model: Any) -> str:
-    """Return the end of the sentence: which field was meant, if one is like an unknown one, or which values there are."""
+    """Return the end of the sentence: what was meant, if something is much like it, or what there is to choose from."""
     shape = inspect.type_info(model)
     if (unknown := _UNKNOWN.search(error)) and (near := nearest(unknown[1], set(_fields(shape)))):
         return f"; did you mean `{near}`?"
