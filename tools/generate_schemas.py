@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from proxy.api.published import PUBLISHED
+from proxy.protocol import judge, shapes
+from proxy.protocol.fastpath import Compiler
 from tools.model_schemas import schema_of
 
 __all__ = ["main", "texts"]
@@ -33,8 +35,23 @@ def texts() -> dict[str, str]:
     return {path: json.dumps(schema, indent=2) + "\n" for path, schema in made.items()}
 
 
+def usual_shapes() -> str:
+    """Return the text of ``proxy/protocol/usual_shapes.json``: what the schemas say of the usual messages."""
+    made = shapes.Shapes()
+    usual: dict[str, dict[str, int]] = {}
+    for stream, types in judge.USUAL_TAGS.items():
+        compiler = Compiler(shapes=made)
+        usual[stream] = {}
+        for type_, tags in types.items():
+            kind = judge.Kind(stream, type_, compiler)
+            usual[stream][type_] = kind.shape(tags)
+    lines = ",\n".join(json.dumps(shape) for shape in made)
+    return f'{{"usual": {json.dumps(usual)}, "shapes": [\n{lines}\n]}}\n'
+
+
 def main() -> None:
     """Write the files."""
+    Path(shapes.FILE).write_text(usual_shapes(), encoding="utf-8")
     for path, text in texts().items():
         (SCHEMAS / path).write_text(text, encoding="utf-8")
     for script in ("generate_config.py", "generate_types.py"):  # the types last: they cover all schemas

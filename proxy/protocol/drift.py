@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from proxy.protocol import fastpath, grammar, library
+from proxy.protocol import fastpath, grammar, library, shapes
 from proxy.protocol.json_pointer import escaped
 from proxy.protocol.judge import TAG_PATHS
 
@@ -139,7 +139,7 @@ class _Stream:
             if self._walked[type_] <= _WALKED:
                 return _none
             whole = self._compiler.compile(library.follow(row, self._index)[1])
-            decoder = self._decoders[type_] = fastpath.decoder(whole)
+            decoder = self._decoders[type_] = shapes.decoder(whole)
         return decoder
 
 
@@ -153,7 +153,7 @@ def _payload_file(asked: str) -> str | None:
 def _payload(asked: str) -> "msgspec.json.Decoder[Any] | None":
     """Return the decoder that takes what answers a request of that subtype, if there is nothing new in it."""
     name = _payload_file(asked)
-    return None if name is None else fastpath.decoder(fastpath.Compiler(closed=True).compile(name))
+    return None if name is None else shapes.decoder(fastpath.Compiler(closed=True).compile(name))
 
 
 @functools.cache

@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from proxy.protocol import fastpath
+from proxy.protocol import fastpath, shapes
 from proxy.protocol.grammar import REFUSALS, without_lone_surrogates
 from proxy.protocol.library import Schema, Table, cache, follow, is_open, load, table
 from proxy.protocol.pieces import LONGEST_OF_MANY, pieces
@@ -201,7 +201,7 @@ def _decoders(container: Any, schema: Schema, name: str) -> Iterator[msgspec.jso
     for any_tag in (False, True):
         try:
             kind = fastpath.Compiler(any_tag=any_tag).compile_part(schema, name)
-            yield fastpath.decoder(container[kind] if container is list else container[str, kind])
+            yield shapes.decoder(container[kind] if container is list else container[str, kind])
         except fastpath.UnsupportedError:
             pass
 

@@ -12,14 +12,18 @@ On standard input one byte order mark before a line is passed over, as Claude Co
 before it is not). Clients read none on standard output: there it is malformed.
 """
 
+import functools
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal
 
 import msgspec
 
 from proxy.protocol import grammar, library
-from proxy.protocol.fastpath import Compiler, decoder
+from proxy.protocol.fastpath import Compiler
+from proxy.protocol.shapes import SHAPES, USUAL, decoder
 from proxy.protocol.verdict import UNKNOWN, VALID, Judgement, invalid
+
+Stream = Literal["stdin", "stdout"]
 
 # Where the messages of a type name what they are in particular.
 TAG_PATHS: dict[str, tuple[str, ...]] = {
@@ -30,8 +34,9 @@ TAG_PATHS: dict[str, tuple[str, ...]] = {
     "stream_event": ("event", "type"),
 }
 
-# What nearly every session has, or, of the tool results, every other one: as recorded in `fixtures/`.
-_USUAL: dict[str, dict[str, tuple[str | None, ...]]] = {
+# What nearly every session has, or, of the tool results, every other one: as recorded in `fixtures/`. Their shapes are
+# made ahead: `python -m tools.generate_schemas` after a change.
+USUAL_TAGS: dict[Stream, dict[str, tuple[str | None, ...]]] = {
     "stdin": {"user": (None,), "control_request": ("initialize",)},
     "stdout": {
         "control_response": ("success",),
@@ -57,65 +62,92 @@ _MOST_AT_ONCE = 2 * grammar.LONG  # a read, and what was left of the one before
 _Decode = Callable[[bytes], Any]
 
 
-class _Kind:
-    """The messages of one type: what tells them apart, and the decoder for those of them that were seen."""
+class Kind:
+    """The messages of one type: what tells them apart, and the decoder for those of them that were seen.
 
-    __slots__ = ("_compiler", "_seen", "decoder", "schema", "table", "tags")
+    No schema is read before a message comes that is not one of the usual.
+    """
 
-    decoder: msgspec.json.Decoder[Any]
-
-    def __init__(self, type_: str, schema: str, compiler: Compiler) -> None:
-        self.schema = schema
-        self.tags: frozenset[str] | None = None
+    def __init__(self, stream: Stream, type_: str, compiler: Compiler) -> None:
+        self._stream = stream
+        self._type = type_
         self._compiler = compiler
-        self.table = ""
         self._seen: set[str | None] = set()
-        if type_ in TAG_PATHS:
-            rows, self.table = _tag_table(schema, TAG_PATHS[type_])
-            self.tags = frozenset(rows)
+        self.decoder: msgspec.json.Decoder[Any]
 
-    def learn(self, *tags: str | None) -> bool:
+    @functools.cached_property
+    def schema(self) -> str:
+        """The file of their schema."""
+        return schemas(self._stream)[self._type]
+
+    @functools.cached_property
+    def _table(self) -> tuple[str, frozenset[str]]:
+        """The file with the table that tells them apart, and the tags in it; no file where nothing does."""
+        if self._type not in TAG_PATHS:
+            return "", frozenset()
+        found, name = library.load(self.schema), self.schema
+        for key in TAG_PATHS[self._type][:-1]:
+            found, name = library.follow(library.known(found["properties"][key]), name)
+        choice = library.table(found)
+        if choice is None:
+            raise LookupError(f"{name} has no table")
+        return name, frozenset(choice.rows)
+
+    @property
+    def tags(self) -> frozenset[str]:
+        """The tags that tell them apart."""
+        return self._table[1]
+
+    def has(self, tag: str) -> bool:
+        """Tell whether the specification has messages with that tag."""
+        return tag in self._seen or tag in self.tags
+
+    def expect(self, tags: Iterable[str | None], shape: int) -> None:
+        """Make the decoder for messages with those tags, whose shape is known."""
+        self._seen.update(tags)
+        self.decoder = decoder(SHAPES.type(shape))
+
+    def learn(self, tags: Iterable[str | None]) -> bool:
         """Extend the decoder to messages with those tags; False if it takes them already."""
         if self._seen.issuperset(tags):
             return False
-        self._seen.update(tags)
-        only = {self.table: {seen for seen in self._seen if seen is not None}}
-        self.decoder = decoder(self._compiler.compile(self.schema, only))
+        self.expect(tags, self.shape({*self._seen, *tags}))
         return True
 
+    def shape(self, tags: Iterable[str | None]) -> int:
+        """Return the shape of messages with those tags."""
+        only = {self._table[0]: {tag for tag in tags if tag is not None}}
+        return self._compiler.shape(self.schema, only)
 
-def _tag_table(schema: str, path: tuple[str, ...]) -> tuple[dict[str, Any], str]:
-    """Return the table that tells the messages of a type apart, and the file that it is in."""
-    found, name = library.load(schema), schema
-    for key in path[:-1]:
-        found, name = library.follow(library.known(found["properties"][key]), name)
-    choice = library.table(found)
+
+@functools.cache
+def schemas(stream: Stream) -> dict[str, str]:
+    """Return, by type of message, the file of its schema."""
+    index = f"{stream}.json"
+    choice = library.table(library.load(index))
     if choice is None:
-        raise LookupError(f"{name} has no table")
-    return choice.rows, name
+        raise LookupError(f"{index} has no table")
+    return {type_: library.follow(row, index)[1] for type_, row in choice.rows.items()}
 
 
 class Judge:
     """Judges the lines of one stream of a session. Not for use by two threads at once."""
 
-    def __init__(self, stream: Literal["stdin", "stdout"]) -> None:
+    def __init__(self, stream: Stream) -> None:
         self._stream = stream
         self._passed_over = grammar.BYTE_ORDER_MARK if stream == "stdin" else b""
-        index = f"{stream}.json"
-        choice = library.table(library.load(index))
-        if choice is None:
-            raise LookupError(f"{index} has no table")
-        self._schemas = {type_: library.follow(row, index)[1] for type_, row in choice.rows.items()}
         self._compiler = Compiler()
-        self._kinds: dict[str, _Kind] = {}
+        self._kinds: dict[str, Kind] = {}
         # By the first bytes of a line, as far as they were seen.
         self._decoders: dict[bytes, msgspec.json.Decoder[Any]] = {}
         self._decode: dict[bytes, _Decode] = {}
 
     def prepare(self) -> None:
         """Make the decoders for the usual messages: the first of them would wait for theirs, up to 4 ms each."""
-        for type_, tags in _USUAL[self._stream].items():
-            self._learn(type_, self._kind(type_), tags)
+        for type_, tags in USUAL_TAGS[self._stream].items():
+            kind = self._kind(type_)
+            kind.expect(tags, USUAL[self._stream][type_])
+            self._expect_type(type_, kind)
 
     def judge(self, line: bytes) -> Judgement:
         """Return the judgement on a line, which is given without its newline."""
@@ -207,18 +239,18 @@ class Judge:
         type_ = header.get("type")
         if not isinstance(type_, str):
             return invalid("", "A message has a `type`, which is a string.", "required")
-        return self._judge_typed(line, type_, header) if type_ in self._schemas else UNKNOWN
+        is_known = type_ in self._kinds or type_ in schemas(self._stream)
+        return self._judge_typed(line, type_, header) if is_known else UNKNOWN
 
     def _judge_typed(self, line: bytes, type_: str, header: dict[str, Any]) -> Judgement:
         """Judge a line of JSON whose type is known."""
         kind = self._kind(type_)
-        tag = None
-        if kind.tags is not None:
-            tag = _tag(header, TAG_PATHS[type_])
-            if tag is not None and tag not in kind.tags:
-                return UNKNOWN
+        has_tag = type_ in TAG_PATHS
+        tag = _tag(header, TAG_PATHS[type_]) if has_tag else None
+        if tag is not None and not kind.has(tag):
+            return UNKNOWN
         if (
-            (kind.tags is None or tag is not None)
+            (tag is not None or not has_tag)
             and not grammar.is_crowded(line)
             and self._accepts(type_, kind, tag, line)
         ):
@@ -227,9 +259,9 @@ class Judge:
 
         return judgement(kind.schema, line)
 
-    def _accepts(self, type_: str, kind: _Kind, tag: str | None, line: bytes) -> bool:
+    def _accepts(self, type_: str, kind: Kind, tag: str | None, line: bytes) -> bool:
         """Tell whether the typed decode takes the line, for which it is first extended if need be."""
-        self._learn(type_, kind, kind.tags or () if type_ == _TOGETHER else (tag,))
+        self._learn(type_, kind, kind.tags if type_ == _TOGETHER else (tag,))
         try:
             kind.decoder.decode(line)
         except grammar.REFUSALS:
@@ -240,17 +272,20 @@ class Judge:
             self._expect(head, kind.decoder)
         return True
 
-    def _kind(self, type_: str) -> _Kind:
+    def _kind(self, type_: str) -> Kind:
         if type_ not in self._kinds:
-            self._kinds[type_] = _Kind(type_, self._schemas[type_], self._compiler)
+            self._kinds[type_] = Kind(self._stream, type_, self._compiler)
         return self._kinds[type_]
 
-    def _learn(self, type_: str, kind: _Kind, tags: Iterable[str | None]) -> None:
-        if kind.learn(*tags):
+    def _learn(self, type_: str, kind: Kind, tags: Iterable[str | None]) -> None:
+        if kind.learn(tags):
             # As Python objects the files take 0.5 MB after the usual messages; what the next kind needs is read again.
             library.forget()
-            for opening in _OPENINGS:
-                self._expect(opening + type_.encode(), kind.decoder)
+            self._expect_type(type_, kind)
+
+    def _expect_type(self, type_: str, kind: Kind) -> None:
+        for opening in _OPENINGS:
+            self._expect(opening + type_.encode(), kind.decoder)
 
     def _expect(self, head: bytes, decoder: msgspec.json.Decoder[Any]) -> None:
         self._decoders[head] = decoder

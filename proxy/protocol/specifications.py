@@ -14,6 +14,7 @@ import msgspec
 from proxy.nearest import nearest
 from proxy.protocol import fastpath, full, grammar, library
 from proxy.protocol.judge import Judge
+from proxy.protocol.shapes import decoder
 from proxy.protocol.verdict import VALID, Judgement
 
 _TYPES = {
@@ -148,7 +149,7 @@ def forget() -> None:
 def _decode(file: str) -> Callable[[bytes], Any] | None:
     """Return the typed decode made from a schema; None for one that says what a type cannot."""
     try:
-        return fastpath.decoder(fastpath.Compiler().compile(file)).decode
+        return decoder(fastpath.Compiler().compile(file)).decode
     except fastpath.UnsupportedError:
         return None
 

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from proxy.protocol import Judge, full, library
 from proxy.protocol.drift import Finder
-from proxy.protocol.fastpath import Compiler, decoder
+from proxy.protocol.fastpath import Compiler
 from proxy.protocol.grammar import REFUSALS
+from proxy.protocol.shapes import decoder
 from proxy.protocol.specifications import judge_for
 from tests.protocol import corpus
 from tests.protocol.corpus import STREAMS, Stream

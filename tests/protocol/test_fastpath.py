@@ -8,14 +8,22 @@ import msgspec
 import pytest
 
 from proxy.protocol import library
-from proxy.protocol.fastpath import Compiler, UnsupportedError, decoder
+from proxy.protocol.fastpath import Compiler, UnsupportedError
+from proxy.protocol.shapes import decoder
 
 
-def takes(schema: Any, line: bytes, *, monkeypatch: pytest.MonkeyPatch, **how: bool) -> bool:
+def takes(
+    schema: Any,
+    line: bytes,
+    *,
+    monkeypatch: pytest.MonkeyPatch,
+    closed: bool = False,
+    any_tag: bool = False,
+) -> bool:
     """Tell whether the typed decode made from a schema takes a line."""
     monkeypatch.setitem(library._loaded, "test.json", schema)
     try:
-        decoder(Compiler(**how).compile("test.json")).decode(line)
+        decoder(Compiler(closed=closed, any_tag=any_tag).compile("test.json")).decode(line)
     except msgspec.ValidationError:
         return False
     return True
