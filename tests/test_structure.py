@@ -157,4 +157,4 @@ def test_threads_find_the_types_of_messages_built(module: Path) -> None:
                 asked |= {one.id for one in types if isinstance(one, ast.Name)}
             if node.func.attr == "Decoder":
                 built |= {one.id for one in node.args if isinstance(one, ast.Name)}
-    assert asked - {"str", "picked"} <= built  # `picked`: under a lock (`protocol/fastpath.py`)
+    assert asked - {"str", "picked"} <= built  # `picked`: under a lock (`protocol/shapes.py`)
