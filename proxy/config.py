@@ -1,6 +1,7 @@
 """The settings model: every key, what it takes, its default and its meaning.
 
-To add a key: see "How to change things" in ARCHITECTURE.md. Where values come from, and which of several counts, is in
+The text below a key says what it means, in the documentation and in the published schema. To add a key: see "How to
+change things" in ARCHITECTURE.md. Where values come from, and which of several counts, is in
 ``sources``.
 
 The model uses ``msgspec``, not ``pydantic``: sessions wait for its import, which takes a third of the time.
@@ -44,85 +45,76 @@ from proxy.ship_settings import Otlp, Ship
 class Api(Section, frozen=True):
     """The server's address and what it takes."""
 
-    host: Annotated[str, Meta(min_length=1, max_length=253), "Address the server listens on."] = "127.0.0.1"
-    port: Annotated[Whole, Meta(ge=0, le=65535), "Port the server listens on; 0 picks a free one."] = 8000
-    workers: Annotated[
-        Whole,
-        Meta(ge=1, le=64),
-        "Processes beside the server for what is processor-bound: large validations and analyses.",
-    ] = 1
-    timeout: Annotated[
-        Seconds, "Time for head and body of a request to arrive, and for a first request on a connection."
-    ] = 60
-    max_request_size: Annotated[Size, "Largest body of a request."] = 10_000_000
-    max_connections: Annotated[
-        Whole,
-        Meta(ge=1, le=1_000_000),
-        "Connections that the server holds, and no more than half of the files that it may open; further ones get 503.",
-    ] = 10_000
-    linger: Annotated[
-        Seconds, "How long a background server stays after the last session has ended and nobody listens."
-    ] = 60
+    host: Annotated[str, Meta(min_length=1, max_length=253)] = "127.0.0.1"
+    """Address the server listens on."""
+    port: Annotated[Whole, Meta(ge=0, le=65535)] = 8000
+    """Port the server listens on; 0 picks a free one."""
+    workers: Annotated[Whole, Meta(ge=1, le=64)] = 1
+    """Processes beside the server for what is processor-bound: large validations and analyses."""
+    timeout: Seconds = 60
+    """Time for head and body of a request to arrive, and for a first request on a connection."""
+    max_request_size: Size = 10_000_000
+    """Largest body of a request."""
+    max_connections: Annotated[Whole, Meta(ge=1, le=1_000_000)] = 10_000
+    """Connections that the server holds, and no more than half of the files that it may open; further ones get
+    503."""
+    linger: Seconds = 60
+    """How long a background server stays after the last session has ended and nobody listens."""
 
 
 class Monitoring(Section, frozen=True):
     """What the server keeps, and for how long."""
 
-    max_events_per_session: Annotated[
-        Whole, Meta(ge=1, le=10**12), "Events of a session that the server indexes."
-    ] = 500_000
-    session_timeout: Annotated[
-        Seconds, "Time without an event after which a monitoring session is stopped."
-    ] = 7200
-    cleanup_interval: Annotated[Seconds, "Time between two looks for what has expired."] = 3600
-    retention_days: Annotated[
-        Days | None, "How long a session is kept after it was last written to; none: for ever."
-    ] = None
+    max_events_per_session: Annotated[Whole, Meta(ge=1, le=10**12)] = 500_000
+    """Events of a session that the server indexes."""
+    session_timeout: Seconds = 7200
+    """Time without an event after which a monitoring session is stopped."""
+    cleanup_interval: Seconds = 3600
+    """Time between two looks for what has expired."""
+    retention_days: Days | None = None
+    """How long a session is kept after it was last written to; none: for ever."""
 
 
 class Validation(Section, frozen=True):
     """How messages are judged."""
 
-    mode: Annotated[Mode, "As `--validation`."] = "observe"
-    cache_schemas: Annotated[
-        Flag, "Whether the server keeps compiled schemas, or reads and compiles them for each request."
-    ] = True
-    max_validation_size: Annotated[Size, "Largest `data` of a validation request."] = 10_000_000
-    concurrent_validations: Annotated[
-        Whole, Meta(ge=1, le=1024), "Large validations at once; further ones wait."
-    ] = 8
+    mode: Mode = "observe"
+    """As `--validation`."""
+    cache_schemas: Flag = True
+    """Whether the server keeps compiled schemas, or reads and compiles them for each request."""
+    max_validation_size: Size = 10_000_000
+    """Largest `data` of a validation request."""
+    concurrent_validations: Annotated[Whole, Meta(ge=1, le=1024)] = 8
+    """Large validations at once; further ones wait."""
 
 
 class Schemas(Section, frozen=True):
     """Schemas of your own, for validation."""
 
-    directory: Annotated[
-        Path | None,
-        "Folder of JSON Schema files: `NAME.json` is the schema type `user/NAME`; none: there are none.",
-    ] = None
+    directory: Path | None = None
+    """Folder of JSON Schema files: `NAME.json` is the schema type `user/NAME`; none: there are none."""
 
 
 class Security(Section, frozen=True):
     """Who may ask the server, and how often."""
 
-    rate_limit: Annotated[
-        Rate | None,
-        "Requests of one client (a token, or an address without one), counted from the first request of each"
-        " stretch of time; none: no limit.",
-    ] = None
-    enable_cors: Annotated[Flag, "Whether `allowed_origins` is in force."] = False
-    allowed_origins: Annotated[
-        Origins, "Other origins whose pages may ask, post and listen, where `enable_cors` is `true`."
-    ] = ()
-    allowed_hosts: Annotated[
-        HostNames, "Names that requests may have in `Host`, besides addresses, `localhost` and `api.host`."
-    ] = ()
-    local_access: Annotated[Flag, "Whether the same user on this machine needs no token."] = True
-    tokens: Annotated[Tokens, "Bearer tokens with all scopes, besides those of `claude-proxy token`."] = ()
-    tls_certificate: Annotated[
-        Path | None, "Certificate chain in PEM: the server speaks HTTPS; read again when it changes."
-    ] = None
-    tls_key: Annotated[Path | None, "The certificate's private key in PEM, without a password."] = None
+    rate_limit: Rate | None = None
+    """Requests of one client (a token, or an address without one), counted from the first request of each
+    stretch of time; none: no limit."""
+    enable_cors: Flag = False
+    """Whether `allowed_origins` is in force."""
+    allowed_origins: Origins = ()
+    """Other origins whose pages may ask, post and listen, where `enable_cors` is `true`."""
+    allowed_hosts: HostNames = ()
+    """Names that requests may have in `Host`, besides addresses, `localhost` and `api.host`."""
+    local_access: Flag = True
+    """Whether the same user on this machine needs no token."""
+    tokens: Tokens = ()
+    """Bearer tokens with all scopes, besides those of `claude-proxy token`."""
+    tls_certificate: Path | None = None
+    """Certificate chain in PEM: the server speaks HTTPS; read again when it changes."""
+    tls_key: Path | None = None
+    """The certificate's private key in PEM, without a password."""
 
     @property
     def cors_origins(self) -> tuple[str, ...]:
@@ -139,25 +131,24 @@ class Security(Section, frozen=True):
 class Storage(Section, frozen=True):
     """Where things are kept."""
 
-    data_directory: Annotated[Path | None, "As `--data-dir`."] = None
-    max_total_size: Annotated[
-        Size | None, "Largest size of all logs together: beyond, the oldest sessions go; none: no limit."
-    ] = None
-    min_free_space: Annotated[
-        Size,
-        "Free disk space below which the server is degraded and makes no copies; nor, below 100 MB, an index.",
-    ] = 1_000_000_000
-    backup_enabled: Annotated[Flag, "Whether copies of the logs are made."] = False
-    backup_interval: Annotated[Seconds, "Time between two copies."] = 86400
-    backups_kept: Annotated[Whole, Meta(ge=1, le=100_000), "Copies that are kept: beyond, the oldest go."] = 7
-    seal: Annotated[OnOff, "As `--seal`."] = "off"
-    url: Annotated[
-        DatabaseUrl | None,
-        "The PostgreSQL database of a centre, to which the hosts of a fleet push; none: this machine's own sessions.",
-    ] = None
-    listen: Annotated[
-        Flag, "Whether the database tells of new events at once; `false` behind a pooler in transaction mode."
-    ] = True
+    data_directory: Path | None = None
+    """As `--data-dir`."""
+    max_total_size: Size | None = None
+    """Largest size of all logs together: beyond, the oldest sessions go; none: no limit."""
+    min_free_space: Size = 1_000_000_000
+    """Free disk space below which the server is degraded and makes no copies; nor, below 100 MB, an index."""
+    backup_enabled: Flag = False
+    """Whether copies of the logs are made."""
+    backup_interval: Seconds = 86400
+    """Time between two copies."""
+    backups_kept: Annotated[Whole, Meta(ge=1, le=100_000)] = 7
+    """Copies that are kept: beyond, the oldest go."""
+    seal: OnOff = "off"
+    """As `--seal`."""
+    url: DatabaseUrl | None = None
+    """The PostgreSQL database of a centre, to which the hosts of a fleet push; none: this machine's own sessions."""
+    listen: Flag = True
+    """Whether the database tells of new events at once; `false` behind a pooler in transaction mode."""
 
     def __post_init__(self) -> None:
         if self.url is not None and self.max_total_size is not None:
@@ -167,97 +158,94 @@ class Storage(Section, frozen=True):
 class Seal(Section, frozen=True):
     """Where the seals of sessions go besides `seals.jsonl`."""
 
-    send_to: Annotated[
-        Url | None,
-        "Where each line of `seals.jsonl` is posted, and the newest checkpoint of live sessions each minute; none:"
-        " nowhere.",
-    ] = None
-    journal: Annotated[Flag, "Whether the same goes to the journal of systemd."] = False
+    send_to: Url | None = None
+    """Where each line of `seals.jsonl` is posted, and the newest checkpoint of live sessions each minute; none:
+    nowhere."""
+    journal: Flag = False
+    """Whether the same goes to the journal of systemd."""
 
 
 class Logging(Section, frozen=True):
     """What the server says of itself."""
 
-    level: Annotated[Level, "Least level that is logged."] = "INFO"
-    format: Annotated[
-        Literal["auto", "json", "console"],
-        "One JSON object a line, or text; `auto`: text on a terminal, else JSON.",
-    ] = "auto"
+    level: Level = "INFO"
+    """Least level that is logged."""
+    format: Literal["auto", "json", "console"] = "auto"
+    """One JSON object a line, or text; `auto`: text on a terminal, else JSON."""
 
 
 class Alerts(Section, frozen=True):
     """Whom the server tells."""
 
-    webhook_url: Annotated[Url | None, "Where alerts are posted; none: nobody is told."] = None
-    server_error: Annotated[Flag, "Whether to tell of requests and jobs that a fault of ours failed."] = True
-    session_failed: Annotated[
-        Flag, "Whether to tell of wrappers that died, and commands that ended in a turn."
-    ] = True
-    permission_wait: Annotated[
-        Wait, "Wait for a permission or another answer of the caller that is told; none: never."
-    ] = 300
-    model_wait: Annotated[
-        Wait, "Silence of Claude Code in the middle of a turn that is told; none: never."
-    ] = 300
-    tool_wait: Annotated[Wait, "Time of a tool that is told; none: never."] = 900
-    exit_wait: Annotated[
-        Wait, "Wait for the command's exit after its only turn that is told; none: never."
-    ] = 60
-    invalid_messages: Annotated[
-        Annotated[Whole, Meta(ge=1, le=1_000_000_000)] | None,
-        NEVER,
-        "Invalid and malformed messages of a session from which on it is told; none: never.",
-    ] = 1
-    recording_gap: Annotated[Flag, "Whether to tell of lines that could not be recorded."] = True
-    session_budget: Annotated[
-        Annotated[Number, Meta(gt=0, le=1_000_000)] | None,
-        NEVER,
-        "Cost of a session in US dollars beyond which it is told; none: never.",
-    ] = None
-    rule: Annotated[Flag, "Whether to tell that a rule of `rules` has fired."] = True
-    disk_low: Annotated[Flag, "Whether to tell of a disk below `storage.min_free_space`."] = True
+    webhook_url: Url | None = None
+    """Where alerts are posted; none: nobody is told."""
+    server_error: Flag = True
+    """Whether to tell of requests and jobs that a fault of ours failed."""
+    session_failed: Flag = True
+    """Whether to tell of wrappers that died, and commands that ended in a turn."""
+    permission_wait: Wait = 300
+    """Wait for a permission or another answer of the caller that is told; none: never."""
+    model_wait: Wait = 300
+    """Silence of Claude Code in the middle of a turn that is told; none: never."""
+    tool_wait: Wait = 900
+    """Time of a tool that is told; none: never."""
+    exit_wait: Wait = 60
+    """Wait for the command's exit after its only turn that is told; none: never."""
+    invalid_messages: Annotated[Annotated[Whole, Meta(ge=1, le=1_000_000_000)] | None, NEVER] = 1
+    """Invalid and malformed messages of a session from which on it is told; none: never."""
+    recording_gap: Flag = True
+    """Whether to tell of lines that could not be recorded."""
+    session_budget: Annotated[Annotated[Number, Meta(gt=0, le=1_000_000)] | None, NEVER] = None
+    """Cost of a session in US dollars beyond which it is told; none: never."""
+    rule: Flag = True
+    """Whether to tell that a rule of `rules` has fired."""
+    disk_low: Flag = True
+    """Whether to tell of a disk below `storage.min_free_space`."""
 
 
 class Compliance(Section, frozen=True):
     """Checks of wrappers that clients ask the server for: they run programs."""
 
-    enabled: Annotated[Flag, "Whether clients may have programs checked, which runs them."] = False
-    concurrent_runs: Annotated[Whole, Meta(ge=1, le=64), "Checks at once; further ones wait."] = 1
+    enabled: Flag = False
+    """Whether clients may have programs checked, which runs them."""
+    concurrent_runs: Annotated[Whole, Meta(ge=1, le=64)] = 1
+    """Checks at once; further ones wait."""
 
 
 class Redaction(Section, frozen=True):
     """What is kept out of the record."""
 
-    mode: Annotated[Redact, "As `--redact`."] = "on"
-    patterns: Annotated[Patterns, "What is replaced too, in texts."] = ()
-    fields: Annotated[FieldNames, "Fields and variables whose values are replaced too."] = ()
+    mode: Redact = "on"
+    """As `--redact`."""
+    patterns: Patterns = ()
+    """What is replaced too, in texts."""
+    fields: FieldNames = ()
+    """Fields and variables whose values are replaced too."""
 
 
 class InteractiveUse(Section, frozen=True):
     """What is recorded of an interactive `claude`."""
 
-    mode: Annotated[Interactive, "As `--interactive`."] = "record"
+    mode: Interactive = "record"
+    """As `--interactive`."""
 
 
 class Acting(Section, frozen=True):
     """What others may do to a session."""
 
-    grant: Annotated[Literal["off", "restrain", "full"], "As `--act`."] = "off"
-    rate: Annotated[
-        Rate,
-        "Actions that one client of the server (a token, or an address without one) may ask for, refused ones too.",
-    ] = "30/minute"
+    grant: Literal["off", "restrain", "full"] = "off"
+    """As `--act`."""
+    rate: Rate = "30/minute"
+    """Actions that one client of the server (a token, or an address without one) may ask for, refused ones too."""
 
 
 class Rules(Section, frozen=True):
     """What is done about sessions that run away: each further key is a rule, under a name of your own."""
 
-    mode: Annotated[
-        Literal["dry_run", "act"], "Whether rules do what they say, or only tell what they would do."
-    ] = "dry_run"
-    ask_every: Annotated[
-        Seconds, "Time between two questions for the running cost of a turn, where a rule needs it."
-    ] = 15
+    mode: Literal["dry_run", "act"] = "dry_run"
+    """Whether rules do what they say, or only tell what they would do."""
+    ask_every: Seconds = 15
+    """Time between two questions for the running cost of a turn, where a rule needs it."""
     named: Mapping[str, Rule] = {}
     """The rules, in the order of the file: of one condition the first that matches a session counts."""
 
@@ -265,12 +253,11 @@ class Rules(Section, frozen=True):
 class PolicyInForce(Section, frozen=True):
     """Permission rules that are in force for a session."""
 
-    file: Annotated[Path | None, "As `--policy`."] = None
-    on_failure: Annotated[
-        Literal["stop", "tell"],
-        "What becomes of a session in which the policy cannot be put in force: it is stopped before its first"
-        " prompt, or its log says so.",
-    ] = "stop"
+    file: Path | None = None
+    """As `--policy`."""
+    on_failure: Literal["stop", "tell"] = "stop"
+    """What becomes of a session in which the policy cannot be put in force: it is stopped before its first
+    prompt, or its log says so."""
 
 
 class Settings(Section, frozen=True):
@@ -352,11 +339,6 @@ class Key(NamedTuple):
         return f"CLAUDE_PROXY_{self.section}__{self.key}".upper()
 
     @property
-    def description(self) -> str:
-        """What it means, in a sentence or two."""
-        return next(one for one in self.type.__metadata__ if isinstance(one, str))
-
-    @property
     def takes(self) -> str:
         """What it takes, with its range, in words."""
         words = self._known("takes") or _plain(self.type)
@@ -436,6 +418,6 @@ KEYS = {
     key.name: key
     for section, model in SECTIONS.items()
     for key in (Key(section, one.name, one.type, one.default) for one in msgspec.structs.fields(model))
-    if get_origin(key.type) is Annotated  # a field that is not has no key of its own: the user's rules
+    if key.name != "rules.named"  # these are the user's own, each under a key of its own
 }
 """Every key by its name."""

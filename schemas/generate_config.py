@@ -1,4 +1,4 @@
-"""Writes the schema of the configuration file: ``python schemas/generate_config.py`` writes ``config.json``.
+"""Writes the schema of the configuration file: ``python -m tools.generate_schemas`` writes ``config.json``.
 
 It is made from the settings model (`proxy.config`), so that a key is described once.
 """
@@ -11,6 +11,7 @@ import msgspec
 
 from proxy.config import KEYS, SECTIONS, Key
 from proxy.rule_settings import Rule
+from tools.model_schemas import descriptions_of
 
 (_RULE,), _DEFINITIONS = msgspec.json.schema_components([Rule], ref_template="#/$defs/{name}")
 TARGET = pathlib.Path(__file__).with_name("config.json")
@@ -46,7 +47,7 @@ def _of(key: Key) -> dict[str, Any]:
     if key.also is not None:
         forms = schema.pop("anyOf", None) or [schema]
         schema = {"anyOf": [*forms, dict(key.also)]}
-    return {**schema, "description": key.description}
+    return {**schema, "description": descriptions_of(SECTIONS[key.section])[key.key]}
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from proxy.config import KEYS, SECTIONS, InvalidSettingsError, Key, Settings, settings_of
 from proxy.protocol import full, library
+from tools.model_schemas import descriptions_of
 
 
 def set_to(name: str, value: object) -> Any:
@@ -104,7 +105,7 @@ def test_every_key_has_all_that_the_documentation_needs() -> None:
     assert len({key.variable for key in KEYS.values()}) == len(KEYS)
     for key in KEYS.values():
         assert key.takes
-        assert str(key.description).endswith(".")
+        assert descriptions_of(SECTIONS[key.section])[key.key].endswith(".")
         assert is_taken(key.name, key.default)
         assert key.may_be_none is is_taken(key.name, None)
 
@@ -153,7 +154,7 @@ SAMPLES += ["INFO", "json", "https://a.example", "/a", [], ["https://a.example"]
 def test_the_published_schema_knows_every_key(key: Key) -> None:
     """By the schema a file can be checked elsewhere: it has each key's meaning, and takes all that the model takes."""
     published = library.load("config.json")["properties"][key.section]["properties"][key.key]
-    assert published["description"] == key.description
+    assert published["description"] == descriptions_of(SECTIONS[key.section])[key.key]
     for value in [*SAMPLES, msgspec.to_builtins(Settings())[key.section][key.key]]:
         by_schema = _is_published(key, value)
         # What the model takes for something else (0 for false) need not be published.

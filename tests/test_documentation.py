@@ -15,9 +15,10 @@ from proxy import __version__
 from proxy.cli import app
 from proxy.cli.arguments import parser_of
 from proxy.cli.subcommands import SUBCOMMANDS
-from proxy.config import KEYS, Key
+from proxy.config import KEYS, SECTIONS, Key
 from proxy.sessions.reader import Record
 from tools import command_reference
+from tools.model_schemas import descriptions_of
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted(ROOT.glob("*.md")) + sorted(ROOT.glob("docs/*.md"))
@@ -109,7 +110,8 @@ def test_each_setting_is_documented_as_it_is(key: Key) -> None:
     if isinstance(default, bool):
         default = str(default).lower()
     shown = "none" if default is None or default == () else f"`{default}`"
-    assert f"| `{key.name}` | {key.takes} | {shown} | {key.description} |" in CONFIGURATION.splitlines()
+    meaning = descriptions_of(SECTIONS[key.section])[key.key]
+    assert f"| `{key.name}` | {key.takes} | {shown} | {meaning} |" in CONFIGURATION.splitlines()
 
 
 def test_no_setting_is_documented_that_does_not_exist() -> None:

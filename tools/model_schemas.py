@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 from msgspec import inspect as shapes
 
-__all__ = ["schema_of"]
+__all__ = ["descriptions_of", "schema_of"]
 
 _SCALARS: dict[type[shapes.Type], dict[str, Any]] = {
     shapes.AnyType: {},
@@ -73,7 +73,7 @@ def _union(forms: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _object(shape: shapes.StructType | shapes.TypedDictType, published: Mapping[type, str]) -> dict[str, Any]:
-    told = _told(shape.cls)
+    told = descriptions_of(shape.cls)
     is_request = isinstance(shape, shapes.StructType) and shape.forbid_unknown_fields
     omits = isinstance(shape, shapes.TypedDictType) or is_request or shape.cls.__struct_config__.omit_defaults
     required = [
@@ -97,8 +97,8 @@ def _may_be_unset(field: shapes.Field) -> bool:
     return not field.required and field.default is field.default_factory is msgspec.NODEFAULT
 
 
-def _told(model: type) -> dict[str, str]:
-    """Return what the docstrings below the fields of a class say."""
+def descriptions_of(model: type) -> dict[str, str]:
+    """Return what the docstrings below the fields of a class say, in one line each, by field."""
     tree = ast.parse(textwrap.dedent(inspect.getsource(model))).body[0]
     assert isinstance(tree, ast.ClassDef)
     told = {}
