@@ -1,7 +1,8 @@
 """What somebody should be told of a session: a pure function of how it stands, the moment and the configuration.
 
 An alert has a kind, a subject (a session, or nothing) and an occasion, which tells one alert of a kind from the next:
-the same occasion is told once. It holds names and figures, never what was said in the session.
+the same occasion is told once. It holds names and figures, never what was said in the session. Each kind is a key of
+the section ``alerts``, which switches it, or sets when it is told.
 """
 
 from collections.abc import Iterator
@@ -10,21 +11,6 @@ import msgspec
 
 from proxy import config
 from proxy.events import Session
-
-KINDS = {
-    "server_error": "The server failed to answer requests, or one of its jobs failed, for a fault of ours.",
-    "session_failed": "A session's wrapper died, or its command ended in the middle of a turn.",
-    "permission_wait": "Claude Code waits for an answer of its caller, such as a permission.",
-    "model_wait": "Nothing comes from Claude Code in the middle of a turn.",
-    "tool_wait": "A tool has been running.",
-    "exit_wait": "The only turn is over and the command has not exited.",
-    "invalid_messages": "A session has had so many invalid or malformed messages.",
-    "recording_gap": "A session has lines that could not be recorded.",
-    "session_budget": "A session has cost more, in US dollars.",
-    "rule": "A rule about sessions that run away has fired.",
-    "disk_low": "The disk has less room than storage.min_free_space.",
-}
-"""Every kind; each is a key of the section ``alerts`` that switches it, or sets when it is told."""
 
 _BY_THE_CALLER = frozenset(["SIGINT", "SIGTERM", "SIGHUP"])
 
