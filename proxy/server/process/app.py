@@ -15,7 +15,6 @@ from proxy.server.live.hub import Hub
 from proxy.server.live.recordings import Recordings
 from proxy.server.process.connections import request_middleware
 from proxy.server.routes.description import DESCRIPTION, Description
-from proxy.server.routes.requests import strict
 from proxy.server.routes.table import ROUTES
 from proxy.server.shared import SHARED, Fleet, Shared
 from proxy.server.watch.metrics import METRICS, Metrics, metrics_middleware
@@ -53,10 +52,9 @@ def create_app(
     app[METRICS] = Metrics()
     app[DESCRIPTION] = Description(ROUTES, custom.names())
     for route in ROUTES:
-        handler = strict(route.handler, route.query) if route.is_strict else route.handler
-        registered = app.router.add_route(route.method, route.path, handler, expect_handler=expect)
+        registered = app.router.add_route(route.method, route.path, route.respond, expect_handler=expect)
         if route.method == "GET" and route.media_type != "websocket":  # aiohttp leaves the body out
-            app.router.add_route("HEAD", route.path, handler, expect_handler=expect)
+            app.router.add_route("HEAD", route.path, route.respond, expect_handler=expect)
         if registered.resource is not None:
             guard.needs[f"{route.method} {registered.resource.canonical}"] = route.needs
 

@@ -50,7 +50,7 @@ _decode = msgspec.json.Decoder(ActionRequest)
     failures=(409, 503, 504),
     access="act",
 )
-async def act(request: web.Request) -> web.Response:
+async def act(request: web.Request) -> ActionAnswer | web.Response:
     """Act on a live session that was started with `--act`; what enables takes a token that existed then."""
     shared, session_id = of(request), request.match_info["session_id"]
     wait_s = WAIT.of(request)
@@ -80,22 +80,22 @@ async def act(request: web.Request) -> web.Response:
         response.set_status(202)
         return response
     outcome = await _outcome(shared, session_id, action_id, after_us, wait_s)
-    return answer(ActionAnswer(action_id=action_id, seq=seq, **outcome))
+    return ActionAnswer(action_id=action_id, seq=seq, **outcome)
 
 
 @routes.add("GET", "/actions", LIMIT, OFFSET, answer=ActionPage)
-async def listed(request: web.Request) -> web.Response:
+async def listed(request: web.Request) -> ActionPage:
     """What others did to a session, or were refused, newest first."""
     shared, session_id = of(request), request.match_info["session_id"]
     limit, offset = LIMIT.of(request), OFFSET.of(request)
     with _coded():
         await _session(shared, session_id)
     found, total = await asyncio.to_thread(_actions, shared, session_id, limit, offset)
-    return answer(ActionPage(actions=found, total=total))
+    return ActionPage(actions=found, total=total)
 
 
 @routes.add("GET", "/questions", answer=QuestionPage)
-async def questions(request: web.Request) -> web.Response:
+async def questions(request: web.Request) -> QuestionPage:
     """Questions for permission that nobody has answered, oldest first, each with the tool's whole input."""
     shared, session_id = of(request), request.match_info["session_id"]
     with _coded():
@@ -108,7 +108,7 @@ async def questions(request: web.Request) -> web.Response:
         return None if isinstance(record, str) else record
 
     found = await asyncio.to_thread(open_questions, session, record_of)
-    return answer(QuestionPage(questions=found))
+    return QuestionPage(questions=found)
 
 
 async def _session(shared: Shared, session_id: str) -> Session:

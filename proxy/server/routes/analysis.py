@@ -11,7 +11,7 @@ from proxy.analysis.report import Analysis
 from proxy.api.records import Drift
 from proxy.api.service import Overview
 from proxy.events.timestamps import format_timestamp
-from proxy.server.base.answers import answer, raw_answer
+from proxy.server.base.answers import raw_answer
 from proxy.server.base.errors import NotFoundError
 from proxy.server.routes.parameters import END, ID, LONGEST_WAIT_S, START, Number, period
 from proxy.server.routes.records import CATCH_UP_S
@@ -46,7 +46,7 @@ async def session(request: web.Request) -> web.Response:
 
 
 @routes.add("GET", f"{OF_SESSION}/drift", ID, answer=Drift)
-async def drift(request: web.Request) -> web.Response:
+async def drift(request: web.Request) -> Drift:
     """What passed in a session that the specification does not have, each with its first record."""
     shared, session_id = of(request), request.match_info["session_id"]
     await shared.session(session_id)
@@ -54,7 +54,7 @@ async def drift(request: web.Request) -> web.Response:
     if not complete:
         await asyncio.to_thread(shared.store.catch_up, CATCH_UP_S, session_id)
         found, complete = await _drift(shared, session_id)
-    return answer(Drift(drift=found.listed(), unlisted=found.unlisted, complete=complete))
+    return Drift(drift=found.listed(), unlisted=found.unlisted, complete=complete)
 
 
 async def _drift(shared: Shared, session_id: str) -> tuple[Sightings, bool]:
@@ -65,32 +65,29 @@ async def _drift(shared: Shared, session_id: str) -> tuple[Sightings, bool]:
 
 
 @routes.add("GET", "/api/v1/monitoring/metrics", START, END, answer=over_time.Metrics, failures=(503,))
-async def metrics(request: web.Request) -> web.Response:
+async def metrics(request: web.Request) -> over_time.Metrics:
     """What happened in a period, over all sessions."""
     shared = of(request)
     after_us, until_us = period(request)
     await shared.ready()
-    found = await asyncio.to_thread(_metrics, shared.store, after_us, until_us)
-    return answer(found)
+    return await asyncio.to_thread(_metrics, shared.store, after_us, until_us)
 
 
 @routes.add("GET", "/api/v1/monitoring/overview", answer=Overview, failures=(503,))
-async def overview(request: web.Request) -> web.Response:
+async def overview(request: web.Request) -> Overview:
     """What there is, and what happened in the last 24 hours."""
     shared = of(request)
     await shared.ready()
     now = now_us()
     live = await asyncio.to_thread(shared.running)
     newest = await asyncio.to_thread(shared.store.sessions, limit=_NEWEST)
-    return answer(
-        Overview(
-            generated_at=format_timestamp(now),
-            active_sessions=len(live),
-            total_sessions=await asyncio.to_thread(shared.store.count_sessions),
-            total_events=await asyncio.to_thread(shared.store.count_events),
-            last_24_hours=await asyncio.to_thread(_metrics, shared.store, now - _DAY_US, now),
-            sessions=await asyncio.to_thread(shared.described, newest, now),
-        )
+    return Overview(
+        generated_at=format_timestamp(now),
+        active_sessions=len(live),
+        total_sessions=await asyncio.to_thread(shared.store.count_sessions),
+        total_events=await asyncio.to_thread(shared.store.count_events),
+        last_24_hours=await asyncio.to_thread(_metrics, shared.store, now - _DAY_US, now),
+        sessions=await asyncio.to_thread(shared.described, newest, now),
     )
 
 

@@ -7,7 +7,6 @@ from aiohttp import web
 from proxy.api.sessions import ApprovalPage
 from proxy.events import Session
 from proxy.events.approved_calls import DECIDED, approved_call
-from proxy.server.base.answers import answer
 from proxy.server.routes.parameters import paging
 from proxy.server.routes.route import OF_SESSION, Routes
 from proxy.server.shared import Shared, of
@@ -19,12 +18,12 @@ LIMIT, OFFSET = paging("Calls", 1000)
 
 
 @routes.add("GET", "/approvals", LIMIT, OFFSET, answer=ApprovalPage)
-async def approvals(request: web.Request) -> web.Response:
+async def approvals(request: web.Request) -> ApprovalPage:
     """Who or what allowed or denied each call of a tool."""
     shared, limit, offset = of(request), LIMIT.of(request), OFFSET.of(request)
     await shared.ready()
     session = await shared.session(request.match_info["session_id"])
-    return answer(await asyncio.to_thread(_page, shared, session, limit, offset))
+    return await asyncio.to_thread(_page, shared, session, limit, offset)
 
 
 def _page(shared: Shared, session: Session, limit: int, offset: int) -> ApprovalPage:

@@ -9,7 +9,6 @@ from aiohttp import web
 from proxy.api.checks import Check
 from proxy.compliance import scenario
 from proxy.compliance.request import CheckRequest
-from proxy.server.base.answers import answer
 from proxy.server.base.errors import NotAllowedError, UnprocessableError
 from proxy.server.routes.parameters import LONGEST_WAIT_S, Number, Parameter
 from proxy.server.routes.requests import body
@@ -25,7 +24,7 @@ _request = msgspec.json.Decoder(CheckRequest)
 
 
 @routes.add("POST", "", request=CheckRequest, answer=Check)
-async def start(request: web.Request) -> web.Response:
+async def start(request: web.Request) -> Check:
     """Check a program that stands in for claude (off unless `compliance.enabled`)."""
     checks = _checks(request)
     asked = await body(request, _request)
@@ -35,11 +34,11 @@ async def start(request: web.Request) -> web.Response:
         raise UnprocessableError(f"threshold is {asked.threshold:g}; it takes a number from 0 to 100.")
     if asked.scenarios:
         await asyncio.to_thread(_make_sure_of, asked.scenarios)
-    return answer(checks.start(asked).check)
+    return checks.start(asked).check
 
 
 @routes.add("GET", "/{run_id}", RUN, WAIT, SEEN, answer=Check)
-async def run(request: web.Request) -> web.Response:
+async def run(request: web.Request) -> Check:
     """A check: its progress, and in the end its report."""
     found = _checks(request).find(request.match_info["run_id"])
     wait_s, seen = WAIT.of(request), SEEN.of(request)
@@ -47,11 +46,11 @@ async def run(request: web.Request) -> web.Response:
         async with asyncio.timeout(wait_s):
             while not found.check.has_ended and found.check.completed <= seen:
                 await found.news.wait()
-    return answer(found.check)
+    return found.check
 
 
 @routes.add("POST", "/{run_id}/cancel", RUN, answer=Check)
-async def cancel(request: web.Request) -> web.Response:
+async def cancel(request: web.Request) -> Check:
     """Stop a check.
 
     The answer comes when its processes are gone.
@@ -60,7 +59,7 @@ async def cancel(request: web.Request) -> web.Response:
     if found.task is not None and not found.task.done():
         found.task.cancel()
         await asyncio.wait([found.task], timeout=2 * GRACE_S)
-    return answer(found.check)
+    return found.check
 
 
 def _make_sure_of(patterns: list[str]) -> None:

@@ -11,7 +11,7 @@ from aiohttp import web
 
 from proxy.api.events import EventPage, EventRequest, MonitoringSession, Recorded, SessionRequest, Stopped
 from proxy.events.timestamps import format_timestamp
-from proxy.server.base.answers import answer, raw_answer
+from proxy.server.base.answers import raw_answer
 from proxy.server.base.errors import UnprocessableError
 from proxy.server.routes.parameters import (
     END,
@@ -145,7 +145,7 @@ def shortened_event(event: bytes, longest: int | None) -> bytes:
 
 
 @routes.add("POST", "/sessions", request=SessionRequest, answer=MonitoringSession, failures=(503,))
-async def start(request: web.Request) -> web.Response:
+async def start(request: web.Request) -> MonitoringSession:
     """Start a session for events of your own."""
     shared = of(request)
     if shared.fleet is not None:
@@ -158,13 +158,11 @@ async def start(request: web.Request) -> web.Response:
         shared.recordings.start, wanted.session_name, msgspec.structs.asdict(options)
     )
     await shared.catch_up(session_id)
-    return answer(
-        MonitoringSession(session_id=session_id, session_name=wanted.session_name, capture_options=options)
-    )
+    return MonitoringSession(session_id=session_id, session_name=wanted.session_name, capture_options=options)
 
 
 @routes.add("POST", "/events", request=EventRequest, answer=Recorded, failures=(404, 503))
-async def post_event(request: web.Request) -> web.Response:
+async def post_event(request: web.Request) -> Recorded:
     """Record an event of your own."""
     shared = of(request)
     posted = await body(request, _event)
@@ -176,17 +174,17 @@ async def post_event(request: web.Request) -> web.Response:
             shared.recordings.post, posted.session_id, posted.event_type, posted.data, most
         )
     await shared.catch_up(posted.session_id)
-    return answer(Recorded(session_id=posted.session_id, event_type=posted.event_type, recorded=recorded))
+    return Recorded(session_id=posted.session_id, event_type=posted.event_type, recorded=recorded)
 
 
 @routes.add("POST", "/sessions/{session_id}/stop", ID, answer=Stopped)
-async def stop(request: web.Request) -> web.Response:
+async def stop(request: web.Request) -> Stopped:
     """Stop a session that was started here."""
     shared, session_id = of(request), request.match_info["session_id"]
     async with _own(shared, session_id):
         await asyncio.to_thread(shared.recordings.stop, session_id, "stopped")
     await shared.catch_up(session_id)
-    return answer(Stopped(session_id=session_id, stopped=True))
+    return Stopped(session_id=session_id, stopped=True)
 
 
 @contextlib.asynccontextmanager

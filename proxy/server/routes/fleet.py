@@ -13,7 +13,7 @@ from proxy import __version__
 from proxy.api.fleet import PROTOCOL, Acknowledged, CostPage, Greeting, Hello, Host, HostPage, TeamCost
 from proxy.events.timestamps import format_timestamp, parse_timestamp
 from proxy.server.access.guard import team_of
-from proxy.server.base.answers import answer, failure
+from proxy.server.base.answers import failure
 from proxy.server.base.errors import (
     BadRequestError,
     NotAllowedError,
@@ -60,7 +60,7 @@ _hello = msgspec.json.Decoder(Hello)
 @routes.add(
     "POST", "/hosts/{host_id}/hello", HOST, request=Hello, answer=Greeting, failures=(503,), access="push"
 )
-async def hello(request: web.Request) -> web.Response:
+async def hello(request: web.Request) -> Greeting:
     """A host of a fleet says that it is there, and learns what this centre lacks."""
     fleet, host_id = _fleet(request), _host_id(request)
     said = await body(request, _hello)
@@ -77,15 +77,13 @@ async def hello(request: web.Request) -> web.Response:
     heard = await asyncio.wrap_future(fleet.centre.hear(saying))
     if team is not None and heard.team != team:
         raise NotAllowedError(f"This host is of the team {heard.team!r}, and this token of {team!r}.")
-    return answer(
-        Greeting(
-            version=__version__,
-            epoch=heard.epoch,
-            pushes=heard.pushes,
-            longest_push=_LONGEST_PUSH,
-            differing=heard.differing,
-            forgotten=heard.forgotten,
-        )
+    return Greeting(
+        version=__version__,
+        epoch=heard.epoch,
+        pushes=heard.pushes,
+        longest_push=_LONGEST_PUSH,
+        differing=heard.differing,
+        forgotten=heard.forgotten,
     )
 
 
@@ -97,7 +95,7 @@ async def hello(request: web.Request) -> web.Response:
     failures=(400, 408, 409, 410, 413, 503),
     access="push",
 )
-async def records(request: web.Request) -> web.Response:
+async def records(request: web.Request) -> Acknowledged | web.Response:
     """Lines of a session's log, `application/x-ndjson`: stored, on disk, once this is answered."""
     fleet, host_id, session_id = _fleet(request), _host_id(request), request.match_info["session_id"]
     from_line, running = FROM_LINE.of(request), RUNNING.of(request) != "false"
@@ -108,26 +106,26 @@ async def records(request: web.Request) -> web.Response:
         pushed = await asyncio.wrap_future(fleet.centre.push(arriving))
     stored = pushed.answer
     if stored.outcome is Outcome.STORED:
-        return answer(Acknowledged(next_line=stored.next_line, epoch=pushed.epoch, pushes=pushed.pushes))
+        return Acknowledged(next_line=stored.next_line, epoch=pushed.epoch, pushes=pushed.pushes)
     status, sentence = _REFUSED[stored.outcome]
     next_line = {"next_line": stored.next_line} if stored.outcome is Outcome.GAP else {}
     return failure(status, sentence, more=next_line)
 
 
 @routes.add("GET", "/hosts", answer=HostPage)
-async def hosts(request: web.Request) -> web.Response:
+async def hosts(request: web.Request) -> HostPage:
     """The hosts of a fleet."""
     fleet = of(request).fleet
     found = [] if fleet is None else await asyncio.to_thread(fleet.store.hosts)
-    return answer(HostPage(hosts=[_described(one) for one in found]))
+    return HostPage(hosts=[_described(one) for one in found])
 
 
 @routes.add("GET", "/costs", START, END, answer=CostPage)
-async def costs(request: web.Request) -> web.Response:
+async def costs(request: web.Request) -> CostPage:
     """What was spent on the sessions of a fleet that began in a period, by team, day and model."""
     fleet, (after_us, until_us) = of(request).fleet, period(request)
     found = [] if fleet is None else await asyncio.to_thread(fleet.store.spent, after_us, until_us)
-    return answer(CostPage(costs=[_cost(one) for one in found]))
+    return CostPage(costs=[_cost(one) for one in found])
 
 
 def _cost(one: Spent) -> TeamCost:

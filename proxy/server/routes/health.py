@@ -27,9 +27,9 @@ async def health(request: web.Request) -> web.Response:
 
 
 @routes.add("GET", "/health/live", answer=Liveness)
-async def live(request: web.Request) -> web.Response:
+async def live(request: web.Request) -> Liveness:
     """Whether this process answers."""
-    return answer(Liveness(status="alive", version=__version__))
+    return Liveness(status="alive", version=__version__)
 
 
 @routes.add("GET", "/health/ready", answer=Readiness, failures=(503,))

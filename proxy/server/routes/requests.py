@@ -1,17 +1,15 @@
-"""Bodies and queries of requests: read within bounds of size and time, and refused where nobody knows them."""
+"""Bodies of requests: read within bounds of size and time."""
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, TypeVar
 
 from aiohttp import web
 
 from proxy.server.base.answers import TOO_LARGE
 from proxy.server.base.decoding import decoded
-from proxy.server.base.errors import BadRequestError, TooLargeError, TooSlowError, UnprocessableError
-from proxy.server.routes.parameters import hint
-from proxy.server.routes.route import Handler
+from proxy.server.base.errors import BadRequestError, TooLargeError, TooSlowError
 from proxy.server.shared import of
 
 if TYPE_CHECKING:
@@ -59,17 +57,3 @@ async def receiving(request: web.Request) -> AsyncIterator[None]:
         raise BadRequestError("The body is not in the transfer or content encoding that it says.") from None
     except ConnectionError:
         raise BadRequestError("The client left before the body was whole.") from None  # nobody will read it
-
-
-def strict(handler: Handler, names: Collection[str]) -> Handler:
-    """Return a handler that refuses parameters of the query which it does not know, or gets twice."""
-
-    async def asked(request: web.Request) -> web.StreamResponse:
-        for name in request.query:
-            if name not in names:
-                raise UnprocessableError(f"{name!r} is no parameter of this call; {hint(name, names)}")
-            if len(request.query.getall(name)) > 1:
-                raise UnprocessableError(f"{name} is there twice; give it once, several values with commas.")
-        return await handler(request)
-
-    return asked

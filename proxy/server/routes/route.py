@@ -4,14 +4,19 @@ import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from types import GenericAlias
+from typing import TypeVar
 
 from aiohttp import web
 
 from proxy.api.published import PUBLISHED
 from proxy.server.access.guard import Access, default_access
-from proxy.server.routes.parameters import ID, Parameter
+from proxy.server.base.answers import answer
+from proxy.server.base.errors import UnprocessableError
+from proxy.server.routes.parameters import ID, Parameter, hint
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Handler = Callable[[web.Request], Awaitable[object]]
+"""Returns a response, or the `data` of a successful one."""
+_Handler = TypeVar("_Handler", bound=Handler)
 OF_SESSION = "/api/v1/monitoring/sessions/{session_id}"
 _NAMES: dict[type, str] = {model: f"api/{name}" for name, (_, model) in PUBLISHED.items()}
 
@@ -54,6 +59,17 @@ class Route:
         """Whether it refuses parameters that it does not know: not the pages, whose links others decorate."""
         return self.media_type not in ("text/html", "text/javascript")
 
+    async def respond(self, request: web.Request) -> web.StreamResponse:
+        """Answer a request. UnprocessableError: a parameter of its query is not known, or is there twice."""
+        names = self.query
+        for name in request.query if self.is_strict else ():
+            if name not in names:
+                raise UnprocessableError(f"{name!r} is no parameter of this call; {hint(name, names)}")
+            if len(request.query.getall(name)) > 1:
+                raise UnprocessableError(f"{name} is there twice; give it once, several values with commas.")
+        found = await self.handler(request)
+        return found if isinstance(found, web.StreamResponse) else answer(found)
+
 
 class Routes(list[Route]):
     """The calls of one module."""
@@ -65,12 +81,12 @@ class Routes(list[Route]):
 
     def add(
         self, method: str, path: str, *parameters: Parameter, **about: object
-    ) -> Callable[[Handler], Handler]:
+    ) -> Callable[[_Handler], _Handler]:
         """Return a decorator that adds a handler. ``about``: further fields of its `Route`."""
         if "{session_id}" in self._prefix:
             parameters = (ID, *parameters)
 
-        def decorate(handler: Handler) -> Handler:
+        def decorate(handler: _Handler) -> _Handler:
             self.append(Route(method, self._prefix + path, handler, parameters, **about))  # type: ignore[arg-type]
             return handler
 

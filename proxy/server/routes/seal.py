@@ -5,7 +5,6 @@ import asyncio
 from aiohttp import web
 
 from proxy.api.sessions import Head, SealAnswer
-from proxy.server.base.answers import answer
 from proxy.server.base.errors import NotFoundError
 from proxy.server.routes.route import OF_SESSION, Routes
 from proxy.server.shared import of
@@ -17,14 +16,14 @@ routes = Routes(OF_SESSION)
 
 
 @routes.add("GET", "/seal", answer=SealAnswer)
-async def seal(request: web.Request) -> web.Response:
+async def seal(request: web.Request) -> SealAnswer:
     """What a sealed log is known to be: its newest head."""
     shared, session_id = of(request), request.match_info["session_id"]
     await shared.session(session_id)
     if shared.fleet is not None:
         raise NotFoundError(f"The seal of {session_id!r} is where the session ran; ask its host.")
     head = await asyncio.to_thread(_head, shared.data_dir, session_id)
-    return answer(SealAnswer(session_id=session_id, head=head))
+    return SealAnswer(session_id=session_id, head=head)
 
 
 def _head(data_dir: str, session_id: str) -> Head | None:

@@ -6,7 +6,6 @@ import re
 from aiohttp import web
 
 from proxy.api.search import FoundSession, SearchPage
-from proxy.server.base.answers import answer
 from proxy.server.base.errors import UnprocessableError
 from proxy.server.routes.parameters import Number, Parameter, Text
 from proxy.server.routes.route import Routes
@@ -24,7 +23,7 @@ _BUDGET_S = 0.5
 
 
 @routes.add("GET", "/api/v1/monitoring/search", TEXT, LIMIT, AFTER, answer=SearchPage, failures=(503,))
-async def search(request: web.Request) -> web.Response:
+async def search(request: web.Request) -> SearchPage:
     """Sessions in which something was said, newest first."""
     shared, query, most = of(request), query_of(TEXT.of(request)), LIMIT.of(request)
     place = _place(request.query.get("after"))
@@ -42,14 +41,13 @@ async def search(request: web.Request) -> web.Response:
         is_complete = is_complete and step.is_complete and is_read
         if place is None or len(found) >= most or loop.time() >= until:
             break
-    page = SearchPage(
+    return SearchPage(
         sessions=found,
         searched=searched,
         total=await asyncio.to_thread(shared.store.count_sessions),
         complete=is_complete,
         after=None if place is None else f"{place.started_us}/{place.piece}/{place.session_id}",
     )
-    return answer(page)
 
 
 def _place(text: str | None) -> Place | None:

@@ -12,7 +12,6 @@ from proxy.api.sessions import SessionPage, Status
 from proxy.events import Session
 from proxy.events.outcome import OUTCOMES
 from proxy.events.shown_session import Session as ShownSession
-from proxy.server.base.answers import answer
 from proxy.server.routes.parameters import ID, Words, paging
 from proxy.server.routes.route import OF_SESSION, Routes
 from proxy.server.shared import Shared, now_us, of
@@ -26,17 +25,17 @@ TEAM = Words("team", "Of a fleet: only those of these teams, separated by commas
 
 
 @routes.add("GET", "/status", HOST, TEAM, answer=Status)
-async def status(request: web.Request) -> web.Response:
+async def status(request: web.Request) -> Status:
     """What every running session does."""
     shared = of(request)
     which = SessionFilter((), HOST.of(request), TEAM.of(request))
     await shared.ready()
     live = await asyncio.to_thread(_described, shared, partial(shared.running, which))
-    return answer(Status(active_sessions=len(live), sessions=live))
+    return Status(active_sessions=len(live), sessions=live)
 
 
 @routes.add("GET", "/api/v1/monitoring/sessions", LIMIT, OFFSET, OUTCOME, HOST, TEAM, answer=SessionPage)
-async def sessions(request: web.Request) -> web.Response:
+async def sessions(request: web.Request) -> SessionPage:
     """Sessions, live and past."""
     shared = of(request)
     limit, offset = LIMIT.of(request), OFFSET.of(request)
@@ -45,33 +44,31 @@ async def sessions(request: web.Request) -> web.Response:
     find = partial(shared.store.sessions, which=which, limit=limit, offset=offset)
     found = await asyncio.to_thread(_described, shared, find)
     total = await asyncio.to_thread(shared.store.count_sessions, which)
-    return answer(SessionPage(sessions=found, total=total))
+    return SessionPage(sessions=found, total=total)
 
 
 @routes.add("GET", OF_SESSION, ID, answer=ShownSession)
-async def session(request: web.Request) -> web.Response:
+async def session(request: web.Request) -> ShownSession:
     """One session."""
     shared = of(request)
     found = await shared.session(request.match_info["session_id"])
     (described,) = await asyncio.to_thread(shared.described, [found], now_us())
-    return answer(described)
+    return described
 
 
 @routes.add("GET", "/api/v1/monitoring/status", answer=MonitoringStatus)
-async def monitoring_status(request: web.Request) -> web.Response:
+async def monitoring_status(request: web.Request) -> MonitoringStatus:
     """Counts and uptime."""
     shared = of(request)
     await shared.ready()
     live = await asyncio.to_thread(shared.running)
-    return answer(
-        MonitoringStatus(
-            active_sessions=len(live),
-            total_sessions=await asyncio.to_thread(shared.store.count_sessions),
-            total_events=await asyncio.to_thread(shared.store.count_events),
-            subscribers=shared.hub.subscribers,
-            uptime_seconds=(now_us() - shared.started_us) / 1_000_000,
-            serve_command=_serve_command(request, shared.data_dir),
-        )
+    return MonitoringStatus(
+        active_sessions=len(live),
+        total_sessions=await asyncio.to_thread(shared.store.count_sessions),
+        total_events=await asyncio.to_thread(shared.store.count_events),
+        subscribers=shared.hub.subscribers,
+        uptime_seconds=(now_us() - shared.started_us) / 1_000_000,
+        serve_command=_serve_command(request, shared.data_dir),
     )
 
 
