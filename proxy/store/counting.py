@@ -8,7 +8,7 @@ mark that knows what is before it.
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple, Self
 
 import msgspec
 
@@ -25,9 +25,9 @@ EventCounts = Counter[tuple[int, int]]
 
 ReadSpans = Callable[[int, int, int], Sequence[tuple[int, int, int]]]
 """Given a level and two slots, returns each slot from one up to before the other, with its wanted events and all."""
-ReadHours = Callable[[int, int], Iterable[tuple[int, str, int]]]
+ReadHours = Callable[[int, int], Iterable[tuple[int, Any, int]]]
 """Given two slots of hours, returns slot, type and number of events of those from one up to before the other."""
-CountTypes = Callable[[int, int], Iterable[tuple[str, int]]]
+CountTypes = Callable[[int, int], Iterable[tuple[Any, int]]]
 """Counts the events of each type from a timestamp up to before another, one by one."""
 CountEvents = Callable[[int, int], int]
 """Counts the wanted events from a timestamp up to before another, one by one."""
@@ -50,8 +50,11 @@ def by_level(counted: EventCounts) -> Iterator[tuple[int, int, int, int]]:
 
 def counts_by_hour(
     after_us: int | None, until_us: int | None, read_hours: ReadHours, count_types: CountTypes
-) -> list[tuple[int, str, int]]:
-    """Return hour, type and number of events of each hour of a period; only hours at its ends are counted through."""
+) -> list[tuple[int, Any, int]]:
+    """Return hour, type and number of events of each hour of a period; only hours at its ends are counted through.
+
+    A type is given by its name or its number, as the store does.
+    """
     hour_us = LEVELS_US[HOUR]
     low = -FOREVER if after_us is None else after_us + 1
     high = FOREVER if until_us is None else until_us + 1
@@ -100,14 +103,40 @@ class Mark(NamedTuple):
     timestamp_us: int
     types: Counter[int]
 
-    def encoded_types(self) -> bytes:
-        """Return the counts as JSON."""
-        return msgspec.json.encode({str(one): count for one, count in self.types.items()})
+    def row(self) -> tuple[int, int, bytes]:
+        """Return it as a store keeps it."""
+        return self.number, self.timestamp_us, msgspec.json.encode(self.types)
 
-    @staticmethod
-    def decoded_types(text: bytes) -> Counter[int]:
-        """Return counts from JSON."""
-        return Counter({int(one): count for one, count in msgspec.json.decode(text).items()})
+    @classmethod
+    def of_row(cls, row: Sequence[Any]) -> Self:
+        """Return the mark that a store keeps."""
+        number, timestamp_us, types = row
+        return cls(number, timestamp_us, Counter(_decode_types(types)))
+
+
+_decode_types = msgspec.json.Decoder(dict[int, int]).decode
+
+
+class Tally(msgspec.Struct):
+    """How many events of a session are in a store, and of which types: what its marks are made of."""
+
+    number: int = 0
+    types: Counter[int] = msgspec.field(default_factory=Counter)
+
+    @classmethod
+    def of(cls, last: Mark | None, count_types: Callable[[int], Iterable[tuple[int, int]]]) -> Self:
+        """Return that of a session by its last mark, and the type and number of its events from a timestamp on."""
+        mark = last or Mark(0, -FOREVER, Counter())
+        types = mark.types + Counter(dict(count_types(mark.timestamp_us)))
+        return cls(types.total(), types)
+
+    def add(self, type_id: int, timestamp_us: int) -> Mark | None:
+        """Count the next event; return the mark that it is, if it is one."""
+        is_mark = self.number and self.number % MARK_EVERY == 0
+        mark = Mark(self.number, timestamp_us, self.types.copy()) if is_mark else None
+        self.number += 1
+        self.types[type_id] += 1
+        return mark
 
 
 class MarkTree:

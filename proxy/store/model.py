@@ -52,6 +52,18 @@ class SessionFilter(NamedTuple):
 EVERY_SESSION = SessionFilter()
 
 
+class SessionQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Which sessions are wanted, and which part of them, newest first."""
+
+    which: SessionFilter = EVERY_SESSION
+    live_only: bool = False
+    """Only those that are not over."""
+    begin: tuple[int, str] | None = None
+    """From the session on that started then (`Session.started_us`) and has that id, or where it would be."""
+    limit: int | None = None
+    offset: int = 0
+
+
 class Cursor(NamedTuple):
     """A place in the order of arrival: of which epoch, behind which event, and that event's timestamp."""
 

@@ -9,8 +9,8 @@ A line that is no record is counted and given like one, with the reason: what is
 
 import json
 from collections import Counter
-from collections.abc import Iterator
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple, Protocol, Self
 
 import msgspec
 
@@ -77,17 +77,26 @@ class Piece(msgspec.Struct):
         """Whether the next line begins another piece."""
         return self.end - self.offset >= PIECE_BYTES or self.lines >= PIECE_LINES
 
+    @property
+    def kinds_through(self) -> Kinds:
+        """How many lines of each kind there are up to its end."""
+        return self.kinds_before + self.kinds
+
     def next(self) -> "Piece":
         """Return the piece behind it, with nothing in it yet."""
-        return Piece(
-            self.number + 1,
-            self.end,
-            self.line + self.lines,
-            self.last_seq,
-            self.end,
-            self.last_seq,
-            self.kinds_before + self.kinds,
-        )
+        line, end, seq = self.line + self.lines, self.end, self.last_seq
+        return Piece(self.number + 1, end, line, seq, end, seq, self.kinds_through)
+
+    def row(self) -> tuple[int | bytes, ...]:
+        """Return its fields as a store keeps them."""
+        *numbers, before, kinds = msgspec.structs.astuple(self)
+        return *numbers, _encode_kinds(before), _encode_kinds(kinds)
+
+    @classmethod
+    def of_row(cls, row: Sequence[Any]) -> Self:
+        """Return the piece that a store keeps."""
+        number, offset, line, seq, end, last_seq, before, kinds = row
+        return cls(number, offset, line, seq, end, last_seq, _decode_kinds(before), _decode_kinds(kinds))
 
 
 class Body(Protocol):
@@ -128,7 +137,7 @@ class Cutter:
         """``last``: the piece to go on with."""
         self._last = last or Piece(0, 0)
         self._lines = self._last.lines
-        self._known = set(self._last.kinds_before) | set(self._last.kinds)
+        self._known = set(self._last.kinds_through)
         self._changed: dict[int, Piece] = {}
 
     @property
@@ -183,12 +192,12 @@ def text_of(pieces: Pieces) -> Iterator[bytes]:
         yield b"".join(line + b"\n" for line in pieces.body(pieces.at(number)).lines())
 
 
-def encode_kinds(kinds: Kinds) -> bytes:
+def _encode_kinds(kinds: Kinds) -> bytes:
     """Return counts as JSON."""
     return msgspec.json.encode([(*kind, count) for kind, count in kinds.items()])
 
 
-def decode_kinds(text: bytes) -> Kinds:
+def _decode_kinds(text: bytes) -> Kinds:
     """Return counts from JSON."""
     return Counter({Kind(*kind): count for *kind, count in json.loads(text)})
 

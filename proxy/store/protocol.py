@@ -19,6 +19,7 @@ from proxy.store.model import (
     Health,
     Page,
     SessionFilter,
+    SessionQuery,
     Totals,
     Watched,
 )
@@ -55,11 +56,19 @@ class Store(Protocol):
     def close(self) -> None:
         """End, and let go of everything."""
 
+    # A store that is told of records, and follows no logs, always has all of them.
+
     def wait_filled(self, timeout_s: float) -> bool:
         """Wait until everything that had been recorded at the start is here; return whether it is."""
+        return True
 
     def catch_up(self, timeout_s: float, session_id: str | None = None) -> bool:
         """Wait until everything that is recorded now, or of one session, is here; return whether it is."""
+        return True
+
+    def read_share(self, session_id: str) -> float:
+        """Return how much of what is recorded of a session is here: 1.0 is all."""
+        return 1.0
 
     def health(self) -> Health:
         """Ask every table."""
@@ -108,13 +117,16 @@ class Store(Protocol):
         offset: int = 0,
         begin: tuple[int, str] | None = None,
     ) -> list[Session]:
-        """Return the sessions that are wanted, newest first; with ``live_only`` those of them that are not over.
-
-        ``begin``: from the session on that started then (`Session.started_us`) and has that id, or where it would be.
-        """
+        """Return the sessions that are wanted, newest first: see `SessionQuery`."""
+        query = SessionQuery(which=which, live_only=live_only, begin=begin, limit=limit, offset=offset)
+        return list(self.find_sessions(query))
 
     def all_sessions(self) -> Generator[Session]:
         """Yield every session, newest first."""
+        return self.find_sessions(SessionQuery())
+
+    def find_sessions(self, query: SessionQuery) -> Generator[Session]:
+        """Yield the sessions that are wanted, newest first."""
 
     def count_sessions(self, which: SessionFilter = EVERY_SESSION) -> int:
         """Return how many sessions there are of those that are wanted."""
@@ -127,9 +139,6 @@ class Store(Protocol):
 
     def is_written(self, session_id: str) -> bool:
         """Tell whether the session's writer lives."""
-
-    def read_share(self, session_id: str) -> float:
-        """Return how much of what is recorded of a session is here: 1.0 is all."""
 
     def watched(self, after_row: int, session_ids: Collection[str]) -> Watched:
         """Return the sessions that are live, those named, and those that came behind a row."""

@@ -7,7 +7,7 @@ as far as the time goes that whoever asks has; what was found is kept, and gone 
 import json
 import re
 from array import array
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -77,14 +77,8 @@ class _Reader:
 
     def last_before(self, value: int, key: Callable[[Piece], int]) -> Piece:
         """Return the last piece whose key is not above a value; the first one where there is none."""
-        low, high = 0, self.pieces.count
-        while high - low > 1:
-            middle = (low + high) // 2
-            if key(self.at(middle)) <= value:
-                low = middle
-            else:
-                high = middle
-        return self.at(low)
+        behind = bisect_right(range(self.pieces.count), value, key=lambda number: key(self.at(number)))
+        return self.at(max(0, behind - 1))
 
 
 def page_of_records(
@@ -103,8 +97,7 @@ def page_of_records(
     if not pieces.count:
         return RecordPage([], 0, 0, 0, pieces.is_complete, Kinds())
     reader = _Reader(pieces)
-    last = reader.at(pieces.count - 1)
-    kinds = last.kinds_before + last.kinds
+    kinds = reader.at(pieces.count - 1).kinds_through
     low = 0 if from_seq is None else _rank(reader, query, from_seq)
     high = query.count(kinds) if to_seq is None else _rank(reader, query, to_seq + 1)
     first = min(low + offset, max(low, high))
@@ -145,7 +138,7 @@ def _rank(reader: _Reader, query: RecordQuery, seq: int) -> int:
     if piece.seq >= seq:
         return query.count(piece.kinds_before)
     if piece.last_seq < seq:
-        return query.count(piece.kinds_before) + query.count(piece.kinds)
+        return query.count(piece.kinds_through)
     within = sum(row.seq < seq and query.takes(row.kind) for row in reader.rows(piece))
     return query.count(piece.kinds_before) + within
 
@@ -189,8 +182,7 @@ class Search:
         for line in self._lines[first : max(first, min(first + limit, high))]:
             piece = reader.last_before(line, lambda one: one.line)
             rows.append(reader.rows(piece)[line - piece.line])
-        last = reader.at(pieces.count - 1) if pieces.count else Piece(0, 0)
-        kinds = last.kinds_before + last.kinds
+        kinds = reader.at(pieces.count - 1).kinds_through if pieces.count else Kinds()
         is_complete = pieces.is_complete and self.searched >= kinds.total()
         return RecordPage(rows, first, max(0, high - low), self.searched, is_complete, kinds)
 

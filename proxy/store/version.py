@@ -20,13 +20,13 @@ _CODE = ("events", "protocol", "sessions/drift.py", "sessions/reader.py", "store
 def derivation_version() -> int:
     """Return a number of 31 bits, above 0, that is another one when the code or the schemas are."""
     found = zlib.crc32(__version__.encode())
-    for path in (*_files(_PACKAGE, _CODE, ".py"), *_files(library.SCHEMA_DIR, ("",), ".json")):
+    for path in (*_files(_PACKAGE, _CODE, (".py", ".sql")), *_files(library.SCHEMA_DIR, ("",), (".json",))):
         with open(path, "rb") as file:
             found = zlib.crc32(file.read(), zlib.crc32(os.path.basename(path).encode(), found))
     return found & 0x7FFFFFFF or 1
 
 
-def _files(root: str, places: tuple[str, ...], suffix: str) -> Iterator[str]:
+def _files(root: str, places: tuple[str, ...], suffixes: tuple[str, ...]) -> Iterator[str]:
     for place in places:
         path = os.path.join(root, place)
         if os.path.isfile(path):
@@ -34,4 +34,4 @@ def _files(root: str, places: tuple[str, ...], suffix: str) -> Iterator[str]:
             continue
         for folder, inner, names in os.walk(path):
             inner[:] = sorted(name for name in inner if name not in ("__pycache__", "node_modules"))
-            yield from (os.path.join(folder, name) for name in sorted(names) if name.endswith(suffix))
+            yield from (os.path.join(folder, name) for name in sorted(names) if name.endswith(suffixes))

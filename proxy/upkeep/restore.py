@@ -23,7 +23,7 @@ from proxy.events.formatting import error_message
 from proxy.sessions import catalogue
 from proxy.sessions.identity import LATEST, LOG_SUFFIX, sessions_dir
 from proxy.sessions.sealing import SEALS, seals_path
-from proxy.store.embedded.database import FILES, index_path
+from proxy.store.embedded.database import remove_index
 from proxy.upkeep.backup import MANIFEST, SUFFIXES, BackupError, read_to_end
 
 _PIECE = 1 << 20  # bounds memory
@@ -173,9 +173,7 @@ def _content(path: str) -> bytes:
 
 
 def _put_in_place(beside: str, data_dir: str) -> None:
-    for suffix in FILES:  # of no sessions, as there are none
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(index_path(data_dir) + suffix)
+    remove_index(data_dir)  # of no sessions, as there are none
     with contextlib.suppress(FileNotFoundError):
         os.unlink(os.path.join(sessions_dir(data_dir), LATEST))  # a link to nothing
     with _seals_in_place(beside, data_dir):

@@ -14,7 +14,7 @@ import pytest
 
 from proxy.cli import overview
 from proxy.cli.subcommands import LOCAL
-from proxy.store.embedded.database import index_path
+from proxy.store.embedded.database import checksum, index_path
 from proxy.store.embedded.indexer import Indexer
 from proxy.store.embedded.rows import read_sessions
 from tests.command_line import claude_proxy
@@ -104,7 +104,7 @@ def test_what_the_index_knows_is_not_read_again(tmp_path: Path) -> None:
         (row,) = read_sessions(connection, "WHERE session_id = 'simple'")
         row = row._replace(state=row.state.replace(b'"turns":2', b'"turns":77'))
         connection.execute(
-            "UPDATE sessions SET state = ?, sum = ? WHERE id = ?", (row.state, row.sum, row.id)
+            "UPDATE sessions SET state = ?, sum = ? WHERE id = ?", (row.state, checksum(*row), row.id)
         )
     told = {one["session_id"]: one["turns"] for one in sessions(tmp_path, "-n", "0")}
     assert told["simple"] == 77

@@ -32,6 +32,7 @@ def test_another_code_or_schema_is_another_version(tmp_path: Path, monkeypatch: 
         package / "events" / "interpreter.py",
         package / "sessions" / "reader.py",
         package / "store" / "embedded" / "database.py",
+        package / "store" / "embedded" / "schema.sql",
         schemas / "stdout.json",
     ):
         with path.open("a") as file:
@@ -39,4 +40,4 @@ def test_another_code_or_schema_is_another_version(tmp_path: Path, monkeypatch: 
         seen.add(compute())
     (package / "events" / "interpreter.py").rename(package / "events" / "other.py")
     seen.add(compute())
-    assert len(seen) == 6
+    assert len(seen) == 7

@@ -3,9 +3,8 @@
 import sqlite3
 from collections.abc import Sequence
 
-from proxy.store.counting import EventCounts, LevelTree, Mark, MarkTree, by_level
-from proxy.store.embedded.database import checksum
-from proxy.store.protocol import StoreDamagedError
+from proxy.store.counting import EventCounts, LevelTree, MarkTree, by_level
+from proxy.store.embedded.rows import parameters, read_marks
 
 
 def write_counts(connection: sqlite3.Connection, counted: EventCounts) -> None:
@@ -21,16 +20,19 @@ def write_counts(connection: sqlite3.Connection, counted: EventCounts) -> None:
     )
 
 
+def of_types(types: Sequence[int] | None) -> str:
+    """Return the condition that a row is of one of some types, whose numbers are values; None: of any."""
+    return "1" if types is None else f"type IN ({parameters(types)})"
+
+
 def all_events(connection: sqlite3.Connection, types: Sequence[int] | None) -> LevelTree:
     """Return the events of all sessions; of some types where they are given."""
-    marks = "" if types is None else ", ".join("?" * len(types))
-    wanted = "count" if types is None else f"iif(type IN ({marks}), count, 0)"
-    typed, values = ("", ()) if types is None else (f"AND type IN ({marks})", tuple(types))
+    values = tuple(types or ())
     spans = (
-        f"SELECT slot, sum({wanted}), sum(count) FROM counts"
+        f"SELECT slot, sum(iif({of_types(types)}, count, 0)), sum(count) FROM counts"
         " WHERE level = ? AND slot >= ? AND slot < ? GROUP BY slot ORDER BY slot"
     )
-    counted = f"SELECT count(*) FROM events INDEXED BY by_time WHERE ts >= ? AND ts < ? {typed}"
+    counted = f"SELECT count(*) FROM events INDEXED BY by_time WHERE ts >= ? AND ts < ? AND {of_types(types)}"
     return LevelTree(
         lambda level, first, end: connection.execute(spans, (*values, level, first, end)).fetchall(),
         lambda start_us, stop_us: connection.execute(counted, (start_us, stop_us, *values)).fetchone()[0],
@@ -39,41 +41,12 @@ def all_events(connection: sqlite3.Connection, types: Sequence[int] | None) -> L
 
 def session_events(connection: sqlite3.Connection, session: int, types: Sequence[int] | None) -> MarkTree:
     """Return the events of one session; of some types where they are given."""
-    typed, values = (
-        ("", ()) if types is None else (f"AND type IN ({', '.join('?' * len(types))})", tuple(types))
-    )
-    counted = (
-        f"SELECT count(*) FROM events INDEXED BY by_session WHERE session = ? AND ts >= ? AND ts < ? {typed}"
-    )
-    return MarkTree(
-        read_marks(connection, session),
-        types,
-        lambda start_us, stop_us: connection.execute(
-            counted, (session, start_us, stop_us, *values)
-        ).fetchone()[0],
-    )
+    counted = "SELECT count(*) FROM events INDEXED BY by_session WHERE session = ? AND ts >= ? AND ts < ?"
+    query = f"{counted} AND {of_types(types)}"
 
+    def count(start_us: int, stop_us: int) -> int:
+        found: int = connection.execute(query, (session, start_us, stop_us, *(types or ()))).fetchone()[0]
+        return found
 
-def read_marks(connection: sqlite3.Connection, session: int, *, last_only: bool = False) -> list[Mark]:
-    """Return the marked events of a session."""
-    order = "ORDER BY number DESC LIMIT 1" if last_only else "ORDER BY number"
-    found = []
-    for number, timestamp_us, types, found_sum in connection.execute(
-        f"SELECT number, ts, types, sum FROM marks WHERE session = ? {order}", (session,)
-    ):
-        if checksum(session, number, timestamp_us, types) != found_sum:
-            raise StoreDamagedError("a mark of a session is not what was written")
-        found.append(Mark(number, timestamp_us, Mark.decoded_types(types)))
-    return found
-
-
-def mark_row(session: int, mark: Mark) -> tuple[object, ...]:
-    """Return the row of a mark."""
-    types = mark.encoded_types()
-    return (
-        session,
-        mark.number,
-        mark.timestamp_us,
-        types,
-        checksum(session, mark.number, mark.timestamp_us, types),
-    )
+    marks = read_marks(connection, "WHERE session = ? ORDER BY number", (session,))
+    return MarkTree(list(marks), types, count)

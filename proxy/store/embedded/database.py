@@ -1,4 +1,4 @@
-"""The tables of the index, and how its file is opened.
+"""How the file of the index is opened, or begun anew with its tables (``schema.sql``).
 
 The file is a cache: when it is of another version, or damaged, it is deleted and filled again from the logs. So it
 is written without waiting for the disk (``synchronous=OFF``): killing the process loses nothing that was committed,
@@ -13,6 +13,7 @@ import os
 import sqlite3
 import zlib
 from collections.abc import Iterator
+from importlib import resources
 
 from proxy.sessions.private import open_private
 from proxy.store.protocol import StoreDamagedError, StoreError
@@ -21,76 +22,12 @@ from proxy.store.version import derivation_version
 FILES = ("", "-wal", "-shm")
 """What SQLite keeps beside the index, and the index itself: their endings."""
 
-_JOURNAL_LEFT = 16_000_000
-"""Bytes of the write-ahead file that stay after a large transaction, for the next ones."""
-
-_SCHEMA = """
-CREATE TABLE meta (key TEXT PRIMARY KEY, value, sum INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE sessions (
-    id INTEGER PRIMARY KEY,
-    session_id TEXT NOT NULL UNIQUE,
-    started INTEGER NOT NULL,       -- microseconds since 1970, 0 where nobody knows
-    inode INTEGER NOT NULL,         -- the file that was read
-    offset INTEGER NOT NULL,        -- up to where
-    mark_at INTEGER NOT NULL,       -- where its last record begins
-    mark BLOB NOT NULL,             -- and how: tells whether the file was rewritten
-    over INTEGER NOT NULL,          -- whether nothing more is expected
-    outcome TEXT NOT NULL,          -- what became of it, empty while it is not over
-    state BLOB NOT NULL,            -- events.Session, as JSON
-    sum INTEGER NOT NULL            -- the checksum of the row
-);
-CREATE INDEX by_start ON sessions (started, session_id);
-CREATE INDEX live ON sessions (over) WHERE over = 0;
-CREATE INDEX by_outcome ON sessions (outcome, started, session_id);
-CREATE TABLE types (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, sum INTEGER NOT NULL);
-CREATE TABLE events (
-    id INTEGER PRIMARY KEY,         -- the order of arrival
-    ts INTEGER NOT NULL,            -- microseconds since 1970
-    session INTEGER NOT NULL,
-    type INTEGER NOT NULL,
-    data BLOB NOT NULL,             -- JSON
-    sum INTEGER NOT NULL
-);
-CREATE INDEX by_time ON events (ts, session, type);
-CREATE INDEX by_session ON events (session, ts, type);
-CREATE TABLE counts (               -- of all sessions together: see proxy.store.counting
-    level INTEGER NOT NULL,
-    slot INTEGER NOT NULL,
-    type INTEGER NOT NULL,
-    count INTEGER NOT NULL,
-    PRIMARY KEY (level, slot, type)
-) WITHOUT ROWID;
-CREATE TABLE marks (                -- of long sessions: how many events of which types are before an event
-    session INTEGER NOT NULL,
-    number INTEGER NOT NULL,        -- the event's place in its session
-    ts INTEGER NOT NULL,
-    types BLOB NOT NULL,            -- JSON
-    sum INTEGER NOT NULL,
-    PRIMARY KEY (session, number)
-) WITHOUT ROWID;
-CREATE TABLE pieces (               -- of logs: see proxy.store.pieces
-    session INTEGER NOT NULL,
-    number INTEGER NOT NULL,
-    offset INTEGER NOT NULL,
-    line INTEGER NOT NULL,
-    seq INTEGER NOT NULL,
-    end INTEGER NOT NULL,
-    last_seq INTEGER NOT NULL,
-    kinds_before BLOB NOT NULL,     -- JSON
-    kinds BLOB NOT NULL,
-    sum INTEGER NOT NULL,
-    PRIMARY KEY (session, number)
-) WITHOUT ROWID;
-CREATE TABLE drift (session INTEGER PRIMARY KEY, state BLOB NOT NULL, sum INTEGER NOT NULL);
-CREATE TABLE tombstones (
-    session TEXT NOT NULL,          -- by its name, or '' for all that were removed longer ago
-    type INTEGER NOT NULL,
-    last_id INTEGER NOT NULL,       -- the number of its last event of that type
-    removal INTEGER NOT NULL,       -- removals are counted
-    PRIMARY KEY (session, type)
-) WITHOUT ROWID;
-CREATE INDEX by_removal ON tombstones (removal);
-"""
+_PRAGMAS = (
+    "journal_mode=WAL",
+    "synchronous=OFF",
+    "cache_size=-32000",
+    "journal_size_limit=16000000",  # bytes that stay after a large transaction, for the next ones
+)
 
 TABLES = ("meta", "sessions", "types", "events", "counts", "marks", "pieces", "drift", "tombstones")
 
@@ -107,6 +44,11 @@ _DAMAGE = frozenset(
 )
 
 
+def _schema() -> str:
+    """Return the statements that make the tables."""
+    return (resources.files("proxy.store.embedded") / "schema.sql").read_text(encoding="utf-8")
+
+
 def index_path(data_dir: str) -> str:
     """Return the path of a data directory's index."""
     return os.path.join(data_dir, "index.sqlite3")
@@ -116,15 +58,12 @@ def checksum(*values: int | bytes | str | None) -> int:
     """Return the checksum (CRC-32) of a row's values."""
     found = 0
     for value in values:
-        match value:
-            case bytes():
-                encoded = value
-            case str():
-                encoded = value.encode()
-            case None:
-                encoded = b"NULL;"
-            case _:
-                encoded = b"%d;" % value
+        if isinstance(value, int):
+            encoded = b"%d;" % value
+        elif isinstance(value, bytes):
+            encoded = value
+        else:
+            encoded = b"NULL;" if value is None else value.encode()
         found = zlib.crc32(encoded, found)
     return found
 
@@ -163,24 +102,38 @@ def open_index(data_dir: str) -> sqlite3.Connection:
 def create_index(data_dir: str) -> sqlite3.Connection:
     """Begin the index anew, whatever is there. StoreError, OSError when it cannot be made."""
     path = index_path(data_dir)
-    for suffix in reversed(FILES):
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(path + suffix)
+    remove_index(data_dir)
     os.close(open_private(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
     with translated_errors():
         connection = connect(path)
         try:
-            connection.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version={derivation_version()}; COMMIT;")
-            epoch = os.urandom(4).hex()
-            rows: list[tuple[str, int | str]]
-            rows = [("epoch", epoch), ("next_id", 1), ("totals", "[]"), ("watermark", 0)]
-            connection.executemany(
-                "INSERT INTO meta VALUES (?, ?, ?)", [(*row, checksum(*row)) for row in rows]
+            connection.executescript(
+                f"BEGIN; {_schema()} PRAGMA user_version={derivation_version()}; COMMIT;"
             )
+            meta: dict[str, int | str]
+            meta = {"epoch": os.urandom(4).hex(), "next_id": 1, "totals": "[]", "watermark": 0}
+            rows = [(*row, checksum(*row)) for row in meta.items()]
+            connection.executemany("INSERT INTO meta VALUES (?, ?, ?)", rows)
         except sqlite3.Error:
             connection.close()
             raise
     return connection
+
+
+def remove_index(data_dir: str) -> None:
+    """Remove the index, if it is there. OSError when that cannot be."""
+    for suffix in reversed(FILES):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(index_path(data_dir) + suffix)
+
+
+def shape_of(path: str) -> tuple[int, int, int] | None:
+    """Return what tells that a file is as it was: inode, size and time of writing; None when it is not there."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def connect(path: str, *, read_only: bool = False, immutable: bool = False) -> sqlite3.Connection:
@@ -193,10 +146,8 @@ def connect(path: str, *, read_only: bool = False, immutable: bool = False) -> s
     connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, timeout=5)
     try:
         if not read_only:
-            connection.execute("PRAGMA journal_mode=WAL")
-            connection.execute("PRAGMA synchronous=OFF")
-            connection.execute("PRAGMA cache_size=-32000")
-            connection.execute(f"PRAGMA journal_size_limit={_JOURNAL_LEFT}")
+            for pragma in _PRAGMAS:
+                connection.execute(f"PRAGMA {pragma}")
     except sqlite3.Error:
         connection.close()
         raise

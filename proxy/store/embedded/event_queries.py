@@ -7,10 +7,11 @@ from collections.abc import Collection, Generator, Iterator, Sequence
 from proxy.events.timestamps import TimestampCodec
 from proxy.store.counting import HOUR, counts_by_hour
 from proxy.store.embedded import tombstones
-from proxy.store.embedded.counts import all_events, session_events
+from proxy.store.embedded.counts import all_events, of_types, session_events
 from proxy.store.embedded.readers import Readers
 from proxy.store.embedded.rows import (
     EventRow,
+    find_session,
     name_of,
     read_events,
     read_newest,
@@ -38,28 +39,24 @@ class EventQueries:
             settled_us = FOREVER if watermark_us is None else watermark_us
             newest = _cursor(connection)
             types = _type_numbers(connection, query.event_types)
-            session = None if query.session_id is None else find_session(connection, query.session_id)
-            if types == [] or (query.session_id is not None and session is None):
+            tree: SpanTree
+            if query.session_id is None:
+                tree = all_events(connection, types)
+                where, values = "INDEXED BY by_time WHERE 1", []
+            elif (session := find_session(connection, query.session_id)) is not None:
+                tree = session_events(connection, session.id, types)
+                where, values = "INDEXED BY by_session WHERE session = ?", [session.id]
+            else:
                 return Page([], 0, newest, settled_us)
-            tree: SpanTree = (
-                all_events(connection, types)
-                if session is None
-                else session_events(connection, session, types)
-            )
             low, high = bounds(tree, query, settled_us)
             window = window_of(query)
             first, end = cut(window, query.limit, low, high)
-            where, values = ("1", []) if session is None else ("session = ?", [session])
-            if types is not None:
-                where += f" AND type IN ({', '.join('?' * len(types))})"
-                values += types
+            where += f" AND {of_types(types)} AND ts >= ? AND ts < ? ORDER BY ts, session LIMIT ? OFFSET ?"
+            values += types or ()
             rows: list[EventRow] = []
             for one in slices(tree, first, end):
-                index = "by_time" if session is None else "by_session"
                 rows += read_events(
-                    connection,
-                    f"INDEXED BY {index} WHERE {where} AND ts >= ? AND ts < ? ORDER BY ts, session LIMIT ? OFFSET ?",
-                    (*values, one.start_us, one.stop_us, one.take, one.skip),
+                    connection, where, (*values, one.start_us, one.stop_us, one.take, one.skip)
                 )
             if len(rows) != end - first:
                 raise StoreDamagedError("events are not as many as were counted")
@@ -95,14 +92,16 @@ class EventQueries:
         """Return what came behind an event, and whether something that is wanted was removed there."""
         with self._readers.reading() as connection:
             types = _type_numbers(connection, event_types)
-            missing = tombstones.missing(connection, after_id, told=told, session_id=session_id, types=types)
+            is_missing, removal = tombstones.missing(
+                connection, after_id, told=told, session_id=session_id, types=types
+            )
             rows, size = [], 0
             for row in read_events(connection, "WHERE id > ? ORDER BY id LIMIT ?", (after_id, limit)):
                 rows.append(row)
                 size += len(row.data)
                 if size > _ARRIVAL_BYTES:
                     break
-            return Arrivals(list(_arrivals(connection, rows)), missing.any, missing.removal)
+            return Arrivals(list(_arrivals(connection, rows)), is_missing, removal)
 
     def events_of(self, session_id: str, after_us: int) -> EventBatch | None:
         """Return the next events of a session behind a timestamp, None when the index does not have the session."""
@@ -111,59 +110,44 @@ class EventQueries:
             if session is None:
                 return None
             # Numbers of events are never used again, those of sessions may be.
-            first = connection.execute(
-                "SELECT id FROM events INDEXED BY by_session WHERE session = ? ORDER BY ts LIMIT 1",
-                (session,),
-            ).fetchone()
+            where = "INDEXED BY by_session WHERE session = ? ORDER BY ts LIMIT 1"
+            first = connection.execute(f"SELECT id FROM events {where}", (session.id,)).fetchone()
             filling = (read_newest(connection)[0], 0 if first is None else int(first[0]))
-            names = read_types(connection)
             where = "INDEXED BY by_session WHERE session = ? AND ts > ? ORDER BY ts"
-            rows = read_events(connection, where, (session, after_us))
-            return EventBatch.of(
-                filling, ((name_of(names, row.type), row.timestamp_us, row.data) for row in rows)
-            )
+            return EventBatch.of(filling, _raw(connection, where, (session.id, after_us)))
 
     def event_counts(self, after_us: int | None, until_us: int | None) -> list[tuple[int, str, int]]:
         """Return hour, type and number of events of each hour of a period."""
         with self._readers.reading() as connection:
             names = read_types(connection)
-            hours = "SELECT slot, type, count FROM counts WHERE level = ? AND slot >= ? AND slot < ?"
+            hours = f"SELECT slot, type, count FROM counts WHERE level = {HOUR} AND slot >= ? AND slot < ?"
             counted = (
                 "SELECT type, count(*) FROM events INDEXED BY by_time WHERE ts >= ? AND ts < ? GROUP BY type"
             )
-            return counts_by_hour(
+            found = counts_by_hour(
                 after_us,
                 until_us,
-                lambda first, end: [
-                    (slot, name_of(names, type_id), count)
-                    for slot, type_id, count in connection.execute(hours, (HOUR, first, end))
-                ],
-                lambda start_us, stop_us: [
-                    (name_of(names, type_id), count)
-                    for type_id, count in connection.execute(counted, (start_us, stop_us))
-                ],
+                lambda *slots: connection.execute(hours, slots),
+                lambda *times: connection.execute(counted, times),
             )
+            return sorted((hour, name_of(names, type_id), count) for hour, type_id, count in found)
 
     def events_between(
         self, event_types: Collection[str], after_us: int | None, until_us: int | None
     ) -> Generator[RawEvent]:
         """Yield the events of some types in a period."""
+        low = -FOREVER if after_us is None else after_us
+        high = FOREVER if until_us is None else until_us
         with self._readers.reading() as connection:
-            names = read_types(connection)
-            wanted = [number for number, name in names.items() if name in event_types]
-            where = (
-                f"INDEXED BY by_time WHERE ts > ? AND ts <= ? AND type IN ({', '.join('?' * len(wanted))})"
-            )
-            low = -FOREVER if after_us is None else after_us
-            high = FOREVER if until_us is None else until_us
-            for row in read_events(connection, where, (low, high, *wanted)):
-                yield name_of(names, row.type), row.timestamp_us, row.data
+            types = _type_numbers(connection, event_types) or []
+            where = f"INDEXED BY by_time WHERE ts > ? AND ts <= ? AND {of_types(types)}"
+            yield from _raw(connection, where, (low, high, *types))
 
 
-def find_session(connection: sqlite3.Connection, session_id: str) -> int | None:
-    """Return the number of a session in the index, None when it does not have it."""
-    row = connection.execute("SELECT id FROM sessions WHERE session_id = ?", (session_id,)).fetchone()
-    return None if row is None else int(row[0])
+def _raw(connection: sqlite3.Connection, where: str, values: tuple[int, ...]) -> Iterator[RawEvent]:
+    names = read_types(connection)
+    for row in read_events(connection, where, values):
+        yield name_of(names, row.type), row.timestamp_us, row.data
 
 
 def _cursor(connection: sqlite3.Connection) -> Cursor:

@@ -61,8 +61,7 @@ class Follower:
         self._turn = threading.Condition()
         self._looked_at_all = self._look_s = 0.0
         self._asked = 0
-        self._asked_for: set[str] = set()
-        self._asked_for_all = False
+        self._asked_for: set[str] | None = set()
         self._answered = 0
         self._thread = threading.Thread(target=self._run, name="follower", daemon=True)
 
@@ -82,8 +81,8 @@ class Follower:
         with self._turn:
             self._asked += 1
             if session_id is None:
-                self._asked_for_all = True
-            else:
+                self._asked_for = None
+            elif self._asked_for is not None:
                 self._asked_for.add(session_id)
             ticket = self._asked
             self._watch.wake()
@@ -104,9 +103,8 @@ class Follower:
         while not self._stopping:
             began = time.monotonic()
             with self._turn:
-                asked, names = self._asked, self._asked_for
-                everything, self._asked_for_all, self._asked_for = self._asked_for_all, False, set()
-            done = self._step(None if everything or changed is None else changed | names)
+                asked, names, self._asked_for = self._asked, self._asked_for, set()
+            done = self._step(None if names is None or changed is None else changed | names)
             if done and not self._indexer.is_behind:
                 self.caught_up.set()
                 with self._turn:
@@ -164,10 +162,7 @@ class Follower:
             raise StoreError(f"{reason}; it has been begun anew {MOST_REPAIRS} times within the hour")
         self._repairs.append(time.monotonic())
         self.caught_up.clear()  # before there is an index that knows of no session
-        if self._damage is not None:
-            self._indexer.reset()
-        else:
-            self._indexer.reopen()
+        self._indexer.reopen(is_damaged=self._damage is not None)
         self._damage = None
         self._on_begun_anew()
         self._listener.on_epoch(reason)

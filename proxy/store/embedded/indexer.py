@@ -63,10 +63,7 @@ class Indexer:
         """Whether the index is as an indexer has left it."""
         self._most_events = most_events
         self._left_bytes = min(min_free_bytes, _LEFT_TO_SESSIONS_BYTES)
-        try:
-            self._open(open_index(data_dir))
-        except StoreDamagedError:
-            self._open(create_index(data_dir))
+        self._begin(is_there=True)
         # A full disk: then nothing else changes either.
         with contextlib.suppress(StoreError), translated_errors():
             self._keep_watermark(0)
@@ -79,11 +76,6 @@ class Indexer:
         self._connection.close()
         note_clean_close(self.data_dir)
 
-    def reset(self) -> None:
-        """Throw the index away, and make an empty one. StoreError, OSError when that cannot be done."""
-        self._let_go()
-        self._open(create_index(self.data_dir))
-
     def is_replaced(self) -> bool:
         """Tell whether the files of the index are others than those that are written."""
         return self._standing.has_changed()
@@ -94,20 +86,22 @@ class Indexer:
         self._standing.learn()
         return touched
 
-    def reopen(self) -> None:
-        """Take what has been put in the index's place; without anything there, begin anew. Errors as at the start."""
-        is_another = self._standing.is_another_index()
+    def reopen(self, *, is_damaged: bool) -> None:
+        """Take what has been put in the index's place; without anything there, begin anew. Errors as at the start.
+
+        ``is_damaged``: begin anew, whatever is there.
+        """
+        # What was in a write-ahead file that is gone is missing: the rest is not to be relied on.
+        is_another = not is_damaged and self._standing.is_another_index()
         self._let_go()
+        self._begin(is_there=is_another)
+
+    def _begin(self, *, is_there: bool) -> None:
+        """Open the index that is there, or else, or if it is damaged, a new one."""
         try:
-            # What was in a write-ahead file that is gone is missing: the rest is not to be relied on.
-            self._open(open_index(self.data_dir) if is_another else create_index(self.data_dir))
+            self._open(open_index(self.data_dir) if is_there else create_index(self.data_dir))
         except StoreDamagedError:
             self._open(create_index(self.data_dir))
-
-    @property
-    def epoch(self) -> str:
-        """What tells this filling of the index from all others."""
-        return self._writer.epoch
 
     @property
     def live(self) -> list[str]:

@@ -18,8 +18,8 @@ import msgspec
 from proxy.events import Session
 from proxy.sessions.catalogue import SessionInfo
 from proxy.sessions.drift import SearchState
-from proxy.store.embedded.database import connect, index_path, translated_errors
-from proxy.store.embedded.rows import SessionRow, read_drift, read_sessions
+from proxy.store.embedded.database import connect, index_path, shape_of, translated_errors
+from proxy.store.embedded.rows import SessionRow, find_session, read_drift
 from proxy.store.protocol import StoreError
 from proxy.store.version import derivation_version
 
@@ -43,10 +43,10 @@ def known_sessions(data_dir: str, sessions: Iterable[SessionInfo]) -> dict[str, 
             for info in sessions:
                 # A row that is damaged is one log to be read whole.
                 with contextlib.suppress(StoreError, OSError, ValueError, msgspec.MsgspecError):
-                    for row in read_sessions(connection, "WHERE session_id = ?", (info.session_id,)):
-                        if (session := _checked(info, row)) is not None:
-                            drift = read_drift(connection, row.id) or SearchState()
-                            found[info.path] = Known(session, drift, row.offset)
+                    row = find_session(connection, info.session_id)
+                    if row is not None and (session := _checked(info, row)) is not None:
+                        drift = read_drift(connection, row.id) or SearchState()
+                        found[info.path] = Known(session, drift, row.offset)
     except (StoreError, OSError):
         return {}
     return found
@@ -55,7 +55,7 @@ def known_sessions(data_dir: str, sessions: Iterable[SessionInfo]) -> dict[str, 
 @contextlib.contextmanager
 def _opened(path: str) -> Iterator[sqlite3.Connection]:
     """Open an index for reading. sqlite3.Error or OSError when it cannot be read, or not be relied on."""
-    before = _shape(path)
+    before = _settled(path)
     # Without a journal nobody writes: then it is read as it lies there, which needs no file beside it and no permission
     # to make one, and is to be the same file when all is read.
     with contextlib.closing(connect(path, read_only=True, immutable=before is not None)) as connection:
@@ -63,16 +63,13 @@ def _opened(path: str) -> Iterator[sqlite3.Connection]:
         if connection.execute("PRAGMA user_version").fetchone()[0] != derivation_version():
             raise sqlite3.DatabaseError("the index is of another version")
         yield connection
-        if before is not None and _shape(path) != before:
+        if before is not None and _settled(path) != before:
             raise sqlite3.OperationalError("the index was written meanwhile")
 
 
-def _shape(path: str) -> tuple[int, int, int] | None:
+def _settled(path: str) -> tuple[int, int, int] | None:
     """Return what tells that a file is as it was; None while it has a journal."""
-    if os.path.exists(f"{path}-wal"):
-        return None
-    status = os.stat(path)
-    return status.st_ino, status.st_size, status.st_mtime_ns
+    return None if os.path.exists(f"{path}-wal") else shape_of(path)
 
 
 def _checked(info: SessionInfo, row: SessionRow) -> Session | None:

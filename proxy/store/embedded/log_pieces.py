@@ -5,9 +5,8 @@ import os
 import msgspec
 
 from proxy.sessions.reader import LogReader
-from proxy.store.embedded.event_queries import find_session
 from proxy.store.embedded.readers import Readers
-from proxy.store.embedded.rows import SessionRow, read_pieces, read_sessions
+from proxy.store.embedded.rows import SessionRow, find_session, read_pieces
 from proxy.store.pieces import Piece
 from proxy.store.protocol import StoreDamagedError
 
@@ -53,23 +52,23 @@ class LogPieces:
     def of(cls, readers: Readers, path: str, session_id: str) -> "LogPieces":
         """Return the pieces of a session. KeyError when the index does not have it, OSError without its log."""
         with readers.reading() as connection:
-            rows = list(read_sessions(connection, "WHERE session_id = ?", (session_id,)))
-            if not rows:
+            row = find_session(connection, session_id)
+            if row is None:
                 raise KeyError(session_id)
             query = "SELECT coalesce(max(number) + 1, 0) FROM pieces WHERE session = ?"
-            count = connection.execute(query, (rows[0].id,)).fetchone()[0]
-        return cls(readers, path, rows[0], int(count))
+            (count,) = connection.execute(query, (row.id,)).fetchone()
+        return cls(readers, path, row, count)
 
     def at(self, number: int) -> Piece:
         """Return a piece."""
         with self._readers.reading() as connection:
-            if find_session(connection, self._row.session_id) != self._row.id:
+            query = "SELECT 1 FROM sessions WHERE id = ? AND session_id = ?"
+            if connection.execute(query, self._row[:2]).fetchone() is None:
                 raise KeyError(self._row.session_id)
             where = "WHERE session = ? AND number = ?"
-            found = list(read_pieces(connection, where, (self._row.id, number)))
-            if not found:
-                raise StoreDamagedError("a piece of a log is missing")
-            return found[0]
+            for piece in read_pieces(connection, where, (self._row.id, number)):
+                return piece
+            raise StoreDamagedError("a piece of a log is missing")
 
     def body(self, piece: Piece) -> LogBody:
         """Return where the lines of a piece are."""

@@ -1,12 +1,11 @@
 """Connections for reading the index: as many as there are threads that ask at one time, kept for the next ones."""
 
 import contextlib
-import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 
-from proxy.store.embedded.database import connect, translated_errors
+from proxy.store.embedded.database import connect, shape_of, translated_errors
 from proxy.store.protocol import StoreDamagedError, StoreError
 
 
@@ -19,7 +18,7 @@ class Readers:
         self._on_damage = on_damage
         self._idle: list[sqlite3.Connection] = []
         self._turn = threading.Lock()
-        self._inode = 0
+        self._inode: int | None = None
         self._is_closed = False
 
     @contextlib.contextmanager
@@ -50,8 +49,9 @@ class Readers:
         for connection in idle:
             connection.close()
 
-    def _taken(self) -> tuple[sqlite3.Connection, int]:
-        inode = _inode(self._path)
+    def _taken(self) -> tuple[sqlite3.Connection, int | None]:
+        shape = shape_of(self._path)
+        inode = None if shape is None else shape[0]
         with self._turn:
             if self._is_closed:
                 raise StoreError("the store is closed")
@@ -63,7 +63,7 @@ class Readers:
             connection.close()
         return connect(self._path, read_only=True), inode
 
-    def _give_back(self, connection: sqlite3.Connection, inode: int) -> None:
+    def _give_back(self, connection: sqlite3.Connection, inode: int | None) -> None:
         try:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
@@ -74,10 +74,3 @@ class Readers:
         except sqlite3.Error:
             pass  # one that cannot even end its transaction is of no use
         connection.close()
-
-
-def _inode(path: str) -> int:
-    try:
-        return os.stat(path).st_ino
-    except OSError:
-        return 0

@@ -1,23 +1,35 @@
-"""Rows of the index, read with care: what is not what was written is damage, and nothing is made of it."""
+"""Rows of the index, written with a checksum each, and read with care.
+
+What is not what was written is damage, and nothing is made of it.
+"""
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
 from proxy.events import Session
 from proxy.sessions.drift import SearchState
+from proxy.store.counting import Mark
 from proxy.store.embedded.database import checksum
-from proxy.store.pieces import Piece, decode_kinds
+from proxy.store.pieces import Piece
 from proxy.store.protocol import StoreDamagedError
 
 _decode_session = msgspec.json.Decoder(Session).decode
 _decode_search = msgspec.json.Decoder(SearchState).decode
 
-SESSION_COLUMNS = "id, session_id, started, inode, offset, mark_at, mark, over, outcome, state, sum"
-EVENT_COLUMNS = "id, ts, session, type, data, sum"
-PIECE_COLUMNS = "session, number, offset, line, seq, end, last_seq, kinds_before, kinds, sum"
+_T = TypeVar("_T")
+
+_ROW_OF = {
+    "sessions": "a session",
+    "events": "an event",
+    "types": "the name of an event's type",
+    "marks": "a mark of a session",
+    "pieces": "a piece of a log",
+    "drift": "the drift of a session",
+}
+"""What a row of each table is."""
 
 
 class SessionRow(NamedTuple):
@@ -34,11 +46,6 @@ class SessionRow(NamedTuple):
     outcome: str
     state: bytes
 
-    @property
-    def sum(self) -> int:
-        """The checksum of the row."""
-        return checksum(*self)
-
     def session(self) -> Session | None:
         """Return the session, None when nothing of it was read yet."""
         return _decode_session(self.state) if self.state else None
@@ -53,70 +60,74 @@ class EventRow(NamedTuple):
     type: int
     data: bytes
 
-    @property
-    def sum(self) -> int:
-        """The checksum of the row."""
-        return checksum(*self)
+
+def write_rows(
+    connection: sqlite3.Connection, table: str, rows: Iterable[Sequence[Any]], *, replace: bool = False
+) -> None:
+    """Write rows, each with its checksum; ``replace`` says whether some may take the place of others."""
+    summed = [(*row, checksum(*row)) for row in rows]
+    if summed:
+        verb = "INSERT OR REPLACE" if replace else "INSERT"
+        connection.executemany(f"{verb} INTO {table} VALUES ({parameters(summed[0])})", summed)
+
+
+def parameters(values: Collection[object]) -> str:
+    """Return the parameters of a list of values in SQL."""
+    return ", ".join("?" * len(values))
+
+
+def _read(
+    connection: sqlite3.Connection,
+    table: str,
+    made: Callable[[list[Any]], _T],
+    where: str,
+    values: Iterable[object] = (),
+) -> Iterator[_T]:
+    """Yield what is ``made`` of the columns of rows: ``where`` is what follows the table's name."""
+    for *columns, found in connection.execute(f"SELECT * FROM {table} {where}", tuple(values)):
+        if not _is_whole(columns, found):
+            raise StoreDamagedError(f"{_ROW_OF[table]} is not what was written")
+        yield made(columns)
 
 
 def read_sessions(
     connection: sqlite3.Connection, where: str, values: Iterable[object] = ()
 ) -> Iterator[SessionRow]:
     """Yield rows of sessions: ``where`` is what follows the table's name."""
-    for *columns, found in connection.execute(
-        f"SELECT {SESSION_COLUMNS} FROM sessions {where}", tuple(values)
-    ):
-        row = SessionRow(*columns)
-        if not _is_whole(row, found):
-            raise StoreDamagedError("a session is not what was written")
-        yield row
+    return _read(connection, "sessions", SessionRow._make, where, values)
+
+
+def find_session(connection: sqlite3.Connection, session_id: str) -> SessionRow | None:
+    """Return the row of a session, None when the index does not have it."""
+    return next(read_sessions(connection, "WHERE session_id = ?", (session_id,)), None)
 
 
 def read_events(
     connection: sqlite3.Connection, where: str, values: Iterable[object] = ()
 ) -> Iterator[EventRow]:
     """Yield rows of events: ``where`` is what follows the table's name."""
-    for *columns, found in connection.execute(f"SELECT {EVENT_COLUMNS} FROM events {where}", tuple(values)):
-        row = EventRow(*columns)
-        if not _is_whole(row, found):
-            raise StoreDamagedError("an event is not what was written")
-        yield row
+    return _read(connection, "events", EventRow._make, where, values)
 
 
 def read_pieces(connection: sqlite3.Connection, where: str, values: Iterable[object] = ()) -> Iterator[Piece]:
     """Yield pieces of logs: ``where`` is what follows the table's name."""
-    for row in connection.execute(f"SELECT {PIECE_COLUMNS} FROM pieces {where}", tuple(values)):
-        if not _is_whole(row[:-1], row[-1]):
-            raise StoreDamagedError("a piece of a log is not what was written")
-        _, number, offset, line, seq, end, last_seq, before, kinds, _ = row
-        yield Piece(number, offset, line, seq, end, last_seq, decode_kinds(before), decode_kinds(kinds))
+    return _read(connection, "pieces", lambda columns: Piece.of_row(columns[1:]), where, values)
+
+
+def read_marks(connection: sqlite3.Connection, where: str, values: Iterable[object] = ()) -> Iterator[Mark]:
+    """Yield marked events of sessions: ``where`` is what follows the table's name."""
+    return _read(connection, "marks", lambda columns: Mark.of_row(columns[1:]), where, values)
 
 
 def read_drift(connection: sqlite3.Connection, session: int) -> SearchState | None:
     """Return what the search for drift in a session remembers, None where it has found nothing to remember."""
-    row = connection.execute("SELECT state, sum FROM drift WHERE session = ?", (session,)).fetchone()
-    if row is None:
-        return None
-    if not _is_whole((session, row[0]), row[1]):
-        raise StoreDamagedError("the drift of a session is not what was written")
-    return _decode_search(row[0])
-
-
-def piece_row(session: int, piece: Piece, before: bytes, kinds: bytes) -> tuple[int | bytes, ...]:
-    """Return the row of a piece, its kinds given as JSON."""
-    place = (piece.number, piece.offset, piece.line, piece.seq, piece.end, piece.last_seq)
-    row = (session, *place, before, kinds)
-    return *row, checksum(*row)
+    rows = _read(connection, "drift", lambda row: _decode_search(row[1]), "WHERE session = ?", (session,))
+    return next(rows, None)
 
 
 def read_types(connection: sqlite3.Connection) -> dict[int, str]:
     """Return the names of event types by their numbers."""
-    found = {}
-    for number, name, found_sum in connection.execute("SELECT id, name, sum FROM types"):
-        if not _is_whole((number, name), found_sum):
-            raise StoreDamagedError("the name of an event's type is not what was written")
-        found[number] = name
-    return found
+    return dict(_read(connection, "types", tuple, ""))
 
 
 def name_of(names: Mapping[int, str], type_id: int) -> str:
@@ -148,12 +159,11 @@ def read_watermark(connection: sqlite3.Connection) -> int | None:
 
 def write_meta(connection: sqlite3.Connection, values: Mapping[str, int | str | None]) -> None:
     """Write values of the index itself."""
-    rows = [(key, value, checksum(key, value)) for key, value in values.items()]
-    connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?, ?)", rows)
+    write_rows(connection, "meta", values.items(), replace=True)
 
 
 def _is_whole(values: Iterable[object], found: object) -> bool:
     try:
         return checksum(*values) == found  # type: ignore[arg-type]
-    except (TypeError, UnicodeEncodeError):
+    except (AttributeError, UnicodeEncodeError):
         return False

@@ -1,13 +1,13 @@
 """What the store of one machine tells of sessions: each question is asked on a connection that sees one moment."""
 
 import sqlite3
-from collections.abc import Collection, Generator, Iterator
+from collections.abc import Collection, Generator
 
 from proxy.events import Session
 from proxy.store.embedded.database import TABLES
 from proxy.store.embedded.readers import Readers
-from proxy.store.embedded.rows import read_meta, read_newest, read_sessions
-from proxy.store.model import EVERY_SESSION, SessionFilter, Totals, Watched
+from proxy.store.embedded.rows import find_session, parameters, read_meta, read_newest, read_sessions
+from proxy.store.model import EVERY_SESSION, SessionFilter, SessionQuery, Totals, Watched
 from proxy.store.totals import decode_totals
 
 
@@ -19,29 +19,23 @@ class SessionQueries:
     def session(self, session_id: str) -> Session | None:
         """Return a session."""
         with self._readers.reading() as connection:
-            rows = list(read_sessions(connection, "WHERE session_id = ?", (session_id,)))
-            return rows[0].session() if rows else None
+            row = find_session(connection, session_id)
+            return None if row is None else row.session()
 
-    def sessions(
-        self,
-        *,
-        live_only: bool = False,
-        which: SessionFilter = EVERY_SESSION,
-        limit: int = 1000,
-        offset: int = 0,
-        begin: tuple[int, str] | None = None,
-    ) -> list[Session]:
-        """Return sessions, newest first."""
+    def find_sessions(self, query: SessionQuery) -> Generator[Session]:
+        """Yield the sessions that are wanted, newest first."""
+        which, limit = query.which, -1 if query.limit is None else query.limit
+        if which.hosts or which.teams:
+            return
+        where = "INDEXED BY live WHERE over = 0 AND" if query.live_only else "WHERE"
+        where += f" outcome IN ({parameters(which.outcomes)}) AND" if which.outcomes else ""
+        where += " (started, session_id) <= (?, ?) AND" if query.begin else ""
+        where += " state != x'' ORDER BY started DESC, session_id DESC LIMIT ? OFFSET ?"
+        values = (*which.outcomes, *(query.begin or ()), limit, query.offset)
         with self._readers.reading() as connection:
-            found = _sessions(
-                connection, live_only=live_only, which=which, limit=limit, offset=offset, begin=begin
-            )
-            return list(found)
-
-    def all_sessions(self) -> Generator[Session]:
-        """Yield every session, newest first."""
-        with self._readers.reading() as connection:
-            yield from _sessions(connection)
+            for row in read_sessions(connection, where, values):
+                if (session := row.session()) is not None:
+                    yield session
 
     def watched(self, after_row: int, session_ids: Collection[str]) -> Watched:
         """Return the sessions that are live, those named, and those that came behind a row."""
@@ -71,7 +65,7 @@ class SessionQueries:
         """Return how many sessions there are of those that are wanted."""
         if which.hosts or which.teams:
             return 0
-        where = f" WHERE outcome IN ({_marks(which.outcomes)})" if which.outcomes else ""
+        where = f" WHERE outcome IN ({parameters(which.outcomes)})" if which.outcomes else ""
         query = f"SELECT count(*) FROM sessions{where}"
         with self._readers.reading() as connection:
             return int(connection.execute(query, tuple(which.outcomes)).fetchone()[0])
@@ -81,31 +75,6 @@ def check_tables(connection: sqlite3.Connection) -> None:
     """Ask every table something. StoreDamagedError when one cannot answer."""
     for table in TABLES:
         connection.execute(f"SELECT * FROM {table} LIMIT 1").fetchone()
-    for _ in _sessions(connection, limit=1):
-        pass
+    for row in read_sessions(connection, "LIMIT 1"):
+        row.session()
     read_meta(connection, "totals")
-
-
-def _sessions(
-    connection: sqlite3.Connection,
-    *,
-    live_only: bool = False,
-    which: SessionFilter = EVERY_SESSION,
-    limit: int = -1,
-    offset: int = 0,
-    begin: tuple[int, str] | None = None,
-) -> Iterator[Session]:
-    if which.hosts or which.teams:
-        return
-    where = "INDEXED BY live WHERE over = 0 AND" if live_only else "WHERE"
-    where += f" outcome IN ({_marks(which.outcomes)}) AND" if which.outcomes else ""
-    where += " (started, session_id) <= (?, ?) AND" if begin else ""
-    query = f"{where} state != x'' ORDER BY started DESC, session_id DESC LIMIT ? OFFSET ?"
-    for row in read_sessions(connection, query, (*which.outcomes, *(begin or ()), limit, offset)):
-        if (session := row.session()) is not None:
-            yield session
-
-
-def _marks(values: Collection[str]) -> str:
-    """Return the parameters of a list in SQL."""
-    return ", ".join("?" * len(values))

@@ -10,7 +10,7 @@ import json
 import os
 
 from proxy.sessions.private import open_private
-from proxy.store.embedded.database import FILES, index_path
+from proxy.store.embedded.database import FILES, index_path, shape_of
 
 
 class Standing:
@@ -24,65 +24,53 @@ class Standing:
     def learn(self) -> None:
         """Note how the files are after they were written; some are made when they are first needed."""
         self._written = self._shapes()
-        for suffix in FILES:
-            if suffix not in self._inodes and (inode := _inode(self._path + suffix)) is not None:
-                self._inodes[suffix] = inode
+        for suffix, (inode, *_) in self._written.items():
+            self._inodes.setdefault(suffix, inode)
 
     def was_touched(self) -> bool:
         """Tell whether somebody else has written into the index since."""
-        return self._shapes() != self._written
-
-    def _shapes(self) -> list[tuple[int, int]]:
-        found = []
-        for suffix in ("", "-wal"):
-            with contextlib.suppress(OSError):
-                status = os.stat(self._path + suffix)
-                found.append((status.st_size, status.st_mtime_ns))
-        return found
+        shapes = self._shapes()
+        return any(shapes.get(suffix) != self._written.get(suffix) for suffix in ("", "-wal"))
 
     def has_changed(self) -> bool:
         """Tell whether one of the files is gone or another one."""
-        return any(_inode(self._path + suffix) != inode for suffix, inode in self._inodes.items())
+        shapes = self._shapes()
+        return any(
+            suffix not in shapes or shapes[suffix][0] != inode for suffix, inode in self._inodes.items()
+        )
 
     def is_another_index(self) -> bool:
         """Tell whether somebody has put another index in the place of the one that is written."""
-        inode = _inode(self._path)
-        return inode is not None and inode != self._inodes.get("")
+        shape = shape_of(self._path)
+        return shape is not None and shape[0] != self._inodes.get("")
+
+    def _shapes(self) -> dict[str, tuple[int, int, int]]:
+        """Return inode, size and time of those that there are, by their endings."""
+        shapes = {suffix: shape_of(self._path + suffix) for suffix in FILES}
+        return {suffix: shape for suffix, shape in shapes.items() if shape is not None}
 
 
 def note_clean_close(data_dir: str) -> None:
     """Note how the index was left. Where that cannot be, it will be looked through."""
-    with contextlib.suppress(OSError):
-        note = json.dumps(_shape(data_dir)).encode()
-        fd = open_private(_note_path(data_dir), os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-        try:
-            os.write(fd, note)
-        finally:
-            os.close(fd)
+    note = json.dumps(shape_of(index_path(data_dir))).encode()
+    with (
+        contextlib.suppress(OSError),
+        open(open_private(_note_path(data_dir), os.O_WRONLY | os.O_CREAT | os.O_TRUNC), "wb") as file,
+    ):
+        file.write(note)
 
 
 def forget_clean_close(data_dir: str) -> bool:
     """Return whether the index is as it was noted, or not there; from now on it is noted nowhere."""
+    shape = shape_of(index_path(data_dir))
     try:
         with open(_note_path(data_dir), "rb") as file:
             noted = json.loads(file.read())
         os.unlink(_note_path(data_dir))
-        return bool(noted == _shape(data_dir))
     except (OSError, ValueError):
-        return not os.path.exists(index_path(data_dir))
+        return shape is None
+    return shape is None or noted == list(shape)
 
 
 def _note_path(data_dir: str) -> str:
     return os.path.join(data_dir, "index.clean")
-
-
-def _shape(data_dir: str) -> list[int]:
-    status = os.stat(index_path(data_dir))
-    return [status.st_ino, status.st_size, status.st_mtime_ns]
-
-
-def _inode(path: str) -> int | None:
-    try:
-        return os.stat(path).st_ino
-    except OSError:
-        return None

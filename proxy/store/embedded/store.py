@@ -13,19 +13,17 @@ from proxy.store.embedded.indexer import Indexer
 from proxy.store.embedded.integrity import Inspector
 from proxy.store.embedded.log_pieces import LogPieces
 from proxy.store.embedded.readers import Readers
-from proxy.store.embedded.rows import read_drift, read_sessions
+from proxy.store.embedded.rows import find_session, read_drift, read_sessions
 from proxy.store.embedded.session_queries import SessionQueries, check_tables
-from proxy.store.model import (
-    Health,
-)
+from proxy.store.model import Health
 from proxy.store.pieces import Pieces
-from proxy.store.protocol import Listener
+from proxy.store.protocol import Listener, Store
 
 _LAST_LOOK_S = 2.0
 """How long a store that is closed may take for what was written just before."""
 
 
-class EmbeddedStore(EventQueries, SessionQueries):
+class EmbeddedStore(EventQueries, SessionQueries, Store):
     """The store of one machine."""
 
     def __init__(self, data_dir: str, *, most_events: int | None = None, min_free_bytes: int = 0) -> None:
@@ -105,8 +103,8 @@ class EmbeddedStore(EventQueries, SessionQueries):
         except OSError:
             return 1.0  # removed, or not ours to read
         with self._readers.reading() as connection:
-            rows = list(read_sessions(connection, "WHERE session_id = ?", (session_id,)))
-        return min(1.0, rows[0].offset / size) if rows and size else 1.0
+            row = find_session(connection, session_id)
+        return min(1.0, row.offset / size) if row and size else 1.0
 
     # -- records -----------------------------------------------------------------------------------------------
 
@@ -118,10 +116,10 @@ class EmbeddedStore(EventQueries, SessionQueries):
         """Return what the specification does not have of a session, and whether all of it was looked at."""
         pieces = self.pieces(session_id)
         with self._readers.reading() as connection:
-            rows = list(read_sessions(connection, "WHERE session_id = ?", (session_id,)))
-            if not rows:
+            row = find_session(connection, session_id)
+            if row is None:
                 raise KeyError(session_id)
-            state = read_drift(connection, rows[0].id) or SearchState()
+            state = read_drift(connection, row.id) or SearchState()
         return Sightings(MOST_LISTED, state.listed, state.unlisted), pieces.is_complete
 
     def _on_damage(self, reason: str) -> None:

@@ -6,19 +6,14 @@ removals are kept by session; of the older ones it is remembered only how far th
 
 import sqlite3
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+
+from proxy.store.embedded.counts import of_types
+from proxy.store.embedded.rows import find_session
 
 _MOST_SESSIONS = 1000
 """Removals that are kept by session, at least; at most twice as many."""
 _ANY = ""
 """Stands for the sessions of the older ones: no session has that id."""
-
-
-class Missing(NamedTuple):
-    """Whether removed events are missing, and the number of the newest removal that was looked at."""
-
-    any: bool
-    removal: int
 
 
 def bury(connection: sqlite3.Connection, session_id: str, last_ids: Mapping[int, int]) -> None:
@@ -41,27 +36,25 @@ def missing(
     told: int,
     session_id: str | None = None,
     types: Sequence[int] | None = None,
-) -> Missing:
-    """Tell whether events behind one were removed, of a session and of some types where they are given.
+) -> tuple[bool, int]:
+    """Return whether events behind one were removed, of a session and of some types where they are given.
 
-    ``told``: the newest removal that is known already.
+    And the number of the newest removal. ``told``: the newest one that is known already.
     """
     newest = _newest(connection)
-    if newest <= told or types == []:
-        return Missing(False, newest)
-    where, values = "removal > ? AND last_id > ?", [told, after_id]
-    if types is not None:
-        where += f" AND type IN ({', '.join('?' * len(types))})"
-        values += types
-    rows = connection.execute(f"SELECT DISTINCT session FROM tombstones WHERE {where}", values)
+    if newest <= told:
+        return False, newest
+    where = f"removal > ? AND last_id > ? AND {of_types(types)}"
+    rows = connection.execute(
+        f"SELECT DISTINCT session FROM tombstones WHERE {where}", (told, after_id, *(types or ()))
+    )
     sessions = {name for (name,) in rows}
     if session_id is None:
-        return Missing(bool(sessions), newest)
+        return bool(sessions), newest
     if session_id in sessions:
-        return Missing(True, newest)
+        return True, newest
     # It may be among the older ones, unless it is there.
-    row = connection.execute("SELECT 1 FROM sessions WHERE session_id = ?", (session_id,)).fetchone()
-    return Missing(_ANY in sessions and row is None, newest)
+    return _ANY in sessions and find_session(connection, session_id) is None, newest
 
 
 def _newest(connection: sqlite3.Connection) -> int:

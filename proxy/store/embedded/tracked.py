@@ -1,23 +1,15 @@
 """One log that the index follows, and how far it has."""
 
-from collections import Counter
-
 import msgspec
 
 from proxy.events import Session
 from proxy.events.session_outcome import of_session
 from proxy.sessions.reader import LogReader
+from proxy.store.counting import Tally
 from proxy.store.derivation import Derivation
 from proxy.store.embedded.rows import SessionRow
 from proxy.store.encoding import as_json
 from proxy.store.model import Totals
-
-
-class Tally(msgspec.Struct):
-    """How many events of a session are in the index, and of which types: what its marks are made of."""
-
-    number: int = 0
-    types: Counter[int] = msgspec.field(default_factory=Counter)
 
 
 class TrackedLog(msgspec.Struct):

@@ -10,28 +10,30 @@ from collections.abc import Iterable, Sequence
 
 from proxy.events import Session
 from proxy.events.timestamps import TimestampCodec
-from proxy.store.counting import LEVELS_US, MARK_EVERY, EventCounts, Mark
+from proxy.store.counting import LEVELS_US, EventCounts, Tally
 from proxy.store.derivation import Derivation
-from proxy.store.embedded.counts import mark_row, read_marks, write_counts
-from proxy.store.embedded.database import checksum
+from proxy.store.embedded.counts import write_counts
 from proxy.store.embedded.rows import (
     EventRow,
-    piece_row,
     read_drift,
+    read_marks,
     read_meta,
     read_newest,
     read_pieces,
     read_sessions,
     read_types,
     write_meta,
+    write_rows,
 )
 from proxy.store.embedded.tombstones import bury
-from proxy.store.embedded.tracked import Tally, TrackedLog
+from proxy.store.embedded.tracked import TrackedLog
 from proxy.store.encoding import as_json, envelope
 from proxy.store.model import Arrival, RawEvent
-from proxy.store.pieces import encode_kinds
-from proxy.store.ranks import FOREVER
 from proxy.store.totals import decode_totals, encode_totals, totals_of
+
+_TYPES_SINCE = (
+    "SELECT type, count(*) FROM events INDEXED BY by_session WHERE session = ? AND ts >= ? GROUP BY type"
+)
 
 
 class Writer:
@@ -42,18 +44,17 @@ class Writer:
         self._connection = connection
         self._most_events = most_events
         self._codec = TimestampCodec()
-        self.epoch, newest_id = read_newest(connection)
-        self._next_id = newest_id + 1
+        self._next_id = read_newest(connection)[1] + 1
         self._types = {name: number for number, name in read_types(connection).items()}
         self._totals = decode_totals(str(read_meta(connection, "totals")))
-        newest = connection.execute("SELECT max(ts) FROM events").fetchone()[0]
-        self.newest_us: int = newest or 0
+        (newest_us,) = connection.execute("SELECT coalesce(max(ts), 0) FROM events").fetchone()
+        self.newest_us: int = newest_us
         """The latest timestamp of an event."""
         self._clear()
 
     def _clear(self) -> None:
-        self._events: list[tuple[object, ...]] = []
-        self._marks: list[tuple[object, ...]] = []
+        self._events: list[EventRow] = []
+        self._marks: list[tuple[int | bytes, ...]] = []
         self._counts: EventCounts = Counter()
 
     # -- one log -----------------------------------------------------------------------------------------------
@@ -72,13 +73,16 @@ class Writer:
             (row,) = read_sessions(self._connection, "WHERE id = ?", (log.id,))
             log.session = row.session() or Session(log.session_id)
             log.totals = totals_of(log.session)
-        log.tally = self._tally_of(log.id)
-        pieces = list(
-            read_pieces(self._connection, "WHERE session = ? ORDER BY number DESC LIMIT 1", (log.id,))
+        last = "WHERE session = ? ORDER BY number DESC LIMIT 1"
+        log.tally = Tally.of(
+            next(read_marks(self._connection, last, (log.id,)), None),
+            lambda since_us: self._connection.execute(_TYPES_SINCE, (log.id, since_us)),
         )
-        drift = read_drift(self._connection, log.id)
         log.derivation = Derivation(
-            log.session, last_piece=pieces[0] if pieces else None, drift=drift, most_events=self._most_events
+            log.session,
+            last_piece=next(read_pieces(self._connection, last, (log.id,)), None),
+            drift=read_drift(self._connection, log.id),
+            most_events=self._most_events,
         )
         return log.derivation
 
@@ -86,13 +90,9 @@ class Writer:
         """Take in the next events of a log, and put them into ``arrivals`` if somebody wants to hear of them."""
         for event_type, timestamp_us, data in events:
             type_id = self._types.get(event_type) or self._add_type(event_type)
-            tally = log.tally
-            if tally.number and tally.number % MARK_EVERY == 0:
-                self._marks.append(mark_row(log.id, Mark(tally.number, timestamp_us, tally.types)))
-            tally.number += 1
-            tally.types[type_id] += 1
-            row = EventRow(self._next_id, timestamp_us, log.id, type_id, data)
-            self._events.append((*row, row.sum))
+            if mark := log.tally.add(type_id, timestamp_us):
+                self._marks.append((log.id, *mark.row()))
+            self._events.append(EventRow(self._next_id, timestamp_us, log.id, type_id, data))
             self._counts[timestamp_us // LEVELS_US[0], type_id] += 1
             self.newest_us = max(self.newest_us, timestamp_us)
             if arrivals is not None:
@@ -123,8 +123,8 @@ class Writer:
     def flush(self, changed: Iterable[TrackedLog]) -> None:
         """Write everything that was taken in, and how the logs stand that have changed."""
         connection = self._connection
-        connection.executemany("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?)", self._events)
-        connection.executemany("INSERT INTO marks VALUES (?, ?, ?, ?, ?)", self._marks)
+        write_rows(connection, "events", self._events)
+        write_rows(connection, "marks", self._marks)
         write_counts(connection, self._counts)
         self._clear()
         for log in changed:
@@ -136,45 +136,20 @@ class Writer:
         write_meta(self._connection, {"watermark": watermark_us})
 
     def _flush_log(self, log: TrackedLog) -> None:
-        row = log.row()
-        columns = row[2:]
-        self._connection.execute(
-            "UPDATE sessions SET started = ?, inode = ?, offset = ?, mark_at = ?, mark = ?, over = ?,"
-            " outcome = ?, state = ?, sum = ? WHERE id = ?",
-            (*columns, row.sum, log.id),
-        )
+        write_rows(self._connection, "sessions", [log.row()], replace=True)
         if log.session is not None:
             self._totals.subtract(log.totals)
             log.totals = totals_of(log.session)
             self._totals.update(log.totals)
         if log.derivation is None:
             return
-        self._connection.executemany(
-            "INSERT OR REPLACE INTO pieces VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [
-                piece_row(log.id, piece, encode_kinds(piece.kinds_before), encode_kinds(piece.kinds))
-                for piece in log.derivation.cutter.take_changed()
-            ],
-        )
+        pieces = [(log.id, *piece.row()) for piece in log.derivation.cutter.take_changed()]
+        write_rows(self._connection, "pieces", pieces, replace=True)
         if log.derivation.drift.has_changed:
             state = as_json(log.derivation.drift.state())
-            self._connection.execute(
-                "INSERT OR REPLACE INTO drift VALUES (?, ?, ?)", (log.id, state, checksum(log.id, state))
-            )
+            write_rows(self._connection, "drift", [(log.id, state)], replace=True)
 
     # -- parts of it -------------------------------------------------------------------------------------------
-
-    def _tally_of(self, session: int) -> Tally:
-        marks = read_marks(self._connection, session, last_only=True)
-        number, since_us, types = marks[0] if marks else Mark(0, -FOREVER, Counter())
-        rows = self._connection.execute(
-            "SELECT type, count(*) FROM events INDEXED BY by_session WHERE session = ? AND ts >= ? GROUP BY type",
-            (session, since_us),
-        )
-        for type_id, count in rows:
-            types[type_id] += count
-            number += count
-        return Tally(number, types)
 
     def _keep_totals_of_removed(self, log: TrackedLog) -> None:
         """Take a session out of those that there are; what it has added to the sums stays."""
@@ -184,5 +159,5 @@ class Writer:
 
     def _add_type(self, name: str) -> int:
         number = self._types[name] = len(self._types) + 1
-        self._connection.execute("INSERT INTO types VALUES (?, ?, ?)", (number, name, checksum(number, name)))
+        write_rows(self._connection, "types", [(number, name)])
         return number

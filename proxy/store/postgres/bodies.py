@@ -1,4 +1,4 @@
-"""The lines of pieces, compressed: appended as they come, and put together once the piece is full.
+"""The pieces of sessions and their lines, compressed: appended as they come, and put together once a piece is full.
 
 A frame holds a megabyte of text at most, so that one long line is never whole in the memory of the database.
 """
@@ -11,7 +11,10 @@ from typing import NamedTuple
 
 import zstandard
 
-from proxy.store.postgres.connections import Connection, execute
+from proxy.store.pieces import Piece
+from proxy.store.postgres.connections import Connection, Connections, execute
+from proxy.store.postgres.tables import SessionRow, read_pieces
+from proxy.store.protocol import StoreDamagedError
 
 _FRAME_BYTES = 1 << 20
 """One record is read by decompressing the frame that it is in: a megabyte takes half a millisecond, and recorded
@@ -52,6 +55,31 @@ class CompressedBody:
     def text(self) -> bytes:
         """Return the lines as they stand, and what was appended behind them."""
         return decompressed(self.frames)
+
+
+class StoredPieces:
+    """The pieces of one session."""
+
+    def __init__(self, connections: Connections, row: SessionRow, count: int) -> None:
+        self.filling: object = row.id
+        self.count = count
+        self.is_complete = True
+        self._connections, self._row = connections, row
+
+    def at(self, number: int) -> Piece:
+        """Return a piece."""
+        where = "WHERE week = %s AND session = %s AND number = %s"
+        with self._connections.reading() as connection:
+            found = list(read_pieces(connection, where, (self._row.week, self._row.id, number)))
+        if not found:
+            raise StoreDamagedError(f"{self._row.session_id} has no piece {number}")
+        return found[0]
+
+    def body(self, piece: Piece) -> CompressedBody:
+        """Return where the lines of a piece are."""
+        place = Place(self._row.week, self._row.id, piece.number)
+        with self._connections.reading() as connection:
+            return CompressedBody(read_frames(connection, place), piece.lines)
 
 
 def append(connection: Connection, piece: Place, text: bytes, *, parts: int = 0) -> int:

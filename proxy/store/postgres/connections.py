@@ -36,12 +36,15 @@ def translated_errors() -> Iterator[None]:
 
 
 def connect(url: str, *, is_pooled: bool = False) -> Connection:
-    """Return a connection. psycopg.Error when there is none to be had.
+    """Return a connection outside of a transaction. psycopg.Error when there is none to be had.
 
     ``is_pooled``: a pooler in transaction mode is between, so nothing is prepared.
     """
     return psycopg.connect(
-        url, connect_timeout=_WAIT_S, prepare_threshold=None if is_pooled else _PREPARE_AFTER
+        url,
+        autocommit=True,
+        connect_timeout=_WAIT_S,
+        prepare_threshold=None if is_pooled else _PREPARE_AFTER,
     )
 
 
@@ -49,6 +52,12 @@ def execute(connection: Connection, query: str, values: Values = ()) -> "psycopg
     """Execute a query that is put together of our own texts, with values of anybody's."""
     # In the binary format, bytes come as they are; several statements at once, without values, know no such format.
     return connection.execute(query.encode(), values or None, binary=bool(values))
+
+
+def value_of(connection: Connection, query: str, values: Values = ()) -> Any:
+    """Return the only value of a query that finds one row."""
+    ((value,),) = execute(connection, query, values)
+    return value
 
 
 _BEGIN = (
@@ -117,7 +126,6 @@ class Writer:
         with translated_errors():
             if self._connection is None or self._connection.closed:
                 self._connection = connect(self._url, is_pooled=self._is_pooled)
-                self._connection.autocommit = True
             connection = self._connection
         try:
             with writing(connection):

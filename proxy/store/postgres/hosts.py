@@ -3,27 +3,20 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
-from proxy.store.fleet import Heard, Hosted, HostRow, Saying
-from proxy.store.postgres.connections import Connection, execute
+from proxy.store.fleet import Heard, Saying
+from proxy.store.postgres.connections import Connection, execute, value_of
 
 NEW_EPOCH = "substr(md5(random()::text || clock_timestamp()::text), 1, 8)"
 UNREACHABLE_S = 45
 """A host that was not heard for so long is not reached: it missed three heartbeats, which it sends every 15 s."""
-_IS_REACHABLE = f"h.heard_at > now() - interval '{UNREACHABLE_S} seconds'"
 
 
 class Host(NamedTuple):
-    """Who pushes: its number in the database, and its team's."""
+    """Who pushes."""
 
     id: int
     team: int
-
-
-class Known(NamedTuple):
-    """A host that was heard, and the name of its team."""
-
-    host: Host
-    team: str
+    team_name: str
 
 
 def hear(connection: Connection, said: Saying) -> Heard:
@@ -37,16 +30,14 @@ def hear(connection: Connection, said: Saying) -> Heard:
     before = execute(connection, "SELECT pushes FROM hosts WHERE host_id = %s", (said.host_id,)).fetchone()
     if said.pushes > (before[0] if before else 0) and said.epoch is not None:
         end_epoch(connection, said.epoch)
-    row = execute(
+    ((counted, team),) = execute(
         connection,
         "INSERT INTO hosts (host_id, name, team, version, clock_offset_ms, pushes, heard_at)"
         " VALUES (%s, %s, %s, %s, %s, 0, now()) ON CONFLICT (host_id) DO UPDATE SET name = excluded.name,"
         " version = excluded.version, clock_offset_ms = excluded.clock_offset_ms, heard_at = excluded.heard_at"
         " RETURNING pushes, (SELECT name FROM teams WHERE id = hosts.team)",
         (said.host_id, said.name, team_number(connection, said.team), said.version, said.clock_offset_ms),
-    ).fetchone()
-    assert row is not None
-    counted, team = row
+    )
     names = list(said.sessions)
     return Heard(
         team,
@@ -57,38 +48,14 @@ def hear(connection: Connection, said: Saying) -> Heard:
     )
 
 
-def find(connection: Connection, host_ids: Collection[str]) -> dict[str, Known]:
+def find(connection: Connection, host_ids: Collection[str]) -> dict[str, Host]:
     """Return those hosts that were heard before, by their ids."""
     query = (
         "SELECT h.host_id, h.id, h.team, t.name FROM hosts h JOIN teams t ON t.id = h.team"
         " WHERE h.host_id = ANY(%s)"
     )
     rows = execute(connection, query, (list(host_ids),))
-    return {host_id: Known(Host(number, team), name) for host_id, number, team, name in rows}
-
-
-def hosts(connection: Connection, team: str | None) -> list[HostRow]:
-    """Return the hosts of a team, or all, by name."""
-    rows = execute(
-        connection,
-        f"SELECT h.host_id, h.name, t.name, h.version, h.clock_offset_ms, h.heard_at, {_IS_REACHABLE}, count(s.id),"
-        " count(s.id) FILTER (WHERE NOT s.over), coalesce(sum(s.rewritten), 0)::bigint"
-        " FROM hosts h JOIN teams t ON t.id = h.team LEFT JOIN sessions s ON s.host = h.id"
-        f" WHERE {'true' if team is None else 't.name = %(team)s'} GROUP BY h.id, t.name ORDER BY h.name, h.host_id",
-        {"team": team},
-    )
-    return [HostRow(*row) for row in rows]
-
-
-def hosted(connection: Connection, session_ids: Sequence[str]) -> dict[str, Hosted]:
-    """Return where sessions come from."""
-    rows = execute(
-        connection,
-        f"SELECT s.session_id, h.name, t.name, h.heard_at, {_IS_REACHABLE} FROM sessions s"
-        " JOIN hosts h ON h.id = s.host JOIN teams t ON t.id = s.team WHERE s.session_id = ANY(%s)",
-        (list(session_ids),),
-    )
-    return {name: Hosted(*row) for name, *row in rows}
+    return {host_id: Host(*row) for host_id, *row in rows}
 
 
 def _differing(connection: Connection, said: Saying) -> dict[str, int]:
@@ -125,12 +92,10 @@ def count_pushes(connection: Connection, counted: Mapping[int, int]) -> dict[int
 def team_number(connection: Connection, name: str) -> int:
     """Return the number of a team, made if it is new."""
     query = "SELECT id FROM teams WHERE name = %s"
-    row = execute(connection, query, (name,)).fetchone()
-    if row is None:
-        execute(connection, "INSERT INTO teams (name) VALUES (%s) ON CONFLICT DO NOTHING", (name,))
-        row = execute(connection, query, (name,)).fetchone()
-    assert row is not None
-    return int(row[0])
+    if (row := execute(connection, query, (name,)).fetchone()) is not None:
+        return int(row[0])
+    execute(connection, "INSERT INTO teams (name) VALUES (%s) ON CONFLICT DO NOTHING", (name,))
+    return int(value_of(connection, query, (name,)))
 
 
 def end_epoch(connection: Connection, epoch: str) -> None:
@@ -140,6 +105,4 @@ def end_epoch(connection: Connection, epoch: str) -> None:
 
 def read_epoch(connection: Connection) -> str:
     """Return the epoch: another one when what was told is not what is here any more."""
-    row = execute(connection, "SELECT epoch FROM meta").fetchone()
-    assert row is not None
-    return str(row[0])
+    return str(value_of(connection, "SELECT epoch FROM meta"))

@@ -11,36 +11,35 @@ Rules it lives by:
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import NamedTuple
+from itertools import zip_longest
 
 from proxy.events.session_outcome import of_session
 from proxy.sessions.reader import Entry, is_future, read_items
-from proxy.store.counting import LEVELS_US, MARK_EVERY, EventCounts, Mark
+from proxy.store.counting import LEVELS_US, EventCounts, Tally
 from proxy.store.derivation import Derivation
 from proxy.store.encoding import as_json
 from proxy.store.fleet import Answer, Arriving, Outcome, Pushed
 from proxy.store.model import Totals
-from proxy.store.pieces import Piece, encode_kinds
+from proxy.store.pieces import Piece
 from proxy.store.postgres import hosts
 from proxy.store.postgres.bodies import Place, append, decompressed, put_together, read_frames
-from proxy.store.postgres.connections import Connection, Writer, execute
+from proxy.store.postgres.connections import Connection, Writer, execute, value_of
 from proxy.store.postgres.spending import spent_by
 from proxy.store.postgres.tables import (
     SessionRow,
     add_counts,
     add_totals,
     ensure_partitions,
-    read_marks,
+    last_mark,
     read_pieces,
     read_sessions,
     take_numbers,
     type_numbers,
     week_of,
 )
-from proxy.store.ranks import FOREVER
 from proxy.store.totals import totals_of
 from proxy.store.version import derivation_version
 
@@ -53,19 +52,6 @@ once in a large fleet. Others are read from the database again.
 """
 
 
-class Push(NamedTuple):
-    """Some lines of a session's log."""
-
-    host: hosts.Host
-    session_id: str
-    from_line: int
-    """The place of the first of them in the log."""
-    text: bytes
-    """Whole lines, each with its newline; none of them: only a claim."""
-    running: bool = True
-    """Whether the host says that the session's writer lives. When not, and the log has no end, it has crashed."""
-
-
 @dataclass(slots=True)
 class _Tracked:
     """A session as it is when what was taken is written."""
@@ -73,7 +59,7 @@ class _Tracked:
     row: SessionRow
     derivation: Derivation
     totals: Totals
-    tally: Counter[int]
+    tally: Tally
     parts: int
     """Frames that the last piece has in the database."""
     last_piece: int
@@ -105,15 +91,11 @@ class Intake:
                     self._connection = connection
                     self._cache.clear()
                 known = hosts.find(connection, {one.host_id for one in arriving})
-                pushes = [self._push(one, known.get(one.host_id)) for one in arriving]
-                there = [one for one in pushes if one is not None]
-                answers = iter(self.take_within(connection, there))
-                stranger = Answer(Outcome.STRANGER, 0)
-                found = [stranger if push is None else next(answers) for push in pushes]
+                answers = self.take_within(connection, arriving, known)
                 stored = Counter(
-                    push.host.id
-                    for push, answer in zip(pushes, found, strict=True)
-                    if push is not None and answer.outcome is Outcome.STORED
+                    known[one.host_id].id
+                    for one, answer in zip(arriving, answers, strict=True)
+                    if answer.outcome is Outcome.STORED
                 )
                 counted = hosts.count_pushes(connection, stored)
                 epoch = hosts.read_epoch(connection)
@@ -124,21 +106,19 @@ class Intake:
             raise
         while len(self._cache) > _MOST_CACHED:
             del self._cache[next(iter(self._cache))]
+        pushes = {host_id: counted.get(host.id, 0) for host_id, host in known.items()}
         return [
-            Pushed(answer, epoch, counted.get(push.host.id, 0) if push is not None else 0)
-            for push, answer in zip(pushes, found, strict=True)
+            Pushed(answer, epoch, pushes.get(one.host_id, 0))
+            for one, answer in zip(arriving, answers, strict=True)
         ]
 
-    @staticmethod
-    def _push(one: Arriving, known: hosts.Known | None) -> Push | None:
-        if known is None or one.team not in (None, known.team):
-            return None
-        return Push(known.host, one.session_id, one.from_line, one.text, one.running)
-
-    def take_within(self, connection: Connection, pushes: Sequence[Push]) -> list[Answer]:
-        """Store what is pushed in a transaction of somebody else's, who gives this up if it fails."""
-        tracked = self._locked(connection, pushes)
-        answers = [self._take_one(connection, tracked.get(push.session_id), push) for push in pushes]
+    def take_within(
+        self, connection: Connection, arriving: Sequence[Arriving], known: Mapping[str, hosts.Host]
+    ) -> list[Answer]:
+        """Store what ``known`` hosts push in a transaction of somebody else's, who gives this up if it fails."""
+        pushes = [(one, _sender(one, known)) for one in arriving]
+        tracked = self._locked(connection, {one.session_id: host for one, host in pushes if host is not None})
+        answers = [self._take_one(connection, tracked.get(one.session_id), one, host) for one, host in pushes]
         self._write(connection, [one for one in tracked.values() if one.has_changed])
         if unused := [one.row.session_id for one in tracked.values() if not one.row.lines]:
             execute(connection, "DELETE FROM sessions WHERE session_id = ANY(%s)", (unused,))
@@ -148,9 +128,11 @@ class Intake:
 
     # -- sessions ----------------------------------------------------------------------------------------------
 
-    def _locked(self, connection: Connection, pushes: Sequence[Push]) -> dict[str, _Tracked]:
-        """Return the sessions, held for this transaction, without those that were forgotten."""
-        owners = {push.session_id: push.host for push in pushes}
+    def _locked(self, connection: Connection, owners: dict[str, hosts.Host]) -> dict[str, _Tracked]:
+        """Return the sessions, held for this transaction, without those that were forgotten.
+
+        ``owners``: who has sent them, by their ids.
+        """
         forgotten = "SELECT session_id FROM forgotten WHERE session_id = ANY(%s)"
         for (name,) in execute(connection, forgotten, (list(owners),)).fetchall():
             del owners[name]
@@ -163,9 +145,8 @@ class Intake:
             for (name,) in execute(connection, forgotten, (new,)).fetchall():
                 execute(connection, "DELETE FROM sessions WHERE session_id = %s", (name,))
         found = {}
-        for row in list(
-            read_sessions(connection, "WHERE session_id = ANY(%s) ORDER BY id FOR UPDATE", (names,))
-        ):
+        where = "WHERE session_id = ANY(%s) ORDER BY id FOR UPDATE"
+        for row in list(read_sessions(connection, where, (names,))):
             cached = self._cache.pop(row.session_id, None)
             if cached is None or cached.row[:-2] != row[:-2]:  # another server has taken something
                 cached = self._load(connection, row)
@@ -180,40 +161,41 @@ class Intake:
                 "INSERT INTO sessions (session_id, host, team, week, started, lines, size, rewritten, over, running,"
                 " outcome, version, state, drift) VALUES (%s, %s, %s, %s, 0, 0, 0, 0, false, true, '', %s, '', '')"
                 " ON CONFLICT DO NOTHING",
-                [(name, *owners[name], week, derivation_version()) for name in names],
+                [(name, *owners[name][:2], week, derivation_version()) for name in names],
             )
 
     def _load(self, connection: Connection, row: SessionRow) -> _Tracked:
         session = row.session()
         where = "WHERE week = %s AND session = %s ORDER BY number DESC LIMIT 1"
-        pieces = list(read_pieces(connection, where, (row.week, row.id)))
-        last = pieces[0] if pieces else Piece(0, 0)
-        marks = read_marks(connection, row.id, last_only=True)
-        mark = marks[0] if marks else Mark(0, -FOREVER, Counter())
+        last = next(read_pieces(connection, where, (row.week, row.id)), Piece(0, 0))
         counted = (
             "SELECT type, count(*) FROM events WHERE week = %s AND session = %s AND ts >= %s GROUP BY type"
         )
-        tally = Counter(mark.types)
-        tally.update(dict(execute(connection, counted, (row.week, row.id, mark.timestamp_us)).fetchall()))
         parts = "SELECT count(*) FROM bodies WHERE week = %s AND session = %s AND piece = %s"
-        found = execute(connection, parts, (row.week, row.id, last.number)).fetchone()
         return _Tracked(
             row,
             Derivation(session, last_piece=last, drift=row.search(), most_events=self._most_events),
             totals_of(session) if row.state else Totals(),
-            tally,
-            parts=int(found[0]) if found else 0,
+            Tally.of(
+                last_mark(connection, row.id),
+                lambda since_us: execute(connection, counted, (row.week, row.id, since_us)),
+            ),
+            parts=value_of(connection, parts, (row.week, row.id, last.number)),
             last_piece=last.number,
         )
 
     # -- one push ----------------------------------------------------------------------------------------------
 
-    def _take_one(self, connection: Connection, tracked: _Tracked | None, push: Push) -> Answer:
+    def _take_one(
+        self, connection: Connection, tracked: _Tracked | None, push: Arriving, host: hosts.Host | None
+    ) -> Answer:
+        if host is None:
+            return Answer(Outcome.STRANGER, 0)
         if tracked is None:
             return Answer(Outcome.FORGOTTEN, 0)
         lines = _lines(push.text)
         here = tracked.row.lines
-        is_foreign = tracked.row.host != push.host.id
+        is_foreign = tracked.row.host != host.id
         if push.from_line > here:
             return Answer(Outcome.FOREIGN, 0) if is_foreign else Answer(Outcome.GAP, here)
         again, new = lines[: here - push.from_line], lines[here - push.from_line :]
@@ -252,19 +234,16 @@ class Intake:
         self, connection: Connection, tracked: _Tracked, from_line: int, again: Sequence[bytes]
     ) -> int:
         """Return how many lines that came again are not those that are here."""
-        row, differing, place = tracked.row, 0, 0
+        row = tracked.row
         where = "WHERE week = %s AND session = %s AND line < %s ORDER BY number"
-        pending = b"".join(line for _, line in tracked.text)
         known: list[bytes] = []
         for piece in read_pieces(connection, where, (row.week, row.id, from_line + len(again))):
             if piece.line + piece.lines <= from_line:
                 continue
             text = decompressed(read_frames(connection, Place(row.week, row.id, piece.number)))
             known += _lines(text)[max(0, from_line - piece.line) :]
-        known += _lines(pending)
-        for place, line in enumerate(again):
-            differing += place >= len(known) or known[place] != line
-        return differing
+        known += (line for _, line in tracked.text)
+        return sum(line != here for line, here in zip_longest(again, known[: len(again)]))
 
     # -- together ----------------------------------------------------------------------------------------------
 
@@ -310,13 +289,7 @@ class Intake:
                 "INSERT INTO pieces VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
                 " ON CONFLICT (week, session, number) DO UPDATE SET seq = excluded.seq, stop = excluded.stop,"
                 " last_seq = excluded.last_seq, kinds = excluded.kinds",
-                [
-                    (
-                        *(row.week, row.id, piece.number, piece.offset, piece.line, piece.seq, piece.end),
-                        *(piece.last_seq, encode_kinds(piece.kinds_before), encode_kinds(piece.kinds)),
-                    )
-                    for piece in changed
-                ],
+                [(row.week, row.id, *piece.row()) for piece in changed],
             )
         last = one.derivation.cutter.number
         for piece_number, lines in sorted(texts.items()):
@@ -333,13 +306,9 @@ class Intake:
 
     def _write_marks(self, connection: Connection, one: _Tracked, types: dict[str, int]) -> None:
         marks = []
-        number = one.tally.total()
         for name, timestamp_us, _ in one.events:
-            if number and number % MARK_EVERY == 0:
-                mark = Mark(number, timestamp_us, one.tally)
-                marks.append((one.row.id, number, timestamp_us, mark.encoded_types()))
-            one.tally[types[name]] += 1
-            number += 1
+            if mark := one.tally.add(types[name], timestamp_us):
+                marks.append((one.row.id, *mark.row()))
         with connection.cursor() as cursor:
             cursor.executemany("INSERT INTO marks VALUES (%s, %s, %s, %s)", marks)
 
@@ -363,6 +332,12 @@ class Intake:
                     for one, row in ((one, one.row) for one in changed)
                 ],
             )
+
+
+def _sender(one: Arriving, known: Mapping[str, hosts.Host]) -> hosts.Host | None:
+    """Return who pushes; None: nobody that is known, or not in the team in which it must be."""
+    host = known.get(one.host_id)
+    return host if host is not None and one.team in (None, host.team_name) else None
 
 
 def _lines(text: bytes) -> list[bytes]:

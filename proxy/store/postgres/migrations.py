@@ -5,7 +5,7 @@ A `serve` does not migrate: several may run, of which the older ones know nothin
 
 from importlib import resources
 
-from proxy.store.postgres.connections import SCHEMA, Connection, connect, execute, translated_errors
+from proxy.store.postgres.connections import SCHEMA, Connection, connect, execute, translated_errors, value_of
 from proxy.store.protocol import StoreError
 
 _LOCK = 0x636C61756465
@@ -23,7 +23,6 @@ def migrate(url: str) -> list[int]:
     """
     done = []
     with translated_errors(), connect(url) as connection:
-        connection.autocommit = True
         execute(connection, "SELECT pg_advisory_lock(%s)", (_LOCK,))
         try:
             execute(connection, f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
@@ -48,8 +47,8 @@ def migrate(url: str) -> list[int]:
 def check_schema(connection: Connection) -> None:
     """Check that the tables are those of this program. OldSchemaError when they are not."""
     newest = max(number for number, _ in _steps())
-    exists = execute(connection, "SELECT to_regclass(%s)", (f"{SCHEMA}.schema_version",)).fetchone()
-    there = _version(connection) if exists and exists[0] else 0
+    exists = value_of(connection, "SELECT to_regclass(%s)", (f"{SCHEMA}.schema_version",))
+    there = _version(connection) if exists else 0
     if there < newest:
         raise OldSchemaError(
             f"the database is at version {there} and this program needs {newest}; run: claude-proxy store migrate"
@@ -61,8 +60,7 @@ def check_schema(connection: Connection) -> None:
 
 
 def _version(connection: Connection) -> int:
-    row = execute(connection, f"SELECT coalesce(max(version), 0) FROM {SCHEMA}.schema_version").fetchone()
-    return 0 if row is None else int(row[0])
+    return int(value_of(connection, f"SELECT coalesce(max(version), 0) FROM {SCHEMA}.schema_version"))
 
 
 def _steps() -> list[tuple[int, str]]:

@@ -11,10 +11,10 @@ from collections.abc import Callable
 
 import psycopg
 
-from proxy.store.model import Arrivals, Cursor
+from proxy.store.model import Cursor
 from proxy.store.postgres.connections import Connection, connect, translated_errors
 from proxy.store.postgres.intake import NEWS
-from proxy.store.protocol import Listener, StoreError
+from proxy.store.protocol import Listener, Store, StoreError
 
 _POLL_S = 1.0
 """How long a notice that was lost, or behind a pooler all news, may stay unheard: a person takes a second for at once,
@@ -32,22 +32,20 @@ class News:
     def __init__(
         self,
         url: str,
-        read: Callable[[int, int], Arrivals],
-        read_cursor: Callable[[], Cursor],
+        store: Store,
         end_epoch: Callable[[str], None],
         listener: Listener,
         *,
         behind: Cursor,
         is_pooled: bool,
     ) -> None:
-        """``read`` returns so many events behind one, ``read_cursor`` the newest place.
+        """``end_epoch`` tells all servers that places of an epoch mean nothing any more.
 
-        ``end_epoch`` tells all servers that places of an epoch mean nothing any more.
         ``behind``: what is there up to this place is history.
         """
         self.trouble: str | None = None
         self._url, self._is_pooled = url, is_pooled
-        self._read, self._read_cursor, self._end_epoch = read, read_cursor, end_epoch
+        self._store, self._end_epoch = store, end_epoch
         self._listener = listener
         self._stopping = threading.Event()
         self._bell: Connection | None = None
@@ -81,7 +79,6 @@ class News:
         """Hand on what is new, and wait for more."""
         if self._bell is None and not self._is_pooled:
             self._bell = connect(self._url)
-            self._bell.autocommit = True
             self._bell.execute(f"LISTEN {NEWS}".encode())
         self._hand_on()
         if self._bell is None:
@@ -91,16 +88,16 @@ class News:
             pass
 
     def _hand_on(self) -> None:
-        newest = self._read_cursor()
+        newest = self._store.cursor()
         if newest.epoch == self._place.epoch and newest.id < self._place.id:
             # The database was restored, and nobody knows yet.
             self._end_epoch(newest.epoch)
-            newest = self._read_cursor()
+            newest = self._store.cursor()
         if newest.epoch != self._place.epoch:
             self._place = newest
             self._listener.on_epoch("the database was begun anew, or restored to an older state")
         while self._place.id < newest.id and not self._stopping.is_set():
-            events = self._read(self._place.id, _AT_ONCE).events
+            events = self._store.arrivals(self._place.id, _AT_ONCE).events
             if not events:  # removed meanwhile
                 self._place = newest
                 break

@@ -2,12 +2,20 @@
 
 from collections.abc import Iterator
 
-from proxy.store.counting import LEVELS_US, EventCounts
+from proxy.store.fleet import Arriving
 from proxy.store.model import Totals
 from proxy.store.postgres.bodies import Place, decompressed, read_frames
-from proxy.store.postgres.connections import Connection, connect, execute, translated_errors, writing
+from proxy.store.postgres.connections import (
+    Connection,
+    connect,
+    execute,
+    translated_errors,
+    value_of,
+    writing,
+)
 from proxy.store.postgres.hosts import NEW_EPOCH, Host
-from proxy.store.postgres.intake import Intake, Push
+from proxy.store.postgres.intake import Intake
+from proxy.store.postgres.removal import empty_sessions
 from proxy.store.postgres.tables import SessionRow, add_counts, add_totals, read_pieces, read_sessions
 from proxy.store.totals import totals_of
 from proxy.store.version import derivation_version
@@ -27,7 +35,6 @@ def rebuild(url: str, *, everything: bool = False, most_events: int | None = Non
     """
     intake = Intake(url, most_events=most_events)
     with translated_errors(), connect(url) as connection:
-        connection.autocommit = True
         where = "true" if everything else "version != %s"
         values = () if everything else (derivation_version(),)
         with writing(connection):
@@ -38,15 +45,15 @@ def rebuild(url: str, *, everything: bool = False, most_events: int | None = Non
             with writing(connection):
                 for locked in list(read_sessions(connection, "WHERE id = %s FOR UPDATE", (row.id,))):
                     texts = list(_texts(connection, locked))
-                    query = "SELECT stored_at FROM sessions WHERE id = %s"
-                    ((stored_at,),) = execute(connection, query, (row.id,)).fetchall()
+                    stored_at = value_of(
+                        connection, "SELECT stored_at FROM sessions WHERE id = %s", (row.id,)
+                    )
                     _empty(connection, locked)
                     line = 0
                     for text in texts:
-                        push = Push(
-                            Host(locked.host, locked.team), locked.session_id, line, text, locked.running
-                        )
-                        line = intake.take_within(connection, [push])[0].next_line
+                        push = Arriving("", None, locked.session_id, line, text, locked.running)
+                        known = {"": Host(locked.host, locked.team, "")}
+                        line = intake.take_within(connection, [push], known)[0].next_line
                     # It expires when it would have without this.
                     query = "UPDATE sessions SET stored_at = %s WHERE id = %s"
                     execute(connection, query, (stored_at, row.id))
@@ -69,23 +76,11 @@ def _texts(connection: Connection, row: SessionRow) -> Iterator[bytes]:
 
 def _empty(connection: Connection, row: SessionRow) -> None:
     """Take out all that was derived of a session, and its lines."""
-    counts = EventCounts()
-    found = execute(
-        connection,
-        "SELECT floor(ts / %s::numeric)::bigint, type, count(*) FROM events WHERE week = %s AND session = %s"
-        " GROUP BY 1, 2",
-        (LEVELS_US[0], row.week, row.id),
-    )
-    for second, type_id, count in found:
-        counts[second, type_id] = -count
-    add_counts(connection, {row.team: counts})
+    add_counts(connection, empty_sessions(connection, [row]))
     if row.state:
         added = Totals()
         added.subtract(totals_of(row.session()))
         add_totals(connection, {row.team: added})
-    for table in ("events", "pieces", "bodies"):
-        execute(connection, f"DELETE FROM {table} WHERE week = %s AND session = %s", (row.week, row.id))
-    execute(connection, "DELETE FROM marks WHERE session = %s", (row.id,))
     execute(
         connection,
         "UPDATE sessions SET lines = 0, size = 0, state = '', drift = '', version = %s WHERE id = %s",

@@ -15,7 +15,7 @@ from proxy.store.counting import LEVELS_US, EventCounts
 from proxy.store.fleet import Removed
 from proxy.store.model import Totals
 from proxy.store.postgres import spending
-from proxy.store.postgres.connections import Connection, execute
+from proxy.store.postgres.connections import Connection, execute, value_of
 from proxy.store.postgres.tables import (
     PARTITIONED,
     SessionRow,
@@ -42,18 +42,12 @@ _LOCK_WAIT = "500ms"
 this transaction that gives up, and nobody waits for long behind it.
 """
 _NEWER = "ON CONFLICT (session_id, team, type) DO UPDATE SET last_id = excluded.last_id, removal = excluded.removal"
-_OF_WHOM = "session_id = ANY(%s) OR host IN (SELECT id FROM hosts WHERE host_id = ANY(%s))"
-
-
-def forgettable(connection: Connection, session_ids: Collection[str], host_ids: Collection[str]) -> list[str]:
-    """Return which of some sessions, and of all those of some hosts, there are."""
-    query = f"SELECT session_id FROM sessions WHERE {_OF_WHOM} ORDER BY id"
-    return [name for (name,) in execute(connection, query, (list(session_ids), list(host_ids)))]
+OF_WHOM = "session_id = ANY(%s) OR host IN (SELECT id FROM hosts WHERE host_id = ANY(%s))"
 
 
 def forget(connection: Connection, session_ids: Collection[str], host_ids: Collection[str]) -> list[str]:
     """Erase some of those sessions; return which, none when there are no more. Within a transaction."""
-    where = f"WHERE {_OF_WHOM} ORDER BY id LIMIT {_AT_ONCE} FOR UPDATE"
+    where = f"WHERE {OF_WHOM} ORDER BY id LIMIT {_AT_ONCE} FOR UPDATE"
     rows = list(read_sessions(connection, where, (list(session_ids), list(host_ids))))
     remove_sessions(connection, rows, by_whom="forget")
     return [row.session_id for row in rows]
@@ -96,6 +90,30 @@ def drop_week(connection: Connection, week: str) -> None:
         execute(connection, f"DROP TABLE IF EXISTS {', '.join(f'{table}_{week}' for table in PARTITIONED)}")
 
 
+def empty_sessions(connection: Connection, rows: Sequence[SessionRow]) -> dict[int, EventCounts]:
+    """Take out the lines of sessions and all that was derived of them; return what events count less, by team.
+
+    Within a transaction.
+    """
+    counted: dict[int, EventCounts] = {}
+    whose = {
+        "weeks": list({row.week for row in rows}),
+        "ids": [row.id for row in rows],
+        "second": LEVELS_US[0],
+    }
+    where = "WHERE week = ANY(%(weeks)s) AND session = ANY(%(ids)s)"
+    second = "floor(ts / %(second)s::numeric)::bigint"
+    found = execute(
+        connection, f"SELECT team, {second}, type, count(*) FROM events {where} GROUP BY 1, 2, 3", whose
+    )
+    for team, slot, type_id, count in found:
+        counted.setdefault(team, EventCounts())[slot, type_id] = -count
+    for table in PARTITIONED:
+        execute(connection, f"DELETE FROM {table} {where}", whose)
+    execute(connection, "DELETE FROM marks WHERE session = ANY(%(ids)s)", whose)
+    return counted
+
+
 def remove_sessions(connection: Connection, rows: Sequence[SessionRow], *, by_whom: str | None = None) -> int:
     """Remove sessions, and remember for who listens which events are gone; return how many events that were.
 
@@ -105,15 +123,6 @@ def remove_sessions(connection: Connection, rows: Sequence[SessionRow], *, by_wh
     if not rows:
         return 0
     ids = [row.id for row in rows]
-    counted: dict[int, EventCounts] = {}
-    found = execute(
-        connection,
-        "SELECT team, floor(ts / %s::numeric)::bigint, type, count(*) FROM events WHERE session = ANY(%s)"
-        " GROUP BY 1, 2, 3",
-        (LEVELS_US[0], ids),
-    )
-    for team, second, type_id, count in found:
-        counted.setdefault(team, EventCounts())[second, type_id] = -count
     last_ids = execute(
         connection,
         "SELECT s.session_id, e.team, e.type, max(e.id) FROM events e JOIN sessions s ON s.id = e.session"
@@ -121,8 +130,7 @@ def remove_sessions(connection: Connection, rows: Sequence[SessionRow], *, by_wh
         (ids,),
     ).fetchall()
     # Before what all sessions share: who stores events waits for that, and this takes longest.
-    for table in (*PARTITIONED, "marks"):
-        execute(connection, f"DELETE FROM {table} WHERE session = ANY(%s)", (ids,))
+    counted = empty_sessions(connection, rows)
     spending.keep(connection, ids)
     execute(connection, "DELETE FROM sessions WHERE id = ANY(%s)", (ids,))
     if by_whom is not None:
@@ -143,9 +151,7 @@ def remove_sessions(connection: Connection, rows: Sequence[SessionRow], *, by_wh
 
 def _bury(connection: Connection, last_ids: Sequence[tuple[str, int, int, int]]) -> None:
     """Remember the last events that were removed: session, team, type, number."""
-    row = execute(connection, "UPDATE meta SET removals = removals + 1 RETURNING removals").fetchone()
-    assert row is not None
-    removal = int(row[0])
+    removal = int(value_of(connection, "UPDATE meta SET removals = removals + 1 RETURNING removals"))
     if last_ids:
         execute(
             connection,

@@ -4,12 +4,12 @@ from collections.abc import Collection, Generator
 
 from proxy.events import Session
 from proxy.sessions.drift import MOST_LISTED, Sightings
-from proxy.store.model import EVERY_SESSION, SessionFilter, Totals, Watched
+from proxy.store.model import EVERY_SESSION, SessionFilter, SessionQuery, Totals, Watched
 from proxy.store.postgres.connections import Connection, Connections, execute
 from proxy.store.postgres.event_queries import find_session
 from proxy.store.postgres.tables import SessionRow, counts_of, of_team, read_sessions
 
-_TABLES = (
+_TABLES = [
     "meta",
     "teams",
     "types",
@@ -22,7 +22,7 @@ _TABLES = (
     "marks",
     "totals",
     "spent",
-)
+]
 
 
 class SessionQueries:
@@ -53,30 +53,16 @@ class SessionQueries:
         with self._connections.reading() as connection:
             return find_session(connection, self._team, session_id)
 
-    def sessions(
-        self,
-        *,
-        live_only: bool = False,
-        which: SessionFilter = EVERY_SESSION,
-        limit: int | None = 1000,
-        offset: int = 0,
-        begin: tuple[int, str] | None = None,
-    ) -> list[Session]:
-        """Return the sessions that are wanted, newest first; without a limit all of them."""
-        where = f"WHERE {self._wanted(which)} AND state != ''"
-        where += " AND NOT over" if live_only else ""
-        where += " AND (started, session_id) <= (%(started)s, %(from)s)" if begin else ""
+    def find_sessions(self, query: SessionQuery) -> Generator[Session]:
+        """Yield the sessions that are wanted, newest first."""
+        where = f"WHERE {self._wanted(query.which)} AND state != ''"
+        where += " AND NOT over" if query.live_only else ""
+        where += " AND (started, session_id) <= (%(started)s, %(from)s)" if query.begin else ""
         where += " ORDER BY started DESC, session_id DESC LIMIT %(limit)s OFFSET %(offset)s"
-        started, session_id = begin or (None, None)
-        values = {"started": started, "from": session_id, "limit": limit, "offset": offset}
+        started, session_id = query.begin or (None, None)
+        values = {"started": started, "from": session_id, "limit": query.limit, "offset": query.offset}
         with self._connections.reading() as connection:
-            return [row.session() for row in read_sessions(connection, where, self._values(which) | values)]
-
-    def all_sessions(self) -> Generator[Session]:
-        """Yield every session, newest first."""
-        where = f"WHERE {self._wanted(EVERY_SESSION)} AND state != '' ORDER BY started DESC, session_id DESC"
-        with self._connections.reading() as connection:
-            for row in read_sessions(connection, where, self._values(EVERY_SESSION)):
+            for row in read_sessions(connection, where, self._values(query.which) | values):
                 yield row.session()
 
     def live(self) -> list[str]:

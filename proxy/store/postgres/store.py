@@ -1,15 +1,14 @@
 """A centre's database as a `Store`: filled by what hosts push, by any number of servers."""
 
 import contextlib
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator
 from datetime import datetime
 
-from proxy.store.fleet import Hosted, HostRow, Removed, Spent, TokenRow
-from proxy.store.model import (
-    Health,
-)
+from proxy.store.fleet import Removed
+from proxy.store.model import Health
 from proxy.store.pieces import Pieces
-from proxy.store.postgres import hosts, removal, spending, tokens
+from proxy.store.postgres import hosts, removal
+from proxy.store.postgres.bodies import StoredPieces
 from proxy.store.postgres.connections import (
     Connection,
     Connections,
@@ -17,16 +16,17 @@ from proxy.store.postgres.connections import (
     connect,
     execute,
     translated_errors,
+    value_of,
 )
 from proxy.store.postgres.event_queries import EventQueries, find_session
+from proxy.store.postgres.fleet_queries import FleetQueries
 from proxy.store.postgres.migrations import check_schema
 from proxy.store.postgres.news import News
 from proxy.store.postgres.session_queries import SessionQueries, check_tables
-from proxy.store.postgres.stored_pieces import StoredPieces
-from proxy.store.protocol import Listener
+from proxy.store.protocol import Listener, Store
 
 
-class PostgresStore(EventQueries, SessionQueries):
+class PostgresStore(EventQueries, SessionQueries, FleetQueries, Store):
     """The store of a centre."""
 
     def __init__(self, url: str, *, is_pooled: bool = False) -> None:
@@ -53,13 +53,7 @@ class PostgresStore(EventQueries, SessionQueries):
     def start(self, listener: Listener) -> None:
         """Begin to tell what is new."""
         self._news = News(
-            self._url,
-            self.arrivals,
-            self.cursor,
-            self._end_epoch,
-            listener,
-            behind=self._opened_at,
-            is_pooled=self._is_pooled,
+            self._url, self, self._end_epoch, listener, behind=self._opened_at, is_pooled=self._is_pooled
         )
         self._news.start()
 
@@ -73,14 +67,6 @@ class PostgresStore(EventQueries, SessionQueries):
             self._news.stop()
         self._connections.close()
 
-    def wait_filled(self, timeout_s: float) -> bool:
-        """Return at once: what hosts have sent is here."""
-        return True
-
-    def catch_up(self, timeout_s: float, session_id: str | None = None) -> bool:
-        """Return at once: what hosts have sent is here."""
-        return True
-
     def health(self) -> Health:
         """Ask every table."""
         with self._connections.reading() as connection:
@@ -88,49 +74,25 @@ class PostgresStore(EventQueries, SessionQueries):
         trouble = None if self._news is None else self._news.trouble
         return Health(self.count_sessions(), 0, trouble, [], is_filled=True)
 
-    def read_share(self, session_id: str) -> float:
-        """Return 1.0: what its host has sent of a session is here."""
-        return 1.0
-
-    # -- hosts -------------------------------------------------------------------------------------------------
-
-    def hosts(self) -> list[HostRow]:
-        """Return the hosts that were heard, by name."""
-        with self._connections.reading() as connection:
-            return hosts.hosts(connection, self._team)
-
-    def hosted(self, session_ids: Sequence[str]) -> dict[str, Hosted]:
-        """Return where sessions come from."""
-        with self._connections.reading() as connection:
-            return hosts.hosted(connection, session_ids)
-
-    def spent(self, after_us: int | None, until_us: int | None) -> list[Spent]:
-        """Return what was spent on sessions that began in a period, by team, day and model; removed ones included."""
-        return spending.spent(self._connections, self._team, after_us, until_us)
-
     # -- tokens ------------------------------------------------------------------------------------------------
-
-    def tokens(self) -> list[TokenRow]:
-        """Return the tokens, by name."""
-        with self._connections.reading() as connection:
-            return tokens.read_tokens(connection)
 
     def add_token(self, name: str, sha256: str, scopes: list[str], team: str | None) -> bool:
         """Add a token; return whether there was none of that name."""
         with self._writing() as connection:
-            return tokens.add_token(connection, name, sha256, scopes, team)
+            query = "INSERT INTO tokens (name, sha256, scopes, team) VALUES (%s, %s, %s, %s) ON CONFLICT DO NOTHING"
+            return execute(connection, query, (name, sha256, scopes, team)).rowcount > 0
 
     def remove_token(self, name: str) -> bool:
         """Remove a token; return whether there was one of that name."""
         with self._writing() as connection:
-            return tokens.remove_token(connection, name)
+            return execute(connection, "DELETE FROM tokens WHERE name = %s", (name,)).rowcount > 0
 
     # -- removal -----------------------------------------------------------------------------------------------
 
     def forgettable(self, session_ids: Collection[str], host_ids: Collection[str]) -> list[str]:
         """Return which of some sessions, and of all those of some hosts, there are."""
-        with self._connections.reading() as connection:
-            return removal.forgettable(connection, session_ids, host_ids)
+        query = f"SELECT session_id FROM sessions WHERE {removal.OF_WHOM} ORDER BY id"
+        return [name for (name,) in self._connections.ask(query, (list(session_ids), list(host_ids)))]
 
     def forget(self, session_ids: Collection[str], host_ids: Collection[str]) -> Iterator[str]:
         """Erase sessions, and all of some hosts, for good; yield each that is gone."""
@@ -175,5 +137,5 @@ class PostgresStore(EventQueries, SessionQueries):
             if row is None:
                 raise KeyError(session_id)
             counted = "SELECT count(*) FROM pieces WHERE week = %s AND session = %s"
-            found = execute(connection, counted, (row.week, row.id)).fetchone()
-        return StoredPieces(self._connections, row, 0 if found is None else int(found[0]))
+            count = value_of(connection, counted, (row.week, row.id))
+        return StoredPieces(self._connections, row, count)

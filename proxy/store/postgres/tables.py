@@ -10,8 +10,8 @@ from proxy.events import Session
 from proxy.sessions.drift import SearchState
 from proxy.store.counting import EventCounts, Mark, by_level
 from proxy.store.model import Totals
-from proxy.store.pieces import Piece, decode_kinds
-from proxy.store.postgres.connections import Connection, Values, execute
+from proxy.store.pieces import Piece
+from proxy.store.postgres.connections import Connection, Values, execute, value_of
 
 _decode_session = msgspec.json.Decoder(Session).decode
 _decode_search = msgspec.json.Decoder(SearchState).decode
@@ -73,16 +73,15 @@ def read_sessions(connection: Connection, where: str, values: Values = ()) -> It
 
 def read_pieces(connection: Connection, where: str, values: Values = ()) -> Iterator[Piece]:
     """Yield pieces: ``where`` is what follows the table's name."""
-    for *numbers, before, kinds in execute(connection, f"SELECT {PIECE_COLUMNS} FROM pieces {where}", values):
-        number, start, line, seq, stop, last_seq = numbers
-        yield Piece(number, start, line, seq, stop, last_seq, decode_kinds(before), decode_kinds(kinds))
+    for row in execute(connection, f"SELECT {PIECE_COLUMNS} FROM pieces {where}", values):
+        yield Piece.of_row(row)
 
 
-def read_marks(connection: Connection, session: int, *, last_only: bool = False) -> list[Mark]:
-    """Return the marked events of a session."""
-    order = "ORDER BY number DESC LIMIT 1" if last_only else "ORDER BY number"
-    rows = execute(connection, f"SELECT number, ts, types FROM marks WHERE session = %s {order}", (session,))
-    return [Mark(number, timestamp_us, Mark.decoded_types(types)) for number, timestamp_us, types in rows]
+def last_mark(connection: Connection, session: int) -> Mark | None:
+    """Return the last marked event of a session, None where it has none."""
+    query = "SELECT number, ts, types FROM marks WHERE session = %s ORDER BY number DESC LIMIT 1"
+    row = execute(connection, query, (session,)).fetchone()
+    return None if row is None else Mark.of_row(row)
 
 
 def type_numbers(connection: Connection, names: Iterable[str]) -> dict[str, int]:
@@ -139,9 +138,8 @@ def add_totals(connection: Connection, added: Mapping[int, Totals]) -> None:
 
 def take_numbers(connection: Connection, count: int) -> int:
     """Return the first of so many numbers for events. Whoever else wants some waits until this transaction is over."""
-    row = execute(connection, "UPDATE meta SET next_id = next_id + %s RETURNING next_id", (count,)).fetchone()
-    assert row is not None
-    return int(row[0]) - count
+    query = "UPDATE meta SET next_id = next_id + %s RETURNING next_id"
+    return int(value_of(connection, query, (count,))) - count
 
 
 def week_of(day: date) -> date:

@@ -29,7 +29,7 @@ from proxy.store.embedded.indexer import Indexer
 from proxy.store.embedded.integrity import inspect
 from proxy.store.embedded.readers import Readers
 from proxy.store.embedded.session_queries import SessionQueries
-from proxy.store.model import Arrival, EventQuery
+from proxy.store.model import Arrival, EventQuery, SessionQuery
 from tests.recorded import START_US, LogMaker, scenario
 
 SOME = ["simple", "subagent", "interrupt", "tool_deny", "hooks_of_every_kind", "background_agent"]
@@ -94,7 +94,7 @@ def content(data_dir: Path) -> tuple[list[bytes], list[dict[str, Any]]]:
     with Index(data_dir) as there:
         page = there.events(EventQuery(limit=100_000, offset=0, order="asc"))
         assert len(page.events) == page.total == there.count_events()
-        return page.events, [msgspec.to_builtins(session) for session in there.all_sessions()]
+        return page.events, [msgspec.to_builtins(session) for session in there.find_sessions(SessionQuery())]
 
 
 def session_of(data_dir: Path, session_id: str) -> Session:
@@ -342,7 +342,7 @@ def test_a_large_transaction_leaves_no_large_journal(tmp_path: Path) -> None:
 
 def test_an_index_that_cannot_be_made_stays_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where it cannot be made, no connection is left to whoever cleans up memory."""
-    monkeypatch.setattr(database, "_SCHEMA", "no table;")
+    monkeypatch.setattr(database, "_schema", lambda: "no table;")
     with pytest.raises(StoreError):
         Indexer(str(tmp_path))
     assert [path for path in opened_files() if str(tmp_path) in path] == []

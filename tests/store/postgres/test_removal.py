@@ -111,7 +111,7 @@ def test_the_database_shrinks_and_sums_stay(centre: Centre, store: PostgresStore
 def test_tables_in_use_are_dropped_another_time(centre: Centre, store: PostgresStore) -> None:
     """Who reads them for long, as a dump does, is not held up, nor anybody else; the sessions are gone at once."""
     put_long_ago(centre, 10, "a")
-    with connect(centre.url) as reader:
+    with connect(centre.url) as reader, reader.transaction():
         execute(reader, "SELECT FROM claude_proxy.bodies")
         assert expired(store, 30) == ["a"]
         assert weeks_of(centre) == 1
