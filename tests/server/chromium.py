@@ -13,6 +13,8 @@ from collections.abc import AsyncIterator
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import urlopen
 
 from aiohttp import ClientSession, ClientWebSocketResponse
 
@@ -26,6 +28,7 @@ OPTIONS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-dev-shm-usage",
+    "--disable-features=BackForwardCache",  # a page that was left is gone
     "--hide-scrollbars",
     "--no-first-run",
     "--remote-debugging-port=0",
@@ -114,7 +117,28 @@ class _Target:
 
 
 class Tab(_Target):
-    """One page of the browser."""
+    """The page of the browser."""
+
+    async def begin(self) -> None:
+        """Listen to what it says, and give it a window."""
+        for domain in ("Page", "Runtime", "Log", "Network"):
+            await self.call(f"{domain}.enable")
+        await self.look()
+
+    async def leave(self) -> None:
+        """Leave it as empty as a new one, for the next test."""
+        for origin in {f"{url.scheme}://{url.netloc}" for url in map(urlsplit, self.asked)}:
+            await self.call("Storage.clearDataForOrigin", origin=origin, storageTypes="all")
+        await self.value("try { sessionStorage.clear() } catch {}")
+        await self.call("Input.dispatchMouseEvent", type="mouseMoved", x=-1, y=-1)
+        await self.open("about:blank")
+        for method in (
+            "Network.clearBrowserCookies",
+            "Network.clearBrowserCache",
+            "Runtime.discardConsoleEntries",
+            "Log.clear",
+        ):
+            await self.call(method)
 
     async def open(self, url: str) -> None:
         """Go to an address."""
@@ -213,9 +237,10 @@ class _Chromium:
         while not (written.exists() and len(lines := written.read_text().split()) == 2):
             assert time.monotonic() < until, "the browser does not start"
             time.sleep(0.02)
-        self.origin = f"http://127.0.0.1:{lines[0]}"
-        self.address = self.origin + lines[1]
-        """Where the browser itself is called."""
+        with urlopen(f"http://127.0.0.1:{lines[0]}/json/list", timeout=WAIT_S) as answer:
+            pages = [one for one in json.load(answer) if one["type"] == "page"]
+        self.address: str = pages[0]["webSocketDebuggerUrl"]
+        """Where its one page is called."""
 
     def close(self) -> None:
         """Remove everything."""
@@ -238,20 +263,19 @@ def close_shared() -> None:
 
 @contextlib.asynccontextmanager
 async def browser() -> AsyncIterator[Tab]:
-    """Open a tab of the browser that all tests of this process share, with a window, cookies and storage of its own."""
+    """Give the page of the browser that all tests of this process share, as empty as a new one.
+
+    A page of each test's own is a process of its own, which takes half of what a test of the page does.
+    """
     running = await asyncio.to_thread(_shared)
     async with ClientSession() as session:
-        whole = _Target(await session.ws_connect(running.address, max_msg_size=0))
-        profile = await whole.call("Target.createBrowserContext")
-        made = await whole.call("Target.createTarget", url="about:blank", newWindow=True, **profile)
-        page = f"{running.origin}/devtools/page/{made['targetId']}"
-        tab = Tab(await session.ws_connect(page, max_msg_size=0))
+        tab = Tab(await session.ws_connect(running.address, max_msg_size=0))
         try:
-            for domain in ("Page", "Runtime", "Log", "Network"):
-                await tab.call(f"{domain}.enable")
-            await tab.look()
+            await tab.begin()
             yield tab
+            await tab.leave()
+        except BaseException:  # whatever state it is in: the next test gets another browser
+            await asyncio.to_thread(close_shared)
+            raise
         finally:
             await tab.close()
-            await whole.call("Target.disposeBrowserContext", **profile)
-            await whole.close()
