@@ -134,12 +134,14 @@ class Shared:
     async def session(self, session_id: str) -> Session:
         """Return a session. NotFoundError when there is none of that id."""
         if is_session_id(session_id):
-            for look_again in (True, False):
+            found = await asyncio.to_thread(self.store.session, session_id)
+            if (
+                found is None or found.last_seq < 0
+            ):  # it may have begun just now, and its first record is to be read
+                await self.catch_up(session_id)
                 found = await asyncio.to_thread(self.store.session, session_id)
-                if found is not None and (found.last_seq >= 0 or not look_again):
-                    return found
-                if look_again:  # it may have begun just now, and its first record is to be read
-                    await self.catch_up(session_id)
+            if found is not None:
+                return found
         raise NotFoundError(
             f"There is no session {session_id!r}; GET /api/v1/monitoring/sessions lists them."
         )

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from aiohttp import HttpVersion11, web
 
 from proxy.config import Settings
-from proxy.server.access.peers import is_same_user
+from proxy.server.access.peers import ip_of, is_same_user
 from proxy.server.access.tokens import SCOPES, Token, TokenError, TokenFile, Tokens, hashed, of_configuration
 from proxy.server.base.errors import NotAllowedError, TooManyError, UnauthorizedError, UnavailableError
 
@@ -254,14 +254,10 @@ def _was_forwarded(request: web.Request) -> bool:
 def _network(address: str) -> str:
     """Return what stands for one client: an IPv4 address, or the network that one has in IPv6."""
     try:
-        ip = ipaddress.ip_address(address.partition("%")[0])
+        ip = ip_of(address)
     except ValueError:
         return address
-    if isinstance(ip, ipaddress.IPv6Address):
-        if ip.ipv4_mapped is not None:
-            return str(ip.ipv4_mapped)
-        return str(ipaddress.ip_network((ip, 64), strict=False))
-    return str(ip)
+    return str(ip) if ip.version == 4 else str(ipaddress.ip_network((ip, 64), strict=False))
 
 
 async def _check_rate(limit: "Limit | None", client: str, allowed: str) -> None:

@@ -64,7 +64,7 @@ def is_same_user(request: web.Request) -> bool:
 
 def owner(address: str, port: int, own_address: str, own_port: int) -> int | None:
     """Return the user whose socket is connected to us from there; None: not on loopback, or nobody's any more."""
-    peer, own = _ip(address), _ip(own_address)
+    peer, own = ip_of(address), ip_of(own_address)
     if not peer.is_loopback:
         return None
     for family in (socket.AF_INET, socket.AF_INET6) if peer.version == 4 else (socket.AF_INET6,):
@@ -75,7 +75,11 @@ def owner(address: str, port: int, own_address: str, own_port: int) -> int | Non
     return _looked_up(port, own_port)
 
 
-def _ip(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+def ip_of(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """Return what an address of a connection means; one of IPv4 that is mapped into IPv6 is itself.
+
+    ValueError: it is none.
+    """
     ip = ipaddress.ip_address(address.partition("%")[0])
     return getattr(ip, "ipv4_mapped", None) or ip
 

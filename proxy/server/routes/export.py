@@ -3,19 +3,19 @@
 import asyncio
 import os
 import tempfile
-from typing import IO
+from collections.abc import Callable
+from functools import partial
 
 from aiohttp import web
 
-from proxy.events import Session
 from proxy.server.base.errors import NotFoundError
 from proxy.server.routes.records import pieces_of
 from proxy.server.routes.route import OF_SESSION, Routes
-from proxy.server.shared import Shared, now_us, of
+from proxy.server.shared import now_us, of
 from proxy.sessions import catalogue
 from proxy.sessions.identity import log_path
 from proxy.sessions.reader import read_log
-from proxy.store.pieces import Pieces, text_of
+from proxy.store.pieces import text_of
 from proxy.telling.page import STYLE, State, page_of_log
 
 routes = Routes(OF_SESSION)
@@ -27,25 +27,15 @@ _PIECE = 1 << 20
 async def log(request: web.Request) -> web.StreamResponse:
     """A session's log, byte for byte."""
     shared, session_id = of(request), request.match_info["session_id"]
-    if shared.fleet is not None:
-        return await _stored_log(request, shared, session_id)
+    headers = _attached(f"{session_id}.jsonl", "application/x-ndjson")
+    if shared.fleet is not None:  # the lines of a log that is elsewhere
+        lines = text_of(await pieces_of(shared, session_id))
+        return await _sent(request, web.StreamResponse(headers=headers), partial(next, lines, b""))
     await shared.session(session_id)
     path = log_path(shared.data_dir, session_id)
     if not await asyncio.to_thread(os.path.isfile, path):
         raise NotFoundError(f"The log of {session_id!r} was removed.")
-    headers = _attached(f"{session_id}.jsonl", "application/x-ndjson")
     return web.FileResponse(path, headers=headers)
-
-
-async def _stored_log(request: web.Request, shared: Shared, session_id: str) -> web.StreamResponse:
-    """Give the lines of a log that is elsewhere."""
-    pieces = await pieces_of(shared, session_id)
-    response = web.StreamResponse(headers=_attached(f"{session_id}.jsonl", "application/x-ndjson"))
-    await response.prepare(request)
-    texts = text_of(pieces)
-    while request.method != "HEAD" and (text := await asyncio.to_thread(next, texts, b"")):
-        await response.write(text)
-    return response
 
 
 @routes.add("GET", "/page", media_type="text/html", failures=(503,))
@@ -53,15 +43,16 @@ async def shared_page(request: web.Request) -> web.StreamResponse:
     """A session as one page to share, as `show --html` writes it."""
     shared, session_id = of(request), request.match_info["session_id"]
     try:
+        # Before the lines: of a session that is over none is missing then.
+        session = await shared.session(session_id)
         if shared.fleet is None:
-            await shared.session(session_id)
             path = await shared.pool.run(_written, log_path(shared.data_dir, session_id))
         else:
-            # Before the lines: of a session that is over none is missing then.
-            state = _state(await shared.session(session_id))
+            state: State = "running" if not session.over else "ended" if session.complete else "crashed"
             pieces = await pieces_of(shared, session_id)
             with tempfile.NamedTemporaryFile(suffix=".jsonl") as file:
-                await asyncio.to_thread(_fetch, pieces, file)
+                await asyncio.to_thread(file.writelines, text_of(pieces))
+                await asyncio.to_thread(file.flush)
                 path = await shared.pool.run(_written, file.name, session_id, state)
     except OSError as error:
         raise NotFoundError(f"The log of {session_id!r} cannot be read: {error.strerror}.") from None
@@ -69,31 +60,23 @@ async def shared_page(request: web.Request) -> web.StreamResponse:
         await asyncio.to_thread(os.unlink, path)  # it is gone once it is closed
         response = web.StreamResponse(headers=_attached(f"{session_id}.html", "text/html"))
         response.content_length = os.fstat(page.fileno()).st_size
-        await response.prepare(request)
-        while request.method != "HEAD" and (piece := await asyncio.to_thread(page.read, _PIECE)):
-            await response.write(piece)
+        return await _sent(request, response, partial(page.read, _PIECE))
+
+
+async def _sent(
+    request: web.Request, response: web.StreamResponse, read: Callable[[], bytes]
+) -> web.StreamResponse:
+    """Send what is read, piece by piece, until there is no more."""
+    await response.prepare(request)
+    while request.method != "HEAD" and (piece := await asyncio.to_thread(read)):
+        await response.write(piece)
     return response
 
 
 def _attached(name: str, content_type: str) -> dict[str, str]:
     # It holds what the session holds: to be saved, never to be shown as a page of this server.
-    return {
-        "Content-Disposition": f'attachment; filename="{name}"',
-        "Content-Type": f"{content_type}; charset=utf-8",
-    }
-
-
-def _fetch(pieces: Pieces, file: IO[bytes]) -> None:
-    """Write the lines of a log that is elsewhere to a file."""
-    file.writelines(text_of(pieces))
-    file.flush()
-
-
-def _state(session: Session) -> State:
-    """Return how a session stands whose log is elsewhere."""
-    if not session.over:
-        return "running"
-    return "ended" if session.complete else "crashed"
+    disposition = f'attachment; filename="{name}"'
+    return {"Content-Disposition": disposition, "Content-Type": f"{content_type}; charset=utf-8"}
 
 
 def _written(path: str, session_id: str | None = None, state: State | None = None) -> str:

@@ -90,10 +90,9 @@ class Words(Parameter):
         self, name: str, text: str, allowed: Collection[str] | None = None, pattern: str | None = None
     ) -> None:
         """``pattern``: as the description has it, where any word is taken."""
-        item: dict[str, object] = (
-            {"type": "string"} if pattern is None else {"type": "string", "pattern": pattern}
-        )
-        super().__init__(name, text, {"type": "array", "items": {"enum": list(allowed)} if allowed else item})
+        item: dict[str, object] = {"enum": list(allowed)} if allowed else {"type": "string"}
+        item |= {} if pattern is None else {"pattern": pattern}
+        super().__init__(name, text, {"type": "array", "items": item})
         self._allowed = allowed
 
     def of(self, request: web.Request) -> tuple[str, ...]:
@@ -117,9 +116,8 @@ class EventTypes(Words):
         names = super().of(request)
         for name in names:
             if not EVENT_TYPE.fullmatch(name):
-                raise UnprocessableError(
-                    f"event_types has {name!r}; a type is letters, digits, `_`, `-` and dots."
-                )
+                wanted = "a type is letters, digits, `_`, `-` and dots."
+                raise UnprocessableError(f"event_types has {name!r}; {wanted}")
         return names
 
 
