@@ -1,6 +1,7 @@
 """Serves until it is told to stop or, in the background, until nobody needs it."""
 
 import asyncio
+import contextlib
 import signal
 import socket
 from collections.abc import Callable
@@ -89,12 +90,10 @@ async def _until_done(
     needed_at = loop.time()
     attendant = Attendant(options.data_dir)
     while True:
-        try:
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_LOOK_S):
                 await stopped.wait()
                 return False
-        except TimeoutError:
-            pass
         if not await asyncio.to_thread(has_lock):
             raise CannotServeError(f"the data directory {options.data_dir} was removed or replaced")
         if certificate is not None:

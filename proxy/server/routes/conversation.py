@@ -2,17 +2,18 @@
 
 import asyncio
 import itertools
+from bisect import bisect_left
+from collections.abc import Callable
 
 from aiohttp import web
 
 from proxy.api.sessions import ConversationPage
-from proxy.events import Event, Session
+from proxy.events import Event
 from proxy.events.timestamps import parse_timestamp
 from proxy.server.base.answers import raw_answer
 from proxy.server.routes.parameters import FARTHEST, Number, Words, paging
 from proxy.server.routes.route import OF_SESSION, Routes
 from proxy.server.shared import of
-from proxy.store import Store
 from proxy.store.encoding import as_json, decode_envelope
 from proxy.store.model import EventQuery
 from proxy.telling import Entry, tell
@@ -49,47 +50,36 @@ async def conversation(request: web.Request) -> web.Response:
     longest = MAX_TEXT.of(request)
     await shared.ready()
     session = await shared.session(request.match_info["session_id"])
+    # Events of a client's own have any names.
+    types = None if session.kind == "monitoring" and not names else event_types(names)
+
+    def page(offset: int, limit: int, longest: int) -> tuple[list[Entry], int]:
+        """Return some entries, and how many there are in all."""
+        query = EventQuery(
+            session_id=session.session_id, event_types=types, limit=limit, offset=offset, order="asc"
+        )
+        page = shared.store.events(query)
+        return [_told(event, longest) for event in page.events], page.total
 
     def found() -> bytes:
-        asked = _Asked(shared.store, session, names)
-        start = offset if from_seq is None else asked.position(from_seq)
-        entries, total = asked.page(start, limit, longest)
+        start = offset if from_seq is None else _position(page, from_seq)
+        entries, total = page(start, limit, longest)
         return as_json(ConversationPage(entries=entries, offset=start, total=total))
 
     return raw_answer(await asyncio.to_thread(found))
 
 
-class _Asked:
-    """A conversation of which pages are asked for."""
+def _position(page: Callable[[int, int, int], tuple[list[Entry], int]], seq: int) -> int:
+    """Return where a record, or a later one, first says something; the last entry where none does."""
+    total = page(0, 1, _LEAST_TEXT)[1]
 
-    def __init__(self, store: Store, session: Session, names: tuple[str, ...]) -> None:
-        self._store, self._session_id = store, session.session_id
-        # Events of a client's own have any names.
-        is_client = session.kind == "monitoring" and not names
-        self._types = None if is_client else event_types(names)
+    def seq_at(place: int) -> int:
+        found, _ = page(place, 1, _LEAST_TEXT)
+        return found[0].seq or 0 if found else FARTHEST
 
-    def page(self, offset: int, limit: int, longest: int) -> tuple[list[Entry], int]:
-        """Return some entries, and how many there are in all."""
-        found = self._store.events(
-            EventQuery(
-                session_id=self._session_id, event_types=self._types, limit=limit, offset=offset, order="asc"
-            )
-        )
-        return [_told(event, longest) for event in found.events], found.total
-
-    def position(self, seq: int) -> int:
-        """Return where a record, or a later one, first says something; the last entry where none does."""
-        low, high = 0, self.page(0, 1, _LEAST_TEXT)[1]
-        last = max(0, high - 1)
-        while low < high:
-            middle = (low + high) // 2
-            found, _ = self.page(middle, 1, _LEAST_TEXT)
-            if found and (found[0].seq or 0) < seq:
-                low = middle + 1
-            else:
-                high = middle
-        silent = itertools.takewhile(lambda entry: not entry.parts, self.page(low, _NEAR, _LEAST_TEXT)[0])
-        return min(low + len(list(silent)), last)
+    first = bisect_left(range(total), seq, key=seq_at)
+    silent = itertools.takewhile(lambda entry: not entry.parts, page(first, _NEAR, _LEAST_TEXT)[0])
+    return max(0, min(first + len(list(silent)), total - 1))
 
 
 def _told(event: bytes, longest: int) -> Entry:

@@ -79,10 +79,7 @@ async def records(request: web.Request) -> web.Response:
                 total=page.total,
                 searched=page.searched,
                 complete=page.is_complete,
-                kinds=[
-                    RecordKind(stream=kind.stream, verdict=kind.verdict, type=kind.type, count=count)
-                    for kind, count in page.kinds.items()
-                ],
+                kinds=[cast("RecordKind", kind._asdict() | {"count": n}) for kind, n in page.kinds.items()],
             )
         )
 

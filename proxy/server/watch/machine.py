@@ -17,9 +17,8 @@ class Processors:
         """Return the share of all processors' time that was used since the last call; None: no time has passed."""
         before, self._last = self._last, psutil.cpu_times()
         spent = {name: getattr(self._last, name) - getattr(before, name) for name in self._last._fields}
-        whole = (
-            sum(spent.values()) - spent.get("guest", 0.0) - spent.get("guest_nice", 0.0)
-        )  # in user and nice
+        guests = spent.get("guest", 0.0) + spent.get("guest_nice", 0.0)  # in user and nice already
+        whole = sum(spent.values()) - guests
         used = whole - spent["idle"] - spent.get("iowait", 0.0)
         return round(min(100.0, max(0.0, 100 * used / whole)), 1) if whole > 0 else None
 
@@ -47,28 +46,21 @@ def system_figures(data_dir: str, processors: Processors) -> Figures:
 
 def processes() -> Figures:
     """Return what the server and the processes that it has started take together."""
-    found: Figures = {
-        "server_processes": 0,
-        "server_cpu_seconds": 0.0,
-        "server_memory_bytes": 0,
-        "server_open_files": 0,
-        "server_threads": 0,
-    }
+    found: Figures = {}
     own = psutil.Process()
     for process in (own, *own.children(recursive=True)):
         try:
             with process.oneshot():
                 times = process.cpu_times()
-                figures = (
-                    1,
-                    times.user + times.system,
-                    process.memory_info().rss,
-                    process.num_fds(),
-                    process.num_threads(),
-                )
+                figures: Figures = {
+                    "server_processes": 1,
+                    "server_cpu_seconds": times.user + times.system,
+                    "server_memory_bytes": process.memory_info().rss,
+                    "server_open_files": process.num_fds(),
+                    "server_threads": process.num_threads(),
+                }
         except psutil.Error:
             continue  # it has ended meanwhile
-        for name, figure in zip(list(found), figures, strict=True):
-            found[name] += figure
+        found = {name: found.get(name, 0) + figure for name, figure in figures.items()}
     found["server_cpu_seconds"] = round(found["server_cpu_seconds"], 3)
     return found
