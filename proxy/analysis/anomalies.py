@@ -1,7 +1,7 @@
-"""What stands out in a session: every kind of anomaly, and the detectors that find them.
+"""What stands out in a session, as detectors find it.
 
 Detectors are made to be quiet: what they report is to be worth a look. Each has a file of its own, with its
-thresholds and their reasons; ``docs/analysis.md`` says the same to users.
+thresholds and their reasons; ``docs/analysis.md`` has every kind of anomaly and says the same to users.
 """
 
 from typing import Final
@@ -21,38 +21,6 @@ from proxy.events import Event
 from proxy.events.fields import number
 from proxy.events.formatting import format_dollars
 
-KINDS: Final = (
-    "crashed",
-    "abnormal_exit",
-    "run_without_result",
-    "failed_turn",
-    "limited_turn",
-    "blocked_turn",
-    "start_problem",
-    "structured_output",
-    "failed_subagent",
-    "cut_off_task",
-    "error_burst",
-    "repeated_call",
-    "loop",
-    "silence",
-    "slow_tool",
-    "unanswered_permission",
-    "late_permission",
-    "denials_differ",
-    "unmatched_tool_call",
-    "unmatched_tool_result",
-    "sudden_cost",
-    "api_retries",
-    "rate_limited",
-    "model_fallback",
-    "refused_request",
-    "drift",
-    "invalid_message",
-    "recording_gap",
-    "claude_code_error",
-    "wrapper_error",
-)
 SEVERITIES: Final = ("info", "warning", "critical")
 MOST = 200  # what a person reads; counts cover the rest
 COST_TURNS = 5
@@ -96,25 +64,21 @@ class Anomalies:
         for detector in self._detectors:
             detector.find(findings)
         self._find_costs(findings, costs)
-        worst = sorted(
-            findings.anomalies, key=lambda one: (-SEVERITIES.index(one.severity), one.time, one.seq or 0)
-        )
-        return sorted(worst[:MOST], key=lambda one: (one.time, one.seq or 0)), findings.counts
+        in_order = sorted(findings.anomalies, key=lambda one: (one.time, one.seq or 0))
+        worst = sorted(in_order, key=lambda one: -SEVERITIES.index(one.severity))[:MOST]
+        return sorted(worst, key=lambda one: (one.time, one.seq or 0)), findings.counts
 
     def _find_costs(self, findings: Findings, costs: Costs) -> None:
         norm = costs.per_turn
         if norm.count < COST_TURNS:
             return
         median, p90 = norm.quantile(0.5), norm.quantile(0.9)
+        least = max(COST_USD, COST_TIMES_MEDIAN * median, COST_TIMES_P90 * p90 if norm.count >= 20 else 0.0)
         for cost, turn in self._costs.items():
-            if cost < max(COST_USD, COST_TIMES_MEDIAN * median) or (
-                norm.count >= 20 and cost < COST_TIMES_P90 * p90
-            ):
+            if cost < least:
                 continue
-            half = format_dollars(median)
-            sentence = (
-                f"A turn cost {format_dollars(cost)}; half of the turns cost under {half}: {turn.label}."
-            )
+            paid, half = format_dollars(cost), format_dollars(median)
+            sentence = f"A turn cost {paid}; half of the turns cost under {half}: {turn.label}."
             at = (turn.end_seq, turn.end_us or turn.start_us)
             facts = {"cost_usd": cost, "median_usd": median, "p90_usd": p90, "run_id": turn.id}
             findings.add("sudden_cost", "warning", at, sentence, turn.seq, **facts)

@@ -1,7 +1,7 @@
 """What is counted of a session: tools, permissions, commands."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final, TypeVar
 
 import msgspec
@@ -36,7 +36,7 @@ class ToolCounts:
         tool = bounded(self._tools, span.name, _Tool)
         tool.outcomes[span.outcome] += 1
         tool.asked_us += span.asked_us
-        if span.outcome in ("completed", "failed"):
+        if span.has_run:
             tool.duration.add(span.ran_us(span.start_us) / 1000)
 
     def duration_of(self, name: str) -> Distribution:
@@ -45,14 +45,12 @@ class ToolCounts:
 
     def report(self, still_open: list[Span]) -> list[Tool]:
         """Return all tools, the one with most calls first; calls that are open have no result so far."""
-        waiting: Counter[str] = Counter()
-        for span in still_open:
-            name = span.name if span.name in self._tools or len(self._tools) < _MOST_NAMES else _OTHER
-            waiting[name] += 1
-        found = [
-            _tool(name, self._tools.get(name, _Tool()), waiting[name])
-            for name in (*self._tools, *(name for name in waiting if name not in self._tools))
-        ]
+        is_full = len(self._tools) >= _MOST_NAMES
+        waiting = Counter(
+            _OTHER if is_full and span.name not in self._tools else span.name for span in still_open
+        )
+        names = dict.fromkeys((*self._tools, *waiting))
+        found = [_tool(name, self._tools.get(name, _Tool()), waiting[name]) for name in names]
         return sorted(found, key=lambda one: (-one.calls, one.tool))
 
 
@@ -61,10 +59,7 @@ def _tool(name: str, tool: _Tool, waiting: int) -> Tool:
     return Tool(
         tool=name,
         calls=calls,
-        completed=counted["completed"],
-        failed=counted["failed"],
-        denied=counted["denied"],
-        interrupted=counted["interrupted"],
+        **{outcome: counted[outcome] for outcome in ("completed", "failed", "denied", "interrupted")},
         unfinished=counted["unfinished"] + waiting,
         failure_rate=share(counted["failed"], calls),
         duration=tool.duration.statistics(),
@@ -89,9 +84,7 @@ class PermissionCounts:
         counted = self._outcomes
         return Permissions(
             requested=counted.total() + still_open,
-            allowed=counted["allowed"],
-            denied=counted["denied"],
-            cancelled=counted["cancelled"],
+            **{outcome: counted[outcome] for outcome in ("allowed", "denied", "cancelled")},
             unanswered=counted["unfinished"] + still_open,
             waiting=self._waiting.statistics(),
         )
@@ -129,8 +122,7 @@ class Commands:
                     self._move("prompt", "running", run_outcome(event.event_type, data))
                 self._running = None
             case "error" if text(data, "source") == "control_response":
-                action = self._requests.pop(text(data, "request_id") or "", None)
-                if action is not None:
+                if action := self._requests.pop(text(data, "request_id") or "", None):
                     self._move(action, "sent", "failed")
 
     def report(self) -> list[Command]:
@@ -141,11 +133,11 @@ class Commands:
     def _received(self, command: Message) -> None:
         action = text(command, "action") or "unknown"
         if action == "respond":
-            self._count(action, text(command, "decision") or text(command, "outcome") or "success", 1)
+            self._count(action, text(command, "decision") or text(command, "outcome") or "success")
             return
         if action == "request":
             action = f"request {text(command, 'subtype') or ''}".strip()
-        self._count(action, "queued" if command.get("queued") is True else "sent", 1)
+        self._count(action, "queued" if command.get("queued") is True else "sent")
         if (request_id := text(command, "request_id")) is not None and len(self._requests) < _MOST_WAITING:
             self._requests[request_id] = action
 
@@ -156,18 +148,21 @@ class Commands:
         """Say that one of them has gone on; one that is not there (a prompt on the command line) begins so."""
         if self._has(action, before):
             self._count(action, before, -1)
-        self._count(action, after, 1)
+        self._count(action, after)
 
-    def _count(self, action: str, outcome: str, by: int) -> None:
+    def _count(self, action: str, outcome: str, by: int = 1) -> None:
         bounded(self._outcomes, action, Counter[str])[outcome] += by
 
 
 def bounded(things: dict[str, _T], name: str, make: Callable[[], _T]) -> _T:
     """Return the thing of that name, made if it is new; beyond so many names all further ones share one."""
-    found = things.get(name)
-    if found is None and len(things) >= _MOST_NAMES:
+    if name not in things and len(things) >= _MOST_NAMES:
         name = _OTHER
-        found = things.get(name)
-    if found is None:
-        found = things[name] = make()
-    return found
+    if name not in things:
+        things[name] = make()
+    return things[name]
+
+
+def most_first(counts: Mapping[str, int]) -> dict[str, int]:
+    """Return counts by name, the largest first, equal ones in the order of their names."""
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))

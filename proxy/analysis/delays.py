@@ -63,7 +63,7 @@ class Delays:
     def take(self, context: EventContext) -> None:
         """Take an event that ends something."""
         for span in context.closed:
-            if span.kind == "tool" and not span.is_agent and span.outcome in ("completed", "failed"):
+            if span.has_run and not span.is_agent:
                 self._slowest.add(span.ran_us(context.event.timestamp_us) / 1000, span)
             elif span.kind == "permission" and span.outcome in ("allowed", "denied", "cancelled"):
                 self._late.add(span.us(0) / 1000, span)
@@ -84,9 +84,7 @@ class Delays:
                 waited = format_duration(ms)
                 sentence = f"A permission for {asked.name} waited {waited} for its answer ({asked.outcome})."
                 facts = {"tool": asked.name, "waited_ms": ms, "outcome": asked.outcome}
-                findings.add(
-                    "late_permission", severity, (asked.seq, asked.start_us), sentence, asked.end_seq, **facts
-                )
+                findings.add("late_permission", severity, asked.began, sentence, asked.end_seq, **facts)
         waiting = [(asked.us(until_us) / 1000, asked) for asked in spans.permissions.values()]
         for ms, asked in (*self._unanswered.items(), *waiting):
             self._unanswered_permission(findings, ms, asked)
@@ -113,24 +111,22 @@ class Delays:
         if norm:
             usual = f"; half of its calls take under {format_duration(norm['median_ms'])}"
             facts["calls"] = durations.count
-        verb = "has been running for" if call.outcome == "open" else "took"
-        severity: Severity = "critical" if call.outcome == "open" else "warning"
-        sentence = f"{call.label} {verb} {format_duration(ms)}{usual}."
-        findings.add("slow_tool", severity, (call.seq, call.start_us), sentence, call.end_seq, **facts)
+        runs = call.outcome == "open"
+        sentence = f"{call.label} {'has been running for' if runs else 'took'} {format_duration(ms)}{usual}."
+        severity: Severity = "critical" if runs else "warning"
+        findings.add("slow_tool", severity, call.began, sentence, call.end_seq, **facts)
 
     @staticmethod
     def _unanswered_permission(findings: Findings, ms: float, asked: Span) -> None:
-        if asked.outcome == "open" and ms < UNANSWERED_MS:
+        is_open, waited = asked.outcome == "open", format_duration(ms)
+        if is_open and ms < UNANSWERED_MS:
             return
-        how = "was never answered"
-        if asked.outcome == "open":
-            how = f"has been waiting for {format_duration(ms)}"
-        elif ms >= 1000:
-            how = f"was never answered, and waited {format_duration(ms)}"
+        since = f", and waited {waited}" if ms >= 1000 else ""
+        how = f"has been waiting for {waited}" if is_open else f"was never answered{since}"
         sentence = f"A permission for {asked.name} {how}."
-        facts = {"tool": asked.name, "waited_ms": ms}
         severity: Severity = "critical" if ms >= UNANSWERED_MS else "warning"
-        findings.add("unanswered_permission", severity, (asked.seq, asked.start_us), sentence, **facts)
+        facts = {"tool": asked.name, "waited_ms": ms}
+        findings.add("unanswered_permission", severity, asked.began, sentence, **facts)
 
 
 def _norm_left(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from proxy.analysis.findings import MOST_OF_A_KIND, Detector, EventContext, Findings
+from proxy.analysis.findings import MOST_OF_A_KIND, Detector, EventContext, Findings, Place
 from proxy.analysis.spans import Span
 from proxy.analysis.turns import errors_of
 from proxy.events.fields import inner, integer, number, text
@@ -25,23 +25,48 @@ RETRY_DELAY_MS = 30_000  # long enough for a user to notice
 _WANTED = frozenset(("error_max_structured_output_retries",))
 """Failures at a limit that the caller set."""
 _WORDS = {"failed": "failed", "limited": "reached a limit", "blocked": "was blocked"}
+_CRASHED = "The log does not end and nobody writes it: the wrapper was killed, or the machine stopped."
 _ASKED_TO_STOP = frozenset(("SIGTERM", "SIGINT", "SIGHUP", "SIGPIPE"))
 _STOPPED_CODES = frozenset((0, 129, 130, 141, 143))
 
 
 class _Burst(msgspec.Struct):
-    at: tuple[int | None, int]
+    at: Place
     records: list[int | None] = []
     failures: int = 0
     tools: Counter[str] = msgspec.field(default_factory=Counter)
 
+    def count(self, call: Span) -> None:
+        self.failures += 1
+        self.tools[call.name] += 1
+        if len(self.records) < 2 * WINDOW:
+            self.records.append(call.end_seq)
+
+    def tell(self, findings: Findings) -> None:
+        tools = ", ".join(f"{name} {count}" for name, count in self.tools.most_common(5))
+        severity: Severity = "critical" if self.failures >= 2 * WINDOW else "warning"
+        sentence = f"{self.failures} tool calls failed in quick succession: {tools}."
+        facts = {"failures": self.failures, "tools": self.tools}
+        findings.add("error_burst", severity, self.at, sentence, *self.records, **facts)
+
 
 class _Retries(msgspec.Struct):
-    at: tuple[int | None, int]
+    at: Place
     count: int = 0
     records: list[int | None] = []
     delay_ms: float = 0.0
     causes: Counter[str] = msgspec.field(default_factory=Counter)
+
+    def tell(self, findings: Findings) -> None:
+        count, delay_ms = self.count, self.delay_ms
+        if count < RETRIES and delay_ms < RETRY_DELAY_MS:
+            return
+        severity: Severity = "warning" if delay_ms >= RETRY_DELAY_MS else "info"
+        causes = ", ".join(f"{cause} ({number})" for cause, number in self.causes.items())
+        waited = format_duration(delay_ms)
+        sentence = f"The API had to be asked again {count} times, {waited} of waiting: {causes}."
+        facts = {"attempts": count, "delay_ms": delay_ms, "causes": self.causes}
+        findings.add("api_retries", severity, self.at, sentence, *self.records, **facts)
 
 
 class Failures(Detector):
@@ -60,7 +85,7 @@ class Failures(Detector):
     def take(self, context: EventContext) -> None:
         """Take an event."""
         for span in context.closed:
-            if span.kind == "tool" and span.outcome in ("completed", "failed") and not self._interrupted:
+            if span.has_run and not self._interrupted:
                 self._result(span)
             elif span.kind == "turn":
                 self._turn(context, span)
@@ -74,26 +99,26 @@ class Failures(Detector):
         """Write down what was found, and what is going on."""
         super().find(findings)
         if self._burst is not None:
-            _add_burst(findings, self._burst)
+            self._burst.tell(findings)
         if self._retries is not None:
-            _add_retries(findings, self._retries)
+            self._retries.tell(findings)
 
     # -- tools and the API -------------------------------------------------------------------------------------
 
     def _result(self, call: Span) -> None:
         self._last.append(call)
-        if self._burst is None and call.outcome != "failed":
-            return
         failures = [one for one in self._last if one.outcome == "failed"]
-        if self._burst is None and len(failures) >= BURST:
-            first = failures[0]
-            self._burst = _Burst((first.end_seq, first.end_us or first.start_us))
-            for one in failures:
-                _count(self._burst, one)
-        elif self._burst is not None and call.outcome == "failed":
-            _count(self._burst, call)
-        if self._burst is not None and len(failures) <= CALM:
-            _add_burst(self.over, self._burst)
+        if self._burst is None:
+            if call.outcome == "failed" and len(failures) >= BURST:
+                first = failures[0]
+                self._burst = _Burst((first.end_seq, first.end_us or first.start_us))
+                for one in failures:
+                    self._burst.count(one)
+            return
+        if call.outcome == "failed":
+            self._burst.count(call)
+        if len(failures) <= CALM:
+            self._burst.tell(self.over)
             self._burst = None
 
     def _command(self, context: EventContext) -> None:
@@ -120,7 +145,7 @@ class Failures(Detector):
 
     def _end_retries(self, _: EventContext | None = None) -> None:
         if self._retries is not None:
-            _add_retries(self.over, self._retries)
+            self._retries.tell(self.over)
             self._retries = None
 
     def _rate_limit(self, context: EventContext) -> None:
@@ -128,9 +153,8 @@ class Failures(Detector):
         was, self._limited = self._limited, text(limit, "status") == "rejected"
         if self._limited and not was:
             which = one_line(text(limit, "rateLimitType") or "usage")
-            self.over.add(
-                "rate_limited", "warning", context.at, f"The {which} limit was reached.", limit=which
-            )
+            sentence = f"The {which} limit was reached."
+            self.over.add("rate_limited", "warning", context.at, sentence, limit=which)
 
     # -- turns and the session ---------------------------------------------------------------------------------
 
@@ -153,9 +177,8 @@ class Failures(Detector):
             which = "" if subtype == "success" else f" ({one_line(subtype)})"
             word = _WORDS.get(turn.outcome, turn.outcome)
             sentence = f"A turn {word}{which}: {errors[0] if errors else turn.label}"
-            self.over.add(
-                f"{turn.outcome}_turn", severity, at, sentence, turn.seq, run_id=turn.id, errors=errors
-            )
+            facts = {"run_id": turn.id, "errors": errors}
+            self.over.add(f"{turn.outcome}_turn", severity, at, sentence, turn.seq, **facts)
 
     def _session(self, context: EventContext) -> None:
         data, at = context.event.data, context.at
@@ -163,14 +186,10 @@ class Failures(Detector):
         if text(data, "state") == "failed" and "outcome" in data:
             self.over.add("abnormal_exit", "critical", at, str(data.get("outcome_reason")), signal=signal)
         elif text(data, "state") == "failed":
-            sentence = (
-                "The log does not end and nobody writes it: the wrapper was killed, or the machine stopped."
-            )
-            self.over.add("crashed", "critical", at, sentence)
+            self.over.add("crashed", "critical", at, _CRASHED)
         elif signal is not None and signal not in _ASKED_TO_STOP:
-            self.over.add(
-                "abnormal_exit", "critical", at, f"The command was killed by {signal}.", signal=signal
-            )
+            sentence = f"The command was killed by {signal}."
+            self.over.add("abnormal_exit", "critical", at, sentence, signal=signal)
         elif code is not None and code not in _STOPPED_CODES and not self._has_failed:
             sentence = f"The command ended with exit status {code}, and no turn says why."
             self.over.add("abnormal_exit", "warning", at, sentence, exit_code=code)
@@ -189,10 +208,8 @@ class Failures(Detector):
         match text(data, "source"):
             case "control_response":
                 request = one_line(text(data, "request") or "a request")
-                facts = {"request": request, "error": reason}
-                self.over.add(
-                    "refused_request", "info", at, f"Claude Code refused {request}: {reason}", **facts
-                )
+                sentence = f"Claude Code refused {request}: {reason}"
+                self.over.add("refused_request", "info", at, sentence, request=request, error=reason)
             case "claude-proxy":
                 self.over.add("wrapper_error", "critical", at, f"A fault of claude-proxy itself: {reason}")
             case "session_writes_lost" | "mirror_error":
@@ -219,36 +236,3 @@ _HANDLERS: Final[dict[str, Callable[[Failures, EventContext], None]]] = {
     "session_ended": Failures._session,
 }
 Failures.TYPES = frozenset(_HANDLERS)
-
-
-def _count(burst: _Burst, call: Span) -> None:
-    burst.failures += 1
-    burst.tools[call.name] += 1
-    if len(burst.records) < 2 * WINDOW:
-        burst.records.append(call.end_seq)
-
-
-def _add_burst(findings: Findings, burst: _Burst) -> None:
-    tools = ", ".join(f"{name} {count}" for name, count in burst.tools.most_common(5))
-    severity: Severity = "critical" if burst.failures >= 2 * WINDOW else "warning"
-    sentence = f"{burst.failures} tool calls failed in quick succession: {tools}."
-    findings.add(
-        "error_burst",
-        severity,
-        burst.at,
-        sentence,
-        *burst.records,
-        failures=burst.failures,
-        tools=burst.tools,
-    )
-
-
-def _add_retries(findings: Findings, retries: _Retries) -> None:
-    count = retries.count
-    if count < RETRIES and retries.delay_ms < RETRY_DELAY_MS:
-        return
-    severity: Severity = "warning" if retries.delay_ms >= RETRY_DELAY_MS else "info"
-    causes = ", ".join(f"{cause} ({number})" for cause, number in retries.causes.items())
-    sentence = f"The API had to be asked again {count} times, {format_duration(retries.delay_ms)} of waiting: {causes}."
-    facts = {"attempts": count, "delay_ms": retries.delay_ms, "causes": retries.causes}
-    findings.add("api_retries", severity, retries.at, sentence, *retries.records, **facts)

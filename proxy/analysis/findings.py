@@ -15,6 +15,8 @@ from proxy.events.timestamps import format_timestamp
 MOST_OF_A_KIND = 50  # so that one kind cannot crowd out the others
 MOST_RECORDS = 20  # evidence to look at; counts say the rest
 _T = TypeVar("_T")
+Place = tuple[int | None, int]
+"""A record, and its timestamp in microseconds since 1970."""
 
 
 class EventContext(msgspec.Struct):
@@ -28,7 +30,7 @@ class EventContext(msgspec.Struct):
     """What is open after it."""
 
     @property
-    def at(self) -> tuple[int | None, int]:
+    def at(self) -> Place:
         """Its record and its timestamp, as `Findings.add` takes them."""
         return self.seq, self.event.timestamp_us
 
@@ -43,25 +45,19 @@ class Findings(msgspec.Struct):
         self,
         kind: str,
         severity: Severity,
-        at: tuple[int | None, int],
+        at: Place,
         sentence: str,
         *records: int | None,
         **facts: Any,
     ) -> None:
-        """Write one down. ``at``: its record and its moment in microseconds; ``records``: further evidence."""
+        """Write one down that shows at a place; ``records``: further evidence."""
         self.counts[kind] += 1
         if self.counts[kind] > MOST_OF_A_KIND:
             return
         seq, us = at
         shown = [one for one in dict.fromkeys((seq, *records)) if one is not None][:MOST_RECORDS]
-        self.anomalies.append(
-            Anomaly(kind, severity, seq, format_timestamp(us), sentence, Evidence(shown, facts))
-        )
-
-    def take(self, others: "Findings") -> None:
-        """Write down what was found elsewhere."""
-        self.anomalies += others.anomalies
-        self.counts.update(others.counts)
+        evidence = Evidence(shown, facts)
+        self.anomalies.append(Anomaly(kind, severity, seq, format_timestamp(us), sentence, evidence))
 
 
 class Detector:
@@ -79,7 +75,8 @@ class Detector:
 
     def find(self, findings: Findings) -> None:
         """Write down what was found, and what stands out by now of what goes on."""
-        findings.take(self.over)
+        findings.anomalies += self.over.anomalies
+        findings.counts.update(self.over.counts)
 
 
 class Largest(Generic[_T]):

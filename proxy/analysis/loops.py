@@ -59,11 +59,7 @@ class Loops(Detector):
     def take(self, context: EventContext) -> None:
         """Take an event."""
         for span in context.closed:
-            if (
-                span.kind == "tool"
-                and span.outcome in ("completed", "failed")
-                and span.name not in _ASKED_AGAIN
-            ):
+            if span.has_run and span.name not in _ASKED_AGAIN:
                 self._called(span)
             elif span.kind == "turn":
                 self._end("")
@@ -72,17 +68,15 @@ class Loops(Detector):
 
     def repeated(self) -> Iterator[tuple[int, Series]]:
         """Yield what goes on with the same answers: how many calls its round has, and the series."""
-        for agent in self._agents.values():
-            for period, series in agent.series.items():
-                if series.same_answers:
-                    yield period, series
+        for series in self._going_on():
+            if series.same_answers:
+                yield len(series.calls), series
 
     def find(self, findings: Findings) -> None:
         """Write down what was found, and what is going on."""
         super().find(findings)
-        for agent in self._agents.values():
-            for period, series in agent.series.items():
-                _tell(findings, period, series)
+        for series in self._going_on():
+            _tell(findings, series)
 
     def _called(self, call: Span) -> None:
         if call.agent not in self._agents and len(self._agents) >= _MOST_AGENTS:
@@ -97,22 +91,25 @@ class Loops(Detector):
         for period in range(LONGEST_ROUND + 1):
             distance = period or 1
             before = recent[-1 - distance] if len(recent) > distance else None
-            same = before is not None and before.call == call.call
-            if period != _WHATEVER and same and before is not None:
-                same = before.answer == call.answer
-            if same:
+            is_same_answer = period == _WHATEVER or (before is not None and before.answer == call.answer)
+            if before is not None and before.call == call.call and is_same_answer:
                 agent.matched[period] += 1
                 self._go_on(agent, period, call)
             else:
                 agent.matched[period] = 0
                 if period in agent.series:
-                    _tell(self.over, period, agent.series.pop(period))
+                    _tell(self.over, agent.series.pop(period))
+
+    def _going_on(self) -> Iterator[Series]:
+        for agent in self._agents.values():
+            yield from agent.series.values()
 
     def _end_series(self, agent: _Agent) -> None:
         """End what an agent repeats."""
         agent.matched = [0] * (LONGEST_ROUND + 1)
-        for period in sorted(agent.series):
-            _tell(self.over, period, agent.series.pop(period))
+        for series in agent.series.values():
+            _tell(self.over, series)
+        agent.series.clear()
 
     @staticmethod
     def _go_on(agent: _Agent, period: int, call: Span) -> None:
@@ -129,28 +126,23 @@ class Loops(Detector):
             agent.series[period] = Series(calls[:length], records, times, same_answers=period != _WHATEVER)
 
     def _end(self, key: str) -> None:
-        agent = self._agents.pop(key, None)
-        if agent is not None:
-            for period, series in agent.series.items():
-                _tell(self.over, period, series)
+        if (agent := self._agents.pop(key, None)) is not None:
+            self._end_series(agent)
 
 
-def _tell(findings: Findings, period: int, series: Series) -> None:
-    first = series.calls[0]
-    facts = {"tools": [call.name for call in series.calls], "times": series.times}
-    failing = all(call.outcome == "failed" for call in series.calls)
-    severity: Severity = "critical" if series.times >= _MANY and series.same_answers else "warning"
-    if not series.same_answers:
-        severity = "info"
-    if period <= 1:
-        how = "failed in the same way" if failing else "gave the same answer"
-        answers = f" and {how} each time" if series.same_answers else ""
-        sentence = f"The same call was made {series.times} times in a row{answers}: {first.label}."
-        kind = "repeated_call"
-    else:
-        labels = " → ".join(call.label for call in series.calls)
-        sentence = (
-            f"The same {period} calls were made {series.times} times over, with the same answers: {labels}."
-        )
+def _tell(findings: Findings, series: Series) -> None:
+    calls, times = series.calls, series.times
+    severity: Severity = "info" if not series.same_answers else "critical" if times >= _MANY else "warning"
+    labels = " → ".join(call.label for call in calls)
+    if len(calls) > 1:
         kind = "loop"
-    findings.add(kind, severity, (first.seq, first.start_us), sentence, *series.records, **facts)
+        sentence = (
+            f"The same {len(calls)} calls were made {times} times over, with the same answers: {labels}."
+        )
+    else:
+        kind = "repeated_call"
+        how = "failed in the same way" if calls[0].outcome == "failed" else "gave the same answer"
+        answers = f" and {how} each time" if series.same_answers else ""
+        sentence = f"The same call was made {times} times in a row{answers}: {labels}."
+    facts = {"tools": [call.name for call in calls], "times": times}
+    findings.add(kind, severity, calls[0].began, sentence, *series.records, **facts)

@@ -4,7 +4,7 @@ import msgspec
 
 from proxy.analysis.findings import MOST_RECORDS, Detector, EventContext, Findings
 from proxy.analysis.report import Severity
-from proxy.events.fields import text
+from proxy.events.fields import items, text
 from proxy.events.formatting import one_line
 
 _MOST_SHAPES = 200  # different ones: shapes that somebody made up must not fill memory
@@ -37,17 +37,15 @@ class Mismatches(Detector):
             if span.outcome != "unfinished":
                 continue
             if span.kind == "tool" and ended in ("run_completed", "task_completed"):
-                sentence = f"A tool call has no result, though its turn is complete: {span.label}."
-                if ended == "task_completed":
-                    sentence = f"A tool call has no result, though its subagent is done: {span.label}."
-                began = (span.seq, span.start_us)
-                self.over.add("unmatched_tool_call", "warning", began, sentence, context.seq, tool=span.name)
+                what = "turn is complete" if ended == "run_completed" else "subagent is done"
+                sentence = f"A tool call has no result, though its {what}: {span.label}."
+                self.over.add(
+                    "unmatched_tool_call", "warning", span.began, sentence, context.seq, tool=span.name
+                )
             elif span.kind in ("subagent", "task"):
                 what = "subagent" if span.kind == "subagent" else "background task"
                 sentence = f"A {what} was still running when the session ended: {span.label}."
-                self.over.add(
-                    "cut_off_task", "info", (span.seq, span.start_us), sentence, context.seq, task=span.id
-                )
+                self.over.add("cut_off_task", "info", span.began, sentence, context.seq, task=span.id)
         if context.spans.unmatched_results > self._results:
             self._results = context.spans.unmatched_results
             self._group(("unmatched_tool_result",), at)
@@ -66,8 +64,7 @@ class Mismatches(Detector):
 
     def _invalid(self, context: EventContext, at: tuple[int | None, int]) -> None:
         data = context.event.data
-        errors = data.get("errors")
-        first = errors[0] if isinstance(errors, list) and errors and isinstance(errors[0], dict) else {}
+        first = next(items(data, "errors"), {})
         about: dict[str, object] = {
             "stream": text(data, "stream"),
             "verdict": text(data, "verdict"),
@@ -103,10 +100,8 @@ def _invalid(group: _Group) -> tuple[Severity, str]:
     where = f" at {about['path']}" if about["path"] else ""
     kind = f" ({about['type']})" if about["type"] else ""
     held_back = ", held back" if about.get("held_back") else ""
-    sentence = (
-        f"{_times(group)} on {about['stream']}{kind} {about['verdict']}{held_back}{where}: {about['message']}"
-    )
-    return "warning", sentence
+    judged = f"{about['verdict']}{held_back}{where}: {about['message']}"
+    return "warning", f"{_times(group)} on {about['stream']}{kind} {judged}"
 
 
 def _result(group: _Group) -> tuple[Severity, str]:

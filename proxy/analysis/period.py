@@ -6,7 +6,7 @@ from typing import get_args
 
 import msgspec
 
-from proxy.analysis.counts import bounded
+from proxy.analysis.counts import bounded, most_first
 from proxy.analysis.distribution import Distribution, share
 from proxy.analysis.report import Statistics, Tokens
 from proxy.events import Session
@@ -16,7 +16,6 @@ from proxy.events.session_outcome import of_session
 from proxy.events.spending import api_usage
 from proxy.events.terms import Share
 from proxy.events.timestamps import Timestamp, format_timestamp
-from proxy.events.vocabulary import OVER
 
 HOUR_US = 3_600_000_000
 _RUNS = ("run_completed", "run_failed", "run_interrupted")
@@ -154,12 +153,11 @@ class Metrics(msgspec.Struct, frozen=True):
     cost: PeriodCost
 
 
-class _Tool:
-    """Calls of one tool."""
+class _Tool(msgspec.Struct):
+    """Calls of one tool: how many have ``started``, and what became of them."""
 
-    def __init__(self) -> None:
-        self.calls = self.failed = self.denied = 0
-        self.duration = Distribution()
+    counts: Counter[str] = msgspec.field(default_factory=Counter)
+    duration: Distribution = msgspec.field(default_factory=Distribution)
 
 
 def metrics(
@@ -181,6 +179,10 @@ def metrics(
             by_hour[hour_us][kind] += count
             by_type[kind] += count
     total = by_type.total()
+    hours = [
+        Hour(format_timestamp(hour_us), types.total(), most_first(types))
+        for hour_us, types in sorted(by_hour.items())
+    ]
     runs, tools, cost = _fold(read)
     errors = {kind: by_type[kind] for kind in _ERRORS if kind in by_type}
     if "tool_failed" in errors:  # the events of calls that were interrupted among them
@@ -188,14 +190,7 @@ def metrics(
     return Metrics(
         start_time=None if after_us is None else format_timestamp(after_us),
         end_time=None if until_us is None else format_timestamp(until_us),
-        events=EventCounts(
-            total,
-            _by_number(by_type),
-            [
-                Hour(format_timestamp(hour_us), types.total(), _by_number(types))
-                for hour_us, types in sorted(by_hour.items())
-            ],
-        ),
+        events=EventCounts(total, most_first(by_type), hours),
         sessions=_sessions(after_us, until_us, sessions),
         runs=runs,
         tools=tools,
@@ -240,12 +235,10 @@ def _fold(read: Iterable[tuple[int, str, bytes]]) -> tuple[RunCounts, AllTools, 
 
 
 def _take_tool(tool: _Tool, kind: str, one: EventFigures, took: float | None) -> None:
-    if kind == "tool_started":
-        tool.calls += 1
-        return
-    outcome = call_outcome(kind, {"interrupted": one.interrupted})
-    tool.failed += outcome == "failed"
-    tool.denied += outcome == "denied"
+    outcome = "started"
+    if kind != "tool_started":
+        outcome = call_outcome(kind, {"interrupted": one.interrupted})
+    tool.counts[outcome] += 1
     if took is not None and outcome in ("completed", "failed"):
         tool.duration.add(took)
 
@@ -257,21 +250,17 @@ def _runs(outcomes: dict[RunOutcome, int], durations: Distribution) -> RunCounts
 
 
 def _tools(tools: dict[str, _Tool]) -> AllTools:
-    total = sum(tool.calls for tool in tools.values())
-    failed = sum(tool.failed for tool in tools.values())
-    denied = sum(tool.denied for tool in tools.values())
+    counts = sum((tool.counts for tool in tools.values()), Counter[str]())
     by_tool = [
-        ToolTimes(
-            name,
-            tool.calls,
-            tool.failed,
-            tool.denied,
-            share(tool.failed, tool.calls),
-            tool.duration.statistics(),
-        )
-        for name, tool in sorted(tools.items(), key=lambda item: (-item[1].calls, item[0]))
+        ToolTimes(name, *_rates(tool.counts), tool.duration.statistics()) for name, tool in tools.items()
     ]
-    return AllTools(total, failed, denied, share(failed, total), by_tool)
+    return AllTools(*_rates(counts), sorted(by_tool, key=lambda one: (-one.calls, one.tool)))
+
+
+def _rates(counts: Counter[str]) -> tuple[int, int, int, float]:
+    """Return how many calls were made, failed and were denied, and the share of those that failed."""
+    calls, failed = counts["started"], counts["failed"]
+    return calls, failed, counts["denied"], share(failed, calls)
 
 
 def _cost(costs: Distribution, tokens: dict[str, int], by_hour: dict[int, tuple[float, int]]) -> PeriodCost:
@@ -294,9 +283,8 @@ def _sessions(after_us: int | None, until_us: int | None, sessions: Iterable[Ses
             continue
         total += 1
         started += one.started_us > low
-        over = one.state in OVER
-        active += not over
-        if over and low < one.ended_us <= high:
+        active += not one.over
+        if one.over and low < one.ended_us <= high:
             ended += one.state == "ended"
             failed += one.state == "failed"
             durations.add(one.duration_ms(one.ended_us))
@@ -307,7 +295,3 @@ def _sessions(after_us: int | None, until_us: int | None, sessions: Iterable[Ses
 
 def _amount(value: object) -> float | None:
     return number({"value": value}, "value")
-
-
-def _by_number(counts: dict[str, int]) -> dict[str, int]:
-    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))

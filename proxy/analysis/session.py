@@ -9,10 +9,12 @@ Rules it lives by:
 
 from collections import Counter
 
+import msgspec
+
 from proxy.analysis.activities import Activities
 from proxy.analysis.anomalies import Anomalies
 from proxy.analysis.cost import Costs
-from proxy.analysis.counts import Commands, PermissionCounts, ToolCounts
+from proxy.analysis.counts import Commands, PermissionCounts, ToolCounts, most_first
 from proxy.analysis.distribution import Distribution
 from proxy.analysis.patterns import Patterns
 from proxy.analysis.report import Analysis, Sequence, Time, Totals
@@ -111,8 +113,10 @@ class SessionAnalysis:
         total_ms = (until_us - self._started_us) / 1000
         duration_ms = total_ms if self._ran_ms is None else self._ran_ms
         figures, subagents = self.figures, [one for one in still_open if one.kind == "subagent"]
+        patterns = self._patterns.found(), self._tool_patterns.found()
+        activities = self._activities.times(until_us, total_ms)
         anomalies, counts = self._anomalies.report(self._spans, self._costs, self._tools, until_us)
-        current = self._activities.current(until_us)
+        drawn = [*still_open, *filter(None, [self._activities.current(until_us)])]
         analysis = Analysis(
             session_id=self.session_id,
             name=self._about.get("name"),
@@ -123,37 +127,22 @@ class SessionAnalysis:
             ended_at=format_timestamp(self.last_us) if over else None,
             duration_ms=duration_ms,
             events=figures.events,
-            totals=Totals(
-                turns=figures.turns,
-                tool_calls=figures.tool_calls,
-                tool_failures=figures.tool_failures,
-                tool_denials=figures.tool_denials,
-                subagents=figures.subagents,
-            ),
+            totals=msgspec.convert(figures, Totals, from_attributes=True),
             complete=expected is None or expected <= figures.events,
             summary=[],
-            sequence=self._sequence(),
-            time=Time(
-                total_ms,
-                self._activities.times(until_us, total_ms),
-                self._turns.durations.statistics(),
-                self._gaps.statistics(),
-            ),
+            sequence=Sequence(figures.events, most_first(self._kinds), *patterns),
+            time=Time(total_ms, activities, self._turns.durations.statistics(), self._gaps.statistics()),
             states=self._states.report(until_us),
             commands=self._commands.report(),
             tools=self._tools.report([span for span in still_open if span.kind == "tool"]),
             permissions=self._permissions.report(len(self._spans.permissions)),
             subagents=self._turns.agents(subagents, until_us),
             turns=self._turns.turns(self._spans.turn, until_us),
-            turn_outcomes=self._outcomes(),
+            turn_outcomes=self._turns.outcomes + Counter(open=0 if self._spans.turn is None else 1),
             cost=self._costs.report(figures),
             anomalies=anomalies,
             anomaly_counts=counts,
-            timeline=self._bars.timeline(
-                still_open if current is None else [*still_open, current],
-                self._started_us,
-                until_us,
-            ),
+            timeline=self._bars.timeline(drawn, self._started_us, until_us),
         )
         return summarised(analysis, figures.results)
 
@@ -201,10 +190,3 @@ class SessionAnalysis:
         ended = self._activities.turn_to(self._spans.activity(), us, seq, None if turn is None else turn.id)
         if ended is not None:
             self._bars.add(ended)
-
-    def _sequence(self) -> Sequence:
-        kinds = dict(sorted(self._kinds.items(), key=lambda item: (-item[1], item[0])))
-        return Sequence(self.figures.events, kinds, self._patterns.found(), self._tool_patterns.found())
-
-    def _outcomes(self) -> dict[str, int]:
-        return self._turns.outcomes + Counter(open=0 if self._spans.turn is None else 1)

@@ -64,6 +64,16 @@ class Span(msgspec.Struct):
     data: Message = {}
     """Of a turn: what its end carries."""
 
+    @property
+    def began(self) -> tuple[int | None, int]:
+        """Its first record, and when that was."""
+        return self.seq, self.start_us
+
+    @property
+    def has_run(self) -> bool:
+        """Whether it is a tool call that has run to its end."""
+        return self.kind == "tool" and self.outcome in ("completed", "failed")
+
     def us(self, until_us: int) -> int:
         """Return how long it lasted, so far if it is open."""
         return max(0, (until_us if self.end_us is None else self.end_us) - self.start_us)

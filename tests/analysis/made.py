@@ -1,5 +1,6 @@
 """Sessions made by hand: events at moments that a test chooses, as the interpreter would write them."""
 
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -9,6 +10,12 @@ from proxy.events import Event, Interpreter, Session
 from proxy.events.timestamps import format_timestamp
 from proxy.protocol import full, library
 from tests.recorded import START_US, records
+
+_DOCUMENT = (Path(__file__).parents[2] / "docs" / "analysis.md").read_text()
+DOCUMENTED = {
+    line.split("`")[1] for line in _DOCUMENT.splitlines() if line.startswith("| `") and line.count("|") >= 5
+}
+"""The kinds of anomalies, from their table."""
 
 
 class Made:
@@ -112,6 +119,7 @@ def analysed(events: list[Event], now_us: int | None = None, *, crashed: bool = 
         analysis.mark_over(session)
     report = analysis.report(now_us)
     assert_as_published("api/analysis.json", report)
+    assert {one.kind for one in report.anomalies} <= DOCUMENTED
     return report
 
 
