@@ -1,19 +1,11 @@
 """Where the time goes: at each moment a session waits for exactly one thing."""
 
 import copy
-from typing import Final, get_args
+from typing import get_args
 
 from proxy.analysis.distribution import Distribution, share
 from proxy.analysis.report import Activity, ActivityTime
-from proxy.analysis.spans import Kind, Span
-
-_DRAWN: Final[dict[Activity, Kind]] = {
-    "model": "model",
-    "user": "user",
-    "background": "background",
-    "compacting": "compacting",
-}
-"""Activities that are bars of their own; the others show as the bars of what is waited for."""
+from proxy.analysis.spans import Span
 
 
 class Activities:
@@ -40,10 +32,12 @@ class Activities:
 
     def current(self, us: int) -> Span | None:
         """Return the stretch that goes on, if it is to be drawn and has lasted at all."""
-        if self.activity is None or self.activity not in _DRAWN or us <= self._since_us:
-            return None
-        kind = _DRAWN[self.activity]
-        return Span(kind, f"{kind}@{self._since_us}", self._since_us, self._seq, kind, self._parent)
+        since_us = self._since_us
+        match self.activity:
+            # The others show as the bars of what is waited for.
+            case "model" | "user" | "background" | "compacting" as kind if us > since_us:
+                return Span(kind, f"{kind}@{since_us}", since_us, self._seq, kind, self._parent)
+        return None
 
     def times(self, until_us: int, total_ms: float) -> list[ActivityTime]:
         """Return the time of each activity that took any, with the stretch that goes on, the longest first."""

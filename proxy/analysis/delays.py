@@ -1,18 +1,13 @@
 """Anomalies of time: silences, slow tools, permissions that were answered late or never."""
 
-from typing import TYPE_CHECKING
-
 import msgspec
 
 from proxy.analysis.counts import ToolCounts
 from proxy.analysis.distribution import Distribution
 from proxy.analysis.findings import EventContext, Findings, Largest
-from proxy.analysis.report import Activity
+from proxy.analysis.report import Activity, Severity
 from proxy.analysis.spans import Span, Spans
 from proxy.events.formatting import format_duration
-
-if TYPE_CHECKING:
-    from proxy.analysis.report import Severity
 
 TIMES_MEDIAN = 10  # "far from the norm": see docs/analysis.md
 TIMES_P90 = 3

@@ -20,6 +20,9 @@ RecordNumber = Annotated[
 Tokens = Annotated[
     dict[str, int], msgspec.Meta(description="`input`, `output`, `cache_read`, `cache_creation`.")
 ]
+SpanKind = Literal[
+    "turn", "tool", "subagent", "task", "permission", "model", "user", "background", "compacting"
+]
 SpanOutcome = Annotated[
     str,
     msgspec.Meta(
@@ -264,9 +267,7 @@ class Bar(msgspec.Struct, frozen=True):
     """One bar of a session's timeline."""
 
     id: str
-    kind: Literal[
-        "turn", "tool", "subagent", "task", "permission", "model", "user", "background", "compacting"
-    ]
+    kind: SpanKind
     start: Timestamp
     end: Timestamp | None
     """None while it goes on."""

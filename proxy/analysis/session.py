@@ -24,13 +24,14 @@ from proxy.analysis.summary import summarised
 from proxy.analysis.timeline import Bars
 from proxy.analysis.turns import Turns
 from proxy.events import Event, Session
-from proxy.events.fields import Message, number, text
+from proxy.events.fields import Message, number, text, texts
 from proxy.events.figures import Figures
 from proxy.events.timestamps import format_timestamp
 from proxy.events.vocabulary import OVER
 
 _MOST_KINDS = 1000  # types of events that clients made up must not fill memory
 _OTHER = "(other)"
+_ABOUT = ("name", "model", "claude_code_version")
 
 
 class SessionAnalysis:
@@ -63,7 +64,7 @@ class SessionAnalysis:
             self._begin(us, data)
         activity = self._activities.activity
         if activity is not None and self._spans.turn is not None:
-            self._turns.wait(activity, gap_us / 1000)
+            self._turns.waited_ms[activity] += gap_us / 1000
         self.figures.take(event.event_type, data)
         self.last_us = us
         self._count(event)
@@ -119,10 +120,8 @@ class SessionAnalysis:
         drawn = [*still_open, *filter(None, [self._activities.current(until_us)])]
         analysis = Analysis(
             session_id=self.session_id,
-            name=self._about.get("name"),
+            **{name: self._about.get(name) for name in _ABOUT},
             state=self._states.state or "starting",
-            model=self._about.get("model"),
-            claude_code_version=self._about.get("claude_code_version"),
             started_at=format_timestamp(self._started_us) if figures.events else None,
             ended_at=format_timestamp(self.last_us) if over else None,
             duration_ms=duration_ms,
@@ -171,9 +170,7 @@ class SessionAnalysis:
             case "session_ended":
                 self._ran_ms = number(data, "duration_ms")
             case "session_started" | "session_initialized":
-                for name in ("name", "model", "claude_code_version"):
-                    if value := text(data, name):
-                        self._about[name] = value
+                self._about |= {name: value for name, value in texts(data, *_ABOUT).items() if value}
 
     def _add(self, span: Span) -> None:
         self._bars.add(span)
@@ -186,7 +183,6 @@ class SessionAnalysis:
                 self._turns.add(span)
 
     def _follow(self, us: int, seq: int | None) -> None:
-        turn = self._spans.turn
-        ended = self._activities.turn_to(self._spans.activity(), us, seq, None if turn is None else turn.id)
+        ended = self._activities.turn_to(self._spans.activity(), us, seq, self._spans.turn_id)
         if ended is not None:
             self._bars.add(ended)

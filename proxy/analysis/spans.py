@@ -11,19 +11,17 @@ Rules it lives by:
 * What is open is bounded: the oldest gives way and counts as unfinished.
 """
 
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
-from proxy.analysis.report import Activity
+from proxy.analysis.report import Activity, SpanKind
 from proxy.events import Event
 from proxy.events.fields import Message, inner, integer, text
 from proxy.events.figures import call_outcome, run_outcome
 from proxy.events.formatting import SUMMARY_FIELDS, one_line
 from proxy.events.timestamps import parse_timestamp
 from proxy.events.vocabulary import OVER
-
-Kind = Literal["turn", "tool", "subagent", "task", "permission", "model", "user", "background", "compacting"]
 
 MOST_OPEN = 2000
 """Spans of one kind that may be open at once."""
@@ -33,7 +31,7 @@ AGENT_TOOLS = frozenset(("Agent", "Task"))
 class Span(msgspec.Struct):
     """Something that lasts. ``parent`` is the id of the span that it is a part of."""
 
-    kind: Kind
+    kind: SpanKind
     id: str
     start_us: int
     seq: int | None
@@ -131,6 +129,11 @@ class Spans:
                 self._end_all(data, us)
         return self._closed
 
+    @property
+    def turn_id(self) -> str | None:
+        """The turn that is open."""
+        return None if self.turn is None else self.turn.id
+
     def open(self) -> list[Span]:
         """Return what is open, outer spans first."""
         turn = [] if self.turn is None else [self.turn]
@@ -163,10 +166,8 @@ class Spans:
             return
         if self.turn is not None:
             self._end_turn("unfinished", data, us)
-        prompt = text(data, "prompt") or (
-            "(begun by Claude Code)" if data.get("unprompted") else "(no prompt)"
-        )
-        run_id = text(data, "run_id") or f"run@{us}"
+        without = "(begun by Claude Code)" if data.get("unprompted") else "(no prompt)"
+        prompt, run_id = text(data, "prompt") or without, text(data, "run_id") or f"run@{us}"
         self.turn = Span("turn", run_id, us, seq_of(data), one_line(prompt))
 
     def _set_aside(self, data: Message, us: int) -> None:
@@ -208,26 +209,26 @@ class Spans:
             self._close(oldest, "unfinished", data, us)
         self.tools[key] = tool
         self._working[tool.is_agent] += foreground
-        for owner in (self.turn, self.agents.get(called_by)):
-            if owner is not None:
-                owner.tool_calls += 1
+        for owner in self._owners(called_by):
+            owner.tool_calls += 1
 
     def _end_tool(self, outcome: str, data: Message, us: int) -> None:
-        key = text(data, "tool_use_id")
-        tool = self.tools.get(key or "")
+        tool = self.tools.get(text(data, "tool_use_id") or "")
         if tool is None:
             self.unmatched_results += 1
             return
         self._drop_tool(tool)
         tool.answer = _digest(outcome, data.get("result"))
         if outcome == "failed":
-            for owner in (self.turn, self.agents.get(tool.agent)):
-                if owner is not None:
-                    owner.tool_failures += 1
+            for owner in self._owners(tool.agent):
+                owner.tool_failures += 1
         agent = self.agents.get(tool.id)
         if agent is not None and (agent.id not in self._tasks.values() or outcome != "completed"):
             self._end_agent(tool.id, outcome, data, us)
         self._close(tool, outcome, data, us)
+
+    def _owners(self, called_by: str) -> list[Span]:
+        return [one for one in (self.turn, self.agents.get(called_by)) if one is not None]
 
     def _drop_tool(self, tool: Span) -> None:
         del self.tools[tool.id]
@@ -245,7 +246,7 @@ class Spans:
                 self._begin_agent(called_by, caller.start_us, caller.seq, caller.label)
             if called_by in self.agents:
                 return self.agents[called_by].id
-        return None if self.turn is None else self.turn.id
+        return self.turn_id
 
     # -- permissions -------------------------------------------------------------------------------------------
 
@@ -253,14 +254,12 @@ class Spans:
         key = text(data, "request_id")
         if key is None:
             return
-        tool = self.tools.get(text(data, "tool_use_id") or "")
         name = text(data, "tool") or "unknown"
-        parent = tool.parent if tool is not None else None if self.turn is None else self.turn.id
-        asked = Span("permission", key, us, seq_of(data), one_line(f"permission: {name}"), parent)
+        asked = Span("permission", key, us, seq_of(data), one_line(f"permission: {name}"), self.turn_id)
         asked.name = name
-        asked.agent = tool.agent if tool is not None and not tool.is_foreground else ""
-        if tool is not None:
-            tool.asking_us = us
+        if (tool := self.tools.get(text(data, "tool_use_id") or "")) is not None:
+            tool.asking_us, asked.parent = us, tool.parent
+            asked.agent = "" if tool.is_foreground else tool.agent
         if len(self.permissions) >= MOST_OPEN:
             oldest = self.permissions.pop(next(iter(self.permissions)))
             self._close(oldest, "unfinished", data, us)
@@ -270,10 +269,8 @@ class Spans:
         asked = self.permissions.pop(text(data, "request_id") or "", None)
         if asked is None:
             return
-        tool = self.tools.get(text(data, "tool_use_id") or "")
-        decision = text(data, "decision")
-        outcome = {"allow": "allowed", "deny": "denied"}.get(decision or "", "cancelled")
-        if tool is not None:
+        outcome = {"allow": "allowed", "deny": "denied"}.get(text(data, "decision") or "", "cancelled")
+        if (tool := self.tools.get(text(data, "tool_use_id") or "")) is not None:
             tool.asked_us += asked.us(us)
             tool.asking_us = None
         self._close(asked, outcome, data, us)
@@ -286,21 +283,18 @@ class Spans:
             return
         key = text(data, "tool_use_id") or task_id
         if key not in self.agents:
-            about = text(data, "description") or ""
-            self._begin_agent(key, us, seq_of(data), about)
-        agent = self.agents[key]
-        agent.name = text(data, "subagent_type") or text(data, "task_type") or agent.name
-        kind = text(data, "task_type") or ""
-        if text(data, "subagent_type") is None and kind and "agent" not in kind:
+            self._begin_agent(key, us, seq_of(data), text(data, "description") or "")
+        agent, subagent, kind = self.agents[key], text(data, "subagent_type"), text(data, "task_type") or ""
+        agent.name = subagent or kind or agent.name
+        if subagent is None and kind and "agent" not in kind:
             agent.kind = "task"
         self._tasks[task_id] = agent.id
 
     def _begin_agent(self, key: str, us: int, seq: int | None, about: str) -> None:
         caller = self.tools.get(key)
-        parent = caller.parent if caller is not None else None if self.turn is None else self.turn.id
+        parent = self.turn_id if caller is None else caller.parent
         if len(self.agents) >= MOST_OPEN:
-            oldest = next(iter(self.agents))
-            self._end_agent(oldest, "unfinished", {}, us)
+            self._end_agent(next(iter(self.agents)), "unfinished", {}, us)
         self.agents[key] = Span("subagent", f"agent:{key}", us, seq, one_line(about) or "subagent", parent)
 
     def _end_task(self, outcome: str, data: Message, us: int) -> None:
@@ -322,14 +316,12 @@ class Spans:
     # -- ends --------------------------------------------------------------------------------------------------
 
     def _end_all(self, data: Message, us: int) -> None:
-        left = [*self.permissions.values(), *self.tools.values(), *self.agents.values()]
-        self.permissions.clear()
-        self.tools.clear()
-        self.agents.clear()
-        self._tasks.clear()
         self._working = {False: 0, True: 0}
-        for span in left:
-            self._close(span, "unfinished", data, us)
+        for spans in (self.permissions, self.tools, self.agents):
+            for span in spans.values():
+                self._close(span, "unfinished", data, us)
+            spans.clear()
+        self._tasks.clear()
         while self.turn is not None:
             self._end_turn("unfinished", data, us)
         self._state = text(data, "state") or "ended"

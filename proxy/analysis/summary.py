@@ -26,14 +26,14 @@ def summarised(analysis: Analysis, results: int) -> Analysis:
     """Return the analysis with its sentences; ``results``: turns of which the end is on record."""
     if not analysis.events:
         return msgspec.structs.replace(analysis, summary=["Nothing is known of this session yet."])
-    sentences = [
+    said = (
         _did(analysis, results),
         _time(analysis),
         _money(analysis.cost),
         _wrong(analysis),
         _waited(analysis),
-    ]
-    return msgspec.structs.replace(analysis, summary=[one for one in sentences if one])
+    )
+    return msgspec.structs.replace(analysis, summary=list(filter(None, said)))
 
 
 def _did(analysis: Analysis, results: int) -> str:
@@ -67,16 +67,12 @@ _STATES = {
 
 def _time(analysis: Analysis) -> str:
     parts = []
+    tools = _waited_for(analysis)
+    longest = max(tools, key=lambda tool: tool.duration.total).tool if len(tools) > 1 else None
     for one in analysis.time.activities:
-        if one.share < 0.005:
-            continue
-        inside = ""
-        # What a subagent takes is told as such; its call is no tool that is waited for.
-        tools = [tool for tool in analysis.tools if tool.tool not in AGENT_TOOLS]
-        if one.activity == "tools" and len(tools) > 1:
-            longest = max(tools, key=lambda tool: tool.duration.total)
-            inside = f", most of it {longest.tool}"
-        parts.append(f"{ACTIVITIES[one.activity]} {one.share:.0%} ({format_duration(one.ms)}{inside})")
+        if one.share >= 0.005:
+            inside = f", most of it {longest}" if one.activity == "tools" and longest else ""
+            parts.append(f"{ACTIVITIES[one.activity]} {one.share:.0%} ({format_duration(one.ms)}{inside})")
     return f"Time went into {', '.join(parts)}." if parts else ""
 
 
@@ -91,10 +87,9 @@ def _money(cost: Cost) -> str:
         return f"{sentence}; what that cost is not known."
     models = [f"{one.model} {format_dollars(one.cost_usd)}" for one in cost.by_model if one.cost_usd]
     split = f" ({', '.join(models[:3])})" if len(models) > 1 else ""
-    highest = cost.per_turn.max or 0.0
-    most = (
-        f"; the most expensive turn {format_dollars(highest)}" if cost.per_turn.count > 1 and highest else ""
-    )
+    most = ""
+    if cost.per_turn.count > 1 and cost.per_turn.max:
+        most = f"; the most expensive turn {format_dollars(cost.per_turn.max)}"
     return f"It cost {format_dollars(cost.total_usd)}{split}{most}. {sentence}."
 
 
@@ -111,11 +106,8 @@ _GRAVE = {"critical": "critical", "warning": "to look at", "info": "to know"}
 
 
 def _wrong(analysis: Analysis) -> str:
-    parts = []
     totals, outcomes = analysis.totals, analysis.turn_outcomes
-    for outcome, words in _TURNS.items():
-        if outcomes.get(outcome):
-            parts.append(f"{quantity(outcomes[outcome], 'turn')} {words}")
+    parts = [f"{quantity(outcomes[one], 'turn')} {said}" for one, said in _TURNS.items() if outcomes.get(one)]
     if totals.tool_failures:
         parts.append(f"{totals.tool_failures} of {quantity(totals.tool_calls, 'tool call')} failed")
     if totals.tool_denials:
@@ -136,7 +128,9 @@ def _waited(analysis: Analysis) -> str:
         for one in analysis.time.activities
         if one.activity in ("model", "user", "background")
     ]
-    waits += [(one.duration.max or 0.0, one.tool, "") for one in _slowest(analysis)]
+    if tools := _waited_for(analysis):
+        slowest = max(tools, key=lambda tool: tool.duration.max or 0.0)
+        waits.append((slowest.duration.max or 0.0, slowest.tool, ""))
     if asked.waiting.count:
         answers = quantity(asked.requested, "permission")
         inside = f" ({answers}, {format_duration(asked.waiting.total)} in all, {asked.denied} denied)"
@@ -151,6 +145,6 @@ def _waited(analysis: Analysis) -> str:
     return f"The longest waits: {', '.join(parts)}." if parts else ""
 
 
-def _slowest(analysis: Analysis) -> list[Tool]:
-    tools = [one for one in analysis.tools if one.tool not in AGENT_TOOLS and one.duration.max]
-    return sorted(tools, key=lambda tool: -(tool.duration.max or 0.0))[:1]
+def _waited_for(analysis: Analysis) -> list[Tool]:
+    """Return the tools without the calls of subagents, which are told as what subagents take."""
+    return [tool for tool in analysis.tools if tool.tool not in AGENT_TOOLS]

@@ -25,7 +25,6 @@ class _Bar(msgspec.Struct):
     """One bar, or several that were put together."""
 
     span: Span
-    start_us: int
     end_us: int
     parent: str | None
     label: str
@@ -57,23 +56,20 @@ class Bars:
         if len(bars) > room:
             # What was drawn before stays as it was.
             bars, resolution_us = _coarsened(list(map(copy.copy, bars)), room, resolution_us)
-        shown = sorted([*bars, *drawn], key=lambda bar: (bar.start_us, -bar.end_us))
+        shown = _in_order([*bars, *drawn])
         there = {bar.span.id for bar in shown}
         codec = TimestampCodec()
-        format_us = codec.format
         return Timeline(
-            start=format_us(start_us) if start_us else None,
-            end=format_us(end_us) if start_us else None,
+            start=codec.format(start_us) if start_us else None,
+            end=codec.format(end_us) if start_us else None,
             bars=[_shown(bar, there, codec) for bar in shown],
             resolution_ms=resolution_us / 1000,
         )
 
 
 def _bar(span: Span, end_us: int) -> _Bar:
-    failed = 1 if span.outcome == "failed" else 0
-    busy = span.us(end_us)
-    end = max(span.start_us, end_us)
-    return _Bar(span, span.start_us, end, span.parent, span.label, 1, failed, busy, span.outcome)
+    failed, until_us = int(span.outcome == "failed"), max(span.start_us, end_us)
+    return _Bar(span, until_us, span.parent, span.label, 1, failed, span.us(end_us), span.outcome)
 
 
 def _shown(bar: _Bar, there: set[str], codec: TimestampCodec) -> Bar:
@@ -81,7 +77,7 @@ def _shown(bar: _Bar, there: set[str], codec: TimestampCodec) -> Bar:
     return Bar(
         id=span.id,
         kind=span.kind,
-        start=codec.format(bar.start_us),
+        start=codec.format(span.start_us),
         end=None if span.outcome == "open" else codec.format(bar.end_us),
         label=bar.label,
         seq=span.seq,
@@ -112,19 +108,22 @@ def _merged(bars: list[_Bar], resolution_us: int) -> list[_Bar]:
     merged: list[_Bar] = []
     last: dict[tuple[str, str | None], _Bar] = {}
     merged_into: dict[str, str] = {}  # bars that are part of another one now
-    for bar in sorted(bars, key=lambda bar: (bar.start_us, -bar.end_us)):
-        parent = bar.parent
-        if parent is not None and parent in merged_into:
-            parent = bar.parent = merged_into[parent]
-        place = bar.span.kind, parent
+    for bar in _in_order(bars):
+        if bar.parent is not None:
+            bar.parent = merged_into.get(bar.parent, bar.parent)
+        place = bar.span.kind, bar.parent
         before = last.get(place)
-        if before is not None and max(bar.end_us, before.end_us) - before.start_us <= resolution_us:
+        if before is not None and max(bar.end_us, before.end_us) - before.span.start_us <= resolution_us:
             merged_into[bar.span.id] = before.span.id
             _join(before, bar)
-            continue
-        merged.append(bar)
-        last[place] = bar
+        else:
+            merged.append(bar)
+            last[place] = bar
     return merged
+
+
+def _in_order(bars: list[_Bar]) -> list[_Bar]:
+    return sorted(bars, key=lambda bar: (bar.span.start_us, -bar.end_us))
 
 
 def _join(bar: _Bar, other: _Bar) -> None:

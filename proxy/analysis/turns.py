@@ -30,30 +30,25 @@ class Turns:
     def add(self, span: Span) -> None:
         """Take a turn or a subagent."""
         if span.kind == "turn":
-            turn = self._turn(span, span.end_us or span.start_us)
+            turn = self._turn(span)
             self.waited_ms.clear()
             self.outcomes[span.outcome] += 1
             self.durations.add(turn.duration_ms)
             self._turns.append(turn)
         else:
-            self._agents.append(self._agent(span, span.end_us or span.start_us))
-
-    def wait(self, activity: str, ms: float) -> None:
-        """Count what the open turn waits for."""
-        self.waited_ms[activity] += ms
+            self._agents.append(self._agent(span))
 
     def turns(self, still_open: Span | None, until_us: int) -> list[Turn]:
         """Return the newest turns, the one that is open last."""
-        return [*self._turns, *([] if still_open is None else [self._turn(still_open, until_us)])][
-            -MOST_TURNS:
-        ]
+        last = [] if still_open is None else [self._turn(still_open, until_us)]
+        return [*self._turns, *last][-MOST_TURNS:]
 
     def agents(self, still_open: list[Span], until_us: int) -> list[Subagent]:
         """Return the newest subagents by their start."""
         found = [*self._agents, *(self._agent(span, until_us) for span in still_open)]
         return sorted(found, key=lambda one: one.started_at)[-MOST_AGENTS:]
 
-    def _turn(self, span: Span, until_us: int) -> Turn:
+    def _turn(self, span: Span, until_us: int = 0) -> Turn:
         return Turn(
             run_id=span.id,
             seq=span.seq,
@@ -71,7 +66,7 @@ class Turns:
             errors=errors_of(span.data),
         )
 
-    def _agent(self, span: Span, until_us: int) -> Subagent:
+    def _agent(self, span: Span, until_us: int = 0) -> Subagent:
         return Subagent(
             id=span.id,
             kind=span.name or None,

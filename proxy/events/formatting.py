@@ -2,19 +2,8 @@
 
 from collections.abc import Iterable
 from decimal import ROUND_HALF_UP, Decimal
-from typing import Final
 
-SUMMARY_FIELDS: Final = (
-    "description",
-    "command",
-    "file_path",
-    "pattern",
-    "query",
-    "url",
-    "path",
-    "skill",
-    "prompt",
-)
+SUMMARY_FIELDS = ("description", "command", "file_path", "pattern", "query", "url", "path", "skill", "prompt")
 """Fields of a tool's input that tell a person what it is about, the best first."""
 _CENTS_FROM = 0.1
 """Amounts from here on are whole cents; of smaller ones four digits are left."""

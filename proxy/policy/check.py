@@ -54,11 +54,7 @@ class SessionCheck:
             self._judge(ran)
         if event.event_type == "recording_gap":
             said = f"{event.data.get('lost_records')} records are missing here, and calls may be among them"
-            self.findings.append(
-                Finding(
-                    kind="incomplete", session_id=self._session_id, seq=integer(event.data, "seq"), text=said
-                )
-            )
+            self._add("incomplete", integer(event.data, "seq"), said)
 
     def end(self) -> None:
         """Judge the calls that have no result."""
@@ -68,28 +64,17 @@ class SessionCheck:
     def _judge(self, ran: Ran) -> None:
         self.ran += 1
         decision = decide(self._policy, ran.call)
-        kind: Kind
+        about = {"tool": ran.call.tool, "tool_use_id": ran.tool_use_id, "approval": ran.approval}
         match decision.verdict:
             case "ask" if (ran.approval or {}).get("by") in _ASKED:
-                return
-            case "deny" | "ask" | "unknown" | "report" as kind:
                 pass
-            case _:
-                if not self._lacks(ran):
-                    return
-                kind = "incomplete"
-        self.findings.append(
-            Finding(
-                kind=kind,
-                session_id=self._session_id,
-                seq=ran.seq,
-                text=shown(ran.call.input),
-                tool=ran.call.tool,
-                tool_use_id=ran.tool_use_id,
-                rule=decision.rule if kind != "incomplete" else None,
-                approval=ran.approval,
-            )
-        )
+            case "deny" | "ask" | "unknown" | "report" as kind:
+                self._add(kind, ran.seq, shown(ran.call.input), rule=decision.rule, **about)
+            case _ if self._lacks(ran):
+                self._add("incomplete", ran.seq, shown(ran.call.input), **about)
+
+    def _add(self, kind: Kind, seq: int | None, said: str, **about: Any) -> None:
+        self.findings.append(Finding(kind=kind, session_id=self._session_id, seq=seq, text=said, **about))
 
     def _lacks(self, ran: Ran) -> bool:
         """Whether something was redacted that a rule could have matched."""

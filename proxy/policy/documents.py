@@ -18,11 +18,9 @@ def sarif(findings: Sequence[Finding], logs: dict[str, str], failing: frozenset[
         for kind, meaning in KINDS.items()
     }
     # Records are numbered from 0, lines from 1.
+    places = {session_id: Path(log).absolute().as_uri() for session_id, log in logs.items()}
     results = [
-        Result(
-            rules[one.kind], _said(one), Path(logs[one.session_id]).absolute().as_uri(), (one.seq or 0) + 1
-        )
-        for one in findings
+        Result(rules[one.kind], _said(one), places[one.session_id], (one.seq or 0) + 1) for one in findings
     ]
     return sarif_document("claude-proxy policy check", __version__, list(rules.values()), results)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cache, cached_property
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 from pathspec import GitIgnoreSpec
@@ -72,8 +72,7 @@ class Call:
         return frozenset(word for one in (self.shell.commands if self.shell else ()) for word in one.expanded)
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """What a policy says of a call, and by which rule; ``unknown``: a rule may match, and it cannot be told."""
 
     verdict: Verdict
@@ -108,11 +107,9 @@ def _restricts(rule: Rule, call: Call) -> bool | None:
     if rule.specifier is None:
         return True
     if call.shell is not None:
-        if any(
-            _command_matches(rule.specifier, command, transparent=False) for command in call.shell.commands
-        ):
-            return True
-        return False if call.shell.is_complete else None
+        commands = call.shell.commands
+        matches = any(_command_matches(rule.specifier, one, transparent=False) for one in commands)
+        return True if matches else False if call.shell.is_complete else None
     return _specifier_matches(rule.specifier, call)
 
 
@@ -124,14 +121,12 @@ def covering(rules: tuple[Rule, ...], call: Call) -> list[set[int]]:
     whole = {at for at, rule in enumerate(rules) if rule.specifier is None and _is_tool(rule, call.tool)}
     if call.shell is None:
         return [whole | {at for at, rule in enumerate(rules) if _allows_some(rule, call)}]
-    patterns = [
-        (at, rule.specifier) for at, rule in enumerate(rules) if rule.tool == "Bash" and rule.specifier
-    ]
-    commands = call.shell.commands if call.shell.is_complete else ()
+    patterns = {at: rule.specifier for at, rule in enumerate(rules) if rule.tool == "Bash" and rule.specifier}
+    commands = [one for one in call.shell.commands if one.words] if call.shell.is_complete else []
     parts = [
-        whole | {at for at, specifier in patterns if _command_matches(specifier, one, transparent=True)}
+        whole
+        | {at for at, specifier in patterns.items() if _command_matches(specifier, one, transparent=True)}
         for one in commands
-        if one.words
     ]
     return parts or ([whole] if whole else [])
 
@@ -203,12 +198,11 @@ def _pattern(specifier: str) -> re.Pattern[str]:
     first, *others = map(re.escape, head.split("*"))
     # The first place where a part fits is as good as any other but for the last part's; looking for others would take
     # time by a power of the length.
-    body = (
-        first
-        + "".join(f"(?>.*?{part})" for part in others[:-1])
-        + "".join(f".*{part}" for part in others[-1:])
+    within, last = (
+        "".join(f"(?>.*?{part})" for part in others[:-1]),
+        "".join(f".*{part}" for part in others[-1:]),
     )
-    return re.compile(body + (r"(?:\s.*)?" if head != text else ""), re.DOTALL)
+    return re.compile(first + within + last + (r"(?:\s.*)?" if head != text else ""), re.DOTALL)
 
 
 # -- paths -----------------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import yaml
 
@@ -55,8 +55,8 @@ class Rule:
             raise PolicyError(
                 f"{text!r} is no rule; a rule is TOOL or TOOL(SPECIFIER), as in Bash(npm run *)"
             )
-        specifier = match["specifier"]
-        return cls(text, match["tool"], None if specifier in (None, "", "*") else specifier)
+        specifier = match["specifier"] or "*"
+        return cls(text, match["tool"], None if specifier == "*" else specifier)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,14 +76,9 @@ class Policy:
 
     def rules(self) -> Iterator[tuple[Behavior, Rule]]:
         """Yield all rules with what they do."""
-        for behavior, rules in (
-            ("deny", self.deny),
-            ("ask", self.ask),
-            ("report", self.report),
-            ("allow", self.allow),
-        ):
-            for rule in rules:
-                yield behavior, rule  # type: ignore[misc]
+        for behavior in get_args(Behavior):
+            for rule in getattr(self, behavior):
+                yield behavior, rule
 
     def never_matching(self, tools: frozenset[str] | None = None) -> Iterator[tuple[Rule, str]]:
         """Yield rules that cannot match any call, each with the reason; ``tools``: all that there are, if known."""
@@ -103,9 +98,8 @@ def load(path: str) -> Policy:
     except RecursionError:
         raise PolicyError(f"the policy {path} cannot be used: it is nested too deeply") from None
     except (yaml.YAMLError, ValueError) as error:
-        raise PolicyError(
-            f"the policy {path} is neither YAML nor JSON: {str(error).splitlines()[0]}"
-        ) from error
+        reason = str(error).splitlines()[0]
+        raise PolicyError(f"the policy {path} is neither YAML nor JSON: {reason}") from error
     try:
         return _policy(document, hashlib.sha256(content).hexdigest())
     except PolicyError as error:

@@ -139,26 +139,15 @@ class _Source:
         if parent is None:
             return False
         if parent.id not in self._with_command:  # one of its many redirections asked
-            has_command = parent.type == "command" or any(
-                child.type == "command" for child in parent.children
-            )
-            self._with_command[parent.id] = has_command
+            self._with_command[parent.id] = any(one.type == "command" for one in (parent, *parent.children))
         return self._with_command[parent.id]
 
     def _command(self, node: Node) -> Command:
-        parts = [
-            child for child in node.children if child.type not in ("variable_assignment", "file_redirect")
-        ]
-        around = (
-            node.parent if node.parent is not None and node.parent.type == "redirected_statement" else None
-        )
-        redirects = [
-            child
-            for one in (node, around)
-            if one is not None
-            for child in one.children
-            if child.type == "file_redirect"
-        ]
+        children, around = node.children, node.parent
+        parts = [one for one in children if one.type not in ("variable_assignment", "file_redirect")]
+        if around is not None and around.type == "redirected_statement":
+            children = [*children, *around.children]
+        redirects = [one for one in children if one.type == "file_redirect"]
         words = tuple(word for part in parts if (word := self._word(part)))
         targets = [target for one in redirects if (target := one.child_by_field_name("destination"))]
         expanded = tuple(self._word(one) for one in (*parts, *targets) if not _is_literal(one))

@@ -40,19 +40,18 @@ def suggest(calls: Iterable[Call]) -> Suggestion:
                     commands[_prefix(words)].add(words)
     for prefix, several in commands.items():
         first, *others = several
-        is_exact = (
-            not others and len(first) <= _MOST_EXACT and not any(set(word) & set("* \n()") for word in first)
-        )
+        is_plain = len(first) <= _MOST_EXACT and set("* \n()").isdisjoint("".join(first))
+        is_exact = is_plain and not others
         candidates.add(f"Bash({' '.join(first)})" if is_exact else f"Bash({prefix} *)")
     rules = tuple(map(Rule.parse, sorted(filter(_is_rule, candidates))))
-    covered = [covering(rules, call) for call in seen]
-    needed = _without_superfluous(
-        rules, [part for parts in covered if parts and all(parts) for part in parts]
-    )
-    return Suggestion(
-        [rules[at].text for at in needed],
-        [call for call, parts in zip(seen, covered, strict=True) if not (parts and all(parts))],
-    )
+    covered, uncovered = list[set[int]](), list[Call]()
+    for call in seen:
+        parts = covering(rules, call)
+        if parts and all(parts):
+            covered += parts
+        else:
+            uncovered.append(call)
+    return Suggestion([rules[at].text for at in _without_superfluous(rules, covered)], uncovered)
 
 
 def _is_rule(text: str) -> bool:
@@ -66,25 +65,21 @@ def _is_rule(text: str) -> bool:
 
 def _prefix(words: tuple[str, ...]) -> str:
     """Return the words of a command that say what it does: a program, or one with its verb."""
-    count = 1
-    while (
-        count < len(words)
-        and count < 3
-        and _FAMILIES.fullmatch(words[0])
-        and not words[count].startswith(("-", "/", "."))
-    ):
-        count += 1
-        if words[count - 1] not in ("run", "exec"):
-            break
-    return " ".join(words[:count])
+    said = [words[0]]
+    if _FAMILIES.fullmatch(words[0]):
+        for word in words[1:3]:
+            if word.startswith(("-", "/", ".")):
+                break
+            said.append(word)
+            if word not in ("run", "exec"):
+                break
+    return " ".join(said)
 
 
 def _rules_for(call: Call) -> list[str]:
     if call.tool in READERS | WRITERS:
-        reads, writes = call.paths
-        return [_path_rule("Read", path, call) for path in reads] + [
-            _path_rule("Edit", path, call) for path in writes
-        ] or [call.tool]
+        named = zip(("Read", "Edit"), call.paths, strict=True)
+        return [_path_rule(kind, path, call) for kind, paths in named for path in paths] or [call.tool]
     if call.tool == "WebFetch" and (host := host_of(call.input.get("url"))):
         return [f"WebFetch(domain:{host})"]
     if call.tool in ("Agent", "Task") and isinstance(name := call.input.get("subagent_type"), str):

@@ -16,40 +16,35 @@ _Change = tuple[int, int, str]
 
 # A path leads to the value that is replaced. `*` is any key or position, `@` says what in the value is replaced.
 _SERVER: tuple[_Path, ...] = (("env", "*"), ("headers", "*"), ("args", "@words"), ("url", "@url"))
+_BY_NAME = {("*",), ("@words",)}
+"""Paths to credentials by name: a text that stands in place of them all is one."""
 _SERVERS: tuple[_Path, ...] = tuple(("*", *path) for path in _SERVER)
 _AGENTS: tuple[_Path, ...] = tuple(
     ("*", "mcpServers", *between, *path) for path in _SERVERS for between in ((), ("*",))
 )
-_COMMANDS = ("apiKeyHelper", "awsAuthRefresh", "awsCredentialExport", "otelHeadersHelper")
 _SETTINGS: tuple[_Path, ...] = (
     ("env", "*"),
-    *((name,) for name in _COMMANDS),
+    *(("apiKeyHelper",), ("awsAuthRefresh",), ("awsCredentialExport",), ("otelHeadersHelper",)),
     *(("mcpServers", *path) for path in _SERVERS),
 )
 
 
-def _under(prefix: _Path, paths: tuple[_Path, ...]) -> tuple[_Path, ...]:
-    return tuple(prefix + path for path in paths)
-
-
+_REQUEST = {"mcpServers": _SERVERS, "servers": _SERVERS, "agents": _AGENTS, "settings": _SETTINGS}
+_RESPONSE = {
+    ("mcpServers", "*", "config"): _SERVER,
+    **dict.fromkeys(
+        (("effective",), ("applied",), ("sources", "*"), ("sources", "*", "settings")), _SETTINGS
+    ),
+}
 _MESSAGES: dict[str, tuple[_Path, ...]] = {
     "update_environment_variables": (("variables", "*"),),
-    "control_request": (
-        *_under(("request", "mcpServers"), _SERVERS),
-        *_under(("request", "servers"), _SERVERS),
-        *_under(("request", "agents"), _AGENTS),
-        *_under(("request", "settings"), _SETTINGS),
-    ),
-    "control_response": (
-        *_under(("response", "response", "mcpServers", "*", "config"), _SERVER),
-        *_under(("response", "response", "effective"), _SETTINGS),
-        *_under(("response", "response", "applied"), _SETTINGS),
-        *_under(("response", "response", "sources", "*"), _SETTINGS),
-        *_under(("response", "response", "sources", "*", "settings"), _SETTINGS),
+    "control_request": tuple(("request", key, *path) for key, paths in _REQUEST.items() for path in paths),
+    "control_response": tuple(
+        ("response", "response", *key, *path) for key, paths in _RESPONSE.items() for path in paths
     ),
 }
 _ARGUMENTS: dict[str, tuple[_Path, ...]] = {
-    "--mcp-config": (*_under(("mcpServers",), _SERVERS), *_SERVERS),
+    "--mcp-config": (*(("mcpServers", *path) for path in _SERVERS), *_SERVERS),
     "--settings": _SETTINGS,
     "--agents": _AGENTS,
 }
@@ -102,10 +97,7 @@ def _changes(text: str, at: int, paths: frozenset[_Path]) -> Iterator[_Change]:
                 yield start, end, json.dumps(clean)
         elif opening in "{[":
             yield from _changes(text, start, inner)
-        elif opening == '"' and inner & {
-            ("*",),
-            ("@words",),
-        }:  # a text where the credentials had to be, by name
+        elif opening == '"' and inner & _BY_NAME:
             yield start, end, whole
 
 

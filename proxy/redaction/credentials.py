@@ -34,25 +34,19 @@ _FORMS: dict[bytes, bytes] = {
     # Anthropic and OpenAI; others have taken over `sk-`. The rest holds a digit, which words with hyphens do not.
     b"sk-": _START + rb"sk-(?=[A-Za-z_-]{0,100}[0-9])" + _WORD + rb"{20,}",
     # AWS: access key ids are 20 characters of base 32; secret keys are known by their name alone.
-    b"AKIA": _START + rb"AKIA[A-Z2-7]{16}(?![A-Z0-9])",
-    b"ASIA": _START + rb"ASIA[A-Z2-7]{16}(?![A-Z0-9])",
-    b"ecret_access_key": rb"ecret_access_key[\\\"':=\s]{1,16}(?P<value>[A-Za-z0-9/+]{40})",
-    b"ECRET_ACCESS_KEY": rb"ECRET_ACCESS_KEY[\\\"':=\s]{1,16}(?P<value>[A-Za-z0-9/+]{40})",
-    b"ecretAccessKey": rb"ecretAccessKey[\\\"':=\s]{1,16}(?P<value>[A-Za-z0-9/+]{40})",
+    **{key_id: _START + key_id + rb"[A-Z2-7]{16}(?![A-Z0-9])" for key_id in (b"AKIA", b"ASIA")},
+    **{
+        name: name + rb"[\\\"':=\s]{1,16}(?P<value>[A-Za-z0-9/+]{40})"
+        for name in (b"ecret_access_key", b"ECRET_ACCESS_KEY", b"ecretAccessKey")
+    },
     # GitHub: classic, OAuth, user, server and refresh tokens; fine-grained ones.
-    b"ghp_": rb"ghp_[A-Za-z0-9]{36,255}",
-    b"gho_": rb"gho_[A-Za-z0-9]{36,255}",
-    b"ghu_": rb"ghu_[A-Za-z0-9]{36,255}",
+    **{token: token + rb"[A-Za-z0-9]{36,255}" for token in (b"ghp_", b"gho_", b"ghu_", b"ghr_")},
     b"ghs_": rb"ghs_[A-Za-z0-9._-]{36,}",
-    b"ghr_": rb"ghr_[A-Za-z0-9]{36,255}",
     b"github_pat_": rb"github_pat_[A-Za-z0-9_]{22,255}",
     # GitLab: personal, deploy, runner, CI job, trigger, feed and agent tokens.
-    b"glpat-": rb"glpat-[A-Za-z0-9._-]{20,}",
-    b"gldt-": rb"gldt-[A-Za-z0-9_-]{20,}",
-    b"glrt-": rb"glrt-[A-Za-z0-9._-]{20,}",
-    b"glcbt-": rb"glcbt-[A-Za-z0-9_-]{20,}",
+    **{token: token + rb"[A-Za-z0-9._-]{20,}" for token in (b"glpat-", b"glrt-")},
+    **{token: token + _WORD + rb"{20,}" for token in (b"gldt-", b"glcbt-", b"glft-")},
     b"glptt-": rb"glptt-[A-Za-z0-9]{40}",
-    b"glft-": rb"glft-[A-Za-z0-9_-]{20,}",
     b"glagent-": rb"glagent-[A-Za-z0-9_-]{50,}",
     # Slack: bot, user, app and configuration tokens; webhooks.
     b"xox": rb"xox[abceoprs](?:\.xox[bp])?-[A-Za-z0-9-]{10,}",
@@ -67,14 +61,11 @@ _FORMS: dict[bytes, bytes] = {
     b"pypi-": rb"pypi-A" + _WORD + rb"{50,}",
     # Others whose tokens have a documented beginning.
     b"hf_": _START + rb"hf_[A-Za-z]{34}",
-    b"sk_live_": rb"sk_live_[A-Za-z0-9]{16,}",
-    b"rk_live_": rb"rk_live_[A-Za-z0-9]{16,}",
+    **{key: key + rb"[A-Za-z0-9]{16,}" for key in (b"sk_live_", b"rk_live_", b"sk_test_", b"rk_test_")},
     b"SG.": _START + rb"SG\.[A-Za-z0-9_-]{22}\.[A-Za-z0-9_-]{43}",
     b"dckr_pat_": rb"dckr_pat_" + _WORD + rb"{27,}",
     b"dop_v1_": rb"dop_v1_[a-f0-9]{64}",
     b"hvs.": _START + rb"hvs\." + _WORD + rb"{24,}",
-    b"sk_test_": rb"sk_test_[A-Za-z0-9]{16,}",
-    b"rk_test_": rb"rk_test_[A-Za-z0-9]{16,}",
     b"whsec_": rb"whsec_[A-Za-z0-9+/]{24,}={0,2}",
     b"hvb.": _START + rb"hvb\." + _WORD + rb"{100,}",
     b"GR1348941": rb"GR1348941" + _WORD + rb"{20,}",
@@ -155,23 +146,13 @@ _LONGEST_BEGINNING = max(map(len, _BEGINNINGS))
 
 
 _SECRET_ENDINGS = (
-    *(
-        "token",
-        "secret",
-        "password",
-        "passwd",
-        "passphrase",
-        "credential",
-        "credentials",
-        "authorization",
-        "cookie",
-    ),
+    *("token", "secret", "password", "passwd", "passphrase", "credential", "credentials", "authorization"),
+    "cookie",
     *(
         f"{kind}{hyphen}key"
         for kind in ("api", "access", "private", "signing", "encryption", "auth")
-        for hyphen in "_-"
+        for hyphen in ("_", "-", "")
     ),
-    *("apikey", "accesskey", "privatekey", "signingkey", "encryptionkey", "authkey"),
 )
 SECRET_NAMES = rb"[A-Za-z0-9_.-]{0,60}(?:%b)|pwd|auth" % "|".join(_SECRET_ENDINGS).encode()
 """An expression for names of fields, variables and options that say that their value is a secret."""

@@ -1,6 +1,6 @@
 """Takes credentials out of the records of a log that has some: for a copy that may be given away."""
 
-from base64 import b64decode, b64encode
+from base64 import b64decode
 from typing import Any
 
 import msgspec
@@ -33,15 +33,14 @@ def without_credentials(record: bytes, redactor: Redactor) -> tuple[bytes, int]:
 def _value(name: str, value: bytes, redactor: Redactor) -> tuple[bytes, tuple[str, ...]]:
     match name:
         case "raw":
-            text = msgspec.json.decode(value, type=str)
-            clean = redactor.text(text.encode()).decode()
-            return (value, ()) if clean == text else (msgspec.json.encode(clean), ("",))
+            text = msgspec.json.decode(value, type=str).encode()
+            clean = redactor.text(text)
+            return (value, ()) if clean == text else (msgspec.json.encode(clean.decode()), ("",))
         case "raw_base64":
             data = b64decode(msgspec.json.decode(value, type=str))
-            cleaned = redactor.text(data)
-            return (
-                (value, ()) if cleaned == data else (msgspec.json.encode(b64encode(cleaned).decode()), ("",))
-            )
+            clean = redactor.text(data)
+            # As bytes, which JSON has in base 64.
+            return (value, ()) if clean == data else (msgspec.json.encode(clean), ("",))
         case "event":
             return _event(value, redactor)
         case _:

@@ -41,14 +41,18 @@ class Redactor:
             re.error: a pattern is no regular expression.
         """
         self._strict = mode == "strict"
-        self._names = b"|".join((*_escaped(fields), *((credentials.SECRET_NAMES,) if self._strict else ())))
-        self._patterns = _compiled(patterns)
+        names = [credentials.SECRET_NAMES] if self._strict else []
+        self._patterns: list[re.Pattern[str]] = []
+        if fields or patterns:
+            import re  # noqa: PLC0415 - most sessions have neither
+
+            names = [*(re.escape(name.encode()) for name in fields), *names]
+            self._patterns = [re.compile(pattern) for pattern in patterns]
+        self._names = b"|".join(names)
         self.may_change: Callable[[bytes], bool] = credentials.may_hold_credentials
         """Tells whether any of the lines in the data may hold a credential: of ordinary traffic, next to none."""
-        if mode == "off":
-            self.may_change = lambda _data: False
-        elif self._names or patterns:
-            self.may_change = lambda _data: True
+        if mode == "off" or self._names or patterns:
+            self.may_change = lambda _data: mode != "off"
 
     def message(self, line: bytes) -> tuple[bytes, tuple[str, ...]]:
         """Return a line that is JSON without credentials, and JSON pointers to where they were."""
@@ -108,22 +112,6 @@ class Redactor:
         return re.sub(_STRING, searched, line)
 
 
-def _escaped(names: Sequence[str]) -> list[bytes]:
-    if not names:
-        return []
-    import re  # noqa: PLC0415 - most sessions have no fields
-
-    return [re.escape(name.encode()) for name in names]
-
-
-def _compiled(patterns: Sequence[str]) -> list[re.Pattern[str]]:
-    if not patterns:
-        return []
-    import re  # noqa: PLC0415 - most sessions have no patterns
-
-    return [re.compile(pattern) for pattern in patterns]
-
-
 def _replaced(data: bytes, spans: Iterable[credentials.Span]) -> bytes:
     pieces: list[bytes] = []
     at = 0
@@ -180,20 +168,21 @@ def _differences(line: bytes, clean: bytes) -> tuple[str, ...]:
     """Return JSON pointers to the values that differ; to the whole where a reader cannot hold them."""
     import json  # noqa: PLC0415 - most lines hold no credential
 
+    from proxy.protocol.json_pointer import pointer  # noqa: PLC0415
+
     try:
         before, after = (json.loads(data, parse_int=float) for data in (line, clean))
-        return tuple(_different(before, after, ""))
+        return tuple(map(pointer, _different(before, after, ())))
     except (ValueError, RecursionError):
         return ("",)
 
 
-def _different(before: Any, after: Any, pointer: str) -> Iterator[str]:
+def _different(before: Any, after: Any, path: tuple[str | int, ...]) -> Iterator[tuple[str | int, ...]]:
     if isinstance(before, dict) and isinstance(after, dict) and before.keys() == after.keys():
         for key, value in before.items():
-            token = key.replace("~", "~0").replace("/", "~1")
-            yield from _different(value, after[key], f"{pointer}/{token}")
+            yield from _different(value, after[key], (*path, key))
     elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
         for position, (one, other) in enumerate(zip(before, after, strict=True)):
-            yield from _different(one, other, f"{pointer}/{position}")
+            yield from _different(one, other, (*path, position))
     elif before != after:
-        yield pointer
+        yield path
