@@ -9,8 +9,6 @@ Rules it lives by:
 
 from collections import Counter
 
-import msgspec
-
 from proxy.analysis.activities import Activities
 from proxy.analysis.anomalies import Anomalies
 from proxy.analysis.cost import Costs
@@ -126,7 +124,7 @@ class SessionAnalysis:
             ended_at=format_timestamp(self.last_us) if over else None,
             duration_ms=duration_ms,
             events=figures.events,
-            totals=msgspec.convert(figures, Totals, from_attributes=True),
+            totals=Totals(**{name: getattr(figures, name) for name in Totals.__struct_fields__}),
             complete=expected is None or expected <= figures.events,
             summary=[],
             sequence=Sequence(figures.events, most_first(self._kinds), *patterns),
