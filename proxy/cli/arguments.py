@@ -3,6 +3,7 @@
 import argparse
 import importlib
 import os
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
@@ -122,10 +123,10 @@ def option(
 
 
 def whole_number(text: str) -> int:
-    """Return the number that is meant, for argparse."""
+    """Return the number that is meant, for argparse; one that is larger than any count is the largest that can be."""
     if not (text.isascii() and text.isdigit()):
         raise argparse.ArgumentTypeError(f"{text!r}; it takes a whole number from 0")
-    return int(text)
+    return int(text) if len(text) < len(str(sys.maxsize)) else sys.maxsize
 
 
 def seconds(text: str, takes: str = "a number of seconds") -> float:

@@ -20,6 +20,7 @@ from proxy.events.formatting import error_message, quantity
 
 if TYPE_CHECKING:
     import argparse
+    from typing import Any
 
     from proxy.upkeep.retention import Pruned, Rules
 
@@ -155,21 +156,23 @@ def _rules(arguments: argparse.Namespace) -> Rules:
     by_settings = Rules.of(settings_of(arguments))
     days, max_bytes = by_settings.days, by_settings.max_bytes
     if arguments.days is not None:
-        try:
-            days = config.KEYS["monitoring.retention_days"].taken(arguments.days)
-        except ValueError:
-            raise UsageError(f"--days is {arguments.days!r}; it takes a number above 0") from None
+        days = _taken("--days", arguments.days, "monitoring.retention_days")
     if arguments.max_size is not None:
-        try:
-            max_bytes = config.KEYS["storage.max_total_size"].taken(arguments.max_size)
-        except ValueError:
-            raise UsageError(f"--max-size is {arguments.max_size!r}; it takes a size such as 20GB") from None
+        max_bytes = _taken("--max-size", arguments.max_size, "storage.max_total_size")
     if days is None and max_bytes is None:
         raise UsageError(
             "nothing says what expires: give --days or --max-size, or set monitoring.retention_days or"
             " storage.max_total_size in the configuration"
         )
     return Rules(days, max_bytes)
+
+
+def _taken(option: str, text: str, key: str) -> Any:
+    """Return the value of an option that takes what a setting takes."""
+    try:
+        return config.KEYS[key].taken(text)
+    except ValueError:
+        raise UsageError(f"{option} is {text!r}; it takes {config.KEYS[key].takes}") from None
 
 
 def _bring_index_up_to_date(arguments: argparse.Namespace) -> str | None:

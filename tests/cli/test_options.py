@@ -13,6 +13,7 @@ from proxy.cli.errors import UsageError
 from proxy.cli.options import resolve, split_options
 from proxy.cli.subcommands import SUBCOMMANDS
 from tests.command_line import claude_proxy
+from tests.recorded import LogMaker, scenario
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -190,6 +191,16 @@ def test_a_count_is_a_whole_number(tmp_path: Path, word: str) -> None:
         ran = claude_proxy("--data-dir", str(tmp_path), subcommand, "-n", word)
         assert ran.status == 2
         assert f"{word!r}; it takes a whole number from 0" in ran.stderr
+
+
+@pytest.mark.parametrize("word", [str(2**63), "9" * 5000])
+def test_a_count_beyond_all_counts_is_all(tmp_path: Path, word: str) -> None:
+    """Regression: it ended in a traceback."""
+    (tmp_path / "sessions").mkdir()
+    (tmp_path / "sessions" / "one.jsonl").write_bytes(scenario("simple", LogMaker("one")))
+    for subcommand in ("sessions", "tail"):
+        ran = claude_proxy("--data-dir", str(tmp_path), subcommand, "-n", word)
+        assert (ran.status, ran.stdout != "") == (0, True)
 
 
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])

@@ -299,8 +299,8 @@ def test_the_command_leaves_the_index_to_a_server(tmp_path: Path) -> None:
     ("words", "said"),
     [
         ([], "nothing says what expires"),
-        (["--days", "0"], "--days is '0'; it takes a number above 0"),
-        (["--max-size", "much"], "--max-size is 'much'; it takes a size"),
+        (["--days", "0"], "--days is '0'; it takes days, above 0 and at most 36500"),
+        (["--max-size", "much"], "--max-size is 'much'; it takes bytes: a number"),
     ],
 )
 def test_the_command_says_what_it_lacks(tmp_path: Path, words: list[str], said: str) -> None:
