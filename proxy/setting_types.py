@@ -143,7 +143,7 @@ HostNames = Annotated[
     kind("a list of host names, as in `proxy.example`", parse=_listed_in_lower_case, also=_TEXT),
 ]
 Tokens = Annotated[
-    tuple[Annotated[str, Meta(pattern=r"^[!-~]{1,512}$(?!\n)")], ...],
+    tuple[Annotated[str, Meta(pattern=r"^(?!sha256:(?![0-9a-f]{64}$))[!-~]{1,512}$(?!\n)")], ...],
     kind("a list of tokens, or of their hashes as `sha256:...`", parse=_listed, also=_TEXT, is_secret=True),
 ]
 Patterns = Annotated[tuple[str, ...], kind("a list of regular expressions", parse=_patterns, also=_TEXT)]

@@ -91,6 +91,15 @@ def test_what_is_no_origin(origin: str) -> None:
     assert not is_taken("security.allowed_origins", [origin])
 
 
+@pytest.mark.parametrize(
+    ("text", "taken"),
+    [("x", True), ("sha256:" + "a0" * 32, True), ("sha256:" + "A0" * 32, False), ("sha256:a0", False)],
+)
+def test_a_hash_of_a_token_is_whole(text: str, taken: bool) -> None:
+    """Regression: a hash that was cut off counted as a token, and let nobody in."""
+    assert is_taken("security.tokens", [text]) is taken
+
+
 @pytest.mark.parametrize("security", [{"tls_key": "k"}, {"tls_certificate": "c"}, {"enable_cors": True}])
 def test_keys_that_go_together(security: dict[str, object]) -> None:
     """Half of what belongs together is refused: it would do nothing, or something else than was meant."""

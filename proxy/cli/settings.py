@@ -83,6 +83,8 @@ def _read(arguments: argparse.Namespace) -> Configuration | None:
             _read_certificate(found.settings.security)
         if found.settings.schemas.directory is not None:
             _read_schemas(found.settings.schemas.directory)
+        if found.settings.policy.file is not None:
+            _read_policy(found.settings.policy.file)
         return found
     except ConfigurationError as error:
         for fault in error.faults:
@@ -107,4 +109,14 @@ def _read_schemas(folder: str) -> None:
     try:
         read_folder(folder)
     except UnusableSchemaError as error:
+        raise ConfigurationError(str(error)) from None
+
+
+def _read_policy(path: str) -> None:
+    """Read a policy as a wrapped session does. ConfigurationError: it cannot be used."""
+    from proxy.policy.rules import PolicyError, load  # noqa: PLC0415 - few have one
+
+    try:
+        load(path)
+    except PolicyError as error:
         raise ConfigurationError(str(error)) from None

@@ -96,7 +96,8 @@ class Redactor:
 
     def _matched(self, text: str) -> str:
         for pattern in self._patterns:
-            text = pattern.sub(REDACTED, text)
+            # `x*` matches between any two characters: where nothing is, nothing is replaced.
+            text = pattern.sub(lambda found: REDACTED if found[0] else "", text)
         return text
 
     def _strings_searched(self, line: bytes) -> bytes:

@@ -8,7 +8,10 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+import pytest
+
 from proxy.config import KEYS
+from tests.command_line import claude_proxy
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -81,3 +84,14 @@ def test_a_data_directory_that_is_a_file(tmp_path: Path) -> None:
     assert (ran.returncode, "is a file" in ran.stderr) == (2, True)
     ran = run("sessions", "--data-dir=")
     assert (ran.returncode, ran.stderr) == (2, "claude-proxy: option --data-dir needs a value\n")
+
+
+@pytest.mark.parametrize("policy", [None, "{permissions: {deny: [1]}}"])
+def test_check_reads_the_policy_as_a_session_does(tmp_path: Path, policy: str | None) -> None:
+    """Regression: the configuration was right, and every session with it stopped with status 2."""
+    if policy is not None:
+        (tmp_path / "policy.yaml").write_text(policy)
+    (tmp_path / "config.yaml").write_text("policy: {file: policy.yaml}")
+    ran = claude_proxy("config", "check", "--config", str(tmp_path / "config.yaml"))
+    assert (ran.status, ran.stderr.count("\n")) == (2, 1)
+    assert f"the policy {tmp_path / 'policy.yaml'}" in ran.stderr

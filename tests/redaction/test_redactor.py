@@ -308,6 +308,14 @@ def test_own_patterns_and_fields_add_to_it() -> None:
     assert redactor.text(b"Kunde 17 \xff") == b"[redacted] \xff"
 
 
+@pytest.mark.parametrize("pattern", ["q*", "$", r"\b", "(?=l)"])
+def test_where_a_pattern_matches_nothing_nothing_is_replaced(pattern: str) -> None:
+    """Regression: `q*` put a mark between any two characters, also of the names of a message's fields."""
+    line = b'{"type":"user","text":"hello"}'
+    assert Redactor(patterns=[pattern]).message(line) == (line, ())
+    assert Redactor(patterns=["l*"]).text(b"hello") == b"he[redacted]o"
+
+
 def test_a_long_line_is_searched_in_windows() -> None:
     """A credential is found wherever a window ends."""
     secret = WELL_KNOWN["github"].encode()
