@@ -1,5 +1,7 @@
 """Why a request cannot be answered: each class is one HTTP status, each instance one sentence that says what to change.
 
+What a class says of itself is what the description of the API says of its status.
+
 All errors of the project by blame, with the HTTP status and the exit status of a command:
 
     the request or the command line is wrong                           2
@@ -38,7 +40,7 @@ class RequestError(Exception):
 
 
 class BadRequestError(RequestError):
-    """The body is not JSON, or says that it is something else."""
+    """The body is not JSON, or has another content type."""
 
 
 class UnauthorizedError(RequestError):
@@ -49,25 +51,25 @@ class UnauthorizedError(RequestError):
 
 
 class NotAllowedError(RequestError):
-    """The request comes from, or through, somewhere that is not trusted."""
+    """A foreign `Host` or `Origin`, or a token without the scope."""
 
     status = 403
 
 
 class NotFoundError(RequestError):
-    """There is no such session, specification or path."""
+    """There is no such session or specification."""
 
     status = 404
 
 
 class TooSlowError(RequestError):
-    """The body did not arrive in time."""
+    """The body came too slowly."""
 
     status = 408
 
 
 class TooLargeError(RequestError):
-    """The body, or a part of it, is larger than the configuration allows."""
+    """The body is too large."""
 
     status = 413
 
@@ -79,12 +81,12 @@ class UnprocessableError(RequestError):
 
 
 class TooManyError(RequestError):
-    """The client asks too often."""
+    """Asked too often; see `Retry-After`."""
 
     status = 429
 
 
 class UnavailableError(RequestError):
-    """The server cannot do this now: the disk is full, or the index is in trouble."""
+    """Not possible now: the disk is full, or the index in trouble."""
 
     status = 503

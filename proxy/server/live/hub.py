@@ -7,8 +7,9 @@ memory, and slows nobody. What is removed from the index before it was given is 
 
 import asyncio
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import takewhile
 from typing import NamedTuple
 
@@ -106,69 +107,61 @@ class Hub:
         self._news = asyncio.Event()
 
 
+@dataclass
 class Subscriber:
     """One listener's place, and what it wants to hear of."""
 
-    def __init__(
-        self,
-        hub: Hub,
-        store: Store,
-        *,
-        after_id: int,
-        session_id: str | None = None,
-        event_types: Sequence[str] | None = None,
-        is_other_index: bool = False,
-        sees_all: bool = True,
-    ) -> None:
-        """``is_other_index``: the place is in an index that was begun anew since the listener was here.
+    hub: Hub
+    store: Store
+    after_id: int
+    """What is behind this event is yet to be given."""
+    session_id: str | None = None
+    event_types: Collection[str] | None = None
+    is_other_index: bool = False
+    """Whether the place is in an index that was begun anew since the listener was here."""
+    sees_all: bool = True
+    """Whether the store gives this listener whatever the hub has."""
 
-        ``sees_all``: the store gives this listener whatever the hub has.
-        """
-        self._hub = hub
-        self._store = store
-        self._after_id, self._session_id = after_id, session_id
-        self._event_types = None if event_types is None else frozenset(event_types)
-        self._is_other_index, self._sees_all = is_other_index, sees_all
-        self._resets = hub.resets
-        self._told = 0
-        """The newest removal that is known."""
+    def __post_init__(self) -> None:
+        self._resets = self.hub.resets
+        self._told = 0  # the newest removal that is known
 
     async def next(self) -> list[Arrival | Gap]:
         """Return the next events that are wanted, behind a gap if there is one; nothing when it is to come back."""
-        if self._is_other_index:
-            self._is_other_index = False
-            return [Gap(self._after_id, BEGUN_ANEW)]
+        if self.is_other_index:
+            self.is_other_index = False
+            return [Gap(self.after_id, BEGUN_ANEW)]
         while True:
-            await self._hub.wait(self._after_id)
-            if self._hub.closing or self._hub.resets != self._resets:
+            await self.hub.wait(self.after_id)
+            if self.hub.closing or self.hub.resets != self._resets:
                 return []
             # Before the index is asked: what comes meanwhile is not passed over.
-            newest, wanted = self._hub.newest_id, list[Arrival | Gap]()
-            held = self._hub.behind(self._after_id) if self._sees_all else None
+            newest, wanted = self.hub.newest_id, list[Arrival | Gap]()
+            held = self.hub.behind(self.after_id) if self.sees_all else None
             found, is_missing = (held, False) if held is not None else await asyncio.to_thread(self._read)
             if is_missing:
                 wanted.append(Gap(found[0].id - 1 if found else newest, REMOVED))
             found = _piece(found)
-            self._after_id = found[-1].id if found else max(self._after_id, newest)
+            self.after_id = found[-1].id if found else max(self.after_id, newest)
             wanted.extend(arrival for arrival in found if self._wants(arrival))
             if wanted:
                 return wanted
 
     def _read(self) -> tuple[list[Arrival], bool]:
         """Return what came behind the place, and whether something that is wanted was removed there."""
-        found = self._store.arrivals(
-            self._after_id,
+        found = self.store.arrivals(
+            self.after_id,
             _AT_ONCE,
             told=self._told,
-            session_id=self._session_id,
-            event_types=self._event_types,
+            session_id=self.session_id,
+            event_types=self.event_types,
         )
         self._told = found.removal
         return found.events, found.is_missing
 
     def _wants(self, arrival: Arrival) -> bool:
-        is_of_session = self._session_id in (None, arrival.session_id)
-        return is_of_session and (self._event_types is None or arrival.event_type in self._event_types)
+        is_of_session = self.session_id in (None, arrival.session_id)
+        return is_of_session and (self.event_types is None or arrival.event_type in self.event_types)
 
 
 def _piece(arrivals: list[Arrival]) -> list[Arrival]:

@@ -12,28 +12,19 @@ from aiohttp import web
 from proxy import __version__
 from proxy.protocol import library
 from proxy.protocol.specifications import names
+from proxy.server.base.errors import RequestError
 from proxy.server.routes.manual import manual
 from proxy.server.routes.page import POLICY
 from proxy.server.routes.parameters import SESSION, Parameter
 from proxy.server.routes.route import Route, Routes, plain, schema_name
 
-_FAILURES = {
-    400: "The body is not JSON, or has another content type.",
-    404: "There is no such session or specification.",
-    408: "The body came too slowly.",
+_FAILURES = {error.status: str(error.__doc__) for error in RequestError.__subclasses__()} | {
     409: "Not possible as things are: the question was answered, the session is over, lines are missing, ...",
     410: "The session was erased, or has expired, and is never taken again.",
-    413: "The body is too large.",
-    422: "A value is unknown, of the wrong kind or out of range.",
-    503: "Not possible now: the disk is full, or the index in trouble.",
+    431: "The head of the request is too large.",
     504: "The session did not say in time whether it was done.",
 }
-_EVERYWHERE = {
-    401: "A token is needed.",
-    403: "A foreign `Host` or `Origin`, or a token without the scope.",
-    429: "Asked too often; see `Retry-After`.",
-    431: "The head of the request is too large.",
-}
+_EVERYWHERE = frozenset((401, 403, 429, 431))
 
 
 class Description:
@@ -133,8 +124,8 @@ def _responses(route: Route, components: dict[str, Any]) -> dict[str, Any]:
             content = _json({"type": "object", "required": ["success", "data"], "properties": properties})
         responses = {"200": {"description": "As it says.", "content": content}}
     failure = _json(_component("api/answer.json", components))
-    for status, text in sorted((_EVERYWHERE | {one: _FAILURES[one] for one in _failures(route)}).items()):
-        responses[str(status)] = {"description": text, "content": failure}
+    for status in sorted(_EVERYWHERE | _failures(route)):
+        responses[str(status)] = {"description": _FAILURES[status], "content": failure}
     return responses
 
 
