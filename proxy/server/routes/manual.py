@@ -1,8 +1,10 @@
 """The API's description as a page for people: every call, every event, every state."""
 
 import html
+import os
 import re
 from collections.abc import Iterable, Sequence
+from string import Template
 from types import GenericAlias
 
 from proxy import __version__
@@ -10,6 +12,7 @@ from proxy.events.outcome import OUTCOMES
 from proxy.events.vocabulary import EVENTS, STATES
 from proxy.server.routes.route import Route, plain, schema_name
 
+_PAGE = os.path.join(os.path.dirname(__file__), "manual.html")
 _SPECIFICATIONS = "/api/v1/specifications"
 
 
@@ -21,7 +24,9 @@ def manual(routes: Sequence[Route]) -> str:
     index = "".join(f"<h2>{name}</h2>{''.join(map(_link, group))}" for name, group in groups.items())
     meanings = ("streams", "events", "states", "outcomes")
     index += "<h2>meanings</h2>" + "".join(f'<a href="#{name}">{name}</a>' for name in meanings)
-    return _PAGE.format(
+    with open(_PAGE, encoding="utf-8") as file:
+        page = Template(file.read())
+    return page.substitute(
         version=__version__,
         index=index,
         chapters="\n".join(
@@ -85,42 +90,3 @@ def _anchor(route: Route) -> str:
 def _marked(text: str) -> str:
     """Return a text as markup, its words in backticks as code."""
     return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(text))
-
-
-_PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>claude-proxy API</title><link rel="icon" href="data:,"><link rel="stylesheet" href="/static/manual.css"></head>
-<body><nav><a class="home" href="/">claude-proxy</a>{index}</nav>
-<main><h1>claude-proxy API <small>{version}</small></h1>
-<p>Every JSON answer is <code>{{"success": true, "data": ...}}</code> or
-<code>{{"success": false, "error": "..."}}</code>; what is said of answers here is their <code>data</code>.
-<a href="/openapi.json">/openapi.json</a> says the same for programs. HEAD is answered as GET is, without the body; the
-WebSocket takes GET alone. From this machine and the same user no token is needed; others send
-<code>Authorization: Bearer TOKEN</code>.</p>
-{chapters}
-<h2 id="streams">streams</h2>
-<p>Live events come over the WebSocket <code>/api/v1/monitoring/stream</code> or as server-sent events of
-<code>/events</code>. Each has an <code>id</code> (over the WebSocket, if it was asked for with
-<code>last_event_id</code>, which may be empty; then a first frame <code>{{"type": "listening", "id": ...}}</code> says
-where the listening begins). Whoever comes back with the last id that it was given, as <code>last_event_id</code> or
-<code>Last-Event-ID</code>, goes on behind it, also after a restart of the server; nobody is given less for being slow.
-Where events are missing all the same, because sessions were removed before theirs were given or because the index was
-begun anew, the stream says so: <code>{{"type": "gap", "id": ..., "after": ..., "reason": ...}}</code> over the
-WebSocket, an event of the kind <code>gap</code> with <a href="/api/v1/specifications/api/gap"><code>after</code> and
-<code>reason</code></a> as server-sent. Only sessions and types that are listened to are spoken of. A session
-that is removed altogether is a 404 for who comes back to it.</p>
-<h2 id="events">events</h2>
-<p>An event is <code>event_type</code>, <code>timestamp</code>, <code>session_id</code> and <code>data</code>. The
-data of those that are derived from a session's messages is valid under the specification
-<a href="/api/v1/specifications/events"><code>events</code></a>: besides what is listed here it has <code>event</code>,
-<code>timestamp</code>, <code>state</code> (after the event), <code>session_id</code>, <code>seq</code> of its record,
-and <code>run_id</code> where a run is open.</p>
-{events}
-<h2 id="states">states</h2>
-{states}
-<h2 id="outcomes">outcomes</h2>
-<p>What became of a session that is over (<code>outcome</code>, with a sentence in <code>outcome_reason</code>), and in
-the events that end it, of a turn.</p>
-{outcomes}
-</main></body></html>
-"""
