@@ -90,10 +90,8 @@ def _logs(data_dir: str) -> list[Path]:
 
 def _push(url: str, data_dir: str) -> float:
     """Push the logs of a data directory, in pieces; return how long that took."""
-    with connect(url) as connection:
-        connection.autocommit = True
-        with writing(connection):
-            hear(connection, Saying(HOST, "host", "everybody", "1", 0, None, 0, {}))
+    with connect(url) as connection, writing(connection):
+        hear(connection, Saying(HOST, "host", "everybody", "1", 0, None, 0, {}))
     intake = Intake(url)
     began = time.perf_counter()
     for log in _logs(data_dir):
@@ -231,7 +229,6 @@ def _multiply_sqlite(data_dir: str, events: int) -> None:
 
 def _multiply_postgres(url: str, events: int) -> None:
     with connect(url) as connection:
-        connection.autocommit = True
         with writing(connection):
             count, session = _one(connection, "SELECT count(*), max(session) FROM events")
             indexes = execute(

@@ -1,9 +1,8 @@
 """Pages in the order of arrival: nothing missed and nothing twice, whatever clocks do."""
 
-from collections.abc import Collection
 from typing import NamedTuple
 
-from proxy.store.model import Arrival, Cursor
+from proxy.store.model import EVERY_ARRIVAL, Arrival, ArrivalFilter, Cursor
 from proxy.store.protocol import Store
 
 BEGUN_ANEW = "The server's index was begun anew: what is in no log any more is missing."
@@ -24,22 +23,17 @@ class ArrivalPage(NamedTuple):
 
 
 def arrivals_behind(
-    store: Store,
-    place: Cursor,
-    *,
-    limit: int,
-    session_id: str | None = None,
-    event_types: Collection[str] | None = None,
+    store: Store, place: Cursor, *, limit: int, which: ArrivalFilter = EVERY_ARRIVAL
 ) -> ArrivalPage:
-    """Return the next events behind a place, of a session and of some types where they are given."""
+    """Return the next events behind a place of those that are wanted."""
     newest = store.cursor()
     gap = None if place.is_within(newest.epoch, newest.id) else BEGUN_ANEW
     after_id, timestamp_us = store.locate(place), place.timestamp_us
     found: list[Arrival] = []
     first_id = after_id
-    at_once = min(limit, _AT_ONCE) if session_id is None and event_types is None else _AT_ONCE
+    at_once = min(limit, _AT_ONCE) if which == EVERY_ARRIVAL else _AT_ONCE
     while len(found) < limit and after_id - first_id < _MOST_PASSED_OVER:
-        batch = store.arrivals(after_id, at_once, session_id=session_id, event_types=event_types)
+        batch = store.arrivals(after_id, at_once, which)
         if batch.is_missing and gap is None:
             gap = REMOVED
         if not batch.events:
@@ -50,8 +44,6 @@ def arrivals_behind(
             if len(found) == limit:
                 break
             after_id, timestamp_us = one.id, max(timestamp_us, one.timestamp_us)
-            if session_id in (None, one.session_id) and (
-                event_types is None or one.event_type in event_types
-            ):
+            if which.takes(one):
                 found.append(one)
     return ArrivalPage(found, Cursor(newest.epoch, after_id, timestamp_us), gap)

@@ -112,6 +112,21 @@ class Arrival(NamedTuple):
     """The event as the API gives it."""
 
 
+class ArrivalFilter(NamedTuple):
+    """Which events are wanted of those that come."""
+
+    session_id: str | None = None
+    event_types: Collection[str] | None = None
+
+    def takes(self, one: Arrival) -> bool:
+        """Tell whether an event is wanted."""
+        is_of_session = self.session_id in (None, one.session_id)
+        return is_of_session and (self.event_types is None or one.event_type in self.event_types)
+
+
+EVERY_ARRIVAL = ArrivalFilter()
+
+
 class Arrivals(NamedTuple):
     """What came behind a place: events, and whether others were there that are wanted and have been removed."""
 

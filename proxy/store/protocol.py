@@ -10,8 +10,10 @@ from typing import Protocol
 from proxy.events import Session
 from proxy.sessions.drift import Sightings
 from proxy.store.model import (
+    EVERY_ARRIVAL,
     EVERY_SESSION,
     Arrival,
+    ArrivalFilter,
     Arrivals,
     Cursor,
     EventBatch,
@@ -89,18 +91,11 @@ class Store(Protocol):
         """
 
     def arrivals(
-        self,
-        after_id: int,
-        limit: int,
-        *,
-        told: int = 0,
-        session_id: str | None = None,
-        event_types: Collection[str] | None = None,
+        self, after_id: int, limit: int, which: ArrivalFilter = EVERY_ARRIVAL, *, told: int = 0
     ) -> Arrivals:
         """Return what came behind an event, in the order of arrival: of all sessions, some megabytes at most.
 
-        ``told``: the newest removal that is known already. ``session_id`` and ``event_types`` say which events are
-        missed when they were removed.
+        ``told``: the newest removal that is known already. ``which`` says what is missed when it was removed.
         """
 
     # -- sessions ----------------------------------------------------------------------------------------------

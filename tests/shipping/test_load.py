@@ -38,7 +38,6 @@ async def _sampled(url: str, found: list[int]) -> None:
         return 0 if row is None else row[0]
 
     with connect(url) as connection:
-        connection.autocommit = True
         while True:
             found.append(await asyncio.to_thread(count, connection))
             await asyncio.sleep(0.005)

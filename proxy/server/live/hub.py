@@ -7,7 +7,7 @@ memory, and slows nobody. What is removed from the index before it was given is 
 
 import asyncio
 from collections import deque
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import takewhile
@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from proxy.store import Store
 from proxy.store.arrivals import BEGUN_ANEW, REMOVED
-from proxy.store.model import Arrival
+from proxy.store.model import EVERY_ARRIVAL, Arrival, ArrivalFilter
 
 _BUFFER_BYTES = 16 << 20  # bounds memory; who is further behind reads from the store
 _AT_ONCE = 500  # events: some milliseconds of work
@@ -115,8 +115,7 @@ class Subscriber:
     store: Store
     after_id: int
     """What is behind this event is yet to be given."""
-    session_id: str | None = None
-    event_types: Collection[str] | None = None
+    which: ArrivalFilter = EVERY_ARRIVAL
     is_other_index: bool = False
     """Whether the place is in an index that was begun anew since the listener was here."""
     sees_all: bool = True
@@ -143,25 +142,15 @@ class Subscriber:
                 wanted.append(Gap(found[0].id - 1 if found else newest, REMOVED))
             found = _piece(found)
             self.after_id = found[-1].id if found else max(self.after_id, newest)
-            wanted.extend(arrival for arrival in found if self._wants(arrival))
+            wanted.extend(arrival for arrival in found if self.which.takes(arrival))
             if wanted:
                 return wanted
 
     def _read(self) -> tuple[list[Arrival], bool]:
         """Return what came behind the place, and whether something that is wanted was removed there."""
-        found = self.store.arrivals(
-            self.after_id,
-            _AT_ONCE,
-            told=self._told,
-            session_id=self.session_id,
-            event_types=self.event_types,
-        )
+        found = self.store.arrivals(self.after_id, _AT_ONCE, self.which, told=self._told)
         self._told = found.removal
         return found.events, found.is_missing
-
-    def _wants(self, arrival: Arrival) -> bool:
-        is_of_session = self.session_id in (None, arrival.session_id)
-        return is_of_session and (self.event_types is None or arrival.event_type in self.event_types)
 
 
 def _piece(arrivals: list[Arrival]) -> list[Arrival]:

@@ -34,7 +34,7 @@ from proxy.server.routes.route import Routes
 from proxy.server.shared import Shared, now_us, of
 from proxy.store.arrivals import ArrivalPage, arrivals_behind
 from proxy.store.encoding import as_json
-from proxy.store.model import EventQuery
+from proxy.store.model import ArrivalFilter, EventQuery
 from proxy.telling.shortening import shorten_value
 
 routes = Routes("/api/v1/monitoring")
@@ -122,11 +122,11 @@ async def _arrivals(request: web.Request) -> web.Response:
     await shared.ready()
     if session_id is not None:
         await shared.session(session_id)
-    place = after
+    place, which = after, ArrivalFilter(session_id, wanted)
 
     def look() -> ArrivalPage:
         nonlocal place
-        found = arrivals_behind(shared.store, place, limit=limit, session_id=session_id, event_types=wanted)
+        found = arrivals_behind(shared.store, place, limit=limit, which=which)
         place = found.after
         return found
 

@@ -15,7 +15,7 @@ from proxy.server.routes.parameters import MAX_TEXT, SESSION, TYPES, Place
 from proxy.server.routes.route import Routes
 from proxy.server.shared import Shared, of
 from proxy.server.watch.metrics import listening
-from proxy.store.model import Cursor
+from proxy.store.model import ArrivalFilter, Cursor
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -118,8 +118,7 @@ async def _listened(
         shared.hub,
         shared.store,
         after_id=after_id,
-        session_id=session_id,
-        event_types=wanted,
+        which=ArrivalFilter(session_id, wanted),
         is_other_index=cursor is not None and not cursor.is_within(newest.epoch, newest.id),
         sees_all=team_of(request) is None,
     )

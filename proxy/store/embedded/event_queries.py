@@ -20,7 +20,17 @@ from proxy.store.embedded.rows import (
     read_watermark,
 )
 from proxy.store.encoding import envelope
-from proxy.store.model import Arrival, Arrivals, Cursor, EventBatch, EventQuery, Page, RawEvent
+from proxy.store.model import (
+    EVERY_ARRIVAL,
+    Arrival,
+    ArrivalFilter,
+    Arrivals,
+    Cursor,
+    EventBatch,
+    EventQuery,
+    Page,
+    RawEvent,
+)
 from proxy.store.protocol import StoreDamagedError
 from proxy.store.ranks import FOREVER, SpanTree, bounds, cut, slices, window_of
 
@@ -81,20 +91,12 @@ class EventQueries:
             return newest_id if found is None else int(found) - 1
 
     def arrivals(
-        self,
-        after_id: int,
-        limit: int,
-        *,
-        told: int = 0,
-        session_id: str | None = None,
-        event_types: Collection[str] | None = None,
+        self, after_id: int, limit: int, which: ArrivalFilter = EVERY_ARRIVAL, *, told: int = 0
     ) -> Arrivals:
         """Return what came behind an event, and whether something that is wanted was removed there."""
         with self._readers.reading() as connection:
-            types = _type_numbers(connection, event_types)
-            is_missing, removal = tombstones.missing(
-                connection, after_id, told=told, session_id=session_id, types=types
-            )
+            types = _type_numbers(connection, which.event_types)
+            is_missing, removal = tombstones.missing(connection, after_id, which.session_id, types, told=told)
             rows, size = [], 0
             for row in read_events(connection, "WHERE id > ? ORDER BY id LIMIT ?", (after_id, limit)):
                 rows.append(row)

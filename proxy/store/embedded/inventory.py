@@ -20,15 +20,9 @@ class Inventory:
         self.removed: list[TrackedLog] = []
         """Logs that are gone, and still in the index."""
         for row in known:
+            place = (row.inode, row.offset, row.mark_at, row.mark, bool(row.over))
             self.logs[row.session_id] = TrackedLog(
-                row.id,
-                row.session_id,
-                log_path(data_dir, row.session_id),
-                inode=row.inode,
-                offset=row.offset,
-                mark_at=row.mark_at,
-                mark=row.mark,
-                over=bool(row.over),
+                row.id, row.session_id, log_path(data_dir, row.session_id), *place
             )
 
     @property

@@ -32,10 +32,10 @@ def bury(connection: sqlite3.Connection, session_id: str, last_ids: Mapping[int,
 def missing(
     connection: sqlite3.Connection,
     after_id: int,
+    session_id: str | None,
+    types: Sequence[int] | None,
     *,
     told: int,
-    session_id: str | None = None,
-    types: Sequence[int] | None = None,
 ) -> tuple[bool, int]:
     """Return whether events behind one were removed, of a session and of some types where they are given.
 

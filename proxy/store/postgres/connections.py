@@ -40,12 +40,13 @@ def connect(url: str, *, is_pooled: bool = False) -> Connection:
 
     ``is_pooled``: a pooler in transaction mode is between, so nothing is prepared.
     """
-    return psycopg.connect(
-        url,
-        autocommit=True,
-        connect_timeout=_WAIT_S,
-        prepare_threshold=None if is_pooled else _PREPARE_AFTER,
-    )
+    return psycopg.connect(url, **_options(is_pooled=is_pooled))
+
+
+def _options(*, is_pooled: bool) -> dict[str, Any]:
+    """Return how a connection is made. Behind a pooler nothing is prepared: the next transaction may be elsewhere."""
+    prepare_after = None if is_pooled else _PREPARE_AFTER
+    return {"autocommit": True, "connect_timeout": _WAIT_S, "prepare_threshold": prepare_after}
 
 
 def execute(connection: Connection, query: str, values: Values = ()) -> "psycopg.Cursor[Row]":
@@ -76,11 +77,7 @@ class Connections:
             max_size=_READERS,
             open=True,
             timeout=_WAIT_S,
-            kwargs={
-                "autocommit": True,
-                "connect_timeout": _WAIT_S,
-                "prepare_threshold": None if is_pooled else _PREPARE_AFTER,
-            },
+            kwargs=_options(is_pooled=is_pooled),
             configure=None if is_pooled else _configure,
             check=_check,  # of one that was lost while nobody used it, another one takes the place
         )

@@ -7,7 +7,18 @@ from functools import partial
 from proxy.events.timestamps import TimestampCodec
 from proxy.store.counting import HOUR, counts_by_hour
 from proxy.store.encoding import envelope
-from proxy.store.model import MOST_IN_BATCH, Arrival, Arrivals, Cursor, EventBatch, EventQuery, Page, RawEvent
+from proxy.store.model import (
+    EVERY_ARRIVAL,
+    MOST_IN_BATCH,
+    Arrival,
+    ArrivalFilter,
+    Arrivals,
+    Cursor,
+    EventBatch,
+    EventQuery,
+    Page,
+    RawEvent,
+)
 from proxy.store.postgres.connections import Connection, Connections, Row, execute
 from proxy.store.postgres.hosts import read_epoch
 from proxy.store.postgres.pages import STANDING, PageRow, page_statement, page_values
@@ -15,6 +26,7 @@ from proxy.store.postgres.removal import ANY_SESSION
 from proxy.store.postgres.tables import SessionRow, counts_of, of_team, read_sessions
 from proxy.store.ranks import FOREVER, window_of
 
+_TYPE = "(SELECT name FROM types t WHERE t.id = type)"
 _ARRIVAL_BYTES = 4 << 20
 """What is read at once: as with SQLite, so that an answer costs the server as much memory and time in both stores."""
 
@@ -63,22 +75,16 @@ class EventQueries:
             return int(newest_id) if first is None else int(first) - 1
 
     def arrivals(
-        self,
-        after_id: int,
-        limit: int,
-        *,
-        told: int = 0,
-        session_id: str | None = None,
-        event_types: Collection[str] | None = None,
+        self, after_id: int, limit: int, which: ArrivalFilter = EVERY_ARRIVAL, *, told: int = 0
     ) -> Arrivals:
         """Return what came behind an event, and whether something that is wanted was removed there."""
         removed = of_team(self._team)
-        if session_id is not None:  # one that is not here may be among the older removals
+        if which.session_id is not None:  # one that is not here may be among the older removals
             removed += (
                 " AND (session_id = %(session)s OR session_id = %(any)s"
                 " AND NOT EXISTS (SELECT FROM sessions WHERE session_id = %(session)s))"
             )
-        if event_types is not None:
+        if which.event_types is not None:
             removed += " AND type = ANY(ARRAY(SELECT id FROM types WHERE name = ANY(%(types)s)))"
         rows = self._connections.ask(
             f"""SELECT removals, removals > %(told)s AND EXISTS (
@@ -93,9 +99,9 @@ class EventQueries:
                 "told": told,
                 "after": after_id,
                 "limit": limit,
-                "session": session_id,
+                "session": which.session_id,
                 "any": ANY_SESSION,
-                "types": list(event_types or ()),
+                "types": list(which.event_types or ()),
             },
         )
         found, size, codec = list[Arrival](), 0, TimestampCodec()
@@ -113,14 +119,11 @@ class EventQueries:
             session = find_session(connection, self._team, session_id)
             if session is None:
                 return None
-            first = execute(
-                connection,
-                "SELECT id FROM events WHERE week = %s AND session = %s ORDER BY ts LIMIT 1",
-                (session.week, session.id),
-            ).fetchone()
+            query = "SELECT id FROM events WHERE week = %s AND session = %s ORDER BY ts LIMIT 1"
+            first = execute(connection, query, (session.week, session.id)).fetchone()
             rows = execute(
                 connection,
-                "SELECT (SELECT name FROM types t WHERE t.id = type), ts, data FROM events"
+                f"SELECT {_TYPE}, ts, data FROM events"
                 " WHERE week = %s AND session = %s AND ts > %s ORDER BY ts LIMIT %s",
                 (session.week, session.id, after_us, MOST_IN_BATCH + 1),
             )
@@ -129,12 +132,11 @@ class EventQueries:
     def event_counts(self, after_us: int | None, until_us: int | None) -> list[tuple[int, str, int]]:
         """Return hour, type and number of events of each hour of a period."""
         hours = (
-            "SELECT slot, (SELECT name FROM types t WHERE t.id = type), sum(count)::bigint FROM counts"
-            " WHERE level = %(level)s AND slot >= %(first)s AND slot < %(end)s"
-            f" AND {counts_of(self._team)} GROUP BY slot, type"
+            f"SELECT slot, {_TYPE}, sum(count)::bigint FROM counts WHERE level = %(level)s AND slot >= %(first)s"
+            f" AND slot < %(end)s AND {counts_of(self._team)} GROUP BY slot, type"
         )
         counted = (
-            "SELECT (SELECT name FROM types t WHERE t.id = type), count(*) FROM events"
+            f"SELECT {_TYPE}, count(*) FROM events"
             f" WHERE ts >= %(first)s AND ts < %(end)s AND {of_team(self._team)} GROUP BY type"
         )
         with self._connections.reading() as connection:
@@ -150,8 +152,7 @@ class EventQueries:
     ) -> Generator[RawEvent]:
         """Yield the events of some types in a period."""
         query = (
-            "SELECT (SELECT name FROM types t WHERE t.id = type), ts, data FROM events"
-            " WHERE ts > %(after)s AND ts <= %(until)s"
+            f"SELECT {_TYPE}, ts, data FROM events WHERE ts > %(after)s AND ts <= %(until)s"
             f" AND type = ANY(ARRAY(SELECT id FROM types WHERE name = ANY(%(types)s))) AND {of_team(self._team)}"
         )
         values = {

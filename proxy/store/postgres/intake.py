@@ -9,12 +9,11 @@ Rules it lives by:
   each other. Events are numbered in the order of commits: whoever goes on behind the newest misses none.
 """
 
-import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from itertools import zip_longest
+from itertools import chain, zip_longest
 
 from proxy.events.session_outcome import of_session
 from proxy.sessions.reader import Entry, is_future, read_items
@@ -43,7 +42,6 @@ from proxy.store.postgres.tables import (
 from proxy.store.totals import totals_of
 from proxy.store.version import derivation_version
 
-_LINE = re.compile(rb"[^\n]*\n")
 NEWS = "claude_proxy_news"
 """The channel on which it is told that there are new events."""
 _MOST_CACHED = 2000
@@ -64,8 +62,8 @@ class _Tracked:
     """Frames that the last piece has in the database."""
     last_piece: int
     events: list[tuple[str, int, bytes]] = field(default_factory=list)
-    text: list[tuple[int, bytes]] = field(default_factory=list)
-    """Lines that are not written yet, each with its piece."""
+    text: defaultdict[int, list[bytes]] = field(default_factory=lambda: defaultdict(list))
+    """Lines that are not written yet, by their pieces."""
     has_changed: bool = False
 
 
@@ -211,7 +209,7 @@ class Intake:
         derivation = tracked.derivation
         for item, line in zip(items, new, strict=True):
             tracked.events += derivation.take(item)
-            tracked.text.append((derivation.cutter.number, line))
+            tracked.text[derivation.cutter.number].append(line)
         session = derivation.session
         if push.running:
             session.crash = None
@@ -242,7 +240,7 @@ class Intake:
                 continue
             text = decompressed(read_frames(connection, Place(row.week, row.id, piece.number)))
             known += _lines(text)[max(0, from_line - piece.line) :]
-        known += (line for _, line in tracked.text)
+        known += chain.from_iterable(tracked.text.values())
         return sum(line != here for line, here in zip_longest(again, known[: len(again)]))
 
     # -- together ----------------------------------------------------------------------------------------------
@@ -280,10 +278,6 @@ class Intake:
     def _write_pieces(self, connection: Connection, one: _Tracked) -> None:
         row = one.row
         changed = one.derivation.cutter.take_changed()
-        texts: dict[int, list[bytes]] = {}
-        for piece_number, line in one.text:
-            texts.setdefault(piece_number, []).append(line)
-        one.text = []
         with connection.cursor() as cursor:
             cursor.executemany(
                 "INSERT INTO pieces VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
@@ -292,7 +286,7 @@ class Intake:
                 [(row.week, row.id, *piece.row()) for piece in changed],
             )
         last = one.derivation.cutter.number
-        for piece_number, lines in sorted(texts.items()):
+        for piece_number, lines in one.text.items():
             place = Place(row.week, row.id, piece_number)
             before = one.parts if piece_number == one.last_piece else 0
             parts = append(connection, place, b"".join(lines), parts=before)
@@ -300,8 +294,9 @@ class Intake:
                 one.parts = parts
             elif before:
                 put_together(connection, place)
-        if one.last_piece not in texts and one.last_piece != last:
+        if one.last_piece not in one.text and one.last_piece != last:
             put_together(connection, Place(row.week, row.id, one.last_piece))
+        one.text.clear()
         one.last_piece = last
 
     def _write_marks(self, connection: Connection, one: _Tracked, types: dict[str, int]) -> None:
@@ -342,4 +337,4 @@ def _sender(one: Arriving, known: Mapping[str, hosts.Host]) -> hosts.Host | None
 
 def _lines(text: bytes) -> list[bytes]:
     """Return lines, each with its newline: nothing else ends one."""
-    return [match[0] for match in _LINE.finditer(text)]
+    return [line + b"\n" for line in text.split(b"\n")[:-1]]

@@ -14,7 +14,7 @@ from proxy.server.live import hub as live
 from proxy.server.shared import now_us
 from proxy.sessions.record import StreamRecords, lifecycle
 from proxy.sessions.writer import SessionLog
-from proxy.store.model import Arrival
+from proxy.store.model import Arrival, ArrivalFilter
 from proxy.upkeep.retention import Rules, prune
 from tests.server.conftest import Rig, event, serving
 
@@ -275,8 +275,8 @@ async def test_a_slow_listener_is_told_of_what_was_removed(rig: Rig, small_buffe
     await rig.shared.catch_up()
     place = (await asyncio.to_thread(rig.shared.store.cursor)).id
     everything = live.Subscriber(rig.shared.hub, rig.shared.store, after_id=place)
-    one = live.Subscriber(rig.shared.hub, rig.shared.store, after_id=place, session_id="going")
-    other = live.Subscriber(rig.shared.hub, rig.shared.store, after_id=place, session_id="staying")
+    one = live.Subscriber(rig.shared.hub, rig.shared.store, after_id=place, which=ArrivalFilter("going"))
+    other = live.Subscriber(rig.shared.hub, rig.shared.store, after_id=place, which=ArrivalFilter("staying"))
     say(going, 100)
     end(going)
     await rig.shared.catch_up()

@@ -1,7 +1,7 @@
 """Places in the order of arrival: nothing behind one is missed, and what was removed there is told."""
 
 from proxy.store.arrivals import BEGUN_ANEW, REMOVED, arrivals_behind
-from proxy.store.model import Arrival, Cursor
+from proxy.store.model import Arrival, ArrivalFilter, Cursor
 from tests.recorded import LogMaker, scenario
 from tests.store.contract.conftest import fill
 from tests.store.contract.engines import Engine
@@ -21,10 +21,8 @@ def is_missing(
     engine: Engine, after_id: int, session_id: str | None = None, *types: str, told: int = 0
 ) -> bool:
     """Ask as a stream does."""
-    wanted = types or None
-    return engine.store.arrivals(
-        after_id, 10, told=told, session_id=session_id, event_types=wanted
-    ).is_missing
+    which = ArrivalFilter(session_id, types or None)
+    return engine.store.arrivals(after_id, 10, which, told=told).is_missing
 
 
 def test_places_survive_a_restart(engine: Engine) -> None:
@@ -61,7 +59,7 @@ def test_going_on_gives_everything_once(engine: Engine) -> None:
     for session_id, types in ((None, None), ("s1", None), (None, ("run_started", "run_completed"))):
         after, seen = Cursor(engine.store.cursor().epoch, 0, 0), []
         while True:
-            page = arrivals_behind(engine.store, after, limit=3, session_id=session_id, event_types=types)
+            page = arrivals_behind(engine.store, after, limit=3, which=ArrivalFilter(session_id, types))
             assert page.gap is None
             if not page.events:
                 break

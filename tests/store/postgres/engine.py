@@ -38,10 +38,8 @@ class Centre:
 
     def host(self, host_id: str = "host-1") -> str:
         """Let a host be heard, and return its id."""
-        with connect(self.url) as connection:
-            connection.autocommit = True
-            with writing(connection):
-                hear(connection, Saying(host_id, "laptop", "everybody", "1", 0, None, 0, {}))
+        with connect(self.url) as connection, writing(connection):
+            hear(connection, Saying(host_id, "laptop", "everybody", "1", 0, None, 0, {}))
         return host_id
 
     def put(self, session_id: str, records: bytes, *, live: bool = False) -> None:
@@ -56,11 +54,9 @@ class Centre:
 
     def remove(self, session_id: str) -> None:
         """Remove a session, as retention does."""
-        with connect(self.url) as connection:
-            connection.autocommit = True
-            with writing(connection):
-                rows = list(read_sessions(connection, "WHERE session_id = %s FOR UPDATE", (session_id,)))
-                remove_sessions(connection, rows)
+        with connect(self.url) as connection, writing(connection):
+            rows = list(read_sessions(connection, "WHERE session_id = %s FOR UPDATE", (session_id,)))
+            remove_sessions(connection, rows)
         self._lines.pop(session_id, None)
 
     def settle(self) -> None:

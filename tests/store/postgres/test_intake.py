@@ -86,10 +86,8 @@ def test_a_session_belongs_to_its_first_host(centre: Centre) -> None:
 def test_what_was_forgotten_stays_forgotten(centre: Centre) -> None:
     """Who still has it is told never to send it again."""
     push(centre, scenario("simple", LogMaker("a")))
-    with connect(centre.url) as connection:
-        connection.autocommit = True
-        with writing(connection):
-            remove_sessions(connection, list(read_sessions(connection, "FOR UPDATE")), by_whom="the law")
+    with connect(centre.url) as connection, writing(connection):
+        remove_sessions(connection, list(read_sessions(connection, "FOR UPDATE")), by_whom="the law")
     assert push(centre, scenario("simple", LogMaker("a"))) == Answer(Outcome.FORGOTTEN, 0)
     assert centre.store.session("a") is None
 

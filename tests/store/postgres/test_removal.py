@@ -10,7 +10,7 @@ import pytest
 from proxy.config import settings_of
 from proxy.server.watch.jobs import Retention
 from proxy.store.fleet import Arriving, Outcome
-from proxy.store.model import EventQuery
+from proxy.store.model import ArrivalFilter, EventQuery
 from proxy.store.postgres import intake, removal
 from proxy.store.postgres.connections import connect, execute
 from proxy.store.postgres.intake import Intake
@@ -197,6 +197,6 @@ def test_who_was_away_is_told_of_old_removals(
         assert count <= 5
     assert store.arrivals(0, 1).is_missing
     for session_id, is_missing in (("s0", True), ("s8", True), ("stays", False)):
-        assert store.arrivals(0, 1, session_id=session_id).is_missing is is_missing
+        assert store.arrivals(0, 1, ArrivalFilter(session_id)).is_missing is is_missing
     assert not store.arrivals(store.cursor().id, 1).is_missing
     assert store.arrivals(newest, 1).is_missing
