@@ -13,7 +13,7 @@ from proxy.sessions.catalogue import is_running, list_logs
 from proxy.sessions.identity import log_path
 from proxy.shipping.ledger import Acknowledged, Ledger
 
-_CHUNK = 1 << 20  # bytes: larger reads are no faster on any disk, and it is little memory
+CHUNK = 1 << 20  # bytes: larger reads are no faster on any disk, and it is little memory
 
 
 class Piece(NamedTuple):
@@ -207,7 +207,7 @@ class Backlog:
             status = os.fstat(fd)
             if log.inode not in (0, status.st_ino) or status.st_size < log.offset:
                 log.lines = log.offset = 0  # it is another log: the centre compares
-            text, is_all = _whole_lines(fd, log.offset, self._piece_bytes)
+            text, is_all = whole_lines(fd, log.offset, self._piece_bytes)
         finally:
             os.close(fd)
         if running:
@@ -226,18 +226,15 @@ class Backlog:
         return log_path(self._data_dir, log.session_id)
 
 
-def _whole_lines(fd: int, offset: int, most: int) -> tuple[bytes, bool]:
+def whole_lines(fd: int, offset: int, most: int) -> tuple[bytes, bool]:
     """Return the whole lines from an offset on, about so many bytes of them, and whether these are all."""
     parts: list[bytes] = []
-    size = 0
-    while chunk := os.pread(fd, most if not parts else _CHUNK, offset + size):
-        newline = chunk.rfind(b"\n") + 1
-        size += len(chunk)
-        if newline:
-            parts.append(chunk[:newline])
-            at_end = len(chunk) < most if len(parts) == 1 else len(chunk) < _CHUNK
-            return b"".join(parts), at_end
+    while chunk := os.pread(fd, most, offset):
+        if newline := chunk.rfind(b"\n") + 1:
+            return b"".join([*parts, chunk[:newline]]), len(chunk) < most
         parts.append(chunk)
+        offset += len(chunk)
+        most = CHUNK
     return b"", True
 
 
@@ -249,7 +246,7 @@ def _place_of(path: str, line: int, lines: int, offset: int) -> tuple[int, int]:
     with open(path, "rb") as file:
         file.seek(offset)
         begin = offset
-        while lines < line and (chunk := file.read(_CHUNK)):
+        while lines < line and (chunk := file.read(CHUNK)):
             end = -1
             for _ in range(min(line - lines, chunk.count(b"\n"))):
                 end = chunk.index(b"\n", end + 1)

@@ -82,7 +82,10 @@ class Centre:
     async def greet(self, hello: Hello) -> Greeting:
         """Say that the host is there. AwayError: it could not be said."""
         status, body = await self._post(
-            "hello", msgspec.json.encode(hello), "application/json", answer_s=_GREETING_S
+            "hello",
+            msgspec.json.encode(hello),
+            {"Content-Type": "application/json"},
+            answer_s=_GREETING_S,
         )
         if status != 200:
             raise AwayError(_sentence(status, body))
@@ -101,9 +104,8 @@ class Centre:
         place = f"sessions/{piece.session_id}/records"
         query = {"from_line": str(piece.from_line), "running": str(piece.running).lower()}
         body = await asyncio.to_thread(gzip.compress, text, 6)
-        status, answer = await self._post(
-            place, body, "application/x-ndjson", answer_s=_ANSWER_S, query=query
-        )
+        headers = {"Content-Type": "application/x-ndjson", "Content-Encoding": "gzip"}
+        status, answer = await self._post(place, body, headers, answer_s=_ANSWER_S, query=query)
         if status == 200:
             stored = _decoded(answer, _Answer[Acknowledged]).data
             return stored.next_line, stored
@@ -121,15 +123,12 @@ class Centre:
         self,
         place: str,
         body: bytes,
-        content_type: str,
+        headers: dict[str, str],
         *,
         answer_s: float,
         query: dict[str, str] | None = None,
     ) -> tuple[int, bytes]:
         assert self._session is not None
-        headers = {"Content-Type": content_type}
-        if content_type != "application/json":
-            headers["Content-Encoding"] = "gzip"
         timeout = aiohttp.ClientTimeout(
             total=answer_s + len(body) / _SLOWEST_BYTES_S, sock_connect=_CONNECT_S
         )

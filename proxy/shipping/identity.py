@@ -1,15 +1,13 @@
 """Who this host is: ``DATA_DIR/host.json``, with what the centre told it last."""
 
-import contextlib
-import fcntl
 import hashlib
 import os
 import secrets
-from collections.abc import Iterator
 
 import msgspec
 
 from proxy.sessions.private import read_private, replace_file
+from proxy.upkeep.alone import alone_in
 
 _MACHINE_IDS = ("/etc/machine-id", "/var/lib/dbus/machine-id")
 
@@ -49,7 +47,7 @@ def load(data_dir: str, to: str) -> HostState:
         OSError: the file cannot be read or written.
     """
     place = _place(data_dir)
-    with _alone(data_dir):  # two that begin at once are one host
+    with alone_in(data_dir):  # two that begin at once are one host
         state = read(data_dir)
         if state is None or state.place != place:
             state = HostState(host_id=secrets.token_hex(16), place=place)
@@ -69,19 +67,8 @@ def read(data_dir: str) -> HostState | None:
 
 def save(data_dir: str, state: HostState) -> None:
     """Put what is known in place, whole or not at all. OSError when it cannot be written."""
-    with _alone(data_dir):
+    with alone_in(data_dir):
         replace_file(host_path(data_dir), msgspec.json.encode(state))
-
-
-@contextlib.contextmanager
-def _alone(data_dir: str) -> Iterator[None]:
-    """Keep other processes from writing meanwhile."""
-    folder = os.open(data_dir, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(folder, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(folder)
 
 
 def _place(data_dir: str) -> str:

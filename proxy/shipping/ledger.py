@@ -12,7 +12,7 @@ from typing import NamedTuple
 import msgspec
 
 from proxy.sessions.catalogue import list_logs
-from proxy.sessions.private import open_private
+from proxy.sessions.private import open_private, read_private
 
 _SPARE_BYTES = 1 << 16  # some hundred lines: less is not worth writing the file anew
 
@@ -27,14 +27,7 @@ class Acknowledged(NamedTuple):
     """Of the log: another one is another log."""
 
 
-class _Entry(msgspec.Struct, array_like=True):
-    session_id: str
-    lines: int
-    bytes: int
-    inode: int
-
-
-_decoder = msgspec.json.Decoder(_Entry)
+_decode = msgspec.json.Decoder(tuple[str, int, int, int]).decode
 
 
 def ledger_path(data_dir: str) -> str:
@@ -45,14 +38,11 @@ def ledger_path(data_dir: str) -> str:
 def read(data_dir: str) -> dict[str, Acknowledged]:
     """Return what was acknowledged, by session. Where there is no file, nothing was. OSError: it cannot be read."""
     found: dict[str, Acknowledged] = {}
-    with (
-        contextlib.suppress(FileNotFoundError),
-        open(open_private(ledger_path(data_dir), os.O_RDONLY), "rb") as file,
-    ):
-        for line in file:
+    with contextlib.suppress(FileNotFoundError):
+        for line in read_private(ledger_path(data_dir)).splitlines():
             with contextlib.suppress(msgspec.MsgspecError):  # torn
-                entry = _decoder.decode(line)
-                found[entry.session_id] = Acknowledged(entry.lines, entry.bytes, entry.inode)
+                session_id, *place = _decode(line)
+                found[session_id] = Acknowledged(*place)
     return found
 
 
@@ -68,8 +58,7 @@ class Ledger:
     def __init__(self, data_dir: str) -> None:
         """OSError when the file cannot be read or written."""
         there = set(list_logs(data_dir))
-        found = read(data_dir)
-        self.known = {name: one for name, one in found.items() if name in there}
+        self.known = {name: one for name, one in read(data_dir).items() if name in there}
         """By session."""
         self._fd = open_private(ledger_path(data_dir), os.O_RDWR | os.O_CREAT | os.O_APPEND)
         self._shorten()
@@ -96,4 +85,4 @@ class Ledger:
 
 
 def _encoded(session_id: str, one: Acknowledged) -> bytes:
-    return msgspec.json.encode(_Entry(session_id, *one)) + b"\n"
+    return msgspec.json.encode((session_id, *one)) + b"\n"

@@ -9,10 +9,10 @@ from proxy.sessions.catalogue import list_logs
 from proxy.sessions.identity import log_path
 from proxy.ship_settings import Ship
 from proxy.shipping import content, identity, ledger
+from proxy.shipping.backlog import CHUNK, whole_lines
 from proxy.shipping.ledger import Acknowledged
 from proxy.upkeep.losses import Loss, read_losses
 
-_CHUNK = 1 << 20  # bytes: larger reads are no faster on any disk, and it is little memory
 _NOTHING = Acknowledged(0, 0, 0)
 
 
@@ -45,9 +45,6 @@ def report(data_dir: str, settings: Ship) -> ShippingReport:
     """Return how shipping stands. OSError when the data directory cannot be read."""
     state, known = _known(data_dir, settings)
     places = [known[name] for name in list_logs(data_dir) if name in known]
-    acknowledged = Amount(
-        records=sum(place.lines for place in places), bytes=sum(place.bytes for place in places)
-    )
     waiting = Amount(records=0, bytes=0)
     for name in _wanted(data_dir, state):
         for text in _behind(data_dir, name, known.get(name, _NOTHING).bytes):
@@ -56,7 +53,9 @@ def report(data_dir: str, settings: Ship) -> ShippingReport:
     return ShippingReport(
         to=str(settings.to),
         content=settings.content,
-        acknowledged=acknowledged,
+        acknowledged=Amount(
+            records=sum(place.lines for place in places), bytes=sum(place.bytes for place in places)
+        ),
         waiting=waiting,
         last_answer=state.answered_at,
         trouble=state.trouble,
@@ -111,9 +110,6 @@ def _wanted(data_dir: str, state: identity.HostState) -> list[str]:
 def _behind(data_dir: str, session_id: str, offset: int) -> Iterator[bytes]:
     """Yield the whole lines of a log behind an offset, some at a time."""
     with contextlib.suppress(FileNotFoundError), open(log_path(data_dir, session_id), "rb") as file:
-        file.seek(offset, os.SEEK_SET)
-        rest = b""
-        while chunk := file.read(_CHUNK):
-            whole, newline, rest = (rest + chunk).rpartition(b"\n")
-            if newline:
-                yield whole + newline
+        while text := whole_lines(file.fileno(), offset, CHUNK)[0]:
+            yield text
+            offset += len(text)

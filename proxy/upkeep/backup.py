@@ -12,14 +12,13 @@ Rules it lives by:
 """
 
 import contextlib
-import fcntl
 import hashlib
 import io
 import json
 import os
 import re
 import tarfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import IO
@@ -31,6 +30,7 @@ from proxy.sessions.identity import LATEST, LOG_SUFFIX, SIGNATURE_SUFFIX, sessio
 from proxy.sessions.private import sync_folder
 from proxy.sessions.sealing import seals_path
 from proxy.store.space import free_bytes
+from proxy.upkeep.alone import alone_in
 
 MANIFEST = "backup.json"
 SUFFIXES = (firings.SUFFIX, LOG_SUFFIX + SIGNATURE_SUFFIX, LOG_SUFFIX)
@@ -107,7 +107,8 @@ def make_backup(
     folder = backups_dir(data_dir)
     try:
         os.makedirs(folder, mode=0o700, exist_ok=True)
-        with _alone(folder):
+        with alone_in(folder, waits=False):
+            _sweep(folder)
             room = Room(folder, min_free_bytes, is_stopping)
             path = os.path.join(folder, _next_name(data_dir, now))
             partial = os.path.join(folder, ".archive.partial")
@@ -119,22 +120,10 @@ def make_backup(
             sync_folder(folder)
             dropped = _drop(data_dir, keep, os.path.basename(path))
             return Backup(path, os.stat(path).st_size, sessions, dropped)
+    except BlockingIOError:
+        raise AnotherIsMadeError("another copy is being made just now") from None
     except (OSError, tarfile.TarError) as error:
         raise BackupError(f"no copy was made: {error_message(error)}") from error
-
-
-@contextlib.contextmanager
-def _alone(folder: str) -> Iterator[None]:
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise AnotherIsMadeError("another copy is being made just now") from None
-        _sweep(folder)
-        yield
-    finally:
-        os.close(fd)
 
 
 def _sweep(folder: str) -> None:

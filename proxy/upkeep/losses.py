@@ -7,7 +7,7 @@ from typing import TypedDict
 import msgspec
 
 from proxy.events.timestamps import format_timestamp
-from proxy.sessions.private import open_private
+from proxy.sessions.private import open_private, read_private
 
 
 class Loss(TypedDict):
@@ -40,12 +40,8 @@ def note_loss(data_dir: str, session_id: str, size: int, now_us: int) -> None:
 def read_losses(data_dir: str) -> list[Loss]:
     """Return what was lost, the oldest first. OSError when it cannot be read."""
     found: list[Loss] = []
-    try:
-        fd = open_private(losses_path(data_dir), os.O_RDONLY)
-    except FileNotFoundError:
-        return found
-    with open(fd, "rb") as file:
-        for line in file:
+    with contextlib.suppress(FileNotFoundError):
+        for line in read_private(losses_path(data_dir)).splitlines():
             with contextlib.suppress(msgspec.MsgspecError):  # torn
                 found.append(_decode(line))
     return found

@@ -12,7 +12,6 @@ Rules it lives by:
 """
 
 import contextlib
-import fcntl
 import os
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
@@ -28,6 +27,7 @@ from proxy.sessions.record import rfc3339
 from proxy.sessions.sealing import add_seal, is_sealed
 from proxy.store.embedded.database import index_path
 from proxy.store.embedded.indexer import Indexer
+from proxy.upkeep.alone import alone_in
 from proxy.upkeep.losses import note_loss
 from proxy.upkeep.seals import sealed_sessions
 
@@ -175,30 +175,21 @@ def _expired(
     data_dir: str, logs: list[_Log], rules: Rules, now_s: float, unshipped: Collection[str]
 ) -> tuple[list[Expired], list[str]]:
     """Return what goes, and what is past its days and waits."""
+    limit_s = float("inf") if rules.days is None else rules.days * _DAY_S
+    most_bytes = float("inf") if rules.max_bytes is None else rules.max_bytes
+    old = {log.session_id for log in logs if now_s - log.written_s > limit_s}
+    due = old.difference(unshipped)
     found: list[Expired] = []
-    waiting: list[str] = []
     total = sum(log.size for log in logs)
-
-    def expire(log: _Log, reason: Literal["days", "size"]) -> None:
-        nonlocal total
-        if not _is_live(log_path(data_dir, log.session_id), log, now_s):
-            found.append(Expired(log.session_id, log.size, rfc3339(int(log.written_s * 1e9)), reason))
+    # For their size only when all that is past its days has gone, and then what the centre lacks last.
+    for log in sorted(logs, key=lambda log: (log.session_id not in due, log.session_id in unshipped)):
+        is_due = log.session_id in due
+        if (is_due or total > most_bytes) and not _is_live(log_path(data_dir, log.session_id), log, now_s):
+            written_at = rfc3339(int(log.written_s * 1e9))
+            found.append(Expired(log.session_id, log.size, written_at, "days" if is_due else "size"))
             total -= log.size
-
-    left: list[_Log] = []
-    for log in logs:
-        is_old = rules.days is not None and now_s - log.written_s > rules.days * _DAY_S
-        if is_old and log.session_id not in unshipped:
-            expire(log, "days")
-            continue
-        left.append(log)
-        if is_old:
-            waiting.append(log.session_id)
-    for log in sorted(left, key=lambda log: log.session_id in unshipped):
-        if rules.max_bytes is not None and total > rules.max_bytes:
-            expire(log, "size")
-    gone = {one.session_id for one in found}
-    return found, [name for name in waiting if name not in gone]
+    kept = old - due - {one.session_id for one in found}
+    return found, [log.session_id for log in logs if log.session_id in kept]
 
 
 def _is_live(path: str, log: _Log, now_s: float) -> bool:
@@ -214,19 +205,14 @@ def _mend_latest(data_dir: str) -> None:
     """Lead ``latest.jsonl`` to the newest log that is left, if the one that it led to has gone."""
     folder = sessions_dir(data_dir)
     link = os.path.join(folder, LATEST)
-    with contextlib.suppress(OSError):
-        guard = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            fcntl.flock(guard, fcntl.LOCK_EX)  # as sessions do that begin just now
-            if os.path.lexists(link) and not os.path.exists(link):
-                left = catalogue.list_logs(data_dir)
-                if not left:
-                    os.unlink(link)
-                    return
-                fresh = f"{link}.mended"
-                with contextlib.suppress(FileNotFoundError):
-                    os.unlink(fresh)  # of somebody who was killed here
-                os.symlink(left[0] + LOG_SUFFIX, fresh)
-                os.rename(fresh, link)
-        finally:
-            os.close(guard)
+    with contextlib.suppress(OSError), alone_in(folder):  # as sessions are that begin just now
+        if os.path.lexists(link) and not os.path.exists(link):
+            left = catalogue.list_logs(data_dir)
+            if not left:
+                os.unlink(link)
+                return
+            fresh = f"{link}.mended"
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(fresh)  # of somebody who was killed here
+            os.symlink(left[0] + LOG_SUFFIX, fresh)
+            os.rename(fresh, link)
