@@ -75,7 +75,7 @@ class Recorder:
             self._exit.register(command.pidfd, select.POLLIN)
         self._registered: process.Identity | None = None
         """The process that is registered: the command, or one that it has started."""
-        self._learn(process.environment(command.identity.pid))
+        session.learn(process.environment(command.identity.pid))
         self._was_there: dict[str, bool] = {}
         self._look_for_s = _UNREGISTERED_S[0]
         self._is_behind = False  # whether something could not be written
@@ -198,7 +198,7 @@ class Recorder:
             environment = process.environment(one)
             if not environment:
                 continue
-            self._learn(environment)
+            self._session.learn(environment)
             path = config_folder(environment)
             if path is not None and path != self._config.path:
                 config = ConfigFolder(path, self._command.cwd)
@@ -206,10 +206,6 @@ class Recorder:
                     self._config, self._sizes = config, config.sizes(self._session.started_us)
                     return found
         return None
-
-    def _learn(self, environment: dict[bytes, bytes] | None) -> None:
-        if environment:
-            self._session.knows(environment)
 
     def _look_for_transcripts(self, changed: set[str] | None) -> None:
         session, config = self._session, self._config

@@ -28,18 +28,6 @@ A process id comes round again after 32,768 others at the earliest, which hardly
 class Registration:
     """One process of Claude Code, as it says itself: times are milliseconds since 1970, None stands for nothing."""
 
-    __slots__ = (
-        "kind",
-        "pid",
-        "proc_start",
-        "session_id",
-        "since_ms",
-        "started_ms",
-        "status",
-        "version",
-        "waiting_for",
-    )
-
     def __init__(self, pid: int, said: dict[str, Any]) -> None:
         """``pid``: of the file's name; ``said``: its content."""
         self.pid = pid

@@ -168,9 +168,9 @@ class _Log:
 
     def recorder(self, fd: int) -> Recorder:
         """Return a recorder that goes on behind the log's last record; ``fd``: the log, open and held."""
-        assert self.started is not None
-        assert self._first is not None
-        assert self._last is not None
+        assert self.started
+        assert self._first
+        assert self._last
         started, session_id = self.started, self._first.session_id
         data_dir = os.path.dirname(os.path.dirname(os.path.abspath(self.path)))
         body = lifecycle(session_id, "session_started", started)
@@ -178,10 +178,7 @@ class _Log:
         log.take_over(fd, self._last.seq, timestamp_us(self._last.ts) or 0)
         command = self._command(started, timestamp_us(self._first.ts) or 0)
         config_dir = self._status.get("config_dir") or started.get("config_dir") or "/nonexistent"
-        said = {
-            "command_alive": command.seen_alive,
-            "follower_pid": os.getpid(),
-        }
+        said = {"command_alive": command.seen_alive, "follower_pid": os.getpid()}
         log.append([lifecycle(session_id, "recording_resumed", said)])
         session = FollowedSession(
             session_id,

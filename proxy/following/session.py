@@ -194,33 +194,34 @@ class FollowedSession:
             transcript.begin_at(end, is_exact=is_exact)
         else:
             transcript = self._transcript(file, "cleared" if self._conversations > 1 else "new", boundary_us)
-        self.transcripts[file] = transcript
         return transcript
 
     def open_subagent(self, file: str, conversation: str, about: dict[str, Any]) -> Transcript:
         """Begin to follow the transcript of a subagent."""
-        transcript = self._transcript(file, "subagent", self.started_us, about)
-        transcript.claude_session_id = conversation
-        self.transcripts[file] = transcript
-        return transcript
+        return self._transcript(file, "subagent", self.started_us, about, conversation=conversation)
 
     def reopen(self, file: str, conversation: str, why: Why, offset: int) -> Transcript:
         """Go on with a transcript that another recorder has begun, behind what it has recorded."""
-        transcript = self._transcript(file, why, 0)
-        transcript.claude_session_id = conversation
+        transcript = self._transcript(file, why, 0, conversation=conversation)
         transcript.begin_at(offset, is_exact=True)
         transcript.is_opened = True
         transcript.is_over = not transcript.is_subagent and conversation != self.conversation
-        self.transcripts[file] = transcript
         return transcript
 
     def _transcript(
-        self, file: str, why: Why, boundary_us: int, about: dict[str, Any] | None = None
+        self,
+        file: str,
+        why: Why,
+        boundary_us: int,
+        about: dict[str, Any] | None = None,
+        conversation: str = "",
     ) -> Transcript:
-        conversation = self.conversation or ""
-        return Transcript(
-            self.session_id, file, conversation, why, self._redactor, boundary_us=boundary_us, about=about
+        """Add a transcript, of the conversation that is open or of another one."""
+        name = conversation or self.conversation or ""
+        self.transcripts[file] = Transcript(
+            self.session_id, file, name, why, self._redactor, boundary_us=boundary_us, about=about
         )
+        return self.transcripts[file]
 
     def is_older(self, changed_us: int) -> bool:
         """Tell whether a file that was last written then has nothing of the session."""
@@ -262,9 +263,10 @@ class FollowedSession:
             times.append(now_s + _LOOK_S)
         return min((time for time in times if time is not None), default=None)
 
-    def knows(self, environment: Mapping[bytes, bytes]) -> None:
-        """Take what the command's environment says of the session."""
-        self._is_child = bool(environment.get(_CHILD))
+    def learn(self, environment: Mapping[bytes, bytes] | None) -> None:
+        """Take what the command's environment says of the session, if it could be read."""
+        if environment:
+            self._is_child = bool(environment.get(_CHILD))
 
     def overdue(self, now_s: float) -> list[Body]:
         """Say what should have come by now and has not; let go of conversations that are over."""

@@ -102,7 +102,7 @@ def test_a_session_that_is_not_registered_is_said_not_to_be_recorded(
 ) -> None:
     """Claude Code that asks its user for trust, or keeps no transcript, is no healthy empty session."""
     case = Case()
-    case.session.knows(environment)
+    case.session.learn(environment)
     until_s = case.session.wait_until_s(0)
     assert until_s is not None
     assert until_s <= NOTHING_CAME_S
