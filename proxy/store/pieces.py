@@ -106,11 +106,8 @@ class Body(Protocol):
     def is_future(self) -> bool:
         """Whether the log is of a newer format than this program knows."""
 
-    def lines(self) -> list[bytes]:
-        """Return the lines, without their newlines. OSError when they cannot be read."""
-
     def text(self) -> bytes:
-        """Return the lines as they stand; what follows them may be behind. OSError as above."""
+        """Return the lines as they stand; what follows them may be behind. OSError when they cannot be read."""
 
 
 class Pieces(Protocol):
@@ -174,7 +171,7 @@ class Cutter:
 def rows_of(piece: Piece, body: Body) -> Iterator[Row]:
     """Yield the lines of a piece with what they are. OSError when they cannot be read."""
     seq = piece.seq
-    for line in body.lines():
+    for line in _lines_of(piece, body):
         record = parse(line)
         if isinstance(record, str):
             yield Row(seq, Kind(NO_RECORD, "", "foreign"), line)
@@ -188,8 +185,12 @@ def rows_of(piece: Piece, body: Body) -> Iterator[Row]:
 
 def text_of(pieces: Pieces) -> Iterator[bytes]:
     """Yield the whole lines of a log, byte for byte, piece after piece. OSError when they cannot be read."""
-    for number in range(pieces.count):
-        yield b"".join(line + b"\n" for line in pieces.body(pieces.at(number)).lines())
+    for piece in map(pieces.at, range(pieces.count)):
+        yield b"".join(line + b"\n" for line in _lines_of(piece, pieces.body(piece)))
+
+
+def _lines_of(piece: Piece, body: Body) -> list[bytes]:
+    return body.text().split(b"\n")[:-1][: piece.lines]
 
 
 def _encode_kinds(kinds: Kinds) -> bytes:

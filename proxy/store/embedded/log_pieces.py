@@ -20,12 +20,8 @@ class LogBody(msgspec.Struct, frozen=True):
     end: int
     is_future: bool
 
-    def lines(self) -> list[bytes]:
-        """Return the lines. OSError when the log cannot be read, or is another one now."""
-        return self.text().split(b"\n")[:-1]
-
     def text(self) -> bytes:
-        """Return the lines as they stand in the log. OSError as above."""
+        """Return the lines as they stand in the log. OSError when it cannot be read, or is another one now."""
         with open(self.path, "rb", buffering=0) as log:
             if os.fstat(log.fileno()).st_ino != self.inode:
                 raise OSError(0, "another log has taken its place just now")

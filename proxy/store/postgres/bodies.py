@@ -4,11 +4,11 @@ A frame holds a megabyte of text at most, so that one long line is never whole i
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import date
 from itertools import islice
 from typing import NamedTuple
 
+import msgspec
 import zstandard
 
 from proxy.store.pieces import Piece
@@ -35,22 +35,12 @@ class Place(NamedTuple):
     piece: int
 
 
-@dataclass(frozen=True, slots=True)
-class CompressedBody:
-    """The first lines of a piece, as the database has them."""
+class CompressedBody(msgspec.Struct, frozen=True):
+    """The lines of a piece, as the database has them."""
 
     frames: tuple[bytes, ...]
-    count: int
-    """How many lines are meant: more may have been appended since."""
-
-    @property
-    def is_future(self) -> bool:
-        """Whether the log is of a newer format: such a one is not taken."""
-        return False
-
-    def lines(self) -> list[bytes]:
-        """Return the lines."""
-        return self.text().split(b"\n")[: self.count]
+    is_future: bool = False
+    """A log of a newer format is not taken."""
 
     def text(self) -> bytes:
         """Return the lines as they stand, and what was appended behind them."""
@@ -79,7 +69,7 @@ class StoredPieces:
         """Return where the lines of a piece are."""
         place = Place(self._row.week, self._row.id, piece.number)
         with self._connections.reading() as connection:
-            return CompressedBody(read_frames(connection, place), piece.lines)
+            return CompressedBody(read_frames(connection, place))
 
 
 def append(connection: Connection, piece: Place, text: bytes, *, parts: int = 0) -> int:
