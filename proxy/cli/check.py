@@ -1,22 +1,16 @@
 """``claude-proxy check``: whether a program that stands in for ``claude`` does so, for people, programs and CI."""
 
-from __future__ import annotations
-
+import argparse
 import os
 import signal
 import sys
-from typing import TYPE_CHECKING
 
 from proxy.cli.arguments import option
 from proxy.cli.errors import complain
 from proxy.cli.terminal import print_json, progress
 from proxy.compliance import scenario
+from proxy.compliance.report import Report
 from proxy.compliance.request import DEFAULT_JOBS, DEFAULT_PATIENCE_S, DEFAULT_THRESHOLD
-
-if TYPE_CHECKING:
-    import argparse
-
-    from proxy.compliance.report import Report
 
 
 def check_options(parser: argparse.ArgumentParser) -> None:

@@ -5,7 +5,7 @@ there are. ``analyze --json`` has them all.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 from rich.console import Console
 from rich.text import Text
@@ -24,6 +24,8 @@ from proxy.events.vocabulary import OVER
 _T = TypeVar("_T")
 _MARKS: Final = {"critical": ("!!", "bold red"), "warning": ("! ", "yellow"), "info": ("- ", "dim")}
 _HANG = 3  # cells: behind the mark
+_MOST_CRITICAL = 12
+"""Anomalies that are told of several sessions."""
 _OF_A_KIND = 3  # of a kind: the gravest
 _ROWS = 12  # half a screen
 _BAR = 20  # cells
@@ -56,6 +58,55 @@ def print_one(console: Console, report: Analysis, session: Session) -> None:
     for heading, section in _sections(report, console):
         if section:
             lines += [Text(), Text(heading, style="bold cyan"), *section]
+    print_lines(console, lines)
+
+
+class _Row(NamedTuple):
+    """What is said of one session, or of all together."""
+
+    reports: list[Analysis]
+    stamp: str
+    """The second in which a session began, by which it can be found; an id of another kind as it is."""
+    state: str
+    about: str
+
+
+def print_several(console: Console, reports: list[tuple[Analysis, Session]]) -> None:
+    """Print a line for each session, one for all of them, and what is broken in any."""
+    every = [report for report, _ in reports]
+    costs = [report.cost.total_usd or 0.0 for report in every]
+    costs.append(sum(costs))
+    rows = [
+        _Row([one], one.session_id.partition(".")[0], one.state, one.name or session.prompt or one.session_id)
+        for one, session in reports
+    ]
+    lines = _table(
+        [*rows, _Row(every, "", "", quantity(len(every), "session"))],
+        console.width,
+        (Column("session", right=False), lambda row: row.stamp),
+        (Column("state", 7, right=False), lambda row: row.state),
+        (Column("time"), lambda row: format_duration(sum(one.duration_ms for one in row.reports))),
+        (Column("turns", 5), lambda row: str(sum(one.totals.turns for one in row.reports))),
+        (Column("calls", 4), lambda row: str(sum(one.totals.tool_calls for one in row.reports))),
+        (Column("failed", 3), lambda row: str(sum(one.totals.tool_failures for one in row.reports) or "")),
+        (
+            Column("cost", 8),
+            lambda row: format_dollars(sum(one.cost.total_usd or 0.0 for one in row.reports), costs),
+        ),
+        (
+            Column("stood out", 6),
+            lambda row: str(sum(sum(one.anomaly_counts.values()) for one in row.reports) or ""),
+        ),
+        (Column("about", right=False), lambda row: one_line(row.about)),
+    )
+    left = _MOST_CRITICAL
+    for row in rows:
+        report = row.reports[0]
+        grave = [one for one in report.anomalies if one.severity == "critical"][:left]
+        left -= len(grave)
+        if grave:
+            title = Text(one_line(f"{row.stamp}  {row.about}"), style="dim")
+            lines += [Text(), *folded(console, title)[:1], *anomaly_lines(console, grave, report.started_at)]
     print_lines(console, lines)
 
 

@@ -10,7 +10,7 @@ from proxy.client.calls import Calls
 from proxy.client.monitored import Run
 from proxy.client.paging import Question, every
 from proxy.client.queries import listed
-from proxy.client.streaming import Listening, Wanted
+from proxy.client.streaming import Listening
 from proxy.client.transport import Transport
 
 
@@ -126,10 +126,9 @@ class AsyncClient(Calls):
             async for event in client.stream(event_types=["permission_requested"]):
                 print(event)
         """
-        wanted = Wanted(
-            session_id=session_id, event_types=listed(event_types), over=over, give_up_s=give_up_s
-        )
-        return Listening(self._transport, wanted, after or "").events()
+        query = {"session_id": session_id, "event_types": listed(event_types)}
+        listening = Listening(self._transport, query, after=after or "", over=over, give_up_s=give_up_s)
+        return listening.events()
 
     def monitored(
         self, name: str | None = None, *, capture_options: models.CaptureOptions | None = None

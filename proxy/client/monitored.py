@@ -26,9 +26,9 @@ from proxy.client.errors import (
     UnreachableError,
 )
 from proxy.client.models import CaptureOptions, Event, ValidationAnswer, ValidationRequest
-from proxy.client.paging import Question, every, patiently
+from proxy.client.paging import Question, every
 from proxy.client.process import Claude, Messages
-from proxy.client.retries import Absence, Patience
+from proxy.client.retries import Absence, Patience, patiently
 from proxy.client.turns import Answer, Turns
 from proxy.client.validation import as_json, encoded, judged_here
 

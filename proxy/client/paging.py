@@ -5,20 +5,17 @@ nothing. In one session every event has a moment of its own. Events of several s
 asked for again, and those of it that were given are passed over, remembered by their session.
 """
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TypeVar
 
-from proxy.client.errors import ClientError
 from proxy.client.models import Event
 from proxy.client.queries import Queries
-from proxy.client.retries import Patience
+from proxy.client.retries import Patience, patiently
 from proxy.client.selections import EventQuery
 from proxy.events.timestamps import format_timestamp, parse_timestamp
 from proxy.events.vocabulary import OVER
 
-_T = TypeVar("_T")
 LOOK_S = 1  # a session without events of these types may end meanwhile
 WAIT_S = 20
 """For how long the server is asked to wait for the next event. A server that stops answers at once."""
@@ -107,15 +104,3 @@ async def every(
         if question.session_id is not None:
             session = await patiently(partial(queries.session, question.session_id), patience)
             was_over = session.state in OVER
-
-
-async def patiently(ask: Callable[[], Awaitable[_T]], patience: Patience) -> _T:
-    """Ask; a server that went away may come back."""
-    while True:
-        try:
-            answer = await ask()
-        except ClientError as error:
-            await patience.wait(error)
-        else:
-            patience.served()
-            return answer

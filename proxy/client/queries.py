@@ -288,8 +288,9 @@ class Queries:
             for one in (await client.costs(start_time="2026-11-01T00:00:00Z")).costs:
                 print(one.day, one.team, one.model, one.cost)
         """
-        query = {"start_time": start_time, "end_time": end_time}
-        return await self._transport.call("GET", f"{API}/fleet/costs", models.CostPage, query=query)
+        return await self._get(
+            f"{API}/fleet/costs", models.CostPage, start_time=start_time, end_time=end_time
+        )
 
     async def search(
         self, text: str, *, limit: int | None = None, after: str | None = None

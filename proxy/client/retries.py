@@ -1,12 +1,14 @@
 """When to ask again, and when never to."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
+from typing import TypeVar
 
 import anyio
 
 from proxy.client.errors import ClientError, RefusedError, ServerFaultError, UnreachableError
 
+_T = TypeVar("_T")
 FIRST_S = 0.1  # short beside the start of a server
 LONGEST_S = 5.0  # a person waits that long
 MOST_PATIENCE_S = 30.0
@@ -96,3 +98,15 @@ class Absence:
         """Note that an attempt, begun at this moment of the loop's clock, found nobody."""
         now = anyio.current_time()
         self._until = now + max(AWAY_S, now - began)
+
+
+async def patiently(ask: Callable[[], Awaitable[_T]], patience: Patience) -> _T:
+    """Ask; a server that went away may come back."""
+    while True:
+        try:
+            answer = await ask()
+        except ClientError as error:
+            await patience.wait(error)
+        else:
+            patience.served()
+            return answer

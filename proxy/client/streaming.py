@@ -5,7 +5,7 @@ listener go loses it nothing, as it goes on behind the last event that it was gi
 """
 
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from typing import Literal
 
 import aiohttp
@@ -38,22 +38,23 @@ _event = msgspec.json.Decoder(Event)
 _gap = msgspec.json.Decoder(Gap)
 
 
-class Wanted(msgspec.Struct, frozen=True, kw_only=True):
-    """What is listened to."""
-
-    session_id: str | None
-    event_types: str | None
-    over: Literal["websocket", "sse"]
-    give_up_s: float
-
-
 class Listening:
     """One listener: its place, and what it has heard."""
 
-    def __init__(self, transport: Transport, wanted: Wanted, place: str) -> None:
+    def __init__(
+        self,
+        transport: Transport,
+        query: Mapping[str, str | None],
+        *,
+        after: str,
+        over: Literal["websocket", "sse"],
+        give_up_s: float,
+    ) -> None:
         self._transport = transport
-        self._wanted = wanted
-        self._place = place
+        self._query = given(query)
+        self._place = after
+        self._connection = self._websocket if over == "websocket" else self._server_sent
+        self._give_up_s = give_up_s
         self._heard: dict[str, str] = {}
 
     async def events(self) -> AsyncGenerator[Event | Gap, None]:
@@ -65,7 +66,7 @@ class Listening:
                 async with contextlib.aclosing(self._connection()) as frames:
                     async for frame in frames:
                         if not is_heard:
-                            is_heard, patience = True, Patience(give_up_s=self._wanted.give_up_s)
+                            is_heard, patience = True, Patience(give_up_s=self._give_up_s)
                         patience.answered()
                         if frame.type == "event":
                             patience.served()
@@ -98,11 +99,7 @@ class Listening:
                 found.append(event)
         return found
 
-    def _connection(self) -> AsyncGenerator[_Frame, None]:
-        return self._websocket() if self._wanted.over == "websocket" else self._server_sent()
-
     async def _websocket(self) -> AsyncGenerator[_Frame, None]:
-        query = given({"session_id": self._wanted.session_id, "event_types": self._wanted.event_types})
         transport = self._transport
         async with _handshaken(), transport.blamed():
             # Bounded by the transport's time limit: a server may take a connection and say nothing.
@@ -111,7 +108,7 @@ class Listening:
                 socket = await transport.session.ws_connect(
                     url,
                     headers=headers,
-                    params={**query, "last_event_id": self._place},
+                    params={**self._query, "last_event_id": self._place},
                     max_msg_size=0,
                     heartbeat=_HEARTBEAT_S,
                     timeout=aiohttp.ClientWSTimeout(ws_close=_CLOSE_S),
@@ -124,14 +121,13 @@ class Listening:
                     raise error
 
     async def _server_sent(self) -> AsyncGenerator[_Frame, None]:
-        query = given({"session_id": self._wanted.session_id, "event_types": self._wanted.event_types})
         transport = self._transport
         url, headers = transport.place("/events", **({"Last-Event-ID": self._place} if self._place else {}))
         async with (
             transport.blamed(),
             transport.session.get(
                 url,
-                params=query,
+                params=self._query,
                 headers=headers,
                 timeout=aiohttp.ClientTimeout(sock_connect=5.0, sock_read=_SILENCE_S),
                 allow_redirects=False,

@@ -5,7 +5,7 @@ import functools
 import io
 import os
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from types import MappingProxyType
 from typing import Any, TypeVar
 
@@ -15,7 +15,7 @@ import msgspec
 
 from proxy.client.address import Address
 from proxy.client.errors import ClientError, RequestError, ServerFaultError, UnreachableError, failure, quoted
-from proxy.client.retries import Patience
+from proxy.client.retries import Patience, patiently
 
 _T = TypeVar("_T")
 _CONNECT_S = 5.0  # a server accepts at once, or is not there
@@ -98,11 +98,9 @@ class Transport:
         ClientError: it did not succeed.
         """
         take = functools.partial(_data, kind=kind)
-        return await self._repeated(
-            lambda: self._once(method, path, take, query=query or {}, body=body),
-            repeatable=repeatable,
-            retries=self.retries if retries is None else retries,
-        )
+        once = functools.partial(self._once, method, path, take, query=query or {}, body=body)
+        patience = Patience(retries=self.retries if retries is None else retries, repeatable=repeatable)
+        return await patiently(once, patience)
 
     async def document(self, path: str, read: Callable[[bytes], _T]) -> _T:
         """Return a document that stands for itself, not in an answer's `data`.
@@ -118,17 +116,8 @@ class Transport:
             except ValueError as error:
                 raise _nonsense(response, content, error) from error
 
-        return await self._repeated(
-            lambda: self._once("GET", path, take), repeatable=True, retries=self.retries
-        )
-
-    async def _repeated(self, attempt: Callable[[], Awaitable[_T]], *, repeatable: bool, retries: int) -> _T:
-        patience = Patience(retries=retries, repeatable=repeatable)
-        while True:
-            try:
-                return await attempt()
-            except ClientError as error:
-                await patience.wait(error)
+        once = functools.partial(self._once, "GET", path, take)
+        return await patiently(once, Patience(retries=self.retries))
 
     async def _once(
         self,

@@ -80,11 +80,11 @@ class Caller:
             StuckError: one cannot be done.
         """
         for number, step in enumerate(steps, 1):
-            value = getattr(step, "await_" if step.verb == "await_" else step.verb)
+            verb = step.verb.rstrip("_")
             try:
-                getattr(self, f"_do_{step.verb.rstrip('_')}")(value)
+                getattr(self, f"_do_{verb}")(getattr(step, step.verb))
             except StuckError as error:
-                raise StuckError(f"step {number}, {step.verb.rstrip('_')}: {error}") from None
+                raise StuckError(f"step {number}, {verb}: {error}") from None
 
     def finish(self, patience_s: float | None = None) -> None:
         """End the input, wait for the exit and read what is still there; with another patience where one is given.
@@ -195,11 +195,11 @@ class Caller:
 
     def _do_signal(self, name: str) -> None:
         with contextlib.suppress(ProcessLookupError):
-            os.kill(self.process.pid, _number(name))
+            os.kill(self.process.pid, signal.Signals[name])
 
     def _do_signal_group(self, name: str) -> None:
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.process.pid, _number(name))
+            os.killpg(self.process.pid, signal.Signals[name])
 
     def _do_await_exit(self, _: bool) -> None:
         self._await_exit(self._patience_s)
@@ -370,7 +370,3 @@ def _event(wanted: Mapping[str, Any]) -> str:
         "end_of_input": "the end of the input",
     }
     return names.get(str(wanted.get("event")), json.dumps(wanted))
-
-
-def _number(name: str) -> int:
-    return signal.Signals[name].value

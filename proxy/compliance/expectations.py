@@ -11,7 +11,6 @@ Lines are compared in four strengths, so that each fault of a wrapper costs its 
 import json
 import os
 import signal
-import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
@@ -26,7 +25,6 @@ _SHELL_VARIABLES = frozenset(["_", "SHLVL", "PWD", "OLDPWD"])
 """What any shell on the way sets; nobody relies on it."""
 _COMPARED = ("stdin", "stdout", "stderr")
 _TOLD_BY_JOURNAL = (*_COMPARED, "signals", "input_ended", "same")
-_own = threading.local()
 _T = TypeVar("_T")
 _WORDS = {"stdout": ("stand-in", "caller"), "stderr": ("stand-in", "caller"), "stdin": ("caller", "stand-in")}
 
@@ -154,10 +152,11 @@ def _added_valid(name: str, written: bytes, arrived: bytes) -> Problem | None:
 
 
 def _valid(name: str, lines: list[bytes], what: str = "each line") -> Problem | None:
+    judge = Judge("stdin" if name == "stdin" else "stdout")
     for number, line in enumerate(lines, 1):
         if not line.strip(b" \t\r"):
             continue
-        judgement = _judge("stdin" if name == "stdin" else "stdout").judge(line)
+        judgement = judge.judge(line)
         if judgement.verdict != "valid":
             reason = "; ".join(
                 f"{error.path or 'the line'}: {error.message}" for error in judgement.errors[:2]
@@ -310,15 +309,6 @@ def _first_difference(one: bytes, other: bytes) -> int:
         else:
             high = middle - 1
     return low
-
-
-def _judge(stream: str) -> Judge:
-    """Return this thread's own judge of a stream: it is not for two at once."""
-    judges = _own.__dict__.setdefault("judges", {})
-    if stream not in judges:
-        judges[stream] = Judge("stdin" if stream == "stdin" else "stdout")
-    found: Judge = judges[stream]
-    return found
 
 
 def _told(status: int) -> str:
