@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import os
 import sys
@@ -18,6 +19,7 @@ from proxy.sessions import catalogue
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterator
 
     from proxy.client import Client
     from proxy.client.models import ActionAnswer, QuestionPage
@@ -63,15 +65,13 @@ def act_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _list_questions(arguments: argparse.Namespace) -> int:
-    def listed(client: Client, session_id: str) -> int:
+    with _session(arguments, os.environ.get(_TOKEN)) as (client, session_id):
         page = client.questions(session_id)
-        if arguments.json:
-            print_json(page)
-        else:
-            _print_questions(page)
-        return 0
-
-    return _asking(arguments, os.environ.get(_TOKEN), listed)
+    if arguments.json:
+        print_json(page)
+    else:
+        _print_questions(page)
+    return 0
 
 
 def _act(arguments: argparse.Namespace) -> int:
@@ -80,20 +80,18 @@ def _act(arguments: argparse.Namespace) -> int:
         token = _asked_token(arguments.verb)
     takes = VERBS[arguments.verb].takes
     given: dict[str, Any] = {name: getattr(arguments, name, None) for name in takes}
-
-    def act(client: Client, session_id: str) -> int:
+    with _session(arguments, token) as (client, session_id):
         told = client.act(session_id, arguments.verb, given, wait=_WAIT_S)
-        if arguments.json:
-            print_json(told)
-        else:
-            print(_sentence(arguments.verb, told))
-        return 1 if told.state == "failed" else 0
-
-    return _asking(arguments, token, act)
+    if arguments.json:
+        print_json(told)
+    else:
+        print(_sentence(arguments.verb, told))
+    return 1 if told.state == "failed" else 0
 
 
-def _asking(arguments: argparse.Namespace, token: str | None, ask: Any) -> int:
-    """Ask the server about the session; return the exit status."""
+@contextlib.contextmanager
+def _session(arguments: argparse.Namespace, token: str | None) -> Iterator[tuple[Client, str]]:
+    """Give a client of the session's server, and the session's id there. FailedError: the server did not do it."""
     from proxy.client import Client, ClientError  # noqa: PLC0415 - its libraries take long to import
 
     try:
@@ -103,10 +101,9 @@ def _asking(arguments: argparse.Namespace, token: str | None, ask: Any) -> int:
             session_id = catalogue.find(arguments.data_dir, arguments.session).session_id
             client = Client(data_dir=arguments.data_dir, token=token)
         with client:
-            status: int = ask(client, session_id)
+            yield client, session_id
     except (ClientError, ValueError) as error:
         raise FailedError(str(error)) from None
-    return status
 
 
 def _asked_token(verb: str) -> str:

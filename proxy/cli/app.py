@@ -35,6 +35,7 @@ ERRORS = {
     "proxy.protocol.specifications.UnknownSpecificationError": 2,
     "proxy.replay.launcher.CannotPlayError": 2,
     "proxy.replay.script.ScriptError": 2,
+    "proxy.server.process.tls.CannotUseCertificateError": 2,
     "proxy.sessions.catalogue.SessionLookupError": 2,
     "proxy.sources.ConfigurationError": 2,
     "proxy.telemetry.collector.MissingLibraryError": 2,

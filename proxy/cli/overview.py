@@ -13,7 +13,7 @@ import msgspec
 
 from proxy.cli.arguments import option, whole_number
 from proxy.cli.selection import Selection, add_options, selection_from
-from proxy.cli.terminal import open_console, print_json, read_visibly
+from proxy.cli.terminal import line_behind, open_console, print_json, read_visibly
 from proxy.escaping import escape_controls
 from proxy.events.formatting import error_message, quantity
 from proxy.events.interpreter import Interpreter
@@ -207,21 +207,13 @@ def _read_ends(info: SessionInfo, offset: int, interpreter: Interpreter) -> None
     """Interpret the beginning of a log, unless that is known, and its end."""
     with contextlib.suppress(OSError):  # removed meanwhile
         places = [offset] if offset else [0]
-        if (end := _line_behind(info.path, info.size - _END_BYTES)) > _END_BYTES:
+        if (end := line_behind(info.path, info.size - _END_BYTES)) > _END_BYTES:
             places.append(end)
         for place in places:
             with LogReader(info.path, place) as reader:
                 for item in reader.read(max_bytes=_END_BYTES):
                     if isinstance(item, Entry):
                         interpreter.take(item.record)
-
-
-def _line_behind(path: str, offset: int) -> int:
-    """Return where the next line begins behind an offset."""
-    with open(path, "rb") as log:
-        log.seek(max(0, offset))
-        log.readline()
-        return log.tell()
 
 
 def _is_running(path: str) -> bool:

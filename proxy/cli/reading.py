@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from proxy.cli.arguments import add_session, option, whole_number
 from proxy.cli.errors import complain
+from proxy.cli.terminal import line_behind
 from proxy.escaping import escape_controls
 from proxy.sessions import catalogue
 from proxy.sessions.reader import LogReader, Skipped
@@ -102,7 +103,8 @@ def _print(path: str, arguments: argparse.Namespace, count: int | None, *, follo
     with LogReader(path) as reader:
         size = os.fstat(reader.fileno()).st_size
         if count is not None and size > 2 * _NEAR_THE_END:
-            reader.offset = _record_after(reader, size - _NEAR_THE_END)
+            near = line_behind(path, size - _NEAR_THE_END)
+            reader.offset = near if near < size else 0  # one line, from which there is nothing to be left out
         printer = _Raw(path) if arguments.json else _Told(path)
         printer.print(reader.read(), count)
         while follow:
@@ -121,16 +123,6 @@ def _print(path: str, arguments: argparse.Namespace, count: int | None, *, follo
 def _is_there(reader: LogReader) -> bool:
     """Whether the log is still the one that is being read, and not shorter than what was read of it."""
     return reader.standing() == "same"
-
-
-def _record_after(reader: LogReader, position: int) -> int:
-    """Return where the first record begins behind a position."""
-    while chunk := os.pread(reader.fileno(), 1 << 16, position):
-        newline = chunk.find(b"\n")
-        if newline >= 0:
-            return position + newline + 1
-        position += len(chunk)
-    return 0  # one line without an end, from which there is nothing to be left out
 
 
 class _Raw:

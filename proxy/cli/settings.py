@@ -9,7 +9,7 @@ from proxy.cli.arguments import option
 from proxy.cli.errors import complain
 from proxy.cli.options import resolve
 from proxy.cli.terminal import print_json, printable
-from proxy.config import KEYS, Security, Settings
+from proxy.config import KEYS, Settings
 from proxy.sessions.identity import default_data_dir
 from proxy.sources import Configuration, ConfigurationError, read
 
@@ -75,48 +75,25 @@ def _value(found: Configuration, name: str) -> Any:
 
 
 def _read(arguments: argparse.Namespace) -> Configuration | None:
+    """Read everything that a server reads when it starts; None: the configuration is wrong, as was said."""
     options = arguments.options
     path = options.get("config") or os.environ.get("CLAUDE_PROXY_CONFIG") or None
     try:
         found = read(path, os.environ, options)
-        if found.settings.security.tls_certificate is not None:
-            _read_certificate(found.settings.security)
-        if found.settings.schemas.directory is not None:
-            _read_schemas(found.settings.schemas.directory)
-        if found.settings.policy.file is not None:
-            _read_policy(found.settings.policy.file)
-        return found
     except ConfigurationError as error:
         for fault in error.faults:
             complain(fault, 2)
         return None
+    if found.settings.security.tls_certificate is not None:
+        from proxy.server.process.tls import Certificate  # noqa: PLC0415 - TLS takes long to import
 
+        Certificate.of(found.settings.security)
+    if found.settings.schemas.directory is not None:
+        from proxy.custom_schemas import read_folder  # noqa: PLC0415 - few have any
 
-def _read_certificate(security: Security) -> None:
-    """Read the certificate and its key as a server does. ConfigurationError: they cannot be used."""
-    from proxy.server.process.tls import CannotUseCertificateError, Certificate  # noqa: PLC0415 - TLS takes long to import
+        read_folder(found.settings.schemas.directory)
+    if found.settings.policy.file is not None:
+        from proxy.policy.rules import load  # noqa: PLC0415 - few have one
 
-    try:
-        Certificate.of(security)
-    except CannotUseCertificateError as error:
-        raise ConfigurationError(str(error)) from None
-
-
-def _read_schemas(folder: str) -> None:
-    """Read the schemas of a folder as a server does. ConfigurationError: one cannot be used."""
-    from proxy.custom_schemas import UnusableSchemaError, read_folder  # noqa: PLC0415 - few have any
-
-    try:
-        read_folder(folder)
-    except UnusableSchemaError as error:
-        raise ConfigurationError(str(error)) from None
-
-
-def _read_policy(path: str) -> None:
-    """Read a policy as a wrapped session does. ConfigurationError: it cannot be used."""
-    from proxy.policy.rules import PolicyError, load  # noqa: PLC0415 - few have one
-
-    try:
-        load(path)
-    except PolicyError as error:
-        raise ConfigurationError(str(error)) from None
+        load(found.settings.policy.file)
+    return found

@@ -99,6 +99,14 @@ def print_lines(console: Console, lines: Iterable[Text]) -> None:
     console.print(Text("\n").join(piece for line in lines for piece in folded(console, line)))
 
 
+def line_behind(path: str, offset: int) -> int:
+    """Return where in a log the next line begins behind an offset."""
+    with open(path, "rb") as log:
+        log.seek(max(0, offset))
+        log.readline()
+        return log.tell()
+
+
 def read_visibly(
     paths: dict[str, int], offsets: dict[str, int] | None = None
 ) -> Iterator[tuple[str, Entry | Skipped]]:
