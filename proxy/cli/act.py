@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from proxy.acting.verbs import HOW_TO_STOP, RESTRAIN, VERBS
-from proxy.cli.arguments import add_session, option
+from proxy.cli.arguments import add_session, add_verb, option
 from proxy.cli.errors import FailedError, UsageError
 from proxy.cli.terminal import print_json
 from proxy.escaping import escape_controls
@@ -42,11 +42,13 @@ def act_options(parser: argparse.ArgumentParser) -> None:
     """
     add_session(parser, note="; of a server that CLAUDE_PROXY_URL names, a whole id")
     verbs = parser.add_subparsers(metavar="ACTION", dest="verb", required=True)
-    listing = verbs.add_parser("questions", help="list the open questions, each with the tool's whole input")
+    listing = add_verb(
+        verbs, "questions: list the open questions, each with the tool's whole input", _list_questions
+    )
     option(listing, "--json: print JSON")
-    listing.set_defaults(run=_list_questions)
     for name, verb in VERBS.items():
-        one = verbs.add_parser(name, help=verb.help, description=verb.help)
+        one = add_verb(verbs, f"{name}: {verb.help}", _act)
+        one.description = verb.help
         if "request_id" in verb.takes:
             one.add_argument("request_id", metavar="REQUEST", help="the question, as `questions` lists it")
         if "value" in verb.takes:
@@ -61,7 +63,6 @@ def act_options(parser: argparse.ArgumentParser) -> None:
         if name == "stop":
             one.add_argument("--how", choices=HOW_TO_STOP, help="end (default), drain or term")
         option(one, "--json: print JSON")
-        one.set_defaults(run=_act)
 
 
 def _list_questions(arguments: argparse.Namespace) -> int:

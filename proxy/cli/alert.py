@@ -4,7 +4,7 @@ import argparse
 import asyncio
 import time
 
-from proxy.cli.arguments import option
+from proxy.cli.arguments import add_verb, option
 from proxy.cli.errors import UsageError, complain
 from proxy.cli.settings import settings_of
 from proxy.cli.terminal import print_json
@@ -12,14 +12,10 @@ from proxy.cli.terminal import print_json
 
 def alert_options(parser: argparse.ArgumentParser) -> None:
     """Post a test alert to the webhook."""
-    actions = parser.add_subparsers(metavar="test", required=True)
-    test = actions.add_parser(
-        "test",
-        help="post an alert to alerts.webhook_url",
-        description="Post one alert of the kind `test` to alerts.webhook_url, and print the result.",
-    )
+    verbs = parser.add_subparsers(metavar="test", required=True)
+    test = add_verb(verbs, "test: post an alert to alerts.webhook_url", run_test)
+    test.description = "Post one alert of the kind `test` to alerts.webhook_url, and print the result."
     option(test, "--json: print JSON")
-    test.set_defaults(run=run_test)
 
 
 def run_test(arguments: argparse.Namespace) -> int:

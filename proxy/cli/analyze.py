@@ -21,10 +21,9 @@ def analyze_options(parser: argparse.ArgumentParser) -> None:
     """
     add_session(parser, "*", " (default: latest)")
     option(parser, "--json: print JSON, as the API returns it")
-    parser.set_defaults(run=run)
 
 
-def run(arguments: argparse.Namespace) -> int:
+def run_analyze(arguments: argparse.Namespace) -> int:
     """Analyze the sessions and return the exit status."""
     found = [catalogue.find(arguments.data_dir, word) for word in arguments.sessions or ["latest"]]
     reports = [_analysis(info) for info in found]

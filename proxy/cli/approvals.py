@@ -38,10 +38,9 @@ def approvals_options(parser: argparse.ArgumentParser) -> None:
     form = parser.add_mutually_exclusive_group()
     option(form, "--json: print JSON")
     option(form, "--csv: print comma-separated values with a header line")
-    parser.set_defaults(run=run)
 
 
-def run(arguments: argparse.Namespace) -> int:
+def run_approvals(arguments: argparse.Namespace) -> int:
     """Print the approvals of sessions; return the exit status."""
     wanted = None if arguments.by is None else [one.strip() for one in arguments.by.split(",") if one.strip()]
     if wrong := [one for one in wanted or () if one not in BY]:

@@ -122,6 +122,14 @@ def option(
         parser.add_argument(*flags, metavar=takes[0], type=read, default=default, help=meaning)
 
 
+def add_verb(verbs: Any, spec: str, run: Callable[[argparse.Namespace], int]) -> Parser:
+    """Add a verb as help shows it, ``NAME: what it does``, and return the parser of its words."""
+    name, _, meaning = spec.partition(": ")
+    parser: Parser = verbs.add_parser(name, help=meaning)
+    parser.set_defaults(run=run)
+    return parser
+
+
 def whole_number(text: str) -> int:
     """Return the number that is meant, for argparse; one that is larger than any count is the largest that can be."""
     if not (text.isascii() and text.isdigit()):
@@ -141,12 +149,13 @@ def seconds(text: str, takes: str = "a number of seconds") -> float:
 
 
 def parser_of(name: str) -> Parser:
-    """Return the parser of a subcommand, which its module sets up; its docstring there is the help, with its examples.
+    """Return the parser of a subcommand, which its module sets up in ``NAME_options``, whose docstring is the help.
 
-    Besides ``run`` the module may set as defaults ``arguments``: it takes words behind ``--``; and ``resolves=False``:
-    it reads the wrapper's options itself.
+    The module has ``run_NAME``, too, or verbs that have functions of their own. It may set as defaults ``arguments``:
+    it takes words behind ``--``; and ``resolves=False``: it reads the wrapper's options itself.
     """
-    set_up = getattr(importlib.import_module(f"proxy.cli.{SUBCOMMANDS[name][0]}"), f"{name}_options")
+    module = importlib.import_module(f"proxy.cli.{SUBCOMMANDS[name][0]}")
+    set_up = getattr(module, f"{name}_options")
     text, _, lines = set_up.__doc__.partition("Examples:\n")
     summary, *others = [" ".join(paragraph.split()) for paragraph in text.strip().split("\n\n")]
     examples = [f"  {line.strip()}" for line in lines.strip().splitlines()]
@@ -155,6 +164,6 @@ def parser_of(name: str) -> Parser:
         description="\n\n".join([" ".join([summary, *others[:1]]), *others[1:]]),
         epilog="\n\n".join(filter(None, ["\n".join(["examples:", *examples]) if examples else "", _MORE])),
     )
-    parser.set_defaults(resolves=True, arguments=None)
+    parser.set_defaults(run=getattr(module, f"run_{name}", None), resolves=True, arguments=None)
     set_up(parser)
     return parser

@@ -47,10 +47,10 @@ def check_options(parser: argparse.ArgumentParser) -> None:
     option(parser, "--bare: check the stand-in itself, as a reference")
     option(parser, "--patience SECONDS: longest silence (default: 10)", float, DEFAULT_PATIENCE_S)
     option(parser, f"--jobs N: scenarios at a time (default: {DEFAULT_JOBS})", int, DEFAULT_JOBS)
-    parser.set_defaults(run=run, arguments=[])
+    parser.set_defaults(arguments=[])
 
 
-def run(arguments: argparse.Namespace) -> int:
+def run_check(arguments: argparse.Namespace) -> int:
     """Check the wrapper, print the report and return the exit status."""
     if fault := _fault(arguments):
         return complain(fault, 2)

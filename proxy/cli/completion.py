@@ -28,10 +28,9 @@ def completion_options(parser: argparse.ArgumentParser) -> None:
         claude-proxy completion fish > ~/.config/fish/completions/claude-proxy.fish
     """
     parser.add_argument("shell", metavar="bash|zsh|fish", choices=(*_SHELLS, _SESSIONS), help="the shell")
-    parser.set_defaults(run=run)
 
 
-def run(arguments: argparse.Namespace) -> int:
+def run_completion(arguments: argparse.Namespace) -> int:
     """Print the script, or the sessions; return the exit status."""
     if arguments.shell == _SESSIONS:
         print("\n".join(["latest", *catalogue.list_logs(arguments.data_dir)[:_MOST]]))

@@ -37,7 +37,6 @@ def drift_options(parser: argparse.ArgumentParser) -> None:
     add_session(parser, "*", " (default: all recorded sessions)")
     option(parser, "--json: print JSON")
     option(parser, "--fail: exit with status 1 if there is any")
-    parser.set_defaults(run=run)
 
 
 class Work(NamedTuple):
@@ -57,7 +56,7 @@ class Looked(NamedTuple):
     error: str | None = None
 
 
-def run(args: argparse.Namespace) -> int:
+def run_drift(args: argparse.Namespace) -> int:
     """Look through the sessions, print what was found and return the exit status."""
     named, status = list(args.sessions), 0
     wanted: dict[str, SessionInfo] = {}

@@ -44,10 +44,9 @@ def export_options(parser: argparse.ArgumentParser) -> None:
     )
     option(parser, "--header NAME=VALUE ...: with --otlp: a header to send; may be repeated")
     option(parser, "--content: with --otlp: send the content, too")
-    parser.set_defaults(run=run)
 
 
-def run(arguments: argparse.Namespace) -> int:
+def run_export(arguments: argparse.Namespace) -> int:
     """Send a session and return the exit status."""
     if arguments.to is not None:
         from proxy.cli.export_logs import export_logs  # noqa: PLC0415 - each path imports no more than it needs

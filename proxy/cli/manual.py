@@ -33,21 +33,23 @@ def help_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "subcommand", metavar="SUBCOMMAND", nargs="?", choices=[*SUBCOMMANDS], help="one of them"
     )
-    parser.set_defaults(run=_print_help, resolves=False)
+    parser.set_defaults(resolves=False)
 
 
 def version_options(parser: argparse.ArgumentParser) -> None:
     """Print the version."""
-    parser.set_defaults(run=_print_version, resolves=False)
+    parser.set_defaults(resolves=False)
 
 
-def _print_help(arguments: argparse.Namespace) -> int:
+def run_help(arguments: argparse.Namespace) -> int:
+    """Print the help of the program, or of a subcommand; return the exit status."""
     name = arguments.subcommand
     print((parser_of(name).format_help() if name else help_text()).rstrip("\n"))
     return 0
 
 
-def _print_version(_: argparse.Namespace) -> int:
+def run_version(_: argparse.Namespace) -> int:
+    """Print the version; return the exit status."""
     print(f"claude-proxy {proxy.__version__}")
     return 0
 

@@ -31,10 +31,9 @@ def open_options(parser: argparse.ArgumentParser) -> None:
         claude-proxy open latest
     """
     add_session(parser, "?", " (default: all sessions)")
-    parser.set_defaults(run=run)
 
 
-def run(arguments: argparse.Namespace) -> int:
+def run_open(arguments: argparse.Namespace) -> int:
     """Open the page; return the exit status."""
     place = ""
     if arguments.session is not None:

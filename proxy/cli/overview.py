@@ -52,16 +52,14 @@ def sessions_options(parser: argparse.ArgumentParser) -> None:
     option(parser, "-n COUNT: list at most COUNT sessions (default: 20; 0: all)", whole_number, 20)
     add_options(parser)
     option(parser, "--json: print JSON")
-    parser.set_defaults(run=print_sessions)
 
 
 def status_options(parser: argparse.ArgumentParser) -> None:
     """What is running now, and what each session waits for."""
     option(parser, "--json: print JSON")
-    parser.set_defaults(run=print_status)
 
 
-def print_sessions(arguments: argparse.Namespace) -> int:
+def run_sessions(arguments: argparse.Namespace) -> int:
     """List recorded sessions; return the exit status."""
     ids = catalogue.list_logs(arguments.data_dir)
     selection = selection_from(arguments)
@@ -84,7 +82,7 @@ def print_sessions(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def print_status(arguments: argparse.Namespace) -> int:
+def run_status(arguments: argparse.Namespace) -> int:
     """Say what is running; return the exit status."""
     server = server_address(arguments.data_dir)
     ids = catalogue.list_logs(arguments.data_dir)

@@ -7,7 +7,7 @@ from typing import cast
 
 import yaml
 
-from proxy.cli.arguments import add_session, option
+from proxy.cli.arguments import add_session, add_verb, option
 from proxy.cli.errors import UsageError, complain
 from proxy.cli.terminal import events_of, print_json, printable
 from proxy.events.formatting import quantity
@@ -23,10 +23,10 @@ def policy_options(parser: argparse.ArgumentParser) -> None:
     what ran. Rules have the syntax of Claude Code: see docs/policy.md.
     """
     verbs = parser.add_subparsers(metavar="check|suggest", required=True)
-    check = verbs.add_parser("check", help="tell which recorded calls a policy forbids")
-    suggest_ = verbs.add_parser("suggest", help="print the smallest list of rules that allows what ran")
-    for verb in (check, suggest_):
-        add_session(verb, "+")
+    check = add_verb(verbs, "check: tell which recorded calls a policy forbids", run_check)
+    add_session(check, "+")
+    smallest = add_verb(verbs, "suggest: print the smallest list of rules that allows what ran", run_suggest)
+    add_session(smallest, "+")
     check.add_argument("--policy", metavar="FILE", required=True, help="the policy, in YAML or JSON")
     check.add_argument(
         "--format", choices=("text", "json", "sarif", "junit"), default="text", help="what to print"
@@ -36,8 +36,6 @@ def policy_options(parser: argparse.ArgumentParser) -> None:
         f"--fail-on KIND,...: kinds of findings that make the exit status 1: {', '.join(KINDS)} (default: deny)",
         default="deny",
     )
-    check.set_defaults(run=run_check)
-    suggest_.set_defaults(run=run_suggest)
 
 
 def run_check(arguments: argparse.Namespace) -> int:

@@ -39,7 +39,6 @@ def show_options(parser: argparse.ArgumentParser) -> None:
     form = parser.add_mutually_exclusive_group()
     option(form, "--json: print its records, one JSON object per line")
     option(form, "--html FILE: write one self-contained page to share (-: print it), as `--redact` has it")
-    parser.set_defaults(run=run_show)
 
 
 def tail_options(parser: argparse.ArgumentParser) -> None:
@@ -55,7 +54,6 @@ def tail_options(parser: argparse.ArgumentParser) -> None:
         parser, "-n COUNT: print the last COUNT entries (with --json: records; default: 20)", whole_number, 20
     )
     option(parser, "--json: print records, one JSON object per line")
-    parser.set_defaults(run=run_tail)
 
 
 def run_show(arguments: argparse.Namespace) -> int:

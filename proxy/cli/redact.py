@@ -37,10 +37,9 @@ def redact_options(parser: argparse.ArgumentParser) -> None:
     """
     add_session(parser)
     option(parser, "-o/--output FILE: where to write it (default: SESSION.redacted.jsonl here; -: print it)")
-    parser.set_defaults(run=run)
 
 
-def run(args: argparse.Namespace) -> int:
+def run_redact(args: argparse.Namespace) -> int:
     """Write the copy; return the exit status."""
     if args.redact == "off":
         raise UsageError("--redact off replaces nothing; it takes on or strict here")

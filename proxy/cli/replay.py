@@ -28,10 +28,10 @@ def replay_options(parser: argparse.ArgumentParser) -> None:
     option(parser, "--script FILE: what to do instead, in YAML or JSON")
     add_options(parser)
     option(parser, "--journal FILE: write what happens to this file, one JSON object per line")
-    parser.set_defaults(run=run, arguments=[], resolves=False)
+    parser.set_defaults(arguments=[], resolves=False)
 
 
-def run(arguments: argparse.Namespace) -> NoReturn:
+def run_replay(arguments: argparse.Namespace) -> NoReturn:
     """Play, and end as what is played does."""
     from proxy.replay import launcher  # noqa: PLC0415 - help does without
 

@@ -31,7 +31,6 @@ def seal_options(parser: argparse.ArgumentParser) -> None:
     """
     add_session(parser)
     option(parser, "--key FILE: an SSH key: a private one, or a public one whose private one an agent has")
-    parser.set_defaults(run=run_seal)
 
 
 def verify_options(parser: argparse.ArgumentParser) -> None:
@@ -51,7 +50,6 @@ def verify_options(parser: argparse.ArgumentParser) -> None:
     )
     option(parser, "--signers FILE: accepted signers, in the format of ssh-keygen(1)")
     option(parser, "--json: print JSON")
-    parser.set_defaults(run=run_verify)
 
 
 def run_seal(arguments: argparse.Namespace) -> int:

@@ -14,10 +14,9 @@ def serve_options(parser: argparse.ArgumentParser) -> None:
         claude-proxy serve
         claude-proxy serve --host 0.0.0.0 --port 8443 --config server.yaml
     """
-    parser.set_defaults(run=run)
 
 
-def run(args: argparse.Namespace) -> int:
+def run_serve(args: argparse.Namespace) -> int:
     """Serve, and return the exit status."""
     from proxy.server.background import take_lock  # noqa: PLC0415 - each path imports no more than it needs
 

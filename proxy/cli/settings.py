@@ -5,7 +5,7 @@ import json
 import os
 from typing import Any
 
-from proxy.cli.arguments import option
+from proxy.cli.arguments import add_verb, option
 from proxy.cli.errors import complain
 from proxy.cli.options import resolve
 from proxy.cli.terminal import print_json, printable
@@ -25,11 +25,11 @@ def config_options(parser: argparse.ArgumentParser) -> None:
         claude-proxy config show --json
     """
     verbs = parser.add_subparsers(metavar="check|show", required=True)
-    check = verbs.add_parser("check", help="print everything that is wrong; exit status 2 if anything is")
-    check.set_defaults(run=_check, resolves=False)
-    show = verbs.add_parser("show", help="print every key, its value and its source")
+    check = add_verb(verbs, "check: print everything that is wrong; exit status 2 if anything is", _check)
+    check.set_defaults(resolves=False)
+    show = add_verb(verbs, "show: print every key, its value and its source", _show)
     option(show, "--json: print JSON")
-    show.set_defaults(run=_show, resolves=False)
+    show.set_defaults(resolves=False)
 
 
 def settings_of(arguments: argparse.Namespace) -> Settings:

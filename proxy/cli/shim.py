@@ -55,10 +55,9 @@ def shim_options(parser: argparse.ArgumentParser) -> None:
         stand_in, "--replay SESSION ...: the recorded session that it plays; several are for one start each"
     )
     add_options(stand_in)
-    parser.set_defaults(run=write)
 
 
-def write(arguments: argparse.Namespace) -> int:
+def run_shim(arguments: argparse.Namespace) -> int:
     """Write the shim; return the exit status."""
     from proxy.cli.errors import complain  # noqa: PLC0415 - starting a shim does without
     from proxy.escaping import escape_controls  # noqa: PLC0415

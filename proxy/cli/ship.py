@@ -6,7 +6,7 @@ import asyncio
 import sys
 from typing import TYPE_CHECKING
 
-from proxy.cli.arguments import option, seconds
+from proxy.cli.arguments import add_verb, option, seconds
 from proxy.cli.errors import UsageError, complain
 from proxy.cli.settings import settings_of
 from proxy.cli.terminal import print_json, size
@@ -37,14 +37,12 @@ def ship_options(parser: argparse.ArgumentParser) -> None:
     option(parser, "--once: exit when all records are acknowledged")
     option(parser, "--wait SECONDS: with --once: give up after so long, with status 75", seconds)
     option(parser, "--dry-run: print what would be sent, and send nothing")
-    parser.set_defaults(run=run)
     verbs = parser.add_subparsers(metavar="status", required=False)
-    status = verbs.add_parser("status", help="where to, what leaves, what is acknowledged and what waits")
+    status = add_verb(verbs, "status: where to, what leaves, what is acknowledged and what waits", run_status)
     option(status, "--json: print JSON")
-    status.set_defaults(run=run_status)
 
 
-def run(arguments: argparse.Namespace) -> int:
+def run_ship(arguments: argparse.Namespace) -> int:
     """Ship; return the exit status."""
     from proxy.shipping.report import would_send  # noqa: PLC0415 - each path imports no more than it needs
 

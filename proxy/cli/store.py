@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
-from proxy.cli.arguments import option
+from proxy.cli.arguments import add_verb, option
 from proxy.cli.errors import FailedError, UsageError, complain
 from proxy.cli.settings import settings_of
 from proxy.cli.terminal import progress
@@ -28,10 +28,8 @@ def store_options(parser: argparse.ArgumentParser) -> None:
         claude-proxy --config centre.yaml store rebuild
     """
     verbs = parser.add_subparsers(metavar="migrate|rebuild", required=True)
-    migrate = verbs.add_parser("migrate", help="create the tables, or bring them up to date; can be repeated")
-    migrate.set_defaults(run=_migrate)
-    rebuild = verbs.add_parser("rebuild", help="derive events anew from what was recorded, after an upgrade")
-    rebuild.set_defaults(run=_rebuild)
+    add_verb(verbs, "migrate: create the tables, or bring them up to date; can be repeated", _migrate)
+    add_verb(verbs, "rebuild: derive events anew from what was recorded, after an upgrade", _rebuild)
 
 
 def forget_options(parser: argparse.ArgumentParser) -> None:
@@ -53,7 +51,6 @@ def forget_options(parser: argparse.ArgumentParser) -> None:
         help="all sessions of a host: its name or its id",
     )
     option(parser, "--dry-run: say what would go, and erase nothing")
-    parser.set_defaults(run=_forget)
 
 
 def url_of(arguments: argparse.Namespace) -> str:
@@ -111,7 +108,8 @@ def _rebuild(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _forget(arguments: argparse.Namespace) -> int:
+def run_forget(arguments: argparse.Namespace) -> int:
+    """Erase sessions from the centre; return the exit status."""
     if not arguments.session and not arguments.erased_hosts:
         raise UsageError("forget takes a SESSION, or --host HOST")
     count = 0

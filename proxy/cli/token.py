@@ -5,7 +5,7 @@ import contextlib
 import sys
 from collections.abc import Iterator
 
-from proxy.cli.arguments import option
+from proxy.cli.arguments import add_verb, option
 from proxy.cli.settings import settings_of
 from proxy.cli.store import opened
 from proxy.cli.terminal import print_json
@@ -26,7 +26,7 @@ def token_options(parser: argparse.ArgumentParser) -> None:
         claude-proxy --config centre.yaml token create laptops --scope push --team payments
     """
     verbs = parser.add_subparsers(metavar="create|list|revoke", required=True)
-    create = verbs.add_parser("create", help="make a token, and print it once")
+    create = add_verb(verbs, "create: make a token, and print it once", _create)
     create.add_argument("name", metavar="NAME", help="its name, such as whom it is for")
     create.add_argument(
         "--scope",
@@ -39,13 +39,10 @@ def token_options(parser: argparse.ArgumentParser) -> None:
         ),
     )
     option(create, "--team TEAM: of a centre: it sees this team's sessions alone, and pushes to it")
-    create.set_defaults(run=_create)
-    listing = verbs.add_parser("list", help="list names, scopes and when they were made")
+    listing = add_verb(verbs, "list: list names, scopes and when they were made", _list)
     option(listing, "--json: print JSON")
-    listing.set_defaults(run=_list)
-    revoke = verbs.add_parser("revoke", help="revoke a token")
+    revoke = add_verb(verbs, "revoke: revoke a token", _revoke)
     revoke.add_argument("name", metavar="NAME", help="as `claude-proxy token list` prints it")
-    revoke.set_defaults(run=_revoke)
 
 
 def _create(arguments: argparse.Namespace) -> int:

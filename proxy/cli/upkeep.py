@@ -37,7 +37,6 @@ def prune_options(parser: argparse.ArgumentParser) -> None:
     option(parser, "--max-size SIZE: instead of storage.max_total_size, such as 20GB")
     option(parser, "--dry-run: print what would be removed, and remove nothing")
     option(parser, "--json: print JSON")
-    parser.set_defaults(run=run_prune)
 
 
 def backup_options(parser: argparse.ArgumentParser) -> None:
@@ -45,7 +44,6 @@ def backup_options(parser: argparse.ArgumentParser) -> None:
     storage.backups_kept. Sessions and server may run meanwhile.
     """
     option(parser, "--json: print JSON")
-    parser.set_defaults(run=run_backup)
 
 
 def restore_options(parser: argparse.ArgumentParser) -> None:
@@ -56,7 +54,6 @@ def restore_options(parser: argparse.ArgumentParser) -> None:
     """
     parser.add_argument("archive", metavar="ARCHIVE", help="a file that `claude-proxy backup` has made")
     option(parser, "--json: print JSON")
-    parser.set_defaults(run=run_restore)
 
 
 def run_prune(arguments: argparse.Namespace) -> int:

@@ -47,10 +47,9 @@ def validate_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "files", metavar="FILE", nargs="*", help="JSON lines, not a session (default: standard input)"
     )
-    parser.set_defaults(run=run)
 
 
-def run(args: argparse.Namespace) -> int:
+def run_validate(args: argparse.Namespace) -> int:
     """Judge the lines of the files, or of standard input, and return the exit status."""
     judge = _judge(args)
     if sys.stdout.isatty():  # whoever looks sees it go on
