@@ -1,13 +1,13 @@
 """``claude-proxy export --to``: write the logs of sessions to a folder, from this machine or from a centre."""
 
-from __future__ import annotations
-
+import argparse
 import contextlib
 import filecmp
 import io
 import os
+from collections.abc import Callable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from proxy.cli.errors import FailedError, UsageError, complain
 from proxy.cli.redact import seal_copy, write_copy
@@ -20,14 +20,8 @@ from proxy.redaction import Redactor
 from proxy.sessions import catalogue
 from proxy.sessions.identity import LOG_SUFFIX
 from proxy.sessions.private import open_private
-from proxy.store import StoreDamagedError
+from proxy.store import Store, StoreDamagedError
 from proxy.store.pieces import text_of
-
-if TYPE_CHECKING:
-    import argparse
-    from collections.abc import Callable, Iterator
-
-    from proxy.store import Store
 
 
 class _Log(NamedTuple):

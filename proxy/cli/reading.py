@@ -1,27 +1,18 @@
 """``claude-proxy show`` and ``tail``: one session for reading, as a conversation with tools, times and costs."""
 
-from __future__ import annotations
-
+import argparse
 import os
 import sys
 import time
 from collections import deque
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from proxy.cli.arguments import add_session, option, whole_number
 from proxy.cli.errors import complain
 from proxy.cli.terminal import line_behind
 from proxy.escaping import escape_controls
 from proxy.sessions import catalogue
-from proxy.sessions.reader import LogReader, Skipped
-
-if TYPE_CHECKING:
-    import argparse
-    from collections.abc import Iterator
-
-    from rich.console import Console
-
-    from proxy.sessions.reader import Entry
+from proxy.sessions.reader import Entry, LogReader, Skipped
 
 _POLL_S = 0.2  # what a reader takes for at once
 _NEAR_THE_END = 8 << 20
@@ -157,7 +148,7 @@ class _Told:
         from proxy.cli.terminal import open_console  # noqa: PLC0415
 
         self._reading = Reading(catalogue.inspect(path).session_id)
-        self._console: Console = open_console()
+        self._console = open_console()
         self._put = put
         self._date = ""
 

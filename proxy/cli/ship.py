@@ -1,10 +1,8 @@
 """``claude-proxy ship``: send what is recorded to the centre of a fleet, by hand or where no server runs."""
 
-from __future__ import annotations
-
+import argparse
 import asyncio
 import sys
-from typing import TYPE_CHECKING
 
 from proxy.cli.arguments import add_verb, option, seconds
 from proxy.cli.errors import UsageError, complain
@@ -12,12 +10,7 @@ from proxy.cli.settings import settings_of
 from proxy.cli.terminal import print_json, size
 from proxy.escaping import escape_controls
 from proxy.events.formatting import quantity
-
-if TYPE_CHECKING:
-    import argparse
-
-    from proxy.ship_settings import Ship
-    from proxy.shipping.report import ShippingReport
+from proxy.ship_settings import Ship
 
 _NOT_DONE = 75
 """EX_TEMPFAIL of sysexits.h: asking again later may help."""
@@ -85,12 +78,7 @@ def run_status(arguments: argparse.Namespace) -> int:
     found = report(arguments.data_dir, _settings(arguments))
     if arguments.json:
         print_json(found)
-    else:
-        _print(found)
-    return 0
-
-
-def _print(found: ShippingReport) -> None:
+        return 0
     print(f"to            {escape_controls(found['to'])} ({found['content']})")
     for what, amount in (("acknowledged", found["acknowledged"]), ("waiting", found["waiting"])):
         print(f"{what:12}  {quantity(amount['records'], 'record')}, {size(amount['bytes'])}")
@@ -103,6 +91,7 @@ def _print(found: ShippingReport) -> None:
         print(
             f"lost          {escape_controls(loss['session_id'])}: {size(loss['bytes'])} were removed for room"
         )
+    return 0
 
 
 def _settings(arguments: argparse.Namespace) -> Ship:
