@@ -9,8 +9,7 @@ from typing import Any
 
 import msgspec
 
-from proxy.cli.arguments import add_session, option
-from proxy.cli.errors import UsageError
+from proxy.cli.arguments import add_session, option, some_of
 from proxy.cli.terminal import events_of, print_json, printable
 from proxy.events.approved_calls import BY, approved_call
 from proxy.events.formatting import quantity
@@ -42,9 +41,7 @@ def approvals_options(parser: argparse.ArgumentParser) -> None:
 
 def run_approvals(arguments: argparse.Namespace) -> int:
     """Print the approvals of sessions; return the exit status."""
-    wanted = None if arguments.by is None else [one.strip() for one in arguments.by.split(",") if one.strip()]
-    if wrong := [one for one in wanted or () if one not in BY]:
-        raise UsageError(f"--by is {wrong[0]!r}; it takes {', '.join(BY)}")
+    wanted = None if arguments.by is None else some_of(BY, "--by", arguments.by)
     found = [catalogue.find(arguments.data_dir, text) for text in arguments.sessions or ["latest"]]
     rows = [row for info in found for row in _rows(info) if wanted is None or row["approval"]["by"] in wanted]
     if arguments.json:

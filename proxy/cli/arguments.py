@@ -4,13 +4,14 @@ import argparse
 import importlib
 import os
 import sys
-from collections.abc import Callable, Sequence
-from typing import Any, NoReturn
+from collections.abc import Callable, Collection, Sequence
+from typing import Any, NoReturn, TypeVar
 
 from proxy.cli.errors import UsageError
 from proxy.cli.subcommands import SUBCOMMANDS
 from proxy.nearest import meant
 
+_Word = TypeVar("_Word", bound=str)
 _WIDEST = 110
 """Columns of help: longer lines are hard to read."""
 _MORE = "Options of every subcommand, such as --data-dir and --config: claude-proxy --help"
@@ -128,6 +129,14 @@ def add_verb(verbs: Any, spec: str, run: Callable[[argparse.Namespace], int]) ->
     parser: Parser = verbs.add_parser(name, help=meaning)
     parser.set_defaults(run=run)
     return parser
+
+
+def some_of(known: Collection[_Word], option_name: str, text: str) -> frozenset[_Word]:
+    """Return the words of a text with commas. UsageError: one is none of those that are known."""
+    words = [word.strip() for word in text.split(",") if word.strip()]
+    if wrong := [word for word in words if word not in known]:
+        raise UsageError(f"{option_name} is {wrong[0]!r}; it takes {', '.join(known)}")
+    return frozenset(word for word in known if word in words)
 
 
 def whole_number(text: str) -> int:

@@ -34,7 +34,7 @@ class Column(NamedTuple):
 
 def table(columns: Sequence[Column], rows: Sequence[Sequence[str | Text]], width: int) -> list[Text]:
     """Return the lines of a table, its headings first. A column without a heading and content is left out."""
-    cells = [[_cell(cell) for cell in row] for row in rows]
+    cells = [[cell if isinstance(cell, Text) else Text(printable(cell)) for cell in row] for row in rows]
     shown = [at for at in range(len(columns)) if any(row[at].plain for row in cells)]
     last = shown[-1] if shown else 0
     wide = {
@@ -57,10 +57,6 @@ def table(columns: Sequence[Column], rows: Sequence[Sequence[str | Text]], width
     heading = [Text(column.heading, style="dim") for column in columns]
     lines = [*([heading] if any(columns[at].heading for at in wide) else []), *cells]
     return [_line(line, columns, wide) for line in lines]
-
-
-def _cell(value: str | Text) -> Text:
-    return value if isinstance(value, Text) else Text(printable(value))
 
 
 def _line(cells: Sequence[Text], columns: Sequence[Column], wide: dict[int, int]) -> Text:

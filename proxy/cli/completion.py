@@ -63,9 +63,10 @@ def _complete(action: Any) -> None:
     """Say what the word of an argument may be, by what help calls it."""
     import shtab  # noqa: PLC0415 - as above
 
-    if action.metavar == "SESSION":
-        action.complete = shtab.cmd("claude-proxy completion sessions 2>/dev/null")
-    elif action.metavar in _FILES:
-        action.complete = shtab.FILE
-    elif action.metavar == "DIR":
-        action.complete = shtab.DIRECTORY
+    words = {
+        "SESSION": shtab.cmd("claude-proxy completion sessions 2>/dev/null"),
+        "DIR": shtab.DIRECTORY,
+        **dict.fromkeys(_FILES, shtab.FILE),
+    }
+    if action.metavar in words:
+        action.complete = words[action.metavar]

@@ -117,16 +117,12 @@ def _shortest(ids: list[str]) -> dict[str, str]:
     ordered = sorted(ids)
     for at, session_id in enumerate(ordered):
         near = [*ordered[max(0, at - 1) : at], *ordered[at + 1 : at + 2]]
-        common = max((_alike(session_id, other) for other in near), default=0)
+        # Of characters, which is what is wanted here.
+        alike = [os.path.commonprefix([session_id, other]) for other in near]  # noqa: RUF071
+        common = max(map(len, alike), default=0)
         cut = session_id[: max(15, common + 1)]
         found[session_id] = cut.rstrip("-_.") if len(cut.rstrip("-_.")) > common else cut
     return found
-
-
-def _alike(one: str, other: str) -> int:
-    """Return how many characters two texts have in common at their beginning."""
-    differing = (at for at, (left, right) in enumerate(zip(one, other, strict=False)) if left != right)
-    return next(differing, min(len(one), len(other)))
 
 
 def _ago(started_at: str | None, now: datetime) -> str:

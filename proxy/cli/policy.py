@@ -3,12 +3,11 @@
 import argparse
 import sys
 from collections.abc import Sequence
-from typing import cast
 
 import yaml
 
-from proxy.cli.arguments import add_session, add_verb, option
-from proxy.cli.errors import UsageError, complain
+from proxy.cli.arguments import add_session, add_verb, option, some_of
+from proxy.cli.errors import complain
 from proxy.cli.terminal import events_of, print_json, printable
 from proxy.events.formatting import quantity
 from proxy.policy.check import KINDS, Finding, Kind, SessionCheck
@@ -40,7 +39,7 @@ def policy_options(parser: argparse.ArgumentParser) -> None:
 
 def run_check(arguments: argparse.Namespace) -> int:
     """Check sessions by a policy; return the exit status."""
-    failing = _kinds(arguments.fail_on)
+    failing = some_of(KINDS, "--fail-on", arguments.fail_on)
     found = [catalogue.find(arguments.data_dir, text) for text in arguments.sessions]
     return _check(found, load(arguments.policy), arguments.format, failing)
 
@@ -63,13 +62,6 @@ def run_suggest(arguments: argparse.Namespace) -> int:
     for call in suggestion.uncovered:
         complain(f"no rule covers {call.tool}: {printable(shown(call.input))}", 0)
     return 0
-
-
-def _kinds(text: str) -> frozenset[Kind]:
-    kinds = [kind.strip() for kind in text.split(",") if kind.strip()]
-    if wrong := [kind for kind in kinds if kind not in KINDS]:
-        raise UsageError(f"--fail-on is {wrong[0]!r}; it takes {', '.join(KINDS)}")
-    return frozenset(cast("list[Kind]", kinds))
 
 
 def _check(sessions: list[SessionInfo], policy: Policy, form: str, failing: frozenset[Kind]) -> int:

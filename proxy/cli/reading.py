@@ -97,21 +97,16 @@ def _print(path: str, arguments: argparse.Namespace, count: int | None, *, follo
         printer = _Raw(path) if arguments.json else _Told(path)
         printer.print(reader.read(), count)
         while follow:
-            running = _is_there(reader) and catalogue.is_running(path)
+            running = reader.standing() == "same" and catalogue.is_running(path)
             printer.print(reader.read(), None)
             sys.stdout.flush()
             if not running:
                 break
             time.sleep(_POLL_S)
-        if not _is_there(reader):
+        if reader.standing() != "same":  # another log, or a shorter one
             complain(f"{path} was removed or replaced: nothing more will come of it", 0)
         elif not catalogue.is_running(path):
             printer.end(reader.rest(), crashed=catalogue.inspect(path).state == "crashed")
-
-
-def _is_there(reader: LogReader) -> bool:
-    """Whether the log is still the one that is being read, and not shorter than what was read of it."""
-    return reader.standing() == "same"
 
 
 class _Raw:
