@@ -30,13 +30,12 @@ _UNSEEN = dict.fromkeys(map(ord, "\u00ad\u200c\u200d\u2060\ufe0e\ufe0f\ufeff"))
 """Joiners and the like: what they join is shown apart, because terminals do not agree on how wide the whole is."""
 
 
-def printable(text: str, keep: str = "") -> str:
+def printable(text: str) -> str:
     """Return the text without what could move a terminal's cursor: names and messages come from the wire."""
     if text.isascii() and text.isprintable():
         return text
     return "".join(
-        char if char.isprintable() or char in keep else "\N{REPLACEMENT CHARACTER}"
-        for char in text.translate(_UNSEEN)
+        char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text.translate(_UNSEEN)
     )
 
 

@@ -26,11 +26,6 @@ def test_one_line_is_one_line() -> None:
     assert one_line("a\n\n b\u2028c\t" + "d" * 5_000_000, 8) == "a b c d…"
 
 
-def test_what_is_wanted_is_kept() -> None:
-    """Where a text may have several lines, new lines stay."""
-    assert printable("a\nb\tc", keep="\n\t") == "a\nb\tc"
-
-
 class Terminal(io.StringIO):
     """A standard error that is a terminal, and says when something has been shown on it."""
 
