@@ -7,9 +7,12 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from proxy.events.formatting import format_count, format_dollars, format_duration, quantity
+from proxy.sessions import firings
+from proxy.sessions.firings import Firing
 from tests.command_line import claude_proxy
 from tests.recorded import FIXTURES, INTERACTIVE, NAMES, RELEASES, START_US, LogMaker, scenario
 from tests.server.chromium import CHROMIUM, Tab, browser
@@ -132,6 +135,41 @@ async def test_a_killed_session_lasted_until_its_last_record_on_every_surface(tm
     assert listed["state_since"] == asked["ended_at"] == analysed["ended_at"]
     page = printed(tmp_path, "show", "killed", "--html", "-")
     assert f"<dt>duration</dt><dd><bdi>{format_duration(listed['duration_ms'])}</bdi>" in page
+
+
+async def test_what_rules_found_is_told_on_every_surface(tmp_path: Path) -> None:
+    """Regression: `show`, `analyze` and the shared page left it out, and counted fewer events than the API."""
+    fired = Firing(
+        timestamp_us=0, rule="r", when={"cost_usd": 1.0}, do="tell", mode="dry_run", value=2.0, occasion=""
+    )
+    (tmp_path / "sessions").mkdir()
+    for name, end in (("over", b""), ("killed", b"\n")):
+        maker = LogMaker(name)
+        log = scenario("simple", maker)
+        if end:
+            log = log[: log.rstrip(b"\n").rindex(b"\n") + 1]
+        (tmp_path / "sessions" / f"{name}.jsonl").write_bytes(log)
+        for at in (START_US + 5500, maker.now_us + 1_000_000):
+            firings.append(str(tmp_path), name, msgspec.structs.replace(fired, timestamp_us=at))
+    alone = {
+        one["session_id"]: one for one in json.loads(printed(tmp_path, "sessions", "--json"))["sessions"]
+    }
+    async with serving(tmp_path) as rig:
+        for name in ("over", "killed"):
+            events = (await rig.get(f"/api/v1/monitoring/events?session_id={name}"))["events"]
+            kinds = [event["event_type"] for event in events]
+            assert kinds.count("rule_fired") == 2
+            assert kinds.index("rule_fired") < kinds.index("run_completed")
+            analysed = json.loads(printed(tmp_path, "analyze", name, "--json"))
+            listed = await rig.get(f"/api/v1/monitoring/sessions/{name}")
+            counts = {alone[name]["events"], listed["events"], analysed["events"], len(events)}
+            assert counts == {len(events)}
+            assert analysed["sequence"]["kinds"]["rule_fired"] == 2
+            shown = printed(tmp_path, "show", name)
+            page = printed(tmp_path, "show", name, "--html", "-")
+            async with rig.client.get(f"/api/v1/monitoring/sessions/{name}/page") as response:
+                for said in (shown, page, await response.text()):
+                    assert said.count("cost_usd is 2") == 2
 
 
 async def _pages_agree(data_dir: Path, name: str, one: dict[str, Any]) -> None:

@@ -7,16 +7,17 @@ Rules it lives by:
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import msgspec
 from rich.console import Console
 from rich.text import Text
 
 from proxy.cli.terminal import one_line, printable
-from proxy.events import Interpreter, Session
+from proxy.events import Event, Interpreter, Session
 from proxy.events.formatting import quantity
 from proxy.events.session_outcome import of_session
+from proxy.sessions import firings
 from proxy.sessions.reader import Entry as Recorded
 from proxy.sessions.reader import Skipped
 from proxy.telling import Entry, Part, tell, tell_crash, tell_line
@@ -41,20 +42,32 @@ _TONES = {"good": "bold", "warn": "yellow", "bad": "bold red", "faint": "dim"}
 class Reading:
     """Makes entries of what is in a log."""
 
-    def __init__(self, session_id: str) -> None:
+    def __init__(self, session_id: str, path: str) -> None:
         self._interpreter = Interpreter(Session(session_id))
+        self._path = path
         self._last_answer = ""
 
-    def entries(self, item: Recorded | Skipped) -> Iterator[Entry]:
-        """Yield what a piece of the log says to a person, if it says something."""
+    def entries(self, items: Iterable[Recorded | Skipped]) -> Iterator[Entry]:
+        """Yield what the next pieces of the log say to a person, and the rules that have fired so far."""
+        self._interpreter.expect(firings.beside(self._path))
+        for item in items:
+            yield from self._of_one(item)
+        yield from self._told(self._interpreter.rest())
+
+    def _of_one(self, item: Recorded | Skipped) -> Iterator[Entry]:
         if isinstance(item, Skipped):
             said = f"{item.detail} (byte {item.offset})"
             yield Entry("", [Part("problem", "log", said, tone="bad")])
             return
         events = self._interpreter.take(item.record)
-        yield from (self._once(entry) for event in events if (entry := tell(event, _LONGEST)).parts)
-        if not events and (line := tell_line(item.record, _LONGEST)) is not None:
-            yield line
+        yield from self._told(events)
+        # Events of rules come first, and are not the record's own.
+        if not events or events[-1].event_type == "rule_fired":
+            line = tell_line(item.record, _LONGEST)
+            yield from () if line is None else (line,)
+
+    def _told(self, events: Iterable[Event]) -> Iterator[Entry]:
+        return (self._once(entry) for event in events if (entry := tell(event, _LONGEST)).parts)
 
     def _once(self, entry: Entry) -> Entry:
         """Leave out an error that was told as an answer just before."""

@@ -21,7 +21,7 @@ from proxy.events.session import Session
 from proxy.events.status import describe
 from proxy.events.timestamps import format_timestamp
 from proxy.server.background import server_address
-from proxy.sessions import catalogue
+from proxy.sessions import catalogue, firings
 from proxy.sessions.catalogue import SessionInfo
 from proxy.sessions.identity import log_path
 from proxy.sessions.private import check_data_dir
@@ -167,6 +167,8 @@ def _described(data_dir: str, infos: list[SessionInfo]) -> list[dict[str, Any]]:
         info.path: Interpreter(known[info.path].session if info.path in known else Session(info.session_id))
         for info in infos
     }
+    for path, interpreter in interpreters.items():
+        interpreter.expect(firings.beside(path))
     whole = _not_too_long(infos, offsets)
     for path, item in read_visibly(whole, offsets):
         if isinstance(item, Entry):
@@ -175,6 +177,7 @@ def _described(data_dir: str, infos: list[SessionInfo]) -> list[dict[str, Any]]:
     for info in infos:
         if info.path not in whole:
             _read_ends(info, offsets.get(info.path, 0), interpreters[info.path])
+        interpreters[info.path].rest()
         if info.state == "crashed":
             interpreters[info.path].session.mark_crashed()
     unknown: dict[str, Any] = {"complete": False, "turns": None, "cost": None, "tokens": {}, "counts": {}}

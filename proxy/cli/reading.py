@@ -142,13 +142,13 @@ class _Told:
         from proxy.cli.conversation import Reading, put  # noqa: PLC0415 - which records need not wait for
         from proxy.cli.terminal import open_console  # noqa: PLC0415
 
-        self._reading = Reading(catalogue.inspect(path).session_id)
+        self._reading = Reading(catalogue.inspect(path).session_id, path)
         self._console = open_console()
         self._put = put
         self._date = ""
 
     def print(self, items: Iterator[Entry | Skipped], count: int | None) -> None:
-        entries = (entry for item in items for entry in self._reading.entries(item))
+        entries = self._reading.entries(items)
         for entry in entries if count is None else deque(entries, maxlen=count):
             self._date = self._put(self._console, entry, self._date)
 

@@ -9,7 +9,7 @@ from proxy.cli.errors import complain
 from proxy.cli.terminal import read_visibly
 from proxy.redaction import Redactor
 from proxy.redaction.recorded import without_credentials
-from proxy.sessions import catalogue
+from proxy.sessions import catalogue, firings
 from proxy.sessions.reader import Entry, Skipped, read_items
 from proxy.telling.page import STYLE, page_of_log
 
@@ -31,7 +31,8 @@ def write_page(info: catalogue.SessionInfo, target: str, redactor: Redactor | No
                 yield from read_items([_clean(line, redactor) + b"\n"], item.offset)
 
     with open(STYLE, encoding="utf-8") as style:
-        pieces = page_of_log(info.session_id, info.state, read, time.time_ns() // 1000, style.read())
+        now_us, fired = time.time_ns() // 1000, firings.beside(info.path)
+        pieces = page_of_log(info.session_id, info.state, read, now_us, style.read(), fired=fired)
     try:
         if target == "-":
             sys.stdout.writelines(pieces)

@@ -132,12 +132,15 @@ def read_visibly(
 def events_of(info: SessionInfo, session: Session | None = None) -> Iterator[Event]:
     """Yield the events of a session, oldest first; ``session`` learns its state. OSError: its log cannot be read."""
     from proxy.events import Interpreter, Session  # noqa: PLC0415 - records do without
+    from proxy.sessions import firings  # noqa: PLC0415
     from proxy.sessions.reader import Entry  # noqa: PLC0415
 
     interpreter = Interpreter(session or Session(info.session_id))
+    interpreter.expect(firings.beside(info.path))
     for _, item in read_visibly({info.path: info.size}):
         if isinstance(item, Entry):
             yield from interpreter.take(item.record)
+    yield from interpreter.rest()
 
 
 @contextlib.contextmanager

@@ -12,7 +12,8 @@ Rules it lives by:
 
 import contextlib
 import re
-from typing import Any
+from collections import deque
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -24,6 +25,11 @@ from proxy.events.session import Evidence, Followed, Session, Standing
 from proxy.events.vocabulary import OVER
 from proxy.protocol import grammar
 from proxy.sessions.reader import Record
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from proxy.sessions.firings import Firing
 
 __all__ = ["Event", "Interpreter"]
 
@@ -41,14 +47,20 @@ class Interpreter:
     def __init__(self, session: Session) -> None:
         self.session = session
         self._emitter = Emitter(session)
+        self._firings: deque[Firing] = deque()
+
+    def expect(self, firings: "Sequence[Firing]") -> None:
+        """Learn all that rules found of the session: it lies beside the log, and is told in order of time."""
+        self._firings = deque(firings[self.session.firings :])
 
     def take(self, record: Record) -> list[Event]:
-        """Return the events that a record makes, oldest first."""
+        """Return the events that a record makes, oldest first, behind those of the rules that had fired by then."""
         session, emitter = self.session, self._emitter
         # A log that others write may tell no time, or one that runs back: nothing in it takes less than no time.
         timestamp_us = session.last_record_us
         with contextlib.suppress(ValueError):
             timestamp_us = max(timestamp_us, emitter.codec.parse(record.ts))
+        fired = self._fire(timestamp_us)
         emitter.begin(record.seq, timestamp_us)
         session.last_seq, session.last_record_us = record.seq, timestamp_us
         session.crash = None  # the log goes on, so nobody died
@@ -71,14 +83,21 @@ class Interpreter:
                 emitter.emit_posted(record.event.event_type, record.event.data)
             case _:
                 pass  # a stream of a later version
-        return emitter.events
+        return fired + emitter.events if fired else emitter.events
 
-    def fire(self, timestamp_us: int, fields: Message) -> list[Event]:
-        """Return the event that a rule has fired: what the server found lies beside the log."""
-        self._emitter.begin(self.session.last_seq, max(timestamp_us, self.session.last_event_us))
-        self.session.firings += 1
-        self._emitter.emit("rule_fired", **fields)
-        return self._emitter.events
+    def rest(self) -> list[Event]:
+        """Return the events of the rules that have fired since the last record, where no more is known to come."""
+        return self._fire(None)
+
+    def _fire(self, until_us: int | None) -> list[Event]:
+        events: list[Event] = []
+        while self._firings and (until_us is None or self._firings[0].timestamp_us <= until_us):
+            firing = self._firings.popleft()
+            self._emitter.begin(self.session.last_seq, max(firing.timestamp_us, self.session.last_event_us))
+            self.session.firings += 1
+            self._emitter.emit("rule_fired", **firing.fields())
+            events += self._emitter.events
+        return events
 
     # -- lines -------------------------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from proxy.sessions.identity import sessions_dir
+from proxy.sessions.identity import LOG_SUFFIX, log_path, sessions_dir
 from proxy.sessions.private import open_private, read_private
 
 SUFFIX = ".rules"
@@ -71,9 +71,14 @@ def append(data_dir: str, session_id: str, firing: Firing) -> None:
 
 def read(data_dir: str, session_id: str) -> list[Firing]:
     """Return what was written of a session, in order; a line that is torn or foreign is passed over."""
+    return beside(log_path(data_dir, session_id))
+
+
+def beside(log: str) -> list[Firing]:
+    """Return what was written of the session of a log."""
     found: list[Firing] = []
     try:
-        lines = read_private(path_of(data_dir, session_id)).split(b"\n")[:-1]
+        lines = read_private(log.removesuffix(LOG_SUFFIX) + SUFFIX).split(b"\n")[:-1]
     except OSError:
         return found
     for line in lines:

@@ -1,5 +1,7 @@
 """What follows from the records of one session, by whichever store they are kept: events, pieces, drift, its state."""
 
+from collections.abc import Sequence
+
 from proxy.events import Event, Interpreter, Session
 from proxy.sessions.drift import Search, SearchState
 from proxy.sessions.firings import Firing
@@ -35,9 +37,13 @@ class Derivation:
         self.drift.look_at(item.record)
         return self._as_raw(self._interpreter.take(item.record))
 
-    def fire(self, firing: Firing) -> list[RawEvent]:
-        """Take that a rule has fired, and return the event of it."""
-        return self._as_raw(self._interpreter.fire(firing.timestamp_us, firing.fields()))
+    def expect(self, firings: Sequence[Firing]) -> None:
+        """Learn what rules found of the session, all from its beginning."""
+        self._interpreter.expect(firings)
+
+    def rest(self) -> list[RawEvent]:
+        """Return the events of the rules that have fired since the last line, where no more is known to come."""
+        return self._as_raw(self._interpreter.rest())
 
     def _as_raw(self, events: list[Event]) -> list[RawEvent]:
         if not events:

@@ -1,7 +1,7 @@
 """A session as one page that needs nothing else, to be shared and read anywhere."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Literal
 
 from proxy import __version__
@@ -11,6 +11,7 @@ from proxy.events import Event, Interpreter, Session, describe, shown_session
 from proxy.events.formatting import format_dollars, format_duration
 from proxy.events.session_outcome import of_session
 from proxy.sessions import reader
+from proxy.sessions.firings import Firing
 from proxy.telling.entry import Entry
 from proxy.telling.events import tell, tell_crash, tell_line
 from proxy.telling.markup import element, escaped
@@ -30,14 +31,16 @@ State = Literal["running", "ended", "crashed"]
 """Of a log: written, ended, or without an end and held by nobody."""
 
 
-def page_of_log(session_id: str, state: State, read: Read, now_us: int, style: str) -> Iterator[str]:
+def page_of_log(
+    session_id: str, state: State, read: Read, now_us: int, style: str, *, fired: Sequence[Firing] = ()
+) -> Iterator[str]:
     """Yield the page of a session in pieces.
 
-    ``state``: what is known of its log otherwise. The log is read twice, and entries become elements one by one, so
-    that a long session needs no memory.
+    ``state``: what is known of its log otherwise; ``fired``: what rules found of it. The log is read twice, and entries
+    become elements one by one, so that a long session needs no memory.
     """
     session, analysis = Session(session_id), SessionAnalysis(session_id)
-    for _, events in _interpreted(read, session):
+    for _, events in _interpreted(read, session, fired):
         for event in events:
             analysis.take(event)
     if state == "crashed":
@@ -46,27 +49,32 @@ def page_of_log(session_id: str, state: State, read: Read, now_us: int, style: s
         analysis.mark_over(session)
     report = analysis.report(now_us if state == "running" else None)
     yield _head(describe(session, now_us), report, style)
-    yield from map(element, _entries(read, session))
+    yield from map(element, _entries(read, session, fired))
     yield f"</main>\n<footer>Recorded by claude-proxy {__version__}</footer></body></html>\n"
 
 
-def _entries(read: Read, session: Session) -> Iterator[Entry]:
-    for record, events in _interpreted(read, Session(session.session_id)):
+def _entries(read: Read, session: Session, fired: Sequence[Firing]) -> Iterator[Entry]:
+    for record, events in _interpreted(read, Session(session.session_id), fired):
         yield from (tell(event, LONGEST) for event in events)
-        line = None if events else tell_line(record, LONGEST)
-        if line is not None:
-            yield line
+        # Events of rules come first, and are not the record's own.
+        if record is not None and (not events or events[-1].event_type == "rule_fired"):
+            line = tell_line(record, LONGEST)
+            yield from () if line is None else (line,)
     outcome = of_session(session)
     if outcome is not None and outcome.kind == "crashed":
         yield tell_crash(session)
 
 
-def _interpreted(read: Read, session: Session) -> Iterator[tuple[reader.Record, list[Event]]]:
-    """Yield the records of a log with the events that they make."""
+def _interpreted(
+    read: Read, session: Session, fired: Sequence[Firing]
+) -> Iterator[tuple[reader.Record | None, list[Event]]]:
+    """Yield the records of a log with the events that they make, and at last the events of no record."""
     interpreter = Interpreter(session)
+    interpreter.expect(fired)
     for item in read():
         if isinstance(item, reader.Entry):
             yield item.record, interpreter.take(item.record)
+    yield None, interpreter.rest()
 
 
 def _head(about: shown_session.Session, analysis: Analysis, style: str) -> str:

@@ -8,6 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple, get_args
 
+import msgspec
 import pytest
 
 from proxy.events import Event, Interpreter, Session
@@ -16,6 +17,7 @@ from proxy.events.outcome import OUTCOMES, Kind
 from proxy.events.session import Evidence, Standing
 from proxy.events.vocabulary import EVENTS, OVER, STATES, Name, State
 from proxy.protocol import library
+from proxy.sessions.firings import Firing
 from proxy.sessions.reader import Record
 from tests.recorded import INTERACTIVE, LogMaker, records, scenario
 from tests.recorded import NAMES as SCENARIOS
@@ -125,11 +127,11 @@ def _line(fields: Mapping[str, object]) -> bytes:
 def _events_of(log: bytes) -> list[Event]:
     interpreter = Interpreter(Session("made"))
     events = [event for record in records(log) for event in interpreter.take(record)]
-    fired = dict.fromkeys(("when", "known", "refused", "action_id", "request_id", "running", "evidence"), "x")
-    return [
-        *events,
-        *interpreter.fire(0, {**fired, **dict.fromkeys(("rule", "do", "mode", "value", "warning"), 1)}),
-    ]
+    fired = Firing(timestamp_us=0, rule="r", when={}, do="tell", mode="act", value=1, occasion="")
+    told = {"warning": True, "running": ["x"], "evidence": [1]}
+    told |= dict.fromkeys(("known", "refused", "action_id", "request_id"), "x")
+    interpreter.expect([msgspec.structs.replace(fired, **told)])
+    return [*events, *interpreter.rest()]
 
 
 def test_the_interpreter_makes_every_event_of_the_table_and_no_other() -> None:

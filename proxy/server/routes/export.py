@@ -12,7 +12,7 @@ from proxy.server.base.errors import NotFoundError
 from proxy.server.routes.records import pieces_of
 from proxy.server.routes.route import OF_SESSION, Routes
 from proxy.server.shared import now_us, of
-from proxy.sessions import catalogue
+from proxy.sessions import catalogue, firings
 from proxy.sessions.identity import log_path
 from proxy.sessions.reader import read_log
 from proxy.store.pieces import text_of
@@ -83,11 +83,12 @@ def _written(path: str, session_id: str | None = None, state: State | None = Non
     """Write the page of a log to a file, which the caller removes; return where."""
     info = catalogue.inspect(path)
     with open(STYLE, encoding="utf-8") as style:
-        rules = style.read()
+        look = style.read()
     with tempfile.NamedTemporaryFile("w", encoding="utf-8", suffix=".html", delete=False) as file:
         try:
             which, stands = session_id or info.session_id, state or info.state
-            file.writelines(page_of_log(which, stands, lambda: read_log(path), now_us(), rules))
+            fired = firings.beside(path)
+            file.writelines(page_of_log(which, stands, lambda: read_log(path), now_us(), look, fired=fired))
         except BaseException:
             os.unlink(file.name)
             raise

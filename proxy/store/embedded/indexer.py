@@ -15,7 +15,6 @@ import sqlite3
 import time
 from collections.abc import Collection
 
-from proxy.events.timestamps import format_timestamp
 from proxy.sessions import catalogue, firings
 from proxy.sessions.reader import Entry, LogReader
 from proxy.store.embedded.database import create_index, index_path, open_index, translated_errors
@@ -256,20 +255,18 @@ class Indexer:
         is_new = not log.id
         derivation = self._writer.load(log)
         before, was_fired = reader.offset, derivation.session.firings
-        fired = firings.read(self.data_dir, log.session_id)[was_fired:]
+        derivation.expect(firings.beside(log.path))
         for item in reader.read(max_bytes=_STEP_BYTES):
             if isinstance(item, Entry):
                 log.mark_at = item.offset
-                while fired and item.record.ts >= format_timestamp(fired[0].timestamp_us):
-                    self._writer.add(log, derivation.fire(fired.pop(0)), arrivals)
             self._writer.add(log, derivation.take(item), arrivals)
         log.offset = reader.offset
         if log.mark_at >= before and log.offset > before:
             log.mark = os.pread(reader.fileno(), _MARK, log.mark_at)
         was_over = log.over
         log.behind = log.offset - before >= _STEP_BYTES
-        for firing in () if log.behind else fired:
-            self._writer.add(log, derivation.fire(firing), arrivals)
+        if not log.behind:
+            self._writer.add(log, derivation.rest(), arrivals)
         if log.offset > before:
             log.over = derivation.session.complete
         if not log.behind and not running and not log.over:
