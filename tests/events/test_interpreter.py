@@ -484,6 +484,23 @@ def test_interrupt_while_idle_interrupts_nothing() -> None:
     assert names(events) == ["run_started", "run_failed"]
 
 
+@pytest.mark.parametrize(("is_answered_first", "ended"), [(True, "failed"), (False, "interrupted")])
+def test_an_interrupt_answered_before_the_turn_began_is_not_its(is_answered_first: bool, ended: str) -> None:
+    """Regression: a call that failed, and a turn, were told as interrupted though Claude Code had gone on with both."""
+    made = LogMaker()
+    interrupt = {"type": "control_request", "request_id": "i", "request": {"subtype": "interrupt"}}
+    taken = {"type": "control_response", "response": {"subtype": "success", "request_id": "i"}}
+    call = {"type": "tool_use", "id": "t", "name": "Bash", "input": {}}
+    refused = {"type": "tool_result", "tool_use_id": "t", "content": "x", "is_error": True}
+    log = made.started(["claude", "--input-format", "x"]) + made.lines("stdin", USER, interrupt)
+    log += made.lines("stdout", *([taken, INIT] if is_answered_first else [INIT, taken]), assistant(call))
+    log += made.lines("stdout", {"type": "user", "message": {"role": "user", "content": [refused]}})
+    log += made.lines("stdout", {"type": "result", "subtype": "error_during_execution", "is_error": True})
+    events, session = interpreted(log)
+    assert [data["outcome"] for data in run_ends(events)] == [ended]
+    assert session.figures.tool_failures == (ended == "failed")
+
+
 def test_stated_states_win() -> None:
     """Where Claude Code states its state, that is the evidence."""
     made = LogMaker()
