@@ -71,7 +71,9 @@ def _init(emitter: Emitter, message: Message) -> None:
         else:
             emitter.start_unprompted_run("system/init")
     elif all(request.subtype != "interrupt" for request in session.requests.values()):
-        session.run.interrupted = False  # an interrupt that was answered before the turn began is not of this turn
+        session.run.interrupted = (
+            False  # an interrupt that was answered before the turn began is not of this turn
+        )
     emitter.emit(
         "session_initialized",
         model=session.model,
