@@ -10,7 +10,7 @@ from proxy.analysis.findings import MOST_OF_A_KIND, Detector, EventContext, Find
 from proxy.analysis.spans import Span
 from proxy.analysis.turns import errors_of
 from proxy.events.fields import inner, integer, number, text
-from proxy.events.formatting import format_duration, one_line
+from proxy.events.formatting import format_duration, one_line, quantity
 
 if TYPE_CHECKING:
     from proxy.analysis.report import Severity
@@ -128,7 +128,7 @@ class Failures(Detector):
     def _gap(self, context: EventContext) -> None:
         data, at = context.event.data, context.at
         lost = integer(data, "lost_records") or 0
-        sentence = f"{lost} lines could not be recorded: {one_line(str(data.get('reason')))}."
+        sentence = f"{quantity(lost, 'line')} could not be recorded: {one_line(str(data.get('reason')))}."
         self.over.add("recording_gap", "critical", at, sentence, lost_records=lost)
 
     def _retry(self, context: EventContext) -> None:

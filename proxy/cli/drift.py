@@ -75,7 +75,7 @@ def run_drift(args: argparse.Namespace) -> int:
             refused = complain(catalogue.NoRecordsError(info.path), 2)
             status = refused if named else status
         elif looked.skipped:
-            complain(f"{info.session_id}: {looked.skipped} lines are no records", 0)
+            complain(f"{info.session_id}: {quantity(looked.skipped, 'line')} left out, as no record", 0)
     drift = found.listed()
     if args.json:
         print_json({"drift": drift})

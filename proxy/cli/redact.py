@@ -80,7 +80,7 @@ def write_copy(
         summed.update(clean)
         size, records = size + len(clean), records + 1
     if left_out:
-        complain(f"{quantity(left_out, 'line')} that are no records were left out", 0)
+        complain(f"{quantity(left_out, 'line')} left out, as no record", 0)
     return Copied(replaced, size, records, summed.hexdigest())
 
 

@@ -209,6 +209,6 @@ def _lacks(lacks: Completeness) -> str:
         f"{lacks.truncated} truncated" if lacks.truncated else "",
         f"{lacks.redacted} redacted" if lacks.redacted else "",
         f"{lacks.held_back} held back" if lacks.held_back else "",
-        f"{lacks.torn_bytes} bytes torn" if lacks.torn_bytes else "",
+        f"{quantity(lacks.torn_bytes, 'byte')} torn" if lacks.torn_bytes else "",
     ]
     return ", ".join(filter(None, found)) or "complete"

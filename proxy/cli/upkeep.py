@@ -101,7 +101,9 @@ def run_backup(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json(made)
     else:
-        print(f"{escape_controls(made.path)}: {made.sessions} sessions, {size(made.bytes)}, verified")
+        print(
+            f"{escape_controls(made.path)}: {quantity(made.sessions, 'session')}, {size(made.bytes)}, verified"
+        )
     return 0
 
 
@@ -133,7 +135,8 @@ def run_restore(arguments: argparse.Namespace) -> int:
         print_json(restored)
     else:
         print(
-            f"{restored.sessions} sessions ({size(restored.bytes)}) are in {escape_controls(arguments.data_dir)}"
+            f"{quantity(restored.sessions, 'session')} ({size(restored.bytes)}) restored to"
+            f" {escape_controls(arguments.data_dir)}"
         )
     return 0
 
@@ -202,6 +205,6 @@ def _print_pruned(pruned: Pruned, *, dry_run: bool) -> None:
         print(f"{one.session_id}  {size(one.bytes):>9}  {why}")
     verb = "would go" if dry_run else "removed"
     print(
-        f"{len(pruned.removed)} sessions {verb} ({size(pruned.removed_bytes)});"
-        f" {pruned.left_sessions} are left ({size(pruned.left_bytes)})"
+        f"{quantity(len(pruned.removed), 'session')} {verb} ({size(pruned.removed_bytes)});"
+        f" {pruned.left_sessions:,} left ({size(pruned.left_bytes)})"
     )

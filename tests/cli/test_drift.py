@@ -88,7 +88,7 @@ def test_a_torn_log_is_read_as_far_as_it_goes(tmp_path: pathlib.Path) -> None:
     ran = run(tmp_path, "--json")
     assert ran.status == 0
     assert len(json.loads(ran.stdout)["drift"]) == 1
-    assert "1 lines are no records" in ran.stderr
+    assert "1 line left out, as no record" in ran.stderr
 
 
 def test_a_file_without_records_is_no_session_without_drift(tmp_path: pathlib.Path) -> None:

@@ -65,7 +65,7 @@ def test_a_copy_leaves_out_what_is_no_record(tmp_path: Path) -> None:
     with (tmp_path / "sessions" / "latest.jsonl").open("a") as log:
         log.write(f'{{"seq":9,"message":{{"key":"{KEY}')
     ran = redact(tmp_path, "-o", "-")
-    assert (ran.status, ran.stderr) == (0, "claude-proxy: 1 line that are no records were left out\n")
+    assert (ran.status, ran.stderr) == (0, "claude-proxy: 1 line left out, as no record\n")
     assert KEY not in ran.stdout
 
 

@@ -54,7 +54,7 @@ def test_a_prune_is_told_to_people(tmp_path: Path) -> None:
     lines = claude_proxy("prune", "--days", "90", "--data-dir", str(tmp_path)).stdout.splitlines()
     assert lines[0].startswith("s0 ")
     assert lines[0].endswith("past its days")
-    assert lines[1].startswith("1 sessions removed (")
+    assert lines[1].startswith("1 session removed (")
 
 
 def test_a_backup_is_restored(tmp_path: Path) -> None:

@@ -105,4 +105,4 @@ def test_a_session_is_no_file_and_is_told_how_it_is_judged(tmp_path: pathlib.Pat
     assert f"claude-proxy show {log} --json | jq" in ran.stderr
     ran = run("--schema", "record", str(log))
     assert ran.status == 0
-    assert ran.stderr == "1 lines: 1 valid\n"
+    assert ran.stderr == "1 line: 1 valid\n"

@@ -11,6 +11,7 @@ import msgspec
 
 from proxy import config
 from proxy.events import Session
+from proxy.events.formatting import quantity
 
 _BY_THE_CALLER = frozenset(["SIGINT", "SIGTERM", "SIGHUP"])
 
@@ -82,10 +83,14 @@ def _of_what_passed(session: Session, settings: config.Alerts) -> Iterator[tuple
     counts = session.counts.values()
     bad = sum(verdicts.get("invalid", 0) + verdicts.get("malformed", 0) for verdicts in counts)
     if settings.invalid_messages is not None and bad >= settings.invalid_messages:
-        yield "invalid_messages", "once", f"{bad} messages were invalid or malformed."
+        yield "invalid_messages", "once", f"{quantity(bad, 'message')} invalid or malformed."
     if settings.recording_gap and session.lost_records:
         lost = session.lost_records
-        yield "recording_gap", str(lost), f"{lost} lines could not be recorded; the disk may be full."
+        yield (
+            "recording_gap",
+            str(lost),
+            f"{quantity(lost, 'line')} could not be recorded; the disk may be full.",
+        )
     cost, budget = session.figures.cost_usd or 0, settings.session_budget
     if budget is not None and cost > budget:
         yield "session_budget", "once", f"has cost ${cost:.2f}, more than ${budget:g}."
