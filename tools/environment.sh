@@ -24,8 +24,12 @@ set_up() { # what to install, as pip takes it
             exit 1
         fi
     fi
+    local installed
+    installed="$1 in $PWD, of $(cksum <pyproject.toml)"
+    if [ "$(cat .venv/installed.txt 2>/dev/null)" = "$installed" ]; then return; fi
     say "Installing claude-proxy and what it needs into .venv; the first time this takes half a minute or so"
     waiting .venv/bin/python -m pip install --quiet --disable-pip-version-check --editable "$1"
+    echo "$installed" >.venv/installed.txt # the next time there is nothing to do
 }
 
 waiting() { # a command, with a dot a second at a terminal

@@ -27,6 +27,7 @@ runs the file in that moment is told "Text file busy".
 CAN_ADOPT = hasattr(ctypes.CDLL(None), "prctl")
 """Whether this system lets a process adopt orphans, as Linux does."""
 _POLL_S = 0.01  # short beside the start of a process
+_LONGEST_POLL_S = 0.1  # a look at all processes takes 10 ms of processor time
 _KILLS = 200  # attempts: what is killed may have forked just before
 _SET_CHILD_SUBREAPER = 36
 
@@ -111,8 +112,10 @@ def _kill(left: Callable[[], list[Found]]) -> bool:
 def gone(left: Callable[[], list[Found]], patience_s: float) -> list[Found]:
     """Wait until no process is left, but no longer than that; return those that are."""
     deadline = time.monotonic() + patience_s
+    pause_s = _POLL_S
     while (found := left()) and time.monotonic() < deadline:
-        time.sleep(_POLL_S)
+        time.sleep(pause_s)
+        pause_s = min(2 * pause_s, _LONGEST_POLL_S)
     return found
 
 

@@ -93,7 +93,7 @@ def test_this_program_has_all_points() -> None:
     assert report.as_argument
 
 
-@pytest.mark.slow  # the short tier has it in front of the real Claude Code
+@pytest.mark.slow  # the short tier has claude-proxy, and wrappers with one fault each
 def test_a_shell_wrapper_has_all_points(tmp_path: Path) -> None:
     """`exec claude "$@"`, with the claude that is first on PATH, is what a sound wrapper can be."""
     path = tmp_path / "wrapper"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
+import pytest
+
 from proxy.compliance import scenario
 from proxy.compliance.runner import Check
 from proxy.compliance.target import Target
@@ -13,11 +15,10 @@ from tests.rig.environment import Surroundings
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import pytest
-
     from tests.rig.messages_api import MessagesApi
 
 
+@pytest.mark.slow  # it starts the real Claude Code a dozen times
 def test_the_real_claude_behind_a_shell_wrapper_has_all_points(
     api: MessagesApi, claude: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

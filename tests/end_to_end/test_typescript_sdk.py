@@ -98,7 +98,7 @@ async def played(name: str, sdk: Path, api: MessagesApi, command: Path, home: Pa
     return sorted(seen, key=lambda entry: entry["what"] in CALLED_BACK)
 
 
-@pytest.mark.parametrize("name", in_short(SCENARIOS, names={"allow", "interrupt"}))
+@pytest.mark.parametrize("name", in_short(SCENARIOS, names={"allow"}))
 async def test_client_sees_the_same_and_the_log_has_every_line(  # noqa: PLR0917 - fixtures
     name: str, sdk: Path, api: MessagesApi, claude: Path, wrapped: Wrapped, tmp_path: Path
 ) -> None:
