@@ -8,6 +8,7 @@ Lines are compared in four strengths, so that each fault of a wrapper costs its 
 ``ordered``    those that arrived stand in the order in which they were written
 """
 
+import io
 import json
 import os
 import signal
@@ -225,12 +226,10 @@ def _same(evidence: Evidence, what: str) -> Problem | None:
     seen = evidence.seen
     if seen is None:
         return None
-    match what:
-        case "arguments":
-            return _unless(seen.arguments == evidence.arguments, what, evidence.arguments, seen.arguments)
-        case "directory":
-            return _unless(seen.directory == evidence.directory, what, evidence.directory, seen.directory)
-    return _environment(evidence, seen)
+    if what == "environment":
+        return _environment(evidence, seen)
+    given, came = getattr(evidence, what), getattr(seen, what)
+    return None if came == given else Problem(f"the stand-in's {what}: {given!r}", repr(came))
 
 
 def _environment(evidence: Evidence, seen: Seen) -> Problem | None:
@@ -259,10 +258,6 @@ def _kept(name: str, value: str, now: str | None) -> bool:
     )
 
 
-def _unless(holds: bool, what: str, expected: object, came: object) -> Problem | None:
-    return None if holds else Problem(f"the stand-in's {what}: {expected!r}", repr(came))
-
-
 _CHECKS: Mapping[str, _Check] = {
     "stdout": _streams("stdout"),
     "stdin": _streams("stdin"),
@@ -277,14 +272,12 @@ _CHECKS: Mapping[str, _Check] = {
 
 
 def _lines(data: bytes) -> list[bytes]:
-    lines = data.split(b"\n")
-    return lines if lines[-1] else lines[:-1]
+    return [line.removesuffix(b"\n") for line in _whole_lines(data)]
 
 
 def _whole_lines(data: bytes) -> list[bytes]:
-    """Return the lines with their newlines."""
-    lines = data.split(b"\n")
-    return [line + b"\n" for line in lines[:-1]] + [line for line in lines[-1:] if line]
+    """Return the lines with their newlines. (`splitlines` splits at carriage returns too.)"""
+    return list(io.BytesIO(data))
 
 
 def _meanings(data: bytes) -> list[str]:

@@ -121,8 +121,7 @@ class _Actor:
         self._do_expect({**wanted, "id": request_id})
 
     def _do_answer(self, payload: dict[str, Any]) -> None:
-        asked = self._request.get("request")
-        subtype = str(asked.get("subtype") if isinstance(asked, dict) else None)
+        subtype = str(messages.subtype_of(self._request))
         self._wire.answer(messages.answer(self._request, {subtype: payload}))
 
     # -- listening ---------------------------------------------------------------------------------------------
@@ -134,9 +133,7 @@ class _Actor:
         request = messages.decoded(line)
         if request is None or request.get("type") != "control_request":
             return
-        asked = request.get("request")
-        subtype = asked.get("subtype") if isinstance(asked, dict) else None
-        if not self._script.by_hand & {subtype, ""}:
+        if not self._script.by_hand & {messages.subtype_of(request), ""}:
             self._wire.answer(messages.answer(request, self._script.answers))
 
     def _do_expect(self, wanted: dict[str, Any]) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+from proxy.replay.messages import subtype_of
+
 TYPE_CHECKING = False  # `typing` takes long to import
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -21,9 +23,8 @@ def kind(message: dict[str, Any] | None) -> str:
     if message is None:
         return "text"
     type_ = str(message.get("type"))
-    asked = message.get("request")
     if type_ == "control_request":
-        return f"{type_}/{asked.get('subtype') if isinstance(asked, dict) else None}"
+        return f"{type_}/{subtype_of(message)}"
     return type_
 
 

@@ -133,19 +133,24 @@ def flood_line(size: int) -> Callable[[int], bytes]:
     return lambda number: _BIG % (pad, number)
 
 
+def subtype_of(request: dict[str, Any]) -> Any:
+    """Return the subtype of a control request, None where it has none."""
+    asked = request.get("request")
+    return asked.get("subtype") if isinstance(asked, dict) else None
+
+
 def answer(request: dict[str, Any], answers: dict[str, Any]) -> bytes:
     """Return the line that answers a control request of the client's.
 
     ``answers`` has the payload by subtype, or a text under ``error``; what it lacks gets an empty success.
     """
-    asked = request.get("request")
-    subtype = asked.get("subtype") if isinstance(asked, dict) else None
-    payload = answers.get(str(subtype), _PAYLOADS.get(str(subtype), {}))
+    subtype = str(subtype_of(request))
+    payload = answers.get(subtype, _PAYLOADS.get(subtype, {}))
     response: dict[str, Any] = {"subtype": "success", "request_id": request.get("request_id")}
     if isinstance(payload, dict) and payload.keys() == {"error"}:
         response |= {"subtype": "error", "error": payload["error"]}
-    elif subtype == "set_permission_mode" and subtype not in answers and isinstance(asked, dict):
-        response["response"] = {"mode": asked.get("mode")}
+    elif subtype == "set_permission_mode" and subtype not in answers:
+        response["response"] = {"mode": request["request"].get("mode")}
     else:
         response["response"] = payload
     return encoded({"type": "control_response", "response": response})
