@@ -1,6 +1,7 @@
 """``claude-proxy export``: give recorded sessions to another program, as OpenTelemetry traces or as logs."""
 
 import argparse
+import itertools
 from collections.abc import Iterator
 
 from proxy.cli.arguments import add_session, option
@@ -59,16 +60,12 @@ def run_export(arguments: argparse.Namespace) -> int:
     headers = _headers(arguments.header)
     info = catalogue.find(arguments.data_dir, arguments.session)
     collector = Collector(arguments.otlp, headers, with_metrics=False)
-    sent, turns, batch = 0, 0, list[TraceSpan]()
+    spans = _spans(info, with_content=arguments.content)
+    sent = turns = 0
     try:
-        for span in _spans(info, with_content=arguments.content):
-            batch.append(span)
-            turns += span.is_turn
-            if len(batch) == MOST_SPANS:
-                collector.send(batch)
-                sent, batch = sent + len(batch), []
-        collector.send(batch)
-        sent += len(batch)
+        while batch := list(itertools.islice(spans, MOST_SPANS)):
+            collector.send(batch)
+            sent, turns = sent + len(batch), turns + sum(span.is_turn for span in batch)
     except (CollectorAwayError, CollectorRefusedError) as error:
         raise FailedError(
             f"{arguments.otlp} has not taken the spans: {error}; {quantity(sent, 'span')} were sent before"

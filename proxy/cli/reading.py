@@ -50,7 +50,9 @@ def tail_options(parser: argparse.ArgumentParser) -> None:
 def run_show(arguments: argparse.Namespace) -> int:
     """Print a whole session, or write its page; return the exit status."""
     if arguments.html is not None:
-        return _share(arguments)
+        from proxy.cli.sharing import share  # noqa: PLC0415 - events, which the other forms do without
+
+        return share(arguments)
     if arguments.json:
         return _read(arguments, count=None, follow=False)
     from proxy.cli.pager import paged  # noqa: PLC0415 - which the other forms do without
@@ -58,16 +60,6 @@ def run_show(arguments: argparse.Namespace) -> int:
     with paged():  # which whoever has seen enough leaves before the end
         _read(arguments, count=None, follow=False)
     return 0
-
-
-def _share(arguments: argparse.Namespace) -> int:
-    from proxy.cli.sharing import write_page  # noqa: PLC0415 - events, which the other forms do without
-    from proxy.redaction import Redactor  # noqa: PLC0415
-
-    redactor = None
-    if arguments.redact != "off":
-        redactor = Redactor(arguments.redact, patterns=arguments.patterns, fields=arguments.fields)
-    return write_page(catalogue.find(arguments.data_dir, arguments.session), arguments.html, redactor)
 
 
 def run_tail(arguments: argparse.Namespace) -> int:

@@ -79,18 +79,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         past_time,
     )
     option(parser, "--name NAME: only those whose name contains NAME; * and ? are wildcards")
-    option(parser, "--cwd DIR: only those that ran in this folder, or below it")
+    option(parser, "--cwd DIR: only those that ran in this folder, or below it", os.path.realpath)
 
 
 def selection_from(arguments: argparse.Namespace) -> Selection:
     """Return what those options say."""
-    return Selection(
-        arguments.state,
-        arguments.outcome,
-        arguments.since,
-        arguments.name,
-        None if arguments.cwd is None else os.path.realpath(arguments.cwd),
-    )
+    return Selection(arguments.state, arguments.outcome, arguments.since, arguments.name, arguments.cwd)
 
 
 def _some_of(known: Iterable[str]) -> Callable[[str], frozenset[str]]:

@@ -1,5 +1,6 @@
 """``claude-proxy show --html``: one session as one file that needs nothing else, to be shared and read anywhere."""
 
+import argparse
 import os
 import sys
 import time
@@ -14,11 +15,12 @@ from proxy.sessions.reader import Entry, Skipped, read_items
 from proxy.telling.page import STYLE, page_of_log
 
 
-def write_page(info: catalogue.SessionInfo, target: str, redactor: Redactor | None) -> int:
-    """Write a session's page to a file, or to standard output for ``-``; return the exit status.
-
-    ``redactor``: takes out credentials that the log has.
-    """
+def share(arguments: argparse.Namespace) -> int:
+    """Write a session's page to a file, or to standard output for ``-``; return the exit status."""
+    info, target = catalogue.find(arguments.data_dir, arguments.session), arguments.html
+    redactor = None
+    if arguments.redact != "off":
+        redactor = Redactor(arguments.redact, patterns=arguments.patterns, fields=arguments.fields)
 
     def read() -> Iterator[Entry | Skipped]:
         with open(info.path, "rb") as log:
