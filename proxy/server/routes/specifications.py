@@ -92,14 +92,7 @@ def _forget_unless_kept(shared: Shared) -> None:
 
 async def _judged(request: web.Request, *, is_batch: bool) -> bytes:
     shared, raw = of(request), await raw_body(request)
-    validation = shared.settings.validation
-    judge = partial(
-        judged,
-        raw,
-        is_batch=is_batch,
-        most_bytes=validation.max_validation_size,
-        keep=validation.cache_schemas,
-    )
+    judge = partial(judged, raw, shared.settings.validation, is_batch=is_batch)
     try:
         if len(raw) <= _AT_ONCE_BYTES:
             return judge()

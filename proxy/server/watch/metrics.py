@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -28,6 +28,7 @@ from proxy.upkeep.backup import backups_dir, list_backups
 if TYPE_CHECKING:
     from proxy.server.shared import Shared
 
+_Family = TypeVar("_Family", CounterMetricFamily, GaugeMetricFamily)
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0)
 _METHODS = frozenset(["GET", "HEAD", "POST", "OPTIONS"])
 _STREAMING = frozenset(["/events", "/api/v1/monitoring/stream"])
@@ -134,25 +135,25 @@ class _Recorded(Collector):
             yield GaugeMetricFamily(f"claude_proxy_{name}", text, value)
         text = "Processor time of the server's processes."
         yield CounterMetricFamily("claude_proxy_server_cpu_seconds", text, figures["server_cpu_seconds"])
-        yield _labelled(
-            GaugeMetricFamily, "build", "The version that answers.", ["version"], [((__version__,), 1)]
-        )
+        build = GaugeMetricFamily("claude_proxy_build", "The version that answers.", labels=["version"])
+        yield _filled(build, [((__version__,), 1)])
 
     def _sessions(self) -> Iterable[Metric]:
         store = self._shared.store
         totals = store.totals()
         states = (((state,), totals["state", state]) for state in STATES)
-        yield _labelled(GaugeMetricFamily, "sessions", "Sessions that are kept, by state.", ["state"], states)
+        text = "Sessions that are kept, by state."
+        yield _filled(GaugeMetricFamily("claude_proxy_sessions", text, labels=["state"]), states)
         outcomes = (((outcome,), totals["outcome", outcome]) for outcome in OUTCOMES)
         text = "Sessions that are over, by what became of them, those that were removed included."
-        yield _labelled(CounterMetricFamily, "sessions_over", text, ["outcome"], outcomes)
+        yield _filled(CounterMetricFamily("claude_proxy_sessions_over", text, labels=["outcome"]), outcomes)
         for name, text, labels in (
             ("messages", "Lines that passed, by verdict.", ["stream", "verdict"]),
             ("tokens", "Tokens that results report.", ["kind"]),
             ("approvals", "Calls of tools, by who or what decided on them, and how.", ["by", "decision"]),
         ):
             counts = ((key[1:], count) for key, count in sorted(totals.items()) if key[0] == name)
-            yield _labelled(CounterMetricFamily, name, text, labels, counts)
+            yield _filled(CounterMetricFamily(f"claude_proxy_{name}", text, labels=labels), counts)
         for name, value, text in (
             ("sessions_recorded", totals["sessions",], "Sessions, those that were removed included."),
             ("turns", totals["turns",], "Results of Claude Code."),
@@ -177,14 +178,7 @@ class _Recorded(Collector):
             yield "backup_time_seconds", "When the newest copy was made.", made
 
 
-def _labelled(
-    of: "type[CounterMetricFamily | GaugeMetricFamily]",
-    name: str,
-    text: str,
-    labels: list[str],
-    values: Iterable[tuple[Sequence[str], int]],
-) -> Metric:
-    family = of(f"claude_proxy_{name}", text, labels=labels)
+def _filled(family: _Family, values: Iterable[tuple[Sequence[str], int]]) -> _Family:
     for key, value in values:
         family.add_metric(key, value)
     return family

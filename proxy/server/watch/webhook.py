@@ -40,15 +40,8 @@ class Webhook:
 
     async def post(self, alert: Alert) -> None:
         """Tell of an alert, once. Raises as `post_body`."""
-        await self.post_body(
-            {
-                "text": alert.text,
-                "timestamp": alert.timestamp,
-                "kind": alert.kind,
-                "session_id": alert.session_id,
-                "host": socket.gethostname(),
-            }
-        )
+        told = {name: getattr(alert, name) for name in ("text", "timestamp", "kind", "session_id")}
+        await self.post_body({**told, "host": socket.gethostname()})
 
     async def post_body(self, body: object) -> None:
         """Post a value as JSON, once.

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from proxy.api.validation import ValidationAnswer, ValidationBatchRequest, ValidationRequest
+from proxy.config import Validation
 from proxy.custom_schemas import PREFIX, CustomSchemas, TimeLimitError
 from proxy.protocol.specifications import SchemaJudge, UnknownSpecificationError, forget, judge_for
 from proxy.server.base.decoding import decoded
@@ -36,24 +37,22 @@ _judges = threading.local()
 
 
 def judged(
-    body: bytes, *, is_batch: bool, most_bytes: int, keep: bool, custom: CustomSchemas | None = None
+    body: bytes, settings: Validation, *, is_batch: bool, custom: CustomSchemas | None = None
 ) -> bytes:
-    """Return the answer to a request, or to a batch of them, as JSON.
-
-    ``most_bytes``: of one message; ``keep``: whether compiled schemas are kept for the next time; ``custom``: those
-    that users bring.
+    """Return the answer to a request, or to a batch of them, as JSON. ``custom``: schemas that users bring.
 
     Raises:
         CustomSchemaError: such a schema is named, and ``custom`` is None.
         BadRequestError, UnprocessableError: the body is not what it should be, or names an unknown schema.
         TooLargeError: a message is too large.
     """
-    if not keep:
+    if not settings.cache_schemas:
         _judges.__dict__.clear()
         forget()
     if not is_batch:
-        return _answer(decoded(body, _one), most_bytes, custom)
+        return _answer(decoded(body, _one), settings.max_validation_size, custom)
     requests = decoded(body, _many).requests
+    most_bytes = settings.max_validation_size
     return b"[%b]" % b",".join([_answer(wanted, most_bytes, custom) for wanted in requests])
 
 

@@ -28,11 +28,6 @@ class Pool:
         self._limiter = CapacityLimiter(processes)
         self._unlimited = CapacityLimiter(math.inf)
 
-    @property
-    def busy(self) -> bool:
-        """Whether a process is at work."""
-        return self._limiter.borrowed_tokens > 0
-
     async def run(self, function: Callable[[*_Arguments], _Result], *arguments: *_Arguments) -> _Result:
         """Return what a function of a module gives in one of the processes; wait for one if all are busy.
 
