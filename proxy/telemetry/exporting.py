@@ -198,12 +198,10 @@ class Exporter:
         self._followed.clear()
 
     def _load(self, endpoint: str) -> _State:
-        try:
+        with contextlib.suppress(OSError, msgspec.MsgspecError):
             found = _decode(read_private(self._path))
-        except (OSError, msgspec.MsgspecError):
-            found = None
-        if found is not None and found.endpoint == endpoint:
-            return found
+            if found.endpoint == endpoint:
+                return found
         now = time.time()
         state = _State(endpoint, int(now * 1_000_000), now - _MARGIN_S)
         # Or a server that is killed before it has sent anything would leave out what it lacks.

@@ -11,14 +11,15 @@ from proxy.server.base.journal import journal
 from proxy.store import StoreError
 
 
-def answer(data: object) -> web.Response:
+def answer(data: object, status: int = 200) -> web.Response:
     """Return a successful answer."""
-    return raw_answer(msgspec.json.encode(data))
+    return raw_answer(msgspec.json.encode(data), status)
 
 
-def raw_answer(data: bytes) -> web.Response:
+def raw_answer(data: bytes, status: int = 200) -> web.Response:
     """Return a successful answer whose `data` is JSON already."""
-    return web.Response(body=b'{"success":true,"data":%b}' % data, content_type="application/json")
+    body = b'{"success":true,"data":%b}' % data
+    return web.Response(status=status, body=body, content_type="application/json")
 
 
 def failure(

@@ -68,17 +68,14 @@ async def act(request: web.Request) -> ActionAnswer | web.Response:
                 _check(session)
                 after_us = session.last_event_us
                 asked = {"action_id": action_id, "action": wanted.action, "args": arguments, "by": author}
-                seq = await asyncio.to_thread(
-                    ask, shared.data_dir, session_id, asked | ({} if token is None else {"token": token})
-                )
+                asked |= {} if token is None else {"token": token}
+                seq = await asyncio.to_thread(ask, shared.data_dir, session_id, asked)
                 if wanted.key is not None:
                     await shared.catch_up(session_id)
             else:
                 seq, after_us = done.seq, parse_timestamp(done.requested_at)
     if wait_s is None:
-        response = answer(ActionAnswer(action_id=action_id, seq=seq, state="sent"))
-        response.set_status(202)
-        return response
+        return answer(ActionAnswer(action_id=action_id, seq=seq, state="sent"), 202)
     outcome = await _outcome(shared, session_id, action_id, after_us, wait_s)
     return ActionAnswer(action_id=action_id, seq=seq, **outcome)
 

@@ -20,10 +20,8 @@ async def health(request: web.Request) -> web.Response:
     """Whether the server is well."""
     found = await asyncio.to_thread(checks, of(request))
     worst = max((check["status"] for check in found.values()), key=STATUSES.index)
-    response = answer(Health(status=worst, version=__version__, checks=found))
-    if worst == "unhealthy":
-        response.set_status(503)
-    return response
+    told = Health(status=worst, version=__version__, checks=found)
+    return answer(told, 503 if worst == "unhealthy" else 200)
 
 
 @routes.add("GET", "/health/live", answer=Liveness)
@@ -37,10 +35,8 @@ async def ready(request: web.Request) -> web.Response:
     """Whether requests should be sent here."""
     shared = of(request)
     reason = await asyncio.to_thread(unready, shared)
-    response = answer(Readiness(status="not_ready" if reason else "ready", message=reason))
-    if reason:
-        response.set_status(503)
-    return response
+    told = Readiness(status="not_ready" if reason else "ready", message=reason)
+    return answer(told, 503 if reason else 200)
 
 
 @routes.add("GET", "/metrics", media_type="text/plain")

@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 from aiohttp import web
 
 from proxy.events.timestamps import parse_timestamp
-from proxy.nearest import nearest
+from proxy.nearest import meant
 from proxy.server.base.errors import UnprocessableError
 from proxy.sessions.reader import LARGEST_SEQ
 from proxy.store.model import Cursor
@@ -215,6 +215,4 @@ def period(request: web.Request) -> tuple[int | None, int | None]:
 
 def hint(name: str, known: Collection[str]) -> str:
     """Return the end of a sentence about a word that is not known: which one was meant, or what there is."""
-    if near := nearest(name, known):
-        return f"did you mean {near}?"
-    return f"it takes {', '.join(known) or 'none'}."
+    return meant(name, known, f"it takes {', '.join(known) or 'none'}.")
