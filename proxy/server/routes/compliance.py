@@ -33,7 +33,10 @@ async def start(request: web.Request) -> Check:
     if not 0 <= asked.threshold <= 100:
         raise UnprocessableError(f"threshold is {asked.threshold:g}; it takes a number from 0 to 100.")
     if asked.scenarios:
-        await asyncio.to_thread(_make_sure_of, asked.scenarios)
+        try:
+            await asyncio.to_thread(lambda: scenario.choose(scenario.shipped(), asked.scenarios))
+        except scenario.ScenarioError as error:
+            raise UnprocessableError(f"scenarios: {error}") from None
     return checks.start(asked).check
 
 
@@ -60,14 +63,6 @@ async def cancel(request: web.Request) -> Check:
         found.task.cancel()
         await asyncio.wait([found.task], timeout=2 * GRACE_S)
     return found.check
-
-
-def _make_sure_of(patterns: list[str]) -> None:
-    """Make sure that each names a scenario."""
-    try:
-        scenario.choose(scenario.shipped(), patterns)
-    except scenario.ScenarioError as error:
-        raise UnprocessableError(f"scenarios: {error}") from None
 
 
 def _checks(request: web.Request) -> Checks:
