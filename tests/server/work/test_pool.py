@@ -38,7 +38,7 @@ def noted(path: str) -> None:
             said.write(word)
 
 
-def in_the_pool(body: bytes, **_: object) -> bytes:
+def in_the_pool(body: bytes, *_: object, **__: object) -> bytes:
     """Stand for a judge that goes on until the file exists that its first message names."""
     return waited_for(body.split(b'"')[-2].decode(), b"[]")
 
