@@ -7,7 +7,6 @@ mark that knows what is before it.
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import pairwise
 from typing import Any, NamedTuple, Self
 
 import msgspec
@@ -74,12 +73,10 @@ class LevelTree:
     def __init__(self, read_spans: ReadSpans, count: CountEvents) -> None:
         self._read_spans = read_spans
         self.count = count
-        self._top: list[Span] | None = None
+        self._top = self._spans(len(LEVELS_US) - 1, -FOREVER, FOREVER)  # asked for a few times for each page
 
     def top(self) -> list[Span]:
         """Return the longest spans."""
-        if self._top is None:  # asked for a few times for each page
-            self._top = self._spans(len(LEVELS_US) - 1, -FOREVER, FOREVER)
         return self._top
 
     def within(self, span: Span) -> list[Span]:
@@ -142,25 +139,22 @@ class Tally(msgspec.Struct):
 class MarkTree:
     """The events of one session, as a `SpanTree`: each span goes from one mark to the next."""
 
-    def __init__(self, marks: Sequence[Mark], types: Sequence[int] | None, count: CountEvents) -> None:
-        self._marks = marks
-        self._types = types
+    def __init__(self, marks: Iterable[Mark], types: Sequence[int] | None, count: CountEvents) -> None:
         self.count = count
+        self._spans = []
+        last = Mark(0, -FOREVER, Counter())
+        for mark in marks:
+            wanted = total = mark.number - last.number
+            if types is not None:
+                wanted = sum(mark.types[type_id] - last.types[type_id] for type_id in types)
+            self._spans.append(Span(last.timestamp_us, mark.timestamp_us, wanted, total, 0))
+            last = mark
+        if rest := count(last.timestamp_us, FOREVER):
+            self._spans.append(Span(last.timestamp_us, FOREVER, rest, rest, 0))
 
     def top(self) -> list[Span]:
         """Return all spans."""
-        marks = [Mark(0, -FOREVER, Counter()), *self._marks]
-        found = []
-        for one, following in pairwise(marks):
-            total = following.number - one.number
-            wanted = total
-            if self._types is not None:
-                wanted = sum(following.types[type_id] - one.types[type_id] for type_id in self._types)
-            found.append(Span(one.timestamp_us, following.timestamp_us, wanted, total, 0))
-        last_us = marks[-1].timestamp_us
-        if rest := self.count(last_us, FOREVER):
-            found.append(Span(last_us, FOREVER, rest, rest, 0))
-        return found
+        return self._spans
 
     def within(self, span: Span) -> list[Span]:
         """Return the span: it is not cut."""

@@ -9,6 +9,7 @@ import re
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from typing import NamedTuple
 
 import msgspec
@@ -62,13 +63,8 @@ class _Reader:
 
     def __init__(self, pieces: Pieces) -> None:
         self.pieces = pieces
-        self._known: dict[int, Piece] = {}
+        self.at = cache(pieces.at)
         self._rows: tuple[int, list[Row]] = (-1, [])
-
-    def at(self, number: int) -> Piece:
-        if number not in self._known:
-            self._known[number] = self.pieces.at(number)
-        return self._known[number]
 
     def rows(self, piece: Piece) -> list[Row]:
         if self._rows[0] != piece.number:
@@ -77,8 +73,8 @@ class _Reader:
 
     def last_before(self, value: int, key: Callable[[Piece], int]) -> Piece:
         """Return the last piece whose key is not above a value; the first one where there is none."""
-        behind = bisect_right(range(self.pieces.count), value, key=lambda number: key(self.at(number)))
-        return self.at(max(0, behind - 1))
+        numbers = range(self.pieces.count)
+        return self.at(bisect_right(numbers, value, lo=1, key=lambda number: key(self.at(number))) - 1)
 
 
 def page_of_records(

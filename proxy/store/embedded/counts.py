@@ -49,4 +49,4 @@ def session_events(connection: sqlite3.Connection, session: int, types: Sequence
         return found
 
     marks = read_marks(connection, "WHERE session = ? ORDER BY number", (session,))
-    return MarkTree(list(marks), types, count)
+    return MarkTree(marks, types, count)

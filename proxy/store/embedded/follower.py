@@ -62,6 +62,7 @@ class Follower:
         self._looked_at_all = self._look_s = 0.0
         self._asked = 0
         self._asked_for: set[str] | None = set()
+        """Sessions that somebody has asked for since the last look; None: all of them."""
         self._answered = 0
         self._thread = threading.Thread(target=self._run, name="follower", daemon=True)
 

@@ -19,7 +19,7 @@ from proxy.sessions import catalogue, firings
 from proxy.sessions.reader import Entry, LogReader
 from proxy.store.embedded.database import create_index, index_path, open_index, translated_errors
 from proxy.store.embedded.inventory import Inventory
-from proxy.store.embedded.rows import read_sessions, read_watermark
+from proxy.store.embedded.rows import read_sessions, read_watermark, write_meta
 from proxy.store.embedded.standing import Standing, forget_clean_close, note_clean_close
 from proxy.store.embedded.tracked import TrackedLog
 from proxy.store.embedded.watermark import watermark
@@ -181,7 +181,7 @@ class Indexer:
 
     def _keep_watermark(self, watermark_us: int | None) -> None:
         self.watermark_us = watermark_us
-        self._writer.keep_watermark(watermark_us)
+        write_meta(self._connection, {"watermark": watermark_us})
 
     def _forget_removed(self) -> None:
         """Take out sessions whose logs are gone: a bounded number of events, so that live ones need not wait."""

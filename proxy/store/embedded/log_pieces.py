@@ -22,14 +22,11 @@ class LogBody(msgspec.Struct, frozen=True):
 
     def text(self) -> bytes:
         """Return the lines as they stand in the log. OSError when it cannot be read, or is another one now."""
-        with open(self.path, "rb", buffering=0) as log:
+        with open(self.path, "rb") as log:
             if os.fstat(log.fileno()).st_ino != self.inode:
                 raise OSError(0, "another log has taken its place just now")
-            parts, place = [], self.offset
-            while place < self.end and (part := os.pread(log.fileno(), self.end - place, place)):
-                parts.append(part)
-                place += len(part)
-        return b"".join(parts)
+            log.seek(self.offset)
+            return log.read(self.end - self.offset)
 
 
 class LogPieces:

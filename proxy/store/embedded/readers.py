@@ -42,10 +42,10 @@ class Readers:
             self._is_closed = True
         self.forget()
 
-    def forget(self) -> None:
-        """Close the connections that are not in use: the index is another one now."""
+    def forget(self, inode: int | None = None) -> None:
+        """Close the connections that are not in use: the index is another one now, of that inode if it is known."""
         with self._turn:
-            idle, self._idle, self._inode = self._idle, [], -1
+            idle, self._idle, self._inode = self._idle, [], inode
         for connection in idle:
             connection.close()
 
@@ -57,10 +57,8 @@ class Readers:
                 raise StoreError("the store is closed")
             if inode == self._inode and self._idle:
                 return self._idle.pop(), inode
-            self._inode = inode
-            old, self._idle = self._idle, []
-        for connection in old:
-            connection.close()
+        if inode != self._inode:
+            self.forget(inode)
         return connect(self._path, read_only=True), inode
 
     def _give_back(self, connection: sqlite3.Connection, inode: int | None) -> None:

@@ -4,7 +4,7 @@ import contextlib
 import os
 
 from proxy.sessions import catalogue
-from proxy.sessions.drift import MOST_LISTED, SearchState, Sightings
+from proxy.sessions.drift import Search, Sightings
 from proxy.sessions.identity import log_path
 from proxy.store.embedded.database import index_path
 from proxy.store.embedded.event_queries import EventQueries
@@ -119,8 +119,7 @@ class EmbeddedStore(EventQueries, SessionQueries, Store):
             row = find_session(connection, session_id)
             if row is None:
                 raise KeyError(session_id)
-            state = read_drift(connection, row.id) or SearchState()
-        return Sightings(MOST_LISTED, state.listed, state.unlisted), pieces.is_complete
+            return Search(read_drift(connection, row.id)).found, pieces.is_complete
 
     def _on_damage(self, reason: str) -> None:
         if self._follower is not None:

@@ -131,10 +131,6 @@ class Writer:
             self._flush_log(log)
         write_meta(connection, {"next_id": self._next_id, "totals": encode_totals(self._totals)})
 
-    def keep_watermark(self, watermark_us: int | None) -> None:
-        """Keep up to where nothing will come any more, beside the events that it is about."""
-        write_meta(self._connection, {"watermark": watermark_us})
-
     def _flush_log(self, log: TrackedLog) -> None:
         write_rows(self._connection, "sessions", [log.row()], replace=True)
         if log.session is not None:

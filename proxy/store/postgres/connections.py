@@ -106,7 +106,8 @@ class Connections:
 def writing(connection: Connection) -> Iterator[None]:
     """Begin a transaction that writes, and end it."""
     with translated_errors(), connection.transaction():
-        _use_schema(connection)
+        # In each transaction: behind a pooler the next one may be on another connection.
+        execute(connection, f"SET LOCAL search_path TO {SCHEMA}")
         yield
 
 
@@ -136,11 +137,6 @@ class Writer:
         if self._connection is not None:
             self._connection.close()
         self._connection = None
-
-
-def _use_schema(connection: Connection) -> None:
-    # In each transaction: behind a pooler the next one may be on another connection.
-    execute(connection, f"SET LOCAL search_path TO {SCHEMA}")
 
 
 def _configure(connection: Connection) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Generator
 
 from proxy.events import Session
-from proxy.sessions.drift import MOST_LISTED, Sightings
+from proxy.sessions.drift import Search, Sightings
 from proxy.store.model import EVERY_SESSION, SessionFilter, SessionQuery, Totals, Watched
 from proxy.store.postgres.connections import Connection, Connections, execute
 from proxy.store.postgres.event_queries import find_session
@@ -46,8 +46,7 @@ class SessionQueries:
         row = self._find(session_id)
         if row is None:
             raise KeyError(session_id)
-        state = row.search()
-        return Sightings(MOST_LISTED, state.listed, state.unlisted), True
+        return Search(row.search()).found, True
 
     def _find(self, session_id: str) -> SessionRow | None:
         with self._connections.reading() as connection:

@@ -50,9 +50,9 @@ class SessionRow(NamedTuple):
         """Return the session as it stands."""
         return _decode_session(self.state) if self.state else Session(self.session_id)
 
-    def search(self) -> SearchState:
-        """Return what the search for drift remembers."""
-        return _decode_search(self.drift) if self.drift else SearchState()
+    def search(self) -> SearchState | None:
+        """Return what the search for drift remembers, None where it has found nothing to remember."""
+        return _decode_search(self.drift) if self.drift else None
 
 
 def of_team(team: str | None) -> str:
