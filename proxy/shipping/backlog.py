@@ -202,14 +202,11 @@ class Backlog:
     def _piece(self, log: _Log) -> Piece | None:
         # Before the text is read: what a writer that is gone by then has written is all there.
         running = is_running(self._path(log))
-        fd = os.open(self._path(log), os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            status = os.fstat(fd)
+        with open(self._path(log), "rb", buffering=0) as file:
+            status = os.fstat(file.fileno())
             if log.inode not in (0, status.st_ino) or status.st_size < log.offset:
                 log.lines = log.offset = 0  # it is another log: the centre compares
-            text, is_all = whole_lines(fd, log.offset, self._piece_bytes)
-        finally:
-            os.close(fd)
+            text, is_all = whole_lines(file.fileno(), log.offset, self._piece_bytes)
         if running:
             self._rest.pop(log.session_id, None)
             self._live[log.session_id] = None

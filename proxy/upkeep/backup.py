@@ -185,7 +185,7 @@ def _write(data_dir: str, partial: str, room: Room) -> int:
 
 def _add(archive: tarfile.TarFile, name: str, path: str, room: Room) -> tuple[int, str]:
     """Add a file as far as it is whole; return its size and checksum."""
-    with open(path, "rb", buffering=0) as file:
+    with open(path, "rb") as file:
         # Before the size is asked: whoever has ended by then has written everything.
         running = catalogue.is_running(path)
         status = os.fstat(file.fileno())
@@ -220,15 +220,10 @@ class _Summing:
         """Return exactly that many bytes, or what is left. BackupError when the file has become shorter."""
         self._room.check()
         wanted = self._left if size < 0 else min(size, self._left)
-        pieces = []
-        while wanted:
-            piece = self._file.read(wanted)
-            if not piece:
-                raise BackupError("a log became shorter while it was copied")
-            pieces.append(piece)
-            wanted -= len(piece)
-        found = b"".join(pieces)
-        self._left -= len(found)
+        found = self._file.read(wanted)
+        if len(found) < wanted:
+            raise BackupError("a log became shorter while it was copied")
+        self._left -= wanted
         self.sha256.update(found)
         return found
 

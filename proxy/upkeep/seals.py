@@ -94,8 +94,8 @@ def sealed_sessions(data_dir: str) -> set[str]:
 
 def newest_checkpoint(path: str) -> Seal | None:
     """Return what a log's newest checkpoint says, None where there is none. OSError when the log cannot be read."""
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
+    with open(path, "rb", buffering=0) as file:
+        fd = file.fileno()
         size, started = os.fstat(fd).st_size, first_timestamp(os.pread(fd, START_BYTES, 0))
         for span in _SPANS:
             start = max(0, size - span)
@@ -106,8 +106,6 @@ def newest_checkpoint(path: str) -> Seal | None:
             if not start:
                 break
         return None
-    finally:
-        os.close(fd)
 
 
 def unsealed(record: bytes) -> bytes:
