@@ -16,6 +16,16 @@ OUTCOMES = ("action_confirmed", "action_failed")
 """The events that tell what became of one."""
 
 
+State = Literal["sent", "confirmed", "failed", "refused"]
+_STATES: dict[str, State] = {
+    "action_requested": "sent",
+    "action_confirmed": "confirmed",
+    "action_failed": "failed",
+    "action_refused": "refused",
+}
+"""Of an action, by the last event of it."""
+
+
 class OpenQuestion(msgspec.Struct, frozen=True, kw_only=True):
     """A question of Claude Code's, whether a tool may run, that nobody has answered."""
 
@@ -47,7 +57,7 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
     seq: int
     """Its record."""
     requested_at: Timestamp
-    state: Literal["sent", "confirmed", "failed", "refused"]
+    state: State
     """`sent` until the wire shows its effect."""
     effect: str | None = None
     """What it led to, such as `ran` or `nothing_running`."""
@@ -96,13 +106,10 @@ def actions(
     ends = {text(data, "action_id"): (event_type, data) for event_type, _, data in outcomes}
     found = []
     for event_type, timestamp, data in requests:
-        state: Literal["sent", "confirmed", "failed", "refused"] = "sent"
-        end: Message = {}
         if event_type == "action_refused":
-            state, end = "refused", data
-        elif text(data, "action_id") in ends:
-            ended, end = ends[text(data, "action_id")]
-            state = "confirmed" if ended == "action_confirmed" else "failed"
+            ended, end = event_type, data
+        else:
+            ended, end = ends.get(text(data, "action_id"), (event_type, {}))
         found.append(
             Action(
                 action_id=text(data, "action_id") or "",
@@ -111,7 +118,7 @@ def actions(
                 by=inner(data, "by"),
                 seq=int(number(data, "seq") or 0),
                 requested_at=timestamp,
-                state=state,
+                state=_STATES[ended],
                 effect=text(end, "effect"),
                 error=text(end, "error"),
                 took_ms=number(end, "duration_ms"),

@@ -11,19 +11,8 @@ from proxy.events.figures import CallOutcome, call_outcome
 from proxy.telling.diff import Lines, line_diff
 from proxy.telling.entry import Part, Tone
 
-_SUMMARY: Final = (
-    "command",
-    "file_path",
-    "notebook_path",
-    "pattern",
-    "query",
-    "url",
-    "path",
-    "description",
-    "prompt",
-    "skill",
-    "subject",
-)
+_BEST = ("command", "file_path", "notebook_path", "pattern", "query", "url", "path", "description", "prompt")
+_SUMMARY = (*_BEST, "skill", "subject")
 """Fields of a tool's input that tell a person what the call does, the best first.
 
 A command is better here than what it is called, which `proxy.events.formatting` prefers where there is less room."""
@@ -61,12 +50,8 @@ _EXTENSIONS: Final = {
 """Languages as fences of Markdown name them, with the extensions and names of their files."""
 _LANGUAGES: Final = {one: language for language, names in _EXTENSIONS.items() for one in names.split()}
 
-_TONES: Final[dict[CallOutcome, Tone]] = {
-    "completed": "faint",
-    "failed": "bad",
-    "denied": "warn",
-    "interrupted": "warn",
-}
+_TONES: Final[dict[CallOutcome, Tone]] = {"completed": "faint", "failed": "bad"}
+"""Of results; calls that were denied or interrupted are something to look at."""
 
 Input = dict[str, Any]
 
@@ -86,13 +71,13 @@ def call(tool: str, given: object) -> Part:
     summary = "" if name is None else one_line(given[name])
     if name == "pattern" and text(given, "path"):
         summary, given = f"{summary} in {one_line(given['path'])}", {**given, "path": None}
-    apart, covered = _APART[tool](given) if tool in _APART else ({}, ())
+    tell_apart, covered = _APART.get(tool, (lambda _given: {}, ()))
     fields = {
         key: value
         for key, value in given.items()
         if key not in covered and (key != name or one_line(value) != value) and value not in (None, "", False)
     }
-    return Part("call", "tool", tool, summary, fields=fields, lines=_CALL_LINES, **apart)
+    return Part("call", "tool", tool, summary, fields=fields, lines=_CALL_LINES, **tell_apart(given))
 
 
 def result(event_type: str, data: dict[str, Any]) -> Part:
@@ -110,7 +95,7 @@ def result(event_type: str, data: dict[str, Any]) -> Part:
         form="code",
         decided="" if by in ("", "harmless") else f"by {by}",
         figures=[] if took is None else [formatting.format_duration(took)],
-        tone=_TONES[outcome],
+        tone=_TONES.get(outcome, "warn"),
         lines=_RESULT_LINES,
     )
 
@@ -125,19 +110,12 @@ def content_text(content: object) -> str:
 
 
 def _block(block: object) -> str:
-    if isinstance(block, str):
-        return block
     if not isinstance(block, dict):
-        return one_line(block)
-    if block.get("type") == "text":
-        return str(block.get("text"))
-    return f"[{block.get('type') or 'block'}]"
+        return block if isinstance(block, str) else one_line(block)
+    return str(block.get("text")) if block.get("type") == "text" else f"[{block.get('type') or 'block'}]"
 
 
 # -- tools whose input is more than fields ---------------------------------------------------------------------
-
-_Apart = tuple[dict[str, Any], tuple[str, ...]]
-"""What is told apart, as arguments of a `Part`, and the fields that are told with it."""
 
 
 def _code(code: object, language: str) -> dict[str, Any]:
@@ -153,25 +131,25 @@ def _language(path: object) -> str:
     return _LANGUAGES.get(name) or _LANGUAGES.get(name.rpartition(".")[2].lower(), "")
 
 
-def _command(given: Input) -> _Apart:
+def _command(given: Input) -> dict[str, Any]:
     command = text(given, "command") or ""
-    return ({} if one_line(command) == command else _code(command, "bash")), ("command",)
+    return {} if one_line(command) == command else _code(command, "bash")
 
 
-def _write(given: Input) -> _Apart:
-    return _code(given.get("content"), _language(given.get("file_path"))), ("content", "file_path")
+def _write(given: Input) -> dict[str, Any]:
+    return _code(given.get("content"), _language(given.get("file_path")))
 
 
-def _read(given: Input) -> _Apart:
-    return {"language": _language(given.get("file_path"))}, ("file_path",)
+def _read(given: Input) -> dict[str, Any]:
+    return {"language": _language(given.get("file_path"))}
 
 
-def _edit(given: Input) -> _Apart:
-    return _changes(given, [given]), ("old_string", "new_string", "file_path")
+def _edit(given: Input) -> dict[str, Any]:
+    return _changes(given, [given])
 
 
-def _edits(given: Input) -> _Apart:
-    return _changes(given, items(given, "edits")), ("edits", "file_path")
+def _edits(given: Input) -> dict[str, Any]:
+    return _changes(given, items(given, "edits"))
 
 
 def _changes(given: Input, edits: Iterable[Input]) -> dict[str, Any]:
@@ -182,42 +160,41 @@ def _changes(given: Input, edits: Iterable[Input]) -> dict[str, Any]:
     return {"diff": diff, "language": _language(given.get("file_path"))}
 
 
-def _notebook(given: Input) -> _Apart:
-    language = "markdown" if given.get("cell_type") == "markdown" else "python"
-    return _code(given.get("new_source"), language), ("new_source", "notebook_path")
+def _notebook(given: Input) -> dict[str, Any]:
+    return _code(given.get("new_source"), "markdown" if given.get("cell_type") == "markdown" else "python")
 
 
-def _delegate(given: Input) -> _Apart:
-    return _prose(given.get("prompt")), ("prompt", "description")
+def _delegate(given: Input) -> dict[str, Any]:
+    return _prose(given.get("prompt"))
 
 
-def _plan(given: Input) -> _Apart:
-    return _prose(given.get("plan")), ("plan",)
+def _plan(given: Input) -> dict[str, Any]:
+    return _prose(given.get("plan"))
 
 
-def _todos(given: Input) -> _Apart:
+def _todos(given: Input) -> dict[str, Any]:
     marks = {"completed": "☑", "in_progress": "▶"}
     todos = [(str(one.get("status")), one.get("content")) for one in items(given, "todos")]
-    return {"text": "\n".join(f"{marks.get(status, '☐')} {what}" for status, what in todos)}, ("todos",)
+    return {"text": "\n".join(f"{marks.get(status, '☐')} {what}" for status, what in todos)}
 
 
-def _questions(given: Input) -> _Apart:
+def _questions(given: Input) -> dict[str, Any]:
     lines = []
     for one in items(given, "questions"):
         lines += [str(one.get("question")), *(f"- {option.get('label')}" for option in items(one, "options"))]
-    return _prose("\n".join(lines)), ("questions",)
+    return _prose("\n".join(lines))
 
 
-_APART: Final[dict[str, Callable[[Input], _Apart]]] = {
-    "Bash": _command,
-    "Read": _read,
-    "Write": _write,
-    "Edit": _edit,
-    "MultiEdit": _edits,
-    "NotebookEdit": _notebook,
-    "Agent": _delegate,
-    "Task": _delegate,
-    "ExitPlanMode": _plan,
-    "TodoWrite": _todos,
-    "AskUserQuestion": _questions,
+_APART: Final[dict[str, tuple[Callable[[Input], dict[str, Any]], tuple[str, ...]]]] = {
+    "Bash": (_command, ("command",)),
+    "Read": (_read, ("file_path",)),
+    "Write": (_write, ("content", "file_path")),
+    "Edit": (_edit, ("old_string", "new_string", "file_path")),
+    "MultiEdit": (_edits, ("edits", "file_path")),
+    "NotebookEdit": (_notebook, ("new_source", "notebook_path")),
+    **dict.fromkeys(("Agent", "Task"), (_delegate, ("prompt", "description"))),
+    "ExitPlanMode": (_plan, ("plan",)),
+    "TodoWrite": (_todos, ("todos",)),
+    "AskUserQuestion": (_questions, ("questions",)),
 }
+"""What is told apart of a tool's input, as arguments of a `Part`, and the fields that are told with it."""

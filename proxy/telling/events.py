@@ -29,21 +29,20 @@ Data = dict[str, Any]
 
 def tell(event: Event, longest: int = LONGEST) -> Entry:
     """Return what an event says; an entry without parts says nothing. ``longest``: characters of each text."""
-    data = event.data
-    is_ours = data.get("event") == event.event_type and "timestamp" in data
-    view = _VIEWS.get(event.event_type) if is_ours else None
-    if is_ours:
-        parts = [] if view is None else list(view(data))
-    else:
-        parts = [Part("client", "client", event.event_type, fields=data, tone="faint")]
-    about = data if is_ours else {"timestamp": format_timestamp(event.timestamp_us)}
-    return _entry(parts, longest, event.event_type, about)
+    data, event_type = event.data, event.event_type
+    if data.get("event") != event_type or "timestamp" not in data:  # a client's own
+        part = Part("client", "client", event_type, fields=data, tone="faint")
+        return _entry([part], longest, event_type, {"timestamp": format_timestamp(event.timestamp_us)})
+    view = _VIEWS.get(event_type)
+    return _entry([] if view is None else list(view(data)), longest, event_type, data)
 
 
 def tell_line(record: Record, longest: int = LONGEST) -> Entry | None:
     """Return what a line says that makes no event: of stderr, or of a program that speaks no messages; else None."""
     is_line = record.stream in ("stdin", "stdout", "stderr", "transcript")
-    if not is_line or record.verdict == "malformed" or not _is_text(record):
+    # A line may be no message though it happens to be JSON.
+    is_text = record.stream == "stderr" or not record.has_message or record.verdict == "text"
+    if not is_line or record.verdict == "malformed" or not is_text:
         return None
     said = record.line()[: 4 * longest].decode(errors="replace").strip("\r\n")
     if not said.strip():
@@ -56,13 +55,6 @@ def tell_crash(session: Session) -> Entry:
     """Return what is known from the lock of a log that has no end; no event says it."""
     part = Part("session", "crashed", "the log has no end: its wrapper was killed", tone="bad")
     return Entry(format_timestamp(session.last_record_us) if session.last_record_us else "", [part])
-
-
-def _is_text(record: Record) -> bool:
-    """Whether a line is no message, also if it happens to be JSON."""
-    if record.stream == "stderr" or not record.has_message:
-        return True
-    return record.verdict == "text"
 
 
 def _entry(parts: list[Part], longest: int, event: str, about: Data) -> Entry:
@@ -150,10 +142,10 @@ def _commanded(data: Data) -> Iterator[Part]:
         case "request":
             yield Part("client", "client", str(command.get("subtype")))
         case _:
-            words = [
-                one_line(value) for name, value in command.items() if name not in ("action", "request_id")
-            ]
-            yield Part("client", "client", " ".join([str(action).replace("_", " "), *words]))
+            given = {name: value for name, value in command.items() if name not in ("action", "request_id")}
+            yield Part(
+                "client", "client", " ".join([str(action).replace("_", " "), *map(one_line, given.values())])
+            )
 
 
 # -- tools and permissions -------------------------------------------------------------------------------------
@@ -288,11 +280,12 @@ def _acted(data: Data) -> Iterator[Part]:
 
 
 def _action_ended(data: Data) -> Iterator[Part]:
-    said = text(data, "effect") or text(data, "error") or "done"
-    is_done = data["event"] == "action_confirmed"
-    tone: Tone = "good" if is_done else "bad" if data["event"] == "action_failed" else "warn"
-    what = {"action_confirmed": "confirmed", "action_failed": "failed", "action_refused": "refused"}
-    yield Part("note", "action", f"{data.get('action')} {what[str(data['event'])]}: {said}", tone=tone)
+    said, ended = (
+        text(data, "effect") or text(data, "error") or "done",
+        str(data["event"]).removeprefix("action_"),
+    )
+    tone: Tone = "good" if ended == "confirmed" else "bad" if ended == "failed" else "warn"
+    yield Part("note", "action", f"{data.get('action')} {ended}: {said}", tone=tone)
 
 
 def _policy(data: Data) -> Iterator[Part]:
@@ -308,9 +301,8 @@ def _ruled(data: Data) -> Iterator[Part]:
     reached = f"{data.get('rule')}: {condition} is {data.get('value')}, the limit {limit}"
     does = "is near" if data.get("warning") else str(data.get("do"))
     how = " (dry run)" if data.get("mode") == "dry_run" else ""
-    yield _problem(
-        "rule", reached, f"{does}{how}{': not possible without --act' if 'refused' in data else ''}"
-    )
+    how += ": not possible without --act" if "refused" in data else ""
+    yield _problem("rule", reached, f"{does}{how}")
 
 
 def _wrong(data: Data) -> Iterator[Part]:

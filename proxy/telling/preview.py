@@ -24,10 +24,7 @@ def preview(record: Record) -> str:
         return one_line(record.event.data, _LONGEST)
     if not record.has_message:
         return one_line(record.raw or record.raw_base64 or "", _LONGEST)
-    try:
-        message = record.value()
-    except (ValueError, RecursionError):
-        return one_line(bytes(record.message)[: 4 * _LONGEST].decode(errors="replace"), _LONGEST)
+    message = _value(record)
     return one_line(_message(message) if isinstance(message, dict) else message, _LONGEST)
 
 
@@ -50,15 +47,20 @@ def _said(record: Record) -> Iterator[str]:
     if record.event is not None:
         yield from _texts(record.event.data.get("command"))
     elif record.has_message:
-        try:
-            message = record.value()
-        except (ValueError, RecursionError):
-            message = bytes(record.message).decode(errors="replace")
+        message = _value(record)
         if isinstance(message, dict) and message.get("type") in ("user", "assistant"):
             message = inner(message, "message").get("content")
         yield from _texts(message)
     else:
         yield record.line().decode(errors="replace")
+
+
+def _value(record: Record) -> Any:
+    """Return the message; as it stands where a reader cannot hold it."""
+    try:
+        return record.value()
+    except (ValueError, RecursionError):
+        return bytes(record.message).decode(errors="replace")
 
 
 def _texts(value: object) -> Iterator[str]:
