@@ -45,12 +45,10 @@ class ToolCounts:
 
     def report(self, still_open: list[Span]) -> list[Tool]:
         """Return all tools, the one with most calls first; calls that are open have no result so far."""
-        is_full = len(self._tools) >= _MOST_NAMES
-        waiting = Counter(
-            _OTHER if is_full and span.name not in self._tools else span.name for span in still_open
-        )
-        names = dict.fromkeys((*self._tools, *waiting))
-        found = [_tool(name, self._tools.get(name, _Tool()), waiting[name]) for name in names]
+        names, is_full = [span.name for span in still_open], len(self._tools) >= _MOST_NAMES
+        waiting = Counter(_OTHER if is_full and name not in self._tools else name for name in names)
+        known = dict.fromkeys((*self._tools, *waiting))
+        found = [_tool(name, self._tools.get(name, _Tool()), waiting[name]) for name in known]
         return sorted(found, key=lambda one: (-one.calls, one.tool))
 
 

@@ -136,9 +136,8 @@ def _tell(findings: Findings, series: Series) -> None:
     labels = " → ".join(call.label for call in calls)
     if len(calls) > 1:
         kind = "loop"
-        sentence = (
-            f"The same {len(calls)} calls were made {times} times over, with the same answers: {labels}."
-        )
+        count = f"The same {len(calls)} calls were made {times} times over"
+        sentence = f"{count}, with the same answers: {labels}."
     else:
         kind = "repeated_call"
         how = "failed in the same way" if calls[0].outcome == "failed" else "gave the same answer"

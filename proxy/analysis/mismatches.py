@@ -39,9 +39,8 @@ class Mismatches(Detector):
             if span.kind == "tool" and ended in ("run_completed", "task_completed"):
                 what = "turn is complete" if ended == "run_completed" else "subagent is done"
                 sentence = f"A tool call has no result, though its {what}: {span.label}."
-                self.over.add(
-                    "unmatched_tool_call", "warning", span.began, sentence, context.seq, tool=span.name
-                )
+                facts = {"tool": span.name}
+                self.over.add("unmatched_tool_call", "warning", span.began, sentence, context.seq, **facts)
             elif span.kind in ("subagent", "task"):
                 what = "subagent" if span.kind == "subagent" else "background task"
                 sentence = f"A {what} was still running when the session ended: {span.label}."

@@ -251,9 +251,7 @@ def _runs(outcomes: dict[RunOutcome, int], durations: Distribution) -> RunCounts
 
 def _tools(tools: dict[str, _Tool]) -> AllTools:
     counts = sum((tool.counts for tool in tools.values()), Counter[str]())
-    by_tool = [
-        ToolTimes(name, *_rates(tool.counts), tool.duration.statistics()) for name, tool in tools.items()
-    ]
+    by_tool = [ToolTimes(name, *_rates(one.counts), one.duration.statistics()) for name, one in tools.items()]
     return AllTools(*_rates(counts), sorted(by_tool, key=lambda one: (-one.calls, one.tool)))
 
 

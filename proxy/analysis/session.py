@@ -84,11 +84,8 @@ class SessionAnalysis:
         if not self.over:
             self.last_us = max(self.last_us, session.ended_us)
             self._ran_ms = session.duration_ms(session.ended_us)
-            told = {
-                "event": "session_ended",
-                "state": session.state,
-                "timestamp": format_timestamp(self.last_us),
-            }
+            timestamp = format_timestamp(self.last_us)
+            told = {"event": "session_ended", "state": session.state, "timestamp": timestamp}
             self._apply(Event("session_ended", self.last_us, told), self.last_us, None)
 
     def _apply(self, event: Event, us: int, seq: int | None) -> None:

@@ -26,14 +26,9 @@ def summarised(analysis: Analysis, results: int) -> Analysis:
     """Return the analysis with its sentences; ``results``: turns of which the end is on record."""
     if not analysis.events:
         return msgspec.structs.replace(analysis, summary=["Nothing is known of this session yet."])
-    said = (
-        _did(analysis, results),
-        _time(analysis),
-        _money(analysis.cost),
-        _wrong(analysis),
-        _waited(analysis),
-    )
-    return msgspec.structs.replace(analysis, summary=list(filter(None, said)))
+    spent = _time(analysis), _money(analysis.cost)
+    sentences = filter(None, (_did(analysis, results), *spent, _wrong(analysis), _waited(analysis)))
+    return msgspec.structs.replace(analysis, summary=list(sentences))
 
 
 def _did(analysis: Analysis, results: int) -> str:
@@ -135,11 +130,8 @@ def _waited(analysis: Analysis) -> str:
         answers = quantity(asked.requested, "permission")
         inside = f" ({answers}, {format_duration(asked.waiting.total)} in all, {asked.denied} denied)"
         waits.append((asked.waiting.max or 0.0, "a permission", inside if asked.requested > 1 else ""))
-    parts = [
-        f"{format_duration(ms)} for {what}{inside}"
-        for ms, what, inside in sorted(waits, key=lambda wait: -wait[0])
-        if ms >= _NOTICED_MS
-    ]
+    noticed = sorted((wait for wait in waits if wait[0] >= _NOTICED_MS), key=lambda wait: -wait[0])
+    parts = [f"{format_duration(ms)} for {what}{inside}" for ms, what, inside in noticed]
     if asked.unanswered:
         parts.append(f"{quantity(asked.unanswered, 'permission')} without an answer")
     return f"The longest waits: {', '.join(parts)}." if parts else ""

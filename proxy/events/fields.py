@@ -24,11 +24,9 @@ def identifier(source: Message, key: str) -> str:
 def number(source: Message, key: str) -> float | None:
     """Return a number that is not negative."""
     value = source.get(key)
-    return (
-        value
-        if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < _MOST
-        else None
-    )
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return value if 0 <= value < _MOST else None
 
 
 def integer(source: Message, key: str) -> int | None:

@@ -54,10 +54,8 @@ class Figures(msgspec.Struct, omit_defaults=True):
     @property
     def tokens(self) -> dict[str, int]:
         """Tokens of all models; empty until a result states them."""
-        return {
-            name: int(sum(model.get(name, 0) for model in self.models.values()))
-            for name in (TOKENS if self.models else ())
-        }
+        models = self.models.values()
+        return {name: int(sum(model.get(name, 0) for model in models)) for name in TOKENS if models}
 
     @property
     def cost_by_model(self) -> dict[str, float]:

@@ -91,9 +91,8 @@ def of_result(result: Message, *, interrupted: bool, blocked: str | None, is_com
 
 def of_failed_print(printed: str) -> Outcome:
     """Return what became of a turn of which is known what was printed at its end, which was a failure."""
-    return Outcome(
-        "limited" if printed.startswith(_PRINTED_LIMITS) else "failed", one_line(printed, _LONGEST_REASON)
-    )
+    kind: Kind = "limited" if printed.startswith(_PRINTED_LIMITS) else "failed"
+    return Outcome(kind, one_line(printed, _LONGEST_REASON))
 
 
 def blocked_by_hook(reason: str | None) -> str:
@@ -107,11 +106,9 @@ def _is_empty(result: Message, terminal: str | None, *, is_command: bool) -> boo
     if answer is None or answer.strip() or result.get("structured_output") is not None:
         return False
     # Local commands and prompts that are no question end without the model, and older releases name no reason.
+    is_local = is_command or "local_command" in result
     return terminal == "completed" or (
-        terminal is None
-        and not is_command
-        and "local_command" not in result
-        and bool(integer(result, "num_turns"))
+        terminal is None and not is_local and bool(integer(result, "num_turns"))
     )
 
 

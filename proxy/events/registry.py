@@ -13,12 +13,7 @@ from proxy.events.session import Answer, Followed, PermissionPrompt, Question, T
 from proxy.events.spending import stated_usage
 from proxy.events.vocabulary import State
 
-_STATES: Final[dict[str, State]] = {
-    "idle": "idle",
-    "shell": "idle",
-    "busy": "executing",
-    "waiting": "waiting",
-}
+_STATES: dict[str, State] = {"idle": "idle", "shell": "idle", "busy": "executing", "waiting": "waiting"}
 """What the registry's words mean; ``shell`` is idle while a shell runs in the background."""
 PERMISSION: Final = "permission prompt"
 INPUT: Final = "input needed"

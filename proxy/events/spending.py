@@ -65,10 +65,8 @@ class Spending(msgspec.Struct, omit_defaults=True):
             if falls or _has_restarted(self.stated_models, models):
                 self.base_models, self.stated_models = sum_of(self.base_models, self.stated_models), {}
             # A gateway may state one number of a model and not the next time: what was stated holds.
-            stated = self.stated_models
-            self.stated_models = {
-                name: stated.get(name, {}) | models[name] for name in list(models)[:_MOST_MODELS]
-            }
+            stated, names = self.stated_models, list(models)[:_MOST_MODELS]
+            self.stated_models = {name: stated.get(name, {}) | models[name] for name in names}
         if total_usd is None:
             return None
         # No integer: kept as JSON and read again, it is to be the same.

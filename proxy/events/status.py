@@ -23,20 +23,35 @@ UNANSWERED_S = 60
 """The SDKs give hooks, and their own control requests, 60 s by default; a person may need longer."""
 NO_EXIT_S = 10
 """With one prompt, Claude Code exits within a second of its result."""
+_KNOWN = (
+    *("session_id", "name", "prompt", "kind", "state", "pid", "command", "cwd", "model", "permission_mode"),
+    *("claude_code_version", "claude_session_id", "problems", "counts", "lost_records"),
+)
+"""What is shown of a session as it is known."""
+_FIGURES = (
+    "events",
+    "turns",
+    "tool_calls",
+    "tool_failures",
+    "tool_denials",
+    "subagents",
+    "tokens",
+    "cost_by_model",
+)
+"""The figures that are shown under their own names."""
 _AT_ITS_TERMINAL = {"input needed": "input at its terminal", "dialog open": "a dialog at its terminal"}
 
 
 def describe(session: Session, now_us: int) -> shown_session.Session:
     """Return what ``/status`` says of a session, as far as it follows from its records."""
     over, followed = session.over, session.followed
+    known = {name: getattr(session, name) for name in _KNOWN}
+    figures = {name: getattr(session.figures, name) for name in _FIGURES}
     return shown_session.Session(
-        session_id=session.session_id,
-        name=session.name,
-        prompt=session.prompt,
-        kind=session.kind,
+        **known,
+        **figures,
         mode="relayed" if followed is None else "followed",
         recording=_recording(session),
-        state=session.state,
         background=followed is not None and followed.background and not over,
         **described(session),
         state_since=_timestamp(session.state_since_us),
@@ -44,36 +59,18 @@ def describe(session: Session, now_us: int) -> shown_session.Session:
         evidence=_evidence(session.evidence),
         waits_for=[] if over else waits_for(session, now_us),
         warnings=[{"kind": kind, "message": sentence} for kind, sentence in warnings(session, now_us)],
-        pid=session.pid,
-        command=session.command,
-        cwd=session.cwd,
         started_at=_timestamp(session.started_us),
         last_event_at=_timestamp(session.last_event_us),
         last_record_at=_timestamp(session.last_record_us),
         ended_at=_timestamp(session.ended_us),
         exit_code=session.exit.get("exit_code"),
         signal=session.exit.get("signal"),
-        model=session.model,
-        claude_code_version=session.claude_code_version,
-        claude_session_id=session.claude_session_id,
-        permission_mode=session.permission_mode,
         acting=_acting(session),
-        problems=session.problems,
         run_id=session.run.run_id if session.run and not over else None,
         duration_ms=session.duration_ms(now_us),
-        turns=session.figures.turns,
-        tool_calls=session.figures.tool_calls,
-        tool_failures=session.figures.tool_failures,
-        tool_denials=session.figures.tool_denials,
-        subagents=session.figures.subagents,
         cost=session.figures.cost_usd,
         cost_reason=_cost_reason(session),
-        cost_by_model=session.figures.cost_by_model,
-        tokens=session.figures.tokens,
-        counts=session.counts,
         partial_messages=session.partials,
-        lost_records=session.lost_records,
-        events=session.figures.events,
     )
 
 
@@ -143,10 +140,9 @@ def _waits(session: Session, now_us: int) -> list[dict[str, Any]]:
     work = {key: question for key, question in session.questions.items() if question.is_work}
     is_asked = {one.tool_use_id for one in asked.values()}
     is_worked_on = {one.tool_use_id for one in work.values()}
-    found = [
-        _wait("answer", one, now_us, kind=one.kind, request_id=key, tool=one.tool)
-        for key, one in asked.items()
-    ]
+    found = []
+    for key, one in asked.items():
+        found.append(_wait("answer", one, now_us, kind=one.kind, request_id=key, tool=one.tool))
     for key, tool in tools.items():
         if key not in is_asked:
             runs_in = "client" if key in is_worked_on else "claude"
@@ -155,19 +151,15 @@ def _waits(session: Session, now_us: int) -> list[dict[str, Any]]:
         if one.tool_use_id not in tools:
             about = {"kind": one.kind, "request_id": key, "server": one.server, "method": one.method}
             found.append(_wait("client", one, now_us, **about))
-    found += [
-        _wait("task", task, now_us, task_id=key, description=task.description)
-        for key, task in session.tasks.items()
-    ]
+    for key, task in session.tasks.items():
+        found.append(_wait("task", task, now_us, task_id=key, description=task.description))
     if not found and run is not None and session.prints is not None:
         found.append(_wait("turn", run, now_us))
     elif not found and run is not None and session.state != "idle":
         since = max(run.since_us, session.last_output_us)
         found.append(_wait("model", Run(run.run_id, session.last_seq, since), now_us))
-    found += [
-        _wait("claude", one, now_us, request=one.subtype, request_id=key)
-        for key, one in session.requests.items()
-    ]
+    for key, request in session.requests.items():
+        found.append(_wait("claude", request, now_us, request=request.subtype, request_id=key))
     return found
 
 
@@ -198,10 +190,8 @@ def _of_the_turn(session: Session, now_us: int) -> Iterator[tuple[str, str]]:
     elif run is not None and not session.tools and not session.questions:
         silent = _s(max(run.since_us, session.last_output_us), now_us)
         if silent >= SILENT_STREAM_S:
-            yield (
-                "silent_stream",
-                f"Nothing has come from Claude Code for {silent} s in the middle of a turn.",
-            )
+            said = f"Nothing has come from Claude Code for {silent} s in the middle of a turn."
+            yield "silent_stream", said
     for key, tool in session.tools.items():
         if (age := _s(tool.since_us, now_us)) >= LONG_TOOL_S and not session.asked:
             yield "tool_running_long", f"The tool {tool.name} ({key}) has been running for {age} s."

@@ -98,13 +98,8 @@ def _tool_call(emitter: Emitter, block: Message, parent: str | None, call: Messa
     hold(session.tools, tool_use_id, tool)
     depth = emitter.depth(parent)
     tool.depth, tool.background = depth.get("depth", 0), parent is not None and parent not in session.tools
-    about = {
-        "tool": name,
-        "tool_use_id": tool_use_id,
-        "input": block.get("input"),
-        "parent_tool_use_id": parent,
-    }
-    emitter.emit("tool_started", **about, **depth, **call, **emitter.subagent(parent))
+    called = {"input": block.get("input"), "parent_tool_use_id": parent, **depth, **call}
+    emitter.emit("tool_started", tool=name, tool_use_id=tool_use_id, **called, **emitter.subagent(parent))
 
 
 def tool_result(emitter: Emitter, block: Message, meta: Message) -> None:

@@ -165,13 +165,8 @@ class _Line:
             tool = self.session.tools.get(tool_use_id)
             name = "" if tool is None else tool.name
             self.session.tasks[task_id] = Task(name, self.emitter.seq, self.emitter.timestamp_us)
-            about = {
-                "task_id": task_id,
-                "tool_use_id": tool_use_id,
-                "task_type": "shell",
-                "description": name,
-            }
-            self.emitter.emit("task_started", **about)
+            about = {"tool_use_id": tool_use_id, "task_type": "shell", "description": name}
+            self.emitter.emit("task_started", task_id=task_id, **about)
         elif text(told, "agentId") and text(told, "status") != "async_launched":
             self.followed.finished = [*self.followed.finished[-_MOST_FINISHED:], tool_use_id]
             for task_id, task in list(self.session.tasks.items()):

@@ -38,49 +38,19 @@ STATES: Final[dict[State, StateKind]] = {
 Of a relayed session `failed` is no state of its log but of its lock (see `Session.mark_crashed`).
 """
 
-Name = Literal[
-    "session_started",
-    "session_ended",
-    "session_initialized",
-    "run_started",
-    "run_completed",
-    "run_failed",
-    "run_interrupted",
-    "assistant_message",
-    "tool_started",
-    "tool_progress",
-    "tool_completed",
-    "tool_failed",
-    "tool_denied",
-    "permission_requested",
-    "permission_resolved",
-    "command_received",
-    "task_started",
-    "task_progress",
-    "task_updated",
-    "task_completed",
-    "task_failed",
-    "task_stopped",
-    "hook_started",
-    "hook_completed",
-    "notification",
-    "api_retry",
-    "rate_limited",
-    "compaction",
-    "cost_updated",
-    "status_changed",
-    "validation_failed",
-    "protocol_drift",
-    "recording_gap",
-    "error",
-    "action_requested",
-    "action_confirmed",
-    "action_failed",
-    "action_refused",
-    "rule_fired",
-    "policy_applied",
-    "policy_failed",
+_Session = Literal["session_started", "session_ended", "session_initialized"]
+_Run = Literal["run_started", "run_completed", "run_failed", "run_interrupted"]
+_Said = Literal["assistant_message", "command_received", "permission_requested", "permission_resolved"]
+_Tool = Literal["tool_started", "tool_progress", "tool_completed", "tool_failed", "tool_denied"]
+_Task = Literal[
+    "task_started", "task_progress", "task_updated", "task_completed", "task_failed", "task_stopped"
 ]
+_Hook = Literal["hook_started", "hook_completed"]
+_Remark = Literal["notification", "api_retry", "rate_limited", "compaction", "cost_updated", "status_changed"]
+_Problem = Literal["validation_failed", "protocol_drift", "recording_gap", "error"]
+_Action = Literal["action_requested", "action_confirmed", "action_failed", "action_refused"]
+_Rule = Literal["rule_fired", "policy_applied", "policy_failed"]
+Name = Literal[_Session, _Run, _Said, _Tool, _Task, _Hook, _Remark, _Problem, _Action, _Rule]
 
 
 class EventKind(NamedTuple):

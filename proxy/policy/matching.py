@@ -15,11 +15,8 @@ from proxy.policy.rules import READERS, WRITERS, Policy, Rule
 from proxy.policy.shell import Command, Parsed, parse
 
 _PATHS = ("file_path", "path", "notebook_path")
-_NAMED_BY = {
-    "Agent": ("subagent_type", "name"),
-    "Task": ("subagent_type", "name"),
-    "Skill": ("skill", "command", "name"),
-}
+_SUBAGENT = ("subagent_type", "name")
+_NAMED_BY = {"Agent": _SUBAGENT, "Task": _SUBAGENT, "Skill": ("skill", "command", "name")}
 _SAME = {"Task": "Agent"}
 """Tools that were renamed: rules with the old name hold for the new one, and the other way round."""
 _READING = re.compile(
@@ -198,10 +195,8 @@ def _pattern(specifier: str) -> re.Pattern[str]:
     first, *others = map(re.escape, head.split("*"))
     # The first place where a part fits is as good as any other but for the last part's; looking for others would take
     # time by a power of the length.
-    within, last = (
-        "".join(f"(?>.*?{part})" for part in others[:-1]),
-        "".join(f".*{part}" for part in others[-1:]),
-    )
+    within = "".join(f"(?>.*?{part})" for part in others[:-1])
+    last = "".join(f".*{part}" for part in others[-1:])
     return re.compile(first + within + last + (r"(?:\s.*)?" if head != text else ""), re.DOTALL)
 
 

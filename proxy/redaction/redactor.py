@@ -71,10 +71,8 @@ class Redactor:
     def command(self, argv: Sequence[str]) -> tuple[list[str], list[int]]:
         """Return a command line without credentials, and the positions of the words that were changed."""
         words = _json_searched(argv)
-        words = [
-            REDACTED if _announces_secret(before) else self._word(word)
-            for before, word in pairwise(("", *words))
-        ]
+        pairs = pairwise(("", *words))
+        words = [REDACTED if _announces_secret(before) else self._word(word) for before, word in pairs]
         return words, [position for position, word in enumerate(words) if word != argv[position]]
 
     def _word(self, word: str) -> str:

@@ -142,10 +142,9 @@ def _commanded(data: Data) -> Iterator[Part]:
         case "request":
             yield Part("client", "client", str(command.get("subtype")))
         case _:
-            given = {name: value for name, value in command.items() if name not in ("action", "request_id")}
-            yield Part(
-                "client", "client", " ".join([str(action).replace("_", " "), *map(one_line, given.values())])
-            )
+            given = [value for name, value in command.items() if name not in ("action", "request_id")]
+            words = [str(action).replace("_", " "), *map(one_line, given)]
+            yield Part("client", "client", " ".join(words))
 
 
 # -- tools and permissions -------------------------------------------------------------------------------------
@@ -280,10 +279,8 @@ def _acted(data: Data) -> Iterator[Part]:
 
 
 def _action_ended(data: Data) -> Iterator[Part]:
-    said, ended = (
-        text(data, "effect") or text(data, "error") or "done",
-        str(data["event"]).removeprefix("action_"),
-    )
+    said = text(data, "effect") or text(data, "error") or "done"
+    ended = str(data["event"]).removeprefix("action_")
     tone: Tone = "good" if ended == "confirmed" else "bad" if ended == "failed" else "warn"
     yield Part("note", "action", f"{data.get('action')} {ended}: {said}", tone=tone)
 
