@@ -2,8 +2,8 @@
 
 ``session``    takes the events of one session, one by one, and gives a report at any time
 ``report``     the shape of that report
-``spans``      what lasts: turns, tools, subagents, permissions; ``activities``: what the time goes into
-``timeline``   both as bars; ``distribution``, ``patterns``, ``states``, ``counts``, ``turns``, ``cost``: their figures
+``spans``      what lasts: turns, tools, subagents, permissions; ``activities``: what the time goes into, and states
+``timeline``   both as bars; ``distribution``, ``patterns``, ``counts``, ``turns``, ``cost``: their figures
 ``anomalies``  what stands out, by the detectors ``delays``, ``loops``, ``failures``, ``mismatches``, ``outputs``
 ``summary``    all of it in a few sentences
 

@@ -29,9 +29,8 @@ class Patterns:
         self.length = 0
         self._names: dict[str, int] = {}
         self._last = 0  # the last steps in one number, so many bits each
-        self._pieces: dict[
-            int, list[int]
-        ] = {}  # a piece: how often it came, and where its last occurrence ends
+        # A piece: how often it came, and where its last occurrence ends.
+        self._pieces: dict[int, list[int]] = {}
 
     def add(self, step: str) -> None:
         """Take the next step."""

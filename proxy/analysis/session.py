@@ -9,7 +9,7 @@ Rules it lives by:
 
 from collections import Counter
 
-from proxy.analysis.activities import Activities
+from proxy.analysis.activities import Activities, StateTimes
 from proxy.analysis.anomalies import Anomalies
 from proxy.analysis.cost import Costs
 from proxy.analysis.counts import Commands, PermissionCounts, ToolCounts, most_first
@@ -17,7 +17,6 @@ from proxy.analysis.distribution import Distribution
 from proxy.analysis.patterns import Patterns
 from proxy.analysis.report import Analysis, Sequence, Time, Totals
 from proxy.analysis.spans import Span, Spans, seq_of
-from proxy.analysis.states import StateTimes
 from proxy.analysis.summary import summarised
 from proxy.analysis.timeline import Bars
 from proxy.analysis.turns import Turns

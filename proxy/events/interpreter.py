@@ -81,8 +81,7 @@ class Interpreter:
                 self._lifecycle(record)
             case "api" if record.event is not None:
                 emitter.emit_posted(record.event.event_type, record.event.data)
-            case _:
-                pass  # a stream of a later version
+            # Any other is a stream of a later version.
         return fired + emitter.events if fired else emitter.events
 
     def rest(self) -> list[Event]:
@@ -115,7 +114,8 @@ class Interpreter:
         if record.verdict in ("invalid", "malformed"):
             self._invalid(record, message)
         elif record.verdict == "unknown":
-            self._drift(record, message)
+            tags = present(message, "type", "subtype") if isinstance(message, dict) else {}
+            self._emitter.emit("protocol_drift", stream=record.stream, verdict="unknown", **tags)
         if not isinstance(message, dict):
             return
         is_response = message.get("type") == "control_response"
@@ -156,10 +156,6 @@ class Interpreter:
             fields["held_back"] = True
         self._emitter.emit("validation_failed", **fields)
 
-    def _drift(self, record: Record, message: Any) -> None:
-        tags = present(message, "type", "subtype") if isinstance(message, dict) else {}
-        self._emitter.emit("protocol_drift", stream=record.stream, verdict="unknown", **tags)
-
     # -- lifecycle ---------------------------------------------------------------------------------------------
 
     def _lifecycle(self, record: Record) -> None:
@@ -195,8 +191,7 @@ class Interpreter:
                 acting.take(emitter, event_type, data)
             case event_type if session.followed is not None:
                 registry.take(emitter, session.followed, event_type, data)
-            case _:
-                pass  # a lifecycle record of a later version
+            # Any other is a lifecycle record of a later version.
 
     def _started(self, data: Message) -> None:
         session, emitter = self.session, self._emitter

@@ -8,6 +8,7 @@ from proxy.events.session import Session
 
 _CRASHED: Final = Outcome("crashed", "The wrapper was killed: the log does not end, and nobody holds it.")
 _KILLED: Final = Outcome("failed", "The wrapper was killed, and the command with it.")
+UNSEEN_END: Final = "Claude Code did not end by itself: it was killed, or the machine went down."
 _WELL: Final = "exited"
 _NO_ANSWER: Final = Outcome("failed", "The command has printed no answer.")
 _STOPPED_BY: Final = {128 + number: name for name, number in (("SIGHUP", 1), ("SIGINT", 2), ("SIGTERM", 15))}
@@ -55,9 +56,7 @@ def of_session(session: Session) -> Outcome | None:
 def _of_good_end(session: Session) -> Outcome | None:
     """Return what became of a session that ended as if all was well: it may be that nobody has seen it end."""
     if session.exit.get("clean") is False:
-        return Outcome(
-            "failed", "Claude Code did not end by itself: it was killed, or the machine went down."
-        )
+        return Outcome("failed", UNSEEN_END)
     return None if session.followed is not None and session.followed.not_recorded else OK
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from proxy.acting.verbs import possible
 from proxy.events import shown_session
 from proxy.events.session import Evidence, Question, Request, Run, Session, Task, Tool
-from proxy.events.session_outcome import described
+from proxy.events.session_outcome import UNSEEN_END, described
 from proxy.events.timestamps import format_timestamp
 
 NO_INIT_S = 30
@@ -29,14 +29,8 @@ _KNOWN = (
 )
 """What is shown of a session as it is known."""
 _FIGURES = (
-    "events",
-    "turns",
-    "tool_calls",
-    "tool_failures",
-    "tool_denials",
-    "subagents",
-    "tokens",
-    "cost_by_model",
+    *("events", "turns", "subagents", "tokens", "cost_by_model"),
+    *("tool_calls", "tool_failures", "tool_denials"),
 )
 """The figures that are shown under their own names."""
 _AT_ITS_TERMINAL = {"input needed": "input at its terminal", "dialog open": "a dialog at its terminal"}
@@ -218,7 +212,7 @@ def _after_the_end(session: Session) -> list[tuple[str, str]]:
     if session.crash is not None:
         return [("crashed", "The log does not end and nobody holds it: the wrapper was killed.")]
     if session.state == "failed":
-        return [("killed", "Claude Code did not end by itself: it was killed, or the machine went down.")]
+        return [("killed", UNSEEN_END)]
     if session.ended_in_turn:
         return [("exit_without_result", "The command ended in the middle of a turn, without a result.")]
     return []

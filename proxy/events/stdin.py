@@ -37,8 +37,7 @@ def take(emitter: Emitter, message: Message) -> None:
             _received(emitter, "keep_alive")
         case "update_environment_variables":
             _received(emitter, "update_environment", variables=sorted(map(str, inner(message, "variables"))))
-        case _:
-            pass  # a kind that the specification does not have: its record's verdict says so
+        # Of a kind that the specification does not have, its record's verdict says so.
 
 
 def _received(emitter: Emitter, action: str, /, **fields: Any) -> None:

@@ -49,8 +49,7 @@ def take(emitter: Emitter, message: Message) -> None:
         case "session_writes_lost" | "mirror_error":
             error = text(message, "error_code") or text(message, "error")
             emitter.emit("error", source=message["subtype"], error=error)
-        case _:
-            pass  # of no consequence for what a session does
+        # All others are of no consequence for what a session does.
 
 
 def _init(emitter: Emitter, message: Message) -> None:

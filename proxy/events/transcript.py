@@ -258,8 +258,7 @@ class _Line:
                 named = zip(_OF_A_RETRY, ("retryAttempt", "maxRetries", "retryInMs"), strict=True)
                 figures = {ours: value for ours, theirs in named if (value := number(message, theirs))}
                 self.emitter.emit("api_retry", error_status=status, **figures)
-            case _:
-                pass  # of no consequence for what a session does
+            # All others are of no consequence for what a session does.
 
     def close_run(self, line: str = "user") -> None:
         """Close a run of which the end was not written (2.1.100 writes none): the next one begins."""

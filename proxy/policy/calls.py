@@ -42,8 +42,6 @@ class Calls:
                 approval = approval if isinstance(approval, dict) else None
                 if event.event_type != "tool_denied" and (approval or {}).get("decision") != "deny":
                     yield self._ran(started, approval)
-            case _:
-                pass
 
     def end(self) -> Iterator[Ran]:
         """Yield the calls that have no result."""

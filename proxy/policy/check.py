@@ -8,7 +8,7 @@ from proxy.events import Event
 from proxy.events.fields import integer
 from proxy.policy.calls import Calls, Ran, shown
 from proxy.policy.matching import decide
-from proxy.policy.rules import Policy, Rule
+from proxy.policy.rules import FILE_RULES, Policy
 
 Kind = Literal["deny", "ask", "unknown", "incomplete", "report"]
 KINDS: dict[Kind, str] = {
@@ -78,11 +78,7 @@ class SessionCheck:
 
     def _lacks(self, ran: Ran) -> bool:
         """Whether something was redacted that a rule could have matched."""
-        return _REDACTED in msgspec.json.encode(ran.call.input) and any(
-            behavior != "allow" and _asks_for_input(rule, ran.call.tool)
-            for behavior, rule in self._policy.rules()
-        )
-
-
-def _asks_for_input(rule: Rule, tool: str) -> bool:
-    return rule.specifier is not None and (rule.tool == tool or rule.tool in ("Read", "Edit"))
+        concerned = (ran.call.tool, *FILE_RULES)
+        rules = [rule for behavior, rule in self._policy.rules() if behavior != "allow"]
+        asks_for_input = any(rule.specifier is not None and rule.tool in concerned for rule in rules)
+        return asks_for_input and _REDACTED in msgspec.json.encode(ran.call.input)

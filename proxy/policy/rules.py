@@ -23,7 +23,7 @@ from proxy.nearest import meant
 
 Behavior = Literal["deny", "ask", "report", "allow"]
 
-FILE_RULES = {"Read": "Read", "Edit": "Edit"}
+FILE_RULES = frozenset({"Read", "Edit"})
 """The names that rules with a path have; `Edit` is for all tools that write files, `Read` for all that read them."""
 READERS = frozenset({"Read", "Grep", "Glob", "LS", "NotebookRead"})
 WRITERS = frozenset({"Edit", "Write", "MultiEdit", "NotebookEdit"})
@@ -149,7 +149,7 @@ def _known(block: dict[Any, Any], keys: tuple[str, ...]) -> None:
 def _cannot_match(rule: Rule, tools: frozenset[str] | None) -> str | None:
     name, specifier = rule.tool, rule.specifier
     if specifier is not None:
-        if name in (READERS | WRITERS) - FILE_RULES.keys():
+        if name in (READERS | WRITERS) - FILE_RULES:
             kind = "Read" if name in READERS else "Edit"
             return f"Claude Code matches paths by {kind}(...) alone: write {kind}({specifier})"
         if name == "WebFetch" and not specifier.startswith("domain:"):

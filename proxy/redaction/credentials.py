@@ -30,22 +30,27 @@ _WORD = rb"[A-Za-z0-9_-]"
 _START = rb"(?:(?<![A-Za-z0-9])|(?<=\\[bfnrt]))"
 # Expressions look ahead a bounded way, so that no line takes time by the square of its length.
 
+_AWS_SECRET = rb"[\\\"':=\s]{1,16}(?P<value>[A-Za-z0-9/+]{40})"
+
+
+def _family(rest: bytes, *beginnings: bytes, start: bytes = b"") -> dict[bytes, bytes]:
+    """Return the forms of credentials that differ in their beginning alone."""
+    return {one: start + one.replace(b".", rb"\.") + rest for one in beginnings}
+
+
 _FORMS: dict[bytes, bytes] = {
     # Anthropic and OpenAI; others have taken over `sk-`. The rest holds a digit, which words with hyphens do not.
     b"sk-": _START + rb"sk-(?=[A-Za-z_-]{0,100}[0-9])" + _WORD + rb"{20,}",
     # AWS: access key ids are 20 characters of base 32; secret keys are known by their name alone.
-    **{key_id: _START + key_id + rb"[A-Z2-7]{16}(?![A-Z0-9])" for key_id in (b"AKIA", b"ASIA")},
-    **{
-        name: name + rb"[\\\"':=\s]{1,16}(?P<value>[A-Za-z0-9/+]{40})"
-        for name in (b"ecret_access_key", b"ECRET_ACCESS_KEY", b"ecretAccessKey")
-    },
+    **_family(rb"[A-Z2-7]{16}(?![A-Z0-9])", b"AKIA", b"ASIA", start=_START),
+    **_family(_AWS_SECRET, b"ecret_access_key", b"ECRET_ACCESS_KEY", b"ecretAccessKey"),
     # GitHub: classic, OAuth, user, server and refresh tokens; fine-grained ones.
-    **{token: token + rb"[A-Za-z0-9]{36,255}" for token in (b"ghp_", b"gho_", b"ghu_", b"ghr_")},
+    **_family(rb"[A-Za-z0-9]{36,255}", b"ghp_", b"gho_", b"ghu_", b"ghr_"),
     b"ghs_": rb"ghs_[A-Za-z0-9._-]{36,}",
     b"github_pat_": rb"github_pat_[A-Za-z0-9_]{22,255}",
     # GitLab: personal, deploy, runner, CI job, trigger, feed and agent tokens.
-    **{token: token + rb"[A-Za-z0-9._-]{20,}" for token in (b"glpat-", b"glrt-")},
-    **{token: token + _WORD + rb"{20,}" for token in (b"gldt-", b"glcbt-", b"glft-")},
+    **_family(rb"[A-Za-z0-9._-]{20,}", b"glpat-", b"glrt-"),
+    **_family(_WORD + rb"{20,}", b"gldt-", b"glcbt-", b"glft-"),
     b"glptt-": rb"glptt-[A-Za-z0-9]{40}",
     b"glagent-": rb"glagent-[A-Za-z0-9_-]{50,}",
     # Slack: bot, user, app and configuration tokens; webhooks.
@@ -61,7 +66,7 @@ _FORMS: dict[bytes, bytes] = {
     b"pypi-": rb"pypi-A" + _WORD + rb"{50,}",
     # Others whose tokens have a documented beginning.
     b"hf_": _START + rb"hf_[A-Za-z]{34}",
-    **{key: key + rb"[A-Za-z0-9]{16,}" for key in (b"sk_live_", b"rk_live_", b"sk_test_", b"rk_test_")},
+    **_family(rb"[A-Za-z0-9]{16,}", b"sk_live_", b"rk_live_", b"sk_test_", b"rk_test_"),
     b"SG.": _START + rb"SG\.[A-Za-z0-9_-]{22}\.[A-Za-z0-9_-]{43}",
     b"dckr_pat_": rb"dckr_pat_" + _WORD + rb"{27,}",
     b"dop_v1_": rb"dop_v1_[a-f0-9]{64}",
@@ -69,7 +74,7 @@ _FORMS: dict[bytes, bytes] = {
     b"whsec_": rb"whsec_[A-Za-z0-9+/]{24,}={0,2}",
     b"hvb.": _START + rb"hvb\." + _WORD + rb"{100,}",
     b"GR1348941": rb"GR1348941" + _WORD + rb"{20,}",
-    **{token: _START + token + _WORD + rb"{20,}" for token in (b"glsoat-", b"glffct-", b"gloas-", b"glimt-")},
+    **_family(_WORD + rb"{20,}", b"glsoat-", b"glffct-", b"gloas-", b"glimt-", start=_START),
     # Model providers: Groq, Perplexity, xAI, organisations of Hugging Face.
     b"gsk_": _START + rb"gsk_[A-Za-z0-9]{40,}",
     b"pplx-": _START + rb"pplx-[A-Za-z0-9]{40,}",
@@ -85,24 +90,18 @@ _FORMS: dict[bytes, bytes] = {
     b"NRAK-": rb"NRAK-[A-Z0-9]{27}",
     b"glsa_": rb"glsa_[A-Za-z0-9]{32}_[A-Fa-f0-9]{8}",
     b"glc_": _START + rb"glc_[A-Za-z0-9+/]{32,}={0,2}",
-    **{shop: shop + rb"[a-fA-F0-9]{32}" for shop in (b"shpat_", b"shpca_", b"shppa_", b"shpss_")},
-    **{square: square + _WORD + rb"{22,}" for square in (b"sq0atp-", b"sq0csp-")},
+    **_family(rb"[a-fA-F0-9]{32}", b"shpat_", b"shpca_", b"shppa_", b"shpss_"),
+    **_family(_WORD + rb"{22,}", b"sq0atp-", b"sq0csp-"),
     b"ops_eyJ": rb"ops_eyJ[A-Za-z0-9+/]{100,}={0,2}",
     b"AGE-SECRET-KEY-1": rb"AGE-SECRET-KEY-1[0-9A-Z]{58}",
     # Databricks, PlanetScale, Supabase, Netlify, Fly, Doppler, Pulumi, Terraform, RubyGems, Dynatrace.
     b"dapi": _START + rb"dapi[a-f0-9]{32}",
-    **{
-        database: database + rb"[A-Za-z0-9._-]{32,}"
-        for database in (b"pscale_tkn_", b"pscale_pw_", b"pscale_oauth_")
-    },
+    **_family(rb"[A-Za-z0-9._-]{32,}", b"pscale_tkn_", b"pscale_pw_", b"pscale_oauth_"),
     b"sbp_": _START + rb"sbp_[a-f0-9]{40}",
     b"nfp_": _START + rb"nfp_[A-Za-z0-9]{36}",
     b"fo1_": _START + rb"fo1_" + _WORD + rb"{43}",
     b"fm2_": _START + rb"fm2_[A-Za-z0-9+/_=-]{40,}",
-    **{
-        kind: _START + kind.replace(b".", rb"\.") + rb"[A-Za-z0-9._-]{40,}"
-        for kind in (b"dp.pt.", b"dp.st.", b"dp.sa.")
-    },
+    **_family(rb"[A-Za-z0-9._-]{40,}", b"dp.pt.", b"dp.st.", b"dp.sa.", start=_START),
     b"pul-": _START + rb"pul-[a-f0-9]{40}",
     b".atlasv1.": rb"\.atlasv1\.(?P<value>[A-Za-z0-9=_-]{60,})",
     b"rubygems_": rb"rubygems_[a-f0-9]{48}",

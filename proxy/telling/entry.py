@@ -8,21 +8,9 @@ from typing import Any, Literal
 
 import msgspec
 
-Kind = Literal[
-    "session",
-    "prompt",
-    "answer",
-    "thinking",
-    "call",
-    "result",
-    "permission",
-    "turn",
-    "task",
-    "client",
-    "note",
-    "problem",
-    "output",
-]
+_Dialogue = Literal["session", "prompt", "answer", "thinking", "call", "result"]
+_Around = Literal["permission", "turn", "task", "client", "note", "problem", "output"]
+Kind = Literal[_Dialogue, _Around]
 Form = Literal["plain", "markdown", "code"]
 """How a text is to be read: as it stands, as Markdown, or as code or the output of a program."""
 Tone = Literal["", "good", "warn", "bad", "faint"]
