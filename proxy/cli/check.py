@@ -88,7 +88,9 @@ def _fault(arguments: argparse.Namespace) -> str | None:
         f"--threshold is {arguments.threshold:g}; it takes a number from 0 to 100": (
             not 0 <= arguments.threshold <= 100
         ),
-        "--patience and --jobs take a number above 0": arguments.patience <= 0 or arguments.jobs < 1,
+        "--patience and --jobs take a number above 0": (
+            not 0 < arguments.patience < 10**9 or arguments.jobs < 1
+        ),
         "only one of --json, --junit - and --sarif - can have standard output": (
             [arguments.json, arguments.junit == "-", arguments.sarif == "-"].count(True) > 1
         ),

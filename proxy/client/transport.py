@@ -188,7 +188,7 @@ def refusal(response: aiohttp.ClientResponse, content: bytes) -> ClientError:
     """Return the error that an answer means which is no success."""
     try:
         sentence = _answer.decode(content).error
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         sentence = None
     return failure(response.status, sentence, response.headers)
 

@@ -230,7 +230,7 @@ class Caller:
                 continue
             try:
                 message = json.loads(line)
-            except ValueError:
+            except (ValueError, RecursionError):
                 continue
             if fits(wanted, message):
                 found.append(message)

@@ -424,7 +424,7 @@ def may_act(data_dir: str) -> frozenset[str]:
     try:
         with open(open_private(os.path.join(data_dir, "tokens.json"), os.O_RDONLY), "rb") as file:
             tokens = msgspec.json.decode(file.read(), type=_Tokens).tokens
-    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return frozenset()
     return frozenset(token.sha256 for token in tokens if "act" in token.scopes)
 

@@ -67,11 +67,13 @@ def load(path: str) -> Script:
         try:
             return parse(yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
         except yaml.YAMLError as error:
-            raise ScriptError(f"it is not YAML: {error}") from error
+            raise ScriptError(f"it is not YAML: {' '.join(str(error).split())}") from error
     except OSError as error:
         raise ScriptError(f"cannot read the script {path}: {error.strerror}") from error
     except ValueError as error:
         raise ScriptError(f"{path}: it is not JSON: {error}") from error
+    except RecursionError:
+        raise ScriptError(f"{path}: it is nested too deep") from None
     except ScriptError as error:
         raise ScriptError(f"{path}: {error}") from error
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from proxy.protocol.grammar import REFUSALS
 from proxy.sessions.identity import LOG_SUFFIX, log_path, sessions_dir
 from proxy.sessions.private import open_private, read_private
 
@@ -82,7 +83,7 @@ def beside(log: str) -> list[Firing]:
     except OSError:
         return found
     for line in lines:
-        with contextlib.suppress(msgspec.MsgspecError, UnicodeDecodeError):
+        with contextlib.suppress(*REFUSALS):
             found.append(_decode(line))
     return found
 

@@ -46,6 +46,6 @@ def server_address(data_dir: str) -> dict[str, Any] | None:
     try:
         with open(os.path.join(data_dir, LOCK), "rb") as file:
             announced = json.loads(file.read() or b"null")
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     return announced if isinstance(announced, dict) else None

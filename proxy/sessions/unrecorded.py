@@ -45,13 +45,15 @@ def note_unrecorded(data_dir: str, program: str, error: OSError) -> None:
 def unrecorded(data_dir: str) -> list[Unrecorded]:
     """Return what was noted, oldest first; nothing where it cannot be read."""
     try:
-        with open(open_private(os.path.join(data_dir, _NAME), os.O_RDONLY), encoding="utf-8") as file:
+        with open(
+            open_private(os.path.join(data_dir, _NAME), os.O_RDONLY), encoding="utf-8", errors="replace"
+        ) as file:
             lines = file.read(2 * _LARGEST_BYTES).splitlines()
     except OSError:
         return []
     found = []
     for line in lines:
-        with contextlib.suppress(ValueError, TypeError, KeyError):  # a line that was torn
+        with contextlib.suppress(ValueError, TypeError, KeyError, RecursionError):  # a line that was torn
             entry = json.loads(line)
             found.append(Unrecorded(str(entry["ts"]), str(entry["program"]), str(entry["reason"])))
     return found

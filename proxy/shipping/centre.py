@@ -10,6 +10,7 @@ import msgspec
 
 from proxy import __version__
 from proxy.api.fleet import Acknowledged, Greeting, Hello, Refused
+from proxy.protocol.grammar import REFUSALS
 from proxy.shipping.backlog import Piece
 
 _CONNECT_S = 10.0
@@ -160,12 +161,12 @@ def _seconds(text: str | None) -> float | None:
 def _sentence(status: int, body: bytes) -> str:
     try:
         return msgspec.json.decode(body, type=Refused).error
-    except msgspec.MsgspecError:
+    except REFUSALS:
         return f"the answer was {status}, and is none of claude-proxy's"
 
 
 def _decoded(body: bytes, kind: type[_T]) -> _T:
     try:
         return msgspec.json.decode(body, type=kind)
-    except msgspec.MsgspecError:
+    except REFUSALS:
         raise AwayError("the answer is none of claude-proxy's") from None

@@ -6,6 +6,7 @@ import secrets
 
 import msgspec
 
+from proxy.protocol.grammar import REFUSALS
 from proxy.sessions.private import read_private, replace_file
 from proxy.upkeep.alone import alone_in
 
@@ -61,7 +62,7 @@ def read(data_dir: str) -> HostState | None:
     """Return what is known, None when nothing is. OSError when it cannot be read."""
     try:
         return _decode(read_private(host_path(data_dir)))
-    except (FileNotFoundError, msgspec.MsgspecError):
+    except (FileNotFoundError, *REFUSALS):
         return None
 
 

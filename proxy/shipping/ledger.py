@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from proxy.protocol.grammar import REFUSALS
 from proxy.sessions.catalogue import list_logs
 from proxy.sessions.private import open_private, read_private
 
@@ -40,7 +41,7 @@ def read(data_dir: str) -> dict[str, Acknowledged]:
     found: dict[str, Acknowledged] = {}
     with contextlib.suppress(FileNotFoundError):
         for line in read_private(ledger_path(data_dir)).splitlines():
-            with contextlib.suppress(msgspec.MsgspecError):  # torn
+            with contextlib.suppress(*REFUSALS):
                 session_id, *place = _decode(line)
                 found[session_id] = Acknowledged(*place)
     return found

@@ -18,6 +18,7 @@ import tenacity
 
 from proxy.events.interpreter import Interpreter
 from proxy.events.session import Session
+from proxy.protocol.grammar import REFUSALS
 from proxy.sessions.catalogue import is_running, is_unattended, list_logs, sessions_of
 from proxy.sessions.identity import log_path, sessions_dir
 from proxy.sessions.private import read_private, replace_file
@@ -198,7 +199,7 @@ class Exporter:
         self._followed.clear()
 
     def _load(self, endpoint: str) -> _State:
-        with contextlib.suppress(OSError, msgspec.MsgspecError):
+        with contextlib.suppress(OSError, *REFUSALS):
             found = _decode(read_private(self._path))
             if found.endpoint == endpoint:
                 return found

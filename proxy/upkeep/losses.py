@@ -7,6 +7,7 @@ from typing import TypedDict
 import msgspec
 
 from proxy.events.timestamps import format_timestamp
+from proxy.protocol.grammar import REFUSALS
 from proxy.sessions.private import open_private, read_private
 
 
@@ -42,6 +43,6 @@ def read_losses(data_dir: str) -> list[Loss]:
     found: list[Loss] = []
     with contextlib.suppress(FileNotFoundError):
         for line in read_private(losses_path(data_dir)).splitlines():
-            with contextlib.suppress(msgspec.MsgspecError):  # torn
+            with contextlib.suppress(*REFUSALS):
                 found.append(_decode(line))
     return found

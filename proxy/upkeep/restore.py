@@ -112,12 +112,12 @@ def _manifest(content: IO[bytes]) -> dict[str, Any]:
     text = content.read(_LARGEST_MANIFEST + 1)
     if len(text) > _LARGEST_MANIFEST:
         raise ValueError("its list of files is too long")
-    said = json.loads(text)
     try:
+        said = json.loads(text)
         if said["format"] != 1:
             raise BackupError("the backup is of another format; a newer claude-proxy can restore it")
         return {name: (about["bytes"], about["sha256"]) for name, about in said["files"].items()}
-    except (TypeError, KeyError, AttributeError):
+    except (TypeError, KeyError, AttributeError, RecursionError):
         raise ValueError("its list of files is none") from None
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from proxy.protocol.grammar import REFUSALS
 from proxy.sessions.identity import START_BYTES
 from proxy.sessions.reader import parse
 from proxy.sessions.record import LONGEST_HEAD, may_be_lifecycle
@@ -62,7 +63,7 @@ def read_seals(content: bytes) -> Seals:
     for number, line in enumerate([*lines, torn] if torn else lines, 1):
         try:
             seal = decode_seal(line)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+        except REFUSALS:
             is_as_written = number != len(lines)  # else it is the last one, and has its end
         else:
             found.lines.append((line, seal))

@@ -125,6 +125,7 @@ def test_a_variable_of_ones_own_leads_to_the_stand_in(tmp_path: Path) -> None:
         (["/etc/passwd"], "chmod +x"),
         (["/bin/true", "--threshold", "101"], "0 to 100"),
         (["/bin/true", "--jobs", "0"], "above 0"),
+        (["/bin/true", "--patience", "nan"], "above 0"),
         (["/bin/true", "--json", "--sarif", "-"], "only one of"),
         (["/bin/true", "--scenario", "sigtrem"], "did you mean behaviour/sigterm"),
         (["/bin/true", "--scenarios", "/no/such/file"], "cannot read"),

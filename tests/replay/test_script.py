@@ -78,7 +78,9 @@ def test_yaml_and_json_are_one_format(tmp_path: Path) -> None:
     assert one.answers is other.answers is None
 
 
-@pytest.mark.parametrize(("name", "text"), [("a.yaml", "a: [\n"), ("a.json", "[1,"), ("b.yaml", "")])
+@pytest.mark.parametrize(
+    ("name", "text"), [("a.yaml", "a: [\n"), ("a.json", "[1,"), ("b.yaml", ""), ("b.json", "[" * 99_999)]
+)
 def test_a_file_that_is_no_script_is_named(name: str, text: str, tmp_path: Path) -> None:
     """A broken file is named in what is said about it."""
     (tmp_path / name).write_text(text)

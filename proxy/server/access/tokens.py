@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from proxy.events.timestamps import format_timestamp
+from proxy.protocol.grammar import REFUSALS
 from proxy.sessions.private import make_private_dir, open_private, read_private, replace_file
 from proxy.store import StoreError
 from proxy.store.fleet import TokenRow
@@ -240,5 +241,5 @@ class TokenFile(Tokens):
             return _decode(read_private(self.path)).tokens
         except OSError as error:
             raise TokenError(f"{self.path} cannot be read: {error.strerror}") from None
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        except REFUSALS:
             raise TokenError(f"{self.path} is damaged: remove it, and make the tokens again") from None

@@ -16,6 +16,7 @@ from collections.abc import Awaitable, Callable, Iterable
 import msgspec
 
 from proxy import config
+from proxy.protocol.grammar import REFUSALS
 from proxy.server.base.journal import journal
 from proxy.server.watch.webhook import NotTakenError, Webhook
 from proxy.sessions import catalogue
@@ -120,7 +121,7 @@ class Heads:
     def _remembered(self) -> dict[str, int]:
         try:
             return msgspec.json.decode(read_private(self._state), type=dict[str, int])
-        except (OSError, msgspec.MsgspecError):
+        except (OSError, *REFUSALS):
             return {}  # all of it is sent: twice is better than not at all
 
     def _live_heads(self) -> list[Seal]:

@@ -20,6 +20,7 @@ import msgspec
 import tenacity
 
 from proxy.events.timestamps import format_timestamp
+from proxy.protocol.grammar import REFUSALS
 from proxy.server.base.journal import journal
 from proxy.server.watch.alerts import Alert, alerts_of
 from proxy.server.watch.webhook import NotTakenError, RefusedError, Webhook
@@ -247,7 +248,7 @@ class AlertMonitor:
             return _decode(read_private(self._path))
         except FileNotFoundError:
             pass
-        except (OSError, msgspec.MsgspecError) as error:
+        except (OSError, *REFUSALS) as error:
             journal.warning("alert.memory_unreadable", path=self._path, error=str(error))
         return _Memory()  # what happened before is history
 

@@ -67,7 +67,7 @@ def forget_clean_close(data_dir: str) -> bool:
         with open(_note_path(data_dir), "rb") as file:
             noted = json.loads(file.read())
         os.unlink(_note_path(data_dir))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return shape is None
     return shape is None or noted == list(shape)
 
