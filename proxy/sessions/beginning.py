@@ -53,19 +53,23 @@ class Settings:
         self, redactor: Redactor, command: Sequence[str], about: Mapping[str, Any], **options: Any
     ) -> SessionLog:
         """Return the log, whose first record tells the command line and ``about`` the session; ``options``: its own."""
-        words, changed = list(command), list[int]()
+        words, changed, name = list(command), list[int](), self.name
         if self.redact != "off":
             words, changed = redactor.command(command)
+            if name is not None:
+                name = redactor.text(name.encode("utf-8", "surrogateescape")).decode(
+                    "utf-8", "surrogateescape"
+                )
         started = {
             "format": FORMAT,
             "command": words,
-            "name": self.name,
+            "name": name,
             "redact": self.redact,
             **about,
             **({"seal": "on"} if self.seal == "on" else {}),
             "versions": {"claude_proxy": __version__, "python": sys.version.split()[0]},
         }
-        redacted = [f"/command/{position}" for position in changed]
+        redacted = [f"/command/{position}" for position in changed] + ["/name"] * (name != self.name)
         body = lifecycle(self.session_id, "session_started", started, redacted)
         return log_class(self.seal)(
             self.data_dir, self.session_id, body, is_reserved=self.is_reserved, **options

@@ -9,9 +9,9 @@ from proxy.sessions.record import FORMAT
 TOKEN = "ghp_" + "0aB" * 12
 
 
-def first_record(tmp_path: Path, redact: str, **chosen: str) -> dict[str, object]:
+def first_record(tmp_path: Path, redact: str, name: str = "its name", **chosen: str) -> dict[str, object]:
     """Return the first record of a session's log."""
-    settings = Settings("s", str(tmp_path), "its name", redact, **chosen)  # type: ignore[arg-type] # `seal` alone
+    settings = Settings("s", str(tmp_path), name, redact, **chosen)  # type: ignore[arg-type] # `seal` alone
     log = settings.begin_log(settings.redactor(), ["claude", "--token", TOKEN], {"cwd": "/there"}, look_s=0.0)
     assert log.append([])
     log.close()
@@ -40,3 +40,12 @@ def test_without_redaction_the_command_line_is_as_it_was_given(tmp_path: Path) -
     assert event["data"]["command"] == ["claude", "--token", TOKEN]
     assert event["data"]["seal"] == "on"
     assert "redacted" not in record
+
+
+def test_a_name_holds_no_credential(tmp_path: Path) -> None:
+    """Regression: what names a session was recorded as it was given."""
+    record = first_record(tmp_path, "on", name=f"with {TOKEN}")
+    event = record["event"]
+    assert isinstance(event, dict)
+    assert event["data"]["name"] == "with [redacted]"
+    assert record["redacted"] == ["/event/data/command/2", "/event/data/name"]

@@ -14,12 +14,15 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from proxy.events.vocabulary import STATES
 from proxy.protocol import library
+from proxy.redaction import Redactor
 from proxy.server.base.errors import UnavailableError, UnprocessableError
 from proxy.sessions import log_class
 from proxy.sessions.identity import new_session_id
@@ -43,9 +46,16 @@ class Recordings:
     """The sessions that clients have started and not stopped. Safe to use from several threads."""
 
     def __init__(
-        self, data_dir: str, clock: Callable[[], float] = time.monotonic, *, seal: str = "off"
+        self,
+        data_dir: str,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        seal: str = "off",
+        redactor: Redactor | None = None,
     ) -> None:
+        """``redactor``: what replaces credentials in what clients give, the known ones by default."""
         self._data_dir = data_dir
+        self._redactor = redactor or Redactor()
         self._seal = seal
         self._clock = clock
         self._open: dict[str, _Open] = {}
@@ -57,9 +67,9 @@ class Recordings:
         data = {"format": FORMAT, "kind": "monitoring", "name": name, "capture_options": options}
         if self._seal == "on":
             data["seal"] = "on"
-        log = log_class(self._seal)(
-            self._data_dir, session_id, lifecycle(session_id, "session_started", data)
-        )
+        data, redacted = self._clean(data)
+        body = lifecycle(session_id, "session_started", data, redacted)
+        log = log_class(self._seal)(self._data_dir, session_id, body)
         with self._turn:
             if not log.append([]):
                 log.close()
@@ -89,11 +99,19 @@ class Recordings:
                 raise UnprocessableError(
                     f"The session holds {most} events, and monitoring.max_events_per_session allows no more."
                 )
-            if not session.log.append([_posted(session_id, event_type, data)]):
+            if not session.log.append([_posted(session_id, event_type, *self._clean(data))]):
                 reason = session.log.lost_why
                 raise UnavailableError(f"The event cannot be written to its log: {reason}; see /health.")
             session.posted += 1
             return True
+
+    def _clean(self, data: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
+        """Return data without credentials, and the places of those that were replaced."""
+        line = as_json(data)
+        if not self._redactor.may_change(line):
+            return data, ()
+        clean, redacted = self._redactor.message(line)
+        return (msgspec.json.decode(clean), redacted) if redacted else (data, ())
 
     def stop(self, session_id: str, reason: str) -> None:
         """End a session. KeyError when no such session is open."""
@@ -127,6 +145,8 @@ def kind_of(event_type: str) -> str:
     return "events"
 
 
-def _posted(session_id: str, event_type: str, data: dict[str, Any]) -> Body:
+def _posted(session_id: str, event_type: str, data: dict[str, Any], redacted: Sequence[str]) -> Body:
     head = f'"session_id":"{session_id}","stream":"api","event":'
-    return head.encode(), as_json({"event_type": event_type, "data": data}), END
+    pointers = [f"/event/data{pointer}" for pointer in redacted]
+    suffix = b',"redacted":' + as_json(pointers) if pointers else b""
+    return head.encode(), as_json({"event_type": event_type, "data": data}), suffix + END

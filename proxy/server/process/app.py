@@ -7,6 +7,7 @@ from aiohttp import web
 
 from proxy.config import Settings
 from proxy.custom_schemas import CustomSchemas, read_folder
+from proxy.redaction import Redactor
 from proxy.server.access.guard import GUARD, Guard, add_headers, security_middleware
 from proxy.server.access.tokens import StoredTokens
 from proxy.server.base.answers import error_middleware, expect
@@ -98,6 +99,11 @@ class _Listener:
         journal.warning("index.cannot_follow", error=sentence)
 
 
+def _redactor(settings: Settings) -> Redactor:
+    how = settings.redaction
+    return Redactor(how.mode, patterns=how.patterns, fields=how.fields)
+
+
 async def _started(data_dir: str, settings: Settings, custom: CustomSchemas) -> Shared:
     store, fleet = await asyncio.to_thread(_opened, data_dir, settings)
     hub, pool = Hub(), Pool(settings.api.workers)
@@ -107,7 +113,7 @@ async def _started(data_dir: str, settings: Settings, custom: CustomSchemas) -> 
         settings,
         store,
         hub,
-        Recordings(data_dir, seal=settings.storage.seal),
+        Recordings(data_dir, seal=settings.storage.seal, redactor=_redactor(settings)),
         asyncio.Semaphore(settings.validation.concurrent_validations),
         pool,
         custom,

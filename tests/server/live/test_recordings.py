@@ -2,11 +2,13 @@
 
 import contextlib
 import errno
+import json
 import os
 from pathlib import Path
 
 import pytest
 
+from proxy.redaction import Redactor
 from proxy.server.base.errors import UnavailableError, UnprocessableError
 from proxy.server.live.recordings import Recordings
 from proxy.sessions import catalogue
@@ -50,6 +52,21 @@ def test_one_record_after_another(tmp_path: Path) -> None:
     assert records(tmp_path, session_id) == list(enumerate(names))
     with pytest.raises(KeyError):
         recordings.post(session_id, "late", {}, 10)
+
+
+def test_what_clients_give_is_recorded_without_credentials(tmp_path: Path) -> None:
+    """Regression: names of sessions and data of events were recorded as they were given."""
+    token = "ghp_" + "0aB" * 12
+    for redactor, kept in ((None, "[redacted]"), (Redactor("off"), token)):
+        recordings = Recordings(str(tmp_path), redactor=redactor)
+        session_id = recordings.start(token, ALL)
+        assert recordings.post(session_id, "e", {"k": [token]}, 10)
+        recordings.stop(session_id, "stopped")
+        log = (tmp_path / "sessions" / f"{session_id}.jsonl").read_text().splitlines()
+        started, posted, _ = map(json.loads, log)
+        assert (started["event"]["data"]["name"], posted["event"]["data"]) == (kept, {"k": [kept]})
+        named = (started.get("redacted"), posted.get("redacted"))
+        assert named == ((["/event/data/name"], ["/event/data/k/0"]) if redactor is None else (None, None))
 
 
 def test_as_many_events_as_a_session_may_hold(tmp_path: Path) -> None:
