@@ -81,8 +81,6 @@ def _checked(info: SessionInfo, row: SessionRow) -> Session | None:
         if os.pread(log.fileno(), len(row.mark), row.mark_at) != row.mark:
             return None
     session = row.session()
-    if session is None or (
-        session.state == "failed" and (info.state != "crashed" or status.st_size != row.offset)
-    ):
+    if session.state == "failed" and (info.state != "crashed" or status.st_size != row.offset):
         return None  # it was taken for dead, and is not
     return session

@@ -46,9 +46,9 @@ class SessionRow(NamedTuple):
     outcome: str
     state: bytes
 
-    def session(self) -> Session | None:
-        """Return the session, None when nothing of it was read yet."""
-        return _decode_session(self.state) if self.state else None
+    def session(self) -> Session:
+        """Return the session as it was up to there."""
+        return _decode_session(self.state)
 
 
 class EventRow(NamedTuple):

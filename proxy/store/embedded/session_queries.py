@@ -30,12 +30,11 @@ class SessionQueries:
         where = "INDEXED BY live WHERE over = 0 AND" if query.live_only else "WHERE"
         where += f" outcome IN ({parameters(which.outcomes)}) AND" if which.outcomes else ""
         where += " (started, session_id) <= (?, ?) AND" if query.begin else ""
-        where += " state != x'' ORDER BY started DESC, session_id DESC LIMIT ? OFFSET ?"
+        where += " 1 ORDER BY started DESC, session_id DESC LIMIT ? OFFSET ?"
         values = (*which.outcomes, *(query.begin or ()), limit, query.offset)
         with self._readers.reading() as connection:
             for row in read_sessions(connection, where, values):
-                if (session := row.session()) is not None:
-                    yield session
+                yield row.session()
 
     def watched(self, after_row: int, session_ids: Collection[str]) -> Watched:
         """Return the sessions that are live, those named, and those that came behind a row."""
@@ -47,7 +46,7 @@ class SessionQueries:
                 rows += read_sessions(connection, "WHERE id > ?", (after_row,))
             for session_id in session_ids:
                 rows += read_sessions(connection, "WHERE session_id = ?", (session_id,))
-            found = {row.session_id: session for row in rows if (session := row.session()) is not None}
+            found = {row.session_id: row.session() for row in rows}
             return Watched(read_newest(connection)[0], int(newest), live, list(found.values()))
 
     def totals(self) -> Totals:

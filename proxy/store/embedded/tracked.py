@@ -33,14 +33,12 @@ class TrackedLog(msgspec.Struct):
     behind: bool = True
     """Whether there may be more in the log than was read."""
 
-    def row(self) -> SessionRow:
-        """Return how the log stands, for the index."""
-        state = b"" if self.session is None else as_json(self.session)
-        started_us = 0 if self.session is None else self.session.started_us
-        became = None if self.session is None else of_session(self.session)
+    def row(self, session: Session) -> SessionRow:
+        """Return how the log and its session stand, for the index."""
+        became = of_session(session)
         outcome = "" if became is None else became.kind
-        place = (self.inode, self.offset, self.mark_at, self.mark)
-        return SessionRow(self.id, self.session_id, started_us, *place, int(self.over), outcome, state)
+        place = (session.started_us, self.inode, self.offset, self.mark_at, self.mark, int(self.over))
+        return SessionRow(self.id, self.session_id, *place, outcome, as_json(session))
 
     def reset(self) -> None:
         """Forget all that was read: it is another log."""

@@ -71,7 +71,7 @@ class Writer:
             log.id = added.lastrowid or 0
         elif log.session is None:
             (row,) = read_sessions(self._connection, "WHERE id = ?", (log.id,))
-            log.session = row.session() or Session(log.session_id)
+            log.session = row.session()
             log.totals = totals_of(log.session)
         last = "WHERE session = ? ORDER BY number DESC LIMIT 1"
         log.tally = Tally.of(
@@ -132,13 +132,12 @@ class Writer:
         write_meta(connection, {"next_id": self._next_id, "totals": encode_totals(self._totals)})
 
     def _flush_log(self, log: TrackedLog) -> None:
-        write_rows(self._connection, "sessions", [log.row()], replace=True)
-        if log.session is not None:
-            self._totals.subtract(log.totals)
-            log.totals = totals_of(log.session)
-            self._totals.update(log.totals)
-        if log.derivation is None:
-            return
+        assert log.session  # it was read
+        assert log.derivation
+        write_rows(self._connection, "sessions", [log.row(log.session)], replace=True)
+        self._totals.subtract(log.totals)
+        log.totals = totals_of(log.session)
+        self._totals.update(log.totals)
         pieces = [(log.id, *piece.row()) for piece in log.derivation.cutter.take_changed()]
         write_rows(self._connection, "pieces", pieces, replace=True)
         if log.derivation.drift.has_changed:
@@ -150,8 +149,7 @@ class Writer:
     def _keep_totals_of_removed(self, log: TrackedLog) -> None:
         """Take a session out of those that there are; what it has added to the sums stays."""
         for row in read_sessions(self._connection, "WHERE id = ?", (log.id,)):
-            if (session := row.session()) is not None:
-                self._totals["state", session.state] -= 1
+            self._totals["state", row.session().state] -= 1
 
     def _add_type(self, name: str) -> int:
         number = self._types[name] = len(self._types) + 1
