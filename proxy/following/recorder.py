@@ -308,7 +308,7 @@ class Recorder:
         if self._command.seen_alive:
             return (process.boot_ns() - self._command.started_boot_ns) // 1_000_000
         # It ended while nobody looked: its last words tell when, about.
-        last_us = max((one.last_us for one in self._session.transcripts.values()), default=0)
+        last_us = max(self._session.lived_us, *(one.last_us for one in self._session.transcripts.values()), 0)
         return max(0, last_us - self._session.started_us) // 1000
 
     def _fault(self, error: str) -> Body:

@@ -133,6 +133,8 @@ class _Log:
         self.end = 0
         self._first: Record | None = None
         self._last: Record | None = None
+        self._lived_us = 0
+        self._has_outlived = False
         self._status: dict[str, Any] = {}
         self._not_recorded: str | None = None
         self._transcripts: dict[str, _Read] = {}
@@ -144,6 +146,10 @@ class _Log:
 
     def _take(self, record: Record) -> None:
         self._first, self._last = self._first or record, record
+        if record.event is not None and record.event.event_type == "recording_resumed":
+            self._has_outlived |= record.event.data.get("command_alive") is False
+        if not self._has_outlived:
+            self._lived_us = timestamp_us(record.ts) or 0
         if record.source is not None:
             if read := self._transcripts.get(record.source.file):
                 read.take(record.source.offset, record.source.length)
@@ -188,6 +194,7 @@ class _Log:
             content=started.get("interactive") == "record",
         )
         session.resume(self._status, self._not_recorded, timestamp_us(self._last.ts) or 0)
+        session.lived_us = self._lived_us
         for file, read in self._transcripts.items():
             session.transcripts[file] = read.transcript(session, os.path.join(config_dir, file))
         return Recorder(log, session, command, config_dir, is_first=False)

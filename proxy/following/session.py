@@ -68,6 +68,8 @@ class FollowedSession:
         self._conversations = 0
         self._boundary_us: int | None = None
         self._closing: dict[str, float] = {}
+        self.lived_us = 0
+        """When another recorder wrote its last record while the command lived, in microseconds since 1970."""
         self._sharers: list[Registration] = []
         self._branches: dict[str, bool] = {}
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from proxy.events.timestamps import parse_timestamp
 from proxy.following.resumption import resume
 from proxy.sessions import catalogue
 from proxy.upkeep.seals import read_seals
@@ -97,9 +98,12 @@ def test_a_machine_that_was_started_anew_has_none_of_the_processes(
     boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     path.write_bytes(path.read_bytes().replace(boot.encode(), b"0" * len(boot)))
     assert catalogue.inspect(str(path)).state == "crashed"
+    first, *_, last = (parse_timestamp(one.fields["ts"]) for one in read_log(path).records)
     log = resumed(session)
     assert log.event("recording_resumed")["command_alive"] is False
     assert log.ended["clean"] is False
+    # Regression: what had been recorded before did not count, and it was 0.
+    assert log.ended["duration_ms"] >= (last - first) // 1000
     assert command.poll() is None
 
 
