@@ -1,10 +1,9 @@
 """A compliance report for people."""
 
-from rich.console import Console
 from rich.text import Text
 
 from proxy.cli.columns import Column, table
-from proxy.cli.terminal import folded, open_console, print_lines, printable
+from proxy.cli.terminal import Output, folded, open_console, print_lines, printable
 from proxy.compliance.report import Outcome, Report
 
 _MARKS = {"passed": ("✓", "green"), "failed": ("✗", "bold red"), "skipped": ("-", "dim")}
@@ -59,7 +58,7 @@ def print_report(report: Report) -> None:
     print_lines(console, lines)
 
 
-def _outcome(one: Outcome, console: Console) -> list[Text]:
+def _outcome(one: Outcome, console: Output) -> list[Text]:
     """Return the lines of a scenario: how it ended, and of each problem what was expected and what came."""
     mark, style = _MARKS[one.verdict]
     title = (one.title, "" if one.verdict == "failed" else "dim")

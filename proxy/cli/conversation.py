@@ -10,10 +10,9 @@ import json
 from collections.abc import Iterable, Iterator
 
 import msgspec
-from rich.console import Console
 from rich.text import Text
 
-from proxy.cli.terminal import one_line, printable
+from proxy.cli.terminal import Output, one_line, printable, wrapped
 from proxy.events import Event, Interpreter, Session
 from proxy.events.formatting import quantity
 from proxy.events.session_outcome import of_session
@@ -88,7 +87,7 @@ class Reading:
             yield tell_crash(session)
 
 
-def put(console: Console, entry: Entry, before: str) -> str:
+def put(console: Output, entry: Entry, before: str) -> str:
     """Print an entry; return its date, to be given with the next one: where the date changes, it stands alone."""
     date = entry.timestamp[:10] or before
     lines = [Text()] if entry.parts[0].label == "user" and before else []
@@ -100,7 +99,7 @@ def put(console: Console, entry: Entry, before: str) -> str:
     return date
 
 
-def _printed(console: Console, time: str, depth: int, part: Part) -> Iterator[Text]:
+def _printed(console: Output, time: str, depth: int, part: Part) -> Iterator[Text]:
     """Yield the lines of a part as they are printed."""
     margin = " " * (10 + 2 * depth + _WHO + 1)
     style = _COLOURS.get(part.kind) or _TONES.get(part.tone) or "bold"
@@ -111,7 +110,10 @@ def _printed(console: Console, time: str, depth: int, part: Part) -> Iterator[Te
         " ",
     )
     width = max(20, console.width - len(margin)) if console.is_terminal else 1 << 30
-    pieces = [piece for line in _lines(part) for piece in _folded(line, console, width)]
+    lines = _lines(part)
+    for line in lines:
+        line.rstrip()
+    pieces = [piece for line in lines for piece in wrapped(line, width)]
     shown = fold(pieces, part.lines or len(pieces))
     hidden = [Text(f"… {quantity(shown.hidden, 'more line')}", style="dim")] if shown.hidden else []
     for at, piece in enumerate([*shown.head, *hidden, *shown.tail] or [Text()]):
@@ -151,8 +153,3 @@ def _fields(part: Part) -> list[str]:
 def _value(value: object) -> str:
     said = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
     return one_line(said, _LONGEST_FIELD)
-
-
-def _folded(line: Text, console: Console, width: int) -> list[Text]:
-    line.rstrip()
-    return list(line.wrap(console, width, overflow="fold")) if line.cell_len > width else [line]

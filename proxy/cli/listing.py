@@ -4,11 +4,10 @@ import os
 from datetime import UTC, datetime
 from typing import Any
 
-from rich.console import Console
 from rich.text import Text
 
 from proxy.cli.columns import Column, table
-from proxy.cli.terminal import folded, one_line, print_lines, printable
+from proxy.cli.terminal import Output, folded, one_line, print_lines, printable
 from proxy.events.formatting import format_dollars, format_duration, quantity
 
 _STYLES = {"ended": "dim", "failed": "bold red", "executing": "bold green", "waiting": "bold yellow"}
@@ -27,7 +26,7 @@ _COLUMNS = (
 _LONGEST_FOLDER = 28  # cells: the last two or three folders of a path
 
 
-def print_table(console: Console, described: list[dict[str, Any]], ids: list[str], left: int) -> None:
+def print_table(console: Output, described: list[dict[str, Any]], ids: list[str], left: int) -> None:
     """Print a line for each session; ``ids``: of all there are. ``left``: as many older ones are not listed."""
     now, costs = datetime.now(UTC), [one["cost"] or 0.0 for one in described]
     short = _shortest(ids)
@@ -45,10 +44,8 @@ def print_table(console: Console, described: list[dict[str, Any]], ids: list[str
         )
         for one in described
     ]
-    for line in table(_COLUMNS, rows, console.width):
-        console.print(line)
-    if left:
-        console.print(Text(f"{quantity(left, 'older session')}; -n 0 lists all", style="dim"))
+    more = [Text(f"{quantity(left, 'older session')}; -n 0 lists all", style="dim")] if left else []
+    print_lines(console, [*table(_COLUMNS, rows, console.width), *more])
 
 
 def _state(one: dict[str, Any]) -> Text:
@@ -75,7 +72,7 @@ def _folder(path: str) -> str:
     return path
 
 
-def print_running(console: Console, running: list[dict[str, Any]], ids: list[str]) -> None:
+def print_running(console: Output, running: list[dict[str, Any]], ids: list[str]) -> None:
     """Print what each running session does; ``ids``: of all sessions."""
     short = _shortest(ids)
     lines = []

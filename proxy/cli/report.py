@@ -7,7 +7,6 @@ there are. ``analyze --json`` has them all.
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final, NamedTuple, TypeVar
 
-from rich.console import Console
 from rich.text import Text
 
 from proxy.analysis import Analysis
@@ -15,7 +14,7 @@ from proxy.analysis.anomalies import SEVERITIES
 from proxy.analysis.report import Anomaly, Pattern, Statistics
 from proxy.analysis.summary import ACTIVITIES
 from proxy.cli.columns import Column, table
-from proxy.cli.terminal import folded, one_line, print_lines, printable
+from proxy.cli.terminal import Output, folded, one_line, print_lines, printable
 from proxy.events import Session
 from proxy.events.formatting import format_dollars, format_duration, quantity
 from proxy.events.session_outcome import of_session
@@ -45,7 +44,7 @@ _SIZES = (
 """Facts by which an anomaly is graver than another one of its kind."""
 
 
-def print_one(console: Console, report: Analysis, session: Session) -> None:
+def print_one(console: Output, report: Analysis, session: Session) -> None:
     """Print the analysis of one session."""
     about = report.name or session.prompt or " ".join(session.command) or report.session_id
     became = of_session(session)
@@ -71,7 +70,7 @@ class _Row(NamedTuple):
     about: str
 
 
-def print_several(console: Console, reports: list[tuple[Analysis, Session]]) -> None:
+def print_several(console: Output, reports: list[tuple[Analysis, Session]]) -> None:
     """Print a line for each session, one for all of them, and what is broken in any."""
     every = [report for report, _ in reports]
     costs = [report.cost.total_usd or 0.0 for report in every]
@@ -120,7 +119,7 @@ def _period(report: Analysis) -> str:
     return f"{start} to {end[11:] if end[:10] == start[:10] else end} UTC"
 
 
-def _sections(report: Analysis, console: Console) -> Iterator[tuple[str, list[Text]]]:
+def _sections(report: Analysis, console: Output) -> Iterator[tuple[str, list[Text]]]:
     width = console.width
     yield "What stood out", _anomalies(report, console)
     yield "Time", _time(report, width)
@@ -135,7 +134,7 @@ def _sections(report: Analysis, console: Console) -> Iterator[tuple[str, list[Te
     yield "Events in a row", _patterns(report.sequence.patterns, width)
 
 
-def _anomalies(report: Analysis, console: Console) -> list[Text]:
+def _anomalies(report: Analysis, console: Output) -> list[Text]:
     """Return the gravest of each kind, the gravest kinds first."""
     kinds: dict[str, list[Anomaly]] = {}
     for one in report.anomalies:
@@ -156,7 +155,7 @@ def _gravity(one: Anomaly) -> tuple[int, float]:
     return SEVERITIES.index(one.severity), size
 
 
-def anomaly_lines(console: Console, anomalies: Iterable[Anomaly], started_at: str | None) -> list[Text]:
+def anomaly_lines(console: Output, anomalies: Iterable[Anomaly], started_at: str | None) -> list[Text]:
     """Return for each anomaly how grave it is, when it was, which record, and the sentence, folded behind the mark."""
     lines = []
     for one in anomalies:

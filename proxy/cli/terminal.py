@@ -7,7 +7,7 @@ import functools
 import json
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
 if TYPE_CHECKING:
     import threading
@@ -26,6 +26,8 @@ _REFRESH_S = 0.1
 """As often as a person sees a bar move."""
 PIPED_WIDTH = 160
 """Where nobody says how wide: tables are whole then."""
+_COLOURS = {"FORCE_COLOR", "TTY_COMPATIBLE"}
+"""Variables by which rich's console is told that there is a terminal, or none."""
 _UNSEEN = dict.fromkeys(map(ord, "\u00ad\u200c\u200d\u2060\ufe0e\ufe0f\ufeff"))
 """Joiners and the like: what they join is shown apart, because terminals do not agree on how wide the whole is."""
 
@@ -61,8 +63,36 @@ def size(count: float) -> str:
     return f"{count:.1f} GB"
 
 
-def open_console() -> Console:
-    """Return a console on standard output: as wide as the terminal, or COLUMNS, or else wide enough for tables."""
+class Output(Protocol):
+    """What is printed on: a console of rich's, or a pipe."""
+
+    @property
+    def width(self) -> int:
+        """How many cells a line has."""
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether somebody looks, so that lines are folded."""
+
+    def print(self, text: Text, /) -> None:
+        """Print lines."""
+
+
+class _Pipe(NamedTuple):
+    """A standard output without colours. To import rich's console takes a tenth of a subcommand's time."""
+
+    width: int
+    is_terminal: bool = False
+
+    def print(self, text: Text, /) -> None:
+        sys.stdout.write(f"{text.plain}\n")
+
+
+def open_console() -> Output:
+    """Return what to print on: as wide as the terminal, or COLUMNS, or else wide enough for tables."""
+    columns = os.environ.get("COLUMNS", str(PIPED_WIDTH))
+    if not (sys.stdout.isatty() or _COLOURS & os.environ.keys()) and columns.isdecimal():
+        return _Pipe(int(columns))
     from rich.console import Console, ConsoleDimensions  # noqa: PLC0415 - most of what a `--json` would wait for
 
     class Ours(Console):
@@ -79,19 +109,25 @@ def open_console() -> Console:
     return console
 
 
-def folded(console: Console, line: Text, *, hang: int = 0) -> list[Text]:
+def wrapped(line: Text, width: int) -> list[Text]:
+    """Return a line in pieces of so many cells."""
+    # Without justification, rich asks nothing of a console.
+    return [*line.wrap(cast("Console", None), width, overflow="fold")] if line.cell_len > width else [line]
+
+
+def folded(console: Output, line: Text, *, hang: int = 0) -> list[Text]:
     """Return a line in pieces that fit; what goes on is moved in by ``hang`` cells. Piped, a line stays a line."""
     from rich.text import Text  # noqa: PLC0415 - as above
 
     width = max(8, console.width - hang)
     is_folded = console.is_terminal or console.width < PIPED_WIDTH
-    pieces = line.wrap(console, width, overflow="fold") if is_folded and line.cell_len > width else [line]
+    pieces = wrapped(line, width) if is_folded else [line]
     for piece in pieces:
         piece.rstrip()
     return [*pieces[:1], *(Text(" " * hang) + piece for piece in pieces[1:])]
 
 
-def print_lines(console: Console, lines: Iterable[Text]) -> None:
+def print_lines(console: Output, lines: Iterable[Text]) -> None:
     """Print lines, folded, at once: rich takes as long to begin with one as to print a screen of them."""
     from rich.text import Text  # noqa: PLC0415 - as above
 
