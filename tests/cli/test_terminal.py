@@ -6,9 +6,11 @@ import sys
 import threading
 
 import pytest
+from rich.console import Console
+from rich.text import Text
 
 from proxy.cli import terminal
-from proxy.cli.terminal import one_line, print_json, printable, size
+from proxy.cli.terminal import one_line, open_console, print_json, printable, size
 
 
 def test_what_could_move_the_cursor_is_replaced() -> None:
@@ -24,6 +26,18 @@ def test_what_is_joined_is_shown_apart() -> None:
 def test_one_line_is_one_line() -> None:
     """However long, and whatever stands between its words."""
     assert one_line("a\n\n b\u2028c\t" + "d" * 5_000_000, 8) == "a b c d…"
+
+
+def test_a_pipe_gets_what_rich_would_print(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without colours, rich's console is not missed: its text is the same."""
+    text = Text.assemble(("a b", "bold"), " c ", ("漢字", "red"), "\n\nd" + 80 * " e")
+    for name in ("FORCE_COLOR", "TTY_COMPATIBLE"):
+        monkeypatch.delenv(name, raising=False)
+    piped, printed = io.StringIO(), io.StringIO()
+    monkeypatch.setattr("sys.stdout", piped)
+    open_console().print(text)
+    Console(file=printed, highlight=False, markup=False, emoji=False, soft_wrap=True).print(text)
+    assert piped.getvalue() == printed.getvalue()
 
 
 class Terminal(io.StringIO):
