@@ -4,13 +4,16 @@ import argparse
 import os
 import signal
 import sys
+from typing import TYPE_CHECKING
 
 from proxy.cli.arguments import option
 from proxy.cli.errors import complain
 from proxy.cli.terminal import print_json, progress
 from proxy.compliance import scenario
-from proxy.compliance.report import Report
 from proxy.compliance.request import DEFAULT_JOBS, DEFAULT_PATIENCE_S, DEFAULT_THRESHOLD
+
+if TYPE_CHECKING:
+    from proxy.compliance.report import Report
 
 
 def check_options(parser: argparse.ArgumentParser) -> None:
@@ -104,7 +107,7 @@ def _fault(arguments: argparse.Namespace) -> str | None:
     return next((sentence for sentence, is_so in faults.items() if is_so), None)
 
 
-def _checked(arguments: argparse.Namespace, scenarios: list[scenario.Scenario]) -> Report | None:
+def _checked(arguments: argparse.Namespace, scenarios: list[scenario.Scenario]) -> "Report | None":
     """Return the report; None when the check was stopped. TargetError: the wrapper cannot be checked."""
     from proxy.compliance.processes import Orphans  # noqa: PLC0415 - `--list` does without all that runs
     from proxy.compliance.runner import CancelledError, Check  # noqa: PLC0415
@@ -136,7 +139,7 @@ def _checked(arguments: argparse.Namespace, scenarios: list[scenario.Scenario]) 
                 signal.signal(number, handler)
 
 
-def _documents(arguments: argparse.Namespace, report: Report) -> list[tuple[str, bytes]]:
+def _documents(arguments: argparse.Namespace, report: "Report") -> list[tuple[str, bytes]]:
     from proxy.compliance import documents as formats  # noqa: PLC0415 - few want a file
 
     documents = []
