@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from proxy.cli.arguments import option, whole_number
+from proxy.cli.errors import complain
 from proxy.cli.selection import Selection, add_options, selection_from
 from proxy.cli.terminal import line_behind, open_console, print_json, read_visibly
 from proxy.escaping import escape_controls
@@ -170,9 +171,14 @@ def _described(data_dir: str, infos: list[SessionInfo]) -> list[dict[str, Any]]:
     for path, interpreter in interpreters.items():
         interpreter.expect(firings.beside(path))
     whole = _not_too_long(infos, offsets)
+    at_fault: set[str] = set()
     for path, item in read_visibly(whole, offsets):
-        if isinstance(item, Entry):
-            interpreters[path].take(item.record)
+        if isinstance(item, Entry) and path not in at_fault:
+            try:
+                interpreters[path].take(item.record)
+            except Exception as error:  # a fault of ours, which is to hide no other session
+                at_fault.add(path)
+                complain(f"{path} cannot be read to its end: {error!r}. Please report this.")
     now_us = time.time_ns() // 1000
     for info in infos:
         if info.path not in whole:
@@ -184,7 +190,7 @@ def _described(data_dir: str, infos: list[SessionInfo]) -> list[dict[str, Any]]:
     return [
         msgspec.to_builtins(describe(interpreters[info.path].session, now_us))
         | {"suspended": _is_suspended(info)}
-        | ({} if info.path in whole else unknown)
+        | ({} if info.path in whole and info.path not in at_fault else unknown)
         for info in infos
     ]
 

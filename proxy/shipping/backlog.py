@@ -67,6 +67,7 @@ class Backlog:
         self._rest: dict[str, None] = {}
         self.set_aside: dict[str, str] = {}
         """Sessions that the centre does not take, and why."""
+        self._failed: set[str] = set()  # those of them that it may take later
         self._forgotten = set(forgotten)
 
     @property
@@ -140,9 +141,11 @@ class Backlog:
         log.told = piece.running
         self._ledger.note(log.session_id, Acknowledged(log.lines, log.offset, log.inode))
 
-    def put_aside(self, session_id: str, reason: str) -> None:
-        """Leave a session alone until `take_up_all`."""
+    def put_aside(self, session_id: str, reason: str, *, may_pass: bool = False) -> None:
+        """Leave a session alone until `take_up_all` or, where the reason may pass, until `take_up_failed`."""
         self.set_aside[session_id] = reason
+        if may_pass:
+            self._failed.add(session_id)
         self._leave(session_id)
 
     def forget(self, session_id: str) -> None:
@@ -152,8 +155,16 @@ class Backlog:
 
     def take_up_all(self) -> None:
         """Try what was set aside again: the centre is another one."""
-        names, self.set_aside = list(self.set_aside), {}
+        self._take_up_again(list(self.set_aside))
+
+    def take_up_failed(self) -> None:
+        """Try again what the centre failed at: that may have passed."""
+        self._take_up_again(self._failed & self.set_aside.keys())
+
+    def _take_up_again(self, names: Collection[str]) -> None:
+        self._failed.difference_update(names)
         for name in names:
+            del self.set_aside[name]
             if name in self._logs:
                 self._take_up(self._logs[name])
 

@@ -31,6 +31,7 @@ _STRANGER = 404
 _FORGOTTEN = 410
 _NEVER = (413, 422)
 """Too long; of a newer format, or another host's: asking again changes nothing."""
+_FAULT = 500
 _T = TypeVar("_T")
 
 
@@ -52,6 +53,10 @@ class StrangerError(AwayError):
 
 class NotTakenError(Exception):
     """The centre does not take these lines, and will not."""
+
+
+class FaultError(Exception):
+    """The centre failed at these lines, by a fault of its own. It may take them later, and others now."""
 
 
 class ForgottenError(Exception):
@@ -99,6 +104,7 @@ class Centre:
 
         Raises:
             NotTakenError: it never will.
+            FaultError: it cannot now.
             ForgottenError: nor anything else of the session.
             AwayError: nobody knows what it has.
         """
@@ -114,6 +120,8 @@ class Centre:
             raise ForgottenError
         if status in _NEVER:
             raise NotTakenError(_decoded(answer, Refused).error)
+        if status == _FAULT:
+            raise FaultError(_decoded(answer, Refused).error)
         if status == _GAP and (line := _decoded(answer, Refused).next_line) is not None:
             return line, None
         if status == _STRANGER:

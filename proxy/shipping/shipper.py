@@ -20,6 +20,7 @@ from proxy.shipping.backlog import Backlog, Piece
 from proxy.shipping.centre import (
     AwayError,
     Centre,
+    FaultError,
     ForgottenError,
     NotTakenError,
     RefusedTokenError,
@@ -187,6 +188,7 @@ class Shipper:
             greeting = await self._centre.greet(hello)
             self._learn(greeting)
             await asyncio.to_thread(self._backlog.correct, greeting.differing, greeting.forgotten)
+        self._backlog.take_up_failed()
         if everything:
             self._must_compare = False
         self._save()
@@ -209,7 +211,7 @@ class Shipper:
     async def _send(self, piece: Piece) -> None:
         backlog = self._backlog
         try:
-            text = await asyncio.to_thread(self._content, piece.text)
+            text = await asyncio.to_thread(self._prepared, piece)
             if len(text) > self._longest_push:
                 raise NotTakenError(
                     f"a line has {len(text)} bytes, and the centre takes {self._longest_push} at once"
@@ -220,6 +222,10 @@ class Shipper:
             return
         except NotTakenError as error:
             backlog.put_aside(piece.session_id, str(error))
+            self._save()
+            return
+        except FaultError as error:
+            backlog.put_aside(piece.session_id, str(error), may_pass=True)
             self._save()
             return
         except StrangerError:
@@ -233,6 +239,13 @@ class Shipper:
         self._host.pushes = stored.pushes
         if self._settings.rate is not None:
             await asyncio.sleep(len(text) / self._settings.rate)
+
+    def _prepared(self, piece: Piece) -> bytes:
+        """Return what of a piece may leave. NotTakenError: a fault of ours, which holds up this session alone."""
+        try:
+            return self._content(piece.text)
+        except Exception as error:
+            raise NotTakenError(f"a fault of claude-proxy keeps it here: {error!r}") from error
 
     async def _news(self, watch: Watch, began: float) -> set[str] | None:
         """Wait for what is to be done next; return the sessions that have changed, None: any may have."""

@@ -14,6 +14,7 @@ import pytest
 
 from proxy.cli import overview
 from proxy.cli.subcommands import LOCAL
+from proxy.events import Interpreter
 from proxy.store.embedded.database import checksum, index_path
 from proxy.store.embedded.indexer import Indexer
 from proxy.store.embedded.rows import read_sessions
@@ -22,6 +23,9 @@ from tests.recorded import NAMES, LogMaker, scenario
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from proxy.events import Event
+    from proxy.sessions.reader import Record
 
 
 def proxy(data_dir: Path, *words: str) -> str:
@@ -207,3 +211,26 @@ def test_what_knows_one_machine_alone_refuses_a_centre(name: str, tmp_path: Path
     ran = claude_proxy("--data-dir", str(tmp_path), "--config", str(path), name, *words)
     assert (ran.status, ran.stdout) == (2, "")
     assert f"{name}: this configuration is a centre's" in ran.stderr
+
+
+def test_a_fault_of_ours_at_one_log_hides_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What could not be read to its end says so, and why."""
+    (tmp_path / "sessions").mkdir()
+    for name in ("bad", "good"):
+        (tmp_path / "sessions" / f"{name}.jsonl").write_bytes(scenario("simple", LogMaker(name)))
+    take = Interpreter.take
+
+    def faulty(self: Interpreter, record: Record) -> list[Event]:
+        if self.session.session_id == "bad" and record.seq == 3:
+            raise RuntimeError("a fault")
+        return take(self, record)
+
+    monkeypatch.setattr(Interpreter, "take", faulty)
+    bad, good = sorted(
+        overview._described(str(tmp_path), [*overview._inspected(str(tmp_path), ["bad", "good"])]),
+        key=lambda one: str(one["session_id"]),
+    )
+    assert (bad["complete"], bad["turns"], good["turns"], "complete" in good) == (False, None, 2, False)
+    assert "bad.jsonl cannot be read to its end: RuntimeError('a fault')" in capsys.readouterr().err

@@ -16,6 +16,7 @@ import pytest
 from proxy.shipping import centre as requests
 from proxy.shipping import identity, ledger
 from proxy.shipping.centre import RefusedTokenError
+from proxy.store.derivation import Derivation
 from tests.recorded import LogMaker, scenario
 from tests.server.conftest import Rig
 from tests.shipping.hosts import Host, address
@@ -255,6 +256,48 @@ async def test_a_newer_format_waits_for_an_upgrade(
     assert await shipper.run_once(60)
     assert shipper.set_aside == {}
     assert await log_of(centre, "a") == text
+
+
+async def test_what_the_centre_fails_at_holds_up_no_other_session(
+    centre: Rig, host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fault of the centre at one session is told, and it is tried again with the next greeting."""
+    texts = {name: host.record(name) for name in ("bad", "good")}
+    take = Derivation.take
+
+    def faulty(self: Derivation, item: Any) -> Any:
+        if self.session.session_id == "bad":
+            raise RuntimeError("a fault")
+        return take(self, item)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Derivation, "take", faulty)
+        shipper = host.shipper(address(centre))
+        assert await shipper.run_once(60)
+        assert {name: "fault" in reason for name, reason in shipper.set_aside.items()} == {"bad": True}
+    assert await log_of(centre, "good") == texts["good"]
+    assert await shipper.run_once(60)
+    assert shipper.set_aside == {}
+    assert await log_of(centre, "bad") == texts["bad"]
+
+
+async def test_a_fault_at_a_line_that_is_to_leave_holds_up_no_other_session(
+    centre: Rig, host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What cannot be looked at stays, and the rest goes."""
+    host.record("bad")
+    text = host.record("good")
+    shipper = host.shipper(address(centre))
+
+    def content(lines: bytes) -> bytes:
+        if b'"bad"' in lines:
+            raise RuntimeError("a fault")
+        return lines
+
+    monkeypatch.setattr(shipper, "_content", content)
+    assert await shipper.run_once(60)
+    assert {name: "a fault" in reason for name, reason in shipper.set_aside.items()} == {"bad": True}
+    assert await log_of(centre, "good") == text
 
 
 async def test_a_cloned_data_directory_is_another_host(centre: Rig, host: Host) -> None:

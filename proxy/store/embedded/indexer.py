@@ -13,7 +13,7 @@ import errno
 import os
 import sqlite3
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Iterator
 
 from proxy.sessions import catalogue, firings
 from proxy.sessions.reader import Entry, LogReader
@@ -143,7 +143,7 @@ class Indexer:
             with translated_errors():
                 self._connection.execute("BEGIN IMMEDIATE")
                 self._forget_removed()
-                self._writer.flush(self._read_some(None if quiet else arrivals))
+                self._writer.flush(self._noted(self._read_some(None if quiet else arrivals)))
                 found = watermark(self.inventory.logs.values(), looked_us, self._writer.newest_us)
                 if found != self.watermark_us:
                     self._keep_watermark(found)
@@ -240,6 +240,13 @@ class Indexer:
             if read > _STEP_BYTES:
                 break
         return changed
+
+    def _noted(self, logs: Iterable[TrackedLog]) -> Iterator[TrackedLog]:
+        """Yield logs, and note at which one a fault shows."""
+        for log in logs:
+            self._reading = log.session_id
+            yield log
+        self._reading = None
 
     def _read(self, log: TrackedLog, arrivals: list[Arrival] | None) -> bool:
         """Take in the next piece of a log; return whether anything has changed."""

@@ -28,7 +28,9 @@ from proxy.store.embedded.event_queries import EventQueries
 from proxy.store.embedded.indexer import Indexer
 from proxy.store.embedded.integrity import inspect
 from proxy.store.embedded.readers import Readers
+from proxy.store.embedded.rows import SessionRow
 from proxy.store.embedded.session_queries import SessionQueries
+from proxy.store.embedded.tracked import TrackedLog
 from proxy.store.model import Arrival, EventQuery, SessionQuery
 from tests.recorded import START_US, LogMaker, scenario
 
@@ -378,3 +380,26 @@ def test_an_index_that_was_not_left_so_is_known(tmp_path: Path, what: str) -> No
         indexer._let_go()
     with contextlib.closing(Indexer(str(tmp_path))) as again:
         assert not again.was_closed_cleanly
+
+
+def test_a_log_whose_state_cannot_be_written_holds_up_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fault of ours shows where a log is read, or where what is known of it is written."""
+    row = TrackedLog.row
+
+    def faulty(self: TrackedLog, session: Session) -> SessionRow:
+        if self.session_id == "s1":
+            raise RuntimeError("a fault")
+        return row(self, session)
+
+    monkeypatch.setattr(TrackedLog, "row", faulty)
+    fill(tmp_path)
+    with contextlib.closing(Indexer(str(tmp_path))) as indexer:
+        with pytest.raises(RuntimeError, match="a fault"):
+            settle(indexer)
+        settle(indexer)
+        assert indexer.set_aside == {"s1"}
+    assert {session["session_id"] for session in content(tmp_path)[1]} == {
+        f"s{number}" for number in range(len(SOME)) if number != 1
+    }
