@@ -80,6 +80,7 @@ def _play(path: str, settings: Mapping[str, Any], arguments: list[str]) -> NoRet
 
     journal = Journal(settings.get("journal"))
     if path.endswith(".jsonl"):
+        import proxy.protocol  # noqa: F401, PLC0415 - else msgspec takes twice as long to import
         from proxy.replay import playing, recording  # noqa: PLC0415 - a script does without
 
         played = recording.read(path)
