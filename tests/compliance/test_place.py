@@ -4,12 +4,15 @@ import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pytest
+
 from proxy.compliance.caller import Caller
 from proxy.compliance.place import Place
 
 BOUND_S = 60
 
 
+@pytest.mark.slow  # with fewer runs it misses the fault
 def test_an_executable_that_was_written_can_be_run_at_once(tmp_path: Path) -> None:
     """Regression: a process started while another thread wrote made the written program "busy" for a moment."""
 

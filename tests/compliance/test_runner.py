@@ -43,7 +43,8 @@ def chosen(*names: str, runs: int = 1) -> list[scenario.Scenario]:
     ]
 
 
-@pytest.mark.parametrize("fault", in_short(EXACT, names={"drops a line"}))
+@pytest.mark.slow  # the short tier plays single scenarios to each, the next test
+@pytest.mark.parametrize("fault", EXACT)
 def test_each_fault_costs_exactly_its_points(fault: str) -> None:
     """Each broken wrapper fails what its fault breaks and nothing else, and a sound one nothing."""
     # What comes never is not waited for long, what comes late on a loaded machine is.

@@ -116,6 +116,7 @@ async def edited(adapter: Path, api: MessagesApi, home: Path, claude: Path, **en
     return editor.seen
 
 
+@pytest.mark.slow
 async def test_an_editor_sees_the_same_and_every_line_is_on_record(
     adapter: Path, api: MessagesApi, claude: Path, tmp_path: Path
 ) -> None:

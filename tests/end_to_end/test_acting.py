@@ -408,9 +408,7 @@ TOOLS = {
 
 @pytest.mark.parametrize(
     ("tool", "how"),
-    in_short(
-        itertools.product(TOOLS, ("end", "term")), names={("background", "end"), ("ignores SIGTERM", "term")}
-    ),
+    in_short(itertools.product(TOOLS, ("end", "term")), names={("ignores SIGTERM", "term")}),
 )
 async def test_a_stop_ends_a_running_tool(acted: Acted, tool: str, how: str) -> None:
     """With all that it has started, whatever that makes of signals and of groups."""

@@ -33,7 +33,7 @@ async def played(
     return shape(stage.seen, home), stage.exit_statuses
 
 
-SHORT = {"tool_allow", "hooks", "interrupt", "sdk_mcp", "subagent"}
+SHORT = {"tool_allow", "interrupt", "subagent"}
 """What goes both ways between Claude Code and its caller; `test_raw_cli` has what only goes out."""
 
 

@@ -21,7 +21,7 @@ from proxy.store.records import RecordQuery, page_of_records
 from tests.server.test_background import until
 from tests.store.contract.engines import WAIT_S, Ear
 from tests.store.embedded.test_indexer import SOME, fill, index
-from tests.tiers import first_in_short
+from tests.tiers import first_in_short, in_short
 
 PAGE = 4096
 SEEDS = range(14)
@@ -197,9 +197,17 @@ DAMAGES: dict[str, Damage] = {
     "no database": replaced_by(b"no database at all" * 1000),
     "another database": replaced_by(None),
 }
+NEIGHBOURS = {
+    "no table events",
+    "a state is another one",
+    "a count is wrong",
+    "everything is gone",
+    "no database",
+}
+"""What the short tier plays: one each of a table, a row, a sum, the files and their content."""
 
 
-@pytest.mark.parametrize("name", DAMAGES)
+@pytest.mark.parametrize("name", in_short(DAMAGES, names=NEIGHBOURS))
 def test_whatever_is_done_to_it_while_it_runs(folder: Path, name: str) -> None:
     """Damaged, gone or another one: it is made again, and says the same as before. The journal says so once."""
     with running(folder) as (store, ear):
@@ -212,7 +220,9 @@ def test_whatever_is_done_to_it_while_it_runs(folder: Path, name: str) -> None:
         assert store.count_sessions() == len(SOME) * 2 + 1
 
 
-@pytest.mark.parametrize("name", [name for name in DAMAGES if "journal" not in name])
+@pytest.mark.parametrize(
+    "name", in_short([name for name in DAMAGES if "journal" not in name], names=NEIGHBOURS)
+)
 def test_whatever_was_done_to_it_before(folder: Path, name: str) -> None:
     """So also at the start."""
     with running(folder) as (store, _):
