@@ -39,14 +39,16 @@ def usual_shapes() -> str:
     """Return the text of ``proxy/protocol/usual_shapes.json``: what the schemas say of the usual messages."""
     made = shapes.Shapes()
     usual: dict[str, dict[str, int]] = {}
+    files: dict[str, int] = {}
     for stream, types in judge.USUAL_TAGS.items():
         compiler = Compiler(shapes=made)
         usual[stream] = {}
         for type_, tags in types.items():
             kind = judge.Kind(stream, type_, compiler)
             usual[stream][type_] = kind.shape(tags)
+        files |= compiler.files
     lines = ",\n".join(json.dumps(shape) for shape in made)
-    return f'{{"usual": {json.dumps(usual)}, "shapes": [\n{lines}\n]}}\n'
+    return f'{{"usual": {json.dumps(usual)},\n"files": {json.dumps(files)},\n"shapes": [\n{lines}\n]}}\n'
 
 
 def main() -> None:

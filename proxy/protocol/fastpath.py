@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from proxy.protocol.library import Schema, Table, follow, is_open, known, load, table
-from proxy.protocol.shapes import SHAPES, Shapes, building
+from proxy.protocol.shapes import FILES, SHAPES, Shapes, building
 
 ANNOTATIONS = frozenset(
     ("$schema", "$id", "$comment", "title", "description", "default", "examples", "deprecated", "$defs")
@@ -58,7 +58,9 @@ class Compiler:
         # An object that is decoded completely has no raw parts.
         self._anything = shapes.add("any" if any_tag else "raw")
         self._only: dict[str, set[str]] = {}
-        self._of_files: dict[str, int] = {}
+        is_usual = shapes is SHAPES and not closed and not any_tag
+        self.files: dict[str, int] = dict(FILES) if is_usual else {}
+        """The shapes of schema files so far."""
 
     def compile(self, name: str, only: dict[str, set[str]] | None = None) -> Any:
         """Return the type for the schema file of that name.
@@ -83,9 +85,9 @@ class Compiler:
     def _file(self, name: str) -> int:
         if name in self._only:
             return self._shape(load(name), name)
-        if name not in self._of_files:
-            self._of_files[name] = self._shape(load(name), name)
-        return self._of_files[name]
+        if name not in self.files:
+            self.files[name] = self._shape(load(name), name)
+        return self.files[name]
 
     def _shape(self, schema: Schema, name: str) -> int:
         if "$ref" in schema:

@@ -26,12 +26,12 @@ from typing import Annotated, Any, Literal, Union
 
 import msgspec
 
-__all__ = ["FILE", "SHAPES", "USUAL", "Shape", "Shapes", "building", "decoder"]
+__all__ = ["FILE", "FILES", "SHAPES", "USUAL", "Shape", "Shapes", "building", "decoder"]
 
 Shape = tuple[Any, ...]
 
 FILE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "usual_shapes.json")
-"""The shapes of the usual messages and, by stream and type of message, their numbers."""
+"""The shapes of the usual messages and, by stream and type of message and by file of a schema, their numbers."""
 
 _SCALARS: dict[str, Any] = {"string": str, "integer": int, "number": float, "boolean": bool, "null": None}
 
@@ -165,14 +165,15 @@ def _pairs(flat: tuple[Any, ...]) -> Iterator[tuple[Any, Any]]:
     return zip(flat[::2], flat[1::2], strict=True)
 
 
-def _read_usual() -> tuple[Shapes, dict[str, dict[str, int]]]:
+def _read_usual() -> tuple[Shapes, dict[str, dict[str, int]], dict[str, int]]:
     shapes = Shapes()
     with open(FILE, "rb") as file:
         made = msgspec.json.decode(file.read())
     for shape in made["shapes"]:
         shapes.add(*shape)
-    return shapes, made["usual"]
+    return shapes, made["usual"], made["files"]
 
 
-SHAPES, USUAL = _read_usual()
-"""The shapes of this process; by stream and type, the numbers of those that the usual messages have."""
+SHAPES, USUAL, FILES = _read_usual()
+"""The shapes of this process; the numbers of those that the usual messages have, by stream and type, and of the schema
+files that these refer to, by name."""
