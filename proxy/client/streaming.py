@@ -16,6 +16,7 @@ from proxy.client.errors import RefusedError, ServerFaultError, UnreachableError
 from proxy.client.models import Event, Gap
 from proxy.client.retries import Patience
 from proxy.client.transport import Transport, given, refusal
+from proxy.protocol.grammar import REFUSALS
 
 _HEARTBEAT_S = 20.0  # proxies cut silent connections, many after 60 s
 _SILENCE_S = 60.0
@@ -172,7 +173,7 @@ async def _blocks(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
 def _decoded(text: str) -> _Frame:
     try:
         return _frame.decode(text)
-    except msgspec.MsgspecError as error:
+    except REFUSALS as error:
         raise ServerFaultError(
             f"A frame is no event ({error}): {quoted(text.encode(errors='replace'))}."
         ) from None
@@ -187,5 +188,5 @@ def _sent(fields: dict[bytes, bytes]) -> _Frame:
             notice = _gap.decode(data)
             return _Frame("gap", place, after=notice.after, reason=notice.reason)
         return _Frame("event", place, _event.decode(data))
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except REFUSALS as error:
         raise ServerFaultError(f"What was sent is no event ({error}): {quoted(data)}.") from None

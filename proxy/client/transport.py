@@ -16,6 +16,7 @@ import msgspec
 from proxy.client.address import Address
 from proxy.client.errors import ClientError, RequestError, ServerFaultError, UnreachableError, failure, quoted
 from proxy.client.retries import Patience, patiently
+from proxy.protocol.grammar import REFUSALS
 
 _T = TypeVar("_T")
 _CONNECT_S = 5.0  # a server accepts at once, or is not there
@@ -113,7 +114,7 @@ class Transport:
                 raise refusal(response, content)
             try:
                 return read(content)
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 raise _nonsense(response, content, error) from error
 
         once = functools.partial(self._once, "GET", path, take)
@@ -188,7 +189,7 @@ def refusal(response: aiohttp.ClientResponse, content: bytes) -> ClientError:
     """Return the error that an answer means which is no success."""
     try:
         sentence = _answer.decode(content).error
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except REFUSALS:
         sentence = None
     return failure(response.status, sentence, response.headers)
 
@@ -198,7 +199,7 @@ def _data(response: aiohttp.ClientResponse, content: bytes, kind: type[_T]) -> _
         answer = _answer.decode(content)
         if answer.success:  # also with 503, as the health of a server that is not well
             return _decoder(kind).decode(answer.data)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except REFUSALS as error:
         if response.status >= 400:
             raise refusal(response, content) from None
         raise _nonsense(response, content, error) from error

@@ -373,7 +373,10 @@ async def test_half_a_frame() -> None:
     assert places[:2] == ["", "g-2-1"]
 
 
-@pytest.mark.parametrize("nonsense", [b"nonsense", b"[]", b'{"type":"event","data":5}', b"{"])
+NESTED = frame(3).replace(b'"data":{},', b'"data":{"x":%b},' % (b"[" * 20_000 + b"]" * 20_000))
+
+
+@pytest.mark.parametrize("nonsense", [b"nonsense", b"[]", b'{"type":"event","data":5}', b"{", NESTED])
 async def test_frames_that_are_none(nonsense: bytes) -> None:
     """A server that keeps saying what is no event is at fault; one that did so once is asked again."""
     async with saying([frame(1), nonsense], [frame(2)], []) as (client, _), asyncio.timeout(120):

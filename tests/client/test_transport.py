@@ -68,6 +68,7 @@ async def test_each_status_is_blamed(status: int, kind: type[ClientError]) -> No
         b'{"success":true,"data":5}',
         b"\xff\xfe",
         b"null",
+        b'{"success":true,"data":' + b"[" * 100_000 + b"]" * 100_000 + b"}",
     ],
 )
 async def test_answers_that_are_none(body: bytes) -> None:
