@@ -26,6 +26,8 @@ _REFRESH_S = 0.1
 """As often as a person sees a bar move."""
 PIPED_WIDTH = 160
 """Where nobody says how wide: tables are whole then."""
+_PIECE = 1 << 16
+"""Bytes of a line that are passed over at once: a line may have 256 MiB."""
 _COLOURS = {"FORCE_COLOR", "TTY_COMPATIBLE"}
 """Variables by which rich's console is told that there is a terminal, or none."""
 _UNSEEN = dict.fromkeys(map(ord, "\u00ad\u200c\u200d\u2060\ufe0e\ufe0f\ufeff"))
@@ -138,7 +140,8 @@ def line_behind(path: str, offset: int) -> int:
     """Return where in a log the next line begins behind an offset."""
     with open(path, "rb") as log:
         log.seek(max(0, offset))
-        log.readline()
+        while (piece := log.readline(_PIECE)) and not piece.endswith(b"\n"):
+            pass
         return log.tell()
 
 

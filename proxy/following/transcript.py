@@ -244,11 +244,12 @@ def _cost(line: bytes) -> dict[str, Any] | None:
 
 def _lines(data: bytes, is_last: bool) -> Iterator[bytes]:
     """Yield the lines with their newlines; what has none only if it is the last."""
-    *whole, rest = data.split(b"\n")
-    for line in whole:
-        yield line + b"\n"
-    if is_last and rest:
-        yield rest
+    place = 0
+    while (end := data.find(b"\n", place) + 1) > 0:  # one copy of a long line, where `split` needs two
+        yield data[place:end]
+        place = end
+    if is_last and place < len(data):
+        yield data[place:]
 
 
 def _head_of(line: bytes) -> Head:

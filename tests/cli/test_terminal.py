@@ -4,13 +4,14 @@ import io
 import json
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 from rich.console import Console
 from rich.text import Text
 
 from proxy.cli import terminal
-from proxy.cli.terminal import one_line, open_console, print_json, printable, size
+from proxy.cli.terminal import line_behind, one_line, open_console, print_json, printable, size
 
 
 def test_what_could_move_the_cursor_is_replaced() -> None:
@@ -100,3 +101,18 @@ def test_a_size_is_told_in_powers_of_1000() -> None:
         "1.5 MB",
         "2000.0 GB",
     ]
+
+
+@pytest.mark.parametrize("length", [1, 65_535, 65_536, 65_537, 200_000])
+def test_the_line_behind_an_offset(tmp_path: Path, length: int) -> None:
+    """However long the line is that the offset is in; without another line, it is the end."""
+    log = tmp_path / "log"
+    log.write_bytes(b"x" * length + b"\n" + b"y\n")
+    assert [line_behind(str(log), offset) for offset in (-5, 0, length, length + 1)] == [
+        length + 1,
+        length + 1,
+        length + 1,
+        length + 3,
+    ]
+    log.write_bytes(b"x" * length)
+    assert line_behind(str(log), 0) == length
