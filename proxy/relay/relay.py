@@ -140,6 +140,7 @@ class Relay:
         rules = None if policy is None or policy["shadow"] else policy["permissions"]
         if grant == "off" and rules is None:
             return None
+        import proxy.protocol  # noqa: F401, PLC0415 - before msgspec, which takes half as long to import then
         from proxy.relay import acting  # noqa: PLC0415 - few sessions need it
 
         return acting.make(
