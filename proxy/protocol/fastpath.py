@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from proxy.protocol.library import Schema, Table, follow, is_open, known, load, table
-from proxy.protocol.shapes import FILES, SHAPES, Shapes, building
+from proxy.protocol.shapes import SHAPES, USUAL_FILES, Shapes, building
 
 ANNOTATIONS = frozenset(
     ("$schema", "$id", "$comment", "title", "description", "default", "examples", "deprecated", "$defs")
@@ -59,7 +59,7 @@ class Compiler:
         self._anything = shapes.add("any" if any_tag else "raw")
         self._only: dict[str, set[str]] = {}
         is_usual = shapes is SHAPES and not closed and not any_tag
-        self.files: dict[str, int] = dict(FILES) if is_usual else {}
+        self.files: dict[str, int] = dict(USUAL_FILES) if is_usual else {}
         """The shapes of schema files so far."""
 
     def compile(self, name: str, only: dict[str, set[str]] | None = None) -> Any:

@@ -26,7 +26,7 @@ from typing import Annotated, Any, Literal, Union
 
 import msgspec
 
-__all__ = ["FILE", "FILES", "SHAPES", "USUAL", "Shape", "Shapes", "building", "decoder"]
+__all__ = ["FILE", "SHAPES", "USUAL", "USUAL_FILES", "Shape", "Shapes", "building", "decoder"]
 
 Shape = tuple[Any, ...]
 
@@ -174,6 +174,6 @@ def _read_usual() -> tuple[Shapes, dict[str, dict[str, int]], dict[str, int]]:
     return shapes, made["usual"], made["files"]
 
 
-SHAPES, USUAL, FILES = _read_usual()
+SHAPES, USUAL, USUAL_FILES = _read_usual()
 """The shapes of this process; the numbers of those that the usual messages have, by stream and type, and of the schema
 files that these refer to, by name."""

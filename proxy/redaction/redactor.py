@@ -68,6 +68,10 @@ class Redactor:
             clean = self._matched(clean.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
         return clean
 
+    def string(self, text: str) -> str:
+        """Return a string without credentials. Surrogate escapes, as command lines have them, stay."""
+        return self.text(text.encode("utf-8", "surrogateescape")).decode("utf-8", "surrogateescape")
+
     def command(self, argv: Sequence[str]) -> tuple[list[str], list[int]]:
         """Return a command line without credentials, and the positions of the words that were changed."""
         words = _json_searched(argv)

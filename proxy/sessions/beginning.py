@@ -57,9 +57,7 @@ class Settings:
         if self.redact != "off":
             words, changed = redactor.command(command)
             if name is not None:
-                name = redactor.text(name.encode("utf-8", "surrogateescape")).decode(
-                    "utf-8", "surrogateescape"
-                )
+                name = redactor.string(name)
         started = {
             "format": FORMAT,
             "command": words,

@@ -80,7 +80,7 @@ class Record(msgspec.Struct, frozen=True):
             return None
         try:
             return msgspec.json.decode(self.message)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        except grammar.REFUSALS:
             return json.loads(bytes(self.message))
 
     def line(self) -> bytes:
@@ -223,7 +223,7 @@ def parse(line: bytes) -> Record | str:
     """Return the record that a line is, with its newline or without, or a sentence that says why it is none."""
     try:
         return _decoder.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except grammar.REFUSALS:
         return _decoded_with_care(line.removesuffix(b"\n"))
 
 
@@ -273,5 +273,5 @@ def _decoded_with_care(line: bytes) -> Record | str:
         return msgspec.structs.replace(record, message=msgspec.Raw(message))
     except msgspec.ValidationError as error:
         return f"The line is no record: {error}."
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except grammar.REFUSALS as error:
         return f"The line is not JSON: {error}."

@@ -220,12 +220,8 @@ class Shipper:
         except ForgottenError:
             backlog.forget(piece.session_id)
             return
-        except NotTakenError as error:
-            backlog.put_aside(piece.session_id, str(error))
-            self._save()
-            return
-        except FaultError as error:
-            backlog.put_aside(piece.session_id, str(error), may_pass=True)
+        except (NotTakenError, FaultError) as error:
+            backlog.put_aside(piece.session_id, str(error), may_pass=isinstance(error, FaultError))
             self._save()
             return
         except StrangerError:

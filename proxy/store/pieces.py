@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, Protocol, Self
 
 import msgspec
 
+from proxy.protocol.grammar import REFUSALS
 from proxy.sessions.reader import Entry, Record, Skipped, parse
 
 NO_RECORD = "log"
@@ -239,7 +240,7 @@ def _type_of(message: msgspec.Raw) -> str:
         subtype = tags.subtype
         if tags.type == "control_request":
             subtype = _request.decode(tags.request).subtype
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except REFUSALS:
         return ""
     if not isinstance(tags.type, str):
         return ""
