@@ -28,6 +28,7 @@ TESTED_ELSEWHERE = {
     "proxy/cli/alert.py": "server/watch/test_webhook.py",
     "proxy/cli/serve.py": "server/process/test_run.py",
     "proxy/compliance/__main__.py": "server/routes/test_compliance.py",
+    "proxy/fleet.py": "server/routes/test_fleet.py",
     "proxy/following/__main__.py": "following/test_resumption.py",
     "proxy/formats/junit.py": "compliance/test_documents.py",
     "proxy/formats/sarif.py": "compliance/test_documents.py",

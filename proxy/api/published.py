@@ -8,8 +8,9 @@ from types import MappingProxyType
 
 import msgspec
 
+from proxy import fleet
 from proxy.analysis import period, report
-from proxy.api import acting, checks, events, fleet, records, search, service, sessions, validation
+from proxy.api import acting, checks, events, records, search, service, sessions, validation
 from proxy.compliance import report as compliance_report
 from proxy.compliance import request as compliance_request
 from proxy.events import approved_calls, shown_session

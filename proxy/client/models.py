@@ -12,7 +12,6 @@ from proxy.analysis.report import Analysis
 from proxy.api.acting import ActionAnswer, ActionPage, QuestionPage
 from proxy.api.checks import Check
 from proxy.api.events import CaptureOptions, Gap, MonitoringSession, Recorded, Stopped
-from proxy.api.fleet import CostPage, Host, HostPage, TeamCost
 from proxy.api.records import Drift, RecordPage
 from proxy.api.search import SearchPage
 from proxy.api.service import Health, MonitoringStatus, Overview, Readiness
@@ -21,6 +20,7 @@ from proxy.api.validation import Specifications, ValidationRequest
 from proxy.compliance.report import Outcome, Report
 from proxy.events.approved_calls import Approval, ApprovedCall
 from proxy.events.shown_session import Session
+from proxy.fleet import CostPage, Host, HostPage, TeamCost
 from proxy.protocol.specifications import Specification
 from proxy.protocol.verdict import Violation as ValidationError
 from proxy.sessions.drift import Sighting

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
@@ -14,7 +14,6 @@ from proxy.config import Settings
 from proxy.custom_schemas import CustomSchemas
 from proxy.events import Session, describe
 from proxy.events.shown_session import Session as ShownSession
-from proxy.events.timestamps import format_timestamp
 from proxy.server.access.guard import team_of
 from proxy.server.base.errors import NotFoundError
 from proxy.server.live.hub import Hub
@@ -31,7 +30,6 @@ from proxy.store.model import EVERY_SESSION, SessionFilter
 
 if TYPE_CHECKING:
     from proxy.shipping.background import Shipping
-    from proxy.store.fleet import Hosted
     from proxy.store.postgres.centre import Centre
     from proxy.store.postgres.store import PostgresStore
     from proxy.telemetry.exporting import Export
@@ -93,14 +91,28 @@ class Shared:
         store = self.fleet.store.for_team(team)
         return replace(self, store=store, fleet=replace(self.fleet, store=store))
 
-    async def ready(self) -> None:
+    def wait_filled(self) -> None:
         """Wait, but not for ever, until what is in the logs is in the index for the first time."""
+        self.store.wait_filled(_CATCH_UP_S)
+
+    def wait_indexed(self, session_id: str | None = None) -> None:
+        """Wait, but not for ever, until what is in the logs now, or in one, is in the index."""
+        self.store.catch_up(_CATCH_UP_S, session_id)
+
+    async def ready(self) -> None:
+        """As `wait_filled`, in the event loop."""
         if not self.store.wait_filled(0):
-            await asyncio.to_thread(self.store.wait_filled, _CATCH_UP_S)
+            await asyncio.to_thread(self.wait_filled)
+
+    async def known(self, session_id: str | None) -> None:
+        """Wait until the index is filled; NotFoundError when a session is named, and there is none of that id."""
+        await self.ready()
+        if session_id is not None:
+            await asyncio.to_thread(self.session, session_id)
 
     async def catch_up(self, session_id: str | None = None) -> None:
-        """Wait, but not for ever, until what is in the logs now, or in one, is in the index."""
-        await asyncio.to_thread(self.store.catch_up, _CATCH_UP_S, session_id)
+        """As `wait_indexed`, in the event loop."""
+        await asyncio.to_thread(self.wait_indexed, session_id)
 
     def running(self, which: SessionFilter = EVERY_SESSION) -> list[Session]:
         """Return the sessions that go on: not those of which the index merely has not read the end yet."""
@@ -109,13 +121,16 @@ class Shared:
             return live
         return [one for one in live if not one.over and self.store.is_written(one.session_id)]
 
-    def described(self, sessions: Sequence[Session], moment_us: int) -> list[ShownSession]:
-        """Return what the API gives of sessions."""
+    def described(self, sessions: Sequence[Session]) -> list[ShownSession]:
+        """Return what the API gives of sessions now."""
+        moment_us = now_us()
         if self.fleet is None:
             return [self._described(one, moment_us) for one in sessions]
-        hosted = self.fleet.store.hosted([one.session_id for one in sessions])
+        origins: Mapping[str, Mapping[str, Any]] = self.fleet.store.hosted(
+            [one.session_id for one in sessions]
+        )
         return [
-            structs.replace(describe(one, moment_us), **_origin(hosted.get(one.session_id)))
+            structs.replace(describe(one, moment_us), **origins.get(one.session_id, {}))  # removed just now
             for one in sessions
         ]
 
@@ -131,32 +146,20 @@ class Shared:
             read_share=self.store.read_share(session.session_id) if catching_up else 1.0,
         )
 
-    async def session(self, session_id: str) -> Session:
+    def session(self, session_id: str) -> Session:
         """Return a session. NotFoundError when there is none of that id."""
         if is_session_id(session_id):
-            found = await asyncio.to_thread(self.store.session, session_id)
+            found = self.store.session(session_id)
             if (
                 found is None or found.last_seq < 0
-            ):  # it may have begun just now, and its first record is to be read
-                await self.catch_up(session_id)
-                found = await asyncio.to_thread(self.store.session, session_id)
+            ):  # it may have begun just now; its first record is to be read
+                self.wait_indexed(session_id)
+                found = self.store.session(session_id)
             if found is not None:
                 return found
         raise NotFoundError(
             f"There is no session {session_id!r}; GET /api/v1/monitoring/sessions lists them."
         )
-
-
-def _origin(hosted: "Hosted | None") -> dict[str, Any]:
-    """Return what the API gives of where a session comes from."""
-    if hosted is None:  # it was removed just now
-        return {}
-    return {
-        "host": hosted.host,
-        "team": hosted.team,
-        "reachable": hosted.is_reachable,
-        "heard_at": format_timestamp(int(hosted.heard_at.timestamp() * 1_000_000)),
-    }
 
 
 SHARED = web.AppKey("SHARED", Shared)
@@ -165,3 +168,10 @@ SHARED = web.AppKey("SHARED", Shared)
 def of(request: web.Request) -> Shared:
     """Return what requests share, as far as the one who asks may see it."""
     return request.app[SHARED].seen_by(team_of(request))
+
+
+def filled(request: web.Request) -> Shared:
+    """As `of`, once what is in the logs is in the index, or has kept us waiting for too long. For threads."""
+    shared = of(request)
+    shared.wait_filled()
+    return shared

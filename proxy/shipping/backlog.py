@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from proxy.api.fleet import Position
+from proxy.fleet import Position
 from proxy.sessions.catalogue import is_running, list_logs
 from proxy.sessions.identity import log_path
 from proxy.shipping.ledger import Acknowledged, Ledger

@@ -9,7 +9,7 @@ import aiohttp
 import msgspec
 
 from proxy import __version__
-from proxy.api.fleet import Acknowledged, Greeting, Hello, Refused
+from proxy.fleet import Acknowledged, Greeting, Hello, Refused
 from proxy.protocol.grammar import REFUSALS
 from proxy.shipping.backlog import Piece
 

@@ -9,8 +9,8 @@ from collections.abc import AsyncIterator, Callable
 import tenacity
 
 from proxy import __version__
-from proxy.api.fleet import PROTOCOL, Greeting, Hello
 from proxy.events.timestamps import format_timestamp
+from proxy.fleet import PROTOCOL, Greeting, Hello
 from proxy.sessions.catalogue import sessions_of
 from proxy.sessions.identity import sessions_dir
 from proxy.sessions.watch import Watch

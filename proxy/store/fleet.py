@@ -1,7 +1,10 @@
-"""What hosts push to the store of a centre, and what becomes of it: plain values."""
+"""What hosts push to the store of a centre, and what becomes of it: plain values.
+
+What a centre tells of hosts and costs is in `proxy.fleet`, as its API gives it.
+"""
 
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import datetime
 from enum import Enum
 from typing import NamedTuple
 
@@ -91,44 +94,6 @@ class Removed(NamedTuple):
     session_id: str
     bytes: int
     """Of its log."""
-
-
-class Hosted(NamedTuple):
-    """Where a session comes from."""
-
-    host: str
-    team: str
-    heard_at: datetime
-    is_reachable: bool
-    """Whether the host was heard just now."""
-
-
-class HostRow(NamedTuple):
-    """What is known of a host."""
-
-    host_id: str
-    name: str
-    team: str
-    version: str
-    clock_offset_ms: int
-    heard_at: datetime
-    reachable: bool
-    sessions: int
-    live_sessions: int
-    rewritten_lines: int
-    """Lines that came again and were others."""
-
-
-class Spent(NamedTuple):
-    """What a team spent on a model."""
-
-    team: str
-    day: date
-    """On which the sessions began (UTC)."""
-    model: str
-    """Empty for what no model is named for."""
-    sessions: int
-    microdollars: int
 
 
 class TokenRow(NamedTuple):

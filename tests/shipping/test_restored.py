@@ -10,7 +10,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from proxy.api.fleet import Acknowledged, Greeting, Hello
+from proxy.fleet import Acknowledged, Greeting, Hello
 from proxy.shipping import shipper
 from proxy.shipping.backlog import Piece
 from proxy.shipping.centre import Centre as Requests

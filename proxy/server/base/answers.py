@@ -9,11 +9,12 @@ from aiohttp import web
 from proxy.server.base.errors import RequestError
 from proxy.server.base.journal import journal
 from proxy.store import StoreError
+from proxy.store.encoding import as_json
 
 
 def answer(data: object, status: int = 200) -> web.Response:
     """Return a successful answer."""
-    return raw_answer(msgspec.json.encode(data), status)
+    return raw_answer(as_json(data), status)
 
 
 def raw_answer(data: bytes, status: int = 200) -> web.Response:

@@ -59,21 +59,11 @@ async def act(request: web.Request) -> ActionAnswer | web.Response:
         arguments = checked_arguments(wanted.action, wanted.arguments())
         author, token = author_of(request)
         action_id = f"a_{_id_of(session_id, author, wanted.key)}"
-        done, after_us = None, 0
+        asked = {"action_id": action_id, "action": wanted.action, "args": arguments, "by": author}
+        asked |= {} if token is None else {"token": token}
         async with shared.acting.setdefault(action_id, asyncio.Lock()):  # the same key twice at once
-            session = await _session(shared, session_id)
-            if wanted.key is not None:
-                done = await asyncio.to_thread(_find, shared, session_id, action_id)
-            if done is None:
-                _check(session)
-                after_us = session.last_event_us
-                asked = {"action_id": action_id, "action": wanted.action, "args": arguments, "by": author}
-                asked |= {} if token is None else {"token": token}
-                seq = await asyncio.to_thread(ask, shared.data_dir, session_id, asked)
-                if wanted.key is not None:
-                    await shared.catch_up(session_id)
-            else:
-                seq, after_us = done.seq, parse_timestamp(done.requested_at)
+            may_be_done = wanted.key is not None
+            seq, after_us = await asyncio.to_thread(_ask, shared, session_id, asked, may_be_done=may_be_done)
     if wait_s is None:
         return answer(ActionAnswer(action_id=action_id, seq=seq, state="sent"), 202)
     outcome = await _outcome(shared, session_id, action_id, after_us, wait_s)
@@ -81,46 +71,55 @@ async def act(request: web.Request) -> ActionAnswer | web.Response:
 
 
 @routes.add("GET", "/actions", LIMIT, OFFSET, answer=ActionPage)
-async def listed(request: web.Request) -> ActionPage:
+def listed(request: web.Request) -> ActionPage:
     """What others did to a session, or were refused, newest first."""
     shared, session_id = of(request), request.match_info["session_id"]
     limit, offset = LIMIT.of(request), OFFSET.of(request)
     with _coded():
-        await _session(shared, session_id)
-    found, total = await asyncio.to_thread(_actions, shared, session_id, limit, offset)
+        _session(shared, session_id)
+    found, total = _actions(shared, session_id, limit, offset)
     return ActionPage(actions=found, total=total)
 
 
 @routes.add("GET", "/questions", answer=QuestionPage)
-async def questions(request: web.Request) -> QuestionPage:
+def questions(request: web.Request) -> QuestionPage:
     """Questions for permission that nobody has answered, oldest first, each with the tool's whole input."""
     shared, session_id = of(request), request.match_info["session_id"]
     with _coded():
-        session = await _session(shared, session_id)
-    pieces = await pieces_of(shared, session_id)
+        session = _session(shared, session_id)
+    pieces = pieces_of(shared, session_id)
 
     def record_of(seq: int) -> Record | None:
         row = find_record(pieces, seq)
         record = None if row is None else parse(row.line)
         return None if isinstance(record, str) else record
 
-    found = await asyncio.to_thread(open_questions, session, record_of)
-    return QuestionPage(questions=found)
+    return QuestionPage(questions=open_questions(session, record_of))
 
 
-async def _session(shared: Shared, session_id: str) -> Session:
+def _session(shared: Shared, session_id: str) -> Session:
     """Return a session as it is now. NotFoundError: there is none."""
-    await shared.session(session_id)
-    await shared.catch_up(session_id)
-    return await shared.session(session_id)
+    shared.session(session_id)
+    shared.wait_indexed(session_id)
+    return shared.session(session_id)
 
 
-def _check(session: Session) -> None:
-    """Say why nobody can act on a session, where nobody listens. ActionError: why not."""
+def _ask(shared: Shared, session_id: str, asked: dict[str, Any], *, may_be_done: bool) -> tuple[int, int]:
+    """Ask for an action, unless it was done before; return its record, and a moment before all that comes of it.
+
+    ActionError: it is refused, or nobody listens.
+    """
+    session = _session(shared, session_id)
+    if may_be_done and (done := _find(shared, session_id, asked["action_id"])) is not None:
+        return done.seq, parse_timestamp(done.requested_at)
     if session.over:
         raise ActionError("ended", "the session is over")
     if session.grant == "off":
         raise ActionError("acting_off", "start the session with --act")
+    seq = ask(shared.data_dir, session_id, asked)
+    if may_be_done:
+        shared.wait_indexed(session_id)
+    return seq, session.last_event_us
 
 
 def _id_of(session_id: str, author: dict[str, str | None], key: str | None) -> str:

@@ -16,8 +16,7 @@ from proxy.server.base.errors import NotFoundError
 from proxy.server.routes.parameters import END, ID, LONGEST_WAIT_S, START, Number, period
 from proxy.server.routes.records import CATCH_UP_S
 from proxy.server.routes.route import OF_SESSION, Routes
-from proxy.server.shared import Shared, now_us, of
-from proxy.sessions.drift import Sightings
+from proxy.server.shared import filled, now_us, of
 from proxy.store import Store
 
 routes = Routes()
@@ -38,7 +37,7 @@ async def session(request: web.Request) -> web.Response:
     shared, session_id = of(request), request.match_info["session_id"]
     within_s = WITHIN.of(request)
     await shared.ready()
-    known = await shared.session(session_id)
+    known = await asyncio.to_thread(shared.session, session_id)
     found = await shared.analyses.answer(known, now_us(), math.inf if within_s is None else within_s)
     if found is None:
         raise NotFoundError(f"The session {session_id!r} was removed.")
@@ -46,48 +45,39 @@ async def session(request: web.Request) -> web.Response:
 
 
 @routes.add("GET", f"{OF_SESSION}/drift", ID, answer=Drift)
-async def drift(request: web.Request) -> Drift:
+def drift(request: web.Request) -> Drift:
     """What passed in a session that the specification does not have, each with its first record."""
     shared, session_id = of(request), request.match_info["session_id"]
-    await shared.session(session_id)
-    found, complete = await _drift(shared, session_id)
-    if not complete:
-        await asyncio.to_thread(shared.store.catch_up, CATCH_UP_S, session_id)
-        found, complete = await _drift(shared, session_id)
+    shared.session(session_id)
+    try:
+        found, complete = shared.store.drift(session_id)
+        if not complete:
+            shared.store.catch_up(CATCH_UP_S, session_id)
+            found, complete = shared.store.drift(session_id)
+    except (KeyError, OSError):
+        raise NotFoundError(f"The session {session_id!r} was removed.") from None
     return Drift(drift=found.listed(), unlisted=found.unlisted, complete=complete)
 
 
-async def _drift(shared: Shared, session_id: str) -> tuple[Sightings, bool]:
-    try:
-        return await asyncio.to_thread(shared.store.drift, session_id)
-    except (KeyError, OSError):
-        raise NotFoundError(f"The session {session_id!r} was removed.") from None
-
-
 @routes.add("GET", "/api/v1/monitoring/metrics", START, END, answer=over_time.Metrics, failures=(503,))
-async def metrics(request: web.Request) -> over_time.Metrics:
+def metrics(request: web.Request) -> over_time.Metrics:
     """What happened in a period, over all sessions."""
-    shared = of(request)
-    after_us, until_us = period(request)
-    await shared.ready()
-    return await asyncio.to_thread(_metrics, shared.store, after_us, until_us)
+    bounds = period(request)
+    return _metrics(filled(request).store, *bounds)
 
 
 @routes.add("GET", "/api/v1/monitoring/overview", answer=Overview, failures=(503,))
-async def overview(request: web.Request) -> Overview:
+def overview(request: web.Request) -> Overview:
     """What there is, and what happened in the last 24 hours."""
-    shared = of(request)
-    await shared.ready()
+    shared = filled(request)
     now = now_us()
-    live = await asyncio.to_thread(shared.running)
-    newest = await asyncio.to_thread(shared.store.sessions, limit=_NEWEST)
     return Overview(
         generated_at=format_timestamp(now),
-        active_sessions=len(live),
-        total_sessions=await asyncio.to_thread(shared.store.count_sessions),
-        total_events=await asyncio.to_thread(shared.store.count_events),
-        last_24_hours=await asyncio.to_thread(_metrics, shared.store, now - _DAY_US, now),
-        sessions=await asyncio.to_thread(shared.described, newest, now),
+        active_sessions=len(shared.running()),
+        total_sessions=shared.store.count_sessions(),
+        total_events=shared.store.count_events(),
+        last_24_hours=_metrics(shared.store, now - _DAY_US, now),
+        sessions=shared.described(shared.store.sessions(limit=_NEWEST)),
     )
 
 

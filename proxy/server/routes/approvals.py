@@ -1,15 +1,12 @@
 """Who or what allowed or denied each call of a session, in pages."""
 
-import asyncio
-
 from aiohttp import web
 
 from proxy.api.sessions import ApprovalPage
-from proxy.events import Session
 from proxy.events.approved_calls import DECIDED, approved_call
 from proxy.server.routes.parameters import paging
 from proxy.server.routes.route import OF_SESSION, Routes
-from proxy.server.shared import Shared, of
+from proxy.server.shared import filled
 from proxy.store.encoding import decode_envelope
 from proxy.store.model import EventQuery
 
@@ -18,15 +15,11 @@ LIMIT, OFFSET = paging("Calls", 1000)
 
 
 @routes.add("GET", "/approvals", LIMIT, OFFSET, answer=ApprovalPage)
-async def approvals(request: web.Request) -> ApprovalPage:
+def approvals(request: web.Request) -> ApprovalPage:
     """Who or what allowed or denied each call of a tool."""
-    shared, limit, offset = of(request), LIMIT.of(request), OFFSET.of(request)
-    await shared.ready()
-    session = await shared.session(request.match_info["session_id"])
-    return await asyncio.to_thread(_page, shared, session, limit, offset)
-
-
-def _page(shared: Shared, session: Session, limit: int, offset: int) -> ApprovalPage:
+    limit, offset = LIMIT.of(request), OFFSET.of(request)
+    shared = filled(request)
+    session = shared.session(request.match_info["session_id"])
     query = EventQuery(
         session_id=session.session_id, event_types=DECIDED, limit=limit, offset=offset, order="asc"
     )

@@ -1,6 +1,5 @@
 """A session as people read it, in pages: what the events say, as terminal and shared page have it too."""
 
-import asyncio
 import itertools
 from bisect import bisect_left
 from collections.abc import Callable
@@ -10,11 +9,10 @@ from aiohttp import web
 from proxy.api.sessions import ConversationPage
 from proxy.events import Event
 from proxy.events.timestamps import parse_timestamp
-from proxy.server.base.answers import raw_answer
 from proxy.server.routes.parameters import FARTHEST, Number, Words, paging
 from proxy.server.routes.route import OF_SESSION, Routes
-from proxy.server.shared import of
-from proxy.store.encoding import as_json, decode_envelope
+from proxy.server.shared import filled
+from proxy.store.encoding import decode_envelope
 from proxy.store.model import EventQuery
 from proxy.telling import Entry, tell
 from proxy.telling.events import LONGEST
@@ -40,16 +38,15 @@ _NEAR = 20
 
 
 @routes.add("GET", "/conversation", FILTER, FROM_SEQ, LIMIT, OFFSET, MAX_TEXT, answer=ConversationPage)
-async def conversation(request: web.Request) -> web.Response:
+def conversation(request: web.Request) -> ConversationPage:
     """A session as people read it: who says what, which tools run, what it takes.
 
     With `from_seq` from the first entry that is of that record or of a later one.
     """
-    shared, names = of(request), FILTER.of(request)
+    names, longest = FILTER.of(request), MAX_TEXT.of(request)
     limit, offset, from_seq = LIMIT.of(request), OFFSET.of(request), FROM_SEQ.of(request)
-    longest = MAX_TEXT.of(request)
-    await shared.ready()
-    session = await shared.session(request.match_info["session_id"])
+    shared = filled(request)
+    session = shared.session(request.match_info["session_id"])
     # Events of a client's own have any names.
     types = None if session.kind == "monitoring" and not names else event_types(names)
 
@@ -61,12 +58,9 @@ async def conversation(request: web.Request) -> web.Response:
         page = shared.store.events(query)
         return [_told(event, longest) for event in page.events], page.total
 
-    def found() -> bytes:
-        start = offset if from_seq is None else _position(page, from_seq)
-        entries, total = page(start, limit, longest)
-        return as_json(ConversationPage(entries=entries, offset=start, total=total))
-
-    return raw_answer(await asyncio.to_thread(found))
+    start = offset if from_seq is None else _position(page, from_seq)
+    entries, total = page(start, limit, longest)
+    return ConversationPage(entries=entries, offset=start, total=total)
 
 
 def _position(page: Callable[[int, int, int], tuple[list[Entry], int]], seq: int) -> int:

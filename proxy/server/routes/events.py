@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TypeVar
 
@@ -75,9 +75,7 @@ async def events(request: web.Request) -> web.Response:
         order=ORDER.of(request),
     )
     wait_s, longest = WAIT.of(request), MAX_TEXT.of(request)
-    await shared.ready()
-    if query.session_id is not None:
-        await shared.session(query.session_id)
+    await shared.known(query.session_id)
     page = await look_until(shared, wait_s, partial(shared.store.events, query), lambda page: page.events)
     found = page.events
     if longest is not None:
@@ -119,9 +117,7 @@ async def _arrivals(request: web.Request) -> web.Response:
     shared, session_id = of(request), request.query.get("session_id")
     wanted, limit = TYPES.of(request) or None, LIMIT.of(request)
     wait_s, longest = WAIT.of(request), MAX_TEXT.of(request)
-    await shared.ready()
-    if session_id is not None:
-        await shared.session(session_id)
+    await shared.known(session_id)
     place, which = after, ArrivalFilter(session_id, wanted)
 
     def look() -> ArrivalPage:
@@ -153,12 +149,10 @@ async def start(request: web.Request) -> MonitoringSession:
             "A centre records nothing itself: ask the server of the machine that you are on."
         )
     wanted = await body(request, _start)
-    options = wanted.capture_options
-    session_id = await asyncio.to_thread(
-        shared.recordings.start, wanted.session_name, msgspec.structs.asdict(options)
-    )
+    name, options = wanted.session_name, wanted.capture_options
+    session_id = await asyncio.to_thread(shared.recordings.start, name, msgspec.structs.asdict(options))
     await shared.catch_up(session_id)
-    return MonitoringSession(session_id=session_id, session_name=wanted.session_name, capture_options=options)
+    return MonitoringSession(session_id=session_id, session_name=name, capture_options=options)
 
 
 @routes.add("POST", "/events", request=EventRequest, answer=Recorded, failures=(404, 503))
@@ -168,28 +162,28 @@ async def post_event(request: web.Request) -> Recorded:
     posted = await body(request, _event)
     if not EVENT_TYPE.fullmatch(posted.event_type):
         raise UnprocessableError("event_type takes letters, digits, `_`, `-` and dots, at most 128.")
-    most = shared.settings.monitoring.max_events_per_session
-    async with _own(shared, posted.session_id):
-        recorded = await asyncio.to_thread(
-            shared.recordings.post, posted.session_id, posted.event_type, posted.data, most
-        )
-    await shared.catch_up(posted.session_id)
+    recorded = await asyncio.to_thread(_record, shared, posted)
     return Recorded(session_id=posted.session_id, event_type=posted.event_type, recorded=recorded)
 
 
+def _record(shared: Shared, posted: EventRequest) -> bool:
+    most = shared.settings.monitoring.max_events_per_session
+    with _own(shared, posted.session_id):
+        return shared.recordings.post(posted.session_id, posted.event_type, posted.data, most)
+
+
 @routes.add("POST", "/sessions/{session_id}/stop", ID, answer=Stopped)
-async def stop(request: web.Request) -> Stopped:
+def stop(request: web.Request) -> Stopped:
     """Stop a session that was started here."""
     shared, session_id = of(request), request.match_info["session_id"]
-    async with _own(shared, session_id):
-        await asyncio.to_thread(shared.recordings.stop, session_id, "stopped")
-    await shared.catch_up(session_id)
+    with _own(shared, session_id):
+        shared.recordings.stop(session_id, "stopped")
     return Stopped(session_id=session_id, stopped=True)
 
 
-@contextlib.asynccontextmanager
-async def _own(shared: Shared, session_id: str) -> AsyncIterator[None]:
-    """Fill or stop a session of a client's own.
+@contextlib.contextmanager
+def _own(shared: Shared, session_id: str) -> Iterator[None]:
+    """Fill or stop a session of a client's own, and wait until the index has it.
 
     Raises:
         NotFoundError: there is none of that id.
@@ -198,8 +192,9 @@ async def _own(shared: Shared, session_id: str) -> AsyncIterator[None]:
     try:
         yield
     except KeyError:
-        await shared.session(session_id)
+        shared.session(session_id)
         raise UnprocessableError(
             "This session is a wrapped one or has been stopped;"
             " start one with POST /api/v1/monitoring/sessions and use its id."
         ) from None
+    shared.wait_indexed(session_id)

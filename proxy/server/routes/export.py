@@ -29,9 +29,9 @@ async def log(request: web.Request) -> web.StreamResponse:
     shared, session_id = of(request), request.match_info["session_id"]
     headers = _attached(f"{session_id}.jsonl", "application/x-ndjson")
     if shared.fleet is not None:  # the lines of a log that is elsewhere
-        lines = text_of(await pieces_of(shared, session_id))
+        lines = text_of(await asyncio.to_thread(pieces_of, shared, session_id))
         return await _sent(request, web.StreamResponse(headers=headers), partial(next, lines, b""))
-    await shared.session(session_id)
+    await asyncio.to_thread(shared.session, session_id)
     path = log_path(shared.data_dir, session_id)
     if not await asyncio.to_thread(os.path.isfile, path):
         raise NotFoundError(f"The log of {session_id!r} was removed.")
@@ -44,12 +44,12 @@ async def shared_page(request: web.Request) -> web.StreamResponse:
     shared, session_id = of(request), request.match_info["session_id"]
     try:
         # Before the lines: of a session that is over none is missing then.
-        session = await shared.session(session_id)
+        session = await asyncio.to_thread(shared.session, session_id)
         if shared.fleet is None:
             path = await shared.pool.run(_written, log_path(shared.data_dir, session_id))
         else:
             state: State = "running" if not session.over else "ended" if session.complete else "crashed"
-            pieces = await pieces_of(shared, session_id)
+            pieces = await asyncio.to_thread(pieces_of, shared, session_id)
             with tempfile.NamedTemporaryFile(suffix=".jsonl") as file:
                 await asyncio.to_thread(file.writelines, text_of(pieces))
                 await asyncio.to_thread(file.flush)

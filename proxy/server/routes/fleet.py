@@ -10,8 +10,8 @@ import msgspec
 from aiohttp import web
 
 from proxy import __version__
-from proxy.api.fleet import PROTOCOL, Acknowledged, CostPage, Greeting, Hello, Host, HostPage, TeamCost
-from proxy.events.timestamps import format_timestamp, parse_timestamp
+from proxy.events.timestamps import parse_timestamp
+from proxy.fleet import PROTOCOL, Acknowledged, CostPage, Greeting, Hello, HostPage
 from proxy.server.access.guard import team_of
 from proxy.server.base.answers import failure
 from proxy.server.base.errors import (
@@ -27,7 +27,7 @@ from proxy.server.routes.requests import body, receiving
 from proxy.server.routes.route import Routes
 from proxy.server.shared import Fleet, now_us, of
 from proxy.sessions.catalogue import is_session_id
-from proxy.store.fleet import Arriving, HostRow, Outcome, Saying, Spent
+from proxy.store.fleet import Arriving, Outcome, Saying
 
 if TYPE_CHECKING:
     from proxy.store.postgres.centre import Centre
@@ -113,34 +113,17 @@ async def records(request: web.Request) -> Acknowledged | web.Response:
 
 
 @routes.add("GET", "/hosts", answer=HostPage)
-async def hosts(request: web.Request) -> HostPage:
+def hosts(request: web.Request) -> HostPage:
     """The hosts of a fleet."""
     fleet = of(request).fleet
-    found = [] if fleet is None else await asyncio.to_thread(fleet.store.hosts)
-    return HostPage(hosts=[_described(one) for one in found])
+    return HostPage(hosts=[] if fleet is None else fleet.store.hosts())
 
 
 @routes.add("GET", "/costs", START, END, answer=CostPage)
-async def costs(request: web.Request) -> CostPage:
+def costs(request: web.Request) -> CostPage:
     """What was spent on the sessions of a fleet that began in a period, by team, day and model."""
-    fleet, (after_us, until_us) = of(request).fleet, period(request)
-    found = [] if fleet is None else await asyncio.to_thread(fleet.store.spent, after_us, until_us)
-    return CostPage(costs=[_cost(one) for one in found])
-
-
-def _cost(one: Spent) -> TeamCost:
-    return TeamCost(
-        team=one.team,
-        day=one.day.isoformat(),
-        model=one.model,
-        sessions=one.sessions,
-        cost=one.microdollars / 1_000_000,
-    )
-
-
-def _described(row: HostRow) -> Host:
-    heard_at = format_timestamp(int(row.heard_at.timestamp() * 1_000_000))
-    return Host(**{**row._asdict(), "heard_at": heard_at})
+    fleet, bounds = of(request).fleet, period(request)
+    return CostPage(costs=[] if fleet is None else fleet.store.spent(*bounds))
 
 
 def _fleet(request: web.Request) -> Fleet:

@@ -1,7 +1,5 @@
 """How the server is, for people, load balancers and Prometheus; only what is unhealthy is a 503."""
 
-import asyncio
-
 from aiohttp import web
 
 from proxy import __version__
@@ -16,9 +14,9 @@ routes = Routes()
 
 
 @routes.add("GET", "/health", answer=Health, failures=(503,))
-async def health(request: web.Request) -> web.Response:
+def health(request: web.Request) -> web.Response:
     """Whether the server is well."""
-    found = await asyncio.to_thread(checks, of(request))
+    found = checks(of(request))
     worst = max((check["status"] for check in found.values()), key=STATUSES.index)
     told = Health(status=worst, version=__version__, checks=found)
     return answer(told, 503 if worst == "unhealthy" else 200)
@@ -31,17 +29,15 @@ async def live(request: web.Request) -> Liveness:
 
 
 @routes.add("GET", "/health/ready", answer=Readiness, failures=(503,))
-async def ready(request: web.Request) -> web.Response:
+def ready(request: web.Request) -> web.Response:
     """Whether requests should be sent here."""
-    shared = of(request)
-    reason = await asyncio.to_thread(unready, shared)
+    reason = unready(of(request))
     told = Readiness(status="not_ready" if reason else "ready", message=reason)
     return answer(told, 503 if reason else 200)
 
 
 @routes.add("GET", "/metrics", media_type="text/plain")
-async def metrics(request: web.Request) -> web.Response:
+def metrics(request: web.Request) -> web.Response:
     """Figures for Prometheus."""
-    own, accept = request.app[METRICS], request.headers.get("Accept", "")
-    body, form = await asyncio.to_thread(own.exposed, of(request), accept)
+    body, form = request.app[METRICS].exposed(of(request), request.headers.get("Accept", ""))
     return web.Response(body=body, headers={"Content-Type": form})

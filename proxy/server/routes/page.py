@@ -4,7 +4,6 @@ What sessions hold is hostile until proven otherwise. The page never makes marku
 to make it do so, the policy is the second wall: no script, style or image that is not ours, no other host.
 """
 
-import asyncio
 import gzip
 import hashlib
 import os
@@ -35,9 +34,9 @@ class _File(NamedTuple):
 
 
 @routes.add("GET", "/", media_type="text/html")
-async def page(request: web.Request) -> web.Response:
+def page(request: web.Request) -> web.Response:
     """The dashboard, for people."""
-    return await _given(request, "index.html")
+    return _given(request, "index.html")
 
 
 @routes.add("GET", "/sign-in", media_type="text/html")
@@ -52,13 +51,13 @@ async def sign_in(request: web.Request) -> web.Response:
 
 
 @routes.add("GET", "/static/{name:.+}", NAME, media_type="text/javascript")
-async def asset(request: web.Request) -> web.Response:
+def asset(request: web.Request) -> web.Response:
     """The files that the dashboard consists of."""
-    return await _given(request, request.match_info["name"])
+    return _given(request, request.match_info["name"])
 
 
-async def _given(request: web.Request, name: str) -> web.Response:
-    found = (await asyncio.to_thread(_files)).get(name)
+def _given(request: web.Request, name: str) -> web.Response:
+    found = _files().get(name)
     if found is None:
         raise NotFoundError(f"There is nothing at {request.path}; the page is at /.")
     headers = {

@@ -17,7 +17,6 @@ from proxy.server.routes.parameters import FARTHEST, MAX_TEXT, Number, Parameter
 from proxy.server.routes.route import OF_SESSION, Routes
 from proxy.server.shared import Shared, of
 from proxy.sessions.reader import parse
-from proxy.store.encoding import as_json
 from proxy.store.pieces import NO_RECORD, Pieces, Row
 from proxy.store.records import RecordQuery, find_record, page_of_records
 from proxy.telling.preview import preview
@@ -64,15 +63,15 @@ async def records(request: web.Request) -> web.Response:
     if None not in (bounds["from_seq"], bounds["to_seq"]) and bounds["to_seq"] < bounds["from_seq"]:
         raise UnprocessableError("to_seq is before from_seq; exchange them.")
     longest = MAX_TEXT.of(request) or _PLAIN_TEXT
-    pieces = await pieces_of(shared, session_id)
+    pieces = await asyncio.to_thread(pieces_of, shared, session_id)
     with _of_log(session_id):
         if query.text:
             page = await shared.searches.page(session_id, pieces, query, **bounds)
         else:
             page = await asyncio.to_thread(partial(page_of_records, pieces, query, **bounds))
 
-    def encoded() -> bytes:
-        return as_json(
+    def shown() -> web.Response:
+        return answer(
             RecordPage(
                 records=[_described(row, longest) for row in page.rows],
                 position=page.position,
@@ -83,35 +82,32 @@ async def records(request: web.Request) -> web.Response:
             )
         )
 
-    return raw_answer(await asyncio.to_thread(encoded))
+    return await asyncio.to_thread(shown)
 
 
 @routes.add("GET", "/records/{seq}", SEQ, MAX_TEXT, answer=dict)
-async def record(request: web.Request) -> web.Response:
+def record(request: web.Request) -> web.Response:
     """One record, as it is in the log; with `max_text` as in a page."""
     shared, session_id = of(request), request.match_info["session_id"]
     number = request.match_info["seq"]
     if not (number.isascii() and number.isdecimal() and len(number) <= 15):
         raise UnprocessableError(f"{number!r} is no number of a record; it takes a whole number from 0.")
     longest = MAX_TEXT.of(request)
-    pieces = await pieces_of(shared, session_id)
     with _of_log(session_id):
-        row = await asyncio.to_thread(find_record, pieces, int(number))
+        row = find_record(pieces_of(shared, session_id), int(number))
     if row is None:
         raise NotFoundError(f"The session {session_id!r} has no record {number}.")
-    if longest is not None:
-        return answer(msgspec.Raw(await asyncio.to_thread(lambda: as_json(_described(row, longest)))))
-    return raw_answer(row.line)
+    return raw_answer(row.line) if longest is None else answer(_described(row, longest))
 
 
-async def pieces_of(shared: Shared, session_id: str) -> Pieces:
+def pieces_of(shared: Shared, session_id: str) -> Pieces:
     """Return the records of a session: those that there are now, if the index has them soon enough."""
-    await shared.session(session_id)
+    shared.session(session_id)
     with _of_log(session_id):
-        pieces = await asyncio.to_thread(shared.store.pieces, session_id)
+        pieces = shared.store.pieces(session_id)
         if not pieces.is_complete:
-            await asyncio.to_thread(shared.store.catch_up, CATCH_UP_S, session_id)
-            pieces = await asyncio.to_thread(shared.store.pieces, session_id)
+            shared.store.catch_up(CATCH_UP_S, session_id)
+            pieces = shared.store.pieces(session_id)
         return pieces
 
 

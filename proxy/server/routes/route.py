@@ -1,10 +1,12 @@
 """The calls of the API: each handler declares what it answers to, and is registered and described by that."""
 
+import asyncio
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
+from inspect import iscoroutinefunction
 from types import GenericAlias
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from aiohttp import web
 
@@ -14,8 +16,8 @@ from proxy.server.base.answers import answer
 from proxy.server.base.errors import UnprocessableError
 from proxy.server.routes.parameters import ID, Parameter, hint
 
-Handler = Callable[[web.Request], Awaitable[object]]
-"""Returns a response, or the `data` of a successful one."""
+Handler = Callable[[web.Request], Any]
+"""Returns a response, or the `data` of a successful one; a plain function is called in a thread, and may block."""
 _Handler = TypeVar("_Handler", bound=Handler)
 OF_SESSION = "/api/v1/monitoring/sessions/{session_id}"
 _NAMES: dict[type, str] = {model: f"api/{name}" for name, (_, model) in PUBLISHED.items()}
@@ -67,8 +69,9 @@ class Route:
                 raise UnprocessableError(f"{name!r} is no parameter of this call; {hint(name, names)}")
             if len(request.query.getall(name)) > 1:
                 raise UnprocessableError(f"{name} is there twice; give it once, several values with commas.")
-        found = await self.handler(request)
-        return found if isinstance(found, web.StreamResponse) else answer(found)
+        if iscoroutinefunction(self.handler):
+            return _answered(await self.handler(request))
+        return await asyncio.to_thread(lambda: _answered(self.handler(request)))
 
 
 class Routes(list[Route]):
@@ -80,17 +83,21 @@ class Routes(list[Route]):
         self._prefix = prefix
 
     def add(
-        self, method: str, path: str, *parameters: Parameter, **about: object
+        self, method: str, path: str, *parameters: Parameter, **about: Any
     ) -> Callable[[_Handler], _Handler]:
         """Return a decorator that adds a handler. ``about``: further fields of its `Route`."""
         if "{session_id}" in self._prefix:
             parameters = (ID, *parameters)
 
         def decorate(handler: _Handler) -> _Handler:
-            self.append(Route(method, self._prefix + path, handler, parameters, **about))  # type: ignore[arg-type]
+            self.append(Route(method, self._prefix + path, handler, parameters, **about))
             return handler
 
         return decorate
+
+
+def _answered(found: object) -> web.StreamResponse:
+    return found if isinstance(found, web.StreamResponse) else answer(found)
 
 
 def schema_name(model: type) -> str:

@@ -1,7 +1,5 @@
 """What the log of a sealed session is known to be, for whoever keeps heads elsewhere."""
 
-import asyncio
-
 from aiohttp import web
 
 from proxy.api.sessions import Head, SealAnswer
@@ -16,14 +14,13 @@ routes = Routes(OF_SESSION)
 
 
 @routes.add("GET", "/seal", answer=SealAnswer)
-async def seal(request: web.Request) -> SealAnswer:
+def seal(request: web.Request) -> SealAnswer:
     """What a sealed log is known to be: its newest head."""
     shared, session_id = of(request), request.match_info["session_id"]
-    await shared.session(session_id)
+    shared.session(session_id)
     if shared.fleet is not None:
         raise NotFoundError(f"The seal of {session_id!r} is where the session ran; ask its host.")
-    head = await asyncio.to_thread(_head, shared.data_dir, session_id)
-    return SealAnswer(session_id=session_id, head=head)
+    return SealAnswer(session_id=session_id, head=_head(shared.data_dir, session_id))
 
 
 def _head(data_dir: str, session_id: str) -> Head | None:

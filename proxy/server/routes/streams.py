@@ -108,9 +108,7 @@ async def _listened(
     """Return where a listener begins who has named a place, in this index or in an earlier one, and what it is told."""
     shared, session_id, longest = of(request), request.query.get("session_id"), MAX_TEXT.of(request)
     wanted = TYPES.of(request) or None
-    await shared.ready()
-    if session_id is not None:
-        await shared.session(session_id)
+    await shared.known(session_id)
     newest = await asyncio.to_thread(shared.store.cursor)
     shared.hub.pass_over(newest.id)
     after_id = newest.id if cursor is None else await asyncio.to_thread(shared.store.locate, cursor)

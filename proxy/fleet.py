@@ -1,6 +1,6 @@
-"""What the hosts of a fleet and its centre say to each other."""
+"""What the hosts of a fleet and its centre say to each other, and what a centre tells of hosts and of costs."""
 
-from typing import Annotated
+from typing import Annotated, TypedDict
 
 import msgspec
 
@@ -69,7 +69,16 @@ class Refused(msgspec.Struct, frozen=True, kw_only=True):
     """Where to go on instead."""
 
 
-class Host(msgspec.Struct, frozen=True, kw_only=True):
+class Origin(TypedDict):
+    """Where a session comes from, as `shown_session` has it."""
+
+    host: str
+    team: str
+    reachable: bool
+    heard_at: str
+
+
+class Host(msgspec.Struct, frozen=True):
     """A machine, or rather a data directory, whose sessions are sent to this centre."""
 
     host_id: str
@@ -88,7 +97,7 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
     """Lines of its logs that came again and were others: the first ones stay."""
 
 
-class TeamCost(msgspec.Struct, frozen=True, kw_only=True):
+class TeamCost(msgspec.Struct, frozen=True):
     """What a team spent on a model in sessions that began on one day."""
 
     team: str
