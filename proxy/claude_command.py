@@ -22,6 +22,7 @@ _SUBCOMMANDS = frozenset(
 _NO_SESSION = frozenset(["--version", "-v", "-V", "--help", "-h", "--bg", "--background", "--desktop"])
 _PRINT = frozenset(["-p", "--print"])
 _HEADLESS = frozenset(["--init-only", "--sdk-url"])
+_RESUMING = frozenset(["--resume", "-r", "--continue", "-c", "--from-pr", "--teleport"])
 # Take the next word as their value, whatever it is.
 _VALUE_OPTIONS = frozenset(
     """
@@ -94,6 +95,11 @@ class Call:
     def is_headless(self) -> bool:
         """Whether it prints although it was not told to (an undocumented way that editors take)."""
         return not _HEADLESS.isdisjoint(self.options)
+
+    @property
+    def resumes(self) -> bool:
+        """Whether it goes on with a conversation that another process has begun."""
+        return not _RESUMING.isdisjoint(self.options)
 
     @property
     def is_session(self) -> bool:

@@ -48,3 +48,18 @@ def test_words_behind_the_end_of_options(words: list[str], behind: list[str]) ->
     alone, call = Call([*words, "--verbose"]), Call([*words, "--verbose", "--", *behind])
     assert (call.options, call.values) == (alone.options, alone.values)
     assert call.operand == (alone.operand if alone.operand is not None else next(iter(behind), None))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "resumes"),
+    [
+        (["--resume=x"], True),
+        (["-pc"], True),
+        (["-r"], True),
+        (["--session-id", "-c"], False),
+        (["-p", "--", "-c"], False),
+    ],
+)
+def test_whether_it_goes_on_with_a_conversation(arguments: list[str], resumes: bool) -> None:
+    """An option that resumes counts wherever it is an option."""
+    assert Call(arguments).resumes is resumes

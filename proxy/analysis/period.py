@@ -13,7 +13,7 @@ from proxy.events import Session
 from proxy.events.fields import number
 from proxy.events.figures import RunOutcome, call_outcome, is_turn, run_outcome
 from proxy.events.session_outcome import of_session
-from proxy.events.spending import api_usage
+from proxy.events.spending import told_tokens
 from proxy.events.terms import Share
 from proxy.events.timestamps import Timestamp, format_timestamp
 
@@ -34,7 +34,7 @@ class EventFigures(msgspec.Struct):
     interrupted: object = None
     duration_ms: object = None
     cost_usd: object = None
-    usage: object = None
+    tokens: object = None
 
 
 class Hour(msgspec.Struct, frozen=True):
@@ -229,8 +229,7 @@ def _fold(read: Iterable[tuple[int, str, bytes]]) -> tuple[RunCounts, AllTools, 
             durations.add(took)
         if paid is not None:
             costs.add(paid)
-        if isinstance(one.usage, dict):
-            tokens.update(api_usage(one.usage))
+        tokens.update(told_tokens({"tokens": one.tokens}))
     return _runs(outcomes, durations), _tools(tools), _cost(costs, tokens, by_hour)
 
 

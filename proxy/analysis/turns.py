@@ -5,9 +5,9 @@ from collections import Counter, defaultdict, deque
 from proxy.analysis.distribution import Distribution
 from proxy.analysis.report import Subagent, Turn
 from proxy.analysis.spans import Span
-from proxy.events.fields import inner, number
+from proxy.events.fields import number
 from proxy.events.formatting import one_line
-from proxy.events.spending import api_usage
+from proxy.events.spending import told_tokens
 from proxy.events.timestamps import TimestampCodec
 
 MOST_TURNS = 500  # as docs/analysis.md says
@@ -62,7 +62,7 @@ class Turns:
             tool_calls=span.tool_calls,
             tool_failures=span.tool_failures,
             cost_usd=number(span.data, "cost_usd"),
-            tokens=api_usage(inner(span.data, "usage")),
+            tokens=told_tokens(span.data),
             errors=errors_of(span.data),
         )
 

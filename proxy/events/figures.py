@@ -27,7 +27,7 @@ import msgspec
 
 from proxy.events.approved_calls import decided
 from proxy.events.fields import number
-from proxy.events.spending import COST, TOKENS, Usage
+from proxy.events.spending import COST, TOKENS, Usage, tokens_of
 
 __all__ = ["TOKENS", "CallOutcome", "Figures", "RunOutcome", "call_outcome", "is_turn", "run_outcome"]
 
@@ -54,8 +54,7 @@ class Figures(msgspec.Struct, omit_defaults=True):
     @property
     def tokens(self) -> dict[str, int]:
         """Tokens of all models; empty until a result states them."""
-        models = self.models.values()
-        return {name: int(sum(model.get(name, 0) for model in models)) for name in TOKENS if models}
+        return tokens_of(self.models)
 
     @property
     def cost_by_model(self) -> dict[str, float]:

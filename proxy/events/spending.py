@@ -2,13 +2,17 @@
 
 Claude Code states totals that run over its whole process, and begins them anew after ``/clear``. So a total that falls
 starts a new base: what was spent before is kept, and what is stated from then on comes on top.
+
+The totals of a process that resumes or forks a conversation go on from what that took before (seen with 2.1.330;
+2.1.173 began at nothing). Such releases also state with each result what the process took since the one before, so the
+first result tells what is not this session's.
 """
 
 from collections.abc import Mapping
 
 import msgspec
 
-from proxy.events.fields import Message, integer, number
+from proxy.events.fields import Message, inner, integer, number
 
 TOKENS = ("input", "output", "cache_read", "cache_creation")
 API_TOKENS = ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
@@ -34,6 +38,8 @@ class Spending(msgspec.Struct, omit_defaults=True):
     """The total that was stated last."""
     base_models: dict[str, Usage] = {}
     stated_models: dict[str, Usage] = {}
+    has_result: bool = False
+    """A result has stated totals."""
 
     @property
     def cost_usd(self) -> float | None:
@@ -45,17 +51,36 @@ class Spending(msgspec.Struct, omit_defaults=True):
     @property
     def models(self) -> dict[str, Usage]:
         """What each model took in all its turns."""
-        return sum_of(self.base_models, self.stated_models) if self.base_models else self.stated_models
+        if not self.base_models:
+            return self.stated_models
+        found = sum_of(self.base_models, self.stated_models)
+        return {name: usage for name, usage in found.items() if any(usage.values())}
+
+    def go_on_from(self, before_usd: float, before_models: Mapping[str, Usage]) -> None:
+        """Take totals as those with which the process began: they are no part of what the session took."""
+        self.base_usd, self.stated_usd = round(-before_usd, DIGITS), before_usd
+        self.base_models, self.stated_models = _negative(before_models), dict(before_models)
 
     def begin_conversation(self, before_usd: float, before_models: Mapping[str, Usage]) -> None:
         """Turn to a conversation whose totals begin with what it took in sessions before this one."""
         self.base_usd = round(self.base_usd + (self.stated_usd or 0.0) - before_usd, DIGITS)
-        less = {name: {key: -value for key, value in usage.items()} for name, usage in before_models.items()}
-        self.base_models = sum_of(self.models, less)
+        self.base_models = sum_of(self.models, _negative(before_models))
         self.stated_usd, self.stated_models = None, {}
 
+    def take_result(
+        self, total_usd: float | None, models: Mapping[str, Usage] | None, since: Mapping[str, Usage] | None
+    ) -> float | None:
+        """Take the totals of a turn's result, None for what it does not state. Return what the turn cost, or None.
+
+        ``since``: what the process took since its last result.
+        """
+        if total_usd is not None and not self.has_result:
+            self.has_result = True
+            self.go_on_from(*_carried(total_usd, models or {}, since))
+        return self.take(total_usd, models)
+
     def take(self, total_usd: float | None, models: Mapping[str, Usage] | None) -> float | None:
-        """Take the totals of a turn's result, None for what it does not state. Return what the turn cost, or None."""
+        """Take totals, None for what is not stated. Return by how much the cost has grown, or None."""
         before = self.stated_usd or 0.0
         falls = total_usd is not None and total_usd < before
         if falls:
@@ -74,9 +99,12 @@ class Spending(msgspec.Struct, omit_defaults=True):
         return round(total_usd - before, DIGITS)
 
 
-def stated_usage(message: Message) -> dict[str, Usage] | None:
-    """Return what each model took since the totals began, as a message states it; None: it does not."""
-    stated = message.get("modelUsage")
+def stated_usage(message: Message, key: str = "modelUsage") -> dict[str, Usage] | None:
+    """Return what each model took since the totals began, as a message states it; None: it does not.
+
+    ``key``: what states it; ``model_usage_since_last_result`` does so since the last result.
+    """
+    stated = message.get(key)
     if not isinstance(stated, dict):
         return None
     names = dict(zip((*TOKENS, COST), _STATED, strict=True))
@@ -85,6 +113,17 @@ def stated_usage(message: Message) -> dict[str, Usage] | None:
         for name, model in stated.items()
         if isinstance(model, dict)
     }
+
+
+def tokens_of(models: Mapping[str, Usage]) -> dict[str, int]:
+    """Return the tokens of `TOKENS` that all models took; empty where none is named."""
+    return {name: int(sum(usage.get(name, 0) for usage in models.values())) for name in TOKENS if models}
+
+
+def told_tokens(data: Message) -> dict[str, int]:
+    """Return the tokens of `TOKENS` that an event states."""
+    told = inner(data, "tokens")
+    return {name: count for name in TOKENS if (count := integer(told, name)) is not None}
 
 
 def api_usage(usage: Message) -> dict[str, int]:
@@ -99,6 +138,21 @@ def _has_restarted(before: Mapping[str, Usage], now: Mapping[str, Usage]) -> boo
         name not in now or any(now[name].get(key, value) < value for key, value in usage.items())
         for name, usage in before.items()
     )
+
+
+def _carried(
+    total_usd: float, models: Mapping[str, Usage], since: Mapping[str, Usage] | None
+) -> tuple[float, dict[str, Usage]]:
+    """Return the totals with which a process began, by its first result."""
+    if since is not None and all(COST in usage for usage in since.values()):
+        before_usd = round(total_usd - sum(usage[COST] for usage in since.values()), DIGITS)
+        if before_usd > 0:
+            return before_usd, sum_of(models, _negative(since))
+    return 0.0, {}
+
+
+def _negative(models: Mapping[str, Usage]) -> dict[str, Usage]:
+    return {name: {key: -value for key, value in usage.items()} for name, usage in models.items()}
 
 
 def sum_of(one: Mapping[str, Usage], other: Mapping[str, Usage]) -> dict[str, Usage]:

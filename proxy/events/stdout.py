@@ -20,7 +20,7 @@ from proxy.events.fields import (
 )
 from proxy.events.known_rules import by_parts
 from proxy.events.session import Answer, Question, Tool, hold
-from proxy.events.spending import API_TOKENS, stated_usage
+from proxy.events.spending import API_TOKENS, Spending, api_usage, stated_usage, tokens_of
 
 _CALLS = ("tool_use", "server_tool_use", "mcp_tool_use")
 _OF_A_RESULT = ("result", "terminal_reason", "stop_reason", "structured_output", "permission_denials")
@@ -151,7 +151,7 @@ def _result(emitter: Emitter, message: Message) -> None:
     assert run is not None
     if session.claude_session_id is None:  # printed JSON has no `init`
         session.claude_session_id = text(message, "session_id")
-    cost = session.spending.take(number(message, "total_cost_usd"), stated_usage(message))
+    cost, tokens = _spent(session.spending, message)
     blocked = None if emitter.is_of_another_turn(origin) else run.blocked
     result_outcome = outcome.of_result(
         message, interrupted=run.interrupted, blocked=blocked, is_command=run.is_command
@@ -163,6 +163,7 @@ def _result(emitter: Emitter, message: Message) -> None:
     fields = {
         "turns": turns,
         "usage": message.get("usage") if isinstance(message.get("usage"), dict) else None,
+        "tokens": tokens,
         "cost_usd": cost,
         "total_cost_usd": session.spending.cost_usd,
         "model_usage": session.spending.models,
@@ -177,6 +178,17 @@ def _result(emitter: Emitter, message: Message) -> None:
         # No message has told it.
         emitter.emit("assistant_message", text=answer, model=None, parent_tool_use_id=None)
     emitter.end_run(f"result/{text(message, 'subtype')}", result_outcome, origin=origin, **fields)
+
+
+def _spent(spending: Spending, message: Message) -> tuple[float | None, dict[str, int]]:
+    """Take what a result states; return what the turn cost, None where nobody says, and its tokens of all agents."""
+    stated, since = stated_usage(message), stated_usage(message, "model_usage_since_last_result")
+    before = tokens_of(spending.models) if spending.has_result else {}
+    cost = spending.take_result(number(message, "total_cost_usd"), stated, since)
+    if not stated:  # as of a gateway, or of a local command: then it is the main agent's that is known
+        return cost, api_usage(inner(message, "usage"))
+    after = tokens_of(spending.models)
+    return cost, {name: max(0, count - before.get(name, 0)) for name, count in after.items()}
 
 
 def _errors(message: Message, result_outcome: outcome.Outcome) -> list[Any]:

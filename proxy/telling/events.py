@@ -12,7 +12,7 @@ import msgspec
 from proxy.events import Event, Session
 from proxy.events.fields import inner, integer, items, number, text
 from proxy.events.formatting import format_count, format_dollars, format_duration, quantity
-from proxy.events.spending import api_usage
+from proxy.events.spending import told_tokens
 from proxy.events.timestamps import format_timestamp
 from proxy.sessions.reader import Record
 from proxy.telling.calls import call, content_text, one_line, result
@@ -182,7 +182,7 @@ def _over(data: Data) -> Iterator[Part]:
     if (cost := number(data, "cost_usd")) is not None:
         paid, so_far = format_dollars(cost), format_dollars(number(data, "total_cost_usd") or cost)
         figures.append(paid if so_far == paid else f"{paid} ({so_far} so far)")
-    if tokens := _tokens(inner(data, "usage")):
+    if tokens := _tokens(told_tokens(data)):
         figures.append(tokens)
     errors, reason = data.get("errors"), text(data, "outcome_reason") or ""
     why = "\n".join(map(str, errors)) if isinstance(errors, list) and outcome != "interrupted" else reason
@@ -199,8 +199,7 @@ def _over(data: Data) -> Iterator[Part]:
     )
 
 
-def _tokens(usage: Data) -> str:
-    tokens = api_usage(usage)
+def _tokens(tokens: dict[str, int]) -> str:
     written = tokens.pop("output", 0)
     read = sum(tokens.values())
     return f"{format_count(read)} tokens in, {format_count(written)} out" if read or written else ""

@@ -36,6 +36,7 @@ def is_failed(block: dict[str, Any]) -> bool:
 def of_the_wire(name: str) -> dict[str, Any]:
     """Return what the wire says of a session: results, what they cost, calls, and those that failed or were refused."""
     totals: list[float] = []
+    carried = 0.0
     calls, failed, refused, interrupted = set[str](), set[str](), set[str | None](), set[str | None]()
     asked: dict[str, str | None] = {}
     for stream, message in messages(name):
@@ -50,6 +51,8 @@ def of_the_wire(name: str) -> dict[str, Any]:
         elif stream == "stdout" and kind == "control_request":
             asked[message["request_id"]] = message["request"].get("tool_use_id")
         elif stream == "stdout" and kind == "result":
+            if not totals and (since := message.get("model_usage_since_last_result")) is not None:
+                carried = message["total_cost_usd"] - sum(model["costUSD"] for model in since.values())
             totals.append(message["total_cost_usd"])
             denied = {one["tool_use_id"] for one in message.get("permission_denials", [])}
             stopped = str(message.get("terminal_reason")).startswith("aborted") or message["subtype"] == (
@@ -68,7 +71,7 @@ def of_the_wire(name: str) -> dict[str, Any]:
     falls = [one for one, after in pairwise(totals) if after < one]
     return {
         "turns": len(totals),
-        "cost": sum(falls) + totals[-1] if totals else None,
+        "cost": sum(falls) + totals[-1] - carried if totals else None,
         "tool_calls": len(calls),
         "tool_failures": len(failed - refused - interrupted),
         "tool_denials": len(failed & refused - interrupted),
