@@ -16,6 +16,8 @@ class Position(msgspec.Struct, frozen=True):
     lines: int
     """Lines of the log that the centre has acknowledged."""
     running: bool = False
+    firings: int = 0
+    """How much of what rules found the centre has acknowledged."""
 
 
 class Hello(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,6 +48,8 @@ class Greeting(msgspec.Struct, frozen=True, kw_only=True):
     """How many pushes of the host the centre has counted. Fewer than before: it was restored to an older state."""
     longest_push: int
     """Bytes of records, not compressed, that the centre takes at once."""
+    takes_firings: bool = False
+    """Whether it takes what rules found; a centre of an older version does not."""
     differing: dict[str, int] = {}
     """Of the sessions that were named: those that the centre has otherwise, and how many lines of each it has."""
     forgotten: list[str] = []

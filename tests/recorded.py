@@ -16,6 +16,7 @@ from proxy.protocol import Judge
 from proxy.redaction import Redactor
 from proxy.relay.framing import Batch
 from proxy.relay.recording import StreamRecorder, TextRecorder
+from proxy.sessions.firings import Firing
 from proxy.sessions.reader import Record, parse
 from proxy.sessions.record import Body, StreamRecords, lifecycle
 
@@ -114,6 +115,12 @@ def _recorder(
 def _judge(stream: Literal["stdin", "stdout"]) -> Judge:
     """Return one judge for all logs: to learn the messages anew takes ten times as long as to judge them."""
     return Judge(stream)
+
+
+def firing(timestamp_us: int, rule: str = "dear", **fields: Any) -> Firing:
+    """Return that a rule fired."""
+    about = {"do": "tell", "mode": "act", "value": 5.5, "occasion": "1", "when": {"cost_usd": 5.0}}
+    return Firing(timestamp_us=timestamp_us, rule=rule, **{**about, **fields})
 
 
 def scenario(name: str, maker: LogMaker | None = None) -> bytes:

@@ -6,6 +6,7 @@ beside it. It is written before a rule acts, and is what the server knows over a
 
 import contextlib
 import os
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -67,7 +68,7 @@ def append(data_dir: str, session_id: str, firing: Firing) -> None:
     """Write one down. OSError when that cannot be done."""
     fd = open_private(path_of(data_dir, session_id), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     with open(fd, "ab", buffering=0) as file:
-        file.write(msgspec.json.encode(firing) + b"\n")
+        file.write(encoded(firing))
 
 
 def read(data_dir: str, session_id: str) -> list[Firing]:
@@ -77,15 +78,29 @@ def read(data_dir: str, session_id: str) -> list[Firing]:
 
 def beside(log: str) -> list[Firing]:
     """Return what was written of the session of a log."""
-    found: list[Firing] = []
     try:
-        lines = read_private(log.removesuffix(LOG_SUFFIX) + SUFFIX).split(b"\n")[:-1]
+        return decoded(read_private(path_beside(log)).split(b"\n")[:-1])
     except OSError:
-        return found
+        return []
+
+
+def decoded(lines: Iterable[bytes]) -> list[Firing]:
+    """Return what lines say, without those that are torn or foreign."""
+    found: list[Firing] = []
     for line in lines:
         with contextlib.suppress(*REFUSALS):
             found.append(_decode(line))
     return found
+
+
+def encoded(firing: Firing) -> bytes:
+    """Return one as a line, with its newline."""
+    return msgspec.json.encode(firing) + b"\n"
+
+
+def path_beside(log: str) -> str:
+    """Return where the firings of the session of a log are."""
+    return log.removesuffix(LOG_SUFFIX) + SUFFIX
 
 
 def remove(data_dir: str, session_id: str) -> None:

@@ -3,13 +3,16 @@
 Files only; nothing here knows how they are sent. For one thread at a time.
 """
 
+import contextlib
 import os
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from proxy.fleet import Position
+from proxy.sessions import firings
 from proxy.sessions.catalogue import is_running, list_logs
+from proxy.sessions.firings import Firing
 from proxy.sessions.identity import log_path
 from proxy.shipping.ledger import Acknowledged, Ledger
 
@@ -26,6 +29,12 @@ class Piece(NamedTuple):
     offset: int
     """Where in the log they begin, in bytes."""
     inode: int
+    firings: Sequence[Firing] = ()
+    """What rules found of the session and the centre lacks."""
+    firings_from: int = 0
+    """How many of them it has."""
+    has_more: bool = False
+    """Whether more lines are in the log, of a centre that takes firings: what was found later is behind those."""
 
     @property
     def next_line(self) -> int:
@@ -42,12 +51,14 @@ class _Log:
     offset: int = 0
     """Where in the log that is."""
     inode: int = 0
+    firings: int = 0
+    """How much of what rules found the centre has."""
     told: bool | None = None
     """Whether the centre was told that the writer lives; None: nothing was said. What it was told before the start is
     not known: it says so if it was anything else than that the writer is gone.
     """
-    done_size: int = -1
-    """The log's size when all of it was acknowledged and its writer was gone."""
+    done: tuple[int, int, int] | None = None
+    """What `_shape` gave when all of it was acknowledged and its writer was gone."""
 
 
 class Backlog:
@@ -69,6 +80,8 @@ class Backlog:
         """Sessions that the centre does not take, and why."""
         self._failed: set[str] = set()  # those of them that it may take later
         self._forgotten = set(forgotten)
+        self.takes_firings = False
+        """Whether the centre takes what rules found."""
 
     @property
     def has_live(self) -> bool:
@@ -88,7 +101,7 @@ class Backlog:
         if changed is None or any(name not in self._logs for name in changed):
             self._list()
         for name in list(self._logs) if changed is None else changed:
-            if (log := self._logs.get(name)) is not None and log.done_size >= 0 and self._has_changed(log):
+            if (log := self._logs.get(name)) is not None and log.done is not None and self._has_changed(log):
                 self._take_up(log)
 
     def _list(self) -> None:
@@ -105,10 +118,9 @@ class Backlog:
 
     def _has_changed(self, log: _Log) -> bool:
         try:
-            status = os.stat(self._path(log))
+            return _shape(self._path(log)) != log.done
         except OSError:
             return False
-        return (status.st_ino, status.st_size) != (log.inode, log.done_size)
 
     # -- what the centre has -----------------------------------------------------------------------------------
 
@@ -116,7 +128,7 @@ class Backlog:
         """Yield what the centre should have of each session: of all of them, or of those that are not over."""
         for name in list(self._logs) if everything else [*self._live, *self._rest]:
             log = self._logs[name]
-            yield name, Position(log.lines, running=bool(log.told))
+            yield name, Position(log.lines, running=bool(log.told), firings=log.firings)
 
     def correct(self, differing: Mapping[str, int], forgotten: Iterable[str]) -> None:
         """Learn of which sessions the centre has other lines, or was told otherwise, and which it never takes again.
@@ -134,12 +146,13 @@ class Backlog:
         log = self._logs.get(piece.session_id)
         if log is None:
             return
+        log.firings = piece.firings_from + len(piece.firings)
         if next_line == piece.next_line:
             log.lines, log.offset, log.inode = next_line, piece.offset + len(piece.text), piece.inode
         else:  # it has more than was thought: of somebody else, or of an answer that was lost
             self._go_to(log, next_line)
         log.told = piece.running
-        self._ledger.note(log.session_id, Acknowledged(log.lines, log.offset, log.inode))
+        self._ledger.note(log.session_id, Acknowledged(log.lines, log.offset, log.inode, log.firings))
 
     def put_aside(self, session_id: str, reason: str, *, may_pass: bool = False) -> None:
         """Leave a session alone until `take_up_all` or, where the reason may pass, until `take_up_failed`."""
@@ -154,8 +167,10 @@ class Backlog:
         self._leave(session_id)
 
     def take_up_all(self) -> None:
-        """Try what was set aside again: the centre is another one."""
+        """Try what was set aside again, and look at what was done: the centre is another one, and may take more."""
         self._take_up_again(list(self.set_aside))
+        for log in self._logs.values():
+            self._take_up(log)
 
     def take_up_failed(self) -> None:
         """Try again what the centre failed at: that may have passed."""
@@ -178,11 +193,12 @@ class Backlog:
             log.inode = status.st_ino
         except OSError:
             return  # it was removed, as the next look says
+        log.firings = 0  # they are few: the centre knows which it has
         log.told = None
         self._take_up(log)
 
     def _take_up(self, log: _Log) -> None:
-        log.done_size = -1
+        log.done = None
         name = log.session_id
         if name not in self._live and name not in self.set_aside and name not in self._forgotten:
             self._rest[name] = None
@@ -201,7 +217,7 @@ class Backlog:
                 piece = self._piece(log)
             except OSError:  # it was removed, or cannot be read: the next look says so
                 self._leave(name)
-                log.done_size = 0
+                log.done = (0, 0, 0)
                 continue
             if piece is not None:
                 if name in self._live:  # to the end of the turn
@@ -211,27 +227,39 @@ class Backlog:
         return None
 
     def _piece(self, log: _Log) -> Piece | None:
-        # Before the text is read: what a writer that is gone by then has written is all there.
-        running = is_running(self._path(log))
-        with open(self._path(log), "rb", buffering=0) as file:
+        # Before anything is read: what a writer that is gone by then has written is all there.
+        path = self._path(log)
+        running, shape = is_running(path), _shape(path)
+        with open(path, "rb", buffering=0) as file:
             status = os.fstat(file.fileno())
             if log.inode not in (0, status.st_ino) or status.st_size < log.offset:
-                log.lines = log.offset = 0  # it is another log: the centre compares
+                log.lines = log.offset = log.firings = 0  # it is another log: the centre compares
             text, is_all = whole_lines(file.fileno(), log.offset, self._piece_bytes)
         if running:
             self._rest.pop(log.session_id, None)
             self._live[log.session_id] = None
         # What is in the middle of a log is sent as that of a session that goes on.
         claim = running or not is_all
-        if text or (log.lines and log.told is not claim):
-            return Piece(log.session_id, log.lines, text, claim, log.offset, status.st_ino)
+        fired = firings.beside(path)[log.firings :] if self.takes_firings else []
+        if text or (log.lines and (fired or log.told is not claim)):
+            place = (log.offset, status.st_ino)
+            has_more = self.takes_firings and not is_all
+            return Piece(log.session_id, log.lines, text, claim, *place, fired, log.firings, has_more)
         if not running:
-            log.inode, log.done_size = status.st_ino, status.st_size
+            log.inode, log.done = status.st_ino, shape
             self._leave(log.session_id)
         return None
 
     def _path(self, log: _Log) -> str:
         return log_path(self._data_dir, log.session_id)
+
+
+def _shape(log: str) -> tuple[int, int, int]:
+    """Return what tells that nothing has changed: inode and size of a log, and the size of what rules found."""
+    status, fired = os.stat(log), 0
+    with contextlib.suppress(OSError):
+        fired = os.stat(firings.path_beside(log)).st_size
+    return status.st_ino, status.st_size, fired
 
 
 def whole_lines(fd: int, offset: int, most: int) -> tuple[bytes, bool]:

@@ -100,7 +100,7 @@ class Centre:
     async def push(self, piece: Piece, text: bytes) -> tuple[int, Acknowledged | None]:
         """Send lines; return how many of the session's the centre has, and its acknowledgement if it took these.
 
-        ``text``: what of the piece's lines may leave.
+        ``text``: what of the piece's lines may leave, and of what rules found.
 
         Raises:
             NotTakenError: it never will.
@@ -110,6 +110,11 @@ class Centre:
         """
         place = f"sessions/{piece.session_id}/records"
         query = {"from_line": str(piece.from_line), "running": str(piece.running).lower()}
+        # Only what it takes: a centre of an older version refuses what it does not know.
+        if piece.firings:
+            query |= {"firings": str(len(piece.firings)), "firings_from": str(piece.firings_from)}
+        if piece.has_more:
+            query["more"] = "true"
         body = await asyncio.to_thread(gzip.compress, text, 6)
         headers = {"Content-Type": "application/x-ndjson", "Content-Encoding": "gzip"}
         status, answer = await self._post(place, body, headers, answer_s=_ANSWER_S, query=query)

@@ -15,10 +15,14 @@ from base64 import b64decode, b64encode
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
+import msgspec
+
 from proxy.events.known_rules import KnownRules
 from proxy.protocol.json_pointer import escaped
 from proxy.redaction import Redactor
 from proxy.redaction.recorded import without_credentials
+from proxy.sessions import firings
+from proxy.sessions.firings import Firing
 
 Kind = Literal["full", "texts_removed", "figures"]
 Content = Callable[[bytes], bytes]
@@ -95,6 +99,18 @@ def of(kind: Kind, patterns: Sequence[str] = ()) -> Content:
         )
     reduce = _without_texts if kind == "texts_removed" else _figures
     return lambda text: _each(text, lambda line: _clean(_reduced(line, reduce), redactor))
+
+
+def of_firings(kind: Kind, patterns: Sequence[str] = ()) -> Callable[[Firing], bytes]:
+    """Return what makes of what a rule found a line that may leave. There are names and figures in it, and no texts."""
+    redactor = Redactor("on", patterns=patterns)
+
+    def line_of(firing: Firing) -> bytes:
+        if kind == "figures":
+            firing = msgspec.structs.replace(firing, running=[])
+        return _clean(firings.encoded(firing)[:-1], redactor) + b"\n"
+
+    return line_of
 
 
 def _each(text: bytes, change: Callable[[bytes], bytes]) -> bytes:

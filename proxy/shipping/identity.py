@@ -23,6 +23,8 @@ class HostState(msgspec.Struct, kw_only=True):
     """The centre for which the rest holds."""
     epoch: str | None = None
     pushes: int = 0
+    takes_firings: bool = True
+    """Whether the centre takes what rules found; one that was not asked yet is thought to."""
     answered_at: str | None = None
     """When the centre answered last, RFC 3339."""
     trouble: str | None = None

@@ -26,9 +26,19 @@ class Acknowledged(NamedTuple):
     """Of the log itself, whatever was left out on the way."""
     inode: int
     """Of the log: another one is another log."""
+    firings: int = 0
+    """How much of what rules found."""
 
 
-_decode = msgspec.json.Decoder(tuple[str, int, int, int]).decode
+class _Line(msgspec.Struct, array_like=True):
+    session_id: str
+    lines: int
+    bytes: int
+    inode: int
+    firings: int = 0
+
+
+_decode = msgspec.json.Decoder(_Line).decode
 
 
 def ledger_path(data_dir: str) -> str:
@@ -42,7 +52,7 @@ def read(data_dir: str) -> dict[str, Acknowledged]:
     with contextlib.suppress(FileNotFoundError):
         for line in read_private(ledger_path(data_dir)).splitlines():
             with contextlib.suppress(*REFUSALS):
-                session_id, *place = _decode(line)
+                session_id, *place = msgspec.structs.astuple(_decode(line))
                 found[session_id] = Acknowledged(*place)
     return found
 

@@ -3,9 +3,12 @@
 import contextlib
 import os
 from collections.abc import Iterator
+from itertools import chain
 from typing import TypedDict
 
+from proxy.sessions import firings
 from proxy.sessions.catalogue import list_logs
+from proxy.sessions.firings import Firing, encoded
 from proxy.sessions.identity import log_path
 from proxy.ship_settings import Ship
 from proxy.shipping import content, identity, ledger
@@ -20,7 +23,7 @@ class Amount(TypedDict):
     """How much it is."""
 
     records: int
-    """Lines of logs."""
+    """Lines of logs; of what waits, also what rules found."""
     bytes: int
 
 
@@ -47,7 +50,9 @@ def report(data_dir: str, settings: Ship) -> ShippingReport:
     places = [known[name] for name in list_logs(data_dir) if name in known]
     waiting = Amount(records=0, bytes=0)
     for name in _wanted(data_dir, state):
-        for text in _behind(data_dir, name, known.get(name, _NOTHING).bytes):
+        place = known.get(name, _NOTHING)
+        fired = map(encoded, _fired(data_dir, name, place, state))
+        for text in chain(_behind(data_dir, name, place.bytes), fired):
             waiting["records"] += text.count(b"\n")
             waiting["bytes"] += len(text)
     return ShippingReport(
@@ -78,9 +83,10 @@ def unshipped(data_dir: str, settings: Ship) -> dict[str, int]:
         with contextlib.suppress(FileNotFoundError):
             status = os.stat(log_path(data_dir, name))
             offset = place.bytes if status.st_ino == place.inode else 0
+            fired = sum(len(encoded(one)) for one in _fired(data_dir, name, place, state))
             # Half a line, of a writer that was killed, is never sent.
-            if any(_behind(data_dir, name, offset)):
-                found[name] = status.st_size - offset
+            if fired or any(_behind(data_dir, name, offset)):
+                found[name] = status.st_size - offset + fired
     return found
 
 
@@ -95,16 +101,23 @@ def _known(data_dir: str, settings: Ship) -> tuple[identity.HostState, dict[str,
 def would_send(data_dir: str, settings: Ship) -> Iterator[bytes]:
     """Yield the lines that would be sent now, as they would leave. OSError when they cannot be read."""
     leaves = content.of(settings.content, settings.redact)
+    leaves_of_firing = content.of_firings(settings.content, settings.redact)
     state, known = _known(data_dir, settings)
     for name in reversed(_wanted(data_dir, state)):  # the oldest first
-        for text in _behind(data_dir, name, known.get(name, _NOTHING).bytes):
-            yield leaves(text)
+        place = known.get(name, _NOTHING)
+        yield from map(leaves, _behind(data_dir, name, place.bytes))
+        yield from map(leaves_of_firing, _fired(data_dir, name, place, state))
 
 
 def _wanted(data_dir: str, state: identity.HostState) -> list[str]:
     """Return the sessions that the centre takes, newest first."""
     forgotten = set(state.forgotten)
     return [name for name in list_logs(data_dir) if name not in forgotten]
+
+
+def _fired(data_dir: str, session_id: str, place: Acknowledged, state: identity.HostState) -> list[Firing]:
+    """Return what rules found of a session and the centre lacks."""
+    return firings.read(data_dir, session_id)[place.firings :] if state.takes_firings else []
 
 
 def _behind(data_dir: str, session_id: str, offset: int) -> Iterator[bytes]:

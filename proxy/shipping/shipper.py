@@ -11,6 +11,7 @@ import tenacity
 from proxy import __version__
 from proxy.events.timestamps import format_timestamp
 from proxy.fleet import PROTOCOL, Greeting, Hello
+from proxy.sessions import firings
 from proxy.sessions.catalogue import sessions_of
 from proxy.sessions.identity import sessions_dir
 from proxy.sessions.watch import Watch
@@ -71,6 +72,7 @@ class Shipper:
         self._data_dir, self._settings, self._on_trouble = data_dir, settings, on_trouble
         self._pause = pause or tenacity.wait_random_exponential(max=_LONGEST_PAUSE_S)
         self._content = content.of(settings.content, settings.redact)
+        self._firing = content.of_firings(settings.content, settings.redact)
         self._greet_at = self._looked_at_all = 0.0
         self._must_compare = True
         self._centre_version = ""
@@ -125,6 +127,7 @@ class Shipper:
             self._backlog = Backlog(
                 self._data_dir, ledger, piece_bytes=self._settings.piece, forgotten=self._host.forgotten
             )
+            self._backlog.takes_firings = self._host.takes_firings
             async with Centre(to, self._settings.token, self._host.host_id) as self._centre:
                 try:
                     yield
@@ -206,6 +209,7 @@ class Shipper:
         if greeting.epoch != host.epoch or greeting.pushes < host.pushes:
             self._must_compare = True
         host.epoch, host.pushes = greeting.epoch, greeting.pushes
+        host.takes_firings = self._backlog.takes_firings = greeting.takes_firings
         host.answered_at = _now()
 
     async def _send(self, piece: Piece) -> None:
@@ -239,7 +243,7 @@ class Shipper:
     def _prepared(self, piece: Piece) -> bytes:
         """Return what of a piece may leave. NotTakenError: a fault of ours, which holds up this session alone."""
         try:
-            return self._content(piece.text)
+            return self._content(piece.text) + b"".join(map(self._firing, piece.firings))
         except Exception as error:
             raise NotTakenError(f"a fault of claude-proxy keeps it here: {error!r}") from error
 
@@ -257,7 +261,7 @@ class Shipper:
             names = None if more is None else names | more
         if names is None or time.monotonic() - self._looked_at_all > _LOOK_AT_ALL_S:
             return None
-        return set(sessions_of(names))
+        return {*sessions_of(names), *sessions_of(names, firings.SUFFIX)}
 
     # -- failures ----------------------------------------------------------------------------------------------
 

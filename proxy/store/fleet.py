@@ -3,7 +3,7 @@
 What a centre tells of hosts and costs is in `proxy.fleet`, as its API gives it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import Enum
 from typing import NamedTuple
@@ -23,8 +23,10 @@ class Saying(NamedTuple):
     """The newest one that it was told."""
     pushes: int
     """How many of its pushes it was told that are here."""
-    sessions: Mapping[str, tuple[int, bool]]
-    """Of which it asks what is here: lines that were acknowledged, and whether the writer lives."""
+    sessions: Mapping[str, tuple[int, bool, int]]
+    """Of which it asks what is here: lines that were acknowledged, whether the writer lives, and how many firings were
+    acknowledged.
+    """
 
 
 class Heard(NamedTuple):
@@ -54,6 +56,12 @@ class Arriving(NamedTuple):
     """Whole lines, each with its newline; none of them: only a claim."""
     running: bool = True
     """Whether the host says that the session's writer lives. When not, and the log has no end, it has crashed."""
+    firings: Sequence[bytes] = ()
+    """What rules found of the session, see `proxy.sessions.firings`: each as JSON."""
+    firings_from: int = 0
+    """The place of the first of them among all."""
+    has_more: bool = False
+    """Whether more lines of the log are there already: what rules found later is told behind those."""
 
 
 class Outcome(Enum):
@@ -61,7 +69,7 @@ class Outcome(Enum):
 
     STORED = "stored"
     GAP = "gap"
-    """There are fewer lines than the push goes on from; nothing was taken."""
+    """There are fewer lines, or firings, than the push goes on from; nothing was taken."""
     FORGOTTEN = "forgotten"
     """The session was erased, or has expired, and is not taken again."""
     FOREIGN = "foreign"

@@ -577,6 +577,8 @@ export type ApiFleetGreeting = {
   pushes: number;
   /** Bytes of records, not compressed, that the centre takes at once. */
   longest_push: number;
+  /** Whether it takes what rules found; a centre of an older version does not. */
+  takes_firings: boolean;
   /** Of the sessions that were named: those that the centre has otherwise, and how many lines of each it has. */
   differing: { [key: string]: number };
   /** Those that were erased, and are never to be sent again. */
@@ -601,6 +603,8 @@ export type ApiFleetHello = {
     /** Lines of the log that the centre has acknowledged. */
     lines: number;
     running: boolean;
+    /** How much of what rules found the centre has acknowledged. */
+    firings: number;
   } };
 };
 

@@ -9,6 +9,8 @@ from typing import Any
 
 import tenacity
 
+from proxy.sessions import firings
+from proxy.sessions.firings import Firing
 from proxy.ship_settings import Ship
 from proxy.shipping.shipper import Shipper
 from tests.recorded import START_US, LogMaker, scenario
@@ -44,6 +46,12 @@ class Host:
         """Append to a log."""
         with self.log(session_id).open("ab") as file:
             file.write(text)
+
+    def fire(self, session_id: str, *fired: Firing) -> bytes:
+        """Write down what rules found, and return the lines of it."""
+        for one in fired:
+            firings.append(str(self.data_dir), session_id, one)
+        return b"".join(map(firings.encoded, fired))
 
     @contextmanager
     def writing(self, session_id: str) -> Iterator[None]:

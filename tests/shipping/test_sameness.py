@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from proxy.server.routes import search
-from tests.recorded import INTERACTIVE, NAMES, START_US, LogMaker, scenario
+from tests.recorded import INTERACTIVE, NAMES, START_US, LogMaker, firing, scenario
 from tests.server.conftest import Rig, serving
 from tests.shipping.hosts import Host, address
 from tests.tiers import first_in_short
@@ -97,9 +97,12 @@ def _recorded(names: Sequence[str], hosts: Sequence[Host], everything: Host) -> 
     interactive = INTERACTIVE.read_bytes()
     logs[json.loads(interactive.split(b"\n")[0])["session_id"]] = interactive
     owners = dict(zip(logs, itertools.cycle(hosts), strict=False))
-    for session_id, text in logs.items():
+    for number, (session_id, text) in enumerate(logs.items()):
+        # Among its first records, and behind all of them.
+        fired = [firing(START_US + number * _APART_US + at_us) for at_us in (5_509, 60_000_009)]
         for host in (owners[session_id], everything):
             host.log(session_id).write_bytes(text)
+            host.fire(session_id, *fired)
     return owners
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 
 from aiohttp import web
@@ -13,7 +13,7 @@ from proxy.server.routes.records import pieces_of
 from proxy.server.routes.route import OF_SESSION, Routes
 from proxy.server.shared import now_us, of
 from proxy.sessions import catalogue, firings
-from proxy.sessions.identity import log_path
+from proxy.sessions.identity import LOG_SUFFIX, log_path
 from proxy.sessions.reader import read_log
 from proxy.store.pieces import text_of
 from proxy.telling.page import STYLE, State, page_of_log
@@ -50,10 +50,12 @@ async def shared_page(request: web.Request) -> web.StreamResponse:
         else:
             state: State = "running" if not session.over else "ended" if session.complete else "crashed"
             pieces = await asyncio.to_thread(pieces_of, shared, session_id)
-            with tempfile.NamedTemporaryFile(suffix=".jsonl") as file:
-                await asyncio.to_thread(file.writelines, text_of(pieces))
-                await asyncio.to_thread(file.flush)
-                path = await shared.pool.run(_written, file.name, session_id, state)
+            with tempfile.TemporaryDirectory() as folder:
+                log = os.path.join(folder, session_id + LOG_SUFFIX)
+                await asyncio.to_thread(_write, log, text_of(pieces))
+                fired = await asyncio.to_thread(shared.fleet.store.firings, session_id)
+                await asyncio.to_thread(_write, firings.path_beside(log), (line + b"\n" for line in fired))
+                path = await shared.pool.run(_written, log, state)
     except OSError as error:
         raise NotFoundError(f"The log of {session_id!r} cannot be read: {error.strerror}.") from None
     with await asyncio.to_thread(open, path, "rb") as page:
@@ -79,16 +81,22 @@ def _attached(name: str, content_type: str) -> dict[str, str]:
     return {"Content-Disposition": disposition, "Content-Type": f"{content_type}; charset=utf-8"}
 
 
-def _written(path: str, session_id: str | None = None, state: State | None = None) -> str:
+def _write(path: str, parts: Iterable[bytes]) -> None:
+    with open(path, "wb") as file:
+        file.writelines(parts)
+
+
+def _written(path: str, state: State | None = None) -> str:
     """Write the page of a log to a file, which the caller removes; return where."""
     info = catalogue.inspect(path)
     with open(STYLE, encoding="utf-8") as style:
         look = style.read()
     with tempfile.NamedTemporaryFile("w", encoding="utf-8", suffix=".html", delete=False) as file:
         try:
-            which, stands = session_id or info.session_id, state or info.state
-            fired = firings.beside(path)
-            file.writelines(page_of_log(which, stands, lambda: read_log(path), now_us(), look, fired=fired))
+            lines, fired = lambda: read_log(path), firings.beside(path)
+            file.writelines(
+                page_of_log(info.session_id, state or info.state, lines, now_us(), look, fired=fired)
+            )
         except BaseException:
             os.unlink(file.name)
             raise

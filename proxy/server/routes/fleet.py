@@ -37,6 +37,16 @@ HOST = Parameter(
     "host_id", "A host, as it calls itself.", {"type": "string", "pattern": "^[0-9a-f]{32}$"}, "path"
 )
 FROM_LINE = Number("from_line", "How many lines of the log are before these.", 0, FARTHEST, 0)
+FIRINGS = Number(
+    "firings", "How many of the last lines are no lines of the log, but what rules found.", 0, FARTHEST, 0
+)
+FIRINGS_FROM = Number("firings_from", "How many of those were found before these.", 0, FARTHEST, 0)
+MORE = Choice(
+    "more",
+    "Whether more lines of the log are there already: what rules found later is told behind those.",
+    "true",
+    "false",
+)
 RUNNING = Choice("running", "Whether the session's writer lives.", "true", "false")
 _LONGEST_PUSH = 128 << 20
 """Bytes of lines, not compressed: more than a line of 100 MB."""
@@ -70,7 +80,7 @@ async def hello(request: web.Request) -> Greeting:
         )
     team = team_of(request)
     offset_ms = (parse_timestamp(said.sent_at) - now_us()) // 1000
-    sessions = {name: (one.lines, one.running) for name, one in said.sessions.items()}
+    sessions = {name: (one.lines, one.running, one.firings) for name, one in said.sessions.items()}
     saying = Saying(
         host_id, said.name, team or _EVERYBODY, said.version, offset_ms, said.epoch, said.pushes, sessions
     )
@@ -82,6 +92,7 @@ async def hello(request: web.Request) -> Greeting:
         epoch=heard.epoch,
         pushes=heard.pushes,
         longest_push=_LONGEST_PUSH,
+        takes_firings=True,
         differing=heard.differing,
         forgotten=heard.forgotten,
     )
@@ -90,19 +101,25 @@ async def hello(request: web.Request) -> Greeting:
 @routes.add(
     "POST",
     "/hosts/{host_id}/sessions/{session_id}/records",
-    *(HOST, ID, FROM_LINE, RUNNING),
+    *(HOST, ID, FROM_LINE, RUNNING, FIRINGS, FIRINGS_FROM, MORE),
     answer=Acknowledged,
     failures=(400, 408, 409, 410, 413, 503),
     access="push",
 )
 async def records(request: web.Request) -> Acknowledged | web.Response:
-    """Lines of a session's log, `application/x-ndjson`: stored, on disk, once this is answered."""
+    """Lines of a session's log, `application/x-ndjson`, and what rules found: stored, on disk, once answered."""
     fleet, host_id, session_id = _fleet(request), _host_id(request), request.match_info["session_id"]
     from_line, running = FROM_LINE.of(request), RUNNING.of(request) != "false"
     if not is_session_id(session_id):
         raise UnprocessableError(f"{session_id!r} is no id of a session.")
-    async with _received(request, fleet.centre) as text:
-        arriving = Arriving(host_id, team_of(request), session_id, from_line, text, running)
+    async with _received(request, fleet.centre) as received:
+        text, fired = _split(received, FIRINGS.of(request))
+        arriving = Arriving(
+            *(host_id, team_of(request), session_id, from_line, text, running),
+            firings=fired,
+            firings_from=FIRINGS_FROM.of(request),
+            has_more=MORE.of(request) == "true",
+        )
         pushed = await asyncio.wrap_future(fleet.centre.push(arriving))
     stored = pushed.answer
     if stored.outcome is Outcome.STORED:
@@ -138,6 +155,14 @@ def _host_id(request: web.Request) -> str:
     if not _HOST_ID.fullmatch(host_id):
         raise UnprocessableError(f"{host_id!r} is no id of a host: it has 32 hexadecimal digits.")
     return host_id
+
+
+def _split(text: bytes, count: int) -> tuple[bytes, list[bytes]]:
+    """Return text without so many last lines, and these. UnprocessableError: there are not so many."""
+    lines = text.rsplit(b"\n", count + 1)[-count - 1 : -1] if count else []
+    if len(lines) < count:
+        raise UnprocessableError(f"firings is {count}, and there are {len(lines)} lines.")
+    return text[: len(text) - sum(len(line) + 1 for line in lines)], lines
 
 
 @contextlib.asynccontextmanager

@@ -59,18 +59,22 @@ def find(connection: Connection, host_ids: Collection[str]) -> dict[str, Host]:
 
 
 def _differing(connection: Connection, said: Saying) -> dict[str, int]:
-    """Return of which sessions other lines, or another claim, are here than the host thinks, and how many lines."""
+    """Return of which sessions other lines, another claim, or fewer firings are here than the host thinks.
+
+    With how many lines are here.
+    """
     query = (
-        "SELECT session_id, lines, running FROM sessions WHERE session_id = ANY(%s)"
+        "SELECT session_id, lines, running, cardinality(firings) FROM sessions WHERE session_id = ANY(%s)"
         " AND team = (SELECT team FROM hosts WHERE host_id = %s)"
     )
     rows = execute(connection, query, (list(said.sessions), said.host_id))
-    here = {name: (lines, running) for name, lines, running in rows}
-    return {
-        name: here.get(name, (0, False))[0]
-        for name, thought in said.sessions.items()
-        if here.get(name) != thought and (name in here or thought[0])
-    }
+    here = {name: (lines, running, firings) for name, lines, running, firings in rows}
+    found = {}
+    for name, (lines, running, firings) in said.sessions.items():
+        lines_here, running_here, firings_here = here.get(name, (0, running, 0))
+        if (lines_here, running_here) != (lines, running) or firings_here < firings:
+            found[name] = lines_here
+    return found
 
 
 def _forgotten(connection: Connection, session_ids: Sequence[str]) -> list[str]:

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from itertools import chain, zip_longest
 
 from proxy.events.session_outcome import of_session
+from proxy.sessions import firings
 from proxy.sessions.reader import Entry, is_future, read_items
 from proxy.store.counting import LEVELS_US, EventCounts, Tally
 from proxy.store.derivation import Derivation
@@ -170,9 +171,11 @@ class Intake:
             "SELECT type, count(*) FROM events WHERE week = %s AND session = %s AND ts >= %s GROUP BY type"
         )
         parts = "SELECT count(*) FROM bodies WHERE week = %s AND session = %s AND piece = %s"
+        derivation = Derivation(session, last_piece=last, drift=row.search(), most_events=self._most_events)
+        derivation.expect(firings.decoded(row.firings))
         return _Tracked(
             row,
-            Derivation(session, last_piece=last, drift=row.search(), most_events=self._most_events),
+            derivation,
             totals_of(session) if row.state else Totals(),
             Tally.of(
                 last_mark(connection, row.id),
@@ -194,7 +197,7 @@ class Intake:
         lines = _lines(push.text)
         here = tracked.row.lines
         is_foreign = tracked.row.host != host.id
-        if push.from_line > here:
+        if push.from_line > here or push.firings_from > len(tracked.row.firings):
             return Answer(Outcome.FOREIGN, 0) if is_foreign else Answer(Outcome.GAP, here)
         again, new = lines[: here - push.from_line], lines[here - push.from_line :]
         rewritten = self._others(connection, tracked, push.from_line, again) if again else 0
@@ -207,9 +210,18 @@ class Intake:
         if any(isinstance(item, Entry) and is_future(item.record) for item in items):
             return Answer(Outcome.FUTURE, here)
         derivation = tracked.derivation
+        if fired := push.firings[len(tracked.row.firings) - push.firings_from :]:
+            query = "UPDATE sessions SET firings = firings || %s WHERE id = %s RETURNING firings"
+            tracked.row = tracked.row._replace(
+                firings=value_of(connection, query, (list(fired), tracked.row.id))
+            )
+            derivation.expect(firings.decoded(tracked.row.firings))
+            tracked.has_changed = True
         for item, line in zip(items, new, strict=True):
             tracked.events += derivation.take(item)
             tracked.text[derivation.cutter.number].append(line)
+        if not push.has_more:
+            tracked.events += derivation.rest()
         session = derivation.session
         if push.running:
             session.crash = None

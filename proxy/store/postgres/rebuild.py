@@ -52,6 +52,7 @@ def rebuild(url: str, *, everything: bool = False, most_events: int | None = Non
                     line = 0
                     for text in texts:
                         push = Arriving("", None, locked.session_id, line, text, locked.running)
+                        push = push._replace(has_more=text is not texts[-1])
                         known = {"": Host(locked.host, locked.team, "")}
                         line = intake.take_within(connection, [push], known)[0].next_line
                     # It expires when it would have without this.

@@ -48,6 +48,11 @@ class SessionQueries:
             raise KeyError(session_id)
         return Search(row.search()).found, True
 
+    def firings(self, session_id: str) -> list[bytes]:
+        """Return what rules found of a session, each as JSON; nothing of one that is not there."""
+        row = self._find(session_id)
+        return [] if row is None else row.firings
+
     def _find(self, session_id: str) -> SessionRow | None:
         with self._connections.reading() as connection:
             return find_session(connection, self._team, session_id)

@@ -21,8 +21,8 @@ PARTITIONED = ("events", "pieces", "bodies")
 _PARTITION_LOCK = 0x636C_7001
 """Key of an advisory lock: our initials and a number, which no other program is likely to take."""
 SESSION_COLUMNS = (
-    "id, session_id, host, team, week, started, lines, size, rewritten, over, running, outcome, version, state,"
-    " drift"
+    "id, session_id, host, team, week, started, lines, size, rewritten, over, running, outcome, version, firings,"
+    " state, drift"
 )
 PIECE_COLUMNS = "number, start, line, seq, stop, last_seq, kinds_before, kinds"
 
@@ -43,6 +43,7 @@ class SessionRow(NamedTuple):
     running: bool
     outcome: str
     version: int
+    firings: list[bytes]
     state: bytes
     drift: bytes
 

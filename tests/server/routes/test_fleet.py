@@ -20,9 +20,10 @@ from proxy.server.routes import fleet as routes
 from proxy.server.routes import streams
 from proxy.server.routes.route import Route
 from proxy.server.routes.table import ROUTES
+from proxy.sessions.firings import encoded
 from proxy.store.postgres import centre as centres
 from proxy.store.postgres.connections import connect, execute
-from tests.recorded import START_US, LogMaker, scenario
+from tests.recorded import START_US, LogMaker, firing, scenario
 from tests.server.conftest import Rig, serving
 
 pytestmark = pytest.mark.anyio
@@ -56,13 +57,20 @@ class Teller:
         )
 
     async def push(
-        self, session_id: str, text: bytes, from_line: int = 0, *, status: int = 200, running: bool = False
+        self,
+        session_id: str,
+        text: bytes,
+        from_line: int = 0,
+        *,
+        status: int = 200,
+        running: bool = False,
+        more: str = "more=false",
     ) -> Any:
         """Push lines, and return the answer."""
         schema = "api/fleet_records_answer" if status == 200 else None
         return await self._centre.ask(
             "POST",
-            f"{self._place}/sessions/{session_id}/records?from_line={from_line}&running={str(running).lower()}",
+            f"{self._place}/sessions/{session_id}/records?from_line={from_line}&running={str(running).lower()}&{more}",
             data=gzip.compress(text),
             headers={
                 "Content-Type": "application/x-ndjson",
@@ -104,6 +112,26 @@ async def test_a_gap_says_where_to_go_on(centre: Rig) -> None:
     )
     assert response.status == 409
     assert (await response.json())["next_line"] == 1
+
+
+async def test_what_rules_found_is_behind_the_lines(centre: Rig) -> None:
+    """As many of the last lines as is said; it is not in the log, and not more than there are."""
+    host, text = Teller(centre), scenario("simple", LogMaker("a"))
+    said = await host.hello()
+    assert said["takes_firings"] is True
+    fired = b"".join(encoded(firing(START_US, rule)) for rule in ("one", "two"))
+    await host.push("a", text + fired, more="firings=2&more=false")
+    response = await centre.client.get("/api/v1/monitoring/sessions/a/log")
+    assert await response.read() == text
+    page = await (await centre.client.get("/api/v1/monitoring/sessions/a/page")).text()
+    assert all(f"{rule}: cost_usd is 5.5" in page for rule in ("one", "two"))
+    answer = await centre.get("/api/v1/monitoring/events?session_id=a&event_types=rule_fired")
+    assert [one["data"]["rule"] for one in answer["events"]] == ["one", "two"]
+    await host.push("a", fired, text.count(b"\n"), more="firings=3&firings_from=2", status=422)
+    lines = text.count(b"\n")
+    for firings, differing in ((2, {}), (1, {}), (3, {"a": lines})):
+        said = await host.hello(sessions={"a": {"lines": lines, "firings": firings}})
+        assert said["differing"] == differing
 
 
 async def test_a_restored_centre_tells_of_it(centre: Rig) -> None:

@@ -3,13 +3,15 @@
 import fcntl
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
 
+from proxy.sessions import firings
+from proxy.sessions.firings import Firing
 from proxy.sessions.identity import log_path
 from proxy.store import Store
 from proxy.store.embedded.store import EmbeddedStore
@@ -62,8 +64,10 @@ class Engine(Protocol):
     store: Store
     ear: Ear
 
-    def put(self, session_id: str, records: bytes, *, live: bool = False) -> None:
-        """Record something; ``live``: its writer goes on, until `end`."""
+    def put(
+        self, session_id: str, records: bytes, *, live: bool = False, fired: Sequence[Firing] = ()
+    ) -> None:
+        """Record something, and what rules have found; ``live``: its writer goes on, until `end`."""
 
     def end(self, session_id: str) -> None:
         """Let a session's writer be gone."""
@@ -95,10 +99,14 @@ class Embedded:
         self.store.start(self.ear)
         assert self.store.wait_filled(WAIT_S)
 
-    def put(self, session_id: str, records: bytes, *, live: bool = False) -> None:
+    def put(
+        self, session_id: str, records: bytes, *, live: bool = False, fired: Sequence[Firing] = ()
+    ) -> None:
         """Append to a log."""
         path = log_path(str(self.folder), session_id)
         os.makedirs(os.path.dirname(path), exist_ok=True)
+        for one in fired:
+            firings.append(str(self.folder), session_id, one)
         if session_id not in self._held:
             self._held[session_id] = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
             fcntl.flock(self._held[session_id], fcntl.LOCK_EX)

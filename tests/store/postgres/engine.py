@@ -1,10 +1,11 @@
 """The store of a centre for the contract: a host in this process pushes what is recorded."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from proxy.sessions.firings import Firing, encoded
 from proxy.store.fleet import Arriving, Outcome, Saying
 from proxy.store.postgres.connections import connect, writing
 from proxy.store.postgres.hosts import hear
@@ -26,6 +27,7 @@ class Centre:
     def __init__(self, url: str) -> None:
         self.url = url
         self._lines: dict[str, int] = {}
+        self._fired: dict[str, int] = {}
         self._rest: dict[str, bytes] = {}
         self._most_events: int | None = None
         self._open()
@@ -42,11 +44,13 @@ class Centre:
             hear(connection, Saying(host_id, "laptop", "everybody", "1", 0, None, 0, {}))
         return host_id
 
-    def put(self, session_id: str, records: bytes, *, live: bool = False) -> None:
-        """Push whole lines."""
+    def put(
+        self, session_id: str, records: bytes, *, live: bool = False, fired: Sequence[Firing] = ()
+    ) -> None:
+        """Push whole lines, and what rules have found."""
         whole, newline, rest = (self._rest.pop(session_id, b"") + records).rpartition(b"\n")
         self._rest[session_id] = rest
-        self._push(session_id, whole + newline, running=live)
+        self._push(session_id, whole + newline, running=live, fired=fired)
 
     def end(self, session_id: str) -> None:
         """Claim that the writer is gone."""
@@ -58,6 +62,7 @@ class Centre:
             rows = list(read_sessions(connection, "WHERE session_id = %s FOR UPDATE", (session_id,)))
             remove_sessions(connection, rows)
         self._lines.pop(session_id, None)
+        self._fired.pop(session_id, None)
 
     def settle(self) -> None:
         """Everything is there once it was pushed."""
@@ -78,11 +83,13 @@ class Centre:
         self.store.close()
         self.intake.close()
 
-    def _push(self, session_id: str, text: bytes, *, running: bool) -> None:
+    def _push(self, session_id: str, text: bytes, *, running: bool, fired: Sequence[Firing] = ()) -> None:
         one = Arriving(self.host(), None, session_id, self._lines.get(session_id, 0), text, running)
-        (pushed,) = self.intake.take([one])
+        found, before = [encoded(one)[:-1] for one in fired], self._fired.get(session_id, 0)
+        (pushed,) = self.intake.take([one._replace(firings=found, firings_from=before)])
         assert pushed.answer.outcome is Outcome.STORED
         self._lines[session_id] = pushed.answer.next_line
+        self._fired[session_id] = before + len(fired)
 
 
 @contextmanager

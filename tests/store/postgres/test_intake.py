@@ -1,10 +1,13 @@
 """What hosts push is stored once, in order, whatever is sent again, by whomever, and whatever dies."""
 
+import json
 import random
 import threading
+from typing import Any
 
 import pytest
 
+from proxy.sessions.firings import encoded
 from proxy.store import StoreError
 from proxy.store.fleet import Answer, Arriving, Outcome
 from proxy.store.model import EventQuery
@@ -14,7 +17,7 @@ from proxy.store.postgres.intake import Intake
 from proxy.store.postgres.removal import remove_sessions
 from proxy.store.postgres.store import PostgresStore
 from proxy.store.postgres.tables import SessionRow, read_sessions
-from tests.recorded import LogMaker, scenario
+from tests.recorded import START_US, LogMaker, firing, scenario
 from tests.store.postgres.engine import Centre
 
 
@@ -50,6 +53,54 @@ def test_what_comes_again_is_not_taken_again(centre: Centre) -> None:
     assert centre.store.events(EventQuery(session_id="a", limit=1000)).events == events.events
     (row,) = rows(centre)
     assert row.rewritten == 0
+
+
+def test_what_rules_found_comes_in_pieces(centre: Centre) -> None:
+    """It waits for the lines that were recorded before it, whoever has them, and is the same as at once."""
+    log = scenario("subagent", LogMaker("a"))
+    fired = [encoded(firing(START_US + 1000 * at + 1, f"r{at}"))[:-1] for at in (2, 9, 30)]
+    host = centre.host()
+    centre.intake.take([Arriving(host, None, "b", 0, log, firings=fired)])
+    lines = log.splitlines(keepends=True)
+    for first in range(0, len(lines), 5):
+        one = Arriving(host, None, "a", first, b"".join(lines[first : first + 5]), firings=fired)
+        centre.intake.take([one._replace(has_more=first + 5 < len(lines))])
+        if first == 10:
+            centre.reopen()  # nothing of it is in memory
+    centre.reset()
+    events = [
+        [
+            (one.event_type, one.timestamp_us)
+            for one in centre.store.arrivals(0, 10_000).events
+            if one.session_id == name
+        ]
+        for name in ("a", "b")
+    ]
+    assert events[0] == events[1]
+    assert [row.firings for row in rows(centre)] == [fired, fired]
+
+
+def test_what_rules_found_is_stored_once(centre: Centre) -> None:
+    """Sent again it is not taken again; a gap is refused, and so is another host's; what cannot be read is no event."""
+    log = scenario("simple", LogMaker("a"))
+    fired = [encoded(firing(START_US, "first"))[:-1], b"torn", encoded(firing(START_US, "last"))[:-1]]
+    one = Arriving(centre.host(), None, "a", 0, log)
+
+    def answer(**fields: Any) -> Answer:
+        (pushed,) = centre.intake.take([one._replace(**fields)])
+        return pushed.answer
+
+    stored = Answer(Outcome.STORED, log.count(b"\n"))
+    assert answer(firings=fired[:1]) == stored
+    assert answer(firings=fired[2:], firings_from=2) == Answer(Outcome.GAP, stored.next_line)
+    assert answer(firings=fired) == stored
+    assert answer(firings=fired[1:], firings_from=1) == stored
+    assert (
+        answer(host_id=centre.host("host-2"), firings=[b"{}"], firings_from=3) == stored
+    )  # a copy of the log
+    assert [row.firings for row in rows(centre)] == [fired]
+    found = [one.json for one in centre.store.arrivals(0, 10_000).events if one.event_type == "rule_fired"]
+    assert [json.loads(event)["data"]["rule"] for event in found] == ["first", "last"]
 
 
 def rows(centre: Centre) -> list[SessionRow]:
