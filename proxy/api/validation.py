@@ -1,12 +1,15 @@
 """Judging messages by the published schemas."""
 
+import threading
 from collections.abc import Sequence
 from typing import Annotated, Any, Self
 
 import msgspec
 
-from proxy.protocol.specifications import Specification
+from proxy.protocol.specifications import Specification, forget, judge_for
 from proxy.protocol.verdict import Judgement, Verdict, Violation
+
+_judges = threading.local()
 
 
 class ValidationRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -57,3 +60,18 @@ class Specifications(msgspec.Struct, frozen=True, kw_only=True):
 
     count: int
     specifications: list[Specification]
+
+
+def judgement_on(name: str, data: bytes) -> Judgement:
+    """Return the judgement on a message by a published schema. UnknownSpecificationError: none has that name."""
+    known = _judges.__dict__  # of this thread: a judge learns as it goes, and is not to be shared
+    if name not in known:
+        known[name] = judge_for(name)
+    judgement: Judgement = known[name].judge(data)
+    return judgement
+
+
+def forget_schemas() -> None:
+    """Read and compile the schemas again when they are next asked for, in this thread."""
+    _judges.__dict__.clear()
+    forget()

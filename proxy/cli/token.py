@@ -10,7 +10,8 @@ from proxy.cli.settings import settings_of
 from proxy.cli.store import opened
 from proxy.cli.terminal import print_json
 from proxy.escaping import escape_controls
-from proxy.server.access.tokens import SCOPES, StoredTokens, Token, TokenFile, Tokens
+from proxy.server.access.tokens import SCOPES, StoredTokens, TokenFile, Tokens
+from proxy.store.fleet import Token
 
 
 def token_options(parser: argparse.ArgumentParser) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import anyio
 import anyio.abc
 
+from proxy.claude_command import Call
 from proxy.client.errors import RequestError
 from proxy.client.validation import each
 from proxy.sessions.identity import log_path, new_session_id
@@ -53,13 +54,8 @@ class Claude:
 
     def command(self, prompt: str | None) -> dict[str, Any]:
         """Return what it is asked to do, in the vocabulary `commands`."""
-        words = self._arguments
-        for flag in ("-p", "--print"):
-            if prompt is None and flag in words[:-1] and not words[words.index(flag) + 1].startswith("-"):
-                prompt = words[words.index(flag) + 1]
-        if prompt is None and words and not words[-1].startswith("-"):
-            prompt = words[-1]
-        return {"action": "prompt", "prompt": prompt or "", "arguments": [*words]}
+        prompt = prompt or Call(self._arguments).operand or ""
+        return {"action": "prompt", "prompt": prompt, "arguments": [*self._arguments]}
 
     @property
     def exit_status(self) -> int | None:

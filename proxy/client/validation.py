@@ -5,7 +5,6 @@ A value is judged as it goes over the wire: as JSON. There a number that is none
 
 import contextlib
 import json
-import threading
 from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, TypeAlias, TypeVar
@@ -14,12 +13,12 @@ import anyio
 import anyio.to_thread
 import msgspec
 
+from proxy.api.validation import judgement_on
 from proxy.client.errors import RefusedError, RequestError, ServerFaultError, UnreachableError
 from proxy.client.models import ValidationAnswer, ValidationRequest
 from proxy.client.retries import Absence
 from proxy.client.transport import Transport
-from proxy.protocol.judge import Judge
-from proxy.protocol.specifications import SchemaJudge, UnknownSpecificationError, judge_for
+from proxy.protocol.specifications import UnknownSpecificationError
 
 BATCH_ITEMS = 500  # small enough that several are in flight
 BATCH_BYTES = 1 << 20
@@ -29,7 +28,6 @@ _T = TypeVar("_T")
 _PATH = "/api/v1/validation/"
 _Encoded: TypeAlias = tuple[str, bytes, Any]
 """The schema, the value as JSON, and the request's id."""
-_judges = threading.local()
 
 
 class Validator:
@@ -178,19 +176,11 @@ def as_json(value: Any) -> bytes:
 def judged_here(one: _Encoded) -> ValidationAnswer:
     """Judge a value by the schemas that are installed here. RequestError: none has that name."""
     schema_type, data, request_id = one
-    judgement = _judge(schema_type).judge(data)
+    try:
+        judgement = judgement_on(schema_type, data)
+    except UnknownSpecificationError as error:
+        raise RequestError(f"schema_type: {error}") from None
     return msgspec.structs.replace(ValidationAnswer.of(judgement, request_id), validation_source="local")
-
-
-def _judge(name: str) -> Judge | SchemaJudge:
-    """Return this thread's judge for a schema: a judge learns as it goes, and is not to be shared."""
-    known: dict[str, Judge | SchemaJudge] = _judges.__dict__.setdefault("by_name", {})
-    if name not in known:
-        try:
-            known[name] = judge_for(name)
-        except UnknownSpecificationError as error:
-            raise RequestError(f"schema_type: {error}") from None
-    return known[name]
 
 
 def _body(one: _Encoded) -> bytes:

@@ -4,9 +4,10 @@ What a centre tells of hosts and costs is in `proxy.fleet`, as its API gives it.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from enum import Enum
 from typing import NamedTuple
+
+import msgspec
 
 
 class Saying(NamedTuple):
@@ -104,12 +105,12 @@ class Removed(NamedTuple):
     """Of its log."""
 
 
-class TokenRow(NamedTuple):
+class Token(msgspec.Struct, frozen=True, omit_defaults=True):
     """What is known of a token; not the token."""
 
     name: str
+    scopes: tuple[str, ...]
     sha256: str
-    scopes: list[str]
-    team: str | None
+    created_at: str = ""
+    team: str | None = None
     """Whose sessions alone it sees, and to which it pushes; None: all of them."""
-    created_at: datetime

@@ -19,8 +19,9 @@ from aiohttp import HttpVersion11, web
 
 from proxy.config import Settings
 from proxy.server.access.peers import ip_of, is_same_user
-from proxy.server.access.tokens import SCOPES, Token, TokenError, TokenFile, Tokens, hashed, of_configuration
+from proxy.server.access.tokens import SCOPES, TokenError, TokenFile, Tokens, hashed, of_configuration
 from proxy.server.base.errors import NotAllowedError, TooManyError, UnauthorizedError, UnavailableError
+from proxy.store.fleet import Token
 
 if TYPE_CHECKING:
     from proxy.server.access.rates import Limit

@@ -20,11 +20,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from proxy.events.timestamps import format_timestamp
 from proxy.protocol.grammar import REFUSALS
 from proxy.sessions.private import make_private_dir, open_private, read_private, replace_file
 from proxy.store import StoreError
-from proxy.store.fleet import TokenRow
+from proxy.store.fleet import Token
 
 if TYPE_CHECKING:
     from proxy.store.postgres.store import PostgresStore
@@ -45,17 +44,6 @@ _HASH = re.compile(r"sha256:([0-9a-f]{64})")
 
 class TokenError(Exception):
     """What was asked for cannot be done; the sentence says why."""
-
-
-class Token(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What is known of a token; not the token."""
-
-    name: str
-    scopes: tuple[str, ...]
-    sha256: str
-    created_at: str = ""
-    team: str | None = None
-    """Whose sessions alone it sees, and to which it pushes; None: all of them."""
 
 
 class _Content(msgspec.Struct):
@@ -145,13 +133,12 @@ class StoredTokens(Tokens):
         now = time.monotonic()
         if now - self._read_at > oldest_s:
             with _database():
-                rows = self._store.tokens()
-            self._tokens = {row.sha256: _token_of(row) for row in rows}
+                self._tokens = _by_hash(self._store.tokens())
             self._read_at = now
 
     def _add(self, token: Token) -> bool:
         with _database():
-            return self._store.add_token(token.name, token.sha256, list(token.scopes), token.team)
+            return self._store.add_token(token)
 
     def _remove(self, name: str) -> bool:
         with _database():
@@ -166,9 +153,8 @@ def _database() -> Iterator[None]:
         raise TokenError(f"the database cannot be asked: {error}") from None
 
 
-def _token_of(row: TokenRow) -> Token:
-    created_at = format_timestamp(int(row.created_at.timestamp()) * 1_000_000)
-    return Token(row.name, tuple(row.scopes), row.sha256, created_at, row.team)
+def _by_hash(tokens: Iterable[Token]) -> dict[str, Token]:
+    return {token.sha256: token for token in tokens}
 
 
 class TokenFile(Tokens):
@@ -191,7 +177,7 @@ class TokenFile(Tokens):
             raise TokenError(f"{self.path} cannot be read: {error.strerror}") from None
         seen = (status.st_ino, status.st_mtime_ns, status.st_size)
         if seen != self._seen:
-            self._tokens, self._seen = {token.sha256: token for token in self._read()}, seen
+            self._tokens, self._seen = _by_hash(self._read()), seen
         return self._tokens
 
     def create(self, name: str, scopes: Iterable[str], team: str | None = None) -> str:

@@ -42,9 +42,13 @@ class Options:
 
 
 async def serve_on(
-    options: Options, listening: socket.socket, on_start: Callable[[], None], has_lock: Callable[[], bool]
+    options: Options,
+    listening: socket.socket,
+    certificate: Certificate | None,
+    on_start: Callable[[], None],
+    has_lock: Callable[[], bool],
 ) -> bool:
-    """Serve on a socket; return whether nobody needs the server.
+    """Serve on a socket, with a certificate HTTPS; return whether nobody needs the server.
 
     ``has_lock``: whether the data directory is still the one that is locked for this server.
 
@@ -54,7 +58,6 @@ async def serve_on(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopped.set)
-    certificate = certificate_of(options)
     app = create_app(options.data_dir, options.settings, owner_token=options.owner_token)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0)
     try:
@@ -116,14 +119,6 @@ def _is_needed(shared: Shared) -> bool:
     shipping = shared.shipping is not None and shared.shipping.is_needed
     exporting = shared.otlp is not None and shared.otlp.is_needed
     return bool(shipping or exporting or shared.hub.subscribers or checking or filling or shared.store.live())
-
-
-def certificate_of(options: Options) -> Certificate | None:
-    """Return the certificate that the configuration names, if any. CannotServeError: it cannot be used."""
-    try:
-        return Certificate.of(options.settings.security)
-    except CannotUseCertificateError as error:
-        raise CannotServeError(str(error)) from None
 
 
 def _renew(certificate: Certificate) -> None:

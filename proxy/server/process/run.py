@@ -21,7 +21,8 @@ from proxy.server.access.tokens import TokenError, TokenFile
 from proxy.server.background import announce, holds_lock
 from proxy.server.base.journal import configure, journal
 from proxy.server.process.connections import BACKLOG
-from proxy.server.process.lifetime import CannotServeError, Options, certificate_of, serve_on
+from proxy.server.process.lifetime import CannotServeError, Options, serve_on
+from proxy.server.process.tls import CannotUseCertificateError, Certificate
 from proxy.sources import ConfigurationError
 from proxy.store import StoreError
 
@@ -44,11 +45,11 @@ def serve(options: Options, lock: int) -> bool:
         raise CannotServeError("storage.url and ship.to do not go together: a centre sends nothing on")
     try:
         _raise_limit_of_files()
-        scheme = "https" if certificate_of(options) else "http"
+        certificate = Certificate.of(options.settings.security)
         listening = _listening(options)
         host, port = options.host, listening.getsockname()[1]
         near = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # every address is none to ask at
-        url = f"{scheme}://{f'[{near}]' if ':' in near else near}:{port}"
+        url = f"{'https' if certificate else 'http'}://{f'[{near}]' if ':' in near else near}:{port}"
         api = structs.replace(options.settings.api, host=host, port=port)
         options = replace(options, port=port, settings=structs.replace(options.settings, api=api))
 
@@ -62,10 +63,14 @@ def serve(options: Options, lock: int) -> bool:
 
         try:
             return asyncio.run(
-                serve_on(options, listening, announced, partial(holds_lock, lock, options.data_dir))
+                serve_on(
+                    options, listening, certificate, announced, partial(holds_lock, lock, options.data_dir)
+                )
             )
         finally:
             journal.info("server.stopped", pid=os.getpid())
+    except CannotUseCertificateError as error:
+        raise CannotServeError(str(error)) from None
     except UnusableSchemaError as error:
         raise ConfigurationError(str(error)) from None
     except (StoreError, OSError) as error:

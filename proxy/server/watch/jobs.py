@@ -12,12 +12,14 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+import psutil
+
 from proxy.config import Settings
 from proxy.server.base.journal import journal
 from proxy.server.rules.enforcement import Enforcement
 from proxy.server.shared import Shared
 from proxy.server.watch.heads import Heads
-from proxy.server.watch.machine import Processors, system_figures
+from proxy.server.watch.machine import system_figures
 from proxy.server.watch.metrics import Metrics
 from proxy.server.watch.monitor import AlertMonitor
 from proxy.sessions import catalogue
@@ -48,7 +50,7 @@ async def run_jobs(shared: Shared, metrics: Metrics) -> None:
         shared.data_dir, shared.settings, centre=None if shared.fleet is None else shared.fleet.store
     )
     backups = Backups(shared.data_dir, shared.settings)
-    monitor, processors = AlertMonitor(shared, metrics), Processors()
+    monitor = AlertMonitor(shared, metrics)
     loop = asyncio.get_running_loop()
 
     def rule_fired(session_id: str, occasion: str, text: str) -> None:  # in the thread that looks
@@ -73,8 +75,9 @@ async def run_jobs(shared: Shared, metrics: Metrics) -> None:
         return pause
 
     async def log_figures() -> float:
-        figures = await asyncio.to_thread(system_figures, shared.data_dir, processors)
-        journal.info("system.figures_taken", **figures)
+        percent = psutil.cpu_percent()  # here, as it is since this very thread asked last
+        figures = await asyncio.to_thread(system_figures, shared.data_dir)
+        journal.info("system.figures_taken", cpu_percent=percent, **figures)
         return _FIGURES_S
 
     try:

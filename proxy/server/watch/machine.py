@@ -7,31 +7,13 @@ import psutil
 Figures = dict[str, float | int]
 
 
-class Processors:
-    """How busy the machine is from one asking to the next, whichever thread asks (``psutil`` counts for each)."""
-
-    def __init__(self) -> None:
-        self._last = psutil.cpu_times()
-
-    def percent(self) -> float | None:
-        """Return the share of all processors' time that was used since the last call; None: no time has passed."""
-        before, self._last = self._last, psutil.cpu_times()
-        spent = {name: getattr(self._last, name) - getattr(before, name) for name in self._last._fields}
-        guests = spent.get("guest", 0.0) + spent.get("guest_nice", 0.0)  # in user and nice already
-        whole = sum(spent.values()) - guests
-        used = whole - spent["idle"] - spent.get("iowait", 0.0)
-        return round(min(100.0, max(0.0, 100 * used / whole)), 1) if whole > 0 else None
-
-
-def system_figures(data_dir: str, processors: Processors) -> Figures:
+def system_figures(data_dir: str) -> Figures:
     """Return figures of the machine, the data directory's disk and the server's processes together.
 
-    ``cpu_percent`` is since the last call; sizes are bytes. What is not known is left out.
+    Sizes are bytes. What is not known is left out.
     """
     memory = psutil.virtual_memory()
-    percent = processors.percent()
     found: Figures = {
-        **({} if percent is None else {"cpu_percent": percent}),
         "load_1m": round(psutil.getloadavg()[0], 2),
         "memory_total_bytes": memory.total,
         "memory_available_bytes": memory.available,

@@ -7,7 +7,6 @@ Labels are closed sets: routes, not paths; nothing that a client or a log may ma
 
 import os
 import shutil
-import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -58,7 +57,6 @@ class Metrics:
         self.alert_queue = Gauge(
             "claude_proxy_alert_queue_length", "Alerts that wait to be sent.", registry=registry
         )
-        self._turn = threading.Lock()
         for kind in ("sse", "websocket"):
             self.subscribers.labels(kind)
 
@@ -73,14 +71,8 @@ class Metrics:
 
     def exposed(self, shared: "Shared", accept: str) -> tuple[bytes, str]:
         """Return everything in the form that is accepted, and the name of that form."""
-        recorded = _Recorded(shared)
         encode, form = choose_encoder(accept)
-        with self._turn:
-            self.registry.register(recorded)
-            try:
-                return encode(self.registry), form
-            finally:
-                self.registry.unregister(recorded)
+        return encode(_Exposed(shared, self.registry)), form
 
 
 METRICS = web.AppKey("METRICS", Metrics)
@@ -110,14 +102,15 @@ def listening(request: web.Request, kind: str) -> Iterator[None]:
         yield
 
 
-class _Recorded(Collector):
-    """What the index, the disk and the system know."""
+class _Exposed(Collector):
+    """What was counted, and what the index, the disk and the system know."""
 
-    def __init__(self, shared: "Shared") -> None:
-        self._shared = shared
+    def __init__(self, shared: "Shared", counted: Collector) -> None:
+        self._shared, self._counted = shared, counted
 
     def collect(self) -> Iterable[Metric]:
         """Yield each figure."""
+        yield from self._counted.collect()
         yield from self._sessions()
         figures = processes()
         for name, text, value in (

@@ -1,20 +1,24 @@
 """Judges what clients send by the published specifications: in the server itself, or in a process of its pool."""
 
-import threading
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from proxy.api.validation import ValidationAnswer, ValidationBatchRequest, ValidationRequest
+from proxy.api.validation import (
+    ValidationAnswer,
+    ValidationBatchRequest,
+    ValidationRequest,
+    forget_schemas,
+    judgement_on,
+)
 from proxy.config import Validation
 from proxy.custom_schemas import PREFIX, CustomSchemas, TimeLimitError
-from proxy.protocol.specifications import SchemaJudge, UnknownSpecificationError, forget, judge_for
+from proxy.protocol.specifications import UnknownSpecificationError
 from proxy.server.base.decoding import decoded
 from proxy.server.base.errors import TooLargeError, UnprocessableError
 
 if TYPE_CHECKING:
     from proxy.custom_schemas.judge import CustomJudge
-    from proxy.protocol.judge import Judge
 
 
 class CustomSchemaError(Exception):
@@ -33,7 +37,6 @@ class _Batch(ValidationBatchRequest, frozen=True, kw_only=True):
 
 _one = msgspec.json.Decoder(_Request)
 _many = msgspec.json.Decoder(_Batch)
-_judges = threading.local()
 
 
 def judged(
@@ -47,8 +50,7 @@ def judged(
         TooLargeError: a message is too large.
     """
     if not settings.cache_schemas:
-        _judges.__dict__.clear()
-        forget()
+        forget_schemas()
     if not is_batch:
         return _answer(decoded(body, _one), settings.max_validation_size, custom)
     requests = decoded(body, _many).requests
@@ -57,28 +59,18 @@ def judged(
 
 
 def _answer(wanted: _Request, most_bytes: int, custom: CustomSchemas | None) -> bytes:
-    data = bytes(wanted.data)
+    name, data = wanted.schema_type, bytes(wanted.data)
     if len(data) > most_bytes:
         raise TooLargeError(f"`data` has {len(data)} bytes; validation.max_validation_size is {most_bytes}.")
     try:
-        judgement = _judge(wanted.schema_type, custom).judge(data)
+        judgement = (
+            _custom_judge(name, custom).judge(data) if name.startswith(PREFIX) else judgement_on(name, data)
+        )
+    except UnknownSpecificationError as error:
+        raise UnprocessableError(f"schema_type: {error}") from None
     except TimeLimitError as error:
-        raise UnprocessableError(f"schema_type {wanted.schema_type!r}: {error}; make it simpler.") from None
+        raise UnprocessableError(f"schema_type {name!r}: {error}; make it simpler.") from None
     return msgspec.json.encode(ValidationAnswer.of(judgement, wanted.request_id))
-
-
-def _judge(name: str, custom: CustomSchemas | None) -> "Judge | SchemaJudge | CustomJudge":
-    """Return this thread's judge for a schema: a judge learns as it goes, and is not to be shared."""
-    if name.startswith(PREFIX):
-        return _custom_judge(name, custom)
-    known: dict[str, Judge | SchemaJudge] = _judges.__dict__.setdefault("by_name", {})
-    judge = known.get(name)
-    if judge is None:
-        try:
-            judge = known[name] = judge_for(name)
-        except UnknownSpecificationError as error:
-            raise UnprocessableError(f"schema_type: {error}") from None
-    return judge
 
 
 def _custom_judge(name: str, custom: CustomSchemas | None) -> "CustomJudge":

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 
 from proxy.fleet import Host, Origin, TeamCost
-from proxy.store.fleet import TokenRow
+from proxy.store.fleet import Token
 from proxy.store.postgres.connections import Connections
 from proxy.store.postgres.hosts import UNREACHABLE_S
 from proxy.store.postgres.spending import DAY
@@ -68,10 +68,13 @@ class FleetQueries:
             TeamCost(team, day, model.decode(errors="replace"), *sums) for team, day, model, *sums in rows
         ]
 
-    def tokens(self) -> list[TokenRow]:
+    def tokens(self) -> list[Token]:
         """Return the tokens, by name."""
-        query = "SELECT name, sha256, scopes, team, created_at FROM tokens ORDER BY name"
-        return [TokenRow(*row) for row in self._connections.ask(query)]
+        query = (
+            "SELECT name, scopes, sha256, to_char(created_at AT TIME ZONE 'UTC',"
+            ' \'YYYY-MM-DD"T"HH24:MI:SS".000000Z"\'), team FROM tokens ORDER BY name'
+        )
+        return [Token(name, tuple(scopes), *rest) for name, scopes, *rest in self._connections.ask(query)]
 
 
 def _day(timestamp_us: int) -> date:

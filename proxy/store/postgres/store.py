@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Callable, Collection, Iterator
 from datetime import datetime
 
-from proxy.store.fleet import Removed
+from proxy.store.fleet import Removed, Token
 from proxy.store.model import Health
 from proxy.store.pieces import Pieces
 from proxy.store.postgres import hosts, removal
@@ -76,11 +76,12 @@ class PostgresStore(EventQueries, SessionQueries, FleetQueries, Store):
 
     # -- tokens ------------------------------------------------------------------------------------------------
 
-    def add_token(self, name: str, sha256: str, scopes: list[str], team: str | None) -> bool:
+    def add_token(self, token: Token) -> bool:
         """Add a token; return whether there was none of that name."""
+        values = (token.name, token.sha256, list(token.scopes), token.team)
         with self._writing() as connection:
             query = "INSERT INTO tokens (name, sha256, scopes, team) VALUES (%s, %s, %s, %s) ON CONFLICT DO NOTHING"
-            return execute(connection, query, (name, sha256, scopes, team)).rowcount > 0
+            return execute(connection, query, values).rowcount > 0
 
     def remove_token(self, name: str) -> bool:
         """Remove a token; return whether there was one of that name."""

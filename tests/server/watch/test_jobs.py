@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from proxy.config import Settings, settings_of
@@ -277,3 +278,22 @@ async def test_a_job_with_a_fault_stops_no_other(
         await heard.all_of({"job.failed", "system.figures_taken"})
         assert not jobs.done()
         jobs.cancel()
+
+
+@pytest.mark.anyio
+async def test_one_thread_asks_for_the_processors(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, heard: "Heard"
+) -> None:
+    """Regression: each thread that asked had a beginning of its own, so what was logged was of no certain time."""
+    asked = []
+
+    def percent() -> float:
+        asked.append(threading.current_thread())
+        return 12.5
+
+    monkeypatch.setattr(psutil, "cpu_percent", percent)
+    async with asyncio.timeout(120), asyncio.TaskGroup() as group:
+        jobs = group.create_task(run_jobs(rig.shared, Metrics()))
+        await heard.all_of({"system.figures_taken"})
+        jobs.cancel()
+    assert asked == [threading.current_thread()]
