@@ -25,7 +25,7 @@ _AT_A_CENTRE = (
 ERRORS = {
     "proxy.cli.errors.FailedError": 1,
     "proxy.server.access.tokens.TokenError": 1,
-    "proxy.server.process.lifetime.CannotServeError": 1,
+    "proxy.server.process.run.CannotServeError": 1,
     "proxy.upkeep.backup.BackupError": 1,
     "proxy.upkeep.signatures.SignatureError": 1,
     "proxy.compliance.scenario.ScenarioError": 2,

@@ -21,8 +21,7 @@ import pytest
 from proxy.config import Settings
 from proxy.server import background
 from proxy.server.__main__ import any_session_runs
-from proxy.server.process.lifetime import CannotServeError, Options
-from proxy.server.process.run import _listening
+from proxy.server.process.run import CannotServeError, Options, _listening
 from proxy.sessions.record import lifecycle
 from proxy.sessions.writer import SessionLog
 

@@ -1,4 +1,4 @@
-"""Runs a server: finds its address, says where it is, and serves."""
+"""Runs a server: finds its address, says where it is, and serves until it is told to stop or nobody needs it."""
 
 import asyncio
 import contextlib
@@ -7,26 +7,51 @@ import ipaddress
 import os
 import resource
 import secrets
+import signal
 import socket
-from dataclasses import replace
-from functools import partial
+from dataclasses import dataclass, replace
 
+from aiohttp import web
 from msgspec import structs
 
 from proxy import __version__
+from proxy.config import Settings
 from proxy.custom_schemas import UnusableSchemaError
 from proxy.events.formatting import error_message
+from proxy.following.resumption import Attendant
 from proxy.server.access import peers
 from proxy.server.access.tokens import TokenError, TokenFile
 from proxy.server.background import announce, holds_lock
 from proxy.server.base.journal import configure, journal
-from proxy.server.process.connections import BACKLOG
-from proxy.server.process.lifetime import CannotServeError, Options, serve_on
+from proxy.server.process.app import create_app
+from proxy.server.process.connections import BACKLOG, listen
 from proxy.server.process.tls import CannotUseCertificateError, Certificate
+from proxy.server.shared import SHARED, Shared
+from proxy.server.watch.jobs import run_jobs
+from proxy.server.watch.metrics import METRICS
 from proxy.sources import ConfigurationError
 from proxy.store import StoreError
 
-__all__ = ["CannotServeError", "Options", "serve"]
+_LOOK_S = 1.0
+"""How often it is looked whether sessions live."""
+
+
+class CannotServeError(Exception):
+    """The server cannot run; the sentence says why and what to change."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Where and how to serve."""
+
+    data_dir: str
+    host: str
+    port: int
+    settings: Settings
+    owner_token: str | None = None
+    """What those have who can read the lock file, where the kernel cannot tell who is on the other end."""
+    background: bool = False
+    """Leave when nobody has needed the server for ``api.linger`` seconds; move to a free port when ours is taken."""
 
 
 def serve(options: Options, lock: int) -> bool:
@@ -47,26 +72,13 @@ def serve(options: Options, lock: int) -> bool:
         _raise_limit_of_files()
         certificate = Certificate.of(options.settings.security)
         listening = _listening(options)
-        host, port = options.host, listening.getsockname()[1]
-        near = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # every address is none to ask at
-        url = f"{'https' if certificate else 'http'}://{f'[{near}]' if ':' in near else near}:{port}"
-        api = structs.replace(options.settings.api, host=host, port=port)
+        port = listening.getsockname()[1]
+        api = structs.replace(options.settings.api, host=options.host, port=port)
         options = replace(options, port=port, settings=structs.replace(options.settings, api=api))
-
         if options.settings.security.local_access and not peers.can_tell():
             options = replace(options, owner_token=secrets.token_urlsafe(32))
-
-        def announced() -> None:
-            announce(lock, url, __version__, options.owner_token)
-            journal.info("server.started", url=url, data_dir=options.data_dir, pid=os.getpid())
-            _warn_of_nobody(options)
-
         try:
-            return asyncio.run(
-                serve_on(
-                    options, listening, certificate, announced, partial(holds_lock, lock, options.data_dir)
-                )
-            )
+            return asyncio.run(_serve(options, listening, certificate, lock))
         finally:
             journal.info("server.stopped", pid=os.getpid())
     except CannotUseCertificateError as error:
@@ -79,6 +91,84 @@ def serve(options: Options, lock: int) -> bool:
         raise CannotServeError(f"{what} cannot be served: {error_message(error)}") from None
     finally:
         os.close(lock)
+
+
+async def _serve(
+    options: Options, listening: socket.socket, certificate: Certificate | None, lock: int
+) -> bool:
+    """Serve on a socket, with a certificate HTTPS. Errors and what is returned as by `serve`."""
+    stopped, server = asyncio.Event(), None
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    app = create_app(options.data_dir, options.settings, owner_token=options.owner_token)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0)
+    try:
+        await runner.setup()
+        context = certificate.context if certificate else None
+        server = await listen(runner, listening, options.settings.api, context)
+        near = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(options.host, options.host)  # all is none to ask at
+        place = f"{f'[{near}]' if ':' in near else near}:{options.port}"
+        url = f"{'https' if certificate else 'http'}://{place}"
+        announce(lock, url, __version__, options.owner_token)
+        journal.info("server.started", url=url, data_dir=options.data_dir, pid=os.getpid())
+        _warn_of_nobody(options)
+        async with asyncio.TaskGroup() as group:
+            jobs = group.create_task(run_jobs(app[SHARED], app[METRICS]))
+            left = await _until_done(app[SHARED], stopped, options, certificate, lock)
+            jobs.cancel()
+        return left
+    except ExceptionGroup as group:
+        raise group.exceptions[0] from None  # one task, one error
+    finally:
+        if server is not None:
+            server.close()
+        await runner.cleanup()
+
+
+async def _until_done(
+    shared: Shared, stopped: asyncio.Event, options: Options, certificate: Certificate | None, lock: int
+) -> bool:
+    """Wait until the server is told to stop or, in the background, has not been needed for long enough (True).
+
+    CannotServeError: the data directory was removed, or is another one now, whose server is somebody else.
+    """
+    loop = asyncio.get_running_loop()
+    needed_at = loop.time()
+    attendant = Attendant(options.data_dir)
+    while True:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_LOOK_S):
+                await stopped.wait()
+                return False
+        if not await asyncio.to_thread(holds_lock, lock, options.data_dir):
+            raise CannotServeError(f"the data directory {options.data_dir} was removed or replaced")
+        if certificate is not None:
+            await asyncio.to_thread(_renew, certificate)
+        await asyncio.to_thread(attendant.look, shared.store.live())
+        idle_s = options.settings.monitoring.session_timeout
+        await asyncio.to_thread(shared.recordings.stop_all, "idle", idle_s)
+        if not options.background or _is_needed(shared):
+            needed_at = loop.time()
+        if options.background and loop.time() - needed_at >= options.settings.api.linger:
+            journal.info("server.not_needed", linger_s=options.settings.api.linger)
+            return True
+
+
+def _is_needed(shared: Shared) -> bool:
+    """Tell whether a session lives, somebody listens, or work is under way."""
+    checking = shared.checks is not None and shared.checks.busy
+    filling = not shared.store.wait_filled(0)
+    shipping = shared.shipping is not None and shared.shipping.is_needed
+    exporting = shared.otlp is not None and shared.otlp.is_needed
+    return bool(shipping or exporting or shared.hub.subscribers or checking or filling or shared.store.live())
+
+
+def _renew(certificate: Certificate) -> None:
+    try:
+        if certificate.renew():
+            journal.info("certificate.renewed")
+    except CannotUseCertificateError as error:
+        journal.error("certificate.not_renewed", error=str(error))
 
 
 def _raise_limit_of_files() -> None:

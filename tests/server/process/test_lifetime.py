@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from proxy.server import background
-from proxy.server.process import lifetime as process
+from proxy.server.process import run as process
 from tests.server.conftest import Rig
 from tests.server.test_background import ask, until
 
