@@ -20,7 +20,7 @@ from proxy.server.access.guard import author_of
 from proxy.server.base.answers import answer
 from proxy.server.base.errors import NotFoundError, RequestError, UnprocessableError
 from proxy.server.routes.events import look_until
-from proxy.server.routes.parameters import LONGEST_WAIT_S, Number, paging
+from proxy.server.routes.parameters import LONGEST_WAIT_S, number, paging
 from proxy.server.routes.records import pieces_of
 from proxy.server.routes.requests import body
 from proxy.server.routes.route import OF_SESSION, Routes
@@ -35,7 +35,7 @@ routes = Routes(OF_SESSION)
 MOST_ACTIONS = 1000
 """Of one page: so many events are read for it in one piece."""
 LIMIT, OFFSET = paging("Actions", MOST_ACTIONS)
-WAIT = Number("wait", "Seconds to wait for what the wire shows of it.", 0, LONGEST_WAIT_S, None)
+WAIT = number("wait", "Seconds to wait for what the wire shows of it.", 0, LONGEST_WAIT_S, None)
 _ID_DIGITS = 26
 """Of an action's id: 104 bits, so that two are never the same."""
 _decode = msgspec.json.Decoder(ActionRequest)

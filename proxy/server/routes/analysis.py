@@ -13,14 +13,14 @@ from proxy.api.service import Overview
 from proxy.events.timestamps import format_timestamp
 from proxy.server.base.answers import raw_answer
 from proxy.server.base.errors import NotFoundError
-from proxy.server.routes.parameters import END, ID, LONGEST_WAIT_S, START, Number, period
+from proxy.server.routes.parameters import END, ID, LONGEST_WAIT_S, START, number, period
 from proxy.server.routes.records import CATCH_UP_S
 from proxy.server.routes.route import OF_SESSION, Routes
 from proxy.server.shared import filled, now_us, of
 from proxy.store import Store
 
 routes = Routes()
-WITHIN = Number(
+WITHIN = number(
     "within",
     "Seconds after which the answer is of what was read by then; asked again, it goes on from there.",
     1,

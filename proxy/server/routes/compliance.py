@@ -10,16 +10,16 @@ from proxy.api.checks import Check
 from proxy.compliance import scenario
 from proxy.compliance.request import CheckRequest
 from proxy.server.base.errors import NotAllowedError, UnprocessableError
-from proxy.server.routes.parameters import LONGEST_WAIT_S, Number, Parameter
+from proxy.server.routes.parameters import LONGEST_WAIT_S, any_text, number
 from proxy.server.routes.requests import body
 from proxy.server.routes.route import Routes
 from proxy.server.shared import of
 from proxy.server.work.checks import GRACE_S, Checks
 
 routes = Routes("/api/v1/compliance/runs")
-RUN = Parameter("run_id", "A check.", place="path")
-WAIT = Number("wait", "Seconds to wait for something new.", 0, LONGEST_WAIT_S, 0)
-SEEN = Number("seen", "Scenarios that the client has seen: `wait` is for more.", 0, 1_000_000, 0)
+RUN = any_text("run_id", "A check.", "path")
+WAIT = number("wait", "Seconds to wait for something new.", 0, LONGEST_WAIT_S, 0)
+SEEN = number("seen", "Scenarios that the client has seen: `wait` is for more.", 0, 1_000_000, 0)
 _request = msgspec.json.Decoder(CheckRequest)
 
 

@@ -9,7 +9,7 @@ from aiohttp import web
 from proxy.api.sessions import ConversationPage
 from proxy.events import Event
 from proxy.events.timestamps import parse_timestamp
-from proxy.server.routes.parameters import FARTHEST, Number, Words, paging
+from proxy.server.routes.parameters import FARTHEST, number, paging, words
 from proxy.server.routes.route import OF_SESSION, Routes
 from proxy.server.shared import filled
 from proxy.store.encoding import decode_envelope
@@ -21,12 +21,12 @@ from proxy.telling.filters import FILTERS, event_types
 routes = Routes(OF_SESSION)
 _LEAST_TEXT, _LONGEST_TEXT = 200, 20_000_000
 """Characters: no less than a line of code, no more than the longest message that is relayed."""
-FILTER = Words(
+FILTER = words(
     "filter", f"Only these, separated by commas: {', '.join(f'`{name}`' for name in FILTERS)}.", FILTERS
 )
-FROM_SEQ = Number("from_seq", "Begin with what this record, or a later one, says.", 0, FARTHEST, None)
+FROM_SEQ = number("from_seq", "Begin with what this record, or a later one, says.", 0, FARTHEST, None)
 LIMIT, OFFSET = paging("Entries", 1000)
-MAX_TEXT = Number(
+MAX_TEXT = number(
     "max_text",
     f"Longest text that is given whole (default {LONGEST}); of a longer one both ends are.",
     _LEAST_TEXT,

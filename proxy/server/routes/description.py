@@ -100,13 +100,13 @@ def _operation(route: Route, components: dict[str, Any]) -> dict[str, Any]:
     return operation
 
 
-def _parameter(one: Parameter) -> dict[str, Any]:
+def _parameter(one: Parameter[Any]) -> dict[str, Any]:
     is_list = one.schema.get("type") == "array"
     return {
         "name": one.name,
         "in": one.place,
         "description": one.text,
-        "required": one.is_required,
+        "required": one.is_required or one.place == "path",
         "schema": one.schema,
         **({"style": "form", "explode": False} if is_list else {}),  # a list is one text with commas
     }

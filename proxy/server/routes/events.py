@@ -23,9 +23,9 @@ from proxy.server.routes.parameters import (
     SESSION,
     START,
     TYPES,
-    Choice,
-    Number,
-    Place,
+    arrival_place,
+    choice,
+    number,
     paging,
     period,
 )
@@ -39,15 +39,15 @@ from proxy.telling.shortening import shorten_value
 
 routes = Routes("/api/v1/monitoring")
 LIMIT, _ = paging("Events", 10_000)
-OFFSET = Number("offset", "Events to pass over, in the order of the answer.", 0, FARTHEST, None)
-AFTER = Place(
+OFFSET = number("offset", "Events to pass over, in the order of the answer.", 0, FARTHEST, None)
+AFTER = arrival_place(
     "after",
     "Go on behind this place, in the order of arrival: the `after` of an answer, or the id of an event. Without"
     " `start_time`, `end_time`, `offset` and `order`.",
     may_be_empty=False,
 )
-ORDER = Choice("order", "Oldest or newest first.", "asc", "desc")
-WAIT = Number("wait", "Seconds to wait for a first event when there is none yet.", 0, LONGEST_WAIT_S, 0)
+ORDER = choice("order", "Oldest or newest first.", "asc", "desc")
+WAIT = number("wait", "Seconds to wait for a first event when there is none yet.", 0, LONGEST_WAIT_S, 0)
 _T = TypeVar("_T")
 _start = msgspec.json.Decoder(SessionRequest)
 _event = msgspec.json.Decoder(EventRequest)

@@ -22,7 +22,7 @@ from proxy.server.base.errors import (
     UnavailableError,
     UnprocessableError,
 )
-from proxy.server.routes.parameters import END, FARTHEST, ID, START, Choice, Number, Parameter, period
+from proxy.server.routes.parameters import END, FARTHEST, ID, START, Parameter, choice, number, period
 from proxy.server.routes.requests import body, receiving
 from proxy.server.routes.route import Routes
 from proxy.server.shared import Fleet, now_us, of
@@ -33,21 +33,18 @@ if TYPE_CHECKING:
     from proxy.store.postgres.centre import Centre
 
 routes = Routes("/api/v1/fleet")
-HOST = Parameter(
-    "host_id", "A host, as it calls itself.", {"type": "string", "pattern": "^[0-9a-f]{32}$"}, "path"
-)
-FROM_LINE = Number("from_line", "How many lines of the log are before these.", 0, FARTHEST, 0)
-FIRINGS = Number(
+FROM_LINE = number("from_line", "How many lines of the log are before these.", 0, FARTHEST, 0)
+FIRINGS = number(
     "firings", "How many of the last lines are no lines of the log, but what rules found.", 0, FARTHEST, 0
 )
-FIRINGS_FROM = Number("firings_from", "How many of those were found before these.", 0, FARTHEST, 0)
-MORE = Choice(
+FIRINGS_FROM = number("firings_from", "How many of those were found before these.", 0, FARTHEST, 0)
+MORE = choice(
     "more",
     "Whether more lines of the log are there already: what rules found later is told behind those.",
     "true",
     "false",
 )
-RUNNING = Choice("running", "Whether the session's writer lives.", "true", "false")
+RUNNING = choice("running", "Whether the session's writer lives.", "true", "false")
 _LONGEST_PUSH = 128 << 20
 """Bytes of lines, not compressed: more than a line of 100 MB."""
 _EVERYBODY = "everybody"
@@ -64,6 +61,15 @@ _REFUSED = {
     ),
 }
 
+
+def _host_id(text: str) -> str:
+    if not _HOST_ID.fullmatch(text):
+        raise UnprocessableError(f"{text!r} is no id of a host: it has 32 hexadecimal digits.")
+    return text
+
+
+_HOST_SCHEMA = {"type": "string", "pattern": "^[0-9a-f]{32}$"}
+HOST = Parameter("host_id", "A host, as it calls itself.", _HOST_SCHEMA, _host_id, "", "path")
 _hello = msgspec.json.Decoder(Hello)
 
 
@@ -72,7 +78,7 @@ _hello = msgspec.json.Decoder(Hello)
 )
 async def hello(request: web.Request) -> Greeting:
     """A host of a fleet says that it is there, and learns what this centre lacks."""
-    fleet, host_id = _fleet(request), _host_id(request)
+    fleet, host_id = _fleet(request), HOST.of(request)
     said = await body(request, _hello)
     if said.protocol != PROTOCOL:
         raise UnprocessableError(
@@ -108,7 +114,7 @@ async def hello(request: web.Request) -> Greeting:
 )
 async def records(request: web.Request) -> Acknowledged | web.Response:
     """Lines of a session's log, `application/x-ndjson`, and what rules found: stored, on disk, once answered."""
-    fleet, host_id, session_id = _fleet(request), _host_id(request), request.match_info["session_id"]
+    fleet, host_id, session_id = _fleet(request), HOST.of(request), request.match_info["session_id"]
     from_line, running = FROM_LINE.of(request), RUNNING.of(request) != "false"
     if not is_session_id(session_id):
         raise UnprocessableError(f"{session_id!r} is no id of a session.")
@@ -148,13 +154,6 @@ def _fleet(request: web.Request) -> Fleet:
     if fleet is None:
         raise NotFoundError("This server is no centre of a fleet; one has a storage.url.")
     return fleet
-
-
-def _host_id(request: web.Request) -> str:
-    host_id = request.match_info["host_id"]
-    if not _HOST_ID.fullmatch(host_id):
-        raise UnprocessableError(f"{host_id!r} is no id of a host: it has 32 hexadecimal digits.")
-    return host_id
 
 
 def _split(text: bytes, count: int) -> tuple[bytes, list[bytes]]:

@@ -13,11 +13,11 @@ from typing import NamedTuple
 from aiohttp import web
 
 from proxy.server.base.errors import NotFoundError
-from proxy.server.routes.parameters import Parameter
+from proxy.server.routes.parameters import any_text
 from proxy.server.routes.route import Routes
 
 routes = Routes()
-NAME = Parameter("name", "Its name, such as `app.js`.", place="path")
+NAME = any_text("name", "Its name, such as `app.js`.", "path")
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self';"
     " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"

@@ -5,7 +5,8 @@ whoever sent it expects an effect. What is wrong is told in one sentence that sa
 """
 
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 
@@ -18,6 +19,7 @@ from proxy.sessions.reader import LARGEST_SEQ
 from proxy.store.model import Cursor
 
 _Default = TypeVar("_Default")
+_Value = TypeVar("_Value")
 
 FARTHEST = LARGEST_SEQ
 """What a page may begin behind: nothing is counted further."""
@@ -31,178 +33,157 @@ _LONGEST_SEARCH = 1000
 _DIGITS = re.compile(r"[0-9]{1,16}", re.ASCII)
 
 
-class Parameter:
+@dataclass(frozen=True, eq=False)
+class Parameter(Generic[_Value]):
     """A parameter of a query, a header or a path."""
 
-    def __init__(
-        self,
-        name: str,
-        text: str,
-        schema: dict[str, object] | None = None,
-        place: str = "query",
-        *,
-        is_required: bool = False,
-    ) -> None:
-        """``schema``: of its value, by default any text. Of a path all are required."""
-        self.name, self.text, self.place = name, text, place
-        self.schema = schema or {"type": "string"}
-        self.is_required = is_required or place == "path"
+    name: str
+    text: str
+    schema: Mapping[str, object]
+    read: Callable[[str], _Value]
+    """Returns its value; UnprocessableError: it has none."""
+    absent: _Value
+    """Its value where it is not given."""
+    place: str = "query"
+    is_required: bool = False
+    """Of a path all are."""
+
+    def of(self, request: web.Request) -> _Value:
+        """Return its value in a request. UnprocessableError: it is not what it should be."""
+        places = {"query": request.query, "header": request.headers, "path": request.match_info}
+        text = places[self.place].get(self.name, "" if self.is_required else None)
+        return self.absent if text is None else self.read(text)
 
 
-class Number(Parameter, Generic[_Default]):
-    """A whole number of a query, between two, both included."""
-
-    def __init__(self, name: str, text: str, least: int, most: int, default: _Default) -> None:
-        super().__init__(name, text, {"type": "integer", "minimum": least, "maximum": most})
-        self._least, self._most, self._default = least, most, default
-
-    def of(self, request: web.Request) -> int | _Default:
-        """Return its value, or the default."""
-        text = request.query.get(self.name)
-        if text is None:
-            return self._default
-        if not _DIGITS.fullmatch(text) or not self._least <= int(text) <= self._most:
-            raise UnprocessableError(
-                f"{self.name} is {text!r}; it takes a whole number from {self._least} to {self._most}."
-            )
-        return int(text)
+def any_text(name: str, text: str, place: str = "query") -> Parameter[str | None]:
+    """Return a parameter that may be any text."""
+    return Parameter(name, text, {"type": "string"}, str, None, place)
 
 
-class Choice(Parameter):
-    """One of several words."""
+def number(name: str, text: str, least: int, most: int, default: _Default) -> Parameter[int | _Default]:
+    """Return a parameter that is a whole number between two, both included."""
 
-    def __init__(self, name: str, text: str, *words: str) -> None:
-        super().__init__(name, text, {"enum": list(words)})
-        self._words = words
+    def read(value: str) -> int:
+        if not _DIGITS.fullmatch(value) or not least <= int(value) <= most:
+            raise UnprocessableError(f"{name} is {value!r}; it takes a whole number from {least} to {most}.")
+        return int(value)
 
-    def of(self, request: web.Request) -> Any:
-        """Return the word, None for none."""
-        text = request.query.get(self.name)
-        if text is not None and text not in self._words:
-            raise UnprocessableError(f"{self.name} is {text!r}; it takes {' or '.join(self._words)}.")
-        return text
+    return Parameter(name, text, {"type": "integer", "minimum": least, "maximum": most}, read, default)
 
 
-class Words(Parameter):
-    """A list of words, separated by commas: any, or some of several."""
+def choice(name: str, text: str, *allowed: str) -> Parameter[Any]:
+    """Return a parameter that is one of several words, None for none."""
 
-    def __init__(
-        self, name: str, text: str, allowed: Collection[str] | None = None, pattern: str | None = None
-    ) -> None:
-        """``pattern``: as the description has it, where any word is taken."""
-        item: dict[str, object] = {"enum": list(allowed)} if allowed else {"type": "string"}
-        item |= {} if pattern is None else {"pattern": pattern}
-        super().__init__(name, text, {"type": "array", "items": item})
-        self._allowed = allowed
+    def read(value: str) -> str:
+        if value not in allowed:
+            raise UnprocessableError(f"{name} is {value!r}; it takes {' or '.join(allowed)}.")
+        return value
 
-    def of(self, request: web.Request) -> tuple[str, ...]:
-        """Return the words, each once and in order."""
-        found = {word.strip() for word in request.query.get(self.name, "").split(",") if word.strip()}
-        for word in sorted(found):
-            if self._allowed is not None and word not in self._allowed:
-                raise UnprocessableError(f"{self.name} has {word!r}; {hint(word, self._allowed)}")
-        return tuple(sorted(found))
+    return Parameter(name, text, {"enum": list(allowed)}, read, None)
 
 
-class EventTypes(Words):
-    """Types of events, separated by commas."""
+def words(
+    name: str,
+    text: str,
+    allowed: Collection[str] | None = None,
+    pattern: str | None = None,
+    hint_of: Callable[[str], str | None] | None = None,
+) -> Parameter[tuple[str, ...]]:
+    """Return a parameter that is a list of words, separated by commas: each once and in order.
 
-    def __init__(self) -> None:
-        pattern = r"^\s*[A-Za-z0-9_.-]{0,128}\s*$"
-        super().__init__("event_types", "Only these, separated by commas.", pattern=pattern)
+    ``allowed``: all that it takes, else ``hint_of`` says what is wrong with a word, if anything is. ``pattern``: as the
+    description has a word.
+    """
+    item: dict[str, object] = {"enum": list(allowed)} if allowed else {"type": "string"}
+    item |= {} if pattern is None else {"pattern": pattern}
 
-    def of(self, request: web.Request) -> tuple[str, ...]:
-        """Return the types, none for all."""
-        names = super().of(request)
-        for name in names:
-            if not EVENT_TYPE.fullmatch(name):
-                wanted = "a type is letters, digits, `_`, `-` and dots."
-                raise UnprocessableError(f"event_types has {name!r}; {wanted}")
-        return names
+    def read(value: str) -> tuple[str, ...]:
+        found = sorted({word.strip() for word in value.split(",") if word.strip()})
+        for word in found:
+            if allowed is not None and word not in allowed:
+                raise UnprocessableError(f"{name} has {word!r}; {hint(word, allowed)}")
+            if hint_of is not None and (wanted := hint_of(word)):
+                raise UnprocessableError(f"{name} has {word!r}; {wanted}")
+        return tuple(found)
+
+    return Parameter(name, text, {"type": "array", "items": item}, read, ())
 
 
-class Text(Parameter):
-    """A text that is looked for."""
+def search_text(text: str, *, is_required: bool = False) -> Parameter[str]:
+    """Return a parameter that is looked for, empty for nothing."""
+    schema: dict[str, object] = {"type": "string", "maxLength": _LONGEST_SEARCH}
+    schema |= {"minLength": 1} if is_required else {}
 
-    def __init__(self, text: str, *, is_required: bool = False) -> None:
-        schema: dict[str, object] = {"type": "string", "maxLength": _LONGEST_SEARCH}
-        schema |= {"minLength": 1} if is_required else {}
-        super().__init__("text", text, schema, is_required=is_required)
-
-    def of(self, request: web.Request) -> str:
-        """Return the text, empty for nothing."""
-        text = request.query.get(self.name, "")
-        if len(text) > _LONGEST_SEARCH:
-            raise UnprocessableError(f"text has {len(text)} characters; it takes up to {_LONGEST_SEARCH}.")
-        if self.is_required and not text:
+    def read(value: str) -> str:
+        if len(value) > _LONGEST_SEARCH:
+            raise UnprocessableError(f"text has {len(value)} characters; it takes up to {_LONGEST_SEARCH}.")
+        if is_required and not value:
             raise UnprocessableError("text is missing; give what to look for.")
-        return text
+        return value
+
+    return Parameter("text", text, schema, read, "", is_required=is_required)
 
 
-class Time(Parameter):
-    """A timestamp."""
+def timestamp(name: str, text: str) -> Parameter[int | None]:
+    """Return a parameter that is a timestamp, in microseconds since 1970; one without a zone is UTC."""
 
-    def __init__(self, name: str, text: str) -> None:
-        super().__init__(name, text, {"type": "string", "format": "date-time"})
-
-    def of(self, request: web.Request) -> int | None:
-        """Return it in microseconds since 1970; one without a zone is UTC."""
-        text = request.query.get(self.name)
-        if text is None:
-            return None
+    def read(value: str) -> int:
         try:
             # A plus sign that was not escaped arrives as a space.
-            found = datetime.fromisoformat(text.strip().replace(" ", "+") if "T" in text else text)
+            found = datetime.fromisoformat(value.strip().replace(" ", "+") if "T" in value else value)
             return parse_timestamp((found if found.tzinfo else found.replace(tzinfo=UTC)).isoformat())
         except ValueError:
             example = "2026-01-31T12:00:00.000000Z"
-            raise UnprocessableError(f"{self.name} is {text!r}; it takes a time, as in {example}.") from None
+            raise UnprocessableError(f"{name} is {value!r}; it takes a time, as in {example}.") from None
+
+    return Parameter(name, text, {"type": "string", "format": "date-time"}, read, None)
 
 
 _PLACE = "^[0-9a-zA-Z]{1,64}-[0-9]{1,18}-[0-9]{1,18}$"
 
 
-class Place(Parameter):
-    """A place in the order of arrival, as the ids of events and answers name it."""
+def arrival_place(
+    name: str, text: str, where: str = "query", *, may_be_empty: bool = True
+) -> Parameter[Cursor | None]:
+    """Return a parameter that is a place in the order of arrival, as the ids of events and answers name it."""
 
-    def __init__(self, name: str, text: str, place: str = "query", *, may_be_empty: bool = True) -> None:
-        pattern = f"^$|{_PLACE}" if may_be_empty else _PLACE
-        super().__init__(name, text, {"type": "string", "pattern": pattern}, place)
-
-    def of(self, request: web.Request) -> Cursor | None:
-        """Return it, None for none.
-
-        UnprocessableError: it is no id of ours. To go on anywhere else would pass over events without a word.
-        """
-        text = (request.headers if self.place == "header" else request.query).get(self.name)
-        if not text:
-            return None
-        found = Cursor.parse(text)
-        if found is None:
-            raise UnprocessableError(f"{text!r} is no id of an event; give the last one that came, or none.")
+    def read(value: str) -> Cursor | None:
+        found = Cursor.parse(value)
+        if found is None and value:  # to go on anywhere else would pass over events without a word
+            raise UnprocessableError(f"{value!r} is no id of an event; give the last one that came, or none.")
         return found
 
+    pattern = f"^$|{_PLACE}" if may_be_empty else _PLACE
+    return Parameter(name, text, {"type": "string", "pattern": pattern}, read, None, where)
 
-def paging(what: str, most: int, default: int = 100) -> tuple[Number[int], Number[int]]:
+
+def paging(what: str, most: int, default: int = 100) -> tuple[Parameter[int], Parameter[int]]:
     """Return the parameters with which pages of something are asked for: how many, and how many to pass over."""
     return (
-        Number("limit", f"{what} of a page (default {default}).", 1, most, default),
-        Number("offset", f"{what} to pass over, in the order of the answer.", 0, FARTHEST, 0),
+        number("limit", f"{what} of a page (default {default}).", 1, most, default),
+        number("offset", f"{what} to pass over, in the order of the answer.", 0, FARTHEST, 0),
     )
 
 
-ID = Parameter("session_id", "A session.", place="path")
-SESSION = Parameter("session_id", "Only this session.")
-TYPES = EventTypes()
-MAX_TEXT = Number(
+ID = any_text("session_id", "A session.", "path")
+SESSION = any_text("session_id", "Only this session.")
+TYPES = words(
+    "event_types",
+    "Only these, separated by commas.",
+    pattern=r"^\s*[A-Za-z0-9_.-]{0,128}\s*$",
+    hint_of=lambda word: (
+        None if EVENT_TYPE.fullmatch(word) else "a type is letters, digits, `_`, `-` and dots."
+    ),
+)
+MAX_TEXT = number(
     "max_text",
     "Longest text that is given whole; what is cut off is counted.",
     LEAST_TEXT,
     LONGEST_TEXT,
     None,
 )
-START = Time("start_time", "Only what is stamped later; without a zone it is UTC.")
-END = Time("end_time", "Only what is stamped no later; it is not before `start_time`.")
+START = timestamp("start_time", "Only what is stamped later; without a zone it is UTC.")
+END = timestamp("end_time", "Only what is stamped no later; it is not before `start_time`.")
 
 
 def period(request: web.Request) -> tuple[int | None, int | None]:

@@ -13,7 +13,7 @@ from proxy.api.records import RecordKind, RecordPage, ShownRecord
 from proxy.protocol import Verdict, library
 from proxy.server.base.answers import answer, raw_answer
 from proxy.server.base.errors import NotFoundError, UnprocessableError
-from proxy.server.routes.parameters import FARTHEST, MAX_TEXT, Number, Parameter, Text, Words, paging
+from proxy.server.routes.parameters import FARTHEST, MAX_TEXT, Parameter, number, paging, search_text, words
 from proxy.server.routes.route import OF_SESSION, Routes
 from proxy.server.shared import Shared, of
 from proxy.sessions.reader import parse
@@ -28,20 +28,29 @@ CATCH_UP_S = 0.5
 """A page of what is indexed comes about so soon, whatever the index is busy with."""
 _PLAIN_TEXT = 300
 """Characters of a text in a page, unless something else is asked for."""
-STREAM = Words("stream", "Only these, separated by commas.", _STREAMS)
-VERDICT = Words("verdict", "Only these, separated by commas.", get_args(Verdict))
-TYPE = Words(
+STREAM = words("stream", "Only these, separated by commas.", _STREAMS)
+VERDICT = words("verdict", "Only these, separated by commas.", get_args(Verdict))
+TYPE = words(
     "type", "Only these, separated by commas: `assistant`, `system/init`, `system`, ...", pattern="^[^,]*$"
 )
-TEXT = Text("Only what holds this text.")
-FROM_SEQ = Number("from_seq", "Only from this number.", 0, FARTHEST, None)
-TO_SEQ = Number("to_seq", "Only up to this number, which is not below `from_seq`.", 0, FARTHEST, None)
+TEXT = search_text("Only what holds this text.")
+FROM_SEQ = number("from_seq", "Only from this number.", 0, FARTHEST, None)
+TO_SEQ = number("to_seq", "Only up to this number, which is not below `from_seq`.", 0, FARTHEST, None)
 LIMIT, OFFSET = paging("Records", 1000)
 _ALWAYS = ("seq", "ts", "session_id", "stream")
 _BEFORE_MESSAGE = ("verdict", "raw", "raw_base64", "origin", "eol", "event")
 _BEHIND_MESSAGE = {"errors": [], "redacted": [], "bom": False, "truncated": False, "forwarded": True}
 """Fields of records that are shown where they say something."""
-SEQ = Parameter("seq", "Its number.", {"type": "integer", "minimum": 0, "maximum": FARTHEST}, "path")
+
+
+def _seq(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and len(text) <= 15):
+        raise UnprocessableError(f"{text!r} is no number of a record; it takes a whole number from 0.")
+    return int(text)
+
+
+_SEQ_SCHEMA = {"type": "integer", "minimum": 0, "maximum": FARTHEST}
+SEQ = Parameter("seq", "Its number.", _SEQ_SCHEMA, _seq, 0, "path")
 
 
 @routes.add(
@@ -89,14 +98,11 @@ async def records(request: web.Request) -> web.Response:
 def record(request: web.Request) -> web.Response:
     """One record, as it is in the log; with `max_text` as in a page."""
     shared, session_id = of(request), request.match_info["session_id"]
-    number = request.match_info["seq"]
-    if not (number.isascii() and number.isdecimal() and len(number) <= 15):
-        raise UnprocessableError(f"{number!r} is no number of a record; it takes a whole number from 0.")
-    longest = MAX_TEXT.of(request)
+    seq, longest = SEQ.of(request), MAX_TEXT.of(request)
     with _of_log(session_id):
-        row = find_record(pieces_of(shared, session_id), int(number))
+        row = find_record(pieces_of(shared, session_id), seq)
     if row is None:
-        raise NotFoundError(f"The session {session_id!r} has no record {number}.")
+        raise NotFoundError(f"The session {session_id!r} has no record {seq}.")
     return raw_answer(row.line) if longest is None else answer(_described(row, longest))
 
 

@@ -30,7 +30,7 @@ class Route:
     method: str
     path: str
     handler: Handler
-    parameters: tuple[Parameter, ...] = ()
+    parameters: tuple[Parameter[Any], ...] = ()
     request: type | None = None
     """The model of its body."""
     answer: type | GenericAlias | None = None
@@ -83,7 +83,7 @@ class Routes(list[Route]):
         self._prefix = prefix
 
     def add(
-        self, method: str, path: str, *parameters: Parameter, **about: Any
+        self, method: str, path: str, *parameters: Parameter[Any], **about: Any
     ) -> Callable[[_Handler], _Handler]:
         """Return a decorator that adds a handler. ``about``: further fields of its `Route`."""
         if "{session_id}" in self._prefix:

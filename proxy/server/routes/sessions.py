@@ -8,16 +8,16 @@ from proxy.api.service import MonitoringStatus
 from proxy.api.sessions import SessionPage, Status
 from proxy.events.outcome import OUTCOMES
 from proxy.events.shown_session import Session as ShownSession
-from proxy.server.routes.parameters import ID, Words, paging
+from proxy.server.routes.parameters import ID, paging, words
 from proxy.server.routes.route import OF_SESSION, Routes
 from proxy.server.shared import filled, now_us, of
 from proxy.store.model import SessionFilter
 
 routes = Routes()
 LIMIT, OFFSET = paging("Sessions", 10_000, default=1000)
-OUTCOME = Words("outcome", "Only these, separated by commas: all are over.", tuple(OUTCOMES))
-HOST = Words("host", "Of a fleet: only those of these hosts, names or ids separated by commas.")
-TEAM = Words("team", "Of a fleet: only those of these teams, separated by commas.")
+OUTCOME = words("outcome", "Only these, separated by commas: all are over.", tuple(OUTCOMES))
+HOST = words("host", "Of a fleet: only those of these hosts, names or ids separated by commas.")
+TEAM = words("team", "Of a fleet: only those of these teams, separated by commas.")
 
 
 @routes.add("GET", "/status", HOST, TEAM, answer=Status)

@@ -10,14 +10,14 @@ from proxy.custom_schemas import PREFIX, CustomSchemas, UnusableSchemaError, rea
 from proxy.protocol.specifications import UnknownSpecificationError, forget, specification, specifications
 from proxy.server.base.answers import raw_answer
 from proxy.server.base.errors import NotFoundError, UnavailableError
-from proxy.server.routes.parameters import Parameter
+from proxy.server.routes.parameters import any_text
 from proxy.server.routes.requests import raw_body
 from proxy.server.routes.route import Routes
 from proxy.server.shared import Shared, of
 from proxy.server.work.judging import CustomSchemaError, judged
 
 routes = Routes()
-NAME = Parameter("name", "Its name, such as `stdin` or `messages/user`.", place="path")
+NAME = any_text("name", "Its name, such as `stdin` or `messages/user`.", "path")
 _AT_ONCE_BYTES = 1 << 16
 """A larger body is given to the pool: this much, of small messages, takes some 20 ms."""
 

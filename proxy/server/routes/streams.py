@@ -11,7 +11,7 @@ from proxy.server.access.guard import still_may_listen, team_of
 from proxy.server.base.errors import BadRequestError
 from proxy.server.live.hub import Gap, Subscriber
 from proxy.server.routes.events import shortened_event
-from proxy.server.routes.parameters import MAX_TEXT, SESSION, TYPES, Place
+from proxy.server.routes.parameters import MAX_TEXT, SESSION, TYPES, arrival_place
 from proxy.server.routes.route import Routes
 from proxy.server.shared import Shared, of
 from proxy.server.watch.metrics import listening
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 routes = Routes()
-LAST_EVENT_ID = Place("Last-Event-ID", "Go on behind this event.", "header")
-LAST = Place(
+LAST_EVENT_ID = arrival_place("Last-Event-ID", "Go on behind this event.", "header")
+LAST = arrival_place(
     "last_event_id", "Go on behind this event; empty: from now on. Frames then carry their event's `id`."
 )
 _QUIET_S = 15.0
