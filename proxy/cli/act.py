@@ -13,7 +13,7 @@ import msgspec
 from proxy.acting.verbs import HOW_TO_STOP, RESTRAIN, VERBS
 from proxy.cli.arguments import add_session, add_verb, option
 from proxy.cli.errors import FailedError, UsageError
-from proxy.cli.terminal import print_json
+from proxy.cli.terminal import print_answer
 from proxy.escaping import escape_controls
 from proxy.sessions import catalogue
 
@@ -50,29 +50,23 @@ def act_options(parser: argparse.ArgumentParser) -> None:
         one = add_verb(verbs, f"{name}: {verb.help}", _act)
         one.description = verb.help
         if "request_id" in verb.takes:
-            one.add_argument("request_id", metavar="REQUEST", help="the question, as `questions` lists it")
+            option(one, "request_id REQUEST: the question, as `questions` lists it")
         if "value" in verb.takes:
-            one.add_argument("value", metavar=name.upper(), help="its name")
+            option(one, f"value {name.upper()}: its name")
         if name == "deny":
             one.add_argument("-m", dest="message", metavar="TEXT", help="what the model is told")
-            one.add_argument("--stop-turn", action="store_true", default=None, help="end the turn, too")
+            option(one, "--stop-turn: end the turn, too")
         if name == "allow":
-            one.add_argument(
-                "--remember", action="store_true", default=None, help="for the rest of the session"
-            )
+            option(one, "--remember: for the rest of the session")
         if name == "stop":
             one.add_argument("--how", choices=HOW_TO_STOP, help="end (default), drain or term")
         option(one, "--json: print JSON")
 
 
-def _list_questions(arguments: argparse.Namespace) -> int:
+def _list_questions(arguments: argparse.Namespace) -> None:
     with _session(arguments, os.environ.get(_TOKEN)) as (client, session_id):
         page = client.questions(session_id)
-    if arguments.json:
-        print_json(page)
-    else:
-        _print_questions(page)
-    return 0
+    print_answer(arguments, page, *_told(page))
 
 
 def _act(arguments: argparse.Namespace) -> int:
@@ -80,13 +74,10 @@ def _act(arguments: argparse.Namespace) -> int:
     if token is None and arguments.verb not in RESTRAIN:
         token = _asked_token(arguments.verb)
     takes = VERBS[arguments.verb].takes
-    given: dict[str, Any] = {name: getattr(arguments, name, None) for name in takes}
+    given: dict[str, Any] = {name: getattr(arguments, name, None) or None for name in takes}
     with _session(arguments, token) as (client, session_id):
         told = client.act(session_id, arguments.verb, given, wait=_WAIT_S)
-    if arguments.json:
-        print_json(told)
-    else:
-        print(_sentence(arguments.verb, told))
+    print_answer(arguments, told, _sentence(arguments.verb, told))
     return 1 if told.state == "failed" else 0
 
 
@@ -126,13 +117,12 @@ def _sentence(verb: str, told: ActionAnswer) -> str:
     return f"{verb}: {told.state}{more}"
 
 
-def _print_questions(page: QuestionPage) -> None:
+def _told(page: QuestionPage) -> Iterator[str]:
     if not page.questions:
-        print("No question is open.")
+        yield "No question is open."
     for one in page.questions:
         held = ", held back while the session is paused" if one.held else ""
-        print(escape_controls(f"{one.request_id}  {one.tool}, since {one.since}{held}"))
-        if one.reason:
-            print(f"  {escape_controls(one.reason)}")
+        yield escape_controls(f"{one.request_id}  {one.tool}, since {one.since}{held}")
         text = msgspec.json.format(msgspec.json.encode(one.input)).decode()
-        print("\n".join(f"  {escape_controls(line)}" for line in text.splitlines()))
+        about = [one.reason] if one.reason else []
+        yield from (f"  {escape_controls(line)}" for line in (*about, *text.splitlines()))

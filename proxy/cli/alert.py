@@ -7,7 +7,7 @@ import time
 from proxy.cli.arguments import add_verb, option
 from proxy.cli.errors import UsageError, complain
 from proxy.cli.settings import settings_of
-from proxy.cli.terminal import print_json
+from proxy.cli.terminal import print_answer
 
 
 def alert_options(parser: argparse.ArgumentParser) -> None:
@@ -24,12 +24,9 @@ def run_test(arguments: argparse.Namespace) -> int:
     if url is None:
         raise UsageError("there is no webhook to test: set alerts.webhook_url in the configuration")
     error = asyncio.run(_post(url, arguments.data_dir))
-    if arguments.json:
-        print_json({"taken": error is None, "error": error})
-    elif error is None:
-        print("The webhook took the alert.")
-    else:
-        complain(f"the webhook did not take the alert: {error}")
+    if error is not None and not arguments.json:
+        return complain(f"the webhook did not take the alert: {error}")
+    print_answer(arguments, {"taken": error is None, "error": error}, "The webhook took the alert.")
     return 0 if error is None else 1
 
 

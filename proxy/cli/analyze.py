@@ -23,21 +23,20 @@ def analyze_options(parser: argparse.ArgumentParser) -> None:
     option(parser, "--json: print JSON, as the API returns it")
 
 
-def run_analyze(arguments: argparse.Namespace) -> int:
-    """Analyze the sessions and return the exit status."""
+def run_analyze(arguments: argparse.Namespace) -> None:
+    """Analyze the sessions."""
     found = [catalogue.find(arguments.data_dir, word) for word in arguments.sessions or ["latest"]]
     reports = [_analysis(info) for info in found]
     if arguments.json:
         values = [report for report, _ in reports]
         print_json(values[0] if len(values) == 1 else {"sessions": values})
-        return 0
+        return
     from proxy.cli.report import print_one, print_several  # noqa: PLC0415 - most of what `--json` would wait for
 
     if len(reports) == 1:
         print_one(open_console(), *reports[0])
     else:
         print_several(open_console(), reports)
-    return 0
 
 
 def _analysis(info: SessionInfo) -> tuple[Analysis, Session]:

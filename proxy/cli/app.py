@@ -104,7 +104,7 @@ def _run(options: Mapping[str, str], words: Sequence[str]) -> int:
             _go_on_recording(arguments.data_dir)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # whatever a terminal's encoding cannot show
-    return int(arguments.run(arguments))
+    return int(arguments.run(arguments) or 0)
 
 
 def _go_on_recording(data_dir: str) -> None:
@@ -120,19 +120,23 @@ def _go_on_recording(data_dir: str) -> None:
 
 
 def resolve_into(arguments: argparse.Namespace) -> dict[str, str]:
-    """Give the arguments the values of the wrapper's options that subcommands use; return all that was chosen.
+    """Give the arguments the values of the wrapper's options that subcommands use, and have no option of their own for.
 
-    Raises:
-        UsageError: one is wrong.
+    Return all that was chosen. UsageError: one is wrong.
     """
     chosen = resolve(arguments.options)
     arguments.data_dir = chosen["data-dir"]
     if os.path.exists(arguments.data_dir) and not os.path.isdir(arguments.data_dir):
         raise UsageError(f"the data directory {arguments.data_dir} is a file; give a folder with --data-dir")
-    arguments.config = chosen.get("config")
-    arguments.redact = chosen["redact"]
-    arguments.patterns, arguments.fields = (listed(chosen, key) for key in LISTS)
-    arguments.host, arguments.port = chosen["host"], int(chosen["port"])
+    patterns, fields = (listed(chosen, key) for key in LISTS)
+    used = {
+        "config": chosen.get("config"),
+        "redact": chosen["redact"],
+        "patterns": patterns,
+        "fields": fields,
+    }
+    for name, value in {**used, "host": chosen["host"], "port": int(chosen["port"])}.items():
+        vars(arguments).setdefault(name, value)
     return chosen
 
 

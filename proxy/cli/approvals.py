@@ -33,17 +33,17 @@ _COLUMNS = (
 def approvals_options(parser: argparse.ArgumentParser) -> None:
     """Print who or what allowed or denied each tool call; see docs/approvals.md."""
     add_session(parser, "*", " (default: latest)")
-    option(parser, f"--by WHO,...: only by these: {', '.join(BY)}")
+    option(parser, f"--by WHO,...: only by these: {', '.join(BY)}", some_of(BY))
     form = parser.add_mutually_exclusive_group()
     option(form, "--json: print JSON")
     option(form, "--csv: print comma-separated values with a header line")
 
 
-def run_approvals(arguments: argparse.Namespace) -> int:
-    """Print the approvals of sessions; return the exit status."""
-    wanted = None if arguments.by is None else some_of(BY, "--by", arguments.by)
+def run_approvals(arguments: argparse.Namespace) -> None:
+    """Print the approvals of sessions."""
+    wanted = BY if arguments.by is None else arguments.by
     found = [catalogue.find(arguments.data_dir, text) for text in arguments.sessions or ["latest"]]
-    rows = [row for info in found for row in _rows(info) if wanted is None or row["approval"]["by"] in wanted]
+    rows = [row for info in found for row in _rows(info) if row["approval"]["by"] in wanted]
     if arguments.json:
         print_json({"approvals": rows})
     elif arguments.csv:
@@ -52,7 +52,6 @@ def run_approvals(arguments: argparse.Namespace) -> int:
         writer.writerows({**row, **row["approval"]} for row in rows)
     else:
         _print_lines(rows)
-    return 0
 
 
 def _rows(info: SessionInfo) -> Iterator[dict[str, Any]]:

@@ -4,14 +4,13 @@ import argparse
 import importlib
 import os
 import sys
-from collections.abc import Callable, Collection, Sequence
-from typing import Any, NoReturn, TypeVar
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NoReturn
 
 from proxy.cli.errors import UsageError
 from proxy.cli.subcommands import SUBCOMMANDS
 from proxy.nearest import meant
 
-_Word = TypeVar("_Word", bound=str)
 _WIDEST = 110
 """Columns of help: longer lines are hard to read."""
 _MORE = "Options of every subcommand, such as --data-dir and --config: claude-proxy --help"
@@ -107,23 +106,28 @@ def option(
     spec: str,
     read: Callable[[str], object] = str,
     default: object = None,
+    choices: Iterable[str] | None = None,
 ) -> None:
-    """Add an option as help shows it: ``--name VALUE: what it means``.
+    """Add an option as help shows it, ``--name VALUE: what it means``, or a word that it takes, ``name VALUE: ...``.
 
-    Without VALUE it is a flag; with ``VALUE ...`` it may be repeated. ``read`` makes the value of a word.
+    Without VALUE it is a flag; with ``VALUE ...`` it may be repeated, a word with ``VALUE ?`` be left out. ``read``
+    makes the value of a word.
     """
     head, _, meaning = spec.partition(": ")
     names, *takes = head.split(" ")
-    flags = names.split("/")
+    flags, count = names.split("/"), takes[1:]
     if not takes:
         parser.add_argument(*flags, action="store_true", help=meaning)
-    elif takes[1:]:
-        parser.add_argument(*flags, metavar=takes[0], action="append", default=[], help=meaning)
+        return
+    more: dict[str, Any] = {"metavar": takes[0], "type": read, "choices": choices, "help": meaning}
+    if count == ["..."]:
+        more |= {"action": "append", "default": []} if flags[0].startswith("-") else {"nargs": "*"}
     else:
-        parser.add_argument(*flags, metavar=takes[0], type=read, default=default, help=meaning)
+        more |= {"nargs": "?" if count else None, "default": default}
+    parser.add_argument(*flags, **more)
 
 
-def add_verb(verbs: Any, spec: str, run: Callable[[argparse.Namespace], int]) -> Parser:
+def add_verb(verbs: Any, spec: str, run: Callable[[argparse.Namespace], int | None]) -> Parser:
     """Add a verb as help shows it, ``NAME: what it does``, and return the parser of its words."""
     name, _, meaning = spec.partition(": ")
     parser: Parser = verbs.add_parser(name, help=meaning)
@@ -131,12 +135,18 @@ def add_verb(verbs: Any, spec: str, run: Callable[[argparse.Namespace], int]) ->
     return parser
 
 
-def some_of(known: Collection[_Word], option_name: str, text: str) -> frozenset[_Word]:
-    """Return the words of a text with commas. UsageError: one is none of those that are known."""
-    words = [word.strip() for word in text.split(",") if word.strip()]
-    if wrong := [word for word in words if word not in known]:
-        raise UsageError(f"{option_name} is {wrong[0]!r}; it takes {', '.join(known)}")
-    return frozenset(word for word in known if word in words)
+def some_of(known: Iterable[str]) -> Callable[[str], frozenset[str]]:
+    """Return what reads words of a set from a text with commas, for argparse."""
+    words = list(known)
+
+    def read(text: str) -> frozenset[str]:
+        given = frozenset(filter(None, (word.strip() for word in text.split(","))))
+        for word in sorted(given.difference(words)):
+            hint = meant(word, words, f"it takes {', '.join(words)}")
+            raise argparse.ArgumentTypeError(f"{word!r} is unknown; {hint}")
+        return given
+
+    return read
 
 
 def whole_number(text: str) -> int:

@@ -28,9 +28,7 @@ def check_options(parser: argparse.ArgumentParser) -> None:
         claude-proxy check ./my-wrapper --junit report.xml --threshold 95
     """
     parser.usage = "claude-proxy check [OPTION...] WRAPPER [-- ARG...]"
-    parser.add_argument(
-        "wrapper", metavar="WRAPPER", nargs="?", help="the program; ARG are arguments of its own"
-    )
+    option(parser, "wrapper WRAPPER ?: the program; ARG are arguments of its own")
     option(parser, "--json: print the report as JSON")
     option(parser, "--junit FILE: write it as JUnit XML as well; - for standard output alone")
     option(parser, "--sarif FILE: write it as SARIF 2.1.0 as well; - for standard output alone")
@@ -39,12 +37,8 @@ def check_options(parser: argparse.ArgumentParser) -> None:
     option(parser, "--list: list the scenarios and run none")
     option(parser, "--threshold N: score below which it fails (default: 100)", float, DEFAULT_THRESHOLD)
     style = parser.add_mutually_exclusive_group()
-    style.add_argument(
-        "--as-argument", action="store_true", default=None, help="claude is WRAPPER's first argument"
-    )
-    style.add_argument(
-        "--no-argument", dest="as_argument", action="store_false", help="it is not (default: detected)"
-    )
+    option(style, "--as-argument: claude is WRAPPER's first argument")
+    option(style, "--no-argument: it is not (default: detected)")
     option(parser, "--variable NAME ...: a variable in which WRAPPER looks for claude")
     option(parser, "--claude PATH: use a real claude; scenarios that need the stand-in are skipped")
     option(parser, "--bare: check the stand-in itself, as a reference")
@@ -114,9 +108,10 @@ def _checked(arguments: argparse.Namespace, scenarios: list[scenario.Scenario]) 
     from proxy.compliance.target import Target, found  # noqa: PLC0415
 
     command = () if arguments.bare else found([arguments.wrapper, *arguments.arguments])
+    as_argument = True if arguments.as_argument else False if arguments.no_argument else None
     with progress("checking", len(scenarios)) as advance:
         check = Check(
-            Target(command, arguments.as_argument, tuple(arguments.variable)),
+            Target(command, as_argument, tuple(arguments.variable)),
             scenarios,
             claude=arguments.claude and os.path.abspath(arguments.claude),
             threshold=arguments.threshold,
@@ -142,9 +137,7 @@ def _checked(arguments: argparse.Namespace, scenarios: list[scenario.Scenario]) 
 def _documents(arguments: argparse.Namespace, report: "Report") -> list[tuple[str, bytes]]:
     from proxy.compliance import documents as formats  # noqa: PLC0415 - few want a file
 
-    documents = []
-    if arguments.junit:
-        documents.append((arguments.junit, formats.junit(report)))
+    documents = [(arguments.junit, formats.junit(report))] if arguments.junit else []
     if arguments.sarif:
         from proxy.compliance.target import found  # noqa: PLC0415 - as above
 

@@ -6,7 +6,7 @@ The script is made by `shtab` from the same parsers that read the words, so that
 import argparse
 from typing import Any
 
-from proxy.cli.arguments import Parser, parser_of
+from proxy.cli.arguments import Parser, option, parser_of
 from proxy.cli.subcommands import SUBCOMMANDS
 from proxy.options import OPTIONS
 from proxy.sessions import catalogue
@@ -27,40 +27,36 @@ def completion_options(parser: argparse.ArgumentParser) -> None:
         claude-proxy completion zsh > ~/.zfunc/_claude-proxy       # a folder of $fpath, before compinit
         claude-proxy completion fish > ~/.config/fish/completions/claude-proxy.fish
     """
-    parser.add_argument("shell", metavar="bash|zsh|fish", choices=(*_SHELLS, _SESSIONS), help="the shell")
+    option(parser, "shell bash|zsh|fish: the shell", choices=(*_SHELLS, _SESSIONS))
 
 
-def run_completion(arguments: argparse.Namespace) -> int:
-    """Print the script, or the sessions; return the exit status."""
+def run_completion(arguments: argparse.Namespace) -> None:
+    """Print the script, or the sessions."""
     if arguments.shell == _SESSIONS:
         print("\n".join(["latest", *catalogue.list_logs(arguments.data_dir)[:_MOST]]))
-        return 0
+        return
     import shtab  # noqa: PLC0415 - which a completion of sessions does without
 
     print(shtab.complete(_whole(), arguments.shell))
-    return 0
 
 
 def _whole() -> Parser:
     """Return a parser of everything: `app` makes one for the subcommand alone that is called."""
     parser = Parser(prog="claude-proxy")
     parser.add_argument("--version", action="version", help="print the version")
-    for option in OPTIONS.values():
-        choices = option.choices or None
-        _complete(
-            parser.add_argument(f"--{option.name}", metavar=option.takes, choices=choices, help=option.help)
-        )
+    for ours in OPTIONS.values():
+        option(parser, f"--{ours.name} {ours.takes}: {ours.help}", choices=ours.choices or None)
     subparsers = parser.add_subparsers(metavar="SUBCOMMAND")
     for name, (_, summary) in SUBCOMMANDS.items():
         one = parser_of(name)
         subparsers.add_parser(name, parents=[one], add_help=False, help=summary)
-        for action in one._actions:
-            _complete(action)
+        _complete(one)
+    _complete(parser)
     return parser
 
 
-def _complete(action: Any) -> None:
-    """Say what the word of an argument may be, by what help calls it."""
+def _complete(parser: Any) -> None:
+    """Say what the words of a parser's arguments may be, by what help calls them."""
     import shtab  # noqa: PLC0415 - as above
 
     words = {
@@ -68,5 +64,6 @@ def _complete(action: Any) -> None:
         "DIR": shtab.DIRECTORY,
         **dict.fromkeys(_FILES, shtab.FILE),
     }
-    if action.metavar in words:
-        action.complete = words[action.metavar]
+    for action in parser._actions:
+        if action.metavar in words:
+            action.complete = words[action.metavar]

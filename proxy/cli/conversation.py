@@ -13,13 +13,12 @@ import msgspec
 from rich.text import Text
 
 from proxy.cli.terminal import Output, one_line, printable, wrapped
-from proxy.events import Event, Interpreter, Session
+from proxy.events import Interpreter, Session
 from proxy.events.formatting import quantity
-from proxy.events.session_outcome import of_session
 from proxy.sessions import firings
 from proxy.sessions.reader import Entry as Recorded
 from proxy.sessions.reader import Skipped
-from proxy.telling import Entry, Part, tell, tell_crash, tell_line
+from proxy.telling import Entry, Part, tell_crash, tell_record
 from proxy.telling.shortening import fold
 
 _LONGEST = 2000
@@ -48,25 +47,16 @@ class Reading:
 
     def entries(self, items: Iterable[Recorded | Skipped]) -> Iterator[Entry]:
         """Yield what the next pieces of the log say to a person, and the rules that have fired so far."""
-        self._interpreter.expect(firings.beside(self._path))
+        interpreter = self._interpreter
+        interpreter.expect(firings.beside(self._path))
         for item in items:
-            yield from self._of_one(item)
-        yield from self._told(self._interpreter.rest())
-
-    def _of_one(self, item: Recorded | Skipped) -> Iterator[Entry]:
-        if isinstance(item, Skipped):
-            said = f"{item.detail} (byte {item.offset})"
-            yield Entry("", [Part("problem", "log", said, tone="bad")])
-            return
-        events = self._interpreter.take(item.record)
-        yield from self._told(events)
-        # Events of rules come first, and are not the record's own.
-        if not events or events[-1].event_type == "rule_fired":
-            line = tell_line(item.record, _LONGEST)
-            yield from () if line is None else (line,)
-
-    def _told(self, events: Iterable[Event]) -> Iterator[Entry]:
-        return (self._once(entry) for event in events if (entry := tell(event, _LONGEST)).parts)
+            if isinstance(item, Skipped):
+                said = f"{item.detail} (byte {item.offset})"
+                yield Entry("", [Part("problem", "log", said, tone="bad")])
+            else:
+                told = tell_record(item.record, interpreter.take(item.record), _LONGEST)
+                yield from map(self._once, told)
+        yield from map(self._once, tell_record(None, interpreter.rest(), _LONGEST))
 
     def _once(self, entry: Entry) -> Entry:
         """Leave out an error that was told as an answer just before."""
@@ -79,12 +69,9 @@ class Reading:
         return entry
 
     def crashed(self) -> Iterator[Entry]:
-        """Yield what is known from the lock of a log that has no end."""
-        session = self._interpreter.session
-        session.mark_crashed()
-        outcome = of_session(session)
-        if outcome is not None and outcome.kind == "crashed":
-            yield tell_crash(session)
+        """Return what is known from the lock of a log that has no end."""
+        self._interpreter.session.mark_crashed()
+        return tell_crash(self._interpreter.session)
 
 
 def put(console: Output, entry: Entry, before: str) -> str:

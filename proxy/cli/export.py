@@ -32,17 +32,10 @@ def export_options(parser: argparse.ArgumentParser) -> None:
     where = parser.add_mutually_exclusive_group(required=True)
     option(where, "--otlp URL: where to, without /v1/traces")
     option(where, "--to DIR: write DIR/SESSION.jsonl, to the last whole line")
-    option(
-        parser,
-        "--since TIME: with --to: all that began later: 2h, 3d, a date, or a time as in records (UTC)",
-        past_time,
-    )
-    parser.add_argument(
-        "--redact",
-        dest="mode",
-        choices=("on", "strict", "off"),
-        help="with --to: leave credentials out, as `redact` does (default: off)",
-    )
+    since = "with --to: all that began later: 2h, 3d, a date, or a time as in records (UTC)"
+    option(parser, f"--since TIME: {since}", past_time)
+    out = "with --to: leave credentials out, as `redact` does (default: off)"
+    option(parser, f"--redact on|strict|off: {out}", choices=("on", "strict", "off"))
     option(parser, "--header NAME=VALUE ...: with --otlp: a header to send; may be repeated")
     option(parser, "--content: with --otlp: send the content, too")
 
@@ -53,7 +46,7 @@ def run_export(arguments: argparse.Namespace) -> int:
         from proxy.cli.export_logs import export_logs  # noqa: PLC0415 - each path imports no more than it needs
 
         return export_logs(arguments)
-    if arguments.session is None or arguments.since is not None or arguments.mode is not None:
+    if arguments.session is None or arguments.since is not None or arguments.redact is not None:
         raise UsageError("--otlp takes one SESSION; --since and --redact go with --to")
     if not arguments.otlp.startswith(("http://", "https://")):
         raise UsageError(f"--otlp is {arguments.otlp!r}; it takes a URL with http:// or https://")

@@ -58,7 +58,7 @@ def _write(arguments: argparse.Namespace, log: _Log) -> int | None:
     copied = None
     try:
         with open(open_private(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), "wb") as file:
-            mode = arguments.mode or arguments.options.get("redact", "off")
+            mode = arguments.redact or arguments.options.get("redact", "off")
             if mode == "off":
                 file.writelines(log.lines())
             else:

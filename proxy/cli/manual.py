@@ -5,7 +5,7 @@ import os
 import textwrap
 
 import proxy
-from proxy.cli.arguments import help_width, parser_of
+from proxy.cli.arguments import help_width, option, parser_of
 from proxy.cli.options import USAGE
 from proxy.cli.subcommands import GROUPS, SUBCOMMANDS
 from proxy.options import OPTIONS
@@ -30,9 +30,7 @@ EXIT_STATUS = (
 
 def help_options(parser: argparse.ArgumentParser) -> None:
     """Print this, or how a subcommand is used."""
-    parser.add_argument(
-        "subcommand", metavar="SUBCOMMAND", nargs="?", choices=[*SUBCOMMANDS], help="one of them"
-    )
+    option(parser, "subcommand SUBCOMMAND ?: one of them", choices=[*SUBCOMMANDS])
     parser.set_defaults(resolves=False)
 
 
@@ -41,17 +39,15 @@ def version_options(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(resolves=False)
 
 
-def run_help(arguments: argparse.Namespace) -> int:
-    """Print the help of the program, or of a subcommand; return the exit status."""
+def run_help(arguments: argparse.Namespace) -> None:
+    """Print the help of the program, or of a subcommand."""
     name = arguments.subcommand
     print((parser_of(name).format_help() if name else help_text()).rstrip("\n"))
-    return 0
 
 
-def run_version(_: argparse.Namespace) -> int:
-    """Print the version; return the exit status."""
+def run_version(_: argparse.Namespace) -> None:
+    """Print the version."""
     print(f"claude-proxy {proxy.__version__}")
-    return 0
 
 
 def help_text() -> str:

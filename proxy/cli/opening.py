@@ -33,8 +33,8 @@ def open_options(parser: argparse.ArgumentParser) -> None:
     add_session(parser, "?", " (default: all sessions)")
 
 
-def run_open(arguments: argparse.Namespace) -> int:
-    """Open the page; return the exit status."""
+def run_open(arguments: argparse.Namespace) -> None:
+    """Open the page."""
     place = ""
     if arguments.session is not None:
         info = catalogue.find(arguments.data_dir, arguments.session)
@@ -52,7 +52,6 @@ def run_open(arguments: argparse.Namespace) -> int:
     if _has_browser():
         token = (server_address(arguments.data_dir) or {}).get("token")
         webbrowser.open(_signed_in(arguments.data_dir, url, place, token) if token else f"{url}/{place}")
-    return 0
 
 
 def _signed_in(data_dir: str, url: str, place: str, token: str) -> str:

@@ -14,7 +14,7 @@ import msgspec
 from proxy.cli.arguments import option, whole_number
 from proxy.cli.errors import complain
 from proxy.cli.selection import Selection, add_options, selection_from
-from proxy.cli.terminal import line_behind, open_console, print_json, read_visibly
+from proxy.cli.terminal import line_behind, open_console, print_answer, read_visibly
 from proxy.escaping import escape_controls
 from proxy.events.formatting import error_message, quantity
 from proxy.events.interpreter import Interpreter
@@ -60,51 +60,42 @@ def status_options(parser: argparse.ArgumentParser) -> None:
     option(parser, "--json: print JSON")
 
 
-def run_sessions(arguments: argparse.Namespace) -> int:
-    """List recorded sessions; return the exit status."""
+def run_sessions(arguments: argparse.Namespace) -> None:
+    """List recorded sessions."""
     ids = catalogue.list_logs(arguments.data_dir)
     selection = selection_from(arguments)
     described = _selected(arguments.data_dir, ids, selection, arguments.n or len(ids))
-    if arguments.json:
-        print_json({"sessions": described})
-        return 0
-    if not ids:
-        print(
-            f"No sessions in {escape_controls(arguments.data_dir)} yet. Record one: claude-proxy -- claude -p 'hello'"
+    if not described or arguments.json:
+        empty = f"No sessions in {escape_controls(arguments.data_dir)} yet. Record one:"
+        none = (
+            f"None of {quantity(len(ids), 'session')} fits."
+            if ids
+            else f"{empty} claude-proxy -- claude -p 'hello'"
         )
-        return 0
+        print_answer(arguments, {"sessions": described}, none)
+        return
     from proxy.cli.listing import print_table  # noqa: PLC0415 - most of what `--json` would wait for
 
-    if not described:
-        print(f"None of {quantity(len(ids), 'session')} fits.")
-        return 0
     is_all = selection == Selection()
     print_table(open_console(), described, ids, left=len(ids) - len(described) if is_all else 0)
-    return 0
 
 
-def run_status(arguments: argparse.Namespace) -> int:
-    """Say what is running; return the exit status."""
+def run_status(arguments: argparse.Namespace) -> None:
+    """Say what is running."""
     server = server_address(arguments.data_dir)
     ids = catalogue.list_logs(arguments.data_dir)
     live = [one for one in ids if _is_running(log_path(arguments.data_dir, one))]
     infos = [info for info in _inspected(arguments.data_dir, live) if info.state == "running"]
     running = [one for one in _described(arguments.data_dir, infos) if one["outcome"] is None]
     trouble = [*_trouble(arguments.data_dir), *_unwatched(arguments, server)]
-    if arguments.json:
-        report = {"server": server, "active_sessions": len(running), "sessions": running, "trouble": trouble}
-        print_json(report)
-        return 0
-    for sentence in trouble:
-        print(escape_controls(sentence))
-    print(f"Server: {server['url']}" if server else "No server is running; `claude-proxy serve` starts one.")
-    if not running:
-        print("Nothing is running.")
-        return 0
-    from proxy.cli.listing import print_running  # noqa: PLC0415 - as above
+    report = {"server": server, "active_sessions": len(running), "sessions": running, "trouble": trouble}
+    where = f"Server: {server['url']}" if server else "No server is running; `claude-proxy serve` starts one."
+    lines = [*map(escape_controls, trouble), where, *([] if running else ["Nothing is running."])]
+    print_answer(arguments, report, *lines)
+    if running and not arguments.json:
+        from proxy.cli.listing import print_running  # noqa: PLC0415 - as above
 
-    print_running(open_console(), running, ids)
-    return 0
+        print_running(open_console(), running, ids)
 
 
 def _unwatched(arguments: argparse.Namespace, server: dict[str, Any] | None) -> list[str]:

@@ -10,11 +10,12 @@ from proxy.cli.arguments import add_session, add_verb, option, some_of
 from proxy.cli.errors import complain
 from proxy.cli.terminal import events_of, print_json, printable
 from proxy.events.formatting import quantity
-from proxy.policy.check import KINDS, Finding, Kind, SessionCheck
-from proxy.policy.rules import Policy, load
+from proxy.policy.check import KINDS, Finding, SessionCheck
+from proxy.policy.rules import load
 from proxy.policy.suggest import suggest
 from proxy.sessions import catalogue
-from proxy.sessions.catalogue import SessionInfo
+
+_FORMATS = ("text", "json", "sarif", "junit")
 
 
 def policy_options(parser: argparse.ArgumentParser) -> None:
@@ -27,25 +28,13 @@ def policy_options(parser: argparse.ArgumentParser) -> None:
     smallest = add_verb(verbs, "suggest: print the smallest list of rules that allows what ran", run_suggest)
     add_session(smallest, "+")
     check.add_argument("--policy", metavar="FILE", required=True, help="the policy, in YAML or JSON")
-    check.add_argument(
-        "--format", choices=("text", "json", "sarif", "junit"), default="text", help="what to print"
-    )
-    option(
-        check,
-        f"--fail-on KIND,...: kinds of findings that make the exit status 1: {', '.join(KINDS)} (default: deny)",
-        default="deny",
-    )
+    option(check, f"--format {'|'.join(_FORMATS)}: what to print", default="text", choices=_FORMATS)
+    failing = f"kinds of findings that make the exit status 1: {', '.join(KINDS)} (default: deny)"
+    option(check, f"--fail-on KIND,...: {failing}", some_of(KINDS), "deny")
 
 
-def run_check(arguments: argparse.Namespace) -> int:
-    """Check sessions by a policy; return the exit status."""
-    failing = some_of(KINDS, "--fail-on", arguments.fail_on)
-    found = [catalogue.find(arguments.data_dir, text) for text in arguments.sessions]
-    return _check(found, load(arguments.policy), arguments.format, failing)
-
-
-def run_suggest(arguments: argparse.Namespace) -> int:
-    """Print a policy that allows what ran in sessions; return the exit status."""
+def run_suggest(arguments: argparse.Namespace) -> None:
+    """Print a policy that allows what ran in sessions."""
     sessions = [catalogue.find(arguments.data_dir, text) for text in arguments.sessions]
     from proxy.policy.calls import Calls, Ran, shown  # noqa: PLC0415
 
@@ -61,12 +50,14 @@ def run_suggest(arguments: argparse.Namespace) -> int:
     )
     for call in suggestion.uncovered:
         complain(f"no rule covers {call.tool}: {printable(shown(call.input))}", 0)
-    return 0
 
 
-def _check(sessions: list[SessionInfo], policy: Policy, form: str, failing: frozenset[Kind]) -> int:
+def run_check(arguments: argparse.Namespace) -> int:
+    """Check sessions by a policy; return the exit status."""
     from proxy.policy import documents  # noqa: PLC0415 - most print text
 
+    sessions = [catalogue.find(arguments.data_dir, text) for text in arguments.sessions]
+    policy, failing = load(arguments.policy), arguments.fail_on
     checks = {info.session_id: SessionCheck(policy, info.session_id) for info in sessions}
     for info in sessions:
         for event in events_of(info):
@@ -76,7 +67,7 @@ def _check(sessions: list[SessionInfo], policy: Policy, form: str, failing: froz
     calls = {session_id: check.ran for session_id, check in checks.items()}
     tools = frozenset().union(*(check.calls.tools for check in checks.values()))
     never = [{"rule": rule.text, "reason": reason} for rule, reason in policy.never_matching(tools or None)]
-    match form:
+    match arguments.format:
         case "json":
             answer = {"findings": findings, "calls": sum(calls.values()), "never_matching": never}
             print_json(answer)

@@ -41,9 +41,8 @@ def tail_options(parser: argparse.ArgumentParser) -> None:
     """
     add_session(parser, "?", " (default: latest)", default="latest")
     option(parser, "-f/--follow: follow the session until it ends; with `latest`, continue with a newer one")
-    option(
-        parser, "-n COUNT: print the last COUNT entries (with --json: records; default: 20)", whole_number, 20
-    )
+    count = "print the last COUNT entries (with --json: records; default: 20)"
+    option(parser, f"-n COUNT: {count}", whole_number, 20)
     option(parser, "--json: print records, one JSON object per line")
 
 

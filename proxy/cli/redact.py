@@ -39,8 +39,8 @@ def redact_options(parser: argparse.ArgumentParser) -> None:
     option(parser, "-o/--output FILE: where to write it (default: SESSION.redacted.jsonl here; -: print it)")
 
 
-def run_redact(args: argparse.Namespace) -> int:
-    """Write the copy; return the exit status."""
+def run_redact(args: argparse.Namespace) -> None:
+    """Write the copy."""
     if args.redact == "off":
         raise UsageError("--redact off replaces nothing; it takes on or strict here")
     found = catalogue.find(args.data_dir, args.session)
@@ -55,7 +55,6 @@ def run_redact(args: argparse.Namespace) -> int:
     seal_copy(args.data_dir, found, copied)
     if output != "-":
         sys.stderr.write(f"{output}: {quantity(copied.replaced, 'value')} replaced\n")
-    return 0
 
 
 def write_copy(

@@ -55,18 +55,12 @@ def log_of(data_dir: str, session: str) -> str:
 
 def add_options(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
     """Add the options that say how a session is played."""
-    parser.add_argument(
-        "--match",
-        choices=("exact", "type", "any"),
-        default="type",
-        help="what makes a line of the client's the recorded one: its content, its type (default), or that it came",
+    alike = (
+        "what makes a line of the client's the recorded one: its content, its type (default), or that it came"
     )
-    option(
-        parser,
-        "--timing none|recorded|SCALE: how long to pause: not at all (default), as recorded, or SCALE times as long",
-        _scale,
-        0.0,
-    )
+    option(parser, f"--match exact|type|any: {alike}", default="type", choices=("exact", "type", "any"))
+    pause = "how long to pause: not at all (default), as recorded, or SCALE times as long"
+    option(parser, f"--timing none|recorded|SCALE: {pause}", _scale, 0.0)
     option(parser, "--patience SECONDS: give up when the client sends nothing for this long", seconds)
     option(parser, "--report FILE: append the divergences of the client to this file, as a line of JSON")
 

@@ -110,13 +110,10 @@ def print_several(console: Output, reports: list[tuple[Analysis, Session]]) -> N
 
 
 def _period(report: Analysis) -> str:
-    if report.started_at is None:
-        return ""
-    start = report.started_at[:16].replace("T", " ")
-    if report.ended_at is None:
-        return f"since {start} UTC"
-    end = report.ended_at[:16].replace("T", " ")
-    return f"{start} to {end[11:] if end[:10] == start[:10] else end} UTC"
+    start, end = ((at or "")[:16].replace("T", " ") for at in (report.started_at, report.ended_at))
+    if not start or not end:
+        return f"since {start} UTC" if start else ""
+    return f"{start} to {end.removeprefix(f'{start[:10]} ')} UTC"
 
 
 def _sections(report: Analysis, console: Output) -> Iterator[tuple[str, list[Text]]]:

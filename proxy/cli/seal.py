@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from proxy.cli.arguments import add_session, option
 from proxy.cli.errors import FailedError, UsageError, complain
-from proxy.cli.terminal import print_json, printable
+from proxy.cli.terminal import print_answer, printable
 from proxy.events.formatting import error_message, quantity
 from proxy.sessions import catalogue
 from proxy.sessions.identity import SIGNATURE_SUFFIX, log_path
@@ -44,16 +44,14 @@ def verify_options(parser: argparse.ArgumentParser) -> None:
         claude-proxy verify --against kept-elsewhere.jsonl --json
     """
     add_session(parser, "*", " (default: all sessions)")
-    option(
-        parser,
-        "--against FILE|URL: seals that are stored elsewhere: a copy of seals.jsonl, or the received lines",
-    )
+    elsewhere = "seals that are stored elsewhere: a copy of seals.jsonl, or the received lines"
+    option(parser, f"--against FILE|URL: {elsewhere}")
     option(parser, "--signers FILE: accepted signers, in the format of ssh-keygen(1)")
     option(parser, "--json: print JSON")
 
 
-def run_seal(arguments: argparse.Namespace) -> int:
-    """Seal a session, and sign that; return the exit status."""
+def run_seal(arguments: argparse.Namespace) -> None:
+    """Seal a session, and sign that."""
     info = catalogue.find(arguments.data_dir, arguments.session)
     session_id, path = _identity(arguments.data_dir, info)
     if info.state == "running":
@@ -65,7 +63,6 @@ def run_seal(arguments: argparse.Namespace) -> int:
     if arguments.key is not None:
         _write_signature(path + SIGNATURE_SUFFIX, line, arguments.key)
     sys.stdout.write(line.decode() + "\n")
-    return 0
 
 
 def _line_of(data_dir: str, session_id: str, path: str) -> bytes:
@@ -105,12 +102,8 @@ def run_verify(arguments: argparse.Namespace) -> int:
         ]
     except (SignatureError, OSError) as error:
         return complain(error_message(error) if isinstance(error, OSError) else error, 2)
-    if arguments.json:
-        answer = {"sessions": verdicts, "seals": {"lines": len(here.lines), "changed_at": here.changed_at}}
-        print_json(answer)
-    else:
-        for verdict in verdicts:
-            sys.stdout.write(printable(_told(verdict)) + "\n")
+    answer = {"sessions": verdicts, "seals": {"lines": len(here.lines), "changed_at": here.changed_at}}
+    print_answer(arguments, answer, *(printable(_told(verdict)) for verdict in verdicts))
     if here.changed_at is not None:
         complain(f"{seals_path(data_dir)} is changed at line {here.changed_at}")
     return int(here.changed_at is not None or any(verdict.is_alarm for verdict in verdicts))

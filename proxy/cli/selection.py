@@ -9,15 +9,13 @@ import fnmatch
 import os
 import re
 import time
-from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, get_args
 
-from proxy.cli.arguments import option
+from proxy.cli.arguments import option, some_of
 from proxy.events.outcome import OUTCOMES
 from proxy.events.timestamps import parse_timestamp
 from proxy.events.vocabulary import OVER, State
-from proxy.nearest import meant
 from proxy.sessions.catalogue import SessionInfo
 
 STATES = (*get_args(State), "running", "over")
@@ -61,18 +59,12 @@ class Selection(NamedTuple):
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that select."""
-    option(
-        parser,
-        f"--state STATE,...: only in one of these states: {', '.join(STATES)}",
-        _some_of(STATES),
-        frozenset(),
+    some_states = f"--state STATE,...: only in one of these states: {', '.join(STATES)}"
+    option(parser, some_states, some_of(STATES), frozenset())
+    over = (
+        f"--outcome OUTCOME,...: only those that are over with one of these outcomes: {', '.join(OUTCOMES)}"
     )
-    option(
-        parser,
-        f"--outcome OUTCOME,...: only those that are over with one of these outcomes: {', '.join(OUTCOMES)}",
-        _some_of(OUTCOMES),
-        frozenset(),
-    )
+    option(parser, over, some_of(OUTCOMES), frozenset())
     option(
         parser,
         "--since TIME: only those that started within or after: 2h, 3d, a date, or a time as in records (UTC)",
@@ -85,20 +77,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def selection_from(arguments: argparse.Namespace) -> Selection:
     """Return what those options say."""
     return Selection(arguments.state, arguments.outcome, arguments.since, arguments.name, arguments.cwd)
-
-
-def _some_of(known: Iterable[str]) -> Callable[[str], frozenset[str]]:
-    """Return what reads words of a set from a text with commas, for argparse."""
-    words = list(known)
-
-    def read(text: str) -> frozenset[str]:
-        given = frozenset(filter(None, (word.strip() for word in text.split(","))))
-        for word in sorted(given - set(words)):
-            hint = meant(word, words, f"it takes {', '.join(words)}")
-            raise argparse.ArgumentTypeError(f"{word!r} is unknown; {hint}")
-        return given
-
-    return read
 
 
 def past_time(text: str) -> int:

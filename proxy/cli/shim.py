@@ -41,19 +41,14 @@ def shim_options(parser: argparse.ArgumentParser) -> None:
     from proxy.cli.arguments import option  # noqa: PLC0415 - starting a shim does without
     from proxy.cli.replay import add_options  # noqa: PLC0415
 
-    parser.add_argument("dir", metavar="DIR", help="folder to write to; made if it does not exist")
-    option(
-        parser,
-        "--claude PATH: the real claude (default: CLAUDE_PROXY_CLAUDE, else the first claude on PATH,"
-        " looked up at each start)",
-    )
-    stand_in = parser.add_argument_group(
-        "a stand-in", "DIR/claude plays instead of wrapping: see `claude-proxy replay`"
-    )
+    option(parser, "dir DIR: folder to write to; made if it does not exist")
+    default = "CLAUDE_PROXY_CLAUDE, else the first claude on PATH, looked up at each start"
+    option(parser, f"--claude PATH: the real claude (default: {default})")
+    plays = "DIR/claude plays instead of wrapping: see `claude-proxy replay`"
+    stand_in = parser.add_argument_group("a stand-in", plays)
     option(stand_in, "--script FILE ...: what it does")
-    option(
-        stand_in, "--replay SESSION ...: the recorded session that it plays; several are for one start each"
-    )
+    plays = "the recorded session that it plays; several are for one start each"
+    option(stand_in, f"--replay SESSION ...: {plays}")
     add_options(stand_in)
 
 

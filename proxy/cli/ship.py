@@ -7,7 +7,7 @@ import sys
 from proxy.cli.arguments import add_verb, option, seconds
 from proxy.cli.errors import UsageError, complain
 from proxy.cli.settings import settings_of
-from proxy.cli.terminal import print_json, size
+from proxy.cli.terminal import print_answer, size
 from proxy.escaping import escape_controls
 from proxy.events.formatting import quantity
 from proxy.ship_settings import Ship
@@ -71,27 +71,24 @@ async def _ship(arguments: argparse.Namespace, settings: Ship) -> int:
     return 1 if shipper.set_aside else 0
 
 
-def run_status(arguments: argparse.Namespace) -> int:
-    """Print how shipping stands; return the exit status."""
+def run_status(arguments: argparse.Namespace) -> None:
+    """Print how shipping stands."""
     from proxy.shipping.report import report  # noqa: PLC0415
 
     found = report(arguments.data_dir, _settings(arguments))
-    if arguments.json:
-        print_json(found)
-        return 0
-    print(f"to            {escape_controls(found['to'])} ({found['content']})")
-    for what, amount in (("acknowledged", found["acknowledged"]), ("waiting", found["waiting"])):
-        print(f"{what:12}  {quantity(amount['records'], 'record')}, {size(amount['bytes'])}")
-    print(f"last answer   {found['last_answer'] or 'none yet'}")
-    if found["trouble"] is not None:
-        print(f"trouble       {escape_controls(found['trouble'])}")
-    for session_id, reason in found["set_aside"].items():
-        print(f"set aside     {escape_controls(session_id)}: {escape_controls(reason)}")
-    for loss in found["unshipped_lost"]:
-        print(
-            f"lost          {escape_controls(loss['session_id'])}: {size(loss['bytes'])} were removed for room"
-        )
-    return 0
+    amounts = [(what, found[what]) for what in ("acknowledged", "waiting")]
+    rows = [
+        ("to", f"{found['to']} ({found['content']})"),
+        *((what, f"{quantity(one['records'], 'record')}, {size(one['bytes'])}") for what, one in amounts),
+        ("last answer", found["last_answer"] or "none yet"),
+        *([("trouble", found["trouble"])] if found["trouble"] is not None else []),
+        *(("set aside", f"{session_id}: {reason}") for session_id, reason in found["set_aside"].items()),
+        *(
+            ("lost", f"{loss['session_id']}: {size(loss['bytes'])} were removed for room")
+            for loss in found["unshipped_lost"]
+        ),
+    ]
+    print_answer(arguments, found, *(f"{name:12}  {escape_controls(said)}" for name, said in rows))
 
 
 def _settings(arguments: argparse.Namespace) -> Ship:

@@ -41,15 +41,8 @@ def forget_options(parser: argparse.ArgumentParser) -> None:
         claude-proxy --config centre.yaml forget 20261124T101112-1a2b3c4d
         claude-proxy --config centre.yaml forget --host anna-laptop --dry-run
     """
-    parser.add_argument("session", metavar="SESSION", nargs="*", help="the whole id of a session")
-    parser.add_argument(
-        "--host",
-        metavar="HOST",
-        dest="erased_hosts",
-        action="append",
-        default=[],
-        help="all sessions of a host: its name or its id",
-    )
+    option(parser, "session SESSION ...: the whole id of a session")
+    option(parser, "--host HOST ...: all sessions of a host: its name or its id")
     option(parser, "--dry-run: say what would go, and erase nothing")
 
 
@@ -87,17 +80,16 @@ def _usable() -> Iterator[None]:
         raise FailedError(f"storage.url: {error}") from None
 
 
-def _migrate(arguments: argparse.Namespace) -> int:
+def _migrate(arguments: argparse.Namespace) -> None:
     url = url_of(arguments)
     from proxy.store.postgres.migrations import migrate  # noqa: PLC0415 - its libraries are an extra
 
     with _usable():
         done = migrate(url)
     print(f"The tables are up to date ({quantity(len(done), 'step')} done).")
-    return 0
 
 
-def _rebuild(arguments: argparse.Namespace) -> int:
+def _rebuild(arguments: argparse.Namespace) -> None:
     url = url_of(arguments)
     from proxy.store.postgres.rebuild import rebuild  # noqa: PLC0415
 
@@ -105,16 +97,15 @@ def _rebuild(arguments: argparse.Namespace) -> int:
     with _usable(), progress("deriving events anew"):
         count = sum(1 for _ in rebuild(url, most_events=most))
     print(f"{quantity(count, 'session')} derived anew.")
-    return 0
 
 
 def run_forget(arguments: argparse.Namespace) -> int:
     """Erase sessions from the centre; return the exit status."""
-    if not arguments.session and not arguments.erased_hosts:
+    if not arguments.session and not arguments.host:
         raise UsageError("forget takes a SESSION, or --host HOST")
     count = 0
     with opened(arguments) as store:
-        hosts = [*_host_ids(store, arguments.erased_hosts)]
+        hosts = [*_host_ids(store, arguments.host)]
         there = store.forgettable(arguments.session, hosts)
         for session_id in there if arguments.dry_run else store.forget(arguments.session, hosts):
             print(escape_controls(session_id))

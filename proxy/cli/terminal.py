@@ -10,6 +10,7 @@ import sys
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
 if TYPE_CHECKING:
+    import argparse
     import threading
     from collections.abc import Callable, Iterable, Iterator
 
@@ -54,6 +55,14 @@ def print_json(answer: Any) -> None:
     import msgspec  # noqa: PLC0415 - `help` and `completion` do without
 
     print(json.dumps(msgspec.to_builtins(answer), indent=2))
+
+
+def print_answer(arguments: argparse.Namespace, answer: Any, *lines: str) -> None:
+    """Print an answer as JSON where ``--json`` asks for that, else what it says to people."""
+    if arguments.json:
+        print_json(answer)
+    else:
+        sys.stdout.writelines(f"{line}\n" for line in lines)
 
 
 def size(count: float) -> str:

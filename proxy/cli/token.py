@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from proxy.cli.arguments import add_verb, option
 from proxy.cli.settings import settings_of
 from proxy.cli.store import opened
-from proxy.cli.terminal import print_json
+from proxy.cli.terminal import print_answer
 from proxy.escaping import escape_controls
 from proxy.server.access.tokens import SCOPES, StoredTokens, TokenFile, Tokens
 from proxy.store.fleet import Token
@@ -28,52 +28,42 @@ def token_options(parser: argparse.ArgumentParser) -> None:
     """
     verbs = parser.add_subparsers(metavar="create|list|revoke", required=True)
     create = add_verb(verbs, "create: make a token, and print it once", _create)
-    create.add_argument("name", metavar="NAME", help="its name, such as whom it is for")
-    create.add_argument(
-        "--scope",
-        action="append",
-        choices=SCOPES,
-        help=(
-            "read: ask and listen; write: record events of your own; act: read, and act on sessions that were"
-            " started with --act after it was made; push: send sessions to a centre (may be given several times;"
-            " default: read)"
-        ),
+    option(create, "name NAME: its name, such as whom it is for")
+    may = (
+        "read: ask and listen; write: record events of your own; act: read, and act on sessions that were started with"
+        " --act after it was made; push: send sessions to a centre (may be given several times; default: read)"
     )
+    option(create, f"--scope {'|'.join(SCOPES)} ...: {may}", choices=SCOPES)
     option(create, "--team TEAM: of a centre: it sees this team's sessions alone, and pushes to it")
     listing = add_verb(verbs, "list: list names, scopes and when they were made", _list)
     option(listing, "--json: print JSON")
     revoke = add_verb(verbs, "revoke: revoke a token", _revoke)
-    revoke.add_argument("name", metavar="NAME", help="as `claude-proxy token list` prints it")
+    option(revoke, "name NAME: as `claude-proxy token list` prints it")
 
 
-def _create(arguments: argparse.Namespace) -> int:
+def _create(arguments: argparse.Namespace) -> None:
     with _tokens(arguments) as tokens:
         secret = tokens.create(arguments.name, arguments.scope or ["read"], arguments.team)
     print(secret)
     sys.stderr.write("This token is shown once, and kept as a hash only.\n")
-    return 0
 
 
-def _list(arguments: argparse.Namespace) -> int:
+def _list(arguments: argparse.Namespace) -> None:
     with _tokens(arguments) as tokens:
         found = sorted(tokens.tokens().values(), key=lambda token: token.name)
-    if arguments.json:
-        print_json({"tokens": [_as_json(one) for one in found]})
-        return 0
     width = max((len(token.name) for token in found), default=0)
+    lines = []
     for token in found:
         team = f"  {escape_controls(token.team)}" if token.team is not None else ""
-        print(f"{token.name:{width}}  {token.created_at}  {','.join(token.scopes)}{team}")
-    if not found:
-        print("No tokens yet. Make one: claude-proxy token create NAME")
-    return 0
+        lines.append(f"{token.name:{width}}  {token.created_at}  {','.join(token.scopes)}{team}")
+    answer = {"tokens": [_as_json(one) for one in found]}
+    print_answer(arguments, answer, *(lines or ["No tokens yet. Make one: claude-proxy token create NAME"]))
 
 
-def _revoke(arguments: argparse.Namespace) -> int:
+def _revoke(arguments: argparse.Namespace) -> None:
     with _tokens(arguments) as tokens:
         tokens.revoke(arguments.name)
     print(f"{arguments.name} is revoked.")
-    return 0
 
 
 def _as_json(token: Token) -> dict[str, object]:

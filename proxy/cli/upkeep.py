@@ -14,12 +14,13 @@ from proxy import config
 from proxy.cli.arguments import option
 from proxy.cli.errors import FailedError, UsageError, complain
 from proxy.cli.settings import settings_of
-from proxy.cli.terminal import print_json, progress, size
+from proxy.cli.terminal import print_answer, progress, size
 from proxy.escaping import escape_controls
 from proxy.events.formatting import error_message, quantity
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterator
     from typing import Any
 
     from proxy.upkeep.retention import Pruned, Rules
@@ -52,7 +53,7 @@ def restore_options(parser: argparse.ArgumentParser) -> None:
     Examples:
         claude-proxy restore backups/20261122T094512Z.tar.gz --data-dir ~/restored
     """
-    parser.add_argument("archive", metavar="ARCHIVE", help="a file that `claude-proxy backup` has made")
+    option(parser, "archive ARCHIVE: a file that `claude-proxy backup` has made")
     option(parser, "--json: print JSON")
 
 
@@ -62,16 +63,13 @@ def run_prune(arguments: argparse.Namespace) -> int:
     from proxy.upkeep.retention import prune  # noqa: PLC0415
 
     rules = _rules(arguments)
-    if not os.path.isdir(arguments.data_dir):
-        raise FailedError(f"there is no data directory {arguments.data_dir}")
+    _require_data_dir(arguments.data_dir)
     with progress("looking for what has expired"):
         lacking = unshipped(arguments.data_dir, settings_of(arguments).ship)
         pruned = prune(arguments.data_dir, rules, time.time(), unshipped=lacking, dry_run=arguments.dry_run)
         index_error = None if arguments.dry_run else _bring_index_up_to_date(arguments)
-    if arguments.json:
-        print_json({"dry_run": arguments.dry_run, "removed_bytes": pruned.removed_bytes, **asdict(pruned)})
-    else:
-        _print_pruned(pruned, dry_run=arguments.dry_run)
+    answer = {"dry_run": arguments.dry_run, "removed_bytes": pruned.removed_bytes, **asdict(pruned)}
+    print_answer(arguments, answer, *_told(pruned, dry_run=arguments.dry_run))
     for session_id, lost in pruned.lost.items():
         complain(f"{session_id}: the centre lacks {size(lost)} of it")
     if pruned.waiting:
@@ -84,13 +82,12 @@ def run_prune(arguments: argparse.Namespace) -> int:
     return 1 if pruned.failed else 0
 
 
-def run_backup(arguments: argparse.Namespace) -> int:
-    """Make a copy; return the exit status."""
+def run_backup(arguments: argparse.Namespace) -> None:
+    """Make a copy."""
     from proxy.upkeep.backup import make_backup  # noqa: PLC0415
 
     storage = settings_of(arguments).storage
-    if not os.path.isdir(arguments.data_dir):
-        raise FailedError(f"there is no data directory {arguments.data_dir}")
+    _require_data_dir(arguments.data_dir)
     with progress("copying, and reading the copy back"):
         made = make_backup(
             arguments.data_dir,
@@ -98,17 +95,12 @@ def run_backup(arguments: argparse.Namespace) -> int:
             keep=storage.backups_kept,
             min_free_bytes=storage.min_free_space,
         )
-    if arguments.json:
-        print_json(made)
-    else:
-        print(
-            f"{escape_controls(made.path)}: {quantity(made.sessions, 'session')}, {size(made.bytes)}, verified"
-        )
-    return 0
+    told = f"{escape_controls(made.path)}: {quantity(made.sessions, 'session')}, {size(made.bytes)}, verified"
+    print_answer(arguments, made, told)
 
 
-def run_restore(arguments: argparse.Namespace) -> int:
-    """Unpack a copy; return the exit status."""
+def run_restore(arguments: argparse.Namespace) -> None:
+    """Unpack a copy."""
     from proxy.server.background import LOCK, take_lock  # noqa: PLC0415
     from proxy.upkeep.backup import BackupError  # noqa: PLC0415
     from proxy.upkeep.restore import restore  # noqa: PLC0415
@@ -131,14 +123,13 @@ def run_restore(arguments: argparse.Namespace) -> int:
         raise
     finally:
         os.close(lock)
-    if arguments.json:
-        print_json(restored)
-    else:
-        print(
-            f"{quantity(restored.sessions, 'session')} ({size(restored.bytes)}) restored to"
-            f" {escape_controls(arguments.data_dir)}"
-        )
-    return 0
+    count = f"{quantity(restored.sessions, 'session')} ({size(restored.bytes)})"
+    print_answer(arguments, restored, f"{count} restored to {escape_controls(arguments.data_dir)}")
+
+
+def _require_data_dir(path: str) -> None:
+    if not os.path.isdir(path):
+        raise FailedError(f"there is no data directory {path}")
 
 
 def _missing(path: str) -> list[str]:
@@ -199,12 +190,10 @@ def _bring_index_up_to_date(arguments: argparse.Namespace) -> str | None:
     return None
 
 
-def _print_pruned(pruned: Pruned, *, dry_run: bool) -> None:
+def _told(pruned: Pruned, *, dry_run: bool) -> Iterator[str]:
     for one in pruned.removed:
         why = "past its days" if one.reason == "days" else "too much together"
-        print(f"{one.session_id}  {size(one.bytes):>9}  {why}")
-    verb = "would go" if dry_run else "removed"
-    print(
-        f"{quantity(len(pruned.removed), 'session')} {verb} ({size(pruned.removed_bytes)});"
-        f" {pruned.left_sessions:,} left ({size(pruned.left_bytes)})"
-    )
+        yield f"{one.session_id}  {size(one.bytes):>9}  {why}"
+    gone = f"{quantity(len(pruned.removed), 'session')} {'would go' if dry_run else 'removed'}"
+    left = f"{pruned.left_sessions:,} left ({size(pruned.left_bytes)})"
+    yield f"{gone} ({size(pruned.removed_bytes)}); {left}"

@@ -39,14 +39,9 @@ def validate_options(parser: argparse.ArgumentParser) -> None:
         claude-proxy validate --schema stdin messages.jsonl
         claude-proxy validate < output.jsonl
     """
-    option(
-        parser,
-        "--schema NAME: stdout (default), stdin, commands, events, record, ..., or user/NAME (see schemas.directory)",
-        default="stdout",
-    )
-    parser.add_argument(
-        "files", metavar="FILE", nargs="*", help="JSON lines, not a session (default: standard input)"
-    )
+    names = "stdout (default), stdin, commands, events, record, ..., or user/NAME (see schemas.directory)"
+    option(parser, f"--schema NAME: {names}", default="stdout")
+    option(parser, "files FILE ...: JSON lines, not a session (default: standard input)")
 
 
 def run_validate(args: argparse.Namespace) -> int:

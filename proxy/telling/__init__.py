@@ -11,6 +11,6 @@ Nothing here reads a clock or a file.
 """
 
 from proxy.telling.entry import Entry, Part
-from proxy.telling.events import tell, tell_crash, tell_line
+from proxy.telling.events import tell, tell_crash, tell_record
 
-__all__ = ["Entry", "Part", "tell", "tell_crash", "tell_line"]
+__all__ = ["Entry", "Part", "tell", "tell_crash", "tell_record"]

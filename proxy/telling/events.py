@@ -4,7 +4,7 @@ Each event is told by itself: whatever telling it takes is in it, so that a view
 """
 
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -12,6 +12,7 @@ import msgspec
 from proxy.events import Event, Session
 from proxy.events.fields import inner, integer, items, number, text
 from proxy.events.formatting import format_count, format_dollars, format_duration, quantity
+from proxy.events.session_outcome import of_session
 from proxy.events.spending import told_tokens
 from proxy.events.timestamps import format_timestamp
 from proxy.sessions.reader import Record
@@ -37,24 +38,33 @@ def tell(event: Event, longest: int = LONGEST) -> Entry:
     return _entry([] if view is None else list(view(data)), longest, event_type, data)
 
 
-def tell_line(record: Record, longest: int = LONGEST) -> Entry | None:
-    """Return what a line says that makes no event: of stderr, or of a program that speaks no messages; else None."""
+def tell_record(record: Record | None, events: Sequence[Event], longest: int = LONGEST) -> Iterator[Entry]:
+    """Yield what a record and its events say; without a record, what events of none do."""
+    yield from (entry for event in events if (entry := tell(event, longest)).parts)
+    # Events of rules come first, and are not the record's own.
+    if record is not None and (not events or events[-1].event_type == "rule_fired"):
+        yield from _line(record, longest)
+
+
+def _line(record: Record, longest: int) -> Iterator[Entry]:
+    """Yield what a line says that makes no event: of stderr, or of a program that speaks no messages."""
     is_line = record.stream in ("stdin", "stdout", "stderr", "transcript")
     # A line may be no message though it happens to be JSON.
     is_text = record.stream == "stderr" or not record.has_message or record.verdict == "text"
     if not is_line or record.verdict == "malformed" or not is_text:
-        return None
+        return
     said = record.line()[: 4 * longest].decode(errors="replace").strip("\r\n")
-    if not said.strip():
-        return None
-    part = Part("output", record.stream, text=said, form="code", tone="faint", lines=_TEXT_LINES)
-    return _entry([part], longest, "", {"timestamp": record.ts, "seq": record.seq})
+    if said.strip():
+        part = Part("output", record.stream, text=said, form="code", tone="faint", lines=_TEXT_LINES)
+        yield _entry([part], longest, "", {"timestamp": record.ts, "seq": record.seq})
 
 
-def tell_crash(session: Session) -> Entry:
-    """Return what is known from the lock of a log that has no end; no event says it."""
-    part = Part("session", "crashed", "the log has no end: its wrapper was killed", tone="bad")
-    return Entry(format_timestamp(session.last_record_us) if session.last_record_us else "", [part])
+def tell_crash(session: Session) -> Iterator[Entry]:
+    """Yield what is known from the lock of a log that has no end; no event says it."""
+    outcome = of_session(session)
+    if outcome is not None and outcome.kind == "crashed":
+        part = Part("session", "crashed", "the log has no end: its wrapper was killed", tone="bad")
+        yield Entry(format_timestamp(session.last_record_us) if session.last_record_us else "", [part])
 
 
 def _entry(parts: list[Part], longest: int, event: str, about: Data) -> Entry:

@@ -34,9 +34,7 @@ def escaped(value: object, longest: int | None = None) -> str:
 
 
 def element(entry: Entry) -> str:
-    """Return the element of an entry, empty for one that says nothing."""
-    if not entry.parts:
-        return ""
+    """Return the element of an entry."""
     stamp, seq = escaped(entry.timestamp), "" if entry.seq is None else f", record {entry.seq}"
     when = f'<time datetime="{stamp}" title="{stamp}{seq}">{stamp[11:19]}</time>'
     inside = "".join(map(_part, entry.parts))

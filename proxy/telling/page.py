@@ -9,11 +9,9 @@ from proxy.analysis import SessionAnalysis
 from proxy.analysis.report import Analysis, Anomaly
 from proxy.events import Event, Interpreter, Session, describe, shown_session
 from proxy.events.formatting import format_dollars, format_duration
-from proxy.events.session_outcome import of_session
 from proxy.sessions import reader
 from proxy.sessions.firings import Firing
-from proxy.telling.entry import Entry
-from proxy.telling.events import tell, tell_crash, tell_line
+from proxy.telling.events import tell_crash, tell_record
 from proxy.telling.markup import element, escaped
 
 STYLE = os.path.join(os.path.dirname(__file__), "page.css")
@@ -49,20 +47,10 @@ def page_of_log(
         analysis.mark_over(session)
     report = analysis.report(now_us if state == "running" else None)
     yield _head(describe(session, now_us), report, style)
-    yield from map(element, _entries(read, session, fired))
+    for record, events in _interpreted(read, Session(session_id), fired):
+        yield from map(element, tell_record(record, events, LONGEST))
+    yield from map(element, tell_crash(session))
     yield f"</main>\n<footer>Recorded by claude-proxy {__version__}</footer></body></html>\n"
-
-
-def _entries(read: Read, session: Session, fired: Sequence[Firing]) -> Iterator[Entry]:
-    for record, events in _interpreted(read, Session(session.session_id), fired):
-        yield from (tell(event, LONGEST) for event in events)
-        # Events of rules come first, and are not the record's own.
-        if record is not None and (not events or events[-1].event_type == "rule_fired"):
-            line = tell_line(record, LONGEST)
-            yield from () if line is None else (line,)
-    outcome = of_session(session)
-    if outcome is not None and outcome.kind == "crashed":
-        yield tell_crash(session)
 
 
 def _interpreted(

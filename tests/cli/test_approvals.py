@@ -49,6 +49,6 @@ def test_some_of_them(data_dir: Path) -> None:
     """By who it was; a wrong word is said."""
     assert run(data_dir, "--by", "caller,nobody").stderr == "1 call: 1 deny by caller\n"
     wrong = run(data_dir, "--by", "me")
-    assert (wrong.status, "--by is 'me'; it takes rule, mode" in wrong.stderr) == (2, True)
+    assert (wrong.status, "--by: 'me' is unknown; did you mean" in wrong.stderr) == (2, True)
     missing = claude_proxy("approvals", "none", "--data-dir", str(data_dir))
     assert (missing.status, missing.stdout) == (2, "")

@@ -87,7 +87,11 @@ def test_what_cannot_be_used_is_status_2(tmp_path: Path) -> None:
     record(tmp_path)
     for policy, words, said in (
         ("", (), "cannot be used"),
-        ("permissions: {deny: [Bash]}", ("--fail-on", "denny"), "--fail-on is 'denny'; it takes deny, ask"),
+        (
+            "permissions: {deny: [Bash]}",
+            ("--fail-on", "denny"),
+            "--fail-on: 'denny' is unknown; did you mean deny?",
+        ),
     ):
         ran = check(tmp_path, policy, *words)
         assert (ran.status, ran.stdout) == (2, "")

@@ -8,7 +8,7 @@ import pytest
 
 from proxy.events import Event, Interpreter, Session
 from proxy.events.vocabulary import SHOWN
-from proxy.telling import Entry, tell, tell_crash, tell_line
+from proxy.telling import Entry, tell, tell_crash, tell_record
 from proxy.telling.events import TOLD
 from tests.recorded import NAMES, SCENARIOS, START_US, LogMaker, records, scenario
 
@@ -16,13 +16,7 @@ from tests.recorded import NAMES, SCENARIOS, START_US, LogMaker, records, scenar
 def told(log: bytes) -> list[Entry]:
     """Return the entries of a log."""
     interpreter = Interpreter(Session("made"))
-    entries: list[Entry] = []
-    for record in records(log):
-        events = interpreter.take(record)
-        entries += [tell(event) for event in events]
-        line = None if events else tell_line(record)
-        entries += [] if line is None else [line]
-    return [entry for entry in entries if entry.parts]
+    return [entry for record in records(log) for entry in tell_record(record, interpreter.take(record))]
 
 
 def labels(entries: list[Entry]) -> list[str]:
@@ -100,7 +94,10 @@ def test_a_turn_says_why_it_failed() -> None:
 
 def test_a_crash_is_told() -> None:
     """Of a log whose wrapper died no event says so: its lock does."""
-    entry = tell_crash(Session("made", last_record_us=START_US))
+    session = Session("made", last_record_us=START_US)
+    assert list(tell_crash(session)) == []
+    session.mark_crashed()
+    (entry,) = tell_crash(session)
     assert (labels([entry]), entry.timestamp[:10]) == (["crashed"], "2026-01-02")
 
 

@@ -131,11 +131,6 @@ def test_a_fold_shows_both_ends() -> None:
     assert "line 50" in markup
 
 
-def test_nothing_said_is_no_element() -> None:
-    """An entry without parts draws nothing."""
-    assert element(Entry("", [])) == ""
-
-
 def test_escaped_shows_control_characters() -> None:
     """They are shown as symbols, and what would reorder a line by its number."""
     assert escaped("a\x1bb\u202e<") == "a\N{SYMBOL FOR ESCAPE}b⟨U+202E⟩&lt;"
