@@ -39,14 +39,6 @@ def drift_options(parser: argparse.ArgumentParser) -> None:
     option(parser, "--fail: exit with status 1 if there is any")
 
 
-class Work(NamedTuple):
-    """A log to be looked through, from where on, and what was found before."""
-
-    path: str
-    offset: int
-    state: SearchState
-
-
 class Looked(NamedTuple):
     """What was found in a log, how many of its lines are records and how many are not, or why it cannot be read."""
 
@@ -88,12 +80,12 @@ def run_drift(args: argparse.Namespace) -> int:
     return status or (1 if drift and args.fail else 0)
 
 
-def look_through(work: Work) -> Looked:
-    """Return what is in a log; on a log that cannot be read, why."""
-    search = Search(work.state)
+def look_through(path: str, offset: int, state: SearchState) -> Looked:
+    """Return what is in a log from an offset on, beside what was found before; on one that cannot be read, why."""
+    search = Search(state)
     records = skipped = 0
     try:
-        for item in read_log(work.path, work.offset):
+        for item in read_log(path, offset):
             if isinstance(item, Skipped):
                 skipped += 1
             else:
@@ -101,27 +93,24 @@ def look_through(work: Work) -> Looked:
                 search.look_at(item.record)
     except OSError as error:
         return Looked(search.state(), error=error.strerror or str(error))
-    return Looked(search.state(), records + bool(work.offset), skipped)
+    return Looked(search.state(), records + bool(offset), skipped)
 
 
 def _look(data_dir: str, infos: Sequence[SessionInfo]) -> Iterator[Looked]:
     """Look through logs, as many at a time as there are processors; what the index knows is not read again."""
     known = known_sessions(data_dir, infos)
-    work = [
-        Work(info.path, one.offset, one.drift)
-        if (one := known.get(info.path))
-        else Work(info.path, 0, SearchState())
-        for info in infos
-    ]
-    sizes = [info.size - one.offset for info, one in zip(infos, work, strict=True)]
+    paths = [info.path for info in infos]
+    offsets = [known[path].offset if path in known else 0 for path in paths]
+    states = [known[path].drift if path in known else SearchState() for path in paths]
+    sizes = [info.size - offset for info, offset in zip(infos, offsets, strict=True)]
     if sum(sizes) < _LONG_BYTES:
-        yield from map(look_through, work)
+        yield from map(look_through, paths, offsets, states)
         return
     from concurrent.futures import ProcessPoolExecutor  # noqa: PLC0415 - for those who have much to read
 
     with ProcessPoolExecutor(os.cpu_count()) as pool:
         # All processes are forked here, before the bar has a thread of its own.
-        found = pool.map(look_through, work, chunksize=_AT_ONCE)
+        found = pool.map(look_through, paths, offsets, states, chunksize=_AT_ONCE)
         with progress("reading", sum(sizes)) as advance:
             for looked, size in zip(found, sizes, strict=True):
                 advance(size)

@@ -13,7 +13,7 @@ import msgspec
 
 from proxy.cli.arguments import option, whole_number
 from proxy.cli.errors import complain
-from proxy.cli.selection import Selection, add_options, selection_from
+from proxy.cli.selection import add_options, fits, may_fit
 from proxy.cli.terminal import line_behind, open_console, print_answer, read_visibly
 from proxy.escaping import escape_controls
 from proxy.events.formatting import error_message, quantity
@@ -63,8 +63,7 @@ def status_options(parser: argparse.ArgumentParser) -> None:
 def run_sessions(arguments: argparse.Namespace) -> None:
     """List recorded sessions."""
     ids = catalogue.list_logs(arguments.data_dir)
-    selection = selection_from(arguments)
-    described = _selected(arguments.data_dir, ids, selection, arguments.n or len(ids))
+    described = _selected(arguments, ids, arguments.n or len(ids))
     if not described or arguments.json:
         empty = f"No sessions in {escape_controls(arguments.data_dir)} yet. Record one:"
         none = (
@@ -76,8 +75,8 @@ def run_sessions(arguments: argparse.Namespace) -> None:
         return
     from proxy.cli.listing import print_table  # noqa: PLC0415 - most of what `--json` would wait for
 
-    is_all = selection == Selection()
-    print_table(open_console(), described, ids, left=len(ids) - len(described) if is_all else 0)
+    is_chosen = any((arguments.state, arguments.outcome, arguments.since, arguments.name, arguments.cwd))
+    print_table(open_console(), described, ids, left=0 if is_chosen else len(ids) - len(described))
 
 
 def run_status(arguments: argparse.Namespace) -> None:
@@ -130,14 +129,14 @@ def _trouble(data_dir: str) -> list[str]:
     return found
 
 
-def _selected(data_dir: str, ids: list[str], selection: Selection, count: int) -> list[dict[str, Any]]:
+def _selected(wanted: argparse.Namespace, ids: list[str], count: int) -> list[dict[str, Any]]:
     """Return what is known of the newest sessions that fit, so many at most."""
-    fitting = (info for info in _inspected(data_dir, ids) if selection.may_fit(info))
-    if not selection.is_deep:
-        return _described(data_dir, list(itertools.islice(fitting, count)))
+    fitting = (info for info in _inspected(wanted.data_dir, ids) if may_fit(wanted, info))
+    if not (wanted.state or wanted.outcome):  # the ends of a log are enough
+        return _described(wanted.data_dir, list(itertools.islice(fitting, count)))
     found: list[dict[str, Any]] = []
     while len(found) < count and (some := list(itertools.islice(fitting, _AT_ONCE))):
-        found += [one for one in _described(data_dir, some) if selection.fits(one)]
+        found += [one for one in _described(wanted.data_dir, some) if fits(wanted, one)]
     return found[:count]
 
 

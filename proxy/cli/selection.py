@@ -10,7 +10,7 @@ import os
 import re
 import time
 from datetime import UTC, datetime
-from typing import Any, NamedTuple, get_args
+from typing import Any, get_args
 
 from proxy.cli.arguments import option, some_of
 from proxy.events.outcome import OUTCOMES
@@ -20,41 +20,6 @@ from proxy.sessions.catalogue import SessionInfo
 
 STATES = (*get_args(State), "running", "over")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
-
-
-class Selection(NamedTuple):
-    """What sessions must be like; None and nothing: whatever they are."""
-
-    states: frozenset[str] = frozenset()
-    outcomes: frozenset[str] = frozenset()
-    since_us: int | None = None
-    name: str | None = None
-    cwd: str | None = None
-
-    @property
-    def is_deep(self) -> bool:
-        """Whether it needs more than the ends of a log."""
-        return bool(self.states or self.outcomes)
-
-    def may_fit(self, info: SessionInfo) -> bool:
-        """Tell whether a session fits by what its log's ends say."""
-        if self.since_us is not None and (
-            info.started_at is None or parse_timestamp(info.started_at) < self.since_us
-        ):
-            return False
-        if self.name is not None and not _fits(info.name or "", self.name):
-            return False
-        if self.cwd is not None and not _is_in(info.cwd, self.cwd):
-            return False
-        # Whose log nobody holds is over; of the others not all go on: what they started may hold their streams.
-        return not self.states or info.state == "running" or not self.states.isdisjoint({*OVER, "over"})
-
-    def fits(self, described: dict[str, Any]) -> bool:
-        """Tell whether a session of which all is known fits."""
-        state = described["state"]
-        if self.states and not self.states & {state, "over" if state in OVER else "running"}:
-            return False
-        return not self.outcomes or described["outcome"] in self.outcomes
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -74,9 +39,25 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     option(parser, "--cwd DIR: only those that ran in this folder, or below it", os.path.realpath)
 
 
-def selection_from(arguments: argparse.Namespace) -> Selection:
-    """Return what those options say."""
-    return Selection(arguments.state, arguments.outcome, arguments.since, arguments.name, arguments.cwd)
+def may_fit(wanted: argparse.Namespace, info: SessionInfo) -> bool:
+    """Tell whether a session fits those options by what its log's ends say."""
+    since_us = wanted.since
+    if since_us is not None and (info.started_at is None or parse_timestamp(info.started_at) < since_us):
+        return False
+    if wanted.name is not None and not _fits(info.name or "", wanted.name):
+        return False
+    if wanted.cwd is not None and not _is_in(info.cwd, wanted.cwd):
+        return False
+    # Whose log nobody holds is over; of the others not all go on: what they started may hold their streams.
+    return not wanted.state or info.state == "running" or not wanted.state.isdisjoint({*OVER, "over"})
+
+
+def fits(wanted: argparse.Namespace, described: dict[str, Any]) -> bool:
+    """Tell whether a session of which all is known fits."""
+    state = described["state"]
+    if wanted.state and not wanted.state & {state, "over" if state in OVER else "running"}:
+        return False
+    return not wanted.outcome or described["outcome"] in wanted.outcome
 
 
 def past_time(text: str) -> int:
