@@ -97,7 +97,7 @@ def _chosen(arguments: argparse.Namespace) -> Iterator[list[_Log]]:
             names = [arguments.session]
         else:
             sentence = f"the centre has no session {arguments.session!r}; give its whole id"
-            raise catalogue.NoSuchSessionError(arguments.session, sentence)
+            raise catalogue.NoSuchSessionError(sentence)
         yield [_Log(name, partial(_stored_lines, store, name)) for name in names]
 
 

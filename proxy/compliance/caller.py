@@ -18,6 +18,7 @@ from typing import Any
 
 from proxy.compliance import processes
 from proxy.compliance.scenario import Step
+from proxy.replay.messages import decoded, encoded
 from proxy.replay.wire import is_drained
 
 _STREAMS = ("stdin", "stdout", "stderr")
@@ -96,9 +97,7 @@ class Caller:
         self._close("stdin")
         self._await_exit(patience_s)
         # A process that holds the pipe open may live on for its own reasons.
-        self._pump(
-            lambda: not self._open("stdout") and not self._open("stderr"), min(patience_s, _AFTER_EXIT_S)
-        )
+        self._pump(lambda: not any(map(self._open, self._read)), min(patience_s, _AFTER_EXIT_S))
 
     def close(self) -> None:
         """Let go of the streams and end the process."""
@@ -129,9 +128,8 @@ class Caller:
         self._pump(lambda: self._find(wanted, found), self._patience_s)
         if not found:
             rest = bytes(self.stdout[self._at :])
-            why = (
-                "the output ended" if not self._open("stdout") else f"nothing came for {self._patience_s:g} s"
-            )
+            silent = f"nothing came for {self._patience_s:g} s"
+            why = silent if self._open("stdout") else "the output ended"
             what = wanted if isinstance(wanted, str) else json.dumps(wanted)
             stderr = f"; stderr: {excerpt(bytes(self.stderr))}" if self.stderr else ""
             last = self._lines_before(self._at)
@@ -142,12 +140,11 @@ class Caller:
     def wait_for_bytes(self, wanted: bytes) -> None:
         """Read until the newest line or two hold these bytes, without a look at what came before."""
         if not self._pump(lambda: wanted in self.stdout[-4096:], self._patience_s):
-            raise StuckError(
-                f"{excerpt(wanted)} did not come; the last bytes are {excerpt(bytes(self.stdout[-100:]))}"
-            )
+            last = excerpt(bytes(self.stdout[-100:]))
+            raise StuckError(f"{excerpt(wanted)} did not come; the last bytes are {last}")
 
     def _do_send(self, message: Mapping[str, Any]) -> None:
-        self.write(_encoded(message))
+        self.write(_line(message))
 
     def _do_write(self, text: str) -> None:
         self.write(text.encode())
@@ -156,9 +153,8 @@ class Caller:
         self.write(base64.b64decode(text))
 
     def _do_send_many(self, how: Mapping[str, int]) -> None:
-        self.write(
-            b"".join(user_message(how.get("bytes", 200), number) for number in range(how.get("count", 1)))
-        )
+        numbers = range(how.get("count", 1))
+        self.write(b"".join(user_message(how.get("bytes", 200), number) for number in numbers))
 
     def _do_await(self, wanted: Mapping[str, Any] | str) -> None:
         message = self.wait_for(wanted)
@@ -193,13 +189,12 @@ class Caller:
         for name in _STREAMS if what == "all" else (what,):
             self._close(name)
 
-    def _do_signal(self, name: str) -> None:
+    def _do_signal(self, name: str, kill: Callable[[int, int], None] = os.kill) -> None:
         with contextlib.suppress(ProcessLookupError):
-            os.kill(self.process.pid, signal.Signals[name])
+            kill(self.process.pid, signal.Signals[name])
 
     def _do_signal_group(self, name: str) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.Signals[name])
+        self._do_signal(name, os.killpg)
 
     def _do_await_exit(self, _: bool) -> None:
         self._await_exit(self._patience_s)
@@ -223,16 +218,8 @@ class Caller:
             end = end if end >= 0 else len(self.stdout)
             line = bytes(self.stdout[self._at : end])
             self._at = end + 1
-            if isinstance(wanted, str):
-                if wanted.encode() in line:
-                    found.append(line)
-                    return True
-                continue
-            try:
-                message = json.loads(line)
-            except (ValueError, RecursionError):
-                continue
-            if fits(wanted, message):
+            message: Any = line if isinstance(wanted, str) else decoded(line)
+            if wanted.encode() in line if isinstance(wanted, str) else fits(wanted, message):
                 found.append(message)
                 return True
         return not self._open("stdout")
@@ -265,9 +252,8 @@ class Caller:
         elif not sources:
             self._to_write = memoryview(b"")
         moved = False
-        for fd, _ in poller.poll(
-            max(1.0, min(seconds, 0.25) * 1000)
-        ):  # looks now and then whether it is cancelled
+        # Now and then it is looked whether the check is cancelled.
+        for fd, _ in poller.poll(max(1.0, min(seconds, 0.25) * 1000)):
             if fd in sources:
                 data = os.read(fd, _READ_BYTES)
                 self._read[sources[fd]] += data
@@ -330,9 +316,8 @@ def entries(journal: str) -> Iterator[dict[str, Any]]:
 def fits(wanted: Any, value: Any) -> bool:
     """Tell whether a value has all that is wanted: of an object each named field, all else equal."""
     if isinstance(wanted, Mapping):
-        return isinstance(value, dict) and all(
-            key in value and fits(part, value[key]) for key, part in wanted.items()
-        )
+        each = wanted.items()
+        return isinstance(value, dict) and all(key in value and fits(part, value[key]) for key, part in each)
     return type(wanted) is type(value) and bool(wanted == value)
 
 
@@ -345,21 +330,17 @@ def excerpt(data: bytes, most: int = 120) -> str:
 
 def user_message(size: int, number: int) -> bytes:
     """Return a user message as one line of ``size`` bytes, or as few as it can have."""
-    content = f"message {number} "
-    message: dict[str, Any] = {
-        "type": "user",
-        "message": {"role": "user", "content": content},
-        "parent_tool_use_id": None,
-    }
-    message["message"]["content"] = content + "x" * (size - len(_encoded(message)))
-    return _encoded(message)
+
+    def line(content: str) -> bytes:
+        message = {"role": "user", "content": content}
+        return _line({"type": "user", "message": message, "parent_tool_use_id": None})
+
+    start = f"message {number} "
+    return line(start + "x" * (size - len(line(start))))
 
 
-def _encoded(message: Mapping[str, Any]) -> bytes:
-    return (
-        json.dumps(message, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "surrogatepass")
-        + b"\n"
-    )
+def _line(message: Mapping[str, Any]) -> bytes:
+    return encoded(message) + b"\n"
 
 
 def _event(wanted: Mapping[str, Any]) -> str:

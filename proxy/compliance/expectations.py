@@ -13,66 +13,56 @@ import json
 import os
 import signal
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any, TypeVar
 
 from proxy.compliance.caller import excerpt
-from proxy.compliance.evidence import Evidence, Seen
+from proxy.compliance.evidence import Evidence
 from proxy.compliance.report import Problem
 from proxy.compliance.scenario import Expectation
 from proxy.protocol.judge import Judge
 
 _SHELL_VARIABLES = frozenset(["_", "SHLVL", "PWD", "OLDPWD"])
 """What any shell on the way sets; nobody relies on it."""
-_COMPARED = ("stdin", "stdout", "stderr")
-_TOLD_BY_JOURNAL = (*_COMPARED, "signals", "input_ended", "same")
 _T = TypeVar("_T")
 _WORDS = {"stdout": ("stand-in", "caller"), "stderr": ("stand-in", "caller"), "stdin": ("caller", "stand-in")}
+"""Who writes on a stream, and who reads from it."""
+_TOLD_BY_JOURNAL = (*_WORDS, "signals", "input_ended", "same")
 
 
-def problems(evidence: Evidence, expected: list[Expectation]) -> list[Problem]:
-    """Return what does not hold. What only a stand-in's journal tells is not asked of the real `claude`."""
-    found = []
+def problems(evidence: Evidence, expected: list[Expectation]) -> Iterator[Problem]:
+    """Yield what does not hold. What only a stand-in's journal tells is not asked of the real `claude`."""
     if evidence.stuck:
-        found.append(Problem("caller and stand-in speak to the end", evidence.stuck))
+        yield Problem("caller and stand-in speak to the end", evidence.stuck)
     if evidence.seen and not evidence.seen.started and any(one.verb in _TOLD_BY_JOURNAL for one in expected):
-        return [*found, Problem("the wrapper runs the claude that it is given", "it did not run it")]
+        yield Problem("the wrapper runs the claude that it is given", "it did not run it")
+        return
     for one in expected:
-        if evidence.stuck and one.verb not in _COMPARED:
-            continue  # a mere consequence
-        finding = _CHECKS[one.verb](evidence, getattr(one, one.verb))
-        if finding is not None:
-            found.append(finding)
-    return found
+        if not evidence.stuck or one.verb in _WORDS:  # all else is a mere consequence
+            yield from _CHECKS[one.verb](evidence, getattr(one, one.verb))
 
 
-_Check = Callable[[Evidence, Any], Problem | None]
-
-
-def _streams(name: str) -> Callable[[Evidence, str], Problem | None]:
-    def check(evidence: Evidence, comparison: str) -> Problem | None:
-        seen = evidence.seen
-        if comparison == "valid":
-            data = evidence.stdout if name == "stdout" else seen.stdin if seen else b""
-            return _valid(name, _lines(data))
-        if seen is None:
-            return None
+def _stream(name: str, evidence: Evidence, comparison: str) -> Iterator[Problem]:
+    seen = evidence.seen
+    if comparison == "valid":
+        data = evidence.stdout if name == "stdout" else seen.stdin if seen else b""
+        yield from _valid(name, _lines(data))
+    elif seen is not None:
         written, arrived = {
             "stdout": (seen.stdout, evidence.stdout),
             "stderr": (seen.stderr, evidence.stderr),
             "stdin": (evidence.sent, seen.stdin),
         }[name]
-        return _COMPARISONS[comparison](name, written, arrived)
-
-    return check
+        yield from _COMPARISONS[comparison](name, written, arrived)
 
 
-def _identical(name: str, written: bytes, arrived: bytes) -> Problem | None:
+def _identical(name: str, written: bytes, arrived: bytes) -> Iterator[Problem]:
     if written == arrived:
-        return None
+        return
     source, target = _WORDS[name]
-    at = _first_difference(written, arrived)
-    expected = f"the {target} gets on {name} the {len(written)} bytes that the {source} wrote, unchanged"
+    pairs = enumerate(zip(written, arrived, strict=False))
+    at = next((place for place, (one, other) in pairs if one != other), min(len(written), len(arrived)))
     if at == len(arrived):
         came = f"the first {at} bytes; missing is {excerpt(written[at:])}"
     elif at == len(written):
@@ -80,31 +70,29 @@ def _identical(name: str, written: bytes, arrived: bytes) -> Problem | None:
     else:
         start = max(0, at - 20)
         came = f"at byte {at} {excerpt(arrived[start:], 80)} instead of {excerpt(written[start:], 80)}"
-    return Problem(expected, came)
-
-
-def _unchanged(name: str, written: bytes, arrived: bytes) -> Problem | None:
-    missing = _missing(_whole_lines(written), _whole_lines(arrived))
-    if not missing:
-        return None
-    source, target = _WORDS[name]
-    line = _whole_lines(written)[missing[0]]
-    expected = f"each line that the {source} wrote on {name} reaches the {target} byte for byte"
-    near = [one for one in _whole_lines(arrived) if _meaning(one) == _meaning(line)]
-    came = f"as {excerpt(near[0])}" if near else "not, or in parts"
-    return Problem(expected, f"line {missing[0] + 1}, {excerpt(line)}, came {came}")
-
-
-def _complete(name: str, written: bytes, arrived: bytes) -> Problem | None:
-    missing = _missing(_meanings(written), _meanings(arrived))
-    if not missing:
-        return None
-    source, target = _WORDS[name]
-    lines = _lines(written)
-    return Problem(
-        f"each of the {len(lines)} lines that the {source} wrote on {name} reaches the {target}",
-        f"{len(missing)} did not; the first is line {missing[0] + 1}: {excerpt(lines[missing[0]])}",
+    yield Problem(
+        f"the {target} gets on {name} the {len(written)} bytes that the {source} wrote, unchanged", came
     )
+
+
+def _unchanged(name: str, written: bytes, arrived: bytes) -> Iterator[Problem]:
+    lines, source, target = _whole_lines(written), *_WORDS[name]
+    for place in _missing(lines, _whole_lines(arrived))[:1]:
+        near = [one for one in _whole_lines(arrived) if _meaning(one) == _meaning(lines[place])]
+        came = f"as {excerpt(near[0])}" if near else "not, or in parts"
+        yield Problem(
+            f"each line that the {source} wrote on {name} reaches the {target} byte for byte",
+            f"line {place + 1}, {excerpt(lines[place])}, came {came}",
+        )
+
+
+def _complete(name: str, written: bytes, arrived: bytes) -> Iterator[Problem]:
+    lines, source, target = _lines(written), *_WORDS[name]
+    if missing := _missing(_meanings(written), _meanings(arrived)):
+        yield Problem(
+            f"each of the {len(lines)} lines that the {source} wrote on {name} reaches the {target}",
+            f"{len(missing)} did not; the first is line {missing[0] + 1}: {excerpt(lines[missing[0]])}",
+        )
 
 
 def _missing(written: list[_T], arrived: list[_T]) -> list[int]:
@@ -119,7 +107,7 @@ def _missing(written: list[_T], arrived: list[_T]) -> list[int]:
     return missing
 
 
-def _ordered(name: str, written: bytes, arrived: bytes) -> Problem | None:
+def _ordered(name: str, written: bytes, arrived: bytes) -> Iterator[Problem]:
     places: dict[str, list[int]] = {}
     for number, meaning in enumerate(_meanings(written), 1):
         places.setdefault(meaning, []).append(number)
@@ -129,10 +117,9 @@ def _ordered(name: str, written: bytes, arrived: bytes) -> Problem | None:
         if later:
             last = later[0]
         elif meaning in places:
-            source, _ = _WORDS[name]
-            expected = f"lines on {name} stand in the order in which the {source} wrote them"
-            return Problem(expected, f"line {places[meaning][-1]} came behind line {last}")
-    return None
+            expected = f"lines on {name} stand in the order in which the {_WORDS[name][0]} wrote them"
+            yield Problem(expected, f"line {places[meaning][-1]} came behind line {last}")
+            return
 
 
 def _added(written: bytes, arrived: bytes) -> list[bytes]:
@@ -140,36 +127,29 @@ def _added(written: bytes, arrived: bytes) -> list[bytes]:
     return [lines[place] for place in _missing(_meanings(arrived), _meanings(written))]
 
 
-def _nothing_added(name: str, written: bytes, arrived: bytes) -> Problem | None:
-    added = _added(written, arrived)
-    if not added:
-        return None
-    expected = f"nothing comes on {name} but what the {_WORDS[name][0]} wrote"
-    return Problem(expected, f"{len(added)} lines more; the first is {excerpt(added[0])}")
+def _nothing_added(name: str, written: bytes, arrived: bytes) -> Iterator[Problem]:
+    if added := _added(written, arrived):
+        expected = f"nothing comes on {name} but what the {_WORDS[name][0]} wrote"
+        yield Problem(expected, f"{len(added)} lines more; the first is {excerpt(added[0])}")
 
 
-def _added_valid(name: str, written: bytes, arrived: bytes) -> Problem | None:
+def _added_valid(name: str, written: bytes, arrived: bytes) -> Iterator[Problem]:
     return _valid(name, _added(written, arrived), "what the wrapper adds")
 
 
-def _valid(name: str, lines: list[bytes], what: str = "each line") -> Problem | None:
+def _valid(name: str, lines: list[bytes], what: str = "each line") -> Iterator[Problem]:
     judge = Judge("stdin" if name == "stdin" else "stdout")
     for number, line in enumerate(lines, 1):
-        if not line.strip(b" \t\r"):
+        if not line.strip(b" \t\r") or (judgement := judge.judge(line)).verdict == "valid":
             continue
-        judgement = judge.judge(line)
-        if judgement.verdict != "valid":
-            reason = "; ".join(
-                f"{error.path or 'the line'}: {error.message}" for error in judgement.errors[:2]
-            )
-            came = f"number {number} is {judgement.verdict}: {excerpt(line)}" + (
-                f" ({reason})" if reason else ""
-            )
-            return Problem(f"{what} on {name} is a valid message of the protocol", came)
-    return None
+        errors = [f"{error.path or 'the line'}: {error.message}" for error in judgement.errors[:2]]
+        reason = f" ({'; '.join(errors)})" if errors else ""
+        came = f"number {number} is {judgement.verdict}: {excerpt(line)}{reason}"
+        yield Problem(f"{what} on {name} is a valid message of the protocol", came)
+        return
 
 
-_COMPARISONS: Mapping[str, Callable[[str, bytes, bytes], Problem | None]] = {
+_COMPARISONS: Mapping[str, Callable[[str, bytes, bytes], Iterator[Problem]]] = {
     "identical": _identical,
     "unchanged": _unchanged,
     "complete": _complete,
@@ -179,74 +159,62 @@ _COMPARISONS: Mapping[str, Callable[[str, bytes, bytes], Problem | None]] = {
 }
 
 
-def _stdout_text(evidence: Evidence, text: str) -> Problem | None:
-    if evidence.stdout == text.encode():
-        return None
-    return Problem(
-        f"the caller gets on stdout {excerpt(text.encode())}", excerpt(evidence.stdout) or "nothing"
-    )
+def _stdout_text(evidence: Evidence, text: str) -> Iterator[Problem]:
+    if evidence.stdout != text.encode():
+        yield Problem(f"the caller gets on stdout {excerpt(text.encode())}", excerpt(evidence.stdout))
 
 
-def _status(evidence: Evidence, expected: int) -> Problem | None:
+def _status(evidence: Evidence, expected: int) -> Iterator[Problem]:
     # A shell gives 128 and the number for death by a signal: that is a true answer too.
-    allowed = (expected,) if expected >= 0 else (expected, 128 - expected)
-    if evidence.status in allowed:
-        return None
-    if evidence.status is None:
-        return Problem(f"the wrapper ends with {_told(expected)}", "it did not end, and had to be killed")
-    return Problem(f"the wrapper ends with {_told(expected)}", _told(evidence.status))
+    if evidence.status not in (expected, 128 - expected if expected < 0 else expected):
+        came = "it did not end, and had to be killed" if evidence.status is None else _told(evidence.status)
+        yield Problem(f"the wrapper ends with {_told(expected)}", came)
 
 
-def _signals(evidence: Evidence, expected: Mapping[str, int]) -> Problem | None:
+def _signals(evidence: Evidence, expected: Mapping[str, int]) -> Iterator[Problem]:
     if evidence.seen is None:
-        return None
+        return
     for name, times in expected.items():
-        came = evidence.seen.signals.get(name, 0)
-        if came != times:
-            return Problem(f"{name} reaches the stand-in {_times(times)}", f"it came {_times(came)}")
-    return None
+        if (came := evidence.seen.signals.get(name, 0)) != times:
+            yield Problem(f"{name} reaches the stand-in {_times(times)}", f"it came {_times(came)}")
+            return
 
 
-def _input_ended(evidence: Evidence, expected: bool) -> Problem | None:
+def _input_ended(evidence: Evidence, expected: bool) -> Iterator[Problem]:
     if evidence.seen is None or evidence.seen.input_ended == expected:
-        return None
+        return
     if expected:
-        return Problem("the stand-in is told that its input has ended", "it was not")
-    return Problem("the stand-in's input stays open as long as the caller's does", "it was ended early")
+        yield Problem("the stand-in is told that its input has ended", "it was not")
+    else:
+        yield Problem("the stand-in's input stays open as long as the caller's does", "it was ended early")
 
 
-def _nothing_left(evidence: Evidence, _: object) -> Problem | None:
-    if not evidence.left:
-        return None
-    shown = ", ".join(f"{found.pid} (`{found.command}`)" for found in evidence.left[:3])
-    return Problem("no process is left when it is over", f"{len(evidence.left)} lived on: {shown}")
+def _nothing_left(evidence: Evidence, _: object) -> Iterator[Problem]:
+    if evidence.left:
+        shown = ", ".join(f"{found.pid} (`{found.command}`)" for found in evidence.left[:3])
+        yield Problem("no process is left when it is over", f"{len(evidence.left)} lived on: {shown}")
 
 
-def _same(evidence: Evidence, what: str) -> Problem | None:
-    seen = evidence.seen
-    if seen is None:
-        return None
+def _same(evidence: Evidence, what: str) -> Iterator[Problem]:
+    if evidence.seen is None:
+        return
     if what == "environment":
-        return _environment(evidence, seen)
-    given, came = getattr(evidence, what), getattr(seen, what)
-    return None if came == given else Problem(f"the stand-in's {what}: {given!r}", repr(came))
+        yield from _environment(evidence.environment, evidence.seen.environment)
+    elif (came := getattr(evidence.seen, what)) != (given := getattr(evidence, what)):
+        yield Problem(f"the stand-in's {what}: {given!r}", repr(came))
 
 
-def _environment(evidence: Evidence, seen: Seen) -> Problem | None:
-    given = evidence.environment
-    changed = sorted(
-        name for name, value in given.items() if not _kept(name, value, seen.environment.get(name))
-    )
-    if not changed:
-        return None  # what a wrapper adds for its own processes disturbs nobody
-    name = changed[0]
-    now = seen.environment.get(name)
-    came = f"{name} is {'gone' if now is None else excerpt(os.fsencode(now))}"
-    more = f", and {len(changed) - 1} more are changed" if changed[1:] else ""
-    shown = excerpt(os.fsencode(given[name]))
-    return Problem(
-        f"each variable of the caller reaches the stand-in, such as {name} with {shown}", came + more
-    )
+def _environment(given: Mapping[str, str], came: Mapping[str, str]) -> Iterator[Problem]:
+    """What a wrapper adds for its own processes disturbs nobody."""
+    changed = sorted(name for name, value in given.items() if not _kept(name, value, came.get(name)))
+    for name in changed[:1]:
+        now = f"is {excerpt(os.fsencode(came[name]))}" if name in came else "is gone"
+        more = f", and {len(changed) - 1} more are changed" if changed[1:] else ""
+        shown = excerpt(os.fsencode(given[name]))
+        yield Problem(
+            f"each variable of the caller reaches the stand-in, such as {name} with {shown}",
+            f"{name} {now}{more}",
+        )
 
 
 def _kept(name: str, value: str, now: str | None) -> bool:
@@ -258,10 +226,8 @@ def _kept(name: str, value: str, now: str | None) -> bool:
     )
 
 
-_CHECKS: Mapping[str, _Check] = {
-    "stdout": _streams("stdout"),
-    "stdin": _streams("stdin"),
-    "stderr": _streams("stderr"),
+_CHECKS: Mapping[str, Callable[[Evidence, Any], Iterator[Problem]]] = {
+    **{name: partial(_stream, name) for name in _WORDS},
     "stdout_text": _stdout_text,
     "status": _status,
     "signals": _signals,
@@ -290,18 +256,6 @@ def _meaning(line: bytes) -> str:
         return json.dumps(json.loads(line), sort_keys=True)
     except (ValueError, RecursionError):
         return repr(line.strip(b"\r"))
-
-
-def _first_difference(one: bytes, other: bytes) -> int:
-    """Return where two byte strings part; the length of the shorter if it begins the longer."""
-    low, high = 0, min(len(one), len(other))
-    while low < high:
-        middle = (low + high + 1) // 2
-        if one[low:middle] == other[low:middle]:
-            low = middle
-        else:
-            high = middle - 1
-    return low
 
 
 def _told(status: int) -> str:

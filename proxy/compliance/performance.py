@@ -3,7 +3,7 @@
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -22,8 +22,8 @@ _LINE_BYTES = 1000  # a usual message
 _UNITS = {"start": "ms", "latency": "ms", "throughput": "MB/s", "memory": "MB"}
 
 
-Call = Callable[[Target, Place, Sequence[str]], AbstractContextManager[Caller]]
-"""Starts a wrapper, as `target.called` does."""
+Call = Callable[..., AbstractContextManager[Caller]]
+"""Starts a wrapper, as `target.called` does, with the patience of a check."""
 
 
 def measure(target: Target, scenario: Scenario, call: Call, scratch: str) -> Measured:

@@ -10,7 +10,7 @@ import shlex
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from datetime import UTC, datetime
 
@@ -51,37 +51,27 @@ UNSEEN = (
 """What this system does not let a check see."""
 
 
-class Check:
+class Check(msgspec.Struct):
     """One check of one wrapper. `run` it once; `cancel` may be called from anywhere."""
 
-    def __init__(
-        self,
-        target: Target,
-        scenarios: Sequence[Scenario],
-        *,
-        claude: str | None = None,
-        threshold: float = DEFAULT_THRESHOLD,
-        jobs: int = DEFAULT_JOBS,
-        patience_s: float = DEFAULT_PATIENCE_S,
-        on_outcome: Callable[[Outcome], None] = lambda _: None,
-        orphans: processes.Orphans | None = None,
-    ) -> None:
-        """``claude``: a real one, in place of the stand-in; ``on_outcome`` hears of each scenario as it ends.
+    target: Target
+    scenarios: Sequence[Scenario]
+    claude: str | None = None
+    """A real one, in place of the stand-in."""
+    threshold: float = DEFAULT_THRESHOLD
+    jobs: int = DEFAULT_JOBS
+    patience_s: float = DEFAULT_PATIENCE_S
+    on_outcome: Callable[[Outcome], None] = lambda _: None
+    """Hears of each scenario as it ends."""
+    orphans: processes.Orphans | None = None
+    """Of a process that does nothing but check; finds those that hide."""
+    _alone: bool = False  # whether one scenario runs, so that an orphan can only be from it
+    _cancelled: threading.Event = msgspec.field(default_factory=threading.Event)
+    _scratch: str = ""
 
-        ``orphans``: of a process that does nothing but check; finds those that hide.
-        """
-        self._target = target
-        self._scenarios = list(scenarios)
-        self._claude = claude
-        self._threshold = threshold
-        self._jobs = jobs
-        self._patience_s = patience_s
-        self._on_outcome = on_outcome
-        self._orphans = orphans
-        self._alone = False  # whether one scenario runs, so that an orphan can only be from it
-        self._cancelled = threading.Event()
-        self._call = functools.partial(called, patience_s=patience_s, cancelled=self._cancelled.is_set)
-        self._scratch = ""
+    @property
+    def _call(self) -> performance.Call:
+        return functools.partial(called, patience_s=self.patience_s, cancelled=self._cancelled.is_set)
 
     def cancel(self) -> None:
         """Stop soon: what runs is killed, what waits is not begun."""
@@ -95,95 +85,87 @@ class Check:
             CancelledError: the check was stopped.
         """
         started_at, began = datetime.now(UTC), time.monotonic()
-        if self._target.command:
-            self._target = reached(self._target, self._claude)
+        if self.target.command:
+            self.target = reached(self.target, self.claude)
+        by_name: dict[str, Outcome] = {}
         with tempfile.TemporaryDirectory(prefix="claude-proxy-check-", ignore_cleanup_errors=True) as folder:
             self._scratch = folder
             try:
-                outcomes = self._all()
+                with contextlib.closing(self._outcomes()) as outcomes:
+                    for outcome in outcomes:
+                        self.on_outcome(outcome)
+                        by_name[outcome.name] = outcome
             finally:
-                if self._orphans:
-                    self._orphans.end()
-        by_name = {outcome.name: outcome for outcome in outcomes}
-        groups = grouped(outcomes)
+                self._end_orphans()
+        groups = grouped(by_name.values())
         score = overall(groups)
         return Report(
-            wrapper=os.fsencode(shlex.join(self._target.command)).decode(errors="replace"),
-            as_argument=bool(self._target.as_argument),
-            claude=self._claude,
+            wrapper=os.fsencode(shlex.join(self.target.command)).decode(errors="replace"),
+            as_argument=bool(self.target.as_argument),
+            claude=self.claude,
             version=__version__,
             started_at=started_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
             duration_ms=_ms_since(began),
-            threshold=self._threshold,
+            threshold=self.threshold,
             score=score,
-            passed=score >= self._threshold,
+            passed=score >= self.threshold,
             groups=groups,
-            scenarios=tuple(by_name[one.name] for one in self._scenarios),
+            scenarios=tuple(by_name[one.name] for one in self.scenarios),
             unseen=UNSEEN,
         )
 
-    def _all(self) -> list[Outcome]:
-        watched = [one for one in self._scenarios if one.measure is None]
-        outcomes = self._watch([one for one in watched if not _asks_what_is_left(one)], self._ended)
-        if self._orphans:
-            self._orphans.end()
-        outcomes += self._watch_what_is_left([one for one in watched if _asks_what_is_left(one)])
-        return outcomes + [self._ended(self._measured(one)) for one in self._scenarios if one.measure]
+    def _outcomes(self) -> Generator[Outcome]:
+        """Yield the outcome of each scenario, as they end."""
+        watched = [one for one in self.scenarios if one.measure is None]
+        leaving = [one for one in watched if _asks_what_is_left(one)]
+        yield from self._watch([one for one in watched if one not in leaving])
+        self._end_orphans()
+        left = list(self._watch(leaving))
+        if self._end_orphans():  # nobody can tell whose they were: anew, one by one
+            left = [self._watched_alone(one) for one in leaving]
+        yield from left
+        yield from (self._measured(one) for one in self.scenarios if one.measure)
 
-    def _watch_what_is_left(self, scenarios: Sequence[Scenario]) -> list[Outcome]:
-        """Run those that ask for it: side by side, and anew one by one if nobody can tell whose an orphan is."""
-        outcomes = self._watch(scenarios, lambda outcome: outcome)
-        if self._orphans and self._orphans.end():
-            outcomes = [self._watched_alone(one, self._orphans) for one in scenarios]
-        return [self._ended(outcome) for outcome in outcomes]
+    def _end_orphans(self) -> bool:
+        return self.orphans is not None and self.orphans.end()
 
-    def _watched_alone(self, one: Scenario, orphans: processes.Orphans) -> Outcome:
+    def _watched_alone(self, one: Scenario) -> Outcome:
         self._alone = True
         try:
             return self._watched(msgspec.structs.replace(one, at_once=1))
         finally:
             self._alone = False
-            orphans.end()
+            self._end_orphans()
 
-    def _watch(self, scenarios: Sequence[Scenario], ended: Callable[[Outcome], Outcome]) -> list[Outcome]:
-        """Run what does not measure, several at a time; return the outcomes in the order of the scenarios."""
-        with ThreadPoolExecutor(self._jobs, thread_name_prefix="scenario") as pool:
+    def _watch(self, scenarios: Sequence[Scenario]) -> Iterator[Outcome]:
+        """Run what does not measure, several at a time."""
+        with ThreadPoolExecutor(self.jobs, thread_name_prefix="scenario") as pool:
             futures = [pool.submit(self._watched, one) for one in scenarios]
             running = set(futures)
             try:
                 while running:
                     done, running = wait(running, _SIGNALS_S, FIRST_COMPLETED)
-                    for future in done:
-                        ended(future.result())
+                    yield from (future.result() for future in done)
             except BaseException:
                 self.cancel()
                 for future in futures:
                     future.cancel()
                 raise
-        return [future.result() for future in futures]
-
-    def _ended(self, outcome: Outcome) -> Outcome:
-        self._on_outcome(outcome)
-        return outcome
 
     def _watched(self, one: Scenario) -> Outcome:
-        if self._claude is not None and not one.real:
+        if self.claude is not None and not one.real:
             return _outcome(one, "skipped")
         began = time.monotonic()
-        if one.at_once == 1:
-            problems = self._problems(scenario.instance(one, 1))
-        else:
-            with ThreadPoolExecutor(one.at_once) as pool:
-                instances = [scenario.instance(one, number) for number in range(1, one.at_once + 1)]
-                several = list(pool.map(self._problems, instances))
-            problems = next((problems for problems in several if problems), ())
+        with ThreadPoolExecutor(one.at_once) as pool:
+            instances = [scenario.instance(one, number) for number in range(1, one.at_once + 1)]
+            problems = next(filter(None, list(pool.map(self._problems, instances))), ())
         return _outcome(one, "failed" if problems else "passed", _ms_since(began), problems)
 
     def _problems(self, one: Scenario) -> tuple[Problem, ...]:
         if self._cancelled.is_set():
             raise CancelledError
         with tempfile.TemporaryDirectory(dir=self._scratch, ignore_cleanup_errors=True) as folder:
-            evidence = self._play(one, Place(os.path.join(folder, "0"), self._claude))
+            evidence = self._play(one, Place(os.path.join(folder, "0"), self.claude))
         if self._cancelled.is_set():
             raise CancelledError
         return tuple(problems(evidence, one.expect))
@@ -191,11 +173,11 @@ class Check:
     def _play(self, one: Scenario, place: Place) -> Evidence:
         """Run a scenario once and return what was seen."""
         place.build(one.stand_in)
-        environment = {**self._target.environment(place), **one.environment}
+        environment = {**self.target.environment(place), **one.environment}
         evidence = Evidence(one.arguments, environment, place.directory)
         with contextlib.ExitStack() as running:
             try:
-                call = self._call(self._target, place, one.arguments, environment=one.environment)
+                call = self._call(self.target, place, one.arguments, environment=one.environment)
                 caller = running.enter_context(call)
             except OSError as error:
                 evidence.stuck = f"the wrapper cannot be started: {error.strerror}"
@@ -223,20 +205,20 @@ class Check:
         """Wait until no process of a scenario is left; return those that live on."""
 
         def left() -> list[processes.Found]:
-            orphans = self._orphans.find(started) if self._orphans and self._alone else []
+            orphans = self.orphans.find(started) if self.orphans and self._alone else []
             return [*{found.pid: found for found in (*processes.find(mark, started), *orphans)}.values()]
 
-        return processes.gone(left, min(self._patience_s, _LEFT_S))
+        return processes.gone(left, min(self.patience_s, _LEFT_S))
 
     def _measured(self, one: Scenario) -> Outcome:
         if self._cancelled.is_set():
             raise CancelledError
-        if self._claude is not None:
+        if self.claude is not None:
             return _outcome(one, "skipped")
         assert one.measure is not None
         began = time.monotonic()
         try:
-            measured = performance.measure(self._target, one, self._call, self._scratch)
+            measured = performance.measure(self.target, one, self._call, self._scratch)
         except StuckError as error:
             if self._cancelled.is_set():
                 raise CancelledError from None
@@ -245,9 +227,8 @@ class Check:
         problems: tuple[Problem, ...] = ()
         if not performance.within(measured, one.measure):
             word = "at least" if one.measure.what == "throughput" else "at most"
-            expected = (
-                f"{word} {measured.limit:g} times the bare stand-in's {measured.bare:g} {measured.unit}"
-            )
+            bare = f"{measured.bare:g} {measured.unit}"
+            expected = f"{word} {measured.limit:g} times the bare stand-in's {bare}"
             problems = (Problem(expected, f"{measured.wrapped:g} {measured.unit}, {measured.ratio:g} times"),)
         return _outcome(one, "failed" if problems else "passed", _ms_since(began), problems, measured)
 

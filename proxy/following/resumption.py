@@ -27,8 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
 
-    from proxy.following.transcript import Transcript
-    from proxy.sessions.reader import Record
+    from proxy.sessions.reader import Record, Source
 
 _AGAIN_S = 60.0
 """How often the newest logs are looked at, and how seldom at most one is tried that cannot be gone on with.
@@ -96,11 +95,11 @@ def record_on(path: str, ready: int) -> None:
     if fd < 0:
         return
     log = _Log(path)
-    if log.started is None or log.has_ended or log.has_failed:
+    if log.session is None or log.has_ended or log.has_failed:
         return
     if os.fstat(fd).st_size > log.end:
         os.ftruncate(fd, log.end)  # what was torn is in the transcript
-    recorder = log.recorder(fd)
+    recorder = log.recorder(log.session, fd)
     if not recorder.has_ended():
         recorder.look()
         os.close(ready)
@@ -127,17 +126,16 @@ class _Log:
     """What a log says of where its session stands."""
 
     def __init__(self, path: str) -> None:
-        self.path = path
-        self.started: dict[str, Any] | None = None
+        self.session: FollowedSession | None = None
+        """None: it is no followed session's."""
         self.has_ended = self.has_failed = False
         self.end = 0
-        self._first: Record | None = None
-        self._last: Record | None = None
-        self._lived_us = 0
+        self._path = path
+        self._started: dict[str, Any] = {}
+        self._seq = self._started_us = self._last_us = self._lived_us = 0
         self._has_outlived = False
         self._status: dict[str, Any] = {}
         self._not_recorded: str | None = None
-        self._transcripts: dict[str, _Read] = {}
         with LogReader(path) as reader:
             for item in reader.read():
                 self.end = item.end
@@ -145,105 +143,85 @@ class _Log:
                     self._take(item.record)
 
     def _take(self, record: Record) -> None:
-        self._first, self._last = self._first or record, record
-        if record.event is not None and record.event.event_type == "recording_resumed":
-            self._has_outlived |= record.event.data.get("command_alive") is False
+        self._seq, self._last_us = record.seq, timestamp_us(record.ts) or 0
+        event = record.event if record.stream == "proxy" else None
+        if event is not None and event.event_type == "recording_resumed":
+            self._has_outlived |= event.data.get("command_alive") is False
         if not self._has_outlived:
-            self._lived_us = timestamp_us(record.ts) or 0
-        if record.source is not None:
-            if read := self._transcripts.get(record.source.file):
-                read.take(record.source.offset, record.source.length)
-            return
-        if record.stream != "proxy" or record.event is None:
-            return
-        data = record.event.data
-        self.has_failed = record.event.event_type == "wrapper_error"
-        match record.event.event_type:
+            self._lived_us = self._last_us
+        if self.session is not None and record.source is not None:
+            self._take_line(self.session, record.source)
+        elif event is not None:
+            self.has_failed = event.event_type == "wrapper_error"
+            self._take_event(record.session_id, event.event_type, event.data)
+
+    def _take_event(self, session_id: str, event_type: str, data: dict[str, Any]) -> None:
+        match event_type:
             case "session_started" if data.get("mode") == "followed":
-                self.started = data
+                self._started, self._started_us = data, self._last_us
+                self.session = FollowedSession(
+                    session_id,
+                    redactor=Redactor(data.get("redact") or "on", **data.get("redaction", {})),
+                    started_s=time.monotonic(),
+                    started_us=self._started_us,
+                    content=data.get("interactive") == "record",
+                )
             case "session_ended":
                 self.has_ended = True
             case "claude_status":
                 self._status |= data
-            case "transcript_opened":
-                self._transcripts[data["file"]] = _Read(data)
+            case "transcript_opened" if self.session is not None:
+                self.session.reopen(data["file"], data["claude_session_id"], data["why"], data["offset"])
             case "not_recorded":
                 self._not_recorded = None if data.get("over") else data["why"]
             case _:
                 pass
 
-    def recorder(self, fd: int) -> Recorder:
-        """Return a recorder that goes on behind the log's last record; ``fd``: the log, open and held."""
-        assert self.started
-        assert self._first
-        assert self._last
-        started, session_id = self.started, self._first.session_id
-        data_dir = os.path.dirname(os.path.dirname(os.path.abspath(self.path)))
-        body = lifecycle(session_id, "session_started", started)
-        log = log_class(started.get("seal"))(data_dir, session_id, body, look_s=0.0)
-        log.take_over(fd, self._last.seq, timestamp_us(self._last.ts) or 0)
-        command = self._command(started, timestamp_us(self._first.ts) or 0)
-        config_dir = self._status.get("config_dir") or started.get("config_dir") or "/nonexistent"
+    def _take_line(self, session: FollowedSession, source: Source) -> None:
+        """Note a line that is recorded; what was left out before it is counted in its file."""
+        if (transcript := session.transcripts.get(source.file)) is None:
+            return
+        start, gap = transcript.offset, source.offset - transcript.offset
+        if gap > 0:
+            transcript.skipped_bytes += gap
+            path = os.path.join(self._config_dir, source.file)
+            with contextlib.suppress(OSError), open(path, "rb", buffering=0) as file:
+                transcript.skipped_lines += os.pread(file.fileno(), gap, start).count(b"\n")
+        transcript.begin_at(source.offset + source.length, is_exact=True)
+        transcript.recorded_lines += 1
+
+    @property
+    def _config_dir(self) -> str:
+        return self._status.get("config_dir") or self._started.get("config_dir") or "/nonexistent"
+
+    def recorder(self, session: FollowedSession, fd: int) -> Recorder:
+        """Return a recorder that goes on behind the log's last record; ``fd``: the log, open and held by us."""
+        data_dir = os.path.dirname(os.path.dirname(os.path.abspath(self._path)))
+        body = lifecycle(session.session_id, "session_started", self._started)
+        log = log_class(self._started.get("seal"))(data_dir, session.session_id, body, look_s=0.0)
+        log.take_over(fd, self._seq, self._last_us)
+        command = _command(self._started, self._started_us)
         said = {"command_alive": command.seen_alive, "follower_pid": os.getpid()}
-        log.append([lifecycle(session_id, "recording_resumed", said)])
-        session = FollowedSession(
-            session_id,
-            redactor=Redactor(started.get("redact") or "on", **started.get("redaction", {})),
-            started_s=time.monotonic(),
-            started_us=command.started_ns // 1000,
-            content=started.get("interactive") == "record",
-        )
-        session.resume(self._status, self._not_recorded, timestamp_us(self._last.ts) or 0)
-        session.lived_us = self._lived_us
-        for file, read in self._transcripts.items():
-            session.transcripts[file] = read.transcript(session, os.path.join(config_dir, file))
-        return Recorder(log, session, command, config_dir, is_first=False)
-
-    @staticmethod
-    def _command(started: dict[str, Any], started_us: int) -> Command:
-        identity = process.Identity(
-            started.get("pid") or 0, started.get("proc_start"), started.get("boot_id")
-        )
-        pidfd = process.open_process(identity.pid)
-        lives = process.lives(identity)  # asked after that: the descriptor is its own then
-        if pidfd >= 0 and not lives:
-            os.close(pidfd)
-            pidfd = -1
-        age_ns = time.time_ns() - started_us * 1000
-        return Command(
-            started.get("command") or [],
-            identity=identity,
-            pidfd=pidfd,
-            started_ns=started_us * 1000,
-            started_boot_ns=process.started_boot_ns(identity) or process.boot_ns() - age_ns,
-            cwd=started.get("cwd"),
-            seen_alive=lives,
-        )
+        log.append([lifecycle(session.session_id, "recording_resumed", said)])
+        session.resume(self._status, self._not_recorded, self._last_us, self._lived_us)
+        return Recorder(log, session, command, self._config_dir, is_first=False)
 
 
-class _Read:
-    """How far a transcript is in the log."""
-
-    def __init__(self, opened: dict[str, Any]) -> None:
-        self._opened = opened
-        self._end: int = opened["offset"]
-        self._lines = 0
-        self._gaps: list[tuple[int, int]] = []
-
-    def take(self, offset: int, length: int) -> None:
-        """Note a line that is recorded."""
-        if offset > self._end:
-            self._gaps.append((self._end, offset))
-        self._end = offset + length
-        self._lines += 1
-
-    def transcript(self, session: FollowedSession, path: str) -> Transcript:
-        """Return the transcript, to be read from where recording stopped."""
-        opened = self._opened
-        transcript = session.reopen(opened["file"], opened["claude_session_id"], opened["why"], self._end)
-        transcript.recorded_lines = self._lines
-        transcript.skipped_bytes = sum(end - start for start, end in self._gaps)
-        with contextlib.suppress(OSError), open(path, "rb") as file:
-            for start, end in self._gaps:
-                transcript.skipped_lines += os.pread(file.fileno(), end - start, start).count(b"\n")
-        return transcript
+def _command(started: dict[str, Any], started_us: int) -> Command:
+    """Return the command as the log's first record tells it; ``started_us``: when that was written."""
+    identity = process.Identity(started.get("pid") or 0, started.get("proc_start"), started.get("boot_id"))
+    pidfd = process.open_process(identity.pid)
+    lives = process.lives(identity)  # asked after that: the descriptor is its own then
+    if pidfd >= 0 and not lives:
+        os.close(pidfd)
+        pidfd = -1
+    age_ns = time.time_ns() - started_us * 1000
+    return Command(
+        started.get("command") or [],
+        identity=identity,
+        pidfd=pidfd,
+        started_ns=started_us * 1000,
+        started_boot_ns=process.started_boot_ns(identity) or process.boot_ns() - age_ns,
+        cwd=started.get("cwd"),
+        seen_alive=lives,
+    )

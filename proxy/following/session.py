@@ -73,15 +73,24 @@ class FollowedSession:
         self._sharers: list[Registration] = []
         self._branches: dict[str, bool] = {}
 
-    def resume(self, status: Mapping[str, Any], not_recorded: str | None, last_us: int) -> None:
-        """Go on from what another recorder has said: the registry's last words, and when it said anything last."""
-        self.not_recorded = not_recorded
+    def resume(
+        self, status: Mapping[str, Any], not_recorded: str | None, last_us: int, lived_us: int
+    ) -> None:
+        """Go on from what another recorder has said: the registry's last words, and when it said anything last.
+
+        ``lived_us``: the same while the command lived.
+        """
+        self.not_recorded, self.lived_us = not_recorded, lived_us
         if status:
             self.conversation, self._conversations = status["claude_session_id"], 1
             self.said = tuple(status.values())
             self._may_register = False
             # A conversation that was turned to meanwhile goes on with what is newer than that.
             self._boundary_us = last_us
+        for transcript in self.transcripts.values():
+            transcript.is_over = (
+                not transcript.is_subagent and transcript.claude_session_id != self.conversation
+            )
 
     # -- the registry ------------------------------------------------------------------------------------------
 
@@ -207,7 +216,6 @@ class FollowedSession:
         transcript = self._transcript(file, why, 0, conversation=conversation)
         transcript.begin_at(offset, is_exact=True)
         transcript.is_opened = True
-        transcript.is_over = not transcript.is_subagent and conversation != self.conversation
         return transcript
 
     def _transcript(

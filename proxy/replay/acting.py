@@ -6,6 +6,7 @@ that expects what does not come before the input ends is a divergence: said on s
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import sys
@@ -98,17 +99,13 @@ class _Actor:
         self._wire.write(data, 2)
 
     def _do_flood(self, flood: dict[str, Any]) -> None:
-        if flood["message"] is not None:
-            same = messages.encoded(flood["message"]) + b"\n"
-            size = len(same)
-        else:
-            size = flood["bytes"]
-            line = messages.flood_line(size)
+        same = messages.encoded(flood["message"]) + b"\n"
+        size = flood["bytes"] or len(same)
+        line = messages.flood_line(size) if flood["bytes"] else lambda _: same
         at_once = 1 if flood["every"] else max(1, _AT_ONCE // size)
         for first in range(0, flood["lines"], at_once):
             several = range(first, min(first + at_once, flood["lines"]))
-            data = same * len(several) if flood["message"] is not None else b"".join(map(line, several))
-            self._wire.write(data, flood["stream"])
+            self._wire.write(b"".join(map(line, several)), flood["stream"])
             if flood["every"]:
                 self._wire.wait(flood["every"])
             else:
@@ -179,13 +176,11 @@ class _Actor:
         return True
 
     def _do_echo(self, lines: int | None) -> None:
-        echoed = 0
         wanted = {"type": "any", "contains": b""}
-        while lines is None or echoed < lines:
+        for _ in itertools.count() if lines is None else range(lines):
             if not self._wire.wait(None, lambda: self._take(wanted)):
                 break
             self._wire.write(self._last + b"\n")
-            echoed += 1
 
     def _do_read(self, how: tuple[bool, tuple[int, float] | None]) -> None:
         self._wire.reading, self._wire.pace = how
@@ -200,15 +195,12 @@ class _Actor:
 
     def _do_repeat(self, repeat: tuple[int | None, list[Step]]) -> None:
         times, steps = repeat
-        if times is not None:
-            for _ in range(times):
-                self._steps(steps)
-            return
         try:
-            while True:
+            for _ in itertools.count() if times is None else range(times):
                 self._steps(steps)
         except _InputEnded:
-            pass  # the end of the input is the end of the repeating
+            if times is not None:
+                raise
 
     def _do_hang(self, _: None) -> NoReturn:
         self._wire.wait(None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from proxy.protocol.json_pointer import escaped
 from proxy.replay.messages import subtype_of
 
 TYPE_CHECKING = False  # `typing` takes long to import
@@ -23,9 +24,7 @@ def kind(message: dict[str, Any] | None) -> str:
     if message is None:
         return "text"
     type_ = str(message.get("type"))
-    if type_ == "control_request":
-        return f"{type_}/{subtype_of(message)}"
-    return type_
+    return f"{type_}/{subtype_of(message)}" if type_ == "control_request" else type_
 
 
 def named(what: str) -> str:
@@ -53,34 +52,30 @@ def canonical(message: dict[str, Any], ignored: Sequence[str], name: Callable[[s
 
     ``ignored``: pointers of values that do not count; ``name`` gives the record's name for a text.
     """
-    kept = {key: value for key, value in message.items() if key not in VOLATILE}
-    return _named(kept, ignored, name, "", hooks=kind(message) == "control_request/initialize")
+    is_initialize = kind(message) == "control_request/initialize"
 
+    def named(value: Any, path: str) -> Any:
+        if path in ignored:
+            return None
+        if isinstance(value, dict):
+            return {key: named(item, f"{path}/{escaped(key)}") for key, item in value.items()}
+        if isinstance(value, list):
+            if is_initialize and path.endswith("/hookCallbackIds"):
+                return len(value)
+            return [named(item, f"{path}/{index}") for index, item in enumerate(value)]
+        return name(value) if isinstance(value, str) else value
 
-def _named(value: Any, ignored: Sequence[str], name: Callable[[str], str], path: str, *, hooks: bool) -> Any:
-    if path in ignored:
-        return None
-    if isinstance(value, dict):
-        return {
-            key: _named(item, ignored, name, f"{path}/{_escaped(key)}", hooks=hooks)
-            for key, item in value.items()
-        }
-    if isinstance(value, list):
-        if hooks and path.endswith("/hookCallbackIds"):
-            return len(value)
-        return [
-            _named(item, ignored, name, f"{path}/{index}", hooks=hooks) for index, item in enumerate(value)
-        ]
-    return name(value) if isinstance(value, str) else value
+    return named({key: value for key, value in message.items() if key not in VOLATILE}, "")
 
 
 def first_difference(one: Any, other: Any, path: str = "") -> tuple[str, Any, Any] | None:
     """Return where two values part: a JSON pointer and what either has there; None when they are equal."""
     if isinstance(one, dict) and isinstance(other, dict):
-        for key in [*one, *(key for key in other if key not in one)]:
+        for key in {**one, **other}:
+            inner = f"{path}/{escaped(key)}"
             if key not in one or key not in other:
-                return f"{path}/{_escaped(key)}", one.get(key), other.get(key)
-            if found := first_difference(one[key], other[key], f"{path}/{_escaped(key)}"):
+                return inner, one.get(key), other.get(key)
+            if found := first_difference(one[key], other[key], inner):
                 return found
         return None
     if isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
@@ -111,10 +106,6 @@ def contrasted(received: Any, expected: Any) -> str:
 
 def _encoded(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def _escaped(key: str) -> str:
-    return key.replace("~", "~0").replace("/", "~1")
 
 
 class Divergences:

@@ -63,7 +63,7 @@ class Matching:
         self._here: list[_Line] = []
         self._of_text = not recording.speaks_messages
         self._due = [c for c in recording.cues if c.stream == "stdin" and not is_nothing(c.line)]
-        self._answers = _answers(recording)
+        self._answers = {request_key(cue.message): cue for cue in recording.cues if _is_answer(cue)}
         self._given: set[str] = set()  # recorded ids of requests that were answered
         self._examples: dict[str, Cue] = {}  # by kind: the request that was matched last
         self._without_hook: list[object] = []
@@ -125,19 +125,12 @@ class Matching:
         for cue in list(self._due):
             self.miss(cue)
 
-    def asked_later(self, cue: Cue) -> Cue | None:
-        """Return the control request that a line of Claude Code's answers, if the log has it behind its answer.
-
-        No log of ours is like that; one that was put together from the two streams may be.
-        """
-        if not _is_answer(cue):
-            return None
-        asked = request_key(cue.message)
-        return next((due for due in self._due if due.seq > cue.seq and _asks(due, asked)), None)
-
     def is_an_answer(self, cue: Cue) -> bool:
         """Tell whether a line of Claude Code's answers a control request that the client has sent."""
-        return _is_answer(cue) and not any(_asks(due, request_key(cue.message)) for due in self._due)
+        asked = request_key(cue.message)
+        return _is_answer(cue) and not any(
+            kind(due.message) != "control_response" and request_key(due.message) == asked for due in self._due
+        )
 
     def is_to_be_said(self, cue: Cue) -> bool:
         """Tell whether a line of Claude Code's is for this client now: no answer that it has, or did not ask for."""
@@ -241,19 +234,8 @@ def is_nothing(line: bytes) -> bool:
 
 
 def _is_answer(cue: Cue) -> bool:
-    return (
-        cue.stream == "stdout"
-        and b'"control_response"' in cue.line
-        and kind(cue.message) == "control_response"
-    )
-
-
-def _asks(cue: Cue, asked: str) -> bool:
-    return kind(cue.message) != "control_response" and request_key(cue.message) == asked
-
-
-def _answers(recording: Recording) -> dict[str, Cue]:
-    return {request_key(cue.message): cue for cue in recording.cues if _is_answer(cue)}
+    is_likely = cue.stream == "stdout" and b'"control_response"' in cue.line
+    return is_likely and kind(cue.message) == "control_response"
 
 
 def _text(line: bytes) -> str:

@@ -69,8 +69,7 @@ class _Player:
             else:
                 self._pause(cue.at - before)
                 self._played += 1  # a client that has read the last line may end this process at once
-                if not self._say(cue):
-                    break
+                self._say(cue)
             before, self._clock = cue.at, time.monotonic()
         else:
             self._close()
@@ -84,7 +83,7 @@ class _Player:
             self._complain(f"the record lacks {recording.lost} lines, which could not be written then")
         if not arguments:
             return
-        self._renaming.of_arguments(recording.arguments, arguments, _session_id(recording))
+        self._renaming.of_arguments(recording.arguments, arguments, recording.told("session_id"))
         if self._match == "exact":
             here = [self._renaming.recorded(word) for word in arguments]
             recorded = recording.arguments
@@ -103,16 +102,12 @@ class _Player:
             self._listen(left)
             self._reply(None, waiting=False)
 
-    def _say(self, cue: Cue) -> bool:
-        """Say what Claude Code said; return whether the record goes on."""
+    def _say(self, cue: Cue) -> None:
+        """Say what Claude Code said."""
         if cue.stream == "stderr":
             self._wire.write(cue.line, 2)
-            return True
-        if (asked := self._matching.asked_later(cue)) and not self._hear(asked):
-            return False
-        if self._matching.is_to_be_said(cue):
+        elif self._matching.is_to_be_said(cue):
             self._wire.write(self._renaming.outgoing(cue.line))
-        return True
 
     def _hear(self, cue: Cue) -> bool:
         """Wait for the client's line; return whether the record goes on."""
@@ -135,25 +130,22 @@ class _Player:
 
     def _listen(self, seconds: float | None) -> bool:
         """Wait for so long until a line comes or the input ends; return whether one of the two is so."""
-        heard = self._matching.received
-        was_ended = self._wire.ended
+        heard, was_ended = self._matching.received, self._wire.ended
         return self._wire.wait(
-            seconds,
-            lambda: self._matching.received > heard or self._wire.ended != was_ended,
+            seconds, lambda: self._matching.received > heard or self._wire.ended != was_ended
         )
 
     def _answer_ahead(self) -> None:
         """Say what only answers a control request that is here already: a client may wait for it before it goes on.
 
-        The recorded client did not wait, or its log was put together from the two streams.
+        The recorded client did not wait.
         """
         for cue in islice(self._recording.cues, self._played, None):
             if cue.stream == "stdin":
                 continue
             if not self._matching.is_an_answer(cue):
                 return
-            if self._matching.is_to_be_said(cue):
-                self._wire.write(self._renaming.outgoing(cue.line))
+            self._say(cue)
 
     def _reply(self, cue: Cue | None, *, waiting: bool = True) -> bool:
         """Answer what has no place in the record; return whether the client has gone on without what is due."""
@@ -222,15 +214,6 @@ class _Player:
         self._wire.write(f"claude-proxy replay: {sentence}\n".encode(errors="replace"), 2)
 
 
-def _session_id(recording: Recording) -> str | None:
-    """Return the id of Claude Code's own session."""
-    for cue in recording.cues:
-        if cue.stream == "stdout" and b'"session_id"' in cue.line and cue.message:
-            found = cue.message.get("session_id")
-            return found if isinstance(found, str) else None
-    return None
-
-
 def _ends_with_the_input(recording: Recording) -> bool:
     """Tell whether the recorded Claude Code went on until its input ended, as far as a record can tell.
 
@@ -246,11 +229,10 @@ def _ends_with_the_input(recording: Recording) -> bool:
     if heard and kind(heard[-1].message) == "control_request/end_session":
         return False
     prompts = [cue.seq for cue in heard if kind(cue.message) == "user"]
-    results = [cue.seq for cue in recording.cues if cue.stream == "stdout" and _is_result(cue)]
+    results = [
+        cue.seq
+        for cue in recording.cues
+        if cue.stream == "stdout" and b'"result"' in cue.line and kind(cue.message) == "result"
+    ]
     idle = bool(prompts) and bool(results) and results[-1] > prompts[-1]
     return recording.exit_code in (0, None) or idle
-
-
-def _is_result(cue: Cue) -> bool:
-    """Tell whether a line ends a turn."""
-    return b'"result"' in cue.line and kind(cue.message) == "result"

@@ -14,7 +14,6 @@ from proxy.sessions.reader import Record, Skipped, read_log
 
 TYPE_CHECKING = False  # `typing` takes long to import
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from typing import Any
 
 _RUNTIMES = ("node", "nodejs", "bun", "deno")
@@ -67,6 +66,12 @@ class Recording(msgspec.Struct, eq=False):
         spoken = any(cue.stream == "stdin" and cue.message for cue in self.cues)
         return spoken or value_of(self.arguments, "--input-format") == "stream-json"
 
+    def told(self, field: str) -> str | None:
+        """Return the first text that Claude Code gives in a field of its messages."""
+        likely = (cue for cue in self.cues if cue.stream == "stdout" and f'"{field}"'.encode() in cue.line)
+        values = (cue.message.get(field) for cue in likely if cue.message)
+        return next((value for value in values if isinstance(value, str)), None)
+
 
 def read(path: str) -> Recording:
     """Return the session of a log.
@@ -79,9 +84,8 @@ def read(path: str) -> Recording:
     """
     info = catalogue.inspect(path)
     if info.started_at is None:
-        raise ValueError(
-            f"{path} holds no record; SESSION is the log of a session that claude-proxy recorded"
-        )
+        wanted = "SESSION is the log of a session that claude-proxy recorded"
+        raise ValueError(f"{path} holds no record; {wanted}")
     recording = Recording(
         path,
         info.session_id,
@@ -100,7 +104,8 @@ def read(path: str) -> Recording:
             recording.cues.append(_cue(record, (datetime.fromisoformat(record.ts) - start).total_seconds()))
         elif record.event is not None and record.stream == "proxy":
             _note(recording, record.event.event_type, record.event.data)
-    recording.version = next(_versions(recording), None)
+    if version := recording.told("claude_code_version"):
+        recording.version = f"{version} (Claude Code)"
     return recording
 
 
@@ -123,11 +128,3 @@ def _arguments(command: list[str]) -> list[str]:
     """Return what the client gave to ``claude``: the words behind the program, and behind its script."""
     runtime = bool(command) and os.path.basename(command[0]) in _RUNTIMES
     return command[2:] if runtime else command[1:]
-
-
-def _versions(recording: Recording) -> Iterator[str]:
-    for cue in recording.cues:
-        if cue.stream == "stdout" and b'"claude_code_version"' in cue.line and cue.message:
-            version = cue.message.get("claude_code_version")
-            if isinstance(version, str):
-                yield f"{version} (Claude Code)"

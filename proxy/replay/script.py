@@ -113,8 +113,7 @@ def signal_number(name: str, where: str = "signals") -> int:
 
 
 def _steps(value: Any, where: str) -> list[Step]:
-    if not isinstance(value, list):
-        raise ScriptError(f"{where}: takes a list of steps, each a mapping such as `delay: 0.5`")
+    _require(isinstance(value, list), where, "a list of steps, each a mapping such as `delay: 0.5`")
     return [_step(step, f"{where}/{index}") for index, step in enumerate(value)]
 
 
@@ -146,10 +145,14 @@ def _meant(word: Any, known: Any) -> str:
 # -- what the arguments of the steps may be: each check returns the argument as `acting` takes it --------------
 
 
+def _require(holds: bool, where: str, what: str) -> None:
+    if not holds:
+        raise ScriptError(f"{where}: takes {what}")
+
+
 def _text(value: Any, where: str) -> str:
-    if not isinstance(value, str):
-        raise ScriptError(f"{where}: takes a text, in quotation marks where YAML would read something else")
-    return value
+    _require(isinstance(value, str), where, "a text, in quotation marks where YAML would read something else")
+    return str(value)
 
 
 def _bytes(value: Any, where: str) -> bytes:
@@ -164,25 +167,23 @@ def _hex(value: Any, where: str) -> bytes:
     try:
         return bytes.fromhex(_text(value, where))
     except ValueError as error:
-        raise ScriptError(
-            f"{where}: takes bytes as pairs of hexadecimal digits, such as 'ff fe 0a'"
-        ) from error
+        wanted = "bytes as pairs of hexadecimal digits, such as 'ff fe 0a'"
+        raise ScriptError(f"{where}: takes {wanted}") from error
 
 
 def _object(value: Any, where: str) -> dict[str, Any]:
-    if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
-        raise ScriptError(f"{where}: takes an object, such as {{type: keep_alive}}")
+    is_object = isinstance(value, dict) and all(isinstance(key, str) for key in value)
+    _require(is_object, where, "an object, such as {type: keep_alive}")
     try:
         json.dumps(value, allow_nan=False)
     except (TypeError, ValueError) as error:
         # YAML reads 2026-01-02 as a date and !!binary as bytes: nothing that JSON has.
         raise ScriptError(f"{where}: {error}; put it in quotation marks to make it a text") from error
-    return value
+    return dict(value)
 
 
 def _messages(value: Any, where: str) -> list[dict[str, Any]]:
-    several = value if isinstance(value, list) else [value]
-    return [_object(message, where) for message in several]
+    return [_object(message, where) for message in (value if isinstance(value, list) else [value])]
 
 
 def _any_object(value: Any, where: str) -> dict[str, Any]:
@@ -191,33 +192,30 @@ def _any_object(value: Any, where: str) -> dict[str, Any]:
 
 def _number(least: float = 0, most: float = 86_400) -> Check:
     def check(value: Any, where: str) -> float:
-        if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
-            raise ScriptError(f"{where}: takes a number from {least:g} to {most:g}")
-        return value
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        _require(is_number and least <= value <= most, where, f"a number from {least:g} to {most:g}")
+        return float(value)
 
     return check
 
 
 def _whole(least: int, most: int = 1_000_000_000) -> Check:
     def check(value: Any, where: str) -> int:
-        number = _number(least, most)(value, where)
-        if number != int(number):
-            raise ScriptError(f"{where}: takes a whole number")
-        return int(number)
+        _number(least, most)(value, where)
+        _require(value == int(value), where, "a whole number")
+        return int(value)
 
     return check
 
 
 def _status(value: Any, where: str) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 255:
-        raise ScriptError(f"{where}: takes an exit status, 0 to 255")
-    return value
+    _require(type(value) is int and 0 <= value <= 255, where, "an exit status, 0 to 255")
+    return int(value)
 
 
 def _stream(value: Any, where: str) -> int:
     streams = ("stdin", "stdout", "stderr")
-    if value not in streams:
-        raise ScriptError(f"{where}: takes stdin, stdout or stderr")
+    _require(value in streams, where, "stdin, stdout or stderr")
     return streams.index(value)
 
 
@@ -227,8 +225,8 @@ def _streams(value: Any, where: str) -> list[int]:
 
 def _fields(value: Any, where: str, checks: dict[str, Check], **defaults: Any) -> dict[str, Any]:
     """Check a mapping field by field; what is not given has its default."""
-    if not isinstance(value, dict) or any(key not in checks for key in value):
-        raise ScriptError(f"{where}: takes a mapping of {', '.join(checks)}")
+    is_known = isinstance(value, dict) and value.keys() <= checks.keys()
+    _require(is_known, where, f"a mapping of {', '.join(checks)}")
     given = {key: item for key, item in value.items() if item is not None}
     return defaults | {key: checks[key](item, f"{where}/{key}") for key, item in given.items()}
 
@@ -238,10 +236,9 @@ def _kind(value: Any, where: str) -> dict[str, Any]:
     if isinstance(value, str):
         value = {"type": value}
     checks = {"type": _text, "subtype": _text, "contains": _bytes, "within": _number()}
-    if not isinstance(value, dict) or not value or any(key not in checks for key in value):
-        raise ScriptError(
-            f"{where}: takes user, control_request/interrupt, any, end, or a mapping of {', '.join(checks)}"
-        )
+    is_known = isinstance(value, dict) and bool(value) and value.keys() <= checks.keys()
+    kinds = "user, control_request/interrupt, any, end"
+    _require(is_known, where, f"{kinds}, or a mapping of {', '.join(checks)}")
     wanted = _fields(value, where, checks, type="any", subtype=None, contains=b"", within=None)
     wanted["type"], slash, subtype = wanted["type"].partition("/")
     if slash:
@@ -258,8 +255,8 @@ def _flood(value: Any, where: str) -> dict[str, Any]:
         "every": _number(),
     }
     flood = _fields(value, where, checks, lines=1, bytes=None, message=None, stream=1, every=0)
-    if (flood["bytes"] is None) == (flood["message"] is None):
-        raise ScriptError(f"{where}: takes either bytes (of a line) or message")
+    is_one = (flood["bytes"] is None) != (flood["message"] is None)
+    _require(is_one, where, "either bytes (of a line) or message")
     return flood
 
 
@@ -281,8 +278,7 @@ def _echo(value: Any, where: str) -> int | None:
 
 
 def _signals(value: Any, where: str) -> dict[str, int | str]:
-    if not isinstance(value, dict):
-        raise ScriptError(f"{where}: takes a mapping such as {{SIGTERM: ignore}}")
+    _require(isinstance(value, dict), where, "a mapping such as {SIGTERM: ignore}")
     for name, action in value.items():
         signal_number(str(name), where)
         if name in ("SIGKILL", "SIGSTOP"):
@@ -299,18 +295,16 @@ def _death(value: Any, where: str) -> int:
 def _repeat(value: Any, where: str) -> tuple[int | None, list[Step]]:
     given = _fields(value, where, {"times": _whole(0), "steps": _steps}, times=None, steps=None)
     times, steps = given["times"], given["steps"]
-    if steps is None:
-        raise ScriptError(f"{where}: takes a mapping with `steps`, and `times` unless one of them is expect")
+    both = "a mapping with `steps`, and `times` unless one of them is expect"
+    _require(steps is not None, where, both)
     if times is None and not any(name in ("expect", "ask", "echo") for name, _ in steps):
-        raise ScriptError(
-            f"{where}: without times it ends with the input, so one of its steps must be expect"
-        )
+        why = "without times it ends with the input, so one of its steps must be expect"
+        raise ScriptError(f"{where}: {why}")
     return times, steps
 
 
 def _nothing(value: Any, where: str) -> None:
-    if value not in ({}, None, True):
-        raise ScriptError(f"{where}: takes nothing")
+    _require(value in ({}, None, True), where, "nothing")
 
 
 _STEPS: dict[str, Check] = {

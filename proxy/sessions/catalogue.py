@@ -38,7 +38,6 @@ __all__ = [
     "sessions_of",
 ]
 
-State = Literal["running", "ended", "crashed"]
 _T = TypeVar("_T")
 
 _TAIL = 1 << 16  # most last records are shorter
@@ -53,34 +52,21 @@ _FRESH_S = 10.0
 class SessionLookupError(LookupError):
     """No single session fits what was asked for; the sentence says what to do."""
 
-    def __init__(self, text: str, sentence: str) -> None:
-        self.text = text
-        super().__init__(sentence)
-
 
 class NoSuchSessionError(SessionLookupError):
-    """No session fits."""
+    """No session fits, or what there is cannot be read."""
 
 
 class AmbiguousSessionError(SessionLookupError):
-    """Several sessions fit; they are in ``candidates``."""
-
-    def __init__(self, text: str, candidates: list[str]) -> None:
-        self.candidates = candidates
-        shown = ", ".join(candidates[:5]) + (", ..." if len(candidates) > 5 else "")
-        sentence = f"{text!r} fits {len(candidates)} sessions ({shown}): give more of the id."
-        super().__init__(text, sentence)
+    """Several sessions fit."""
 
 
 class NoRecordsError(SessionLookupError):
     """What was given is a file, and no session's."""
 
-    def __init__(self, text: str) -> None:
-        sentence = (
-            f"{text} holds no records: give a session log; bare messages are for "
-            "`claude-proxy validate --schema stdin|stdout`."
-        )
-        super().__init__(text, sentence)
+    def __init__(self, path: str) -> None:
+        bare = "bare messages are for `claude-proxy validate --schema stdin|stdout`"
+        super().__init__(f"{path} holds no records: give a session log; {bare}.")
 
 
 class SessionInfo(msgspec.Struct, frozen=True):
@@ -88,7 +74,7 @@ class SessionInfo(msgspec.Struct, frozen=True):
 
     session_id: str
     path: str
-    state: State
+    state: Literal["running", "ended", "crashed"]
     size: int
     name: str | None = None
     command: list[str] = []
@@ -122,15 +108,14 @@ def list_logs(data_dir: str) -> list[str]:
 
 def sessions_of(names: Iterable[str], suffix: str = LOG_SUFFIX) -> Iterator[str]:
     """Yield the ids of the sessions whose logs have these names; with another suffix, whose files beside the logs."""
-    ids = (name.removesuffix(suffix) for name in names if name.endswith(suffix))
-    return filter(is_session_id, ids)
+    return filter(is_session_id, (name.removesuffix(suffix) for name in names if name.endswith(suffix)))
 
 
 def list_sessions(data_dir: str) -> Iterator[SessionInfo]:
     """Yield the sessions of a data directory, newest first; one that is removed meanwhile is left out."""
     for session_id in list_logs(data_dir):
         with contextlib.suppress(OSError):
-            yield inspect(os.path.join(sessions_dir(data_dir), session_id + LOG_SUFFIX))
+            yield inspect(log_path(data_dir, session_id))
 
 
 def find(data_dir: str, text: str) -> SessionInfo:
@@ -141,43 +126,46 @@ def find(data_dir: str, text: str) -> SessionInfo:
         AmbiguousSessionError: several do.
         NoRecordsError: the path is that of a file of another kind.
     """
+    path = log_path(data_dir, text)
     # A whole id is found without a look at the folder: there may be many thousands in it, and each may be asked for.
-    if path := _whole(data_dir, text):
-        return _inspected(path, text)
-    ids = [] if os.sep in text else _ids(data_dir, text)
+    if is_session_id(text) and os.path.isfile(path) and not os.path.islink(path):
+        return _inspected(path)
+    if text.endswith(LOG_SUFFIX) or os.sep in text:
+        return _inspected(text, is_given=True)
+    ids = _ids(data_dir)
     if text == "latest":
-        path = _latest(data_dir, ids)
-    elif text.endswith(LOG_SUFFIX) or os.sep in text:
-        path = text
-    elif text:
-        candidates = [session_id for session_id in ids if session_id.startswith(text)]
-        if len(candidates) > 1:
-            raise AmbiguousSessionError(text, candidates)
-        if candidates:
-            path = log_path(data_dir, candidates[0])
-    if path is None:
-        advice = "see `claude-proxy sessions`." if ids else "nothing has been recorded there yet."
-        raise NoSuchSessionError(text, f"no session fits {text!r} in {data_dir}: {advice}")
-    return _inspected(path, text)
+        link = os.path.realpath(os.path.join(sessions_dir(data_dir), LATEST))
+        if os.path.isfile(link) or ids:
+            return _inspected(link if os.path.isfile(link) else log_path(data_dir, ids[0]))
+    elif candidates := [session_id for session_id in ids if text and session_id.startswith(text)]:
+        if len(candidates) == 1:
+            return _inspected(log_path(data_dir, candidates[0]))
+        shown = ", ".join(candidates[:5]) + (", ..." if len(candidates) > 5 else "")
+        raise AmbiguousSessionError(
+            f"{text!r} fits {len(candidates)} sessions ({shown}): give more of the id."
+        )
+    advice = "see `claude-proxy sessions`." if ids else "nothing has been recorded there yet."
+    raise NoSuchSessionError(f"no session fits {text!r} in {data_dir}: {advice}")
 
 
-def _whole(data_dir: str, text: str) -> str | None:
-    """Return the log of a whole id, None where the text is none."""
-    path = log_path(data_dir, text) if is_session_id(text) else None
-    return path if path is not None and os.path.isfile(path) and not os.path.islink(path) else None
+def _ids(data_dir: str) -> list[str]:
+    try:
+        return list_logs(data_dir)
+    except OSError as error:
+        raise NoSuchSessionError(
+            f"{sessions_dir(data_dir)} cannot be read ({error.strerror}): see --data-dir."
+        ) from error
 
 
-def _inspected(path: str, text: str) -> SessionInfo:
+def _inspected(path: str, *, is_given: bool = False) -> SessionInfo:
     try:
         info = inspect(path)
-        if path is text and info.last_record_at is None and _has_lines(path):
-            raise NoRecordsError(text)
+        if is_given and info.last_record_at is None and _has_lines(path):
+            raise NoRecordsError(path)
         return info
     except OSError as error:
-        sentence = (
-            f"the log {path} cannot be read ({error.strerror}): give the path of a log, or a session id."
-        )
-        raise NoSuchSessionError(text, sentence) from error
+        advice = "give the path of a log, or a session id."
+        raise NoSuchSessionError(f"the log {path} cannot be read ({error.strerror}): {advice}") from error
 
 
 def inspect(path: str) -> SessionInfo:
@@ -191,8 +179,28 @@ def inspect(path: str) -> SessionInfo:
     finally:
         os.close(fd)
     name = os.path.basename(os.path.realpath(path)).removesuffix(LOG_SUFFIX)
-    session_id = name if is_session_id(name) or first is None else first.session_id
-    return _described(session_id, path, size=size, held=held, first=first, last=last)
+    started, ended = _data(first, "session_started") or {}, _data(last, "session_ended")
+    command = None if held or ended is not None else _followed(started)
+    running = held or (command is not None and lives(command))
+    end = ended or {}
+    return SessionInfo(
+        session_id=name if is_session_id(name) or first is None else first.session_id,
+        path=path,
+        state="ended" if ended is not None else "running" if running else "crashed",
+        is_unattended=command is not None,
+        size=size,
+        name=_of(str, started.get("name")),
+        command=[str(word) for word in _of(list, started.get("command")) or []],
+        cwd=_of(str, started.get("cwd")),
+        pid=_of(int, started.get("pid")),
+        started_at=first.ts if first else None,
+        last_record_at=last.ts if last else None,
+        ended_at=last.ts if last and ended is not None else None,
+        exit_code=_of(int, end.get("exit_code")),
+        signal=_of(str, end.get("signal")),
+        duration_ms=_of(int, end.get("duration_ms")),
+        counts=_of(dict, end.get("counts")),
+    )
 
 
 def is_running(path: str) -> bool:
@@ -224,23 +232,6 @@ def list_unattended(data_dir: str) -> list[str]:
     """
     newest = list_logs(data_dir)[:_NEWEST]
     return [session_id for session_id in newest if is_unattended(log_path(data_dir, session_id))]
-
-
-def _ids(data_dir: str, text: str) -> list[str]:
-    try:
-        return list_logs(data_dir)
-    except OSError as error:
-        sentence = f"{sessions_dir(data_dir)} cannot be read ({error.strerror}): see --data-dir."
-        raise NoSuchSessionError(text, sentence) from error
-
-
-def _latest(data_dir: str, ids: list[str]) -> str | None:
-    """Return the log that ``latest.jsonl`` leads to, or, when the link is missing or broken, the newest one."""
-    link = os.path.join(sessions_dir(data_dir), LATEST)
-    target = os.path.realpath(link)
-    if os.path.isfile(target):
-        return target
-    return os.path.join(sessions_dir(data_dir), ids[0] + LOG_SUFFIX) if ids else None
 
 
 def _has_lines(path: str) -> bool:
@@ -284,14 +275,9 @@ def _followed(started: dict[str, Any]) -> Identity | None:
 
 def _first(fd: int) -> Record | None:
     """Return the first record; command lines may make it long."""
-    line, position = b"", 0
-    while position < _LONGEST_FIRST and (chunk := os.pread(fd, _TAIL, position)):
-        head, newline, _ = chunk.partition(b"\n")
-        line += head
-        position += len(chunk)
-        if newline:
-            return _record(line)
-    return None
+    with open(fd, "rb", closefd=False) as file:
+        line = file.readline(_LONGEST_FIRST)
+    return _record(line) if line.endswith(b"\n") else None
 
 
 def last_record(fd: int, size: int) -> Record | None:
@@ -315,35 +301,6 @@ def last_record(fd: int, size: int) -> Record | None:
 def _record(line: bytes) -> Record | None:
     found = parse(line)
     return None if isinstance(found, str) else found
-
-
-def _described(
-    session_id: str, path: str, *, size: int, held: bool, first: Record | None, last: Record | None
-) -> SessionInfo:
-    started = _data(first, "session_started") or {}
-    ended = _data(last, "session_ended")
-    command = None if held or ended is not None else _followed(started)
-    running = held or (command is not None and lives(command))
-    state: State = "ended" if ended is not None else "running" if running else "crashed"
-    end = ended or {}
-    return SessionInfo(
-        session_id=session_id,
-        path=path,
-        state=state,
-        is_unattended=command is not None,
-        size=size,
-        name=_of(str, started.get("name")),
-        command=[str(word) for word in _of(list, started.get("command")) or []],
-        cwd=_of(str, started.get("cwd")),
-        pid=_of(int, started.get("pid")),
-        started_at=first.ts if first else None,
-        last_record_at=last.ts if last else None,
-        ended_at=last.ts if last and ended is not None else None,
-        exit_code=_of(int, end.get("exit_code")),
-        signal=_of(str, end.get("signal")),
-        duration_ms=_of(int, end.get("duration_ms")),
-        counts=_of(dict, end.get("counts")),
-    )
 
 
 def _of(kind: type[_T], value: object) -> _T | None:

@@ -9,7 +9,7 @@ import pytest
 
 from proxy.compliance import scenario
 from proxy.compliance.processes import MARK
-from proxy.compliance.report import Report
+from proxy.compliance.report import Problem, Report
 from proxy.compliance.runner import CancelledError, Check
 from proxy.compliance.target import Target
 from tests.compliance.wrappers import AMONG_OTHERS, EXACT, STUCK, imperfect
@@ -135,15 +135,14 @@ def test_a_wrapper_that_vanishes_is_no_fault_of_the_check(tmp_path: Path) -> Non
 
 def test_a_cancelled_check_ends_and_leaves_no_process() -> None:
     """Stopped in the middle, with a wrapper that hangs, it ends within moments, and so do its processes."""
-    check = Check(imperfect("holds lines"), chosen("control-request", "output-at-once"), patience_s=60.0)
     begun = threading.Event()
-    original = check._problems
 
-    def problems(one: scenario.Scenario) -> object:
-        begun.set()
-        return original(one)
+    class Told(Check):
+        def _problems(self, one: scenario.Scenario) -> tuple[Problem, ...]:
+            begun.set()
+            return super()._problems(one)
 
-    check._problems = problems  # type: ignore[assignment, method-assign]
+    check = Told(imperfect("holds lines"), chosen("control-request", "output-at-once"), patience_s=60.0)
     ended: list[BaseException] = []
 
     def run() -> None:
