@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from proxy.protocol.drift import Drift, Finder, Kind, Stream
+from proxy.protocol.drift import Finder, Kind, Stream
 from proxy.sessions.reader import Record
 
 MOST_LISTED = 1000
@@ -56,17 +56,14 @@ class Sightings:
         """Return what was found, in the order in which it was."""
         return list(self._found.values())
 
-    def add(self, one: Sighting) -> bool:
-        """Take in what was seen, as often as it was; return whether it was not known."""
-        known = self._found.get(one.key)
-        if known is not None:
+    def add(self, one: Sighting) -> None:
+        """Take in what was seen, as often as it was."""
+        if (known := self._found.get(one.key)) is not None:
             known.count += one.count
-            return False
-        if len(self._found) >= self._most:
+        elif len(self._found) >= self._most:
             self.unlisted += one.count
-            return False
-        self._found[one.key] = one
-        return True
+        else:
+            self._found[one.key] = one
 
     def merge(self, others: "Sightings") -> None:
         """Take in what was seen later."""
@@ -83,8 +80,7 @@ class SearchState(msgspec.Struct, omit_defaults=True):
     asked: list[tuple[Stream, str, str]] = []
     """Control requests without an answer yet: the stream of the answer, their ids and what they ask for."""
     version: str | None = None
-    unversioned: list[int] = []
-    """Places in `listed` of what was found before the version was told, which it is after the first messages."""
+    """Of Claude Code, which is told after the first messages."""
 
 
 class Search:
@@ -98,22 +94,18 @@ class Search:
         """Whether there is something new since `state` was asked for last."""
         self._finder = Finder({(stream, request): asked for stream, request, asked in state.asked})
         self._version = state.version
-        self._unversioned = [state.listed[place] for place in state.unversioned]
 
     def state(self) -> SearchState:
         """Return what is remembered now."""
         self.has_changed = False
-        listed = self.found.listed()
-        places = [listed.index(one) for one in self._unversioned]
         asked = [(stream, request, asked) for (stream, request), asked in self._finder.asked.items()]
-        return SearchState(listed, self.found.unlisted, asked, self._version, places)
+        return SearchState(self.found.listed(), self.found.unlisted, asked, self._version)
 
     def look_at(self, record: Record) -> None:
         """Note what a record has of it: messages that passed, not those that the wrapper wrote itself."""
         match record.stream:
-            case "stdin" | "stdout" if record.origin is None:
-                if message := bytes(record.message):
-                    self._look_into(record.stream, record, message)
+            case "stdin" | "stdout" if record.origin is None and record.has_message:
+                self._look_into(record.stream, record, bytes(record.message))
             case _:
                 pass
 
@@ -123,30 +115,24 @@ class Search:
                 self._learn(_version(record.value()))
         asked = len(self._finder.asked)
         drift = self._finder.find(stream, message)
-        if drift or len(self._finder.asked) != asked:
-            self.has_changed = True
+        self.has_changed |= bool(drift) or len(self._finder.asked) != asked
         for one in drift:
-            self._note(stream, one, record)
-
-    def _note(self, stream: Stream, one: Drift, record: Record) -> None:
-        sighting = Sighting(
-            **msgspec.structs.asdict(one),
-            stream=stream,
-            first_seen=record.ts,
-            session_id=record.session_id,
-            seq=record.seq,
-            claude_code_version=self._version,
-            count=1,
-        )
-        if self.found.add(sighting) and self._version is None:
-            self._unversioned.append(sighting)
+            sighting = Sighting(
+                **msgspec.structs.asdict(one),
+                stream=stream,
+                first_seen=record.ts,
+                session_id=record.session_id,
+                seq=record.seq,
+                claude_code_version=self._version,
+                count=1,
+            )
+            self.found.add(sighting)
 
     def _learn(self, version: str | None) -> None:
         if version is not None:
             self._version, self.has_changed = version, True
-            for sighting in self._unversioned:
+            for sighting in self.found.listed():
                 sighting.claude_code_version = version
-            self._unversioned.clear()
 
 
 def _version(message: Any) -> str | None:

@@ -203,20 +203,19 @@ class LogReader:
         return Entry(record, start, self.offset)
 
     def _skip_overlong(self, held: int) -> Skipped:
-        start, position = self.offset, self.offset + held
-        while chunk := os.pread(self._fd, _CHUNK, position):
-            newline = chunk.find(b"\n")
-            position += len(chunk) if newline < 0 else newline + 1
-            if newline >= 0:
+        start, self.offset = self.offset, self.offset + held
+        while chunk := os.pread(self._fd, _CHUNK, self.offset):
+            head, newline, _ = chunk.partition(b"\n")
+            self.offset += len(head) + len(newline)
+            if newline:
                 break
-        self.offset = position
-        return Skipped("foreign", start, position, f"The line is longer than {MAX_LINE} bytes.")
+        return Skipped("foreign", start, self.offset, f"The line is longer than {MAX_LINE} bytes.")
 
     def _begins_in_future(self) -> bool:
         """Tell whether the first record, which is before our offset, is of a newer format."""
         first = os.pread(self._fd, _CHUNK, 0).partition(b"\n")[0]
         record = parse(first)
-        return not isinstance(record, str) and (_format(record) or 0) > FORMAT
+        return not isinstance(record, str) and is_future(record)
 
 
 def parse(line: bytes) -> Record | str:
@@ -268,9 +267,8 @@ def _decoded_with_care(line: bytes) -> Record | str:
         if not record.has_message:
             # Only in a message are they evidence; elsewhere the record's own decoding would give the same.
             return record
-        start = neutral.find(bytes(record.message))
-        message = line[start : start + len(bytes(record.message))]
-        return msgspec.structs.replace(record, message=msgspec.Raw(message))
+        start, length = neutral.find(bytes(record.message)), len(bytes(record.message))
+        return msgspec.structs.replace(record, message=msgspec.Raw(line[start : start + length]))
     except msgspec.ValidationError as error:
         return f"The line is no record: {error}."
     except grammar.REFUSALS as error:
