@@ -109,11 +109,6 @@ class Caller:
         self.process.wait()
         os.close(self._exited)
 
-    @property
-    def status(self) -> int | None:
-        """The exit status, None while it runs."""
-        return self.process.poll()
-
     def write(self, data: bytes) -> None:
         """Write all of it, reading meanwhile."""
         self.sent += data  # all of it: what a wrapper refuses to take is lost as well

@@ -34,17 +34,19 @@ def measure(target: Target, scenario: Scenario, call: Call, scratch: str) -> Mea
     """
     assert scenario.measure is not None
     how = scenario.measure
-    sides: dict[str, tuple[Target, list[float]]] = {"bare": (Target(), []), "wrapped": (target, [])}
+    sides: dict[str, tuple[Target, list[float]]] = {
+        "the bare stand-in": (Target(), []),
+        "a run": (target, []),
+    }
     for _ in range(how.runs):
         for name, (side, figures) in sides.items():
             try:
                 figures.append(_once(side, scenario, how, call, scratch))
             except (StuckError, OSError) as error:
-                raise StuckError(f"{'the bare stand-in' if name == 'bare' else 'a run'}: {error}") from None
+                raise StuckError(f"{name}: {error}") from None
     bare, wrapped = (statistics.median(figures) for _, figures in sides.values())
-    return Measured(
-        round(bare, 3), round(wrapped, 3), _UNITS[how.what], round(wrapped / max(bare, 1e-9), 3), how.limit
-    )
+    ratio = round(wrapped / max(bare, 1e-9), 3)
+    return Measured(round(bare, 3), round(wrapped, 3), _UNITS[how.what], ratio, how.limit)
 
 
 def within(measured: Measured, how: Measurement) -> bool:

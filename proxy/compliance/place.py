@@ -42,22 +42,20 @@ class Place:
         if self._real is not None:
             return None
         seen = Seen()
-        stdin = bytearray()
-        written = {1: bytearray(), 2: bytearray()}
+        streams = {0: bytearray(), 1: bytearray(), 2: bytearray()}
         for entry in entries(self.journal):
             match entry["event"]:
                 case "started":
-                    seen.started = True
+                    seen.started, seen.environment = True, entry["env"]
                     seen.arguments, seen.directory = entry["argv"], entry["cwd"] or ""
-                    seen.environment = entry["env"]
                 case "line":
-                    stdin += entry["line"].encode("utf-8", "surrogateescape")
-                    stdin += b"\n" if entry["newline"] else b""
+                    line = entry["line"].encode("utf-8", "surrogateescape")
+                    streams[0] += line + b"\n" * entry["newline"]
                 case "wrote":
-                    written[entry["fd"]] += entry["data"].encode("utf-8", "surrogateescape")
+                    streams[entry["fd"]] += entry["data"].encode("utf-8", "surrogateescape")
                 case "end_of_input":
                     seen.input_ended = True
                 case "signal":
                     seen.signals[entry["signal"]] = seen.signals.get(entry["signal"], 0) + 1
-        seen.stdin, seen.stdout, seen.stderr = bytes(stdin), bytes(written[1]), bytes(written[2])
+        seen.stdin, seen.stdout, seen.stderr = map(bytes, streams.values())
         return seen

@@ -1,6 +1,6 @@
 """What a check found, and what it is worth: outcomes, a score for each group, one for all."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from types import MappingProxyType
 from typing import Literal
 
@@ -89,12 +89,9 @@ class Report(msgspec.Struct, frozen=True):
     """What this system did not let the check see: a sentence each."""
 
 
-def grouped(outcomes: Iterable[Outcome]) -> tuple[GroupScore, ...]:
+def grouped(outcomes: Collection[Outcome]) -> tuple[GroupScore, ...]:
     """Return the score of each group: the weights of what passed, of those of all that ran."""
-    by_group: dict[Group, list[Outcome]] = {group: [] for group in GROUPS}
-    for outcome in outcomes:
-        by_group[outcome.group].append(outcome)
-    return tuple(_score(group, members) for group, members in by_group.items())
+    return tuple(_score(group, [one for one in outcomes if one.group == group]) for group in GROUPS)
 
 
 def overall(groups: Iterable[GroupScore]) -> float:

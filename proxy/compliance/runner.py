@@ -190,7 +190,7 @@ class Check(msgspec.Struct):
                 caller.finish(_STUCK_GRACE_S if evidence.stuck else None)
             except StuckError as error:
                 evidence.stuck = evidence.stuck or str(error)
-            evidence.status = caller.status
+            evidence.status = caller.process.returncode
             if _asks_what_is_left(one) and not evidence.stuck:
                 evidence.left = self._left(place.mark, caller.process.pid)
             for entry in entries(place.journal):  # its last words may still be on their way to the journal

@@ -8,6 +8,7 @@ import os
 import re
 
 from proxy.following import registry
+from proxy.sessions import process
 
 TYPE_CHECKING = False  # see `proxy.sessions.process`
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class ConfigFolder:
         """
         before = self._registrations
         found = {} if changed is None else before.copy()
-        for name in _names(self.registry) if changed is None else changed:
+        for name in process.names(self.registry) if changed is None else changed:
             if (pid := registry.pid_of(name)) is None:
                 continue
             found.pop(pid, None)
@@ -69,7 +70,9 @@ class ConfigFolder:
         """
         folder = os.path.join(_PROJECTS, self._likely)
         files = (
-            os.path.join(folder, name) for name in _names(self.absolute(folder)) if name.endswith(".jsonl")
+            os.path.join(folder, name)
+            for name in process.names(self.absolute(folder))
+            if name.endswith(".jsonl")
         )
         stats = {file: status for file in files if (status := self.status(file)) is not None}
         return {file: one.st_size for file, one in stats.items() if one.st_mtime_ns // 1000 < before_us}
@@ -85,7 +88,7 @@ class ConfigFolder:
         likely = self.likely_transcript(conversation)
         others = (
             os.path.join(_PROJECTS, name, f"{conversation}.jsonl")
-            for name in _names(self.absolute(_PROJECTS))
+            for name in process.names(self.absolute(_PROJECTS))
         )
         return next((file for file in (likely, *others) if self.status(file) is not None), None)
 
@@ -125,10 +128,3 @@ class ConfigFolder:
 def _content(path: str) -> bytes:
     with open(path, "rb", buffering=0) as file:
         return file.read(min(os.fstat(file.fileno()).st_size, _LARGEST_ENTRY))
-
-
-def _names(folder: str) -> list[str]:
-    try:
-        return os.listdir(folder)
-    except OSError:
-        return []

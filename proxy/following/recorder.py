@@ -21,8 +21,6 @@ from proxy.sessions.watch import Watch
 
 TYPE_CHECKING = False  # see `proxy.sessions.process`
 if TYPE_CHECKING:
-    from typing import Any
-
     from proxy.following.launch import Command
     from proxy.following.registry import Registration
     from proxy.following.session import FollowedSession
@@ -166,15 +164,9 @@ class Recorder:
     def _look_at_registry(self, now_s: float, changed: set[str] | None) -> None:
         registrations = self._config.registrations(changed)
         mine = self._mine(registrations) or (self._look_elsewhere() if self._registered is None else None)
-        others: list[Registration] = []
-        if mine is not None:
-            if self._registered is None:
-                self._registered = process.identity(mine.pid)
-            others = [
-                one
-                for one in registrations.values()
-                if one.session_id == mine.session_id and one.pid != mine.pid and _is_alive(one)
-            ]
+        if mine is not None and self._registered is None:
+            self._registered = process.identity(mine.pid)
+        others = [one for one in registrations.values() if mine is not None and _shares(one, mine)]
         self._say(self._session.registered(mine, others, self._config.path, now_s))
 
     def _mine(self, registrations: dict[int, Registration]) -> Registration | None:
@@ -183,21 +175,18 @@ class Recorder:
         own = registrations.get(identity.pid)
         if own is not None and is_of(own, identity, started_ms):
             return own
-        if not registrations or self._registered is not None:
-            return None
-        for pid in process.descendants(identity.pid):
-            found = registrations.get(pid)
-            if found is not None and is_of(found, process.identity(pid), started_ms):
-                return found
+        if self._registered is None:
+            for pid in process.descendants(identity.pid) if registrations else ():
+                found = registrations.get(pid)
+                if found is not None and is_of(found, process.identity(pid), started_ms):
+                    return found
         return None
 
     def _look_elsewhere(self) -> Registration | None:
         """A script in between may have set another configuration folder, for itself or for what it starts."""
         pid = self._command.identity.pid
         for one in (pid, *process.descendants(pid)):
-            environment = process.environment(one)
-            if not environment:
-                continue
+            environment = process.environment(one) or {}
             self._session.learn(environment)
             path = config_folder(environment)
             if path is not None and path != self._config.path:
@@ -219,7 +208,8 @@ class Recorder:
             return
         for main in [one for one in session.transcripts.values() if not (one.is_subagent or one.is_over)]:
             for file in config.subagents(main.file):
-                if file not in session.transcripts and not self._is_older(file):
+                status = None if file in session.transcripts else config.status(file)
+                if status is not None and not session.is_older(status.st_mtime_ns // 1000):
                     session.open_subagent(file, main.claude_session_id, config.subagent(file))
 
     def _open(self, file: str, *, was_there: bool) -> None:
@@ -233,10 +223,6 @@ class Recorder:
                 size_at_start=self._sizes.get(file),
                 was_there=was_there,
             )
-
-    def _is_older(self, file: str) -> bool:
-        status = self._config.status(file)
-        return status is None or self._session.is_older(status.st_mtime_ns // 1000)
 
     def _read_on(self, file: str, transcript: Transcript, is_last: bool) -> None:
         """Record what has come into a transcript, or else leave it as it was."""
@@ -287,8 +273,9 @@ class Recorder:
             return  # the disk is full: whoever looks next goes on
         transcripts = self._session.transcripts.values()
         lines = sum(one.recorded_lines for one in transcripts)
+        status = None if self._command.pidfd < 0 else process.exit_of(self._command.pidfd, _WAITED_FOR_S)
         data = {
-            **self._how_it_ended(),
+            **({} if status is None else process.described_exit(status)),
             "clean": self._mine(self._config.registrations()) is None,
             "duration_ms": self._duration_ms(),
             "counts": {"transcript": {"unjudged": lines}} if lines else {},
@@ -299,10 +286,6 @@ class Recorder:
         }
         self._log.append_end(data)
         self._log.close()
-
-    def _how_it_ended(self) -> dict[str, Any]:
-        status = None if self._command.pidfd < 0 else process.exit_of(self._command.pidfd, _WAITED_FOR_S)
-        return {} if status is None else process.described_exit(status)
 
     def _duration_ms(self) -> int:
         if self._command.seen_alive:
@@ -315,6 +298,9 @@ class Recorder:
         return lifecycle(self._session.session_id, "wrapper_error", {"where": "recorder", "error": error})
 
 
-def _is_alive(one: Registration) -> bool:
+def _shares(one: Registration, mine: Registration) -> bool:
+    """Tell whether another process has a conversation open, and lives."""
+    if one.session_id != mine.session_id or one.pid == mine.pid:
+        return False
     identity = process.identity(one.pid)
     return process.lives(identity) and is_of(one, identity, 0)

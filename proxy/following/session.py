@@ -88,9 +88,8 @@ class FollowedSession:
             # A conversation that was turned to meanwhile goes on with what is newer than that.
             self._boundary_us = last_us
         for transcript in self.transcripts.values():
-            transcript.is_over = (
-                not transcript.is_subagent and transcript.claude_session_id != self.conversation
-            )
+            is_open = transcript.claude_session_id == self.conversation
+            transcript.is_over = not transcript.is_subagent and not is_open
 
     # -- the registry ------------------------------------------------------------------------------------------
 
@@ -133,9 +132,8 @@ class FollowedSession:
 
     def _turn_to(self, found: Registration, now_s: float) -> None:
         """Turn to another conversation. What is in its file from before the last change of state is history."""
-        for transcript in self.transcripts.values():
-            if transcript.claude_session_id == self.conversation and not transcript.is_subagent:
-                self._closing[transcript.file] = now_s + _CLOSED_S
+        if (former := self._main()) is not None:
+            self._closing[former.file] = now_s + _CLOSED_S
         if self._registration is not None and self._registration.since_ms is not None:
             self._boundary_us = self._registration.since_ms * 1000
         self.conversation = found.session_id
@@ -169,10 +167,8 @@ class FollowedSession:
         return self._content and self.conversation is not None and self._main() is None
 
     def _main(self) -> Transcript | None:
-        for transcript in self.transcripts.values():
-            if transcript.claude_session_id == self.conversation and not transcript.is_subagent:
-                return transcript
-        return None
+        mains = (one for one in self.transcripts.values() if not one.is_subagent)
+        return next((one for one in mains if one.claude_session_id == self.conversation), None)
 
     def open(
         self,

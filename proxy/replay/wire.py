@@ -35,20 +35,16 @@ class Journal:
 
     def __init__(self, path: str | None) -> None:
         """OSError when the file cannot be written."""
-        self._fd = -1
+        self.is_kept = bool(path)
+        """Whether there is a file."""
         if path:
             self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
 
     def note(self, event: str, **data: Any) -> None:
         """Write one event."""
-        if self._fd >= 0:
+        if self.is_kept:
             line = json.dumps({"event": event, "ns": time.monotonic_ns(), **data})
             os.write(self._fd, line.encode() + b"\n")
-
-    @property
-    def is_kept(self) -> bool:
-        """Whether there is a file."""
-        return self._fd >= 0
 
 
 class Wire:

@@ -63,16 +63,13 @@ def lives(process: Identity) -> bool:
         return False
     if fields := _stat(process.pid):
         return fields[_STATE] not in ("Z", "X") and process.start in (None, fields[_START])
-    if _has_proc():
-        return False
-    return bool(
-        _elsewhere(
-            lambda psutil: (
-                (one := psutil.Process(process.pid)).status() != psutil.STATUS_ZOMBIE
-                and process.start in (None, repr(one.create_time()))
-            )
-        )
-    )
+
+    def lives_there(psutil: Any) -> bool:
+        one = psutil.Process(process.pid)
+        is_same = process.start in (None, repr(one.create_time()))
+        return is_same and one.status() != psutil.STATUS_ZOMBIE
+
+    return _elsewhere(lives_there) or False
 
 
 def is_stopped(pid: int) -> bool:
@@ -85,16 +82,12 @@ def is_stopped(pid: int) -> bool:
 def descendants(pid: int) -> Iterator[int]:
     """Yield the children of a process, their children, and so on."""
     found = [pid]
-    if _tells_children():
-        for one in found:
-            found += _children(one)
-    else:
-        children = _all_children()
-        for one in found:
-            found += children.get(one, ())
+    children = None if _tells_children() else _all_children()
+    for one in found:
+        found += _children(one) if children is None else children.get(one, ())
     yield from found[1:]
     yield from (
-        _elsewhere(lambda psutil: [child.pid for child in psutil.Process(pid).children(recursive=True)]) or ()
+        _elsewhere(lambda psutil: [one.pid for one in psutil.Process(pid).children(recursive=True)]) or ()
     )
 
 
@@ -202,7 +195,7 @@ def _tells_children() -> bool:
 def _children(pid: int) -> list[int]:
     """Return the children of one process, of all of its threads; proc_tid_children(5)."""
     found: list[int] = []
-    for thread in _names(f"/proc/{pid}/task"):
+    for thread in names(f"/proc/{pid}/task"):
         try:
             with open(f"/proc/{pid}/task/{thread}/children", "rb", buffering=0) as file:
                 found += map(int, file.read().split())
@@ -214,7 +207,7 @@ def _children(pid: int) -> list[int]:
 def _all_children() -> dict[int, list[int]]:
     """Return the children of every process."""
     children: dict[int, list[int]] = {}
-    for name in _names("/proc"):
+    for name in names("/proc"):
         if name.isdigit() and (fields := _stat(int(name))):
             children.setdefault(int(fields[_PARENT]), []).append(int(name))
     return children
@@ -240,7 +233,8 @@ def _boot() -> str | None:
         return None
 
 
-def _names(folder: str) -> list[str]:
+def names(folder: str) -> list[str]:
+    """Return what is in a folder; nothing where it cannot be read."""
     try:
         return os.listdir(folder)
     except OSError:

@@ -122,7 +122,8 @@ class LogReader:
         self.offset = offset
         """Where the first byte is that has not been read as part of a whole line."""
         self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        self._future = offset > 0 and self._begins_in_future()
+        self.is_future = offset > 0 and self._begins_in_future()
+        """Whether the log, as far as it was read, is of a newer format than this reader knows."""
 
     def __enter__(self) -> Self:
         return self
@@ -133,11 +134,6 @@ class LogReader:
     def fileno(self) -> int:
         """Return the descriptor of the file, which stays ours."""
         return self._fd
-
-    @property
-    def is_future(self) -> bool:
-        """Whether the log, as far as it was read, is of a newer format than this reader knows."""
-        return self._future
 
     def close(self) -> None:
         """Let go of the file."""
@@ -196,8 +192,8 @@ class LogReader:
         if isinstance(record, str):
             return Skipped("foreign", start, self.offset, record)
         if (newer := _format(record)) is not None:
-            self._future = newer > FORMAT
-        if self._future:
+            self.is_future = newer > FORMAT
+        if self.is_future:
             newest = f"The log is of a newer format than {FORMAT}; a newer claude-proxy reads it."
             return Skipped("future", start, self.offset, newest)
         return Entry(record, start, self.offset)

@@ -81,20 +81,12 @@ class SessionLog:
         """How the file was when it was last seen to have a name: its size, the next number, the newest timestamp."""
         self._deleted: tuple[int, tuple[int, int, int]] | None = None
         """A file that was deleted and how it was seen last, until what it got after that is in the new one."""
-        self._lost_records = 0
+        self.lost_records = 0
+        """Records that could not be written since the last time that writing worked."""
+        self.lost_why = ""
+        """What the disk said when writing failed last; empty while writing works."""
         self._lost_bytes = 0
         self._lost_since = ""
-        self._lost_why = ""
-
-    @property
-    def lost_records(self) -> int:
-        """Records that could not be written since the last time that writing worked."""
-        return self._lost_records
-
-    @property
-    def lost_why(self) -> str:
-        """What the disk said when writing failed last; empty while writing works."""
-        return self._lost_why
 
     def append(self, bodies: Bodies) -> bool:
         """Write one record for each body, in order and together. Return whether they are in the log.
@@ -124,7 +116,7 @@ class SessionLog:
             return True
 
     def _append(self, bodies: Bodies) -> None:
-        if self._lost_why or self._unready or not self._begun or self._was_deleted():
+        if self.lost_why or self._unready or not self._begun or self._was_deleted():
             self._make_ready()
         self._write(bodies)
 
@@ -144,7 +136,7 @@ class SessionLog:
         """
         with self._lock:
             try:
-                if self._lost_why or not self._begun or self._was_deleted():
+                if self.lost_why or not self._begun or self._was_deleted():
                     self._make_ready()
                 record = b"".join((self._clock.head(), prefix, line[:-1], END))
                 try:
@@ -215,10 +207,10 @@ class SessionLog:
         if self._deleted:
             self._take_from_deleted()
         self._unready = False
-        if self._lost_why:
+        if self.lost_why:
             self._write([self._gap()])
-            self._lost_records = self._lost_bytes = 0
-            self._lost_why = self._lost_since = ""
+            self.lost_records = self._lost_bytes = 0
+            self.lost_why = self._lost_since = ""
         self._note_size(os.fstat(self._fd).st_size)
 
     def _begin(self) -> None:
@@ -241,7 +233,7 @@ class SessionLog:
         else:
             os.close(self._fd)
         self._fd = -1
-        self._lost_why = self._lost_why or "the log was deleted"
+        self.lost_why = self.lost_why or "the log was deleted"
 
     def _take_from_deleted(self) -> None:
         """Write what the deleted file got since it was last seen with a name, but for what is in this one already."""
@@ -363,18 +355,18 @@ class SessionLog:
     # -- failing ---------------------------------------------------------------------------------------------
 
     def _count_lost(self, bodies: Bodies, error: OSError) -> None:
-        if not self._lost_records:
+        if not self.lost_records:
             self._lost_since = rfc3339(time.time_ns())
-        self._lost_why = errno.errorcode.get(error.errno or 0, "") + ": " + (error.strerror or str(error))
-        self._lost_records += len(bodies)
+        self.lost_why = errno.errorcode.get(error.errno or 0, "") + ": " + (error.strerror or str(error))
+        self.lost_records += len(bodies)
         self._lost_bytes += sum(len(part) for body in bodies for part in body[1:-1])
 
     def _gap(self) -> Body:
         data = {
-            "lost_records": self._lost_records,
+            "lost_records": self.lost_records,
             "lost_bytes": self._lost_bytes,
             "since": self._lost_since or None,
-            "reason": self._lost_why,
+            "reason": self.lost_why,
         }
         return lifecycle(self.session_id, "recording_gap", data)
 

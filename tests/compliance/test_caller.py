@@ -59,7 +59,7 @@ def test_it_reads_while_it_writes() -> None:
         caller.write(user_message(3_000_000, 0))
         caller.finish(PATIENCE_S)
         assert caller.stdout == caller.sent == user_message(3_000_000, 0)
-        assert caller.status == 0
+        assert caller.process.poll() == 0
 
 
 def test_a_wait_that_is_in_vain_tells_what_was_there() -> None:
@@ -110,7 +110,7 @@ def test_a_wrapper_that_closes_its_input_holds_nobody_up() -> None:
         caller.wait_for("closed")
         caller.write(b"x" * 1_000_000)  # more than a pipe holds
         caller.finish(PATIENCE_S)
-        assert caller.status == 0
+        assert caller.process.poll() == 0
 
 
 def test_a_cancelled_caller_stops() -> None:
