@@ -13,8 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
-_REQUEST_ID = re.compile(rb'("request_id"\s*:\s*)("(?:[^"\\]|\\.)*")')
-_CALLBACK_ID = re.compile(rb'("callback_id"\s*:\s*)("(?:[^"\\]|\\.)*")')
+_ID = re.compile(rb'("(request_id|callback_id)"\s*:\s*)("(?:[^"\\]|\\.)*")')
 _DISTINCT = 16
 """An id of so many characters turns up nowhere by chance; a shorter one is exchanged only as a whole text."""
 
@@ -24,8 +23,8 @@ class Renaming:
 
     def __init__(self) -> None:
         self._ids: dict[str, str] = {}
-        self._requests: dict[bytes, bytes] = {}
-        self._callbacks: dict[bytes, bytes] = {}
+        self._in_fields: dict[tuple[bytes, bytes], bytes] = {}
+        """By the name of the field that alone has such an id, and the recorded id."""
         self._pattern: re.Pattern[bytes] | None = None
         self._words: dict[bytes, bytes] = {}
 
@@ -40,28 +39,22 @@ class Renaming:
 
     def call_request(self, recorded: object, here: object) -> None:
         """Learn the client's id of a control request of its own."""
-        self._requests[_text(recorded)] = _text(here)
+        self._in_fields[b"request_id", _text(recorded)] = _text(here)
 
     def call_hooks(self, recorded: object, here: object) -> list[object]:
         """Learn the client's ids of its hooks from what it gives to ``initialize``, hook by hook.
 
         Returns the recorded ids for which this client has no hook.
         """
-        mine = _callbacks(here)
-        missing: list[object] = []
-        for place, recorded_id in _callbacks(recorded).items():
-            if place in mine:
-                self._callbacks[_text(recorded_id)] = _text(mine[place])
-            else:
-                missing.append(recorded_id)
-        return missing
+        mine, theirs = _callbacks(here), _callbacks(recorded)
+        for place in theirs.keys() & mine.keys():
+            self._in_fields[b"callback_id", _text(theirs[place])] = _text(mine[place])
+        return [recorded_id for place, recorded_id in theirs.items() if place not in mine]
 
     def outgoing(self, line: bytes) -> bytes:
         """Return a recorded line of Claude Code's as this client understands it."""
-        if self._requests and b'"request_id"' in line:
-            line = _REQUEST_ID.sub(lambda found: found[1] + self._requests.get(found[2], found[2]), line)
-        if self._callbacks and b'"callback_id"' in line:
-            line = _CALLBACK_ID.sub(lambda found: found[1] + self._callbacks.get(found[2], found[2]), line)
+        if b'"request_id"' in line or b'"callback_id"' in line:
+            line = _ID.sub(lambda found: found[1] + self._in_fields.get((found[2], found[3]), found[3]), line)
         if self._pattern is not None:
             line = self._pattern.sub(lambda found: self._words[found[0]], line)
         return line
@@ -96,8 +89,7 @@ def value_of(arguments: Sequence[str], option: str) -> str | None:
 
 
 def _encoded(name: str) -> bytes:
-    text = json.dumps(name, ensure_ascii=False).encode("utf-8", "surrogatepass")
-    return text[1:-1] if len(name) >= _DISTINCT else text
+    return _text(name)[1:-1] if len(name) >= _DISTINCT else _text(name)
 
 
 def _text(value: object) -> bytes:

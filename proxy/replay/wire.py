@@ -154,22 +154,20 @@ class Wire:
         *lines, rest = data.split(b"\n")
         for line in lines:
             self._parts.append(line)
-            whole, self._parts = b"".join(self._parts), []
-            self._take(whole)
+            self._take()
         if rest:
             self._parts.append(rest)
 
     def _end(self) -> None:
         self.ended = True
         if self._parts:
-            whole, self._parts = b"".join(self._parts), []
-            self._take(whole, newline=False)
+            self._take(newline=False)
         self._journal.note("end_of_input")
 
-    def _take(self, line: bytes, *, newline: bool = True) -> None:
+    def _take(self, *, newline: bool = True) -> None:
+        line, self._parts = b"".join(self._parts), []
         if self._journal.is_kept:
-            what = {"line": line.decode("utf-8", "surrogateescape"), "newline": newline}
-            self._journal.note("line", **what)
+            self._journal.note("line", line=line.decode("utf-8", "surrogateescape"), newline=newline)
         self._on_line(line)
 
 
