@@ -17,7 +17,8 @@ from proxy.following.recorder import Recorder
 from proxy.following.session import FollowedSession
 from proxy.following.transcript import timestamp_us
 from proxy.redaction import Redactor
-from proxy.sessions import catalogue, detached, log_class, process
+from proxy.sessions import catalogue, detached, process
+from proxy.sessions.beginning import log_class
 from proxy.sessions.identity import log_path
 from proxy.sessions.reader import Entry, LogReader
 from proxy.sessions.record import lifecycle

@@ -6,15 +6,22 @@ import sys
 
 from proxy import __version__
 from proxy.redaction import Redactor
-from proxy.sessions import log_class
 from proxy.sessions.record import FORMAT, lifecycle
+from proxy.sessions.writer import SessionLog
 
 TYPE_CHECKING = False  # `typing` takes long to import, and a session waits for its log
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
-    from proxy.sessions.writer import SessionLog
+
+def log_class(seal: object) -> type[SessionLog]:
+    """Return which kind of log a session has; ``seal``: what the user chose, ``on`` or anything else for none."""
+    if seal != "on":
+        return SessionLog
+    from proxy.sessions.sealing import SealedLog  # noqa: PLC0415 - few sessions are sealed
+
+    return SealedLog
 
 
 class Settings:

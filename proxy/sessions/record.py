@@ -186,12 +186,8 @@ class Clock:
         self.seq = seq + 1
         return b'{"seq":%d,"ts":"%b%06dZ",' % (seq, self._prefix, micro)
 
-    def heads(self, count: int) -> list[bytes]:
-        """Return the beginnings of the next ``count`` records."""
-        return [self.head() for _ in range(count)]
-
     def records(self, bodies: Alike) -> bytes:
-        """Return the whole records of bodies that are alike: as by `heads`, in one formatting."""
+        """Return the whole records of bodies that are alike: as by `head`, in one formatting."""
         count = len(bodies)
         if count == 1:
             return b"".join((self.head(), bodies.prefix, bodies.lines[0], END))

@@ -19,7 +19,8 @@ from proxy.following.launch import Command
 from proxy.following.recorder import Recorder
 from proxy.following.session import FollowedSession
 from proxy.redaction import Redactor
-from proxy.sessions import log_class, process
+from proxy.sessions import process
+from proxy.sessions.beginning import log_class
 from proxy.sessions.record import lifecycle
 from proxy.sessions.watch import Watch
 from tests.following.rig import Interactive, recorder_of, statuses

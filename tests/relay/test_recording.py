@@ -82,7 +82,7 @@ def log_of(*recorded: Bodies) -> Log:
         if isinstance(bodies, Alike):
             content += clock.records(bodies)
         else:
-            heads = clock.heads(len(bodies))
+            heads = [clock.head() for _ in bodies]
             content += b"".join(b"".join((head, *body)) for head, body in zip(heads, bodies, strict=True))
     return read_log_bytes(content)
 

@@ -19,7 +19,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from proxy.sessions import log_class, sealing
+from proxy.sessions import sealing
+from proxy.sessions.beginning import log_class
 from proxy.sessions.record import Alike, StreamRecords, lifecycle
 from proxy.sessions.sealing import SealedLog, add_seal, seals_path
 from proxy.sessions.writer import SessionLog
@@ -236,8 +237,8 @@ def test_a_session_without_seals_does_not_import_them() -> None:
 
 ORDINARY = """
 import sys
-from proxy.sessions import log_class
 from proxy.sessions.record import StreamRecords, lifecycle
+from proxy.sessions.beginning import log_class
 log = log_class("off")(sys.argv[1], "s", lifecycle("s", "session_started", {}), look_s=3600)
 for _ in range(50):
     log.append_line(StreamRecords("s", "stdout").valid, b'{"type":"x"}\\n')

@@ -24,7 +24,7 @@ from proxy.events.vocabulary import STATES
 from proxy.protocol import library
 from proxy.redaction import Redactor
 from proxy.server.base.errors import UnavailableError, UnprocessableError
-from proxy.sessions import log_class
+from proxy.sessions.beginning import log_class
 from proxy.sessions.identity import new_session_id
 from proxy.sessions.record import END, FORMAT, Body, lifecycle
 from proxy.sessions.writer import SessionLog
