@@ -6,7 +6,11 @@ waiting are seconds of any clock that only goes forward.
 
 from __future__ import annotations
 
-from proxy.following.transcript import Head, Transcript, end_of_history, last_cost
+from proxy.following.transcript import Head, Transcript, end_of_history, last_cost  # first: see there
+
+# isort: split
+import msgspec
+
 from proxy.sessions.record import lifecycle, rfc3339
 
 TYPE_CHECKING = False  # see `proxy.sessions.process`
@@ -40,38 +44,36 @@ _CHILD = b"CLAUDE_CODE_CHILD_SESSION"
 """In the environment of what Claude Code starts: a session that is begun there keeps no transcript."""
 
 
-class FollowedSession:
+class FollowedSession(msgspec.Struct):
     """What is known of one session, and what is to be said of it in its log."""
 
-    def __init__(
-        self, session_id: str, *, redactor: Redactor, started_s: float, started_us: int, content: bool
-    ) -> None:
-        """``started_us``: when the command was started, in microseconds since 1970. ``content``: record transcripts."""
-        self.session_id = session_id
-        self.started_us = started_us
-        self.transcripts: dict[str, Transcript] = {}
-        self.conversation: str | None = None
-        """Claude Code's id of the conversation that is open."""
-        self.not_recorded: str | None = None
-        """Why the session is not recorded, if it is known not to be."""
-        self._content = content
-        self._redactor = redactor
-        self.said: tuple[object, ...] | None = None
-        """What the registry said last."""
-        self._registration: Registration | None = None
-        self._started_s = started_s
-        self._may_register = True  # whether it is not said yet that it is not registered
-        self._is_child = False
-        self._write_by_s: float | None = None
-        self._in_turn = False
-        self._turn_has_lines = False
-        self._conversations = 0
-        self._boundary_us: int | None = None
-        self._closing: dict[str, float] = {}
-        self.lived_us = 0
-        """When another recorder wrote its last record while the command lived, in microseconds since 1970."""
-        self._sharers: list[Registration] = []
-        self._branches: dict[str, bool] = {}
+    session_id: str
+    redactor: Redactor
+    started_s: float
+    started_us: int
+    """When the command was started, in microseconds since 1970."""
+    content: bool
+    """Whether transcripts are recorded."""
+    transcripts: dict[str, Transcript] = {}
+    conversation: str | None = None
+    """Claude Code's id of the conversation that is open."""
+    not_recorded: str | None = None
+    """Why the session is not recorded, if it is known not to be."""
+    said: tuple[object, ...] | None = None
+    """What the registry said last."""
+    lived_us: int = 0
+    """When another recorder wrote its last record while the command lived, in microseconds since 1970."""
+    _registration: Registration | None = None
+    _may_register: bool = True  # whether it is not said yet that it is not registered
+    _is_child: bool = False
+    _write_by_s: float | None = None
+    _in_turn: bool = False
+    _turn_has_lines: bool = False
+    _conversations: int = 0
+    _boundary_us: int | None = None
+    _closing: dict[str, float] = {}
+    _sharers: list[Registration] = []
+    _branches: dict[str, bool] = {}
 
     def resume(
         self, status: Mapping[str, Any], not_recorded: str | None, last_us: int, lived_us: int
@@ -147,7 +149,7 @@ class FollowedSession:
                 self._in_turn, self._turn_has_lines = True, False
         elif found.status in ("idle", "shell") and self._in_turn:
             self._in_turn = False
-            if self._content and not self._turn_has_lines and self._write_by_s is None:
+            if self.content and not self._turn_has_lines and self._write_by_s is None:
                 self._write_by_s = now_s + _WRITTEN_S
 
     def _shared(self, others: Iterable[Registration]) -> list[Body]:
@@ -164,7 +166,7 @@ class FollowedSession:
     @property
     def wants_transcript(self) -> bool:
         """Whether the transcript of the conversation that is open is to be looked for."""
-        return self._content and self.conversation is not None and self._main() is None
+        return self.content and self.conversation is not None and self._main() is None
 
     def _main(self) -> Transcript | None:
         mains = (one for one in self.transcripts.values() if not one.is_subagent)
@@ -224,10 +226,11 @@ class FollowedSession:
     ) -> Transcript:
         """Add a transcript, of the conversation that is open or of another one."""
         name = conversation or self.conversation or ""
-        self.transcripts[file] = Transcript(
-            self.session_id, file, name, why, self._redactor, boundary_us=boundary_us, about=about
+        transcript = Transcript(
+            self.session_id, file, name, why, self.redactor, boundary_us, dict(about or {})
         )
-        return self.transcripts[file]
+        self.transcripts[file] = transcript
+        return transcript
 
     def is_older(self, changed_us: int) -> bool:
         """Tell whether a file that was last written then has nothing of the session."""
@@ -296,7 +299,7 @@ class FollowedSession:
     def _register_by_s(self) -> float | None:
         if not self._may_register:
             return None
-        return self._started_s + (_CHILD_S if self._is_child else _REGISTERED_S)
+        return self.started_s + (_CHILD_S if self._is_child else _REGISTERED_S)
 
     def _not_recorded(self, why: str) -> Body:
         self.not_recorded = why

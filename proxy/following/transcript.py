@@ -70,47 +70,34 @@ class Head(msgspec.Struct, rename="camel"):
 _head = msgspec.json.Decoder(Head)
 
 
-class Transcript:
+class Transcript(msgspec.Struct):
     """One transcript of a session, and how far it is read.
 
     `take` moves it on; whoever cannot record what that gave goes back to a copy and takes it again.
     """
 
-    def __init__(
-        self,
-        session_id: str,
-        file: str,
-        claude_session_id: str,
-        why: Why,
-        redactor: Redactor,
-        *,
-        boundary_us: int,
-        about: dict[str, Any] | None = None,
-    ) -> None:
-        """``file``: relative to Claude Code's configuration folder. ``boundary_us``: history is what is older.
-
-        ``about``: what else is said of it in the log.
-        """
-        self.file = file
-        self.claude_session_id = claude_session_id
-        self.offset = 0
-        self.recorded_lines = 0
-        self.skipped_lines = 0
-        self.skipped_bytes = 0
-        self.last_us = 0
-        """When its newest recorded line was written, in microseconds since 1970."""
-        self.is_opened = False
-        self.is_over = False
-        """Whether nothing more of it is the session's."""
-        self._session_id = session_id
-        self._why: Why = why
-        self._boundary_us = boundary_us
-        self._redactor = redactor
-        self._about = about or {}
-        self._history_lines = 0
-        self._is_decided = False  # whether it is known how the part that is read begins
-        self._in_history = False
-        self._records = StreamRecords(session_id, "transcript")
+    session_id: str
+    file: str
+    """Relative to Claude Code's configuration folder."""
+    claude_session_id: str
+    why: Why
+    redactor: Redactor
+    boundary_us: int
+    """History is what is older."""
+    about: dict[str, Any] = {}
+    """What else is said of it in the log."""
+    offset: int = 0
+    recorded_lines: int = 0
+    skipped_lines: int = 0
+    skipped_bytes: int = 0
+    last_us: int = 0
+    """When its newest recorded line was written, in microseconds since 1970."""
+    is_opened: bool = False
+    is_over: bool = False
+    """Whether nothing more of it is the session's."""
+    _history_lines: int = 0
+    _is_decided: bool = False  # whether it is known how the part that is read begins
+    _in_history: bool = False
 
     def begin_at(self, offset: int, *, is_exact: bool) -> None:
         """Begin to read somewhere; ``is_exact``: history ends there, whatever the lines say."""
@@ -119,7 +106,7 @@ class Transcript:
     @property
     def is_subagent(self) -> bool:
         """Whether it is a subagent's."""
-        return self._why == "subagent"
+        return self.why == "subagent"
 
     def take(
         self, data: bytes, *, is_last: bool = False, is_mine: Callable[[Head], bool] | None = None
@@ -155,21 +142,21 @@ class Transcript:
         if first_us is None and not is_last:
             return False
         self._is_decided = True
-        self._in_history = first_us is not None and first_us < self._boundary_us
-        if self._why == "continued":  # what has no time may be left over from before
+        self._in_history = first_us is not None and first_us < self.boundary_us
+        if self.why == "continued":  # what has no time may be left over from before
             self._in_history = True
         elif self._in_history and not self.is_subagent:
-            self._why = "forked"
+            self.why = "forked"
         return bool(heads)
 
     def _is_history(self, line: bytes, head: Head) -> bool:
         at_us = head.at_us
-        if at_us is not None and at_us >= self._boundary_us:
+        if at_us is not None and at_us >= self.boundary_us:
             self._in_history = False
             return False
         self._history_lines += 1
         if head.type == "cost-state":
-            self._about["cost_before"] = _cost(line)
+            self.about["cost_before"] = _cost(line)
         return True
 
     def _opened(self, offset: int) -> Body:
@@ -178,20 +165,21 @@ class Transcript:
             "file": self.file,
             "offset": offset,
             "claude_session_id": self.claude_session_id,
-            "why": self._why,
+            "why": self.why,
             "history_lines": self._history_lines,
-            **self._about,
+            **self.about,
         }
-        return lifecycle(self._session_id, "transcript_opened", data)
+        return lifecycle(self.session_id, "transcript_opened", data)
 
     def _record(self, line: bytes, offset: int) -> Body:
         source = (self.file, offset, len(line))
         text = line.removesuffix(b"\n")
+        records = StreamRecords(self.session_id, "transcript")
         if is_json_object(text):
-            text, redacted = self._redactor.message(text)
-            return self._records.message(text, None, redacted=redacted, source=source)
-        clean = self._redactor.text(text)
-        return self._records.text(clean, None, truncated=text is line, redacted=clean != text, source=source)
+            text, redacted = self.redactor.message(text)
+            return records.message(text, None, redacted=redacted, source=source)
+        clean = self.redactor.text(text)
+        return records.text(clean, None, truncated=text is line, redacted=clean != text, source=source)
 
 
 def timestamp_us(text: str) -> int | None:

@@ -99,17 +99,12 @@ class _Actor:
         self._wire.write(data, 2)
 
     def _do_flood(self, flood: dict[str, Any]) -> None:
-        same = messages.encoded(flood["message"]) + b"\n"
-        size = flood["bytes"] or len(same)
-        line = messages.flood_line(size) if flood["bytes"] else lambda _: same
-        at_once = 1 if flood["every"] else max(1, _AT_ONCE // size)
-        for first in range(0, flood["lines"], at_once):
-            several = range(first, min(first + at_once, flood["lines"]))
+        line, lines = messages.flood_line(flood["bytes"]), flood["lines"]
+        at_once = max(1, _AT_ONCE // flood["bytes"])
+        for first in range(0, lines, at_once):
+            several = range(first, min(first + at_once, lines))
             self._wire.write(b"".join(map(line, several)), flood["stream"])
-            if flood["every"]:
-                self._wire.wait(flood["every"])
-            else:
-                self._wire.look()
+            self._wire.look()
 
     def _do_ask(self, request: dict[str, Any]) -> None:
         request_id = f"ask-{self._next()}"

@@ -247,16 +247,9 @@ def _kind(value: Any, where: str) -> dict[str, Any]:
 
 
 def _flood(value: Any, where: str) -> dict[str, Any]:
-    checks = {
-        "lines": _whole(0),
-        "bytes": _whole(SMALLEST, 1 << 30),
-        "message": _object,
-        "stream": _stream,
-        "every": _number(),
-    }
-    flood = _fields(value, where, checks, lines=1, bytes=None, message=None, stream=1, every=0)
-    is_one = (flood["bytes"] is None) != (flood["message"] is None)
-    _require(is_one, where, "either bytes (of a line) or message")
+    checks = {"lines": _whole(0), "bytes": _whole(SMALLEST, 1 << 30), "stream": _stream}
+    flood = _fields(value, where, checks, lines=1, bytes=None, stream=1)
+    _require(flood["bytes"] is not None, where, "the bytes of a line")
     return flood
 
 

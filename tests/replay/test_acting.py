@@ -63,7 +63,6 @@ def test_answers_can_be_switched_off(tmp_path: Path) -> None:
         ([{"repeat": {"steps": [{"expect": "any"}, {"line": "!"}]}}], b"!\n" * 3),
         ([{"read": {"bytes": 1, "every": 0}}, {"echo": "end"}], b"one\ntwo\nthree\n"),
         ([{"expect": {"contains": "thr"}}, {"line": "there"}], b"there\n"),
-        ([{"flood": {"lines": 2, "message": {"type": "keep_alive"}}}], b'{"type":"keep_alive"}\n' * 2),
         ([{"line": "seen"}, {"close": "stdout"}, {"line": "not seen"}], b"seen\n"),
     ],
 )

@@ -28,7 +28,7 @@ WRONG: list[tuple[Any, str]] = [
     ([{"hex": "fg"}], "pairs of hexadecimal digits"),
     ([{"send": "text"}], "takes an object"),
     ([{"expect": {"typ": "user"}}], "takes user"),
-    ([{"flood": {"lines": 1}}], "either bytes .* or message"),
+    ([{"flood": {"lines": 1}}], "takes the bytes of a line"),
     ([{"flood": {"lines": 1, "bytes": 3}}], "flood/bytes: takes a number from"),
     ([{"close": "all"}], "takes stdin, stdout or stderr"),
     ([{"repeat": {"steps": [{"delay": 1}]}}], "without times"),
