@@ -29,9 +29,8 @@ def ask(data_dir: str, session_id: str, request: dict[str, Any], timeout_s: floa
     except BlockingIOError as error:
         raise ActionError("busy", "others ask the session more than it answers; nothing was done") from error
     except (OSError, ValueError) as error:
-        raise ActionError(
-            "relay_unreachable", f"nobody acts for session {session_id}: it has no grant, or is over"
-        ) from error
+        sentence = f"nobody acts for session {session_id}: it has no grant, or is over"
+        raise ActionError("relay_unreachable", sentence) from error
     if answer.get("ok"):
         return int(answer.get("seq", 0))
     code, sentence = answer.pop("error", ""), answer.pop("message", "the relay refused")

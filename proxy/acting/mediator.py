@@ -68,6 +68,10 @@ class _Question:
     """The line, while it is held back from the caller."""
 
 
+_Make = Callable[[_Question, Mapping[str, Any]], dict[str, Any]]
+"""Makes the answer to a question out of the arguments of an action."""
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """An action that somebody asks for. ``token``: as it was given, None where there was none."""
@@ -115,7 +119,7 @@ class Mediator:
         self._number = 0
         self._actions: Mapping[str, Callable[[Mapping[str, Any]], Frames]] = {
             "allow": lambda arguments: self._answer(arguments, _allowed),
-            "deny": lambda arguments: self._answer(arguments, lambda _, given: _denied(given)),
+            "deny": lambda arguments: self._answer(arguments, _denied),
             "interrupt": lambda _: Frames(self.request_frame("interrupt")),
             "mode": lambda given: Frames(self.request_frame("set_permission_mode", mode=given["value"])),
             "model": lambda given: Frames(self.request_frame("set_model", model=given["value"])),
@@ -152,7 +156,7 @@ class Mediator:
         with self.lock:
             if message.type == "control_response":
                 request_id = message.response.request_id
-                if request_id in self._answered and self._answered[request_id] != "caller":
+                if self._answered.get(request_id, "caller") != "caller":
                     return True, ()
                 if self._questions.pop(request_id, None) is not None:
                     self._settle(request_id, "caller")
@@ -163,13 +167,12 @@ class Mediator:
     def _asked(self, message: _Control, line: bytes) -> bool:
         request = message.request
         input_ = bytes(request.input)
-        question = _Question(
+        self._questions[message.request_id] = _Question(
             request.tool_name,
             input_ if len(input_) <= _LONGEST_INPUT else b"",
             request.permission_suggestions or [],
             line.removesuffix(b"\n") if self.paused else None,
         )
-        self._questions[message.request_id] = question
         return self.paused
 
     def _after_callers_rules(self, request: _Inner) -> Sequence[bytes]:
@@ -197,9 +200,8 @@ class Mediator:
                 raise ActionError("token_needed", f"{request.action} needs a token with the scope `act`")
             digest = hashlib.sha256(request.token.encode()).hexdigest()
             if not any(hmac.compare_digest(digest, one) for one in self._tokens):
-                raise ActionError(
-                    "token_too_new", "the token is none of those with the scope `act` when the session began"
-                )
+                why = "the token is none of those with the scope `act` when the session began"
+                raise ActionError("token_too_new", why)
         return arguments
 
     def frames(self, request: Request, arguments: Mapping[str, Any]) -> Frames:
@@ -216,9 +218,8 @@ class Mediator:
             self._number += 1
             request_id = f"{PREFIX}{self._number}"
             self._ours[request_id] = on_answer
-        return _encode(
-            {"type": "control_request", "request_id": request_id, "request": {"subtype": subtype, **fields}}
-        )
+        request = {"subtype": subtype, **fields}
+        return _encode({"type": "control_request", "request_id": request_id, "request": request})
 
     def rules_frame(self, on_answer: _OnAnswer = lambda _: None) -> bytes:
         """Return the request that puts all rules in force: the policy's, the caller's own, and those of a pause."""
@@ -228,21 +229,13 @@ class Mediator:
                 blocks.append({"ask": ["*"]})
         return self.request_frame("apply_flag_settings", on_answer, settings={"permissions": _merged(blocks)})
 
-    def _answer(
-        self,
-        arguments: Mapping[str, Any],
-        make: Callable[[_Question, Mapping[str, Any]], dict[str, Any]],
-    ) -> Frames:
+    def _answer(self, arguments: Mapping[str, Any], make: _Make) -> Frames:
         request_id = arguments["request_id"]
         question = self._questions.pop(request_id, None)
         if question is None:
-            if request_id in self._answered:
-                raise ActionError(
-                    "already_answered",
-                    f"the question was answered by the {self._answered[request_id]}",
-                    by=self._answered[request_id],
-                )
-            raise ActionError("unknown_question", f"Claude Code asks nothing under {request_id!r}")
+            if (by := self._answered.get(request_id)) is None:
+                raise ActionError("unknown_question", f"Claude Code asks nothing under {request_id!r}")
+            raise ActionError("already_answered", f"the question was answered by the {by}", by=by)
         self._settle(request_id, "api")
         response = {"subtype": "success", "request_id": request_id, "response": make(question, arguments)}
 
@@ -265,10 +258,8 @@ class Mediator:
 
     def _pause(self) -> Frames:
         if not self._asks:
-            raise ActionError(
-                "cannot_pause",
-                "the session was started without --permission-prompt-tool stdio, so it asks nobody",
-            )
+            why = "the session was started without --permission-prompt-tool stdio, so it asks nobody"
+            raise ActionError("cannot_pause", why)
         was_paused, self.paused = self.paused, True
 
         def on_answer(response: _Inner) -> None:
@@ -345,7 +336,7 @@ def _allowed(question: _Question, arguments: Mapping[str, Any]) -> dict[str, Any
     return answer
 
 
-def _denied(arguments: Mapping[str, Any]) -> dict[str, Any]:
+def _denied(_: _Question, arguments: Mapping[str, Any]) -> dict[str, Any]:
     answer: dict[str, Any] = {"behavior": "deny", "message": arguments.get("message", "Denied.")}
     if arguments.get("stop_turn"):
         answer["interrupt"] = True

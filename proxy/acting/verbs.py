@@ -73,13 +73,7 @@ class Verb:
 
 VERBS: Final[Mapping[str, Verb]] = {
     "interrupt": Verb("interrupt the turn; the session goes on"),
-    "deny": Verb(
-        "answer a question with no",
-        ("request_id",),
-        request_id=str,
-        message=str,
-        stop_turn=bool,
-    ),
+    "deny": Verb("answer a question with no", ("request_id",), request_id=str, message=str, stop_turn=bool),
     "allow": Verb(
         "answer a question with yes", ("request_id",), request_id=str, updated_input=dict, remember=bool
     ),
@@ -94,9 +88,7 @@ VERBS: Final[Mapping[str, Verb]] = {
 def asks_caller(command: Sequence[str]) -> bool:
     """Return whether a command line lets Claude Code ask its caller for permissions, and not deny them itself."""
     option, value = "--permission-prompt-tool", "stdio"
-    return f"{option}={value}" in command or any(
-        pair == (option, value) for pair in itertools.pairwise(command)
-    )
+    return f"{option}={value}" in command or (option, value) in itertools.pairwise(command)
 
 
 def possible(grant: str, command: Sequence[str], *, paused: bool) -> tuple[str, ...]:
@@ -122,10 +114,8 @@ def checked_arguments(action: str, arguments: Mapping[str, Any]) -> dict[str, An
     for name in verb.needs:
         if name not in given:
             raise ActionError("bad_arguments", f"{action} needs {name}")
-    if action == "stop" and given.get("how", "end") not in HOW_TO_STOP:
-        raise ActionError(
-            "bad_arguments", f"how of stop is {given['how']!r}; it takes {', '.join(HOW_TO_STOP)}"
-        )
+    if action == "stop" and (how := given.get("how", "end")) not in HOW_TO_STOP:
+        raise ActionError("bad_arguments", f"how of stop is {how!r}; it takes {', '.join(HOW_TO_STOP)}")
     if any(len(str(value)) > LONGEST_TEXT for value in given.values()):
         raise ActionError("too_large", f"an argument is longer than {LONGEST_TEXT} characters")
     return given

@@ -1,22 +1,16 @@
 """Begins the record of an interactive session, in the process that is left beside it (see ``launch``)."""
 
-from __future__ import annotations
-
 import os
 import time
+from collections.abc import Callable
+from typing import Any, NoReturn
 
 from proxy.following.files import config_folder
+from proxy.following.launch import Command
 from proxy.following.recorder import Recorder
 from proxy.following.session import FollowedSession
 from proxy.sessions import process
-
-TYPE_CHECKING = False  # see `proxy.sessions.process`
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import Any, NoReturn
-
-    from proxy.following.launch import Command
-    from proxy.sessions.beginning import Settings
+from proxy.sessions.beginning import Settings
 
 
 def record(settings: Settings, mode: str, command: Command, on_recorded: Callable[[], None]) -> NoReturn:

@@ -1,21 +1,15 @@
 """Where Claude Code keeps what a recorder reads, and reading it. Nothing here writes, creates or locks anything."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os
 import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 from proxy.following import registry
+from proxy.following.registry import Registration
 from proxy.sessions import process
-
-TYPE_CHECKING = False  # see `proxy.sessions.process`
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-    from typing import Any
-
-    from proxy.following.registry import Registration
 
 _PROJECTS = "projects"
 _SUBAGENTS = "subagents"

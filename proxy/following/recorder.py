@@ -5,8 +5,6 @@ process, which does not know of it. What cannot be written to the log stays in t
 this process dies, another one goes on (see ``resumption``).
 """
 
-from __future__ import annotations
-
 import contextlib
 import copy
 import os
@@ -14,19 +12,14 @@ import select
 import time
 
 from proxy.following.files import ConfigFolder, config_folder
-from proxy.following.registry import is_of, pid_of
+from proxy.following.launch import Command
+from proxy.following.registry import Registration, is_of, pid_of
+from proxy.following.session import FollowedSession
+from proxy.following.transcript import Transcript
 from proxy.sessions import process
-from proxy.sessions.record import lifecycle
+from proxy.sessions.record import Body, lifecycle
 from proxy.sessions.watch import Watch
-
-TYPE_CHECKING = False  # see `proxy.sessions.process`
-if TYPE_CHECKING:
-    from proxy.following.launch import Command
-    from proxy.following.registry import Registration
-    from proxy.following.session import FollowedSession
-    from proxy.following.transcript import Transcript
-    from proxy.sessions.record import Body
-    from proxy.sessions.writer import SessionLog
+from proxy.sessions.writer import SessionLog
 
 _BLIND_S = 1.0
 """Without the kernel's notices: how often to look. As often as people look at a status, and some system calls."""

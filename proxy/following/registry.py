@@ -5,16 +5,11 @@ missing, words may be new and are kept as they are, and what is torn or empty, a
 nothing at all.
 """
 
-from __future__ import annotations
-
 import json
 import re
+from typing import Any
 
-TYPE_CHECKING = False  # see `proxy.sessions.process`
-if TYPE_CHECKING:
-    from typing import Any
-
-    from proxy.sessions.process import Identity
+from proxy.sessions.process import Identity
 
 FOLDER = "sessions"
 """Where the registry is, below Claude Code's configuration folder."""

@@ -4,13 +4,13 @@ A followed log without an end that nobody holds is taken over by whoever looks a
 its own for it. If the command lives still, that stays; else it reads what is left and writes the end.
 """
 
-from __future__ import annotations
-
 import contextlib
 import fcntl
 import os
 import select
 import time
+from collections.abc import Iterable
+from typing import Any
 
 from proxy.following.launch import Command
 from proxy.following.recorder import Recorder
@@ -20,15 +20,8 @@ from proxy.redaction import Redactor
 from proxy.sessions import catalogue, detached, process
 from proxy.sessions.beginning import log_class
 from proxy.sessions.identity import log_path
-from proxy.sessions.reader import Entry, LogReader
+from proxy.sessions.reader import Entry, LogReader, Record, Source
 from proxy.sessions.record import lifecycle
-
-TYPE_CHECKING = False  # see `proxy.sessions.process`
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from typing import Any
-
-    from proxy.sessions.reader import Record, Source
 
 _AGAIN_S = 60.0
 """How often the newest logs are looked at, and how seldom at most one is tried that cannot be gone on with.

@@ -4,24 +4,17 @@ What is seen are the registry's words (`FollowedSession.registered`), files (`Fo
 waiting are seconds of any clock that only goes forward.
 """
 
-from __future__ import annotations
-
-from proxy.following.transcript import Head, Transcript, end_of_history, last_cost  # first: see there
+from proxy.following.transcript import Head, Transcript, Why, end_of_history, last_cost  # first: see there
 
 # isort: split
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
 import msgspec
 
-from proxy.sessions.record import lifecycle, rfc3339
-
-TYPE_CHECKING = False  # see `proxy.sessions.process`
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
-    from typing import Any
-
-    from proxy.following.registry import Registration
-    from proxy.following.transcript import Why
-    from proxy.redaction import Redactor
-    from proxy.sessions.record import Body
+from proxy.following.registry import Registration
+from proxy.redaction import Redactor
+from proxy.sessions.record import Body, lifecycle, rfc3339
 
 _REGISTERED_S = 8.0
 """Claude Code registers within a second or two of its start, when nobody has to be asked anything before.

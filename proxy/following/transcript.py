@@ -11,27 +11,21 @@ Claude Code appends one JSON object a line to ``<config>/projects/<folder>/<sess
 * Every other line is recorded byte for byte, whatever it is.
 """
 
-from __future__ import annotations
-
 import json
 from datetime import UTC, datetime, timedelta
 
 from proxy.protocol import is_json_object  # first: it imports msgspec without what that does as well without
 
 # isort: split
+from collections.abc import Callable, Iterator
+from typing import Any, Literal
+
 import msgspec
 
-from proxy.sessions.record import StreamRecords, lifecycle
+from proxy.redaction import Redactor
+from proxy.sessions.record import Body, StreamRecords, lifecycle
 
-TYPE_CHECKING = False  # see `proxy.sessions.process`
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from typing import Any, Literal
-
-    from proxy.redaction import Redactor
-    from proxy.sessions.record import Body
-
-    Why = Literal["new", "continued", "cleared", "forked", "subagent"]
+Why = Literal["new", "continued", "cleared", "forked", "subagent"]
 
 SNAPSHOTS = frozenset(
     ["api-request", "api-request-shape", "api-request-blob", "atis-latch", "file-history-snapshot"]

@@ -1,16 +1,11 @@
 """Divergences: what a client did otherwise than the record, as sentences and as data."""
 
-from __future__ import annotations
-
 import json
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from proxy.protocol.json_pointer import escaped
 from proxy.replay.messages import subtype_of
-
-TYPE_CHECKING = False  # `typing` takes long to import
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from typing import Any
 
 _SHOWN = 200
 _BEFORE = 50

@@ -11,7 +11,7 @@ Rules it lives by:
 * What stands for nothing in the record is unexpected. A control request gets an answer even so.
 """
 
-from __future__ import annotations
+from typing import Any
 
 from proxy.replay import messages
 from proxy.replay.differences import (
@@ -25,13 +25,8 @@ from proxy.replay.differences import (
     request_key,
     shown,
 )
-
-TYPE_CHECKING = False  # `typing` takes long to import
-if TYPE_CHECKING:
-    from typing import Any
-
-    from proxy.replay.recording import Cue, Recording
-    from proxy.replay.renaming import Renaming
+from proxy.replay.recording import Cue, Recording
+from proxy.replay.renaming import Renaming
 
 MODES = ("exact", "type", "any")
 _WAITED_FOR = ("user", "control_response", "text")

@@ -3,25 +3,19 @@
 What happened before is in ``recording``, what the client's lines stand for in ``matching``; this is the course of it.
 """
 
-from __future__ import annotations
-
 import os
 import time
+from collections.abc import Mapping, Sequence
 from itertools import islice
+from typing import Any, NoReturn
 
 from proxy.replay.acting import AS_CLAUDE, DIVERGED, append_report, die, on_signals
 from proxy.replay.differences import Divergences, contrasted, first_difference, kind, named
 from proxy.replay.matching import Matching, is_nothing
+from proxy.replay.recording import Cue, Recording
 from proxy.replay.renaming import Renaming
 from proxy.replay.script import signal_number
 from proxy.replay.wire import Journal, Wire
-
-TYPE_CHECKING = False  # `typing` takes long to import
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from typing import Any, NoReturn
-
-    from proxy.replay.recording import Cue, Recording
 
 _SAID = 20
 """Divergences that are said on stderr; the report has them all."""

@@ -1,9 +1,8 @@
 """A recorded session as it is to be played: what either side said, in the order of the log, and how it ended."""
 
-from __future__ import annotations
-
 import os
 from datetime import datetime
+from typing import Any
 
 import msgspec
 
@@ -11,10 +10,6 @@ from proxy.replay.messages import decoded
 from proxy.replay.renaming import value_of
 from proxy.sessions import catalogue
 from proxy.sessions.reader import Record, Skipped, read_log
-
-TYPE_CHECKING = False  # `typing` takes long to import
-if TYPE_CHECKING:
-    from typing import Any
 
 _RUNTIMES = ("node", "nodejs", "bun", "deno")
 _STREAMS = ("stdin", "stdout", "stderr")

@@ -3,15 +3,10 @@
 Lines are not encoded anew: names are exchanged in the bytes, and all else stays as it was recorded.
 """
 
-from __future__ import annotations
-
 import json
 import re
-
-TYPE_CHECKING = False  # `typing` takes long to import
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from typing import Any
+from collections.abc import Sequence
+from typing import Any
 
 _ID = re.compile(rb'("(request_id|callback_id)"\s*:\s*)("(?:[^"\\]|\\.)*")')
 _DISTINCT = 16
