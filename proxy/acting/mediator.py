@@ -245,11 +245,8 @@ class Mediator:
                 self._questions[request_id] = question
 
         told = _encode({"type": "control_cancel_request", "request_id": request_id})
-        return Frames(
-            _encode({"type": "control_response", "response": response}),
-            None if question.held else told,  # the caller never saw what is held
-            undo,
-        )
+        answer = _encode({"type": "control_response", "response": response})
+        return Frames(answer, None if question.held else told, undo)  # the caller never saw what is held
 
     def _settle(self, request_id: str, by: str) -> None:
         self._answered[request_id] = by

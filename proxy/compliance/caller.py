@@ -157,16 +157,13 @@ class Caller:
             self._asked = message.get("request_id")
 
     def _do_await_seen(self, wanted: Mapping[str, Any]) -> None:
-        self._look_until(
-            lambda: any(fits(wanted, entry) for entry in entries(self._journal)),
-            f"{_event(wanted)} did not reach the stand-in",
-        )
+        complaint = f"{_event(wanted)} did not reach the stand-in"
+        self._look_until(lambda: any(fits(wanted, entry) for entry in entries(self._journal)), complaint)
 
     def _do_await_read(self, _: bool) -> None:
         stdin = self._streams["stdin"]
-        self._look_until(
-            lambda: stdin.closed or is_drained(stdin.fileno()), "the wrapper did not read its input"
-        )
+        complaint = "the wrapper did not read its input"
+        self._look_until(lambda: stdin.closed or is_drained(stdin.fileno()), complaint)
 
     def _look_until(self, done: Callable[[], bool], complaint: str) -> None:
         """Go on reading until something is so that no stream tells of; say so if it is not within the patience."""

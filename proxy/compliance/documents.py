@@ -13,11 +13,8 @@ def sarif(report: Report, wrapper: str) -> bytes:
     """Return the report as SARIF; ``wrapper`` is the path of the program, where results are placed."""
     uri = Path(wrapper).absolute().as_uri()
     rules = {outcome.name: _rule(outcome) for outcome in report.scenarios}
-    results = [
-        Result(rules[outcome.name], _said(outcome), uri)
-        for outcome in report.scenarios
-        if outcome.verdict == "failed"
-    ]
+    failed = [outcome for outcome in report.scenarios if outcome.verdict == "failed"]
+    results = [Result(rules[outcome.name], _said(outcome), uri) for outcome in failed]
     return sarif_document(
         "claude-proxy check",
         report.version,

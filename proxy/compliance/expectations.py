@@ -70,9 +70,8 @@ def _identical(name: str, written: bytes, arrived: bytes) -> Iterator[Problem]:
     else:
         start = max(0, at - 20)
         came = f"at byte {at} {excerpt(arrived[start:], 80)} instead of {excerpt(written[start:], 80)}"
-    yield Problem(
-        f"the {target} gets on {name} the {len(written)} bytes that the {source} wrote, unchanged", came
-    )
+    what = f"the {len(written)} bytes that the {source} wrote, unchanged"
+    yield Problem(f"the {target} gets on {name} {what}", came)
 
 
 def _unchanged(name: str, written: bytes, arrived: bytes) -> Iterator[Problem]:
@@ -80,19 +79,16 @@ def _unchanged(name: str, written: bytes, arrived: bytes) -> Iterator[Problem]:
     for place in _missing(lines, _whole_lines(arrived))[:1]:
         near = [one for one in _whole_lines(arrived) if _meaning(one) == _meaning(lines[place])]
         came = f"as {excerpt(near[0])}" if near else "not, or in parts"
-        yield Problem(
-            f"each line that the {source} wrote on {name} reaches the {target} byte for byte",
-            f"line {place + 1}, {excerpt(lines[place])}, came {came}",
-        )
+        expected = f"each line that the {source} wrote on {name} reaches the {target} byte for byte"
+        yield Problem(expected, f"line {place + 1}, {excerpt(lines[place])}, came {came}")
 
 
 def _complete(name: str, written: bytes, arrived: bytes) -> Iterator[Problem]:
     lines, source, target = _lines(written), *_WORDS[name]
     if missing := _missing(_meanings(written), _meanings(arrived)):
-        yield Problem(
-            f"each of the {len(lines)} lines that the {source} wrote on {name} reaches the {target}",
-            f"{len(missing)} did not; the first is line {missing[0] + 1}: {excerpt(lines[missing[0]])}",
-        )
+        expected = f"each of the {len(lines)} lines that the {source} wrote on {name} reaches the {target}"
+        first = f"line {missing[0] + 1}: {excerpt(lines[missing[0]])}"
+        yield Problem(expected, f"{len(missing)} did not; the first is {first}")
 
 
 def _missing(written: list[_T], arrived: list[_T]) -> list[int]:
@@ -210,20 +206,15 @@ def _environment(given: Mapping[str, str], came: Mapping[str, str]) -> Iterator[
     for name in changed[:1]:
         now = f"is {excerpt(os.fsencode(came[name]))}" if name in came else "is gone"
         more = f", and {len(changed) - 1} more are changed" if changed[1:] else ""
-        shown = excerpt(os.fsencode(given[name]))
-        yield Problem(
-            f"each variable of the caller reaches the stand-in, such as {name} with {shown}",
-            f"{name} {now}{more}",
-        )
+        such = f"{name} with {excerpt(os.fsencode(given[name]))}"
+        expected = f"each variable of the caller reaches the stand-in, such as {such}"
+        yield Problem(expected, f"{name} {now}{more}")
 
 
 def _kept(name: str, value: str, now: str | None) -> bool:
     """Tell whether a variable is as it was; folders that a tool put on `PATH` for itself leave the others."""
-    return (
-        name in _SHELL_VARIABLES
-        or now == value
-        or (name == "PATH" and now is not None and now.endswith(f":{value}"))
-    )
+    is_put_before = name == "PATH" and now is not None and now.endswith(f":{value}")
+    return name in _SHELL_VARIABLES or now == value or is_put_before
 
 
 _CHECKS: Mapping[str, Callable[[Evidence, Any], Iterator[Problem]]] = {

@@ -38,9 +38,8 @@ def _files(folder: str) -> Iterator[tuple[str, bytes]]:
                 continue
             count += 1
             if count > _MOST_FILES:
-                raise UnusableSchemaError(
-                    f"schemas.directory: {folder} holds more than {_MOST_FILES} schemas"
-                )
+                why = f"{folder} holds more than {_MOST_FILES} schemas"
+                raise UnusableSchemaError(f"schemas.directory: {why}")
             path = os.path.join(place, file)
             name = os.path.relpath(path, folder).removesuffix(".json").replace(os.sep, "/")
             if not _NAME.fullmatch(name):

@@ -24,9 +24,8 @@ def record(settings: Settings, mode: str, command: Command, on_recorded: Callabl
         config_dir = config_folder(environment) or "/nonexistent"
         redactor = settings.redactor()
         # `look_s`: nobody waits for a record, and the next one may be an hour away.
-        log = settings.begin_log(
-            redactor, command.words, _about(settings, mode, command, config_dir), look_s=0.0
-        )
+        about = _about(settings, mode, command, config_dir)
+        log = settings.begin_log(redactor, command.words, about, look_s=0.0)
         log.try_append([])
         session = FollowedSession(
             settings.session_id,

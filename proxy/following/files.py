@@ -63,11 +63,8 @@ class ConfigFolder:
         Of those that were not written to since: of the others nobody knows how long they were.
         """
         folder = os.path.join(_PROJECTS, self._likely)
-        files = (
-            os.path.join(folder, name)
-            for name in process.names(self.absolute(folder))
-            if name.endswith(".jsonl")
-        )
+        names = (name for name in process.names(self.absolute(folder)) if name.endswith(".jsonl"))
+        files = (os.path.join(folder, name) for name in names)
         stats = {file: status for file in files if (status := self.status(file)) is not None}
         return {file: one.st_size for file, one in stats.items() if one.st_mtime_ns // 1000 < before_us}
 
@@ -79,12 +76,9 @@ class ConfigFolder:
         """Return the file of a conversation's transcript, relative to the folder; None: there is none (yet)."""
         if os.sep in conversation:
             return None
-        likely = self.likely_transcript(conversation)
-        others = (
-            os.path.join(_PROJECTS, name, f"{conversation}.jsonl")
-            for name in process.names(self.absolute(_PROJECTS))
-        )
-        return next((file for file in (likely, *others) if self.status(file) is not None), None)
+        folders = (self._likely, *process.names(self.absolute(_PROJECTS)))
+        files = (os.path.join(_PROJECTS, folder, f"{conversation}.jsonl") for folder in folders)
+        return next((file for file in files if self.status(file) is not None), None)
 
     def subagents(self, transcript: str) -> Iterator[str]:
         """Yield the files of the transcripts of a conversation's subagents."""

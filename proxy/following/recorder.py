@@ -83,9 +83,8 @@ class Recorder:
                 self._watch.set_paths(self._watched())
                 # Nothing was heard, and there is news where it is listened: some file systems give no notices.
                 is_untold = changed == set() and before[0] is self._config and before[1] != self._session.said
-                changed = self._watch.wait(
-                    _SETTLE_S if is_untold else self._timeout(), also=self._command.pidfd
-                )
+                wait_s = _SETTLE_S if is_untold else self._timeout()
+                changed = self._watch.wait(wait_s, also=self._command.pidfd)
                 self._is_blind |= is_untold and not changed
             self._finish()
         except Exception:

@@ -56,9 +56,8 @@ class Head(msgspec.Struct, rename="camel"):
     @property
     def is_snapshot(self) -> bool:
         """Whether it is left out of the log."""
-        return self.type in SNAPSHOTS or (
-            self.attachment is not None and self.attachment.type == "prompt_snapshot"
-        )
+        attached = "" if self.attachment is None else self.attachment.type
+        return self.type in SNAPSHOTS or attached == "prompt_snapshot"
 
 
 _head = msgspec.json.Decoder(Head)

@@ -83,12 +83,9 @@ class _Actor:
         self._wire.write(b"".join(messages.encoded(message) + b"\n" for message in several))
 
     def _do_reply(self, text: str) -> None:
-        made = (
-            messages.init(self._next()),
-            messages.assistant(self._next(), text),
-            messages.result(self._next(), text),
-        )
-        self._do_send(list(made))
+        init = messages.init(self._next())
+        answer = messages.assistant(self._next(), text)
+        self._do_send([init, answer, messages.result(self._next(), text)])
 
     def _do_line(self, data: bytes) -> None:
         self._wire.write(data)

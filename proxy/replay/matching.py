@@ -123,9 +123,8 @@ class Matching:
     def is_an_answer(self, cue: Cue) -> bool:
         """Tell whether a line of Claude Code's answers a control request that the client has sent."""
         asked = request_key(cue.message)
-        return _is_answer(cue) and not any(
-            kind(due.message) != "control_response" and request_key(due.message) == asked for due in self._due
-        )
+        asking = (due.message for due in self._due if kind(due.message) != "control_response")
+        return _is_answer(cue) and asked not in map(request_key, asking)
 
     def is_to_be_said(self, cue: Cue) -> bool:
         """Tell whether a line of Claude Code's is for this client now: no answer that it has, or did not ask for."""
@@ -159,10 +158,8 @@ class Matching:
         if self._mode == "exact" and (found := self._difference(cue, line)):
             path, expected, received = found
             where = f" at {path}" if path else ""
-            sentence = (
-                f"{named(line.kind)} is not the recorded one{where}: "
-                f"{contrasted(received, expected)} (record {cue.seq})"
-            )
+            what = f"{named(line.kind)} is not the recorded one{where}"
+            sentence = f"{what}: {contrasted(received, expected)} (record {cue.seq})"
             data = {"path": path, "expected": expected, "received": received}
             self._divergences.add("different", sentence, seq=cue.seq, **data)
 

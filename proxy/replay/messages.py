@@ -126,9 +126,8 @@ def flood_line(size: int) -> Callable[[int], bytes]:
     """
     shortest = len(_BIG % (b"", 0))
     if size < shortest:
-        return lambda number: (
-            (b'{"type":"keep_alive","n":%d,"pad":"' % number).ljust(size - 3, b"x") + b'"}\n'
-        )
+        start = b'{"type":"keep_alive","n":%d,"pad":"'
+        return lambda number: (start % number).ljust(size - 3, b"x") + b'"}\n'
     pad = b"x" * (size - shortest)
     return lambda number: _BIG % (pad, number)
 

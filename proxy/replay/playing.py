@@ -113,12 +113,9 @@ class _Player:
             if self._wire.ended:
                 return self._matching.miss(cue)
             if not self._listen(self._patience_s):
-                self._divergences.add(
-                    "silent",
-                    f"the client said nothing for {self._patience_s:g} s, where the record has "
-                    f"{named(kind(cue.message))} (record {cue.seq})",
-                    seq=cue.seq,
-                )
+                due = f"{named(kind(cue.message))} (record {cue.seq})"
+                sentence = f"the client said nothing for {self._patience_s:g} s, where the record has {due}"
+                self._divergences.add("silent", sentence, seq=cue.seq)
                 return False
         return True
 
@@ -223,10 +220,7 @@ def _ends_with_the_input(recording: Recording) -> bool:
     if heard and kind(heard[-1].message) == "control_request/end_session":
         return False
     prompts = [cue.seq for cue in heard if kind(cue.message) == "user"]
-    results = [
-        cue.seq
-        for cue in recording.cues
-        if cue.stream == "stdout" and b'"result"' in cue.line and kind(cue.message) == "result"
-    ]
+    likely = (cue for cue in recording.cues if cue.stream == "stdout" and b'"result"' in cue.line)
+    results = [cue.seq for cue in likely if kind(cue.message) == "result"]
     idle = bool(prompts) and bool(results) and results[-1] > prompts[-1]
     return recording.exit_code in (0, None) or idle

@@ -141,9 +141,8 @@ def find(data_dir: str, text: str) -> SessionInfo:
         if len(candidates) == 1:
             return _inspected(log_path(data_dir, candidates[0]))
         shown = ", ".join(candidates[:5]) + (", ..." if len(candidates) > 5 else "")
-        raise AmbiguousSessionError(
-            f"{text!r} fits {len(candidates)} sessions ({shown}): give more of the id."
-        )
+        fitting = f"{len(candidates)} sessions ({shown})"
+        raise AmbiguousSessionError(f"{text!r} fits {fitting}: give more of the id.")
     advice = "see `claude-proxy sessions`." if ids else "nothing has been recorded there yet."
     raise NoSuchSessionError(f"no session fits {text!r} in {data_dir}: {advice}")
 
@@ -152,9 +151,8 @@ def _ids(data_dir: str) -> list[str]:
     try:
         return list_logs(data_dir)
     except OSError as error:
-        raise NoSuchSessionError(
-            f"{sessions_dir(data_dir)} cannot be read ({error.strerror}): see --data-dir."
-        ) from error
+        folder = sessions_dir(data_dir)
+        raise NoSuchSessionError(f"{folder} cannot be read ({error.strerror}): see --data-dir.") from error
 
 
 def _inspected(path: str, *, is_given: bool = False) -> SessionInfo:

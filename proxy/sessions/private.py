@@ -122,9 +122,8 @@ def check_data_dir(data_dir: str) -> None:
 
 def _check(path: str, status: os.stat_result) -> None:
     if status.st_uid != os.geteuid():
-        raise NotPrivateError(
-            path, f"it belongs to another user ({status.st_uid}); use a data directory of your own"
-        )
+        whose = f"it belongs to another user ({status.st_uid})"
+        raise NotPrivateError(path, f"{whose}; use a data directory of your own")
     if stat.S_ISLNK(status.st_mode):
         return  # a link has no rights of its own
     if status.st_mode & stat.S_IWOTH:

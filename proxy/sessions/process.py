@@ -86,9 +86,8 @@ def descendants(pid: int) -> Iterator[int]:
     for one in found:
         found += _children(one) if children is None else children.get(one, ())
     yield from found[1:]
-    yield from (
-        _elsewhere(lambda psutil: [one.pid for one in psutil.Process(pid).children(recursive=True)]) or ()
-    )
+    there = _elsewhere(lambda psutil: psutil.Process(pid).children(recursive=True))
+    yield from (child.pid for child in there or ())
 
 
 def environment(pid: int) -> dict[bytes, bytes] | None:

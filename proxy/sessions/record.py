@@ -144,10 +144,8 @@ class StreamRecords:
         head = self._head if verdict is None else b'%b"verdict":"%b",' % (self._head, verdict.encode())
         if source is None:
             return head
-        return b'%b"source":%b,' % (
-            head,
-            encode_json(dict(zip(("file", "offset", "length"), source, strict=True))),
-        )
+        place = dict(zip(("file", "offset", "length"), source, strict=True))
+        return b'%b"source":%b,' % (head, encode_json(place))
 
 
 def lifecycle(session_id: str, event_type: str, data: object, redacted: Sequence[str] = ()) -> Body:

@@ -9,7 +9,7 @@ import os
 import time
 from typing import NamedTuple
 
-from proxy.sessions.private import make_private_dir, open_private
+from proxy.sessions.private import make_private_dir, open_private, read_private
 from proxy.sessions.record import rfc3339
 
 _NAME = "unrecorded.jsonl"
@@ -45,10 +45,7 @@ def note_unrecorded(data_dir: str, program: str, error: OSError) -> None:
 def unrecorded(data_dir: str) -> list[Unrecorded]:
     """Return what was noted, oldest first; nothing where it cannot be read."""
     try:
-        with open(
-            open_private(os.path.join(data_dir, _NAME), os.O_RDONLY), encoding="utf-8", errors="replace"
-        ) as file:
-            lines = file.read(2 * _LARGEST_BYTES).splitlines()
+        lines = read_private(os.path.join(data_dir, _NAME)).splitlines()
     except OSError:
         return []
     found = []

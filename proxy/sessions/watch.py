@@ -132,9 +132,7 @@ class Watch:
     def _arm(self) -> None:
         """Watch what is not watched yet. Without the kernel's help: nothing, until the next time."""
         missing = [path for path in self._paths if self._may_be_there(path)]
-        if not missing and self._inotify >= 0:
-            return
-        if not _has_inotify():
+        if (not missing and self._inotify >= 0) or not _has_inotify():
             return
         libc = ctypes.CDLL(None, use_errno=True)
         try:
