@@ -240,9 +240,7 @@ class Run:
         self, process: Claude, prompt: str | None, messages: Messages
     ) -> AsyncGenerator[Event, None]:
         """Start a process and yield its session's events until it has ended."""
-        await process.start(await self._data_dir())
-        self._tasks.start_soon(process.listen)
-        self._tasks.start_soon(process.feed, prompt, messages, self._line)
+        await process.start(await self._data_dir(), self._tasks, prompt, messages, self._line)
         if await self._is_known(process):
             question = Question(process.session_id, None, None, None, newest_first=False, page_size=1000)
             events = every(self._calls, question, follow=True, give_up_s=_GIVE_UP_S, was_served=True)

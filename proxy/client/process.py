@@ -9,7 +9,7 @@ from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mappin
 from typing import Any
 
 import anyio
-import anyio.abc
+from anyio.abc import ByteReceiveStream, ByteSendStream, Process, TaskGroup
 
 from proxy.claude_command import Call
 from proxy.client.errors import RequestError
@@ -24,6 +24,7 @@ _ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__
 _START = f"import sys; sys.path.insert(0, {_ROOT!r}); from proxy.cli import main; main()"
 
 Messages = Iterable[Mapping[str, Any]] | AsyncIterable[Mapping[str, Any]]
+Encode = Callable[[Mapping[str, Any]], Awaitable[bytes]]
 
 
 class Claude:
@@ -45,7 +46,7 @@ class Claude:
         self._cwd = cwd
         self._environment = {**os.environ, **(env or {})}
         self._log = ""
-        self._process: anyio.abc.Process | None = None
+        self._process: Process | None = None
         self._feeding = anyio.CancelScope()
         self._fed = anyio.Event()
         self._unfed: Exception | None = None
@@ -67,14 +68,20 @@ class Claude:
         """Whether a session was begun. False may become True for as long as the process runs."""
         return os.path.exists(self._log)
 
-    async def start(self, data_dir: str) -> None:
-        """Start it, recording into a data directory."""
+    async def start(
+        self, data_dir: str, tasks: TaskGroup, prompt: str | None, messages: Messages, encode: Encode
+    ) -> None:
+        """Start it, recording into a data directory; let tasks write to it what it is told, and read its errors.
+
+        ``encode`` returns a message's line, or raises what is wrong with it: then the process is ended. What is wrong
+        is raised by `ended`.
+        """
         self._log = log_path(data_dir, self.session_id)
         wrapper = [sys.executable, "-P", "-c", _START, "--data-dir", data_dir, "--server", "off"]
         wrapper += ["--session-id", self.session_id]
         if self._name:
             wrapper += ["--session-name", self._name]
-        self._process = await anyio.open_process(
+        self._process = process = await anyio.open_process(
             [*wrapper, "--", self.program, *self._arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
@@ -82,12 +89,13 @@ class Claude:
             cwd=self._cwd,
             env=self._environment,
         )
+        assert process.stdin is not None
+        assert process.stderr is not None
+        tasks.start_soon(self._listen, process.stderr)
+        tasks.start_soon(self._feed, process.stdin, prompt, messages, encode)
 
-    async def listen(self) -> None:
+    async def _listen(self, stderr: ByteReceiveStream) -> None:
         """Read its standard error to the end, and keep the last of it."""
-        assert self._process is not None
-        stderr = self._process.stderr
-        assert stderr is not None
         try:
             with contextlib.suppress(anyio.ClosedResourceError):  # it was ended by us
                 async for chunk in stderr:
@@ -95,16 +103,10 @@ class Claude:
         finally:
             self._heard.set()
 
-    async def feed(
-        self, prompt: str | None, messages: Messages, encode: Callable[[Mapping[str, Any]], Awaitable[bytes]]
+    async def _feed(
+        self, stdin: ByteSendStream, prompt: str | None, messages: Messages, encode: Encode
     ) -> None:
-        """Write what it is told, and close its standard input. What is wrong with that is raised by `ended`.
-
-        ``encode`` returns a message's line, or raises what is wrong with it: then the process is ended.
-        """
-        assert self._process is not None
-        stdin = self._process.stdin
-        assert stdin is not None
+        """Write what it is told, and close its standard input."""
         try:
             # A command that reads no more says so by its exit status.
             with self._feeding, contextlib.suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
@@ -125,7 +127,7 @@ class Claude:
 
         Raises:
             RequestError: with a status other than 0, or without a session that could be followed.
-            Exception: what `feed` could not go on for.
+            Exception: what is wrong with a message, or was raised by their iterator.
         """
         assert self._process is not None
         status = await self._process.wait()

@@ -6,7 +6,6 @@ import io
 import os
 import threading
 from collections.abc import AsyncIterator, Callable, Mapping
-from types import MappingProxyType
 from typing import Any, TypeVar
 
 import aiohttp
@@ -99,35 +98,25 @@ class Transport:
         ClientError: it did not succeed.
         """
         take = functools.partial(_data, kind=kind)
-        once = functools.partial(self._once, method, path, take, query=query or {}, body=body)
         patience = Patience(retries=self.retries if retries is None else retries, repeatable=repeatable)
-        return await patiently(once, patience)
+        return await patiently(functools.partial(self._once, method, path, take, query or {}, body), patience)
 
     async def document(self, path: str, read: Callable[[bytes], _T]) -> _T:
         """Return a document that stands for itself, not in an answer's `data`.
 
         ``read`` makes it of the bytes, and raises ValueError where it cannot.
         """
-
-        def take(response: aiohttp.ClientResponse, content: bytes) -> _T:
-            if response.status != 200:
-                raise refusal(response, content)
-            try:
-                return read(content)
-            except (ValueError, RecursionError) as error:
-                raise _nonsense(response, content, error) from error
-
-        once = functools.partial(self._once, "GET", path, take)
-        return await patiently(once, Patience(retries=self.retries))
+        take = functools.partial(_document, read=read)
+        patience = Patience(retries=self.retries)
+        return await patiently(functools.partial(self._once, "GET", path, take, {}, None), patience)
 
     async def _once(
         self,
         method: str,
         path: str,
         take: Callable[[aiohttp.ClientResponse, bytes], _T],
-        *,
-        query: Mapping[str, Any] = MappingProxyType({}),
-        body: bytes | None = None,
+        query: Mapping[str, Any],
+        body: bytes | None,
     ) -> _T:
         wait_s = query.get("wait") or 0
         timeout = aiohttp.ClientTimeout(
@@ -200,10 +189,18 @@ def _data(response: aiohttp.ClientResponse, content: bytes, kind: type[_T]) -> _
         if answer.success:  # also with 503, as the health of a server that is not well
             return _decoder(kind).decode(answer.data)
     except REFUSALS as error:
-        if response.status >= 400:
-            raise refusal(response, content) from None
-        raise _nonsense(response, content, error) from error
+        if response.status < 400:
+            raise _nonsense(response, content, error) from error
     raise refusal(response, content)
+
+
+def _document(response: aiohttp.ClientResponse, content: bytes, read: Callable[[bytes], _T]) -> _T:
+    if response.status != 200:
+        raise refusal(response, content)
+    try:
+        return read(content)
+    except (ValueError, RecursionError) as error:
+        raise _nonsense(response, content, error) from error
 
 
 def _nonsense(response: aiohttp.ClientResponse, content: bytes, error: Exception) -> ServerFaultError:
