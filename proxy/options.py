@@ -20,19 +20,18 @@ class Option:
         help: str,  # noqa: A002 - the word of argparse for it
         *,
         default: str | None = None,
-        choices: tuple[str, ...] = (),
         key: str | None = None,
         in_environment: bool = True,
     ) -> None:
-        """``takes``: how help calls its value. ``key``: the configuration's key for the same thing, if it has one.
+        """``takes``: how help calls its value, or all that it takes, as in ``on|off``.
 
-        ``in_environment``: whether it has a variable.
+        ``key``: the configuration's key for the same thing, if any. ``in_environment``: whether it has a variable.
         """
         self.name = name
         self.takes = takes
         self.help = help
         self.default = default
-        self.choices = choices
+        self.choices = tuple(takes.split("|")) if "|" in takes else ()
         self.key = key
         self.variable = PREFIX + name.upper().replace("-", "_") if in_environment else ""
 
@@ -53,7 +52,6 @@ OPTIONS = {
             "observe: judge and pass on (default); enforce: hold back invalid messages to the command and answer"
             " them; off: record without verdicts",
             default="observe",
-            choices=("observe", "enforce", "off"),
             key="validation.mode",
         ),
         Option(
@@ -62,7 +60,6 @@ OPTIONS = {
             "on: keep credentials out of the record (default); strict: also what is named like a secret or looks"
             " random; off: nothing. What passes is never changed",
             default="on",
-            choices=("on", "strict", "off"),
             key="redaction.mode",
         ),
         Option(
@@ -70,7 +67,6 @@ OPTIONS = {
             "record|status|off",
             "of an interactive claude, record states and transcript (default), only states, or nothing",
             default="record",
-            choices=("record", "status", "off"),
             key="interactive.mode",
         ),
         Option(
@@ -78,7 +74,6 @@ OPTIONS = {
             "off|restrain|full",
             "what others may do to the session: nothing (default), only stop and deny, or everything",
             default="off",
-            choices=("off", "restrain", "full"),
             key="acting.grant",
         ),
         Option(
@@ -92,7 +87,6 @@ OPTIONS = {
             "on|off",
             "on: checkpoints in the log that show later changes, see docs/seal.md (default: off)",
             default="off",
-            choices=("on", "off"),
             key="storage.seal",
         ),
         Option("session-name", "NAME", "a label for the session"),
@@ -108,7 +102,6 @@ OPTIONS = {
             "auto|off",
             "auto: start a server for the data directory if none is running (default: auto)",
             default="auto",
-            choices=("auto", "off"),
         ),
         Option(
             "host", "HOST", "the server's address (default: 127.0.0.1)", default="127.0.0.1", key="api.host"

@@ -5,11 +5,13 @@
         assert answer == "An answer."
 
 pytest finds them where claude-proxy is installed. When a test is over, what its program did otherwise than the record
-or the script makes it fail. Imported in every run of pytest, so nothing but pytest is imported here.
+or the script makes it fail. Imported in every run of pytest, so nothing is imported here that pytest does not import.
 """
 
 from __future__ import annotations
 
+import fcntl
+import json
 import os
 import time
 from typing import TYPE_CHECKING, Any
@@ -73,8 +75,6 @@ class StandIn(str):
                 continue
 
     def _wait_for_end(self) -> bool:
-        import fcntl  # noqa: PLC0415 - see the module's docstring
-
         deadline = time.monotonic() + _END_WAIT_S
         with open(os.path.join(self._folder, "starts"), "a+b") as file:
             while True:
@@ -162,8 +162,6 @@ class _Made:
 
     def script(self, given: str | os.PathLike[str] | list[Any] | dict[str, Any]) -> str:
         __tracebackhide__ = True
-        import json  # noqa: PLC0415 - as above
-
         from proxy.replay.script import ScriptError, load  # noqa: PLC0415
 
         if isinstance(given, list | dict):
@@ -194,8 +192,6 @@ class _Made:
 
 
 def _lines(path: str) -> list[dict[str, Any]]:
-    import json  # noqa: PLC0415 - see the module's docstring
-
     if not os.path.exists(path):
         return []
     with open(path, encoding="utf-8") as file:
@@ -203,8 +199,6 @@ def _lines(path: str) -> list[dict[str, Any]]:
 
 
 def _decoded(line: str) -> Any:
-    import json  # noqa: PLC0415 - as above
-
     try:
         return json.loads(line)
     except ValueError:

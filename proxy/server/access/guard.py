@@ -110,7 +110,8 @@ async def security_middleware(request: web.Request, handler: "web.Handler") -> w
     guard = request.app[GUARD]
     _check_host(request, (guard.host, *guard.settings.allowed_hosts))
     _check_origin(request, guard.settings.cors_origins)
-    if _asks_beforehand(request) and _cors_origin(request):
+    is_preflight = request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers
+    if is_preflight and _cors_origin(request):
         return web.Response(status=204, headers={"Access-Control-Max-Age": "600"})
     access = _access(request)
     if access != "open":
@@ -176,10 +177,6 @@ def _access(request: web.Request) -> Access:
 
 
 # -- where it comes from ---------------------------------------------------------------------------------------
-
-
-def _asks_beforehand(request: web.Request) -> bool:
-    return request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers
 
 
 def _cors_origin(request: web.Request) -> str | None:

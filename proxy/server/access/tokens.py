@@ -180,15 +180,11 @@ class TokenFile(Tokens):
             self._tokens, self._seen = _by_hash(self._read()), seen
         return self._tokens
 
-    def create(self, name: str, scopes: Iterable[str], team: str | None = None) -> str:
-        """Make a token and return it. TokenError: the name is taken, or none, or a team is given."""
-        if team is not None:
+    def _add(self, token: Token) -> bool:
+        if token.team is not None:
             raise TokenError(
                 "teams are a centre's: give its configuration, which has a storage.url, with --config"
             )
-        return super().create(name, scopes)
-
-    def _add(self, token: Token) -> bool:
         with self._changing() as tokens:
             if any(one.name == token.name for one in tokens):
                 return False

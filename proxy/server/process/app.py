@@ -99,21 +99,17 @@ class _Listener:
         journal.warning("index.cannot_follow", error=sentence)
 
 
-def _redactor(settings: Settings) -> Redactor:
-    how = settings.redaction
-    return Redactor(how.mode, patterns=how.patterns, fields=how.fields)
-
-
 async def _started(data_dir: str, settings: Settings, custom: CustomSchemas) -> Shared:
     store, fleet = await asyncio.to_thread(_opened, data_dir, settings)
-    hub, pool = Hub(), Pool(settings.api.workers)
+    hub, pool, how = Hub(), Pool(settings.api.workers), settings.redaction
+    redactor = Redactor(how.mode, patterns=how.patterns, fields=how.fields)
     store.start(_Listener(hub))
     return Shared(
         data_dir,
         settings,
         store,
         hub,
-        Recordings(data_dir, seal=settings.storage.seal, redactor=_redactor(settings)),
+        Recordings(data_dir, seal=settings.storage.seal, redactor=redactor),
         asyncio.Semaphore(settings.validation.concurrent_validations),
         pool,
         custom,

@@ -156,11 +156,10 @@ async def _until_done(
 
 def _is_needed(shared: Shared) -> bool:
     """Tell whether a session lives, somebody listens, or work is under way."""
+    sending = any(one is not None and one.is_needed for one in (shared.shipping, shared.otlp))
     checking = shared.checks is not None and shared.checks.busy
     filling = not shared.store.wait_filled(0)
-    shipping = shared.shipping is not None and shared.shipping.is_needed
-    exporting = shared.otlp is not None and shared.otlp.is_needed
-    return bool(shipping or exporting or shared.hub.subscribers or checking or filling or shared.store.live())
+    return bool(sending or checking or filling or shared.hub.subscribers or shared.store.live())
 
 
 def _renew(certificate: Certificate) -> None:

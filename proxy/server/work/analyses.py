@@ -57,10 +57,9 @@ class Analyses:
                     cached.reset(piece.filling)
                     if not is_from_start:
                         continue
-                go_on = partial(analyze, session_id, cached.state, piece.events)
                 is_wanted = piece.is_last or asyncio.get_running_loop().time() >= until
-                if is_wanted:
-                    go_on = partial(go_on, now_us=now_us, session=session, is_all=piece.is_last)
+                at_us = now_us if is_wanted else None
+                go_on = partial(analyze, session, cached.state, piece.events, at_us, is_all=piece.is_last)
                 cached.state, report = await self._pool.run(go_on)
                 if piece.events:
                     cached.last_us = piece.events[-1][1]
@@ -69,24 +68,18 @@ class Analyses:
 
 
 def analyze(
-    session_id: str,
-    state: bytes,
-    events: Sequence[RawEvent],
-    *,
-    now_us: int | None = None,
-    session: Session | None = None,
-    is_all: bool = True,
+    session: Session, state: bytes, events: Sequence[RawEvent], now_us: int | None, *, is_all: bool
 ) -> tuple[bytes, bytes]:
     """Go on with an analysis: return how it stands, and its report as JSON if it is wanted.
 
-    ``state``: what was returned before, empty at the beginning. ``now_us`` and ``session``: for a report, when it is
-    and what is known of the session otherwise. ``is_all``: with these events all that the index has were taken.
+    ``state``: what was returned before, empty at the beginning. ``now_us``: the time of a report, None for none.
+    ``is_all``: with these events all that the index has were taken.
     """
-    analysis: SessionAnalysis = pickle.loads(state) if state else SessionAnalysis(session_id)
+    analysis: SessionAnalysis = pickle.loads(state) if state else SessionAnalysis(session.session_id)
     for event_type, timestamp_us, data in events:
         analysis.take(Event(event_type, timestamp_us, msgspec.json.decode(data)))
     pickled = pickle.dumps(analysis, pickle.HIGHEST_PROTOCOL)
-    if now_us is None or session is None:
+    if now_us is None:
         return pickled, b""
     if not is_all:
         now_us = None
