@@ -39,7 +39,7 @@ async def test_a_long_session_is_analysed_in_pieces(tmp_path: Path, monkeypatch:
         whole = (log + maker.ended()).replace(b'"session_id":"long"', b'"session_id":"%b"' % name.encode())
         (tmp_path / "sessions" / f"{name}.jsonl").write_bytes(whole)
     async with serving(tmp_path) as rig:
-        await rig.shared.catch_up()
+        assert await asyncio.to_thread(rig.shared.store.catch_up, 120)
         session = await asyncio.to_thread(rig.shared.store.session, "long")
         assert session is not None
         counts: list[int] = []
