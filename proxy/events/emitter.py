@@ -145,9 +145,10 @@ class Emitter:
 
     # -- runs --------------------------------------------------------------------------------------------------
 
-    def start_run(self, prompt: Prompt, message: str) -> None:
-        """Open the run of a prompt."""
-        self._open_run(message, prompted=True, origin=prompt.origin, is_command=prompt.prompt.startswith("/"))
+    def start_run(self, prompt: Prompt, message: str, *, waited: bool = False) -> None:
+        """Open the run of a prompt; ``waited``: it came while another was open."""
+        run = self._open_run(message, prompted=True, origin=prompt.origin, is_command=prompt.is_command)
+        run.waited = waited
         session = self.session
         session.prompt = session.prompt or prompt.prompt[:_LONGEST_TITLE]
         self.emit("run_started", prompt=prompt.prompt, prompt_seq=prompt.seq)
@@ -179,6 +180,7 @@ class Emitter:
             waiting, run = run, Run(self._next_run_id(), run.seq, run.since_us, interrupted=run.interrupted)
             self.emit("run_started", run, unprompted=True, origin=origin, ahead_of=waiting.run_id)
             waiting.since_us, waiting.heard, waiting.interrupted = self.timestamp_us, False, False
+            waiting.is_set_aside, waiting.took_in, waiting.results_us = True, False, 0
         fields.setdefault("duration_ms", max(0, self.timestamp_us - run.since_us) / 1000)
         session.run = waiting
         session.tools = {key: tool for key, tool in session.tools.items() if tool.background}
@@ -193,14 +195,17 @@ class Emitter:
     def is_of_another_turn(self, origin: str | None) -> bool:
         """Whether a result of that origin belongs to a turn that Claude Code took before the open run's prompt."""
         run = self.session.run
-        return run is not None and run.prompted and origin not in OF_THE_CALLER and origin != run.origin
+        if run is None or not run.prompted or origin in OF_THE_CALLER or origin == run.origin:
+            return False
+        return run.waited or not run.took_in  # else the other turn has taken the prompt in, and answers it
 
     def _open_run(
         self, message: str, *, prompted: bool = False, origin: str | None = None, is_command: bool = False
-    ) -> None:
+    ) -> Run:
         run_id = self._next_run_id()
-        self.session.run = Run(run_id, self.seq, self.timestamp_us, prompted, origin, is_command)
+        self.session.run = run = Run(run_id, self.seq, self.timestamp_us, prompted, origin, is_command)
         self.infer_state(message)
+        return run
 
     def _next_run_id(self) -> str:
         self.session.runs += 1

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from proxy.events import acting, printing, registry, session_outcome, stdin, stdout, transcript
+from proxy.events import acting, printing, prompts, registry, session_outcome, stdin, stdout, transcript
 from proxy.events.emitter import Emitter, Event
 from proxy.events.fields import Message, inner, integer, known, number, present, text, texts
 from proxy.events.known_rules import KnownRules
@@ -230,6 +230,8 @@ class Interpreter:
     def _cut_off(self) -> None:
         """Close a run that is open when nothing more will come: it has no result."""
         session = self.session
+        if session.exit.get("exit_code") == 0:
+            prompts.nothing_waits(self._emitter, "session_ended")
         if session.run is None:
             return
         session.cut_off, session.last_turn = True, session_outcome.of_cut_off(session)

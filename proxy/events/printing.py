@@ -43,7 +43,7 @@ def recognise(session: Session, streams: Mapping[str, bool]) -> claude_command.C
 def begin(emitter: Emitter, call: claude_command.Call) -> None:
     """Open the turn of the only prompt."""
     if call.operand:
-        emitter.start_run(Prompt(emitter.seq, call.operand), "session_started")
+        emitter.start_run(Prompt(emitter.seq, call.operand, emitter.timestamp_us), "session_started")
     else:
         emitter.start_run_of_unknown_prompt("session_started")
 

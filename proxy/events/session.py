@@ -77,15 +77,44 @@ class Run(msgspec.Struct, omit_defaults=True):
     """Whether Claude Code has said anything since."""
     blocked: str | None = None
     """Why a hook has kept the prompt from the model, if one has."""
+    waited: bool = False
+    """The prompt came while another turn ran."""
+    is_set_aside: bool = False
+    """What was taken for its turn was another one, and its own has not begun."""
+    message_id: str | None = None
+    """The main agent's last message."""
+    results_us: int = 0
+    """When the last result of a main agent's call came since then, 0 if none did."""
+    is_replayed: bool = False
+    """Claude Code has shown its prompt (`--replay-user-messages`)."""
+    took_in: bool = False
+    """The model was called again after a tool had run: what waited until then was put to it, too."""
 
 
 class Prompt(msgspec.Struct, omit_defaults=True):
-    """A user message that came while a run was open: it waits for its turn."""
+    """A user message; one that comes while a run is open waits for its turn."""
 
     seq: int
     prompt: str
+    received_us: int
     uuid: str | None = None
     origin: str | None = None
+    asks: bool = True
+    """It is to be answered."""
+    priority: str = "next"
+    """``later``: it may wait behind what Claude Code begins by itself; ``now``: it goes before all others."""
+    is_taken: bool = False
+    """Claude Code has said that it is put to the model now."""
+
+    @property
+    def is_command(self) -> bool:
+        """Whether it is a slash command."""
+        return self.prompt.startswith("/")
+
+    @property
+    def stays(self) -> bool:
+        """Whether it waits for a turn of its own, and is not taken into one that runs."""
+        return self.priority == "later" or self.is_command or not self.asks
 
 
 class Tool(msgspec.Struct, omit_defaults=True):
@@ -285,6 +314,8 @@ class Session(msgspec.Struct, omit_defaults=True):
     initialized: bool = False
 
     runs: int = 0
+    result_us: int = 0
+    """When the last result came."""
     last_turn: Outcome = OK
     """What became of the last turn."""
     spending: Spending = msgspec.field(default_factory=Spending)

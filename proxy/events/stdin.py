@@ -2,11 +2,12 @@
 
 from typing import Any, Literal
 
+from proxy.events import prompts
 from proxy.events.approvals import lasting_of
 from proxy.events.emitter import Emitter
 from proxy.events.fields import Message, inner, known, text, texts
 from proxy.events.outcome import blocked_by_hook
-from proxy.events.session import MOST_OPEN, Answer, Prompt, Request, hold
+from proxy.events.session import Answer, Prompt, Request, hold
 
 _ACTIONS = {
     "initialize": (),
@@ -47,29 +48,26 @@ def _received(emitter: Emitter, action: str, /, **fields: Any) -> None:
 def _user(emitter: Emitter, message: Message) -> None:
     content = inner(message, "message").get("content")
     origin = text(inner(message, "origin"), "kind")
-    prompt = Prompt(emitter.seq, prompt_text(content), text(message, "uuid"), origin)
+    asks, priority = message.get("shouldQuery") is not False, text(message, "priority") or "next"
+    prompt = Prompt(
+        emitter.seq,
+        prompts.prompt_text(content),
+        emitter.timestamp_us,
+        text(message, "uuid"),
+        origin,
+        asks,
+        priority,
+    )
     fields: dict[str, Any] = {"prompt": prompt.prompt}
     if isinstance(content, list):
         fields["content"] = content
-    if message.get("shouldQuery") is False:
+    if not asks:
         fields["should_query"] = False
-    if emitter.session.run is not None:
-        emitter.session.queued = [*emitter.session.queued[1 - MOST_OPEN :], prompt]
+    if prompts.waits(emitter, prompt):
         _received(emitter, "prompt", **fields, queued=True)
     else:
         _received(emitter, "prompt", **fields)
         emitter.start_run(prompt, "user")
-
-
-def prompt_text(content: object) -> str:
-    """Return what a user says, never empty: blocks that are no text, and nothing at all, are named in brackets."""
-    if isinstance(content, str):
-        return content or "[empty]"
-    if not isinstance(content, list):
-        return "[empty]"
-    blocks = (block for block in content if isinstance(block, dict))
-    parts = [text(block, "text") or f"[{text(block, 'type') or 'block'}]" for block in blocks]
-    return "\n".join(parts) or "[empty]"
 
 
 def _request(emitter: Emitter, message: Message) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from proxy.events import acting, outcome, system
+from proxy.events import acting, outcome, prompts, system
 from proxy.events.approvals import approval_of
 from proxy.events.emitter import OF_THE_CALLER, Emitter
 from proxy.events.fields import (
@@ -49,6 +49,8 @@ def take_answer(emitter: Emitter, message: Message) -> None:
     answers = [text(block, "text") or "" for block in blocks if block.get("type") == "text"]
     thought = [text(block, "thinking") or "" for block in blocks if block.get("type") == "thinking"]
     call = _model_call(answer)
+    if parent is None:
+        prompts.model_called(emitter.session, text(answer, "id"))
     if answers or thought:
         said = {"text": "".join(answers), "parent_tool_use_id": parent, **emitter.depth(parent), **call}
         if thought:
@@ -65,10 +67,14 @@ def take_answer(emitter: Emitter, message: Message) -> None:
 
 def _user(emitter: Emitter, message: Message) -> None:
     if message.get("isReplay") is True:
+        prompts.replayed(emitter.session, prompts.prompt_text(inner(message, "message").get("content")))
         return
     meta = {identifier(one, "id"): one for one in items(message, "tool_result_meta")}
+    run = emitter.session.run if text(message, "parent_tool_use_id") is None else None
     for block in items(inner(message, "message"), "content"):
         if block.get("type") == "tool_result":
+            if run is not None:
+                run.results_us = emitter.timestamp_us
             tool_result(emitter, block, meta.get(identifier(block, "tool_use_id"), {}))
 
 
@@ -143,12 +149,13 @@ def _result(emitter: Emitter, message: Message) -> None:
     origin = text(inner(message, "origin"), "kind")
     if session.run is None:
         if session.queued and origin in OF_THE_CALLER:
-            emitter.start_run(session.queued.pop(0), "result")
+            prompts.begin_next(emitter, "result")
         else:
             # One that nobody asked for and that did not even begin, as after a session to resume that is not there.
             emitter.start_unprompted_run("result", origin)
     run = session.run
     assert run is not None
+    session.result_us = emitter.timestamp_us
     if session.claude_session_id is None:  # printed JSON has no `init`
         session.claude_session_id = text(message, "session_id")
     cost, tokens = _spent(session.spending, message)
@@ -198,13 +205,6 @@ def _errors(message: Message, result_outcome: outcome.Outcome) -> list[Any]:
         return errors
     result = message.get("result") if message.get("is_error") is True else None
     return [result or result_outcome.reason]
-
-
-def _command_lifecycle(emitter: Emitter, message: Message) -> None:
-    """A queued message that is over without a turn of its own has been taken into another, or was withdrawn."""
-    uuid = text(message, "command_uuid")
-    if uuid and text(message, "state") in ("completed", "cancelled", "discarded", "refused"):
-        emitter.session.queued = [prompt for prompt in emitter.session.queued if prompt.uuid != uuid]
 
 
 # -- control ---------------------------------------------------------------------------------------------------
@@ -298,5 +298,5 @@ _HANDLERS: dict[str, Callable[[Emitter, Message], None]] = {
     "tool_progress": _tool_progress,
     "rate_limit_event": _rate_limit,
     "conversation_reset": _conversation_reset,
-    "command_lifecycle": _command_lifecycle,
+    "command_lifecycle": prompts.lifecycle,
 }

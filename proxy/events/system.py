@@ -1,5 +1,6 @@
 """Claude Code's messages of type ``system``."""
 
+from proxy.events import prompts
 from proxy.events.emitter import Emitter
 from proxy.events.fields import Message, inner, items, known, number, present, text, texts
 from proxy.events.outcome import blocked_by_hook
@@ -66,13 +67,14 @@ def _init(emitter: Emitter, message: Message) -> None:
     if session.run is None:
         # Every turn begins with one: this is a message that had been queued, or a turn that nobody asked for.
         if session.queued:
-            emitter.start_run(session.queued.pop(0), "system/init")
+            prompts.begin_next(emitter, "system/init")
         else:
             emitter.start_unprompted_run("system/init")
-    elif all(request.subtype != "interrupt" for request in session.requests.values()):
-        session.run.interrupted = (
-            False  # an interrupt that was answered before the turn began is not of this turn
-        )
+    else:
+        prompts.begun(session)
+        if all(request.subtype != "interrupt" for request in session.requests.values()):
+            # An interrupt that was answered before the turn began is not of this turn.
+            session.run.interrupted = False
     emitter.emit(
         "session_initialized",
         model=session.model,
@@ -111,8 +113,8 @@ def _state(emitter: Emitter, message: Message) -> None:
     session = emitter.session
     if stated in _STATED and not (stated == "running" and session.asked):
         emitter.change_state(_STATED[stated], f"session_state_changed/{stated}", stated=True)
-    if stated == "idle" and session.run is None:
-        session.queued.clear()  # whatever was queued has been taken into a turn that is over
+    if stated == "idle":
+        prompts.nothing_waits(emitter, "session_state_changed/idle")
     emitter.emit("status_changed", status=stated, source="stated")
 
 

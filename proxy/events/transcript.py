@@ -14,10 +14,10 @@ from proxy.events import stdout
 from proxy.events.emitter import Emitter
 from proxy.events.fields import Message, inner, integer, items, known, number, present, text
 from proxy.events.outcome import OK, Outcome
+from proxy.events.prompts import prompt_text
 from proxy.events.registry import decided, match_prompts
 from proxy.events.session import Counted, Followed, Prompt, Task
 from proxy.events.spending import DIGITS, TOKENS, Usage, api_usage, stated_usage, sum_of
-from proxy.events.stdin import prompt_text
 from proxy.events.system import TASK_ENDS
 
 _REJECTED = "Error: The user doesn't want to proceed with this tool use."
@@ -109,7 +109,7 @@ class _Line:
             return
         self.close_run()
         self.emitter.emit("command_received", command=command)
-        self.emitter.start_run(Prompt(self.emitter.seq, words), "user")
+        self.emitter.start_run(Prompt(self.emitter.seq, words, self.emitter.timestamp_us), "user")
         self.followed.is_answered = False
 
     def _command(self, words: str) -> None:
