@@ -103,53 +103,48 @@ class Commands:
     def __init__(self) -> None:
         self._outcomes: dict[str, Counter[str]] = {}
         self._requests: dict[str, str] = {}
+        self._prompts: Counter[str] = Counter()
         self._running: str | None = None
         """The run of the prompt that is being answered."""
 
     def take(self, event: Event) -> None:
         """Take an event of one of the `TYPES`."""
-        data = event.data
+        data, prompts = event.data, self._prompts
         match event.event_type:
             case "command_received":
                 self._received(inner(data, "command"))
             case "run_started" if data.get("unprompted") is not True:
-                self._move("prompt", "sent" if self._has("prompt", "sent") else "queued", "running")
+                waiting = "sent" if prompts["sent"] else "queued"
+                prompts[waiting] = max(0, prompts[waiting] - 1)  # 0: it was given on the command line
+                prompts["running"] += 1
                 self._running = text(data, "run_id")
-            case "run_completed" | "run_failed" | "run_interrupted" if self._running == text(data, "run_id"):
-                if self._running is not None:
-                    self._move("prompt", "running", run_outcome(event.event_type, data))
-                self._running = None
+            case "run_completed" | "run_failed" | "run_interrupted" if self._running is not None:
+                if self._running == text(data, "run_id"):
+                    prompts["running"] -= 1
+                    prompts[run_outcome(event.event_type, data)] += 1
+                    self._running = None
             case "error" if text(data, "source") == "control_response":
                 if action := self._requests.pop(text(data, "request_id") or "", None):
-                    self._move(action, "sent", "failed")
+                    bounded(self._outcomes, action, Counter[str]).update(sent=-1, failed=1)
 
     def report(self) -> list[Command]:
         """Return all kinds of commands, the most frequent first."""
-        found = [Command(action, outcomes.total(), +outcomes) for action, outcomes in self._outcomes.items()]
+        counted = {**self._outcomes, "prompt": self._prompts}.items()
+        found = [Command(action, outcomes.total(), +outcomes) for action, outcomes in counted if outcomes]
         return sorted(found, key=lambda one: (-one.count, one.action))
 
     def _received(self, command: Message) -> None:
-        action = text(command, "action") or "unknown"
-        if action == "respond":
-            self._count(action, text(command, "decision") or text(command, "outcome") or "success")
+        action, outcome = text(command, "action") or "unknown", "sent"
+        if action == "prompt":
+            self._prompts["queued" if command.get("queued") is True else "sent"] += 1
             return
-        if action == "request":
+        if action == "respond":
+            outcome = text(command, "decision") or text(command, "outcome") or "success"
+        elif action == "request":
             action = f"request {text(command, 'subtype') or ''}".strip()
-        self._count(action, "queued" if command.get("queued") is True else "sent")
+        bounded(self._outcomes, action, Counter[str])[outcome] += 1
         if (request_id := text(command, "request_id")) is not None and len(self._requests) < _MOST_WAITING:
             self._requests[request_id] = action
-
-    def _has(self, action: str, outcome: str) -> bool:
-        return action in self._outcomes and self._outcomes[action][outcome] > 0
-
-    def _move(self, action: str, before: str, after: str) -> None:
-        """Say that one of them has gone on; one that is not there (a prompt on the command line) begins so."""
-        if self._has(action, before):
-            self._count(action, before, -1)
-        self._count(action, after)
-
-    def _count(self, action: str, outcome: str, by: int = 1) -> None:
-        bounded(self._outcomes, action, Counter[str])[outcome] += by
 
 
 def bounded(things: dict[str, _T], name: str, make: Callable[[], _T]) -> _T:

@@ -89,27 +89,24 @@ class Delays:
         norm = _norm_left(ms, gaps, LIKES, SILENCE_MS, SILENCE_WITHOUT_NORM_MS)
         if norm is None:
             return
-        facts, usual = {"gap_ms": ms, "during": gap.activity, **norm}, ""
-        if norm:
-            usual = f"; half of its waits here are under {format_duration(norm['median_ms'])}"
-            facts["gaps"] = gaps.count
+        usual = f"; half of its waits here are under {format_duration(norm['median_ms'])}" if norm else ""
         severity: Severity = "critical" if ms >= SILENCE_WITHOUT_NORM_MS else "warning"
         sentence = f"{_SILENT[gap.activity]} for {format_duration(ms)}{usual}."
+        facts = {"gap_ms": ms, "during": gap.activity, **norm, **({"gaps": gaps.count} if norm else {})}
         findings.add("silence", severity, (gap.seq, gap.us), sentence, gap.after, **facts)
 
     def _slow_tool(self, findings: Findings, ms: float, call: Span, tools: ToolCounts) -> None:
-        durations = tools.duration_of(call.name)
-        norm = _norm_left(ms, durations, CALLS, SLOW_TOOL_MS, SLOW_TOOL_WITHOUT_NORM_MS)
+        calls = tools.duration_of(call.name)
+        norm = _norm_left(ms, calls, CALLS, SLOW_TOOL_MS, SLOW_TOOL_WITHOUT_NORM_MS)
         if norm is None:
             return
-        facts, usual = {"tool": call.name, "duration_ms": ms, **norm}, ""
-        if norm:
-            usual = f"; half of its calls take under {format_duration(norm['median_ms'])}"
-            facts["calls"] = durations.count
-        runs = call.outcome == "open"
-        sentence = f"{call.label} {'has been running for' if runs else 'took'} {format_duration(ms)}{usual}."
-        severity: Severity = "critical" if runs else "warning"
-        findings.add("slow_tool", severity, call.began, sentence, call.end_seq, **facts)
+        usual = f"; half of its calls take under {format_duration(norm['median_ms'])}" if norm else ""
+        how: tuple[Severity, str] = (
+            ("critical", "has been running for") if call.outcome == "open" else ("warning", "took")
+        )
+        sentence = f"{call.label} {how[1]} {format_duration(ms)}{usual}."
+        facts = {"tool": call.name, "duration_ms": ms, **norm, **({"calls": calls.count} if norm else {})}
+        findings.add("slow_tool", how[0], call.began, sentence, call.end_seq, **facts)
 
     @staticmethod
     def _unanswered_permission(findings: Findings, ms: float, asked: Span) -> None:

@@ -1,6 +1,7 @@
 """Turns and subagents, one by one: the newest of them, and counts of all."""
 
 from collections import Counter, defaultdict, deque
+from typing import Any
 
 from proxy.analysis.distribution import Distribution
 from proxy.analysis.report import Subagent, Turn
@@ -51,16 +52,10 @@ class Turns:
     def _turn(self, span: Span, until_us: int = 0) -> Turn:
         return Turn(
             run_id=span.id,
-            seq=span.seq,
             end_seq=span.end_seq,
             prompt=span.label,
-            outcome=span.outcome,
-            started_at=self._codec.format(span.start_us),
-            ended_at=None if span.end_us is None else self._codec.format(span.end_us),
-            duration_ms=span.us(until_us) / 1000,
+            **self._of_both(span, until_us),
             activities={name: round(ms, 3) for name, ms in self.waited_ms.items()},
-            tool_calls=span.tool_calls,
-            tool_failures=span.tool_failures,
             cost_usd=number(span.data, "cost_usd"),
             tokens=told_tokens(span.data),
             errors=errors_of(span.data),
@@ -71,15 +66,17 @@ class Turns:
             id=span.id,
             kind=span.name or None,
             description=span.label,
-            outcome=span.outcome,
-            seq=span.seq,
-            started_at=self._codec.format(span.start_us),
-            ended_at=None if span.end_us is None else self._codec.format(span.end_us),
-            duration_ms=span.us(until_us) / 1000,
-            tool_calls=span.tool_calls,
-            tool_failures=span.tool_failures,
+            **self._of_both(span, until_us),
             total_tokens=span.tokens,
         )
+
+    def _of_both(self, span: Span, until_us: int) -> dict[str, Any]:
+        return {
+            **{name: getattr(span, name) for name in ("seq", "outcome", "tool_calls", "tool_failures")},
+            "started_at": self._codec.format(span.start_us),
+            "ended_at": None if span.end_us is None else self._codec.format(span.end_us),
+            "duration_ms": span.us(until_us) / 1000,
+        }
 
 
 def errors_of(data: dict[str, object]) -> list[str]:
