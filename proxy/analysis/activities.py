@@ -79,15 +79,13 @@ class StateTimes:
         times = self._us.copy()
         if self.state is not None and self.state not in OVER:
             times[self.state] += max(0, until_us - self._since_us)
+        changes = self._changes.most_common()
         leaving: Counter[str] = Counter()
-        for (source, _), count in self._changes.items():
+        for (source, _), count in changes:
             leaving[source] += count
         return States(
-            transitions=[
-                Transition(source, target, count, share(count, leaving[source]))
-                for (source, target), count in self._changes.most_common()
-            ],
-            time=[
+            [Transition(*ends, count, share(count, leaving[ends[0]])) for ends, count in changes],
+            [
                 StateTime(state, count, times[state] / 1000, share(times[state], times.total()))
                 for state, count in sorted(self._entered.items(), key=lambda item: -times[item[0]])
             ],

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from typing import Final, TypeVar
+from typing import TypeVar
 
 import msgspec
 
@@ -96,10 +96,6 @@ class Commands:
     has refused it, else ``sent``.
     """
 
-    TYPES: Final = frozenset(
-        ("command_received", "run_started", "run_completed", "run_failed", "run_interrupted", "error")
-    )
-
     def __init__(self) -> None:
         self._outcomes: dict[str, Counter[str]] = {}
         self._requests: dict[str, str] = {}
@@ -108,7 +104,7 @@ class Commands:
         """The run of the prompt that is being answered."""
 
     def take(self, event: Event) -> None:
-        """Take an event of one of the `TYPES`."""
+        """Take an event; most are of no consequence."""
         data, prompts = event.data, self._prompts
         match event.event_type:
             case "command_received":

@@ -43,11 +43,11 @@ class _Burst(msgspec.Struct):
             self.records.append(call.end_seq)
 
     def tell(self, findings: Findings) -> None:
-        tools = ", ".join(f"{name} {count}" for name, count in self.tools.most_common(5))
-        severity: Severity = "critical" if self.failures >= 2 * WINDOW else "warning"
-        sentence = f"{self.failures} tool calls failed in quick succession: {tools}."
-        facts = {"failures": self.failures, "tools": self.tools}
-        findings.add("error_burst", severity, self.at, sentence, *self.records, **facts)
+        count, tools = self.failures, self.tools
+        most = ", ".join(f"{name} {failures}" for name, failures in tools.most_common(5))
+        severity: Severity = "critical" if count >= 2 * WINDOW else "warning"
+        sentence = f"{count} tool calls failed in quick succession: {most}."
+        findings.add("error_burst", severity, self.at, sentence, *self.records, failures=count, tools=tools)
 
 
 class _Retries(msgspec.Struct):
@@ -126,22 +126,21 @@ class Failures(Detector):
             self._interrupted = True
 
     def _gap(self, context: EventContext) -> None:
-        data, at = context.event.data, context.at
+        data = context.event.data
         lost = integer(data, "lost_records") or 0
         sentence = f"{quantity(lost, 'line')} could not be recorded: {one_line(str(data.get('reason')))}."
-        self.over.add("recording_gap", "critical", at, sentence, lost_records=lost)
+        self.over.add("recording_gap", "critical", context.at, sentence, lost_records=lost)
 
     def _retry(self, context: EventContext) -> None:
         data = context.event.data
-        if self._retries is None:
-            self._retries = _Retries(context.at)
-        self._retries.count += 1
-        if len(self._retries.records) < 2 * WINDOW:
-            self._retries.records.append(context.seq)
-        self._retries.delay_ms += number(data, "retry_delay_ms") or 0.0
+        retries = self._retries = self._retries or _Retries(context.at)
+        retries.count += 1
+        if len(retries.records) < 2 * WINDOW:
+            retries.records.append(context.seq)
+        retries.delay_ms += number(data, "retry_delay_ms") or 0.0
         cause = one_line(str(data.get("error_status") or text(data, "error") or "unknown"), 40)
-        if cause in self._retries.causes or len(self._retries.causes) < WINDOW:
-            self._retries.causes[cause] += 1
+        if cause in retries.causes or len(retries.causes) < WINDOW:
+            retries.causes[cause] += 1
 
     def _end_retries(self, _: EventContext | None = None) -> None:
         if self._retries is not None:
@@ -216,10 +215,9 @@ class Failures(Detector):
                 self.over.add("claude_code_error", "warning", at, f"Claude Code reports: {reason}")
 
     def _notification(self, context: EventContext) -> None:
-        data = context.event.data
-        kind = text(data, "kind") or ""
+        kind = text(context.event.data, "kind") or ""
         if kind.startswith("model_"):
-            sentence = one_line(text(data, "text") or kind, 300)
+            sentence = one_line(text(context.event.data, "text") or kind, 300)
             self.over.add("model_fallback", "warning", context.at, sentence, notification=kind)
 
 

@@ -66,16 +66,15 @@ class Loops(Detector):
             elif span.kind == "subagent":
                 self._end(span.id.removeprefix("agent:"))
 
-    def repeated(self) -> Iterator[tuple[int, Series]]:
-        """Yield what goes on with the same answers: how many calls its round has, and the series."""
-        for series in self._going_on():
-            if series.same_answers:
-                yield len(series.calls), series
+    def going_on(self) -> Iterator[Series]:
+        """Yield what goes on."""
+        for agent in self._agents.values():
+            yield from agent.series.values()
 
     def find(self, findings: Findings) -> None:
         """Write down what was found, and what is going on."""
         super().find(findings)
-        for series in self._going_on():
+        for series in self.going_on():
             _tell(findings, series)
 
     def _called(self, call: Span) -> None:
@@ -99,10 +98,6 @@ class Loops(Detector):
                 agent.matched[period] = 0
                 if period in agent.series:
                     _tell(self.over, agent.series.pop(period))
-
-    def _going_on(self) -> Iterator[Series]:
-        for agent in self._agents.values():
-            yield from agent.series.values()
 
     def _end_series(self, agent: _Agent) -> None:
         """End what an agent repeats."""

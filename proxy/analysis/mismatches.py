@@ -2,9 +2,9 @@
 
 import msgspec
 
-from proxy.analysis.findings import MOST_RECORDS, Detector, EventContext, Findings
+from proxy.analysis.findings import MOST_RECORDS, Detector, EventContext, Findings, Place
 from proxy.analysis.report import Severity
-from proxy.events.fields import items, text
+from proxy.events.fields import Message, items, text
 from proxy.events.formatting import one_line
 
 _MOST_SHAPES = 200  # different ones: shapes that somebody made up must not fill memory
@@ -14,7 +14,7 @@ _OTHER = "(other)"
 class _Group(msgspec.Struct):
     """Things of one shape: told once, with how often."""
 
-    at: tuple[int | None, int]
+    at: Place
     count: int = 0
     records: list[int | None] = []
     about: dict[str, object] = {}
@@ -52,7 +52,7 @@ class Mismatches(Detector):
             about = {name: text(data, name) for name in ("stream", "type", "subtype")}
             self._group(("drift", *(one or "" for one in about.values())), at, **about)
         elif ended == "validation_failed":
-            self._invalid(context, at)
+            self._invalid(data, at)
 
     def find(self, findings: Findings) -> None:
         """Write down what was found, things of one shape together."""
@@ -61,22 +61,17 @@ class Mismatches(Detector):
             severity, sentence = _SAID[kind](group)
             findings.add(kind, severity, group.at, sentence, *group.records, count=group.count, **group.about)
 
-    def _invalid(self, context: EventContext, at: tuple[int | None, int]) -> None:
-        data = context.event.data
+    def _invalid(self, data: Message, at: Place) -> None:
         first = next(items(data, "errors"), {})
-        about: dict[str, object] = {
-            "stream": text(data, "stream"),
-            "verdict": text(data, "verdict"),
-            "type": text(data, "type"),
-            "path": one_line(text(first, "path") or ""),
-            "message": one_line(text(first, "message") or "", 200),
-        }
+        about: dict[str, object] = {name: text(data, name) for name in ("stream", "verdict", "type")}
+        about["path"] = one_line(text(first, "path") or "")
+        key = tuple(map(str, about.values()))
+        about["message"] = one_line(text(first, "message") or "", 200)
         if data.get("held_back") is True:
             about["held_back"] = True
-        key = tuple(str(about[name]) for name in ("stream", "verdict", "type", "path"))
         self._group(("invalid_message", *key), at, **about)
 
-    def _group(self, key: tuple[str, ...], at: tuple[int | None, int], **about: object) -> None:
+    def _group(self, key: tuple[str, ...], at: Place, **about: object) -> None:
         if key not in self._groups and len(self._groups) >= _MOST_SHAPES:
             key, about = (key[0], _OTHER), {}
         group = self._groups.setdefault(key, _Group(at, about=about))
@@ -104,9 +99,8 @@ def _invalid(group: _Group) -> tuple[Severity, str]:
 
 
 def _result(group: _Group) -> tuple[Severity, str]:
-    if group.count == 1:
-        return "warning", "A tool result belongs to no call that was seen."
-    return "warning", f"{group.count} tool results belong to no call that was seen."
+    which = "A tool result belongs" if group.count == 1 else f"{group.count} tool results belong"
+    return "warning", f"{which} to no call that was seen."
 
 
 def _times(group: _Group) -> str:

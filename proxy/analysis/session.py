@@ -148,14 +148,12 @@ class SessionAnalysis:
     # -- parts of it -------------------------------------------------------------------------------------------
 
     def _count(self, event: Event) -> None:
-        kind = event.event_type
+        kind, data = event.event_type, event.data
         if kind not in self._kinds and len(self._kinds) >= _MOST_KINDS:
             kind = _OTHER
         self._kinds[kind] += 1
         self._patterns.add(kind)
-        if kind in Commands.TYPES:
-            self._commands.take(event)
-        data = event.data
+        self._commands.take(event)
         match kind:
             case "tool_started":
                 self._tool_patterns.add(text(data, "tool") or "unknown")

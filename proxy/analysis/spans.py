@@ -147,13 +147,8 @@ class Spans:
             return "permission"
         if self._state == "compacting":
             return "compacting"
-        if self.turn is not None:
-            return self._activity_of_turn()
-        if self.agents:
-            return "background"
-        return "starting" if self._state == "starting" else "user"
-
-    def _activity_of_turn(self) -> Activity:
+        if self.turn is None:
+            return "background" if self.agents else "starting" if self._state == "starting" else "user"
         if self._is_unseen:
             return "turn"
         return "tools" if self._working[False] else "subagents" if self._working[True] else "model"

@@ -59,12 +59,8 @@ class Bars:
         shown = _in_order([*bars, *drawn])
         there = {bar.span.id for bar in shown}
         codec = TimestampCodec()
-        return Timeline(
-            start=codec.format(start_us) if start_us else None,
-            end=codec.format(end_us) if start_us else None,
-            bars=[_shown(bar, there, codec) for bar in shown],
-            resolution_ms=resolution_us / 1000,
-        )
+        start, end = (codec.format(us) if start_us else None for us in (start_us, end_us))
+        return Timeline(start, end, [_shown(bar, there, codec) for bar in shown], resolution_us / 1000)
 
 
 def _bar(span: Span, end_us: int) -> _Bar:

@@ -147,11 +147,20 @@ class _Session:
         self._give_back()
 
     def _begin(self, environment: dict[bytes, bytes]) -> None:
-        from proxy.sessions.identity import new_session_id  # noqa: PLC0415
+        from proxy.sessions.identity import new_session_id, reserve  # noqa: PLC0415
 
-        chosen = self._chosen
-        self._is_reserved = "session-id" in chosen and _reserve(chosen["data-dir"], chosen["session-id"])
-        self._id = chosen.get("session-id") or new_session_id()
+        data_dir, given = self._chosen["data-dir"], self._chosen.get("session-id")
+        try:
+            if given is not None:
+                reserve(data_dir, given)
+                self._is_reserved = True
+        except FileExistsError:
+            raise UsageError(
+                f"--session-id is {given!r}, which is the id of a session in {data_dir}; give another"
+            ) from None
+        except OSError:
+            pass  # a data directory that cannot be used disturbs nothing
+        self._id = given or new_session_id()
         environment[b"CLAUDE_PROXY_SESSION_ID"] = self._id.encode()
 
     def _policy(self, decided: Plan) -> dict[str, Any]:
@@ -203,25 +212,6 @@ class _Session:
                 os.unlink(log_path(self._chosen["data-dir"], self._id))
             except OSError:
                 pass
-
-
-def _reserve(data_dir: str, session_id: str) -> bool:
-    """Take the id for this session; return whether that was possible.
-
-    Raises:
-        UsageError: there is a session of that id.
-    """
-    from proxy.sessions.identity import reserve  # noqa: PLC0415 - few sessions are given an id
-
-    try:
-        reserve(data_dir, session_id)
-    except FileExistsError:
-        raise UsageError(
-            f"--session-id is {session_id!r}, which is the id of a session in {data_dir}; give another"
-        ) from None
-    except OSError:
-        return False  # a data directory that cannot be used disturbs nothing
-    return True
 
 
 def _meant(word: str) -> str:

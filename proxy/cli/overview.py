@@ -83,8 +83,7 @@ def run_status(arguments: argparse.Namespace) -> None:
     """Say what is running."""
     server = server_address(arguments.data_dir)
     ids = catalogue.list_logs(arguments.data_dir)
-    live = [one for one in ids if _is_running(log_path(arguments.data_dir, one))]
-    infos = [info for info in _inspected(arguments.data_dir, live) if info.state == "running"]
+    infos = [info for info in _inspected(arguments.data_dir, ids, is_live=True) if info.state == "running"]
     running = [one for one in _described(arguments.data_dir, infos) if one["outcome"] is None]
     trouble = [*_trouble(arguments.data_dir), *_unwatched(arguments, server)]
     report = {"server": server, "active_sessions": len(running), "sessions": running, "trouble": trouble}
@@ -140,10 +139,12 @@ def _selected(wanted: argparse.Namespace, ids: list[str], count: int) -> list[di
     return found[:count]
 
 
-def _inspected(data_dir: str, ids: list[str]) -> Iterator[SessionInfo]:
-    for session_id in ids:
+def _inspected(data_dir: str, ids: list[str], *, is_live: bool = False) -> Iterator[SessionInfo]:
+    """Yield what the ends of logs say; ``is_live``: of those alone that somebody writes."""
+    for path in (log_path(data_dir, session_id) for session_id in ids):
         with contextlib.suppress(OSError):  # removed meanwhile
-            yield catalogue.inspect(log_path(data_dir, session_id))
+            if not is_live or catalogue.is_running(path):
+                yield catalogue.inspect(path)
 
 
 def _described(data_dir: str, infos: list[SessionInfo]) -> list[dict[str, Any]]:
@@ -179,14 +180,10 @@ def _described(data_dir: str, infos: list[SessionInfo]) -> list[dict[str, Any]]:
     unknown: dict[str, Any] = {"complete": False, "turns": None, "cost": None, "tokens": {}, "counts": {}}
     return [
         msgspec.to_builtins(describe(interpreters[info.path].session, now_us))
-        | {"suspended": _is_suspended(info)}
+        | {"suspended": info.state == "running" and info.pid is not None and is_stopped(info.pid)}
         | ({} if info.path in whole and info.path not in at_fault else unknown)
         for info in infos
     ]
-
-
-def _is_suspended(info: SessionInfo) -> bool:
-    return info.state == "running" and info.pid is not None and is_stopped(info.pid)
 
 
 def _not_too_long(infos: list[SessionInfo], offsets: dict[str, int]) -> dict[str, int]:
@@ -211,10 +208,3 @@ def _read_ends(info: SessionInfo, offset: int, interpreter: Interpreter) -> None
                 for item in reader.read(max_bytes=_END_BYTES):
                     if isinstance(item, Entry):
                         interpreter.take(item.record)
-
-
-def _is_running(path: str) -> bool:
-    try:
-        return catalogue.is_running(path)
-    except OSError:
-        return False  # removed meanwhile

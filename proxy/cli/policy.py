@@ -10,7 +10,8 @@ from proxy.cli.arguments import add_session, add_verb, option, some_of
 from proxy.cli.errors import complain
 from proxy.cli.terminal import events_of, print_json, printable
 from proxy.events.formatting import quantity
-from proxy.policy.check import KINDS, Finding, SessionCheck
+from proxy.policy.calls import calls_of, shown
+from proxy.policy.check import KINDS, Finding, check
 from proxy.policy.rules import load
 from proxy.policy.suggest import suggest
 from proxy.sessions import catalogue
@@ -23,28 +24,20 @@ def policy_options(parser: argparse.ArgumentParser) -> None:
     what ran. Rules have the syntax of Claude Code: see docs/policy.md.
     """
     verbs = parser.add_subparsers(metavar="check|suggest", required=True)
-    check = add_verb(verbs, "check: tell which recorded calls a policy forbids", run_check)
-    add_session(check, "+")
+    checking = add_verb(verbs, "check: tell which recorded calls a policy forbids", run_check)
+    add_session(checking, "+")
     smallest = add_verb(verbs, "suggest: print the smallest list of rules that allows what ran", run_suggest)
     add_session(smallest, "+")
-    check.add_argument("--policy", metavar="FILE", required=True, help="the policy, in YAML or JSON")
-    option(check, f"--format {'|'.join(_FORMATS)}: what to print", default="text", choices=_FORMATS)
+    checking.add_argument("--policy", metavar="FILE", required=True, help="the policy, in YAML or JSON")
+    option(checking, f"--format {'|'.join(_FORMATS)}: what to print", default="text", choices=_FORMATS)
     failing = f"kinds of findings that make the exit status 1: {', '.join(KINDS)} (default: deny)"
-    option(check, f"--fail-on KIND,...: {failing}", some_of(KINDS), "deny")
+    option(checking, f"--fail-on KIND,...: {failing}", some_of(KINDS), "deny")
 
 
 def run_suggest(arguments: argparse.Namespace) -> None:
     """Print a policy that allows what ran in sessions."""
     sessions = [catalogue.find(arguments.data_dir, text) for text in arguments.sessions]
-    from proxy.policy.calls import Calls, Ran, shown  # noqa: PLC0415
-
-    ran: list[Ran] = []
-    for info in sessions:
-        calls = Calls()
-        for event in events_of(info):
-            ran += calls.take(event)
-        ran += calls.end()
-    suggestion = suggest(one.call for one in ran)
+    suggestion = suggest(ran.call for info in sessions for ran in calls_of(events_of(info)))
     sys.stdout.write(
         yaml.safe_dump({"permissions": {"allow": suggestion.rules}}, allow_unicode=True, width=110)
     )
@@ -58,14 +51,10 @@ def run_check(arguments: argparse.Namespace) -> int:
 
     sessions = [catalogue.find(arguments.data_dir, text) for text in arguments.sessions]
     policy, failing = load(arguments.policy), arguments.fail_on
-    checks = {info.session_id: SessionCheck(policy, info.session_id) for info in sessions}
-    for info in sessions:
-        for event in events_of(info):
-            checks[info.session_id].take(event)
-        checks[info.session_id].end()
-    findings = [finding for check in checks.values() for finding in check.findings]
-    calls = {session_id: check.ran for session_id, check in checks.items()}
-    tools = frozenset().union(*(check.calls.tools for check in checks.values()))
+    checked = {info.session_id: check(policy, info.session_id, events_of(info)) for info in sessions}
+    findings = [finding for one in checked.values() for finding in one.findings]
+    calls = {session_id: one.ran for session_id, one in checked.items()}
+    tools = frozenset().union(*(one.tools for one in checked.values()))
     never = [{"rule": rule.text, "reason": reason} for rule, reason in policy.never_matching(tools or None)]
     match arguments.format:
         case "json":

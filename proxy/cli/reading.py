@@ -5,7 +5,8 @@ import os
 import sys
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from proxy.cli.arguments import add_session, option, whole_number
 from proxy.cli.errors import complain
@@ -13,6 +14,9 @@ from proxy.cli.terminal import line_behind
 from proxy.escaping import escape_controls
 from proxy.sessions import catalogue
 from proxy.sessions.reader import Entry, LogReader, Skipped
+
+if TYPE_CHECKING:
+    from proxy.telling import Entry as Told
 
 _POLL_S = 0.2  # what a reader takes for at once
 _NEAR_THE_END = 8 << 20
@@ -97,7 +101,9 @@ def _print(path: str, arguments: argparse.Namespace, count: int | None, *, follo
         if reader.standing() != "same":  # another log, or a shorter one
             complain(f"{path} was removed or replaced: nothing more will come of it", 0)
         elif not catalogue.is_running(path):
-            printer.end(reader.rest(), crashed=catalogue.inspect(path).state == "crashed")
+            printer.print(filter(None, [reader.rest()]), None)
+            if catalogue.inspect(path).state == "crashed":
+                printer.crash()
 
 
 class _Raw:
@@ -107,10 +113,10 @@ class _Raw:
         self._is_shown = sys.stdout.isatty()
         self._file = open(path, "rb")  # noqa: SIM115 - read from for as long as the program runs
 
-    def print(self, items: Iterator[Entry | Skipped], count: int | None) -> None:
+    def print(self, items: Iterable[Entry | Skipped], count: int | None) -> None:
         for item in items if count is None else deque(items, maxlen=count):
             if isinstance(item, Skipped):
-                _say_skipped(item)
+                complain(f"byte {item.offset}: {item.detail}", 0)
                 continue
             self._file.seek(item.offset)
             line = self._file.read(item.end - item.offset)
@@ -119,11 +125,8 @@ class _Raw:
             sys.stdout.buffer.write(line)
         sys.stdout.buffer.flush()
 
-    def end(self, rest: Skipped | None, *, crashed: bool) -> None:
-        if rest is not None:
-            _say_skipped(rest)
-        if crashed:
-            complain("the log has no end: its wrapper was killed", 0)
+    def crash(self) -> None:
+        complain("the log has no end: its wrapper was killed", 0)
 
 
 class _Told:
@@ -138,17 +141,12 @@ class _Told:
         self._put = put
         self._date = ""
 
-    def print(self, items: Iterator[Entry | Skipped], count: int | None) -> None:
-        entries = self._reading.entries(items)
+    def print(self, items: Iterable[Entry | Skipped], count: int | None) -> None:
+        self._tell(self._reading.entries(items), count)
+
+    def crash(self) -> None:
+        self._tell(self._reading.crashed(), None)
+
+    def _tell(self, entries: "Iterable[Told]", count: int | None) -> None:
         for entry in entries if count is None else deque(entries, maxlen=count):
             self._date = self._put(self._console, entry, self._date)
-
-    def end(self, rest: Skipped | None, *, crashed: bool) -> None:
-        self.print(iter([] if rest is None else [rest]), None)
-        if crashed:
-            for entry in self._reading.crashed():
-                self._date = self._put(self._console, entry, self._date)
-
-
-def _say_skipped(item: Skipped) -> None:
-    complain(f"byte {item.offset}: {item.detail}", 0)

@@ -144,24 +144,23 @@ def _missing(path: str) -> list[str]:
 def _rules(arguments: argparse.Namespace) -> Rules:
     from proxy.upkeep.retention import Rules  # noqa: PLC0415
 
-    by_settings = Rules.of(settings_of(arguments))
-    days, max_bytes = by_settings.days, by_settings.max_bytes
-    if arguments.days is not None:
-        days = _taken("--days", arguments.days, "monitoring.retention_days")
-    if arguments.max_size is not None:
-        max_bytes = _taken("--max-size", arguments.max_size, "storage.max_total_size")
-    if days is None and max_bytes is None:
+    rules = Rules.of(settings_of(arguments))
+    rules = Rules(
+        _taken("--days", arguments.days, "monitoring.retention_days", rules.days),
+        _taken("--max-size", arguments.max_size, "storage.max_total_size", rules.max_bytes),
+    )
+    if rules == Rules(None, None):
         raise UsageError(
             "nothing says what expires: give --days or --max-size, or set monitoring.retention_days or"
             " storage.max_total_size in the configuration"
         )
-    return Rules(days, max_bytes)
+    return rules
 
 
-def _taken(option: str, text: str, key: str) -> Any:
-    """Return the value of an option that takes what a setting takes."""
+def _taken(option: str, text: str | None, key: str, otherwise: Any) -> Any:
+    """Return the value of an option that takes what a setting takes; ``otherwise``: where it is not given."""
     try:
-        return config.KEYS[key].taken(text)
+        return otherwise if text is None else config.KEYS[key].taken(text)
     except ValueError:
         raise UsageError(f"{option} is {text!r}; it takes {config.KEYS[key].takes}") from None
 

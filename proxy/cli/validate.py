@@ -107,18 +107,9 @@ def _of_session(args: argparse.Namespace, name: str) -> str:
 
 
 def batches(file: BinaryIO) -> Iterator[list[bytes]]:
-    """Yield the lines of a file, without their ends, in lists of a bounded number of bytes: a read, or one line."""
-    pieces: list[bytes] = []
-    while chunk := file.read(_READ_BYTES):
-        head, newline, tail = chunk.rpartition(b"\n")
-        if not newline:
-            pieces.append(chunk)
-            continue
-        yield (b"".join(pieces) + head).split(b"\n")
-        pieces = [tail]
-    last = b"".join(pieces)
-    if last:
-        yield [last]
+    """Yield the lines of a file, without their ends, in lists of a bounded number of bytes, or of one line."""
+    while lines := file.readlines(_READ_BYTES):
+        yield [line.removesuffix(b"\n") for line in lines]
 
 
 def _size(name: str) -> int:

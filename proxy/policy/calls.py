@@ -1,6 +1,6 @@
 """The calls of a session that ran: events in, calls out."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from proxy.events import Event
@@ -18,40 +18,34 @@ class Ran(NamedTuple):
     approval: Message | None
 
 
-class Calls:
-    """Takes the events of one session, in order."""
+def calls_of(events: Iterable[Event], tools: set[str] | None = None) -> Iterator[Ran]:
+    """Yield the calls of one session that ran, those without a result last.
 
-    def __init__(self) -> None:
-        self.tools: set[str] = set()
-        """All that the session had, as Claude Code says at the start of a turn; empty where it does not say."""
-        self._cwd: str | None = None
-        self._open: dict[str, Message] = {}
-
-    def take(self, event: Event) -> Iterator[Ran]:
-        """Take the next event; yield the call that it ends, if it ran."""
+    ``tools`` is given all that the session had, as Claude Code says at the start of a turn.
+    """
+    cwd: str | None = None
+    open_calls: dict[str, Message] = {}
+    for event in events:
         data = event.data
         call_id = text(data, "tool_use_id") or ""
         match event.event_type:
             case "session_started" | "session_initialized":
-                self._cwd = text(data, "cwd") or self._cwd
-                self.tools.update(name for name in data.get("tools") or () if isinstance(name, str))
+                cwd = text(data, "cwd") or cwd
+                if tools is not None:
+                    tools.update(name for name in data.get("tools") or () if isinstance(name, str))
             case "tool_started" if call_id:
-                self._open[call_id] = data
-            case "tool_completed" | "tool_failed" | "tool_denied" if started := self._open.pop(call_id, None):
-                approval = data.get("approval")
-                approval = approval if isinstance(approval, dict) else None
-                if event.event_type != "tool_denied" and (approval or {}).get("decision") != "deny":
-                    yield self._ran(started, approval)
+                open_calls[call_id] = data
+            case "tool_completed" | "tool_failed" | "tool_denied" if started := open_calls.pop(call_id, None):
+                approval = inner(data, "approval")
+                if event.event_type != "tool_denied" and approval.get("decision") != "deny":
+                    yield _ran(started, approval or None, cwd)
+    for started in open_calls.values():
+        yield _ran(started, None, cwd)
 
-    def end(self) -> Iterator[Ran]:
-        """Yield the calls that have no result."""
-        for started in self._open.values():
-            yield self._ran(started, None)
-        self._open.clear()
 
-    def _ran(self, started: Message, approval: Message | None) -> Ran:
-        call = Call(text(started, "tool") or "", inner(started, "input"), self._cwd, home_of(self._cwd))
-        return Ran(call, text(started, "tool_use_id") or "", integer(started, "seq"), approval)
+def _ran(started: Message, approval: Message | None, cwd: str | None) -> Ran:
+    call = Call(text(started, "tool") or "", inner(started, "input"), cwd, home_of(cwd))
+    return Ran(call, text(started, "tool_use_id") or "", integer(started, "seq"), approval)
 
 
 def shown(input_: dict[str, Any]) -> str:

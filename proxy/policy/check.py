@@ -1,12 +1,13 @@
 """What a policy says of the calls of a session: events in, findings out."""
 
-from typing import Any, Literal
+from collections.abc import Iterable, Iterator
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
 from proxy.events import Event
 from proxy.events.fields import integer
-from proxy.policy.calls import Calls, Ran, shown
+from proxy.policy.calls import Ran, calls_of, shown
 from proxy.policy.matching import decide
 from proxy.policy.rules import FILE_RULES, Policy
 
@@ -37,48 +38,47 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     approval: dict[str, Any] | None = None
 
 
-class SessionCheck:
-    """Takes the events of one session, in order."""
+class Checked(NamedTuple):
+    """What a policy says of a session."""
 
-    def __init__(self, policy: Policy, session_id: str) -> None:
-        self.findings: list[Finding] = []
-        self.ran = 0
-        """Calls that ran."""
-        self.calls = Calls()
-        self._policy = policy
-        self._session_id = session_id
+    findings: list[Finding]
+    ran: int
+    """Calls that ran."""
+    tools: set[str]
+    """All that the session had; empty where Claude Code does not say."""
 
-    def take(self, event: Event) -> None:
-        """Take the next event."""
-        for ran in self.calls.take(event):
-            self._judge(ran)
-        if event.event_type == "recording_gap":
-            said = f"{event.data.get('lost_records')} records are missing here, and calls may be among them"
-            self._add("incomplete", integer(event.data, "seq"), said)
 
-    def end(self) -> None:
-        """Judge the calls that have no result."""
-        for ran in self.calls.end():
-            self._judge(ran)
+def check(policy: Policy, session_id: str, events: Iterable[Event]) -> Checked:
+    """Return what a policy says of the calls of a session."""
+    findings, tools, count = list[Finding](), set[str](), 0
 
-    def _judge(self, ran: Ran) -> None:
-        self.ran += 1
-        decision = decide(self._policy, ran.call)
+    def add(kind: Kind, seq: int | None, said: str, **about: Any) -> None:
+        findings.append(Finding(kind=kind, session_id=session_id, seq=seq, text=said, **about))
+
+    def seen() -> Iterator[Event]:
+        for event in events:
+            if event.event_type == "recording_gap":
+                lost = event.data.get("lost_records")
+                said = f"{lost} records are missing here, and calls may be among them"
+                add("incomplete", integer(event.data, "seq"), said)
+            yield event
+
+    for ran in calls_of(seen(), tools):
+        count += 1
         about = {"tool": ran.call.tool, "tool_use_id": ran.tool_use_id, "approval": ran.approval}
-        match decision.verdict:
-            case "ask" if (ran.approval or {}).get("by") in _ASKED:
+        match decide(policy, ran.call):
+            case "ask", _ if (ran.approval or {}).get("by") in _ASKED:
                 pass
-            case "deny" | "ask" | "unknown" | "report" as kind:
-                self._add(kind, ran.seq, shown(ran.call.input), rule=decision.rule, **about)
-            case _ if self._lacks(ran):
-                self._add("incomplete", ran.seq, shown(ran.call.input), **about)
+            case (("deny" | "ask" | "unknown" | "report" as kind), rule):
+                add(kind, ran.seq, shown(ran.call.input), rule=rule, **about)
+            case _ if _lacks(policy, ran):
+                add("incomplete", ran.seq, shown(ran.call.input), **about)
+    return Checked(findings, count, tools)
 
-    def _add(self, kind: Kind, seq: int | None, said: str, **about: Any) -> None:
-        self.findings.append(Finding(kind=kind, session_id=self._session_id, seq=seq, text=said, **about))
 
-    def _lacks(self, ran: Ran) -> bool:
-        """Whether something was redacted that a rule could have matched."""
-        concerned = (ran.call.tool, *FILE_RULES)
-        rules = [rule for behavior, rule in self._policy.rules() if behavior != "allow"]
-        asks_for_input = any(rule.specifier is not None and rule.tool in concerned for rule in rules)
-        return asks_for_input and _REDACTED in msgspec.json.encode(ran.call.input)
+def _lacks(policy: Policy, ran: Ran) -> bool:
+    """Whether something was redacted that a rule could have matched."""
+    concerned = (ran.call.tool, *FILE_RULES)
+    rules = [rule for behavior, rule in policy.rules() if behavior != "allow"]
+    asks_for_input = any(rule.specifier is not None and rule.tool in concerned for rule in rules)
+    return asks_for_input and _REDACTED in msgspec.json.encode(ran.call.input)

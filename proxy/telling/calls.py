@@ -126,8 +126,8 @@ def _prose(words: object) -> dict[str, Any]:
     return {"text": words, "form": "markdown"} if isinstance(words, str) else {}
 
 
-def _language(path: object) -> str:
-    name = os.path.basename(path) if isinstance(path, str) else ""
+def _language(given: Input) -> str:
+    name = os.path.basename(text(given, "file_path") or "")
     return _LANGUAGES.get(name) or _LANGUAGES.get(name.rpartition(".")[2].lower(), "")
 
 
@@ -136,40 +136,16 @@ def _command(given: Input) -> dict[str, Any]:
     return {} if one_line(command) == command else _code(command, "bash")
 
 
-def _write(given: Input) -> dict[str, Any]:
-    return _code(given.get("content"), _language(given.get("file_path")))
-
-
-def _read(given: Input) -> dict[str, Any]:
-    return {"language": _language(given.get("file_path"))}
-
-
-def _edit(given: Input) -> dict[str, Any]:
-    return _changes(given, [given])
-
-
-def _edits(given: Input) -> dict[str, Any]:
-    return _changes(given, items(given, "edits"))
-
-
 def _changes(given: Input, edits: Iterable[Input]) -> dict[str, Any]:
     diff: Lines = []
     for edit in edits:
         diff += [("@", "")] if diff else []
         diff += line_diff(text(edit, "old_string") or "", text(edit, "new_string") or "")
-    return {"diff": diff, "language": _language(given.get("file_path"))}
+    return {"diff": diff, "language": _language(given)}
 
 
 def _notebook(given: Input) -> dict[str, Any]:
     return _code(given.get("new_source"), "markdown" if given.get("cell_type") == "markdown" else "python")
-
-
-def _delegate(given: Input) -> dict[str, Any]:
-    return _prose(given.get("prompt"))
-
-
-def _plan(given: Input) -> dict[str, Any]:
-    return _prose(given.get("plan"))
 
 
 def _todos(given: Input) -> dict[str, Any]:
@@ -187,13 +163,15 @@ def _questions(given: Input) -> dict[str, Any]:
 
 _APART: Final[dict[str, tuple[Callable[[Input], dict[str, Any]], tuple[str, ...]]]] = {
     "Bash": (_command, ("command",)),
-    "Read": (_read, ("file_path",)),
-    "Write": (_write, ("content", "file_path")),
-    "Edit": (_edit, ("old_string", "new_string", "file_path")),
-    "MultiEdit": (_edits, ("edits", "file_path")),
+    "Read": (lambda given: {"language": _language(given)}, ("file_path",)),
+    "Write": (lambda given: _code(given.get("content"), _language(given)), ("content", "file_path")),
+    "Edit": (lambda given: _changes(given, [given]), ("old_string", "new_string", "file_path")),
+    "MultiEdit": (lambda given: _changes(given, items(given, "edits")), ("edits", "file_path")),
     "NotebookEdit": (_notebook, ("new_source", "notebook_path")),
-    **dict.fromkeys(("Agent", "Task"), (_delegate, ("prompt", "description"))),
-    "ExitPlanMode": (_plan, ("plan",)),
+    **dict.fromkeys(
+        ("Agent", "Task"), (lambda given: _prose(given.get("prompt")), ("prompt", "description"))
+    ),
+    "ExitPlanMode": (lambda given: _prose(given.get("plan")), ("plan",)),
     "TodoWrite": (_todos, ("todos",)),
     "AskUserQuestion": (_questions, ("questions",)),
 }

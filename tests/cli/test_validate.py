@@ -83,11 +83,17 @@ def test_lines_are_whole_however_they_are_read(lines: list[bytes], data: st.Data
     """Whatever the reads return, the lines are those of the file."""
     content = b"\n".join(lines)
 
-    class Cut(io.BytesIO):
-        def read(self, size: int | None = -1, /) -> bytes:
-            return super().read(data.draw(st.integers(1, 5)))
+    class Cut(io.RawIOBase):
+        left = io.BytesIO(content)
 
-    read = [line for batch in validate.batches(Cut(content)) for line in batch]
+        def readable(self) -> bool:
+            return True
+
+        def readinto(self, buffer: Any, /) -> int:
+            return self.left.readinto(memoryview(buffer)[: data.draw(st.integers(1, 5))])
+
+    file = io.BufferedReader(Cut(), data.draw(st.integers(1, 9)))
+    read = [line for batch in validate.batches(file) for line in batch]
     assert read == (content.removesuffix(b"\n").split(b"\n") if content else [])
 
 

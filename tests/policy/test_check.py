@@ -5,18 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from proxy.events import Event
-from proxy.policy.check import Finding, SessionCheck
+from proxy.policy.check import Finding
+from proxy.policy.check import check as check_session
 from tests.policy.test_matching import policy
 
 
 def check(events: list[tuple[str, dict[str, Any]]], **lists: list[str]) -> list[Finding]:
     """Return what is found in a session of these events."""
-    checked = SessionCheck(policy(**lists), "s")
     started: dict[str, Any] = {"cwd": "/home/me/p", "tools": ["Bash"]}
-    for seq, (kind, data) in enumerate([("session_started", started), *events]):
-        checked.take(Event(kind, seq, {"seq": seq, **data}))
-    checked.end()
-    return checked.findings
+    numbered = enumerate([("session_started", started), *events])
+    made = (Event(kind, seq, {"seq": seq, **data}) for seq, (kind, data) in numbered)
+    return check_session(policy(**lists), "s", made).findings
 
 
 def call(

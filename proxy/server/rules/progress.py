@@ -37,8 +37,8 @@ class Progress:
     def repeated(self, *, rounds: bool) -> tuple[int, list[int]]:
         """Return how often one call is being made in a row, or a round of several, and the last records of it."""
         found = [(0, list[int]())]
-        for length, series in self._loops.repeated():
-            if (length > 1) == rounds:
+        for series in self._loops.going_on():
+            if series.same_answers and (len(series.calls) > 1) == rounds:
                 records = [seq for seq in series.records if seq is not None]
                 found.append((series.times, records[-_MOST_EVIDENCE:]))
         return max(found)
