@@ -17,15 +17,20 @@ _BY_CONFIG: dict[str | None, By] = {"rule": "rule", **_BY_MODE, None: "harmless"
 
 
 def approval_of(
-    session: Session, call: Tool | None, meta: Message, *, failed: bool, seq: int
+    session: Session, call: Tool | None, meta: Message, *, failed: bool, stopped: bool, seq: int
 ) -> dict[str, Any]:
     """Return the approval of a call from its result: whether it ``failed``, and its record ``seq``.
 
-    ``meta``: what Claude Code says of the result.
+    ``meta``: what Claude Code says of the result. ``stopped``: it says that the call had begun to run.
     """
     answer = None if call is None else call.answer
     rule: By = "policy" if session.is_policy_alone else "rule"
     decision, by = _decided(meta, call, rule, failed=failed)
+    if stopped and decision == "none":
+        decision, by = (
+            "allow",
+            "unknown",
+        )  # by what, Claude Code says of calls alone that have run to their end
     if by == "unknown" and failed and call is not None:
         if not meta and session.rules.denies_tool(call.name):
             decision, by = "deny", rule

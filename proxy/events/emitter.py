@@ -112,6 +112,7 @@ class Emitter:
         if (tool := self.session.tools.get(question.tool_use_id or "")) is not None:
             tool.since_us += waited_us
             answer.waited_ms, answer.evidence = waited_us / 1000, [question.seq, self.seq]
+            answer.request_id = request_id
             tool.answer = answer
             fields |= tool.about_depth()
         self.emit("permission_resolved", **fields)

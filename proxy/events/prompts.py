@@ -24,10 +24,10 @@ from proxy.events.outcome import OK
 from proxy.events.session import MOST_OPEN, Prompt, Session
 
 _JOINED_SINCE: Final = (2, 1, 101)
-_AT_ONCE_US: Final = 1_000_000
-"""What waits when a turn ends is taken at once; a second is much for it on a busy machine."""
-_READ_US: Final = 200_000
-"""A prompt is surely read by then: one that came 6 ms before the model was called was seen to miss it."""
+_AT_ONCE_US: Final = 500_000
+"""What waits when a turn ends is taken at once: within 20 ms, and within 200 ms on a busy machine."""
+_READ_US: Final = 20_000
+"""A prompt is read by then: one that came 6 ms before the model was called was seen to miss it."""
 _RANKS: Final = {"now": 0, "later": 2}
 _DONE: Final = ("completed", "cancelled", "discarded", "refused")
 
@@ -87,7 +87,7 @@ def begun(session: Session) -> None:
 def replayed(session: Session, words: str) -> None:
     """Take what `--replay-user-messages` shows: the prompts that are put to the model now, one below the other."""
     run = session.run
-    if run is None:
+    if run is None or run.interrupted:  # then they are put back, and wait on
         return
     # The first of a turn begins with the prompt that opened it.
     left = f"\n{words}\n" if run.is_replayed else f"{words}\n"
@@ -127,7 +127,7 @@ def _is_put_together(session: Session, first: Prompt, other: Prompt) -> bool:
     if other.is_taken:
         return True
     version = tuple(map(int, re.findall(r"\d+", session.claude_code_version or "")))
-    are_alike = (first.origin, first.asks) == (other.origin, other.asks)
+    are_alike = (first.origin, first.asks, first.is_later) == (other.origin, other.asks, other.is_later)
     are_questions = not (first.is_command or other.is_command)
     waited = other.received_us < session.result_us
     return are_alike and are_questions and waited and (not version or version >= _JOINED_SINCE)

@@ -107,6 +107,11 @@ class Prompt(msgspec.Struct, omit_defaults=True):
     """Claude Code has said that it is put to the model now."""
 
     @property
+    def is_later(self) -> bool:
+        """Whether it may wait behind others."""
+        return self.priority == "later"
+
+    @property
     def is_command(self) -> bool:
         """Whether it is a slash command."""
         return self.prompt.startswith("/")
@@ -114,7 +119,7 @@ class Prompt(msgspec.Struct, omit_defaults=True):
     @property
     def stays(self) -> bool:
         """Whether it waits for a turn of its own, and is not taken into one that runs."""
-        return self.priority == "later" or self.is_command or not self.asks
+        return self.is_later or self.is_command or not self.asks
 
 
 class Tool(msgspec.Struct, omit_defaults=True):
@@ -153,6 +158,7 @@ class Answer(msgspec.Struct, omit_defaults=True):
     reason: str | None = None
     evidence: list[int] = []
     """The records of question and answer."""
+    request_id: str | None = None
 
 
 class Question(msgspec.Struct, omit_defaults=True):

@@ -24,6 +24,8 @@ from proxy.events.spending import API_TOKENS, Spending, api_usage, stated_usage,
 
 _CALLS = ("tool_use", "server_tool_use", "mcp_tool_use")
 _OF_A_RESULT = ("result", "terminal_reason", "stop_reason", "structured_output", "permission_denials")
+_STOPPED = "this call was stopped while running, not refused before it ran"
+"""What Claude Code says in the result of a call that an interrupt ended (2.1.330)."""
 _OF_THE_API = {"reason": "the API runs it"}
 """What is said of a call of a tool that the API itself runs: nobody here is asked."""
 
@@ -122,9 +124,11 @@ def tool_result(emitter: Emitter, block: Message, meta: Message) -> None:
         fields |= {"tool": tool.name, "duration_ms": max(0, emitter.timestamp_us - tool.since_us) / 1000}
         if tool.parent is not None:
             fields |= {"parent_tool_use_id": tool.parent, "depth": tool.depth}
-    fields["approval"] = approval = approval_of(session, tool, meta, failed=failed, seq=emitter.seq)
-    if approval["by"] in ("api", "caller"):
-        acting.result(emitter, tool_use_id, approval["decision"])
+    stopped = failed and isinstance(content, str) and _STOPPED in content
+    fields["approval"] = approval = approval_of(
+        session, tool, meta, failed=failed, stopped=stopped, seq=emitter.seq
+    )
+    acting.result(emitter, tool_use_id, approval["decision"])
     if not failed:
         emitter.emit("tool_completed", **fields)
     elif approval["decision"] == "deny":
@@ -268,11 +272,21 @@ def _response(emitter: Emitter, message: Message) -> None:
 def _cancel(emitter: Emitter, message: Message) -> None:
     request_id = text(message, "request_id")
     question = emitter.session.questions.pop(request_id or "", None)
-    if request_id is None or question is None:
+    if request_id is None:
+        return
+    if question is None:
+        _came_too_late(emitter, request_id)
         return
     emitter.infer_state("control_cancel_request")
     if question.kind == "can_use_tool":
         emitter.resolve_permission(request_id, question, Answer(None, "caller", 0))
+
+
+def _came_too_late(emitter: Emitter, request_id: str) -> None:
+    """Take that a question is withdrawn that was answered on the way: the answer decided nothing."""
+    for tool in emitter.session.tools.values():
+        if tool.answer is not None and tool.answer.request_id == request_id:
+            tool.answer.decision = None
 
 
 # -- the rest --------------------------------------------------------------------------------------------------

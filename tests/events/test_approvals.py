@@ -18,7 +18,7 @@ CASES: list[tuple[str, list[tuple[str, str, str]]]] = [
     ("tool_deny", [("Write", "deny", "caller")]),
     ("tool_deny_interrupt", [("Write", "deny", "caller")]),
     ("tool_asked_then_interrupted", [("Write", "none", "interrupt")]),
-    ("interrupt_tool", [("Bash", "none", "interrupt")]),
+    ("interrupt_tool", [("Bash", "allow", "unknown")]),
     ("early_end", [("Write", "deny", "nobody")]),
     ("mode_bypass", [("Write", "allow", "mode")]),
     ("mode_dont_ask", [("Write", "deny", "mode")]),
@@ -164,3 +164,28 @@ def test_a_rule_is_a_policys_where_no_others_deny() -> None:
     interpreter = Interpreter(Session("made"))
     events = [event for record in records(log) for event in interpreter.take(record)]
     assert approvals(events)[0][1]["by"] == "policy"
+
+
+def test_an_answer_that_came_too_late_decided_nothing() -> None:
+    """Regression: a call that an interrupt had refused was told as allowed, as the answer was on its way by then."""
+    question = {"subtype": "can_use_tool", "tool_name": "Write", "input": {}, "tool_use_id": "t"}
+    allow = {"subtype": "success", "request_id": "q", "response": {"behavior": "allow"}}
+    rejected = [{"id": "t", "non_execution_kind": "user-rejected"}]
+    block = {
+        "type": "tool_result",
+        "tool_use_id": "t",
+        "is_error": True,
+        "content": "The user doesn't want to proceed",
+    }
+    made = LogMaker()
+    log = made.started(["claude", "--input-format", "x"])
+    call = {"type": "tool_use", "id": "t", "name": "Write", "input": {}}
+    log += made.lines("stdout", {"type": "assistant", "message": {"content": [call]}})
+    log += made.lines("stdout", {"type": "control_request", "request_id": "q", "request": question})
+    log += made.lines("stdin", {"type": "control_response", "response": allow})
+    log += made.lines("stdout", {"type": "control_cancel_request", "request_id": "q"})
+    log += made.lines(
+        "stdout", {"type": "user", "message": {"content": [block]}, "tool_result_meta": rejected}
+    )
+    ((_, approval),) = approvals(interpreted(log)[0])
+    assert (approval["decision"], approval["by"]) == ("none", "interrupt")

@@ -218,6 +218,23 @@ def test_what_is_shown_again_is_taken(own: bool) -> None:
     assert session.queued == []
 
 
+def test_what_may_come_later_is_put_to_the_model_alone() -> None:
+    """It waits for what is not so patient, and has a turn of its own."""
+    talk = Talk().says("one").writes(INIT).says("two").says("three", priority="later").says("four").later()
+    told, _ = talk.answers("1").writes(INIT).answers("2").writes(INIT).answers("3").told()
+    assert told == [("one", "1"), ("two\nfour", "2"), ("three", "3")]
+
+
+def test_what_an_interrupt_puts_back_waits_on() -> None:
+    """Claude Code shows what it was about to take in, and then has it in the next turn."""
+    interrupt = {"type": "control_request", "request_id": "i", "request": {"subtype": "interrupt"}}
+    shown = {"type": "user", "isReplay": True, "message": {"role": "user", "content": "two"}}
+    talk = Talk().says("one").writes(INIT).calls_tool().says("two").later()
+    talk.log += talk.maker.lines("stdin", interrupt)
+    talk.gets_result().writes(shown, result(0, subtype="error_during_execution", is_error=True, errors=[]))
+    assert talk.writes(INIT).answers("2").told()[0] == [("one", None), ("two", "2")]
+
+
 def test_what_is_begun_with_a_prompt_by_its_uuid_waits_no_more() -> None:
     """Of a message with a `uuid` newer releases say it: `started` before the turn begins."""
     started = {"type": "command_lifecycle", "command_uuid": "u2", "state": "started", **IDS}
