@@ -11,7 +11,7 @@ import resource
 import sys
 
 from proxy.escaping import escape_controls
-from proxy.server.background import ensure_server, take_lock
+from proxy.server.background import ensure_server, raise_limits, take_lock
 
 _NEWEST = 100
 """Sessions that can have begun while a server was leaving."""
@@ -28,7 +28,8 @@ def main() -> int:
     lock = take_lock(args.data_dir)
     if lock is None:
         return 0
-    settle()
+    # What the session that starts us was bound by is not to bind a server for all sessions.
+    raise_limits(resource.RLIMIT_NOFILE, resource.RLIMIT_FSIZE, resource.RLIMIT_CPU, resource.RLIMIT_AS)
     from proxy import sources  # noqa: PLC0415 - see the module's docstring
     from proxy.server.process.run import CannotServeError, Options, serve  # noqa: PLC0415
 
@@ -42,17 +43,6 @@ def main() -> int:
         # It began while we were leaving, saw us, and started none.
         ensure_server(args.data_dir, args.host, args.port, args.config)
     return 0
-
-
-def settle() -> None:
-    """Let what the session that starts us was bound by not bind a server for all sessions.
-
-    Limits are as high as they may be raised.
-    """
-    for limit in (resource.RLIMIT_NOFILE, resource.RLIMIT_FSIZE, resource.RLIMIT_CPU, resource.RLIMIT_AS):
-        with contextlib.suppress(OSError, ValueError):  # then it stays as it is
-            most = resource.getrlimit(limit)[1]
-            resource.setrlimit(limit, (most, most))
 
 
 def any_session_runs(data_dir: str) -> bool:

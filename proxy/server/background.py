@@ -16,7 +16,16 @@ from proxy.sessions import detached
 from proxy.sessions.private import check_data_dir, make_private_dir, open_private
 from proxy.sessions.serving import LOCK, is_served, server_address
 
-__all__ = ["LOCK", "announce", "ensure_server", "holds_lock", "is_served", "server_address", "take_lock"]
+__all__ = [
+    "LOCK",
+    "announce",
+    "ensure_server",
+    "holds_lock",
+    "is_served",
+    "raise_limits",
+    "server_address",
+    "take_lock",
+]
 
 LOG = "server.log"
 LOG_LIMIT = 5_000_000
@@ -31,6 +40,16 @@ def ensure_server(data_dir: str, host: str, port: int, config: str | None = None
     with contextlib.suppress(OSError, NotImplementedError):
         if not is_served(data_dir):
             _spawn(data_dir, host, port, config)
+
+
+def raise_limits(*limits: int) -> None:
+    """Raise limits of this process (``resource.RLIMIT_NOFILE`` and others) as far as they may be raised."""
+    import resource  # noqa: PLC0415 - for servers alone
+
+    for limit in limits:
+        with contextlib.suppress(OSError, ValueError):  # then it stays as it is
+            most = resource.getrlimit(limit)[1]
+            resource.setrlimit(limit, (most, most))
 
 
 def take_lock(data_dir: str, wait_s: float = 0.5) -> int | None:

@@ -6,7 +6,7 @@ memory, and slows nobody. What is removed from the index before it was given is 
 """
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -36,8 +36,8 @@ class Hub:
     def __init__(self) -> None:
         self.newest_id = 0
         """What was handed on last; history, which is not handed on, has ids below."""
-        self.subscribers = 0
-        """Who listens now. As long as anybody does, the server is needed."""
+        self.listeners = Counter[str]()
+        """How many listen now, by how they do."""
         self.closing = False
         self.resets = 0
         """How often the store was begun anew: places of before mean nothing."""
@@ -80,14 +80,19 @@ class Hub:
         self.closing = True
         self._wake()
 
+    @property
+    def subscribers(self) -> int:
+        """How many listen now. As long as anybody does, the server is needed."""
+        return self.listeners.total()
+
     @contextmanager
-    def listening(self) -> Iterator[None]:
+    def listening(self, kind: str) -> Iterator[None]:
         """Count somebody as a listener, as long as they are."""
-        self.subscribers += 1
+        self.listeners[kind] += 1
         try:
             yield
         finally:
-            self.subscribers -= 1
+            self.listeners[kind] -= 1
 
     async def wait(self, after_id: int) -> None:
         """Wait until something came behind that event, the store was begun anew, or the server stops."""

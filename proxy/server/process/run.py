@@ -21,7 +21,7 @@ from proxy.events.formatting import error_message
 from proxy.following.resumption import Attendant
 from proxy.server.access import peers
 from proxy.server.access.tokens import TokenError, TokenFile
-from proxy.server.background import announce, holds_lock
+from proxy.server.background import announce, holds_lock, raise_limits
 from proxy.server.base.journal import configure, journal
 from proxy.server.process.app import create_app
 from proxy.server.process.connections import BACKLOG, listen
@@ -69,7 +69,7 @@ def serve(options: Options, lock: int) -> bool:
     if options.settings.storage.url is not None and options.settings.ship.to is not None:
         raise CannotServeError("storage.url and ship.to do not go together: a centre sends nothing on")
     try:
-        _raise_limit_of_files()
+        raise_limits(resource.RLIMIT_NOFILE)  # a connection is a file
         certificate = Certificate.of(options.settings.security)
         listening = _listening(options)
         port = listening.getsockname()[1]
@@ -168,13 +168,6 @@ def _renew(certificate: Certificate) -> None:
             journal.info("certificate.renewed")
     except CannotUseCertificateError as error:
         journal.error("certificate.not_renewed", error=str(error))
-
-
-def _raise_limit_of_files() -> None:
-    """Let a process hold as many connections as it may."""
-    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    with contextlib.suppress(OSError, ValueError):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _warn_of_nobody(options: Options) -> None:

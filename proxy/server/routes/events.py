@@ -93,7 +93,7 @@ async def look_until(
     """Return what a look finds, again and again until that is enough or so many seconds are over."""
     loop = asyncio.get_running_loop()
     until = loop.time() + wait_s
-    with shared.hub.listening() if wait_s else contextlib.nullcontext():
+    with shared.hub.listening("poll") if wait_s else contextlib.nullcontext():
         while True:
             seen = shared.hub.newest_id  # before the look: what comes during it is looked for at once
             found = await asyncio.to_thread(look)

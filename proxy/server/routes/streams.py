@@ -14,7 +14,6 @@ from proxy.server.routes.events import shortened_event
 from proxy.server.routes.parameters import MAX_TEXT, SESSION, TYPES, arrival_place
 from proxy.server.routes.route import Routes
 from proxy.server.shared import Shared, of
-from proxy.server.watch.metrics import listening
 from proxy.store.model import ArrivalFilter, Cursor
 
 if TYPE_CHECKING:
@@ -46,8 +45,7 @@ async def stream(request: web.Request) -> web.StreamResponse:
     if request.method == "HEAD":
         return response
     await response.write(b": listening\nid: %b\n\n" % str(begins).encode())
-    counted = listening(request, "sse")
-    with of(request).hub.listening(), counted, contextlib.suppress(ConnectionError, TimeoutError):
+    with of(request).hub.listening("sse"), contextlib.suppress(ConnectionError, TimeoutError):
         async for batch in batches:
             async with asyncio.timeout(_STALLED_S):
                 await response.write(b"".join(_block(one) for one in batch) or b": quiet\n\n")
@@ -73,12 +71,11 @@ async def socket(request: web.Request) -> web.WebSocketResponse:
         raise BadRequestError("This is a WebSocket: ask with a client for one (ws://...), or GET /events.")
     response = web.WebSocketResponse(heartbeat=20.0, compress=False, max_msg_size=1 << 16)
     await response.prepare(request)
-    with listening(request, "websocket"):
-        async with asyncio.TaskGroup() as group:
-            sending = group.create_task(_send(of(request), response, batches, begins if is_placed else None))
-            async for _ in response:
-                pass  # what clients say is not listened to; pings and the end are handled below us
-            sending.cancel()
+    async with asyncio.TaskGroup() as group:
+        sending = group.create_task(_send(of(request), response, batches, begins if is_placed else None))
+        async for _ in response:
+            pass  # what clients say is not listened to; pings and the end are handled below us
+        sending.cancel()
     return response
 
 
@@ -88,7 +85,7 @@ async def _send(
     batches: "AsyncIterator[list[_Told]]",
     begins: Cursor | None,
 ) -> None:
-    with shared.hub.listening(), contextlib.suppress(ConnectionError):
+    with shared.hub.listening("websocket"), contextlib.suppress(ConnectionError):
         if begins is not None:
             await response.send_str(f'{{"type":"listening","id":"{begins}"}}')
         async for batch in batches:

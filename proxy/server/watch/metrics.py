@@ -9,7 +9,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
 from aiohttp import web
@@ -48,17 +48,12 @@ class Metrics:
             buckets=_BUCKETS,
             registry=registry,
         )
-        self.subscribers = Gauge(
-            "claude_proxy_subscribers", "Listeners to live events.", ["kind"], registry=registry
-        )
         self.alerts = Counter(
             "claude_proxy_alerts", "Alerts by what became of them.", ["kind", "outcome"], registry=registry
         )
         self.alert_queue = Gauge(
             "claude_proxy_alert_queue_length", "Alerts that wait to be sent.", registry=registry
         )
-        for kind in ("sse", "websocket"):
-            self.subscribers.labels(kind)
 
     def failures(self) -> dict[str, float]:
         """Return how many requests were answered with 500, by method and route."""
@@ -95,13 +90,6 @@ async def metrics_middleware(request: web.Request, handler: "web.Handler") -> we
             request.app[METRICS].requests.labels(method, route, status).observe(took)
 
 
-@contextmanager
-def listening(request: web.Request, kind: str) -> Iterator[None]:
-    """Count a listener as long as it listens."""
-    with request.app[METRICS].subscribers.labels(kind).track_inprogress():
-        yield
-
-
 class _Exposed(Collector):
     """What was counted, and what the index, the disk and the system know."""
 
@@ -132,7 +120,10 @@ class _Exposed(Collector):
         yield _filled(build, [((__version__,), 1)])
 
     def _sessions(self) -> Iterable[Metric]:
-        store = self._shared.store
+        store, listeners = self._shared.store, self._shared.hub.listeners
+        kinds = (((kind,), listeners[kind]) for kind in ("sse", "websocket"))
+        text = "Listeners to live events."
+        yield _filled(GaugeMetricFamily("claude_proxy_subscribers", text, labels=["kind"]), kinds)
         totals = store.totals()
         states = (((state,), totals["state", state]) for state in STATES)
         text = "Sessions that are kept, by state."
