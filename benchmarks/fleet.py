@@ -24,6 +24,7 @@ import yaml
 
 from benchmarks.server import TALKER, by_socket, quantiles, round_trips, show, spawned, write_logs
 from proxy.events.timestamps import format_timestamp
+from proxy.fleet import Hello
 from proxy.store import Store
 from proxy.store.counting import LEVELS_US
 from proxy.store.embedded.database import checksum, index_path
@@ -91,7 +92,9 @@ def _logs(data_dir: str) -> list[Path]:
 def _push(url: str, data_dir: str) -> float:
     """Push the logs of a data directory, in pieces; return how long that took."""
     with connect(url) as connection, writing(connection):
-        hear(connection, Saying(HOST, "host", "everybody", "1", 0, None, 0, {}))
+        hear(
+            connection, Saying(HOST, "everybody", 0, Hello(protocol=1, version="1", name="host", sent_at=""))
+        )
     intake = Intake(url)
     began = time.perf_counter()
     for log in _logs(data_dir):

@@ -3,31 +3,24 @@
 What a centre tells of hosts and costs is in `proxy.fleet`, as its API gives it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from enum import Enum
 from typing import NamedTuple
 
 import msgspec
+
+from proxy.fleet import Hello
 
 
 class Saying(NamedTuple):
     """What a host says of itself."""
 
     host_id: str
-    name: str
     team: str
     """The one that it comes with; a host that is known stays in its first one."""
-    version: str
     clock_offset_ms: int
     """Its clock less ours."""
-    epoch: str | None
-    """The newest one that it was told."""
-    pushes: int
-    """How many of its pushes it was told that are here."""
-    sessions: Mapping[str, tuple[int, bool, int]]
-    """Of which it asks what is here: lines that were acknowledged, whether the writer lives, and how many firings were
-    acknowledged.
-    """
+    hello: Hello
 
 
 class Heard(NamedTuple):

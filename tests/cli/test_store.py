@@ -9,6 +9,7 @@ import pytest
 
 pytest.importorskip("psycopg")
 
+from proxy.fleet import Hello
 from proxy.store.fleet import Arriving, Saying
 from proxy.store.postgres.connections import connect, writing
 from proxy.store.postgres.hosts import hear
@@ -73,7 +74,10 @@ def test_forget(tmp_path: Path, url: str) -> None:
         for number, name in enumerate(("laptop", "laptop", "runner")):
             host_id = f"{number:032x}"
             with connect(url) as connection, writing(connection):
-                hear(connection, Saying(host_id, name, "everybody", "1", 0, None, 0, {}))
+                hear(
+                    connection,
+                    Saying(host_id, "everybody", 0, Hello(protocol=1, version="1", name=name, sent_at="")),
+                )
             sessions = [f"s{number}", f"t{number}"]
             logs = [scenario("simple", LogMaker(one)) for one in sessions]
             intake.take(

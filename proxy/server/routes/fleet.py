@@ -86,10 +86,7 @@ async def hello(request: web.Request) -> Greeting:
         )
     team = team_of(request)
     offset_ms = (parse_timestamp(said.sent_at) - now_us()) // 1000
-    sessions = {name: (one.lines, one.running, one.firings) for name, one in said.sessions.items()}
-    saying = Saying(
-        host_id, said.name, team or _EVERYBODY, said.version, offset_ms, said.epoch, said.pushes, sessions
-    )
+    saying = Saying(host_id, team or _EVERYBODY, offset_ms, said)
     heard = await asyncio.wrap_future(fleet.centre.hear(saying))
     if team is not None and heard.team != team:
         raise NotAllowedError(f"This host is of the team {heard.team!r}, and this token of {team!r}.")

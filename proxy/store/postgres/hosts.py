@@ -26,19 +26,20 @@ def hear(connection: Connection, said: Saying) -> Heard:
     is not true any more, so the epoch becomes another one. It does not if it is another one already: somebody else
     has found out.
     """
+    hello = said.hello
     # First, as who stores pushes has the numbers of events before it counts them.
     before = execute(connection, "SELECT pushes FROM hosts WHERE host_id = %s", (said.host_id,)).fetchone()
-    if said.pushes > (before[0] if before else 0) and said.epoch is not None:
-        end_epoch(connection, said.epoch)
+    if hello.pushes > (before[0] if before else 0) and hello.epoch is not None:
+        end_epoch(connection, hello.epoch)
     ((counted, team),) = execute(
         connection,
         "INSERT INTO hosts (host_id, name, team, version, clock_offset_ms, pushes, heard_at)"
         " VALUES (%s, %s, %s, %s, %s, 0, now()) ON CONFLICT (host_id) DO UPDATE SET name = excluded.name,"
         " version = excluded.version, clock_offset_ms = excluded.clock_offset_ms, heard_at = excluded.heard_at"
         " RETURNING pushes, (SELECT name FROM teams WHERE id = hosts.team)",
-        (said.host_id, said.name, team_number(connection, said.team), said.version, said.clock_offset_ms),
+        (said.host_id, hello.name, team_number(connection, said.team), hello.version, said.clock_offset_ms),
     )
-    names = list(said.sessions)
+    names = list(hello.sessions)
     return Heard(
         team,
         read_epoch(connection),
@@ -67,12 +68,12 @@ def _differing(connection: Connection, said: Saying) -> dict[str, int]:
         "SELECT session_id, lines, running, cardinality(firings) FROM sessions WHERE session_id = ANY(%s)"
         " AND team = (SELECT team FROM hosts WHERE host_id = %s)"
     )
-    rows = execute(connection, query, (list(said.sessions), said.host_id))
+    rows = execute(connection, query, (list(said.hello.sessions), said.host_id))
     here = {name: (lines, running, firings) for name, lines, running, firings in rows}
     found = {}
-    for name, (lines, running, firings) in said.sessions.items():
-        lines_here, running_here, firings_here = here.get(name, (0, running, 0))
-        if (lines_here, running_here) != (lines, running) or firings_here < firings:
+    for name, thought in said.hello.sessions.items():
+        lines_here, running_here, firings_here = here.get(name, (0, thought.running, 0))
+        if (lines_here, running_here) != (thought.lines, thought.running) or firings_here < thought.firings:
             found[name] = lines_here
     return found
 

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from proxy.fleet import Hello
 from proxy.sessions.firings import Firing, encoded
 from proxy.store.fleet import Arriving, Outcome, Saying
 from proxy.store.postgres.connections import connect, writing
@@ -41,7 +42,10 @@ class Centre:
     def host(self, host_id: str = "host-1") -> str:
         """Let a host be heard, and return its id."""
         with connect(self.url) as connection, writing(connection):
-            hear(connection, Saying(host_id, "laptop", "everybody", "1", 0, None, 0, {}))
+            hear(
+                connection,
+                Saying(host_id, "everybody", 0, Hello(protocol=1, version="1", name="laptop", sent_at="")),
+            )
         return host_id
 
     def put(

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from proxy.fleet import Hello
 from proxy.store import ranks
 from proxy.store.fleet import Arriving, Saying
 from proxy.store.postgres import intake
@@ -27,7 +28,7 @@ def filled(url: str, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setattr(ranks, "SCANNED", 20)
     with connect(url) as connection, writing(connection):
         for team in ("red", "blue"):
-            hear(connection, Saying(team, team, team, "1", 0, None, 0, {}))
+            hear(connection, Saying(team, team, 0, Hello(protocol=1, version="1", name=team, sent_at="")))
     taking = Intake(url)
     for number, name in enumerate(NAMES):
         monday = date(2026, 11, 23) - timedelta(weeks=number % 3)
