@@ -159,14 +159,9 @@ _ON_OR_OFF = kind(
 )
 Redact = Annotated[Literal["on", "strict", "off"], _ON_OR_OFF]
 OnOff = Annotated[Literal["on", "off"], _ON_OR_OFF]
-Mode = Annotated[
-    Literal["observe", "enforce", "off"],
-    kind(parse=lambda value: "off" if value is False else value, also={"const": False}),
-]
-Interactive = Annotated[
-    Literal["record", "status", "off"],
-    kind(parse=lambda value: "off" if value is False else value, also={"const": False}),
-]
+_OFF = kind(parse=lambda value: "off" if value is False else value, also={"const": False})
+Mode = Annotated[Literal["observe", "enforce", "off"], _OFF]
+Interactive = Annotated[Literal["record", "status", "off"], _OFF]
 Level = Annotated[
     Literal["DEBUG", "INFO", "WARNING", "ERROR"],
     kind(

@@ -1,29 +1,24 @@
-"""What the server is asked to do: values judged, sessions of a program's own, and checks.
+"""What the server is asked to do: sessions of a program's own, actions on live ones, and checks.
 
 Errors, durations and times are as for `proxy.client.queries`. What may be repeated is, with growing pauses; events are
 posted, and sessions and checks started, at most once.
 """
 
 import secrets
-from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 from urllib.parse import quote
 
 from proxy.client import models
-from proxy.client.queries import API, EVENTS, SESSIONS, Queries, session_path
-from proxy.client.transport import Transport
-from proxy.client.validation import Validator, as_json
+from proxy.client.queries import API, EVENTS, SESSIONS, session_path
+from proxy.client.validation import Validation, as_json
 
 _CHECKS = f"{API}/compliance/runs"
 _T = TypeVar("_T")
 
 
-class Calls(Queries):
+class Calls(Validation):
     """Every call of the API, made over one transport."""
-
-    def __init__(self, transport: Transport) -> None:
-        super().__init__(transport)
-        self._validator = Validator(transport)
 
     async def _post(
         self, path: str, kind: type[_T], body: Mapping[str, Any], *, repeatable: bool = True, **query: Any
@@ -32,55 +27,6 @@ class Calls(Queries):
         return await self._transport.call(
             "POST", path, kind, query=query, body=content, repeatable=repeatable
         )
-
-    async def validate(
-        self, schema_type: str, data: Any, *, request_id: Any = None, fallback: bool = True
-    ) -> models.ValidationAnswer:
-        """Validate a value against a schema.
-
-        Args:
-            schema_type: `stdin`, `stdout`, `commands`, `events`, or the name of any other published schema.
-            data: the value; its JSON encoding is validated.
-            request_id: returned in the answer.
-            fallback: validate in the client, with the same schemas, if the server cannot be reached, fails or is
-                overloaded; `validation_source` of the answer says which was used.
-
-        Raises:
-            RequestError: there is no such schema, or the value is too large.
-            TypeError: JSON cannot hold the value.
-
-        Example:
-            answer = await client.validate("commands", {"action": "prompt", "prompt": "hello"})
-            print(answer.verdict, answer.validation_errors)
-        """
-        return await self._validator.validate(schema_type, data, request_id, fallback=fallback)
-
-    def validate_many(
-        self,
-        schema_type: str,
-        items: Iterable[Any] | AsyncIterable[Any],
-        *,
-        fallback: bool = True,
-        in_flight: int = 4,
-    ) -> AsyncGenerator[models.ValidationAnswer, None]:
-        """Validate any number of values, and yield the answers in order.
-
-        Args:
-            schema_type: as for `validate`.
-            items: the values; an item may be a `ValidationRequest` with its own schema.
-            fallback: as for `validate`.
-            in_flight: batches (of 500 values or 1 MB) sent at the same time; items are not read further ahead.
-
-        Raises:
-            ClientError: as for `validate`.
-
-        Example:
-            async for answer in client.validate_many("commands", [{"action": "interrupt"}] * 1000):
-                assert answer.valid
-        """
-        if in_flight < 1:
-            raise ValueError(f"in_flight is {in_flight}; it takes a number from 1")
-        return self._validator.validate_many(schema_type, items, fallback=fallback, in_flight=in_flight)
 
     # -- sessions of one's own ---------------------------------------------------------------------------------
 

@@ -10,7 +10,8 @@ from proxy.client.calls import Calls
 from proxy.client.monitored import Run
 from proxy.client.paging import Question, every
 from proxy.client.queries import listed
-from proxy.client.streaming import Listening
+from proxy.client.selections import EventQuery
+from proxy.client.streaming import listen
 from proxy.client.transport import Transport
 
 
@@ -93,8 +94,10 @@ class AsyncClient(Calls):
         """
         if follow and (newest_first or end_time is not None):
             raise ValueError("follow goes forward and has no end: leave out newest_first and end_time")
-        types = listed(event_types)
-        question = Question(session_id, types, start_time, end_time, newest_first, page_size)
+        asked = EventQuery(
+            session_id=session_id, event_types=event_types, start_time=start_time, end_time=end_time
+        )
+        question = Question(asked, page_size, newest_first=newest_first)
         return every(self, question, follow=follow, give_up_s=give_up_s)
 
     def stream(
@@ -127,8 +130,7 @@ class AsyncClient(Calls):
                 print(event)
         """
         query = {"session_id": session_id, "event_types": listed(event_types)}
-        listening = Listening(self._transport, query, after=after or "", over=over, give_up_s=give_up_s)
-        return listening.events()
+        return listen(self._transport, query, place=after or "", over=over, give_up_s=give_up_s)
 
     def monitored(
         self, name: str | None = None, *, capture_options: models.CaptureOptions | None = None

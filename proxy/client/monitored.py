@@ -242,7 +242,7 @@ class Run:
         """Start a process and yield its session's events until it has ended."""
         await process.start(await self._data_dir(), self._tasks, prompt, messages, self._line)
         if await self._is_known(process):
-            question = Question(process.session_id, None, None, None, newest_first=False, page_size=1000)
+            question = Question({"session_id": process.session_id})
             events = every(self._calls, question, follow=True, give_up_s=_GIVE_UP_S, was_served=True)
             try:
                 async with contextlib.aclosing(events):

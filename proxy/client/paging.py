@@ -28,37 +28,31 @@ _BEGINNING = "1970-01-01T00:00:00.000000Z"
 class Question:
     """What is wanted, and how far it was answered."""
 
-    session_id: str | None
-    event_types: str | None
-    start_time: str | None
-    end_time: str | None
-    newest_first: bool
-    page_size: int
+    asked: EventQuery
+    page_size: int = 1000
+    newest_first: bool = False
     boundary_us: int | None = None
     given: set[str] = field(default_factory=set)
     """The sessions of the events at the boundary that were given."""
 
     def query(self, wait_s: int) -> EventQuery:
         """Return the next page's query."""
-        start, end = self.start_time, self.end_time
-        if self.newest_first:
-            if self.boundary_us is not None:
-                end = format_timestamp(self.boundary_us)  # inclusive
-        else:
-            start = start or _BEGINNING
-            if self.boundary_us is not None:
-                start = format_timestamp(self.boundary_us - 1)  # exclusive
-        return {
-            "session_id": self.session_id,
-            "event_types": self.event_types,
-            "start_time": start,
-            "end_time": end,
+        query: EventQuery = {
+            **self.asked,
             # Were so many of one moment, they would fill a page, and no other would ever come.
             "offset": max(0, len(self.given) - _MOST // 2),
             "limit": min(_MOST, self.page_size + len(self.given)),
             "order": "desc" if self.newest_first else "asc",
             "wait": wait_s or None,
         }
+        if not self.newest_first:
+            query["start_time"] = query.get("start_time") or _BEGINNING
+        if self.boundary_us is not None:
+            if self.newest_first:
+                query["end_time"] = format_timestamp(self.boundary_us)  # inclusive
+            else:
+                query["start_time"] = format_timestamp(self.boundary_us - 1)  # exclusive
+        return query
 
     def is_new(self, event: Event) -> bool:
         """Take an event in; return whether it was not given yet."""
@@ -80,11 +74,10 @@ async def every(
     A server that has answered, or ``was_served`` its caller before, is waited for when it goes away; one that was
     never there is not.
     """
-    was_over = False
-    wait_s = 0
+    was_over, wait_s, session_id = False, 0, question.asked.get("session_id")
     patience = Patience(give_up_s=give_up_s if was_served else 0)
     # The end of a session is an event that a filter may leave out: then it is looked for.
-    longest_s = LOOK_S if question.session_id and question.event_types else WAIT_S
+    longest_s = LOOK_S if session_id and question.asked.get("event_types") else WAIT_S
     while True:
         query = question.query(0 if was_over else wait_s)
         page = await patiently(partial(queries.events_page, **query), patience)
@@ -93,7 +86,7 @@ async def every(
         fresh = [event for event in page.events if question.is_new(event)]
         for event in fresh:
             yield event
-            if follow and event.event_type == "session_ended" and event.session_id == question.session_id:
+            if follow and event.event_type == "session_ended" and event.session_id == session_id:
                 return
         if fresh:
             continue
@@ -101,6 +94,6 @@ async def every(
             return
         # What came between this page and the session's end is in one more page.
         wait_s = longest_s
-        if question.session_id is not None:
-            session = await patiently(partial(queries.session, question.session_id), patience)
+        if session_id is not None:
+            session = await patiently(partial(queries.session, session_id), patience)
             was_over = session.state in OVER

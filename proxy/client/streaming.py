@@ -39,105 +39,91 @@ _event = msgspec.json.Decoder(Event)
 _gap = msgspec.json.Decoder(Gap)
 
 
-class Listening:
-    """One listener: its place, and what it has heard."""
+async def listen(
+    transport: Transport,
+    query: Mapping[str, str | None],
+    *,
+    place: str,
+    over: Literal["websocket", "sse"],
+    give_up_s: float,
+) -> AsyncGenerator[Event | Gap, None]:
+    """Yield what happens behind a place, until it is closed. ClientError: the server does not come back, or refuses."""
+    connect = _websocket if over == "websocket" else _server_sent
+    heard: dict[str, str] = {}
+    is_heard, faults = False, 0
+    patience = Patience(retries=transport.retries)
+    while True:
+        try:
+            async with contextlib.aclosing(connect(transport, given(query), place)) as frames:
+                async for frame in frames:
+                    if not is_heard:
+                        is_heard, patience = True, Patience(give_up_s=give_up_s)
+                    patience.answered()
+                    place = frame.id or place
+                    if frame.type == "gap":
+                        yield Gap(after=frame.after, reason=frame.reason)
+                    if (event := frame.data) is not None:
+                        patience.served()
+                        faults = 0
+                        event.id = frame.id
+                        if _is_new(event, heard):
+                            yield event
+            await patience.pause()  # it let us go
+        except (UnreachableError, ServerFaultError, RefusedError) as error:
+            faults += isinstance(error, ServerFaultError)
+            if faults > transport.retries:
+                raise
+            await patience.wait(error)
 
-    def __init__(
-        self,
-        transport: Transport,
-        query: Mapping[str, str | None],
-        *,
-        after: str,
-        over: Literal["websocket", "sse"],
-        give_up_s: float,
-    ) -> None:
-        self._transport = transport
-        self._query = given(query)
-        self._place = after
-        self._connection = self._websocket if over == "websocket" else self._server_sent
-        self._give_up_s = give_up_s
-        self._heard: dict[str, str] = {}
 
-    async def events(self) -> AsyncGenerator[Event | Gap, None]:
-        """Yield what happens, until it is closed. ClientError: the server does not come back, or refuses."""
-        is_heard, faults = False, 0
-        patience = Patience(retries=self._transport.retries)
-        while True:
-            try:
-                async with contextlib.aclosing(self._connection()) as frames:
-                    async for frame in frames:
-                        if not is_heard:
-                            is_heard, patience = True, Patience(give_up_s=self._give_up_s)
-                        patience.answered()
-                        if frame.type == "event":
-                            patience.served()
-                            faults = 0
-                        for item in self._taken(frame):
-                            yield item
-                await patience.pause()  # it let us go
-            except (UnreachableError, ServerFaultError, RefusedError) as error:
-                faults += isinstance(error, ServerFaultError)
-                if faults > self._transport.retries:
-                    raise
-                await patience.wait(error)
+def _is_new(event: Event, heard: dict[str, str]) -> bool:
+    """Tell whether an event is newer than what was heard of its session, and note that it was."""
+    newest = heard.pop(event.session_id, "")
+    heard[event.session_id] = max(newest, event.timestamp)
+    if len(heard) > _SESSIONS:
+        del heard[next(iter(heard))]
+    return event.timestamp > newest
 
-    def _taken(self, frame: _Frame) -> list[Event | Gap]:
-        """Go on to a frame's place; return what it says to the listener."""
-        place = frame.id
-        found: list[Event | Gap] = []
-        if place is not None:
-            self._place = place
-        if frame.type == "gap":
-            found.append(Gap(after=frame.after, reason=frame.reason))
-        event = frame.data
-        if event is not None:
-            newest = self._heard.pop(event.session_id, "")
-            self._heard[event.session_id] = max(newest, event.timestamp)
-            if len(self._heard) > _SESSIONS:
-                del self._heard[next(iter(self._heard))]
-            if event.timestamp > newest:
-                event.id = place
-                found.append(event)
-        return found
 
-    async def _websocket(self) -> AsyncGenerator[_Frame, None]:
-        transport = self._transport
-        async with _handshaken(), transport.blamed():
-            # Bounded by the transport's time limit: a server may take a connection and say nothing.
-            with anyio.fail_after(transport.timeout_s):
-                url, headers = transport.place("/api/v1/monitoring/stream")
-                socket = await transport.session.ws_connect(
-                    url,
-                    headers=headers,
-                    params={**self._query, "last_event_id": self._place},
-                    max_msg_size=0,
-                    heartbeat=_HEARTBEAT_S,
-                    timeout=aiohttp.ClientWSTimeout(ws_close=_CLOSE_S),
-                )
-            async with socket:
-                async for message in socket:
-                    if message.type is aiohttp.WSMsgType.TEXT:
-                        yield _decoded(message.data)
-                if isinstance(error := socket.exception(), Exception):
-                    raise error
-
-    async def _server_sent(self) -> AsyncGenerator[_Frame, None]:
-        transport = self._transport
-        url, headers = transport.place("/events", **({"Last-Event-ID": self._place} if self._place else {}))
-        async with (
-            transport.blamed(),
-            transport.session.get(
+async def _websocket(transport: Transport, query: dict[str, str], place: str) -> AsyncGenerator[_Frame, None]:
+    async with _handshaken(), transport.blamed():
+        # Bounded by the transport's time limit: a server may take a connection and say nothing.
+        with anyio.fail_after(transport.timeout_s):
+            url, headers = transport.place("/api/v1/monitoring/stream")
+            socket = await transport.session.ws_connect(
                 url,
-                params=self._query,
                 headers=headers,
-                timeout=aiohttp.ClientTimeout(sock_connect=5.0, sock_read=_SILENCE_S),
-                allow_redirects=False,
-            ) as response,
-        ):
-            if response.status != 200 or response.content_type != "text/event-stream":
-                raise refusal(response, await response.read())
-            async for block in _blocks(response.content):
-                yield _sent(dict(line.partition(b": ")[::2] for line in block.split(b"\n")))
+                params={**query, "last_event_id": place},
+                max_msg_size=0,
+                heartbeat=_HEARTBEAT_S,
+                timeout=aiohttp.ClientWSTimeout(ws_close=_CLOSE_S),
+            )
+        async with socket:
+            async for message in socket:
+                if message.type is aiohttp.WSMsgType.TEXT:
+                    yield _decoded(message.data)
+            if isinstance(error := socket.exception(), Exception):
+                raise error
+
+
+async def _server_sent(
+    transport: Transport, query: dict[str, str], place: str
+) -> AsyncGenerator[_Frame, None]:
+    url, headers = transport.place("/events", **({"Last-Event-ID": place} if place else {}))
+    async with (
+        transport.blamed(),
+        transport.session.get(
+            url,
+            params=query,
+            headers=headers,
+            timeout=aiohttp.ClientTimeout(sock_connect=5.0, sock_read=_SILENCE_S),
+            allow_redirects=False,
+        ) as response,
+    ):
+        if response.status != 200 or response.content_type != "text/event-stream":
+            raise refusal(response, await response.read())
+        async for block in _blocks(response.content):
+            yield _sent(dict(line.partition(b": ")[::2] for line in block.split(b"\n")))
 
 
 @contextlib.asynccontextmanager

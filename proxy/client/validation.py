@@ -1,6 +1,7 @@
 """Judging values: by the server or, while it is away, here with the same schemas; one by one, or very many.
 
-A value is judged as it goes over the wire: as JSON. There a number that is none (NaN) is null.
+A value is judged as it goes over the wire: as JSON. There a number that is none (NaN) is null. Errors are as for
+`proxy.client.queries`.
 """
 
 import contextlib
@@ -16,6 +17,7 @@ import msgspec
 from proxy.api.validation import judgement_on
 from proxy.client.errors import RefusedError, RequestError, ServerFaultError, UnreachableError
 from proxy.client.models import ValidationAnswer, ValidationRequest
+from proxy.client.queries import API, Queries
 from proxy.client.retries import Absence
 from proxy.client.transport import Transport
 from proxy.protocol.specifications import UnknownSpecificationError
@@ -25,41 +27,77 @@ BATCH_BYTES = 1 << 20
 """A tenth of what a server takes by default; one larger value goes alone."""
 
 _T = TypeVar("_T")
-_PATH = "/api/v1/validation/"
+_PATH = f"{API}/validation/"
 _Encoded: TypeAlias = tuple[str, bytes, Any]
 """The schema, the value as JSON, and the request's id."""
 
 
-class Validator:
-    """Judges values for one client."""
+class Validation(Queries):
+    """The queries, and validation."""
 
     def __init__(self, transport: Transport) -> None:
-        self._transport = transport
+        super().__init__(transport)
         self._absence = Absence()
 
     async def validate(
-        self, schema_type: str, data: Any, request_id: Any, *, fallback: bool
+        self, schema_type: str, data: Any, *, request_id: Any = None, fallback: bool = True
     ) -> ValidationAnswer:
-        """Judge one value."""
+        """Validate a value against a schema.
+
+        Args:
+            schema_type: `stdin`, `stdout`, `commands`, `events`, or the name of any other published schema.
+            data: the value; its JSON encoding is validated.
+            request_id: returned in the answer.
+            fallback: validate in the client, with the same schemas, if the server cannot be reached, fails or is
+                overloaded; `validation_source` of the answer says which was used.
+
+        Raises:
+            RequestError: there is no such schema, or the value is too large.
+            TypeError: JSON cannot hold the value.
+
+        Example:
+            answer = await client.validate("commands", {"action": "prompt", "prompt": "hello"})
+            print(answer.verdict, answer.validation_errors)
+        """
         one = encoded(ValidationRequest(schema_type=schema_type, data=data, request_id=request_id))
         answer = await self._asked("validate", _body(one), ValidationAnswer, fallback=fallback)
         return await anyio.to_thread.run_sync(judged_here, one) if answer is None else answer
 
-    async def validate_many(
+    def validate_many(
         self,
         schema_type: str,
         items: Iterable[Any] | AsyncIterable[Any],
         *,
-        fallback: bool,
-        in_flight: int,
+        fallback: bool = True,
+        in_flight: int = 4,
     ) -> AsyncGenerator[ValidationAnswer, None]:
-        """Yield the judgement on each of the items, in order."""
-        async with contextlib.aclosing(batches(schema_type, items)) as ready:
+        """Validate any number of values, and yield the answers in order.
+
+        Args:
+            schema_type: as for `validate`.
+            items: the values; an item may be a `ValidationRequest` with its own schema.
+            fallback: as for `validate`.
+            in_flight: batches (of 500 values or 1 MB) sent at the same time; items are not read further ahead.
+
+        Raises:
+            ClientError: as for `validate`.
+
+        Example:
+            async for answer in client.validate_many("commands", [{"action": "interrupt"}] * 1000):
+                assert answer.valid
+        """
+        if in_flight < 1:
+            raise ValueError(f"in_flight is {in_flight}; it takes a number from 1")
+        return self._validated(batches(schema_type, items), fallback=fallback, in_flight=in_flight)
+
+    async def _validated(
+        self, source: AsyncGenerator[list[_Encoded], None], *, fallback: bool, in_flight: int
+    ) -> AsyncGenerator[ValidationAnswer, None]:
+        async with contextlib.aclosing(source) as ready:
             while some := await _first(ready, in_flight):
                 # No task lives while an answer is with the program, which may go and never come back.
-                for answers in await _together(
-                    [partial(self._batch, one, fallback=fallback) for one in some]
-                ):
+                works = [partial(self._batch, one, fallback=fallback) for one in some]
+                for answers in await _together(works):
                     for answer in answers:
                         yield answer
 

@@ -86,7 +86,7 @@ async def test_the_server_comes_back(
     """A server that is back is asked again."""
     await live.stop()
     assert (await client.validate("commands", {"action": "interrupt"})).validation_source == "local"
-    monkeypatch.setattr(client._validator._absence, "_until", 0.0)
+    monkeypatch.setattr(client._absence, "_until", 0.0)
     await live.start()
     assert (await client.validate("commands", {"action": "interrupt"})).validation_source == "server"
 
