@@ -124,7 +124,7 @@ class Check(msgspec.Struct):
         if self._end_orphans():  # nobody can tell whose they were: anew, one by one
             left = [self._watched_alone(one) for one in leaving]
         yield from left
-        yield from (self._measured(one) for one in self.scenarios if one.measure)
+        yield from (self._outcome(one) for one in self.scenarios if one.measure)
 
     def _end_orphans(self) -> bool:
         return self.orphans is not None and self.orphans.end()
@@ -132,7 +132,7 @@ class Check(msgspec.Struct):
     def _watched_alone(self, one: Scenario) -> Outcome:
         self._alone = True
         try:
-            return self._watched(msgspec.structs.replace(one, at_once=1))
+            return self._outcome(msgspec.structs.replace(one, at_once=1))
         finally:
             self._alone = False
             self._end_orphans()
@@ -140,7 +140,7 @@ class Check(msgspec.Struct):
     def _watch(self, scenarios: Sequence[Scenario]) -> Iterator[Outcome]:
         """Run what does not measure, several at a time."""
         with ThreadPoolExecutor(self.jobs, thread_name_prefix="scenario") as pool:
-            futures = [pool.submit(self._watched, one) for one in scenarios]
+            futures = [pool.submit(self._outcome, one) for one in scenarios]
             running = set(futures)
             try:
                 while running:
@@ -152,14 +152,21 @@ class Check(msgspec.Struct):
                     future.cancel()
                 raise
 
-    def _watched(self, one: Scenario) -> Outcome:
-        if self.claude is not None and not one.real:
-            return _outcome(one, "skipped")
+    def _outcome(self, one: Scenario) -> Outcome:
+        about = (one.name, one.group, one.title, one.why, one.weight)
+        if self.claude is not None and (one.measure or not one.real):
+            return Outcome(*about, "skipped")
+        if self._cancelled.is_set():
+            raise CancelledError
         began = time.monotonic()
+        measured, problems = self._measured(one) if one.measure else (None, self._watched(one))
+        verdict: Verdict = "failed" if problems else "passed"
+        return Outcome(*about, verdict, _ms_since(began), problems, measured)
+
+    def _watched(self, one: Scenario) -> tuple[Problem, ...]:
         with ThreadPoolExecutor(one.at_once) as pool:
             instances = [scenario.instance(one, number) for number in range(1, one.at_once + 1)]
-            problems = next(filter(None, list(pool.map(self._problems, instances))), ())
-        return _outcome(one, "failed" if problems else "passed", _ms_since(began), problems)
+            return next(filter(None, list(pool.map(self._problems, instances))), ())
 
     def _problems(self, one: Scenario) -> tuple[Problem, ...]:
         if self._cancelled.is_set():
@@ -210,42 +217,25 @@ class Check(msgspec.Struct):
 
         return processes.gone(left, min(self.patience_s, _LEFT_S))
 
-    def _measured(self, one: Scenario) -> Outcome:
-        if self._cancelled.is_set():
-            raise CancelledError
-        if self.claude is not None:
-            return _outcome(one, "skipped")
+    def _measured(self, one: Scenario) -> tuple[Measured | None, tuple[Problem, ...]]:
         assert one.measure is not None
-        began = time.monotonic()
         try:
             measured = performance.measure(self.target, one, self._call, self._scratch)
         except StuckError as error:
             if self._cancelled.is_set():
                 raise CancelledError from None
-            problem = Problem("it can be measured", str(error))
-            return _outcome(one, "failed", _ms_since(began), (problem,))
-        problems: tuple[Problem, ...] = ()
-        if not performance.within(measured, one.measure):
-            word = "at least" if one.measure.what == "throughput" else "at most"
-            bare = f"{measured.bare:g} {measured.unit}"
-            expected = f"{word} {measured.limit:g} times the bare stand-in's {bare}"
-            problems = (Problem(expected, f"{measured.wrapped:g} {measured.unit}, {measured.ratio:g} times"),)
-        return _outcome(one, "failed" if problems else "passed", _ms_since(began), problems, measured)
+            return None, (Problem("it can be measured", str(error)),)
+        if performance.within(measured, one.measure):
+            return measured, ()
+        word = "at least" if one.measure.what == "throughput" else "at most"
+        bare = f"{measured.bare:g} {measured.unit}"
+        expected = f"{word} {measured.limit:g} times the bare stand-in's {bare}"
+        came = f"{measured.wrapped:g} {measured.unit}, {measured.ratio:g} times"
+        return measured, (Problem(expected, came),)
 
 
 def _asks_what_is_left(one: Scenario) -> bool:
     return any(expectation.nothing_left for expectation in one.expect)
-
-
-def _outcome(
-    one: Scenario,
-    verdict: Verdict,
-    duration_ms: int = 0,
-    problems: tuple[Problem, ...] = (),
-    measured: Measured | None = None,
-) -> Outcome:
-    about = (one.name, one.group, one.title, one.why, one.weight)
-    return Outcome(*about, verdict, duration_ms, problems, measured)
 
 
 def _ms_since(began: float) -> int:

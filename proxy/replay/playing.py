@@ -158,7 +158,7 @@ class _Player:
 
     def _on_signal(self, name: str, status: int | str) -> None:
         self._journal.note("signal", signal=name)
-        as_recorded = name == self._recording.signal or status == self._recording.exit_code != 0
+        as_recorded = name == self._recording.info.signal or status == self._recording.info.exit_code != 0
         if self._played == len(self._recording.cues):
             self._matching.settle(None)
             self._matching.miss_the_rest()
@@ -170,36 +170,33 @@ class _Player:
     def _end(self, status: int | None = None) -> NoReturn:
         """End as the record did, or with a status that says that the client went another way."""
         on_signals(AS_CLAUDE, lambda _name, _status: None)  # it ends already
-        recording = self._recording
-        for divergence in self._divergences.found[:_SAID]:
+        info, divergences = self._recording.info, self._divergences.found
+        for divergence in divergences[:_SAID]:
             self._complain(divergence["sentence"])
+        by = info.signal or ("SIGKILL" if info.state == "crashed" else None)
         if status is None:
-            status = recording.exit_code or 0
-        by = recording.signal or ("SIGKILL" if recording.torn else None)
-        if self._divergences.found:
+            status = info.exit_code or 0
+        if divergences:
             status, by = DIVERGED, None
-        self._write_report(status, by)
-        self._journal.note("ended", status=status, signal=by, divergences=len(self._divergences.found))
-        if by:
-            die(signal_number(by))
-        os._exit(status)
-
-    def _write_report(self, status: int, by: str | None) -> None:
         report: dict[str, Any] = {
-            "session": self._recording.session_id,
-            "log": self._recording.path,
+            "session": info.session_id,
+            "log": info.path,
             "match": self._match,
             "arguments": self._arguments,
-            "recorded": {"exit_code": self._recording.exit_code, "signal": self._recording.signal},
+            "recorded": {"exit_code": info.exit_code, "signal": info.signal},
             "exit_code": None if by else status,
             "signal": by,
             "played": self._played,
             "records": len(self._recording.cues),
             "received": self._matching.received,
             "lost_records": self._recording.lost,
-            "divergences": self._divergences.found,
+            "divergences": divergences,
         }
         append_report(self._report, report)
+        self._journal.note("ended", status=status, signal=by, divergences=len(divergences))
+        if by:
+            die(signal_number(by))
+        os._exit(status)
 
     def _complain(self, sentence: str) -> None:
         self._wire.write(f"claude-proxy replay: {sentence}\n".encode(errors="replace"), 2)
@@ -210,9 +207,10 @@ def _ends_with_the_input(recording: Recording) -> bool:
 
     It did not if it died by a signal, was told to end, or failed with a turn unfinished.
     """
-    if recording.running:
+    info = recording.info
+    if info.state == "running":
         return True
-    if recording.torn or recording.signal or not recording.reads:
+    if info.state == "crashed" or info.signal or not recording.reads:
         return False
     heard = [cue for cue in recording.cues if cue.stream == "stdin" and not is_nothing(cue.line)]
     if not heard and not recording.speaks_messages:
@@ -223,4 +221,4 @@ def _ends_with_the_input(recording: Recording) -> bool:
     likely = (cue for cue in recording.cues if cue.stream == "stdout" and b'"result"' in cue.line)
     results = [cue.seq for cue in likely if kind(cue.message) == "result"]
     idle = bool(prompts) and bool(results) and results[-1] > prompts[-1]
-    return recording.exit_code in (0, None) or idle
+    return info.exit_code in (0, None) or idle

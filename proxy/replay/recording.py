@@ -8,7 +8,7 @@ import msgspec
 
 from proxy.replay.messages import decoded
 from proxy.replay.renaming import value_of
-from proxy.sessions import catalogue
+from proxy.sessions.catalogue import SessionInfo, inspect
 from proxy.sessions.reader import Record, Skipped, read_log
 
 _RUNTIMES = ("node", "nodejs", "bun", "deno")
@@ -37,17 +37,11 @@ class Cue(msgspec.Struct, eq=False):
 
 
 class Recording(msgspec.Struct, eq=False):
-    """A whole session. ``exit_code`` or ``signal`` (a name) is its end; neither where the log does not tell."""
+    """A whole session."""
 
-    path: str
-    session_id: str
+    info: SessionInfo
+    """How it ended, or that it still went on when its log was read."""
     arguments: list[str]
-    exit_code: int | None = None
-    signal: str | None = None
-    running: bool = False
-    """Whether the session still went on when its log was read."""
-    torn: bool = False
-    """Whether the log has no last record: its wrapper was killed."""
     cues: list[Cue] = []
     version: str | None = None
     reads: bool = True
@@ -77,19 +71,11 @@ def read(path: str) -> Recording:
         OSError: the log cannot be read.
         ValueError: it holds no record.
     """
-    info = catalogue.inspect(path)
+    info = inspect(path)
     if info.started_at is None:
         wanted = "SESSION is the log of a session that claude-proxy recorded"
         raise ValueError(f"{path} holds no record; {wanted}")
-    recording = Recording(
-        path,
-        info.session_id,
-        _arguments(info.command),
-        info.exit_code,
-        info.signal,
-        running=info.state == "running",
-        torn=info.state == "crashed",
-    )
+    recording = Recording(info, _arguments(info.command))
     start = datetime.fromisoformat(info.started_at)
     for item in read_log(path):
         if isinstance(item, Skipped):

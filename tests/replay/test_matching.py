@@ -14,6 +14,7 @@ from proxy.replay.differences import Divergences, contrasted
 from proxy.replay.matching import MODES, Matching, is_nothing
 from proxy.replay.recording import Cue, Recording
 from proxy.replay.renaming import Renaming
+from proxy.sessions.catalogue import SessionInfo
 from tests.replay.playing import RESULT, encoded, log, replay, request, response, user
 
 if TYPE_CHECKING:
@@ -259,7 +260,7 @@ def test_odd_messages_are_no_fault(message: Any, tmp_path: Path) -> None:
 
 def made_of(turns: list[tuple[str, Any]]) -> Recording:
     """Return a recording of these lines."""
-    recording = Recording("a.jsonl", "made", [])
+    recording = Recording(SessionInfo("made", "a.jsonl", "ended", 0), [])
     lines = [line if isinstance(line, bytes) else json.dumps(line).encode() for _, line in turns]
     recording.cues = [
         Cue(seq, seq, stream, line + b"\n")
