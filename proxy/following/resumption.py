@@ -5,7 +5,6 @@ its own for it. If the command lives still, that stays; else it reads what is le
 """
 
 import contextlib
-import fcntl
 import os
 import select
 import time
@@ -22,13 +21,12 @@ from proxy.sessions.beginning import log_class
 from proxy.sessions.identity import log_path
 from proxy.sessions.reader import Entry, LogReader, Record, Source
 from proxy.sessions.record import lifecycle
+from proxy.sessions.writer import take_turn
 
 _AGAIN_S = 60.0
 """How often the newest logs are looked at, and how seldom at most one is tried that cannot be gone on with.
 
 A recorder dies hardly ever, and what it missed is in the transcript."""
-_LOCK_S = 0.5
-"""Somebody who just looks holds a log's lock for microseconds; on a busy machine he may be interrupted in them."""
 
 
 class Attendant:
@@ -101,19 +99,12 @@ def record_on(path: str, ready: int) -> None:
 
 
 def _lock(path: str) -> int:
-    """Return the log, open and held by us; -1: it is another's."""
+    """Return the log, open and held by us; -1: it is another's. Who just looks at it holds it for microseconds."""
     fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW)
-    until = time.monotonic() + _LOCK_S
-    while True:
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            if time.monotonic() > until:
-                os.close(fd)
-                return -1
-            time.sleep(0.02)
-        else:
-            return fd
+    if take_turn(fd):
+        return fd
+    os.close(fd)
+    return -1
 
 
 class _Log:

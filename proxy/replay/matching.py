@@ -32,17 +32,6 @@ MODES = ("exact", "type", "any")
 _WAITED_FOR = ("user", "control_response", "text")
 
 
-class _Line:
-    """One line of this client's."""
-
-    __slots__ = ("kind", "line", "message")
-
-    def __init__(self, line: bytes) -> None:
-        self.line = line
-        self.message = messages.decoded(line)
-        self.kind = kind(self.message)
-
-
 class Matching:
     """The client's lines beside those of the record."""
 
@@ -55,7 +44,7 @@ class Matching:
         self._renaming = renaming
         self._divergences = divergences
         self._forgiving = recording.lost > 0  # what is missing there may be what comes unexpected here
-        self._here: list[_Line] = []
+        self._here: list[Cue] = []
         self._of_text = not recording.speaks_messages
         self._due = [c for c in recording.cues if c.stream == "stdin" and not is_nothing(c.line)]
         self._answers = {request_key(cue.message): cue for cue in recording.cues if _is_answer(cue)}
@@ -67,7 +56,7 @@ class Matching:
         """Take a line of the client's, without its newline."""
         if not is_nothing(line):
             self.received += 1
-            self._here.append(_Line(line))
+            self._here.append(Cue(0, 0, "stdin", line))
 
     def is_due(self, cue: Cue) -> bool:
         """Tell whether a line of the record still waits for the client's."""
@@ -101,13 +90,13 @@ class Matching:
                     replies += self._recorded_answer(later)
                 else:
                     gone_on = True
-        return replies, gone_on and due is not None and kind(due.message) not in _WAITED_FOR
+        return replies, gone_on and due is not None and due.kind not in _WAITED_FOR
 
     def miss(self, cue: Cue) -> bool:
         """Note that a line of the record will not come; return whether the record can go on without it."""
         if cue in self._due:
             self._due.remove(cue)
-            what = kind(cue.message)
+            what = cue.kind
             if self._of_text and what == "text" and self._mode != "exact":
                 return True  # a prompt of other words may have fewer lines
             sentence = f"{named(what)} did not come (record {cue.seq}: {_text(cue.line)})"
@@ -123,7 +112,7 @@ class Matching:
     def is_an_answer(self, cue: Cue) -> bool:
         """Tell whether a line of Claude Code's answers a control request that the client has sent."""
         asked = request_key(cue.message)
-        asking = (due.message for due in self._due if kind(due.message) != "control_response")
+        asking = (due.message for due in self._due if due.kind != "control_response")
         return _is_answer(cue) and asked not in map(request_key, asking)
 
     def is_to_be_said(self, cue: Cue) -> bool:
@@ -144,14 +133,14 @@ class Matching:
 
     # -- one line ----------------------------------------------------------------------------------------------
 
-    def _fits(self, cue: Cue, line: _Line) -> bool:
-        what = kind(cue.message)
+    def _fits(self, cue: Cue, line: Cue) -> bool:
+        what = cue.kind
         if what == "control_response" or line.kind == "control_response":
             return what == line.kind and request_key(cue.message) == request_key(line.message)
         control = "control_request/" in (what[:16], line.kind[:16])
         return what == line.kind or (self._mode == "any" and not control)
 
-    def _match(self, cue: Cue, line: _Line) -> None:
+    def _match(self, cue: Cue, line: Cue) -> None:
         self._due.remove(cue)
         self._here.remove(line)
         self._learn(cue, line)
@@ -163,7 +152,7 @@ class Matching:
             data = {"path": path, "expected": expected, "received": received}
             self._divergences.add("different", sentence, seq=cue.seq, **data)
 
-    def _learn(self, cue: Cue, line: _Line) -> None:
+    def _learn(self, cue: Cue, line: Cue) -> None:
         if cue.message is None or line.message is None:
             return
         if line.kind.startswith("control_request/"):
@@ -180,7 +169,7 @@ class Matching:
         if line.kind == "user":
             self._renaming.call(cue.message.get("uuid"), line.message.get("uuid"))
 
-    def _difference(self, cue: Cue, line: _Line) -> tuple[str, Any, Any] | None:
+    def _difference(self, cue: Cue, line: Cue) -> tuple[str, Any, Any] | None:
         if cue.message is None or line.message is None:
             recorded, here = _text(cue.line), _text(line.line)
             return None if recorded == here else ("", recorded, here)
@@ -198,7 +187,7 @@ class Matching:
         self._given.add(asked)
         return [self._renaming.outgoing(answer.line).removesuffix(b"\n")]
 
-    def _unexpected(self, line: _Line) -> list[bytes]:
+    def _unexpected(self, line: Cue) -> list[bytes]:
         if self._of_text and line.kind == "text" and self._mode != "exact":
             return []
         if not self._forgiving:
@@ -227,7 +216,7 @@ def is_nothing(line: bytes) -> bool:
 
 def _is_answer(cue: Cue) -> bool:
     is_likely = cue.stream == "stdout" and b'"control_response"' in cue.line
-    return is_likely and kind(cue.message) == "control_response"
+    return is_likely and cue.kind == "control_response"
 
 
 def _text(line: bytes) -> str:

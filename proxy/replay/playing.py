@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Any, NoReturn
 
 from proxy.replay.acting import AS_CLAUDE, DIVERGED, append_report, die, on_signals
-from proxy.replay.differences import Divergences, contrasted, first_difference, kind, named
+from proxy.replay.differences import Divergences, contrasted, first_difference, named
 from proxy.replay.matching import Matching, is_nothing
 from proxy.replay.recording import Cue, Recording
 from proxy.replay.renaming import Renaming
@@ -113,7 +113,7 @@ class _Player:
             if self._wire.ended:
                 return self._matching.miss(cue)
             if not self._listen(self._patience_s):
-                due = f"{named(kind(cue.message))} (record {cue.seq})"
+                due = f"{named(cue.kind)} (record {cue.seq})"
                 sentence = f"the client said nothing for {self._patience_s:g} s, where the record has {due}"
                 self._divergences.add("silent", sentence, seq=cue.seq)
                 return False
@@ -215,10 +215,10 @@ def _ends_with_the_input(recording: Recording) -> bool:
     heard = [cue for cue in recording.cues if cue.stream == "stdin" and not is_nothing(cue.line)]
     if not heard and not recording.speaks_messages:
         return False  # the prompt was on the command line
-    if heard and kind(heard[-1].message) == "control_request/end_session":
+    if heard and heard[-1].kind == "control_request/end_session":
         return False
-    prompts = [cue.seq for cue in heard if kind(cue.message) == "user"]
+    prompts = [cue.seq for cue in heard if cue.kind == "user"]
     likely = (cue for cue in recording.cues if cue.stream == "stdout" and b'"result"' in cue.line)
-    results = [cue.seq for cue in likely if kind(cue.message) == "result"]
+    results = [cue.seq for cue in likely if cue.kind == "result"]
     idle = bool(prompts) and bool(results) and results[-1] > prompts[-1]
     return info.exit_code in (0, None) or idle

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from proxy.replay.differences import kind
 from proxy.replay.messages import decoded
 from proxy.replay.renaming import value_of
 from proxy.sessions.catalogue import SessionInfo, inspect
@@ -34,6 +35,11 @@ class Cue(msgspec.Struct, eq=False):
         if self._message is None:
             self._message = decoded(self.line) or ()
         return self._message or None
+
+    @property
+    def kind(self) -> str:
+        """What it is matched by."""
+        return kind(self.message)
 
 
 class Recording(msgspec.Struct, eq=False):

@@ -32,22 +32,18 @@ class ScriptError(Exception):
 class Script:
     """A script that has been checked: every step is one that ``acting`` can perform."""
 
-    __slots__ = ("answers", "by_hand", "signals", "steps", "version")
-
-    def __init__(
-        self,
-        steps: list[Step],
-        *,
-        answers: dict[str, Any] | None,
-        signals: dict[str, int | str],
-        version: str,
-    ) -> None:
-        """``answers``: payloads by subtype of the client's control requests; None leaves them unanswered."""
-        self.steps = steps
-        self.answers = answers
-        self.signals = signals
-        self.version = version
-        self.by_hand = frozenset(_by_hand(steps))
+    def __init__(self, value: dict[str, Any]) -> None:
+        """``value``: a mapping with ``steps`` and known keys. ScriptError: it says what a script cannot say."""
+        self.steps = _steps(value["steps"], "steps")
+        answers = value.get("answers", {})
+        is_off = answers in ("off", False)  # YAML reads a bare `off` as false
+        payloads = "`off`, or a payload for each subtype of a control request"
+        _require(is_off or isinstance(answers, dict), "answers", payloads)
+        self.answers: dict[str, Any] | None = None if is_off else answers
+        """Payloads by subtype of the client's control requests; None leaves them unanswered."""
+        self.signals = _signals(value.get("signals", {}), "signals")
+        self.version = _text(value.get("version", VERSION), "version")
+        self.by_hand = frozenset(_by_hand(self.steps))
         """Subtypes of control requests that are left to an ``answer`` step; the empty text is all of them."""
 
 
@@ -91,17 +87,7 @@ def parse(value: Any) -> Script:
     for key in value:
         if key not in _KEYS:
             raise ScriptError(f"unknown key {key!r}{_meant(key, _KEYS)}; a script has {', '.join(_KEYS)}")
-    answers = value.get("answers", {})
-    if answers in ("off", False):  # YAML reads a bare `off` as false
-        answers = None
-    elif not isinstance(answers, dict):
-        raise ScriptError("answers: takes `off`, or a payload for each subtype of a control request")
-    return Script(
-        _steps(value["steps"], "steps"),
-        answers=answers,
-        signals=_signals(value.get("signals", {}), "signals"),
-        version=_text(value.get("version", VERSION), "version"),
-    )
+    return Script(value)
 
 
 def signal_number(name: str, where: str = "signals") -> int:

@@ -168,14 +168,12 @@ def _inspected(path: str, *, is_given: bool = False) -> SessionInfo:
 
 def inspect(path: str) -> SessionInfo:
     """Return how the session of a log stands. OSError when the log cannot be read."""
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
+    with open(path, "rb", buffering=0) as file:
+        fd = file.fileno()
         # Before the tail is read: a session that ends in between is seen as ended, never as crashed.
         held = _is_locked(fd)
         size = os.fstat(fd).st_size
         first, last = _first(fd), last_record(fd, size)
-    finally:
-        os.close(fd)
     name = os.path.basename(os.path.realpath(path)).removesuffix(LOG_SUFFIX)
     started, ended = _data(first, "session_started") or {}, _data(last, "session_ended")
     command = None if held or ended is not None else _followed(started)
@@ -203,11 +201,9 @@ def inspect(path: str) -> SessionInfo:
 
 def is_running(path: str) -> bool:
     """Tell whether the log's writer lives, or the command of a followed session. OSError when it cannot be read."""
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
+    with open(path, "rb", buffering=0) as file:
+        fd = file.fileno()
         return _is_locked(fd) or ((command := _followed_command(fd)) is not None and lives(command))
-    finally:
-        os.close(fd)
 
 
 def is_unattended(path: str) -> bool:
@@ -216,11 +212,9 @@ def is_unattended(path: str) -> bool:
         fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
     except OSError:
         return False
-    try:
+    with open(fd, "r+b", buffering=0):
         # A recorder that has failed at a log would fail again.
         return not _is_locked(fd) and _followed_command(fd) is not None and not _tail_has(fd, _FAULT)
-    finally:
-        os.close(fd)
 
 
 def list_unattended(data_dir: str) -> list[str]:
@@ -254,9 +248,7 @@ def _is_locked(fd: int) -> bool:
 
 def _followed_command(fd: int) -> Identity | None:
     """Return the command of a followed session whose log has no end; None for every other log."""
-    if _tail_has(fd, _END) or (first := _first(fd)) is None:
-        return None
-    return _followed(_data(first, "session_started") or {})
+    return None if _tail_has(fd, _END) else _followed(_data(_first(fd), "session_started") or {})
 
 
 def _tail_has(fd: int, what: bytes) -> bool:

@@ -92,15 +92,10 @@ def descendants(pid: int) -> Iterator[int]:
 
 def environment(pid: int) -> dict[bytes, bytes] | None:
     """Return the environment that a process was given when its program was started; of two of a name the first."""
-    try:
-        with open(f"/proc/{pid}/environ", "rb") as file:
-            entries = [entry.partition(b"=") for entry in file.read().split(b"\0") if entry]
-    except OSError:
-        return _elsewhere(
-            lambda psutil: {
-                os.fsencode(name): os.fsencode(value) for name, value in psutil.Process(pid).environ().items()
-            }
-        )
+    if (content := _content(f"/proc/{pid}/environ")) is None:
+        there = _elsewhere(lambda psutil: psutil.Process(pid).environ())
+        return there and {os.fsencode(name): os.fsencode(value) for name, value in there.items()}
+    entries = [entry.partition(b"=") for entry in content.split(b"\0") if entry]
     return {name: value for name, _, value in reversed(entries)}
 
 
@@ -195,11 +190,7 @@ def _children(pid: int) -> list[int]:
     """Return the children of one process, of all of its threads; proc_tid_children(5)."""
     found: list[int] = []
     for thread in names(f"/proc/{pid}/task"):
-        try:
-            with open(f"/proc/{pid}/task/{thread}/children", "rb", buffering=0) as file:
-                found += map(int, file.read().split())
-        except OSError:
-            pass  # it ended meanwhile
+        found += map(int, (_content(f"/proc/{pid}/task/{thread}/children") or b"").split())
     return found
 
 
@@ -217,17 +208,20 @@ def _has_proc() -> bool:
 
 
 def _stat(pid: int) -> list[str] | None:
-    try:
-        with open(f"/proc/{pid}/stat", "rb", buffering=0) as file:
-            return file.read().rpartition(b")")[2].decode().split()
-    except OSError:
-        return None
+    content = _content(f"/proc/{pid}/stat")
+    return None if content is None else content.rpartition(b")")[2].decode().split()
 
 
 def _boot() -> str | None:
+    content = _content("/proc/sys/kernel/random/boot_id")
+    return None if content is None else content.decode().strip()
+
+
+def _content(path: str) -> bytes | None:
+    """Return what a file of `/proc` holds; None: its process has ended, or may not be looked at."""
     try:
-        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
-            return file.read().strip()
+        with open(path, "rb", buffering=0) as file:
+            return file.read()
     except OSError:
         return None
 

@@ -26,15 +26,13 @@ def is_served(data_dir: str) -> bool:
         fd = open_private(os.path.join(data_dir, LOCK), os.O_RDONLY)
     except OSError:
         return False
-    try:
-        # Shared, and only for an instant: who looks does not keep a server from its lock (see `take_lock`).
-        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
-        return True
-    else:
-        return False
-    finally:
-        os.close(fd)
+    with open(fd, "rb", buffering=0):
+        try:
+            # Shared, and only for an instant: who looks does not keep a server from its lock (see `take_lock`).
+            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            return True
+    return False
 
 
 def server_address(data_dir: str) -> dict[str, Any] | None:

@@ -372,10 +372,11 @@ class SessionLog:
 
 
 def take_turn(fd: int) -> bool:
-    """Wait for the lock of what sessions that start or end at the same time share; return whether it is ours.
+    """Wait for a lock that others hold for an instant, or for good; return whether it is ours.
 
-    Each of them is done in an instant. Not for ever: a process that was stopped with the lock in its hands must not
-    hold up this session's end. Without the lock, ``latest.jsonl`` may lead to another of the newest sessions.
+    Sessions that start or end at the same time share one, and who just looks at a log holds that of its writer. Not for
+    ever: a process that was stopped with the lock in its hands must not hold up this session's end. Without the lock,
+    ``latest.jsonl`` may lead to another of the newest sessions.
     """
     for _ in range(200):
         try:
