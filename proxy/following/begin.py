@@ -27,13 +27,9 @@ def record(settings: Settings, mode: str, command: Command, on_recorded: Callabl
         about = _about(settings, mode, command, config_dir)
         log = settings.begin_log(redactor, command.words, about, look_s=0.0)
         log.try_append([])
-        session = FollowedSession(
-            settings.session_id,
-            redactor=redactor,
-            started_s=time.monotonic(),
-            started_us=command.started_ns // 1000,
-            content=mode == "record",
-        )
+        started_us = command.started_ns // 1000
+        session = FollowedSession(settings.session_id, redactor, started_us, time.monotonic())
+        session.content = mode == "record"
         recorder = Recorder(log, session, command, config_dir)
         on_recorded()
         log.point_latest_here()

@@ -144,13 +144,9 @@ class _Log:
         match event_type:
             case "session_started" if data.get("mode") == "followed":
                 self._started, self._started_us = data, self._last_us
-                self.session = FollowedSession(
-                    session_id,
-                    redactor=Redactor(data.get("redact") or "on", **data.get("redaction", {})),
-                    started_s=time.monotonic(),
-                    started_us=self._started_us,
-                    content=data.get("interactive") == "record",
-                )
+                redactor = Redactor(data.get("redact") or "on", **data.get("redaction", {}))
+                self.session = FollowedSession(session_id, redactor, self._started_us, time.monotonic())
+                self.session.content = data.get("interactive") == "record"
             case "session_ended":
                 self.has_ended = True
             case "claude_status":

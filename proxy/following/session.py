@@ -42,10 +42,11 @@ class FollowedSession(msgspec.Struct):
 
     session_id: str
     redactor: Redactor
-    started_s: float
     started_us: int
     """When the command was started, in microseconds since 1970."""
-    content: bool
+    started_s: float
+    """When that was, or its recorder began, by the clock of waiting."""
+    content: bool = True
     """Whether transcripts are recorded."""
     transcripts: dict[str, Transcript] = {}
     conversation: str | None = None
