@@ -13,10 +13,11 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from proxy.compliance import processes
+from proxy.compliance.place import Place
 from proxy.compliance.scenario import Step
 from proxy.replay.messages import decoded, encoded
 from proxy.replay.wire import is_drained
@@ -39,11 +40,10 @@ class Caller:
     def __init__(
         self,
         command: Sequence[str],
-        *,
         environment: Mapping[str, str],
-        directory: str,
+        place: Place,
+        *,
         patience_s: float,
-        journal: str = "",
         cancelled: Callable[[], bool] = lambda: False,
     ) -> None:
         """OSError when the command cannot be started."""
@@ -58,14 +58,14 @@ class Caller:
                 stderr=subprocess.PIPE,
                 bufsize=0,
                 env=dict(environment),
-                cwd=directory,
+                cwd=place.directory,
                 start_new_session=True,
             )
         streams = self.process.stdin, self.process.stdout, self.process.stderr
         self._streams = {name: stream for name, stream in zip(_STREAMS, streams, strict=True) if stream}
         self._read = {"stdout": self.stdout, "stderr": self.stderr}
         self._patience_s = patience_s
-        self._journal = journal
+        self._place = place
         self._cancelled = cancelled
         self._exited = _exit_of(self.process)
         self._to_write = memoryview(b"")
@@ -100,7 +100,7 @@ class Caller:
         self._pump(lambda: not any(map(self._open, self._read)), min(patience_s, _AFTER_EXIT_S))
 
     def close(self) -> None:
-        """Let go of the streams and end the process."""
+        """Let go of the streams, and kill all processes of the scenario."""
         for name in _STREAMS:
             self._close(name)
         with contextlib.suppress(ProcessLookupError):
@@ -108,6 +108,7 @@ class Caller:
         self.process.kill()
         self.process.wait()
         os.close(self._exited)
+        processes.end_all(self._place.mark, self.process.pid)
 
     def write(self, data: bytes) -> None:
         """Write all of it, reading meanwhile."""
@@ -158,7 +159,7 @@ class Caller:
 
     def _do_await_seen(self, wanted: Mapping[str, Any]) -> None:
         complaint = f"{_event(wanted)} did not reach the stand-in"
-        self._look_until(lambda: any(fits(wanted, entry) for entry in entries(self._journal)), complaint)
+        self._look_until(lambda: any(fits(wanted, entry) for entry in self._place.entries()), complaint)
 
     def _do_await_read(self, _: bool) -> None:
         stdin = self._streams["stdin"]
@@ -292,17 +293,6 @@ def _exit_of(process: subprocess.Popen[bytes]) -> int:
 
     threading.Thread(target=tell, name="exit", daemon=True).start()
     return read
-
-
-def entries(journal: str) -> Iterator[dict[str, Any]]:
-    """Yield what a stand-in has noted so far."""
-    try:
-        with open(journal, "rb") as file:
-            for line in file:
-                if line.endswith(b"\n"):
-                    yield json.loads(line)
-    except FileNotFoundError:
-        return
 
 
 def fits(wanted: Any, value: Any) -> bool:

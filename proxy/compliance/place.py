@@ -1,13 +1,13 @@
 """The folder of one run: the `claude` that the wrapper is to run, its script, its journal, a working directory."""
 
+import contextlib
 import json
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from proxy.compliance import processes
-from proxy.compliance.caller import entries
 from proxy.compliance.evidence import Seen
 from proxy.replay.launcher import write_stand_in
 
@@ -37,13 +37,20 @@ class Place:
         with processes.starting:
             write_stand_in(self.claude, {"plays": [path], "journal": self.journal if journal else None})
 
+    def entries(self) -> Iterator[dict[str, Any]]:
+        """Yield what the stand-in has noted so far."""
+        with contextlib.suppress(FileNotFoundError), open(self.journal, "rb") as file:
+            for line in file:
+                if line.endswith(b"\n"):
+                    yield json.loads(line)
+
     def seen(self) -> Seen | None:
         """Return what the stand-in saw, which is nothing if it never ran; None of the real `claude`."""
         if self._real is not None:
             return None
         seen = Seen()
         streams = {0: bytearray(), 1: bytearray(), 2: bytearray()}
-        for entry in entries(self.journal):
+        for entry in self.entries():
             match entry["event"]:
                 case "started":
                     seen.started, seen.environment = True, entry["env"]

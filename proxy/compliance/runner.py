@@ -18,7 +18,7 @@ import msgspec
 
 from proxy import __version__
 from proxy.compliance import performance, processes, scenario
-from proxy.compliance.caller import StuckError, entries
+from proxy.compliance.caller import StuckError
 from proxy.compliance.evidence import Evidence
 from proxy.compliance.expectations import problems
 from proxy.compliance.place import Place
@@ -200,7 +200,7 @@ class Check(msgspec.Struct):
             evidence.status = caller.process.returncode
             if _asks_what_is_left(one) and not evidence.stuck:
                 evidence.left = self._left(place.mark, caller.process.pid)
-            for entry in entries(place.journal):  # its last words may still be on their way to the journal
+            for entry in place.entries():  # its last words may still be on their way to the journal
                 if entry["event"] == "started":
                     processes.ended(entry["pid"], _STUCK_GRACE_S)
         evidence.stdout, evidence.stderr = bytes(caller.stdout), bytes(caller.stderr)

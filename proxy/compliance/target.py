@@ -4,14 +4,14 @@ The stand-in is handed over in every way that wrappers know: it is the first `cl
 path, and, for a wrapper that takes the original command line, it is the first argument.
 """
 
-import contextlib
 import errno
 import os
 import secrets
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, closing
 from types import MappingProxyType
 
 import msgspec
@@ -98,7 +98,6 @@ def reached(target: Target, claude: str | None) -> Target:
     raise TargetError(_sentence(target, tried))
 
 
-@contextlib.contextmanager
 def called(
     target: Target,
     place: Place,
@@ -107,21 +106,10 @@ def called(
     patience_s: float,
     cancelled: Callable[[], bool],
     environment: Mapping[str, str] = MappingProxyType({}),
-) -> Iterator[Caller]:
+) -> AbstractContextManager[Caller]:
     """Start the wrapper for a scenario, and kill all of its processes at the end. OSError: it cannot be started."""
-    caller = Caller(
-        target.argv(place.claude, arguments),
-        environment={**target.environment(place), **environment},
-        directory=place.directory,
-        patience_s=patience_s,
-        journal=place.journal,
-        cancelled=cancelled,
-    )
-    try:
-        yield caller
-    finally:
-        caller.close()
-        end_all(place.mark, caller.process.pid)
+    argv, given = target.argv(place.claude, arguments), {**target.environment(place), **environment}
+    return closing(Caller(argv, given, place, patience_s=patience_s, cancelled=cancelled))
 
 
 def _answer(argv: Sequence[str], environment: Mapping[str, str], place: Place) -> tuple[str, str]:

@@ -42,9 +42,9 @@ def decoded(line: bytes) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-def uuid(number: int) -> str:
-    """Return the id of the message of that number."""
-    return f"00000000-0000-4000-8000-{number:012d}"
+def _ids(number: int) -> dict[str, str]:
+    """Return the ids of the message of that number, and of the session."""
+    return {"session_id": SESSION_ID, "uuid": f"00000000-0000-4000-8000-{number:012d}"}
 
 
 def init(number: int) -> dict[str, Any]:
@@ -64,8 +64,7 @@ def init(number: int) -> dict[str, Any]:
         "skills": [],
         "plugins": [],
         "agents": [],
-        "session_id": SESSION_ID,
-        "uuid": uuid(number),
+        **_ids(number),
     }
 
 
@@ -85,8 +84,7 @@ def assistant(number: int, text: str) -> dict[str, Any]:
         "type": "assistant",
         "message": message,
         "parent_tool_use_id": None,
-        "session_id": SESSION_ID,
-        "uuid": uuid(number),
+        **_ids(number),
     }
 
 
@@ -105,8 +103,7 @@ def result(number: int, text: str) -> dict[str, Any]:
         "usage": _TURN_USAGE,
         "modelUsage": {},
         "permission_denials": [],
-        "session_id": SESSION_ID,
-        "uuid": uuid(number),
+        **_ids(number),
     }
 
 

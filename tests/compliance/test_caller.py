@@ -3,13 +3,14 @@
 import secrets
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from proxy.compliance.caller import Caller, StuckError, excerpt, fits, user_message
+from proxy.compliance.place import Place
 from proxy.compliance.processes import MARK, end_all, find, gone
 from proxy.compliance.scenario import Step
 
@@ -22,12 +23,11 @@ def calling(
     *command: str, patience_s: float = PATIENCE_S, mark: str = "", **options: Any
 ) -> Iterator[Caller]:
     """Start a command and end it."""
-    environment = {"PATH": "/usr/bin:/bin", MARK: mark}
-    caller = Caller(command, environment=environment, directory="/", patience_s=patience_s, **options)
-    try:
+    place = Place("/nowhere")
+    place.directory, place.mark = "/", mark or place.mark
+    environment = {"PATH": "/usr/bin:/bin", MARK: place.mark}
+    with closing(Caller(command, environment, place, patience_s=patience_s, **options)) as caller:
         yield caller
-    finally:
-        caller.close()
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ def test_an_executable_that_was_written_can_be_run_at_once(tmp_path: Path) -> No
     def write_and_run(number: int) -> int:
         place = Place(str(tmp_path / str(number)))
         place.build([{"exit": 3}])
-        caller = Caller([place.claude], environment={}, directory=place.directory, patience_s=BOUND_S)
+        caller = Caller([place.claude], {}, place, patience_s=BOUND_S)
         try:
             return caller.process.wait(BOUND_S)
         finally:
