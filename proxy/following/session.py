@@ -53,7 +53,7 @@ class FollowedSession(msgspec.Struct):
     """Claude Code's id of the conversation that is open."""
     not_recorded: str | None = None
     """Why the session is not recorded, if it is known not to be."""
-    said: tuple[object, ...] | None = None
+    said: dict[str, Any] | None = None
     """What the registry said last."""
     lived_us: int = 0
     """When another recorder wrote its last record while the command lived, in microseconds since 1970."""
@@ -79,7 +79,7 @@ class FollowedSession(msgspec.Struct):
         self.not_recorded, self.lived_us = not_recorded, lived_us
         if status:
             self.conversation, self._conversations = status["claude_session_id"], 1
-            self.said = tuple(status.values())
+            self.said = dict(status)
             self._may_register = False
             # A conversation that was turned to meanwhile goes on with what is newer than that.
             self._boundary_us = last_us
@@ -120,10 +120,9 @@ class FollowedSession(msgspec.Struct):
             "pid": found.pid,
             "config_dir": config_dir,
         }
-        said = tuple(data.values())
-        if said == self.said:
+        if data == self.said:
             return []
-        self.said = said
+        self.said = data
         return [self._event("claude_status", data)]
 
     def _turn_to(self, found: Registration, now_s: float) -> None:
@@ -138,9 +137,8 @@ class FollowedSession(msgspec.Struct):
 
     def _follow_turn(self, found: Registration, now_s: float) -> None:
         """Note when a turn ends of which no line has come."""
-        if found.status == "busy":
-            if not self._in_turn:
-                self._in_turn, self._turn_has_lines = True, False
+        if found.status == "busy" and not self._in_turn:
+            self._in_turn, self._turn_has_lines = True, False
         elif found.status in ("idle", "shell") and self._in_turn:
             self._in_turn = False
             if self.content and not self._turn_has_lines and self._write_by_s is None:
@@ -193,36 +191,26 @@ class FollowedSession(msgspec.Struct):
         if end:
             place = max(0, end - _COST_BYTES)
             about = {"cost_before": last_cost(read(end - place, place))}
-            transcript = self._transcript(file, "continued", boundary_us, about)
+            transcript = self._add(file, self.conversation or "", "continued", boundary_us, about)
             transcript.begin_at(end, is_exact=is_exact)
-        else:
-            transcript = self._transcript(file, "cleared" if self._conversations > 1 else "new", boundary_us)
-        return transcript
+            return transcript
+        why: Why = "cleared" if self._conversations > 1 else "new"
+        return self._add(file, self.conversation or "", why, boundary_us, {})
 
     def open_subagent(self, file: str, conversation: str, about: dict[str, Any]) -> Transcript:
         """Begin to follow the transcript of a subagent."""
-        return self._transcript(file, "subagent", self.started_us, about, conversation=conversation)
+        return self._add(file, conversation, "subagent", self.started_us, about)
 
     def reopen(self, file: str, conversation: str, why: Why, offset: int) -> Transcript:
         """Go on with a transcript that another recorder has begun, behind what it has recorded."""
-        transcript = self._transcript(file, why, 0, conversation=conversation)
+        transcript = self._add(file, conversation, why, 0, {})
         transcript.begin_at(offset, is_exact=True)
         transcript.is_opened = True
         return transcript
 
-    def _transcript(
-        self,
-        file: str,
-        why: Why,
-        boundary_us: int,
-        about: dict[str, Any] | None = None,
-        conversation: str = "",
-    ) -> Transcript:
-        """Add a transcript, of the conversation that is open or of another one."""
-        name = conversation or self.conversation or ""
-        transcript = Transcript(
-            self.session_id, file, name, why, self.redactor, boundary_us, dict(about or {})
-        )
+    def _add(self, file: str, of: str, why: Why, boundary_us: int, about: dict[str, Any]) -> Transcript:
+        """Add the transcript of a conversation."""
+        transcript = Transcript(self.session_id, file, of, why, self.redactor, boundary_us, about)
         self.transcripts[file] = transcript
         return transcript
 
@@ -246,13 +234,11 @@ class FollowedSession(msgspec.Struct):
         Each process goes on from its own last line. Where both are idle or both at work nobody can tell.
         """
         mine = self._branches.get(head.parent_uuid or "")
-        at_us = head.at_us
         if mine is None:
-            mine = True
-            if at_us is not None and self._registration is not None and _was_idle(self._registration, at_us):
-                mine = all(_was_idle(one, at_us) for one in self._sharers)
-            elif at_us is None:
+            if (at_us := head.at_us) is None:
                 return True
+            is_idle = self._registration is not None and _was_idle(self._registration, at_us)
+            mine = not is_idle or all(_was_idle(one, at_us) for one in self._sharers)
         if head.uuid is not None:
             self._branches[head.uuid] = mine
         return mine

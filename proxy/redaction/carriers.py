@@ -6,6 +6,7 @@ was.
 
 import json
 from collections.abc import Iterator
+from typing import Any
 from urllib.parse import urlsplit
 
 REDACTED = "[redacted]"
@@ -71,7 +72,7 @@ def in_argument(value: str, option: str) -> str:
 def _changed(text: str, paths: tuple[_Path, ...]) -> str:
     """Return the JSON text with the values at the paths replaced. ValueError: it is no JSON."""
     start = _skip(text, 0)
-    if _skip(text, _end(text, start)) != len(text):
+    if _skip(text, _decode(text, start)[1]) != len(text):
         raise ValueError("something follows the value")
     pieces: list[str] = []
     at = 0
@@ -84,7 +85,7 @@ def _changed(text: str, paths: tuple[_Path, ...]) -> str:
 def _changes(text: str, at: int, paths: frozenset[_Path]) -> Iterator[_Change]:
     """Yield what is to be replaced in the object or list that begins here, in order."""
     whole = json.dumps(REDACTED)
-    for key, start, end in _members(text, at):
+    for key, value, start, end in _members(text, at):
         inner = frozenset(path[1:] for path in paths if path[0] in ("*", key))
         opening = text[start]
         if () in inner:
@@ -92,8 +93,7 @@ def _changes(text: str, at: int, paths: frozenset[_Path]) -> Iterator[_Change]:
         elif ("@words",) in inner and opening == "[":
             yield from _arguments(text, start)
         elif ("@url",) in inner and opening == '"':
-            url = json.loads(text[start:end])
-            if (clean := _without_path(url)) != url:
+            if (clean := _without_path(value)) != value:
                 yield start, end, json.dumps(clean)
         elif opening in "{[":
             yield from _changes(text, start, inner)
@@ -104,8 +104,7 @@ def _changes(text: str, at: int, paths: frozenset[_Path]) -> Iterator[_Change]:
 def _arguments(text: str, at: int) -> Iterator[_Change]:
     """Yield what is to be replaced in a server's arguments: all but options and the first word, the program's own."""
     program_seen = False
-    for _, start, end in _members(text, at):
-        word = json.loads(text[start:end])
+    for _, word, start, end in _members(text, at):
         clean: object = REDACTED
         if isinstance(word, str) and word.startswith("-"):
             name, equals, _ = word.partition("=")
@@ -127,31 +126,24 @@ def _without_path(url: str) -> str:
     return f"{parts.scheme}://{parts.hostname or ''}{port}/{REDACTED}" if rest or parts.username else url
 
 
-def _members(text: str, at: int) -> Iterator[tuple[str, int, int]]:
-    """Yield key (or position), start and end of each value in the object or list that begins here."""
-    opening, closing = text[at : at + 1], "}" if text[at : at + 1] == "{" else "]"
+def _members(text: str, at: int) -> Iterator[tuple[str, Any, int, int]]:
+    """Yield key (empty in a list), value, start and end of each value in the object or list that begins here."""
+    is_object = text[at : at + 1] == "{"
     at = _skip(text, at + 1)
-    position = 0
-    while text[at : at + 1] != closing:
-        key = str(position)
-        if opening == "{":
-            end = _end(text, at)
-            key = json.loads(text[at:end])
+    while text[at : at + 1] != ("}" if is_object else "]"):
+        key = ""
+        if is_object:
+            key, end = _decode(text, at)
             at = _skip(text, _skip(text, end) + 1)
-        end = _end(text, at)
-        yield key, at, end
+        value, end = _decode(text, at)
+        yield key, value, at, end
         at = _skip(text, end)
         if text[at : at + 1] == ",":
             at = _skip(text, at + 1)
-        position += 1
 
 
-# Values are only skipped, so a number of any length will do.
-_end_of = json.JSONDecoder(parse_int=float).raw_decode
-
-
-def _end(text: str, at: int) -> int:
-    return _end_of(text, at)[1]
+# Only texts are looked at, so a number of any length will do.
+_decode = json.JSONDecoder(parse_int=float).raw_decode
 
 
 def _skip(text: str, at: int) -> int:

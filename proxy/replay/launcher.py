@@ -88,10 +88,7 @@ def _play(path: str, settings: Mapping[str, Any], arguments: list[str]) -> NoRet
         playing.play(played, arguments, settings, journal)
     from proxy.replay import acting, script  # noqa: PLC0415 - as above
 
-    try:
-        performed = script.load(path)
-    except script.ScriptError as error:
-        raise CannotPlayError(str(error)) from error
+    performed = script.load(path)
     _answer(arguments, performed.version)
     acting.perform(performed, arguments, journal, settings.get("report"))
 

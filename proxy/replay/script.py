@@ -25,7 +25,7 @@ else:
 _KEYS = ("steps", "answers", "signals", "version")
 
 
-class ScriptError(Exception):
+class ScriptError(ValueError):
     """A script that cannot be used; the sentence says where and what to change."""
 
 
@@ -66,12 +66,12 @@ def load(path: str) -> Script:
             raise ScriptError(f"it is not YAML: {' '.join(str(error).split())}") from error
     except OSError as error:
         raise ScriptError(f"cannot read the script {path}: {error.strerror}") from error
+    except ScriptError as error:
+        raise ScriptError(f"{path}: {error}") from error
     except ValueError as error:
         raise ScriptError(f"{path}: it is not JSON: {error}") from error
     except RecursionError:
         raise ScriptError(f"{path}: it is nested too deep") from None
-    except ScriptError as error:
-        raise ScriptError(f"{path}: {error}") from error
 
 
 def parse(value: Any) -> Script:

@@ -132,7 +132,11 @@ def find(data_dir: str, text: str) -> SessionInfo:
         return _inspected(path)
     if text.endswith(LOG_SUFFIX) or os.sep in text:
         return _inspected(text, is_given=True)
-    ids = _ids(data_dir)
+    try:
+        ids = list_logs(data_dir)
+    except OSError as error:
+        folder = sessions_dir(data_dir)
+        raise NoSuchSessionError(f"{folder} cannot be read ({error.strerror}): see --data-dir.") from error
     if text == "latest":
         link = os.path.realpath(os.path.join(sessions_dir(data_dir), LATEST))
         if os.path.isfile(link) or ids:
@@ -145,14 +149,6 @@ def find(data_dir: str, text: str) -> SessionInfo:
         raise AmbiguousSessionError(f"{text!r} fits {fitting}: give more of the id.")
     advice = "see `claude-proxy sessions`." if ids else "nothing has been recorded there yet."
     raise NoSuchSessionError(f"no session fits {text!r} in {data_dir}: {advice}")
-
-
-def _ids(data_dir: str) -> list[str]:
-    try:
-        return list_logs(data_dir)
-    except OSError as error:
-        folder = sessions_dir(data_dir)
-        raise NoSuchSessionError(f"{folder} cannot be read ({error.strerror}): see --data-dir.") from error
 
 
 def _inspected(path: str, *, is_given: bool = False) -> SessionInfo:

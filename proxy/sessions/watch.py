@@ -111,22 +111,20 @@ class Watch:
         return self._names()
 
     def _names(self) -> set[str] | None:
-        names: set[str] | None = set()
+        names: set[str] = set()
         with contextlib.suppress(BlockingIOError):
             while data := os.read(self._inotify, 1 << 16):
                 for number, mask, name in _events(data):
                     paths = [path for path, (_, other) in self._watched.items() if other == number]
                     if not paths and number >= 0:
                         continue  # we have ended that watch ourselves
-                    if mask & (_IGNORED | _MOVE_SELF):  # what was watched is gone from its place
-                        for path in paths:
-                            del self._watched[path]
-                        if mask & _MOVE_SELF:
-                            self._release(number)
-                    if mask & _ANYTHING:
-                        names = None
-                    elif names is not None:  # of a file that is watched itself the kernel gives no name
-                        names |= {name} if name else {os.path.basename(path) for path in paths}
+                    if (
+                        mask & _ANYTHING
+                    ):  # what was watched is gone from its place, or the kernel has lost count
+                        self._forget()
+                        return None
+                    # Of a file that is watched itself the kernel gives no name.
+                    names |= {name} if name else {os.path.basename(path) for path in paths}
         return names
 
     def _arm(self) -> None:
