@@ -62,9 +62,6 @@ class GroupScore(msgspec.Struct, frozen=True):
     """Per cent of the points; None where no scenario was run."""
     points: int
     of: int
-    passed: int
-    failed: int
-    skipped: int
 
 
 class Report(msgspec.Struct, frozen=True):
@@ -104,14 +101,4 @@ def overall(groups: Iterable[GroupScore]) -> float:
 def _score(group: Group, outcomes: list[Outcome]) -> GroupScore:
     points = sum(one.weight for one in outcomes if one.verdict == "passed")
     of = sum(one.weight for one in outcomes if one.verdict != "skipped")
-    verdicts = [one.verdict for one in outcomes]
-    return GroupScore(
-        group,
-        WEIGHTS[group],
-        round(100 * points / of, 2) if of else None,
-        points,
-        of,
-        verdicts.count("passed"),
-        verdicts.count("failed"),
-        verdicts.count("skipped"),
-    )
+    return GroupScore(group, WEIGHTS[group], round(100 * points / of, 2) if of else None, points, of)

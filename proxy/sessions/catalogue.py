@@ -82,14 +82,8 @@ class SessionInfo(msgspec.Struct, frozen=True):
     pid: int | None = None
     started_at: str | None = None
     last_record_at: str | None = None
-    ended_at: str | None = None
     exit_code: int | None = None
     signal: str | None = None
-    duration_ms: int | None = None
-    is_unattended: bool = False
-    """Whether it is a followed session whose log has no end and no writer."""
-    counts: dict[str, dict[str, int]] | None = None
-    """Lines by stream and verdict: the writer says so at the end, so running and crashed sessions have none."""
 
 
 def list_logs(data_dir: str) -> list[str]:
@@ -174,12 +168,10 @@ def inspect(path: str) -> SessionInfo:
     started, ended = _data(first, "session_started") or {}, _data(last, "session_ended")
     command = None if held or ended is not None else _followed(started)
     running = held or (command is not None and lives(command))
-    end = ended or {}
     return SessionInfo(
         session_id=name if is_session_id(name) or first is None else first.session_id,
         path=path,
         state="ended" if ended is not None else "running" if running else "crashed",
-        is_unattended=command is not None,
         size=size,
         name=_of(str, started.get("name")),
         command=[str(word) for word in _of(list, started.get("command")) or []],
@@ -187,11 +179,8 @@ def inspect(path: str) -> SessionInfo:
         pid=_of(int, started.get("pid")),
         started_at=first.ts if first else None,
         last_record_at=last.ts if last else None,
-        ended_at=last.ts if last and ended is not None else None,
-        exit_code=_of(int, end.get("exit_code")),
-        signal=_of(str, end.get("signal")),
-        duration_ms=_of(int, end.get("duration_ms")),
-        counts=_of(dict, end.get("counts")),
+        exit_code=_of(int, (ended or {}).get("exit_code")),
+        signal=_of(str, (ended or {}).get("signal")),
     )
 
 

@@ -398,9 +398,6 @@ export type ApiComplianceReport = {
     score: number | null;
     points: number;
     of: number;
-    passed: number;
-    failed: number;
-    skipped: number;
   }>;
   scenarios: Array<ApiComplianceOutcome>;
   /** What this system did not let the check see: a sentence each. */
@@ -3325,7 +3322,7 @@ export type Events = {
   text?: string;
   /** What the model thought. */
   thinking?: string;
-  /** Tokens of all turns by kind. */
+  /** Tokens of the turn, or of all turns, by kind, subagents included. */
   tokens?: { [key: string]: unknown };
   /** Name of the tool. */
   tool?: string;

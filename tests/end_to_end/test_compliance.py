@@ -35,4 +35,5 @@ def test_the_real_claude_behind_a_shell_wrapper_has_all_points(
     ).run()
     told = [f"{one.name}: {problem.came}" for one in report.scenarios for problem in one.problems]
     assert (report.score, told) == (100, [])
-    assert sum(group.passed for group in report.groups) == sum(one.real for one in scenario.shipped())
+    passed = sum(one.verdict == "passed" for one in report.scenarios)
+    assert passed == sum(one.real for one in scenario.shipped())

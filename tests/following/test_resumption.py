@@ -78,7 +78,7 @@ def test_what_was_written_until_both_died_is_read_back(session: Interactive, com
     path = session.logs()[0]
     with path.open("ab") as file:
         file.write(b'{"seq":9,"ts":"20')
-    assert catalogue.inspect(str(path)).is_unattended
+    assert catalogue.is_unattended(str(path))
     log = resumed(session)
     assert prompts(log) == ["first", "second"]
     assert log.of("transcript")[-1].line == b'{"type":"assis'
