@@ -11,6 +11,6 @@ Nothing here reads a clock or a file: time arrives in the events.
 """
 
 from proxy.analysis.report import Analysis
-from proxy.analysis.session import SessionAnalysis
+from proxy.analysis.session import SessionAnalysis, analyze
 
-__all__ = ["Analysis", "SessionAnalysis"]
+__all__ = ["Analysis", "SessionAnalysis", "analyze"]

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from proxy.events.figures import Totals
 from proxy.events.terms import Share
 from proxy.events.timestamps import Timestamp
 from proxy.events.vocabulary import State
@@ -296,20 +297,6 @@ class Timeline(msgspec.Struct, frozen=True):
     """By their start, at most 2000."""
     resolution_ms: float
     """Bars that are shorter were put together with their neighbours; 0: none was."""
-
-
-class Totals(msgspec.Struct, frozen=True):
-    """Counts of the whole session, as the status shows them."""
-
-    turns: int
-    """Results of Claude Code."""
-    tool_calls: int
-    """Calls of tools, whatever became of them."""
-    tool_failures: int
-    """Calls that ended in an error, without those that were denied or interrupted."""
-    tool_denials: int
-    """Calls that never ran, because somebody, a hook or a rule refused them."""
-    subagents: int
 
 
 class Analysis(msgspec.Struct, frozen=True):

@@ -8,6 +8,7 @@ Rules it lives by:
 """
 
 from collections import Counter
+from collections.abc import Iterable
 
 from proxy.analysis.activities import Activities, StateTimes
 from proxy.analysis.anomalies import Anomalies
@@ -15,20 +16,35 @@ from proxy.analysis.cost import Costs
 from proxy.analysis.counts import Commands, PermissionCounts, ToolCounts, most_first
 from proxy.analysis.distribution import Distribution
 from proxy.analysis.patterns import Patterns
-from proxy.analysis.report import Analysis, Sequence, Time, Totals
+from proxy.analysis.report import Analysis, Sequence, Time
 from proxy.analysis.spans import Span, Spans, seq_of
 from proxy.analysis.summary import summarised
 from proxy.analysis.timeline import Bars
 from proxy.analysis.turns import Turns
 from proxy.events import Event, Session
 from proxy.events.fields import Message, number, text, texts
-from proxy.events.figures import Figures
+from proxy.events.figures import Figures, Totals
 from proxy.events.timestamps import format_timestamp
 from proxy.events.vocabulary import OVER
 
 _MOST_KINDS = 1000  # types of events that clients made up must not fill memory
 _OTHER = "(other)"
 _ABOUT = ("name", "model", "claude_code_version")
+
+
+def analyze(session: Session, events: Iterable[Event], state: str, now_us: int) -> Analysis:
+    """Return the analysis of a whole log: of its events, from which ``session`` follows.
+
+    ``state``: how it stands otherwise, as the catalogue of sessions says it.
+    """
+    analysis = SessionAnalysis(session.session_id)
+    for event in events:
+        analysis.take(event)
+    if state == "crashed":
+        session.mark_crashed()
+    if session.over:
+        analysis.mark_over(session)
+    return analysis.report(now_us if state == "running" else None)
 
 
 class SessionAnalysis:

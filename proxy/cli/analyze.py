@@ -3,7 +3,7 @@
 import argparse
 import time
 
-from proxy.analysis import Analysis, SessionAnalysis
+from proxy.analysis import Analysis, analyze
 from proxy.cli.arguments import add_session, option
 from proxy.cli.terminal import events_of, open_console, print_json
 from proxy.events import Session
@@ -41,11 +41,5 @@ def run_analyze(arguments: argparse.Namespace) -> None:
 
 def _analysis(info: SessionInfo) -> tuple[Analysis, Session]:
     """Return the analysis of a session, and what is known of it otherwise."""
-    session, analysis = Session(info.session_id), SessionAnalysis(info.session_id)
-    for event in events_of(info, session):
-        analysis.take(event)
-    if info.state == "crashed":
-        session.mark_crashed()
-    if session.over:
-        analysis.mark_over(session)
-    return analysis.report(time.time_ns() // 1000 if info.state == "running" else None), session
+    session = Session(info.session_id)
+    return analyze(session, events_of(info, session), info.state, time.time_ns() // 1000), session

@@ -6,7 +6,6 @@ Rules it lives by:
 * Everything that was recorded goes through `printable`, and is shortened and says so: the record has the rest.
 """
 
-import json
 from collections.abc import Iterable, Iterator
 
 import msgspec
@@ -18,7 +17,7 @@ from proxy.events.formatting import quantity
 from proxy.sessions import firings
 from proxy.sessions.reader import Entry as Recorded
 from proxy.sessions.reader import Skipped
-from proxy.telling import Entry, Part, tell_crash, tell_record
+from proxy.telling import Entry, Part, calls, tell_crash, tell_record
 from proxy.telling.shortening import fold
 
 _LONGEST = 2000
@@ -132,11 +131,7 @@ def _lines(part: Part) -> list[Text]:
 
 def _fields(part: Part) -> list[str]:
     names = list(part.fields)
-    lines = [f"{one_line(name, 40)}: {_value(part.fields[name])}" for name in names[:_MOST_FIELDS]]
+    values = [printable(calls.one_line(part.fields[name], _LONGEST_FIELD)) for name in names[:_MOST_FIELDS]]
+    lines = [f"{one_line(name, 40)}: {value}" for name, value in zip(names, values, strict=False)]
     left = len(names) - len(lines)
     return [*lines, f"… {quantity(left, 'more field')}"] if left > 0 else lines
-
-
-def _value(value: object) -> str:
-    said = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-    return one_line(said, _LONGEST_FIELD)

@@ -35,17 +35,26 @@ CallOutcome = Literal["completed", "failed", "denied", "interrupted"]
 RunOutcome = Literal["completed", "failed", "limited", "blocked", "interrupted", "unfinished"]
 
 
-class Figures(msgspec.Struct, omit_defaults=True):
+class Totals(msgspec.Struct):
+    """Counts of the whole session, as the status shows them."""
+
+    turns: int = 0
+    """Results of Claude Code."""
+    tool_calls: int = 0
+    """Calls of tools, whatever became of them."""
+    tool_failures: int = 0
+    """Calls that ended in an error, without those that were denied or interrupted."""
+    tool_denials: int = 0
+    """Calls that never ran, because somebody, a hook or a rule refused them."""
+    subagents: int = 0
+
+
+class Figures(Totals, omit_defaults=True):
     """Counts and amounts that grow with each event of one session."""
 
     events: int = 0
-    turns: int = 0
     results: int = 0
-    tool_calls: int = 0
-    tool_failures: int = 0
-    tool_denials: int = 0
     approvals: dict[str, dict[str, int]] = {}
-    subagents: int = 0
     cost_usd: float | None = None
     """None until a result states a cost."""
     models: dict[str, Usage] = {}

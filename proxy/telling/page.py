@@ -2,11 +2,9 @@
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from typing import Literal
 
 from proxy import __version__
-from proxy.analysis import SessionAnalysis
-from proxy.analysis.report import Analysis, Anomaly
+from proxy.analysis import Analysis, analyze
 from proxy.events import Event, Interpreter, Session, describe, shown_session
 from proxy.events.formatting import format_dollars, format_duration
 from proxy.sessions import reader
@@ -25,27 +23,19 @@ _MOST_CRITICAL = 10  # of the head of a page; the analysis has all
 
 Read = Callable[[], Iterator[reader.Entry | reader.Skipped]]
 """Reads a log from its beginning."""
-State = Literal["running", "ended", "crashed"]
-"""Of a log: written, ended, or without an end and held by nobody."""
 
 
 def page_of_log(
-    session_id: str, state: State, read: Read, now_us: int, style: str, *, fired: Sequence[Firing] = ()
+    session_id: str, state: str, read: Read, now_us: int, style: str, *, fired: Sequence[Firing] = ()
 ) -> Iterator[str]:
     """Yield the page of a session in pieces.
 
-    ``state``: what is known of its log otherwise; ``fired``: what rules found of it. The log is read twice, and entries
-    become elements one by one, so that a long session needs no memory.
+    ``state``: what is known of its log otherwise, as the catalogue of sessions says it; ``fired``: what rules found of
+    it. The log is read twice, and entries become elements one by one, so that a long session needs no memory.
     """
-    session, analysis = Session(session_id), SessionAnalysis(session_id)
-    for _, events in _interpreted(read, session, fired):
-        for event in events:
-            analysis.take(event)
-    if state == "crashed":
-        session.mark_crashed()
-    if session.over:
-        analysis.mark_over(session)
-    report = analysis.report(now_us if state == "running" else None)
+    session = Session(session_id)
+    every = (event for _, events in _interpreted(read, session, fired) for event in events)
+    report = analyze(session, every, state, now_us)
     yield _head(describe(session, now_us), report, style)
     for record, events in _interpreted(read, Session(session_id), fired):
         yield from map(element, tell_record(record, events, LONGEST))
@@ -106,6 +96,6 @@ def _found(analysis: Analysis) -> Iterator[str]:
     """Yield what the analysis says: what was done, where time and money went, what is critical."""
     for sentence in analysis.summary:
         yield f'<li dir="auto">{escaped(sentence, 1000)}</li>'
-    critical: list[Anomaly] = [one for one in analysis.anomalies if one.severity == "critical"]
+    critical = [one for one in analysis.anomalies if one.severity == "critical"]
     for one in critical[:_MOST_CRITICAL]:
         yield f'<li dir="auto" class="critical">{escaped(one.time[11:19])} {escaped(one.sentence, 1000)}</li>'
