@@ -170,8 +170,9 @@ def seconds(text: str, takes: str = "a number of seconds") -> float:
 def parser_of(name: str) -> Parser:
     """Return the parser of a subcommand, which its module sets up in ``NAME_options``, whose docstring is the help.
 
-    The module has ``run_NAME``, too, or verbs that have functions of their own. It may set as defaults ``arguments``:
-    it takes words behind ``--``; and ``resolves=False``: it reads the wrapper's options itself.
+    The module has ``run_NAME``, too, or verbs that have functions of their own; they return the exit status, or nothing
+    for 0. It may set as defaults ``arguments``: it takes words behind ``--``; and ``resolves=False``: it reads the
+    wrapper's options itself.
     """
     module = importlib.import_module(f"proxy.cli.{SUBCOMMANDS[name][0]}")
     set_up = getattr(module, f"{name}_options")

@@ -76,26 +76,24 @@ def run_check(arguments: argparse.Namespace) -> int:
     return 0 if report.passed else 1
 
 
-def _fault(arguments: argparse.Namespace) -> str | None:
+def _fault(given: argparse.Namespace) -> str | None:
     """Return what is wrong with the command line."""
     faults = {
         "check takes either a WRAPPER or --bare; claude-proxy check --help says more": (
-            arguments.bare == bool(arguments.wrapper) and not arguments.list
+            given.bare == bool(given.wrapper) and not given.list
         ),
-        f"--threshold is {arguments.threshold:g}; it takes a number from 0 to 100": (
-            not 0 <= arguments.threshold <= 100
-        ),
-        "--patience and --jobs take a number above 0": (
-            not 0 < arguments.patience < 10**9 or arguments.jobs < 1
-        ),
+        f"--threshold is {given.threshold:g}; it takes a number from 0 to 100": not 0
+        <= given.threshold
+        <= 100,
+        "--patience and --jobs take a number above 0": not 0 < given.patience < 10**9 or given.jobs < 1,
         "only one of --json, --junit - and --sarif - can have standard output": (
-            [arguments.json, arguments.junit == "-", arguments.sarif == "-"].count(True) > 1
+            [given.json, given.junit == "-", given.sarif == "-"].count(True) > 1
         ),
-        f"--claude is {arguments.claude!r}; it takes the path of a program": (
-            bool(arguments.claude) and not os.access(arguments.claude, os.X_OK)
+        f"--claude is {given.claude!r}; it takes the path of a program": (
+            given.claude and not os.access(given.claude, os.X_OK)
         ),
         "--bare checks the stand-in, and --claude puts another in its place; give one of them": (
-            bool(arguments.claude) and arguments.bare
+            given.claude and given.bare
         ),
     }
     return next((sentence for sentence, is_so in faults.items() if is_so), None)

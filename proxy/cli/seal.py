@@ -194,14 +194,13 @@ def _told(verdict: Verdict) -> str:
 
 
 def _lacks(lacks: Completeness) -> str:
-    found = [
-        f"{quantity(lacks.gaps, 'gap')} ({quantity(lacks.lost_records, 'record')} lost; {', '.join(lacks.reasons)})"
-        if lacks.gaps
-        else "",
-        "" if lacks.has_end else "no end",
-        f"{lacks.truncated} truncated" if lacks.truncated else "",
-        f"{lacks.redacted} redacted" if lacks.redacted else "",
-        f"{lacks.held_back} held back" if lacks.held_back else "",
-        f"{quantity(lacks.torn_bytes, 'byte')} torn" if lacks.torn_bytes else "",
-    ]
-    return ", ".join(filter(None, found)) or "complete"
+    lost = f"{quantity(lacks.lost_records, 'record')} lost; {', '.join(lacks.reasons)}"
+    found = {
+        f"{quantity(lacks.gaps, 'gap')} ({lost})": lacks.gaps,
+        "no end": not lacks.has_end,
+        f"{lacks.truncated} truncated": lacks.truncated,
+        f"{lacks.redacted} redacted": lacks.redacted,
+        f"{lacks.held_back} held back": lacks.held_back,
+        f"{quantity(lacks.torn_bytes, 'byte')} torn": lacks.torn_bytes,
+    }
+    return ", ".join(said for said, is_so in found.items() if is_so) or "complete"

@@ -65,11 +65,9 @@ def run_shim(arguments: argparse.Namespace) -> int:
             return complain(wrong, 2)
         wraps = None if plays else _wrapped(claude)
         _write(target, claude, arguments)
-    except FileNotFoundError as error:
-        if error.errno is not None:  # of the file system
-            return complain(f"cannot write {target}: {error.strerror}")
-        return complain(f"{error}{_carried(arguments.dir)}")
     except OSError as error:
+        if error.errno is None:  # of `find_claude`
+            return complain(f"{error}{_carried(arguments.dir)}")
         return complain(f"cannot write {target}: {error.strerror}")
     print(escape_controls(target) if sys.stdout.isatty() else target, flush=True)
     if wraps is not None:

@@ -48,9 +48,7 @@ async def shared_page(request: web.Request) -> web.StreamResponse:
         if shared.fleet is None:
             path = await shared.pool.run(_written, log_path(shared.data_dir, session_id))
         else:
-            state: catalogue.State = (
-                "running" if not session.over else "ended" if session.complete else "crashed"
-            )
+            state = "running" if not session.over else "ended" if session.complete else "crashed"
             pieces = await asyncio.to_thread(pieces_of, shared, session_id)
             with tempfile.TemporaryDirectory() as folder:
                 log = os.path.join(folder, session_id + LOG_SUFFIX)
@@ -88,7 +86,7 @@ def _write(path: str, parts: Iterable[bytes]) -> None:
         file.writelines(parts)
 
 
-def _written(path: str, state: catalogue.State | None = None) -> str:
+def _written(path: str, state: str | None = None) -> str:
     """Write the page of a log to a file, which the caller removes; return where."""
     info = catalogue.inspect(path)
     with open(STYLE, encoding="utf-8") as style:
