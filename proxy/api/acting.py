@@ -31,11 +31,8 @@ class ActionRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     def arguments(self) -> dict[str, Any]:
         """Return what the action takes."""
         given = msgspec.structs.asdict(self)
-        return {
-            name: value
-            for name, value in given.items()
-            if value is not None and name not in ("action", "key")
-        }
+        del given["action"], given["key"]
+        return {name: value for name, value in given.items() if value is not None}
 
 
 class ActionAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -38,8 +38,18 @@ def ensure_server(data_dir: str, host: str, port: int, config: str | None = None
     The server is nobody's child: it holds none of our descriptors, has its own log, and is not ours to wait for.
     """
     with contextlib.suppress(OSError, NotImplementedError):
-        if not is_served(data_dir):
-            _spawn(data_dir, host, port, config)
+        if is_served(data_dir):
+            return
+        make_private_dir(data_dir)
+        log = os.path.join(data_dir, LOG)
+        with contextlib.suppress(OSError):
+            if os.stat(log).st_size > LOG_LIMIT:
+                os.rename(log, log + ".1")
+        os.close(open_private(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND))
+        options = ["--data-dir", data_dir, "--host", host, "--port", str(port)]
+        if config is not None:
+            options += ["--config", os.path.abspath(config)]
+        detached.start("proxy.server", options, log=log)
 
 
 def raise_limits(*limits: int) -> None:
@@ -102,16 +112,3 @@ def announce(lock: int, url: str, version: str, token: str | None = None) -> Non
     encoded = json.dumps(about).encode() + b"\n"
     os.ftruncate(lock, 0)
     os.pwrite(lock, encoded, 0)
-
-
-def _spawn(data_dir: str, host: str, port: int, config: str | None) -> None:
-    make_private_dir(data_dir)
-    log = os.path.join(data_dir, LOG)
-    with contextlib.suppress(OSError):
-        if os.stat(log).st_size > LOG_LIMIT:
-            os.rename(log, log + ".1")
-    os.close(open_private(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND))
-    options = ["--data-dir", data_dir, "--host", host, "--port", str(port)]
-    if config is not None:
-        options += ["--config", os.path.abspath(config)]
-    detached.start("proxy.server", options, log=log)

@@ -9,7 +9,6 @@ reverse proxy comes from wherever the proxy had it from, whoever runs the proxy.
 import asyncio
 import base64
 import contextlib
-import functools
 import ipaddress
 import math
 from typing import TYPE_CHECKING, Literal, NamedTuple
@@ -67,13 +66,9 @@ class Guard:
         owner = [Token("owner", SCOPES, hashed(owner_token))] if owner_token else []
         configured = (*owner, *of_configuration(settings.security.tokens))
         self.tokens = {token.sha256: token for token in configured}
-        self.limit = None if settings.security.rate_limit is None else _limit(settings.security.rate_limit)
         self.action_rate = settings.acting.rate
-
-    @functools.cached_property
-    def action_limit(self) -> "Limit":
-        """How often one client may ask for an action."""
-        return _limit(self.action_rate)
+        self.limits: dict[str, Limit] = {}
+        """Those that were asked for, by the key of the configuration."""
 
 
 GUARD = web.AppKey("GUARD", Guard)
@@ -116,13 +111,11 @@ async def security_middleware(request: web.Request, handler: "web.Handler") -> w
     access = _access(request)
     if access != "open":
         client = await _client(request)
-        await _check_rate(guard.limit, client.name, f"security.rate_limit allows {guard.settings.rate_limit}")
+        await _check_rate(guard, "security.rate_limit", guard.settings.rate_limit, client.name)
         code = ""
         if access == "act":
             code = "token_needed: "
-            await _check_rate(
-                guard.action_limit, client.name, f"too_many: acting.rate allows {guard.action_rate}"
-            )
+            await _check_rate(guard, "acting.rate", guard.action_rate, client.name, "too_many: ")
         if not client.scopes:
             raise _unauthorized(request, code)
         if access not in client.scopes:
@@ -258,12 +251,13 @@ def _network(address: str) -> str:
     return str(ip) if ip.version == 4 else str(ipaddress.ip_network((ip, 64), strict=False))
 
 
-async def _check_rate(limit: "Limit | None", client: str, allowed: str) -> None:
-    if limit is not None and (wait_s := await limit.wait_s(client)):
-        raise TooManyError(f"{allowed}; ask again later.", math.ceil(wait_s))
+async def _check_rate(guard: Guard, key: str, rate: str | None, client: str, code: str = "") -> None:
+    """Count a request of a client. TooManyError: it asks more often than a key of the configuration allows."""
+    if rate is None:
+        return
+    if key not in guard.limits:
+        from proxy.server.access.rates import Limit  # noqa: PLC0415 - its library is for those who have a limit
 
-
-def _limit(rate: str) -> "Limit":
-    from proxy.server.access.rates import Limit  # noqa: PLC0415 - its library is for those who have a limit
-
-    return Limit(rate)
+        guard.limits[key] = Limit(rate)
+    if wait_s := await guard.limits[key].wait_s(client):
+        raise TooManyError(f"{code}{key} allows {rate}; ask again later.", math.ceil(wait_s))
