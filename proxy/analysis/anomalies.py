@@ -15,7 +15,7 @@ from proxy.analysis.findings import Detector, EventContext, Findings, Largest
 from proxy.analysis.loops import Loops
 from proxy.analysis.mismatches import Mismatches
 from proxy.analysis.outputs import Outputs
-from proxy.analysis.report import Activity, Anomaly
+from proxy.analysis.report import Anomaly
 from proxy.analysis.spans import Span, Spans
 from proxy.events import Event
 from proxy.events.fields import number
@@ -36,12 +36,8 @@ class Anomalies:
 
     def __init__(self) -> None:
         self._detectors: list[Detector] = [Loops(), Failures(), Mismatches(), Outputs(), Denials()]
-        self._delays = Delays()
+        self.delays = Delays()
         self._costs: Largest[Span] = Largest()
-
-    def wait(self, activity: Activity | None, gap_us: int, us: int, seq: int | None) -> None:
-        """Take the gap before an event, and what went on in it."""
-        self._delays.wait(activity, gap_us, us, seq)
 
     def take(self, event: Event, seq: int | None, closed: list[Span], spans: Spans) -> None:
         """Take an event: what it ends, and what is open after it."""
@@ -50,7 +46,7 @@ class Anomalies:
         context = EventContext(event, seq, closed, spans)
         for detector in self._detectors:
             detector.take(context)
-        self._delays.take(context)
+        self.delays.take(context)
         for span in closed:
             if span.kind == "turn" and (cost := number(span.data, "cost_usd")):
                 self._costs.add(cost, span)
@@ -60,7 +56,7 @@ class Anomalies:
     ) -> tuple[list[Anomaly], dict[str, int]]:
         """Return the anomalies in order of time, and how many of each kind there are."""
         findings = Findings()
-        self._delays.find(findings, spans, tools, until_us)
+        self.delays.find(findings, spans, tools, until_us)
         for detector in self._detectors:
             detector.find(findings)
         self._find_costs(findings, costs)

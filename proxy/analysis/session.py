@@ -82,7 +82,7 @@ class SessionAnalysis:
         self.last_us = us
         self._count(event)
         self._apply(event, us, seq)
-        self._anomalies.wait(activity, gap_us, event.timestamp_us, seq)
+        self._anomalies.delays.wait(activity, gap_us, event.timestamp_us, seq)
 
     @property
     def over(self) -> bool:

@@ -91,7 +91,9 @@ def wrap(
         execute(command, environment)
     except CannotRunError as error:
         session.give_up()
-        refuse(f"{error}{_meant(command[0]) if hint else ''}", error.status)
+        # Less like it, any short command is like a subcommand.
+        near = nearest(command[0], SUBCOMMANDS, cutoff=0.7) if hint else None
+        refuse(f"{error}; did you mean the subcommand {near}?" if near else error, error.status)
 
 
 class _Session:
@@ -212,11 +214,6 @@ class _Session:
                 os.unlink(log_path(self._chosen["data-dir"], self._id))
             except OSError:
                 pass
-
-
-def _meant(word: str) -> str:
-    near = nearest(word, SUBCOMMANDS, cutoff=0.7)  # else any short command is like a subcommand
-    return f"; did you mean the subcommand {near}?" if near else ""
 
 
 def original_environment() -> dict[bytes, bytes]:

@@ -135,11 +135,8 @@ def _ago(started_at: str | None, now: datetime) -> str:
 
 def _about(one: dict[str, Any]) -> str:
     """Return what a session is called: the name that it was given, else its first prompt, else its command."""
-    return one_line(one["name"] or one["prompt"] or _command(one["command"]))
-
-
-def _command(command: list[str]) -> str:
-    return " ".join([os.path.basename(command[0]), *command[1:]]) if command else ""
+    program, *words = one["command"] or [""]
+    return one_line(one["name"] or one["prompt"] or " ".join([os.path.basename(program), *words]))
 
 
 def _problems(one: dict[str, Any]) -> str:

@@ -46,7 +46,9 @@ def may_fit(wanted: argparse.Namespace, info: SessionInfo) -> bool:
         return False
     if wanted.name is not None and not _fits(info.name or "", wanted.name):
         return False
-    if wanted.cwd is not None and not _is_in(info.cwd, wanted.cwd):
+    if wanted.cwd is not None and not f"{info.cwd or ''}{os.sep}".startswith(
+        wanted.cwd.rstrip(os.sep) + os.sep
+    ):
         return False
     # Whose log nobody holds is over; of the others not all go on: what they started may hold their streams.
     return not wanted.state or info.state == "running" or not wanted.state.isdisjoint({*OVER, "over"})
@@ -76,7 +78,3 @@ def past_time(text: str) -> int:
 def _fits(name: str, wanted: str) -> bool:
     pattern = wanted if set("*?[") & set(wanted) else f"*{wanted}*"
     return fnmatch.fnmatchcase(name.lower(), pattern.lower())
-
-
-def _is_in(folder: str | None, wanted: str) -> bool:
-    return folder is not None and (folder == wanted or folder.startswith(wanted.rstrip(os.sep) + os.sep))

@@ -10,8 +10,8 @@ from proxy.cli.settings import settings_of
 from proxy.cli.store import opened
 from proxy.cli.terminal import print_answer
 from proxy.escaping import escape_controls
+from proxy.events.fields import known
 from proxy.server.access.tokens import SCOPES, StoredTokens, TokenFile, Tokens
-from proxy.store.fleet import Token
 
 
 def token_options(parser: argparse.ArgumentParser) -> None:
@@ -56,7 +56,8 @@ def _list(arguments: argparse.Namespace) -> None:
     for token in found:
         team = f"  {escape_controls(token.team)}" if token.team is not None else ""
         lines.append(f"{token.name:{width}}  {token.created_at}  {','.join(token.scopes)}{team}")
-    answer = {"tokens": [_as_json(one) for one in found]}
+    names = ("name", "scopes", "created_at", "team")
+    answer = {"tokens": [known(**{name: getattr(one, name) for name in names}) for one in found]}
     print_answer(arguments, answer, *(lines or ["No tokens yet. Make one: claude-proxy token create NAME"]))
 
 
@@ -64,11 +65,6 @@ def _revoke(arguments: argparse.Namespace) -> None:
     with _tokens(arguments) as tokens:
         tokens.revoke(arguments.name)
     print(f"{arguments.name} is revoked.")
-
-
-def _as_json(token: Token) -> dict[str, object]:
-    found: dict[str, object] = {"name": token.name, "scopes": token.scopes, "created_at": token.created_at}
-    return found if token.team is None else found | {"team": token.team}
 
 
 @contextlib.contextmanager

@@ -60,7 +60,7 @@ def _judge_files(
     counts: Counter[str] = Counter()
     for name in args.files or ["-"]:
         try:
-            with _opened(name) as file:
+            with contextlib.nullcontext(sys.stdin.buffer) if name == "-" else open(name, "rb") as file:
                 number, is_log = 0, False
                 for lines in batches(file):
                     is_log = is_log or (number == 0 and not isinstance(parse(lines[0]), str))
@@ -80,7 +80,8 @@ def _judge_files(
         if is_log and args.schema != "record":
             complain(f"{name} {_OF_SESSION.format(name)}", 0)
     total = counts.total()  # without `quantity`, which imports all that makes events
-    sys.stderr.write(f"{total:,} {'line' if total == 1 else 'lines'}: {_summary(counts)}\n")
+    said = ", ".join(f"{count} {verdict}" for verdict, count in sorted(counts.items())) or "nothing to judge"
+    sys.stderr.write(f"{total:,} {'line' if total == 1 else 'lines'}: {said}\n")
     return 1 if counts["invalid"] or counts["malformed"] else 0
 
 
@@ -119,10 +120,6 @@ def _size(name: str) -> int:
         return 0
 
 
-def _opened(name: str) -> "contextlib.AbstractContextManager[BinaryIO]":
-    return contextlib.nullcontext(sys.stdin.buffer) if name == "-" else open(name, "rb")
-
-
 def _print(name: str | None, judged: "Iterator[tuple[int, Judgement]]") -> None:
     prefix = b'{"line":' if name is None else b'{"file":%s,"line":' % json.dumps(name).encode()
     out, is_shown = bytearray(), sys.stdout.isatty()  # what a terminal would act on comes as escapes
@@ -134,7 +131,3 @@ def _print(name: str | None, judged: "Iterator[tuple[int, Judgement]]") -> None:
         out += b'%s%d,"verdict":"%s","errors":%s}\n' % (prefix, number, judgement.verdict.encode(), shown)
     sys.stdout.buffer.write(out)
     sys.stdout.buffer.flush()
-
-
-def _summary(counts: Counter[str]) -> str:
-    return ", ".join(f"{count} {verdict}" for verdict, count in sorted(counts.items())) or "nothing to judge"

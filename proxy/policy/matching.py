@@ -89,8 +89,10 @@ def decide(policy: Policy, call: Call) -> Decision:
             unknown = unknown or rule
     if unknown is not None:
         return Decision("unknown", unknown.text)
-    covered, by = _allows(policy.allow, call)
-    return Decision("allow" if covered else "none", by)
+    parts = covering(policy.allow, call)
+    if parts and all(parts):
+        return Decision("allow", policy.allow[min(parts[0])].text)
+    return Decision("none")
 
 
 def _restricts(rule: Rule, call: Call) -> bool | None:
@@ -126,13 +128,6 @@ def covering(rules: tuple[Rule, ...], call: Call) -> list[set[int]]:
         for one in commands
     ]
     return parts or ([whole] if whole else [])
-
-
-def _allows(rules: tuple[Rule, ...], call: Call) -> tuple[bool, str | None]:
-    """Tell whether rules that allow cover a call, and the first that does."""
-    parts = covering(rules, call)
-    covered = bool(parts) and all(parts)
-    return covered, rules[min(parts[0])].text if covered else None
 
 
 def _allows_some(rule: Rule, call: Call) -> bool:

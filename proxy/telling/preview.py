@@ -19,7 +19,8 @@ _AROUND = 80
 def preview(record: Record) -> str:
     """Return the beginning of what a record says, in one line."""
     if record.errors:
-        return one_line("; ".join(_reason(error) for error in record.errors), _LONGEST)
+        errors = (f"{error.get('path') or ''}: {error.get('message') or ''}" for error in record.errors)
+        return one_line("; ".join(error.lstrip(": ") for error in errors), _LONGEST)
     if record.event is not None:
         return one_line(record.event.data, _LONGEST)
     if not record.has_message:
@@ -76,16 +77,13 @@ def _texts(value: object) -> Iterator[str]:
                 stack += reversed([value for name, value in fields.items() if name not in _UNSAID])
 
 
-def _reason(error: dict[str, Any]) -> str:
-    return f"{error.get('path') or ''}: {error.get('message') or ''}".lstrip(": ")
-
-
 def _message(message: dict[str, Any]) -> Any:
     rest = {name: value for name, value in message.items() if name not in _HEAD}
     match message.get("type"):
         case "user" | "assistant":
             content = inner(message, "message").get("content")
-            return content if isinstance(content, str) else _blocks(content) or rest
+            blocks = "  ".join(map(_block, content)) if isinstance(content, list) else ""
+            return content if isinstance(content, str) else blocks or rest
         case "result":
             return text(message, "result") or message.get("errors") or message.get("subtype") or rest
         case "stream_event":
@@ -101,10 +99,6 @@ def _message(message: dict[str, Any]) -> Any:
             return response.get("response") or response or rest
         case _:
             return rest
-
-
-def _blocks(content: object) -> str:
-    return "  ".join(map(_block, content)) if isinstance(content, list) else ""
 
 
 def _block(block: object) -> str:
