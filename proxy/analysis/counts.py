@@ -22,7 +22,6 @@ _MOST_WAITING = 2000  # requests without an answer; a session has a handful
 class _Tool(msgspec.Struct):
     outcomes: Counter[str] = msgspec.field(default_factory=Counter)
     duration: Distribution = msgspec.field(default_factory=Distribution)
-    asked_us: int = 0
 
 
 class ToolCounts:
@@ -35,7 +34,6 @@ class ToolCounts:
         """Take a call."""
         tool = bounded(self._tools, span.name, _Tool)
         tool.outcomes[span.outcome] += 1
-        tool.asked_us += span.asked_us
         if span.has_run:
             tool.duration.add(span.ran_us(span.start_us) / 1000)
 
@@ -61,7 +59,6 @@ def _tool(name: str, tool: _Tool, waiting: int) -> Tool:
         unfinished=counted["unfinished"] + waiting,
         failure_rate=share(counted["failed"], calls),
         duration=tool.duration.statistics(),
-        permission_ms=tool.asked_us / 1000,
     )
 
 

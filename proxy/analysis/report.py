@@ -161,8 +161,6 @@ class Tool(msgspec.Struct, frozen=True):
     """Failed calls of all."""
     duration: Statistics
     """From the call to its result, without the time that its permission took."""
-    permission_ms: float
-    """Time that permissions took; not part of the durations."""
 
 
 class Permissions(msgspec.Struct, frozen=True):
@@ -199,7 +197,6 @@ class Turn(msgspec.Struct, frozen=True):
 
     run_id: str
     seq: RecordNumber
-    end_seq: RecordNumber
     prompt: str
     """Its beginning."""
     outcome: SpanOutcome

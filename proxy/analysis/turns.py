@@ -52,7 +52,6 @@ class Turns:
     def _turn(self, span: Span, until_us: int = 0) -> Turn:
         return Turn(
             run_id=span.id,
-            end_seq=span.end_seq,
             prompt=span.label,
             **self._of_both(span, until_us),
             activities={name: round(ms, 3) for name, ms in self.waited_ms.items()},

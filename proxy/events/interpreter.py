@@ -33,8 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Event", "Interpreter"]
 
-_PARTIAL = b'{"type":"stream_event"'
-_OF_NO_CONSEQUENCE = (_PARTIAL, b'{"type":"keep_alive"', b'{"type":"transcript_mirror"')
+_OF_NO_CONSEQUENCE = (b'{"type":"stream_event"', b'{"type":"keep_alive"', b'{"type":"transcript_mirror"')
 _LONGEST_START = max(map(len, _OF_NO_CONSEQUENCE))
 _OF_A_START = ("name", "cwd", "pid", "age_ms", "versions", "validation", "mode", "capture_options")
 _ESCAPED_SURROGATE = re.compile(rb"\\u[dD]")
@@ -107,8 +106,6 @@ class Interpreter:
         # A copy of a long message takes as much memory.
         start = bytes(memoryview(record.message)[:_LONGEST_START])
         if start.startswith(_OF_NO_CONSEQUENCE) and record.verdict in ("valid", None):
-            if start.startswith(_PARTIAL):
-                self.session.partials += 1
             return
         message = _decoded(record)
         if record.verdict in ("invalid", "malformed"):

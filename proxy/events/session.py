@@ -326,7 +326,6 @@ class Session(msgspec.Struct, omit_defaults=True):
     """What became of the last turn."""
     spending: Spending = msgspec.field(default_factory=Spending)
     counts: dict[str, dict[str, int]] = {}
-    partials: int = 0
     lost_records: int = 0
 
     run: Run | None = None

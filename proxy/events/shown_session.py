@@ -145,8 +145,6 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     """Of all models, by kind; empty until a result states them."""
     counts: dict[str, dict[str, int]] = {}
     """Messages by stream and verdict."""
-    partial_messages: int = 0
-    """Pieces of messages that Claude Code streams; they are counted and not recorded."""
     lost_records: int = 0
     """Records that could not be written."""
     events: int = 0

@@ -64,7 +64,6 @@ def describe(session: Session, now_us: int) -> shown_session.Session:
         duration_ms=session.duration_ms(now_us),
         cost=session.figures.cost_usd,
         cost_reason=_cost_reason(session),
-        partial_messages=session.partials,
     )
 
 

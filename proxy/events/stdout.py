@@ -181,8 +181,6 @@ def _result(emitter: Emitter, message: Message) -> None:
         "subtype": text(message, "subtype") or "unknown",
         **present(message, *_OF_A_RESULT),
     }
-    if (duration := number(message, "duration_ms")) is not None:
-        fields["claude_duration_ms"] = duration
     if result_outcome.kind != "ok":
         fields["errors"] = _errors(message, result_outcome)
     elif session.prints is not None and (answer := text(message, "result")):

@@ -243,7 +243,7 @@ class _Line:
         """Take a line of Claude Code's own."""
         match text(message, "subtype"):
             case "turn_duration" if not self.is_subagents:
-                self._end_run("system/turn_duration", OK, claude_duration_ms=number(message, "durationMs"))
+                self._end_run("system/turn_duration", OK)
             case "compact_boundary":
                 told = inner(message, "compactMetadata")
                 tokens = known(pre_tokens=told.get("preTokens"), post_tokens=told.get("postTokens"))

@@ -73,7 +73,7 @@ def _kind(
 
 _TOOL_RESULT: Final = "tool tool_use_id result duration_ms approval interrupted parent_tool_use_id depth"
 _RUN_END: Final = (
-    "outcome outcome_reason duration_ms claude_duration_ms turns result structured_output errors subtype"
+    "outcome outcome_reason duration_ms turns result structured_output errors subtype"
     " terminal_reason stop_reason permission_denials usage tokens cost_usd total_cost_usd model_usage origin"
     " unprompted"
 )

@@ -153,8 +153,6 @@ export type ApiAnalysis = {
     failure_rate: number;
     /** From the call to its result, without the time that its permission took. */
     duration: ApiFigures;
-    /** Time that permissions took; not part of the durations. */
-    permission_ms: number;
   }>;
   /** What the caller was asked about tools. */
   permissions: {
@@ -188,8 +186,6 @@ export type ApiAnalysis = {
     run_id: string;
     /** The record in the session's log; null for events of a client's own. */
     seq: number | null;
-    /** The record in the session's log; null for events of a client's own. */
-    end_seq: number | null;
     /** Its beginning. */
     prompt: string;
     /** How it ended; `unfinished` when what it was a part of ended before it. */
@@ -1007,8 +1003,6 @@ export type ApiSession = {
   tokens: { [key: string]: number };
   /** Messages by stream and verdict. */
   counts: { [key: string]: { [key: string]: number } };
-  /** Pieces of messages that Claude Code streams; they are counted and not recorded. */
-  partial_messages: number;
   /** Records that could not be written. */
   lost_records: number;
   events: number;
@@ -3142,8 +3136,6 @@ export type Events = {
   /** It is the first, or another one than before. */
   changed?: boolean;
   claude_code_version?: string | null;
-  /** How long the turn took, as Claude Code says it. */
-  claude_duration_ms?: number | null;
   /** The session, as Claude Code names it. */
   claude_session_id?: string | null;
   /** With `command_received` an object that is valid under `commands`, with `session_started` the command line. */
