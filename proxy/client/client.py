@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Sequence
 from typing import Literal, Self
 
 from proxy.client import models
-from proxy.client.address import Address
+from proxy.client.address import finder
 from proxy.client.calls import Calls
 from proxy.client.monitored import Run
 from proxy.client.paging import Question, every
@@ -47,8 +47,8 @@ class AsyncClient(Calls):
             ValueError: ``base_url`` is no address.
         """
         token = token or os.environ.get("CLAUDE_PROXY_TOKEN")
-        address = Address(base_url, data_dir)
-        super().__init__(Transport(address, token=token, timeout_s=timeout_s, retries=retries))
+        find = finder(base_url, data_dir)
+        super().__init__(Transport(find, token=token, timeout_s=timeout_s, retries=retries))
 
     async def __aenter__(self) -> Self:
         return self

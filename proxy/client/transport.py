@@ -12,7 +12,7 @@ import aiohttp
 import anyio
 import msgspec
 
-from proxy.client.address import Address
+from proxy.client.address import Find
 from proxy.client.errors import ClientError, RequestError, ServerFaultError, UnreachableError, failure, quoted
 from proxy.client.retries import Patience, patiently
 from proxy.protocol.grammar import REFUSALS
@@ -44,8 +44,8 @@ def _decoder(kind: type[_T]) -> msgspec.json.Decoder[_T]:
 class Transport:
     """Speaks HTTP with the server. To be used in one event loop, and closed."""
 
-    def __init__(self, address: Address, *, token: str | None, timeout_s: float, retries: int) -> None:
-        self.address = address
+    def __init__(self, find: Find, *, token: str | None, timeout_s: float, retries: int) -> None:
+        self.find = find
         self.timeout_s = timeout_s
         self.retries = retries
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
@@ -70,7 +70,7 @@ class Transport:
 
     def place(self, path: str, **headers: str) -> tuple[str, dict[str, str]]:
         """Return the URL of a path, and the headers to ask there with. UnreachableError: no server runs."""
-        url, token = self.address.current_with_token()
+        url, token = self.find()
         if token and not self._headers:
             headers["Authorization"] = f"Bearer {token}"
         return url + path, headers
@@ -144,9 +144,7 @@ class Transport:
         try:
             yield
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-            raise UnreachableError(
-                f"No server answers at {self.address.current()}: {_why(error)}."
-            ) from error
+            raise UnreachableError(f"No server answers at {self.find()[0]}: {_why(error)}.") from error
         except aiohttp.InvalidURL as error:
             raise RequestError(f"{error} is no address.") from error
         except TimeoutError as error:

@@ -182,7 +182,7 @@ async def test_a_server_that_says_nothing() -> None:
         return web.Response()
 
     async with answering(handle) as client:
-        hasty = AsyncClient(client._transport.address.current(), timeout_s=0.05, retries=0)
+        hasty = AsyncClient(client._transport.find()[0], timeout_s=0.05, retries=0)
         async with hasty:
             with pytest.raises(UnreachableError, match="within") as caught:
                 await hasty.status()
