@@ -9,7 +9,10 @@ from typing import NamedTuple
 
 import msgspec
 
-from proxy.fleet import Hello
+from proxy.fleet import Greeting, Hello
+
+LONGEST_PUSH = 128 << 20
+"""Bytes of lines, not compressed: more than a line of 100 MB."""
 
 
 class Saying(NamedTuple):
@@ -28,13 +31,7 @@ class Heard(NamedTuple):
 
     team: str
     """Of the host: the one that it came with first."""
-    epoch: str
-    pushes: int
-    """How many of its pushes are here."""
-    differing: dict[str, int]
-    """Sessions of which other lines are here, or another claim about their writer, and how many lines."""
-    forgotten: list[str]
-    """Sessions that were erased, or have expired: they are not taken again."""
+    greeting: Greeting
 
 
 class Arriving(NamedTuple):

@@ -7,13 +7,13 @@ import msgspec
 import pytest
 
 from proxy.fleet import Greeting
-from proxy.server.routes import fleet
 from proxy.sessions.firings import decoded
 from proxy.ship_settings import Ship
 from proxy.shipping import ledger, shipper
 from proxy.shipping.centre import Centre
 from proxy.shipping.content import of_firings
 from proxy.shipping.report import report, unshipped, would_send
+from proxy.store.postgres import hosts
 from tests.recorded import START_US, firing
 from tests.server.conftest import Rig, serving
 from tests.shipping.hosts import Host, address
@@ -119,13 +119,13 @@ async def test_a_centre_of_an_older_version(centre: Rig, host: Host, monkeypatch
     host.fire("a", firing(START_US))
     settings = Ship(to=address(centre))
     monkeypatch.setattr(shipper, "_HEARTBEAT_S", 0.1)
-    monkeypatch.setattr(fleet, "Greeting", old)
+    monkeypatch.setattr(hosts, "Greeting", old)
     async with shipping(host, address(centre), piece=500) as shipping_host:
         await wait_for(lambda: _is(shipping_host.is_done))
         assert asked == {"from_line", "running"}
         assert await rules_of(centre, "a") == []
         assert unshipped(str(host.data_dir), settings) == {}
-        monkeypatch.setattr(fleet, "Greeting", Greeting)
+        monkeypatch.setattr(hosts, "Greeting", Greeting)
         await wait_for(lambda: _has(centre, "a", ["dear"]))
     assert report(str(host.data_dir), settings)["acknowledged"]["bytes"] == len(text)
 

@@ -251,7 +251,7 @@ async def test_a_newer_format_waits_for_an_upgrade(
     assert await shipper.run_once(60)
     assert "newer format" in shipper.set_aside["a"]
     assert (await centre.get("/api/v1/monitoring/sessions"))["total"] == 0
-    monkeypatch.setattr("proxy.server.routes.fleet.__version__", "2")
+    monkeypatch.setattr("proxy.store.postgres.hosts.__version__", "2")
     monkeypatch.setattr("proxy.store.postgres.intake.is_future", lambda _: False)
     assert await shipper.run_once(60)
     assert shipper.set_aside == {}

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import msgspec
 from aiohttp import web
 
-from proxy import __version__
 from proxy.events.timestamps import parse_timestamp
 from proxy.fleet import PROTOCOL, Acknowledged, CostPage, Greeting, Hello, HostPage
 from proxy.server.access.guard import team_of
@@ -27,7 +26,7 @@ from proxy.server.routes.requests import body, receiving
 from proxy.server.routes.route import Routes
 from proxy.server.shared import Fleet, now_us, of
 from proxy.sessions.catalogue import is_session_id
-from proxy.store.fleet import Arriving, Outcome, Saying
+from proxy.store.fleet import LONGEST_PUSH, Arriving, Outcome, Saying
 
 if TYPE_CHECKING:
     from proxy.store.postgres.centre import Centre
@@ -45,8 +44,6 @@ MORE = choice(
     "false",
 )
 RUNNING = choice("running", "Whether the session's writer lives.", "true", "false")
-_LONGEST_PUSH = 128 << 20
-"""Bytes of lines, not compressed: more than a line of 100 MB."""
 _EVERYBODY = "everybody"
 """The team of hosts whose token has none."""
 _HOST_ID = re.compile("[0-9a-f]{32}", re.ASCII)
@@ -90,15 +87,7 @@ async def hello(request: web.Request) -> Greeting:
     heard = await asyncio.wrap_future(fleet.centre.hear(saying))
     if team is not None and heard.team != team:
         raise NotAllowedError(f"This host is of the team {heard.team!r}, and this token of {team!r}.")
-    return Greeting(
-        version=__version__,
-        epoch=heard.epoch,
-        pushes=heard.pushes,
-        longest_push=_LONGEST_PUSH,
-        takes_firings=True,
-        differing=heard.differing,
-        forgotten=heard.forgotten,
-    )
+    return heard.greeting
 
 
 @routes.add(
@@ -183,8 +172,8 @@ async def _received(request: web.Request, centre: "Centre") -> AsyncIterator[byt
             if not centre.take_room(len(part)):
                 raise UnavailableError("Too much is being stored already; send it again.", wait_s=1)
             size += len(part)
-            if size > _LONGEST_PUSH:
-                raise TooLargeError(f"This is more than {_LONGEST_PUSH} bytes of lines; send less at once.")
+            if size > LONGEST_PUSH:
+                raise TooLargeError(f"This is more than {LONGEST_PUSH} bytes of lines; send less at once.")
             parts.append(part)
         if parts and not parts[-1].endswith(b"\n"):
             raise UnprocessableError("The last line has no end; send whole lines.")

@@ -3,7 +3,9 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
-from proxy.store.fleet import Heard, Saying
+from proxy import __version__
+from proxy.fleet import Greeting
+from proxy.store.fleet import LONGEST_PUSH, Heard, Saying
 from proxy.store.postgres.connections import Connection, execute, value_of
 
 NEW_EPOCH = "substr(md5(random()::text || clock_timestamp()::text), 1, 8)"
@@ -40,13 +42,16 @@ def hear(connection: Connection, said: Saying) -> Heard:
         (said.host_id, hello.name, team_number(connection, said.team), hello.version, said.clock_offset_ms),
     )
     names = list(hello.sessions)
-    return Heard(
-        team,
-        read_epoch(connection),
-        counted,
-        _differing(connection, said) if names else {},
-        _forgotten(connection, names) if names else [],
+    greeting = Greeting(
+        version=__version__,
+        epoch=read_epoch(connection),
+        pushes=counted,
+        longest_push=LONGEST_PUSH,
+        takes_firings=True,
+        differing=_differing(connection, said) if names else {},
+        forgotten=_forgotten(connection, names) if names else [],
     )
+    return Heard(team, greeting)
 
 
 def find(connection: Connection, host_ids: Collection[str]) -> dict[str, Host]:

@@ -175,9 +175,9 @@ async def test_more_than_can_be_stored_waits(centre: Rig, monkeypatch: pytest.Mo
     monkeypatch.setattr(centres, "_MOST_WAITING_BYTES", 10)
     assert "send it again" in await host.push("a", text, status=503)
     monkeypatch.setattr(centres, "_MOST_WAITING_BYTES", 1 << 20)
-    monkeypatch.setattr(routes, "_LONGEST_PUSH", 10)
+    monkeypatch.setattr(routes, "LONGEST_PUSH", 10)
     assert "more than 10 bytes" in await host.push("a", text, status=413)
-    monkeypatch.setattr(routes, "_LONGEST_PUSH", 1 << 20)
+    monkeypatch.setattr(routes, "LONGEST_PUSH", 1 << 20)
     await host.push("a", text)
     assert centre.shared.fleet is not None
     assert centre.shared.fleet.centre._waiting_bytes == 0
