@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import threading
-import time
 from collections.abc import Callable
 
 from proxy.ship_settings import Ship
@@ -15,7 +14,7 @@ it is mended, and once a minute no log fills up with it.
 """
 
 
-class Shipping:
+class Shipping(Shipper):
     """A thread that ships, from now on until `stop`."""
 
     def __init__(
@@ -26,17 +25,14 @@ class Shipping:
         on_trouble: Callable[[str | None], None] = lambda _: None,
         on_fault: Callable[[Exception], None] = lambda _: None,
     ) -> None:
-        """``on_trouble`` is told, in the thread, why nothing can be sent, and None when it can again.
+        """``on_trouble`` and ``on_fault`` are called in the thread.
 
         ``on_fault`` is told of a data directory that cannot be used, or of a fault of ours.
         """
-        self._linger_s, self._on_fault = settings.linger, on_fault
-        self._shipper = Shipper(data_dir, settings, self._note)
-        self._on_trouble = on_trouble
-        self.trouble: str | None = None
-        """Why nothing can be sent, if nothing can."""
+        super().__init__(data_dir, settings, on_trouble)
+        self._on_fault = on_fault
         self._has_begun = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="shipping", daemon=True)
+        self._thread = threading.Thread(target=self._run_thread, name="shipping", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
@@ -45,40 +41,18 @@ class Shipping:
         self._loop.call_soon_threadsafe(self._task.cancel)
         self._thread.join()
 
-    @property
-    def is_needed(self) -> bool:
-        """Whether something waits to be sent, and the centre has not been away for ``ship.linger``."""
-        return not self._shipper.is_done and self.away_s < self._linger_s
-
-    @property
-    def away_s(self) -> float:
-        """For how long nothing can be sent."""
-        since = self._shipper.away_since
-        return 0.0 if since is None else time.monotonic() - since
-
-    @property
-    def set_aside(self) -> dict[str, str]:
-        """The sessions that the centre does not take, and why."""
-        return self._shipper.set_aside
-
-    def _note(self, trouble: str | None) -> None:
-        self.trouble = trouble
-        self._on_trouble(trouble)
-
-    def _run(self) -> None:
+    def _run_thread(self) -> None:
         with contextlib.suppress(asyncio.CancelledError):
-            asyncio.run(self._ship())
+            asyncio.run(self._run_for_good())
 
-    async def _ship(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._task = asyncio.ensure_future(self._again_and_again())
+    async def _run_for_good(self) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._loop, self._task = asyncio.get_running_loop(), task
         self._has_begun.set()
-        await self._task
-
-    async def _again_and_again(self) -> None:
         while True:
             try:
-                await self._shipper.run()
+                await self.run()
             except Exception as error:
                 self._on_fault(error)
                 await asyncio.sleep(_RETRY_S)

@@ -11,6 +11,7 @@ import tenacity
 from proxy import __version__
 from proxy.events.timestamps import format_timestamp
 from proxy.fleet import PROTOCOL, Greeting, Hello
+from proxy.sending import Sender
 from proxy.sessions import firings
 from proxy.sessions.catalogue import sessions_of
 from proxy.sessions.identity import sessions_dir
@@ -54,7 +55,7 @@ centre is back.
 """
 
 
-class Shipper:
+class Shipper(Sender):
     """Ships one data directory."""
 
     def __init__(
@@ -65,11 +66,9 @@ class Shipper:
         *,
         pause: Callable[[tenacity.RetryCallState], float] | None = None,
     ) -> None:
-        """``on_trouble`` is told why nothing can be sent, once, and None when it can again.
-
-        ``pause`` says how many seconds to wait after a failure.
-        """
-        self._data_dir, self._settings, self._on_trouble = data_dir, settings, on_trouble
+        """``pause`` says how many seconds to wait after a failure."""
+        super().__init__(settings.linger, on_trouble)
+        self._data_dir, self._settings = data_dir, settings
         self._pause = pause or tenacity.wait_random_exponential(max=_LONGEST_PAUSE_S)
         self._content = content.of(settings.content, settings.redact)
         self._firing = content.of_firings(settings.content, settings.redact)
@@ -77,12 +76,8 @@ class Shipper:
         self._must_compare = True
         self._centre_version = ""
         self._longest_push = 0
-        self.away_since: float | None = None
-        """Since when (by the monotonic clock) nothing can be sent, if nothing can."""
         self.set_aside: dict[str, str] = {}
         """The sessions that the centre does not take, and why."""
-        self.is_done = False
-        """Whether nothing waits to be sent, as far as is known."""
 
     async def run(self) -> None:
         """Ship until cancelled. OSError: the data directory cannot be used."""
@@ -152,12 +147,10 @@ class Shipper:
             with attempt:
                 is_first = attempt.retry_state.attempt_number == 1
                 is_done = await self._round(changed if is_first else None)
-        was_away, had_trouble = self.away_since is not None, self._host.trouble is not None
-        self.away_since, self._host.trouble = None, None
-        if had_trouble:  # maybe an earlier process's
+        if self._host.trouble is not None:  # maybe an earlier process's
+            self._host.trouble = None
             self._save()
-        if was_away:
-            self._on_trouble(None)
+        self._note_trouble(None)
         return is_done
 
     async def _round(self, changed: set[str] | None) -> bool:
@@ -273,13 +266,10 @@ class Shipper:
     def _note_failure(self, state: tenacity.RetryCallState) -> None:
         sentence = str(_error_of(state))
         self._greet_at, self.is_done = 0.0, False
-        is_new = self.away_since is None or self._host.trouble != sentence
-        if self.away_since is None:
-            self.away_since = time.monotonic()
-        if is_new:
+        if self._host.trouble != sentence:
             self._host.trouble = sentence
             self._save()
-            self._on_trouble(sentence)
+        self._note_trouble(sentence)
 
     def _save(self) -> None:
         self._host.set_aside = self.set_aside = dict(self._backlog.set_aside)

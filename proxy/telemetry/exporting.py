@@ -19,6 +19,7 @@ import tenacity
 from proxy.events.interpreter import Interpreter
 from proxy.events.session import Session
 from proxy.protocol.grammar import REFUSALS
+from proxy.sending import Sender
 from proxy.sessions.catalogue import is_running, is_unattended, list_logs, sessions_of
 from proxy.sessions.identity import log_path, sessions_dir
 from proxy.sessions.private import read_private, replace_file
@@ -260,7 +261,7 @@ class Exporter:
         self._state.sent[one.session_id] = _Sent(one.sent)
 
 
-class Export:
+class Export(Sender):
     """A thread that exports, from now on until `stop`."""
 
     def __init__(
@@ -272,23 +273,20 @@ class Export:
         on_trouble: Callable[[str | None], None] = lambda _: None,
         on_fault: Callable[[Exception], None] = lambda _: None,
     ) -> None:
-        """``endpoint``: as for `Collector`. ``on_trouble`` is told why nothing can be sent, and None when it can again.
+        """``endpoint``: as for `Collector`. ``on_trouble`` and ``on_fault`` are called in the thread.
 
         ``on_fault`` is told of a data directory that cannot be used, of spans that are refused, or of a fault of ours.
         MissingLibraryError when OpenTelemetry's libraries are not installed.
         """
+        super().__init__(_LINGER_S, on_trouble)
         self._collector = Collector(endpoint)
         where = endpoint or os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT", "environment")
-        self._on_trouble, self._on_fault = on_trouble, on_fault
+        self._on_fault = on_fault
         self._exporter = Exporter(
             data_dir, where, self._collector, with_content=with_content, on_refused=on_fault
         )
         self._watch = Watch(sessions_dir(data_dir), blind_s=_BLIND_S, by_library=True)
         self._stopping = threading.Event()
-        self._away_since: float | None = None
-        self._is_done = False
-        self.trouble: str | None = None
-        """Why nothing can be sent, if nothing can."""
         self._thread = threading.Thread(target=self._run, name="otlp", daemon=True)
         self._thread.start()
 
@@ -300,17 +298,6 @@ class Export:
         self._collector.close()
         self._thread.join()
         self._watch.close()
-
-    @property
-    def is_needed(self) -> bool:
-        """Whether something waits to be sent, and the collector has not been away for long."""
-        return not self._is_done and self.away_s < _LINGER_S
-
-    @property
-    def away_s(self) -> float:
-        """For how long nothing can be sent."""
-        since = self._away_since
-        return 0.0 if since is None else time.monotonic() - since
 
     def _run(self) -> None:
         retrying = tenacity.Retrying(
@@ -338,15 +325,13 @@ class Export:
 
     def _round(self, changed: set[str] | None) -> None:
         """Send all that there is."""
-        self._is_done = False
+        self.is_done = False
         self._exporter.look(changed)
         self._send_all()
         self._exporter.end_dead()
         self._send_all()
-        self._is_done = True
-        if self.trouble is not None:
-            self._away_since = self.trouble = None
-            self._on_trouble(None)
+        self.is_done = True
+        self._note_trouble(None)
         self._collector.send_metrics()
 
     def _send_all(self) -> None:
@@ -354,9 +339,4 @@ class Export:
             pass
 
     def _note_failure(self, state: tenacity.RetryCallState) -> None:
-        error = None if state.outcome is None else state.outcome.exception()
-        if self._away_since is None:
-            self._away_since = time.monotonic()
-        if self.trouble != str(error):
-            self.trouble = str(error)
-            self._on_trouble(self.trouble)
+        self._note_trouble(None if state.outcome is None else str(state.outcome.exception()))

@@ -189,7 +189,7 @@ async def test_a_network_that_drops_everything(
         line.is_hole = True
         text = host.record("a")
         async with shipping(host, line.address) as shipper:
-            await wait_until(lambda: shipper.away_since is not None)
+            await wait_until(lambda: shipper.trouble is not None)
             line.is_hole = False
             await until(centre, "a", text)
 

@@ -8,12 +8,11 @@ import errno
 import os
 from typing import Any
 
+from proxy.sending import Sender
 from proxy.server.shared import Shared, now_us
 from proxy.sessions.identity import sessions_dir
-from proxy.shipping.background import Shipping
 from proxy.store import StoreDamagedError, StoreError
 from proxy.store.space import free_bytes
-from proxy.telemetry.exporting import Export
 
 Check = dict[str, Any]
 
@@ -101,7 +100,7 @@ def _disk(shared: Shared) -> Check:
     return {"status": "healthy", **figures}
 
 
-def _sending(what: str, sender: Shipping | Export) -> Check:
+def _sending(what: str, sender: Sender) -> Check:
     """``what``: the beginning of the sentence that says that nothing can be sent."""
     trouble = sender.trouble
     if trouble is not None and sender.away_s > _AWAY_S:
