@@ -118,7 +118,7 @@ def make_backup(
             finally:
                 _sweep(folder)
             sync_folder(folder)
-            dropped = _drop(data_dir, keep, os.path.basename(path))
+            dropped = _drop(data_dir, keep)
             return Backup(path, os.stat(path).st_size, sessions, dropped)
     except BlockingIOError:
         raise AnotherIsMadeError("another copy is being made just now") from None
@@ -143,13 +143,12 @@ def _next_name(data_dir: str, now: datetime) -> str:
     return timestamp.strftime(_FORM) + ".tar.gz"
 
 
-def _drop(data_dir: str, keep: int, newest: str) -> list[str]:
+def _drop(data_dir: str, keep: int) -> list[str]:
     dropped = []
     for name in list_backups(data_dir)[:-keep]:
         with contextlib.suppress(OSError):
-            if name != newest:
-                os.unlink(os.path.join(backups_dir(data_dir), name))
-                dropped.append(name)
+            os.unlink(os.path.join(backups_dir(data_dir), name))
+            dropped.append(name)
     return dropped
 
 
@@ -192,7 +191,7 @@ def _add(archive: tarfile.TarFile, name: str, path: str, room: Room) -> tuple[in
         size = _whole_lines(file.fileno(), status.st_size) if running else status.st_size
         member = tarfile.TarInfo(name)
         member.size, member.mode, member.mtime = size, 0o600, status.st_mtime
-        summing = _Summing(file, size, room)
+        summing = _Summing(file, room)
         archive.addfile(member, summing)
         return size, summing.sha256.hexdigest()
 
@@ -210,20 +209,18 @@ def _whole_lines(fd: int, size: int) -> int:
 
 
 class _Summing:
-    """A file's first bytes, summed up as they are read."""
+    """A file whose bytes are summed up as they are read."""
 
-    def __init__(self, file: IO[bytes], size: int, room: Room) -> None:
+    def __init__(self, file: IO[bytes], room: Room) -> None:
         self.sha256 = hashlib.sha256()
-        self._file, self._left, self._room = file, size, room
+        self._file, self._room = file, room
 
     def read(self, size: int = -1) -> bytes:
-        """Return exactly that many bytes, or what is left. BackupError when the file has become shorter."""
+        """Return exactly that many bytes. BackupError when the file has become shorter."""
         self._room.check()
-        wanted = self._left if size < 0 else min(size, self._left)
-        found = self._file.read(wanted)
-        if len(found) < wanted:
+        found = self._file.read(size)
+        if len(found) < size:
             raise BackupError("a log became shorter while it was copied")
-        self._left -= wanted
         self.sha256.update(found)
         return found
 
@@ -254,12 +251,12 @@ def _verify(path: str, files: dict[str, tuple[int, str]], room: Room) -> None:
     found: dict[str, tuple[int, str]] = {}
     with tarfile.open(path, "r:gz") as archive:
         for member in archive:
-            content = archive.extractfile(member) if member.isreg() else None
-            if content is not None:
-                summing = _Summing(content, member.size, room)
-                while summing.read(_PIECE):
-                    pass
-                found[member.name] = (member.size, summing.sha256.hexdigest())
+            if member.isreg() and (content := archive.extractfile(member)) is not None:
+                sha256 = hashlib.sha256()
+                while piece := content.read(_PIECE):
+                    room.check()
+                    sha256.update(piece)
+                found[member.name] = (member.size, sha256.hexdigest())
         read_to_end(archive)
     del found[MANIFEST]
     if found != files:
