@@ -9,6 +9,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import msgspec
+
 from proxy.fleet import Position
 from proxy.sessions import firings
 from proxy.sessions.catalogue import is_running, list_logs
@@ -44,7 +46,7 @@ class Piece(NamedTuple):
 
 @dataclass(slots=True)
 class _Log:
-    """A log, and how far the centre has it."""
+    """A log, and how far the centre has it: first what the ledger's `Acknowledged` has."""
 
     session_id: str
     lines: int = 0
@@ -112,7 +114,8 @@ class Backlog:
         for name in reversed(there):  # the oldest first
             if name not in self._logs:
                 known = self._ledger.known.get(name)
-                self._logs[name] = _Log(name) if known is None else _Log(name, *known, told=False)
+                place = (name,) if known is None else (*msgspec.structs.astuple(known), False)
+                self._logs[name] = _Log(*place)
                 if name not in self._forgotten:
                     self._rest[name] = None
 
@@ -152,7 +155,7 @@ class Backlog:
         else:  # it has more than was thought: of somebody else, or of an answer that was lost
             self._go_to(log, next_line)
         log.told = piece.running
-        self._ledger.note(log.session_id, Acknowledged(log.lines, log.offset, log.inode, log.firings))
+        self._ledger.note(Acknowledged(log.session_id, log.lines, log.offset, log.inode, log.firings))
 
     def put_aside(self, session_id: str, reason: str, *, may_pass: bool = False) -> None:
         """Leave a session alone until `take_up_all` or, where the reason may pass, until `take_up_failed`."""

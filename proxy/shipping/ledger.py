@@ -7,7 +7,6 @@ whole file) costs looking through logs again; never a record.
 import contextlib
 import fcntl
 import os
-from typing import NamedTuple
 
 import msgspec
 
@@ -18,27 +17,21 @@ from proxy.sessions.private import open_private, read_private
 _SPARE_BYTES = 1 << 16  # some hundred lines: less is not worth writing the file anew
 
 
-class Acknowledged(NamedTuple):
-    """How far the centre has a log."""
+class Acknowledged(msgspec.Struct, frozen=True, array_like=True):
+    """How far the centre has a session: a line of the file."""
 
-    lines: int
-    bytes: int
+    session_id: str
+    lines: int = 0
+    """Of the log."""
+    bytes: int = 0
     """Of the log itself, whatever was left out on the way."""
-    inode: int
+    inode: int = 0
     """Of the log: another one is another log."""
     firings: int = 0
     """How much of what rules found."""
 
 
-class _Line(msgspec.Struct, array_like=True):
-    session_id: str
-    lines: int
-    bytes: int
-    inode: int
-    firings: int = 0
-
-
-_decode = msgspec.json.Decoder(_Line).decode
+_decode = msgspec.json.Decoder(Acknowledged).decode
 
 
 def ledger_path(data_dir: str) -> str:
@@ -52,8 +45,8 @@ def read(data_dir: str) -> dict[str, Acknowledged]:
     with contextlib.suppress(FileNotFoundError):
         for line in read_private(ledger_path(data_dir)).splitlines():
             with contextlib.suppress(*REFUSALS):
-                session_id, *place = msgspec.structs.astuple(_decode(line))
-                found[session_id] = Acknowledged(*place)
+                one = _decode(line)
+                found[one.session_id] = one
     return found
 
 
@@ -76,7 +69,7 @@ class Ledger:
 
     def _shorten(self) -> None:
         """Leave out what counts no more, if it is much, and nobody else has the file open."""
-        content = b"".join(_encoded(name, one) for name, one in self.known.items())
+        content = b"".join(map(_encoded, self.known.values()))
         with contextlib.suppress(BlockingIOError):
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if os.fstat(self._fd).st_size > 2 * len(content) + _SPARE_BYTES:
@@ -87,13 +80,12 @@ class Ledger:
         """Let go of the file."""
         os.close(self._fd)
 
-    def note(self, session_id: str, acknowledged: Acknowledged) -> None:
+    def note(self, one: Acknowledged) -> None:
         """Remember what was acknowledged. OSError when that cannot be written; it is known all the same."""
-        if self.known.get(session_id) == acknowledged:
-            return
-        self.known[session_id] = acknowledged
-        os.write(self._fd, _encoded(session_id, acknowledged))
+        if self.known.get(one.session_id) != one:
+            self.known[one.session_id] = one
+            os.write(self._fd, _encoded(one))
 
 
-def _encoded(session_id: str, one: Acknowledged) -> bytes:
-    return msgspec.json.encode((session_id, *one)) + b"\n"
+def _encoded(one: Acknowledged) -> bytes:
+    return msgspec.json.encode(one) + b"\n"

@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import chain
 from typing import TypedDict
 
@@ -16,7 +16,7 @@ from proxy.shipping.backlog import CHUNK, whole_lines
 from proxy.shipping.ledger import Acknowledged
 from proxy.upkeep.losses import Loss, read_losses
 
-_NOTHING = Acknowledged(0, 0, 0)
+_NOTHING = Acknowledged("")
 
 
 class Amount(TypedDict):
@@ -49,10 +49,8 @@ def report(data_dir: str, settings: Ship) -> ShippingReport:
     state, known = _known(data_dir, settings)
     places = [known[name] for name in list_logs(data_dir) if name in known]
     waiting = Amount(records=0, bytes=0)
-    for name in _wanted(data_dir, state):
-        place = known.get(name, _NOTHING)
-        fired = map(encoded, _fired(data_dir, name, place, state))
-        for text in chain(_behind(data_dir, name, place.bytes), fired):
+    for name, offset, fired in _lacking(data_dir, state, known):
+        for text in chain(_behind(data_dir, name, offset), map(encoded, fired)):
             waiting["records"] += text.count(b"\n")
             waiting["bytes"] += len(text)
     return ShippingReport(
@@ -74,20 +72,24 @@ def unshipped(data_dir: str, settings: Ship) -> dict[str, int]:
 
     Nothing where `ship.to` names no centre. OSError when the data directory cannot be read.
     """
-    if settings.to is None:
-        return {}
-    state, known = _known(data_dir, settings)
-    found = {}
-    for name in _wanted(data_dir, state):
-        place = known.get(name, _NOTHING)
-        with contextlib.suppress(FileNotFoundError):
-            status = os.stat(log_path(data_dir, name))
-            offset = place.bytes if status.st_ino == place.inode else 0
-            fired = sum(len(encoded(one)) for one in _fired(data_dir, name, place, state))
+    found: dict[str, int] = {}
+    if settings.to is not None:
+        for name, offset, fired in _lacking(data_dir, *_known(data_dir, settings)):
             # Half a line, of a writer that was killed, is never sent.
             if fired or any(_behind(data_dir, name, offset)):
-                found[name] = status.st_size - offset + fired
+                with contextlib.suppress(FileNotFoundError):
+                    size = os.stat(log_path(data_dir, name)).st_size
+                    found[name] = size - offset + sum(map(len, map(encoded, fired)))
     return found
+
+
+def would_send(data_dir: str, settings: Ship) -> Iterator[bytes]:
+    """Yield the lines that would be sent now, as they would leave. OSError when they cannot be read."""
+    leaves = content.of(settings.content, settings.redact)
+    leaves_of_firing = content.of_firings(settings.content, settings.redact)
+    for name, offset, fired in _lacking(data_dir, *_known(data_dir, settings)):
+        yield from map(leaves, _behind(data_dir, name, offset))
+        yield from map(leaves_of_firing, fired)
 
 
 def _known(data_dir: str, settings: Ship) -> tuple[identity.HostState, dict[str, Acknowledged]]:
@@ -98,26 +100,21 @@ def _known(data_dir: str, settings: Ship) -> tuple[identity.HostState, dict[str,
     return state, ledger.read(data_dir)
 
 
-def would_send(data_dir: str, settings: Ship) -> Iterator[bytes]:
-    """Yield the lines that would be sent now, as they would leave. OSError when they cannot be read."""
-    leaves = content.of(settings.content, settings.redact)
-    leaves_of_firing = content.of_firings(settings.content, settings.redact)
-    state, known = _known(data_dir, settings)
-    for name in reversed(_wanted(data_dir, state)):  # the oldest first
-        place = known.get(name, _NOTHING)
-        yield from map(leaves, _behind(data_dir, name, place.bytes))
-        yield from map(leaves_of_firing, _fired(data_dir, name, place, state))
-
-
-def _wanted(data_dir: str, state: identity.HostState) -> list[str]:
-    """Return the sessions that the centre takes, newest first."""
+def _lacking(
+    data_dir: str, state: identity.HostState, known: Mapping[str, Acknowledged]
+) -> Iterator[tuple[str, int, list[Firing]]]:
+    """Yield the sessions that the centre takes, oldest first: up to where in its log it has each, and the firings that
+    it lacks.
+    """
     forgotten = set(state.forgotten)
-    return [name for name in list_logs(data_dir) if name not in forgotten]
-
-
-def _fired(data_dir: str, session_id: str, place: Acknowledged, state: identity.HostState) -> list[Firing]:
-    """Return what rules found of a session and the centre lacks."""
-    return firings.read(data_dir, session_id)[place.firings :] if state.takes_firings else []
+    for name in reversed(list_logs(data_dir)):
+        place = known.get(name, _NOTHING)
+        with contextlib.suppress(FileNotFoundError):
+            if os.stat(log_path(data_dir, name)).st_ino != place.inode:
+                place = _NOTHING  # it is another log
+        if name not in forgotten:
+            fired = firings.read(data_dir, name)[place.firings :] if state.takes_firings else []
+            yield name, place.bytes, fired
 
 
 def _behind(data_dir: str, session_id: str, offset: int) -> Iterator[bytes]:

@@ -17,7 +17,7 @@ from proxy.cli.subcommands import LOCAL
 from proxy.events import Interpreter
 from proxy.store.embedded.database import checksum, index_path
 from proxy.store.embedded.indexer import Indexer
-from proxy.store.embedded.rows import read_sessions
+from proxy.store.embedded.rows import SESSIONS
 from tests.command_line import claude_proxy
 from tests.recorded import NAMES, LogMaker, scenario
 
@@ -105,7 +105,7 @@ def test_what_the_index_knows_is_not_read_again(tmp_path: Path) -> None:
     indexer.close()
     assert sessions(tmp_path, "-n", "0") == expected
     with contextlib.closing(sqlite3.connect(index_path(str(tmp_path)))) as connection, connection:
-        (row,) = read_sessions(connection, "WHERE session_id = 'simple'")
+        (row,) = SESSIONS.read(connection, "WHERE session_id = 'simple'")
         row = row._replace(state=row.state.replace(b'"turns":2', b'"turns":77'))
         connection.execute(
             "UPDATE sessions SET state = ?, sum = ? WHERE id = ?", (row.state, checksum(*row), row.id)

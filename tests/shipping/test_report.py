@@ -25,6 +25,9 @@ async def test_what_is_acknowledged_and_what_waits(centre: Rig, host: Host) -> N
     assert found["acknowledged"] == {"records": text.count(b"\n"), "bytes": len(text)}
     assert found["waiting"] == {"records": more.count(b"\n"), "bytes": len(more)}
     assert b"".join(would_send(str(host.data_dir), Ship(to=to))) == more
+    host.log("a").rename(host.data_dir / "before")  # so that the number of its inode is not used again
+    again = host.record("a")
+    assert report(str(host.data_dir), Ship(to=to))["waiting"]["bytes"] == len(again) + len(more)
     elsewhere = report(str(host.data_dir), Ship(to="https://centre.example"))
     assert elsewhere["acknowledged"]["records"] == 0
     assert elsewhere["waiting"]["bytes"] == len(text) + len(more)

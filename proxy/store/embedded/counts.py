@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Sequence
 
 from proxy.store.counting import EventCounts, LevelTree, MarkTree, by_level
-from proxy.store.embedded.rows import parameters, read_marks
+from proxy.store.embedded.rows import MARKS, parameters
 
 
 def write_counts(connection: sqlite3.Connection, counted: EventCounts) -> None:
@@ -48,5 +48,5 @@ def session_events(connection: sqlite3.Connection, session: int, types: Sequence
         found: int = connection.execute(query, (session, start_us, stop_us, *(types or ()))).fetchone()[0]
         return found
 
-    marks = read_marks(connection, "WHERE session = ? ORDER BY number", (session,))
+    marks = MARKS.read(connection, "WHERE session = ? ORDER BY number", (session,))
     return MarkTree(marks, types, count)

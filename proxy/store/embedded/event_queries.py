@@ -10,12 +10,12 @@ from proxy.store.embedded import tombstones
 from proxy.store.embedded.counts import all_events, of_types, session_events
 from proxy.store.embedded.readers import Readers
 from proxy.store.embedded.rows import (
+    EVENTS,
+    SESSIONS,
     EventRow,
     find_session,
     name_of,
-    read_events,
     read_newest,
-    read_sessions,
     read_types,
     read_watermark,
 )
@@ -65,7 +65,7 @@ class EventQueries:
             values += types or ()
             rows: list[EventRow] = []
             for one in slices(tree, first, end):
-                rows += read_events(
+                rows += EVENTS.read(
                     connection, where, (*values, one.start_us, one.stop_us, one.take, one.skip)
                 )
             if len(rows) != end - first:
@@ -98,7 +98,7 @@ class EventQueries:
             types = _type_numbers(connection, which.event_types)
             is_missing, removal = tombstones.missing(connection, after_id, which.session_id, types, told=told)
             rows, size = [], 0
-            for row in read_events(connection, "WHERE id > ? ORDER BY id LIMIT ?", (after_id, limit)):
+            for row in EVENTS.read(connection, "WHERE id > ? ORDER BY id LIMIT ?", (after_id, limit)):
                 rows.append(row)
                 size += len(row.data)
                 if size > _ARRIVAL_BYTES:
@@ -148,7 +148,7 @@ class EventQueries:
 
 def _raw(connection: sqlite3.Connection, where: str, values: tuple[int, ...]) -> Iterator[RawEvent]:
     names = read_types(connection)
-    for row in read_events(connection, where, values):
+    for row in EVENTS.read(connection, where, values):
         yield name_of(names, row.type), row.timestamp_us, row.data
 
 
@@ -168,7 +168,7 @@ def _arrivals(connection: sqlite3.Connection, rows: Sequence[EventRow]) -> Itera
     codec, names, sessions = TimestampCodec(), read_types(connection), dict[int, str]()
     for row in rows:
         if row.session not in sessions:
-            found = list(read_sessions(connection, "WHERE id = ?", (row.session,)))
+            found = list(SESSIONS.read(connection, "WHERE id = ?", (row.session,)))
             if not found:
                 raise StoreDamagedError("an event is of no session")
             sessions[row.session] = found[0].session_id

@@ -19,7 +19,7 @@ from proxy.sessions import catalogue, firings
 from proxy.sessions.reader import Entry, LogReader
 from proxy.store.embedded.database import create_index, index_path, open_index, translated_errors
 from proxy.store.embedded.inventory import Inventory
-from proxy.store.embedded.rows import read_sessions, read_watermark, write_meta
+from proxy.store.embedded.rows import SESSIONS, read_watermark, write_meta
 from proxy.store.embedded.standing import Standing, forget_clean_close, note_clean_close
 from proxy.store.embedded.tracked import TrackedLog
 from proxy.store.embedded.watermark import watermark
@@ -169,7 +169,7 @@ class Indexer:
             with translated_errors():
                 self._writer = Writer(connection, self._most_events)
                 self.watermark_us = read_watermark(connection)
-                self.inventory = Inventory(self.data_dir, read_sessions(connection, ""))
+                self.inventory = Inventory(self.data_dir, SESSIONS.read(connection, ""))
         except BaseException:
             connection.close()
             raise

@@ -11,7 +11,7 @@ from itertools import pairwise
 
 from proxy.store.counting import LEVELS_US
 from proxy.store.embedded.database import connect, translated_errors
-from proxy.store.embedded.rows import read_drift, read_marks, read_pieces, read_sessions
+from proxy.store.embedded.rows import DRIFT, MARKS, PIECES, SESSIONS
 from proxy.store.embedded.session_queries import check_tables
 from proxy.store.protocol import StoreDamagedError, StoreError
 
@@ -83,11 +83,9 @@ def inspect(connection: sqlite3.Connection) -> None:
     if result != "ok":
         raise StoreDamagedError(result)
     check_tables(connection)
-    for read in (read_sessions, read_pieces, read_marks):
-        for _ in read(connection, ""):
+    for table in (SESSIONS, PIECES, MARKS, DRIFT):
+        for _ in table.read(connection):
             pass
-    for (session,) in connection.execute("SELECT id FROM sessions").fetchall():
-        read_drift(connection, session)
     # Each level is to be what the one below adds up to, and the lowest what the events do.
     by_second = f"SELECT ts / {LEVELS_US[0]}, type, count(*) FROM events INDEXED BY by_time WHERE ts >= 0 GROUP BY 1, 2"
     _compare(connection, "SELECT slot, type, count FROM counts WHERE level = 0 AND slot >= 0", by_second)

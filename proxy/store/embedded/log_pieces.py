@@ -6,7 +6,7 @@ import msgspec
 
 from proxy.sessions.reader import LogReader
 from proxy.store.embedded.readers import Readers
-from proxy.store.embedded.rows import SessionRow, find_session, read_pieces
+from proxy.store.embedded.rows import PIECES, SessionRow, find_session
 from proxy.store.pieces import Piece
 from proxy.store.protocol import StoreDamagedError
 
@@ -59,7 +59,7 @@ class LogPieces:
             if connection.execute(query, self._row[:2]).fetchone() is None:
                 raise KeyError(self._row.session_id)
             where = "WHERE session = ? AND number = ?"
-            for piece in read_pieces(connection, where, (self._row.id, number)):
+            for piece in PIECES.read(connection, where, (self._row.id, number)):
                 return piece
             raise StoreDamagedError("a piece of a log is missing")
 

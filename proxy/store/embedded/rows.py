@@ -5,7 +5,7 @@ What is not what was written is damage, and nothing is made of it.
 
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import msgspec
 
@@ -20,16 +20,6 @@ _decode_session = msgspec.json.Decoder(Session).decode
 _decode_search = msgspec.json.Decoder(SearchState).decode
 
 _T = TypeVar("_T")
-
-_ROW_OF = {
-    "sessions": "a session",
-    "events": "an event",
-    "types": "the name of an event's type",
-    "marks": "a mark of a session",
-    "pieces": "a piece of a log",
-    "drift": "the drift of a session",
-}
-"""What a row of each table is."""
 
 
 class SessionRow(NamedTuple):
@@ -61,14 +51,39 @@ class EventRow(NamedTuple):
     data: bytes
 
 
-def write_rows(
-    connection: sqlite3.Connection, table: str, rows: Iterable[Sequence[Any]], *, replace: bool = False
-) -> None:
-    """Write rows, each with its checksum; ``replace`` says whether some may take the place of others."""
-    summed = [(*row, checksum(*row)) for row in rows]
-    if summed:
-        verb = "INSERT OR REPLACE" if replace else "INSERT"
-        connection.executemany(f"{verb} INTO {table} VALUES ({parameters(summed[0])})", summed)
+class Table(Generic[_T]):
+    """A table whose rows have a checksum each."""
+
+    def __init__(self, name: str, row: str, made: Callable[[list[Any]], _T]) -> None:
+        """``row``: what a row is, in words; ``made``: makes something of its columns."""
+        self.name, self._row, self._made = name, row, made
+
+    def read(
+        self, connection: sqlite3.Connection, where: str = "", values: Sequence[object] = ()
+    ) -> Iterator[_T]:
+        """Yield what rows hold: ``where`` is what follows the table's name."""
+        for *columns, found in connection.execute(f"SELECT * FROM {self.name} {where}", values):
+            if not _is_whole(columns, found):
+                raise StoreDamagedError(f"{self._row} is not what was written")
+            yield self._made(columns)
+
+    def write(
+        self, connection: sqlite3.Connection, rows: Iterable[Sequence[Any]], *, replace: bool = False
+    ) -> None:
+        """Write rows; ``replace`` says whether some may take the place of others."""
+        summed = [(*row, checksum(*row)) for row in rows]
+        if summed:
+            verb = "INSERT OR REPLACE" if replace else "INSERT"
+            connection.executemany(f"{verb} INTO {self.name} VALUES ({parameters(summed[0])})", summed)
+
+
+META = Table("meta", "a value of the index itself", tuple)
+SESSIONS = Table("sessions", "a session", SessionRow._make)
+EVENTS = Table("events", "an event", EventRow._make)
+TYPES = Table("types", "the name of an event's type", tuple)
+MARKS = Table("marks", "a mark of a session", lambda columns: Mark.of_row(columns[1:]))
+PIECES = Table("pieces", "a piece of a log", lambda columns: Piece.of_row(columns[1:]))
+DRIFT = Table("drift", "the drift of a session", lambda columns: _decode_search(columns[1]))
 
 
 def parameters(values: Collection[object]) -> str:
@@ -76,58 +91,19 @@ def parameters(values: Collection[object]) -> str:
     return ", ".join("?" * len(values))
 
 
-def _read(
-    connection: sqlite3.Connection,
-    table: str,
-    made: Callable[[list[Any]], _T],
-    where: str,
-    values: Iterable[object] = (),
-) -> Iterator[_T]:
-    """Yield what is ``made`` of the columns of rows: ``where`` is what follows the table's name."""
-    for *columns, found in connection.execute(f"SELECT * FROM {table} {where}", tuple(values)):
-        if not _is_whole(columns, found):
-            raise StoreDamagedError(f"{_ROW_OF[table]} is not what was written")
-        yield made(columns)
-
-
-def read_sessions(
-    connection: sqlite3.Connection, where: str, values: Iterable[object] = ()
-) -> Iterator[SessionRow]:
-    """Yield rows of sessions: ``where`` is what follows the table's name."""
-    return _read(connection, "sessions", SessionRow._make, where, values)
-
-
 def find_session(connection: sqlite3.Connection, session_id: str) -> SessionRow | None:
     """Return the row of a session, None when the index does not have it."""
-    return next(read_sessions(connection, "WHERE session_id = ?", (session_id,)), None)
-
-
-def read_events(
-    connection: sqlite3.Connection, where: str, values: Iterable[object] = ()
-) -> Iterator[EventRow]:
-    """Yield rows of events: ``where`` is what follows the table's name."""
-    return _read(connection, "events", EventRow._make, where, values)
-
-
-def read_pieces(connection: sqlite3.Connection, where: str, values: Iterable[object] = ()) -> Iterator[Piece]:
-    """Yield pieces of logs: ``where`` is what follows the table's name."""
-    return _read(connection, "pieces", lambda columns: Piece.of_row(columns[1:]), where, values)
-
-
-def read_marks(connection: sqlite3.Connection, where: str, values: Iterable[object] = ()) -> Iterator[Mark]:
-    """Yield marked events of sessions: ``where`` is what follows the table's name."""
-    return _read(connection, "marks", lambda columns: Mark.of_row(columns[1:]), where, values)
+    return next(SESSIONS.read(connection, "WHERE session_id = ?", (session_id,)), None)
 
 
 def read_drift(connection: sqlite3.Connection, session: int) -> SearchState | None:
     """Return what the search for drift in a session remembers, None where it has found nothing to remember."""
-    rows = _read(connection, "drift", lambda row: _decode_search(row[1]), "WHERE session = ?", (session,))
-    return next(rows, None)
+    return next(DRIFT.read(connection, "WHERE session = ?", (session,)), None)
 
 
 def read_types(connection: sqlite3.Connection) -> dict[int, str]:
     """Return the names of event types by their numbers."""
-    return dict(_read(connection, "types", tuple, ""))
+    return dict(TYPES.read(connection))
 
 
 def name_of(names: Mapping[int, str], type_id: int) -> str:
@@ -139,11 +115,10 @@ def name_of(names: Mapping[int, str], type_id: int) -> str:
 
 def read_meta(connection: sqlite3.Connection, key: str) -> int | str | None:
     """Return a value of the index itself."""
-    row = connection.execute("SELECT value, sum FROM meta WHERE key = ?", (key,)).fetchone()
-    if row is None or not _is_whole((key, row[0]), row[1]):
-        raise StoreDamagedError(f"the {key} of the index is not what was written")
-    value: int | str | None = row[0]
-    return value
+    for _, value in META.read(connection, "WHERE key = ?", (key,)):
+        found: int | str | None = value
+        return found
+    raise StoreDamagedError(f"the index has no {key}")
 
 
 def read_newest(connection: sqlite3.Connection) -> tuple[str, int]:
@@ -159,7 +134,7 @@ def read_watermark(connection: sqlite3.Connection) -> int | None:
 
 def write_meta(connection: sqlite3.Connection, values: Mapping[str, int | str | None]) -> None:
     """Write values of the index itself."""
-    write_rows(connection, "meta", values.items(), replace=True)
+    META.write(connection, values.items(), replace=True)
 
 
 def _is_whole(values: Iterable[object], found: object) -> bool:

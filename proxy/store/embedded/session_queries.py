@@ -6,7 +6,7 @@ from collections.abc import Collection, Generator
 from proxy.events import Session
 from proxy.store.embedded.database import TABLES
 from proxy.store.embedded.readers import Readers
-from proxy.store.embedded.rows import find_session, parameters, read_meta, read_newest, read_sessions
+from proxy.store.embedded.rows import SESSIONS, find_session, parameters, read_meta, read_newest
 from proxy.store.model import EVERY_SESSION, SessionFilter, SessionQuery, Totals, Watched
 from proxy.store.totals import decode_totals
 
@@ -33,19 +33,19 @@ class SessionQueries:
         where += " 1 ORDER BY started DESC, session_id DESC LIMIT ? OFFSET ?"
         values = (*which.outcomes, *(query.begin or ()), limit, query.offset)
         with self._readers.reading() as connection:
-            for row in read_sessions(connection, where, values):
+            for row in SESSIONS.read(connection, where, values):
                 yield row.session()
 
     def watched(self, after_row: int, session_ids: Collection[str]) -> Watched:
         """Return the sessions that are live, those named, and those that came behind a row."""
         with self._readers.reading() as connection:
             newest = connection.execute("SELECT coalesce(max(id), 0) FROM sessions").fetchone()[0]
-            rows = list(read_sessions(connection, "INDEXED BY live WHERE over = 0"))
+            rows = list(SESSIONS.read(connection, "INDEXED BY live WHERE over = 0"))
             live = [row.session_id for row in rows]
             if after_row >= 0:
-                rows += read_sessions(connection, "WHERE id > ?", (after_row,))
+                rows += SESSIONS.read(connection, "WHERE id > ?", (after_row,))
             for session_id in session_ids:
-                rows += read_sessions(connection, "WHERE session_id = ?", (session_id,))
+                rows += SESSIONS.read(connection, "WHERE session_id = ?", (session_id,))
             found = {row.session_id: row.session() for row in rows}
             return Watched(read_newest(connection)[0], int(newest), live, list(found.values()))
 
@@ -74,6 +74,6 @@ def check_tables(connection: sqlite3.Connection) -> None:
     """Ask every table something. StoreDamagedError when one cannot answer."""
     for table in TABLES:
         connection.execute(f"SELECT * FROM {table} LIMIT 1").fetchone()
-    for row in read_sessions(connection, "LIMIT 1"):
+    for row in SESSIONS.read(connection, "LIMIT 1"):
         row.session()
     read_meta(connection, "totals")

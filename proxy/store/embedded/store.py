@@ -13,7 +13,7 @@ from proxy.store.embedded.indexer import Indexer
 from proxy.store.embedded.integrity import Inspector
 from proxy.store.embedded.log_pieces import LogPieces
 from proxy.store.embedded.readers import Readers
-from proxy.store.embedded.rows import find_session, read_drift, read_sessions
+from proxy.store.embedded.rows import SESSIONS, find_session, read_drift
 from proxy.store.embedded.session_queries import SessionQueries, check_tables
 from proxy.store.model import Health
 from proxy.store.pieces import Pieces
@@ -71,7 +71,7 @@ class EmbeddedStore(EventQueries, SessionQueries, Store):
         """Ask every table, and the follower what keeps it."""
         with self._readers.reading() as connection:
             check_tables(connection)
-            live = list(read_sessions(connection, "INDEXED BY live WHERE over = 0"))
+            live = list(SESSIONS.read(connection, "INDEXED BY live WHERE over = 0"))
         behind = 0
         for row in live:
             with contextlib.suppress(OSError):  # removed just now

@@ -14,16 +14,18 @@ from proxy.store.counting import LEVELS_US, EventCounts, Tally
 from proxy.store.derivation import Derivation
 from proxy.store.embedded.counts import write_counts
 from proxy.store.embedded.rows import (
+    DRIFT,
+    EVENTS,
+    MARKS,
+    PIECES,
+    SESSIONS,
+    TYPES,
     EventRow,
     read_drift,
-    read_marks,
     read_meta,
     read_newest,
-    read_pieces,
-    read_sessions,
     read_types,
     write_meta,
-    write_rows,
 )
 from proxy.store.embedded.tombstones import bury
 from proxy.store.embedded.tracked import TrackedLog
@@ -70,17 +72,17 @@ class Writer:
             )
             log.id = added.lastrowid or 0
         elif log.session is None:
-            (row,) = read_sessions(self._connection, "WHERE id = ?", (log.id,))
+            (row,) = SESSIONS.read(self._connection, "WHERE id = ?", (log.id,))
             log.session = row.session()
             log.totals = totals_of(log.session)
         last = "WHERE session = ? ORDER BY number DESC LIMIT 1"
         log.tally = Tally.of(
-            next(read_marks(self._connection, last, (log.id,)), None),
+            next(MARKS.read(self._connection, last, (log.id,)), None),
             lambda since_us: self._connection.execute(_TYPES_SINCE, (log.id, since_us)),
         )
         log.derivation = Derivation(
             log.session,
-            last_piece=next(read_pieces(self._connection, last, (log.id,)), None),
+            last_piece=next(PIECES.read(self._connection, last, (log.id,)), None),
             drift=read_drift(self._connection, log.id),
             most_events=self._most_events,
         )
@@ -123,8 +125,8 @@ class Writer:
     def flush(self, changed: Iterable[TrackedLog]) -> None:
         """Write everything that was taken in, and how the logs stand that have changed."""
         connection = self._connection
-        write_rows(connection, "events", self._events)
-        write_rows(connection, "marks", self._marks)
+        EVENTS.write(connection, self._events)
+        MARKS.write(connection, self._marks)
         write_counts(connection, self._counts)
         self._clear()
         for log in changed:
@@ -134,24 +136,24 @@ class Writer:
     def _flush_log(self, log: TrackedLog) -> None:
         assert log.session  # it was read
         assert log.derivation
-        write_rows(self._connection, "sessions", [log.row(log.session)], replace=True)
+        SESSIONS.write(self._connection, [log.row(log.session)], replace=True)
         self._totals.subtract(log.totals)
         log.totals = totals_of(log.session)
         self._totals.update(log.totals)
         pieces = [(log.id, *piece.row()) for piece in log.derivation.cutter.take_changed()]
-        write_rows(self._connection, "pieces", pieces, replace=True)
+        PIECES.write(self._connection, pieces, replace=True)
         if log.derivation.drift.has_changed:
             state = as_json(log.derivation.drift.state())
-            write_rows(self._connection, "drift", [(log.id, state)], replace=True)
+            DRIFT.write(self._connection, [(log.id, state)], replace=True)
 
     # -- parts of it -------------------------------------------------------------------------------------------
 
     def _keep_totals_of_removed(self, log: TrackedLog) -> None:
         """Take a session out of those that there are; what it has added to the sums stays."""
-        for row in read_sessions(self._connection, "WHERE id = ?", (log.id,)):
+        for row in SESSIONS.read(self._connection, "WHERE id = ?", (log.id,)):
             self._totals["state", row.session().state] -= 1
 
     def _add_type(self, name: str) -> int:
         number = self._types[name] = len(self._types) + 1
-        write_rows(self._connection, "types", [(number, name)])
+        TYPES.write(self._connection, [(number, name)])
         return number

@@ -132,17 +132,14 @@ class Intake:
 
         ``owners``: who has sent them, by their ids.
         """
-        forgotten = "SELECT session_id FROM forgotten WHERE session_id = ANY(%s)"
-        for (name,) in execute(connection, forgotten, (list(owners),)).fetchall():
-            del owners[name]
         names = sorted(owners)
         query = "SELECT session_id FROM sessions WHERE session_id = ANY(%s)"
         there = {name for (name,) in execute(connection, query, (names,))}
         if new := [name for name in names if name not in there]:
             self._begin(connection, new, owners)
-            # It may have been forgotten in between; from here on nobody can.
-            for (name,) in execute(connection, forgotten, (new,)).fetchall():
-                execute(connection, "DELETE FROM sessions WHERE session_id = %s", (name,))
+            # Only now: from here on nobody can forget them.
+            forgotten = "SELECT session_id FROM forgotten WHERE session_id = ANY(%s)"
+            execute(connection, f"DELETE FROM sessions WHERE session_id IN ({forgotten})", (new,))
         found = {}
         where = "WHERE session_id = ANY(%s) ORDER BY id FOR UPDATE"
         for row in list(read_sessions(connection, where, (names,))):
