@@ -19,9 +19,9 @@ from proxy.redaction import Redactor
 from proxy.sessions import catalogue, detached, process
 from proxy.sessions.beginning import log_class
 from proxy.sessions.identity import log_path
+from proxy.sessions.locking import take_turn
 from proxy.sessions.reader import Entry, LogReader, Record, Source
 from proxy.sessions.record import lifecycle
-from proxy.sessions.writer import take_turn
 
 _AGAIN_S = 60.0
 """How often the newest logs are looked at, and how seldom at most one is tried that cannot be gone on with.

@@ -9,10 +9,10 @@ have imported anyway, and nothing of the server.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 
 from proxy.sessions import detached
+from proxy.sessions.locking import take_turn
 from proxy.sessions.private import check_data_dir, make_private_dir, open_private
 from proxy.sessions.serving import LOCK, is_served, server_address
 
@@ -71,23 +71,14 @@ def take_lock(data_dir: str, wait_s: float = 0.5) -> int | None:
         NotPrivateError: the directory, or something in it, is not the user's own.
         OSError: it cannot be used.
     """
-    import time  # noqa: PLC0415
-
     make_private_dir(data_dir)
     check_data_dir(data_dir)
     fd = open_private(os.path.join(data_dir, LOCK), os.O_RDWR | os.O_CREAT)
-    until = time.monotonic() + wait_s
-    while True:
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            if time.monotonic() > until:
-                os.close(fd)
-                return None
-            time.sleep(0.02)
-        else:
-            os.ftruncate(fd, 0)  # what a server that was killed has said is not true any more
-            return fd
+    if not take_turn(fd, wait_s):
+        os.close(fd)
+        return None
+    os.ftruncate(fd, 0)  # what a server that was killed has said is not true any more
+    return fd
 
 
 def holds_lock(lock: int, data_dir: str) -> bool:

@@ -19,9 +19,10 @@ import time
 from hashlib import sha256
 
 from proxy.sessions.identity import START_BYTES, make_sessions_dir
+from proxy.sessions.locking import take_turn
 from proxy.sessions.private import open_private
 from proxy.sessions.record import END, encode_json, lifecycle, rfc3339
-from proxy.sessions.writer import SessionLog, take_turn
+from proxy.sessions.writer import SessionLog
 
 TYPE_CHECKING = False  # `typing` takes long to import, and a session waits for its log
 if TYPE_CHECKING:

@@ -27,6 +27,7 @@ import time
 from itertools import islice
 
 from proxy.sessions.identity import LATEST, log_path, make_sessions_dir, sessions_dir, start_of
+from proxy.sessions.locking import take_turn
 from proxy.sessions.private import open_private
 from proxy.sessions.record import END, Alike, Clock, lifecycle, rfc3339
 
@@ -369,20 +370,3 @@ class SessionLog:
             "reason": self.lost_why,
         }
         return lifecycle(self.session_id, "recording_gap", data)
-
-
-def take_turn(fd: int) -> bool:
-    """Wait for a lock that others hold for an instant, or for good; return whether it is ours.
-
-    Sessions that start or end at the same time share one, and who just looks at a log holds that of its writer. Not for
-    ever: a process that was stopped with the lock in its hands must not hold up this session's end. Without the lock,
-    ``latest.jsonl`` may lead to another of the newest sessions.
-    """
-    for _ in range(200):
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            time.sleep(0.005)
-        else:
-            return True
-    return False
