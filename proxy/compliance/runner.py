@@ -156,12 +156,16 @@ class Check(msgspec.Struct):
         about = (one.name, one.group, one.title, one.why, one.weight)
         if self.claude is not None and (one.measure or not one.real):
             return Outcome(*about, "skipped")
-        if self._cancelled.is_set():
-            raise CancelledError
+        self._check_cancelled()
         began = time.monotonic()
         measured, problems = self._measured(one) if one.measure else (None, self._watched(one))
+        self._check_cancelled()  # what was seen until then says nothing
         verdict: Verdict = "failed" if problems else "passed"
         return Outcome(*about, verdict, _ms_since(began), problems, measured)
+
+    def _check_cancelled(self) -> None:
+        if self._cancelled.is_set():
+            raise CancelledError
 
     def _watched(self, one: Scenario) -> tuple[Problem, ...]:
         with ThreadPoolExecutor(one.at_once) as pool:
@@ -169,12 +173,8 @@ class Check(msgspec.Struct):
             return next(filter(None, list(pool.map(self._problems, instances))), ())
 
     def _problems(self, one: Scenario) -> tuple[Problem, ...]:
-        if self._cancelled.is_set():
-            raise CancelledError
         with tempfile.TemporaryDirectory(dir=self._scratch, ignore_cleanup_errors=True) as folder:
             evidence = self._play(one, Place(os.path.join(folder, "0"), self.claude))
-        if self._cancelled.is_set():
-            raise CancelledError
         return tuple(problems(evidence, one.expect))
 
     def _play(self, one: Scenario, place: Place) -> Evidence:
@@ -182,13 +182,12 @@ class Check(msgspec.Struct):
         place.build(one.stand_in)
         environment = {**self.target.environment(place), **one.environment}
         evidence = Evidence(one.arguments, environment, place.directory)
-        with contextlib.ExitStack() as running:
-            try:
-                call = self._call(self.target, place, one.arguments, environment=one.environment)
-                caller = running.enter_context(call)
-            except OSError as error:
-                evidence.stuck = f"the wrapper cannot be started: {error.strerror}"
-                return evidence
+        try:
+            running = self._call(self.target, place, one.arguments, environment=one.environment)
+        except OSError as error:
+            evidence.stuck = f"the wrapper cannot be started: {error.strerror}"
+            return evidence
+        with running as caller:
             try:
                 caller.play(one.caller)
             except StuckError as error:
@@ -222,8 +221,6 @@ class Check(msgspec.Struct):
         try:
             measured = performance.measure(self.target, one, self._call, self._scratch)
         except StuckError as error:
-            if self._cancelled.is_set():
-                raise CancelledError from None
             return None, (Problem("it can be measured", str(error)),)
         if performance.within(measured, one.measure):
             return measured, ()
