@@ -8,7 +8,6 @@ import errno
 import os
 import secrets
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, closing
@@ -16,9 +15,9 @@ from types import MappingProxyType
 
 import msgspec
 
-from proxy.compliance.caller import Caller, excerpt
+from proxy.compliance.caller import Caller, StuckError, excerpt
 from proxy.compliance.place import Place
-from proxy.compliance.processes import MARK, end_all
+from proxy.compliance.processes import MARK
 
 VARIABLES = ("CLAUDE_PROXY_CLAUDE", "CLAUDE_CODE_EXECUTABLE", "CLAUDE_PATH", "CLAUDE_BIN", "REAL_CLAUDE")
 """Variables that hold the stand-in's path, besides `PATH`."""
@@ -115,26 +114,19 @@ def called(
 def _answer(argv: Sequence[str], environment: Mapping[str, str], place: Place) -> tuple[str, str]:
     """Return what a call writes, and a sentence about it."""
     try:
-        with subprocess.Popen(
-            argv,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=dict(environment),
-            cwd=place.directory,
-            start_new_session=True,
-        ) as process:
-            try:
-                stdout, stderr = process.communicate(timeout=_PREFLIGHT_S)
-            except subprocess.TimeoutExpired:
-                return "", f"it did not answer within {_PREFLIGHT_S:g} s"
-            finally:
-                end_all(place.mark, process.pid)
+        caller = Caller(argv, environment, place, patience_s=_PREFLIGHT_S)
     except OSError as error:
         raise TargetError(f"{argv[0]} cannot be run: {_reason(error)}") from None
+    with closing(caller):
+        try:
+            caller.finish()
+        except StuckError:
+            return "", f"it did not answer within {_PREFLIGHT_S:g} s"
+    stdout, stderr = bytes(caller.stdout), bytes(caller.stderr)
     said = f"it wrote {excerpt(stdout)}" if stdout.strip() else "it wrote nothing to stdout"
     complaint = f", to stderr {excerpt(stderr)}" if stderr.strip() else ""
-    return stdout.decode(errors="replace"), f"{said}{complaint}, with status {process.returncode}"
+    status = caller.process.returncode
+    return stdout.decode(errors="replace"), f"{said}{complaint}, with status {status}"
 
 
 def _reason(error: OSError) -> str:

@@ -3,10 +3,11 @@
 Lines are not encoded anew: names are exchanged in the bytes, and all else stays as it was recorded.
 """
 
-import json
 import re
 from collections.abc import Sequence
 from typing import Any
+
+from proxy.replay.messages import encoded
 
 _ID = re.compile(rb'("(request_id|callback_id)"\s*:\s*)("(?:[^"\\]|\\.)*")')
 _DISTINCT = 16
@@ -34,7 +35,7 @@ class Renaming:
 
     def call_request(self, recorded: object, here: object) -> None:
         """Learn the client's id of a control request of its own."""
-        self._in_fields[b"request_id", _text(recorded)] = _text(here)
+        self._in_fields[b"request_id", encoded(recorded)] = encoded(here)
 
     def call_hooks(self, recorded: object, here: object) -> list[object]:
         """Learn the client's ids of its hooks from what it gives to ``initialize``, hook by hook.
@@ -43,7 +44,7 @@ class Renaming:
         """
         mine, theirs = _callbacks(here), _callbacks(recorded)
         for place in theirs.keys() & mine.keys():
-            self._in_fields[b"callback_id", _text(theirs[place])] = _text(mine[place])
+            self._in_fields[b"callback_id", encoded(theirs[place])] = encoded(mine[place])
         return [recorded_id for place, recorded_id in theirs.items() if place not in mine]
 
     def outgoing(self, line: bytes) -> bytes:
@@ -84,11 +85,7 @@ def value_of(arguments: Sequence[str], option: str) -> str | None:
 
 
 def _encoded(name: str) -> bytes:
-    return _text(name)[1:-1] if len(name) >= _DISTINCT else _text(name)
-
-
-def _text(value: object) -> bytes:
-    return json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass")
+    return encoded(name)[1:-1] if len(name) >= _DISTINCT else encoded(name)
 
 
 def _callbacks(hooks: object) -> dict[tuple[str, int, int], Any]:

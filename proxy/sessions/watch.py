@@ -128,8 +128,9 @@ class Watch:
         return names
 
     def _arm(self) -> None:
-        """Watch what is not watched yet. Without the kernel's help: nothing, until the next time."""
-        missing = [path for path in self._paths if self._may_be_there(path)]
+        """Watch what is not watched yet, or not all of it. Without the kernel's help: nothing, until the next time."""
+        watched = self._watched
+        missing = [path for path in self._paths if path not in watched or os.path.lexists(watched[path][0])]
         if (not missing and self._inotify >= 0) or not _has_inotify():
             return
         libc = ctypes.CDLL(None, use_errno=True)
@@ -137,27 +138,18 @@ class Watch:
             if self._inotify < 0:
                 self._inotify = _checked(libc.inotify_init1(os.O_CLOEXEC | os.O_NONBLOCK))
             for path in missing:
-                _, former = self._watched.pop(path, ("", -1))
-                self._watched[path] = self._watch_nearest(libc, path)
-                if former >= 0:
-                    self._release(former)  # a folder above it, where much else may happen
-                self._unseen |= not self._watched[path][0]
+                _, former = watched.pop(path, ("", -1))
+                watched[path] = self._watch_nearest(libc, path)
+                self._release(former)  # a folder above it, where much else may happen
+                self._unseen |= not watched[path][0]
         except OSError:  # the user's limit is reached, or the folder may not be read
             self._forget()
-
-    def _may_be_there(self, path: str) -> bool:
-        """Tell whether more of a path may be there now than what is watched."""
-        if (watched := self._watched.get(path)) is None:
-            return True
-        below, _ = watched
-        return bool(below) and os.path.lexists(below)
 
     def _watch_nearest(self, libc: ctypes.CDLL, path: str) -> tuple[str, int]:
         while True:
             target, below = path, ""
             while not os.path.lexists(target):
-                below = target
-                target = os.path.dirname(target)
+                target, below = os.path.dirname(target), target
             try:
                 number = _checked(libc.inotify_add_watch(self._inotify, os.fsencode(target), _WANTED))
             except FileNotFoundError:
