@@ -5,9 +5,10 @@ do less; ``full`` has all, and those that ``restrain`` has not need a token that
 wrapped agent runs as the same user as its wrapper, so that user alone is nobody to be asked.
 """
 
-import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
+
+from proxy.claude_command import guess
 
 RESTRAIN: Final = ("interrupt", "deny", "pause", "stop")
 FULL: Final = (*RESTRAIN, "allow", "resume", "mode", "model")
@@ -87,8 +88,7 @@ VERBS: Final[Mapping[str, Verb]] = {
 
 def asks_caller(command: Sequence[str]) -> bool:
     """Return whether a command line lets Claude Code ask its caller for permissions, and not deny them itself."""
-    option, value = "--permission-prompt-tool", "stdio"
-    return f"{option}={value}" in command or (option, value) in itertools.pairwise(command)
+    return guess(command).values.get("--permission-prompt-tool") == "stdio"
 
 
 def possible(grant: str, command: Sequence[str], *, paused: bool) -> tuple[str, ...]:

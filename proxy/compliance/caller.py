@@ -94,7 +94,7 @@ class Caller:
             StuckError: it did not end in time.
         """
         patience_s = self._patience_s if patience_s is None else patience_s
-        self._close("stdin")
+        self._streams["stdin"].close()
         self._await_exit(patience_s)
         # A process that holds the pipe open may live on for its own reasons.
         self._pump(lambda: not any(map(self._open, self._read)), min(patience_s, _AFTER_EXIT_S))
@@ -102,7 +102,7 @@ class Caller:
     def close(self) -> None:
         """Let go of the streams, and kill all processes of the scenario."""
         for name in _STREAMS:
-            self._close(name)
+            self._streams[name].close()
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.kill()
@@ -128,7 +128,8 @@ class Caller:
             why = silent if self._open("stdout") else "the output ended"
             what = wanted if isinstance(wanted, str) else json.dumps(wanted)
             stderr = f"; stderr: {excerpt(bytes(self.stderr))}" if self.stderr else ""
-            last = self._lines_before(self._at)
+            lines = bytes(self.stdout[: self._at]).split(b"\n")[:-1]
+            last = f"{len(lines)} lines, the last of them {excerpt(lines[-1])}" if lines else "no line at all"
             behind = f"; behind it came {excerpt(rest)}" if rest else ""
             raise StuckError(f"waited for {what}, and {why} after {last}{behind}{stderr}")
         return found[0]
@@ -180,7 +181,7 @@ class Caller:
 
     def _do_close(self, what: str) -> None:
         for name in _STREAMS if what == "all" else (what,):
-            self._close(name)
+            self._streams[name].close()
 
     def _do_signal(self, name: str, kill: Callable[[int, int], None] = os.kill) -> None:
         with contextlib.suppress(ProcessLookupError):
@@ -251,7 +252,7 @@ class Caller:
                 data = os.read(fd, _READ_BYTES)
                 self._read[sources[fd]] += data
                 if not data:
-                    self._close(sources[fd])
+                    self._streams[sources[fd]].close()
                 moved = True
             elif fd == self._exited:
                 moved = self.process.poll() is not None
@@ -265,22 +266,12 @@ class Caller:
         except BlockingIOError:
             return False
         except OSError:  # the wrapper has closed its input: so would the stand-in's be
-            self._to_write = memoryview(b"")
-            return True
+            count = len(self._to_write)
         self._to_write = self._to_write[count:]
         return True
 
     def _open(self, name: str) -> bool:
         return not self._streams[name].closed
-
-    def _close(self, name: str) -> None:
-        self._streams[name].close()
-
-    def _lines_before(self, at: int) -> str:
-        lines = bytes(self.stdout[:at]).split(b"\n")[:-1]
-        if not lines:
-            return "no line at all"
-        return f"{len(lines)} lines, the last of them {excerpt(lines[-1])}"
 
 
 def _exit_of(process: subprocess.Popen[bytes]) -> int:

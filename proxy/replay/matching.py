@@ -161,9 +161,9 @@ class Matching:
         if line.kind == "control_request/initialize":
             mine = line.message.get("request")
             recorded = cue.message.get("request") or {}
-            missing = self._renaming.call_hooks(recorded.get("hooks"), dict(mine or {}).get("hooks"))
-            self._without_hook = missing
-            for id_ in missing:
+            hooks = recorded.get("hooks"), dict(mine or {}).get("hooks")
+            self._without_hook = self._renaming.call_hooks(*hooks)
+            for id_ in self._without_hook:
                 sentence = f"the client has no hook where the record has {id_!r} (record {cue.seq})"
                 self._divergences.add("missing", sentence, seq=cue.seq, expected=id_)
         if line.kind == "user":

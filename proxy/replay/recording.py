@@ -6,9 +6,9 @@ from typing import Any
 
 import msgspec
 
+from proxy.claude_command import Call
 from proxy.replay.differences import kind
 from proxy.replay.messages import decoded
-from proxy.replay.renaming import value_of
 from proxy.sessions.catalogue import SessionInfo, inspect
 from proxy.sessions.reader import Record, Skipped, read_log
 
@@ -59,7 +59,7 @@ class Recording(msgspec.Struct, eq=False):
     def speaks_messages(self) -> bool:
         """Whether the client spoke in messages, or was told to; else its input was text."""
         spoken = any(cue.stream == "stdin" and cue.message for cue in self.cues)
-        return spoken or value_of(self.arguments, "--input-format") == "stream-json"
+        return spoken or Call(self.arguments).values.get("--input-format") == "stream-json"
 
     def told(self, field: str) -> str | None:
         """Return the first text that Claude Code gives in a field of its messages."""

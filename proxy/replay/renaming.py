@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from proxy.claude_command import Call
 from proxy.replay.messages import encoded
 
 _ID = re.compile(rb'("(request_id|callback_id)"\s*:\s*)("(?:[^"\\]|\\.)*")')
@@ -66,22 +67,13 @@ class Renaming:
 
         ``session_id``: the id of Claude Code's session in the record.
         """
+        theirs, mine = Call(recorded).values, Call(here).values
         for option in ("--resume", "--session-id"):
-            was, is_ = value_of(recorded, option), value_of(here, option)
+            was, is_ = theirs.get(option), mine.get(option)
             if is_ and was:
                 self.call(was, is_)
             elif is_ and option == "--session-id":
                 self.call(session_id, is_)
-
-
-def value_of(arguments: Sequence[str], option: str) -> str | None:
-    """Return the value that a command line gives to an option, as the next word or behind ``=``."""
-    for index, word in enumerate(arguments):
-        if word == option and index + 1 < len(arguments):
-            return arguments[index + 1]
-        if word.startswith(option + "="):
-            return word[len(option) + 1 :]
-    return None
 
 
 def _encoded(name: str) -> bytes:

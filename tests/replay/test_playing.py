@@ -125,9 +125,8 @@ def test_sessions_are_called_as_the_client_calls_them(tmp_path: Path) -> None:
         ((), ("--session-id", OTHER)),
     ):
         (tmp_path / "report").unlink(missing_ok=True)
-        made = log(
-            ("<", user(session_id=SESSION)), (">", said), command=("claude", "--input-format", *recorded)
-        )
+        command = ("claude", "--input-format", "stream-json", *recorded)
+        made = log(("<", user(session_id=SESSION)), (">", said), command=command)
         done = replay(tmp_path, made, user(session_id=OTHER), arguments=given)
         assert done.said == [{"type": "system", "session_id": OTHER, "path": f"/x/{OTHER}.jsonl"}]
         assert done.report["divergences"] == []

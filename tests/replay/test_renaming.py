@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.replay.renaming import Renaming, value_of
+from proxy.replay.renaming import Renaming
 
 A, B, C = (f"{n}b5c2d1e-3f4a-4b6c-8d7e-9f0a1b2c3d4e" for n in "123")
 JSON = st.recursive(
@@ -59,12 +59,6 @@ def test_ids_of_requests_and_hooks_stand_in_their_fields_only() -> None:
     line = b'{"response":{"request_id": "r1"},"x":"r1","y":"\\"request_id\\":\\"r1\\"","callback_id":"h"}'
     new = b'{"response":{"request_id": 7},"x":"r1","y":"\\"request_id\\":\\"r1\\"","callback_id":"\\""}'
     assert renaming.outgoing(line) == new
-
-
-def test_values_of_options() -> None:
-    """As the next word, or behind an equals sign."""
-    assert value_of(["--resume", "a"], "--resume") == value_of(["--resume=a"], "--resume") == "a"
-    assert value_of(["--resume"], "--resume") is None
 
 
 def test_a_session_is_known_by_the_command_line() -> None:
