@@ -61,13 +61,9 @@ class Turns:
         )
 
     def _agent(self, span: Span, until_us: int = 0) -> Subagent:
-        return Subagent(
-            id=span.id,
-            kind=span.name or None,
-            description=span.label,
-            **self._of_both(span, until_us),
-            total_tokens=span.tokens,
-        )
+        about = self._of_both(span, until_us)
+        kind, said, tokens = span.name or None, span.label, span.tokens
+        return Subagent(id=span.id, kind=kind, description=said, total_tokens=tokens, **about)
 
     def _of_both(self, span: Span, until_us: int) -> dict[str, Any]:
         return {

@@ -128,14 +128,9 @@ def resolve_into(arguments: argparse.Namespace) -> dict[str, str]:
     arguments.data_dir = chosen["data-dir"]
     if os.path.exists(arguments.data_dir) and not os.path.isdir(arguments.data_dir):
         raise UsageError(f"the data directory {arguments.data_dir} is a file; give a folder with --data-dir")
-    patterns, fields = (listed(chosen, key) for key in LISTS)
-    used = {
-        "config": chosen.get("config"),
-        "redact": chosen["redact"],
-        "patterns": patterns,
-        "fields": fields,
-    }
-    for name, value in {**used, "host": chosen["host"], "port": int(chosen["port"])}.items():
+    used: dict[str, object] = {name: chosen.get(name) for name in ("config", "redact", "host")}
+    used |= {key.rpartition(".")[2]: listed(chosen, key) for key in LISTS}
+    for name, value in {**used, "port": int(chosen["port"])}.items():
         vars(arguments).setdefault(name, value)
     return chosen
 

@@ -65,10 +65,8 @@ def _print_lines(rows: list[dict[str, Any]]) -> None:
         one = row["approval"]
         decided = {"allow": "allowed", "deny": "denied", "none": "undecided"}[one["decision"]]
         reason = f": {one['reason']}" if one["reason"] else ""
-        line = (
-            f"{row['session_id']} {row['seq']:>6}  {row['tool'] or '?':20} {decided} by {one['by']}{reason}"
-        )
-        sys.stdout.write(printable(line) + "\n")
+        call = f"{row['session_id']} {row['seq']:>6}  {row['tool'] or '?':20}"
+        print(printable(f"{call} {decided} by {one['by']}{reason}"))
     counted = Counter((row["approval"]["decision"], row["approval"]["by"]) for row in rows)
     totals = ", ".join(f"{count} {decision} by {by}" for (decision, by), count in counted.most_common())
     sys.stderr.write(f"{quantity(len(rows), 'call')}{': ' if totals else ''}{totals}\n")

@@ -22,17 +22,14 @@ def print_report(report: Report) -> None:
         (
             one.name.partition("/")[2],
             of.unit,
-            *(f"{figure:.4g}" for figure in (of.bare, of.wrapped, of.ratio, of.limit)),
+            *map("{:.4g}".format, (of.bare, of.wrapped, of.ratio, of.limit)),
         )
         for one in report.scenarios
         if (of := one.measured)
     ]
     scores = [
         (
-            one.group,
-            str(one.weight),
-            str(one.points),
-            str(one.of),
+            *map(str, (one.group, one.weight, one.points, one.of)),
             "-" if one.score is None else f"{one.score:g} %",
         )
         for one in report.groups

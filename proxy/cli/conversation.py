@@ -89,12 +89,8 @@ def _printed(console: Output, time: str, depth: int, part: Part) -> Iterator[Tex
     """Yield the lines of a part as they are printed."""
     margin = " " * (10 + 2 * depth + _WHO + 1)
     style = _COLOURS.get(part.kind) or _TONES.get(part.tone) or "bold"
-    head = Text.assemble(
-        (f"{time:8}  ", "dim"),
-        " " * (2 * depth),
-        (f"{one_line(part.label, 40):{_WHO}}", style),
-        " ",
-    )
+    who = f"{one_line(part.label, 40):{_WHO}}"
+    head = Text.assemble((f"{time:8}  ", "dim"), " " * (2 * depth), (who, style), " ")
     width = max(20, console.width - len(margin)) if console.is_terminal else 1 << 30
     lines = _lines(part)
     for line in lines:

@@ -76,10 +76,6 @@ def _print_lines(findings: Sequence[Finding], calls: int) -> None:
     for one in findings:
         who = f", allowed by {one.approval.get('by')}" if one.approval else ""
         rule = f" by {one.rule}" if one.rule else ""
-        sys.stdout.write(
-            printable(
-                f"{one.kind}{rule}: {one.tool or 'log'} {one.text} ({one.session_id}, record {one.seq}{who})"
-            )
-            + "\n"
-        )
+        said = f"{one.kind}{rule}: {one.tool or 'log'} {one.text} ({one.session_id}, record {one.seq}{who})"
+        print(printable(said))
     sys.stderr.write(f"{quantity(len(findings), 'finding')} in {quantity(calls, 'call')}\n")

@@ -46,11 +46,7 @@ def run_redact(args: argparse.Namespace) -> None:
     found = catalogue.find(args.data_dir, args.session)
     output = args.output or f"{found.session_id}.redacted.jsonl"
     redactor = Redactor(args.redact, patterns=args.patterns, fields=args.fields)
-    with (
-        open(found.path, "rb") as log,
-        _opened(output) as copy,
-        progress("redacting", found.size) as advance,
-    ):
+    with open(found.path, "rb") as log, _opened(output) as copy, progress("redacting", found.size) as advance:
         copied = write_copy(log, copy, redactor, advance)
     seal_copy(args.data_dir, found, copied)
     if output != "-":
@@ -87,13 +83,8 @@ def seal_copy(data_dir: str, info: catalogue.SessionInfo, copied: Copied) -> Non
     """Add the copy of a sealed log to ``seals.jsonl``, so that it can be verified too."""
     session_id = first_session_id(info.path) or info.session_id
     if is_sealed(info.path) or session_id in sealed_sessions(data_dir):
-        about = {
-            "session_id": session_id,
-            "copy": "redacted",
-            "bytes": copied.bytes,
-            "records": copied.records,
-        }
-        add_seal(data_dir, {**about, "sha256": copied.sha256})
+        found = {name: getattr(copied, name) for name in ("bytes", "records", "sha256")}
+        add_seal(data_dir, {"session_id": session_id, "copy": "redacted", **found})
 
 
 def _opened(path: str) -> contextlib.AbstractContextManager[BinaryIO]:

@@ -30,11 +30,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         f"--outcome OUTCOME,...: only those that are over with one of these outcomes: {', '.join(OUTCOMES)}"
     )
     option(parser, over, some_of(OUTCOMES), frozenset())
-    option(
-        parser,
-        "--since TIME: only those that started within or after: 2h, 3d, a date, or a time as in records (UTC)",
-        past_time,
-    )
+    since = "only those that started within or after: 2h, 3d, a date, or a time as in records (UTC)"
+    option(parser, f"--since TIME: {since}", past_time)
     option(parser, "--name NAME: only those whose name contains NAME; * and ? are wildcards")
     option(parser, "--cwd DIR: only those that ran in this folder, or below it", os.path.realpath)
 

@@ -89,12 +89,8 @@ def run_backup(arguments: argparse.Namespace) -> None:
     storage = settings_of(arguments).storage
     _require_data_dir(arguments.data_dir)
     with progress("copying, and reading the copy back"):
-        made = make_backup(
-            arguments.data_dir,
-            datetime.now(UTC),
-            keep=storage.backups_kept,
-            min_free_bytes=storage.min_free_space,
-        )
+        keep, least = storage.backups_kept, storage.min_free_space
+        made = make_backup(arguments.data_dir, datetime.now(UTC), keep=keep, min_free_bytes=least)
     told = f"{escape_controls(made.path)}: {quantity(made.sessions, 'session')}, {size(made.bytes)}, verified"
     print_answer(arguments, made, told)
 

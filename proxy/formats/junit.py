@@ -59,18 +59,14 @@ def _count(element: ET.Element, cases: Sequence[Case]) -> None:
 
 
 def _case(suite: ET.Element, case: Case) -> None:
-    element = ET.SubElement(
-        suite,
-        "testcase",
-        classname=_clean(case.classname),
-        name=_clean(case.name),
-        time=f"{case.seconds:.3f}",
-    )
+    name, classname = _clean(case.name), _clean(case.classname)
+    took = f"{case.seconds:.3f}"
+    element = ET.SubElement(suite, "testcase", classname=classname, name=name, time=took)
     if case.skipped is not None:
         ET.SubElement(element, "skipped", message=_clean(case.skipped))
     elif case.failure is not None:
         message, text = case.failure
-        failure = ET.SubElement(element, "failure", message=_clean(message), type=_clean(case.classname))
+        failure = ET.SubElement(element, "failure", message=_clean(message), type=classname)
         failure.text = _clean(text)
 
 

@@ -112,9 +112,8 @@ def _policy(document: object, sha256: str) -> Policy:
     _known(document, _KEYS)
     permissions = document["permissions"]
     _known(permissions, (*_LISTS, *_OTHER))
-    lists = {name: _rules(permissions, name) for name in _LISTS}
-    report = _rules(document, "report")
-    if not report and not any(lists.values()):
+    lists = {name: _rules(permissions, name) for name in _LISTS} | {"report": _rules(document, "report")}
+    if not any(lists.values()):
         raise PolicyError("it has no rule")
     known = document.get("tools_known", [])
     if not isinstance(known, list) or not all(isinstance(name, str) for name in known):
@@ -122,14 +121,8 @@ def _policy(document: object, sha256: str) -> Policy:
     shadow = document.get("shadow", False)
     if not isinstance(shadow, bool):
         raise PolicyError("`shadow` is neither true nor false")
-    return Policy(
-        **lists,
-        report=report,
-        tools_known=frozenset(known),
-        shadow=shadow,
-        permissions=permissions,
-        sha256=sha256,
-    )
+    tools = frozenset(known)
+    return Policy(**lists, tools_known=tools, shadow=shadow, permissions=permissions, sha256=sha256)
 
 
 def _rules(block: dict[str, Any], name: str) -> tuple[Rule, ...]:

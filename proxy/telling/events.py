@@ -198,15 +198,8 @@ def _over(data: Data) -> Iterator[Part]:
     why = "\n".join(map(str, errors)) if isinstance(errors, list) and outcome != "interrupted" else reason
     word = "completed" if outcome == "ok" else outcome
     title = f"{word} after {format_duration(number(data, 'duration_ms') or 0)}"
-    yield Part(
-        "turn",
-        "turn ended",
-        title,
-        text="" if outcome == "ok" else why or reason,
-        figures=figures,
-        tone=_TURN_TONES.get(outcome, "warn"),
-        lines=_TEXT_LINES,
-    )
+    said, tone = "" if outcome == "ok" else why or reason, _TURN_TONES.get(outcome, "warn")
+    yield Part("turn", "turn ended", title, text=said, figures=figures, tone=tone, lines=_TEXT_LINES)
 
 
 def _tokens(tokens: dict[str, int]) -> str:
