@@ -61,12 +61,10 @@ def table(columns: Sequence[Column], rows: Sequence[Sequence[str | Text]], width
 
 def _line(cells: Sequence[Text], columns: Sequence[Column], wide: dict[int, int]) -> Text:
     """Return the cells that are shown, each cut and filled to the width of its column."""
-    fitted = []
-    for at in sorted(wide):
-        cell = cells[at].copy()
+    fitted = {at: cells[at].copy() for at in sorted(wide)}
+    for at, cell in fitted.items():
         cell.truncate(wide[at], overflow="ellipsis")
         cell.align("right" if columns[at].right else "left", wide[at])
-        fitted.append(cell)
-    line = Text(" " * _GAP).join(fitted)
+    line = Text(" " * _GAP).join(fitted.values())
     line.rstrip()
     return line

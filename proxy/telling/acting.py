@@ -1,12 +1,12 @@
 """What Claude Code asks in a session, and what became of actions of others on it: for API, page and terminal."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Literal
 
 import msgspec
 
 from proxy.events import Session
-from proxy.events.fields import Message, inner, number, text
+from proxy.events.fields import Message, inner, integer, number, text
 from proxy.events.timestamps import Timestamp, format_timestamp
 from proxy.sessions.reader import Record
 
@@ -67,12 +67,11 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
     """From its record to what confirms it."""
 
 
-def open_questions(session: Session, record_of: Callable[[int], Record | None]) -> list[OpenQuestion]:
-    """Return the questions for permission that are open, oldest first.
+def open_questions(session: Session, record_of: Callable[[int], Record | None]) -> Iterator[OpenQuestion]:
+    """Yield the questions for permission that are open, oldest first.
 
     ``record_of`` gives a record by its number, None where it cannot be read any more.
     """
-    found = []
     for request_id, question in session.questions.items():
         if question.kind != "can_use_tool" or session.over:
             continue
@@ -80,48 +79,40 @@ def open_questions(session: Session, record_of: Callable[[int], Record | None]) 
         message = None if record is None else record.value()
         request = inner(message, "request") if isinstance(message, dict) else {}
         suggestions = request.get("permission_suggestions")
-        found.append(
-            OpenQuestion(
-                request_id=request_id,
-                tool=question.tool,
-                tool_use_id=question.tool_use_id,
-                input=request.get("input"),
-                reason=question.reason,
-                suggestions=suggestions if isinstance(suggestions, list) else [],
-                since=format_timestamp(question.since_us),
-                seq=question.seq,
-                held=session.paused and record is not None and not record.forwarded,
-            )
+        yield OpenQuestion(
+            request_id=request_id,
+            tool=question.tool,
+            tool_use_id=question.tool_use_id,
+            input=request.get("input"),
+            reason=question.reason,
+            suggestions=suggestions if isinstance(suggestions, list) else [],
+            since=format_timestamp(question.since_us),
+            seq=question.seq,
+            held=session.paused and record is not None and not record.forwarded,
         )
-    return found
 
 
 def actions(
-    requests: Iterable[tuple[str, str, Message]], outcomes: Sequence[tuple[str, str, Message]]
-) -> list[Action]:
-    """Return actions with what became of each, in the order of ``requests``.
+    requests: Iterable[tuple[str, str, Message]], outcomes: Iterable[tuple[str, str, Message]]
+) -> Iterator[Action]:
+    """Yield actions with what became of each, in the order of ``requests``.
 
     Both are events, of `REQUESTS` and `OUTCOMES`: type, timestamp and data.
     """
     ends = {text(data, "action_id"): (event_type, data) for event_type, _, data in outcomes}
-    found = []
     for event_type, timestamp, data in requests:
+        ended, end = ends.get(text(data, "action_id"), (event_type, {}))
         if event_type == "action_refused":
             ended, end = event_type, data
-        else:
-            ended, end = ends.get(text(data, "action_id"), (event_type, {}))
-        found.append(
-            Action(
-                action_id=text(data, "action_id") or "",
-                action=text(data, "action") or "",
-                args=inner(data, "args"),
-                by=inner(data, "by"),
-                seq=int(number(data, "seq") or 0),
-                requested_at=timestamp,
-                state=_STATES[ended],
-                effect=text(end, "effect"),
-                error=text(end, "error"),
-                took_ms=number(end, "duration_ms"),
-            )
+        yield Action(
+            action_id=text(data, "action_id") or "",
+            action=text(data, "action") or "",
+            args=inner(data, "args"),
+            by=inner(data, "by"),
+            seq=integer(data, "seq") or 0,
+            requested_at=timestamp,
+            state=_STATES[ended],
+            effect=text(end, "effect"),
+            error=text(end, "error"),
+            took_ms=number(end, "duration_ms"),
         )
-    return found

@@ -22,7 +22,7 @@ def test_an_action_is_told_with_its_end() -> None:
         ("action_failed", NOW, {"action_id": "a", "error": "unsupported_request", "duration_ms": 1.5}),
         ("action_confirmed", NOW, {"action_id": "z", "effect": "did_not_run"}),
     ]
-    told = actions(requests, outcomes)
+    told = list(actions(requests, outcomes))
     assert [(one.action_id, one.state, one.error, one.effect) for one in told] == [
         ("c", "sent", None, None),
         ("b", "refused", "token_needed", None),

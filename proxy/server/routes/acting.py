@@ -94,7 +94,7 @@ def questions(request: web.Request) -> QuestionPage:
         record = None if row is None else parse(row.line)
         return None if isinstance(record, str) else record
 
-    return QuestionPage(questions=open_questions(session, record_of))
+    return QuestionPage(questions=list(open_questions(session, record_of)))
 
 
 def _session(shared: Shared, session_id: str) -> Session:
@@ -139,7 +139,7 @@ def _actions(shared: Shared, session_id: str, limit: int, offset: int = 0) -> tu
 
     requests, total = events(REQUESTS, limit, offset)
     outcomes, _ = events(OUTCOMES, limit + offset, 0)  # of an action there is one at most
-    return actions(requests, outcomes), total
+    return list(actions(requests, outcomes)), total
 
 
 def _find(shared: Shared, session_id: str, action_id: str) -> Action | None:
