@@ -13,107 +13,83 @@ from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin
 import msgspec
 from msgspec import Meta
 
+from proxy import setting_types as kinds
 from proxy.rule_settings import Rule, rule_of
-from proxy.setting_types import (
-    NEVER,
-    DatabaseUrl,
-    Days,
-    FieldNames,
-    Flag,
-    HostNames,
-    Interactive,
-    Level,
-    Mode,
-    Number,
-    OnOff,
-    Origins,
-    Path,
-    Patterns,
-    Rate,
-    Redact,
-    Seconds,
-    Section,
-    Size,
-    Tokens,
-    Url,
-    Wait,
-    Whole,
-)
 from proxy.ship_settings import Otlp, Ship
 
 
-class Api(Section, frozen=True):
+class Api(kinds.Section, frozen=True):
     """The server's address and what it takes."""
 
     host: Annotated[str, Meta(min_length=1, max_length=253)] = "127.0.0.1"
     """Address the server listens on."""
-    port: Annotated[Whole, Meta(ge=0, le=65535)] = 8000
+    port: Annotated[kinds.Whole, Meta(ge=0, le=65535)] = 8000
     """Port the server listens on; 0 picks a free one."""
-    workers: Annotated[Whole, Meta(ge=1, le=64)] = 1
+    workers: Annotated[kinds.Whole, Meta(ge=1, le=64)] = 1
     """Processes beside the server for what is processor-bound: large validations and analyses."""
-    timeout: Seconds = 60
+    timeout: kinds.Seconds = 60
     """Time for head and body of a request to arrive, and for a first request on a connection."""
-    max_request_size: Size = 10_000_000
+    max_request_size: kinds.Size = 10_000_000
     """Largest body of a request."""
-    max_connections: Annotated[Whole, Meta(ge=1, le=1_000_000)] = 10_000
+    max_connections: Annotated[kinds.Whole, Meta(ge=1, le=1_000_000)] = 10_000
     """Connections that the server holds, and no more than half of the files that it may open; further ones get
     503."""
-    linger: Seconds = 60
+    linger: kinds.Seconds = 60
     """How long a background server stays after the last session has ended and nobody listens."""
 
 
-class Monitoring(Section, frozen=True):
+class Monitoring(kinds.Section, frozen=True):
     """What the server keeps, and for how long."""
 
-    max_events_per_session: Annotated[Whole, Meta(ge=1, le=10**12)] = 500_000
+    max_events_per_session: Annotated[kinds.Whole, Meta(ge=1, le=10**12)] = 500_000
     """Events of a session that the server indexes."""
-    session_timeout: Seconds = 7200
+    session_timeout: kinds.Seconds = 7200
     """Time without an event after which a monitoring session is stopped."""
-    cleanup_interval: Seconds = 3600
+    cleanup_interval: kinds.Seconds = 3600
     """Time between two looks for what has expired."""
-    retention_days: Days | None = None
+    retention_days: kinds.Days | None = None
     """How long a session is kept after it was last written to; none: for ever."""
 
 
-class Validation(Section, frozen=True):
+class Validation(kinds.Section, frozen=True):
     """How messages are judged."""
 
-    mode: Mode = "observe"
+    mode: kinds.Mode = "observe"
     """As `--validation`."""
-    cache_schemas: Flag = True
+    cache_schemas: kinds.Flag = True
     """Whether the server keeps compiled schemas, or reads and compiles them for each request."""
-    max_validation_size: Size = 10_000_000
+    max_validation_size: kinds.Size = 10_000_000
     """Largest `data` of a validation request."""
-    concurrent_validations: Annotated[Whole, Meta(ge=1, le=1024)] = 8
+    concurrent_validations: Annotated[kinds.Whole, Meta(ge=1, le=1024)] = 8
     """Large validations at once; further ones wait."""
 
 
-class Schemas(Section, frozen=True):
+class Schemas(kinds.Section, frozen=True):
     """Schemas of your own, for validation."""
 
-    directory: Path | None = None
+    directory: kinds.Path | None = None
     """Folder of JSON Schema files: `NAME.json` is the schema type `user/NAME`; none: there are none."""
 
 
-class Security(Section, frozen=True):
+class Security(kinds.Section, frozen=True):
     """Who may ask the server, and how often."""
 
-    rate_limit: Rate | None = None
+    rate_limit: kinds.Rate | None = None
     """Requests of one client (a token, or an address without one), counted from the first request of each
     stretch of time; none: no limit."""
-    enable_cors: Flag = False
+    enable_cors: kinds.Flag = False
     """Whether `allowed_origins` is in force."""
-    allowed_origins: Origins = ()
+    allowed_origins: kinds.Origins = ()
     """Other origins whose pages may ask, post and listen, where `enable_cors` is `true`."""
-    allowed_hosts: HostNames = ()
+    allowed_hosts: kinds.HostNames = ()
     """Names that requests may have in `Host`, besides addresses, `localhost` and `api.host`."""
-    local_access: Flag = True
+    local_access: kinds.Flag = True
     """Whether the same user on this machine needs no token."""
-    tokens: Tokens = ()
+    tokens: kinds.Tokens = ()
     """Bearer tokens with all scopes, besides those of `claude-proxy token`."""
-    tls_certificate: Path | None = None
+    tls_certificate: kinds.Path | None = None
     """Certificate chain in PEM: the server speaks HTTPS; read again when it changes."""
-    tls_key: Path | None = None
+    tls_key: kinds.Path | None = None
     """The certificate's private key in PEM, without a password."""
 
     @property
@@ -128,26 +104,26 @@ class Security(Section, frozen=True):
             raise ValueError("enable_cors is true, and allowed_origins names none")
 
 
-class Storage(Section, frozen=True):
+class Storage(kinds.Section, frozen=True):
     """Where things are kept."""
 
-    data_directory: Path | None = None
+    data_directory: kinds.Path | None = None
     """As `--data-dir`."""
-    max_total_size: Size | None = None
+    max_total_size: kinds.Size | None = None
     """Largest size of all logs together: beyond, the oldest sessions go; none: no limit."""
-    min_free_space: Size = 1_000_000_000
+    min_free_space: kinds.Size = 1_000_000_000
     """Free disk space below which the server is degraded and makes no copies; nor, below 100 MB, an index."""
-    backup_enabled: Flag = False
+    backup_enabled: kinds.Flag = False
     """Whether copies of the logs are made."""
-    backup_interval: Seconds = 86400
+    backup_interval: kinds.Seconds = 86400
     """Time between two copies."""
-    backups_kept: Annotated[Whole, Meta(ge=1, le=100_000)] = 7
+    backups_kept: Annotated[kinds.Whole, Meta(ge=1, le=100_000)] = 7
     """Copies that are kept: beyond, the oldest go."""
-    seal: OnOff = "off"
+    seal: kinds.OnOff = "off"
     """As `--seal`."""
-    url: DatabaseUrl | None = None
+    url: kinds.DatabaseUrl | None = None
     """The PostgreSQL database of a centre, to which the hosts of a fleet push; none: this machine's own sessions."""
-    listen: Flag = True
+    listen: kinds.Flag = True
     """Whether the database tells of new events at once; `false` behind a pooler in transaction mode."""
 
     def __post_init__(self) -> None:
@@ -155,112 +131,112 @@ class Storage(Section, frozen=True):
             raise ValueError("max_total_size is of logs, and url of a centre: see monitoring.retention_days")
 
 
-class Seal(Section, frozen=True):
+class Seal(kinds.Section, frozen=True):
     """Where the seals of sessions go besides `seals.jsonl`."""
 
-    send_to: Url | None = None
+    send_to: kinds.Url | None = None
     """Where each line of `seals.jsonl` is posted, and the newest checkpoint of live sessions each minute; none:
     nowhere."""
-    journal: Flag = False
+    journal: kinds.Flag = False
     """Whether the same goes to the journal of systemd."""
 
 
-class Logging(Section, frozen=True):
+class Logging(kinds.Section, frozen=True):
     """What the server says of itself."""
 
-    level: Level = "INFO"
+    level: kinds.Level = "INFO"
     """Least level that is logged."""
     format: Literal["auto", "json", "console"] = "auto"
     """One JSON object a line, or text; `auto`: text on a terminal, else JSON."""
 
 
-class Alerts(Section, frozen=True):
+class Alerts(kinds.Section, frozen=True):
     """Whom the server tells."""
 
-    webhook_url: Url | None = None
+    webhook_url: kinds.Url | None = None
     """Where alerts are posted; none: nobody is told."""
-    server_error: Flag = True
+    server_error: kinds.Flag = True
     """Whether to tell of requests and jobs that a fault of ours failed."""
-    session_failed: Flag = True
+    session_failed: kinds.Flag = True
     """Whether to tell of wrappers that died, and commands that ended in a turn."""
-    permission_wait: Wait = 300
+    permission_wait: kinds.Wait = 300
     """Wait for a permission or another answer of the caller that is told; none: never."""
-    model_wait: Wait = 300
+    model_wait: kinds.Wait = 300
     """Silence of Claude Code in the middle of a turn that is told; none: never."""
-    tool_wait: Wait = 900
+    tool_wait: kinds.Wait = 900
     """Time of a tool that is told; none: never."""
-    exit_wait: Wait = 60
+    exit_wait: kinds.Wait = 60
     """Wait for the command's exit after its only turn that is told; none: never."""
-    invalid_messages: Annotated[Annotated[Whole, Meta(ge=1, le=1_000_000_000)] | None, NEVER] = 1
+    invalid_messages: Annotated[Annotated[kinds.Whole, Meta(ge=1, le=1_000_000_000)] | None, kinds.NEVER] = 1
     """Invalid and malformed messages of a session from which on it is told; none: never."""
-    recording_gap: Flag = True
+    recording_gap: kinds.Flag = True
     """Whether to tell of lines that could not be recorded."""
-    session_budget: Annotated[Annotated[Number, Meta(gt=0, le=1_000_000)] | None, NEVER] = None
+    session_budget: Annotated[Annotated[kinds.Number, Meta(gt=0, le=1_000_000)] | None, kinds.NEVER] = None
     """Cost of a session in US dollars beyond which it is told; none: never."""
-    rule: Flag = True
+    rule: kinds.Flag = True
     """Whether to tell that a rule of `rules` has fired."""
-    disk_low: Flag = True
+    disk_low: kinds.Flag = True
     """Whether to tell of a disk below `storage.min_free_space`."""
 
 
-class Compliance(Section, frozen=True):
+class Compliance(kinds.Section, frozen=True):
     """Checks of wrappers that clients ask the server for: they run programs."""
 
-    enabled: Flag = False
+    enabled: kinds.Flag = False
     """Whether clients may have programs checked, which runs them."""
-    concurrent_runs: Annotated[Whole, Meta(ge=1, le=64)] = 1
+    concurrent_runs: Annotated[kinds.Whole, Meta(ge=1, le=64)] = 1
     """Checks at once; further ones wait."""
 
 
-class Redaction(Section, frozen=True):
+class Redaction(kinds.Section, frozen=True):
     """What is kept out of the record."""
 
-    mode: Redact = "on"
+    mode: kinds.Redact = "on"
     """As `--redact`."""
-    patterns: Patterns = ()
+    patterns: kinds.Patterns = ()
     """What is replaced too, in texts."""
-    fields: FieldNames = ()
+    fields: kinds.FieldNames = ()
     """Fields and variables whose values are replaced too."""
 
 
-class InteractiveUse(Section, frozen=True):
+class InteractiveUse(kinds.Section, frozen=True):
     """What is recorded of an interactive `claude`."""
 
-    mode: Interactive = "record"
+    mode: kinds.Interactive = "record"
     """As `--interactive`."""
 
 
-class Acting(Section, frozen=True):
+class Acting(kinds.Section, frozen=True):
     """What others may do to a session."""
 
     grant: Literal["off", "restrain", "full"] = "off"
     """As `--act`."""
-    rate: Rate = "30/minute"
+    rate: kinds.Rate = "30/minute"
     """Actions that one client of the server (a token, or an address without one) may ask for, refused ones too."""
 
 
-class Rules(Section, frozen=True):
+class Rules(kinds.Section, frozen=True):
     """What is done about sessions that run away: each further key is a rule, under a name of your own."""
 
     mode: Literal["dry_run", "act"] = "dry_run"
     """Whether rules do what they say, or only tell what they would do."""
-    ask_every: Seconds = 15
+    ask_every: kinds.Seconds = 15
     """Time between two questions for the running cost of a turn, where a rule needs it."""
     named: Mapping[str, Rule] = {}
     """The rules, in the order of the file: of one condition the first that matches a session counts."""
 
 
-class PolicyInForce(Section, frozen=True):
+class PolicyInForce(kinds.Section, frozen=True):
     """Permission rules that are in force for a session."""
 
-    file: Path | None = None
+    file: kinds.Path | None = None
     """As `--policy`."""
     on_failure: Literal["stop", "tell"] = "stop"
     """What becomes of a session in which the policy cannot be put in force: it is stopped before its first
     prompt, or its log says so."""
 
 
-class Settings(Section, frozen=True):
+class Settings(kinds.Section, frozen=True):
     """A whole configuration."""
 
     api: Api = Api()
@@ -412,7 +388,9 @@ def _plain(annotation: Any) -> str:
     return f"{', '.join(some)} or {last}"
 
 
-SECTIONS: dict[str, type[Section]] = {field.name: field.type for field in msgspec.structs.fields(Settings)}
+SECTIONS: dict[str, type[kinds.Section]] = {
+    field.name: field.type for field in msgspec.structs.fields(Settings)
+}
 """The model of each section by its name."""
 KEYS = {
     key.name: key
