@@ -145,7 +145,9 @@ def _opened(emitter: Emitter, followed: Followed, data: Message) -> None:
     before = inner(data, "cost_before")
     session.spending.begin_conversation(number(before, "totalCostUSD") or 0.0, stated_usage(before) or {})
     followed.usage.clear()
-    followed.cost_is_mixed = followed.cost_is_mixed or ("cost_before" in data and data["cost_before"] is None)
+    # A fork goes on from the total of the conversation that it copies, and does not copy that.
+    is_unknown = data.get("cost_before") is None and ("cost_before" in data or text(data, "why") == "forked")
+    followed.cost_is_mixed = followed.cost_is_mixed or is_unknown
 
 
 def _subagent(emitter: Emitter, followed: Followed, data: Message) -> None:

@@ -542,12 +542,14 @@ def test_the_cost_is_what_the_session_added() -> None:
     assert made.described()["cost_reason"] is None
 
 
-@pytest.mark.parametrize("how", ["forked", "shared"])
+@pytest.mark.parametrize("how", ["forked", "forked_without_total", "shared"])
 def test_a_cost_that_is_not_told_apart_is_not_told(how: str) -> None:
     """Where the total holds what others took, and nobody knows how much, there is no figure, but a reason."""
     made = Made()
     if how == "forked":
         made.says("transcript_opened", file="main.jsonl", why="forked", cost_before=None)
+    elif how == "forked_without_total":  # which is not among the lines that are copied
+        made.says("transcript_opened", file="main.jsonl", why="forked")
     else:
         made.says("transcript_shared", claude_session_id="c", pids=[8])
     made.line("cost-state", **cost(0.75, 160))
