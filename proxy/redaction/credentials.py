@@ -3,7 +3,7 @@
 Forms are those that their issuers document or that GitHub's secret scanning lists. A form begins with a text that
 ordinary traffic hardly ever has, so one search for all of these texts decides whether a line is looked at any further;
 the expressions are compiled when such a text is first seen. The search is a library's: for the 1 KB of an ordinary
-message it takes 0.6 microseconds, where one regular expression for all texts takes 12 and a `bytes.find` for each 15.
+message it takes 0.8 microseconds, where one regular expression for all texts takes 12 and a `bytes.find` for each 15.
 
 Nothing here knows JSON: data is searched as it stands, and what is found never includes a quote or half an escape.
 """
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from functools import cache
+from itertools import pairwise
 
 from ahocorasick_rs import BytesAhoCorasick, Implementation, MatchKind
 
@@ -129,11 +130,27 @@ _FORMS: dict[bytes, bytes] = {
 
 _MARKS = (b'"control_re', b'"update_environment_variables"')
 """Messages that carry credentials by definition of the protocol: control requests and responses, and variables."""
-_BEGINNINGS = (*_MARKS, *_FORMS)
+_HALF = (len(_MARKS) + len(_FORMS)) // 2
+_BUCKETS = 16
+
+
+def _in_buckets(texts: list[bytes]) -> list[bytes]:
+    """Order sorted texts so that neighbours come into one bucket of the search: a third less time for ordinary lines.
+
+    The library deals texts out to its buckets in turn. A place is looked at closely where each of its bytes fits any
+    text of one bucket, which happens less often the more alike those texts are.
+    """
+    size, more = divmod(len(texts), _BUCKETS)
+    starts = [bucket * size + min(bucket, more) for bucket in range(_BUCKETS + 1)]
+    buckets = [texts[start:end] for start, end in pairwise(starts)]
+    return [bucket[turn] for turn in range(size + 1) for bucket in buckets if turn < len(bucket)]
+
+
+_sorted = sorted((*_MARKS, *_FORMS))
+_BEGINNINGS = (*_in_buckets(_sorted[:_HALF]), *_in_buckets(_sorted[_HALF:]))
 # The first match at each place is enough, and it is the search that the library has vector instructions for; of up to
 # 64 texts, so there are two searches: one for all would take 30 times as long.
 # The library's own choice, a DFA, would take 150 KB more of each session, and is no faster behind these instructions.
-_HALF = len(_BEGINNINGS) // 2
 _first, _second = (
     BytesAhoCorasick(
         part, matchkind=MatchKind.LeftmostFirst, implementation=Implementation.ContiguousNFA
@@ -177,14 +194,14 @@ def may_hold_credentials(data: bytes) -> bool:
     # Most data has no such text, and a generator would take as long again.
     if len(data) <= _WINDOW and not (_first(data) or _second(data)):
         return False
-    return any(index < len(_MARKS) or _form_at(index, data, start) for index, start in _beginnings(data))
+    return any(text in _MARKS or _form_at(text, data, start) for text, start in _beginnings(data))
 
 
 def well_known(data: bytes) -> Iterator[Span]:
     """Yield where well-known kinds of credentials stand in ``data``, in order."""
     end = 0
-    for index, start in _beginnings(data):
-        if index >= len(_MARKS) and start >= end and (match := _form_at(index, data, start)):
+    for text, start in _beginnings(data):
+        if text not in _MARKS and start >= end and (match := _form_at(text, data, start)):
             yield match.span("value" if "value" in match.re.groupindex else 0)
             end = match.end()
 
@@ -212,8 +229,8 @@ def random(data: bytes) -> Iterator[Span]:
             yield match.span()
 
 
-def _beginnings(data: bytes) -> Iterator[tuple[int, int]]:
-    """Yield the index and the place of each text that a form begins with."""
+def _beginnings(data: bytes) -> Iterator[tuple[bytes, int]]:
+    """Yield each text that a form begins with, and its place."""
     view = memoryview(data)
     for offset in range(0, len(data), _WINDOW):
         # A text that begins in this window may end in the next, where its rest is no text of its own.
@@ -222,13 +239,13 @@ def _beginnings(data: bytes) -> Iterator[tuple[int, int]]:
         found += [(start, _HALF + index) for index, start, _ in _second(window)]
         for start, index in sorted(found):
             if start < _WINDOW:
-                yield index, offset + start
+                yield _BEGINNINGS[index], offset + start
 
 
-def _form_at(index: int, data: bytes, start: int) -> re.Match[bytes] | None:
+def _form_at(beginning: bytes, data: bytes, start: int) -> re.Match[bytes] | None:
     if data[start - 1 : start] == b"\\":  # the first letter belongs to an escape of JSON
         return None
-    return _compiled(_FORMS[_BEGINNINGS[index]]).match(data, start)
+    return _compiled(_FORMS[beginning]).match(data, start)
 
 
 def _looks_random(word: bytes) -> bool:
