@@ -6,7 +6,7 @@ request, a prompt behind the result of the turn before, an interrupt in the midd
 
 import json
 from collections.abc import Iterator, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from signal import Signals
 from typing import Any, Literal
@@ -125,7 +125,15 @@ def firing(timestamp_us: int, rule: str = "dear", **fields: Any) -> Firing:
 
 def scenario(name: str, maker: LogMaker | None = None) -> bytes:
     """Return the log of a recorded scenario."""
-    maker = maker or LogMaker()
+    return _ordinary(name) if maker is None else _made(name, maker)
+
+
+@cache
+def _ordinary(name: str) -> bytes:
+    return _made(name, LogMaker())
+
+
+def _made(name: str, maker: LogMaker) -> bytes:
     folder = SCENARIOS / name
     command = ["claude", *(folder / "argv").read_text().split("\n")[:-1]]
     made = [maker.started(command)]
@@ -136,9 +144,14 @@ def scenario(name: str, maker: LogMaker | None = None) -> bytes:
 
 def records(log: bytes) -> list[Record]:
     """Return the records of a log."""
+    return list(_parsed(log))
+
+
+@lru_cache(100)
+def _parsed(log: bytes) -> tuple[Record, ...]:
     found = [parse(line) for line in log.split(b"\n")[:-1]]
     assert all(isinstance(record, Record) for record in found)
-    return [record for record in found if isinstance(record, Record)]
+    return tuple(record for record in found if isinstance(record, Record))
 
 
 def _exit(folder: Path) -> dict[str, object]:
@@ -147,7 +160,12 @@ def _exit(folder: Path) -> dict[str, object]:
     return {"exit_code": status} if status >= 0 else {"exit_code": None, "signal": Signals(-status).name}
 
 
-def _in_order(folder: Path) -> Iterator[tuple[str, bytes]]:
+@cache
+def _in_order(folder: Path) -> Sequence[tuple[str, bytes]]:
+    return list(_ordered(folder))
+
+
+def _ordered(folder: Path) -> Iterator[tuple[str, bytes]]:
     outputs = (folder / "stdout.jsonl").read_bytes().split(b"\n")[:-1]
     position, prompts = 0, 0
     for line in (folder / "stdin.jsonl").read_bytes().split(b"\n")[:-1]:

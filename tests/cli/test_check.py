@@ -165,7 +165,11 @@ while time.monotonic() < end:
 
 @pytest.mark.linux("orphans can be adopted")
 @pytest.mark.parametrize(
-    "orphan", [["sleep", "100"], [sys.executable, "-ISc", FORKING]], ids=["sleeps", "goes on forking"]
+    "orphan",
+    [
+        pytest.param(["sleep", "100"], id="sleeps"),
+        pytest.param([sys.executable, "-ISc", FORKING], id="goes on forking", marks=pytest.mark.slow),
+    ],
 )
 def test_an_orphan_that_hides_is_found_and_ended(orphan: list[str], tmp_path: Path) -> None:
     """A process in a session of its own, with an empty environment, is told of in its own scenario, and killed."""

@@ -274,6 +274,7 @@ async def test_the_python_sdk_hears_that_it_need_not_answer(acted: Acted) -> Non
     assert not (stage.project / "a").exists()
 
 
+@pytest.mark.slow
 async def test_the_typescript_sdk_is_acted_on(acted: Acted, sdk: Path) -> None:
     """Its question is withdrawn and its late answer held back; a turn of its is interrupted, and it goes on."""
     stage, gate = acted.stage, Gate()

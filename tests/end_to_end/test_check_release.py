@@ -86,6 +86,7 @@ def test_news_are_reported(  # noqa: PLR0917 - parameters and fixtures
     assert report.played[0].findings == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("old", "new", "verdict"),
     first_in_short(
@@ -122,6 +123,7 @@ def test_scenario_that_breaks_off_is_reported(tmp_path: Path, capsys: pytest.Cap
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("old", "new", "path"),
     first_in_short(

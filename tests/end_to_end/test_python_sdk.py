@@ -133,6 +133,7 @@ async def test_enforcement_answers_a_wrong_prompt(
     assert client.process.returncode == 0
 
 
+@pytest.mark.slow
 async def test_sdk_client_gets_the_error_result(enforcing: tuple[Stage, Wrapped]) -> None:
     """The Agent SDK reads the wrapper's error result as a ResultMessage, and goes on to the next turn."""
     stage, _ = enforcing
@@ -157,6 +158,7 @@ async def test_sdk_client_gets_the_error_result(enforcing: tuple[Stage, Wrapped]
     assert result.result == "The second answer."
 
 
+@pytest.mark.slow
 async def test_observed_session_goes_on_after_an_invalid_message(stage: Stage, wrapped: Wrapped) -> None:
     """Without enforcement an invalid request passes and is judged; Claude Code answers it itself."""
     stage.answer(ANSWERS)
@@ -174,6 +176,7 @@ async def test_observed_session_goes_on_after_an_invalid_message(stage: Stage, w
     assert set(invalid.errors[0]) >= {"path", "message", "keyword"}
 
 
+@pytest.mark.slow
 async def test_validation_off_records_without_verdicts(
     api: MessagesApi, claude: Path, tmp_path: Path
 ) -> None:
@@ -191,6 +194,7 @@ async def test_validation_off_records_without_verdicts(
     assert {r.verdict for stream in ("stdin", "stdout") for r in log.lines(stream)} == {None}
 
 
+@pytest.mark.slow
 async def test_unusable_data_directory_disturbs_nothing(
     api: MessagesApi, claude: Path, tmp_path: Path
 ) -> None:

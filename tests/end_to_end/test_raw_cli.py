@@ -81,6 +81,7 @@ async def test_text_is_passed_on_and_recorded(caller: Caller, claude: Path, wrap
     assert [(r.verdict, r.raw) for r in log.lines("stdout")] == [("text", "An answer of one line.")]
 
 
+@pytest.mark.slow
 async def test_prompt_on_standard_input_without_a_newline(
     caller: Caller, claude: Path, wrapped: Wrapped
 ) -> None:
@@ -93,6 +94,7 @@ async def test_prompt_on_standard_input_without_a_newline(
     assert [(r.verdict, r.raw, r.truncated) for r in log.lines("stdin")] == [("text", "A question?", True)]
 
 
+@pytest.mark.slow
 async def test_json_output_is_recorded_as_a_message(
     caller: Caller, claude: Path, wrapped: Wrapped, tmp_path: Path
 ) -> None:
@@ -190,6 +192,7 @@ async def test_calls_that_are_no_session_are_left_alone(
     assert not data_dir.exists()
 
 
+@pytest.mark.slow
 async def test_separator_may_be_left_out(caller: Caller, claude: Path, tmp_path: Path) -> None:
     """Editors put the wrapper before the whole command line, without `--`; that works the same."""
     options = ["--server", "off", "--data-dir", str(tmp_path / "data")]
@@ -320,6 +323,7 @@ async def test_null_for_an_absent_field_is_taken(guarded: Stage) -> None:
         assert (await client.turn("hello again"))["result"] == "An answer."
 
 
+@pytest.mark.slow
 async def test_null_that_we_refuse_is_refused(bare: Stage) -> None:
     """What we call invalid Claude Code answers with an error, or takes without the part that holds it."""
     async with bare.raw() as client:
@@ -394,6 +398,7 @@ async def test_signals_in_mid_stream(
     assert [json.loads(record.line) for record in log.lines("stdout")] == client.seen
 
 
+@pytest.mark.slow
 async def test_signals_that_the_caller_ignores(api: MessagesApi, claude: Path, tmp_path: Path) -> None:
     """Claude Code and the tools it starts ignore, block and catch the same signals with the wrapper and without.
 

@@ -617,11 +617,11 @@ def test_no_field_of_a_real_message_can_break_it(name: str, other: object) -> No
     interpreter = Interpreter(Session("made"))
     for record in records(scenario(name)):
         kept = msgspec.json.encode(interpreter.session)
-        for at in range(len(list(places_of(record.value()))) if record.has_message else 0):
-            message = record.value()
-            inside, key = list(places_of(message))[at]
-            inside[key] = other
+        message = record.value() if record.has_message else None
+        for inside, key in list(places_of(message)):
+            kept_value, inside[key] = inside[key], other
             changed = msgspec.structs.replace(record, message=msgspec.Raw(msgspec.json.encode(message)))
+            inside[key] = kept_value
             Interpreter(msgspec.json.decode(kept, type=Session)).take(changed)
         interpreter.take(record)
 
