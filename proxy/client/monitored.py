@@ -28,7 +28,7 @@ from proxy.client.errors import (
 from proxy.client.models import CaptureOptions, Event, ValidationAnswer, ValidationRequest
 from proxy.client.paging import Question, every
 from proxy.client.process import Claude, Messages
-from proxy.client.retries import Absence, Patience, patiently
+from proxy.client.retries import Absence
 from proxy.client.turns import Answer, Turns
 from proxy.client.validation import as_json, encoded, judged_here
 
@@ -241,17 +241,22 @@ class Run:
     ) -> AsyncGenerator[Event, None]:
         """Start a process and yield its session's events until it has ended."""
         await process.start(await self._data_dir(), self._tasks, prompt, messages, self._line)
-        if await self._is_known(process):
-            question = Question({"session_id": process.session_id})
+        question = Question({"session_id": process.session_id})
+        until = anyio.current_time() + _GIVE_UP_S
+        while process.exit_status is None or process.has_session:  # else its id was given back, if it had one
             events = every(self._calls, question, follow=True, give_up_s=_GIVE_UP_S, was_served=True)
             try:
                 async with contextlib.aclosing(events):
                     async for event in events:
                         yield event
+                break
             except NotFoundError:
-                if process.has_session:
+                if question.given and process.has_session:  # it was removed
                     raise
-                # Its id was reserved, and given back as the command could not be run.
+                if anyio.current_time() > until:
+                    sentence = f"The server does not know of {process.session_id} after {_GIVE_UP_S:g} s."
+                    raise ServerFaultError(sentence) from None
+                await anyio.sleep(_LOOK_S)
         await process.ended()
 
     async def _data_dir(self) -> str:
@@ -262,21 +267,6 @@ class Run:
                 f"The server's data directory {data_dir!r} is not on this machine: run it here."
             )
         return data_dir
-
-    async def _is_known(self, process: Claude) -> bool:
-        """Wait until the server knows a process's session; return False when it has ended and had none."""
-        patience = Patience(give_up_s=_GIVE_UP_S)
-        with anyio.move_on_after(_GIVE_UP_S):
-            while True:
-                has_ended = process.exit_status is not None
-                if has_ended and not process.has_session:
-                    return False
-                try:
-                    await patiently(partial(self._calls.session, process.session_id), patience)
-                    return True
-                except NotFoundError:
-                    await anyio.sleep(_LOOK_S)
-        raise ServerFaultError(f"The server does not know of {process.session_id} after {_GIVE_UP_S:g} s.")
 
     async def _line(self, message: Mapping[str, Any]) -> bytes:
         """Return a message as it is written to a process. InvalidCommandError: it is not valid."""
