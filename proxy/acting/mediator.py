@@ -18,7 +18,6 @@ import json
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -59,8 +58,7 @@ _decode = msgspec.json.Decoder(_Control).decode
 _OnAnswer = Callable[[_Inner], None]
 
 
-@dataclass(slots=True)
-class _Question:
+class _Question(msgspec.Struct):
     tool: str
     input: bytes
     suggestions: list[Any]
@@ -72,8 +70,7 @@ _Make = Callable[[_Question, Mapping[str, Any]], dict[str, Any]]
 """Makes the answer to a question out of the arguments of an action."""
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(msgspec.Struct, frozen=True):
     """An action that somebody asks for. ``token``: as it was given, None where there was none."""
 
     action_id: str
@@ -82,8 +79,7 @@ class Request:
     token: str | None = None
 
 
-@dataclass(slots=True)
-class Frames:
+class Frames(msgspec.Struct):
     """What an action sends, each a line without its newline."""
 
     to_command: bytes

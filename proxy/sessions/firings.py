@@ -13,7 +13,7 @@ import msgspec
 
 from proxy.protocol.grammar import REFUSALS
 from proxy.sessions.identity import LOG_SUFFIX, log_path, sessions_dir
-from proxy.sessions.private import open_private, read_private
+from proxy.sessions.private import append_line, read_private
 
 SUFFIX = ".rules"
 
@@ -66,9 +66,7 @@ def path_of(data_dir: str, session_id: str) -> str:
 
 def append(data_dir: str, session_id: str, firing: Firing) -> None:
     """Write one down. OSError when that cannot be done."""
-    fd = open_private(path_of(data_dir, session_id), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    with open(fd, "ab", buffering=0) as file:
-        file.write(encoded(firing))
+    append_line(path_of(data_dir, session_id), encoded(firing))
 
 
 def read(data_dir: str, session_id: str) -> list[Firing]:

@@ -62,6 +62,12 @@ def read_private(path: str) -> bytes:
         return file.read()
 
 
+def append_line(path: str, line: bytes) -> None:
+    """Add a line, which has its newline, to a small file of a data directory. Errors as by `open_private`."""
+    with open(open_private(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND), "ab", buffering=0) as file:
+        file.write(line)
+
+
 def replace_file(path: str, content: bytes, *, is_synced: bool = False) -> None:
     """Give a small file of a data directory another content: who reads it finds the former one or this one, whole.
 

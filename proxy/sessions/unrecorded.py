@@ -9,7 +9,7 @@ import os
 import time
 from typing import NamedTuple
 
-from proxy.sessions.private import make_private_dir, open_private, read_private
+from proxy.sessions.private import append_line, make_private_dir, read_private
 from proxy.sessions.record import rfc3339
 
 _NAME = "unrecorded.jsonl"
@@ -33,13 +33,10 @@ def note_unrecorded(data_dir: str, program: str, error: OSError) -> None:
     entry = Unrecorded(rfc3339(time.time_ns()), program, error.strerror or str(error))
     with contextlib.suppress(OSError):
         make_private_dir(data_dir)
-        fd = open_private(os.path.join(data_dir, _NAME), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-        try:
-            if os.fstat(fd).st_size > _LARGEST_BYTES:
-                os.ftruncate(fd, 0)
-            os.write(fd, json.dumps(entry._asdict()).encode() + b"\n")
-        finally:
-            os.close(fd)
+        path = os.path.join(data_dir, _NAME)
+        if os.path.exists(path) and os.path.getsize(path) > _LARGEST_BYTES:
+            os.unlink(path)
+        append_line(path, json.dumps(entry._asdict()).encode() + b"\n")
 
 
 def unrecorded(data_dir: str) -> list[Unrecorded]:

@@ -8,7 +8,7 @@ import msgspec
 
 from proxy.events.timestamps import format_timestamp
 from proxy.protocol.grammar import REFUSALS
-from proxy.sessions.private import open_private, read_private
+from proxy.sessions.private import append_line, read_private
 
 
 class Loss(TypedDict):
@@ -33,9 +33,7 @@ def note_loss(data_dir: str, session_id: str, size: int, now_us: int) -> None:
     """Add a session. Never raises: on a full disk, for one, it is told in the server's log alone."""
     loss = Loss(session_id=session_id, bytes=size, lost_at=format_timestamp(now_us))
     with contextlib.suppress(OSError):
-        fd = open_private(losses_path(data_dir), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-        with open(fd, "ab", buffering=0) as file:
-            file.write(msgspec.json.encode(loss) + b"\n")
+        append_line(losses_path(data_dir), msgspec.json.encode(loss) + b"\n")
 
 
 def read_losses(data_dir: str) -> list[Loss]:
