@@ -67,12 +67,7 @@ def remove(data_dir: str, session_id: str) -> None:
 @contextlib.contextmanager
 def _short(path: str) -> Iterator[str]:
     """Give a path to the same file that is short enough."""
-    folder = tempfile.mkdtemp(prefix="cp")
-    link = os.path.join(folder, "d")
-    try:
+    with tempfile.TemporaryDirectory(prefix="cp") as folder:
+        link = os.path.join(folder, "d")
         os.symlink(os.path.abspath(os.path.dirname(path)), link)
         yield os.path.join(link, os.path.basename(path))
-    finally:
-        with contextlib.suppress(OSError):
-            os.unlink(link)
-        os.rmdir(folder)

@@ -20,7 +20,7 @@ from proxy.replay.wire import Journal, Wire
 TYPE_CHECKING = False  # `typing` and `signal` (for its `enum`) take long to import
 if TYPE_CHECKING:
     import signal
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
     from typing import Any, NoReturn
 
     from proxy.replay.script import Script, Step
@@ -38,20 +38,11 @@ class _InputEnded(Exception):  # noqa: N818 - nothing wrong in itself
     """The input ended where a step waits for a line."""
 
 
-def perform(
-    script: Script, arguments: Sequence[str], journal: Journal, report: str | None = None
-) -> NoReturn:
-    """Be ``claude``, as the script says; ``arguments`` are the client's.
+class Actor:
+    """Is ``claude``, as a script says."""
 
-    ``report``: a file that gets one line of JSON when the script ends by itself.
-    """
-    environment = {name: value for name, value in os.environ.items() if journal.is_kept}
-    journal.note("started", argv=list(arguments), cwd=_cwd(), pid=os.getpid(), env=environment)
-    _Actor(script, list(arguments), journal, report).perform()
-
-
-class _Actor:
     def __init__(self, script: Script, arguments: list[str], journal: Journal, report: str | None) -> None:
+        """``arguments``: the client's. ``report``: a file that gets one line of JSON when the script ends by itself."""
         self._script = script
         self._arguments = arguments
         self._journal = journal
@@ -65,6 +56,9 @@ class _Actor:
         self._do_signals({**AS_CLAUDE, **script.signals})
 
     def perform(self) -> NoReturn:
+        """Do the steps, and end."""
+        environment = {name: value for name, value in os.environ.items() if self._journal.is_kept}
+        self._journal.note("started", argv=self._arguments, cwd=_cwd(), pid=os.getpid(), env=environment)
         try:
             self._steps(self._script.steps)
             self._wire.wait(None)

@@ -59,7 +59,7 @@ def play(settings: Mapping[str, Any], arguments: list[str]) -> NoReturn:
 
     ``plays``: paths of scripts and of logs (the files whose names end in ``.jsonl``), one for each start, and from
     the first again. ``starts``: a file that counts the starts, and is locked while one of them lives. ``journal``,
-    ``report``: files. ``match``, ``scale``, ``patience``: how a log is played (`playing.play`).
+    ``report``: files. ``match``, ``scale``, ``patience``: how a log is played (`playing.Player`).
 
     Raises:
         CannotPlayError: a file cannot be used.
@@ -85,12 +85,12 @@ def _play(path: str, settings: Mapping[str, Any], arguments: list[str]) -> NoRet
 
         played = recording.read(path)
         _answer(arguments, played.version or VERSION)
-        playing.play(played, arguments, settings, journal)
+        playing.Player(played, arguments, settings, journal).play()
     from proxy.replay import acting, script  # noqa: PLC0415 - as above
 
     performed = script.load(path)
     _answer(arguments, performed.version)
-    acting.perform(performed, arguments, journal, settings.get("report"))
+    acting.Actor(performed, arguments, journal, settings.get("report")).perform()
 
 
 def _asks_version(arguments: list[str]) -> bool:

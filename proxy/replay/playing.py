@@ -5,7 +5,7 @@ What happened before is in ``recording``, what the client's lines stand for in `
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from itertools import islice
 from typing import Any, NoReturn
 
@@ -21,24 +21,19 @@ _SAID = 20
 """Divergences that are said on stderr; the report has them all."""
 
 
-def play(
-    recording: Recording, arguments: Sequence[str], settings: Mapping[str, Any], journal: Journal
-) -> NoReturn:
-    """Be the ``claude`` of a recording, for a client that gave these arguments.
+class Player:
+    """Is the ``claude`` of a recording."""
 
-    ``settings``: ``match``, ``scale`` (the recorded pauses are so many times as long; 0 is none at all), ``patience``
-    in seconds and ``report``, as docs/replay.md has them.
-    """
-    journal.note("started", argv=list(arguments), pid=os.getpid())
-    _Player(recording, arguments, settings, journal).play()
-
-
-class _Player:
     def __init__(
-        self, recording: Recording, arguments: Sequence[str], settings: Mapping[str, Any], journal: Journal
+        self, recording: Recording, arguments: list[str], settings: Mapping[str, Any], journal: Journal
     ) -> None:
+        """``arguments``: the client's.
+
+        ``settings``: ``match``, ``scale`` (the recorded pauses are so many times as long; 0 is none at all),
+        ``patience`` in seconds and ``report``, as docs/replay.md has them.
+        """
         self._recording = recording
-        self._arguments = list(arguments)
+        self._arguments = arguments
         self._match = settings.get("match", "type")
         self._scale = settings.get("scale", 0)
         self._patience_s = settings.get("patience")
@@ -53,6 +48,8 @@ class _Player:
         on_signals(AS_CLAUDE, self._on_signal)
 
     def play(self) -> NoReturn:
+        """Play it to its end."""
+        self._journal.note("started", argv=self._arguments, pid=os.getpid())
         self._begin()
         before = 0.0
         for cue in self._recording.cues:

@@ -11,7 +11,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.replay.acting import _Actor
+from proxy.replay.acting import Actor
 from proxy.replay.script import STEPS, ScriptError, load, parse
 
 DOCS = (Path(__file__).parents[2] / "docs/replay.md").read_text()
@@ -63,7 +63,7 @@ def test_no_value_is_more_than_wrong(value: Any) -> None:
 def test_each_step_can_be_performed_and_is_documented() -> None:
     """What a script may say is done, and is on the page."""
     for name in STEPS:
-        assert hasattr(_Actor, f"_do_{name}")
+        assert hasattr(Actor, f"_do_{name}")
         assert f"`{name}" in DOCS
 
 
