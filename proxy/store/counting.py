@@ -11,10 +11,10 @@ from typing import Any, NamedTuple, Self
 
 import msgspec
 
-from proxy.store.ranks import FOREVER, Span
+from proxy.store.ranks import FOREVER
 
 LEVELS_US = (1_000_000, 60_000_000, 3_600_000_000, 86_400_000_000, 2_592_000_000_000)
-"""How long the spans of each level are. Each divides the next, as `LevelTree` needs it."""
+"""How long the spans of each level are. Each divides the next, so that a span consists of whole ones."""
 HOUR = 2
 MARK_EVERY = 4096
 """Events between two marks of a session."""
@@ -22,14 +22,10 @@ MARK_EVERY = 4096
 EventCounts = Counter[tuple[int, int]]
 """How many events there are by second and type: what is counted before it is written."""
 
-ReadSpans = Callable[[int, int, int], Sequence[tuple[int, int, int]]]
-"""Given a level and two slots, returns each slot from one up to before the other, with its wanted events and all."""
 ReadHours = Callable[[int, int], Iterable[tuple[int, Any, int]]]
 """Given two slots of hours, returns slot, type and number of events of those from one up to before the other."""
 CountTypes = Callable[[int, int], Iterable[tuple[Any, int]]]
 """Counts the events of each type from a timestamp up to before another, one by one."""
-CountEvents = Callable[[int, int], int]
-"""Counts the wanted events from a timestamp up to before another, one by one."""
 
 
 def by_level(counted: EventCounts) -> Iterator[tuple[int, int, int, int]]:
@@ -65,31 +61,6 @@ def counts_by_hour(
         for name, count in count_types(start_us, stop_us):
             found[start_us // hour_us, name] += count
     return [(slot * hour_us, name, count) for (slot, name), count in sorted(found.items())]
-
-
-class LevelTree:
-    """The events of all sessions, as a `SpanTree`."""
-
-    def __init__(self, read_spans: ReadSpans, count: CountEvents) -> None:
-        self._read_spans = read_spans
-        self.count = count
-        self._top = self._spans(len(LEVELS_US) - 1, -FOREVER, FOREVER)  # asked for a few times for each page
-
-    def top(self) -> list[Span]:
-        """Return the longest spans."""
-        return self._top
-
-    def within(self, span: Span) -> list[Span]:
-        """Return the spans that one consists of."""
-        length_us = LEVELS_US[span.level - 1]
-        return self._spans(span.level - 1, span.start_us // length_us, span.stop_us // length_us)
-
-    def _spans(self, level: int, first: int, end: int) -> list[Span]:
-        length_us = LEVELS_US[level]
-        return [
-            Span(slot * length_us, (slot + 1) * length_us, wanted, total, level)
-            for slot, wanted, total in self._read_spans(level, first, end)
-        ]
 
 
 class Mark(NamedTuple):
@@ -134,28 +105,3 @@ class Tally(msgspec.Struct):
         self.number += 1
         self.types[type_id] += 1
         return mark
-
-
-class MarkTree:
-    """The events of one session, as a `SpanTree`: each span goes from one mark to the next."""
-
-    def __init__(self, marks: Iterable[Mark], types: Sequence[int] | None, count: CountEvents) -> None:
-        self.count = count
-        self._spans = []
-        last = Mark(0, -FOREVER, Counter())
-        for mark in marks:
-            wanted = total = mark.number - last.number
-            if types is not None:
-                wanted = sum(mark.types[type_id] - last.types[type_id] for type_id in types)
-            self._spans.append(Span(last.timestamp_us, mark.timestamp_us, wanted, total, 0))
-            last = mark
-        if rest := count(last.timestamp_us, FOREVER):
-            self._spans.append(Span(last.timestamp_us, FOREVER, rest, rest, 0))
-
-    def top(self) -> list[Span]:
-        """Return all spans."""
-        return self._spans
-
-    def within(self, span: Span) -> list[Span]:
-        """Return the span: it is not cut."""
-        return [span]

@@ -5,8 +5,9 @@ The rank of a timestamp is the sum of the spans before it and a count within the
 found the same way: so a page costs the same wherever it is, and however many events there are.
 """
 
-from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import msgspec
 
@@ -29,17 +30,16 @@ class Span(msgspec.Struct, frozen=True):
     """0: not to be cut any further."""
 
 
-class SpanTree(Protocol):
+@dataclass(frozen=True, slots=True)
+class SpanTree:
     """Spans of some events, by their types. Those that hold nothing may be left out."""
 
-    def top(self) -> Sequence[Span]:
-        """Return the longest spans, in order."""
-
-    def within(self, span: Span) -> Sequence[Span]:
-        """Return the spans that one consists of, in order."""
-
-    def count(self, start_us: int, stop_us: int) -> int:
-        """Count the wanted events from a timestamp up to before another, one by one."""
+    top: Sequence[Span]
+    """The longest, in order."""
+    within: Callable[[Span], Sequence[Span]]
+    """Returns those that one consists of, in order; it is not asked where the level is 0."""
+    count: Callable[[int, int], int]
+    """Counts the wanted events from a timestamp up to before another, one by one."""
 
 
 class Slice(NamedTuple):
@@ -53,7 +53,7 @@ class Slice(NamedTuple):
 
 def rank(tree: SpanTree, timestamp_us: int) -> int:
     """Return how many wanted events lie at a timestamp or before it."""
-    before, spans = 0, tree.top()
+    before, spans = 0, tree.top
     while True:
         last = None
         for span in spans:
@@ -92,7 +92,7 @@ def slices(tree: SpanTree, first: int, end: int) -> list[Slice]:
             else:
                 visit(tree.within(span))
 
-    visit(tree.top())
+    visit(tree.top)
     return [one for one, _ in found]
 
 

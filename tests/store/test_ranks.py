@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.store import ranks
-from proxy.store.ranks import FOREVER, Slice, Span, rank, slices
+from proxy.store.ranks import FOREVER, Slice, Span, SpanTree, rank, slices
 
 LENGTHS = (4, 20, 200)
 
@@ -18,10 +18,7 @@ class Tree:
 
     def __init__(self, events: list[tuple[int, bool]]) -> None:
         self.events = sorted(events)
-
-    def top(self) -> Sequence[Span]:
-        """Return the longest spans."""
-        return self._spans(len(LENGTHS) - 1, -FOREVER, FOREVER)
+        self.spans = SpanTree(self._spans(len(LENGTHS) - 1, -FOREVER, FOREVER), self.within, self.count)
 
     def within(self, span: Span) -> Sequence[Span]:
         """Return shorter ones."""
@@ -68,15 +65,15 @@ def test_ranks_and_slices(events: list[tuple[int, bool]], scanned: int, data: st
         patch.setattr(ranks, "SCANNED", scanned)
         for _ in range(5):
             at = data.draw(st.integers(-400, 1000))
-            assert rank(tree, at) == bisect_right(wanted, at)
+            assert rank(tree.spans, at) == bisect_right(wanted, at)
             first = data.draw(st.integers(0, len(wanted)))
             end = data.draw(st.integers(first, len(wanted)))
-            assert taken(tree, slices(tree, first, end)) == wanted[first:end]
-    assert rank(tree, FOREVER) == len(wanted)
+            assert taken(tree, slices(tree.spans, first, end)) == wanted[first:end]
+    assert rank(tree.spans, FOREVER) == len(wanted)
 
 
 def test_many_events_are_asked_for_at_once() -> None:
     """What lies together is one question to a database, not one for each of its spans."""
     tree = Tree([(at, True) for at in range(1000)])
-    assert len(slices(tree, 0, 1000)) == 1
-    assert len(slices(tree, 3, 997)) <= 3
+    assert len(slices(tree.spans, 0, 1000)) == 1
+    assert len(slices(tree.spans, 3, 997)) <= 3

@@ -32,7 +32,7 @@ from proxy.store.model import (
     RawEvent,
 )
 from proxy.store.protocol import StoreDamagedError
-from proxy.store.ranks import FOREVER, SpanTree, bounds, cut, slices, window_of
+from proxy.store.ranks import FOREVER, bounds, cut, slices, window_of
 
 _ARRIVAL_BYTES = 4 << 20
 
@@ -49,7 +49,6 @@ class EventQueries:
             settled_us = FOREVER if watermark_us is None else watermark_us
             newest = _cursor(connection)
             types = _type_numbers(connection, query.event_types)
-            tree: SpanTree
             if query.session_id is None:
                 tree = all_events(connection, types)
                 where, values = "INDEXED BY by_time WHERE 1", []
