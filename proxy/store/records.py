@@ -42,6 +42,21 @@ class RecordQuery(msgspec.Struct, frozen=True, kw_only=True):
         return sum(count for kind, count in kinds.items() if self.takes(kind))
 
 
+class Part(msgspec.Struct, frozen=True, kw_only=True):
+    """Which of the records that fit are wanted, oldest first."""
+
+    limit: int
+    offset: int = 0
+    """Behind so many others that fit, within the numbers."""
+    from_seq: int | None = None
+    to_seq: int | None = None
+    """Inclusive, as the first."""
+
+    def begin(self, low: int, high: int) -> int:
+        """Return where it begins, of those that fit from ``low`` to ``high``."""
+        return min(low + self.offset, max(low, high))
+
+
 class RecordPage(NamedTuple):
     """Some of the records that were asked for."""
 
@@ -77,16 +92,8 @@ class _Reader:
         return self.at(bisect_right(numbers, value, lo=1, key=lambda number: key(self.at(number))) - 1)
 
 
-def page_of_records(
-    pieces: Pieces,
-    query: RecordQuery,
-    *,
-    limit: int,
-    offset: int = 0,
-    from_seq: int | None = None,
-    to_seq: int | None = None,
-) -> RecordPage:
-    """Return a page of the records of some kinds, oldest first: behind ``offset`` others that fit, within numbers.
+def page_of_records(pieces: Pieces, query: RecordQuery, part: Part) -> RecordPage:
+    """Return a page of the records of some kinds.
 
     OSError when the log cannot be read, StoreError when the store cannot be used.
     """
@@ -94,11 +101,11 @@ def page_of_records(
         return RecordPage([], 0, 0, 0, pieces.is_complete, Kinds())
     reader = _Reader(pieces)
     kinds = reader.at(pieces.count - 1).kinds_through
-    low = 0 if from_seq is None else _rank(reader, query, from_seq)
-    high = query.count(kinds) if to_seq is None else _rank(reader, query, to_seq + 1)
-    first = min(low + offset, max(low, high))
+    low = 0 if part.from_seq is None else _rank(reader, query, part.from_seq)
+    high = query.count(kinds) if part.to_seq is None else _rank(reader, query, part.to_seq + 1)
+    first = part.begin(low, high)
     rows: list[Row] = []
-    end = min(high, first + limit)
+    end = min(high, first + part.limit)
     while first + len(rows) < end:
         place = first + len(rows)
         piece = reader.last_before(place, lambda one: query.count(one.kinds_before))
@@ -160,22 +167,14 @@ class Search:
         if piece.is_full:
             self.pieces, self._of_full = piece.number + 1, len(self._lines)
 
-    def page(
-        self,
-        pieces: Pieces,
-        *,
-        limit: int,
-        offset: int = 0,
-        from_seq: int | None = None,
-        to_seq: int | None = None,
-    ) -> RecordPage:
+    def page(self, pieces: Pieces, part: Part) -> RecordPage:
         """Return a page of what was found so far; as `page_of_records`."""
         reader = _Reader(pieces)
-        low = 0 if from_seq is None else bisect_left(self._seqs, from_seq)
-        high = len(self._seqs) if to_seq is None else bisect_left(self._seqs, to_seq + 1)
-        first = min(low + offset, max(low, high))
+        low = 0 if part.from_seq is None else bisect_left(self._seqs, part.from_seq)
+        high = len(self._seqs) if part.to_seq is None else bisect_left(self._seqs, part.to_seq + 1)
+        first = part.begin(low, high)
         rows = []
-        for line in self._lines[first : max(first, min(first + limit, high))]:
+        for line in self._lines[first : max(first, min(first + part.limit, high))]:
             piece = reader.last_before(line, lambda one: one.line)
             rows.append(reader.rows(piece)[line - piece.line])
         kinds = reader.at(pieces.count - 1).kinds_through if pieces.count else Kinds()

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 from collections.abc import Iterator
-from functools import partial
 from typing import Any, cast, get_args
 
 import msgspec
@@ -18,7 +17,7 @@ from proxy.server.routes.route import OF_SESSION, Routes
 from proxy.server.shared import Shared, of
 from proxy.sessions.reader import parse
 from proxy.store.pieces import NO_RECORD, Pieces, Row
-from proxy.store.records import RecordQuery, find_record, page_of_records
+from proxy.store.records import Part, RecordQuery, find_record, page_of_records
 from proxy.telling.preview import preview
 from proxy.telling.shortening import shorten_value
 
@@ -68,16 +67,17 @@ async def records(request: web.Request) -> web.Response:
         types=TYPE.of(request),
         text=TEXT.of(request),
     )
-    bounds: dict[str, Any] = {one.name: one.of(request) for one in (LIMIT, OFFSET, FROM_SEQ, TO_SEQ)}
-    if None not in (bounds["from_seq"], bounds["to_seq"]) and bounds["to_seq"] < bounds["from_seq"]:
+    from_seq, to_seq = FROM_SEQ.of(request), TO_SEQ.of(request)
+    if from_seq is not None and to_seq is not None and to_seq < from_seq:
         raise UnprocessableError("to_seq is before from_seq; exchange them.")
+    part = Part(limit=LIMIT.of(request), offset=OFFSET.of(request), from_seq=from_seq, to_seq=to_seq)
     longest = MAX_TEXT.of(request) or _PLAIN_TEXT
     pieces = await asyncio.to_thread(pieces_of, shared, session_id)
     with _of_log(session_id):
         if query.text:
-            page = await shared.searches.page(session_id, pieces, query, **bounds)
+            page = await shared.searches.page(session_id, pieces, query, part)
         else:
-            page = await asyncio.to_thread(partial(page_of_records, pieces, query, **bounds))
+            page = await asyncio.to_thread(page_of_records, pieces, query, part)
 
     def shown() -> web.Response:
         return answer(

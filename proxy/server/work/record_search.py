@@ -6,11 +6,10 @@ there is asking it again.
 
 import asyncio
 from functools import lru_cache
-from typing import Any
 
 from proxy.server.work.pool import Pool
 from proxy.store.pieces import Body, Piece, Pieces
-from proxy.store.records import RecordPage, RecordQuery, Search, matching_lines
+from proxy.store.records import Part, RecordPage, RecordQuery, Search, matching_lines
 
 _BUDGET_S = 0.5
 """A question takes about so long, and is then answered with what was found."""
@@ -36,11 +35,10 @@ class RecordSearches:
         self._pool, self._budget_s = pool, budget_s
         self._cache = lru_cache(_MOST_CACHED)(lambda _: _Cached())
 
-    async def page(self, session_id: str, pieces: Pieces, query: RecordQuery, **bounds: Any) -> RecordPage:
+    async def page(self, session_id: str, pieces: Pieces, query: RecordQuery, part: Part) -> RecordPage:
         """Return a page of the records that hold the query's text, of those that were looked through by now.
 
-        ``bounds``: those of `Search.page`. OSError when the log cannot be read, StoreError when the store cannot be
-        used.
+        OSError when the log cannot be read, StoreError when the store cannot be used.
         """
         cached = self._cache((session_id, query))
         async with cached.turn:
@@ -57,7 +55,7 @@ class RecordSearches:
                 place += len(work)
                 if loop.time() >= until:
                     break
-            return await asyncio.to_thread(lambda: cached.search.page(pieces, **bounds))
+            return await asyncio.to_thread(cached.search.page, pieces, part)
 
 
 def _work(pieces: Pieces, first: int) -> list[tuple[Piece, Body]]:

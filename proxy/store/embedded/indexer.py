@@ -22,7 +22,6 @@ from proxy.store.embedded.inventory import Inventory
 from proxy.store.embedded.rows import SESSIONS, read_watermark, write_meta
 from proxy.store.embedded.standing import Standing, forget_clean_close, note_clean_close
 from proxy.store.embedded.tracked import TrackedLog
-from proxy.store.embedded.watermark import watermark
 from proxy.store.embedded.writer import Writer
 from proxy.store.model import Arrival
 from proxy.store.protocol import StoreDamagedError, StoreError
@@ -144,7 +143,7 @@ class Indexer:
                 self._connection.execute("BEGIN IMMEDIATE")
                 self._forget_removed()
                 self._writer.flush(self._noted(self._read_some(None if quiet else arrivals)))
-                found = watermark(self.inventory.logs.values(), looked_us, self._writer.newest_us)
+                found = self.inventory.watermark(looked_us, self._writer.newest_us)
                 if found != self.watermark_us:
                     self._keep_watermark(found)
                 self._connection.execute("COMMIT")

@@ -9,20 +9,10 @@ from proxy.store.postgres.connections import Connection, Connections, execute
 from proxy.store.postgres.event_queries import find_session
 from proxy.store.postgres.tables import SessionRow, counts_of, of_team, read_sessions
 
-_TABLES = [
-    "meta",
-    "teams",
-    "types",
-    "hosts",
-    "sessions",
-    "events",
-    "pieces",
-    "bodies",
-    "counts",
-    "marks",
-    "totals",
-    "spent",
-]
+_TABLES = (
+    *("meta", "teams", "types", "hosts", "sessions", "events"),
+    *("pieces", "bodies", "counts", "marks", "totals", "spent"),
+)
 
 
 class SessionQueries:

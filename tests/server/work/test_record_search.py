@@ -11,7 +11,7 @@ from proxy.server.work.pool import Pool
 from proxy.server.work.record_search import RecordSearches
 from proxy.store import pieces as pieces_module
 from proxy.store.embedded.store import EmbeddedStore
-from proxy.store.records import RecordPage, RecordQuery
+from proxy.store.records import Part, RecordPage, RecordQuery
 from tests.recorded import LogMaker
 from tests.store.contract.engines import WAIT_S, Ear
 
@@ -41,7 +41,7 @@ class Asking:
         """Ask for what holds a text."""
         assert await asyncio.to_thread(self.store.catch_up, WAIT_S)
         pieces = await asyncio.to_thread(self.store.pieces, "made")
-        return await searches.page("made", pieces, RecordQuery(text=text), limit=10)
+        return await searches.page("made", pieces, RecordQuery(text=text), Part(limit=10))
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from proxy.sessions.drift import Search
 from proxy.sessions.reader import parse
 from proxy.store import pieces as pieces_module
 from proxy.store.pieces import NO_RECORD, Kind
-from proxy.store.records import RecordPage, RecordQuery, find_record, matching_lines, page_of_records
+from proxy.store.records import Part, RecordPage, RecordQuery, find_record, matching_lines, page_of_records
 from proxy.store.records import Search as TextSearch
 from tests.recorded import NAMES, LogMaker, scenario
 from tests.store.contract.engines import Engine
@@ -29,13 +29,14 @@ def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
 def ask(engine: Engine, query: RecordQuery = EVERYTHING, *, limit: int = 1000, **bounds: Any) -> RecordPage:
     """Return a page of the session `made`."""
     pieces = engine.store.pieces("made")
+    part = Part(limit=limit, **bounds)
     if not query.text:
-        return page_of_records(pieces, query, limit=limit, **bounds)
+        return page_of_records(pieces, query, part)
     search = TextSearch()
     work = [(piece, pieces.body(piece)) for piece in map(pieces.at, range(pieces.count))]
     for (piece, _), lines in zip(work, matching_lines(work, query), strict=True):
         search.add(piece, lines)
-    return search.page(pieces, limit=limit, **bounds)
+    return search.page(pieces, part)
 
 
 def put(engine: Engine, log: bytes) -> None:

@@ -17,7 +17,7 @@ from proxy.store.embedded import follower as follower_module
 from proxy.store.embedded.database import connect, index_path
 from proxy.store.embedded.store import EmbeddedStore
 from proxy.store.model import EventQuery
-from proxy.store.records import RecordQuery, page_of_records
+from proxy.store.records import Part, RecordQuery, page_of_records
 from tests.server.test_background import until
 from tests.store.contract.engines import WAIT_S, Ear
 from tests.store.embedded.test_indexer import SOME, fill, index
@@ -37,7 +37,7 @@ def everything(store: EmbeddedStore) -> Any:
             store.events(
                 EventQuery(session_id=one.session_id, event_types=("run_started", "session_ended"))
             ).total,
-            page_of_records(store.pieces(one.session_id), RecordQuery(streams=("stdin",)), limit=1000),
+            page_of_records(store.pieces(one.session_id), RecordQuery(streams=("stdin",)), Part(limit=1000)),
             store.drift(one.session_id)[0].listed(),
         )
         for one in sessions
