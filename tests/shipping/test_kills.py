@@ -21,7 +21,7 @@ import pytest
 from proxy.server.access.tokens import StoredTokens
 from proxy.store.postgres.connections import connect
 from proxy.store.postgres.store import PostgresStore
-from tests.recorded import LogMaker, scenario
+from tests.recorded import LogMaker, firing, scenario
 from tests.server.conftest import serving
 from tests.shipping.hosts import Host
 from tests.shipping.processes import Balancer, Program, server, shipper, wait_ready
@@ -56,12 +56,13 @@ class _Recorder(threading.Thread):
         count = 0
         while not self.stopping.is_set():
             session_id = f"host{self.number}session{count:04}"
+            start_us = time.time_ns() // 1000
             with _judging:
-                text = scenario(
-                    _SCENARIOS[count % len(_SCENARIOS)], LogMaker(session_id, time.time_ns() // 1000)
-                )
+                text = scenario(_SCENARIOS[count % len(_SCENARIOS)], LogMaker(session_id, start_us))
             with self.host.writing(session_id):
-                for line in text.splitlines(keepends=True):
+                for number, line in enumerate(text.splitlines(keepends=True)):
+                    if number in (3, 7):  # a rule has found something before this line
+                        self.host.fire(session_id, firing(start_us + number * 1000 - 500))
                     self.host.append(session_id, line)
                     self.stopping.wait(0.01)  # a session is slower than a disk
             count += 1
