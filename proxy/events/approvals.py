@@ -21,7 +21,7 @@ def approval_of(
 ) -> dict[str, Any]:
     """Return the approval of a call from its result: whether it ``failed``, and its record ``seq``.
 
-    ``meta``: what Claude Code says of the result. ``stopped``: it says that the call had begun to run.
+    ``meta``: what Claude Code says of the result. ``stopped``: it is known that the call had begun to run.
     """
     answer = None if call is None else call.answer
     rule: By = "policy" if session.is_policy_alone else "rule"

@@ -16,7 +16,7 @@ BY: dict[By, str] = {
     "caller": "the caller, who was asked",
     "api": "somebody who acted on the session",
     "policy": "the policy that was in force",
-    "interrupt": "an interrupt, before it was decided",
+    "interrupt": "an interrupt, before it was decided or as soon as it ran",
     "nobody": "nobody could be asked",
     "unknown": "the record does not say",
 }

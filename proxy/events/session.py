@@ -140,6 +140,8 @@ class Tool(msgspec.Struct, omit_defaults=True):
     """By what its shell command was allowed, where Claude Code says that each part of it was."""
     is_refused: bool = False
     """Claude Code has remarked that it was denied."""
+    has_task: bool = False
+    """A task was begun for it, so it runs."""
     answer: "Answer | None" = None
     """What was answered to the question whether it may run, if one was asked."""
 

@@ -124,7 +124,8 @@ def tool_result(emitter: Emitter, block: Message, meta: Message) -> None:
         fields |= {"tool": tool.name, "duration_ms": max(0, emitter.timestamp_us - tool.since_us) / 1000}
         if tool.parent is not None:
             fields |= {"parent_tool_use_id": tool.parent, "depth": tool.depth}
-    stopped = failed and isinstance(content, str) and _STOPPED in content
+    says_so = failed and isinstance(content, str) and _STOPPED in content
+    stopped = says_so or (tool is not None and tool.has_task)
     fields["approval"] = approval = approval_of(
         session, tool, meta, failed=failed, stopped=stopped, seq=emitter.seq
     )

@@ -149,6 +149,8 @@ def _task(emitter: Emitter, message: Message) -> None:
     match subtype:
         case "task_started":
             event = "task_started"
+            if call is not None:
+                call.has_task = True
             if task_id not in tasks and _is_agent(message):
                 fields |= emitter.subagent(tool_use_id) if call is not None else {"new_subagent": True}
             task = Task(text(message, "description") or "", emitter.seq, emitter.timestamp_us)

@@ -189,3 +189,34 @@ def test_an_answer_that_came_too_late_decided_nothing() -> None:
     )
     ((_, approval),) = approvals(interpreted(log)[0])
     assert (approval["decision"], approval["by"]) == ("none", "interrupt")
+
+
+@pytest.mark.parametrize("has_task", [True, False])
+def test_an_interrupted_call_with_a_task_has_run(has_task: bool) -> None:
+    """Regression: at the end of a session Claude Code says that a command was refused which it had run for seconds."""
+    rejected = [{"id": "t", "non_execution_kind": "user-rejected"}]
+    block = {
+        "type": "tool_result",
+        "tool_use_id": "t",
+        "is_error": True,
+        "content": "The user doesn't want to proceed",
+    }
+    made = LogMaker()
+    log = made.started(["claude", "--input-format", "x"])
+    call = {"type": "tool_use", "id": "t", "name": "Bash", "input": {}}
+    log += made.lines("stdout", {"type": "assistant", "message": {"content": [call]}})
+    task = {
+        "type": "system",
+        "subtype": "task_started",
+        "task_id": "k",
+        "tool_use_id": "t",
+        "task_type": "local_bash",
+    }
+    log += made.lines("stdout", task) if has_task else b""
+    log += made.lines(
+        "stdout", {"type": "user", "message": {"content": [block]}, "tool_result_meta": rejected}
+    )
+    ((_, approval),) = approvals(interpreted(log)[0])
+    assert (approval["decision"], approval["by"]) == (
+        ("allow", "unknown") if has_task else ("none", "interrupt")
+    )
