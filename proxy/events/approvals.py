@@ -56,7 +56,9 @@ def _decided(meta: Message, call: Tool | None, rule: By, *, failed: bool) -> tup
     asked: By = "api" if answer is not None and answer.by == "api" else "caller"
     reported = inner(meta, "permission_decision")
     source, reason = text(reported, "source") or "", text(reported, "reason_type")
-    by: By | None = asked if source.startswith("user") else "hook" if source == "hook" else None
+    by: By | None = "hook" if source == "hook" else None
+    if source.startswith("user") and (answer is not None or reason not in ("rule", "mode")):
+        by = asked  # else it is a rule or a mode that the caller has given the session with an earlier answer
     match text(reported, "decision"):
         case "accept":
             if by is None and reason == "subcommandResults" and call is not None:
@@ -71,6 +73,8 @@ def _decided(meta: Message, call: Tool | None, rule: By, *, failed: bool) -> tup
             return "deny", by or denied_by.get(reason, by_default)
     if decision_of_asked is not None:
         return decision_of_asked, asked
+    if answer is not None and failed:  # the question was withdrawn
+        return "none", "interrupt"
     return _undecided(meta, failed=failed)
 
 

@@ -9,7 +9,7 @@ from proxy.events.fields import Message, integer, text
 
 By = Literal["rule", "mode", "harmless", "hook", "caller", "api", "policy", "interrupt", "nobody", "unknown"]
 BY: dict[By, str] = {
-    "rule": "a permission rule of the settings or the command line",
+    "rule": "a permission rule of the settings or the command line, or one that an earlier answer has brought",
     "mode": "the permission mode",
     "harmless": "nobody needed to: the tool, or the command, changes nothing",
     "hook": "a hook",

@@ -6,7 +6,7 @@ Claude Code does not say so of a message without a `uuid`, as the Agent SDKs sen
   nothing, and those with `priority: "later"` (2.0.76 to 2.1.330).
 * At the end of a turn it puts all prompts that wait to the model together, as one turn (2.1.101 to 2.1.330); before
   (2.1.47 and earlier), each in a turn of its own.
-* What waits at the end of a turn is taken at once, and when Claude Code says that it is idle, nothing waits.
+* What waits at the end of a turn is taken at once. It may say that it is idle in between, but for a moment only.
 
 A prompt that came so late that it may have missed a turn is taken to wait, until it is seen not to. Of a message with a
 `uuid`, newer releases say when it is taken and when it is done (`command_lifecycle`).
@@ -24,8 +24,10 @@ from proxy.events.outcome import OK
 from proxy.events.session import MOST_OPEN, Prompt, Session
 
 _JOINED_SINCE: Final = (2, 1, 101)
-_AT_ONCE_US: Final = 500_000
-"""What waits when a turn ends is taken at once: within 20 ms, and within 200 ms on a busy machine."""
+_AT_ONCE_US: Final = 2_000_000
+"""What waits at the end of a turn is taken by then: within 20 ms, or 2 s after an interrupt on a busy machine."""
+_IDLE_US: Final = 100_000
+"""Its word that it is idle counts from then on: it was running again after 5 ms with a prompt that had waited."""
 _READ_US: Final = 20_000
 """A prompt is read by then: one that came 6 ms before the model was called was seen to miss it."""
 _RANKS: Final = {"now": 0, "later": 2}
@@ -46,8 +48,7 @@ def prompt_text(content: object) -> str:
 def waits(emitter: Emitter, prompt: Prompt) -> bool:
     """Return whether a prompt of the client has to wait, and keep it until its turn; else a run begins with it."""
     session = emitter.session
-    if emitter.timestamp_us - session.result_us > _AT_ONCE_US:
-        nothing_waits(emitter, "user")
+    settle(emitter, "user")
     if session.run is None and not session.queued:
         return False
     session.queued = [*session.queued[1 - MOST_OPEN :], prompt]
@@ -114,8 +115,26 @@ def lifecycle(emitter: Emitter, message: Message) -> None:
         session.queued = [prompt for prompt in session.queued if prompt.uuid != uuid]
 
 
+def stated(emitter: Emitter, state: str) -> None:
+    """Take Claude Code's word of its state."""
+    session = emitter.session
+    settle(emitter, f"session_state_changed/{state}")
+    session.states_are_stated = True
+    session.idle_us = emitter.timestamp_us if state == "idle" else 0
+
+
+def settle(emitter: Emitter, message: str) -> None:
+    """Let nothing wait that Claude Code would have taken by now."""
+    session, now_us = emitter.session, emitter.timestamp_us
+    if session.states_are_stated:
+        if session.idle_us and now_us - session.idle_us > _IDLE_US:
+            nothing_waits(emitter, message)
+    elif now_us - session.result_us > _AT_ONCE_US:
+        nothing_waits(emitter, message)
+
+
 def nothing_waits(emitter: Emitter, message: str) -> None:
-    """Take what shows that Claude Code has nothing to do: what came before the last result was taken into its turn."""
+    """Take that Claude Code has nothing to do: what came before the last result was taken into its turn."""
     session = emitter.session
     if session.run is not None and session.run.is_set_aside:
         emitter.end_run(message, OK)

@@ -324,6 +324,10 @@ class Session(msgspec.Struct, omit_defaults=True):
     runs: int = 0
     result_us: int = 0
     """When the last result came."""
+    states_are_stated: bool = False
+    """Claude Code says in what state it is."""
+    idle_us: int = 0
+    """Since when it says that it is idle; 0 while it does not."""
     last_turn: Outcome = OK
     """What became of the last turn."""
     spending: Spending = msgspec.field(default_factory=Spending)

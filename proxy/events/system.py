@@ -64,6 +64,7 @@ def _init(emitter: Emitter, message: Message) -> None:
     after = session.model, session.claude_code_version, session.permission_mode, session.problems
     changed = {} if session.initialized and before == after else {"changed": True}
     session.initialized = True
+    prompts.settle(emitter, "system/init")
     if session.run is None:
         # Every turn begins with one: this is a message that had been queued, or a turn that nobody asked for.
         if session.queued:
@@ -113,8 +114,7 @@ def _state(emitter: Emitter, message: Message) -> None:
     session = emitter.session
     if stated in _STATED and not (stated == "running" and session.asked):
         emitter.change_state(_STATED[stated], f"session_state_changed/{stated}", stated=True)
-    if stated == "idle":
-        prompts.nothing_waits(emitter, "session_state_changed/idle")
+    prompts.stated(emitter, stated)
     emitter.emit("status_changed", status=stated, source="stated")
 
 

@@ -220,3 +220,22 @@ def test_an_interrupted_call_with_a_task_has_run(has_task: bool) -> None:
     assert (approval["decision"], approval["by"]) == (
         ("allow", "unknown") if has_task else ("none", "interrupt")
     )
+
+
+@pytest.mark.parametrize("reason", ["rule", "mode", None])
+def test_what_an_earlier_answer_has_brought_is_no_answer(reason: str | None) -> None:
+    """Regression: a call that nobody was asked about, as a rule of the caller's allowed it, was told as asked."""
+    said = {
+        "decision": "accept",
+        "source": "user_temporary",
+        **({} if reason is None else {"reason_type": reason}),
+    }
+    made = LogMaker()
+    log = made.started(["claude", "--input-format", "x"])
+    call = {"type": "tool_use", "id": "t", "name": "Write", "input": {}}
+    log += made.lines("stdout", {"type": "assistant", "message": {"content": [call]}})
+    block = {"type": "tool_result", "tool_use_id": "t", "content": "written"}
+    meta = [{"id": "t", "permission_decision": said}]
+    log += made.lines("stdout", {"type": "user", "message": {"content": [block]}, "tool_result_meta": meta})
+    ((_, approval),) = approvals(interpreted(log)[0])
+    assert (approval["decision"], approval["by"]) == ("allow", reason or "caller")

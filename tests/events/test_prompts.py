@@ -11,6 +11,7 @@ from tests.recorded import LogMaker
 COMMAND = ["claude", "-p", "--input-format", "stream-json", "--output-format", "stream-json"]
 INIT = {"type": "system", "subtype": "init", "claude_code_version": "2.1.330", **IDS}
 IDLE = {"type": "system", "subtype": "session_state_changed", "state": "idle", **IDS}
+RUNNING = IDLE | {"state": "running"}
 NOTICE = {"kind": "task-notification"}
 
 
@@ -167,11 +168,29 @@ def test_a_prompt_that_comes_right_after_a_result_waits_behind_the_others() -> N
 def test_the_word_idle_ends_what_was_only_taken_to_wait() -> None:
     """A prompt that may have missed the turn, and did not, is over: what is said of a notice is not its answer."""
     talk = Talk().says("one").says("two").writes(INIT).answers("both").writes(INIT)
-    talk.answers("noticed", origin=NOTICE).writes(IDLE).says("three").writes(INIT).answers("third")
+    talk.answers("noticed", origin=NOTICE).writes(IDLE).later(1).says("three").writes(INIT).answers("third")
     told, session = talk.told()
     assert told == [("one", "both"), (None, "noticed"), ("two", None), ("three", "third")]
     assert session.run is None
     assert (session.figures.turns, session.state) == (3, "idle")
+
+
+def test_the_word_idle_in_passing_says_nothing() -> None:
+    """Regression: Claude Code is idle for a moment after a notice, and then takes the prompts that came meanwhile."""
+    talk = Talk().says("one").writes(RUNNING, INIT).answers("1").writes(IDLE).later().writes(RUNNING, INIT)
+    talk.says("two").says("three").later().answers("noticed", origin=NOTICE).says("four").writes(
+        IDLE, RUNNING, INIT
+    )
+    told, _ = talk.later().answers("2").writes(INIT).answers("4").told()
+    assert told == [("one", "1"), (None, "noticed"), ("two\nthree", "2"), ("four", "4")]
+
+
+def test_a_notice_after_the_word_idle_is_no_prompts_turn() -> None:
+    """What was only taken to wait is over when Claude Code has been idle."""
+    talk = (
+        Talk().says("one").says("two").writes(INIT).answers("both").writes(IDLE).later().writes(RUNNING, INIT)
+    )
+    assert talk.answers("noticed", origin=NOTICE).told()[0] == [("one", "both"), (None, "noticed")]
 
 
 def test_a_second_does_the_same_where_nothing_says_idle() -> None:
