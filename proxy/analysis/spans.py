@@ -95,7 +95,6 @@ class Spans:
         self.permissions: dict[str, Span] = {}
         self.unmatched_results = 0
         self._tasks: dict[str, str] = {}
-        self._working = {False: 0, True: 0}  # calls that the turn waits for: of tools, of subagents
         self._state = "starting"
         self._is_unseen = False
         """The command prints its answer alone: what it does in a turn cannot be seen."""
@@ -151,7 +150,8 @@ class Spans:
             return "background" if self.agents else "starting" if self._state == "starting" else "user"
         if self._is_unseen:
             return "turn"
-        return "tools" if self._working[False] else "subagents" if self._working[True] else "model"
+        are_agents = [tool.is_agent for tool in self.tools.values() if tool.is_foreground]
+        return "model" if not are_agents else "subagents" if all(are_agents) else "tools"
 
     # -- turns -------------------------------------------------------------------------------------------------
 
@@ -179,7 +179,7 @@ class Spans:
             del self.permissions[permission.id]
             self._close(permission, "unfinished", data, us)
         for tool in [one for one in self.tools.values() if one.is_foreground]:
-            self._drop_tool(tool)
+            del self.tools[tool.id]
             self._close(tool, "unfinished", data, us)
         if self.turn is not None:
             turn, self.turn, self._waiting = self.turn, self._waiting, None
@@ -198,12 +198,8 @@ class Spans:
         tool = Span("tool", key, us, seq_of(data), _label(name, given), self._parent(called_by))
         tool.name, tool.agent, tool.call = name, called_by, _digest(name, given)
         tool.is_foreground, tool.is_agent = foreground, name in AGENT_TOOLS
-        if len(self.tools) >= MOST_OPEN:
-            oldest = next(iter(self.tools.values()))
-            self._drop_tool(oldest)
-            self._close(oldest, "unfinished", data, us)
+        self._make_room(self.tools, data, us)
         self.tools[key] = tool
-        self._working[tool.is_agent] += foreground
         for owner in self._owners(called_by):
             owner.tool_calls += 1
 
@@ -212,7 +208,7 @@ class Spans:
         if tool is None:
             self.unmatched_results += 1
             return
-        self._drop_tool(tool)
+        del self.tools[tool.id]
         tool.answer = _digest(outcome, data.get("result"))
         if outcome == "failed":
             for owner in self._owners(tool.agent):
@@ -225,18 +221,10 @@ class Spans:
     def _owners(self, called_by: str) -> list[Span]:
         return [one for one in (self.turn, self.agents.get(called_by)) if one is not None]
 
-    def _drop_tool(self, tool: Span) -> None:
-        del self.tools[tool.id]
-        if tool.is_foreground:
-            self._working[tool.is_agent] -= 1
-
     def _parent(self, called_by: str) -> str | None:
         """Return what a tool call is a part of; whoever calls tools from within a call is a subagent."""
         if called_by:
             if called_by not in self.agents and (caller := self.tools.get(called_by)) is not None:
-                if not caller.is_agent and caller.is_foreground:
-                    self._working[False] -= 1
-                    self._working[True] += 1
                 caller.is_agent = True
                 self._begin_agent(called_by, caller.start_us, caller.seq, caller.label)
             if called_by in self.agents:
@@ -255,9 +243,7 @@ class Spans:
         if (tool := self.tools.get(text(data, "tool_use_id") or "")) is not None:
             tool.asking_us, asked.parent = us, tool.parent
             asked.agent = "" if tool.is_foreground else tool.agent
-        if len(self.permissions) >= MOST_OPEN:
-            oldest = self.permissions.pop(next(iter(self.permissions)))
-            self._close(oldest, "unfinished", data, us)
+        self._make_room(self.permissions, data, us)
         self.permissions[key] = asked
 
     def _answer(self, data: Message, us: int) -> None:
@@ -304,14 +290,13 @@ class Spans:
         agent = self.agents.pop(key)
         self._tasks = {task: one for task, one in self._tasks.items() if one != agent.id}
         for tool in [one for one in self.tools.values() if one.agent == key]:
-            self._drop_tool(tool)
+            del self.tools[tool.id]
             self._close(tool, "unfinished", data, us)
         self._close(agent, outcome, data, us)
 
     # -- ends --------------------------------------------------------------------------------------------------
 
     def _end_all(self, data: Message, us: int) -> None:
-        self._working = {False: 0, True: 0}
         for spans in (self.permissions, self.tools, self.agents):
             for span in spans.values():
                 self._close(span, "unfinished", data, us)
@@ -320,6 +305,10 @@ class Spans:
         while self.turn is not None:
             self._end_turn("unfinished", data, us)
         self._state = text(data, "state") or "ended"
+
+    def _make_room(self, spans: dict[str, Span], data: Message, us: int) -> None:
+        if len(spans) >= MOST_OPEN:
+            self._close(spans.pop(next(iter(spans))), "unfinished", data, us)
 
     def _close(self, span: Span, outcome: str, data: Message, us: int) -> None:
         span.end_us, span.end_seq, span.outcome = max(us, span.start_us), seq_of(data), outcome
