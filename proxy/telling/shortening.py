@@ -45,37 +45,28 @@ def shorten_value(value: Any, longest: int) -> tuple[Any, bool]:
 
     What a text lacks is said at its end, what a list or an object lacks in a last item of its own.
     """
-    cutter = _Cutter(longest)
-    return cutter.cut(value, 0), cutter.has_cut
+    left = _MOST_VALUES
 
+    def shorten(text: str) -> str:
+        more = len(text) - longest
+        return f"{text[:longest]}… {more} more characters" if more > 0 else text
 
-class _Cutter:
-    def __init__(self, longest: int) -> None:
-        self.has_cut = False
-        self._longest = longest
-        self._left = _MOST_VALUES
-
-    def cut(self, value: Any, depth: int) -> Any:
-        self._left -= 1
+    def cut(value: Any, depth: int) -> Any:
+        nonlocal left
+        left -= 1
         if isinstance(value, str):
-            return self._text(value)
+            return shorten(value)
         if not isinstance(value, list | dict) or not value:
             return value
-        if depth >= _DEEPEST or self._left <= 0:
-            self.has_cut = True
+        if depth >= _DEEPEST or left <= 0:
             return "…"
-        most = min(_MOST_ITEMS, max(1, self._left))
+        most = min(_MOST_ITEMS, max(1, left))
         more = len(value) - most
-        self.has_cut = self.has_cut or more > 0
         if isinstance(value, list):
-            items = [self.cut(item, depth + 1) for item in value[:most]]
+            items = [cut(item, depth + 1) for item in value[:most]]
             return [*items, f"… {more} more"] if more > 0 else items
-        fields = {self._text(key): self.cut(value[key], depth + 1) for key in list(value)[:most]}
+        fields = {shorten(key): cut(value[key], depth + 1) for key in list(value)[:most]}
         return {**fields, "…": f"{more} more"} if more > 0 else fields
 
-    def _text(self, text: str) -> str:
-        more = len(text) - self._longest
-        if more <= 0:
-            return text
-        self.has_cut = True
-        return f"{text[: self._longest]}… {more} more characters"
+    shown = cut(value, 0)
+    return shown, shown != value
