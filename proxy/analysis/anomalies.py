@@ -39,11 +39,11 @@ class Anomalies:
         self.delays = Delays()
         self._costs: Largest[Span] = Largest()
 
-    def take(self, event: Event, seq: int | None, closed: list[Span], spans: Spans) -> None:
-        """Take an event: what it ends, and what is open after it."""
+    def take(self, event: Event, seq: int | None, closed: list[Span]) -> None:
+        """Take an event, and what it ends."""
         if not closed and event.event_type not in _TYPES:
             return
-        context = EventContext(event, seq, closed, spans)
+        context = EventContext(event, seq, closed)
         for detector in self._detectors:
             detector.take(context)
         self.delays.take(context)

@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from proxy.analysis.report import Anomaly, Evidence, Severity
-from proxy.analysis.spans import Span, Spans
+from proxy.analysis.spans import Span
 from proxy.events import Event
 from proxy.events.timestamps import format_timestamp
 
@@ -26,8 +26,6 @@ class EventContext(msgspec.Struct):
     seq: int | None
     closed: list[Span]
     """What ends with it."""
-    spans: Spans
-    """What is open after it."""
 
     @property
     def at(self) -> Place:

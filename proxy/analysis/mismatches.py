@@ -4,6 +4,7 @@ import msgspec
 
 from proxy.analysis.findings import MOST_RECORDS, Detector, EventContext, Findings, Place
 from proxy.analysis.report import Severity
+from proxy.events.approved_calls import DECIDED
 from proxy.events.fields import Message, items, text
 from proxy.events.formatting import one_line
 
@@ -23,12 +24,11 @@ class _Group(msgspec.Struct):
 class Mismatches(Detector):
     """Takes what is left over, and what was judged."""
 
-    TYPES = frozenset(("tool_completed", "tool_failed", "protocol_drift", "validation_failed"))
+    TYPES = frozenset((*DECIDED, "protocol_drift", "validation_failed"))
 
     def __init__(self) -> None:
         super().__init__()
         self._groups: dict[tuple[str, ...], _Group] = {}
-        self._results = 0
 
     def take(self, context: EventContext) -> None:
         """Take an event."""
@@ -45,8 +45,7 @@ class Mismatches(Detector):
                 what = "subagent" if span.kind == "subagent" else "background task"
                 sentence = f"A {what} was still running when the session ended: {span.label}."
                 self.over.add("cut_off_task", "info", span.began, sentence, context.seq, task=span.id)
-        if context.spans.unmatched_results > self._results:
-            self._results = context.spans.unmatched_results
+        if ended in DECIDED and all(span.kind != "tool" for span in context.closed):
             self._group(("unmatched_tool_result",), at)
         elif ended == "protocol_drift":
             about = {name: text(data, name) for name in ("stream", "type", "subtype")}

@@ -109,7 +109,7 @@ class SessionAnalysis:
             self._add(span)
         self._states.take(text(event.data, "state"), us)
         self._follow(us, seq)
-        self._anomalies.take(event, seq, closed, self._spans)
+        self._anomalies.take(event, seq, closed)
 
     def report(self, now_us: int | None = None, *, expected: int | None = None) -> Analysis:
         """Return what is known.

@@ -93,7 +93,6 @@ class Spans:
         self.agents: dict[str, Span] = {}
         """Subagents by the tool use that called them, tasks that no tool use called by their own id."""
         self.permissions: dict[str, Span] = {}
-        self.unmatched_results = 0
         self._tasks: dict[str, str] = {}
         self._state = "starting"
         self._is_unseen = False
@@ -204,17 +203,14 @@ class Spans:
             owner.tool_calls += 1
 
     def _end_tool(self, outcome: str, data: Message, us: int) -> None:
-        tool = self.tools.get(text(data, "tool_use_id") or "")
+        tool = self.tools.pop(text(data, "tool_use_id") or "", None)
         if tool is None:
-            self.unmatched_results += 1
             return
-        del self.tools[tool.id]
         tool.answer = _digest(outcome, data.get("result"))
         if outcome == "failed":
             for owner in self._owners(tool.agent):
                 owner.tool_failures += 1
-        agent = self.agents.get(tool.id)
-        if agent is not None and (agent.id not in self._tasks.values() or outcome != "completed"):
+        if tool.id in self.agents and (tool.id not in self._tasks.values() or outcome != "completed"):
             self._end_agent(tool.id, outcome, data, us)
         self._close(tool, outcome, data, us)
 
@@ -269,7 +265,7 @@ class Spans:
         agent.name = subagent or kind or agent.name
         if subagent is None and kind and "agent" not in kind:
             agent.kind = "task"
-        self._tasks[task_id] = agent.id
+        self._tasks[task_id] = key
 
     def _begin_agent(self, key: str, us: int, seq: int | None, about: str) -> None:
         caller = self.tools.get(key)
@@ -279,16 +275,14 @@ class Spans:
         self.agents[key] = Span("subagent", f"agent:{key}", us, seq, one_line(about) or "subagent", parent)
 
     def _end_task(self, outcome: str, data: Message, us: int) -> None:
-        agent_id = self._tasks.pop(text(data, "task_id") or "", None)
-        for key, agent in self.agents.items():
-            if agent.id == agent_id:
-                agent.tokens = integer(inner(data, "usage"), "total_tokens")
-                self._end_agent(key, outcome, data, us)
-                return
+        key = self._tasks.pop(text(data, "task_id") or "", "")
+        if (agent := self.agents.get(key)) is not None:
+            agent.tokens = integer(inner(data, "usage"), "total_tokens")
+            self._end_agent(key, outcome, data, us)
 
     def _end_agent(self, key: str, outcome: str, data: Message, us: int) -> None:
         agent = self.agents.pop(key)
-        self._tasks = {task: one for task, one in self._tasks.items() if one != agent.id}
+        self._tasks = {task: one for task, one in self._tasks.items() if one != key}
         for tool in [one for one in self.tools.values() if one.agent == key]:
             del self.tools[tool.id]
             self._close(tool, "unfinished", data, us)

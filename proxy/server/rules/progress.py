@@ -46,7 +46,7 @@ class Progress:
     def take(self, event: Event) -> None:
         """Take the next event."""
         seq, closed, data = seq_of(event.data), self._spans.take(event), event.data
-        self._loops.take(EventContext(event, seq, closed, self._spans))
+        self._loops.take(EventContext(event, seq, closed))
         call = text(data, "tool_use_id") or ""
         match event.event_type:
             case "run_started":
