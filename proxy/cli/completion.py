@@ -41,29 +41,22 @@ def run_completion(arguments: argparse.Namespace) -> None:
 
 
 def _whole() -> Parser:
-    """Return a parser of everything: `app` makes one for the subcommand alone that is called."""
+    """Return a parser of everything (`app` makes one of what is called), which says what each word may be."""
+    import shtab  # noqa: PLC0415 - as above
+
     parser = Parser(prog="claude-proxy")
     parser.add_argument("--version", action="version", help="print the version")
     for ours in OPTIONS.values():
         option(parser, f"--{ours.name} {ours.takes}: {ours.help}", choices=ours.choices or None)
     subparsers = parser.add_subparsers(metavar="SUBCOMMAND")
+    actions: list[Any] = [*parser._actions]
     for name, (_, summary) in SUBCOMMANDS.items():
         one = parser_of(name)
         subparsers.add_parser(name, parents=[one], add_help=False, help=summary)
-        _complete(one)
-    _complete(parser)
-    return parser
-
-
-def _complete(parser: Any) -> None:
-    """Say what the words of a parser's arguments may be, by what help calls them."""
-    import shtab  # noqa: PLC0415 - as above
-
-    words = {
-        "SESSION": shtab.cmd("claude-proxy completion sessions 2>/dev/null"),
-        "DIR": shtab.DIRECTORY,
-        **dict.fromkeys(_FILES, shtab.FILE),
-    }
-    for action in parser._actions:
+        actions += one._actions
+    sessions = shtab.cmd("claude-proxy completion sessions 2>/dev/null")
+    words = {"SESSION": sessions, "DIR": shtab.DIRECTORY, **dict.fromkeys(_FILES, shtab.FILE)}
+    for action in actions:
         if action.metavar in words:
             action.complete = words[action.metavar]
+    return parser

@@ -110,7 +110,6 @@ class _Source:
     def __init__(self, data: bytes, depth: int) -> None:
         self._data = data
         self._depth = depth
-        self._with_command: dict[int, bool] = {}
         # The grammar's scanner reads beyond its tables at some characters that are not ASCII, and takes the process
         # with it. For the syntax of a shell they are letters, so letters stand in for them.
         self._tree = _parser().parse(data.translate(_LETTERS))
@@ -120,7 +119,12 @@ class _Source:
         commands: list[Command] = []
         is_complete = not root.has_error
         size = 0
-        for node in _nodes(root):
+        nodes = list(_nodes(root))
+        # What a redirection of a command stands in: the command, or what surrounds it.
+        around = {
+            at.id for one in nodes if one.type == "command" for at in (one, one.parent) if at is not None
+        }
+        for node in nodes:
             if size > _MOST_TEXT:
                 return Parsed(tuple(commands), False)
             if node.type == "command":
@@ -130,17 +134,9 @@ class _Source:
                 inner = _within(command.words, self._depth) if is_known else Parsed((), False)
                 commands += (command, *inner.commands)
                 is_complete = is_complete and inner.is_complete
-            elif node.type == "file_redirect" and not self._is_of_command(node):
+            elif node.type == "file_redirect" and (node.parent is None or node.parent.id not in around):
                 commands.append(Command(self._text(node), (), *self._redirections([node])))
         return Parsed(tuple(commands), is_complete)
-
-    def _is_of_command(self, redirect: Node) -> bool:
-        parent = redirect.parent
-        if parent is None:
-            return False
-        if parent.id not in self._with_command:  # one of its many redirections asked
-            self._with_command[parent.id] = any(one.type == "command" for one in (parent, *parent.children))
-        return self._with_command[parent.id]
 
     def _command(self, node: Node) -> Command:
         children, around = node.children, node.parent
