@@ -135,10 +135,10 @@ class Transcript(msgspec.Struct):
         if first_us is None and not is_last:
             return False
         self._is_decided = True
-        self._in_history = first_us is not None and first_us < self.boundary_us
-        if self.why == "continued":  # what has no time may be left over from before
-            self._in_history = True
-        elif self._in_history and not self.is_subagent:
+        is_older = first_us is not None and first_us < self.boundary_us
+        # What has no time may be left over from before.
+        self._in_history = is_older or self.why == "continued"
+        if is_older and self.why not in ("continued", "subagent"):
             self.why = "forked"
         return bool(heads)
 

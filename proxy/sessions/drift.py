@@ -12,8 +12,6 @@ from proxy.sessions.reader import Record
 MOST_LISTED = 1000
 """Different things of one session: a stream of made-up names must not fill the memory."""
 
-_Key = tuple[Stream, Kind, str, str | None, str, str | None]
-
 
 class Sighting(msgspec.Struct, kw_only=True, omit_defaults=True):
     """One thing that the specification does not have, where it was seen first, and how often."""
@@ -37,7 +35,7 @@ class Sighting(msgspec.Struct, kw_only=True, omit_defaults=True):
     """How often it was seen."""
 
     @property
-    def key(self) -> _Key:
+    def key(self) -> tuple[object, ...]:
         """What tells it from every other thing."""
         return self.stream, self.kind, self.type, self.subtype, self.path, self.value
 
