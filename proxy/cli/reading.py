@@ -92,13 +92,13 @@ def _print(path: str, arguments: argparse.Namespace, count: int | None, *, follo
         printer = _Raw(path) if arguments.json else _Told(path)
         printer.print(reader.read(), count)
         while follow:
-            running = reader.standing() == "same" and catalogue.is_running(path)
+            running = reader.is_current() and catalogue.is_running(path)
             printer.print(reader.read(), None)
             sys.stdout.flush()
             if not running:
                 break
             time.sleep(_POLL_S)
-        if reader.standing() != "same":  # another log, or a shorter one
+        if not reader.is_current():  # another log, or a shorter one
             complain(f"{path} was removed or replaced: nothing more will come of it", 0)
         elif not catalogue.is_running(path):
             printer.print(filter(None, [reader.rest()]), None)

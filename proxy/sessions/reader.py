@@ -29,7 +29,6 @@ _CHUNK = 1 << 18  # several times what a pipe or the page cache hands over at on
 
 Reason = Literal["torn", "foreign", "future"]
 """`torn`: the end of a line is missing; `foreign`: no record; `future`: of a newer format than this reader knows."""
-Standing = Literal["same", "shrunk", "replaced", "gone"]
 
 
 class RecordedEvent(msgspec.Struct, frozen=True):
@@ -176,16 +175,14 @@ class LogReader:
         missing = "The last line has no end; its writer died or could not write on."
         return Skipped("torn", self.offset, size, missing)
 
-    def standing(self) -> Standing:
+    def is_current(self) -> bool:
         """Tell whether `path` still is the file that is being read, and that file still as long as what was read."""
         own = os.fstat(self._fd)
         try:
             there = os.stat(self.path)
         except OSError:
-            return "gone"
-        if (there.st_dev, there.st_ino) != (own.st_dev, own.st_ino):
-            return "replaced"
-        return "shrunk" if own.st_size < self.offset else "same"
+            return False
+        return os.path.samestat(there, own) and own.st_size >= self.offset
 
     def _item(self, line: bytes, start: int) -> Entry | Skipped:
         record = parse(line)

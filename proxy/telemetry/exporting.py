@@ -215,7 +215,7 @@ class Exporter:
         """Follow a session, or read on, if its log has something that was not sent."""
         path = log_path(self._data_dir, session_id)
         one = self._followed.get(session_id)
-        if one is not None and one.reader.standing() != "same":
+        if one is not None and not one.reader.is_current():
             self._leave(one)
             one = None
         if one is None:

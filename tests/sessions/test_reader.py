@@ -133,15 +133,15 @@ def test_stopping_in_the_middle_loses_nothing(tmp_path: Path) -> None:
         assert [item.record.seq for item in reader.read() if isinstance(item, Entry)] == [1]
 
 
-def test_standing_tells_what_became_of_the_file(tmp_path: Path) -> None:
+def test_a_reader_knows_whether_its_file_is_the_log(tmp_path: Path) -> None:
     """A follower learns that its log was removed, begun anew, or cut shorter than what it has read."""
     path = write(tmp_path, spelled(0), spelled(1))
     with LogReader(path) as reader:
         list(reader.read())
-        assert reader.standing() == "same"
+        assert reader.is_current()
         os.truncate(path, 5)
-        assert reader.standing() == "shrunk"
+        assert not reader.is_current()
         os.rename(path, path + ".old")
-        assert reader.standing() == "gone"
+        assert not reader.is_current()
         Path(path).touch()
-        assert reader.standing() == "replaced"
+        assert not reader.is_current()

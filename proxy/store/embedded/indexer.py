@@ -290,7 +290,7 @@ class Indexer:
         is_mine = log.offset == 0 or (
             inode == log.inode and os.pread(reader.fileno(), _MARK, log.mark_at)[: len(log.mark)] == log.mark
         )
-        if reader.standing() != "same" or not is_mine:
+        if not reader.is_current() or not is_mine:
             self._writer.forget(log)
             log.reset()
             reader = log.reader = LogReader(log.path)

@@ -37,7 +37,7 @@ class LogPieces:
         self.count = count
         self._readers, self._path, self._row = readers, path, row
         with LogReader(path, row.offset) as reader:
-            is_mine = os.fstat(reader.fileno()).st_ino == row.inode and reader.standing() == "same"
+            is_mine = os.fstat(reader.fileno()).st_ino == row.inode and reader.is_current()
             self.is_complete = is_mine and next(reader.read(), None) is None
             self._is_future = reader.is_future
 
