@@ -19,38 +19,44 @@ _OTHER = "(other)"
 _MOST_WAITING = 2000  # requests without an answer; a session has a handful
 
 
-class _Tool(msgspec.Struct):
+class Counted(msgspec.Struct):
+    """How often something had each outcome, and how long it took."""
+
     outcomes: Counter[str] = msgspec.field(default_factory=Counter)
     duration: Distribution = msgspec.field(default_factory=Distribution)
+
+    def add(self, outcome: str, ms: float | None) -> None:
+        """Take one; ``ms``: None where it does not matter how long it took."""
+        self.outcomes[outcome] += 1
+        if ms is not None:
+            self.duration.add(ms)
 
 
 class ToolCounts:
     """Takes tool calls that have ended."""
 
     def __init__(self) -> None:
-        self._tools: dict[str, _Tool] = {}
+        self._tools: dict[str, Counted] = {}
 
     def add(self, span: Span) -> None:
         """Take a call."""
-        tool = bounded(self._tools, span.name, _Tool)
-        tool.outcomes[span.outcome] += 1
-        if span.has_run:
-            tool.duration.add(span.ran_us(span.start_us) / 1000)
+        ms = span.ran_us(span.start_us) / 1000 if span.has_run else None
+        bounded(self._tools, span.name, Counted).add(span.outcome, ms)
 
     def duration_of(self, name: str) -> Distribution:
         """Return how long the calls of a tool were."""
-        return self._tools.get(name, _Tool()).duration
+        return self._tools.get(name, Counted()).duration
 
     def report(self, still_open: list[Span]) -> list[Tool]:
         """Return all tools, the one with most calls first; calls that are open have no result so far."""
         names, is_full = [span.name for span in still_open], len(self._tools) >= _MOST_NAMES
         waiting = Counter(_OTHER if is_full and name not in self._tools else name for name in names)
         known = dict.fromkeys((*self._tools, *waiting))
-        found = [_tool(name, self._tools.get(name, _Tool()), waiting[name]) for name in known]
+        found = [_tool(name, self._tools.get(name, Counted()), waiting[name]) for name in known]
         return sorted(found, key=lambda one: (-one.calls, one.tool))
 
 
-def _tool(name: str, tool: _Tool, waiting: int) -> Tool:
+def _tool(name: str, tool: Counted, waiting: int) -> Tool:
     counted, calls = tool.outcomes, tool.outcomes.total() + waiting
     return Tool(
         tool=name,
@@ -62,27 +68,15 @@ def _tool(name: str, tool: _Tool, waiting: int) -> Tool:
     )
 
 
-class PermissionCounts:
-    """Takes permissions that have been answered, or never will be."""
-
-    def __init__(self) -> None:
-        self._outcomes: Counter[str] = Counter()
-        self._waiting = Distribution()
-
-    def add(self, span: Span) -> None:
-        """Take one."""
-        self._outcomes[span.outcome] += 1
-        self._waiting.add(span.us(span.start_us) / 1000)
-
-    def report(self, still_open: int) -> Permissions:
-        """Return them, with so many that wait for an answer now."""
-        counted = self._outcomes
-        return Permissions(
-            requested=counted.total() + still_open,
-            **{outcome: counted[outcome] for outcome in ("allowed", "denied", "cancelled")},
-            unanswered=counted["unfinished"] + still_open,
-            waiting=self._waiting.statistics(),
-        )
+def permissions(asked: Counted, still_open: int) -> Permissions:
+    """Return permissions that have been answered, or never will be, with so many that wait for an answer now."""
+    counted = asked.outcomes
+    return Permissions(
+        requested=counted.total() + still_open,
+        **{outcome: counted[outcome] for outcome in ("allowed", "denied", "cancelled")},
+        unanswered=counted["unfinished"] + still_open,
+        waiting=asked.duration.statistics(),
+    )
 
 
 class Commands:

@@ -6,7 +6,7 @@ from typing import get_args
 
 import msgspec
 
-from proxy.analysis.counts import bounded, most_first
+from proxy.analysis.counts import Counted, bounded, most_first
 from proxy.analysis.distribution import Distribution, share
 from proxy.analysis.report import Statistics, Tokens
 from proxy.events import Session
@@ -153,13 +153,6 @@ class Metrics(msgspec.Struct, frozen=True):
     cost: PeriodCost
 
 
-class _Tool(msgspec.Struct):
-    """Calls of one tool: how many have ``started``, and what became of them."""
-
-    counts: Counter[str] = msgspec.field(default_factory=Counter)
-    duration: Distribution = msgspec.field(default_factory=Distribution)
-
-
 def metrics(
     after_us: int | None,
     until_us: int | None,
@@ -205,7 +198,7 @@ _decode = msgspec.json.Decoder(EventFigures).decode
 def _fold(read: Iterable[tuple[int, str, bytes]]) -> tuple[RunCounts, AllTools, PeriodCost]:
     outcomes: dict[RunOutcome, int] = dict.fromkeys(get_args(RunOutcome), 0)
     durations, costs = Distribution(), Distribution()
-    tools: dict[str, _Tool] = {}
+    tools: dict[str, Counted] = {}
     tokens: Counter[str] = Counter()
     by_hour: dict[int, tuple[float, int]] = {}
     for timestamp_us, kind, data in read:
@@ -220,7 +213,7 @@ def _fold(read: Iterable[tuple[int, str, bytes]]) -> tuple[RunCounts, AllTools, 
             by_hour[hour_us] = so_far + paid, turns + (kind in _RUNS)
         if kind not in _RUNS:
             if isinstance(one.tool, str):  # else it is the result of no call
-                _take_tool(bounded(tools, one.tool, _Tool), kind, one, took)
+                _take_tool(bounded(tools, one.tool, Counted), kind, one, took)
             continue
         about = {"subtype": one.subtype, "outcome": one.outcome, "unprompted": one.unprompted}
         if one.unprompted is not True:
@@ -233,13 +226,11 @@ def _fold(read: Iterable[tuple[int, str, bytes]]) -> tuple[RunCounts, AllTools, 
     return _runs(outcomes, durations), _tools(tools), _cost(costs, tokens, by_hour)
 
 
-def _take_tool(tool: _Tool, kind: str, one: EventFigures, took: float | None) -> None:
+def _take_tool(tool: Counted, kind: str, one: EventFigures, took: float | None) -> None:
     outcome = "started"
     if kind != "tool_started":
         outcome = call_outcome(kind, {"interrupted": one.interrupted})
-    tool.counts[outcome] += 1
-    if took is not None and outcome in ("completed", "failed"):
-        tool.duration.add(took)
+    tool.add(outcome, took if outcome in ("completed", "failed") else None)
 
 
 def _runs(outcomes: dict[RunOutcome, int], durations: Distribution) -> RunCounts:
@@ -248,9 +239,11 @@ def _runs(outcomes: dict[RunOutcome, int], durations: Distribution) -> RunCounts
     return RunCounts(total=total, error_rate=rate, duration=durations.statistics(), **outcomes)
 
 
-def _tools(tools: dict[str, _Tool]) -> AllTools:
-    counts = sum((tool.counts for tool in tools.values()), Counter[str]())
-    by_tool = [ToolTimes(name, *_rates(one.counts), one.duration.statistics()) for name, one in tools.items()]
+def _tools(tools: dict[str, Counted]) -> AllTools:
+    counts = sum((tool.outcomes for tool in tools.values()), Counter[str]())
+    by_tool = [
+        ToolTimes(name, *_rates(one.outcomes), one.duration.statistics()) for name, one in tools.items()
+    ]
     return AllTools(*_rates(counts), sorted(by_tool, key=lambda one: (-one.calls, one.tool)))
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from proxy.analysis.activities import Activities, StateTimes
 from proxy.analysis.anomalies import Anomalies
 from proxy.analysis.cost import Costs
-from proxy.analysis.counts import Commands, PermissionCounts, ToolCounts, most_first
+from proxy.analysis.counts import Commands, Counted, ToolCounts, most_first, permissions
 from proxy.analysis.distribution import Distribution
 from proxy.analysis.patterns import Patterns
 from proxy.analysis.report import Analysis, Sequence, Time
@@ -62,7 +62,7 @@ class SessionAnalysis:
         self._gaps = Distribution()
         self._patterns, self._tool_patterns = Patterns(), Patterns()
         self._spans, self._activities, self._states = Spans(), Activities(), StateTimes()
-        self._tools, self._permissions, self._commands = ToolCounts(), PermissionCounts(), Commands()
+        self._tools, self._permissions, self._commands = ToolCounts(), Counted(), Commands()
         self._turns, self._costs, self._bars = Turns(), Costs(), Bars()
         self._anomalies = Anomalies()
 
@@ -144,7 +144,7 @@ class SessionAnalysis:
             states=self._states.report(until_us),
             commands=self._commands.report(),
             tools=self._tools.report([span for span in still_open if span.kind == "tool"]),
-            permissions=self._permissions.report(len(self._spans.permissions)),
+            permissions=permissions(self._permissions, len(self._spans.permissions)),
             subagents=self._turns.agents(subagents, until_us),
             turns=self._turns.turns(self._spans.turn, until_us),
             turn_outcomes=self._turns.outcomes + Counter(open=0 if self._spans.turn is None else 1),
@@ -186,7 +186,7 @@ class SessionAnalysis:
             case "tool":
                 self._tools.add(span)
             case "permission":
-                self._permissions.add(span)
+                self._permissions.add(span.outcome, span.us(span.start_us) / 1000)
             case "turn" | "subagent":
                 self._turns.add(span)
 
