@@ -11,7 +11,7 @@ import msgspec
 
 from proxy.cli.arguments import add_session, option, some_of
 from proxy.cli.terminal import events_of, print_json, printable
-from proxy.events.approved_calls import BY, approved_call
+from proxy.events.approved_calls import BY, DECISIONS, approved_call
 from proxy.events.formatting import quantity
 from proxy.sessions import catalogue
 from proxy.sessions.catalogue import SessionInfo
@@ -63,7 +63,7 @@ def _rows(info: SessionInfo) -> Iterator[dict[str, Any]]:
 def _print_lines(rows: list[dict[str, Any]]) -> None:
     for row in rows:
         one = row["approval"]
-        decided = {"allow": "allowed", "deny": "denied", "none": "undecided"}[one["decision"]]
+        decided = DECISIONS[one["decision"]]
         reason = f": {one['reason']}" if one["reason"] else ""
         call = f"{row['session_id']} {row['seq']:>6}  {row['tool'] or '?':20}"
         print(printable(f"{call} {decided} by {one['by']}{reason}"))

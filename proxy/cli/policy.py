@@ -9,6 +9,7 @@ import yaml
 from proxy.cli.arguments import add_session, add_verb, option, some_of
 from proxy.cli.errors import complain
 from proxy.cli.terminal import events_of, print_json, printable
+from proxy.events.approved_calls import DECISIONS
 from proxy.events.formatting import quantity
 from proxy.policy.calls import calls_of, shown
 from proxy.policy.check import KINDS, Finding, check
@@ -74,7 +75,8 @@ def run_check(arguments: argparse.Namespace) -> int:
 
 def _print_lines(findings: Sequence[Finding], calls: int) -> None:
     for one in findings:
-        who = f", allowed by {one.approval.get('by')}" if one.approval else ""
+        by = one.approval or {}
+        who = f", {DECISIONS.get(by.get('decision', 'none'))} by {by.get('by')}" if by else ""
         rule = f" by {one.rule}" if one.rule else ""
         said = f"{one.kind}{rule}: {one.tool or 'log'} {one.text} ({one.session_id}, record {one.seq}{who})"
         print(printable(said))

@@ -13,20 +13,27 @@ from proxy.events.session import Session, Tool
 
 _BY_MODE: dict[str | None, By] = {"mode": "mode", "classifier": "mode"}
 """The classifier is that of auto mode."""
+_INTERRUPTED = ("The user doesn't want to proceed with", "The user doesn't want to take this action")
+"""How a result begins that Claude Code itself makes of an interrupt; of a subagent's, there is nothing beside it."""
+_STOPPED = "this call was stopped while running, not refused before it ran"
+"""What Claude Code 2.1.330 says in the result of a call that an interrupt ended."""
+_NOT_RUN = ("user-rejected", "cancelled")
 _BY_CONFIG: dict[str | None, By] = {"rule": "rule", **_BY_MODE, None: "harmless"}
 
 
 def approval_of(
-    session: Session, call: Tool | None, meta: Message, *, failed: bool, stopped: bool, seq: int
+    session: Session, call: Tool | None, meta: Message, *, failed: bool, said: str, seq: int
 ) -> dict[str, Any]:
-    """Return the approval of a call from its result: whether it ``failed``, and its record ``seq``.
+    """Return the approval of a call from its result: whether it ``failed``, what that ``said``, and its record ``seq``.
 
-    ``meta``: what Claude Code says of the result. ``stopped``: it is known that the call had begun to run.
+    ``meta``: what Claude Code says beside the result.
     """
     answer = None if call is None else call.answer
     rule: By = "policy" if session.is_policy_alone else "rule"
-    decision, by = _decided(meta, call, rule, failed=failed)
-    if stopped and decision == "none":
+    interrupted = failed and said.startswith(_INTERRUPTED)
+    decision, by = _decided(meta, call, rule, failed=failed, interrupted=interrupted)
+    has_run = (call is not None and call.has_task) or (failed and _STOPPED in said)
+    if has_run and decision == "none":
         decision, by = (
             "allow",
             "unknown",
@@ -49,7 +56,9 @@ def approval_of(
     }
 
 
-def _decided(meta: Message, call: Tool | None, rule: By, *, failed: bool) -> tuple[Decision, By]:
+def _decided(
+    meta: Message, call: Tool | None, rule: By, *, failed: bool, interrupted: bool
+) -> tuple[Decision, By]:
     """Return what was decided and by what; ``rule``: whose the rules are that deny."""
     answer = None if call is None else call.answer
     decision_of_asked = None if answer is None else answer.decision
@@ -73,14 +82,13 @@ def _decided(meta: Message, call: Tool | None, rule: By, *, failed: bool) -> tup
             return "deny", by or denied_by.get(reason, by_default)
     if decision_of_asked is not None:
         return decision_of_asked, asked
-    if answer is not None and failed:  # the question was withdrawn
+    # A question that was withdrawn has an answer without a decision.
+    if interrupted or (answer is not None and failed) or text(meta, "non_execution_kind") in _NOT_RUN:
         return "none", "interrupt"
     return _undecided(meta, failed=failed)
 
 
 def _undecided(meta: Message, *, failed: bool) -> tuple[Decision, By]:
-    if text(meta, "non_execution_kind") == "user-rejected":
-        return "none", "interrupt"
     if "id" not in meta and "reason" in meta:  # of a tool that the API runs
         return "none", "nobody"
     return "none" if failed else "allow", "unknown"

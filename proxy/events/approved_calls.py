@@ -22,6 +22,8 @@ BY: dict[By, str] = {
 }
 """What each word of `by` stands for."""
 Decision = Literal["allow", "deny", "none"]
+DECISIONS: dict[Decision, str] = {"allow": "allowed", "deny": "denied", "none": "undecided"}
+"""What each decision means, in a word before `by`."""
 DECIDED = ("tool_completed", "tool_failed", "tool_denied")
 """Types of the events that carry an approval."""
 

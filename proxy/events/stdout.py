@@ -24,8 +24,6 @@ from proxy.events.spending import API_TOKENS, Spending, api_usage, stated_usage,
 
 _CALLS = ("tool_use", "server_tool_use", "mcp_tool_use")
 _OF_A_RESULT = ("result", "terminal_reason", "stop_reason", "structured_output", "permission_denials")
-_STOPPED = "this call was stopped while running, not refused before it ran"
-"""What Claude Code says in the result of a call that an interrupt ended (2.1.330)."""
 _OF_THE_API = {"reason": "the API runs it"}
 """What is said of a call of a tool that the API itself runs: nobody here is asked."""
 
@@ -124,10 +122,9 @@ def tool_result(emitter: Emitter, block: Message, meta: Message) -> None:
         fields |= {"tool": tool.name, "duration_ms": max(0, emitter.timestamp_us - tool.since_us) / 1000}
         if tool.parent is not None:
             fields |= {"parent_tool_use_id": tool.parent, "depth": tool.depth}
-    says_so = failed and isinstance(content, str) and _STOPPED in content
-    stopped = says_so or (tool is not None and tool.has_task)
+    said = content if isinstance(content, str) else ""
     fields["approval"] = approval = approval_of(
-        session, tool, meta, failed=failed, stopped=stopped, seq=emitter.seq
+        session, tool, meta, failed=failed, said=said, seq=emitter.seq
     )
     acting.result(emitter, tool_use_id, approval["decision"])
     if not failed:

@@ -239,3 +239,19 @@ def test_what_an_earlier_answer_has_brought_is_no_answer(reason: str | None) -> 
     log += made.lines("stdout", {"type": "user", "message": {"content": [block]}, "tool_result_meta": meta})
     ((_, approval),) = approvals(interpreted(log)[0])
     assert (approval["decision"], approval["by"]) == ("allow", reason or "caller")
+
+
+@pytest.mark.parametrize("said", ["to proceed with this tool use.", "to take this action right now."])
+def test_an_interrupt_in_a_subagent(said: str) -> None:
+    """Regression: nothing stands beside a subagent's result, and its interrupted calls were told as unknown."""
+    made = LogMaker()
+    log = made.started(["claude", "--input-format", "x"])
+    call = {"type": "tool_use", "id": "t", "name": "Write", "input": {}}
+    log += made.lines(
+        "stdout", {"type": "assistant", "message": {"content": [call]}, "parent_tool_use_id": "a"}
+    )
+    words = f"The user doesn't want {said} STOP what you are doing"
+    block = {"type": "tool_result", "tool_use_id": "t", "is_error": True, "content": words}
+    log += made.lines("stdout", {"type": "user", "message": {"content": [block]}, "parent_tool_use_id": "a"})
+    ((_, approval),) = approvals(interpreted(log)[0])
+    assert (approval["decision"], approval["by"]) == ("none", "interrupt")
