@@ -9,9 +9,12 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from proxy.shipping import centre as requests
 from proxy.shipping import identity, ledger
@@ -299,6 +302,67 @@ async def test_a_fault_at_a_line_that_is_to_leave_holds_up_no_other_session(
     assert await shipper.run_once(60)
     assert {name: "a fault" in reason for name, reason in shipper.set_aside.items()} == {"bad": True}
     assert await log_of(centre, "good") == text
+
+
+async def test_what_is_removed_or_no_log_holds_up_nobody(centre: Rig, host: Host) -> None:
+    """A log that is gone, before it was sent or after, and a folder in the place of one."""
+    host.log("folder").mkdir()
+    sent, text = host.record("sent"), host.record("other")
+    async with shipping(host, address(centre), gather=0.01) as shipper:
+        await until(centre, "sent", sent)
+        host.log("sent").unlink()
+        host.record("unsent")
+        host.log("unsent").unlink()
+        await until(centre, "other", text)
+        later = host.record("later")
+        await until(centre, "later", later)
+        await wait_until(lambda: shipper.is_done)
+        assert shipper.trouble is None
+    assert await log_of(centre, "sent") == sent
+
+
+def test_a_ledger_that_has_grown_is_shortened(host: Host) -> None:
+    """Only the last line of a session counts, and none of one that is gone; not while somebody else appends to it."""
+    host.record("a")
+    path = Path(ledger.ledger_path(str(host.data_dir)))
+    lines = [f'["{name}",{count},{count},7]' for count in range(9000) for name in ("a", "gone")]
+    path.write_text("\n".join(lines) + "\n")
+    with contextlib.closing(ledger.Ledger(str(host.data_dir))) as kept:
+        assert kept.known == {"a": ledger.Acknowledged("a", 8999, 8999, 7)}
+        assert path.stat().st_size < 100
+        kept.note(ledger.Acknowledged("a", 9000, 9000, 7, 2))
+        path.write_text(path.read_text() + "\n".join(lines) + "\n")
+        with contextlib.closing(ledger.Ledger(str(host.data_dir))):
+            assert path.stat().st_size > 100_000
+    assert ledger.read(str(host.data_dir))["a"].lines == 8999
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "sentence"),
+    [
+        (200, b"<html>", "the answer is none of claude-proxy's"),
+        (200, b'{"data": {"epoch": 1}}', "the answer is none of claude-proxy's"),
+        (502, b"<html>", "the answer was 502, and is none of claude-proxy's"),
+        (302, b"", "the answer was 302, and is none of claude-proxy's"),
+        (503, b'{"success": false, "error": "Later."}', "Later."),
+    ],
+)
+async def test_somebody_else_answers(host: Host, status: int, body: bytes, sentence: str) -> None:
+    """A proxy or another program in the centre's place is told as what it is, and does not see the token elsewhere."""
+    asked: list[str] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        asked.append(request.path)
+        headers = {"Location": "/elsewhere", "Retry-After": "0"}
+        return web.Response(status=status, body=body, headers=headers)
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", answer)
+    host.record("a")
+    async with TestServer(app) as server, shipping(host, str(server.make_url("/")), token="t") as shipper:
+        await wait_until(lambda: shipper.trouble is not None)
+        assert shipper.trouble == sentence
+    assert {path.rsplit("/", 1)[1] for path in asked} == {"hello"}
 
 
 async def test_a_cloned_data_directory_is_another_host(centre: Rig, host: Host) -> None:

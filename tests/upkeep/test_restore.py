@@ -167,6 +167,35 @@ def test_a_session_that_begins_meanwhile_is_not_touched(archive: str, tmp_path: 
     assert [path.name for path in target.rglob("*.jsonl")] == ["new.jsonl"]
 
 
+@pytest.mark.parametrize("before", [None, b"", b'{"session_id":"s0"}\n'])
+def test_seals_are_put_back_where_nothing_was_restored(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: bytes | None
+) -> None:
+    """They get their place before the logs do; without these they would tell of sessions that are missing."""
+    (source / "seals.jsonl").write_bytes(b'{"session_id":"s0"}\n{"session_id":"s1"}\n')
+    archive = make_backup(str(source), datetime(2026, 1, 2, tzinfo=UTC), keep=1).path
+    target = tmp_path / "target"
+    target.mkdir(mode=0o700)
+    seals = target / "seals.jsonl"
+    if before is not None:
+        seals.write_bytes(before)
+    link_newest = restore_module._link_newest
+
+    def and_begin(beside: str) -> None:
+        (target / "sessions").mkdir()
+        (target / "sessions" / "new.jsonl").write_text("mine")
+        link_newest(beside)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(restore_module, "_link_newest", and_begin)
+        with pytest.raises(BackupError, match="nothing was restored"):
+            restore(archive, str(target))
+    assert (seals.read_bytes() if seals.exists() else None) == before
+    shutil.rmtree(target / "sessions")
+    restore(archive, str(target))
+    assert seals.read_bytes() == (source / "seals.jsonl").read_bytes()
+
+
 def _link(name: str, target: str, kind: bytes) -> tuple[tarfile.TarInfo, bytes]:
     member = tarfile.TarInfo(name)
     member.type, member.linkname = kind, target
