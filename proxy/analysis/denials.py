@@ -54,12 +54,9 @@ class Denials(Detector):
                     self._add(context, call, sentence)
             elif key not in self._earlier:
                 sentence = f"A turn's result lists a denied call of which there is no result: {tool}."
-                self._add(context, None, sentence, tool_use_id=key)
+                self.over.add("denials_differ", "warning", context.at, sentence, tool_use_id=key)
 
-    def _add(self, context: EventContext, call: ApprovedCall | None, sentence: str, **facts: Any) -> None:
-        seq, is_sure = None, True
-        if call is not None:
-            seq, by = call.seq, call.approval.by
-            is_sure = by != "unknown"
-            facts = {"tool_use_id": call.tool_use_id, "decision": call.approval.decision, "by": by}
-        self.over.add("denials_differ", "warning" if is_sure else "info", context.at, sentence, seq, **facts)
+    def _add(self, context: EventContext, call: ApprovedCall, sentence: str) -> None:
+        at, seq, by = context.at, call.seq, call.approval.by
+        facts = {"tool_use_id": call.tool_use_id, "decision": call.approval.decision, "by": by}
+        self.over.add("denials_differ", "info" if by == "unknown" else "warning", at, sentence, seq, **facts)
