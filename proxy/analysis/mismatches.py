@@ -45,7 +45,7 @@ class Mismatches(Detector):
                 what = "subagent" if span.kind == "subagent" else "background task"
                 sentence = f"A {what} was still running when the session ended: {span.label}."
                 self.over.add("cut_off_task", "info", span.began, sentence, context.seq, task=span.id)
-        if ended in DECIDED and all(span.kind != "tool" for span in context.closed):
+        if ended in DECIDED and "tool" not in data:  # else it names its call, which may have been over before
             self._group(("unmatched_tool_result",), at)
         elif ended == "protocol_drift":
             about = {name: text(data, name) for name in ("stream", "type", "subtype")}

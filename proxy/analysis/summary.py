@@ -63,10 +63,12 @@ _STATES = {
 def _time(analysis: Analysis) -> str:
     parts = []
     tools = _waited_for(analysis)
-    longest = max(tools, key=lambda tool: tool.duration.total).tool if len(tools) > 1 else None
+    longest = max(tools, key=lambda tool: tool.duration.total) if len(tools) > 1 else None
     for one in analysis.time.activities:
         if one.share >= 0.005:
-            inside = f", most of it {longest}" if one.activity == "tools" and longest else ""
+            # The rest of the time may be a call's that waited for another one, and was denied.
+            is_most = one.activity == "tools" and longest is not None and longest.duration.total > one.ms / 2
+            inside = f", most of it {longest.tool}" if longest is not None and is_most else ""
             parts.append(f"{ACTIVITIES[one.activity]} {one.share:.0%} ({format_duration(one.ms)}{inside})")
     return f"Time went into {', '.join(parts)}." if parts else ""
 

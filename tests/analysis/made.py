@@ -28,6 +28,7 @@ class Made:
         self.run_id: str | None = None
         self._runs = 0
         self._agents: set[str] = set()
+        self._called: set[str] = set()
         if started:
             self.at(0, "session_started", command=["claude"], kind="wrapped")
 
@@ -64,6 +65,7 @@ class Made:
         if "parent_tool_use_id" in fields and fields["parent_tool_use_id"] not in self._agents:
             self._agents.add(fields["parent_tool_use_id"])
             fields["new_subagent"] = True
+        self._called.add(key)
         return self.at(
             ms, "tool_started", tool=tool, tool_use_id=key, input=given or {"command": key}, **fields
         )
@@ -80,7 +82,9 @@ class Made:
     ) -> "Made":
         """Give a tool's result."""
         event = "tool_denied" if denied else "tool_failed" if failed else "tool_completed"
-        return self.at(ms, event, tool_use_id=key, result=result, tool="Bash", **fields)
+        known = {"tool": "Bash"} if key in self._called else {}
+        self._called.discard(key)
+        return self.at(ms, event, tool_use_id=key, result=result, **known, **fields)
 
     def ask(self, ms: float, key: str, tool: str = "Bash", request_id: str = "p") -> "Made":
         """Ask for a permission."""

@@ -219,6 +219,14 @@ def test_what_does_not_match() -> None:
     assert Made().begin(0).call(10, "a").end(20, "run_interrupted").kinds() == []
 
 
+def test_a_result_behind_the_end_of_its_subagent_is_its_calls() -> None:
+    """Regression: Claude Code says that a subagent is stopped before it writes the result of the call it was in."""
+    made = Made().begin(0).call(10, "x", "Agent").at(11, "task_started", task_id="k", tool_use_id="x")
+    made.call(12, "y", "Read", parent_tool_use_id="x").at(13, "task_stopped", task_id="k")
+    made.answer(14, "y", failed=True, interrupted=True).answer(15, "x", failed=True, interrupted=True)
+    assert made.end(20, "run_interrupted").kinds() == []
+
+
 def test_background_work_goes_on_after_its_turn() -> None:
     """A subagent in the background may outlive its turn, not the session."""
     made = Made().begin(0).call(10, "x", "Agent").at(11, "task_started", task_id="k", tool_use_id="x")

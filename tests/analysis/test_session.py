@@ -78,3 +78,10 @@ def test_the_summary_is_true() -> None:
     assert "tools 8% (6.0 s, most of it Bash)" in time
     assert wrong == "Nothing went wrong, and nothing stood out."
     assert waited == "The longest waits: 10.0 s for a permission, 4.0 s for Bash."
+
+
+def test_no_tool_took_most_of_what_it_did_not() -> None:
+    """Regression: a call that waited for another one, and was denied, made the time of tools that of the longest."""
+    made = Made().begin(0).call(0, "a", "Read").answer(200, "a").call(200, "b").answer(300, "b")
+    made.call(300, "c").answer(1000, "c", denied=True).end(1000).over(1000)
+    assert "tools 100% (1.0 s)" in made.report().summary[1]
