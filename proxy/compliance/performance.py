@@ -22,8 +22,8 @@ _LINE_BYTES = 1000  # a usual message
 _UNITS = {"start": "ms", "latency": "ms", "throughput": "MB/s", "memory": "MB"}
 
 
-Call = Callable[..., AbstractContextManager[Caller]]
-"""Starts a wrapper, as `target.called` does, with the patience of a check."""
+Call = Callable[[Target, Place, Scenario], AbstractContextManager[Caller]]
+"""Starts a wrapper for a scenario, with the patience of a check."""
 
 
 def measure(target: Target, scenario: Scenario, call: Call, scratch: str) -> Measured:
@@ -59,7 +59,7 @@ def _once(target: Target, scenario: Scenario, how: Measurement, call: Call, scra
         place = Place(f"{folder}/0")
         place.build(scenario.stand_in, journal=False)
         started = time.perf_counter()
-        with call(target, place, scenario.arguments) as caller:
+        with call(target, place, scenario) as caller:
             figure: float = _FIGURES[how.what](caller, started, place)
             caller.finish()
             return figure

@@ -4,7 +4,6 @@ Whatever the wrapper does, each run ends: every wait is bounded, and all process
 """
 
 import contextlib
-import functools
 import os
 import shlex
 import tempfile
@@ -12,20 +11,21 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 
 import msgspec
 
 from proxy import __version__
 from proxy.compliance import performance, processes, scenario
-from proxy.compliance.caller import StuckError
+from proxy.compliance.caller import Caller, StuckError
 from proxy.compliance.evidence import Evidence
 from proxy.compliance.expectations import problems
 from proxy.compliance.place import Place
 from proxy.compliance.report import Measured, Outcome, Problem, Report, Verdict, grouped, overall
 from proxy.compliance.request import DEFAULT_JOBS, DEFAULT_PATIENCE_S, DEFAULT_THRESHOLD
 from proxy.compliance.scenario import Scenario
-from proxy.compliance.target import Target, called, reached
+from proxy.compliance.target import Target, reached
 
 _STUCK_GRACE_S = 1.0  # it had its time already
 _LEFT_S = 5.0
@@ -68,10 +68,6 @@ class Check(msgspec.Struct):
     _alone: bool = False  # whether one scenario runs, so that an orphan can only be from it
     _cancelled: threading.Event = msgspec.field(default_factory=threading.Event)
     _scratch: str = ""
-
-    @property
-    def _call(self) -> performance.Call:
-        return functools.partial(called, patience_s=self.patience_s, cancelled=self._cancelled.is_set)
 
     def cancel(self) -> None:
         """Stop soon: what runs is killed, what waits is not begun."""
@@ -180,10 +176,10 @@ class Check(msgspec.Struct):
     def _play(self, one: Scenario, place: Place) -> Evidence:
         """Run a scenario once and return what was seen."""
         place.build(one.stand_in)
-        environment = {**self.target.environment(place), **one.environment}
+        environment = self.target.environment(place) | one.environment
         evidence = Evidence(one.arguments, environment, place.directory)
         try:
-            running = self._call(self.target, place, one.arguments, environment=one.environment)
+            running = self._call(self.target, place, one)
         except OSError as error:
             evidence.stuck = f"the wrapper cannot be started: {error.strerror}"
             return evidence
@@ -206,6 +202,12 @@ class Check(msgspec.Struct):
         evidence.sent = bytes(caller.sent)
         evidence.seen = place.seen()
         return evidence
+
+    def _call(self, target: Target, place: Place, one: Scenario) -> AbstractContextManager[Caller]:
+        """Start a wrapper for a scenario, and kill all of its processes at the end. OSError: it cannot be started."""
+        argv, given = target.argv(place.claude, one.arguments), target.environment(place) | one.environment
+        patience_s, cancelled = self.patience_s, self._cancelled.is_set
+        return contextlib.closing(Caller(argv, given, place, patience_s=patience_s, cancelled=cancelled))
 
     def _left(self, mark: str, started: int) -> list[processes.Found]:
         """Wait until no process of a scenario is left; return those that live on."""

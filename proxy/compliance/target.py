@@ -9,9 +9,8 @@ import os
 import secrets
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, closing
-from types import MappingProxyType
+from collections.abc import Mapping, Sequence
+from contextlib import closing
 
 import msgspec
 
@@ -95,20 +94,6 @@ def reached(target: Target, claude: str | None) -> Target:
                 return candidate
             tried.append(sentence)
     raise TargetError(_sentence(target, tried))
-
-
-def called(
-    target: Target,
-    place: Place,
-    arguments: Sequence[str],
-    *,
-    patience_s: float,
-    cancelled: Callable[[], bool],
-    environment: Mapping[str, str] = MappingProxyType({}),
-) -> AbstractContextManager[Caller]:
-    """Start the wrapper for a scenario, and kill all of its processes at the end. OSError: it cannot be started."""
-    argv, given = target.argv(place.claude, arguments), {**target.environment(place), **environment}
-    return closing(Caller(argv, given, place, patience_s=patience_s, cancelled=cancelled))
 
 
 def _answer(argv: Sequence[str], environment: Mapping[str, str], place: Place) -> tuple[str, str]:
