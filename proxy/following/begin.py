@@ -23,11 +23,11 @@ def record(settings: Settings, mode: str, command: Command, on_recorded: Callabl
         environment = process.environment(command.identity.pid) or dict(os.environb)
         config_dir = config_folder(environment) or "/nonexistent"
         redactor = settings.redactor()
-        # `look_s`: nobody waits for a record, and the next one may be an hour away.
         about = _about(settings, mode, command, config_dir)
+        # `look_s`: nobody waits for a record, and the next one may be an hour away.
         log = settings.begin_log(redactor, command.words, about, look_s=0.0)
         log.try_append([])
-        started_us = command.started_ns // 1000
+        started_us = (time.time_ns() - process.boot_ns() + command.started_boot_ns) // 1000
         session = FollowedSession(settings.session_id, redactor, started_us, time.monotonic())
         session.content = mode == "record"
         recorder = Recorder(log, session, command, config_dir)

@@ -8,7 +8,6 @@ than it would have without us.
 from __future__ import annotations
 
 import os
-import time
 
 from proxy.sessions import process
 
@@ -24,7 +23,7 @@ else:
 class Command:
     """The process that is ``claude``, as only itself can tell: it may be gone before its recorder looks."""
 
-    __slots__ = ("cwd", "identity", "pidfd", "seen_alive", "started_boot_ns", "started_ns", "words")
+    __slots__ = ("cwd", "identity", "pidfd", "seen_alive", "started_boot_ns", "words")
 
     def __init__(
         self,
@@ -32,19 +31,17 @@ class Command:
         *,
         identity: process.Identity,
         pidfd: int,
-        started_ns: int,
         started_boot_ns: int,
         cwd: str | None,
         seen_alive: bool = True,
     ) -> None:
         """``pidfd``: of `process.open_process`; ``seen_alive``: whether who follows it found it alive.
 
-        ``started_ns``: when it was started, since 1970; ``started_boot_ns``: the same by `process.boot_ns`.
+        ``started_boot_ns``: when it was started, by `process.boot_ns`.
         """
         self.words = words
         self.identity = identity
         self.pidfd = pidfd
-        self.started_ns = started_ns
         self.started_boot_ns = started_boot_ns
         self.cwd = cwd
         self.seen_alive = seen_alive
@@ -61,7 +58,6 @@ def _this_process(words: Sequence[str]) -> Command:
         words,
         identity=process.identity(pid),
         pidfd=process.open_process(pid),
-        started_ns=time.time_ns(),
         started_boot_ns=process.boot_ns(),
         cwd=cwd,
     )

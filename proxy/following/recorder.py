@@ -61,9 +61,6 @@ class Recorder:
         self._config = ConfigFolder(config_dir, command.cwd)
         self._sizes = self._config.sizes(session.started_us) if is_first else {}
         self._watch = Watch(blind_s=_BLIND_S, settle_s=_SETTLE_S)
-        self._exit = select.poll()
-        if command.pidfd >= 0:
-            self._exit.register(command.pidfd, select.POLLIN)
         self._registered: process.Identity | None = None
         """The process that is registered: the command, or one that it has started."""
         session.learn(process.environment(command.identity.pid))
@@ -96,7 +93,7 @@ class Recorder:
     def has_ended(self) -> bool:
         """Tell whether the command has ended."""
         if self._command.pidfd >= 0:
-            return bool(self._exit.poll(0))
+            return bool(select.select([self._command.pidfd], (), (), 0)[0])
         return not process.lives(self._command.identity)
 
     def look(self, changed: set[str] | None = None, *, is_last: bool = False) -> None:

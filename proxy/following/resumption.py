@@ -201,7 +201,6 @@ def _command(started: dict[str, Any], started_us: int) -> Command:
         started.get("command") or [],
         identity=identity,
         pidfd=pidfd,
-        started_ns=started_us * 1000,
         started_boot_ns=process.started_boot_ns(identity) or process.boot_ns() - age_ns,
         cwd=started.get("cwd"),
         seen_alive=lives,

@@ -11,6 +11,7 @@ import json
 import os
 import sys
 import time
+from collections import deque
 
 from proxy.escaping import escape_controls
 from proxy.replay import messages
@@ -47,8 +48,7 @@ class Actor:
         self._arguments = arguments
         self._journal = journal
         self._report = report
-        self._inbox: list[bytes] = []
-        self._taken = 0  # of the inbox
+        self._inbox: deque[bytes] = deque()
         self._request: dict[str, Any] = {}  # the control request that was expected last
         self._last = b""  # the line that was expected last
         self._number = 0
@@ -132,12 +132,8 @@ class Actor:
 
     def _take(self, wanted: dict[str, Any]) -> bool:
         """Take lines until one is the wanted one; those before it are passed over."""
-        while self._taken < len(self._inbox):
-            line = self._inbox[self._taken]
-            self._taken += 1
-            if self._taken > 1000:
-                del self._inbox[: self._taken]
-                self._taken = 0
+        while self._inbox:
+            line = self._inbox.popleft()
             if self._fits(line, wanted):
                 self._last = line
                 return True

@@ -143,20 +143,14 @@ class Followed:
             ["claude"],
             identity=process.identity(pid),
             pidfd=process.open_process(pid),
-            started_ns=time.time_ns() + int(clock_was_ahead_s * 1e9),
             started_boot_ns=process.boot_ns(),
             cwd=str(session.project),
         )
         body = lifecycle("s", "session_started", {"mode": "followed", "follower_pid": os.getpid()})
         log = log_class("off")(str(session.data_dir), "s", body, look_s=0.0)
         log.try_append([])
-        known = FollowedSession(
-            "s",
-            redactor=Redactor(),
-            started_s=time.monotonic(),
-            started_us=self.command.started_ns // 1000,
-            content=True,
-        )
+        started_us = int((time.time() + clock_was_ahead_s) * 1e6)
+        known = FollowedSession("s", Redactor(), started_us, time.monotonic())
         recorder = Recorder(log, known, self.command, str(session.claude.path))
         self.thread = threading.Thread(target=recorder.run)
         self.thread.start()
