@@ -7,9 +7,10 @@ beside it. It is written before a rule acts, and is what the server knows over a
 import contextlib
 import os
 from collections.abc import Iterable
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
 
 from proxy.protocol.grammar import REFUSALS
 from proxy.sessions.identity import LOG_SUFFIX, log_path, sessions_dir
@@ -18,14 +19,18 @@ from proxy.sessions.private import append_line, read_private
 SUFFIX = ".rules"
 
 
+_LATEST_US = 253_402_214_400_000_000
+"""The last day that a timestamp of RFC 3339 can name: there is room behind it for what else happens."""
+
+
 class Firing(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """A rule has fired."""
 
-    timestamp_us: int
+    timestamp_us: Annotated[int, Meta(ge=0, le=_LATEST_US)]
     """Microseconds since 1970."""
     rule: str
     """The name that the user gave it."""
-    when: dict[str, float]
+    when: Annotated[dict[str, float], Meta(min_length=1, max_length=1)]
     """The condition and its limit, as in the configuration."""
     do: str
     """What the rule does; ``tell`` of a warning."""

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import msgspec
+
 from proxy.sessions import firings
 from proxy.sessions.firings import Firing
 
@@ -18,6 +20,14 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
     assert path.stat().st_mode & 0o777 == 0o600
     with path.open("ab") as file:
         file.write(b'{"no": "firing"}\n\xff\n')
+        for name, value in (
+            ("when", b"{}"),
+            ("when", b'{"a":1,"b":2}'),
+            ("timestamp_us", b"-1"),
+            ("timestamp_us", b"%d" % 10**18),
+        ):
+            fields = msgspec.json.decode(msgspec.json.encode(ONE), type=dict[str, msgspec.Raw])
+            file.write(msgspec.json.encode({**fields, name: msgspec.Raw(value)}) + b"\n")
     firings.append(data_dir, "s", ONE)
     with path.open("ab") as file:
         file.write(b'{"torn')
