@@ -7,7 +7,6 @@ result of the tool that was allowed or denied, the command's exit.
 import copy
 from typing import Any
 
-from proxy import claude_command
 from proxy.events.emitter import Emitter
 from proxy.events.fields import Message, inner, integer, number, present, text
 from proxy.events.session import Action, hold
@@ -61,7 +60,7 @@ def _usage(emitter: Emitter, stated: Message) -> None:
     if total is None or emitter.session.run is None:
         return
     spending, models = emitter.session.spending, stated_usage(stated, "model_usage")
-    if spending.stated_usd is None and claude_command.guess(emitter.session.command).resumes:
+    if spending.stated_usd is None and emitter.session.resumes:
         # What the conversation took before is in it. How much that is tells the first result alone, so the first total
         # that is stated counts for it: a rule must not stop a session for what others have spent.
         spending.go_on_from(total, models or {})

@@ -8,6 +8,7 @@ from typing import Any, Final, Literal, TypeVar
 
 import msgspec
 
+from proxy import claude_command
 from proxy.events.approved_calls import By
 from proxy.events.fields import known
 from proxy.events.figures import Figures
@@ -331,6 +332,8 @@ class Session(msgspec.Struct, omit_defaults=True):
     last_turn: Outcome = OK
     """What became of the last turn."""
     spending: Spending = msgspec.field(default_factory=Spending)
+    cost_is_mixed: bool = False
+    """The total that was stated holds what the conversation had cost before, and nobody knows how much."""
     counts: dict[str, dict[str, int]] = {}
     lost_records: int = 0
 
@@ -371,6 +374,11 @@ class Session(msgspec.Struct, omit_defaults=True):
     def evidence(self) -> Evidence:
         """From what that is known."""
         return (self.crash or self.standing).evidence
+
+    @property
+    def resumes(self) -> bool:
+        """Whether the command goes on with a conversation that another process has begun."""
+        return claude_command.guess(self.command).resumes
 
     @property
     def writes_in_turn(self) -> bool:

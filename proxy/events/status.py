@@ -93,6 +93,8 @@ def _cost_reason(session: Session) -> str | None:
     followed = session.followed
     if session.prints == "text":
         return "With text output Claude Code does not say what a turn cost."
+    if session.cost_is_mixed:
+        return "Claude Code's total holds what the conversation cost before, and it does not say how much that was."
     if followed is None or not (followed.usage or followed.cost_is_mixed):
         return None
     if followed.cost_is_mixed:

@@ -19,8 +19,8 @@ from proxy.events.fields import (
     texts,
 )
 from proxy.events.known_rules import by_parts
-from proxy.events.session import Answer, Question, Tool, hold
-from proxy.events.spending import API_TOKENS, Spending, api_usage, stated_usage, tokens_of
+from proxy.events.session import Answer, Question, Session, Tool, hold
+from proxy.events.spending import API_TOKENS, api_usage, stated_usage, tokens_of
 
 _CALLS = ("tool_use", "server_tool_use", "mcp_tool_use")
 _OF_A_RESULT = ("result", "terminal_reason", "stop_reason", "structured_output", "permission_denials")
@@ -160,7 +160,7 @@ def _result(emitter: Emitter, message: Message) -> None:
     session.result_us = emitter.timestamp_us
     if session.claude_session_id is None:  # printed JSON has no `init`
         session.claude_session_id = text(message, "session_id")
-    cost, tokens = _spent(session.spending, message)
+    cost, tokens = _spent(session, message)
     blocked = None if emitter.is_of_another_turn(origin) else run.blocked
     result_outcome = outcome.of_result(
         message, interrupted=run.interrupted, blocked=blocked, is_command=run.is_command
@@ -187,13 +187,19 @@ def _result(emitter: Emitter, message: Message) -> None:
     emitter.end_run(f"result/{text(message, 'subtype')}", result_outcome, origin=origin, **fields)
 
 
-def _spent(spending: Spending, message: Message) -> tuple[float | None, dict[str, int]]:
+def _spent(session: Session, message: Message) -> tuple[float | None, dict[str, int]]:
     """Take what a result states; return what the turn cost, None where nobody says, and its tokens of all agents."""
     stated, since = stated_usage(message), stated_usage(message, "model_usage_since_last_result")
-    before = tokens_of(spending.models) if spending.has_result else {}
-    cost = spending.take_result(number(message, "total_cost_usd"), stated, since)
+    spending, used = session.spending, api_usage(inner(message, "usage"))
+    total, is_first = number(message, "total_cost_usd"), not spending.has_result
+    if total and is_first and since is None and "result_index" in message and session.resumes:
+        # A release whose totals go on from before; printed as JSON, a result does not say what was taken since.
+        session.cost_is_mixed = True
+        return None, used
+    before = {} if is_first else tokens_of(spending.models)
+    cost = spending.take_result(total, stated, since)
     if not stated:  # as of a gateway, or of a local command: then it is the main agent's that is known
-        return cost, api_usage(inner(message, "usage"))
+        return cost, used
     after = tokens_of(spending.models)
     return cost, {name: max(0, count - before.get(name, 0)) for name, count in after.items()}
 

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.events.spending import Spending, Usage
+from proxy.events.status import describe
 from tests.events.test_interpreter import USER, interpreted, result, run_ends
 from tests.recorded import NAMES, RELEASES, LogMaker, scenario
 
@@ -129,3 +130,21 @@ def test_the_tokens_of_turns_add_up_to_those_of_the_session(name: str) -> None:
         found.update(end.get("tokens", {}))
     if session.figures.tokens:
         assert {**found} == session.figures.tokens
+
+
+@pytest.mark.parametrize(("option", "cost"), [("--resume", None), ("--verbose", 0.75)])
+def test_a_total_that_nobody_can_take_apart_is_not_told(option: str, cost: float | None) -> None:
+    """Regression: a resumed session that printed its result as JSON cost what its conversation had cost before, too."""
+    maker = LogMaker(prints="json")
+    usage = {"input_tokens": 120, "output_tokens": 30}
+    printed = result(0.75, num_turns=1, result="done", result_index=0, usage=usage)
+    printed |= {"modelUsage": {"m": {"inputTokens": 360, "costUSD": 0.75}}}
+    log = maker.started(["claude", "-p", "hi", "--output-format", "json", option]) + maker.lines(
+        "stdout", printed
+    )
+    events, session = interpreted(log + maker.ended())
+    (end,) = run_ends(events)
+    told = describe(session, session.last_record_us)
+    assert end["cost_usd"] == told.cost == cost
+    assert end["tokens"]["input"] == (120 if cost is None else 360)
+    assert (told.cost_reason is None) is (cost is not None)
