@@ -6,7 +6,6 @@ found the same way: so a page costs the same wherever it is, and however many ev
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import msgspec
@@ -30,8 +29,7 @@ class Span(msgspec.Struct, frozen=True):
     """0: not to be cut any further."""
 
 
-@dataclass(frozen=True, slots=True)
-class SpanTree:
+class SpanTree(msgspec.Struct, frozen=True):
     """Spans of some events, by their types. Those that hold nothing may be left out."""
 
     top: Sequence[Span]
