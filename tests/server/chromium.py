@@ -28,7 +28,10 @@ OPTIONS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-dev-shm-usage",
-    "--disable-features=BackForwardCache",  # a page that was left is gone
+    # A page that was left is gone; and the next one goes on in its process, as all are of one machine.
+    "--disable-features=BackForwardCache,IsolateOrigins,site-per-process",
+    "--disable-site-isolation-trials",
+    "--process-per-site",
     "--hide-scrollbars",
     "--no-first-run",
     "--remote-debugging-port=0",
