@@ -6,7 +6,6 @@ is an error, never ignored, so that a schema cannot say something that the fast 
 """
 
 import itertools
-import re
 from typing import Any
 
 import msgspec
@@ -249,7 +248,7 @@ class Compiler:
 
 def python_pattern(pattern: str) -> str:
     """Return a pattern of a schema as Python has it, where `$` also matches before a newline at the end."""
-    return re.sub(r"\$$", r"\\Z", pattern)
+    return pattern[:-1] + r"\Z" if pattern.endswith("$") else pattern
 
 
 def _limit(keyword: str, value: Any) -> Any:

@@ -18,13 +18,15 @@ import array
 import codecs
 import functools
 import itertools
-import re
 from collections.abc import Iterator
-from typing import Any, AnyStr, NoReturn
+from typing import TYPE_CHECKING, Any, AnyStr, NoReturn
 
 import msgspec
 
 from proxy.protocol.verdict import Judgement, invalid, malformed
+
+if TYPE_CHECKING:
+    import re
 
 MAX_DEPTH = 512
 MAX_DIGITS = 4300
@@ -85,8 +87,10 @@ _ABSENT = msgspec.Raw()
 
 
 @functools.cache
-def _compiled(expression: AnyStr) -> re.Pattern[AnyStr]:
+def _compiled(expression: AnyStr) -> "re.Pattern[AnyStr]":
     """Compile an expression when it is first needed: most sessions need none, and together they take 2 ms."""
+    import re  # noqa: PLC0415 - as above
+
     return re.compile(expression)
 
 

@@ -3,26 +3,49 @@
 Whoever asks for one of these modules later gets the real one.
 """
 
+from __future__ import annotations
+
 import _datetime  # type: ignore[import-not-found] # no types: what `datetime` is made of
-import importlib
 import os
 import sys
 import types
-from typing import Any
+
+TYPE_CHECKING = False  # `typing` is what is imported without `re` below
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class _Later(types.ModuleType):
     """Stands in for a module that is imported when something of it is asked for."""
 
     def __getattr__(self, name: str) -> Any:
+        import importlib  # noqa: PLC0415 - it imports `warnings`, and next to nobody asks
+
         return getattr(importlib.import_module(self.__name__), name)
 
+
+def _compile(pattern: str) -> Any:
+    """Stand in for `re.compile`, which msgspec takes along for types with a pattern."""
+    import re  # noqa: PLC0415 - for who makes such a type
+
+    return re.compile(pattern)
+
+
+_re = _Later("re")
+_re.__dict__["compile"] = _compile
+if sys.version_info < (3, 13):  # where `typing` has names for two of its types
+    import _sre  # type: ignore[import-not-found] # as above: what `re` is made of
+
+    _nothing = _sre.compile("", 0, [1], 0, {}, ())  # an expression that matches at once, compiled by hand
+    _re.__dict__.update(Pattern=type(_nothing), Match=type(_nothing.match("")))
 
 _STAND_INS = {
     # Where it is installed: it imports `inspect` and the tokenizer.
     "typing_extensions": None,  # not to be found
     # The same classes. Before Python 3.12 `datetime` makes them in Python first, and throws those away.
     "datetime": _datetime,
+    # For types with a pattern.
+    "re": _re,
     # Before Python 3.12 `uuid` asks it on which system it runs.
     "platform": types.SimpleNamespace(system=lambda: os.uname().sysname),
     # For JSON Schemas of types, which nobody makes in a session.
