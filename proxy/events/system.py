@@ -10,6 +10,12 @@ from proxy.events.vocabulary import Name, State
 _STATED: dict[str, State] = {"idle": "idle", "running": "executing", "requires_action": "waiting"}
 _SERVER_PROBLEMS = {"failed": "did not start", "needs-auth": "needs authentication"}
 """What a status means for a session; servers that are pending or disabled are no problem."""
+_SWITCHES = {
+    "model_fallback": "{fallback} answers in place of {original}.",
+    "model_refusal_fallback": "{original} refused to answer, and {fallback} does in its place.",
+    "model_refusal_no_fallback": "{original} refused to answer, and no other model does in its place.",
+}
+"""What a change of the model means, where Claude Code has no words for it."""
 _OF_A_TASK = ("description", "subagent_type", "task_type", "status", "summary", "last_tool_name")
 TASK_ENDS: dict[str, Name] = {
     "completed": "task_completed",
@@ -176,6 +182,12 @@ def _remark(emitter: Emitter, message: Message) -> None:
     notice = text(message, "content") or text(message, "message") or ""
     about = texts(message, "trigger", "original_model", "fallback_model", "tool_use_id")
     about |= known(tool=text(message, "tool_name") or None)
+    if not notice and kind in _SWITCHES:
+        original, fallback = (
+            about.get("original_model", "The model"),
+            about.get("fallback_model", "another model"),
+        )
+        notice = _SWITCHES[kind].format(original=original, fallback=fallback)
     call = emitter.session.tools.get(about.get("tool_use_id", ""))
     if kind == "permission_denied" and call is not None:
         call.is_refused = True

@@ -743,3 +743,22 @@ def test_checkpoints_say_nothing_of_the_session(mode: str) -> None:
 
     assert told(plain) == told(sealed)
     assert (session.standing.state, session.figures) == (other.standing.state, other.figures)
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("model_fallback", "small answers in place of large."),
+        ("model_refusal_fallback", "large refused to answer, and small does in its place."),
+        ("model_refusal_no_fallback", "large refused to answer, and no other model does in its place."),
+    ],
+)
+def test_a_change_of_the_model_is_told_in_words(kind: str, said: str) -> None:
+    """Regression: of a refusal, for which Claude Code has no words, the name of its message was shown."""
+    made = LogMaker()
+    log = made.started(["claude", "--input-format", "x"]) + made.lines("stdin", USER)
+    change = {"original_model": "large", "fallback_model": "small", "content": ""}
+    log += made.lines("stdout", {"type": "system", "subtype": kind, **change, **IDS})
+    assert [event.data["text"] for event in interpreted(log)[0] if event.event_type == "notification"] == [
+        said
+    ]
