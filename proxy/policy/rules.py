@@ -5,7 +5,7 @@
       ask: ["WebFetch"]
       allow: ["Bash(git *)", "Edit(src/**)"]
     report: ["Bash(curl *)"]       # never enforced, only reported
-    tools_known: ["mcp__tracker__create"]
+    tools_known: ["NotebookEdit"]
     shadow: true                   # in force for nothing: `--policy` only reports
 
 YAML or JSON. ``permissions`` is Claude Code's own block.

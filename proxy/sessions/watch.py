@@ -118,9 +118,8 @@ class Watch:
                     paths = [path for path, (_, other) in self._watched.items() if other == number]
                     if not paths and number >= 0:
                         continue  # we have ended that watch ourselves
-                    if (
-                        mask & _ANYTHING
-                    ):  # what was watched is gone from its place, or the kernel has lost count
+                    if mask & _ANYTHING:
+                        # What was watched is gone from its place, or the kernel has lost count.
                         self._forget()
                         return None
                     # Of a file that is watched itself the kernel gives no name.
