@@ -87,6 +87,14 @@ def beside(log: str) -> list[Firing]:
         return []
 
 
+def size_beside(log: str) -> int:
+    """Return how many bytes are written of the session of a log."""
+    try:
+        return os.path.getsize(path_beside(log))
+    except OSError:
+        return 0
+
+
 def decoded(lines: Iterable[bytes]) -> list[Firing]:
     """Return what lines say, without those that are torn or foreign."""
     found: list[Firing] = []

@@ -261,6 +261,7 @@ class Indexer:
         is_new = not log.id
         derivation = self._writer.load(log)
         before, was_fired = reader.offset, derivation.session.firings
+        log.fired_bytes = firings.size_beside(log.path)
         derivation.expect(firings.beside(log.path))
         for item in reader.read(max_bytes=_STEP_BYTES):
             if isinstance(item, Entry):

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Collection, Iterable
 
-from proxy.sessions import catalogue
+from proxy.sessions import catalogue, firings
 from proxy.sessions.identity import log_path, sessions_dir
 from proxy.store.embedded.rows import SessionRow
 from proxy.store.embedded.tracked import TrackedLog
@@ -93,4 +93,6 @@ def _has_changed(log: TrackedLog) -> bool:
         status = os.stat(log.path)
     except OSError:
         return True
-    return status.st_ino != log.inode or status.st_size != log.offset
+    if (status.st_ino, status.st_size) != (log.inode, log.offset):
+        return True
+    return firings.size_beside(log.path) != log.fired_bytes

@@ -23,6 +23,8 @@ class TrackedLog(msgspec.Struct):
     mark_at: int = 0
     mark: bytes = b""
     over: bool = False
+    fired_bytes: int = 0
+    """How much was read of what rules found; what was read in a process before is read again."""
     session: Session | None = None
     """Known while the log is read, and as long as the session is live."""
     derivation: Derivation | None = None
@@ -42,7 +44,7 @@ class TrackedLog(msgspec.Struct):
 
     def reset(self) -> None:
         """Forget all that was read: it is another log."""
-        self.id = self.inode = self.offset = self.mark_at = 0
+        self.id = self.inode = self.offset = self.mark_at = self.fired_bytes = 0
         self.mark, self.over, self.session, self.derivation = b"", False, None, None
         self.tally, self.totals = Tally(), Totals()
 

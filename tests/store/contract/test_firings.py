@@ -61,6 +61,7 @@ def test_it_arrives_as_any_event(engine: Engine) -> None:
     assert page.gap is None
     engine.reopen()
     engine.put("s", lines[-1], live=True)
+    engine.settle()  # a firing that is read first is told first
     engine.put("s", b"", fired=[firing(END_US, "late")])
     engine.settle()
     after = arrivals_behind(engine.store, page.after, limit=100).events
