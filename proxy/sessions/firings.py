@@ -95,6 +95,15 @@ def size_beside(log: str) -> int:
         return 0
 
 
+def extent(log: str) -> tuple[int, int, int]:
+    """Return what tells that nothing was added: inode and size of a log, and the size of what rules found.
+
+    OSError: there is no log.
+    """
+    status = os.stat(log)
+    return status.st_ino, status.st_size, size_beside(log)
+
+
 def decoded(lines: Iterable[bytes]) -> list[Firing]:
     """Return what lines say, without those that are torn or foreign."""
     found: list[Firing] = []

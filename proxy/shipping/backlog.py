@@ -3,7 +3,6 @@
 Files only; nothing here knows how they are sent. For one thread at a time.
 """
 
-import contextlib
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -60,7 +59,7 @@ class _Log:
     not known: it says so if it was anything else than that the writer is gone.
     """
     done: tuple[int, int, int] | None = None
-    """What `_shape` gave when all of it was acknowledged and its writer was gone."""
+    """What `firings.extent` gave when all of it was acknowledged and its writer was gone."""
 
 
 class Backlog:
@@ -121,7 +120,7 @@ class Backlog:
 
     def _has_changed(self, log: _Log) -> bool:
         try:
-            return _shape(self._path(log)) != log.done
+            return firings.extent(self._path(log)) != log.done
         except OSError:
             return False
 
@@ -232,7 +231,7 @@ class Backlog:
     def _piece(self, log: _Log) -> Piece | None:
         # Before anything is read: what a writer that is gone by then has written is all there.
         path = self._path(log)
-        running, shape = is_running(path), _shape(path)
+        running, extent = is_running(path), firings.extent(path)
         with open(path, "rb", buffering=0) as file:
             status = os.fstat(file.fileno())
             if log.inode not in (0, status.st_ino) or status.st_size < log.offset:
@@ -249,20 +248,12 @@ class Backlog:
             has_more = self.takes_firings and not is_all
             return Piece(log.session_id, log.lines, text, claim, *place, fired, log.firings, has_more)
         if not running:
-            log.inode, log.done = status.st_ino, shape
+            log.inode, log.done = status.st_ino, extent
             self._leave(log.session_id)
         return None
 
     def _path(self, log: _Log) -> str:
         return log_path(self._data_dir, log.session_id)
-
-
-def _shape(log: str) -> tuple[int, int, int]:
-    """Return what tells that nothing has changed: inode and size of a log, and the size of what rules found."""
-    status, fired = os.stat(log), 0
-    with contextlib.suppress(OSError):
-        fired = os.stat(firings.path_beside(log)).st_size
-    return status.st_ino, status.st_size, fired
 
 
 def whole_lines(fd: int, offset: int, most: int) -> tuple[bytes, bool]:

@@ -90,9 +90,6 @@ class Inventory:
 
 def _has_changed(log: TrackedLog) -> bool:
     try:
-        status = os.stat(log.path)
+        return firings.extent(log.path) != (log.inode, log.offset, log.fired_bytes)
     except OSError:
         return True
-    if (status.st_ino, status.st_size) != (log.inode, log.offset):
-        return True
-    return firings.size_beside(log.path) != log.fired_bytes
