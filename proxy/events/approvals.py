@@ -34,10 +34,8 @@ def approval_of(
     decision, by = _decided(meta, call, rule, failed=failed, interrupted=interrupted)
     has_run = (call is not None and call.has_task) or (failed and _STOPPED in said)
     if has_run and decision == "none":
-        decision, by = (
-            "allow",
-            "unknown",
-        )  # by what, Claude Code says of calls alone that have run to their end
+        # By what, Claude Code says of calls alone that have run to their end.
+        decision, by = "allow", "unknown"
     if by == "unknown" and failed and call is not None:
         if not meta and session.rules.denies_tool(call.name):
             decision, by = "deny", rule

@@ -183,11 +183,10 @@ def _remark(emitter: Emitter, message: Message) -> None:
     about = texts(message, "trigger", "original_model", "fallback_model", "tool_use_id")
     about |= known(tool=text(message, "tool_name") or None)
     if not notice and kind in _SWITCHES:
-        original, fallback = (
-            about.get("original_model", "The model"),
-            about.get("fallback_model", "another model"),
+        original = about.get("original_model", "The model")
+        notice = _SWITCHES[kind].format(
+            original=original, fallback=about.get("fallback_model", "another model")
         )
-        notice = _SWITCHES[kind].format(original=original, fallback=fallback)
     call = emitter.session.tools.get(about.get("tool_use_id", ""))
     if kind == "permission_denied" and call is not None:
         call.is_refused = True
