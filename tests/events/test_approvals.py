@@ -87,9 +87,8 @@ def session(*lines: tuple[str, dict[str, Any]], origin: bool = False) -> dict[st
     log += made.lines("stdout", {"type": "assistant", "message": {"id": "m", "content": [CALL]}})
     for stream, line in lines:
         log += made.lines(stream, line)
-    interpreter = Interpreter(Session("made"))
-    events = [event for record in records(log) for event in interpreter.take(record)]
-    return approvals(events)[0][1]
+    ((_, approval),) = approvals(interpreted(log)[0])
+    return approval
 
 
 def result(*, is_error: bool = False, **meta: Any) -> tuple[str, dict[str, Any]]:
@@ -166,57 +165,26 @@ def test_a_rule_is_a_policys_where_no_others_deny() -> None:
     assert approvals(events)[0][1]["by"] == "policy"
 
 
+def refused() -> tuple[str, dict[str, Any]]:
+    """Return the result of a call that an interrupt has refused."""
+    stream, line = result(is_error=True, non_execution_kind="user-rejected")
+    line["message"]["content"][0]["content"] = "The user doesn't want to proceed"
+    return stream, line
+
+
 def test_an_answer_that_came_too_late_decided_nothing() -> None:
     """Regression: a call that an interrupt had refused was told as allowed, as the answer was on its way by then."""
-    question = {"subtype": "can_use_tool", "tool_name": "Write", "input": {}, "tool_use_id": "t"}
-    allow = {"subtype": "success", "request_id": "q", "response": {"behavior": "allow"}}
-    rejected = [{"id": "t", "non_execution_kind": "user-rejected"}]
-    block = {
-        "type": "tool_result",
-        "tool_use_id": "t",
-        "is_error": True,
-        "content": "The user doesn't want to proceed",
-    }
-    made = LogMaker()
-    log = made.started(["claude", "--input-format", "x"])
-    call = {"type": "tool_use", "id": "t", "name": "Write", "input": {}}
-    log += made.lines("stdout", {"type": "assistant", "message": {"content": [call]}})
-    log += made.lines("stdout", {"type": "control_request", "request_id": "q", "request": question})
-    log += made.lines("stdin", {"type": "control_response", "response": allow})
-    log += made.lines("stdout", {"type": "control_cancel_request", "request_id": "q"})
-    log += made.lines(
-        "stdout", {"type": "user", "message": {"content": [block]}, "tool_result_meta": rejected}
-    )
-    ((_, approval),) = approvals(interpreted(log)[0])
+    withdrawn = ("stdout", {"type": "control_cancel_request", "request_id": "q"})
+    approval = session(ASKED, answer(response={"behavior": "allow"}), withdrawn, refused())
     assert (approval["decision"], approval["by"]) == ("none", "interrupt")
 
 
 @pytest.mark.parametrize("has_task", [True, False])
 def test_an_interrupted_call_with_a_task_has_run(has_task: bool) -> None:
     """Regression: at the end of a session Claude Code says that a command was refused which it had run for seconds."""
-    rejected = [{"id": "t", "non_execution_kind": "user-rejected"}]
-    block = {
-        "type": "tool_result",
-        "tool_use_id": "t",
-        "is_error": True,
-        "content": "The user doesn't want to proceed",
-    }
-    made = LogMaker()
-    log = made.started(["claude", "--input-format", "x"])
-    call = {"type": "tool_use", "id": "t", "name": "Bash", "input": {}}
-    log += made.lines("stdout", {"type": "assistant", "message": {"content": [call]}})
-    task = {
-        "type": "system",
-        "subtype": "task_started",
-        "task_id": "k",
-        "tool_use_id": "t",
-        "task_type": "local_bash",
-    }
-    log += made.lines("stdout", task) if has_task else b""
-    log += made.lines(
-        "stdout", {"type": "user", "message": {"content": [block]}, "tool_result_meta": rejected}
-    )
-    ((_, approval),) = approvals(interpreted(log)[0])
+    task = {"type": "system", "subtype": "task_started", "task_id": "k", "tool_use_id": "t"}
+    begun = [("stdout", {**task, "task_type": "local_bash"})] if has_task else []
+    approval = session(*begun, refused())
     assert (approval["decision"], approval["by"]) == (
         ("allow", "unknown") if has_task else ("none", "interrupt")
     )
@@ -225,19 +193,9 @@ def test_an_interrupted_call_with_a_task_has_run(has_task: bool) -> None:
 @pytest.mark.parametrize("reason", ["rule", "mode", None])
 def test_what_an_earlier_answer_has_brought_is_no_answer(reason: str | None) -> None:
     """Regression: a call that nobody was asked about, as a rule of the caller's allowed it, was told as asked."""
-    said = {
-        "decision": "accept",
-        "source": "user_temporary",
-        **({} if reason is None else {"reason_type": reason}),
-    }
-    made = LogMaker()
-    log = made.started(["claude", "--input-format", "x"])
-    call = {"type": "tool_use", "id": "t", "name": "Write", "input": {}}
-    log += made.lines("stdout", {"type": "assistant", "message": {"content": [call]}})
-    block = {"type": "tool_result", "tool_use_id": "t", "content": "written"}
-    meta = [{"id": "t", "permission_decision": said}]
-    log += made.lines("stdout", {"type": "user", "message": {"content": [block]}, "tool_result_meta": meta})
-    ((_, approval),) = approvals(interpreted(log)[0])
+    why = {} if reason is None else {"reason_type": reason}
+    said = {"decision": "accept", "source": "user_temporary", **why}
+    approval = session(result(permission_decision=said))
     assert (approval["decision"], approval["by"]) == ("allow", reason or "caller")
 
 
