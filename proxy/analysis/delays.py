@@ -101,12 +101,11 @@ class Delays:
         if norm is None:
             return
         usual = f"; half of its calls take under {format_duration(norm['median_ms'])}" if norm else ""
-        how: tuple[Severity, str] = (
-            ("critical", "has been running for") if call.outcome == "open" else ("warning", "took")
-        )
-        sentence = f"{call.label} {how[1]} {format_duration(ms)}{usual}."
+        runs = call.outcome == "open"
+        severity: Severity = "critical" if runs else "warning"
+        sentence = f"{call.label} {'has been running for' if runs else 'took'} {format_duration(ms)}{usual}."
         facts = {"tool": call.name, "duration_ms": ms, **norm, **({"calls": calls.count} if norm else {})}
-        findings.add("slow_tool", how[0], call.began, sentence, call.end_seq, **facts)
+        findings.add("slow_tool", severity, call.began, sentence, call.end_seq, **facts)
 
     @staticmethod
     def _unanswered_permission(findings: Findings, ms: float, asked: Span) -> None:

@@ -77,14 +77,13 @@ class Distribution:
         if self._folded:  # and nothing is fresh: the quantiles have seen to it
             total, mean, m2, steps = self._total, self._mean, self._m2, self._steps
         most = max([self._most, *self._fresh])
-        least, deviation = min([self._least, *self._fresh]), math.sqrt(max(0.0, m2) / self.count)
         named = {
             "mean": mean,
             "median": median,
             "p95": p95,
-            "min": least,
+            "min": min([self._least, *self._fresh]),
             "max": most,
-            "deviation": deviation,
+            "deviation": math.sqrt(max(0.0, m2) / self.count),
         }
         digits = 3 if most >= 100 else 6
         buckets = [

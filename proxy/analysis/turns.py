@@ -61,9 +61,13 @@ class Turns:
         )
 
     def _agent(self, span: Span, until_us: int = 0) -> Subagent:
-        about = self._of_both(span, until_us)
-        kind, said, tokens = span.name or None, span.label, span.tokens
-        return Subagent(id=span.id, kind=kind, description=said, total_tokens=tokens, **about)
+        return Subagent(
+            id=span.id,
+            kind=span.name or None,
+            description=span.label,
+            total_tokens=span.tokens,
+            **self._of_both(span, until_us),
+        )
 
     def _of_both(self, span: Span, until_us: int) -> dict[str, Any]:
         return {
