@@ -43,7 +43,7 @@ def chosen(*names: str, runs: int = 1) -> list[scenario.Scenario]:
     ]
 
 
-@pytest.mark.slow  # the short tier plays single scenarios to each, the next test
+@pytest.mark.slow  # of these faults the short tier plays none; of the others, two, the next test
 @pytest.mark.parametrize("fault", EXACT)
 def test_each_fault_costs_exactly_its_points(fault: str) -> None:
     """Each broken wrapper fails what its fault breaks and nothing else, and a sound one nothing."""

@@ -86,7 +86,6 @@ def test_news_are_reported(  # noqa: PLR0917 - parameters and fixtures
     assert report.played[0].findings == []
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("old", "new", "verdict"),
     first_in_short(
@@ -123,7 +122,6 @@ def test_scenario_that_breaks_off_is_reported(tmp_path: Path, capsys: pytest.Cap
     )
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("old", "new", "path"),
     first_in_short(

@@ -80,11 +80,12 @@ def test_every_call_has_an_approval(name: str) -> None:
 CALL = {"type": "tool_use", "id": "t", "name": "Write", "input": {}}
 
 
-def session(*lines: tuple[str, dict[str, Any]], origin: bool = False) -> dict[str, Any]:
-    """Return the approval of a call in a session in which that passes."""
+def session(*lines: tuple[str, dict[str, Any]], **beside: Any) -> dict[str, Any]:
+    """Return the approval of a call in a session in which that passes; ``beside``: what stands beside the call."""
     made = LogMaker()
     log = made.started(["claude", "--input-format", "stream-json"])
-    log += made.lines("stdout", {"type": "assistant", "message": {"id": "m", "content": [CALL]}})
+    call = {"type": "assistant", "message": {"id": "m", "content": [CALL]}, **beside}
+    log += made.lines("stdout", call)
     for stream, line in lines:
         log += made.lines(stream, line)
     ((_, approval),) = approvals(interpreted(log)[0])
@@ -165,17 +166,20 @@ def test_a_rule_is_a_policys_where_no_others_deny() -> None:
     assert approvals(events)[0][1]["by"] == "policy"
 
 
-def refused() -> tuple[str, dict[str, Any]]:
-    """Return the result of a call that an interrupt has refused."""
-    stream, line = result(is_error=True, non_execution_kind="user-rejected")
-    line["message"]["content"][0]["content"] = "The user doesn't want to proceed"
-    return stream, line
+def refused(said: str = "to proceed", /, **beside: Any) -> tuple[str, dict[str, Any]]:
+    """Return the result of a call that an interrupt has refused; ``beside``: what stands beside it."""
+    stream, line = result(is_error=True)
+    line["message"]["content"][0]["content"] = f"The user doesn't want {said}"
+    return stream, {**line, **beside}
+
+
+REJECTED = {"tool_result_meta": [{"id": "t", "non_execution_kind": "user-rejected"}]}
 
 
 def test_an_answer_that_came_too_late_decided_nothing() -> None:
     """Regression: a call that an interrupt had refused was told as allowed, as the answer was on its way by then."""
     withdrawn = ("stdout", {"type": "control_cancel_request", "request_id": "q"})
-    approval = session(ASKED, answer(response={"behavior": "allow"}), withdrawn, refused())
+    approval = session(ASKED, answer(response={"behavior": "allow"}), withdrawn, refused(**REJECTED))
     assert (approval["decision"], approval["by"]) == ("none", "interrupt")
 
 
@@ -184,7 +188,7 @@ def test_an_interrupted_call_with_a_task_has_run(has_task: bool) -> None:
     """Regression: at the end of a session Claude Code says that a command was refused which it had run for seconds."""
     task = {"type": "system", "subtype": "task_started", "task_id": "k", "tool_use_id": "t"}
     begun = [("stdout", {**task, "task_type": "local_bash"})] if has_task else []
-    approval = session(*begun, refused())
+    approval = session(*begun, refused(**REJECTED))
     assert (approval["decision"], approval["by"]) == (
         ("allow", "unknown") if has_task else ("none", "interrupt")
     )
@@ -202,14 +206,6 @@ def test_what_an_earlier_answer_has_brought_is_no_answer(reason: str | None) -> 
 @pytest.mark.parametrize("said", ["to proceed with this tool use.", "to take this action right now."])
 def test_an_interrupt_in_a_subagent(said: str) -> None:
     """Regression: nothing stands beside a subagent's result, and its interrupted calls were told as unknown."""
-    made = LogMaker()
-    log = made.started(["claude", "--input-format", "x"])
-    call = {"type": "tool_use", "id": "t", "name": "Write", "input": {}}
-    log += made.lines(
-        "stdout", {"type": "assistant", "message": {"content": [call]}, "parent_tool_use_id": "a"}
-    )
-    words = f"The user doesn't want {said} STOP what you are doing"
-    block = {"type": "tool_result", "tool_use_id": "t", "is_error": True, "content": words}
-    log += made.lines("stdout", {"type": "user", "message": {"content": [block]}, "parent_tool_use_id": "a"})
-    ((_, approval),) = approvals(interpreted(log)[0])
+    in_agent = {"parent_tool_use_id": "a"}
+    approval = session(refused(f"{said} STOP what you are doing", **in_agent), **in_agent)
     assert (approval["decision"], approval["by"]) == ("none", "interrupt")

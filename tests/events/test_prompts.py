@@ -88,10 +88,11 @@ def test_a_prompt_is_taken_into_the_turn_between_two_calls_of_the_model() -> Non
     assert session.queued == []
 
 
-@pytest.mark.parametrize("more", [{"priority": "later"}, {"shouldQuery": False}, {"slash": True}])
-def test_what_has_a_turn_of_its_own_stays(more: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    ("words", "more"), [("two", {"priority": "later"}), ("two", {"shouldQuery": False}), ("/cost", {})]
+)
+def test_what_has_a_turn_of_its_own_stays(words: str, more: dict[str, Any]) -> None:
     """Slash commands, messages that ask nothing and what may come later are not taken into a turn that runs."""
-    words = "/cost" if more.pop("slash", False) else "two"
     talk = (
         Talk()
         .says("one")
@@ -153,8 +154,9 @@ def test_what_is_urgent_goes_first() -> None:
         .says("/three")
         .says("/four", priority="now")
     )
-    for words in "1432":
-        talk.writes(INIT).answers(words) if words != "1" else talk.later().answers(words)
+    talk.later().answers("1")
+    for words in "432":
+        talk.writes(INIT).answers(words)
     assert talk.told()[0] == [("one", "1"), ("/four", "4"), ("/three", "3"), ("/two", "2")]
 
 

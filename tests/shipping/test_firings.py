@@ -18,7 +18,7 @@ from tests.recorded import START_US, firing
 from tests.server.conftest import Rig, serving
 from tests.shipping.hosts import Host, address
 from tests.shipping.test_shipper import pytestmark as pytestmark  # noqa: PLC0414 - these tests run on it, too
-from tests.shipping.test_shipper import shipping, until, wait_for
+from tests.shipping.test_shipper import shipping, until, wait_for, wait_until
 
 
 async def events_of(rig: Rig, session_id: str) -> list[dict[str, Any]]:
@@ -61,17 +61,13 @@ async def test_it_comes_while_a_session_goes_on_and_late(centre: Rig, host: Host
     assert await host.ship(address(centre))
     assert await rules_of(centre, "a") == ["live", "late"]
     async with shipping(host, address(centre), gather=0.01) as shipper:
-        await wait_for(lambda: _is(shipper.is_done))
+        await wait_until(lambda: shipper.is_done)
         host.fire("a", firing(START_US, "later"))
         await wait_for(lambda: _has(centre, "a", ["live", "late", "later"]))
 
 
 async def _has(centre: Rig, session_id: str, rules: list[str]) -> bool:
     return await rules_of(centre, session_id) == rules
-
-
-async def _is(value: object) -> bool:
-    return bool(value)
 
 
 async def test_what_is_sent_twice_is_stored_once(centre: Rig, host: Host) -> None:
@@ -121,7 +117,7 @@ async def test_a_centre_of_an_older_version(centre: Rig, host: Host, monkeypatch
     monkeypatch.setattr(shipper, "_HEARTBEAT_S", 0.1)
     monkeypatch.setattr(hosts, "Greeting", old)
     async with shipping(host, address(centre), piece=500) as shipping_host:
-        await wait_for(lambda: _is(shipping_host.is_done))
+        await wait_until(lambda: shipping_host.is_done)
         assert asked == {"from_line", "running"}
         assert await rules_of(centre, "a") == []
         assert unshipped(str(host.data_dir), settings) == {}

@@ -282,7 +282,7 @@ async def test_a_job_with_a_fault_stops_no_other(
 
 @pytest.mark.anyio
 async def test_one_thread_asks_for_the_processors(
-    rig: Rig, monkeypatch: pytest.MonkeyPatch, heard: "Heard"
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, heard: "Heard", caplog: pytest.LogCaptureFixture
 ) -> None:
     """Regression: each thread that asked had a beginning of its own, so what was logged was of no certain time."""
     asked = []
@@ -297,3 +297,5 @@ async def test_one_thread_asks_for_the_processors(
         await heard.all_of({"system.figures_taken"})
         jobs.cancel()
     assert asked == [threading.current_thread()]
+    told = [one.msg for one in caplog.records if isinstance(one.msg, dict)]
+    assert [one["cpu_percent"] for one in told if one["event"] == "system.figures_taken"] == [12.5]
