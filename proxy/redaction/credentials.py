@@ -104,7 +104,8 @@ _FORMS: dict[bytes, bytes] = {
     b"fm2_": _START + rb"fm2_[A-Za-z0-9+/_=-]{40,}",
     **_family(rb"[A-Za-z0-9._-]{40,}", b"dp.pt.", b"dp.st.", b"dp.sa.", start=_START),
     b"pul-": _START + rb"pul-[a-f0-9]{40}",
-    b".atlasv1.": rb"\.atlasv1\.(?P<value>[A-Za-z0-9=_-]{60,})",
+    # Without the dot before it, which may be the last byte of `SG.`: 14 random characters stand there.
+    b"atlasv1.": rb"(?<=\.)atlasv1\.(?P<value>[A-Za-z0-9=_-]{60,})",
     b"rubygems_": rb"rubygems_[a-f0-9]{48}",
     b"dt0c01.": rb"dt0c01\.[A-Z0-9a-z]{24}\.[A-Z0-9a-z]{64}",
     # Atlassian, Bitbucket, Artifactory, Telegram, Azure, registries of npm; webhooks of Teams and Discord.
@@ -139,6 +140,9 @@ def _in_buckets(texts: list[bytes]) -> list[bytes]:
 
     The library deals texts out to its buckets in turn. A place is looked at closely where each of its bytes fits any
     text of one bucket, which happens less often the more alike those texts are.
+
+    A search goes on behind the text that it has found, so a text must not begin within another one of its half that
+    may stand before it.
     """
     size, more = divmod(len(texts), _BUCKETS)
     starts = [bucket * size + min(bucket, more) for bucket in range(_BUCKETS + 1)]

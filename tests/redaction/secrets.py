@@ -94,6 +94,7 @@ AROUND: dict[str, tuple[str, str, str]] = {
     "aws secret in a file": ("aws_secret_access_key = ", _any(40), "\n"),
     "aws secret in the environment": ("export AWS_SECRET_ACCESS_KEY=", _any(40), " "),
     "terraform": (_any(14) + ".atlas" + "v1.", _any(64), " "),
+    "terraform behind letters that begin a SendGrid key": (_any(12) + "SG.atlas" + "v1.", _any(64), " "),
     "telegram": ("bot " + _any(9, DIGITS) + ":", "AA" + _any(33), " "),
     "azure storage": ("AccountName=x;AccountKey=", _any(86) + "==", ";"),
     "azure signature": ("https://x.blob.core.windows.net/a?se=1&sig=", _any(44) + "%3D", "&x"),
