@@ -74,7 +74,9 @@ def _act(arguments: argparse.Namespace) -> int:
     if token is None and arguments.verb not in RESTRAIN:
         token = _asked_token(arguments.verb)
     takes = VERBS[arguments.verb].takes
-    given: dict[str, Any] = {name: getattr(arguments, name, None) or None for name in takes}
+    given: dict[str, Any] = {
+        name: one for name in takes if (one := getattr(arguments, name, None)) not in (None, False)
+    }
     with _session(arguments, token) as (client, session_id):
         told = client.act(session_id, arguments.verb, given, wait=_WAIT_S)
     print_answer(arguments, told, _sentence(arguments.verb, told))

@@ -82,9 +82,9 @@ def _fault(given: argparse.Namespace) -> str | None:
         "check takes either a WRAPPER or --bare; claude-proxy check --help says more": (
             given.bare == bool(given.wrapper) and not given.list
         ),
-        f"--threshold is {given.threshold:g}; it takes a number from 0 to 100": not 0
-        <= given.threshold
-        <= 100,
+        f"--threshold is {given.threshold:g}; it takes a number from 0 to 100": (
+            not 0 <= given.threshold <= 100
+        ),
         "--patience and --jobs take a number above 0": not 0 < given.patience < 10**9 or given.jobs < 1,
         "only one of --json, --junit - and --sarif - can have standard output": (
             [given.json, given.junit == "-", given.sarif == "-"].count(True) > 1

@@ -7,6 +7,7 @@ Rules it lives by:
 """
 
 from collections.abc import Iterable, Iterator
+from itertools import islice
 
 import msgspec
 from rich.text import Text
@@ -126,8 +127,9 @@ def _lines(part: Part) -> list[Text]:
 
 
 def _fields(part: Part) -> list[str]:
-    names = list(part.fields)
-    values = [printable(calls.one_line(part.fields[name], _LONGEST_FIELD)) for name in names[:_MOST_FIELDS]]
-    lines = [f"{one_line(name, 40)}: {value}" for name, value in zip(names, values, strict=False)]
-    left = len(names) - len(lines)
+    lines = [
+        f"{one_line(name, 40)}: {printable(calls.one_line(value, _LONGEST_FIELD))}"
+        for name, value in islice(part.fields.items(), _MOST_FIELDS)
+    ]
+    left = len(part.fields) - len(lines)
     return [*lines, f"… {quantity(left, 'more field')}"] if left > 0 else lines

@@ -43,10 +43,10 @@ def may_fit(wanted: argparse.Namespace, info: SessionInfo) -> bool:
         return False
     if wanted.name is not None and not _fits(info.name or "", wanted.name):
         return False
-    if wanted.cwd is not None and not f"{info.cwd or ''}{os.sep}".startswith(
-        wanted.cwd.rstrip(os.sep) + os.sep
-    ):
-        return False
+    if wanted.cwd is not None:
+        folder = wanted.cwd.rstrip(os.sep) + os.sep
+        if info.cwd is None or not f"{info.cwd}{os.sep}".startswith(folder):
+            return False
     # Whose log nobody holds is over; of the others not all go on: what they started may hold their streams.
     return not wanted.state or info.state == "running" or not wanted.state.isdisjoint({*OVER, "over"})
 

@@ -111,9 +111,10 @@ class Matching:
 
     def is_an_answer(self, cue: Cue) -> bool:
         """Tell whether a line of Claude Code's answers a control request that the client has sent."""
+        if not _is_answer(cue):  # by its bytes: others are not decoded
+            return False
         asked = request_key(cue.message)
-        asking = (due.message for due in self._due if due.kind != "control_response")
-        return _is_answer(cue) and asked not in map(request_key, asking)
+        return all(request_key(due.message) != asked for due in self._due if due.kind != "control_response")
 
     def is_to_be_said(self, cue: Cue) -> bool:
         """Tell whether a line of Claude Code's is for this client now: no answer that it has, or did not ask for."""

@@ -150,8 +150,9 @@ def _line(value: Any, where: str) -> bytes:
 
 
 def _hex(value: Any, where: str) -> bytes:
+    text = _text(value, where)
     try:
-        return bytes.fromhex(_text(value, where))
+        return bytes.fromhex(text)
     except ValueError as error:
         wanted = "bytes as pairs of hexadecimal digits, such as 'ff fe 0a'"
         raise ScriptError(f"{where}: takes {wanted}") from error

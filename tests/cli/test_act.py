@@ -87,6 +87,12 @@ async def test_what_failed_has_status_1(relay: Relay) -> None:
     assert relay.asked[0]["args"] == {"request_id": "q", "message": "not now", "stop_turn": True}
 
 
+async def test_an_empty_text_is_given(relay: Relay) -> None:
+    """What was typed is sent, also where nothing stands between the quotation marks; what was not typed is not."""
+    await until_told(("live", "deny", "q", "-m", ""), relay)
+    assert relay.asked[0]["args"] == {"request_id": "q", "message": ""}
+
+
 async def test_a_refusal_is_one_line(relay: Relay) -> None:
     """With its code."""
     relay.refusal = {"error": "already_answered", "message": "answered by the caller", "by": "caller"}

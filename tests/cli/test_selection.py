@@ -69,6 +69,14 @@ def test_sessions_that_fit(data_dir: Path, words: str, found: list[str]) -> None
     assert [one["session_id"].rpartition("-")[2] for one in said["sessions"]] == found
 
 
+def test_a_session_of_an_unknown_folder_is_in_none(data_dir: Path) -> None:
+    """A log whose first record does not say where the command ran is in no folder, not in all."""
+    lost = log("lost").replace(b'"cwd":"/home/dev/project"', b'"cwd":null')
+    (data_dir / "sessions" / "20260104T000000.000000Z-lost.jsonl").write_bytes(lost)
+    said = json.loads(claude_proxy("sessions", "--json", "--cwd", "/").stdout)
+    assert [one["session_id"].rpartition("-")[2] for one in said["sessions"]] == ["dead", "bad", "good"]
+
+
 def test_logs_are_read_no_further_than_needed(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a log's ends say is not looked for in all of it."""
     described: list[int] = []

@@ -26,6 +26,7 @@ WRONG: list[tuple[Any, str]] = [
     ([{"die": "SIGNOT"}], "steps/0/die: 'SIGNOT' is no signal"),
     ([{"die": "SIG_IGN"}], "no signal"),
     ([{"hex": "fg"}], "pairs of hexadecimal digits"),
+    ([{"hex": 10}], "in quotation marks"),
     ([{"send": "text"}], "takes an object"),
     ([{"expect": {"typ": "user"}}], "takes user"),
     ([{"flood": {"lines": 1}}], "takes the bytes of a line"),
