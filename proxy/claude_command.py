@@ -159,10 +159,13 @@ def read(command: Sequence[str], *, is_claude: bool = False) -> Call | None:
 
 
 def guess(command: Sequence[str]) -> Call:
-    """Return the call of ``claude`` that a command is; of another program, which may run it, the words from the first
-    option on."""
+    """Return the call of ``claude`` that a command is, or that stands behind its first ``--``.
+
+    Of another program, which may run it, the words from the first option on.
+    """
+    behind = command[command.index("--") + 1 :] if "--" in command else ()
     first = next((index for index, word in enumerate(command) if _is_option(word)), len(command))
-    return read(command) or Call(command[first:])
+    return read(command) or read(behind) or Call(command[first:])
 
 
 def _is_claude(program: str) -> bool:

@@ -37,6 +37,10 @@ def test_a_program_that_is_none() -> None:
     assert read([]) is None
     assert guess(["uv", "run", "wrap", "-p", "hi"]).operand == "hi"
     assert guess([]).operand is None
+    assert guess(["firejail", "--", "claude", "--permission-prompt-tool", "stdio"]).values == {
+        "--permission-prompt-tool": "stdio"
+    }
+    assert guess(["wrap", "-p", "--", "hi"]).operand == "hi"
 
 
 WORDS = ["", "-", "-p", "-pc", "-r", "-rx", "--model", "--model=x", "--tools", "--verbose", "a", "b"]
