@@ -93,7 +93,9 @@ class Recorder:
     def has_ended(self) -> bool:
         """Tell whether the command has ended."""
         if self._command.pidfd >= 0:
-            return bool(select.select([self._command.pidfd], (), (), 0)[0])
+            poller = select.poll()  # `select.select` takes no descriptor above 1023
+            poller.register(self._command.pidfd, select.POLLIN)
+            return bool(poller.poll(0))
         return not process.lives(self._command.identity)
 
     def look(self, changed: set[str] | None = None, *, is_last: bool = False) -> None:

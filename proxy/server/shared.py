@@ -129,9 +129,9 @@ class Shared:
         origins: Mapping[str, Mapping[str, Any]] = self.fleet.store.hosted(
             [one.session_id for one in sessions]
         )
+        # One that was removed just now has no origin.
         return [
-            structs.replace(describe(one, moment_us), **origins.get(one.session_id, {}))  # removed just now
-            for one in sessions
+            structs.replace(describe(one, moment_us), **origins.get(one.session_id, {})) for one in sessions
         ]
 
     def _described(self, session: Session, moment_us: int) -> ShownSession:
@@ -150,9 +150,8 @@ class Shared:
         """Return a session. NotFoundError when there is none of that id."""
         if is_session_id(session_id):
             found = self.store.session(session_id)
-            if (
-                found is None or found.last_seq < 0
-            ):  # it may have begun just now; its first record is to be read
+            # It may have begun just now; its first record is to be read.
+            if found is None or found.last_seq < 0:
                 self.wait_indexed(session_id)
                 found = self.store.session(session_id)
             if found is not None:

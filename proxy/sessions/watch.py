@@ -158,7 +158,7 @@ class Watch:
 
     def _release(self, number: int) -> None:
         """End a watch of the kernel's that is of use to no path any more."""
-        if all(number != other for _, other in self._watched.values()):
+        if number >= 0 and all(number != other for _, other in self._watched.values()):
             ctypes.CDLL(None).inotify_rm_watch(self._inotify, number)
 
     def _forget(self) -> None:

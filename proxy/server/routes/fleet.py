@@ -144,10 +144,12 @@ def _fleet(request: web.Request) -> Fleet:
 
 def _split(text: bytes, count: int) -> tuple[bytes, list[bytes]]:
     """Return text without so many last lines, and these. UnprocessableError: there are not so many."""
-    lines = text.rsplit(b"\n", count + 1)[-count - 1 : -1] if count else []
-    if len(lines) < count:
-        raise UnprocessableError(f"firings is {count}, and there are {len(lines)} lines.")
-    return text[: len(text) - sum(len(line) + 1 for line in lines)], lines
+    start = len(text)
+    for found in range(count):
+        if not start:
+            raise UnprocessableError(f"firings is {count}, and there are {found} lines.")
+        start = text.rfind(b"\n", 0, start - 1) + 1
+    return text[:start], text[start:].split(b"\n")[:-1]
 
 
 @contextlib.asynccontextmanager
