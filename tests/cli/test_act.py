@@ -87,10 +87,14 @@ async def test_what_failed_has_status_1(relay: Relay) -> None:
     assert relay.asked[0]["args"] == {"request_id": "q", "message": "not now", "stop_turn": True}
 
 
-async def test_an_empty_text_is_given(relay: Relay) -> None:
-    """What was typed is sent, also where nothing stands between the quotation marks; what was not typed is not."""
-    await until_told(("live", "deny", "q", "-m", ""), relay)
-    assert relay.asked[0]["args"] == {"request_id": "q", "message": ""}
+async def test_an_empty_text_is_refused(relay: Relay) -> None:
+    """It was typed: the model is not told something else in its place."""
+    ran = await act("live", "deny", "q", "-m", "")
+    assert (ran.status, ran.stderr) == (
+        1,
+        "claude-proxy: bad_arguments: message of deny is no text (HTTP 422)\n",
+    )
+    assert relay.asked == []
 
 
 async def test_a_refusal_is_one_line(relay: Relay) -> None:
