@@ -35,8 +35,6 @@ _UNREGISTERED_S = (0.2, 10.0)
 The likely folder is watched besides: soon at first, and then so seldom that it costs nothing."""
 _AFTER_EXIT_S = 0.05
 """What a child of the command may take to write its last words after it: they are written already, or being so."""
-_WAITED_FOR_S = 5.0
-"""How long the command's parent may take to wait for it, before how it ended is not told: a shell does so at once."""
 _PIECE = 1 << 18  # longer than nearly all lines, and little memory
 _LONGEST_LINE = 1 << 28
 """As for lines that pass (`MAX_LINE_BYTES` of `relay`): a longer one is not for a log."""
@@ -256,6 +254,8 @@ class Recorder:
     # -- the end -----------------------------------------------------------------------------------------------
 
     def _finish(self) -> None:
+        # Asked first: before Linux 6.15 it is known only until the command's parent has waited for it.
+        status = process.exit_of(self._command.identity, self._command.pidfd)
         self.look()
         time.sleep(_AFTER_EXIT_S)
         self.look(is_last=True)
@@ -264,7 +264,6 @@ class Recorder:
             return  # the disk is full: whoever looks next goes on
         transcripts = self._session.transcripts.values()
         lines = sum(one.recorded_lines for one in transcripts)
-        status = None if self._command.pidfd < 0 else process.exit_of(self._command.pidfd, _WAITED_FOR_S)
         data = {
             **({} if status is None else process.described_exit(status)),
             "clean": self._mine(self._config.registrations()) is None,

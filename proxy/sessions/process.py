@@ -24,7 +24,8 @@ _PIDFD_INFO_EXIT = 8
 _EXIT_STATUS_AT = 60
 _MOST_DESCRIPTORS = 1 << 16
 """More than programs have: where the limit is "unlimited" (macOS), or the 2**20 of some containers, it says nothing."""
-_START, _STATE, _PARENT = 19, 0, 1  # fields 22, 3 and 4 of proc_pid_stat(5), counted behind the name
+_STATE, _PARENT, _START, _EXIT = 0, 1, 19, 49
+"""Fields 3, 4, 22 and 52 of proc_pid_stat(5), counted behind the name."""
 
 
 class Identity:
@@ -62,7 +63,7 @@ def lives(process: Identity) -> bool:
     if process.boot is not None and process.boot != _boot():
         return False
     if fields := _stat(process.pid):
-        return fields[_STATE] not in ("Z", "X") and process.start in (None, fields[_START])
+        return not _is_over(fields) and process.start in (None, fields[_START])
 
     def lives_there(psutil: Any) -> bool:
         one = psutil.Process(process.pid)
@@ -133,23 +134,38 @@ def open_process(pid: int) -> int:
         return -1
 
 
-def exit_of(pidfd: int, timeout_s: float) -> int | None:
-    """Return how the process of a descriptor ended, as ``waitpid`` tells it to its parent (Linux 6.15 and later).
+def exit_of(process: Identity, pidfd: int) -> int | None:
+    """Return how a process that has ended did so, as ``waitpid`` tells it to its parent; None: nobody tells.
 
-    The kernel knows it when the parent has waited for the process, which may take a moment: ``timeout_s`` at most.
+    Until the parent has waited for it, which some never do, ``/proc`` tells; after that its descriptor (-1: there is
+    none), on Linux 6.15 and later.
     """
+    # In this order: a parent that waits for it between the two questions does not make both fail.
+    return _exit_of_reaped(pidfd) if (status := _exit_of_zombie(process)) is None else status
+
+
+def _exit_of_zombie(process: Identity) -> int | None:
+    try:
+        os.readlink(f"/proc/{process.pid}/cwd")
+    except PermissionError:
+        return None  # it is said to be 0 to those who may not know it
+    except OSError:
+        pass
+    fields = _stat(process.pid)
+    if fields is None or (fields[_START], _boot()) != (process.start, process.boot) or not _is_over(fields):
+        return None
+    return int(fields[_EXIT])
+
+
+def _exit_of_reaped(pidfd: int) -> int | None:
     import fcntl  # noqa: PLC0415 - for the few that ask
-    import select  # noqa: PLC0415
     import sys  # noqa: PLC0415
 
-    poller = select.poll()
-    poller.register(pidfd, 0)  # POLLHUP alone: it was waited for (Linux 6.9)
-    poller.poll(timeout_s * 1000)
     asked = bytearray(64)
     asked[:8] = _PIDFD_INFO_EXIT.to_bytes(8, sys.byteorder)
     try:
         fcntl.ioctl(pidfd, _PIDFD_GET_INFO, asked)
-    except OSError:
+    except (OSError, ValueError):
         return None
     if not int.from_bytes(asked[:8], sys.byteorder) & _PIDFD_INFO_EXIT:
         return None
@@ -210,6 +226,10 @@ def _has_proc() -> bool:
 def _stat(pid: int) -> list[str] | None:
     content = _content(f"/proc/{pid}/stat")
     return None if content is None else content.rpartition(b")")[2].decode().split()
+
+
+def _is_over(fields: list[str]) -> bool:
+    return fields[_STATE] in ("Z", "X")
 
 
 def _boot() -> str | None:

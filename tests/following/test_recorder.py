@@ -6,6 +6,8 @@ import os
 import shutil
 from pathlib import Path
 
+import pytest
+
 from tests.following.rig import ClaudeFolder, Interactive, statuses
 from tests.relay.wrapper import BOUND_S
 
@@ -117,6 +119,17 @@ def test_a_killed_command_ends_unclean(session: Interactive) -> None:
     assert ended["clean"] is False
     assert ended.get("signal", "SIGKILL") == "SIGKILL"
     assert "exit_code" not in ended
+
+
+@pytest.mark.linux("how a process ended can be asked for by others than its parent")
+def test_a_command_that_nobody_waits_for_ends_at_once(session: Interactive) -> None:
+    """Whoever started it may take its time to learn how it ended, or never do so: the log says it before."""
+    command = session.begin()
+    session.claude.register(command.pid, "idle")
+    session.until_status("idle")
+    session.type("3")
+    assert session.until_ended()["exit_code"] == 3
+    os.waitid(os.P_PID, command.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG)  # raises if it was waited for
 
 
 def test_a_log_that_is_deleted_is_begun_anew(session: Interactive) -> None:
