@@ -10,7 +10,7 @@ A subagent is an ``invoke_agent`` within the tool call that began it. Rules it l
   interrupted is no error; `claude_proxy.outcome` says what became of it.
 * A call of the model begins when its agent has what it asks with (the prompt, the results of tools), and ends with the
   last block of its answer. Of its tokens, those that come out are not always known (see `_model_call` of
-  ``proxy.events.stdout``); those of a turn are exact.
+  ``proxy.events.stdout``); those of a turn are exact, and are those of all agents, as its cost is.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 from proxy.analysis.spans import AGENT_TOOLS, Span, Spans
 from proxy.events import Event
 from proxy.events.fields import Message, inner, number, text
-from proxy.events.spending import COST, TOKENS, Usage, api_usage
+from proxy.events.spending import COST, TOKENS, Usage, api_usage, told_tokens
 from proxy.telemetry import content
 
 AGENT = "claude-code"
@@ -245,7 +245,7 @@ class TraceBuilder:
             **self._common("chat", call.model or (None if agent else self._about.get("model"))),
             "gen_ai.response.id": call.message_id,
             **_named("gen_ai.response.model", call.model),
-            **_usage(call.usage),
+            **_usage(api_usage(call.usage)),
             **_named("error.type", call.error),
         }
         if self._with_content:
@@ -277,7 +277,7 @@ class TraceBuilder:
             **self._common("invoke_agent", self._about.get("model")),
             "gen_ai.agent.name": AGENT,
             **_named("gen_ai.agent.version", self._about.get("claude_code_version")),
-            **_usage(inner(data, "usage")),
+            **_usage(told_tokens(data)),
             **({"gen_ai.response.finish_reasons": [stop]} if stop else {}),
             "claude_proxy.run.id": span.id,
             "claude_proxy.outcome": outcome,
@@ -353,9 +353,8 @@ def _named(name: str, value: Any) -> dict[str, Any]:
     return {} if value is None else {name: value}
 
 
-def _usage(usage: Message) -> dict[str, int]:
+def _usage(counts: dict[str, int]) -> dict[str, int]:
     """Return tokens by the names of the conventions; those that come in count cached ones too."""
-    counts = api_usage(usage)
     found = {f"gen_ai.usage.{theirs}": counts[ours] for ours, theirs in _TOKENS.items() if ours in counts}
     if "input" in counts:
         found["gen_ai.usage.input_tokens"] = sum(counts.values()) - counts.get("output", 0)

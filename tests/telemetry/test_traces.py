@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from proxy.events.spending import TOKENS
 from proxy.telemetry.traces import TraceBuilder, TraceSpan
 from tests.analysis.made import Made, events_of
 from tests.recorded import START_US, scenario
@@ -100,8 +101,8 @@ def test_attributes() -> None:
     made.at(30, "assistant_message", text="x", message_id="a", model="m", usage=usage)
     made.call(31, "t", message_id="a", model="m").answer(50, "t")
     took = {"input": 5, "output": 7, "cache_read": 100, "cache_creation": 20, "cost_usd": 0.5}
-    whole = {**usage, "output_tokens": 7}
-    made.end(60, usage=whole, cost_usd=0.5, model_usage={"m": took}, stop_reason="end_turn", outcome="ok")
+    counts = {name: took[name] for name in TOKENS}
+    made.end(60, tokens=counts, cost_usd=0.5, model_usage={"m": took}, stop_reason="end_turn", outcome="ok")
     chat, tool, turn = sorted(spans_of(made.events), key=lambda one: one.end_us)
     common = {"gen_ai.provider.name": "anthropic", "gen_ai.conversation.id": "c", "session.id": "s"}
     tokens = {
@@ -142,6 +143,20 @@ def test_attributes() -> None:
         "claude_proxy.outcome": "ok",
         "claude_proxy.cost.usd": 0.5,
     }
+
+
+@pytest.mark.parametrize("name", ["subagent", "background_agent", "subagents_in_parallel", "clear"])
+def test_a_turn_has_the_tokens_of_all_its_agents(name: str) -> None:
+    """The span of a turn, its event and the metrics have the same tokens: those of all agents, as the cost is."""
+    events = events_of(scenario(name))
+    ends = [one.data for one in events if one.event_type == "run_completed"]
+    turns = [one for one in spans_of(events) if one.is_turn]
+    assert len(turns) == len(ends) > 0
+    for turn, end in zip(turns, ends, strict=True):
+        tokens = {key: sum(int(took[key]) for took in turn.tokens.values()) for key in TOKENS}
+        assert end["tokens"] == tokens
+        assert turn.attributes["gen_ai.usage.output_tokens"] == tokens.pop("output")
+        assert turn.attributes["gen_ai.usage.input_tokens"] == sum(tokens.values())
 
 
 def test_a_turn_has_what_it_took_itself() -> None:
