@@ -11,7 +11,7 @@ TYPE_CHECKING = False  # `typing` takes long to import, and the command waits
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-# How Claude Code 2.1.330 reads its own command line, hidden options included, and the subcommands of earlier releases.
+# How Claude Code 2.1.332 reads its own command line, hidden options included, and the subcommands of earlier releases.
 _SUBCOMMANDS = frozenset(
     """
     agents attach auth auto-mode completion config daemon doctor export gateway import install kill log logs mcp

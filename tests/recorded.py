@@ -26,6 +26,8 @@ INTERACTIVE = FIXTURES / "interactive" / "log.jsonl"
 """The log of an interactive session, as its recorder wrote it."""
 INTERACTIVE_WITHOUT_STATES = FIXTURES / "interactive" / "2.1.100.jsonl"
 """The same of a release that does not say what it does."""
+INTERACTIVE_LOGS = sorted((FIXTURES / "interactive").glob("*.jsonl"))
+"""These, and those of other releases."""
 NAMES = sorted(folder.name for folder in SCENARIOS.iterdir() if folder.is_dir())
 RELEASES = sorted(f"../{path.parent.relative_to(FIXTURES)}" for path in FIXTURES.glob("releases/*/*/argv"))
 """Recordings of other releases, by their place beside the scenarios."""

@@ -3,7 +3,7 @@
     python -m tools.check_release                          the one that the installed Agent SDK carries
     python -m tools.check_release --claude PATH            any other
     python -m tools.check_release --npm 1.0.128            a release, old or new, installed for the check alone
-    python -m tools.check_release --pip 0.2.187            the one that a release of the Agent SDK carries
+    python -m tools.check_release --pip 0.2.189            the one that a release of the Agent SDK carries
     python -m tools.check_release --record                 and keep what passed as fixtures/scenarios
     python -m tools.check_release --npm 1.0.128 --record   and keep a few scenarios as fixtures/releases/1.0.128
 

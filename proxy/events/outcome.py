@@ -50,7 +50,7 @@ _TERMINAL_REASONS: Final[dict[str, Outcome]] = {
     "aborted_streaming": Outcome("interrupted", "The turn was interrupted."),
     "aborted_tools": Outcome("interrupted", "The turn was interrupted while a tool ran."),
 }
-"""By a result's `terminal_reason`: all that Claude Code 2.1.330 knows but the good ones, `completed` and
+"""By a result's `terminal_reason`: all that Claude Code 2.1.332 knows but the good ones, `completed` and
 `background_requested`."""
 _SUBTYPES: Final = {
     "error_max_turns": "max_turns",

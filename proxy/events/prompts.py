@@ -3,8 +3,8 @@
 Claude Code does not say so of a message without a `uuid`, as the Agent SDKs send it. This is what it was seen to do:
 
 * Between two calls of the model it takes what waits into the turn that runs, but slash commands, messages that ask
-  nothing, and those with `priority: "later"` (2.0.76 to 2.1.330).
-* At the end of a turn it puts all prompts that wait to the model together, as one turn (2.1.101 to 2.1.330); before
+  nothing, and those with `priority: "later"` (2.0.76 to 2.1.332).
+* At the end of a turn it puts all prompts that wait to the model together, as one turn (2.1.101 to 2.1.332); before
   (2.1.47 and earlier), each in a turn of its own.
 * What waits at the end of a turn is taken at once. It may say that it is idle in between, but for a moment only.
 

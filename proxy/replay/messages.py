@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-VERSION = "2.1.330 (Claude Code)"
+VERSION = "2.1.332 (Claude Code)"
 """What ``claude --version`` says, where nothing else is known."""
 SESSION_ID = "00000000-0000-4000-8000-000000000000"
 MODEL = "claude-sonnet-4-5"

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.anyio
 
-SDK = "@anthropic-ai/claude-agent-sdk@0.3.330"
+SDK = "@anthropic-ai/claude-agent-sdk@0.3.332"
 CLIENT = Path(__file__).with_name("typescript_client.mjs")
 CLIENT_WAIT_S = 100
 

@@ -11,12 +11,10 @@ from proxy.events import Event, Interpreter, Session, describe
 from proxy.sessions.reader import Record
 from proxy.shipping import content
 from proxy.telling import tell
-from tests.recorded import INTERACTIVE, INTERACTIVE_WITHOUT_STATES, NAMES, START_US, records, scenario
+from tests.recorded import INTERACTIVE_LOGS, NAMES, START_US, records, scenario
 
 ODD: list[Any] = [[], {}, -1, None, "0001-01-01T00:00:00+14:00"]
-LOGS = {name: scenario(name) for name in NAMES} | {
-    path.name: path.read_bytes() for path in (INTERACTIVE, INTERACTIVE_WITHOUT_STATES)
-}
+LOGS = {name: scenario(name) for name in NAMES} | {path.name: path.read_bytes() for path in INTERACTIVE_LOGS}
 Path = tuple[str | int, ...]
 
 
