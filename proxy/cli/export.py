@@ -21,8 +21,8 @@ def export_options(parser: argparse.ArgumentParser) -> None:
 
     Repeated, it sends the same spans. This needs the libraries of OpenTelemetry: pip install 'claude-proxy[otlp]'.
 
-    With --to, write logs to a folder, byte for byte; with the configuration of a centre, the logs of its hosts.
-    Existing files are not replaced.
+    With --to, write logs to a folder, byte for byte, and what rules found; with the configuration of a centre, those of
+    its hosts. Existing files are not replaced.
 
     Examples:
         claude-proxy export latest --otlp http://127.0.0.1:4318
@@ -31,7 +31,9 @@ def export_options(parser: argparse.ArgumentParser) -> None:
     add_session(parser, "?", "; of a centre, a whole id")
     where = parser.add_mutually_exclusive_group(required=True)
     option(where, "--otlp URL: where to, without /v1/traces")
-    option(where, "--to DIR: write DIR/SESSION.jsonl, to the last whole line")
+    option(
+        where, "--to DIR: write DIR/SESSION.jsonl, to the last whole line, and SESSION.rules if rules fired"
+    )
     since = "with --to: all that began later: 2h, 3d, a date, or a time as in records (UTC)"
     option(parser, f"--since TIME: {since}", past_time)
     out = "with --to: leave credentials out, as `redact` does (default: off)"

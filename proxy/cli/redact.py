@@ -14,7 +14,7 @@ from proxy.cli.terminal import progress
 from proxy.events.formatting import quantity
 from proxy.redaction import Redactor
 from proxy.redaction.recorded import without_credentials
-from proxy.sessions import catalogue
+from proxy.sessions import catalogue, firings
 from proxy.sessions.sealing import add_seal, is_sealed
 from proxy.upkeep.seals import sealed_sessions, unsealed
 from proxy.upkeep.verification import first_session_id
@@ -33,6 +33,7 @@ class Copied(NamedTuple):
 def redact_options(parser: argparse.ArgumentParser) -> None:
     """Write a copy of a session's log without credentials, as `--redact` would have recorded it.
 
+    What rules found of the session is written beside a FILE, with the ending .rules.
     `--redact strict` replaces more; see docs/redaction.md.
     """
     add_session(parser)
@@ -49,6 +50,9 @@ def run_redact(args: argparse.Namespace) -> None:
     with open(found.path, "rb") as log, _opened(output) as copy, progress("redacting", found.size) as advance:
         copied = write_copy(log, copy, redactor, advance)
     seal_copy(args.data_dir, found, copied)
+    if output != "-" and (fired := firings.beside(found.path)):
+        with _opened(firings.path_beside(output)) as copy:
+            write_copy(map(firings.encoded, fired), copy, redactor)
     if output != "-":
         sys.stderr.write(f"{output}: {quantity(copied.replaced, 'value')} replaced\n")
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from proxy.sessions import firings
 from tests.command_line import claude_proxy
-from tests.recorded import LogMaker, scenario
+from tests.recorded import START_US, LogMaker, firing, scenario
 from tests.telemetry.receiver import receiver
 
 if TYPE_CHECKING:
@@ -93,6 +94,39 @@ def test_logs_are_written_byte_for_byte(data_dir: Path, tmp_path: Path) -> None:
     ran = claude_proxy(*words, "--since", "2001-01-01", "--to", str(tmp_path / "all"))
     assert (ran.status, (tmp_path / "all" / "s.jsonl").read_bytes()) == (0, text + b"{}\n")
     assert "0 sessions" in claude_proxy(*words, "--since", "1s", "--to", str(tmp_path / "none")).stdout
+
+
+@pytest.mark.parametrize("redact", ["off", "on", "strict"])
+def test_what_rules_found_goes_with_a_log(data_dir: Path, tmp_path: Path, redact: str) -> None:
+    """A copy of a session has its `rule_fired` events, with `export --to` and with `redact`; no file is replaced."""
+    log = data_dir / "sessions" / "s.jsonl"
+    last = json.loads(log.read_bytes().splitlines()[-1])
+    firings.append(str(data_dir), "s", firing(START_US, evidence=[last["seq"]], running=["Bash"]))
+    words = ["--data-dir", str(data_dir)]
+    for _ in range(2):
+        assert (
+            claude_proxy(*words, "export", "s", "--to", str(tmp_path / "out"), "--redact", redact).status == 0
+        )
+    copies = [tmp_path / "out" / "s.jsonl"]
+    if redact != "off":
+        copies.append(tmp_path / "copy.jsonl")
+        assert claude_proxy(*words, "--redact", redact, "redact", "s", "-o", str(copies[1])).status == 0
+    told = told_by_rules(data_dir, log)
+    assert len(told) == 1
+    for copy in copies:
+        assert copy.with_suffix(".rules").stat().st_mode & 0o777 == 0o600
+        assert told_by_rules(data_dir, copy) == told
+    before = copies[0].with_suffix(".rules").read_bytes()
+    firings.append(str(data_dir), "s", firing(START_US))
+    ran = claude_proxy(*words, "export", "s", "--to", str(tmp_path / "out"), "--redact", redact)
+    assert (ran.status, "s.rules is there already" in ran.stderr) == (1, True)
+    assert copies[0].with_suffix(".rules").read_bytes() == before
+
+
+def told_by_rules(data_dir: Path, log: Path) -> list[str]:
+    """Return what `show` says of the rule, of a log by its path."""
+    shown = claude_proxy("--data-dir", str(data_dir), "show", str(log)).stdout
+    return [line for line in shown.splitlines() if "dear" in line]
 
 
 def test_a_folder_that_is_a_data_directory_is_safe(data_dir: Path) -> None:

@@ -13,7 +13,8 @@ import yaml
 
 pytest.importorskip("psycopg")
 
-from tests.recorded import LogMaker, scenario
+from proxy.sessions import firings
+from tests.recorded import START_US, LogMaker, firing, scenario
 from tests.shipping.processes import Program, server, wait_ready
 
 SECRET = "hunter2-of-the-house"
@@ -124,15 +125,17 @@ def test_all_is_acknowledged_and_told(data_dir: Path, centre: tuple[Program, str
 def test_what_is_at_the_centre_is_written_as_it_was(
     data_dir: Path, tmp_path: Path, centre: tuple[Program, str]
 ) -> None:
-    """`export --to` with the centre's configuration gives the hosts' logs back, byte for byte."""
+    """`export --to` with the centre's configuration gives the hosts' logs back, byte for byte, and what rules found."""
     _, to = centre
+    firings.append(str(data_dir), "a", firing(START_US))
     assert run(data_dir, "--once", "--wait", "60", to=to).returncode == 0
     config = tmp_path / "centre" / "settings.yaml"
     command = [sys.executable, "-m", "proxy", "--config", str(config), "export"]
     for number, words in enumerate((["a"], ["--since", "2001-01-01"])):
         folder = tmp_path / f"out{number}"
         subprocess.run([*command, *words, "--to", str(folder)], check=True, timeout=120)
-        assert (folder / "a.jsonl").read_bytes() == (data_dir / "sessions" / "a.jsonl").read_bytes()
+        for name in ("a.jsonl", "a.rules"):
+            assert (folder / name).read_bytes() == (data_dir / "sessions" / name).read_bytes()
     ran = subprocess.run(
         [*command, "b", "--to", str(tmp_path / "out")],
         check=False,
