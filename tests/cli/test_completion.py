@@ -25,6 +25,11 @@ printf '%s\\n' "${COMPREPLY[@]}"
 """
 
 
+needs_the_command = pytest.mark.skipif(
+    not (BIN / "claude-proxy").exists(), reason="the package is not installed beside this interpreter"
+)
+
+
 @pytest.fixture
 def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A data directory with a session, which the environment names."""
@@ -62,9 +67,7 @@ def completed_by_bash(folder: Path, *words: str) -> list[str]:
     return said.stdout.split()
 
 
-@pytest.mark.skipif(
-    not (BIN / "claude-proxy").exists(), reason="the package is not installed beside this interpreter"
-)
+@needs_the_command
 def test_bash_completes_all_kinds_of_words(data_dir: Path) -> None:
     """Subcommands, options, their values, and sessions as they are recorded."""
     assert completed_by_bash(data_dir, "ses") == ["sessions"]
@@ -72,6 +75,79 @@ def test_bash_completes_all_kinds_of_words(data_dir: Path) -> None:
     assert completed_by_bash(data_dir, "sessions", "--out") == ["--outcome"]
     assert completed_by_bash(data_dir, "show", "") == ["latest", "20260102T030405.000000Z-aa"]
     assert completed_by_bash(data_dir, "token", "re") == ["revoke"]
+    assert completed_by_bash(data_dir, "completion", "") == ["bash", "zsh", "fish"]
+
+
+@needs_the_command
+def test_bash_completes_what_it_cuts_at_the_sign_and_a_command(data_dir: Path) -> None:
+    """A value behind `=` is that option's, and behind `--` no word is a subcommand."""
+    assert completed_by_bash(data_dir, "--validation", "=") == ["observe", "enforce", "off"]
+    assert completed_by_bash(data_dir, "--validation", "=", "o") == ["observe", "off"]
+    assert completed_by_bash(data_dir, "sessions", "--state", "=", "ended", "--out") == ["--outcome"]
+    assert "claude-proxy" in completed_by_bash(data_dir, "--", "claude-pro")
+    assert completed_by_bash(data_dir, "--", "claude", "ses") == []
+
+
+@needs_the_command
+@pytest.mark.skipif(shutil.which("fish") is None, reason="fish is not on this machine")
+def test_fish_completes_all_kinds_of_words(data_dir: Path) -> None:
+    """Values, sessions, newest first, and files: where a log may be named, behind `=` and behind `--`."""
+    script = data_dir / "completion.fish"
+    script.write_text(claude_proxy("completion", "fish").stdout)
+    lines = [
+        "show ",
+        "--validation=o",
+        "completion ",
+        "show ./comp",
+        "--config=./comp",
+        "--data-dir=ses",
+        "-- ./comp",
+    ]
+    asks = "; ".join(f"echo; complete -C 'claude-proxy {line}'" for line in lines)
+    said = subprocess.run(
+        ["fish", "--no-config", "-c", f"source $argv; {asks}", script],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=data_dir,
+        env={**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"},
+    )
+    words = [
+        [line.partition("\t")[0] for line in part.splitlines()] for part in said.stdout[1:].split("\n\n")
+    ]
+    assert dict(zip(lines, words, strict=True)) == {
+        "show ": ["latest", "20260102T030405.000000Z-aa"],
+        "--validation=o": ["--validation=observe", "--validation=off"],
+        "completion ": ["bash", "zsh", "fish"],
+        "show ./comp": ["./completion.fish"],
+        "--config=./comp": ["--config=./completion.fish"],
+        "--data-dir=ses": ["--data-dir=sessions/"],
+        "-- ./comp": ["./completion.fish"],
+    }
+
+
+@pytest.mark.skipif(shutil.which("zsh") is None, reason="zsh is not on this machine")
+def test_zsh_asks_for_sessions_only_when_they_are_wanted(tmp_path: Path) -> None:
+    """Zsh runs the script at every Tab: to ask for the sessions there, once for each place of one, takes seconds."""
+    (tmp_path / "script").write_text(claude_proxy("completion", "zsh").stdout)
+    asked = tmp_path / "asked"
+    wanted = f"""
+        compdef() {{ }}; compadd() {{ print -r -- "$@" $ids }}; claude-proxy() {{ : >> {asked}; print "latest\nx" }}
+        eval "$(<script)"; [[ -e {asked} ]] && exit 1
+        _claude_proxy_sessions; [[ -e {asked} ]]"""
+    said = subprocess.run(
+        ["zsh", "-f", "-c", wanted], capture_output=True, text=True, check=True, cwd=tmp_path
+    )
+    assert said.stdout == "-V sessions -a ids latest x\n"
+
+
+def test_zsh_takes_several_sessions_and_values_behind_the_sign() -> None:
+    """What `shtab` writes of both takes only the first, and no sign."""
+    script = claude_proxy("completion", "zsh").stdout
+    assert '"(*):' not in script
+    assert '"*:' in script
+    assert '"--validation=[' in script
+    assert '"--json[' in script
 
 
 def test_sessions_for_a_script(data_dir: Path) -> None:
