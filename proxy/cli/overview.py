@@ -180,6 +180,7 @@ def _described(data_dir: str, infos: list[SessionInfo]) -> list[dict[str, Any]]:
     unknown: dict[str, Any] = {"complete": False, "turns": None, "cost": None, "tokens": {}, "counts": {}}
     return [
         msgspec.to_builtins(describe(interpreters[info.path].session, now_us))
+        | {"log": os.path.abspath(info.path)}
         | {"suspended": info.state == "running" and info.pid is not None and is_stopped(info.pid)}
         | ({} if info.path in whole and info.path not in at_fault else unknown)
         for info in infos

@@ -59,6 +59,7 @@ def test_sessions_are_listed_newest_first_with_turns_and_cost(tmp_path: Path) ->
     assert (newest["session_id"], newest["state"], newest["turns"]) == ("b", "failed", 0)
     assert (older["session_id"], older["state"], older["turns"]) == ("a", "ended", 2)
     assert older["cost"] > 0
+    assert older["log"] == str(tmp_path / "sessions" / "a.jsonl")
     table = proxy(tmp_path, "sessions", "-n", "1")
     assert "claude -p" in table
     assert "1 older session; -n 0 lists all" in table
