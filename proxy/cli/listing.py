@@ -37,7 +37,7 @@ def print_table(console: Output, described: list[dict[str, Any]], ids: list[str]
             Text(_ago(one["started_at"], now), style="dim"),
             format_duration(one["duration_ms"]),
             "…" if one["turns"] is None else str(one["turns"]),
-            format_dollars(one["cost"], costs) if one["cost"] else "",
+            format_dollars(one["cost"], costs) if one["cost"] is not None else "",
             Text(_model(one["model"] or ""), style="dim"),
             Text(_folder(one["cwd"] or ""), style="dim"),
             Text.assemble((_problems(one), "red"), _about(one)),
@@ -91,7 +91,7 @@ def _told(session_id: str, one: dict[str, Any]) -> list[Text]:
     facts = [
         f"running for {format_duration(one['duration_ms'])}",
         "" if one["turns"] is None else quantity(one["turns"], "turn"),
-        format_dollars(one["cost"]) if one["cost"] else "",
+        format_dollars(one["cost"]) if one["cost"] is not None else "",
         str(one["model"] or ""),
         f"pid {one['pid']}" if one["pid"] else "",
     ]

@@ -65,6 +65,15 @@ def test_sessions_are_listed_newest_first_with_turns_and_cost(tmp_path: Path) ->
     assert "1 older session; -n 0 lists all" in table
 
 
+def test_a_cost_of_nothing_is_told_and_an_unknown_one_is_not(tmp_path: Path) -> None:
+    """A session that Claude Code says cost nothing has $0.00 in the table, as on the page."""
+    (tmp_path / "sessions").mkdir()
+    (tmp_path / "sessions" / "a.jsonl").write_bytes(scenario("api_error"))
+    assert "$0.00" in proxy(tmp_path, "sessions")
+    (tmp_path / "sessions" / "a.jsonl").write_bytes(LogMaker("a").started(["claude"]))
+    assert "$" not in proxy(tmp_path, "sessions")
+
+
 def test_status_shows_what_runs(tmp_path: Path) -> None:
     """A session that is under way is active, with its command's process; then it is not."""
     command = [
