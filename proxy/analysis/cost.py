@@ -1,16 +1,17 @@
 """What a session cost: money and tokens per turn, per model and per agent, as Claude Code states them.
 
 The totals are those of `proxy.events.figures`. A turn's `usage` is the main agent's alone, so the others' is what is
-left of the models' usage.
+left of the models' usage. The result of a turn that was cut short, as by an interrupt, has zeros in its `usage`: whose
+its tokens are, is not stated.
 """
 
 from collections import Counter
 
 from proxy.analysis.distribution import Distribution
 from proxy.analysis.report import AgentTokens, Cost, ModelCost
-from proxy.events.fields import Message, inner, number
+from proxy.events.fields import Message, inner, number, text
 from proxy.events.figures import TOKENS, Figures
-from proxy.events.spending import api_usage
+from proxy.events.spending import api_usage, told_tokens
 
 
 class Costs:
@@ -19,19 +20,25 @@ class Costs:
     def __init__(self) -> None:
         self.per_turn = Distribution()
         self._main: Counter[str] = Counter()
+        self._unstated: Counter[str] = Counter()
 
     def take(self, data: Message) -> None:
         """Take the data of an event that ends a turn."""
         if (cost := number(data, "cost_usd")) is not None:
             self.per_turn.add(cost)
-        self._main.update(api_usage(inner(data, "usage")))
+        usage = api_usage(inner(data, "usage"))
+        if text(data, "outcome") == "ok" or any(usage.values()):
+            self._main.update(usage)
+        else:
+            self._unstated.update(told_tokens(data))
 
     def report(self, figures: Figures) -> Cost:
         """Return what it cost so far, with the session's figures."""
-        tokens, main = figures.tokens, self._main.copy()
-        others = {name: max(0, count - main[name]) for name, count in tokens.items()}
+        tokens, main, unstated = figures.tokens, self._main.copy(), self._unstated.copy()
+        others = {name: max(0, count - main[name] - unstated[name]) for name, count in tokens.items()}
         by_agent = [AgentTokens("main", main)] if main else []
         by_agent += [AgentTokens("others", others)] if any(others.values()) else []
+        by_agent += [AgentTokens("unstated", unstated)] if any(unstated.values()) else []
         by_model = [_model(name, used) for name, used in figures.models.items()]
         return Cost(
             total_usd=figures.cost_usd,

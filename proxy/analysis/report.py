@@ -222,10 +222,10 @@ class ModelCost(msgspec.Struct, frozen=True):
 
 
 class AgentTokens(msgspec.Struct, frozen=True):
-    """What the main agent took, and all others together (subagents and helpers of Claude Code's own)."""
+    """What the main agent took, all others together, and turns of which it is not stated."""
 
-    agent: Literal["main", "others"]
-    """`others`: subagents and helpers of Claude Code's own."""
+    agent: Literal["main", "others", "unstated"]
+    """`others`: subagents and helpers of Claude Code's own; `unstated`: of any, in turns that were cut short."""
     tokens: Tokens
 
 

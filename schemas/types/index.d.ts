@@ -217,8 +217,8 @@ export type ApiAnalysis = {
       tokens: { [key: string]: number };
     }>;
     by_agent: Array<{
-      /** `others`: subagents and helpers of Claude Code's own. */
-      agent: "main" | "others";
+      /** `others`: subagents and helpers of Claude Code's own; `unstated`: of any, in turns that were cut short. */
+      agent: "main" | "others" | "unstated";
       /** `input`, `output`, `cache_read`, `cache_creation`. */
       tokens: { [key: string]: number };
     }>;

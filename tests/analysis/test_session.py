@@ -15,6 +15,23 @@ def test_recorded_sessions_are_analysed(name: str) -> None:
     assert sum(one.ms for one in report.time.activities) == pytest.approx(report.time.total_ms)
     assert sum(one.ms for one in report.states.time) == pytest.approx(report.time.total_ms)
     assert len(report.summary) >= 2
+    for kind, count in report.cost.tokens.items():
+        assert sum(one.tokens.get(kind, 0) for one in report.cost.by_agent) == count
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("interrupt", {"main": 120, "unstated": 120}),
+        ("budget_spent", {"unstated": 5_000_000}),
+        ("subagent", {"main": 240, "others": 240}),
+        ("compact", {"main": 240, "others": 240}),
+    ],
+)
+def test_whose_tokens_they_are(name: str, expected: dict[str, int]) -> None:
+    """Of a turn that was cut short Claude Code states no share of the main agent: no others are made up for it."""
+    by_agent = analysed(events_of(scenario(name))).cost.by_agent
+    assert {one.agent: one.tokens["input"] for one in by_agent if any(one.tokens.values())} == expected
 
 
 def test_a_turn_that_was_taken_before_the_prompt() -> None:
