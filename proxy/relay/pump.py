@@ -3,6 +3,10 @@
 Each pump has a thread of its own, so that no direction can hold up another. Reads and writes block: the
 descriptors are shared with the caller's other processes, so ``O_NONBLOCK`` must not be set on them. A pump ends when
 its source ends or its reader is gone, and passes that on by closing the other side.
+
+A pump does not poll before it reads: that is a tenth of a round trip. The relay's main thread watches its sink, and
+calls `Pump.watch_both_ends` when the reader is gone, or the command. This ends a read that is blocked, and from then on
+the pump polls its two ends: it ends when its reader goes, and others can tell whether it has delivered all there was.
 """
 
 from __future__ import annotations
@@ -12,10 +16,11 @@ import contextlib
 import fcntl
 import os
 import select
+import sys
 
 from proxy.relay.framing import Batch, LineFramer
 from proxy.relay.memory import LongLines
-from proxy.relay.polling import can_poll, wait_until_writable
+from proxy.relay.polling import can_poll, is_gone, wait_until_writable
 from proxy.relay.recording import truncated
 from proxy.relay.threads import Thread
 from proxy.relay.writing import WriterThread
@@ -54,12 +59,14 @@ class Pump:
         *,
         source_is_ours: bool,
         on_idle: Callable[[], None],
+        on_sink_changed: Callable[[], None],
         on_fault: Callable[[str, Exception], None],
     ) -> None:
         """``source_is_ours``: no other program reads from ``source``, so what is left in it may be taken.
 
-        ``on_idle`` is called by the pump's thread each time when all that it read has been delivered, and once
-        when it has ended; ``on_fault`` with the pump's name when a fault of ours has ended it.
+        The pump's thread calls ``on_idle`` each time when all that it read has been delivered, if it watches both
+        ends, and ``on_fault`` with the pump's name when a fault of ours has ended it. ``on_sink_changed`` is called
+        when the sink was closed or replaced: a `poll` that watches it keeps the old one open until it returns.
         """
         self.name = name
         self.source = source
@@ -70,9 +77,13 @@ class Pump:
         self.delivered = 0  # of them
         self._source_is_ours = source_is_ours
         self._on_idle = on_idle
+        self._on_sink_changed = on_sink_changed
         self._on_fault = on_fault
         self._log = log
         self._framer = LineFramer(recorder.hold)
+        self._read_from = _duplicated(source)
+        self._polls = self._read_from == source
+        self._poller: select.poll | None = None
         self._waiting = False
         self._writer = WriterThread(self._deliver_behind, on_idle)
         self._thread = Thread(self._run)
@@ -102,12 +113,31 @@ class Pump:
                 self.close_ends()
                 self.ended = True
             self._long_lines.give_back()
-            self._on_idle()
+            self._on_sink_changed()
+
+    def watch_both_ends(self, unreadable: int) -> None:
+        """Poll source and sink from now on, and end a read that is blocked. To be called by another thread.
+
+        ``unreadable``: any descriptor that cannot be read. It takes the place of the one that the read is blocked in.
+        """
+        if self._ending.acquire(blocking=False):  # else it is about to end
+            try:
+                if not self.watches_both_ends:
+                    self._end_blocking_reads(unreadable)
+                    self._thread.wake()
+            finally:
+                self._ending.release()
+
+    @property
+    def watches_both_ends(self) -> bool:
+        """Whether nobody else need watch the sink."""
+        return self._polls or self.ended
 
     def give_up(self) -> None:
         """Take the reader for gone, though it is there: it takes nothing. To be called by another thread.
 
-        Whoever is blocked in a write to it finds a pipe that nobody reads in its place, and does what is done then.
+        Whoever is blocked in a write to it, or watches it, finds a pipe that nobody reads in its place, and does what
+        is done then.
         """
         if self._ending.acquire(blocking=False):  # else it is about to end
             try:
@@ -120,9 +150,16 @@ class Pump:
         read, write = os.pipe()
         os.close(read)
         os.dup2(write, self.sink, inheritable=False)
+        self._end_blocking_reads(write)
         os.close(write)
         for thread in self.threads():
             thread.wake()
+        self._on_sink_changed()
+
+    def _end_blocking_reads(self, unreadable: int) -> None:
+        if not self._polls:
+            self._polls = True
+            os.dup2(unreadable, self._read_from, inheritable=False)
 
     def threads(self) -> list[Thread]:
         """Return the threads that may be writing."""
@@ -130,7 +167,10 @@ class Pump:
 
     @property
     def is_idle(self) -> bool:
-        """Whether all that was read has been delivered and the pump waits for more."""
+        """Whether all that was read has been delivered and the pump waits for more; false unless it watches both ends.
+
+        A thread that is blocked in a read may have read: it says so only when it runs again.
+        """
         return self._waiting and not self._writer.is_busy
 
     @property
@@ -155,6 +195,8 @@ class Pump:
 
     def close_ends(self) -> None:
         """Close both descriptors: whoever is on the far side of either sees it."""
+        if self._read_from != self.source:
+            os.close(self._read_from)
         os.close(self.source)
         os.close(self.sink)
 
@@ -165,28 +207,24 @@ class Pump:
         self.write(batch.data)
 
     def _pump(self) -> None:
-        source, sink, long_lines = self.source, self.sink, self._long_lines
-        poller = select.poll()
-        poller.register(source, select.POLLIN)
-        if can_poll(sink):
-            poller.register(sink, 0)  # wakes up only when the reader is gone
+        if is_gone(self.sink):
+            raise ReaderGoneError
+        long_lines = self._long_lines
         while True:
-            self._waiting = True
-            self._on_idle()
-            ready = poller.poll(long_lines.patience_ms)
-            if not ready:
-                if not self._writer.is_busy:
-                    long_lines.give_back()
-                continue
-            for fd, _ in ready:
-                if fd == sink:
-                    raise ReaderGoneError
-            self._waiting = False
+            if self._polls or long_lines.patience_ms is not None:
+                if not self._has_input():
+                    continue
+                fd = self.source
+            else:
+                fd = self._read_from
             try:
-                chunk = os.read(source, READ_BYTES)
+                chunk = os.read(fd, READ_BYTES)
             except BlockingIOError:  # as in `write`; or another reader was faster
+                self._polls = True
                 continue
             except OSError:  # a socket or terminal that broke down: the end, as the command would see it
+                if self._polls and fd != self.source:
+                    continue  # it was `watch_both_ends`
                 chunk = b""
             if not chunk:
                 self._writer.finish()
@@ -194,6 +232,26 @@ class Pump:
                 return
             self.taken += len(chunk)
             self._take(chunk)
+
+    def _has_input(self) -> bool:
+        """Wait for something to read, or for a quiet time after long lines; raise `ReaderGoneError`."""
+        self._waiting = True
+        self._on_idle()
+        ready = self._ends().poll(self._long_lines.patience_ms)
+        self._waiting = False
+        if not ready and not self._writer.is_busy:
+            self._long_lines.give_back()
+        if any(fd == self.sink for fd, _ in ready):
+            raise ReaderGoneError
+        return bool(ready)
+
+    def _ends(self) -> select.poll:
+        if self._poller is None:
+            self._poller = select.poll()
+            self._poller.register(self.source, select.POLLIN)
+            if can_poll(self.sink):
+                self._poller.register(self.sink, 0)  # wakes up only when the reader is gone
+        return self._poller
 
     def _take(self, chunk: bytes) -> None:
         # Somebody waits for a line that comes alone: it goes a short way, if it may.
@@ -297,3 +355,13 @@ def capacity(pipe: int) -> int:
         return fcntl.fcntl(pipe, fcntl.F_GETPIPE_SZ) if hasattr(fcntl, "F_GETPIPE_SZ") else READ_BYTES
     except OSError:
         return 0
+
+
+def _duplicated(source: int) -> int:
+    """Return a descriptor to read from that can be replaced under a blocked read; ``source`` where there is none."""
+    if sys.platform != "linux":
+        return source  # on macOS, replacing it would not end the read, but the pipe
+    try:
+        return os.dup(source)
+    except OSError:
+        return source  # too few descriptors

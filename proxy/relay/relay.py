@@ -91,6 +91,7 @@ class Relay:
         self._news = news
         self._done = done
         self._reported = False
+        self._supervisor_lives = True
         self._stopped = False  # the supervisor, like the command
         self._sleeps_on = False
         self._woke_supervisor = False  # since it was last asked
@@ -181,6 +182,7 @@ class Relay:
                 self._log,
                 source_is_ours=name != "stdin",
                 on_idle=self._on_idle,
+                on_sink_changed=self._wake,
                 on_fault=self._on_fault,
             )
             for name, stream in self._session.streams.items()
@@ -207,19 +209,18 @@ class Relay:
     # -- waiting ---------------------------------------------------------------------------------------------
 
     def _wait(self) -> None:
-        poller = select.poll()
-        poller.register(self._news, select.POLLIN)
-        poller.register(self._wake_read, select.POLLIN)
         delivery: Delivery | None = None
         while self._exit is None or not all(pump.ended for pump in self._pumps):
-            ready = poller.poll(self._patience_ms())
+            ready = self._poller().poll(self._patience_ms())
             if self._stopped and not ready:
                 self._continue_supervisor()
             for fd, _ in ready:
                 if fd == self._wake_read:
                     os.read(fd, 4096)
-                elif not self._take_news():
-                    poller.unregister(fd)
+                elif fd == self._news:
+                    self._take_news()
+                else:
+                    self._on_reader_gone(fd)
             if self._exit is None:
                 continue
             if not self._reported:
@@ -229,6 +230,21 @@ class Relay:
             elif self._stalls is not None:
                 for pump in self._stalls.stalled():
                     pump.give_up()
+
+    def _poller(self) -> select.poll:
+        poller = select.poll()
+        poller.register(self._wake_read, select.POLLIN)
+        if self._supervisor_lives:
+            poller.register(self._news, select.POLLIN)
+        for pump in self._pumps:
+            if not pump.watches_both_ends:
+                poller.register(pump.sink, 0)  # wakes up only when the reader is gone
+        return poller
+
+    def _on_reader_gone(self, sink: int) -> None:
+        for pump in self._pumps:
+            if pump.sink == sink:
+                pump.watch_both_ends(self._wake_write)
 
     def _patience_ms(self) -> int | None:
         """Return how long to wait at most for something to happen, None for ever."""
@@ -243,8 +259,8 @@ class Relay:
             self._report()
             self._stalls = Stalls(self._outputs(), LEFT_S, from_descendants=True)
 
-    def _take_news(self) -> bool:
-        """Read what the supervisor says; return whether there will be more."""
+    def _take_news(self) -> None:
+        """Read what the supervisor says."""
         news = os.read(self._news, 4096)
         for line in news.splitlines():
             what, number = line.split()
@@ -264,10 +280,12 @@ class Relay:
             self._reported = True
             self._stopped = False
             self._stalls = Stalls(self._pumps, KILLED_S, from_descendants=False)
-        return bool(news)
+        self._supervisor_lives = bool(news)
 
     def _exited(self, how: dict[str, Any]) -> None:
         self._exit = how | {"duration_ms": self._age_ms()}
+        for pump in self._pumps:
+            pump.watch_both_ends(self._wake_write)  # which tells what is left to deliver
         if self._acting is not None:
             self._acting.command_exited()
 
@@ -296,7 +314,10 @@ class Relay:
     def _on_idle(self) -> None:
         """Called by the pumps: after the command's exit each of their steps counts."""
         if self._exit is not None:
-            os.write(self._wake_write, b".")
+            self._wake()
+
+    def _wake(self) -> None:
+        os.write(self._wake_write, b".")
 
     def _report(self) -> None:
         """Let the supervisor exit."""

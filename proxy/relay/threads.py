@@ -58,6 +58,8 @@ class Thread:
             signal.pthread_kill(self._ident, WAKE)
 
     def _main(self) -> None:
+        # Before `start` learns it, so that the first system call can be ended.
+        self._ident = _thread.get_ident()
         try:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {WAKE})
             self._run()

@@ -79,6 +79,7 @@ class Line:
         source, self.writer = os.pipe()
         self.reader, sink = os.pipe()
         self.faults: list[str] = []
+        self.idle = threading.Semaphore(0)  # released with each time that it is
         self.pump = pump(
             "stdout",
             source,
@@ -86,7 +87,8 @@ class Line:
             self.recorder,
             self.log,
             source_is_ours=source_is_ours,
-            on_idle=lambda: None,
+            on_idle=self.idle.release,
+            on_sink_changed=lambda: None,
             on_fault=lambda name, error: self.faults.append(f"{name}: {error!r}"),
         )
 
@@ -94,6 +96,12 @@ class Line:
         """Start pumping."""
         self.pump.start()
         return self
+
+    def watch_both_ends(self) -> None:
+        """Do as the relay does when the reader is gone, or the command."""
+        unreadable = os.open(os.devnull, os.O_WRONLY)
+        self.pump.watch_both_ends(unreadable)
+        os.close(unreadable)
 
     def ended(self) -> Log:
         """Return what is recorded once the pump has ended."""
@@ -106,6 +114,14 @@ class Line:
     def path(self) -> Path:
         """Where the log is."""
         return Path(self.log.path)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def waking() -> Iterator[None]:
+    """The signal that wakes a pump does no more than that, as in the relay process."""
+    before = signal.signal(WAKE, lambda _number, _frame: None)
+    yield
+    signal.signal(WAKE, before)
 
 
 @pytest.fixture
@@ -164,9 +180,60 @@ def test_a_closed_reader_is_passed_on(line: Line) -> None:
     write_all(line.writer, MESSAGE % 1)
     assert read_line(line.reader) == MESSAGE % 1
     os.close(line.reader)
+    line.watch_both_ends()
     assert line.ended().lines("stdout") == [(MESSAGE % 1)[:-1]]
     with pytest.raises(BrokenPipeError):
         os.write(line.writer, b"x")
+
+
+def test_a_blocked_read_ends_and_the_stream_goes_on(line: Line) -> None:
+    """Once the pump watches both ends it passes on what comes, tells that it waits, and sees its reader go."""
+    for number in range(3):
+        write_all(line.writer, VALID % number)
+        assert read_line(line.reader) == VALID % number
+        assert not line.pump.is_idle  # nobody can tell whether it has read more
+    for _ in range(2):
+        line.watch_both_ends()
+    for number in range(3, 6):
+        write_all(line.writer, VALID % number)
+        assert read_line(line.reader) == VALID % number
+    while not line.pump.is_idle:
+        assert line.idle.acquire(timeout=BOUND_S)
+    os.close(line.reader)
+    assert line.ended().lines("stdout") == [(VALID % number)[:-1] for number in range(6)]
+    assert line.faults == []
+
+
+@given(rest=st.lists(st.sampled_from(["write", "watch"]), max_size=6))
+def test_no_moment_is_bad_to_begin_to_watch(rest: list[str]) -> None:
+    """Whatever the pump does when it is asked to watch both ends, it loses nothing and comes to an end."""
+    with tempfile.TemporaryDirectory() as folder:
+        line = Line(Path(folder)).start()
+        written = 0
+        for step in ["write", *rest, "watch"]:
+            if step == "write":
+                write_all(line.writer, VALID % written)
+                written += 1
+            else:
+                line.watch_both_ends()
+        os.close(line.writer)
+        assert read_all(line.reader) == b"".join(VALID % number for number in range(written))
+        assert line.ended().lines("stdout") == [(VALID % number)[:-1] for number in range(written)]
+        os.close(line.reader)
+
+
+def test_without_a_descriptor_to_spare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pump that could not be given a descriptor to block in watches both ends from the start."""
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "dup", lambda _fd: (_ for _ in ()).throw(OSError(24, "Too many open files")))
+        line = Line(tmp_path)
+    assert line.pump.watches_both_ends
+    line.start()
+    write_all(line.writer, VALID % 1)
+    assert read_line(line.reader) == VALID % 1
+    os.close(line.reader)
+    assert line.ended().lines("stdout") == [(VALID % 1)[:-1]]
+    os.close(line.writer)
 
 
 def test_what_was_written_to_a_closed_reader_is_on_record(tmp_path: Path) -> None:
@@ -327,6 +394,7 @@ def test_order_when_the_reader_goes_while_reads_are_under_way(
         log,
         source_is_ours=True,
         on_idle=done.release,
+        on_sink_changed=lambda: None,
         on_fault=lambda *_: None,
     )
     lines = [LONG[:-1] % number for number in range(3)]
@@ -360,19 +428,9 @@ def test_records_are_numbered_as_their_lines_passed(line: Line) -> None:
     assert [record.fields["message"]["n"] for record in line.ended().of("stdout")] == list(range(10))
 
 
-@pytest.fixture
-def waking() -> Iterator[None]:
-    """The signal that wakes a pump does no more than that, as in the relay process."""
-    before = signal.signal(WAKE, lambda _number, _frame: None)
-    yield
-    signal.signal(WAKE, before)
-
-
 @pytest.mark.parametrize("kind", [PLAIN, ANSWERING], ids=["observe", "enforce"])
 @pytest.mark.parametrize("message", [MESSAGE, VALID, LONG], ids=["short", "valid", "long"])
-def test_a_reader_that_is_given_up(
-    tmp_path: Path, waking: None, message: bytes, kind: dict[str, Any]
-) -> None:
+def test_a_reader_that_is_given_up(tmp_path: Path, message: bytes, kind: dict[str, Any]) -> None:
     """A pump that is blocked in a write ends, with all on record that it has read and that its source held."""
     line = Line(tmp_path, **kind).start()
     written = fill(line, message)
@@ -460,6 +518,7 @@ def test_any_bytes_and_any_cuts(data: bytes, places: list[int], declared: bool, 
             log,
             source_is_ours=True,
             on_idle=lambda: None,
+            on_sink_changed=lambda: None,
             on_fault=lambda *_: None,
         )
         assert through(pump, data, places) == data
@@ -482,6 +541,7 @@ def test_any_bytes_and_any_cuts_with_enforcement(data: bytes, places: list[int])
             log,
             source_is_ours=False,
             on_idle=lambda: None,
+            on_sink_changed=lambda: None,
             on_fault=lambda *_: None,
         )
         lines = whole_lines(data)
