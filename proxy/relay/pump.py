@@ -59,14 +59,12 @@ class Pump:
         *,
         source_is_ours: bool,
         on_idle: Callable[[], None],
-        on_sink_changed: Callable[[], None],
         on_fault: Callable[[str, Exception], None],
     ) -> None:
         """``source_is_ours``: no other program reads from ``source``, so what is left in it may be taken.
 
-        The pump's thread calls ``on_idle`` each time when all that it read has been delivered, if it watches both
-        ends, and ``on_fault`` with the pump's name when a fault of ours has ended it. ``on_sink_changed`` is called
-        when the sink was closed or replaced: a `poll` that watches it keeps the old one open until it returns.
+        ``on_idle`` is called by the pump's thread each time when all that it read has been delivered, if it watches
+        both ends, and once when it has ended; ``on_fault`` with the pump's name when a fault of ours has ended it.
         """
         self.name = name
         self.source = source
@@ -77,7 +75,6 @@ class Pump:
         self.delivered = 0  # of them
         self._source_is_ours = source_is_ours
         self._on_idle = on_idle
-        self._on_sink_changed = on_sink_changed
         self._on_fault = on_fault
         self._log = log
         self._framer = LineFramer(recorder.hold)
@@ -113,7 +110,7 @@ class Pump:
                 self.close_ends()
                 self.ended = True
             self._long_lines.give_back()
-            self._on_sink_changed()
+            self._on_idle()
 
     def watch_both_ends(self, unreadable: int) -> None:
         """Poll source and sink from now on, and end a read that is blocked. To be called by another thread.
@@ -136,8 +133,8 @@ class Pump:
     def give_up(self) -> None:
         """Take the reader for gone, though it is there: it takes nothing. To be called by another thread.
 
-        Whoever is blocked in a write to it, or watches it, finds a pipe that nobody reads in its place, and does what
-        is done then.
+        Whoever is blocked in a write to it, or polls it, finds a pipe that nobody reads in its place, and does what is
+        done then.
         """
         if self._ending.acquire(blocking=False):  # else it is about to end
             try:
@@ -154,7 +151,6 @@ class Pump:
         os.close(write)
         for thread in self.threads():
             thread.wake()
-        self._on_sink_changed()
 
     def _end_blocking_reads(self, unreadable: int) -> None:
         if not self._polls:

@@ -91,7 +91,6 @@ class Relay:
         self._news = news
         self._done = done
         self._reported = False
-        self._supervisor_lives = True
         self._stopped = False  # the supervisor, like the command
         self._sleeps_on = False
         self._woke_supervisor = False  # since it was last asked
@@ -112,6 +111,7 @@ class Relay:
         self._log.append([])
         self._acting = self._make_acting(grant)
         self._pumps = self._make_pumps()
+        self._sinks = self._watched_sinks()
 
     def run(self) -> None:
         """Relay until the command and all who hold its streams are gone."""
@@ -182,7 +182,6 @@ class Relay:
                 self._log,
                 source_is_ours=name != "stdin",
                 on_idle=self._on_idle,
-                on_sink_changed=self._wake,
                 on_fault=self._on_fault,
             )
             for name, stream in self._session.streams.items()
@@ -209,18 +208,24 @@ class Relay:
     # -- waiting ---------------------------------------------------------------------------------------------
 
     def _wait(self) -> None:
+        poller = select.poll()
+        poller.register(self._news, select.POLLIN)
+        poller.register(self._wake_read, select.POLLIN)
+        sinks = self._sinks
+        if sinks is not None:
+            poller.register(sinks, select.POLLIN)
         delivery: Delivery | None = None
         while self._exit is None or not all(pump.ended for pump in self._pumps):
-            ready = self._poller().poll(self._patience_ms())
+            ready = poller.poll(self._patience_ms())
             if self._stopped and not ready:
                 self._continue_supervisor()
             for fd, _ in ready:
                 if fd == self._wake_read:
                     os.read(fd, 4096)
-                elif fd == self._news:
-                    self._take_news()
-                else:
-                    self._on_reader_gone(fd)
+                elif sinks is not None and fd == sinks.fileno():
+                    self._on_readers_gone(sinks)
+                elif not self._take_news():
+                    poller.unregister(fd)
             if self._exit is None:
                 continue
             if not self._reported:
@@ -231,19 +236,25 @@ class Relay:
                 for pump in self._stalls.stalled():
                     pump.give_up()
 
-    def _poller(self) -> select.poll:
-        poller = select.poll()
-        poller.register(self._wake_read, select.POLLIN)
-        if self._supervisor_lives:
-            poller.register(self._news, select.POLLIN)
-        for pump in self._pumps:
-            if not pump.watches_both_ends:
-                poller.register(pump.sink, 0)  # wakes up only when the reader is gone
-        return poller
+    def _watched_sinks(self) -> select.epoll | None:
+        """Return what tells once of each sink that its reader is gone, None where all pumps watch their own.
 
-    def _on_reader_gone(self, sink: int) -> None:
+        Not `poll`, which keeps what it watches open until it returns: a reader would see the end late.
+        """
+        sinks: select.epoll | None = None
         for pump in self._pumps:
-            if pump.sink == sink:
+            if not pump.watches_both_ends:  # as all do on macOS, which has no `epoll`
+                try:
+                    sinks = sinks or select.epoll()
+                    sinks.register(pump.sink, select.EPOLLONESHOT)
+                except OSError:  # a file, which `epoll` does not know, or too few descriptors
+                    pump.watch_both_ends(self._wake_write)
+        return sinks
+
+    def _on_readers_gone(self, sinks: select.epoll) -> None:
+        gone = {fd for fd, _ in sinks.poll(0)}
+        for pump in self._pumps:
+            if pump.sink in gone:
                 pump.watch_both_ends(self._wake_write)
 
     def _patience_ms(self) -> int | None:
@@ -259,8 +270,8 @@ class Relay:
             self._report()
             self._stalls = Stalls(self._outputs(), LEFT_S, from_descendants=True)
 
-    def _take_news(self) -> None:
-        """Read what the supervisor says."""
+    def _take_news(self) -> bool:
+        """Read what the supervisor says; return whether there will be more."""
         news = os.read(self._news, 4096)
         for line in news.splitlines():
             what, number = line.split()
@@ -280,7 +291,7 @@ class Relay:
             self._reported = True
             self._stopped = False
             self._stalls = Stalls(self._pumps, KILLED_S, from_descendants=False)
-        self._supervisor_lives = bool(news)
+        return bool(news)
 
     def _exited(self, how: dict[str, Any]) -> None:
         self._exit = how | {"duration_ms": self._age_ms()}
@@ -314,10 +325,7 @@ class Relay:
     def _on_idle(self) -> None:
         """Called by the pumps: after the command's exit each of their steps counts."""
         if self._exit is not None:
-            self._wake()
-
-    def _wake(self) -> None:
-        os.write(self._wake_write, b".")
+            os.write(self._wake_write, b".")
 
     def _report(self) -> None:
         """Let the supervisor exit."""

@@ -28,7 +28,6 @@ def pump_of(log: SessionLog, source: int, sink: int) -> InjectingPump:
         log,
         source_is_ours=True,
         on_idle=lambda: None,
-        on_sink_changed=lambda: None,
         on_fault=lambda *_: None,
     )
 

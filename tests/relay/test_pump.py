@@ -88,7 +88,6 @@ class Line:
             self.log,
             source_is_ours=source_is_ours,
             on_idle=self.idle.release,
-            on_sink_changed=lambda: None,
             on_fault=lambda name, error: self.faults.append(f"{name}: {error!r}"),
         )
 
@@ -394,7 +393,6 @@ def test_order_when_the_reader_goes_while_reads_are_under_way(
         log,
         source_is_ours=True,
         on_idle=done.release,
-        on_sink_changed=lambda: None,
         on_fault=lambda *_: None,
     )
     lines = [LONG[:-1] % number for number in range(3)]
@@ -518,7 +516,6 @@ def test_any_bytes_and_any_cuts(data: bytes, places: list[int], declared: bool, 
             log,
             source_is_ours=True,
             on_idle=lambda: None,
-            on_sink_changed=lambda: None,
             on_fault=lambda *_: None,
         )
         assert through(pump, data, places) == data
@@ -541,7 +538,6 @@ def test_any_bytes_and_any_cuts_with_enforcement(data: bytes, places: list[int])
             log,
             source_is_ours=False,
             on_idle=lambda: None,
-            on_sink_changed=lambda: None,
             on_fault=lambda *_: None,
         )
         lines = whole_lines(data)
