@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import socket
 import subprocess
 import threading
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.relay.wrapper import (
+    BOUND_S,
     CHILDREN,
     PYTHON,
     Wrapper,
@@ -179,6 +181,27 @@ def test_a_reader_that_is_gone_before_a_word_was_said(wrapper: Wrapper) -> None:
         assert running.stdin
         running.stdin.close()
         assert running.wait(60) in (5, -13)
+
+
+def test_a_reader_that_goes_while_all_is_quiet(wrapper: Wrapper) -> None:
+    """A command that watches its output learns at once that nobody reads it, though nobody writes."""
+    watching = "poller = select.poll(); poller.register(1, 0); os.write(1, b'watching\\n'); poller.poll()"
+    with wrapper.start(*PYTHON, "-c", f"import os, select; {watching}; os._exit(5)") as running:
+        assert read_line(running.reader) == b"watching\n"
+        assert running.stdout
+        running.stdout.close()
+        assert running.wait(BOUND_S) == 5
+
+
+def test_a_command_that_closes_its_input_while_all_is_quiet(wrapper: Wrapper) -> None:
+    """A caller that watches its end of the input learns at once that nobody reads it, though nobody writes."""
+    with wrapper.start("sh", "-c", "read -r line; exec <&-; echo deaf; exec sleep 1000") as running:
+        write_all(running.writer, b"go\n")
+        assert read_line(running.reader) == b"deaf\n"
+        poller = select.poll()
+        poller.register(running.writer, 0)
+        assert poller.poll(BOUND_S * 1000)
+        assert running.poll() is None
 
 
 def test_a_command_that_reads_no_more(wrapper: Wrapper) -> None:
