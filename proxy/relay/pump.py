@@ -190,11 +190,11 @@ class Pump:
             data = memoryview(data)[written:]
 
     def close_ends(self) -> None:
-        """Close both descriptors: whoever is on the far side of either sees it."""
-        if self._read_from != self.source:
-            os.close(self._read_from)
-        os.close(self.source)
-        os.close(self.sink)
+        """Close both ends: whoever is on the far side of either sees it."""
+        for fd in {self._read_from, self.source, self.sink}:
+            # A network file system may say only now that its disk is full. It is closed all the same.
+            with contextlib.suppress(OSError):
+                os.close(fd)
 
     def deliver(self, batch: Batch) -> None:
         """Log first, pass on second: to be overridden by who does more in between."""

@@ -235,6 +235,27 @@ def test_without_a_descriptor_to_spare(tmp_path: Path, monkeypatch: pytest.Monke
     os.close(line.writer)
 
 
+def test_a_pump_ends_though_its_sink_cannot_be_closed_well(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A network file system says at the close that its disk is full: nobody waits for that pump for ever."""
+    write_all(line.writer, MESSAGE % 1)
+    assert read_line(line.reader) == MESSAGE % 1
+    close = os.close
+
+    def fail(fd: int) -> None:
+        close(fd)
+        if fd in {line.pump.source, line.pump.sink}:
+            raise OSError(122, "Disk quota exceeded")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "close", fail)
+        close(line.writer)
+        line.pump.join(BOUND_S)
+    assert line.ended().lines("stdout") == [(MESSAGE % 1)[:-1]]
+    assert read_all(line.reader) == b""
+
+
 def test_what_was_written_to_a_closed_reader_is_on_record(tmp_path: Path) -> None:
     """What the command said before it could notice is recorded; what another program's pipe holds is left there."""
     for ours, expected in ((True, [(MESSAGE % 1)[:-1], b"{half"]), (False, [])):
