@@ -1,7 +1,7 @@
 """The relay process: owns the streams and the log of one session, and outlives the supervisor where it must.
 
-It starts a pump for each relayed stream and waits for two things: news from the supervisor, and the ends of
-its pumps. When the command has exited it tells the supervisor as soon as everything that the command wrote is
+It starts a pump for each relayed stream and waits for three things: news from the supervisor, readers that go, and the
+ends of its pumps. When the command has exited it tells the supervisor as soon as everything that the command wrote is
 delivered; if descendants of the command still hold its streams, it goes on pumping for them. The last thing
 that it does is to write the ``session_ended`` record.
 """

@@ -12,9 +12,9 @@ else:
     import _signal as signal
 
 WAKE = signal.SIGURG
-"""What gets a thread out of a write that nobody takes: one that programs ignore unless they ask for it.
+"""What gets a thread out of a read or a write that is blocked: a signal that programs ignore unless they ask for it.
 
-All other signals are blocked in the relay process (see ``supervisor``); the threads that write let this one through,
+All other signals are blocked in the relay process (see ``supervisor``); the threads of the pumps let this one through,
 and the relay gives it a handler that does nothing, so that the system call ends. The price: sent to the whole process
 group, it reaches the command twice.
 """

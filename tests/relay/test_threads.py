@@ -6,6 +6,7 @@ import _thread
 import os
 import signal
 import threading
+from typing import Any
 
 import pytest
 
@@ -36,6 +37,26 @@ def test_a_thread_runs_once_and_is_waited_for() -> None:
     assert thread.is_started
     assert done != [threading.get_ident()]
     assert len(done) == 1
+
+
+def test_a_thread_can_be_woken_from_its_first_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It runs before whoever starts it knows its number, and may be blocked by then."""
+    start_new_thread = _thread.start_new_thread
+    begun, started = threading.Event(), list[bool]()
+
+    def run() -> None:
+        started.append(thread.is_started)
+        begun.set()
+
+    def start(*arguments: Any) -> int:
+        number = start_new_thread(*arguments)
+        assert begun.wait(BOUND_S)
+        return number
+
+    monkeypatch.setattr(_thread, "start_new_thread", start)
+    thread = Thread(run)
+    thread.start()
+    assert started == [True]
 
 
 def test_a_thread_that_fails_has_ended() -> None:
