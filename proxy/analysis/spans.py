@@ -261,6 +261,8 @@ class Spans:
         key = text(data, "tool_use_id") or task_id
         if key not in self.agents:
             self._begin_agent(key, us, seq_of(data), text(data, "description") or "")
+            if (over := self._tasks.get(text(data, "parent_task_id") or "")) is not None:
+                self.agents[key].parent = f"agent:{over}"
         agent, subagent, kind = self.agents[key], text(data, "subagent_type"), text(data, "task_type") or ""
         agent.name = subagent or kind or agent.name
         if subagent is None and kind and "agent" not in kind:

@@ -222,6 +222,8 @@ class Task(msgspec.Struct, omit_defaults=True):
     since_us: int
     tool_use_id: str | None = None
     """The call that began it, of a task that ends with that call's result."""
+    depth: int = 0
+    """How many subagents deep whoever began it is."""
 
 
 class PermissionPrompt(msgspec.Struct, omit_defaults=True):

@@ -2,7 +2,7 @@
 
 from proxy.events import prompts
 from proxy.events.emitter import Emitter
-from proxy.events.fields import Message, inner, items, known, number, present, text, texts
+from proxy.events.fields import Message, inner, integer, items, known, number, present, text, texts
 from proxy.events.outcome import blocked_by_hook
 from proxy.events.session import Task, hold
 from proxy.events.vocabulary import Name, State
@@ -16,7 +16,10 @@ _SWITCHES = {
     "model_refusal_no_fallback": "{original} refused to answer, and no other model does in its place.",
 }
 """What a change of the model means, where Claude Code has no words for it."""
-_OF_A_TASK = ("description", "subagent_type", "task_type", "status", "summary", "last_tool_name")
+_OF_A_TASK = (
+    *("description", "subagent_type", "task_type", "status", "summary", "last_tool_name"),
+    "parent_task_id",
+)
 TASK_ENDS: dict[str, Name] = {
     "completed": "task_completed",
     "failed": "task_failed",
@@ -149,8 +152,12 @@ def _task(emitter: Emitter, message: Message) -> None:
     fields = {"task_id": task_id, **present(message, *_OF_A_TASK), **known(tool_use_id=tool_use_id)}
     fields |= known(usage=inner(message, "usage") or None)
     call = emitter.session.tools.get(tool_use_id or "")
+    # Of calls that are more than two subagents deep, Claude Code tells the tasks alone.
+    depth = (integer(message, "spawn_depth") or 1) - 1 if task_id not in tasks else tasks[task_id].depth
     if call is not None:  # it has not returned, so whoever made it waits for the task
         fields |= {"foreground": True, **call.about_depth()}
+    elif depth > 0:
+        fields["depth"] = depth
     event: Name = "task_updated"
     match subtype:
         case "task_started":
@@ -159,7 +166,8 @@ def _task(emitter: Emitter, message: Message) -> None:
                 call.has_task = True
             if task_id not in tasks and _is_agent(message):
                 fields |= emitter.subagent(tool_use_id) if call is not None else {"new_subagent": True}
-            task = Task(text(message, "description") or "", emitter.seq, emitter.timestamp_us)
+            description = text(message, "description") or ""
+            task = Task(description, emitter.seq, emitter.timestamp_us, depth=depth)
             hold(tasks, task_id, tasks.get(task_id, task))
         case "task_progress":
             event = "task_progress"

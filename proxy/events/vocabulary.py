@@ -79,7 +79,7 @@ _RUN_END: Final = (
 )
 _TASK: Final = (
     "task_id tool_use_id description task_type subagent_type status summary usage last_tool_name patch"
-    " foreground new_subagent depth"
+    " foreground new_subagent depth parent_task_id"
 )
 _HOOK: Final = "hook_id hook_name hook_event"
 

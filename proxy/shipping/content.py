@@ -47,6 +47,7 @@ _STAYS = _fields(
     " agentId message_id callback_id tool_name tool_names last_tool_name model models fallback_model subagent_type"
     " task_type hook_name hook_event hook_event_name skills agents tools slash_commands mcp_servers plugins server"
     " claude_session_id promptId leafUuid parentUuid sourceToolAssistantUUID requestId userType entrypoint sessionId"
+    " parent_task_id"
     # Enumerations.
     " role stop_reason stop_sequence terminal_reason permissionMode permission_mode apiKeySource output_style"
     " fast_mode_state service_tier inference_geo media_type encoding trigger source decision decision_reason_type"

@@ -3236,6 +3236,8 @@ export type Events = {
   output?: unknown;
   /** What the command prints at its end in place of messages. */
   output_format?: "text" | "json";
+  /** The task of the subagent that began it. */
+  parent_task_id?: string;
   /** The call of the subagent that it belongs to. */
   parent_tool_use_id?: string | null;
   /** What changed of a task. */

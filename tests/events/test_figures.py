@@ -97,7 +97,13 @@ def test_a_result_without_a_call_is_no_call() -> None:
 
 @pytest.mark.parametrize(
     ("name", "subagents"),
-    [("subagent", 1), ("subagents_in_parallel", 2), ("background_agent", 1), ("background_shell", 0)],
+    [
+        ("subagent", 1),
+        ("subagents_in_parallel", 2),
+        ("subagents_nested", 3),
+        ("background_agent", 1),
+        ("background_shell", 0),
+    ],
 )
 def test_a_subagent_is_counted_once(name: str, subagents: int) -> None:
     """Announced as a task, seen to call tools or both; a shell in the background is none."""

@@ -131,6 +131,18 @@ def test_what_happened(name: str, ends: list[str], others: dict[str, int]) -> No
     assert {kind: sum(event.event_type == kind for event in events) for kind in others} == others
 
 
+def test_a_task_is_as_deep_as_whoever_began_it() -> None:
+    """The task of a subagent says how deep it is, of the innermost one too, whose call is not delivered."""
+    events, _ = interpreted(scenario("subagents_nested"))
+    tasks = [event.data for event in events if event.event_type in ("task_started", "task_completed")]
+    assert [(task["event"], task.get("depth", 0)) for task in tasks] == [
+        *(("task_started", depth) for depth in (0, 1, 2)),
+        *(("task_completed", depth) for depth in (2, 1, 0)),
+    ]
+    begun = {task["task_id"]: task.get("parent_task_id") for task in tasks if task["event"] == "task_started"}
+    assert list(begun.values()) == [None, *list(begun)[:2]]
+
+
 @pytest.mark.parametrize("name", RELEASES)
 def test_older_releases(name: str) -> None:
     """What older releases write makes the same runs: one for each prompt, each with its result."""

@@ -84,6 +84,19 @@ def test_what_is_part_of_what() -> None:
     ]
 
 
+def test_a_subagent_is_in_the_one_that_began_it() -> None:
+    """However deep it is: of one whose call is not delivered, its task says so."""
+    spans = of("subagents_nested")
+    by_id = {one.span_id: one for one in spans}
+    place: TraceSpan | None = next(one for one in spans if one.name == "invoke_agent general-purpose")
+    names = []
+    while place is not None:
+        names.append(place.name)
+        place = by_id.get(place.parent_id or 0)
+    subagent, call = "invoke_agent general-purpose", "execute_tool Agent"
+    assert names == [subagent, subagent, call, subagent, call, "invoke_agent claude-code"]
+
+
 def test_a_background_agent_stays_in_the_trace_of_its_turn() -> None:
     """What goes on when its turn has ended is still a part of it; the turn that tells of it is one of its own."""
     first, second = tree(of("background_agent"))

@@ -123,6 +123,24 @@ async def subagents_in_parallel(stage: Stage) -> None:
         await actor.turn("Please delegate.")
 
 
+@scenario(ordered=False)
+async def subagents_nested(stage: Stage) -> None:
+    """A subagent's subagent has one too: of the innermost one, only its task is told."""
+    about = {"subagent_type": "general-purpose", "run_in_background": False}
+    levels = ("outer", "middle", "inner")
+    agents = [uses("Agent", description=n, prompt=f"the {n} job", **about) for n in levels]
+    stage.answer(
+        {
+            "nest them": [agents[0], says("All is done.")],
+            "the outer job": [agents[1], says("Outer.")],
+            "the middle job": [agents[2], says("Middle.")],
+            "the inner job": [says("Inner.")],
+        }
+    )
+    async with stage.sdk() as actor:
+        await actor.turn("Please nest them.")
+
+
 @scenario(ordered=False, since="2.1.224")
 async def background_agent(stage: Stage) -> None:
     """A subagent in the background: its end starts a turn that nobody asked for."""
