@@ -44,11 +44,12 @@ end
 _AFTER = {
     "bash": """
 _claude_proxy() {
-  local i words=()
+  local i word words=()
   for ((i = 0; i <= COMP_CWORD; i++)); do
     if [[ ${COMP_WORDS[i]} == -- ]] && ((i < COMP_CWORD)); then
       COMPREPLY=()
-      ((i + 1 == COMP_CWORD)) && mapfile -t COMPREPLY < <(compgen -c -- "${COMP_WORDS[COMP_CWORD]}")
+      ((i + 1 < COMP_CWORD)) && return
+      while IFS= read -r word; do COMPREPLY+=("$word"); done < <(compgen -c -- "${COMP_WORDS[COMP_CWORD]}")
       return
     fi
     [[ ${COMP_WORDS[i]} == = ]] || words+=("${COMP_WORDS[i]}")  # cut by bash: --option = VALUE
