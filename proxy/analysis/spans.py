@@ -20,12 +20,12 @@ from proxy.events import Event
 from proxy.events.fields import Message, inner, integer, text
 from proxy.events.figures import call_outcome, run_outcome
 from proxy.events.formatting import SUMMARY_FIELDS, one_line
+from proxy.events.session import AGENT_TOOLS
 from proxy.events.timestamps import parse_timestamp
 from proxy.events.vocabulary import OVER
 
 MOST_OPEN = 2000
 """Spans of one kind that may be open at once."""
-AGENT_TOOLS = frozenset(("Agent", "Task"))
 
 
 class Span(msgspec.Struct):

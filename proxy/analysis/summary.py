@@ -5,8 +5,8 @@ from typing import Final
 import msgspec
 
 from proxy.analysis.report import Activity, Analysis, Cost, Tool
-from proxy.analysis.spans import AGENT_TOOLS
 from proxy.events.formatting import format_count, format_dollars, format_duration, quantity
+from proxy.events.session import AGENT_TOOLS
 
 ACTIVITIES: Final[dict[Activity, str]] = {
     "model": "the model",

@@ -9,7 +9,7 @@ from typing import Final, Literal
 
 from proxy.events.emitter import Emitter
 from proxy.events.fields import Message, inner, known, number, text
-from proxy.events.session import Answer, Followed, PermissionPrompt, Question, Task, Tool
+from proxy.events.session import AGENT_TOOLS, Answer, Followed, PermissionPrompt, Question, Task, Tool
 from proxy.events.spending import stated_usage
 from proxy.events.vocabulary import State
 
@@ -82,7 +82,8 @@ def _open_prompt(emitter: Emitter, followed: Followed, waiting_for: str) -> None
 def match_prompts(emitter: Emitter, followed: Followed) -> None:
     """Say which tool an open prompt asks for, as soon as that is known: the first that was called and has no answer.
 
-    Claude Code asks for one tool after the other, in the order in which the model has called them.
+    Claude Code asks for one tool after the other, in the order in which the model has called them. For a subagent it
+    asks only where a rule says so: what such a call waits for is nearly always a prompt of the subagent's own.
     """
     question = emitter.session.questions.get(_REGISTRY)
     prompt = followed.prompts[-1] if followed.prompts else None
@@ -91,7 +92,7 @@ def match_prompts(emitter: Emitter, followed: Followed) -> None:
     taken = {one.tool_use_id for one in followed.prompts}
     for tool_use_id, tool in emitter.session.tools.items():
         is_meant = (tool.name == ASKED) == (prompt.kind == INPUT) and tool.since_us <= prompt.since_us
-        if is_meant and tool_use_id not in taken and not tool.is_agent:
+        if is_meant and tool_use_id not in taken and not (tool.is_agent or tool.name in AGENT_TOOLS):
             question.tool, question.tool_use_id = tool.name, tool_use_id
             _ask(emitter, prompt, tool_use_id, tool)
             return
@@ -131,7 +132,18 @@ def decided(
     question, answer = _question(prompt, tool_use_id, tool), Answer(decision, "caller", 0)
     until_us = min(prompt.until_us or now_us, now_us)
     emitter.resolve_permission(f"prompt-{tool_use_id}", question, answer, until_us)
-    followed.prompts = [one for one in followed.prompts if one is not prompt]
+    if decision is None and (not prompt.until_us or now_us <= prompt.since_us):
+        _take_back(emitter, prompt)
+    else:
+        followed.prompts = [one for one in followed.prompts if one is not prompt]
+
+
+def _take_back(emitter: Emitter, prompt: PermissionPrompt) -> None:
+    """Say that a prompt asks for another tool than was thought: that one ran while it was open, or before."""
+    prompt.tool_use_id = None
+    question = emitter.session.questions.get(_REGISTRY)
+    if question is not None and question.seq == prompt.seq:
+        question.tool = question.tool_use_id = None
 
 
 # -- how recording stands --------------------------------------------------------------------------------------

@@ -123,6 +123,10 @@ class Prompt(msgspec.Struct, omit_defaults=True):
         return self.is_later or self.is_command or not self.asks
 
 
+AGENT_TOOLS: Final = frozenset(("Agent", "Task"))
+"""The tools that start a subagent, by their names now and before."""
+
+
 class Tool(msgspec.Struct, omit_defaults=True):
     """A tool that was called and has not answered."""
 

@@ -157,6 +157,7 @@ class _Line:
         if call is not None and call.answer is not None and scope is not None:
             call.answer.lasting = "once" if scope == "once" else "session" if scope == "session" else "always"
         stdout.tool_result(self.emitter, block, _told(decision, refusal))
+        match_prompts(self.emitter, self.followed)
 
     def _task_of(self, message: Message, tool_use_id: str) -> None:
         """Take what the result of a call says of a task: it goes on in the background, or is over with the call."""

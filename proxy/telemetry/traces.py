@@ -18,9 +18,10 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from proxy.analysis.spans import AGENT_TOOLS, Span, Spans
+from proxy.analysis.spans import Span, Spans
 from proxy.events import Event
 from proxy.events.fields import Message, inner, number, text
+from proxy.events.session import AGENT_TOOLS
 from proxy.events.spending import COST, TOKENS, Usage, api_usage, told_tokens
 from proxy.telemetry import content
 

@@ -410,6 +410,45 @@ def test_what_no_user_decided_is_no_permission() -> None:
     assert of_kind(made.events, "permission_requested", "permission_resolved") == []
 
 
+@pytest.mark.parametrize("is_over_before", [False, True])
+def test_a_prompt_is_not_for_a_tool_that_ran_while_it_was_open(is_over_before: bool) -> None:
+    """Of several calls the first may need no permission, and its result comes later: the prompt is for the next."""
+    made = Made()
+    made.prompt()
+    made.calls("free", "Read")
+    made.calls("asked", "Bash")
+    over = format_timestamp(made.maker.now_us)
+    made.maker.now_us += 1000
+    made.status("waiting", "permission prompt")
+    if is_over_before:
+        made.status("busy")
+    made.results("free", timestamp=over)
+    if not is_over_before:
+        (waits,) = [one for one in made.described()["waits_for"] if one["what"] == "answer"]
+        assert waits["tool"] == "Bash"
+        made.maker.now_us += 5_000_000
+        made.status("busy")
+    made.results("asked", **ALLOWED)
+    told = {one["tool_use_id"]: one for one in of_kind(made.events, "permission_resolved")}
+    assert told["free"]["outcome"] == "cancelled"
+    assert told["asked"]["decision"] == "allow"
+    if not is_over_before:
+        assert told["asked"]["waiting_ms"] == pytest.approx(5000, abs=10)
+
+
+@pytest.mark.parametrize("name", ["Agent", "Task"])
+def test_a_prompt_is_not_for_the_call_of_a_subagent(name: str) -> None:
+    """What the subagent wants to use is asked for, and its line may come later than that of its call."""
+    made = Made()
+    made.prompt()
+    made.calls("sub", name)
+    made.status("waiting", "permission prompt")
+    assert of_kind(made.events, "permission_requested") == []
+    made.calls("asked", timestamp=format_timestamp(made.maker.now_us - 2000), file="subagents/agent-1.jsonl")
+    (asked,) = of_kind(made.events, "permission_requested")
+    assert asked["tool_use_id"] == "asked"
+
+
 def test_a_guess_at_the_tool_that_was_wrong_is_taken_back() -> None:
     """Every question has its answer: one that was asked for another tool is cancelled."""
     made = Made()
