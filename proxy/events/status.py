@@ -121,7 +121,7 @@ def _label(wait: dict[str, Any]) -> str:
         "answer": f"an answer to {wait.get('kind')}",
         "tool": f"the tool {wait.get('tool')}",
         "client": f"the caller's MCP server {wait.get('server') or ''}".rstrip(),
-        "task": f"a background task, {wait.get('description') or wait.get('task_id')}",
+        "task": f"the task {wait.get('description') or wait.get('task_id')}",
         "claude": f"Claude Code to answer {wait.get('request')}",
         "turn": "the end of the turn",
         "model": "the model",

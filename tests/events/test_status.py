@@ -8,7 +8,7 @@ import pytest
 from proxy.events import Session, describe
 from proxy.protocol import full
 from tests.events.test_interpreter import USER, answer, assistant, interpreted, permission, result
-from tests.recorded import START_US, LogMaker
+from tests.recorded import START_US, LogMaker, scenario
 
 STREAM = ["claude", "--input-format", "stream-json"]
 TOOL = assistant({"type": "tool_use", "id": "t", "name": "Bash", "input": {}})
@@ -104,6 +104,15 @@ def test_each_wait_is_told_in_words() -> None:
     waits = seen(log + made.lines("stdout", permission()), 5)["waits_for"]
     assert isinstance(waits, list)
     assert [one["label"] for one in waits] == ["permission to use Bash", "Claude Code to answer initialize"]
+
+
+def test_a_subagent_in_the_foreground_is_no_background_task() -> None:
+    """What a turn waits for by two names, the tool and its task, is called nothing that it is not."""
+    log = scenario("subagent").splitlines(keepends=True)
+    begun = next(number for number, line in enumerate(log) if b'"task_started"' in line)
+    waits = seen(b"".join(log[: begun + 1]), 1)["waits_for"]
+    assert isinstance(waits, list)
+    assert [one["label"] for one in waits] == ["the tool Agent", "the task count"]
 
 
 def test_what_claude_code_never_answered() -> None:
