@@ -1,8 +1,8 @@
 """What a session cost: money and tokens per turn, per model and per agent, as Claude Code states them.
 
 The totals are those of `proxy.events.figures`. A turn's `usage` is the main agent's alone, so the others' is what is
-left of the models' usage. The result of a turn that was cut short, as by an interrupt, has zeros in its `usage`: whose
-its tokens are, is not stated.
+left of the models' usage. Of a turn that was cut short, as by an interrupt, `usage` lacks the call of the model that
+was cut, so it is not stated whose the rest is.
 """
 
 from collections import Counter
@@ -27,10 +27,10 @@ class Costs:
         if (cost := number(data, "cost_usd")) is not None:
             self.per_turn.add(cost)
         usage = api_usage(inner(data, "usage"))
-        if text(data, "outcome") == "ok" or any(usage.values()):
-            self._main.update(usage)
-        else:
-            self._unstated.update(told_tokens(data))
+        self._main.update(usage)
+        if text(data, "outcome") != "ok":
+            told = told_tokens(data)
+            self._unstated.update({name: max(0, count - usage.get(name, 0)) for name, count in told.items()})
 
     def report(self, figures: Figures) -> Cost:
         """Return what it cost so far, with the session's figures."""

@@ -24,6 +24,7 @@ def test_recorded_sessions_are_analysed(name: str) -> None:
     [
         ("interrupt", {"main": 120, "unstated": 120}),
         ("budget_spent", {"unstated": 5_000_000}),
+        ("structured_output_fails", {"main": 120, "unstated": 120}),
         ("subagent", {"main": 240, "others": 240}),
         ("compact", {"main": 240, "others": 240}),
     ],
