@@ -18,7 +18,14 @@ if TYPE_CHECKING:
 class Plan:
     """What is to be done with a command."""
 
-    __slots__ = ("followed", "relayed", "stdin_messages", "stdout_messages", "text_streams")
+    __slots__ = (
+        "followed",
+        "reads_by_position",
+        "relayed",
+        "stdin_messages",
+        "stdout_messages",
+        "text_streams",
+    )
 
     def __init__(
         self,
@@ -40,6 +47,10 @@ class Plan:
         self.stdout_messages = stdout_messages
         self.text_streams: frozenset[str] = frozenset()
         """Streams whose lines are no messages, whatever they look like."""
+        self.reads_by_position = False
+        """Whether the command reads a file on stdin from its first byte on, and leaves the file's position where it is.
+
+        Claude Code does (`pread`): so the lines of `while read line; do claude -p "$line"; done < FILE` are left."""
 
 
 def plan(
@@ -59,6 +70,7 @@ def plan(
         return become
     if call.is_print or call.is_headless or not stdout_is_terminal:
         relay.text_streams = call.text_streams
+        relay.reads_by_position = True
         return relay
     return Plan(relayed=False, followed=True)
 

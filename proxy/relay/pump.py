@@ -73,6 +73,7 @@ class Pump:
         self.ended = False
         self.taken = 0  # bytes of the source
         self.delivered = 0  # of them
+        self.write_failed = False  # though the reader is not gone: a full disk
         self._source_is_ours = source_is_ours
         self._on_idle = on_idle
         self._on_fault = on_fault
@@ -183,6 +184,7 @@ class Pump:
                 wait_until_writable(self.sink)
                 continue
             except OSError as error:
+                self.write_failed = not isinstance(error, BrokenPipeError)
                 raise ReaderGoneError from error
             self.delivered += written
             if written == len(data):

@@ -16,7 +16,7 @@ from proxy.relay.delivery import KILLED_S, LEFT_S, STALLED_MS, Delivery, Stalls
 from proxy.relay.memory import reuse_large_blocks
 from proxy.relay.pump import Pump
 from proxy.relay.recording import StreamRecorder, TextRecorder
-from proxy.relay.supervisor import DELIVERED, NO, YES, take
+from proxy.relay.supervisor import DELIVERED, LOST, NO, YES, take
 from proxy.relay.threads import WAKE
 from proxy.sessions import beginning
 from proxy.sessions.process import boot_ns, described_exit, is_stopped
@@ -331,11 +331,16 @@ class Relay:
         """Let the supervisor exit."""
         if not self._reported:
             self._reported = True
-            self._tell_supervisor(DELIVERED)
+            self._tell_supervisor(LOST if self._has_lost_output() else DELIVERED)
 
     def _tell_supervisor(self, what: bytes) -> None:
         with contextlib.suppress(BrokenPipeError):  # it was killed: nobody waits for this any more
             os.write(self._done, what)
+
+    def _has_lost_output(self) -> bool:
+        """Whether stdout is a file that did not take all: without the wrapper the command would have known it."""
+        is_file = self._session.streams["stdout"].kind in ("file", "device")
+        return is_file and any(pump.name == "stdout" and pump.write_failed for pump in self._pumps)
 
     def _outputs(self) -> list[Pump]:
         return [pump for pump in self._pumps if pump.name != "stdin"]

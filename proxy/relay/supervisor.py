@@ -40,8 +40,8 @@ else:
 
 _PR_SET_PDEATHSIG = 1
 _ENFILE, _EMFILE = 23, 24
-YES, NO, DELIVERED = b"y", b"n", b"."
-"""What the relay process says: to a question, and when all that the command wrote is delivered."""
+YES, NO, DELIVERED, LOST = b"y", b"n", b".", b"!"
+"""What the relay process says: to a question, when all that the command wrote is delivered, and when it cannot be."""
 _ANSWER_MS = (
     2000  # a machine under load needs up to a quarter of it; a disk that hangs keeps signals back for as long
 )
@@ -114,13 +114,13 @@ def supervise(
     (``exited STATUS``, the command; ``stopped`` and ``continued NUMBER``, both; end of file: the supervisor was killed)
     or what it is asked (``signalled NUMBER``: was that signal pending there, so that it went to the group, and is it
     taken now; ``woke 0``: was it the one that has continued the supervisor), and one to write a byte to: `YES` or `NO`,
-    and `DELIVERED` when all that the command wrote is.
+    and `DELIVERED` when all that the command wrote is, or `LOST` if the caller's file did not take it.
     """
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, _WAITED)
     started_ns = boot_ns()
     opened: list[int] = []
     try:
-        streams, ends = _connect(opened)
+        streams, ends = _connect(opened, own_position=plan.reads_by_position)
         news_read, news_write = _pipe(opened)
         done_read, done_write = _pipe(opened)
         null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
@@ -172,10 +172,11 @@ def _relay(
 # -- starting ------------------------------------------------------------------------------------------------
 
 
-def _connect(opened: list[int]) -> tuple[dict[str, Stream], list[int | None]]:
+def _connect(opened: list[int], *, own_position: bool) -> tuple[dict[str, Stream], list[int | None]]:
     """Make the pipes. Return the streams by name, and for descriptors 0, 1, 2 of the command what they shall be.
 
     None stands for the caller's own descriptor, -1 for a closed one. ``opened`` gets the descriptors that were made.
+    ``own_position``: a file on stdin is read from its first byte on, and the caller's position in it stays.
     """
     kinds = [_kind(fd) for fd in range(3)]
     # A closed one is kept from being taken by a pipe of ours.
@@ -184,7 +185,8 @@ def _connect(opened: list[int]) -> tuple[dict[str, Stream], list[int | None]]:
     streams = {name: Stream(kind) for name, kind in zip(("stdin", "stdout", "stderr"), kinds, strict=True)}
     if kinds[0] not in ("closed", "terminal"):
         read, write = _pipe(opened)
-        streams["stdin"], ends[0] = Stream(kinds[0], _own(0, opened), write), read
+        source = _reopened(0, opened) if own_position and kinds[0] == "file" else _own(0, opened)
+        streams["stdin"], ends[0] = Stream(kinds[0], source, write), read
     if kinds[1] != "closed":
         read, write = _pipe(opened)
         streams["stdout"], ends[1] = Stream(kinds[1], read, _own(1, opened)), write
@@ -227,6 +229,15 @@ def _same_file(one: int, other: int) -> bool:
 def _own(fd: int, opened: list[int]) -> int:
     """A duplicate out of the way of the standard numbers, which something else may come to use."""
     opened.append(fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3))
+    return opened[-1]
+
+
+def _reopened(fd: int, opened: list[int]) -> int:
+    """The same file with a position of its own; where it may not be opened, and on macOS, a duplicate."""
+    try:
+        opened.append(os.open(f"/proc/self/fd/{fd}", os.O_RDONLY | os.O_CLOEXEC))
+    except OSError:
+        return _own(fd, opened)
     return opened[-1]
 
 
@@ -392,11 +403,14 @@ class _Supervisor:
     def _finish(self, status: int) -> NoReturn:
         """End like the command, once the relay process says that all is delivered.
 
-        If that was killed, the command may have ended well only because its streams went away: the wrapper dies.
+        If that was killed, the command may have ended well only because its streams went away: the wrapper dies. If the
+        caller's disk is full, the command could not know that: the status says so in its place.
         """
         self._tell(b"exited", status)
         while (said := os.read(self._done, 1)) in (YES, NO):
             pass  # a late answer
+        if said == LOST and status == 0:
+            os._exit(1)
         _end_like(status if said else signal.SIGKILL)
 
 

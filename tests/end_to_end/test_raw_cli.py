@@ -95,6 +95,22 @@ async def test_prompt_on_standard_input_without_a_newline(
 
 
 @pytest.mark.slow
+@pytest.mark.linux("a file can be opened again by its descriptor")
+async def test_loop_over_the_lines_of_a_file(caller: Caller, claude: Path, tmp_path: Path) -> None:
+    """Claude Code leaves a file on standard input where it is: every line has its answer, as without the wrapper."""
+    (caller.project / "lines").write_text("A question?\nAnother question?\n")
+    loop = 'while read -r line; do "$@" -p "$line"; done < lines'
+    wrapper = [*claude_proxy(), "--server", "off", "--data-dir", str(tmp_path / "data"), "--"]
+
+    bare = await caller.call("sh", "-c", loop, "sh", claude)
+    done = await caller.call("sh", "-c", loop, "sh", *wrapper, claude)
+
+    assert done.stdout == bare.stdout == b"An answer of one line.\n" * 2
+    first, _ = read_logs(tmp_path / "data")
+    assert [record.raw for record in first.lines("stdin")] == ["A question?", "Another question?"]
+
+
+@pytest.mark.slow
 async def test_json_output_is_recorded_as_a_message(
     caller: Caller, claude: Path, wrapped: Wrapped, tmp_path: Path
 ) -> None:

@@ -389,3 +389,35 @@ def test_output_that_cannot_be_written(wrapper: Wrapper, tmp_path: Path, size: i
         done = wrapper.run("cat", source, stdout=full)
     assert done.status == -13
     source.unlink()
+
+
+@pytest.mark.parametrize(("own", "status"), [(0, 1), (3, 3)])
+def test_lost_output_is_no_success(wrapper: Wrapper, own: int, status: int) -> None:
+    """Where the caller's disk is full, the status is 1 though the command, which wrote to a pipe, ended well."""
+    with open("/dev/full", "wb") as full:
+        done = wrapper.run("sh", "-c", f"echo an answer; exit {own}", stdout=full)
+    assert done.status == status
+    assert wrapper.finished_log().event("session_ended")["exit_code"] == own
+
+
+@pytest.mark.linux("a file can be opened again by its descriptor")
+def test_claude_leaves_the_position_in_a_file(wrapper: Wrapper, claude: Path, tmp_path: Path) -> None:
+    """A file on stdin is read whole, and left for who shares it, as by Claude Code: a loop over its lines goes on."""
+    lines = tmp_path / "lines"
+    lines.write_bytes(b"one\ntwo\nthree\n")
+    with lines.open("rb", buffering=0) as shared:
+        assert shared.read(4) == b"one\n"
+        lines.unlink()
+        done = wrapper.run(claude, "-c", "cat", "-p", stdin=shared)
+        assert done.stdout == b"one\ntwo\nthree\n"
+        assert shared.read() == b"two\nthree\n"
+
+
+def test_another_program_moves_the_position_in_a_file(wrapper: Wrapper, tmp_path: Path) -> None:
+    """It gets what comes next, not what others of its group have had."""
+    lines = tmp_path / "lines"
+    lines.write_bytes(b"one\ntwo\nthree\n")
+    with lines.open("rb", buffering=0) as shared:
+        assert shared.read(4) == b"one\n"
+        assert wrapper.run("cat", stdin=shared).stdout == b"two\nthree\n"
+        assert shared.read() == b""
