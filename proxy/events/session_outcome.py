@@ -18,7 +18,9 @@ _STOPPED_BY: Final = {128 + number: name for name, number in (("SIGHUP", 1), ("S
 def of_cut_off(session: Session) -> Outcome:
     """Return what became of a turn that is open though the command has exited."""
     how, stopped = _exit(session)
-    interrupted = stopped or (session.run is not None and session.run.interrupted)
+    # At a terminal, whoever leaves as they are used to has cut the turn off themselves.
+    left = session.followed is not None and how == _WELL and session.exit.get("clean") is True
+    interrupted = stopped or left or (session.run is not None and session.run.interrupted)
     return Outcome("interrupted" if interrupted else "failed", f"The command {how} in the middle of a turn.")
 
 

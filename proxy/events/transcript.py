@@ -28,6 +28,8 @@ _NOTICE: Final = re.compile(r"\s*<task-notification>.*", re.DOTALL)
 _TAG: Final = "<{0}>(.*?)</{0}>"
 _SLASH, _BASH = "command-name", "bash-input"
 _PRINTED: Final = ("local-command-stdout", "local-command-stderr", "bash-stdout", "bash-stderr")
+_PASTED: Final = re.compile(r'\n{0,2}</?pasted_content id="\w{1,64}">\n{0,2}')
+"""What stands before and behind a text that was pasted, for the model: the terminal shows the text alone."""
 _COLOURS: Final = re.compile(r"\x1b\[[0-9;]*m")
 _OF_THE_USER: Final = re.compile(r"\s*<(command-name|command-message|local-command|bash-input|bash-std)")
 _MOST_FINISHED = 200
@@ -101,6 +103,7 @@ class _Line:
             self._prompt(words, content, is_queued=joins)
 
     def _prompt(self, words: str, content: object, *, is_queued: bool = False) -> None:
+        words = _PASTED.sub("\n", words).strip("\n") or words
         command: dict[str, Any] = {"action": "prompt", "prompt": words}
         if isinstance(content, list):
             command["content"] = content

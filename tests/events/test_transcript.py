@@ -511,6 +511,26 @@ def test_a_turn_that_nobody_typed_is_unprompted_and_no_turn_of_the_session() -> 
     assert (made.session.figures.turns, made.session.prompt) == (0, None)
 
 
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ('\n\n<pasted_content id="e9e9">\none\n\n\ttwo\n</pasted_content id="e9e9">\n\n', "one\n\n\ttwo"),
+        ('see <pasted_content id="1">\nit\n</pasted_content id="1">\n\n, please', "see \nit\n, please"),
+        ("<pasted_content>typed</pasted_content>\n", "<pasted_content>typed</pasted_content>"),
+        (
+            '<pasted_content id="1">\n\n</pasted_content id="1">',
+            '<pasted_content id="1">\n\n</pasted_content id="1">',
+        ),
+    ],
+)
+def test_a_pasted_text_is_told_as_the_terminal_shows_it(written: str, shown: str) -> None:
+    """Claude Code marks a long one for the model."""
+    made = Made()
+    made.prompt(written)
+    assert of_kind(made.events, "command_received")[0]["command"]["prompt"] == shown
+    assert made.session.prompt == shown
+
+
 def test_a_prompt_while_the_model_works_is_queued() -> None:
     """It is taken into the turn that is open, and is told once."""
     made = Made()
@@ -668,6 +688,26 @@ def test_how_it_ended(end: dict[str, Any], state: str, outcome: str) -> None:
     made.ended(**{key: value for key, value in end.items() if value is not None or key == "exit_code"})
     told = made.described()
     assert (told["state"], told["outcome"], told["waits_for"]) == (state, outcome, [])
+
+
+@pytest.mark.parametrize(
+    ("end", "outcome"),
+    [
+        ({"exit_code": 0, "clean": True}, "interrupted"),
+        ({"clean": True}, "interrupted"),  # nobody knows the status
+        ({"exit_code": 1, "clean": True}, "failed"),
+        ({"exit_code": 0, "clean": False}, "failed"),
+    ],
+)
+def test_who_leaves_in_the_middle_of_a_turn_has_interrupted_it(end: dict[str, Any], outcome: str) -> None:
+    """`/exit` and Ctrl-D do not wait for the model: nothing has failed."""
+    made = Made()
+    made.status("busy")
+    made.prompt()
+    made.ended(**end)
+    assert made.described()["outcome"] == outcome
+    (event,) = of_kind(made.events, "run_interrupted", "run_failed")
+    assert event["outcome"] == outcome
 
 
 @pytest.mark.parametrize(
