@@ -12,8 +12,7 @@ import msgspec
 from proxy import config
 from proxy.events import Session
 from proxy.events.formatting import quantity
-
-_BY_THE_CALLER = frozenset(["SIGINT", "SIGTERM", "SIGHUP"])
+from proxy.events.session_outcome import of_session
 
 
 class Alert(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -51,7 +50,7 @@ def _of_the_end(session: Session, settings: config.Alerts) -> Iterator[tuple[str
         yield "session_failed", "died", f"failed; {why}."
     elif session.state == "failed":
         yield "session_failed", "killed", "failed; Claude Code was killed, or the machine went down."
-    elif session.ended_in_turn and session.exit.get("signal") not in _BY_THE_CALLER:
+    elif session.ended_in_turn and (became := of_session(session)) is not None and became.kind == "failed":
         how = session.exit.get("signal") or f"exit status {session.exit.get('exit_code')}"
         yield "session_failed", "in a turn", f"failed; its command ended in the middle of a turn ({how})."
 

@@ -7,7 +7,7 @@ import pytest
 
 from proxy.config import SECTIONS, Alerts
 from proxy.events.figures import Figures
-from proxy.events.session import Question, Run, Session, Standing, Tool
+from proxy.events.session import Followed, Question, Run, Session, Standing, Tool
 from proxy.server.watch.alerts import alerts_of
 
 S = 1_000_000
@@ -99,11 +99,23 @@ def test_each_kind_is_a_setting() -> None:
 
 @pytest.mark.parametrize(
     ("exit_", "told"),
-    [({"exit_code": 1}, True), ({"signal": "SIGKILL"}, True), ({"signal": "SIGTERM"}, False)],
+    [
+        ({"exit_code": 1}, True),
+        ({"signal": "SIGKILL"}, True),
+        ({"signal": "SIGTERM"}, False),
+        ({"exit_code": 143}, False),
+    ],
 )
 def test_a_command_that_its_caller_ended_has_not_failed(exit_: dict[str, Any], told: bool) -> None:
     """To end a turn with SIGINT, SIGTERM or SIGHUP is the caller's will; another end in a turn is a failure."""
     one = session(standing=Standing("ended"), run=None, cut_off=True, exit=exit_)
+    assert kinds(one) == (["session_failed"] if told else [])
+
+
+@pytest.mark.parametrize(("followed", "told"), [(None, True), (Followed(), False)])
+def test_who_leaves_a_terminal_in_mid_turn_has_not_failed(followed: Followed | None, told: bool) -> None:
+    """`/exit` is the user's will; a relayed command that ends as if all was well still owes a result."""
+    one = session(standing=Standing("ended"), followed=followed, exit={"exit_code": 0, "clean": True})
     assert kinds(one) == (["session_failed"] if told else [])
 
 
