@@ -203,6 +203,21 @@ def test_states_as_they_come(place: Place) -> None:
     assert place.ask("status")["sessions"] == []
 
 
+def test_a_permission_that_a_subagent_asks_for(place: Place) -> None:
+    """It is told with the subagent's own tool, though the call of the subagent is written with it, or before."""
+    call = uses("Task", description="look", prompt="the work of it", subagent_type="general-purpose")
+    place.answer_by({"delegate it": [call, says("Delegated.")], "the work of it": ANSWERS[RUN_IT]})
+    place.begin("--permission-mode", "default")
+    place.say("delegate it", then="waiting")
+    place.until(lambda: [one.get("tool") for one in place.standing()["waits_for"]][:1] == ["Bash"])
+    place.answer("Enter")
+    place.leave()
+    place.until_ended()
+    (path,) = (place.data_dir / "sessions").glob("2*.jsonl")
+    told = events(path)
+    assert told["permission_requested"] == told["permission_resolved"] == told["task_started"] == 1
+
+
 def test_states_alone(place: Place) -> None:
     """With `--interactive status` the log has what the session did, and not a word of what was said."""
     place.begin(options=["--interactive", "status"])
