@@ -23,12 +23,17 @@ _claude_proxy_sessions() {{
   local -a ids=(${{(f)"$({_LIST})"}})
   compadd -V sessions -a ids || _files
 }}
-if (( ${{words[(I)--]:-0}} && ${{words[(i)--]}} < CURRENT )); then
-  (( CURRENT -= ${{words[(i)--]}} ))
-  shift ${{words[(i)--]}} words
-  _normal
-  return
-fi""",
+functions[_claude_proxy_words]=$functions[_shtab_claude_proxy]
+_shtab_claude_proxy() {{
+  local at=${{words[(i)--]}}
+  if (( at < CURRENT )); then
+    (( CURRENT -= at ))
+    shift $at words
+    _normal
+  else
+    _claude_proxy_words "$@"
+  fi
+}}""",
     "fish": f"""
 function _claude_proxy_typed
   string replace -r -- '^--[^=]*=' '' (commandline -ct)

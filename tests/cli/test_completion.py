@@ -128,17 +128,22 @@ def test_fish_completes_all_kinds_of_words(data_dir: Path) -> None:
 
 @pytest.mark.skipif(shutil.which("zsh") is None, reason="zsh is not on this machine")
 def test_zsh_asks_for_sessions_only_when_they_are_wanted(tmp_path: Path) -> None:
-    """Zsh runs the script at every Tab: to ask for the sessions there, once for each place of one, takes seconds."""
+    """Zsh runs the script at every Tab: to ask for the sessions there, once for each place of one, takes seconds.
+
+    Behind `--` it completes a command. Both hold where the script is evaluated at the start of a shell, too.
+    """
     (tmp_path / "script").write_text(claude_proxy("completion", "zsh").stdout)
     asked = tmp_path / "asked"
     wanted = f"""
         compdef() {{ }}; compadd() {{ print -r -- "$@" $ids }}; claude-proxy() {{ : >> {asked}; print "latest\nx" }}
         eval "$(<script)"; [[ -e {asked} ]] && exit 1
-        _claude_proxy_sessions; [[ -e {asked} ]]"""
+        _claude_proxy_sessions; [[ -e {asked} ]] || exit 1
+        _normal() {{ print -r -- $CURRENT $words }}
+        words=(claude-proxy --redact on -- claude sh); CURRENT=6; _shtab_claude_proxy"""
     said = subprocess.run(
         ["zsh", "-f", "-c", wanted], capture_output=True, text=True, check=True, cwd=tmp_path
     )
-    assert said.stdout == "-V sessions -a ids latest x\n"
+    assert (said.stdout, said.stderr) == ("-V sessions -a ids latest x\n2 claude sh\n", "")
 
 
 def test_zsh_takes_several_sessions_and_values_behind_the_sign() -> None:
