@@ -58,7 +58,7 @@ class InvalidCommandError(RequestError):
     """A command is not what its specification allows. It was not run."""
 
     def __init__(self, answer: ValidationAnswer) -> None:
-        reasons = "; ".join(answer.validation_errors) or f"its verdict is {answer.verdict}"
+        reasons = "; ".join(answer.validation_errors) or "the specification has no message of its kind"
         super().__init__(f"The command was not run: {reasons}")
         self.answer = answer
 

@@ -172,9 +172,12 @@ async def test_processes_that_fail(client: AsyncClient, tmp_path: Path) -> None:
         with pytest.raises(InvalidCommandError):
             async for _ in run.claude(ARGUMENTS, messages=[{"type": 5}], claude=fake(tmp_path)):
                 pass
+        with pytest.raises(InvalidCommandError, match="has no message of its kind"):
+            async for _ in run.claude(ARGUMENTS, messages=[{"type": "usr"}], claude=fake(tmp_path)):
+                pass
     kinds = [kind for kind, _ in await recorded(client, run)]
     assert kinds.count("command_failed") == 2
-    assert kinds.count("command_rejected") == 2
+    assert kinds.count("command_rejected") == 3
 
 
 STREAMED = ["-p", "--input-format", "stream-json", *ARGUMENTS[1:]]
