@@ -5,7 +5,11 @@ What a message looks like is defined in `schemas/` and nowhere else. Nothing her
 files when a kind of message is first seen.
 """
 
-import proxy.protocol.slim_msgspec  # noqa: F401 - before anything imports msgspec
+# ruff: noqa: E402 - this comes before anything that imports msgspec
+from proxy import slim_msgspec
+
+slim_msgspec.load()
+
 from proxy.protocol.grammar import is_json_object, is_message
 from proxy.protocol.judge import Judge
 from proxy.protocol.verdict import Judgement, Verdict, Violation

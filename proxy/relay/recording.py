@@ -168,7 +168,10 @@ class StreamRecorder:
 
     def _ready_judge(self) -> Judge:
         if self._judge is None:
-            from proxy.protocol import Judge  # noqa: PLC0415 - see the module's docstring
+            from proxy import slim_msgspec  # noqa: PLC0415 - see the module's docstring
+
+            slim_msgspec.load(in_session=True)
+            from proxy.protocol import Judge  # noqa: PLC0415
 
             self._judge = Judge(self._stream)
         return self._judge

@@ -32,3 +32,31 @@ else:
     assert False, "the pattern counts"
 '''
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_a_session_has_a_msgspec_that_judges() -> None:
+    """A wrapped session leaves out types that no message has. Nobody meets what stood in, and lines are judged."""
+    program = """
+import sys
+from proxy import slim_msgspec
+slim_msgspec.load(in_session=True)
+from proxy.protocol import Judge
+assert Judge("stdout").judge(b'{"type":"keep_alive"}').verdict == "valid"
+assert not {"decimal", "_decimal", "uuid", "numbers"} & set(sys.modules)
+import decimal, uuid
+assert decimal.Decimal("1.5") + 1 == decimal.Decimal("2.5") and uuid.UUID(int=7).int == 7
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_a_module_that_msgspec_wants_more_of_is_imported() -> None:
+    """A later release of msgspec may ask for another name of a module that is left out: it gets the real one's."""
+    program = """
+import sys
+from proxy import slim_msgspec
+stand_in = sys.modules["uuid"] = slim_msgspec._STAND_INS_IN_A_SESSION["uuid"]
+assert stand_in.NAMESPACE_DNS.version == 1
+import uuid
+assert uuid is not stand_in and uuid.uuid4().version == 4
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)
