@@ -79,5 +79,5 @@ def test_phoenix_shows_a_session(phoenix: str, tmp_path: Path) -> None:
     (turn,) = (one for one in spans if one["parent_id"] is None)
     assert turn["attributes"]["session.id"] == "s"
     assert turn["attributes"]["llm.model_name"] == "claude-opus-5-5"
-    assert turn["attributes"]["llm.token_count.completion"] == 60
+    assert turn["attributes"]["llm.token_count.completion"] == 120  # 60 of them of the subagent
     assert turn["attributes"]["llm.input_messages.0.message.role"] == "user"
