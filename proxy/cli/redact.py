@@ -47,14 +47,16 @@ def run_redact(args: argparse.Namespace) -> None:
     found = catalogue.find(args.data_dir, args.session)
     output = args.output or f"{found.session_id}.redacted.jsonl"
     redactor = Redactor(args.redact, patterns=args.patterns, fields=args.fields)
+    fired = firings.beside(found.path)  # before the log: the records that it names are there then
     with open(found.path, "rb") as log, _opened(output) as copy, progress("redacting", found.size) as advance:
         copied = write_copy(log, copy, redactor, advance)
     seal_copy(args.data_dir, found, copied)
-    if output != "-" and (fired := firings.beside(found.path)):
+    if output == "-":
+        return
+    if fired:
         with _opened(firings.path_beside(output)) as copy:
             write_copy(map(firings.encoded, fired), copy, redactor)
-    if output != "-":
-        sys.stderr.write(f"{output}: {quantity(copied.replaced, 'value')} replaced\n")
+    sys.stderr.write(f"{output}: {quantity(copied.replaced, 'value')} replaced\n")
 
 
 def write_copy(

@@ -17,7 +17,12 @@ _SWITCHES = {
 }
 """What a change of the model means, where Claude Code has no words for it."""
 _OF_A_TASK = (
-    *("description", "subagent_type", "task_type", "status", "summary", "last_tool_name"),
+    "description",
+    "subagent_type",
+    "task_type",
+    "status",
+    "summary",
+    "last_tool_name",
     "parent_task_id",
 )
 TASK_ENDS: dict[str, Name] = {

@@ -141,7 +141,8 @@ def exit_of(process: Identity, pidfd: int) -> int | None:
     none), on Linux 6.15 and later.
     """
     # In this order: a parent that waits for it between the two questions does not make both fail.
-    return _exit_of_reaped(pidfd) if (status := _exit_of_zombie(process)) is None else status
+    status = _exit_of_zombie(process)
+    return _exit_of_reaped(pidfd) if status is None else status
 
 
 def _exit_of_zombie(process: Identity) -> int | None:

@@ -8,6 +8,7 @@ from typing import Any, Final
 from proxy.events import formatting
 from proxy.events.fields import inner, items, number, text
 from proxy.events.figures import CallOutcome, call_outcome
+from proxy.events.session import AGENT_TOOLS
 from proxy.telling.diff import Lines, line_diff
 from proxy.telling.entry import Part, Tone
 
@@ -168,9 +169,7 @@ _APART: Final[dict[str, tuple[Callable[[Input], dict[str, Any]], tuple[str, ...]
     "Edit": (lambda given: _changes(given, [given]), ("old_string", "new_string", "file_path")),
     "MultiEdit": (lambda given: _changes(given, items(given, "edits")), ("edits", "file_path")),
     "NotebookEdit": (_notebook, ("new_source", "notebook_path")),
-    **dict.fromkeys(
-        ("Agent", "Task"), (lambda given: _prose(given.get("prompt")), ("prompt", "description"))
-    ),
+    **dict.fromkeys(AGENT_TOOLS, (lambda given: _prose(given.get("prompt")), ("prompt", "description"))),
     "ExitPlanMode": (lambda given: _prose(given.get("plan")), ("plan",)),
     "TodoWrite": (_todos, ("todos",)),
     "AskUserQuestion": (_questions, ("questions",)),
