@@ -56,11 +56,12 @@ def run(
     """
     with _streams(stdin, stdout, stderr):
         try:
-            status = _run(options, words)
+            try:
+                status = _run(options, words)
+            except SystemExit as error:  # argparse has printed help
+                status = int(error.code or 0)
             sys.stdout.flush()
             return status
-        except SystemExit as error:  # argparse has printed help
-            return int(error.code or 0)
         except BrokenPipeError:  # `claude-proxy show latest | head`
             for stream in (sys.stdout, sys.stderr):  # so that nothing is tried again at the end
                 with contextlib.suppress(OSError):
@@ -69,6 +70,11 @@ def run(
         except OSError as error:
             from proxy.events.formatting import error_message  # noqa: PLC0415 - most commands end well
 
+            try:
+                sys.stdout.flush()
+            except OSError:  # its disk is full: tried again at the end, it would change the status
+                with contextlib.suppress(OSError):
+                    sys.stdout.close()
             return complain(error_message(error))
         except KeyboardInterrupt:
             return 130

@@ -6,6 +6,7 @@ import json
 import os
 import resource
 import shutil
+import subprocess
 import tarfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -51,8 +52,8 @@ def test_unpacked_it_is_a_data_directory(data_dir: Path, tmp_path: Path) -> None
     result = made(data_dir)
     assert result.path == str(data_dir / "backups" / "20260102T030405Z.tar.gz")
     assert result.sessions == 2
-    with tarfile.open(result.path) as members:
-        members.extractall(tmp_path / "out", filter="data")
+    (tmp_path / "out").mkdir()
+    subprocess.run(["tar", "xzf", result.path, "-C", str(tmp_path / "out")], check=True)
     for log in (data_dir / "sessions").glob("s*.jsonl"):
         unpacked = tmp_path / "out" / "sessions" / log.name
         assert unpacked.read_bytes() == log.read_bytes()
